@@ -1,0 +1,1 @@
+"""Pure decisions of the protocol; the time is always an argument."""
