@@ -1,0 +1,305 @@
+"""What an operator may set, read from `sep2.toml`: every field with its default and its bounds."""
+
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from sep2.errors import SepError
+
+FILE = "sep2.toml"
+DOCUMENTATION_PEN = 32473  # RFC 5612: reserved for documentation, so it belongs to nobody
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+LONGEST_S = 366 * 86_400
+Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)]
+ProfileName = Literal["csip", "csip-aus-1.2", "csip-aus-1.3"]
+Registration = Literal["out-of-band", "in-band"]
+
+POLLED = (
+    "DERList",
+    "DERProgramList",
+    "DeviceCapability",
+    "EndDeviceList",
+    "FunctionSetAssignmentsList",
+    "LogEventList",
+    "MirrorUsagePointList",
+    "Registration",
+    "SubscriptionList",
+    "Time",
+)
+"""The resources that carry a pollRate; controls, defaults and programs follow the DERProgramList."""
+
+
+class SettingsError(SepError):
+    """The settings can not be used."""
+
+    status = 400
+
+
+class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where 2030.5 clients reach the server."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8443
+    """0 takes any free port."""
+
+
+class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the command line reaches the server: loopback only, because it speaks plain HTTP."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8444
+    token_file: Path = Path("operator.token")
+    """The bearer token; only its owner may read the file."""
+
+
+class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where everything is kept."""
+
+    url: Annotated[str, Meta(pattern="^(sqlite|postgresql)://")] = "sqlite:///sep2.db"
+
+
+class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The server's identity and whom it trusts; files are PEM, relative to the folder of `sep2.toml`."""
+
+    certificate: Path = Path("pki/server.pem")
+    """The server's certificate, followed by the intermediates up to the root."""
+    key: Path = Path("pki/server.key")
+    authorities: tuple[Path, ...] = (Path("pki/root.pem"),)
+    """Roots that client certificates, and those of notification receivers, lead to."""
+    more_suites: tuple[str, ...] = ()
+    """OpenSSL names offered beside ECDHE-ECDSA-AES128-CCM8, e.g. ECDHE-ECDSA-AES128-GCM-SHA256."""
+    check: Literal["strict", "lenient"] = "strict"
+    """`lenient` accepts certificates that miss the 2030.5 certificate profile but lead to a trusted root."""
+
+
+class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where notifications may be sent. A client's own `receiver_hosts` are added to `hosts`."""
+
+    hosts: tuple[str, ...] = ()
+    """Names or addresses, as `host` or `host:port`; nothing else is ever connected to."""
+    http: bool = False
+    """Also plain http, not only https."""
+    loopback: bool = False
+    """Also receivers on this machine, on any port; to try the server out."""
+    private: bool = False
+    """Also link-local and private addresses."""
+    public_authorities: bool = False
+    """Also receivers whose certificate leads to a root that this machine trusts for the web."""
+    timeout_s: Seconds = 30
+    first_retry_s: Seconds = 10
+    longest_retry_s: Seconds = 1800
+    give_up_s: Seconds = 86_400
+    """A notification that could not be delivered for so long is dead: an operator sees it and may replay it."""
+    at_once: Count = 64
+    """Notifications under way at the same time."""
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one client, or all of them, may use up."""
+
+    body_bytes: Bytes = 1024 * 1024
+    sessions: Count = 20_000
+    """Open connections."""
+    header_deadline_s: Seconds = 10
+    """A connection that has not finished its request's header by then is closed."""
+    body_deadline_s: Seconds = 60
+    idle_s: Seconds = 300
+    """A connection without a request for so long is closed."""
+    subscriptions: Count = 100_000
+    """Per client: an aggregator of ten thousand devices holds about ten for each."""
+
+
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how long what is over can still be looked up."""
+
+    controls_s: Seconds = 90 * 86_400
+    """Ended controls, for the operator; clients see a control until its end."""
+    responses_s: Seconds = 90 * 86_400
+    """Responses, and the time for which a control still takes them; csip.md asks for 7 days at least."""
+    readings_s: Seconds = 90 * 86_400
+
+
+class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What differs from utility to utility. `name` picks the values that a file leaves out."""
+
+    name: str = "aus"
+    profile: ProfileName = "csip-aus-1.2"
+    """For clients registered without one."""
+    registration: Registration = "out-of-band"
+    """For clients registered without one."""
+    response_required: Annotated[int, Meta(ge=0, le=7)] = 0x03
+    """Of every control: 1 received, 2 started and completed, 4 the customer's choice."""
+    default_page: Annotated[int, Meta(ge=0, le=255)] = 1
+    """Items of a list asked for without `l`."""
+    page_cap: Annotated[int, Meta(ge=1, le=10_000)] = 255
+    """Items of a list at most, whatever `l` says."""
+    poll_rates: dict[str, int] = field(default_factory=dict)
+    """Seconds by resource, see POLLED; resources left out have `poll_rate`."""
+    poll_rate: Seconds = 300
+    post_rate: Seconds = 300
+    """Of mirror usage points."""
+    time_quality: Annotated[int, Meta(ge=0, le=7)] = 7
+    """Of the Time resource: 3 external source, 4 level 3, 5 level 2, 6 level 1, 7 intentionally uncoordinated."""
+    tz_offset_s: Annotated[int, Meta(ge=-50_400, le=50_400)] = 0
+    dst_offset_s: Annotated[int, Meta(ge=0, le=7200)] = 0
+    dst_start: Annotated[int, Meta(ge=0)] = 0
+    dst_end: Annotated[int, Meta(ge=0)] = 0
+    fsa_layout: Literal["per-group", "one"] = "per-group"
+    """One FunctionSetAssignments for each group a device is in, or one that holds all its programs."""
+    registration_readable: bool = True
+    """An aggregator may read the Registration, with the PIN, of a device it manages."""
+    horizon_events: Annotated[int, Meta(ge=1, le=10_000)] = 24
+    """Controls published ahead per device."""
+    retention: Retention = Retention()
+
+    def poll_rate_of(self, resource: str) -> int:
+        """Seconds between two polls of that resource, unless the operator has set another rate since."""
+        return self.poll_rates.get(resource, self.poll_rate)
+
+
+UTILITIES: dict[str, dict[str, Any]] = {
+    "aus": {"poll_rates": {"DeviceCapability": 900, "Time": 900, "EndDeviceList": 900}},
+    "csip": {"profile": "csip", "response_required": 0x07, "poll_rate": 600, "poll_rates": {"DERList": 300}},
+}
+"""Named starting points; a table here holds only what differs from the defaults of Utility."""
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that `sep2.toml` may say. `Settings()` is valid and reaches a fresh folder's files."""
+
+    mode: Literal["test", "production"] = "test"
+    pen: Annotated[int, Meta(ge=1, le=99_999_999)] = DOCUMENTATION_PEN
+    """The utility's IANA private enterprise number: the last 8 digits of every mRID made here."""
+    clock: Literal["system", "paced"] = "system"
+    """`paced` stands still until the operator moves it (`PUT /clock`); for the demo and for rehearsals."""
+    listen: Listen = Listen()
+    operator: Operator = Operator()
+    database: Database = Database()
+    tls: Tls = Tls()
+    receivers: Receivers = Receivers()
+    limits: Limits = Limits()
+    utility: Utility = field(default_factory=Utility)
+
+
+def read(folder: Path) -> Settings:
+    """The settings of a folder; every file they name is absolute."""
+    path = folder / FILE
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist; `sep2 init {folder}` makes it") from None
+    except tomllib.TOMLDecodeError as wrong:
+        raise SettingsError(f"{path} is not TOML: {wrong}") from None
+    try:
+        return resolved(parse(found), folder.resolve())
+    except SettingsError as wrong:
+        raise SettingsError(f"{path}: {wrong.detail}") from None
+
+
+def parse(found: dict[str, Any]) -> Settings:
+    """Settings from what a file says; the error names the field, its value and what it may be."""
+    filled = {**found, "utility": _with_named(found.get("utility", {}))}
+    try:
+        settings = msgspec.convert(filled, Settings, dec_hook=_path)
+    except msgspec.ValidationError as wrong:
+        raise SettingsError(_explained(str(wrong), filled)) from None
+    _check(settings)
+    return settings
+
+
+def resolved(settings: Settings, folder: Path) -> Settings:
+    """The same, with relative files and the relative path of an SQLite database taken from `folder`."""
+    replace = msgspec.structs.replace
+    tls, operator, url = settings.tls, settings.operator, settings.database.url
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        url = f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
+    return replace(
+        settings,
+        database=Database(url=url),
+        operator=replace(operator, token_file=folder / operator.token_file),
+        tls=replace(
+            tls,
+            certificate=folder / tls.certificate,
+            key=folder / tls.key,
+            authorities=tuple(folder / path for path in tls.authorities),
+        ),
+    )
+
+
+def _with_named(utility: Any) -> Any:
+    """The named utility's values under those that the file gives."""
+    if not isinstance(utility, dict):
+        return utility
+    name = utility.get("name", "aus")
+    if not isinstance(name, str) or name not in UTILITIES:
+        raise SettingsError(f"utility.name is {name!r}, expected one of {', '.join(sorted(UTILITIES))}")
+    named = UTILITIES[name]
+    rates = utility.get("poll_rates", {})
+    merged = {**named.get("poll_rates", {}), **rates} if isinstance(rates, dict) else rates
+    return {**named, **utility, "poll_rates": merged}
+
+
+def _explained(said: str, found: dict[str, Any]) -> str:
+    """msgspec's `Expected int <= 65535 - at $.listen.port` as `listen.port is 70000, expected int <= 65535`."""
+    what, _, where = said.partition(" - at `$.")
+    what = what.replace("`", "")
+    where = where.rstrip("`")
+    unknown = re.fullmatch(r"Object contains unknown field (\w+)", what)
+    if unknown:
+        return f"{where + '.' if where else ''}{unknown[1]} is not a setting"
+    if not where:
+        return what
+    return f"{where} is {_value_at(found, where)!r}, {what[0].lower()}{what[1:]}"
+
+
+def _value_at(found: Any, where: str) -> Any:
+    for key in re.findall(r"\w+", where):
+        if isinstance(found, dict):
+            found = found.get(key, found)
+        elif isinstance(found, list) and key.isdigit():
+            found = found[int(key)]
+    return found
+
+
+def _check(settings: Settings) -> None:
+    """Refuse what only shows when two fields are seen together."""
+    if settings.mode == "production" and settings.pen == DOCUMENTATION_PEN:
+        raise SettingsError(
+            f"pen is {DOCUMENTATION_PEN}, which is for documentation; production needs the utility's own"
+        )
+    if not _is_loopback(settings.operator.host):
+        raise SettingsError(
+            f"operator.host is {settings.operator.host!r}, expected a loopback address: it speaks plain HTTP"
+        )
+    for resource, rate in settings.utility.poll_rates.items():
+        if resource not in POLLED:
+            raise SettingsError(f"utility.poll_rates.{resource} is not polled, expected one of {', '.join(POLLED)}")
+        if not 1 <= rate <= LONGEST_S:
+            raise SettingsError(f"utility.poll_rates.{resource} is {rate}, expected 1 to {LONGEST_S}")
+    if settings.receivers.first_retry_s > settings.receivers.longest_retry_s:
+        raise SettingsError(
+            f"receivers.first_retry_s is {settings.receivers.first_retry_s}, "
+            f"expected at most receivers.longest_retry_s ({settings.receivers.longest_retry_s})"
+        )
+
+
+def _path(kind: type, value: Any) -> Any:
+    """msgspec knows no paths."""
+    if kind is Path and isinstance(value, str) and value:
+        return Path(value)
+    raise ValueError("expected the path of a file")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
