@@ -1,0 +1,51 @@
+"""Customers' points in the network."""
+
+from dataclasses import dataclass
+
+from sep2.errors import BadValue, Conflict
+from sep2.operations.groups import NewGroup, create_group
+from sep2.store import connections
+from sep2.store.connection import Connection
+
+SERVICE_POINT_PRIMACY = 4
+"""The most specific level of a topology wins; the official test fixture uses this number (csip.md 3.1)."""
+
+
+class ConnectionKnown(Conflict):
+    """A connection with this id exists already."""
+
+
+class BadConnection(BadValue):
+    """A connection's id is 1 to 32 characters, and its firm limits are zero or more watts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewConnection:
+    """A customer's point in the network; firm limits are what the contract guarantees."""
+
+    connection_id: str
+    description: str = ""
+    firm_import_w: int | None = None
+    firm_export_w: int | None = None
+
+
+async def add_connection(db: Connection, new: NewConnection, now: int) -> int:
+    """Add a connection, with the group of its own that its envelope is published to."""
+    if not 1 <= len(new.connection_id.encode()) <= 32:
+        raise BadConnection(f"connection_id: {new.connection_id[:60]!r}")
+    for name in ("firm_import_w", "firm_export_w"):
+        if (getattr(new, name) or 0) < 0:
+            raise BadConnection(f"{name}: {getattr(new, name)}")
+    if await connections.by_name(db, new.connection_id):
+        raise ConnectionKnown(new.connection_id)
+    row_id = await connections.add(
+        db,
+        connection_id=new.connection_id,
+        description=new.description,
+        firm_import_w=new.firm_import_w,
+        firm_export_w=new.firm_export_w,
+        created=now,
+    )
+    own = NewGroup(name=f"connection {new.connection_id}", level="SP", primacy=SERVICE_POINT_PRIMACY)
+    await create_group(db, own, now, connection=row_id)
+    return row_id

@@ -1,0 +1,136 @@
+"""EndDevices: registered by the operator, or in-band by the client that may act for them."""
+
+from dataclasses import dataclass
+
+from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations import identifiers
+from sep2.operations.groups import assign
+from sep2.rules.identifiers import is_lfdi, new_pin, sfdi_of
+from sep2.store import clients, connections, devices, outbox
+from sep2.store.connection import Connection
+
+
+class DeviceTaken(Conflict):
+    """An EndDevice with this LFDI is registered already."""
+
+    def __init__(self, detail: str, device_id: int) -> None:
+        super().__init__(detail)
+        self.device_id = device_id
+
+
+class NoSuchDevice(NotFound):
+    """No such EndDevice is registered."""
+
+
+class ConnectionTaken(Conflict):
+    """Another EndDevice holds the import and export limits of this connection."""
+
+
+class BadDevice(BadValue):
+    """The EndDevice can not be registered so."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """An EndDevice to register; `client_id` is the one client that may act for it."""
+
+    lfdi: str
+    client_id: int
+    connection_id: str | None = None
+    holds_net_limit: bool = True
+    pin: int | None = None
+    post_rate: int | None = None
+    device_category: int | None = None
+
+
+async def add_device(db: Connection, new: NewDevice, now: int) -> int:
+    """Register an EndDevice; with a connection it joins the group that is the connection's own."""
+    lfdi = new.lfdi.upper()
+    if not is_lfdi(lfdi):
+        raise BadDevice(f"lfdi: {new.lfdi[:60]!r} is not 40 hexadecimal digits")
+    if new.pin is not None and not (0 <= new.pin <= 999_999 and sum(map(int, str(new.pin))) % 10 == 0):
+        raise BadDevice(f"pIN: {new.pin} is not up to six digits whose sum is a multiple of ten")
+    if await clients.one(db, new.client_id) is None:
+        raise BadDevice(f"client_id: there is no client {new.client_id}")
+    if known := await devices.by_lfdi(db, lfdi):
+        raise DeviceTaken(lfdi, known.id)
+    row_id, group_id = await _place(db, new)
+    device_id = await devices.add(
+        db,
+        lfdi=lfdi,
+        sfdi=sfdi_of(lfdi),
+        client_id=new.client_id,
+        connection_id=row_id,
+        holds_net_limit=row_id is not None and new.holds_net_limit,
+        pin=new_pin() if new.pin is None else new.pin,
+        enabled=True,
+        post_rate=new.post_rate,
+        device_category=new.device_category,
+        fsa_mrid=await identifiers.fresh(db),
+        changed=now,
+        registered=now,
+    )
+    await outbox.changed(db, "EndDeviceList", client=new.client_id)
+    if group_id is not None:
+        await assign(db, group_id, device_id, now)
+    return device_id
+
+
+async def _place(db: Connection, new: NewDevice) -> tuple[int | None, int | None]:
+    """The connection of a new device and the group that goes with it; one device per connection holds its limits."""
+    if new.connection_id is None:
+        return None, None
+    place = await connections.by_name(db, new.connection_id)
+    if place is None:
+        raise BadDevice(f"connection_id: there is no connection {new.connection_id!r}")
+    if new.holds_net_limit and (holder := await devices.net_limit_holder(db, place.id)):
+        raise ConnectionTaken(f"{new.connection_id} is held by {holder.lfdi}")
+    return place.id, place.device_group_id
+
+
+async def place_device(db: Connection, device_id: int, connection_id: str, now: int) -> None:
+    """Move a device to a connection and into the group that is its own, as a ConnectionPoint says."""
+    device = await devices.one(db, device_id)
+    if device is None:
+        raise NoSuchDevice(str(device_id))
+    place = await connections.by_name(db, connection_id)
+    if place is None:
+        raise BadDevice(f"connectionPointId: there is no connection {connection_id!r}")
+    if device.connection_id == place.id:
+        return
+    if await devices.net_limit_holder(db, place.id):
+        raise ConnectionTaken(connection_id)
+    await _leave_place(db, device.connection_id, device_id, now)
+    await devices.update_one(db, device_id, connection_id=place.id, holds_net_limit=True, changed=now)
+    await assign(db, place.device_group_id, device_id, now)
+    await outbox.changed(db, "EndDevice", edev=device_id)
+
+
+async def _leave_place(db: Connection, row_id: int | None, device_id: int, now: int) -> None:
+    from sep2.operations.groups import unassign
+    from sep2.store import groups
+
+    group = await groups.of_connection(db, row_id) if row_id is not None else None
+    if group is not None and await groups.is_member(db, group.id, device_id):
+        await unassign(db, group.id, device_id, now)
+
+
+async def remove_device(db: Connection, device_id: int, now: int) -> None:
+    """Forget a device; its subscribers are told that it is gone."""
+    device = await devices.one(db, device_id)
+    if device is None:
+        raise NoSuchDevice(str(device_id))
+    await outbox.changed(db, "EndDevice", edev=device_id)
+    await devices.remove(db, device_id)
+    await outbox.changed(db, "EndDeviceList", client=device.client_id)
+
+
+async def change_device(
+    db: Connection, device_id: int, *, now: int, post_rate: int | None, device_category: int | None
+) -> None:
+    """Take over what a client may say of its own EndDevice."""
+    device = await devices.one(db, device_id)
+    if device is None:
+        raise NoSuchDevice(str(device_id))
+    await devices.update_one(db, device_id, post_rate=post_rate, device_category=device_category, changed=now)
+    await outbox.changed(db, "EndDevice", edev=device_id, client=device.client_id)

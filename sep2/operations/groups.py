@@ -1,0 +1,104 @@
+"""Groups of devices, each with one DERProgram."""
+
+from dataclasses import dataclass
+
+from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations import identifiers
+from sep2.store import defaults, devices, groups, outbox
+from sep2.store.connection import Connection
+
+LEVELS = ("SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT")
+"""Topology levels of CSIP from the system to the service point, and NT for groups beside the topology."""
+
+
+class GroupTaken(Conflict):
+    """A group of this name exists already."""
+
+
+class AlreadyMember(Conflict):
+    """The device is in this group already."""
+
+
+class NoSuchGroup(NotFound):
+    """No such group exists."""
+
+
+class NotMember(NotFound):
+    """The device is not in this group."""
+
+
+class BadGroup(BadValue):
+    """The group can not be made so."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewGroup:
+    """A set of devices to be; the lower its primacy, the more its controls count."""
+
+    name: str
+    level: str = "NT"
+    primacy: int = 80
+    description: str = ""
+
+
+async def create_group(db: Connection, new: NewGroup, now: int, *, connection: int | None = None) -> int:
+    """Create a group with its DERProgram and an empty DefaultDERControl."""
+    if new.level not in LEVELS:
+        raise BadGroup(f"level: {new.level!r} is none of {' '.join(LEVELS)}")
+    _check_primacy(new.primacy)
+    if not new.name or len(new.description.encode()) > 32:
+        raise BadGroup("name: is empty" if not new.name else "description: is longer than 32 octets")
+    if await groups.by_name(db, new.name):
+        raise GroupTaken(new.name)
+    group_id = await groups.add(
+        db,
+        name=new.name,
+        level=new.level,
+        primacy=new.primacy,
+        description=new.description,
+        program_mrid=await identifiers.fresh(db),
+        fsa_mrid=await identifiers.fresh(db),
+        connection_id=connection,
+        created=now,
+    )
+    await defaults.add(db, group_id, await identifiers.fresh(db), now)
+    return group_id
+
+
+async def assign(db: Connection, group_id: int, device_id: int, now: int) -> None:
+    """Put a device into a group; the group's program holds for it at once."""
+    if await groups.one(db, group_id) is None:
+        raise NoSuchGroup(str(group_id))
+    if await devices.one(db, device_id) is None:
+        raise BadGroup(f"device: there is no EndDevice {device_id}")
+    if await groups.is_member(db, group_id, device_id):
+        raise AlreadyMember(f"device {device_id}, group {group_id}")
+    await groups.join(db, group_id, device_id, now)
+    await _membership_changed(db, device_id)
+
+
+async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> None:
+    """Take a device out of a group."""
+    del now
+    if not await groups.leave(db, group_id, device_id):
+        raise NotMember(f"device {device_id}, group {group_id}")
+    await _membership_changed(db, device_id)
+
+
+async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> None:
+    """Change how much a group's controls count against others'."""
+    del now
+    _check_primacy(primacy)
+    if await groups.one(db, group_id) is None:
+        raise NoSuchGroup(str(group_id))
+    await groups.update_one(db, group_id, primacy=primacy)
+    await outbox.changed(db, "DERProgram", derp=group_id)
+
+
+async def _membership_changed(db: Connection, device_id: int) -> None:
+    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id)
+
+
+def _check_primacy(primacy: int) -> None:
+    if not 0 <= primacy <= 255:
+        raise BadGroup(f"primacy: {primacy} is outside 0..255")

@@ -1,0 +1,35 @@
+"""How often clients are to poll and to post."""
+
+from sep2.errors import BadValue, NotFound
+from sep2.store import marks, mirrors, outbox
+from sep2.store.connection import Connection
+
+POLL_RATE = "poll_rate:"
+
+
+class BadRate(BadValue):
+    """A rate is 1..4294967295 seconds."""
+
+
+class NoSuchMirror(NotFound):
+    """No such MirrorUsagePoint exists."""
+
+
+async def set_poll_rate(db: Connection, resource: str, seconds: int, now: int) -> None:
+    """Have clients poll a resource that often; its subscribers are told."""
+    del now
+    _check("pollRate", seconds)
+    await marks.put(db, f"{POLL_RATE}{resource}", str(seconds))
+    await outbox.changed(db, resource)
+
+
+async def set_post_rate(db: Connection, mirror_id: int, seconds: int, now: int) -> None:
+    """Have a client post readings of a usage point that often."""
+    _check("postRate", seconds)
+    if not await mirrors.update_one(db, mirror_id, post_rate=seconds, changed=now):
+        raise NoSuchMirror(str(mirror_id))
+
+
+def _check(name: str, seconds: int) -> None:
+    if not 1 <= seconds <= 2**32 - 1:
+        raise BadRate(f"{name}: {seconds}")

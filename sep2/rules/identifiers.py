@@ -1,0 +1,39 @@
+"""mRIDs that the server makes (2030.5 3.5): 24 digits of its own, then the PEN in zero-padded decimal."""
+
+import hashlib
+import secrets
+import string
+
+DOCUMENTATION_PEN = 32473
+
+
+def is_lfdi(text: str) -> bool:
+    """Whether the text is 40 hexadecimal digits."""
+    return len(text) == 40 and all(digit in string.hexdigits for digit in text)
+
+
+def new_mrid(pen: int) -> str:
+    """A fresh mRID of 32 upper-case digits."""
+    return f"{secrets.token_hex(12).upper()}{pen:08d}"
+
+
+def derived_mrid(mrid: str, role: str) -> str:
+    """The mRID of something that comes with `mrid` and is never stored, such as its ResponseSet."""
+    return f"{hashlib.sha256(f'{mrid}/{role}'.encode()).hexdigest()[:24].upper()}{mrid[24:]}"
+
+
+def managed_lfdi(pen: int) -> str:
+    """A fresh LFDI for a device that has no certificate; the last eight digits are the PEN of who manages it."""
+    return f"{secrets.token_hex(16).upper()}{pen:08d}"
+
+
+def sfdi_of(lfdi: str) -> int:
+    """The SFDI of an LFDI: its first 36 bits in decimal and a check digit; the digit sum is a multiple of ten (6.3)."""
+    left = int(lfdi[:9], 16)
+    return left * 10 + -sum(map(int, str(left))) % 10
+
+
+def new_pin() -> int:
+    """A fresh Registration pIN: five random digits and their check digit (6.9)."""
+    left = secrets.randbelow(100_000)
+    return left * 10 + -sum(map(int, str(left))) % 10

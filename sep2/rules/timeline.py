@@ -1,0 +1,63 @@
+"""What has to be issued so that a published sequence of limits becomes another one.
+
+Events are never edited: where a wanted interval differs from what a live control says, that control is replaced from
+`now` or its start to its end, back to back, so that no second of it falls to the default by accident.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sep2.rules.limits import Limits
+
+
+class Interval(NamedTuple):
+    """Limits that hold from `start` until `end`."""
+
+    start: int
+    end: int
+    limits: Limits
+
+
+def merged(intervals: Iterable[Interval]) -> list[Interval]:
+    """The same sequence with equal neighbours joined."""
+    joined: list[Interval] = []
+    for interval in intervals:
+        last = joined[-1] if joined else None
+        if last is not None and last.end == interval.start and last.limits == interval.limits:
+            joined[-1] = last._replace(end=interval.end)
+        else:
+            joined.append(interval)
+    return joined
+
+
+def to_issue(live: Sequence[Interval], wanted: Sequence[Interval], now: int) -> list[Interval]:
+    """The intervals to issue over `live` (neither overlaps itself) so that `wanted` holds from `now` on."""
+    wanted = merged(_from(wanted, now))
+    changed = [
+        piece for want in wanted for piece in _uncovered(want, [old for old in live if old.limits == want.limits])
+    ]
+    replaced = [old for old in _from(live, now) if any(_overlap(old, piece) for piece in changed)]
+    kept = [old for old in live if not any(old.end == gone.end and old.limits == gone.limits for gone in replaced)]
+    rest = [piece for gone in replaced for piece in _uncovered(gone, [*wanted, *kept])]
+    pieces = [piece for want in wanted for piece in _uncovered(want, kept)]
+    return merged(sorted([*pieces, *rest]))
+
+
+def _from(intervals: Iterable[Interval], now: int) -> list[Interval]:
+    return [i._replace(start=max(i.start, now)) for i in sorted(intervals) if i.end > now]
+
+
+def _overlap(one: Interval, other: Interval) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _uncovered(interval: Interval, covers: Iterable[Interval]) -> list[Interval]:
+    """The parts of `interval` that no cover touches."""
+    left, start = [], interval.start
+    for cover in sorted(cover for cover in covers if _overlap(cover, interval)):
+        if cover.start > start:
+            left.append(interval._replace(start=start, end=cover.start))
+        start = max(start, cover.end)
+    if start < interval.end:
+        left.append(interval._replace(start=start))
+    return left

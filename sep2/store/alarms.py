@@ -1,0 +1,31 @@
+"""Alarms for the operators: raised once per code and subject until cleared."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from sep2.store.connection import Connection
+from sep2.store.tables import alarm as t
+
+
+async def raise_one(db: Connection, code: str, subject: str, detail: str, *, now: int) -> int:
+    """The id of the standing alarm; a standing one gets the new detail and is not raised twice."""
+    standing = await db.one(
+        select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
+    )
+    if standing is None:
+        return (await db.run(insert(t).values(code=code, subject=subject, detail=detail, raised=now))).inserted_id
+    await db.run(update(t).where(t.c.id == standing.id).values(detail=detail))
+    return int(standing.id)
+
+
+async def clear(db: Connection, code: str, subject: str, now: int) -> int:
+    """How many standing alarms were cleared."""
+    standing = t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)
+    return (await db.run(update(t).where(*standing).values(cleared=now))).rowcount
+
+
+async def standing(db: Connection) -> Sequence[Row[Any]]:
+    """Alarms that nobody and nothing has cleared, latest first."""
+    return await db.all(select(t).where(t.c.cleared.is_(None)).order_by(t.c.raised.desc(), t.c.id.desc()))

@@ -1,0 +1,28 @@
+"""TLS peers that the operator has authorised."""
+
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from sep2.store.connection import Connection
+from sep2.store.tables import client
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new client."""
+    return (await db.run(insert(client).values(columns))).inserted_id
+
+
+async def one(db: Connection, client_id: int) -> Row[Any] | None:
+    """A client by its id."""
+    return await db.one(select(client).where(client.c.id == client_id))
+
+
+async def by_lfdi(db: Connection, lfdi: str) -> Row[Any] | None:
+    """A client by the LFDI of its certificate."""
+    return await db.one(select(client).where(client.c.lfdi == lfdi))
+
+
+async def set_enabled(db: Connection, client_id: int, enabled: bool) -> int:
+    """How many clients were found to change."""
+    return (await db.run(update(client).where(client.c.id == client_id).values(enabled=enabled))).rowcount

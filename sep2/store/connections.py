@@ -1,0 +1,27 @@
+"""Customers' points in the network."""
+
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+
+from sep2.store.connection import Connection
+from sep2.store.tables import connection, device_group
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new connection."""
+    return (await db.run(insert(connection).values(columns))).inserted_id
+
+
+async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
+    """A connection, and the group that is its own, by its connectionPointId."""
+    query = select(connection, device_group.c.id.label("device_group_id")).join_from(
+        connection, device_group, device_group.c.connection_id == connection.c.id
+    )
+    return await db.one(query.where(connection.c.connection_id == connection_id))
+
+
+async def name_of(db: Connection, row_id: int) -> str | None:
+    """The connectionPointId of a connection."""
+    found = await db.one(select(connection.c.connection_id).where(connection.c.id == row_id))
+    return found.connection_id if found else None

@@ -1,0 +1,75 @@
+"""Notifications that wait: at most one per subscription, always for the newest state."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from sep2.store.connection import Connection
+from sep2.store.tables import delivery as t
+from sep2.store.tables import subscription
+
+
+async def put(db: Connection, subscription_ids: Sequence[int], now: int, *, status: int = 0) -> None:
+    """Have these subscribers told; one that waits already is told once, of the newest state."""
+    if not subscription_ids:
+        return
+    waiting = update(t).where(t.c.subscription_id.in_(subscription_ids))
+    await db.run(waiting.values(edition=t.c.edition + 1, due=now, status=status, dead=False))
+    known = {
+        row.subscription_id
+        for row in await db.all(select(t.c.subscription_id).where(t.c.subscription_id.in_(subscription_ids)))
+    }
+    fresh = [
+        {"subscription_id": one, "status": status, "edition": 1, "attempts": 0, "since": now, "due": now, "dead": False}
+        for one in subscription_ids
+        if one not in known
+    ]
+    if fresh:
+        await db.run(insert(t).values(fresh))
+
+
+async def due(db: Connection, now: int, most: int) -> Sequence[Row[Any]]:
+    """The deliveries to attempt now, longest waiting first."""
+    query = select(t).where(t.c.dead.is_(False), t.c.due <= now).order_by(t.c.due, t.c.since).limit(most)
+    return await db.all(query)
+
+
+async def next_due(db: Connection) -> int | None:
+    """When the next attempt is due."""
+    row = await db.one(select(func.min(t.c.due).label("at")).where(t.c.dead.is_(False)))
+    return row.at if row else None
+
+
+async def done(db: Connection, subscription_id: int, edition: int) -> None:
+    """Forget a delivery that arrived, unless something changed meanwhile."""
+    await db.run(delete(t).where(t.c.subscription_id == subscription_id, t.c.edition == edition))
+    again = update(t).where(t.c.subscription_id == subscription_id)
+    await db.run(again.values(attempts=0, error=""))
+
+
+async def postpone(db: Connection, subscription_id: int, due: int, error: str, *, dead: bool = False) -> None:
+    """Note a failed attempt and when the next one is due, or that there is none."""
+    failed = update(t).where(t.c.subscription_id == subscription_id)
+    await db.run(failed.values(attempts=t.c.attempts + 1, due=due, error=error, dead=dead))
+
+
+async def replay(db: Connection, subscription_id: int, now: int) -> int:
+    """Have a delivery attempted at once, also one that had been given up; how many were found."""
+    again = update(t).where(t.c.subscription_id == subscription_id)
+    return (await db.run(again.values(dead=False, attempts=0, since=now, due=now))).rowcount
+
+
+async def counts(db: Connection) -> dict[str, int]:
+    """How many wait and how many were given up."""
+    rows = await db.all(select(t.c.dead, func.count().label("n")).group_by(t.c.dead))
+    found = {bool(row.dead): int(row.n) for row in rows}
+    return {"waiting": found.get(False, 0), "dead": found.get(True, 0)}
+
+
+async def all_of(db: Connection, *, dead: bool | None = None) -> Sequence[Row[Any]]:
+    """Deliveries for the operator, with where they go."""
+    query = select(t, subscription.c.subscribed_resource, subscription.c.notification_uri).join_from(t, subscription)
+    if dead is not None:
+        query = query.where(t.c.dead.is_(dead))
+    return await db.all(query.order_by(t.c.since))

@@ -1,0 +1,79 @@
+"""EndDevices."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from sep2.rules.paging import Page
+from sep2.store import tables
+from sep2.store.connection import Connection
+from sep2.store.page import Found, select_page
+from sep2.store.tables import client, end_device, member
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new EndDevice."""
+    return (await db.run(insert(end_device).values(columns))).inserted_id
+
+
+async def one(db: Connection, device_id: int) -> Row[Any] | None:
+    """An EndDevice by its id."""
+    return await db.one(select(end_device).where(end_device.c.id == device_id))
+
+
+async def by_lfdi(db: Connection, lfdi: str) -> Row[Any] | None:
+    """An EndDevice by its LFDI."""
+    return await db.one(select(end_device).where(end_device.c.lfdi == lfdi))
+
+
+async def net_limit_holder(db: Connection, connection_id: int) -> Row[Any] | None:
+    """The EndDevice that holds the import and export limits of a connection."""
+    query = select(end_device).where(end_device.c.connection_id == connection_id, end_device.c.holds_net_limit)
+    return await db.one(query)
+
+
+async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found:
+    """The devices a client may act for: its own entry first, then the latest changed first."""
+    query = select(end_device).where(end_device.c.client_id == client_id)
+    if page.after is not None:
+        query = query.where(end_device.c.changed > page.after)
+    own_first = (end_device.c.lfdi != client_lfdi).asc()
+    return await select_page(
+        db, query.order_by(own_first, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id), page
+    )
+
+
+async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
+    """Change columns of one EndDevice."""
+    await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
+
+
+async def members(db: Connection, group_id: int) -> Sequence[Row[Any]]:
+    """The devices of a group: id, lfdi, client, profile."""
+    query = (
+        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, client.c.profile)
+        .join(member, member.c.end_device_id == end_device.c.id)
+        .join(client, client.c.id == end_device.c.client_id)
+    )
+    return await db.all(query.where(member.c.device_group_id == group_id).order_by(end_device.c.id))
+
+
+async def remove(db: Connection, device_id: int) -> None:
+    """Forget a device and everything it wrote."""
+    await _forget_mirrors(db, device_id)
+    for table in (member, tables.der_document, tables.response, tables.log_event, tables.subscription):
+        await db.run(delete(table).where(table.c.end_device_id == device_id))
+    await db.run(delete(end_device).where(end_device.c.id == device_id))
+
+
+async def _forget_mirrors(db: Connection, device_id: int) -> None:
+    points = select(tables.mirror_usage_point.c.id).where(tables.mirror_usage_point.c.end_device_id == device_id)
+    series = select(tables.mirror_meter_reading.c.id).where(
+        tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points)
+    )
+    await db.run(delete(tables.reading).where(tables.reading.c.mirror_meter_reading_id.in_(series)))
+    await db.run(
+        delete(tables.mirror_meter_reading).where(tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points))
+    )
+    await db.run(delete(tables.mirror_usage_point).where(tables.mirror_usage_point.c.end_device_id == device_id))

@@ -1,0 +1,108 @@
+"""The operator's groups, each with one DERProgram."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, delete, func, insert, select, update
+
+from sep2.rules.paging import Page
+from sep2.store.connection import Connection
+from sep2.store.controls import Seen, is_active
+from sep2.store.page import Found, select_page
+from sep2.store.tables import control, device_group, member
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new group."""
+    return (await db.run(insert(device_group).values(columns))).inserted_id
+
+
+async def one(db: Connection, group_id: int) -> Row[Any] | None:
+    """A group by its id."""
+    return await db.one(select(device_group).where(device_group.c.id == group_id))
+
+
+async def by_name(db: Connection, name: str) -> Row[Any] | None:
+    """A group by its name."""
+    return await db.one(select(device_group).where(device_group.c.name == name))
+
+
+async def of_connection(db: Connection, connection_id: int) -> Row[Any] | None:
+    """The group that is a connection's own."""
+    return await db.one(select(device_group).where(device_group.c.connection_id == connection_id))
+
+
+async def update_one(db: Connection, group_id: int, **columns: Any) -> None:
+    """Change columns of one group; its version goes up."""
+    await db.run(
+        update(device_group).where(device_group.c.id == group_id).values(version=device_group.c.version + 1, **columns)
+    )
+
+
+async def join(db: Connection, group_id: int, device_id: int, now: int) -> None:
+    """Make a device a member."""
+    await db.run(insert(member).values(device_group_id=group_id, end_device_id=device_id, since=now))
+
+
+async def leave(db: Connection, group_id: int, device_id: int) -> int:
+    """How many memberships ended: one or none."""
+    ended = member.c.device_group_id == group_id, member.c.end_device_id == device_id
+    return (await db.run(delete(member).where(*ended))).rowcount
+
+
+async def member_ids(db: Connection, group_id: int) -> Sequence[int]:
+    """The ids of a group's devices."""
+    rows = await db.all(select(member.c.end_device_id).where(member.c.device_group_id == group_id))
+    return [row.end_device_id for row in rows]
+
+
+async def is_member(db: Connection, group_id: int, device_id: int) -> bool:
+    """Whether the device belongs to the group."""
+    query = select(member.c.since).where(member.c.device_group_id == group_id, member.c.end_device_id == device_id)
+    return await db.one(query) is not None
+
+
+async def programs(db: Connection, device_id: int, page: Page, seen: Seen, *, group_id: int | None = None) -> Found:
+    """The groups of a device as programs, most important first, each with its counts of live and active controls."""
+    query = _programs(device_id, seen)
+    if group_id is not None:
+        query = query.where(device_group.c.id == group_id)
+    order = device_group.c.primacy, device_group.c.program_mrid.desc()
+    return await select_page(db, query.order_by(*order), page)
+
+
+async def program(db: Connection, device_id: int, group_id: int, seen: Seen) -> Row[Any] | None:
+    """One group of a device as a program, with its counts."""
+    return await db.one(_programs(device_id, seen).where(device_group.c.id == group_id))
+
+
+async def assignments(db: Connection, device_id: int, page: Page) -> Found:
+    """The groups of a device as FunctionSetAssignments, by mRID descending."""
+    query = select(device_group.c.id, device_group.c.fsa_mrid, device_group.c.description, device_group.c.version)
+    query = query.join(member, member.c.device_group_id == device_group.c.id).where(member.c.end_device_id == device_id)
+    return await select_page(db, query.order_by(device_group.c.fsa_mrid.desc()), page)
+
+
+async def count_of(db: Connection, device_id: int) -> int:
+    """How many groups a device is a member of."""
+    row = await db.one(select(func.count().label("n")).where(member.c.end_device_id == device_id))
+    return row.n if row else 0
+
+
+def _programs(device_id: int, seen: Seen) -> Select[Any]:
+    columns = (
+        device_group.c.id,
+        device_group.c.program_mrid,
+        device_group.c.description,
+        device_group.c.version,
+        device_group.c.primacy,
+        _count(control.c.latest_end > seen.now).label("live"),
+        _count(*is_active(seen)).label("active"),
+    )
+    joined = select(*columns).join(member, member.c.device_group_id == device_group.c.id)
+    return joined.where(member.c.end_device_id == device_id)
+
+
+def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    query = select(func.count()).where(control.c.device_group_id == device_group.c.id, *conditions)
+    return query.scalar_subquery()

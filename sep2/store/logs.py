@@ -1,0 +1,37 @@
+"""LogEvents that devices posted."""
+
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+
+from sep2.rules.paging import Page
+from sep2.store.connection import Connection
+from sep2.store.page import Found, select_page
+from sep2.store.tables import log_event as t
+
+_SAME = ("created", "log_event_id", "profile_id", "log_event_pen", "log_event_code")
+
+
+async def same(db: Connection, device_id: int, columns: dict[str, Any]) -> int | None:
+    """The id of the event that was posted before with the same identity."""
+    query = select(t.c.id).where(t.c.end_device_id == device_id, *(t.c[name] == columns[name] for name in _SAME))
+    found = await db.one(query)
+    return found.id if found else None
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new event."""
+    return (await db.run(insert(t).values(columns))).inserted_id
+
+
+async def of_device(db: Connection, device_id: int, page: Page) -> Found:
+    """A device's events, latest first."""
+    query = select(t).where(t.c.end_device_id == device_id)
+    if page.after is not None:
+        query = query.where(t.c.created > page.after)
+    return await select_page(db, query.order_by(t.c.created.desc(), t.c.log_event_id.desc(), t.c.id.desc()), page)
+
+
+async def one(db: Connection, device_id: int, event_id: int) -> Row[Any] | None:
+    """An event of a device by its id."""
+    return await db.one(select(t).where(t.c.end_device_id == device_id, t.c.id == event_id))

@@ -1,0 +1,24 @@
+"""Values that change while the server runs: poll rates that the operator set, and the server's own marks."""
+
+from sqlalchemy import delete, insert, select
+
+from sep2.store.connection import Connection
+from sep2.store.tables import setting as t
+
+
+async def value(db: Connection, name: str) -> str | None:
+    """The value of that name, if there is one."""
+    found = await db.one(select(t.c.value).where(t.c.name == name))
+    return found.value if found else None
+
+
+async def put(db: Connection, name: str, value: str) -> None:
+    """Set a value."""
+    await db.run(delete(t).where(t.c.name == name))
+    await db.run(insert(t).values(name=name, value=value))
+
+
+async def starting_with(db: Connection, prefix: str) -> dict[str, str]:
+    """All values whose name begins so, by the rest of their name."""
+    rows = await db.all(select(t.c.name, t.c.value).where(t.c.name.startswith(prefix, autoescape=True)))
+    return {row.name.removeprefix(prefix): row.value for row in rows}

@@ -1,0 +1,67 @@
+"""Subscriptions: a row of the resource table and its ids, never a URL."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from sep2.rules.paging import Page
+from sep2.store.connection import Connection
+from sep2.store.page import Found, select_page
+from sep2.store.tables import client, delivery
+from sep2.store.tables import subscription as t
+
+
+async def of_device(db: Connection, device_id: int, page: Page) -> Found:
+    """A device's subscriptions; their hrefs sort as their numbers do."""
+    return await select_page(db, select(t).where(t.c.end_device_id == device_id).order_by(t.c.id), page)
+
+
+async def one(db: Connection, device_id: int, subscription_id: int) -> Row[Any] | None:
+    """A subscription of a device by its id."""
+    return await db.one(select(t).where(t.c.end_device_id == device_id, t.c.id == subscription_id))
+
+
+async def same(db: Connection, *, end_device_id: int, resource: str, ids: str, notification_uri: str) -> int | None:
+    """The id of the subscription to the same resource with the same receiver."""
+    query = select(t.c.id).where(
+        t.c.end_device_id == end_device_id,
+        t.c.resource == resource,
+        t.c.ids == ids,
+        t.c.notification_uri == notification_uri,
+    )
+    found = await db.one(query)
+    return found.id if found else None
+
+
+async def count_of(db: Connection, client_id: int) -> int:
+    """How many subscriptions a client has."""
+    row = await db.one(select(func.count().label("n")).where(t.c.client_id == client_id))
+    return row.n if row else 0
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new subscription."""
+    return (await db.run(insert(t).values(columns))).inserted_id
+
+
+async def update_one(db: Connection, subscription_id: int, **columns: Any) -> None:
+    """Change columns of a subscription."""
+    await db.run(update(t).where(t.c.id == subscription_id).values(columns))
+
+
+async def remove(db: Connection, subscription_id: int) -> None:
+    """End a subscription, with what waits for it."""
+    await db.run(delete(delivery).where(delivery.c.subscription_id == subscription_id))
+    await db.run(delete(t).where(t.c.id == subscription_id))
+
+
+async def to_any_of(db: Connection, resources: Collection[str]) -> Sequence[Row[Any]]:
+    """The subscriptions to these rows of the resource table: id, client, resource, ids."""
+    return await db.all(select(t.c.id, t.c.client_id, t.c.resource, t.c.ids).where(t.c.resource.in_(resources)))
+
+
+async def with_client(db: Connection, subscription_id: int) -> Row[Any] | None:
+    """A subscription with the LFDI and receiver policy of its client."""
+    query = select(t, client.c.lfdi.label("client_lfdi"), client.c.receiver_hosts).join_from(t, client)
+    return await db.one(query.where(t.c.id == subscription_id))
