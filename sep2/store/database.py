@@ -1,0 +1,95 @@
+"""A database: where snapshots to read and transactions to write come from."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Self
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from sep2.errors import SepError
+from sep2.store.connection import Connection
+
+
+class UnknownDatabase(SepError):
+    """The address of the database must begin with sqlite:/// or postgresql://."""
+
+
+class Unreachable(SepError):
+    """The database can not be opened."""
+
+    status = 503
+
+
+class Database(ABC):
+    """One open database. Several processes may open the same one."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+
+    @classmethod
+    @abstractmethod
+    async def open(cls, url: URL) -> Self:
+        """The database at `url`, refused unless its tables are those of this version."""
+
+    @classmethod
+    @abstractmethod
+    async def migrate(cls, url: URL) -> None:
+        """Bring the tables at `url` to this version."""
+
+    @abstractmethod
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """A block in which every statement sees the same state."""
+
+    @abstractmethod
+    def write(self) -> AbstractAsyncContextManager[Connection]:
+        """A block that is one transaction: kept durably when it is left, undone when it raises."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the database, after the commits that are under way."""
+
+    async def wait_for_changes(self, timeout_s: float) -> bool:
+        """Whether something was written to the outbox since the last call; returns at once if so.
+
+        For one listener, the notifier. What another process wrote is noticed on PostgreSQL only.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._news.wait()
+        changed = self._news.is_set()
+        self._news.clear()
+        return changed
+
+
+async def open_database(url: str) -> Database:
+    """The database at `url`, refused unless its tables are those of this version."""
+    parts = _parse(url)
+    return await _kind(parts).open(parts)
+
+
+async def migrate(url: str) -> None:
+    """Bring the tables at `url` to this version; makes them where there are none."""
+    parts = _parse(url)
+    await _kind(parts).migrate(parts)
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise UnknownDatabase(url) from error
+
+
+def _kind(parts: URL) -> type[Database]:
+    match parts.get_backend_name():
+        case "sqlite":
+            from sep2.store.sqlite import SqliteDatabase
+
+            return SqliteDatabase
+        case "postgresql":
+            from sep2.store.postgres import PostgresDatabase
+
+            return PostgresDatabase
+    raise UnknownDatabase(parts.render_as_string())

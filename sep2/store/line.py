@@ -1,0 +1,78 @@
+"""A line between the processes that share a PostgreSQL database: one that changed something wakes the others."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+from sqlalchemy.engine import URL
+
+CHANNEL = "sep2_outbox"
+
+log = logging.getLogger(__name__)
+
+FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What the driver raises when the server can not be reached or has gone."""
+
+
+class Line:
+    """A connection of its own, opened when it is first needed and again when it was lost.
+
+    Nothing depends on it but promptness: whoever waits for changes also looks by itself from time to time. So the word
+    is given after the commit, once for all commits meanwhile, instead of inside each transaction, where PostgreSQL
+    would make the transactions wait for each other.
+    """
+
+    def __init__(self, url: URL, heard: Callable[[], None]) -> None:
+        self._url = url
+        self._heard = heard
+        self._connection: Any = None
+        self._opening = asyncio.Lock()
+        self._listening = False
+        self._unsaid = False
+        self._telling: asyncio.Task[None] | None = None
+
+    def tell(self) -> None:
+        """Wake the other processes, soon."""
+        self._unsaid = True
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.get_running_loop().create_task(self._tell())
+
+    async def listen(self) -> None:
+        """Hear of what the other processes commit from now on."""
+        try:
+            connection = await self._open()
+            if not self._listening:
+                await connection.add_listener(CHANNEL, self._hear)
+                self._listening = True
+                self._heard()  # something may have been written before
+        except FAILURES as error:
+            log.warning("changes made by other processes are noticed late: %s", error)
+
+    async def close(self) -> None:
+        """Hang up, after the last word."""
+        if self._telling is not None:
+            await self._telling
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _tell(self) -> None:
+        try:
+            while self._unsaid:
+                self._unsaid = False
+                await (await self._open()).execute(f"NOTIFY {CHANNEL}")
+        except FAILURES as error:
+            log.warning("other processes hear late of a change: %s", error)
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._connection is None or self._connection.is_closed():
+                self._listening = False
+                url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+                self._connection = await asyncpg.connect(url, server_settings={"application_name": "sep2 line"})
+            return self._connection
+
+    def _hear(self, connection: Any, sender: int, *_: Any) -> None:
+        if sender != connection.get_server_pid():
+            self._heard()

@@ -1,0 +1,165 @@
+"""PostgreSQL: a pool of connections through asyncpg; several server processes may share the database.
+
+Through SQLAlchemy's asynchronous engine one read costs 0.77 ms of CPU where asyncpg alone costs 0.53 ms; the difference
+buys statements, types and errors that are the same on both databases.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, Self
+
+from sqlalchemy import Executable, Result, Table, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from sep2.errors import SepError
+from sep2.store import migrations
+from sep2.store.connection import Busy, Clash, Connection, Values
+from sep2.store.database import Database, Unreachable
+from sep2.store.line import FAILURES, Line
+
+CONNECTIONS = 10
+PATIENCE_S = 5.0
+MIGRATING = 20305
+"""The key of the advisory lock that lets one process migrate at a time."""
+
+
+class PostgresConnection(Connection):
+    """A connection of the pool, inside a transaction."""
+
+    def __init__(self, core: AsyncConnection) -> None:
+        super().__init__()
+        self._core = core
+
+    async def execute(self, statement: Executable, values: Values) -> Result[Any]:
+        """The result of one statement."""
+        with _told():
+            return await self._core.execute(statement, values)
+
+    async def lock(self, table: Table, row_id: int) -> None:
+        """Make others who lock the same row wait until this block ends."""
+        with _told():
+            await self._core.execute(_LOCK, {"name": table.name, "row_id": row_id})
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:name), CAST(:row_id % 2147483647 AS integer))")
+
+
+class PostgresDatabase(Database):
+    """One database of a PostgreSQL server."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__()
+        self._engine = _engine(url, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=PATIENCE_S)
+        # What was read in one block is of one moment, as on SQLite.
+        self._readers = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._line = Line(url, self._news.set)
+
+    @classmethod
+    async def open(cls, url: URL) -> Self:
+        """The database at this address, refused unless its tables are those of this version."""
+        database = cls(url)
+        try:
+            async with _connected(database._engine) as core:
+                await core.run_sync(migrations.require_current)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @classmethod
+    async def migrate(cls, url: URL) -> None:
+        """Bring the tables at this address to this version, one process at a time."""
+        engine = _engine(url)
+        try:
+            async with _connected(engine) as core, core.begin():
+                await core.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
+                await core.run_sync(migrations.upgrade)
+        finally:
+            await engine.dispose()
+
+    def read(self) -> AbstractAsyncContextManager[Connection]:
+        """A block in which every statement sees the same state."""
+        return self._read()
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[Connection]:
+        async with _connected(self._readers) as core:
+            yield PostgresConnection(core)
+
+    def write(self) -> AbstractAsyncContextManager[Connection]:
+        """A block that is one transaction, durable once it is left."""
+        return self._write()
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[Connection]:
+        async with _connected(self._engine) as core:
+            connection = PostgresConnection(core)
+            yield connection
+            with _told():
+                await core.commit()
+        if connection.changed:
+            self._news.set()
+            self._line.tell()
+
+    async def wait_for_changes(self, timeout_s: float) -> bool:
+        """Whether something was written to the outbox, by any process, since the last call; returns at once if so."""
+        await self._line.listen()
+        return await super().wait_for_changes(timeout_s)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._line.close()
+        await self._engine.dispose()
+
+
+def _engine(url: URL, **pool: Any) -> AsyncEngine:
+    settings = {
+        "application_name": "sep2",
+        "lock_timeout": f"{PATIENCE_S:.0f}s",
+        "idle_in_transaction_session_timeout": "60s",
+        "jit": "off",
+    }
+    try:
+        return create_async_engine(
+            url.set(drivername="postgresql+asyncpg"), connect_args={"server_settings": settings}, **pool
+        )
+    except ModuleNotFoundError as error:
+        raise Unreachable("PostgreSQL needs more packages: pip install 'sep2[postgres]'") from error
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    core = engine.connect()
+    try:
+        await core.start()
+    except PoolTimeout as error:
+        raise Busy("every connection is in use") from error
+    except (OSError, DBAPIError, *FAILURES) as error:
+        raise Unreachable(f"{engine.url.render_as_string()}: {error}") from error
+    try:
+        yield core
+    finally:
+        # A cancelled caller must not leave half a conversation on a connection that the next one gets.
+        await asyncio.shield(core.close())
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise _refusal(error) or error from error
+
+
+def _refusal(error: DBAPIError) -> SepError | None:
+    """The answer to a failure that a caller can do something about."""
+    match getattr(error.orig, "sqlstate", None):
+        case "40001" | "40P01" | "55P03":  # serialization failure, deadlock, lock timeout
+            return Busy("another process is writing the same rows")
+        case "23505" | "23503":  # unique, foreign key
+            return Clash()
+    return Unreachable("the connection was lost") if error.connection_invalidated else None
