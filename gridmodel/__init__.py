@@ -1,16 +1,33 @@
 """The feeder model: read it, check it, solve it, for many scenarios at once.
 
-from gridmodel import read_feeder, reduce, solve, voltages
+from gridmodel import read_feeder, reduce, slot_va, solve, voltages
 
 feeder = read_feeder("feeder_folder")
 reduced = reduce(feeder.network)
-flow = solve(reduced, s_va)              # (scenarios, slots) complex, export positive
-voltages(reduced, flow)                  # (scenarios, node phases), V
+flow = solve(reduced, slot_va(feeder.network, feeder.profile.net_va()), feeder.profile.source_v)
+voltages(reduced, flow)                  # (intervals, node phases), V
 """
 
 from gridmodel.errors import FileError, GridError
+from gridmodel.feeder import Change, Feeder, Profile, slot_va
 from gridmodel.flow import Flow, currents, solve, voltages
 from gridmodel.network import Network
+from gridmodel.readers.folder import read_feeder
 from gridmodel.reduce import Reduced, reduce
 
-__all__ = ["FileError", "Flow", "GridError", "Network", "Reduced", "currents", "reduce", "solve", "voltages"]
+__all__ = [
+    "Change",
+    "Feeder",
+    "FileError",
+    "Flow",
+    "GridError",
+    "Network",
+    "Profile",
+    "Reduced",
+    "currents",
+    "read_feeder",
+    "reduce",
+    "slot_va",
+    "solve",
+    "voltages",
+]

@@ -1,0 +1,122 @@
+"""Rows of a table with typed fields, so that every refusal names file, row and field."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gridmodel.errors import FileError
+
+
+class Row:
+    """One row: fields by name, converted on request."""
+
+    def __init__(self, file: str, table: str, number: int, fields: Mapping[str, Any]) -> None:
+        self.file, self.table, self.position, self.fields = file, table, number, fields
+
+    def __contains__(self, field: str) -> bool:
+        """Whether the field is there and says something."""
+        return not absent(self.fields.get(field))
+
+    def number(self, field: str, default: float | None = None) -> float:
+        """The field as a number; the default where it is absent, an error where there is no default."""
+        value = self.fields.get(field)
+        if absent(value):
+            if default is None:
+                raise self.wrong(field, "is missing")
+            return default
+        try:
+            found = float(value)  # type: ignore[arg-type]  # absent() has excluded None
+        except (TypeError, ValueError):
+            raise self.wrong(field, f"{value!r} is not a number") from None
+        if not math.isfinite(found):
+            raise self.wrong(field, f"{value!r} is not a finite number")
+        return found
+
+    def text(self, field: str, default: str | None = None) -> str:
+        """The field as text; the default where it is absent."""
+        value = self.fields.get(field)
+        if absent(value):
+            if default is None:
+                raise self.wrong(field, "is missing")
+            return default
+        return str(value).strip()
+
+    def flag(self, field: str, default: bool) -> bool:
+        """The field as yes or no."""
+        value = self.fields.get(field)
+        if absent(value):
+            return default
+        known = {
+            "true": True,
+            "1": True,
+            "1.0": True,
+            "yes": True,
+            "false": False,
+            "0": False,
+            "0.0": False,
+            "no": False,
+        }
+        found = known.get(str(value).strip().lower())
+        if found is None:
+            raise self.wrong(field, f"{value!r} is neither true nor false")
+        return found
+
+    def wrong(self, field: str, detail: str) -> FileError:
+        """The error to raise about one field of this row."""
+        return FileError(self.file, detail, row=self.position, field=f"{self.table}.{field}" if self.table else field)
+
+
+def absent(value: object) -> bool:
+    """Empty, null and NaN all mean that nothing was said."""
+    return (
+        value is None or (isinstance(value, float) and math.isnan(value)) or str(value).strip() in {"", "nan", "<NA>"}
+    )
+
+
+class Table:
+    """A table of a file: columns and rows; `number` of a row is its index there."""
+
+    def __init__(self, file: str, name: str, columns: Sequence[str], data: Sequence[tuple[int, Sequence[Any]]]) -> None:
+        self.file, self.name, self.columns, self._data = file, name, tuple(columns), data
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, values in self._data:
+            yield Row(self.file, self.name, number, dict(zip(self.columns, values, strict=False)))
+
+
+def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
+    """A CSV file with a header line; rows are numbered as an editor numbers its lines."""
+    if not path.is_file():
+        raise FileError(path, "no such file")
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        lines = csv.reader(stream)
+        columns = [name.strip() for name in next(lines, [])]
+        data = [(lines.line_num, values) for values in lines if values]
+    for name in required:
+        if name not in columns:
+            raise FileError(path, f"column is missing; found {', '.join(columns)}", row=1, field=name)
+    for number, values in data:
+        if len(values) != len(columns):
+            raise FileError(path, f"{len(values)} values for {len(columns)} columns", row=number)
+    return Table(str(path), "", columns, data)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object."""
+    if not path.is_file():
+        raise FileError(path, "no such file")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as e:
+        raise FileError(path, f"not JSON: {e.msg}", row=e.lineno) from None
+    if not isinstance(found, dict):
+        raise FileError(path, "not a JSON object")
+    return found
