@@ -22,7 +22,7 @@ class Clash(Conflict):
 
 
 class Done(NamedTuple):
-    """What a statement did: how many rows it touched, and the id of the one row that it made, or 0 where it made none."""
+    """What a statement did: how many rows it touched, and the id of the one row that it made (0 where it made none)."""
 
     rowcount: int
     inserted_id: int
@@ -61,5 +61,9 @@ class Connection(ABC):
         inserted = 0
         # SQLite reports the id of an earlier row where ON CONFLICT DO NOTHING did nothing.
         if result.context.isinsert and not result.context.executemany and result.rowcount > 0:
-            inserted = result.inserted_primary_key[0]
+            inserted = result.inserted_primary_key[0] or 0
         return Done(result.rowcount, inserted)
+
+    async def add(self, statement: Executable) -> int:
+        """Insert one row; the id that it was given."""
+        return (await self.run(statement)).inserted_id

@@ -28,7 +28,7 @@ class Line:
         self._url = url
         self._heard = heard
         self._connection: Any = None
-        self._opening = asyncio.Lock()
+        self._in_use = asyncio.Lock()
         self._listening = False
         self._unsaid = False
         self._telling: asyncio.Task[None] | None = None
@@ -42,11 +42,12 @@ class Line:
     async def listen(self) -> None:
         """Hear of what the other processes commit from now on."""
         try:
-            connection = await self._open()
-            if not self._listening:
-                await connection.add_listener(CHANNEL, self._hear)
-                self._listening = True
-                self._heard()  # something may have been written before
+            async with self._in_use:
+                connection = await self._open()
+                if not self._listening:
+                    await connection.add_listener(CHANNEL, self._hear)
+                    self._listening = True
+                    self._heard()  # something may have been written before
         except FAILURES as error:
             log.warning("changes made by other processes are noticed late: %s", error)
 
@@ -61,17 +62,21 @@ class Line:
         try:
             while self._unsaid:
                 self._unsaid = False
-                await (await self._open()).execute(f"NOTIFY {CHANNEL}")
+                async with self._in_use:
+                    await (await self._open()).execute(f"NOTIFY {CHANNEL}")
         except FAILURES as error:
             log.warning("other processes hear late of a change: %s", error)
 
     async def _open(self) -> Any:
-        async with self._opening:
-            if self._connection is None or self._connection.is_closed():
-                self._listening = False
-                url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-                self._connection = await asyncpg.connect(url, server_settings={"application_name": "sep2 line"})
-            return self._connection
+        if self._connection is None or self._connection.is_closed():
+            self._listening = False
+            url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+            self._connection = await asyncpg.connect(url, server_settings={"application_name": "sep2 line"})
+            self._connection.add_termination_listener(self._lost)
+        return self._connection
+
+    def _lost(self, _: Any) -> None:
+        self._heard()  # the listener calls again, and so the line is opened again
 
     def _hear(self, connection: Any, sender: int, *_: Any) -> None:
         if sender != connection.get_server_pid():

@@ -1,0 +1,99 @@
+"""What every test may ask for: an empty database of each kind, at the newest revision."""
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from sep2.store import Database, migrate, open_database
+from tests import postgres
+
+NOTHING_IS_SKIPPED = bool(os.environ.get("CI") or os.environ.get("SEP2_FACTS"))
+"""Where everything that the tests need is known to be there, a skipped test is one that has failed."""
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "empty.sqlite"
+    asyncio.run(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_folder() -> Iterator[Path]:
+    """The folder of a running PostgreSQL server."""
+    try:
+        postgres.programs()
+    except postgres.NoPostgres as error:
+        pytest.skip(str(error))
+    with postgres.running() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_folder: Path) -> Path:
+    """The folder of a running PostgreSQL server that holds a migrated database named `template`."""
+    asyncio.run(_say(postgres_folder, "CREATE DATABASE template"))
+    asyncio.run(migrate(postgres.address(postgres_folder, "template")))
+    return postgres_folder
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The address of an empty, migrated SQLite database."""
+    path = tmp_path / "sep2.sqlite"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_template: Path) -> Iterator[str]:
+    """The address of an empty, migrated PostgreSQL database."""
+    name = f"test_{next(_numbers)}"
+    asyncio.run(_say(postgres_template, f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy"))
+    yield postgres.address(postgres_template, name)
+    asyncio.run(_say(postgres_template, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of an empty, migrated database; the test runs once on each kind."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database, empty and migrated; the test runs once on each kind."""
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
+
+
+async def _say(folder: Path, sql: str) -> None:
+    connection = await asyncpg.connect(postgres.address(folder, "postgres"))
+    await connection.execute(sql)
+    await connection.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why the run has failed where tests were skipped."""
+    if NOTHING_IS_SKIPPED and (skipped := terminalreporter.stats.get("skipped")):
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped, and here that is a failure:", red=True)
+        for report in skipped:
+            terminalreporter.write_line(f"  {report.nodeid}: {report.longrepr[2]}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run where a test was skipped that must not be."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if NOTHING_IS_SKIPPED and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
