@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
+from sep2.rules.identifiers import DOCUMENTATION_PEN
 
 FILE = "sep2.toml"
-DOCUMENTATION_PEN = 32473  # RFC 5612: reserved for documentation, so it belongs to nobody
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 LONGEST_S = 366 * 86_400
@@ -111,7 +111,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     header_deadline_s: Seconds = 10
     """A connection that has not finished its request's header by then is closed."""
     body_deadline_s: Seconds = 60
-    idle_s: Seconds = 300
+    idle_s: Seconds = 1200
     """A connection without a request for so long is closed."""
     subscriptions: Count = 100_000
     """Per client: an aggregator of ten thousand devices holds about ten for each."""
@@ -303,3 +303,14 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def read_token(settings: Settings) -> str:
+    """The operator's token."""
+    try:
+        token = settings.operator.token_file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SettingsError(f"operator.token_file {settings.operator.token_file} can not be read: {wrong}") from None
+    if len(token) < 32:
+        raise SettingsError(f"operator.token_file {settings.operator.token_file} holds less than 32 characters")
+    return token

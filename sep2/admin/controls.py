@@ -1,0 +1,81 @@
+"""Controls: issued, listed with their status, shown with what devices answered, cancelled."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.admin import find, views
+from sep2.admin import types as t
+from sep2.admin.route import Request, page
+from sep2.operations import controls
+from sep2.rules.limits import Limits
+from sep2.store import controls as stored
+from sep2.store import deliveries, listing_controls, responses
+
+
+async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
+    """The mRIDs of the group's new controls, of those that said the same already and of those that give way."""
+    group = await find.group(rq.db, rq.ids["group"])
+    utility = rq.state.settings.utility
+    new = [_new(control, rq.now, utility.response_required) for control in asked.controls]
+    done = await controls.issue_controls(
+        rq.db, group.id, new, rq.now, reason=asked.reason, most_ahead=utility.horizon_events
+    )
+    return t.Issued(
+        created=await listing_controls.mrids(rq.db, done.created),
+        kept=await listing_controls.mrids(rq.db, done.kept),
+        superseded=await listing_controls.mrids(rq.db, done.superseded),
+        devices=group.devices,
+    )
+
+
+def _new(asked: t.NewControl, now: int, response_required: int) -> controls.NewControl:
+    limits = asked.limits
+    return controls.NewControl(
+        start=now if asked.start is None else asked.start,
+        duration=asked.duration,
+        limits=Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
+        modes=asked.modes,
+        ramp_tms=asked.ramp_tms,
+        randomize_start=asked.randomize_start,
+        randomize_duration=asked.randomize_duration,
+        device_category=asked.device_category,
+        description=asked.description,
+        response_required=response_required,
+    )
+
+
+async def list_controls(rq: Request, asked: t.ControlQuery) -> t.Listed[t.Control]:
+    """Controls that are not over, of one group if so asked, earliest first."""
+    group = await find.group(rq.db, asked.group) if asked.group else None
+    found = await stored.all_of(
+        rq.db, page(asked), group_id=group.id if group else None, live_at=None if asked.over else rq.now
+    )
+    items = [views.control(row, rq.now, at_once=_at_once(rq)) for row in found.rows]
+    return t.Listed(total=found.total, items=items)
+
+
+async def show_control(rq: Request, asked: t.Nothing) -> t.ControlShown:
+    """One control (by the beginning of its mRID, or `latest`) and what each of its devices answered."""
+    row = await find.control(rq.db, rq.ids["control"])
+    return views.control_shown(row, await _reached(rq, row), rq.now, at_once=_at_once(rq))
+
+
+async def _reached(rq: Request, control: Row[Any]) -> list[t.Reached]:
+    heard: dict[str, dict[int, int]] = defaultdict(dict)
+    for response in await responses.to_control(rq.db, control.id):
+        heard[response.lfdi].setdefault(response.status, response.received)
+    rows = await listing_controls.reached(rq.db, control.id)
+    return [views.reached(row, control, heard[row.lfdi]) for row in rows]
+
+
+async def cancel_control(rq: Request, asked: t.Cancel) -> t.Cancelled:
+    """The control that is withdrawn, and how many notifications wait."""
+    row = await find.control(rq.db, rq.ids["control"])
+    await controls.cancel_control(rq.db, row.id, rq.now, reason=asked.reason, randomized=asked.randomized)
+    return t.Cancelled(mrid=row.mrid, waiting=(await deliveries.counts(rq.db))["waiting"])
+
+
+def _at_once(rq: Request) -> bool:
+    return views.superseded_at_once(rq.state.settings.utility.profile)

@@ -1,0 +1,76 @@
+"""Groups, their devices, and what holds for them when no control is active."""
+
+from sep2.admin import find, views
+from sep2.admin import types as t
+from sep2.admin.route import Request, page
+from sep2.operations import defaults, groups
+from sep2.rules.limits import Limits
+from sep2.store import defaults as stored_defaults
+from sep2.store import listing_register
+
+
+async def list_groups(rq: Request, asked: t.Span) -> t.Listed[t.Group]:
+    """Groups, the most important first."""
+    found = await listing_register.groups(rq.db, page(asked))
+    return t.Listed(total=found.total, items=[views.group(row) for row in found.rows])
+
+
+async def show_group(rq: Request, asked: t.Nothing) -> t.Group:
+    """One group, by its name."""
+    return views.group(await find.group(rq.db, rq.ids["group"]))
+
+
+async def create_group(rq: Request, asked: t.NewGroup) -> t.Group:
+    """The new group, with a DERProgram and an empty default."""
+    new = groups.NewGroup(name=asked.name, level=asked.level, primacy=asked.primacy, description=asked.description)
+    await groups.create_group(rq.db, new, rq.now)
+    return views.group(await find.group(rq.db, asked.name))
+
+
+async def set_primacy(rq: Request, asked: t.GroupChange) -> t.Group:
+    """The group with its new primacy."""
+    group = await find.group(rq.db, rq.ids["group"])
+    await groups.set_primacy(rq.db, group.id, asked.primacy, rq.now)
+    return views.group(await find.group(rq.db, group.name))
+
+
+async def assign(rq: Request, asked: t.Members) -> t.Group:
+    """The group with these devices added."""
+    group = await find.group(rq.db, rq.ids["group"])
+    for named in asked.devices:
+        device = await find.device(rq.db, named)
+        await groups.assign(rq.db, group.id, device.id, rq.now)
+    return views.group(await find.group(rq.db, group.name))
+
+
+async def unassign(rq: Request, asked: t.Nothing) -> t.Group:
+    """The group without that device."""
+    group = await find.group(rq.db, rq.ids["group"])
+    device = await find.device(rq.db, rq.ids["device"])
+    await groups.unassign(rq.db, group.id, device.id, rq.now)
+    return views.group(await find.group(rq.db, group.name))
+
+
+async def show_default(rq: Request, asked: t.Nothing) -> t.Default:
+    """What holds for the group when no control is active."""
+    group = await find.group(rq.db, rq.ids["group"])
+    row = await stored_defaults.of_group(rq.db, group.id)
+    if row is None:
+        raise find.UnknownGroup(group.name)
+    return views.default(row, group.name)
+
+
+async def set_default(rq: Request, asked: t.NewDefault) -> t.Default:
+    """The group's new default; a limit that is left out is no longer set."""
+    group = await find.group(rq.db, rq.ids["group"])
+    limits = asked.limits
+    await defaults.set_default(
+        rq.db,
+        group.id,
+        Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
+        now=rq.now,
+        modes=asked.modes,
+        set_grad_w=asked.set_grad_w,
+        set_soft_grad_w=asked.set_soft_grad_w,
+    )
+    return await show_default(rq, t.Nothing())

@@ -1,0 +1,132 @@
+"""Is all well: subscriptions and what waits for them, poll rates, alarms, the audit log, the clock."""
+
+import msgspec
+
+from sep2.admin import find, views
+from sep2.admin import types as t
+from sep2.admin.route import Request, page
+from sep2.clock import SteppedClock
+from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations import rates
+from sep2.settings import POLLED
+from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks
+
+CLOCK_MARK = "clock"
+"""Where the time of a paced clock is kept, so that a restarted server goes on from there."""
+
+
+class NothingWaits(NotFound):
+    """No notification waits for that subscription."""
+
+
+class UnknownAlarm(NotFound):
+    """There is no alarm of that number that stands."""
+
+
+class NotPolled(NotFound):
+    """That resource carries no pollRate."""
+
+
+class ClockRuns(Conflict):
+    """The server follows the system's clock; only a paced one can be moved (`clock = "paced"` in sep2.toml)."""
+
+
+class ClockGoesBack(BadValue):
+    """A clock does not go back."""
+
+
+async def list_subscriptions(rq: Request, asked: t.SubscriptionQuery) -> t.Listed[t.Subscription]:
+    """Subscriptions, each with the notification that waits for it."""
+    client = await find.client(rq.db, asked.client) if asked.client else None
+    dead = True if asked.dead else False if asked.waiting else None
+    found = await listing_watch.subscriptions(rq.db, page(asked), client_id=client.id if client else None, dead=dead)
+    return t.Listed(total=found.total, items=[views.subscription(row) for row in found.rows])
+
+
+async def replay_delivery(rq: Request, asked: t.Nothing) -> t.Done:
+    """The notification is attempted again at once, with the newest state."""
+    subscription = rq.ids["subscription"]
+    if not await deliveries.replay(rq.db, _number(subscription), rq.now):
+        raise NothingWaits(subscription)
+    return t.Done(message=f"the notification for subscription {subscription} is sent again")
+
+
+async def list_poll_rates(rq: Request, asked: t.Nothing) -> list[t.Rate]:
+    """How often clients are asked to poll each resource."""
+    changed = await marks.starting_with(rq.db, rates.POLL_RATE)
+    utility = rq.state.settings.utility
+    return [t.Rate(resource=name, seconds=int(changed.get(name, utility.poll_rate_of(name)))) for name in POLLED]
+
+
+async def set_poll_rate(rq: Request, asked: t.NewRate) -> t.Rate:
+    """The resource's new poll rate; its subscribers are told."""
+    resource = rq.ids["resource"]
+    if resource not in POLLED:
+        raise NotPolled(f"{resource[:60]}; these do: {', '.join(POLLED)}")
+    await rates.set_poll_rate(rq.db, resource, asked.seconds, rq.now)
+    return t.Rate(resource=resource, seconds=asked.seconds)
+
+
+async def list_alarms(rq: Request, asked: t.AlarmQuery) -> t.Listed[t.Alarm]:
+    """Alarms that stand, latest first; cleared ones too if so asked."""
+    found = await listing_watch.alarms(rq.db, page(asked), cleared=asked.cleared)
+    return t.Listed(total=found.total, items=[views.alarm(row) for row in found.rows])
+
+
+async def clear_alarm(rq: Request, asked: t.Nothing) -> t.Done:
+    """The alarm no longer stands; it is raised again if its cause goes on."""
+    row = await listing_watch.alarm_by_id(rq.db, _number(rq.ids["alarm"]))
+    if row is None or not await alarms.clear(rq.db, row.code, row.subject, rq.now):
+        raise UnknownAlarm(rq.ids["alarm"][:20])
+    return t.Done(message=f"alarm {row.id} ({row.code}) is cleared")
+
+
+async def list_audit(rq: Request, asked: t.Span) -> t.Listed[t.Entry]:
+    """What operators changed, newest first."""
+    found = await listing_watch.entries(rq.db, page(asked))
+    items = [
+        t.Entry(
+            at=row.at,
+            operator=row.operator,
+            verb=row.verb,
+            subject=row.subject,
+            detail=msgspec.Raw(row.detail.encode()),
+        )
+        for row in found.rows
+    ]
+    return t.Listed(total=found.total, items=items)
+
+
+async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
+    """How the server is doing."""
+    clients, devices = await listing_register.totals(rq.db)
+    outbox, standing = await listing_watch.totals(rq.db)
+    waiting = await deliveries.counts(rq.db)
+    return t.Status(
+        now=rq.now,
+        clock=rq.state.settings.clock,
+        clients=clients,
+        devices=devices,
+        controls=await listing_controls.live_total(rq.db, rq.now),
+        outbox=outbox,
+        waiting=waiting["waiting"],
+        dead=waiting["dead"],
+        alarms=standing,
+    )
+
+
+async def set_clock(rq: Request, asked: t.SetClock) -> t.Done:
+    """The server's time is now the one asked for."""
+    clock = rq.state.clock
+    if not isinstance(clock, SteppedClock):
+        raise ClockRuns
+    if asked.now < rq.now:
+        raise ClockGoesBack(f"now: {asked.now} is before {rq.now}")
+    await marks.put(rq.db, CLOCK_MARK, str(asked.now))
+    rq.after.append(lambda: clock.advance(max(asked.now, clock.now())))
+    return t.Done(message=f"the server's time is {asked.now}")
+
+
+def _number(text: str) -> int:
+    """A row's number; one that no row can have stays one that no row has."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

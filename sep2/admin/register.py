@@ -1,0 +1,138 @@
+"""Clients, devices and connections: who may connect, for what, and where in the network."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.admin import find, views
+from sep2.admin import types as t
+from sep2.admin.route import Request, page
+from sep2.errors import BadRequest
+from sep2.operations import clients, connections, devices
+from sep2.rules.identifiers import managed_lfdi
+from sep2.store import listing_controls, listing_register
+from sep2.store.controls import Seen
+
+
+class LfdiMissing(BadRequest):
+    """A device that is its own client is known by the LFDI of its certificate, and that was not given."""
+
+
+async def list_clients(rq: Request, asked: t.Span) -> t.Listed[t.Client]:
+    """Clients by name."""
+    found = await listing_register.clients(rq.db, page(asked))
+    return t.Listed(total=found.total, items=[views.client(row) for row in found.rows])
+
+
+async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
+    """One client, by its name or LFDI."""
+    return views.client(await find.client(rq.db, rq.ids["client"]))
+
+
+async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
+    """The aggregator that may connect from now on, with an EndDevice of its own."""
+    await _register(rq, asked, "aggregator")
+    return views.client(await find.client(rq.db, asked.lfdi))
+
+
+async def change_client(rq: Request, asked: t.ClientChange) -> t.Client:
+    """The client, let in or shut out."""
+    row = await find.client(rq.db, rq.ids["client"])
+    await clients.set_client_access(rq.db, row.id, asked.enabled)
+    return views.client(await find.client(rq.db, row.lfdi))
+
+
+async def _register(rq: Request, asked: t.NewClient, kind: clients.Kind) -> int:
+    utility = rq.state.settings.utility
+    new = clients.NewClient(
+        name=asked.name,
+        lfdi=asked.lfdi.upper(),
+        kind=kind,
+        profile=asked.profile or utility.profile,
+        registration=asked.registration or utility.registration,
+        pen=asked.pen,
+        receiver_hosts=tuple(asked.receiver_hosts),
+    )
+    return await clients.register_client(rq.db, new, rq.now)
+
+
+async def list_devices(rq: Request, asked: t.DeviceQuery) -> t.Listed[t.Device]:
+    """Devices, of one client or one group if so asked."""
+    client = await find.client(rq.db, asked.client) if asked.client else None
+    group = await find.group(rq.db, asked.group) if asked.group else None
+    found = await listing_register.devices(
+        rq.db, page(asked), client_id=client.id if client else None, group_id=group.id if group else None
+    )
+    return t.Listed(total=found.total, items=[views.device(row) for row in found.rows])
+
+
+async def show_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
+    """One device, and what holds for it now; four digits of its LFDI are enough if no other begins so."""
+    return await _shown(rq, await find.device(rq.db, rq.ids["device"]))
+
+
+async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceShown:
+    """The device that a client may act for from now on."""
+    client_id, lfdi = await _client_of(rq, asked)
+    new = devices.NewDevice(
+        lfdi=lfdi,
+        client_id=client_id,
+        connection_id=asked.connection_id,
+        holds_net_limit=asked.holds_net_limit,
+        pin=asked.pin,
+        post_rate=asked.post_rate,
+        device_category=asked.device_category,
+    )
+    await devices.add_device(rq.db, new, rq.now)
+    return await _shown(rq, await find.device(rq.db, lfdi))
+
+
+async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
+    """The client that acts for a new device, and the device's LFDI."""
+    if asked.client is not None:
+        client = await find.client(rq.db, asked.client)
+        pen = client.pen or rq.state.settings.pen
+        return client.id, (asked.lfdi or managed_lfdi(pen)).upper()
+    if asked.lfdi is None:
+        raise LfdiMissing
+    name = asked.name or asked.connection_id or asked.lfdi[:8]
+    own = t.NewClient(name=name, lfdi=asked.lfdi, profile=asked.profile)
+    return await _register(rq, own, "device"), asked.lfdi.upper()
+
+
+async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:
+    """The device is forgotten; its client is told."""
+    row = await find.device(rq.db, rq.ids["device"])
+    await devices.remove_device(rq.db, row.id, rq.now)
+    return t.Done(message=f"device {row.lfdi} is removed")
+
+
+async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
+    seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(row.profile))
+    groups = await listing_register.defaults_over(rq.db, row.id)
+    active = await listing_controls.active_over(rq.db, row.id, seen)
+    documents = await listing_register.documents_of(rq.db, row.id)
+    return views.device_shown(row, views.in_force(groups, active), documents)
+
+
+async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:
+    """Connections by their id."""
+    found = await listing_register.connections(rq.db, page(asked))
+    return t.Listed(total=found.total, items=[views.connection(row) for row in found.rows])
+
+
+async def show_connection(rq: Request, asked: t.Nothing) -> t.Connection:
+    """One connection, by its id."""
+    return views.connection(await find.connection(rq.db, rq.ids["connection"]))
+
+
+async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
+    """The new connection, with a group of its own."""
+    new = connections.NewConnection(
+        connection_id=asked.connection_id,
+        description=asked.description,
+        firm_import_w=asked.firm_import_w,
+        firm_export_w=asked.firm_export_w,
+    )
+    await connections.add_connection(rq.db, new, rq.now)
+    return views.connection(await find.connection(rq.db, asked.connection_id))

@@ -1,0 +1,93 @@
+"""A route is its method, its path and its handler; what it takes and gives is read off the handler's signature."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, get_type_hints
+
+from sep2.clock import Clock
+from sep2.rules.paging import Page
+from sep2.settings import Settings
+from sep2.store.connection import Connection
+from sep2.store.database import Database
+
+
+class State(Protocol):
+    """What the operator API needs of the running server."""
+
+    @property
+    def db(self) -> Database:
+        """Where everything is kept."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What `sep2.toml` says."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The server's time."""
+        ...
+
+    def wake(self) -> None:
+        """Have the background work look at what changed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a handler may use; `db` is one snapshot, or the transaction of the change."""
+
+    state: State
+    db: Connection
+    now: int
+    ids: Mapping[str, str]
+    after: list[Callable[[], None]] = field(default_factory=list)
+    """What has to happen once the change is committed."""
+
+
+def page(asked: Any) -> Page:
+    """The part of a list that a query asks for."""
+    return Page(asked.start, asked.limit)
+
+
+Handler = Callable[[Request, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row of the table. The verb of a change, as the audit log names it, is the handler's name."""
+
+    method: str
+    path: str
+    handler: Handler
+
+    @property
+    def changes(self) -> bool:
+        """Whether it runs in a transaction and is noted in the audit log."""
+        return self.method != "GET"
+
+    @property
+    def verb(self) -> str:
+        """The name of what it does."""
+        return self.handler.__name__
+
+    @property
+    def summary(self) -> str:
+        """What you get, in one line."""
+        return (self.handler.__doc__ or "").strip().splitlines()[0]
+
+    @cached_property
+    def asked(self) -> Any:
+        """The type of the body of a change, of the query of anything else."""
+        return self._hints["asked"]
+
+    @cached_property
+    def answer(self) -> Any:
+        """The type of the answer."""
+        return self._hints["return"]
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.handler, include_extras=True)

@@ -1,0 +1,206 @@
+"""Rows of the database as the operator API shows them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.admin import types as t
+from sep2.rules import events
+
+
+def superseded_at_once(profile: str) -> bool:
+    """CSIP-AUS shows a scheduled control as superseded as soon as its successor is made."""
+    return profile != "csip"
+
+
+def limits(row: Row[Any]) -> t.Limits:
+    """The limits of a control or a default."""
+    return t.Limits(
+        import_w=row.import_limit_w, export_w=row.export_limit_w, gen_w=row.gen_limit_w, load_w=row.load_limit_w
+    )
+
+
+def client(row: Row[Any]) -> t.Client:
+    """A client with the number of its devices."""
+    return t.Client(
+        lfdi=row.lfdi,
+        name=row.name,
+        kind=row.kind,
+        profile=row.profile,
+        registration=row.registration,
+        pen=row.pen,
+        receiver_hosts=row.receiver_hosts.split(),
+        enabled=row.enabled,
+        created=row.created,
+        devices=row.devices,
+    )
+
+
+def device(row: Row[Any]) -> t.Device:
+    """A device with its client and its connection."""
+    return t.Device(**_of_device(row))
+
+
+def device_shown(row: Row[Any], groups: list[t.InForce], documents: dict[str, int]) -> t.DeviceShown:
+    """A device with all that is known of it."""
+    return t.DeviceShown(
+        **_of_device(row),
+        pin=row.pin,
+        post_rate=row.post_rate,
+        device_category=row.device_category,
+        groups=groups,
+        documents=documents,
+    )
+
+
+def _of_device(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "lfdi": row.lfdi,
+        "sfdi": row.sfdi,
+        "client": row.client_name,
+        "client_lfdi": row.client_lfdi,
+        "profile": row.profile,
+        "connection_id": row.connection_name,
+        "holds_net_limit": row.holds_net_limit,
+        "enabled": row.enabled,
+        "registered": row.registered,
+    }
+
+
+def in_force(groups: Sequence[Row[Any]], active: Sequence[Row[Any]]) -> list[t.InForce]:
+    """What each group asks for: its latest active control, or else its default."""
+    latest = {row.device_group_id: row for row in reversed(active)}
+    shown = []
+    for group in groups:
+        control = latest.get(group.device_group_id)
+        shown.append(
+            t.InForce(
+                group=group.name,
+                primacy=group.primacy,
+                control=control.mrid if control else None,
+                until=control.latest_end if control else None,
+                limits=limits(control or group),
+            )
+        )
+    return shown
+
+
+def connection(row: Row[Any]) -> t.Connection:
+    """A connection with its own group and the device that holds its limits."""
+    return t.Connection(
+        connection_id=row.connection_id,
+        description=row.description,
+        firm_import_w=row.firm_import_w,
+        firm_export_w=row.firm_export_w,
+        group=row.group_name,
+        device=row.device_lfdi,
+        created=row.created,
+    )
+
+
+def group(row: Row[Any]) -> t.Group:
+    """A group with the number of its devices."""
+    return t.Group(
+        name=row.name,
+        level=row.level,
+        primacy=row.primacy,
+        description=row.description,
+        connection_id=row.connection_name,
+        devices=row.devices,
+        created=row.created,
+    )
+
+
+def default(row: Row[Any], group_name: str) -> t.Default:
+    """What holds for a group when no control is active."""
+    return t.Default(
+        group=group_name,
+        mrid=row.mrid,
+        limits=limits(row),
+        modes=json.loads(row.modes),
+        set_grad_w=row.set_grad_w,
+        set_soft_grad_w=row.set_soft_grad_w,
+        changed=row.changed,
+    )
+
+
+def control(row: Row[Any], now: int, *, at_once: bool) -> t.Control:
+    """A control with its EventStatus at `now`."""
+    return t.Control(**_of_control(row, now, at_once=at_once))
+
+
+def control_shown(row: Row[Any], reached: list[t.Reached], now: int, *, at_once: bool) -> t.ControlShown:
+    """A control with what its devices answered."""
+    return t.ControlShown(
+        **_of_control(row, now, at_once=at_once),
+        modes=json.loads(row.modes),
+        ramp_tms=row.ramp_tms,
+        randomize_start=row.randomize_start,
+        randomize_duration=row.randomize_duration,
+        ends=row.latest_end,
+        devices=reached,
+    )
+
+
+def _of_control(row: Row[Any], now: int, *, at_once: bool) -> dict[str, Any]:
+    facts = events.Facts(
+        row.earliest_start,
+        row.created,
+        cancelled=row.cancelled,
+        cancelled_as=row.cancelled_as,
+        successor_created=row.successor_created,
+        successor_start=row.successor_start,
+    )
+    status, since = events.status(facts, now, superseded_at_once=at_once)
+    return {
+        "mrid": row.mrid,
+        "group": row.group_name,
+        "description": row.description,
+        "created": row.created,
+        "start": row.start,
+        "duration": row.duration,
+        "status": status,
+        "status_since": since,
+        "over": row.latest_end <= now,
+        "limits": limits(row),
+        "source": row.source,
+        "reason": row.reason,
+    }
+
+
+def reached(row: Row[Any], control: Row[Any], responses: Mapping[int, int]) -> t.Reached:
+    """One device of a control; `note` says what its profile can not carry."""
+    lost = [what for what in ("import", "load") if getattr(control, f"{what}_limit_w") is not None]
+    note = f"profile csip can not carry the {' and '.join(lost)} limit" if row.profile == "csip" and lost else ""
+    return t.Reached(
+        lfdi=row.lfdi,
+        client=row.client_name,
+        connection_id=row.connection_name,
+        responses=dict(responses),
+        note=note,
+    )
+
+
+def subscription(row: Row[Any]) -> t.Subscription:
+    """A subscription and what waits for it."""
+    return t.Subscription(
+        id=row.id,
+        client=row.client_name,
+        subscribed_resource=row.subscribed_resource,
+        notification_uri=row.notification_uri,
+        created=row.created,
+        waiting_since=row.since,
+        attempts=row.attempts or 0,
+        due=row.due,
+        dead=bool(row.dead),
+        error=row.error or "",
+    )
+
+
+def alarm(row: Row[Any]) -> t.Alarm:
+    """An alarm."""
+    return t.Alarm(
+        id=row.id, code=row.code, subject=row.subject, detail=row.detail, raised=row.raised, cleared=row.cleared
+    )

@@ -1,0 +1,56 @@
+"""How another package adds commands and background work: one value, found by its entry point."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any
+
+from sep2.errors import SepError
+
+GROUP = "sep2.extensions"
+log = logging.getLogger(__name__)
+
+
+class ExtensionError(SepError):
+    """A part of an extension can not be loaded."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a package adds. Every part is named as `module:attribute` and imported only when it is used."""
+
+    name: str
+    commands: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Command name to its Typer app; `demo` becomes `sep2 demo`."""
+    workers: tuple[str, ...] = ()
+    """Async functions that run inside the server as long as it does; each takes the server's state."""
+    summaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Command name to its line in `sep2 --help`, which never imports the command itself."""
+
+
+def load() -> list[Extension]:
+    """The installed extensions by name; one that can not be imported is logged and left out."""
+    found = []
+    for point in entry_points(group=GROUP):
+        try:
+            extension = point.load()
+        except Exception as wrong:  # another package's code: whatever it does, the server must start
+            log.warning("extension %s is left out: %s: %s", point.name, type(wrong).__name__, wrong)
+            continue
+        if isinstance(extension, Extension):
+            found.append(extension)
+        else:
+            log.warning("extension %s is left out: %s is no Extension", point.name, point.value)
+    return sorted(found, key=lambda extension: extension.name)
+
+
+def resolve(where: str) -> Any:
+    """What `module:attribute` names."""
+    module, _, attribute = where.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as wrong:
+        raise ExtensionError(f"{where}: {wrong}") from wrong

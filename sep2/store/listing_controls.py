@@ -1,0 +1,63 @@
+"""What operators look up of controls: by the beginning of an mRID, and whom they reached."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, func, select
+
+from sep2.store.connection import Connection
+from sep2.store.controls import Seen, is_active
+from sep2.store.tables import client, connection, control, device_group, end_device, member
+
+
+async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
+    """At most two controls whose mRID begins so."""
+    return await db.all(_named().where(control.c.mrid.startswith(start, autoescape=True)).limit(2))
+
+
+async def latest(db: Connection) -> Row[Any] | None:
+    """The control that was made last."""
+    return await db.one(_named().order_by(control.c.id.desc()).limit(1))
+
+
+def _named() -> Select[Any]:
+    return select(control, device_group.c.name.label("group_name")).join_from(control, device_group)
+
+
+async def mrids(db: Connection, ids: Sequence[int]) -> list[str]:
+    """The mRIDs of these controls, earliest first."""
+    query = select(control.c.mrid).where(control.c.id.in_(ids)).order_by(control.c.start, control.c.id)
+    return [row.mrid for row in await db.all(query)]
+
+
+async def active_over(db: Connection, device_id: int, seen: Seen) -> Sequence[Row[Any]]:
+    """The controls that hold now for a device, the latest made first within each group."""
+    query = select(control).join(member, member.c.device_group_id == control.c.device_group_id)
+    query = query.where(member.c.end_device_id == device_id, *is_active(seen))
+    return await db.all(query.order_by(control.c.created.desc(), control.c.id.desc()))
+
+
+async def reached(db: Connection, control_id: int) -> Sequence[Row[Any]]:
+    """The devices a control is for, each with its client and its connection."""
+    query = (
+        select(
+            end_device.c.id,
+            end_device.c.lfdi,
+            client.c.name.label("client_name"),
+            client.c.profile,
+            connection.c.connection_id.label("connection_name"),
+        )
+        .select_from(control)
+        .join(member, member.c.device_group_id == control.c.device_group_id)
+        .join(end_device, end_device.c.id == member.c.end_device_id)
+        .join(client, client.c.id == end_device.c.client_id)
+        .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    )
+    return await db.all(query.where(control.c.id == control_id).order_by(end_device.c.id))
+
+
+async def live_total(db: Connection, now: int) -> int:
+    """How many controls hold or are still to come."""
+    query = select(func.count().label("n")).where(control.c.latest_end > now, control.c.cancelled.is_(None))
+    row = await db.one(query)
+    return row.n if row else 0

@@ -1,0 +1,55 @@
+"""What operators look up to see whether all is well: subscriptions and what waits for them, alarms, the audit log."""
+
+from typing import Any
+
+from sqlalchemy import Row, func, select
+
+from sep2.rules.paging import Page
+from sep2.store.connection import Connection
+from sep2.store.page import Found, select_page
+from sep2.store.tables import alarm, audit, client, delivery, outbox, subscription
+
+
+async def subscriptions(db: Connection, page: Page, *, client_id: int | None = None, dead: bool | None = None) -> Found:
+    """Subscriptions, each with the notification that waits for it; `dead` asks for those that have one so marked."""
+    query = select(
+        subscription,
+        client.c.name.label("client_name"),
+        delivery.c.since,
+        delivery.c.attempts,
+        delivery.c.due,
+        delivery.c.dead,
+        delivery.c.error,
+    )
+    query = query.join_from(subscription, client).outerjoin(delivery, delivery.c.subscription_id == subscription.c.id)
+    if client_id is not None:
+        query = query.where(subscription.c.client_id == client_id)
+    if dead is not None:
+        query = query.where(delivery.c.dead.is_(dead))
+    return await select_page(db, query.order_by(subscription.c.id), page)
+
+
+async def alarms(db: Connection, page: Page, *, cleared: bool) -> Found:
+    """Alarms, latest first; cleared ones only when asked for."""
+    query = select(alarm)
+    if not cleared:
+        query = query.where(alarm.c.cleared.is_(None))
+    return await select_page(db, query.order_by(alarm.c.raised.desc(), alarm.c.id.desc()), page)
+
+
+async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
+    """One alarm."""
+    return await db.one(select(alarm).where(alarm.c.id == alarm_id))
+
+
+async def entries(db: Connection, page: Page) -> Found:
+    """The audit log, newest first."""
+    return await select_page(db, select(audit).order_by(audit.c.id.desc()), page)
+
+
+async def totals(db: Connection) -> tuple[int, int]:
+    """How many changes the notifier has not seen yet, and how many alarms stand."""
+    changes = select(func.count()).select_from(outbox).scalar_subquery()
+    alarms_ = select(func.count()).where(alarm.c.cleared.is_(None)).scalar_subquery()
+    row = await db.one(select(changes.label("changes"), alarms_.label("alarms")))
+    return (row.changes, row.alarms) if row else (0, 0)
