@@ -1,0 +1,55 @@
+"""Electric cars at home: when they plug in, when they leave and how much they ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+HOME_FROM_H, HOME_UNTIL_H = 15.0, 8.0
+"""A charger may be in use from 15:00 to 08:00: what customers registered, and so what the engine counts with."""
+RATE_W = 7000.0
+MEDIAN_WH = 13_000.0
+TIMER_SHARE, CHEAP_FROM_H = 0.6, 23.0
+"""Most drivers plug in after work and let a timer wait for the night tariff, so that their cars all begin at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cars:
+    """One charging session per car; times are steps of the day, a car wants power from `arrives` until `departs`."""
+
+    home: Index
+    arrives: Index
+    departs: Index
+    asked_wh: Array
+    rate_w: Array
+
+    def __len__(self) -> int:
+        return len(self.home)
+
+    def of(self, homes: Mask) -> Cars:
+        """The cars of these homes only."""
+        kept = homes[self.home]
+        return Cars(self.home[kept], self.arrives[kept], self.departs[kept], self.asked_wh[kept], self.rate_w[kept])
+
+
+def sessions(rng: np.random.Generator, count: int, hours: Array) -> Cars:
+    """A session for each home: plugged in after work, gone by eight, the energy of a day or two of driving."""
+    steps = len(hours)
+    home = np.clip(rng.normal(17.9, 1.2, count), 15.5, 22.0)
+    waits = rng.uniform(size=count) < TIMER_SHARE
+    arrives = _step(np.where(waits, CHEAP_FROM_H + rng.uniform(0.0, 0.15, count), home), hours)
+    departs = _step(np.clip(rng.normal(7.1, 0.5, count), 6.0, 7.9), hours)
+    asked = np.clip(rng.lognormal(np.log(MEDIAN_WH), 0.45, count), 4_000.0, 35_000.0)
+    possible = RATE_W * (departs - arrives) * 24 / steps
+    return Cars(np.arange(count), arrives, departs, np.minimum(asked, 0.8 * possible).round(-1), np.full(count, RATE_W))
+
+
+def _step(hour: Array, hours: Array) -> Index:
+    """The step of the day in which an hour of the clock falls."""
+    return np.asarray((hour - hours[0]) % 24 / 24 * len(hours), dtype=np.intp)

@@ -1,0 +1,152 @@
+"""What a run did to the feeder and to its customers, in the figures a planner asks for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.demo.day import STEP_S, Day
+from envelope.demo.devices import ENOUGH_WH, Played
+from gridmodel import Reduced, flow, slot_va
+
+Array = NDArray[np.float64]
+
+MEAN_STEPS = 600 // STEP_S
+"""Supply standards judge ten-minute means (EN 50160 4.2.2; AS 61000.3.100)."""
+V_MIN_V, V_MAX_V = 216.0, 253.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A day in the power flow: T steps, L slots, B watched branch phases."""
+
+    voltage_v: Array
+    """(T, L) at the customers"""
+    loading: Array
+    """(T, B) current over rating, of every branch phase that has one"""
+    is_transformer: NDArray[np.bool_]
+    """(B,)"""
+    transformer_va: Array
+    """(T,) apparent power through the transformer"""
+    unbalance: Array
+    """(T,) largest ratio of negative to positive sequence voltage at any customer's three-phase node"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run of the day."""
+
+    max_voltage_v: float
+    min_voltage_v: float
+    p99_voltage_v: float
+    p1_voltage_v: float
+    customers_outside_voltage: int
+    max_transformer_percent: float
+    peak_kva: float
+    max_line_percent: float
+    hours_over_rating: float
+    unbalance_p95_percent: float
+    pv_available_kwh: float
+    pv_curtailed_kwh: float
+    pv_curtailed_percent: float
+    ev_kwh_asked: float
+    ev_kwh_by_departure: float
+    evs: int
+    evs_short: int
+
+    @property
+    def breaks(self) -> tuple[str, ...]:
+        """Which limits of the feeder did not hold."""
+        found = {
+            "voltage": self.customers_outside_voltage > 0,
+            "transformer": self.max_transformer_percent > 100.0,
+            "line": self.max_line_percent > 100.0,
+        }
+        return tuple(name for name, broken in found.items() if broken)
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return asdict(self)
+
+
+def solved(reduced: Reduced, s_va: NDArray[np.complex128], source_v: NDArray[np.complex128] | None) -> Solved:
+    """The day's power flows; a connection's power is shared evenly by its phases."""
+    result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
+    if not result.converged.all():
+        raise ArithmeticError(f"{int((~result.converged).sum())} power flows of the day found no solution")
+    current = flow.currents(reduced, result)
+    rated = np.isfinite(reduced.rating_a) & (reduced.rating_a > 0)
+    kinds = np.array([reduced.network.branches.kind[k] for k in reduced.current_branch])[rated]
+    phasor = flow.phasors(reduced, result)
+    return Solved(
+        voltage_v=np.abs(result.v),
+        loading=current[:, rated] / reduced.rating_a[rated],
+        is_transformer=kinds == "transformer",
+        transformer_va=_transformer_va(reduced, flow.current_phasors(reduced, result), phasor),
+        unbalance=_unbalance(reduced, phasor),
+    )
+
+
+def _transformer_va(reduced: Reduced, current: NDArray[np.complex128], phasor: NDArray[np.complex128]) -> Array:
+    """(T,) magnitude of the three phases' complex power at the transformer's low-voltage side."""
+    branches = reduced.network.branches
+    at = {int(terminal): n for n, terminal in enumerate(reduced.node_terminal)}
+    total = np.zeros(len(current), dtype=complex)
+    for column, (branch, side, phase) in enumerate(
+        zip(reduced.current_branch, reduced.current_side, reduced.current_phase, strict=True)
+    ):
+        if branches.kind[branch] == "transformer":
+            ends = branches.terminals[branch, 3 * side : 3 * side + 3]
+            terminal = next(t for t in ends if t >= 0 and reduced.network.terminal_phase[t] == phase)
+            total += phasor[:, at[int(terminal)]] * np.conj(current[:, column])
+    return np.abs(total)
+
+
+def _unbalance(reduced: Reduced, phasor: NDArray[np.complex128]) -> Array:
+    """(T,) worst voltage unbalance over the three-phase nodes where customers are."""
+    network = reduced.network
+    at = {(int(network.terminal_node[t]), network.terminal_phase[t]): n for n, t in enumerate(reduced.node_terminal)}
+    nodes = [n for n in sorted(set(network.connections.node.tolist())) if all((n, p) in at for p in "abc")]
+    if not nodes:
+        return np.zeros(len(phasor))
+    va, vb, vc = (phasor[:, [at[n, p] for n in nodes]] for p in "abc")
+    turn = np.exp(2j * np.pi / 3)
+    positive, negative = va + turn * vb + turn**2 * vc, va + turn**2 * vb + turn * vc
+    return np.asarray((np.abs(negative) / np.abs(positive)).max(axis=1), dtype=float)
+
+
+def figures(day: Day, played: Played, found: Solved) -> Figures:
+    """The figures of one run."""
+    hour = STEP_S / 3600
+    mean_v = found.voltage_v.reshape(-1, MEAN_STEPS, found.voltage_v.shape[1]).mean(axis=1)
+    outside = ((mean_v > V_MAX_V) | (mean_v < V_MIN_V)).any(axis=0)
+    lines = found.loading[:, ~found.is_transformer]
+    available, used = day.pv_w.sum() * hour / 1e3, played.pv_w.sum() * hour / 1e3
+    asked = day.cars.asked_wh.sum() / 1e3
+    return Figures(
+        max_voltage_v=_round(found.voltage_v.max()),
+        min_voltage_v=_round(found.voltage_v.min()),
+        p99_voltage_v=_round(np.percentile(found.voltage_v, 99)),
+        p1_voltage_v=_round(np.percentile(found.voltage_v, 1)),
+        customers_outside_voltage=int(outside.sum()),
+        max_transformer_percent=_round(100 * found.loading[:, found.is_transformer].max(initial=0.0)),
+        peak_kva=_round(found.transformer_va.max() / 1e3),
+        max_line_percent=_round(100 * lines.max(initial=0.0)),
+        hours_over_rating=_round(float((found.loading > 1.0).any(axis=1).sum()) * hour),
+        unbalance_p95_percent=_round(100 * np.percentile(found.unbalance, 95)),
+        pv_available_kwh=_round(available),
+        pv_curtailed_kwh=_round(available - used),
+        pv_curtailed_percent=_round(100 * (1 - used / available)) if available else 0.0,
+        ev_kwh_asked=_round(asked),
+        ev_kwh_by_departure=_round(asked - played.missing_wh.sum() / 1e3),
+        evs=len(day.cars),
+        evs_short=int((played.missing_wh > ENOUGH_WH).sum()),
+    )
+
+
+def _round(value: float) -> float:
+    """Two decimals: what a report shows, and far above what the order of additions could change."""
+    return round(float(value), 2)

@@ -1,0 +1,92 @@
+"""What households draw by themselves: standing load, a fridge, and appliances that people switch on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """One kind of use: its power while it runs, how often a household of average size uses it, and when."""
+
+    name: str
+    power_w: float
+    minutes: int
+    per_day: float
+    power_factor: float
+    when: str
+
+
+APPLIANCES = (
+    Appliance("kettle and toaster", 1900.0, 5, 3.0, 1.0, "awake"),
+    Appliance("breakfast", 1200.0, 15, 0.7, 1.0, "morning"),
+    Appliance("electric shower", 5500.0, 10, 0.35, 1.0, "morning"),
+    Appliance("hob and oven", 1800.0, 40, 0.9, 0.99, "evening"),
+    Appliance("washing machine", 1700.0, 35, 0.5, 0.97, "awake"),
+    Appliance("dishwasher", 1500.0, 45, 0.5, 0.98, "evening"),
+    Appliance("lights and screens", 220.0, 180, 1.6, 0.92, "evening"),
+    Appliance("desk at home", 130.0, 240, 0.5, 0.92, "day"),
+    Appliance("vacuum and tools", 900.0, 20, 0.3, 0.9, "day"),
+)
+"""Rounded values of common appliances; together about 8 kWh a day, and 1.1 kW per home at a street's peak."""
+
+WHEN: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "morning": ((7.3, 0.7, 1.0),),
+    "day": ((12.5, 2.5, 1.0),),
+    "evening": ((18.8, 1.3, 1.0),),
+    "awake": ((7.5, 0.9, 0.3), (12.5, 2.5, 0.3), (18.8, 1.8, 0.4)),
+}
+"""Hours of the day as a mixture of (mean, standard deviation, weight)."""
+
+
+def demand_va(rng: Rng, homes: int, hours: Array) -> Complex:
+    """(steps, homes) consumption of a street's households; `hours` is the hour of the day at each step."""
+    size = rng.lognormal(-0.05, 0.32, homes)
+    demand = _standing(rng, size, hours) + _fridges(rng, homes, hours)
+    for appliance in APPLIANCES:
+        demand += _use(rng, appliance, size, hours)
+    return demand
+
+
+def _standing(rng: Rng, size: Array, hours: Array) -> Complex:
+    """Routers, standby and clocks: 40 to 160 W."""
+    watts = 90.0 * size * rng.uniform(0.6, 1.4, len(size))
+    return np.tile(apparent(watts, 0.9), (len(hours), 1))
+
+
+def _fridges(rng: Rng, homes: int, hours: Array) -> Complex:
+    """A compressor that runs for about two fifths of each hour."""
+    period_h = rng.uniform(0.7, 1.2, homes)
+    phase = (hours[:, None] / period_h + rng.uniform(0.0, 1.0, homes)) % 1.0
+    return apparent(np.where(phase < 0.4, 95.0, 0.0), 0.8)
+
+
+def _use(rng: Rng, appliance: Appliance, size: Array, hours: Array) -> Complex:
+    """Every use of one kind of appliance, each a block of whole steps with the right energy."""
+    step_minutes = 24 * 60 / len(hours)
+    times = rng.poisson(appliance.per_day * size)
+    home = np.repeat(np.arange(len(size)), times)
+    length = max(1, round(appliance.minutes / step_minutes))
+    start = (_moments(rng, appliance.when, len(home)) - hours[0]) % 24 / 24 * len(hours)
+    steps = (start.astype(int)[:, None] + np.arange(length)) % len(hours)
+    watts = appliance.power_w * rng.uniform(0.75, 1.25, len(home)) * appliance.minutes / (length * step_minutes)
+    drawn = np.zeros((len(hours), len(size)))
+    np.add.at(drawn, (steps, home[:, None]), watts[:, None])
+    return apparent(drawn, appliance.power_factor)
+
+
+def _moments(rng: Rng, when: str, count: int) -> Array:
+    """Hours of the day at which something is switched on."""
+    mean, spread, weight = np.array(WHEN[when]).T
+    which = rng.choice(len(mean), count, p=weight)
+    return rng.normal(mean[which], spread[which])
+
+
+def apparent(watts: Array, power_factor: float) -> Complex:
+    """Watts and the lagging vars that go with them."""
+    return watts * complex(1.0, np.tan(np.arccos(power_factor)))

@@ -1,0 +1,112 @@
+"""The feeder as the demonstration takes it: its customers' day, measured or made, and how much they buy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.demo.criteria import Figures
+from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day, Growth, bare, generated, grown
+from envelope.demo.study import Run, without_limits
+from gridmodel import Feeder, Reduced, read_feeder, reduce
+from gridmodel.feeders import european_lv
+
+Array = NDArray[np.float64]
+Number = TypeVar("Number", np.float64, np.complex128)
+
+BROKEN_PERCENT = 105.0
+"""A day breaks the transformer's limit when it is at least so far over: a breach that one can see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """Where the search for a day that breaks the feeder begins: solar from a share to a share, cars from a share on."""
+
+    pv_from: float
+    pv_to: float
+    ev_from: float
+
+    def candidates(self) -> Iterator[Growth]:
+        """More solar first, then more cars, then everything for everyone."""
+        for pv in np.linspace(self.pv_from, self.pv_to, 3):
+            yield Growth(round(float(pv), 3), self.ev_from)
+        for ev in np.arange(self.ev_from + 0.1, 1.001, 0.1):
+            yield Growth(self.pv_to, round(float(ev), 3))
+        yield Growth(1.0, 1.0)
+
+
+WHERE_ALL_IS_NEW = Starting(0.8, 1.0, 0.6)
+WHERE_SOLAR_STOOD = Starting(0.3, 0.5, 0.6)
+"""A measured day brings the solar of its time along; what is bought comes on top."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Street:
+    """A feeder and a day that breaks it as soon as nobody keeps limits."""
+
+    feeder: Feeder
+    reduced: Reduced
+    day: Day
+    growth: Growth
+    base: Run
+    """the day before anyone bought anything"""
+    grown: Run
+    """the day after, without limits"""
+
+
+def street(folder: Path | None, seed: int) -> Street:
+    """The feeder of a folder, or the IEEE European LV feeder, with a day that is just enough to break it."""
+    feeder = european_lv() if folder is None else read_feeder(folder)
+    reduced = reduce(feeder.network)
+    base, weather = first_day(feeder, seed)
+    starting = WHERE_ALL_IS_NEW if weather is None else WHERE_SOLAR_STOOD
+    day, growth, run = _grown_until_broken(reduced, base, starting, (seed, weather))
+    return Street(feeder, reduced, day, growth, without_limits(reduced, base), run)
+
+
+def first_day(feeder: Feeder, seed: int) -> tuple[Day, Array | None]:
+    """The day before any growth, and the measured solar output per unit of inverter where there is one."""
+    ids, profile = feeder.network.connections.id, feeder.profile
+    if profile is None:
+        return generated(ids, seed), None
+    source = None if profile.source_v is None else _from_eight(profile.source_v, profile.step_s)
+    day = bare(ids, _from_eight(profile.net_va(), profile.step_s), source)
+    size_w = feeder.pv_va[profile.pv_w.any(axis=0)].sum()
+    weather = profile.pv_w.sum(axis=1) / size_w if size_w else None
+    return day, None if weather is None else _from_eight(weather, profile.step_s)
+
+
+def _from_eight(midnight: NDArray[Number], step_s: int) -> NDArray[Number]:
+    """A measured day in steps of five minutes from 08:00; its small hours become the following night's."""
+    if STEP_S % step_s and step_s % STEP_S:
+        raise ValueError(f"a day in steps of {step_s} s can not be played in steps of {STEP_S} s")
+    if step_s >= STEP_S:
+        fine = np.repeat(midnight, step_s // STEP_S, axis=0)
+    else:
+        fine = midnight.reshape(-1, STEP_S // step_s, *midnight.shape[1:]).mean(axis=1)
+    if len(fine) != STEPS:
+        raise ValueError(f"the measured day has {len(midnight)} intervals of {step_s} s, which is not one day")
+    return np.roll(fine, -FIRST_HOUR * 3600 // STEP_S, axis=0)
+
+
+def _grown_until_broken(
+    reduced: Reduced, base: Day, starting: Starting, made: tuple[int, Array | None]
+) -> tuple[Day, Growth, Run]:
+    """The first growth that breaks a voltage and a transformer limit without envelopes, or all there is."""
+    seed, weather = made
+    for growth in starting.candidates():
+        day = grown(base, growth, seed, weather)
+        run = without_limits(reduced, day)
+        if breaks_both(run.figures):
+            break
+    return day, growth, run
+
+
+def breaks_both(found: Figures) -> bool:
+    """Whether customers are outside the voltage limits and the transformer is visibly over its rating."""
+    return found.customers_outside_voltage > 0 and found.max_transformer_percent >= BROKEN_PERCENT
