@@ -72,12 +72,12 @@ class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     certificate: Path = Path("pki/server.pem")
     """The server's certificate, followed by the intermediates up to the root."""
     key: Path = Path("pki/server.key")
-    authorities: tuple[Path, ...] = (Path("pki/root.pem"),)
-    """Roots that client certificates, and those of notification receivers, lead to."""
+    authorities: tuple[Path, ...] = (Path("pki/root.pem"), Path("pki/ca.pem"))
+    """Roots that clients and notification receivers lead to, and CAs for those that send only their own certificate."""
+    lenient_authorities: tuple[Path, ...] = ()
+    """Roots under which certificates are accepted that depart from the 2030.5 profile."""
     more_suites: tuple[str, ...] = ()
     """OpenSSL names offered beside ECDHE-ECDSA-AES128-CCM8, e.g. ECDHE-ECDSA-AES128-GCM-SHA256."""
-    check: Literal["strict", "lenient"] = "strict"
-    """`lenient` accepts certificates that miss the 2030.5 certificate profile but lead to a trusted root."""
 
 
 class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -230,6 +230,7 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             certificate=folder / tls.certificate,
             key=folder / tls.key,
             authorities=tuple(folder / path for path in tls.authorities),
+            lenient_authorities=tuple(folder / path for path in tls.lenient_authorities),
         ),
     )
 
