@@ -1,0 +1,327 @@
+"""When the events of one EndDevice start and end, which of them wins, and what is answered (2030.5 10.2.3, 8.8)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, auto
+from random import Random
+from typing import Any, NamedTuple
+
+from sep2.client.limits import Limits, Setting
+from sep2.rules.events import Status
+
+VANISHING_S = 30
+"""An event that left its list so shortly before its end is over, not withdrawn: clocks differ by as much."""
+
+
+class Answer(IntEnum):
+    """`status` of a Response."""
+
+    RECEIVED = 1
+    STARTED = 2
+    COMPLETED = 3
+    CANCELLED = 6
+    SUPERSEDED = 7
+    NOT_OBEYED = 10
+    """Its whole period passed while this client was not running."""
+    SUPERSEDED_BY_OTHER_PROGRAM = 14
+    INVALID = 253
+    EXPIRED = 254
+
+
+class Control(NamedTuple):
+    """One DERControl, as far as it decides what is done when."""
+
+    mrid: int
+    program: int
+    created: int
+    start: int
+    duration: int
+    modes: Mapping[str, Any]
+    status: int = Status.SCHEDULED
+    randomize_start: int = 0
+    randomize_duration: int = 0
+    category: int | None = None
+    reply_to: str | None = None
+    response_required: int = 0
+
+    @property
+    def end(self) -> int:
+        """The specified end: without randomization."""
+        return self.start + self.duration
+
+
+class Default(NamedTuple):
+    """The DefaultDERControl of one program."""
+
+    mrid: int
+    modes: Mapping[str, Any]
+
+
+class Program(NamedTuple):
+    """A DERProgram the device is assigned to; the lower primacy has priority."""
+
+    mrid: int
+    primacy: int
+
+
+class Owed(NamedTuple):
+    """A response that the server asked for."""
+
+    control: Control
+    answer: Answer
+    at: int
+
+
+class Stage(Enum):
+    """How far a device has come with a control."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    OVER = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Booking:
+    """A control with what was drawn for it and what became of it."""
+
+    control: Control
+    begins: int
+    own_end: int
+    stage: Stage = Stage.WAITING
+    lost: set[str] = field(default_factory=set)
+    cancel_at: int | None = None
+    missed: bool = False
+
+    @property
+    def kept(self) -> set[str]:
+        """The modes that no other control has taken."""
+        return set(self.control.modes) - self.lost
+
+    @property
+    def doomed(self) -> bool:
+        """The server says superseded before it began: it never begins."""
+        return self.stage is Stage.WAITING and self.control.status == Status.SUPERSEDED
+
+
+class Schedule:
+    """The events of one EndDevice. All times are the server's; what is said at `now` never lies before what was."""
+
+    def __init__(self, rng: Random, *, category: int | None = None) -> None:
+        self._rng = rng
+        self._category = category
+        self._programs: dict[int, Program] = {}
+        self._defaults: dict[int, Default] = {}
+        self._live: dict[int, Booking] = {}
+        self._over: dict[int, Booking] = {}
+        self._owed: list[Owed] = []
+        self._next: int | None = None
+
+    def assign(self, programs: Iterable[Program], now: int) -> None:
+        """Take the programs the device is in; what a program said is void once the device has left it."""
+        ordered = sorted(programs, key=lambda program: (program.primacy, -program.mrid))
+        self._programs = {program.mrid: program for program in ordered}
+        self._defaults = {mrid: default for mrid, default in self._defaults.items() if mrid in self._programs}
+        for booking in [*self._live.values()]:
+            if booking.control.program not in self._programs:
+                self._close(booking, Answer.CANCELLED, now)
+        self._catch_up(now)
+
+    def take_default(self, program: int, default: Default) -> None:
+        """Take what holds in this program when no control does."""
+        self._defaults[program] = default
+
+    def take(self, program: int, controls: Sequence[Control], now: int) -> None:
+        """Take the whole DERControlList of one program; an event that is no longer in it counts as cancelled."""
+        if program not in self._programs:
+            return
+        listed = {control.mrid for control in controls}
+        for control in controls:
+            if control.mrid in self._live:
+                self._follow(self._live[control.mrid], control, now)
+            elif control.mrid not in self._over:
+                self._receive(control, now)
+        for booking in [*self._live.values()]:
+            if booking.control.program == program and booking.control.mrid not in listed:
+                self._vanish(booking, now)
+        self._forget(program, listed, now)
+        self._catch_up(now)
+
+    def advance(self, now: int) -> None:
+        """Start and end what is due by `now`, in the order of time."""
+        while self._next is not None and self._next <= now:
+            self._settle(self._next, now)
+
+    def limits(self, now: int, set_max_w: float | None = None) -> Limits:
+        """What holds at `now`: for each mode the strongest running control, else the first program's default for it."""
+        self.advance(now)
+        modes: dict[str, Setting] = {}
+        for mrid in reversed(self._programs):
+            default = self._defaults.get(mrid)
+            if default is not None:
+                modes |= {mode: Setting(value, default.mrid) for mode, value in default.modes.items()}
+        running = [booking for booking in self._live.values() if booking.stage is Stage.RUNNING]
+        for booking in sorted(running, key=self._strength, reverse=True):
+            control = booking.control
+            modes |= {mode: Setting(control.modes[mode], control.mrid) for mode in booking.kept}
+        return Limits(modes, set_max_w)
+
+    def owed(self) -> list[Owed]:
+        """The responses owed since this was last asked, in order."""
+        owed, self._owed = self._owed, []
+        return owed
+
+    def next_change(self) -> int | None:
+        """When something starts or ends next, as far as is known."""
+        return self._next
+
+    def starts_by(self, now: int) -> bool:
+        """Whether a control is about to start; its status has to be looked at before that (10.2.3.3)."""
+        return any(b.stage is Stage.WAITING and not b.doomed and b.begins <= now for b in self._live.values())
+
+    def bookings(self) -> list[Booking]:
+        """The controls that are not over, by their beginning."""
+        return sorted(self._live.values(), key=lambda booking: booking.begins)
+
+    def _receive(self, control: Control, now: int) -> None:
+        if not _concerns(control.category, self._category):
+            return
+        booking = self._live[control.mrid] = self._draw(control, now)
+        if control.duration <= 0 or not control.modes:
+            self._close(booking, Answer.INVALID, now)
+        elif control.end <= now:
+            is_withdrawn = control.status not in (Status.SCHEDULED, Status.ACTIVE)
+            self._close(booking, None if is_withdrawn else Answer.EXPIRED, now)
+        else:
+            self._owe(booking, Answer.RECEIVED, now)
+            self._follow(booking, control, now)
+
+    def _draw(self, control: Control, now: int) -> Booking:
+        """Draw the random parts once; an event whose start has passed begins at once and ends when it would have."""
+        early = control.start < now
+        delay = 0 if early else _drawn(self._rng, control.randomize_start)
+        end = control.end + delay + _drawn(self._rng, control.randomize_duration)
+        return Booking(control, max(control.start + delay, now), end)
+
+    def _follow(self, booking: Booking, control: Control, now: int) -> None:
+        """Take the status of a known event; nothing else of it can change (10.2.3.3 c)."""
+        booking.control = booking.control._replace(status=control.status)
+        if control.status == Status.CANCELLED:
+            self._close(booking, Answer.CANCELLED, now)
+        elif control.status == Status.CANCELLED_RANDOMIZED and booking.cancel_at is None:
+            widest = max(abs(control.randomize_start), abs(control.randomize_duration))
+            delay = _drawn(self._rng, widest) if booking.stage is Stage.RUNNING else 0
+            booking.cancel_at = now + delay
+
+    def _vanish(self, booking: Booking, now: int) -> None:
+        if booking.control.status == Status.SUPERSEDED:
+            self._close(booking, Answer.SUPERSEDED, now)
+        elif self._end(booking) > now + VANISHING_S:
+            self._close(booking, Answer.CANCELLED, now)
+
+    def _forget(self, program: int, listed: set[int], now: int) -> None:
+        """Drop what is over for good; what is still listed stays, or it would be taken for new."""
+        for mrid, booking in [*self._over.items()]:
+            of = booking.control.program
+            is_gone = of not in self._programs or (of == program and mrid not in listed)
+            if is_gone and booking.own_end + VANISHING_S < now:
+                del self._over[mrid]
+
+    def _catch_up(self, now: int) -> None:
+        """Go through what was due up to `now` as it is known by now, then compare what is new with what runs."""
+        self._next = self._soonest()
+        self.advance(now)
+        self._settle(now, now)
+
+    def _settle(self, at: int, now: int) -> None:
+        """Bring every control to where it is at `at`: cancelled, completed, superseded, started, in this order."""
+        for booking in [*self._live.values()]:
+            if booking.cancel_at is not None and booking.cancel_at <= at:
+                self._close(booking, Answer.CANCELLED, now)
+            elif booking.stage is Stage.RUNNING and self._end(booking) <= at:
+                self._close(booking, Answer.NOT_OBEYED if booking.missed else Answer.COMPLETED, now)
+        begun = [booking for booking in self._live.values() if booking.begins <= at and not booking.doomed]
+        for booking in sorted(begun, key=self._strength):
+            if booking.stage is not Stage.OVER:
+                self._supersede(booking, now)
+        self._bury_superseded(at, now)
+        for booking in begun:
+            if booking.stage is Stage.WAITING:
+                self._start(booking, now)
+        self._next = self._soonest()
+
+    def _start(self, booking: Booking, now: int) -> None:
+        booking.stage = Stage.RUNNING
+        booking.missed = self._end(booking) <= now
+        if not booking.missed:
+            self._owe(booking, Answer.STARTED, now)
+
+    def _supersede(self, winner: Booking, now: int) -> None:
+        """Take from every weaker control that overlaps the modes that `winner` has begun to run, for good."""
+        for loser in [*self._live.values()]:
+            if self._overrules(winner, loser):
+                loser.lost |= winner.kept & set(loser.control.modes)
+                if not loser.kept:
+                    self._close(loser, _superseded(winner, loser), now)
+
+    def _bury_superseded(self, at: int, now: int) -> None:
+        """Answer for what the server calls superseded once its successor has begun, or at once if none is known."""
+        marked = [booking for booking in self._live.values() if booking.control.status == Status.SUPERSEDED]
+        for booking in marked:
+            successors = (other for other in self._live.values() if self._overrules(other, booking))
+            if self._end(booking) <= at or not any(other.begins > at and not other.doomed for other in successors):
+                self._close(booking, Answer.SUPERSEDED, now)
+
+    def _overrules(self, winner: Booking, loser: Booking) -> bool:
+        new, old = winner.control, loser.control
+        return (
+            new.start < old.end
+            and old.start < new.end
+            and self._strength(winner) < self._strength(loser)
+            and not winner.kept.isdisjoint(old.modes)
+        )
+
+    def _strength(self, booking: Booking) -> tuple[int, int, int]:
+        """The smallest wins: lower primacy, then later creationTime, then the order of the list (10.2.3.3 f, n)."""
+        control = booking.control
+        return self._programs[control.program].primacy, -control.created, -control.mrid
+
+    def _end(self, booking: Booking) -> int:
+        """The effective end: of two controls back to back, the first ends as the second begins, whatever was drawn."""
+        for other in self._live.values():
+            if other.control.start == booking.control.end and not other.kept.isdisjoint(booking.kept):
+                return booking.own_end if other.doomed else other.begins
+        return booking.own_end
+
+    def _soonest(self) -> int | None:
+        return min((self._moment(booking) for booking in self._live.values()), default=None)
+
+    def _moment(self, booking: Booking) -> int:
+        """When the next thing happens to a control."""
+        is_waiting = booking.stage is Stage.WAITING and not booking.doomed
+        moment = booking.begins if is_waiting else self._end(booking)
+        return moment if booking.cancel_at is None else min(moment, booking.cancel_at)
+
+    def _close(self, booking: Booking, answer: Answer | None, now: int) -> None:
+        booking.stage = Stage.OVER
+        self._over[booking.control.mrid] = self._live.pop(booking.control.mrid)
+        if answer is not None:
+            self._owe(booking, answer, now)
+
+    def _owe(self, booking: Booking, answer: Answer, now: int) -> None:
+        bit = 1 if answer is Answer.RECEIVED else 2
+        if booking.control.reply_to and booking.control.response_required & bit:
+            self._owed.append(Owed(booking.control, answer, now))
+
+
+def _concerns(category: int | None, own: int | None) -> bool:
+    return category is None or own is None or bool(category & own)
+
+
+def _drawn(rng: Random, bound: int) -> int:
+    """A second between 0 and a bound of either sign (10.2.4.2.2); nothing is drawn for 0."""
+    return rng.randint(min(0, bound), max(0, bound)) if bound else 0
+
+
+def _superseded(winner: Booking, loser: Booking) -> Answer:
+    same = winner.control.program == loser.control.program
+    return Answer.SUPERSEDED if same else Answer.SUPERSEDED_BY_OTHER_PROGRAM
