@@ -1,0 +1,212 @@
+"""`sep2 certs`: make certificates for a trial, issue more of them, and read any."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certs.identifiers import new_pin, pin_with_check, spoken
+from certs.strictness import Strictness
+
+if TYPE_CHECKING:
+    from certs.identity import Identity
+    from certs.inspect import Report
+    from certs.pki import Pki
+    from certs.profile import Policy
+
+app = typer.Typer(
+    help="Certificates of IEEE 2030.5: who is who on the wire.\n\n"
+    "Client and server both show a certificate. The SHA-256 of a client's certificate gives its LFDI (the first 160 "
+    "bits) and its SFDI (36 bits and a check digit, for people to read out); registering a device means telling the "
+    "server this number. A new certificate is therefore a new device.\n\n"
+    "A hierarchy has a root (SERCA), usually an issuing CA under it (MICA), and devices, aggregators and servers below.",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[Path, typer.Argument(help="The folder of the certificates, e.g. DIR/pki of `sep2 init DIR`.")]
+Serial = Annotated[str, typer.Argument(help="The serial number, as on the nameplate; any text.")]
+Name = Annotated[str, typer.Option(help="Name of the two files, NAME.pem and NAME.key.  [default: the serial number]")]
+Hosts = Annotated[list[str] | None, typer.Option("--host", help="A host name or address of the server; repeatable.")]
+Pen = Annotated[int, typer.Option(help="The maker's IANA private enterprise number; 32473 is for documentation.")]
+Production = Annotated[bool, typer.Option("--production", help="Leave out the mark that it is for tests only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def create(
+    folder: Folder,
+    *,
+    name: Annotated[str, typer.Option(help="What the root and the CAs are called.")] = "Test",
+    host: Hosts = None,
+    depth: Annotated[int, typer.Option(min=2, max=4, help="Certificates from device to root, both included.")] = 3,
+    pen: Pen = 32473,
+    production: Production = False,
+    as_json: Json = False,
+) -> None:
+    """Make a root, an issuing CA and a server's certificate in a folder that has none yet.
+
+    The keys of root and CA lie there too, readable by their owner only: right for a trial, not for a utility.
+    """
+    from certs import pki
+
+    made = pki.create(folder, name=name, hosts=host or pki.LOCAL, depth=depth, pen=pen, purposes=_purposes(production))
+    done = {"root": str(made.trusted[0]), "ca": str(made.trusted[1]), "server": str(made.server.chain)}
+    _say(done, f"Clients trust {done['root']}. Next: sep2 certs device {folder} SERIAL", as_json=as_json)
+
+
+@app.command()
+def device(
+    folder: Folder,
+    serial: Serial,
+    *,
+    name: Name = "",
+    pen: Pen = 32473,
+    production: Production = False,
+    as_json: Json = False,
+) -> None:
+    """Issue a certificate to a device: an inverter, a gateway, a meter."""
+    issuer = _open(folder).issuer
+    identity = issuer.issue_device(serial, pen=pen, purposes=_purposes(production))
+    _keep(folder, name or serial, identity, as_json=as_json)
+
+
+@app.command()
+def aggregator(
+    folder: Folder,
+    serial: Serial,
+    *,
+    name: Name = "",
+    pen: Pen = 32473,
+    production: Production = False,
+    as_json: Json = False,
+) -> None:
+    """Issue a certificate to an aggregator, which speaks for many devices over one connection.
+
+    On the wire it is a device's certificate. The devices behind it need none: the aggregator names their LFDIs.
+    """
+    issuer = _open(folder).issuer
+    identity = issuer.issue_aggregator(serial, pen=pen, purposes=_purposes(production))
+    _keep(folder, name or serial, identity, as_json=as_json)
+
+
+@app.command()
+def server(
+    folder: Folder,
+    *,
+    host: Hosts = None,
+    name: Annotated[str, typer.Option(help="Name of the two files, NAME.pem and NAME.key.")] = "server",
+    pen: Pen = 32473,
+    production: Production = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the files that are there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Issue a certificate to a server, with the host names and addresses under which clients reach it."""
+    from certs import pki
+
+    hosts = host or pki.LOCAL
+    identity = _open(folder).issuer.issue_server(hosts, serial=name, pen=pen, purposes=_purposes(production))
+    _keep(folder, name, identity, replace=replace, as_json=as_json)
+
+
+@app.command()
+def show(
+    files: Annotated[list[Path], typer.Argument(help="PEM or DER files of certificates.")],
+    check: Annotated[
+        Strictness | None, typer.Option(help="End with status 1 when a certificate would be refused.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain certificates: LFDI, SFDI, names, dates, and where they depart from the 2030.5 profile.
+
+    A finding marked `refused` is never accepted.
+
+    One marked `strict` is refused by a server whose check is strict, and tolerated by a lenient one.
+    """
+    from certs import inspect
+
+    reports = [report for file in files for report in inspect.read(file)]
+    if as_json:
+        typer.echo(json.dumps([report.as_json() for report in reports], indent=2))
+    else:
+        for report in reports:
+            _explain(report)
+    if check and any(report.refused(check) for report in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+def pin(
+    digits: Annotated[int | None, typer.Argument(help="Five digits to complete; left out, they are random.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a registration PIN: five digits and the check digit by which typing errors show.
+
+    The device reads its PIN from the server and compares it with the one typed in by its installer.
+    """
+    made = new_pin() if digits is None else pin_with_check(digits)
+    typer.echo(json.dumps({"pin": made}) if as_json else f"{made:06d}")
+
+
+def _open(folder: Path) -> "Pki":
+    from certs.pki import open_pki
+
+    return open_pki(folder)
+
+
+def _purposes(production: bool) -> "tuple[Policy, ...]":
+    from certs.profile import Policy
+
+    return () if production else (Policy.TEST,)
+
+
+def _keep(folder: Path, name: str, identity: "Identity", *, replace: bool = False, as_json: bool) -> None:
+    files = _open(folder).save(identity, name, replace=replace)
+    done = {
+        "lfdi": identity.lfdi,
+        "sfdi": identity.sfdi,
+        "certificate": str(files.chain),
+        "key": str(files.key),
+    }
+    _say(done, f"It is known by its LFDI {identity.lfdi}, SFDI {spoken(identity.sfdi)}.", as_json=as_json)
+
+
+def _say(done: Mapping[str, object], last: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(done, indent=2))
+        return
+    for what, value in done.items():
+        typer.echo(f"{what:12} {value}")
+    typer.echo(last)
+
+
+def _explain(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, title=f"{report.kind} {report.serial or report.subject}", title_justify="left")
+    for what, value in _rows(report):
+        table.add_row(what, value)
+    for finding in report.findings:
+        table.add_row(_WORDS[finding.gravity.name], finding.text)
+    Console().print(table, markup=False)
+
+
+_WORDS = {"GRAVE": "refused", "FORM": "strict", "NOTE": "note"}
+
+
+def _rows(report: "Report") -> list[tuple[str, str]]:
+    rows = [
+        ("LFDI", report.lfdi),
+        ("SFDI", f"{report.sfdi} ({spoken(report.sfdi)})"),
+        ("subject", report.subject or "empty"),
+        ("issuer", report.issuer),
+        ("valid", f"{report.not_before} to {report.not_after}"),
+        ("key, signature", f"{report.key}, {report.signature}"),
+        ("product", report.product),
+        ("serial", report.serial),
+        ("hosts", ", ".join(report.hosts)),
+        ("policies", ", ".join(report.policies)),
+    ]
+    return [(what, value) for what, value in rows if value]

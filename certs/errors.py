@@ -1,0 +1,27 @@
+"""What can be wrong with a certificate, a trust store or the TLS library."""
+
+from sep2.errors import BadValue, Conflict, Forbidden, SepError
+
+
+class BadCertificate(Forbidden):
+    """This certificate is not accepted."""
+
+
+class BadIdentifier(BadValue):
+    """This is not an LFDI, SFDI or PIN."""
+
+
+class BadFile(BadValue):
+    """This file holds no usable certificate or key."""
+
+
+class AlreadyThere(Conflict):
+    """What is there already is not overwritten."""
+
+
+class NoCcm8(SepError):
+    """TLS here can not negotiate ECDHE-ECDSA-AES128-CCM8, which IEEE 2030.5 requires."""
+
+
+class UnknownSuite(BadValue):
+    """The TLS library here does not know this cipher suite."""
