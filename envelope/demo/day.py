@@ -104,7 +104,7 @@ def grown(day: Day, growth: Growth, seed: int, weather: Array | None = None) -> 
     clear = sun.clear_sky_pu(sun.Sky(), hours(), roof.normal(180.0, 35.0, count))
     through = sun.cloud_factor(sky, STEPS)[:, None]
     if weather is not None:
-        clear, through = ceiling_over(weather)[:, None], 1.0
+        clear = ceiling_over(weather)[:, None]
         pv_w = np.outer(weather, size)
     else:
         pv_w = clear * through * size

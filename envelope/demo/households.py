@@ -84,9 +84,9 @@ def _moments(rng: Rng, when: str, count: int) -> Array:
     """Hours of the day at which something is switched on."""
     mean, spread, weight = np.array(WHEN[when]).T
     which = rng.choice(len(mean), count, p=weight)
-    return rng.normal(mean[which], spread[which])
+    return np.asarray(rng.normal(mean[which], spread[which]), dtype=float)
 
 
 def apparent(watts: Array, power_factor: float) -> Complex:
     """Watts and the lagging vars that go with them."""
-    return watts * complex(1.0, np.tan(np.arccos(power_factor)))
+    return np.asarray(watts * complex(1.0, np.tan(np.arccos(power_factor))), dtype=complex)

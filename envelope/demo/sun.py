@@ -41,7 +41,7 @@ def clear_sky_pu(sky: Sky, solar_hour: Array, facing_deg: Array, tilt_deg: float
     bearing = azimuth[:, None] - np.radians(facing_deg)[None, :]
     incidence = height[:, None] * np.cos(tilt) + np.cos(elevation)[:, None] * np.sin(tilt) * np.cos(bearing)
     on_panel = direct[:, None] * (np.maximum(incidence, 0.0) + 0.1 * (1 + np.cos(tilt)) / 2)
-    return np.minimum(SYSTEM_EFFICIENCY * DC_PER_AC * on_panel, 1.0)
+    return np.asarray(np.minimum(SYSTEM_EFFICIENCY * DC_PER_AC * on_panel, 1.0), dtype=float)
 
 
 def cloud_factor(rng: np.random.Generator, steps: int) -> Array:

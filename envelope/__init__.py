@@ -1,0 +1,46 @@
+"""Operating envelopes: limits that customers can keep and a feeder can bear in any combination.
+
+from envelope import Problem, calculate, verify
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from envelope.engine import calculate
+    from envelope.limits import OperatingLimits
+    from envelope.problem import Guarantee, Problem, Reference
+    from envelope.schedule import EnvelopeSchedule, verified_box
+    from envelope.verify import VerificationReport, verify
+
+_HOMES = {
+    "calculate": "engine",
+    "OperatingLimits": "limits",
+    "Guarantee": "problem",
+    "Problem": "problem",
+    "Reference": "problem",
+    "EnvelopeSchedule": "schedule",
+    "verified_box": "schedule",
+    "VerificationReport": "verify",
+    "verify": "verify",
+}
+
+__all__ = [
+    "EnvelopeSchedule",
+    "Guarantee",
+    "OperatingLimits",
+    "Problem",
+    "Reference",
+    "VerificationReport",
+    "calculate",
+    "verified_box",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for, so that importing the package costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"envelope.{_HOMES[name]}"), name)

@@ -1,0 +1,262 @@
+"""From a problem to a schedule: what is granted anyway, the room beyond it, the states in between, whole watts."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope import allocate, coincident, rows
+from envelope.binding import bind
+from envelope.box import Base, Fit, fit
+from envelope.problem import Guarantee, Problem, Reference, zeros_or
+from envelope.schedule import Binding, EnvelopeSchedule, floored, raised
+from envelope.watched import Watched
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Side(NamedTuple):
+    """One direction of what the engine found: import or export."""
+
+    limit_w: Array
+    """(T, C) net limit that is verified; inf where the connection cannot reach its limit"""
+    room_w: Array
+    """(T, C) room above the base load"""
+    binding: Binding
+
+
+def calculate(problem: Problem) -> EnvelopeSchedule:
+    """Limits for every connection and interval, checked by AC power flow at the worst corners.
+
+    Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason.
+    """
+    began = time.perf_counter()
+    feeder = Watched.of(problem.reduced)
+    base = granted(problem)
+    if problem.guarantee is Guarantee.COINCIDENT:
+        cases = coincident.cases(feeder, base, problem)
+    else:
+        cases = _cases(feeder, base, problem)
+    exports = _side(problem, [case for case in cases if case.up], "export")
+    imports = _side(problem, [case for case in cases if case.down], "import")
+    found = _schedule(problem, feeder, cases, (imports, exports))
+    found.figures["seconds"] = time.perf_counter() - began
+    return found
+
+
+def granted(problem: Problem) -> Base:
+    """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
+    load, hi, lo = problem.base_load_w, problem.load_hi_w, problem.load_lo_w
+    least_export = _least(problem, "export", np.maximum(-lo, 0.0))
+    least_import = _least(problem, "import", np.maximum(hi, 0.0))
+    reach_export, reach_import = problem.reach_export_w, problem.reach_import_w
+    p = -load
+    top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
+    bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
+    room_up = np.where(problem.flex_gen_w > 0.0, np.maximum(reach_export - top, 0.0), 0.0)
+    room_down = np.where(problem.flex_load_w > 0.0, np.maximum(bottom + reach_import, 0.0), 0.0)
+    network = problem.reduced.network
+    source = network.source.v if problem.source_v is None else problem.source_v
+    return Base(
+        p, -problem.base_load_var, bottom, top, room_down, room_up,
+        _reference(problem, "import", room_down), _reference(problem, "export", room_up),
+        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.export_tan_phi,
+    )  # fmt: skip
+
+
+def _least(problem: Problem, direction: str, own: Array) -> Array:
+    """(T, C) limit that may not be undercut, in whole watts."""
+    count = own.shape[1]
+    firm = zeros_or(getattr(problem, f"firm_{direction}_w"), count)
+    default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
+    least = np.maximum(own, np.maximum(firm, default))
+    held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
+    least[: problem.hull_steps] = np.maximum(least[: problem.hull_steps], held)
+    return np.ceil(least - 1e-6)
+
+
+def _reference(problem: Problem, direction: str, room: Array) -> Array:
+    """(T, C) watts of one share."""
+    if problem.reference is Reference.EQUAL:
+        return np.ones_like(room)
+    if problem.reference is Reference.REACH:
+        return np.maximum(room, 1.0)
+    if problem.reference is Reference.CONTRACT:
+        given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
+        return np.broadcast_to(np.maximum(given, 1.0), room.shape)
+    return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
+
+
+class Case(NamedTuple):
+    """One box that was fitted, and which of its two ends it decides."""
+
+    fit: Fit
+    up: bool
+    down: bool
+
+
+def _cases(feeder: Watched, base: Base, problem: Problem) -> list[Case]:
+    """One box for both directions, or one per direction with the other end at the base load."""
+    built = reference_rows(feeder, base)
+    extra = _aggregate_margin(problem, built)
+    limits = built.limit(feeder, problem.limits, problem.steps, margin=0.0) - extra
+    aims = built.limit(feeder, problem.limits, problem.steps, margin=1.0) - extra
+    run = partial(fit, feeder, built, limits=(limits, aims), allocate=_rule(problem))
+    if problem.guarantee is Guarantee.TWO_SIDED:
+        return [Case(run(base=base), up=True, down=True)]
+    nothing = np.zeros_like(base.p_w)
+    upward = replace(base, lo_w=base.p_w, room_down_w=nothing)
+    downward = replace(base, hi_w=base.p_w, room_up_w=nothing)
+    return [Case(run(base=upward), up=True, down=False), Case(run(base=downward), up=False, down=True)]
+
+
+def _rule(problem: Problem) -> allocate.Rule:
+    if problem.allocation is allocate.Allocation.ALPHA_FAIR:
+        return partial(allocate.alpha_fair, alpha=problem.alpha)
+    return allocate.RULES[problem.allocation]
+
+
+def reference_rows(feeder: Watched, base: Base) -> rows.Rows:
+    """Rows at the horizon's mean state; what differs from step to step is measured as gain."""
+    p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
+    source = base.source_v.mean(axis=0)
+    down = feeder.sensitivity(p, q, source)
+    up = feeder.sensitivity(p, q, source, tan_phi=base.tan_phi) if base.tan_phi else down
+    return rows.build(feeder, up, down)
+
+
+def _aggregate_margin(problem: Problem, built: rows.Rows) -> Array:
+    """(T, R) what the aggregate of the base loads' forecast errors may move each row."""
+    if problem.base_sigma_w is None or problem.base_z == 0.0:
+        return np.zeros((problem.steps, built.count))
+    sigma = np.broadcast_to(problem.base_sigma_w, problem.base_load_w.shape)
+    return np.asarray(problem.base_z * np.sqrt(sigma**2 @ (np.maximum(built.plus, built.minus) ** 2).T))
+
+
+def _side(problem: Problem, cases: list[Case], direction: str) -> Side:
+    """What the case that decides this direction found."""
+    found = cases[0].fit
+    base = found.base
+    up = direction == "export"
+    flexible = (problem.flex_gen_w if up else problem.flex_load_w) > 0.0
+    end = found.hi_w if up else -found.lo_w
+    reach = problem.reach_export_w if up else problem.reach_import_w
+    room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
+    constrained = flexible & (end < reach - 0.5)
+    binding = bind(found, constrained, up=up)
+    return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
+
+
+def _published(problem: Problem, side: Side, direction: str) -> tuple[NDArray[np.int64], Binding]:
+    """(T, C) whole watts: never more than a neighbour in the hull allows, never beyond reach and contract."""
+    limit, row, interval = side.limit_w.copy(), side.binding.row.copy(), side.binding.interval.copy()
+    steps = problem.steps
+    for ahead in range(1, min(problem.hull_steps, steps - 1) + 1):
+        later = side.limit_w[ahead:]
+        tighter = later < limit[:-ahead]
+        limit[:-ahead] = np.where(tighter, later, limit[:-ahead])
+        row[:-ahead] = np.where(tighter, side.binding.row[ahead:], row[:-ahead])
+        interval[:-ahead] = np.where(tighter, side.binding.interval[ahead:], interval[:-ahead])
+    reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
+    own = np.maximum(-problem.load_lo_w if direction == "export" else problem.load_hi_w, 0.0)
+    firm = raised(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
+    least = np.maximum(raised(own), firm)
+    most = np.maximum(floored(np.maximum(reach, 0.0)), least)
+    whole = np.where(np.isfinite(limit), floored(np.where(np.isfinite(limit), limit, 0.0)), most)
+    return np.clip(whole, least, most), Binding(row, interval)
+
+
+def _default(problem: Problem, side: Side, published: NDArray[np.int64], direction: str) -> NDArray[np.int64]:
+    """(C,) the default that was given, or the loosest that is inside every interval's verified box."""
+    given = getattr(problem, f"default_{direction}_w")
+    if given is not None:
+        return floored(np.broadcast_to(np.asarray(given, dtype=float), published.shape[1:]))
+    held_back = np.where(np.isfinite(side.limit_w), published, np.iinfo(np.int64).max).min(axis=0)
+    return np.asarray(np.minimum(held_back, published.max(axis=0)), dtype=np.int64)
+
+
+def _status(problem: Problem, cases: list[Case]) -> NDArray[np.int8]:
+    """(T, C) position in STATUS: whether the base load, or what is granted in any case, closes a connection's room."""
+    status = np.zeros((problem.steps, len(problem.connection_id)), dtype=np.int8)
+    for case in cases:
+        for broken, code in ((case.fit.breached, 2), (case.fit.base_breached, 1)):
+            for uses, decides in ((case.fit.rows.plus, case.up), (case.fit.rows.minus, case.down)):
+                if decides and broken.any():
+                    status[(broken.astype(float) @ allocate.takes_part(uses)) > 0.0] = code
+    return status
+
+
+def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
+    imports, exports = sides
+    import_limit, import_binding = _published(problem, imports, "import")
+    export_limit, export_binding = _published(problem, exports, "export")
+    first = cases[0].fit
+    offset = first.rows.count if len(cases) > 1 else 0
+    count = len(problem.connection_id)
+    return EnvelopeSchedule(
+        connection_id=problem.connection_id,
+        step_start=problem.step_start,
+        step_s=problem.step_s,
+        import_limit_w=import_limit,
+        export_limit_w=export_limit,
+        gen_limit_w=np.maximum(export_limit + floored(problem.load_lo_w), 0),
+        load_limit_w=np.maximum(import_limit - raised(problem.load_hi_w), 0),
+        firm_import_w=raised(zeros_or(problem.firm_import_w, count)),
+        firm_export_w=raised(zeros_or(problem.firm_export_w, count)),
+        default_import_w=_default(problem, imports, import_limit, "import"),
+        default_export_w=_default(problem, exports, export_limit, "export"),
+        import_room_w=imports.room_w,
+        export_room_w=exports.room_w,
+        import_reach_w=problem.reach_import_w,
+        export_reach_w=problem.reach_export_w,
+        status=_status(problem, cases),
+        names=tuple(name for case in cases for name in row_names(feeder, case.fit.rows)),
+        import_binding=Binding(
+            np.where(import_binding.row >= 0, import_binding.row + offset, import_binding.row), import_binding.interval
+        ),
+        export_binding=export_binding,
+        guarantee=problem.guarantee + ("" if problem.base_z == 0.0 else f" | base within {problem.base_z:g} sigma"),
+        allocation=str(problem.allocation),
+        reference=str(problem.reference),
+        margin_v=problem.limits.margin_v,
+        run_id=_run_id(problem),
+        figures={
+            "solves": float(sum(case.fit.solves for case in cases)),
+            "rounds": float(max(case.fit.rounds for case in cases)),
+            "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
+        },
+        findings=_findings(cases),
+    )
+
+
+def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
+    """(R,) such as "over-voltage at node n12, phase b"."""
+    places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.reduced.current_names)
+    joint = (" at ", " at ", " of ")
+    return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in zip(built.kind, built.element, strict=True)]
+
+
+def _findings(cases: list[Case]) -> tuple[str, ...]:
+    found = []
+    for case in cases:
+        if case.fit.base_breached.any():
+            found.append("infeasible_base: the base load alone breaches a limit; no flexible room where it would add")
+        elif case.fit.breached.any():
+            found.append("infeasible_firm: firm limits, defaults or limits still in force do not all fit")
+    return tuple(dict.fromkeys(found))
+
+
+def _run_id(problem: Problem) -> str:
+    """A name that is the same for the same input."""
+    digest = hashlib.sha256()
+    for part in (problem.step_start, problem.base_load_w, problem.flex_gen_w, problem.flex_load_w, problem.reduced.Z):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update(f"{problem.guarantee} {problem.allocation} {problem.reference} {problem.limits}".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,61 @@
+"""A schedule as a table: one row per connection and interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from envelope.schedule import CAPACITY, NEXT, STATUS, EnvelopeSchedule, Index
+
+
+def frame(schedule: EnvelopeSchedule) -> pd.DataFrame:
+    """Columns as documented in docs/envelope.md, ordered by connection and start."""
+    steps, count = schedule.import_limit_w.shape
+
+    def tall(table: np.ndarray) -> np.ndarray:
+        return np.asarray(table).T.ravel()
+
+    start = pd.to_datetime(np.tile(schedule.step_start, count), unit="s", utc=True)
+    return pd.DataFrame(
+        {
+            "connection_point": np.repeat(np.array(schedule.connection_id, dtype=object), steps),
+            "start": start,
+            "duration": pd.to_timedelta(np.full(steps * count, schedule.step_s), unit="s"),
+            "control_point": pd.Categorical(["site"] * (steps * count)),
+            "import_limit_w": tall(schedule.import_limit_w),
+            "export_limit_w": tall(schedule.export_limit_w),
+            "gen_limit_w": tall(schedule.gen_limit_w),
+            "load_limit_w": tall(schedule.load_limit_w),
+            "firm_import_w": np.repeat(schedule.firm_import_w, steps),
+            "firm_export_w": np.repeat(schedule.firm_export_w, steps),
+            "import_binding": _names(schedule, schedule.import_binding.row),
+            "export_binding": _names(schedule, schedule.export_binding.row),
+            "status": pd.Categorical(np.array(STATUS, dtype=object)[tall(schedule.status)], categories=list(STATUS)),
+            "guarantee": pd.Categorical([schedule.guarantee] * (steps * count)),
+            "allocation": pd.Categorical([schedule.allocation] * (steps * count)),
+            "margin_v": np.full(steps * count, schedule.margin_v, dtype=np.float32),
+            "run_id": schedule.run_id,
+        }
+    )
+
+
+def _names(schedule: EnvelopeSchedule, row: Index) -> pd.Categorical:
+    """Bindings by name."""
+    names = [*schedule.names, "capacity", "network", "next"]
+    code = np.where(row < 0, len(schedule.names) - 1 - row, row)
+    code = np.clip(code, 0, len(schedule.names) + CAPACITY - NEXT)
+    used, position = np.unique(code.T.ravel(), return_inverse=True)
+    wanted = [names[k] for k in used]
+    categories = list(dict.fromkeys(wanted))
+    return pd.Categorical(np.array(wanted, dtype=object)[position], categories=categories)
+
+
+def save(schedule: EnvelopeSchedule, path: Path) -> None:
+    """Write the table as CSV or Parquet, by the file's ending."""
+    table = frame(schedule)
+    if path.suffix == ".parquet":
+        table.to_parquet(path, index=False)
+    else:
+        table.to_csv(path, index=False)

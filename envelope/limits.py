@@ -1,0 +1,85 @@
+"""What the network must keep: voltage criteria as data, current ratings, and the margins kept inside them."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sep2.errors import SepError
+
+Array = NDArray[np.float64]
+
+
+class UnknownCriterion(SepError):
+    """There is no voltage criterion of that name."""
+
+    status = 404
+
+
+@dataclass(frozen=True, slots=True)
+class VoltageCriterion:
+    """A named band for the voltage at a connection, V phase-to-neutral, with the source of its figures."""
+
+    name: str
+    title: str
+    nominal_v: float
+    low_v: float
+    high_v: float
+    statistic: str
+    source: str
+    unbalance_percent: float | None = None
+
+
+@cache
+def voltage_criteria() -> dict[str, VoltageCriterion]:
+    """All criteria that are known, by name."""
+    text = resources.files("envelope").joinpath("data/voltage_criteria.toml").read_text(encoding="utf-8")
+    return {name: VoltageCriterion(name=name, **fields) for name, fields in tomllib.loads(text).items()}
+
+
+def voltage_criterion(name: str) -> VoltageCriterion:
+    """The criterion of that name."""
+    known = voltage_criteria()
+    if name not in known:
+        raise UnknownCriterion(f"{name!r}; known are {', '.join(sorted(known))}")
+    return known[name]
+
+
+@dataclass(frozen=True)
+class OperatingLimits:
+    """The limits of one calculation.
+
+    The engine aims at the limits less the margins; what it accepts lies strictly inside the limits themselves.
+    """
+
+    v_min_v: float = 216.0
+    v_max_v: float = 253.0
+    rating_factor: float | Array = 1.0
+    """scalar, (T,) or (T, B): permitted current over the rating in the network, per step (seasonal, thermal model)"""
+    margin_v: float = 0.02
+    margin_current: float = 0.002
+    """fraction of the rating"""
+    source: str = "as-61000.3.100"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.v_min_v < self.v_max_v:
+            raise ValueError(f"voltage limits must be 0 < v_min_v < v_max_v, not {self.v_min_v}..{self.v_max_v}")
+        if not np.all(np.isfinite(self.rating_factor)) or np.any(np.asarray(self.rating_factor) <= 0.0):
+            raise ValueError("rating_factor must be positive and finite")
+        if self.margin_v <= 0.0 or not 0.0 < self.margin_current < 0.5:
+            raise ValueError("margin_v must be positive and margin_current inside 0..0.5")
+
+    @classmethod
+    def of(cls, name: str, *, nominal_v: float | None = None) -> "OperatingLimits":
+        """Limits of a named criterion, scaled to another nominal voltage when one is given."""
+        found = voltage_criterion(name)
+        scale = 1.0 if nominal_v is None else nominal_v / found.nominal_v
+        return cls(found.low_v * scale, found.high_v * scale, source=name)
+
+
+def as_61000() -> OperatingLimits:
+    """The default: 216 to 253 V."""
+    return OperatingLimits.of("as-61000.3.100")

@@ -1,0 +1,193 @@
+"""What a calculation starts from: the network, what nobody controls, what each connection can reach, and the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.allocate import Allocation
+from envelope.limits import OperatingLimits
+from sep2.errors import SepError
+
+if TYPE_CHECKING:
+    from gridmodel.reduce import Reduced
+
+Array = NDArray[np.float64]
+
+
+class BadProblem(SepError):
+    """The envelope problem is not usable."""
+
+    status = 400
+
+
+class Guarantee(StrEnum):
+    """What holds for every connection that keeps its limits."""
+
+    TWO_SIDED = "two-sided"
+    """any combination of all connections anywhere between their import and export limits"""
+    ONE_SIDED = "one-sided"
+    """any combination between forecast and export limit, and any between import limit and forecast"""
+    COINCIDENT = "coincident"
+    """only all at their export limit together, or all at their import limit together"""
+
+
+class Reference(StrEnum):
+    """What one share of the room means: the denominator of fairness."""
+
+    CAPACITY = "capacity"
+    """the connection's largest reach of the horizon"""
+    REACH = "reach"
+    """what the connection could use in that very interval (its forecast surplus)"""
+    CONTRACT = "contract"
+    """the given `contract_*_w`"""
+    EQUAL = "equal"
+    """the same watts for everyone"""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One horizon of one feeder. C connections in the network's order, T steps. Watts; import and export both positive.
+
+    A connection's net power is its base load (what nobody controls), less controllable generation, plus controllable
+    load. Reach says how far the controllable part can go in each step; a guarantee is taken over what can be reached.
+    """
+
+    reduced: Reduced
+    """the feeder, reduced to its connections (`gridmodel.reduce.reduce(network)`)"""
+    step_start: NDArray[np.int64]
+    """(T,) epoch seconds"""
+    step_s: int
+    """length of a step, seconds"""
+    base_load_w: Array
+    """(T, C) forecast of what nobody controls, import positive (negative where passive generation exports)"""
+    base_load_var: Array
+    """(T, C) its reactive power, consumption positive"""
+    flex_gen_w: Array
+    """(T, C) most that controllable generation can feed (clear-sky ceiling, not nameplate; storage discharge)"""
+    flex_load_w: Array
+    """(T, C) most that controllable load can draw (charging only when a vehicle can be there; storage charge)"""
+    base_load_lo_w: Array | None = None
+    base_load_hi_w: Array | None = None
+    """(T, C) each connection's own band around its base load; default: the forecast itself"""
+    base_sigma_w: Array | None = None
+    """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the network rows"""
+    base_z: float = 0.0
+    """how many standard deviations of the aggregate the rows keep clear of"""
+    source_v: NDArray[np.complex128] | None = None
+    """(3,) or (T, 3) V; default the network's own"""
+    firm_import_w: Array | None = None
+    firm_export_w: Array | None = None
+    """(C,) contract minimum that is always granted; default 0"""
+    default_import_w: Array | None = None
+    default_export_w: Array | None = None
+    """(C,) DefaultDERControl already set, counted as if in force; None: the schedule computes a safe one"""
+    in_force_import_w: Array | None = None
+    in_force_export_w: Array | None = None
+    """(C,) limits that clients may still hold as the first step begins; None: none are"""
+    contract_import_w: Array | None = None
+    contract_export_w: Array | None = None
+    """(C,) only for `Reference.CONTRACT`"""
+    adoption_s: int = 300
+    """within this time every client has taken up a new limit"""
+    export_tan_phi: float = 0.0
+    """controllable generation absorbs this many var per W it feeds (0: unity power factor)"""
+    limits: OperatingLimits = field(default_factory=OperatingLimits)
+    guarantee: Guarantee = Guarantee.TWO_SIDED
+    allocation: Allocation = Allocation.MAX_MIN
+    reference: Reference = Reference.CAPACITY
+    alpha: float = 2.0
+    """only for alpha-fair"""
+
+    def __post_init__(self) -> None:
+        shape = (len(self.step_start), len(self.reduced.network.connections))
+        for name in ("base_load_w", "base_load_var", "flex_gen_w", "flex_load_w"):
+            _refuse_shape(name, getattr(self, name), shape)
+        for name in ("base_load_lo_w", "base_load_hi_w"):
+            if getattr(self, name) is not None:
+                _refuse_shape(name, getattr(self, name), shape)
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name.endswith("_w") and value is not None and not np.all(np.isfinite(value)):
+                raise BadProblem(f"{item.name}: {self._where(value)} is not a number")
+        for name in ("flex_gen_w", "flex_load_w", "firm_import_w", "firm_export_w"):
+            value = getattr(self, name)
+            if value is not None and np.any(value < 0.0):
+                raise BadProblem(f"{name}: {self._where(np.where(value < 0.0, np.nan, 0.0))} is negative")
+        if self.guarantee is Guarantee.COINCIDENT and self.allocation not in (
+            Allocation.EQUAL,
+            Allocation.PROPORTIONAL,
+        ):
+            raise BadProblem("coincident limits are one common level: allocate them equal or proportional")
+        if self.step_s <= 0:
+            raise BadProblem(f"step_s is {self.step_s}")
+
+    def _where(self, value: Array) -> str:
+        """The first entry that is not finite, as connection and interval."""
+        at = np.argwhere(~np.isfinite(np.asarray(value)))[0]
+        names = self.connection_id
+        return f"connection {names[at[-1]]}" + (f", interval {at[0]}" if len(at) == 2 else "")
+
+    @property
+    def connection_id(self) -> tuple[str, ...]:
+        """(C,)"""
+        return self.reduced.network.connections.id
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, T."""
+        return len(self.step_start)
+
+    @property
+    def load_lo_w(self) -> Array:
+        """(T, C) least base load."""
+        return self.base_load_w if self.base_load_lo_w is None else np.minimum(self.base_load_lo_w, self.base_load_w)
+
+    @property
+    def load_hi_w(self) -> Array:
+        """(T, C) most base load."""
+        return self.base_load_w if self.base_load_hi_w is None else np.maximum(self.base_load_hi_w, self.base_load_w)
+
+    @property
+    def reach_export_w(self) -> Array:
+        """(T, C) most net export that can be reached; negative where the base load exceeds all generation."""
+        return self.flex_gen_w - self.load_lo_w
+
+    @property
+    def reach_import_w(self) -> Array:
+        """(T, C) most net import that can be reached."""
+        return self.flex_load_w + self.load_hi_w
+
+    @property
+    def hull_steps(self) -> int:
+        """How many earlier steps' limits may still be in force somewhere."""
+        return max(1, -(-self.adoption_s // self.step_s)) if self.adoption_s > 0 else 0
+
+
+def _refuse_shape(name: str, value: Array, shape: tuple[int, int]) -> None:
+    if np.shape(value) != shape:
+        raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape} (steps, connections)")
+
+
+def zeros_or(value: Array | None, count: int) -> Array:
+    """`value` or (count,) zeros."""
+    return np.zeros(count) if value is None else np.broadcast_to(np.asarray(value, dtype=float), (count,))
+
+
+def steps_from(start: int, step_s: int, steps: int) -> NDArray[np.int64]:
+    """(T,) start times of equal steps."""
+    return start + step_s * np.arange(steps, dtype=np.int64)
+
+
+def select(names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.intp]:
+    """Positions of `wanted` in `names`; refuses one that is not there."""
+    position = {name: k for k, name in enumerate(names)}
+    missing = [name for name in wanted if name not in position]
+    if missing:
+        raise BadProblem(f"no connection {missing[0]!r} in the network")
+    return np.array([position[name] for name in wanted], dtype=np.intp)

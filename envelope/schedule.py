@@ -1,0 +1,130 @@
+"""What a calculation gives: limits per connection and interval, and why each is what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from envelope.problem import Problem
+
+Watts = NDArray[np.int64]
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+STATUS = ("ok", "infeasible_base", "infeasible_firm")
+CAPACITY, NETWORK, NEXT = -1, -2, -3
+"""bindings that are no row: own reach; the network without a single row to name; a later interval of the hull"""
+
+
+@dataclass(frozen=True, eq=False)
+class Binding:
+    """What holds a limit back, per step and connection, for one direction."""
+
+    row: Index
+    """(T, C) position in `names`, or CAPACITY"""
+    interval: Index
+    """(T, C) the interval whose row it is; a later one when a tightening comes early"""
+
+
+@dataclass(frozen=True, eq=False)
+class EnvelopeSchedule:
+    """Limits of one feeder over one horizon. C connections, T steps; whole watts, import and export both positive."""
+
+    connection_id: tuple[str, ...]
+    step_start: NDArray[np.int64]
+    step_s: int
+    import_limit_w: Watts
+    export_limit_w: Watts
+    """(T, C) net limits at the connection"""
+    gen_limit_w: Watts
+    load_limit_w: Watts
+    """(T, C) the same for clients that see only their own device: what remains after the base load's band"""
+    firm_import_w: Watts
+    firm_export_w: Watts
+    """(C,)"""
+    default_import_w: Watts
+    default_export_w: Watts
+    """(C,) DefaultDERControl under which every state in between was counted"""
+    import_room_w: Array
+    export_room_w: Array
+    """(T, C) room above the base load that was verified: what a connection can in fact use"""
+    import_reach_w: Array
+    export_reach_w: Array
+    """(T, C) net power that the connection could reach"""
+    status: NDArray[np.int8]
+    """(T, C) position in STATUS"""
+    names: tuple[str, ...]
+    """rows by name, such as "over-voltage at node n12, phase b" """
+    import_binding: Binding
+    export_binding: Binding
+    guarantee: str
+    allocation: str
+    reference: str
+    margin_v: float
+    run_id: str
+    figures: dict[str, float] = field(default_factory=dict)
+    """power flows solved, rounds, seconds per part, Jain's index, least share"""
+    findings: tuple[str, ...] = ()
+    """what a person should know before publishing"""
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, T."""
+        return len(self.step_start)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per connection and interval, as documented in docs/envelope.md."""
+        from envelope.frame import frame
+
+        return frame(self)
+
+    def binding_text(self, direction: str, step: int, connection: int) -> str:
+        """Name of what holds back one limit, or "capacity"."""
+        binding = self.import_binding if direction == "import" else self.export_binding
+        row = int(binding.row[step, connection])
+        if row < 0:
+            return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next"}[row]
+        return self.names[row]
+
+
+def floored(value: Array) -> Watts:
+    """Whole watts, rounded down; what is within a millionth of a whole watt counts as whole."""
+    return np.floor(value + 1e-6).astype(np.int64)
+
+
+def raised(value: Array) -> Watts:
+    """Whole watts, rounded up."""
+    return np.ceil(value - 1e-6).astype(np.int64)
+
+
+def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, Array]:
+    """(T, C) lowest and highest net injection over the hull of states in between, within reach.
+
+    The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
+    """
+    imports, exports = _hull(problem, schedule)
+    lo = np.where(problem.flex_load_w > 0.0, -np.minimum(imports, problem.reach_import_w), -problem.base_load_w)
+    hi = np.where(problem.flex_gen_w > 0.0, np.minimum(exports, problem.reach_export_w), -problem.base_load_w)
+    return np.minimum(lo, -problem.base_load_w), np.maximum(hi, -problem.base_load_w)
+
+
+def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, Array]:
+    """(T, C) loosest import and export limit that any client may hold in each interval."""
+    sides = []
+    for own, default, held in (
+        (schedule.import_limit_w, schedule.default_import_w, problem.in_force_import_w),
+        (schedule.export_limit_w, schedule.default_export_w, problem.in_force_export_w),
+    ):
+        loosest = np.maximum(own.astype(float), default)
+        for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
+            loosest[back:] = np.maximum(loosest[back:], own[:-back])
+        if held is not None:
+            loosest[: problem.hull_steps] = np.maximum(loosest[: problem.hull_steps], held)
+        sides.append(loosest)
+    return sides[0], sides[1]
