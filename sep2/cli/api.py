@@ -1,0 +1,129 @@
+"""The operator API, as commands call it: one request, its answer in the type the API declares."""
+
+import getpass
+import http.client
+import json
+from contextlib import closing
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from sep2.cli.verb import given
+from sep2.errors import SepError
+from sep2.settings import Settings, read, read_token
+
+T = TypeVar("T")
+
+HINTS = {
+    "unknown_client": "`sep2 aggregator list` shows them",
+    "unknown_device": "`sep2 device list` shows them",
+    "unknown_group": "`sep2 group list` shows them",
+    "unknown_connection": "`sep2 connection list` shows them",
+    "unknown_control": "`sep2 control list --over` shows them all",
+    "unknown_alarm": "`sep2 alarm list` shows them",
+    "ambiguous": "write more of it",
+    "control_over": "`sep2 control list` shows those that can still be cancelled",
+    "too_many_controls": "cancel some, or send fewer and longer ones",
+    "connection_taken": "add the device with --no-net-limit, or remove the other one",
+    "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
+}
+PATIENCE_S = 30
+
+
+class NoServer(SepError):
+    """No server answers."""
+
+
+class Refused(SepError):
+    """The server refused."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.refused_with = status
+        self.refusal = code
+
+    def __str__(self) -> str:
+        hint = HINTS.get(self.refusal)
+        return f"{self.detail}\n{hint[0].upper()}{hint[1:]}." if hint else self.detail
+
+
+class Api:
+    """A server's operator API, found through the folder's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._operator = settings.operator
+        self._token = read_token(settings)
+
+    def get(self, path: str, kind: type[T], **query: Any) -> T:
+        """What is at `path` now."""
+        said = {name: _in_query(value) for name, value in query.items() if value not in (None, False)}
+        return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
+
+    def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
+        """What came of a change, or would come of it under --dry-run."""
+        query = "?dry_run=true" if given.get().dry_run else ""
+        return _read(self._ask(method, path + query, body), kind)
+
+    def next(self, path: str, kind: type[T], tag: str, wait_s: int) -> tuple[T | None, str]:
+        """What is at `path` once it differs from what had this tag, with its own tag; None after so many seconds."""
+        headers = {"If-None-Match": tag, "Prefer": f"wait={wait_s}"}
+        answer = self._ask("GET", path, headers=headers, patience_s=wait_s + PATIENCE_S)
+        status, body, new_tag = answer
+        return (None if status == 304 else msgspec.json.decode(body, type=kind)), new_tag
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: dict[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> tuple[int, bytes, str]:
+        said = {"Authorization": f"Bearer {self._token}", "X-Operator": _who(), **(headers or {})}
+        host, port = self._operator.host, self._operator.port
+        with closing(http.client.HTTPConnection(host, port, timeout=patience_s)) as line:
+            try:
+                line.request(method, path, None if body is None else msgspec.json.encode(body), said)
+                answer = line.getresponse()
+                status, answered, tag = answer.status, answer.read(), answer.getheader("ETag") or ""
+            except (OSError, http.client.HTTPException) as wrong:
+                raise NoServer(f"{host}:{port}: {wrong}. Start one: sep2 serve {given.get().folder}") from None
+        if status >= 400:
+            raise _refusal(status, answered)
+        return status, answered, tag
+
+
+def api() -> Api:
+    """The API of the server whose folder was given."""
+    return Api(read(given.get().folder))
+
+
+def at(*parts: str) -> str:
+    """A path of the API from its parts, each quoted."""
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _read(answer: tuple[int, bytes, str], kind: type[T]) -> T:
+    return msgspec.json.decode(answer[1], type=kind)
+
+
+def _in_query(value: Any) -> str:
+    return "true" if value is True else str(value)
+
+
+def _who() -> str:
+    """The name the audit log shows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "operator"
+
+
+def _refusal(status: int, body: bytes) -> Refused:
+    try:
+        said = json.loads(body)
+        return Refused(status, said["code"], said["message"])
+    except (ValueError, KeyError, TypeError):
+        return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

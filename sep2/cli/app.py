@@ -1,0 +1,44 @@
+"""The command `sep2`: every command in the order a new operator meets them."""
+
+import typer
+
+from sep2.cli import controls, folder, groups, oversight, register, watch
+from sep2.cli.lazy import LazyGroup
+
+app = typer.Typer(
+    name="sep2",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="""A utility server for distributed energy: IEEE 2030.5, CSIP and CSIP-AUS.
+
+    Start here:
+
+    [bold]sep2 init utility[/]                         a folder: settings, database, certificates
+
+    [bold]sep2 serve utility[/]                        the server, until Ctrl-C
+
+    [bold]export SEP2_DIR=utility[/]                   so that the other commands find it
+
+    [bold]sep2 aggregator add Sunny --issue utility/pki[/]
+
+    [bold]sep2 connection add NMI1[/]  and  [bold]sep2 device add --client Sunny --connection NMI1[/]
+
+    [bold]sep2 control send --connection NMI1 --export 1.5kW --for 10m[/]  and  [bold]sep2 control watch[/]
+    """,
+)
+app.command("init")(folder.init)
+app.command("serve")(folder.serve)
+app.add_typer(oversight.root)
+app.add_typer(register.aggregator, name="aggregator")
+app.add_typer(register.connection, name="connection")
+app.add_typer(register.device, name="device")
+app.add_typer(groups.group, name="group")
+app.add_typer(groups.default, name="default")
+app.add_typer(controls.control, name="control")
+app.add_typer(oversight.subscription, name="subscription")
+app.add_typer(oversight.alarm, name="alarm")
+app.add_typer(oversight.poll_rate, name="poll-rate")
+
+__all__ = ["app", "watch"]

@@ -1,0 +1,150 @@
+"""`sep2 init` and `sep2 serve`: a server's folder, and the server in it."""
+
+import asyncio
+import json
+import logging
+import secrets
+import socket
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from sep2.cli.show import show
+from sep2.cli.verb import given
+from sep2.errors import Conflict
+from sep2.extension import load
+from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
+
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — named, not bound
+
+
+class FolderTaken(Conflict):
+    """There is a server in that folder already."""
+
+
+class Wanted(NamedTuple):
+    """What the settings file of a new folder says."""
+
+    host: str
+    port: int
+    operator_port: int
+    database: str
+    utility: str
+    pen: int
+    mode: str
+    clock: str
+
+
+Dir = Annotated[Path, typer.Argument(envvar="SEP2_DIR", help="The server's folder.", show_default="the current one")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.")],
+    *,
+    host: Annotated[str, typer.Option(help="Address that 2030.5 clients reach the server at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port that 2030.5 clients reach the server at.")] = 8443,
+    name: Annotated[list[str] | None, typer.Option(help="Further host name of the server; repeatable.")] = None,
+    operator_port: Annotated[int, typer.Option(help="Port of the operator API, on this machine only.")] = 8444,
+    database: Annotated[str, typer.Option(help="sqlite:///FILE or postgresql://…")] = "sqlite:///sep2.db",
+    utility: Annotated[str, typer.Option(help=f"Starting point: {' or '.join(UTILITIES)}.")] = "aus",
+    pen: Annotated[int, typer.Option(help="The utility's IANA private enterprise number.")] = DOCUMENTATION_PEN,
+    production: Annotated[bool, typer.Option("--production", help="Not for trying out: no test certificates.")] = False,
+    clock: Annotated[str, typer.Option(help="system, or paced: it moves only when told.")] = "system",
+) -> None:
+    """Make a server's folder: settings, database, certificates and the operator's token.
+
+    [bold]sep2 init utility[/]  for trying out, on this machine only
+
+    [bold]sep2 init utility --host 0.0.0.0 --name der.example.com --database postgresql://sep2@db/sep2[/]
+    """
+    if (folder / FILE).exists():
+        raise FolderTaken(f"{folder / FILE} exists. Start it: sep2 serve {folder}")
+    mode = "production" if production else "test"
+    text = settings_text(Wanted(host, port, operator_port, database, utility, pen, mode, clock))
+    settings = resolved(parse(tomllib.loads(text)), folder.resolve())
+    folder.mkdir(parents=True, exist_ok=True)
+    _make_certificates(settings, folder / "pki", host_names(host, name or []))
+    _make_token(settings.operator.token_file)
+    asyncio.run(_make_database(settings))
+    (folder / FILE).write_text(text, encoding="utf-8")
+    show({"folder": str(folder)}, f"{folder} is ready. Start it: sep2 serve {folder}")
+
+
+def settings_text(wanted: Wanted) -> str:
+    """A settings file that says what is wanted, and where to read about the rest."""
+    trying_out = "true" if wanted.mode == "test" else "false"
+    return f"""\
+# Settings of a sep2 server. docs/operators.md names every field, its default and its bounds.
+
+mode = {json.dumps(wanted.mode)}
+pen = {wanted.pen}  # the utility's IANA private enterprise number; 32473 is for documentation
+clock = {json.dumps(wanted.clock)}
+
+[listen]  # 2030.5 clients
+host = {json.dumps(wanted.host)}
+port = {wanted.port}
+
+[operator]  # this machine only
+port = {wanted.operator_port}
+
+[database]
+url = {json.dumps(wanted.database)}
+
+[receivers]  # of notifications
+loopback = {trying_out}  # on this machine, for trying out
+
+[utility]
+name = {json.dumps(wanted.utility)}  # a starting point; fields set here differ from it
+"""
+
+
+def host_names(host: str, more: Sequence[str]) -> list[str]:
+    """The names in the server's certificate: this machine's where it listens on every address."""
+    own = [socket.gethostname(), socket.getfqdn()] if host in ANY_ADDRESS else [host]
+    return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *own, *more]))
+
+
+def _make_certificates(settings: Settings, folder: Path, hosts: list[str]) -> None:
+    from certs import pki
+    from certs.profile import Policy
+
+    purposes = (Policy.TEST,) if settings.mode == "test" else ()
+    if not settings.tls.key.exists():
+        pki.create(folder, name="sep2", hosts=hosts, pen=settings.pen, purposes=purposes)
+
+
+def _make_token(file: Path) -> None:
+    from certs.identity import write
+
+    if not file.exists():
+        write(file, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
+
+
+async def _make_database(settings: Settings) -> None:
+    from sep2.operations.identifiers import set_pen
+    from sep2.store.database import migrate, open_database
+
+    await migrate(settings.database.url)
+    database = await open_database(settings.database.url)
+    try:
+        async with database.write() as db:
+            await set_pen(db, settings.pen)
+    finally:
+        await database.close()
+
+
+def serve(folder: Dir = Path()) -> None:
+    """Run the server of a folder until it is told to stop (Ctrl-C).
+
+    [bold]sep2 serve utility[/]
+    """
+    given.set(given.get()._replace(folder=folder))
+    settings = read(folder)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from sep2.server.app import run
+
+    asyncio.run(run(settings, extensions=load()))

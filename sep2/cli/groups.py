@@ -1,0 +1,125 @@
+"""`sep2 group`, `sep2 default`: sets of devices, and what holds for them when no control is active."""
+
+from typing import Annotated
+
+import typer
+
+from sep2.admin import types as t
+from sep2.cli.api import Api, api, at
+from sep2.cli.register import LIMIT_COLUMNS, Limit, limit_cells
+from sep2.cli.show import counted, listed, show
+from sep2.cli.units import shown_time, watts
+from sep2.cli.verb import verb
+
+group = typer.Typer(no_args_is_help=True, help="Groups: sets of devices, each with one DERProgram.")
+default = typer.Typer(no_args_is_help=True, help="Defaults: what holds when no control is active.")
+
+Power = Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="At most, e.g. 5kW or 0.")]
+GroupName = Annotated[str | None, typer.Option("--group", help="A group, by its name.")]
+ConnectionName = Annotated[str | None, typer.Option("--connection", help="A connection, by its id.")]
+Named = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
+
+
+def group_of(server: Api, group: str | None, connection: str | None) -> str:
+    """The name of the group that is meant: one by its name, or the one that is a connection's own."""
+    if (group is None) == (connection is None):
+        raise typer.BadParameter("give one of --group NAME and --connection ID")
+    if group is not None:
+        return group
+    return server.get(at("connections", connection or ""), t.Connection).group
+
+
+@verb(group, "create", changes=True)
+def create_group(
+    name: Annotated[str, typer.Argument(help="What operators call it.")],
+    *,
+    primacy: Annotated[int, typer.Option(min=0, max=255, help="The lower wins.")],
+    level: Annotated[
+        str, typer.Option(help="SY system, ST, SS, FD feeder, SG, TF transformer, SP service point, or NT: none.")
+    ] = "NT",
+    description: Annotated[str, typer.Option(help="What clients are shown; at most 32 characters.")] = "",
+) -> None:
+    """Create a group, with an empty default.
+
+    [bold]sep2 group create "feeder 7" --level FD --primacy 7[/]
+    """
+    body = t.NewGroup(name=name, level=level, primacy=primacy, description=description)
+    made = api().change("POST", "/groups", t.Group, body)
+    show(made, f'Group {made.name} is made; next: sep2 group assign "{made.name}" LFDI …')
+
+
+@verb(group, "assign", changes=True)
+def assign(
+    name: Named, devices: Annotated[list[str], typer.Argument(metavar="LFDI…", help="LFDIs, or how they begin.")]
+) -> None:
+    """Put devices into a group; its controls and its default hold for them at once."""
+    done = api().change("POST", at("groups", name, "devices"), t.Group, t.Members(devices=devices))
+    show(done, f"Group {done.name} has {counted(done.devices, 'device')}.")
+
+
+@verb(group, "unassign", changes=True)
+def unassign(
+    name: Named, device: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]
+) -> None:
+    """Take a device out of a group."""
+    done = api().change("DELETE", at("groups", name, "devices", device), t.Group)
+    show(done, f"Group {done.name} has {counted(done.devices, 'device')}.")
+
+
+@verb(group, "primacy", changes=True)
+def set_primacy(name: Named, primacy: Annotated[int, typer.Argument(min=0, max=255, help="The lower wins.")]) -> None:
+    """Change how much a group's controls count against those of others."""
+    done = api().change("PUT", at("groups", name), t.Group, t.GroupChange(primacy=primacy))
+    show(done, f"Group {done.name} has primacy {done.primacy}.")
+
+
+@verb(group, "list")
+def list_groups(limit: Limit = 100) -> None:
+    """Groups, the most important first."""
+    found = api().get("/groups", t.Listed[t.Group], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "group"),
+        columns=("name", "level", "primacy", "devices", "description"),
+        rows=((g.name, g.level, str(g.primacy), str(g.devices), g.description) for g in found.items),
+    )
+
+
+@verb(default, "set", changes=True)
+def set_default(
+    *,
+    group: GroupName = None,
+    connection: ConnectionName = None,
+    import_limit: Annotated[
+        int | None, typer.Option("--import", parser=watts, metavar="POWER", help="e.g. 5kW")
+    ] = None,
+    export_limit: Annotated[
+        int | None, typer.Option("--export", parser=watts, metavar="POWER", help="e.g. 1.5kW")
+    ] = None,
+    gen_limit: Annotated[
+        int | None, typer.Option("--generation", parser=watts, metavar="POWER", help="e.g. 5kW")
+    ] = None,
+    load_limit: Annotated[int | None, typer.Option("--load", parser=watts, metavar="POWER", help="e.g. 5kW")] = None,
+) -> None:
+    """Set what holds for a group when no control is active; limits left out are no longer set.
+
+    [bold]sep2 default set --connection NMI1 --export 1.5kW --import 5kW[/]
+    """
+    server = api()
+    name = group_of(server, group, connection)
+    limits = t.Limits(import_w=import_limit, export_w=export_limit, gen_w=gen_limit, load_w=load_limit)
+    done = server.change("PUT", at("groups", name, "default"), t.Default, t.NewDefault(limits=limits))
+    _show(done, f"The default of {done.group} is set; its devices are told.")
+
+
+@verb(default, "show")
+def show_default(*, group: GroupName = None, connection: ConnectionName = None) -> None:
+    """Show what holds for a group when no control is active."""
+    server = api()
+    name = group_of(server, group, connection)
+    found = server.get(at("groups", name, "default"), t.Default)
+    _show(found, f"The default of {found.group}, since {shown_time(found.changed)}.")
+
+
+def _show(found: t.Default, said: str) -> None:
+    show(found, said, columns=LIMIT_COLUMNS, rows=[limit_cells(found.limits)])

@@ -1,0 +1,61 @@
+"""A group of commands of which some are named only, and imported when they are used."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from sep2.errors import SepError
+from sep2.extension import Extension, ExtensionError, load, resolve
+
+BUILT_IN = Extension(
+    "sep2",
+    commands={
+        "certs": "certs.commands:app",
+        "schema": "sep2.cli.wire:schema_app",
+        "validate": "sep2.cli.wire:validate_app",
+        "wire": "sep2.cli.wire:app",
+    },
+    summaries={
+        "certs": "Make certificates, and read them: LFDI, SFDI, who issued what.",
+    },
+)
+
+
+class LazyGroup(TyperGroup):
+    """The commands of `sep2`: its own, and stand-ins for those of extensions until one of them is used."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._homes: dict[str, str] = {}
+        for extension in (BUILT_IN, *load()):
+            for name, home in extension.commands.items():
+                if name in self.commands:
+                    continue
+                summary = extension.summaries.get(name, f"From the extension {extension.name}.")
+                self._homes[name] = home
+                self.add_command(TyperCommand(name, help=summary), name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command itself, imported now if it was only named so far."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in self._homes:
+            command = self._imported(name)
+        return name, command, rest
+
+    def _imported(self, name: str) -> Any:
+        home = self._homes[name]
+        try:
+            command = typer.main.get_command(resolve(home))
+        except ExtensionError as wrong:
+            raise ExtensionError(f"`sep2 {name}`: {wrong.detail}; pip install 'sep2[envelope]'?") from wrong
+        command.name = name
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; what it refuses is said in one line, on standard error."""
+        try:
+            return super().invoke(ctx)
+        except SepError as refusal:
+            typer.secho(f"Error: {refusal}", fg=typer.colors.RED, err=True)
+            raise typer.Exit(1) from None

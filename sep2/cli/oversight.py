@@ -1,0 +1,147 @@
+"""`sep2 status`, `sep2 alarm`, `sep2 subscription`, `sep2 poll-rate`, `sep2 audit`, `sep2 clock`: is all well?"""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from sep2.admin import types as t
+from sep2.cli.api import api, at
+from sep2.cli.register import Limit
+from sep2.cli.show import counted, listed, show
+from sep2.cli.units import When, shown_span, shown_time, span, when
+from sep2.cli.verb import verb
+
+alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
+subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
+poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
+root = typer.Typer()
+
+
+@verb(root, "status")
+def show_status() -> None:
+    """How the server is doing: what waits, what failed, which alarms stand."""
+    found = api().get("/status", t.Status)
+    waits = f"{counted(found.waiting + found.outbox, 'notification')} waiting, {found.dead} dead"
+    well = "All is well" if not found.dead and not found.alarms else "Look at `sep2 alarm list`"
+    if found.dead:
+        well = "Look at `sep2 subscription list --dead`"
+    show(
+        found,
+        f"{well}: {waits}, {counted(found.alarms, 'alarm')}.",
+        columns=("time", "clock", "clients", "devices", "controls"),
+        rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
+    )
+
+
+@verb(root, "audit")
+def list_audit(limit: Limit = 50) -> None:
+    """What operators changed, newest first."""
+    found = api().get("/audit", t.Listed[t.Entry], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "change"),
+        columns=("time", "operator", "verb", "subject", "asked"),
+        rows=((shown_time(e.at), e.operator, e.verb, e.subject, _asked(e.detail)) for e in found.items),
+    )
+
+
+def _asked(detail: msgspec.Raw) -> str:
+    said = msgspec.json.decode(detail).get("asked", {})
+    return ", ".join(f"{name}={value}" for name, value in said.items() if value not in (None, "", [], {}))
+
+
+@verb(root, "clock", changes=True)
+def move_clock(
+    to: Annotated[When, typer.Argument(parser=when, metavar="TIME", help="+10m, or 2026-01-31T14:30+10:00")],
+) -> None:
+    """Move a paced clock (`clock = "paced"` in sep2.toml) forward."""
+    server = api()
+    target = to.at if to.at is not None else server.get("/status", t.Status).now + to.ahead
+    done = server.change("PUT", "/clock", t.Done, t.SetClock(now=target))
+    show(done, f"The server's time is {shown_time(target)}.")
+
+
+@verb(alarm, "list")
+def list_alarms(
+    *,
+    cleared: Annotated[bool, typer.Option("--cleared", help="Also those that were cleared.")] = False,
+    limit: Limit = 100,
+) -> None:
+    """Alarms that stand, latest first."""
+    found = api().get("/alarms", t.Listed[t.Alarm], cleared=cleared, limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "alarm"),
+        columns=("id", "raised", "cleared", "code", "subject", "detail"),
+        rows=(
+            (str(a.id), shown_time(a.raised), shown_time(a.cleared), a.code, a.subject, a.detail) for a in found.items
+        ),
+    )
+
+
+@verb(alarm, "clear", changes=True)
+def clear_alarm(number: Annotated[int, typer.Argument(metavar="ID", help="The alarm's id.")]) -> None:
+    """Clear an alarm; it is raised again if its cause goes on."""
+    done = api().change("POST", at("alarms", str(number), "clear"), t.Done)
+    show(done, f"Alarm {number} is cleared.")
+
+
+@verb(subscription, "list")
+def list_subscriptions(
+    *,
+    client: Annotated[str | None, typer.Option(help="Only those of one client.")] = None,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Only those with a notification that waits.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Only those whose notification was given up.")] = False,
+    limit: Limit = 100,
+) -> None:
+    """Subscriptions, and the notifications that wait for them."""
+    query = {"client": client, "waiting": waiting, "dead": dead, "limit": limit}
+    found = api().get("/subscriptions", t.Listed[t.Subscription], **query)
+    show(
+        found,
+        listed(found.total, len(found.items), "subscription"),
+        columns=("id", "client", "resource", "receiver", "waiting since", "attempts", "next", "error"),
+        rows=(
+            (
+                str(s.id),
+                s.client,
+                s.subscribed_resource,
+                s.notification_uri,
+                shown_time(s.waiting_since),
+                str(s.attempts or ""),
+                "given up" if s.dead else shown_time(s.due),
+                s.error,
+            )
+            for s in found.items
+        ),
+    )
+
+
+@verb(subscription, "replay", changes=True)
+def replay(number: Annotated[int, typer.Argument(metavar="ID", help="The subscription's id.")]) -> None:
+    """Send a notification again that waits or was given up, with the newest state."""
+    done = api().change("POST", at("subscriptions", str(number), "replay"), t.Done)
+    show(done, f"The notification for subscription {number} is sent again; see `sep2 subscription list --waiting`.")
+
+
+@verb(poll_rate, "list")
+def list_poll_rates() -> None:
+    """How often clients are asked to poll each resource."""
+    found = api().get("/poll-rates", list[t.Rate])
+    show(
+        found,
+        "Controls, defaults and programs follow the DERProgramList.",
+        columns=("resource", "every"),
+        rows=((rate.resource, shown_span(rate.seconds)) for rate in found),
+    )
+
+
+@verb(poll_rate, "set", changes=True)
+def set_poll_rate(
+    resource: Annotated[str, typer.Argument(help="As `sep2 poll-rate list` names it, e.g. DERProgramList.")],
+    every: Annotated[int, typer.Argument(parser=span, metavar="SPAN", help="e.g. 5m")],
+) -> None:
+    """Change how often clients are asked to poll a resource; its subscribers are told."""
+    done = api().change("PUT", at("poll-rates", resource), t.Rate, t.NewRate(seconds=every))
+    show(done, f"{done.resource} is polled every {shown_span(done.seconds)}.")

@@ -1,0 +1,262 @@
+"""`sep2 aggregator`, `sep2 device`, `sep2 connection`: who may connect, for what, and where."""
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from sep2.admin import types as t
+from sep2.cli.api import api, at
+from sep2.cli.show import listed, show
+from sep2.cli.units import shown_power, shown_time, watts
+from sep2.cli.verb import given, verb
+from sep2.settings import ProfileName, Registration
+
+aggregator = typer.Typer(no_args_is_help=True, help="Aggregators: one certificate, many devices.")
+device = typer.Typer(no_args_is_help=True, help="Devices: inverters, chargers, gateways.")
+connection = typer.Typer(no_args_is_help=True, help="Connections: customers' points in the network.")
+
+Cert = Annotated[Path | None, typer.Option(help="The client's certificate, PEM or DER; its LFDI is taken from it.")]
+LfdiOption = Annotated[str | None, typer.Option(help="The LFDI, 40 hexadecimal digits, instead of a certificate.")]
+Issue = Annotated[
+    Path | None, typer.Option(help="Issue a certificate and key into this folder, e.g. DIR/pki. For trying out.")
+]
+Profile = Annotated[ProfileName | None, typer.Option(help="What it speaks.", show_default="the utility's")]
+Limit = Annotated[int, typer.Option(min=0, max=1000, help="How many at most.")]
+
+
+class BadChoice(typer.BadParameter):
+    """Options that do not go together."""
+
+
+class Identity(NamedTuple):
+    """Who a client is, and where its certificate lies if it was issued just now."""
+
+    lfdi: str
+    file: Path | None = None
+
+
+def identity_of(name: str, kind: str, *, cert: Path | None, lfdi: str | None, issue: Path | None) -> Identity:
+    """The identity that was given as a certificate or an LFDI, or that is issued now."""
+    if sum(option is not None for option in (cert, lfdi, issue)) != 1:
+        raise BadChoice("give one of --cert FILE, --lfdi LFDI and --issue DIR")
+    if lfdi is not None:
+        return Identity(lfdi)
+    if cert is not None:
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        from certs import lfdi_of
+        from certs.identity import read_certificates
+
+        return Identity(lfdi_of(read_certificates(cert)[0].public_bytes(Encoding.DER)))
+    assert issue is not None
+    return _issued(name, kind, issue)
+
+
+def _issued(name: str, kind: str, folder: Path) -> Identity:
+    """A test identity of that name: the one in the folder, or a new one."""
+    from certs.identity import Files
+    from certs.identity import Identity as Certified
+    from certs.pki import open_pki
+    from certs.profile import Policy
+
+    pki = open_pki(folder)
+    file_name = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    files = Files.named(folder, file_name)
+    if files.chain.exists():
+        return Identity(Certified.load(files).lfdi, files.chain)
+    issuer = pki.issuer
+    issue = issuer.issue_aggregator if kind == "aggregator" else issuer.issue_device
+    made = issue(name, purposes=(Policy.TEST,))
+    if given.get().dry_run:
+        return Identity(made.lfdi)
+    return Identity(made.lfdi, pki.save(made, file_name).chain)
+
+
+@verb(aggregator, "add", changes=True)
+def add_aggregator(
+    name: Annotated[str, typer.Argument(help="What operators call it.")],
+    *,
+    cert: Cert = None,
+    lfdi: LfdiOption = None,
+    issue: Issue = None,
+    profile: Profile = None,
+    registration: Annotated[Registration | None, typer.Option(help="Who registers its devices.")] = None,
+    pen: Annotated[int | None, typer.Option(help="Its IANA private enterprise number.")] = None,
+    receiver: Annotated[
+        list[str] | None, typer.Option(help="host or host:port that it may have notifications sent to; repeatable.")
+    ] = None,
+) -> None:
+    """Authorise an aggregator, by its certificate's LFDI.
+
+    [bold]sep2 aggregator add Sunny --cert sunny.pem --receiver hooks.sunny.example[/]
+
+    [bold]sep2 aggregator add Sunny --issue utility/pki[/]  makes the certificate too, for trying out
+    """
+    who = identity_of(name, "aggregator", cert=cert, lfdi=lfdi, issue=issue)
+    body = t.NewClient(
+        name=name,
+        lfdi=who.lfdi,
+        profile=profile,
+        registration=registration,
+        pen=pen,
+        receiver_hosts=receiver or [],
+    )
+    made = api().change("POST", "/clients", t.Client, body)
+    show(made, f"Aggregator {made.name} may connect as {made.lfdi}{_lies_in(who)}.")
+
+
+def _lies_in(who: Identity) -> str:
+    return f" with {who.file}" if who.file else ""
+
+
+@verb(aggregator, "list")
+def list_aggregators(limit: Limit = 100) -> None:
+    """All clients: aggregators, and devices that connect by themselves."""
+    found = api().get("/clients", t.Listed[t.Client], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "client"),
+        columns=("name", "kind", "LFDI", "profile", "devices", "may connect"),
+        rows=((c.name, c.kind, c.lfdi, c.profile, str(c.devices), "yes" if c.enabled else "no") for c in found.items),
+    )
+
+
+@verb(aggregator, "block", changes=True)
+def block_aggregator(client: Annotated[str, typer.Argument(help="Its name or LFDI.")]) -> None:
+    """Shut a client out, from its next request on."""
+    done = api().change("PUT", at("clients", client), t.Client, t.ClientChange(enabled=False))
+    show(done, f"{done.name} may no longer connect. To let it in again: sep2 aggregator admit {done.lfdi}")
+
+
+@verb(aggregator, "admit", changes=True)
+def admit_aggregator(client: Annotated[str, typer.Argument(help="Its name or LFDI.")]) -> None:
+    """Let a client in again."""
+    done = api().change("PUT", at("clients", client), t.Client, t.ClientChange(enabled=True))
+    show(done, f"{done.name} may connect.")
+
+
+@verb(device, "add", changes=True)
+def add_device(
+    name: Annotated[str, typer.Argument(help="What operators call it, if it connects by itself.")] = "",
+    *,
+    client: Annotated[str | None, typer.Option(help="The aggregator that acts for it: its name or LFDI.")] = None,
+    cert: Cert = None,
+    lfdi: LfdiOption = None,
+    issue: Issue = None,
+    connection: Annotated[str | None, typer.Option(help="The connection it is at.")] = None,
+    net_limit: Annotated[bool, typer.Option(help="Whether it holds the connection's import and export limits.")] = True,
+    pin: Annotated[int | None, typer.Option(help="Its registration PIN.", show_default="a random one")] = None,
+    profile: Profile = None,
+) -> None:
+    """Register a device: behind an aggregator, or one that connects by itself.
+
+    [bold]sep2 device add --client Sunny --connection NMI1[/]  behind an aggregator; it is given an LFDI
+
+    [bold]sep2 device add gateway --cert gateway.pem --connection NMI2[/]  connects by itself
+
+    [bold]sep2 device add gateway --issue utility/pki --connection NMI2[/]  makes the certificate too, for trying out
+    """
+    who = None
+    if client is None or cert is not None or issue is not None:
+        who = identity_of(name or connection or "device", "device", cert=cert, lfdi=lfdi, issue=issue)
+    body = t.NewDevice(
+        lfdi=who.lfdi if who else lfdi,
+        client=client,
+        name=name or None,
+        profile=profile,
+        connection_id=connection,
+        holds_net_limit=net_limit,
+        pin=pin,
+    )
+    made = api().change("POST", "/devices", t.DeviceShown, body)
+    place = f" at {made.connection_id}" if made.connection_id else ""
+    acting = f"{made.client} acts for it" if client else f"it connects by itself{_lies_in(who) if who else ''}"
+    show(made, f"Device {made.lfdi}{place} has PIN {made.pin:06d}; {acting}.")
+
+
+@verb(device, "list")
+def list_devices(
+    client: Annotated[str | None, typer.Option(help="Only those of one aggregator.")] = None,
+    group: Annotated[str | None, typer.Option(help="Only those of one group.")] = None,
+    limit: Limit = 100,
+) -> None:
+    """Devices in the order of their registration."""
+    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "device"),
+        columns=("LFDI", "client", "connection", "profile", "registered"),
+        rows=((d.lfdi, d.client, d.connection_id or "", d.profile, shown_time(d.registered)) for d in found.items),
+    )
+
+
+@verb(device, "show")
+def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
+    """Everything about one device: PIN, groups, and what is in force now."""
+    found = api().get(at("devices", name), t.DeviceShown)
+    top = next((f for f in found.groups if f.control or f.limits != t.Limits()), None)
+    said = f"{found.lfdi} has PIN {found.pin:06d}, SFDI {found.sfdi}, and connects through {found.client}"
+    binds = f"; {top.group} binds first" if top else "; nothing limits it"
+    show(
+        found,
+        f"{said}{binds}.",
+        columns=("group", "primacy", "in force", "until", *LIMIT_COLUMNS),
+        rows=(
+            (f.group, str(f.primacy), f.control or "default", shown_time(f.until), *limit_cells(f.limits))
+            for f in found.groups
+        ),
+    )
+
+
+@verb(device, "remove", changes=True)
+def remove_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
+    """Forget a device and everything it wrote; its client is told."""
+    done = api().change("DELETE", at("devices", name), t.Done)
+    show(done, f"{done.message[0].upper()}{done.message[1:]}.")
+
+
+LIMIT_COLUMNS = ("import", "export", "generation", "load")
+
+
+def limit_cells(limits: t.Limits) -> tuple[str, ...]:
+    """Four limits as table cells."""
+    return tuple(shown_power(w) for w in (limits.import_w, limits.export_w, limits.gen_w, limits.load_w))
+
+
+FirmPower = Annotated[
+    int | None, typer.Option(parser=watts, metavar="POWER", help="What the contract guarantees, e.g. 1.5kW.")
+]
+
+
+@verb(connection, "add", changes=True)
+def add_connection(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Its id, e.g. the NMI; at most 32 characters.")],
+    description: Annotated[str, typer.Option(help="For operators.")] = "",
+    firm_import: FirmPower = None,
+    firm_export: FirmPower = None,
+) -> None:
+    """Add a customer's point in the network, with a group of its own.
+
+    [bold]sep2 connection add NMI1 --firm-export 1.5kW[/]
+    """
+    body = t.NewConnection(
+        connection_id=name, description=description, firm_import_w=firm_import, firm_export_w=firm_export
+    )
+    made = api().change("POST", "/connections", t.Connection, body)
+    show(made, f"Connection {made.connection_id} is known; next: sep2 device add --connection {made.connection_id} …")
+
+
+@verb(connection, "list")
+def list_connections(limit: Limit = 100) -> None:
+    """Connections by their id, and which device holds each one's limits."""
+    found = api().get("/connections", t.Listed[t.Connection], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "connection"),
+        columns=("id", "firm import", "firm export", "device", "description"),
+        rows=(
+            (c.connection_id, shown_power(c.firm_import_w), shown_power(c.firm_export_w), c.device or "", c.description)
+            for c in found.items
+        ),
+    )

@@ -1,0 +1,54 @@
+"""What a command prints: tables for people, JSON for programs, and a last line that says what happened."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sep2.cli.verb import given
+
+Cells = Iterable[Sequence[str]]
+
+
+def show(answer: Any, said: str, *, columns: Sequence[str] = (), rows: Cells = ()) -> None:
+    """Print an answer: under --json as it is, otherwise as a table (if it has columns) and one line."""
+    if given.get().as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        return
+    lines = [tuple(row) for row in rows]
+    if columns and lines:
+        print_table(columns, lines)
+    typer.echo(f"Nothing is changed; without --dry-run: {said}" if given.get().dry_run else said)
+
+
+def print_table(columns: Sequence[str], rows: Cells) -> None:
+    """Rows under their headings; as wide as it needs to be where the output is not a terminal."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("LFDI", "mRID"))
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def console() -> Console:
+    """Where tables go."""
+    made = Console(highlight=False, markup=False)
+    if not made.is_terminal:
+        made.width = 250
+    return made
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 device`, `2 devices`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(total: int, shown: int, noun: str) -> str:
+    """The last line of a list."""
+    if total > shown:
+        return f"{shown} of {counted(total, noun)}; --limit {total} shows all."
+    return f"{counted(total, noun)}." if total else f"No {noun}s."

@@ -1,0 +1,54 @@
+"""How a command is declared: its function, and the options that every command has."""
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
+
+import typer
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+Folder = Annotated[
+    Path, typer.Option("--dir", envvar="SEP2_DIR", help="The server's folder, as made by `sep2 init`.", metavar="DIR")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, and nothing else.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")]
+
+
+class Given(NamedTuple):
+    """What was given with the options that every command has."""
+
+    folder: Path = Path()
+    as_json: bool = False
+    dry_run: bool = False
+
+
+NOTHING_GIVEN = Given()
+given: ContextVar[Given] = ContextVar("given", default=NOTHING_GIVEN)
+
+
+def verb(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[Function], Function]:
+    """Make a function the command `name`, with --dir and --json; with --dry-run too if it changes something."""
+
+    def declare(function: Function) -> Function:
+        @wraps(function)
+        def run(*args: Any, folder: Path, as_json: bool, dry_run: bool = False, **named: Any) -> None:
+            given.set(Given(folder, as_json, dry_run))
+            function(*args, **named)
+
+        common: dict[str, Any] = {"folder": Folder, "as_json": Json} | ({"dry_run": DryRun} if changes else {})
+        defaults = {"folder": Path(), "as_json": False, "dry_run": False}
+        own = inspect.signature(function).parameters.values()
+        more = [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=defaults[option], annotation=kind)
+            for option, kind in common.items()
+        ]
+        run.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
+        run.__annotations__ = {**get_type_hints(function, include_extras=True), **common}
+        app.command(name)(run)
+        return function
+
+    return declare

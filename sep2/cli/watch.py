@@ -1,0 +1,83 @@
+"""`sep2 control watch`: what devices answer to a control, as it comes in."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from sep2.admin import types as t
+from sep2.cli.api import Api, api, at
+from sep2.cli.controls import DEVICE_COLUMNS, ENDS, RESPONSE, Mrid, control, device_rows, status_of, summary
+from sep2.cli.show import show
+from sep2.cli.units import shown_time, span
+from sep2.cli.verb import given, verb
+
+STEPS = {"received": (1, 2, *ENDS), "started": (2, *ENDS), "ended": ENDS}
+"""What counts as having got so far: who ended has also begun."""
+LONGEST_LOOK_S = 20
+
+
+@verb(control, "watch")
+def watch_control(
+    mrid: Mrid = "latest",
+    *,
+    until: Annotated[str, typer.Option(help="received, started or ended: what every device has to answer.")] = "ended",
+    patience: Annotated[
+        int, typer.Option(parser=span, metavar="SPAN", help="Give up when an answer is so long overdue.")
+    ] = "10m",  # type: ignore[assignment]  # parsed like what is typed
+) -> None:
+    """Follow a control until every device has answered; ends with status 1 if one has not.
+
+    [bold]sep2 control watch[/]  the control that was sent last
+
+    [bold]sep2 control watch 4F2A --until started[/]
+    """
+    if until not in STEPS:
+        raise typer.BadParameter(f"--until is one of {', '.join(STEPS)}")
+    found = _follow(api(), mrid, until, patience)
+    missing = _missing(found, until)
+    said = f"Not {until}: {', '.join(missing)}." if missing else f"All have {until}."
+    show(found, f"{summary(found)} {said}", columns=DEVICE_COLUMNS, rows=device_rows(found))
+    if missing:
+        raise typer.Exit(1)
+
+
+def _follow(server: Api, mrid: str, until: str, patience_s: int) -> t.ControlShown:
+    """The control once every device has got so far, or once nothing has come for too long."""
+    first, tag = server.next(at("controls", mrid), t.ControlShown, "", 0)
+    assert first is not None  # an empty tag is no answer's
+    found, path = first, at("controls", first.mrid)
+    _tell(None, found)
+    heard = time.monotonic()
+    while _missing(found, until) and not (_overdue(found, until) and time.monotonic() - heard > patience_s):
+        news, tag = server.next(path, t.ControlShown, tag, min(LONGEST_LOOK_S, patience_s))
+        if news is not None:
+            _tell(found, news)
+            found, heard = news, time.monotonic()
+    return found
+
+
+def _missing(found: t.ControlShown, until: str) -> list[str]:
+    return [one.lfdi for one in found.devices if not any(status in one.responses for status in STEPS[until])]
+
+
+def _overdue(found: t.ControlShown, until: str) -> bool:
+    """Whether devices should have answered: reception at once, the start from the start on, the end at the end."""
+    return until == "received" or found.over or (found.status != 0 and (until == "started" or found.status != 1))
+
+
+def _tell(before: t.ControlShown | None, found: t.ControlShown) -> None:
+    """Print what is new since `before`, a line each."""
+    if given.get().as_json:
+        return
+    if before is None or status_of(before) != status_of(found):
+        typer.echo(f"{shown_time(found.status_since)}  control {found.mrid} is {status_of(found)}")
+    known = {one.lfdi: one.responses for one in before.devices} if before else {}
+    news = [
+        (received, one.lfdi, status)
+        for one in found.devices
+        for status, received in one.responses.items()
+        if status not in known.get(one.lfdi, {})
+    ]
+    for received, lfdi, status in sorted(news):
+        typer.echo(f"{shown_time(received)}  {lfdi} answers: {RESPONSE.get(status, f'status {status}')}")
