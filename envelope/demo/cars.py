@@ -14,7 +14,7 @@ Mask = NDArray[np.bool_]
 HOME_FROM_H, HOME_UNTIL_H = 15.0, 8.0
 """A charger may be in use from 15:00 to 08:00: what customers registered, and so what the engine counts with."""
 RATE_W = 7000.0
-MEDIAN_WH = 13_000.0
+MEDIAN_WH = 11_000.0
 TIMER_SHARE, CHEAP_FROM_H = 0.6, 23.0
 """Most drivers plug in after work and let a timer wait for the night tariff, so that their cars all begin at once."""
 

@@ -126,5 +126,5 @@ def ceiling_over(weather: Array) -> Array:
     clock = np.roll(np.arange(STEPS), -FIRST_HOUR * 3600 // STEP_S)
     angle = (clock - bright[0] + 1) / (bright[-1] - bright[0] + 2)
     shape = np.sin(np.pi * np.clip(angle, 0.0, 1.0)) ** 1.3
-    lit = shape > 0.02
-    return np.asarray(shape * (weather[lit] / shape[lit]).max(), dtype=float)
+    high = shape > 0.2
+    return np.maximum(shape * (weather[high] / shape[high]).max(), weather)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,26 +22,10 @@ BROKEN_PERCENT = 105.0
 """A day breaks the transformer's limit when it is at least so far over: a breach that one can see."""
 
 
-@dataclass(frozen=True, slots=True)
-class Starting:
-    """Where the search for a day that breaks the feeder begins: solar from a share to a share, cars from a share on."""
-
-    pv_from: float
-    pv_to: float
-    ev_from: float
-
-    def candidates(self) -> Iterator[Growth]:
-        """More solar first, then more cars, then everything for everyone."""
-        for pv in np.linspace(self.pv_from, self.pv_to, 3):
-            yield Growth(round(float(pv), 3), self.ev_from)
-        for ev in np.arange(self.ev_from + 0.1, 1.001, 0.1):
-            yield Growth(self.pv_to, round(float(ev), 3))
-        yield Growth(1.0, 1.0)
-
-
-WHERE_ALL_IS_NEW = Starting(0.8, 1.0, 0.6)
-WHERE_SOLAR_STOOD = Starting(0.3, 0.5, 0.6)
-"""A measured day brings the solar of its time along; what is bought comes on top."""
+WHERE_ALL_IS_NEW = Growth(0.8, 0.6)
+WHERE_SOLAR_STOOD = Growth(0.3, 0.6)
+"""Where the search begins. A measured day brings the solar of its time along; what is bought comes on top."""
+STEP = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +47,8 @@ def street(folder: Path | None, seed: int) -> Street:
     feeder = european_lv() if folder is None else read_feeder(folder)
     reduced = reduce(feeder.network)
     base, weather = first_day(feeder, seed)
-    starting = WHERE_ALL_IS_NEW if weather is None else WHERE_SOLAR_STOOD
-    day, growth, run = _grown_until_broken(reduced, base, starting, (seed, weather))
+    first = WHERE_ALL_IS_NEW if weather is None else WHERE_SOLAR_STOOD
+    day, growth, run = _grown_until_broken(reduced, base, first, (seed, weather))
     return Street(feeder, reduced, day, growth, without_limits(reduced, base), run)
 
 
@@ -95,18 +78,27 @@ def _from_eight(midnight: NDArray[Number], step_s: int) -> NDArray[Number]:
 
 
 def _grown_until_broken(
-    reduced: Reduced, base: Day, starting: Starting, made: tuple[int, Array | None]
+    reduced: Reduced, base: Day, first: Growth, made: tuple[int, Array | None]
 ) -> tuple[Day, Growth, Run]:
     """The first growth that breaks a voltage and a transformer limit without envelopes, or all there is."""
-    seed, weather = made
-    for growth in starting.candidates():
+    growth, (seed, weather) = first, made
+    while True:
         day = grown(base, growth, seed, weather)
         run = without_limits(reduced, day)
-        if breaks_both(run.figures):
-            break
-    return day, growth, run
+        more = next_growth(growth, run.figures)
+        if more == growth:
+            return day, growth, run
+        growth = more
 
 
-def breaks_both(found: Figures) -> bool:
-    """Whether customers are outside the voltage limits and the transformer is visibly over its rating."""
-    return found.customers_outside_voltage > 0 and found.max_transformer_percent >= BROKEN_PERCENT
+def next_growth(growth: Growth, found: Figures) -> Growth:
+    """The same where both limits are broken; more solar where no voltage is, more cars where the transformer holds."""
+    if found.customers_outside_voltage == 0 and growth.pv_share < 1.0:
+        return Growth(_more(growth.pv_share), growth.ev_share)
+    if found.max_transformer_percent >= BROKEN_PERCENT:
+        return growth
+    return Growth(growth.pv_share if growth.ev_share < 1.0 else _more(growth.pv_share), _more(growth.ev_share))
+
+
+def _more(share: float) -> float:
+    return round(min(share + STEP, 1.0), 3)
