@@ -1,0 +1,172 @@
+"""What a compiled reader does not expect: foreign elements, another order, odd attributes; legal or told exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from lxml import etree
+
+from sep2.wire.declare import Field, Layout
+from sep2.wire.failures import WireError
+from sep2.wire.mode import Mode
+from sep2.wire.profile import CSIP_AUS_KNOWN, NAMESPACE, XSI
+from sep2.wire.values import convert
+
+Element = etree._Element
+
+DRAFT_NAMES = {
+    "loadShedDeviceCategory": "deviceCategory",
+    "opModFixedPF": "opModFixedPFInjectW",
+    "rtgA": "rtgMaxA",
+    "rtgAh": "rtgMaxAh",
+    "rtgMinPF": "rtgMinPFOverExcited",
+    "rtgMinPFNeg": "rtgMinPFUnderExcited",
+    "rtgVA": "rtgMaxVA",
+    "rtgVar": "rtgMaxVar",
+    "rtgVarNeg": "rtgMaxVarNeg",
+    "rtgW": "rtgMaxW",
+    "rtgWh": "rtgMaxWh",
+    "setMinPF": "setMinPFOverExcited",
+    "setMinPFNeg": "setMinPFUnderExcited",
+}
+"""Names of the drafts before 2018, and what the standard calls them."""
+
+LEGACY = {("ConnectionPoint", "id"): "connectionPointId"}
+"""Names that are read in place of the standard's (CSIP-AUS 1.1)."""
+
+
+def local(element: Element) -> str:
+    """The name of an element without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def space(element: Element) -> str:
+    """The namespace of an element, empty where it has none."""
+    return str(element.tag).rpartition("}")[0].removeprefix("{")
+
+
+def leaf(element: Element) -> None:
+    """Nothing, where an element of a simple type has neither children nor attributes of its own."""
+    for child in element:
+        raise WireError(f"{local(child)}: is not known here")
+    for name in map(str, element.keys()):
+        if not name.startswith("{"):
+            raise WireError(f"{name}: is not an attribute of this element")
+
+
+def refused(field: Field, element: Element) -> WireError:
+    """Why the text of an element of a simple type is none of its values."""
+    assert field.simple
+    try:
+        leaf(element)
+        convert(field.simple, element.text or "")
+    except WireError as error:
+        return error
+    return WireError("can not be read")
+
+
+def attribute(field: Field) -> Callable[[str], Any]:
+    """Reads the text of one attribute."""
+    assert field.simple
+    simple = field.simple
+
+    def read(said: str) -> Any:
+        try:
+            return convert(simple, said)
+        except WireError as error:
+            raise error.under(field.name) from None
+
+    return read
+
+
+class Irregular:
+    """The second look at one element, once its compiled reader has met something unexpected."""
+
+    def __init__(self, facts: Layout, elements: Iterable[Field], mode: Mode) -> None:
+        self.facts = facts
+        self.mode = mode
+        self.fields = {f"{{{mode.csipaus if f.mark.csipaus else NAMESPACE}}}{f.name}": f for f in elements}
+        self.order = {tag: n for n, tag in enumerate(self.fields)}
+
+    def again(self, element: Element, kids: list[Element] | None, read: Callable[..., Any]) -> Any:
+        """The object, from children put in order and freed of foreign ones; the exact refusal on the second time."""
+        if kids is not None:
+            self._refuse(kids)
+        kids = [child for child in element if not self._foreign(child)]
+        if not self.mode.ordered:
+            kids.sort(key=lambda child: self.order.get(str(child.tag), len(self.order)))
+        return read(element, kids)
+
+    def _foreign(self, child: Element) -> bool:
+        """The child may be skipped; a legacy name is replaced."""
+        new = LEGACY.get((self.facts.name, local(child)))
+        if new:
+            child.tag = f"{{{self.mode.csipaus}}}{new}"
+        if str(child.tag) in self.fields or space(child) in {NAMESPACE, ""}:
+            return False
+        if not self.mode.extensions:
+            raise WireError(f"{local(child)}: {space(child)} is not part of the base schema (level -S1)")
+        return True
+
+    def _refuse(self, kids: list[Element]) -> NoReturn:
+        seen: set[str] = set()
+        latest = -1
+        for child in kids:
+            tag = str(child.tag)
+            if tag not in self.fields:
+                raise self._unknown(child)
+            if tag in seen and not self.fields[tag].many:
+                raise WireError(f"{local(child)}: stands more than once")
+            if self.order[tag] < latest:
+                after = list(self.fields.values())[latest].name
+                raise WireError(f"{local(child)}: stands after {after}; the schema has it before")
+            latest = self.order[tag]
+            seen.add(tag)
+        for tag, field in self.fields.items():
+            if field.required(self.mode.profile) and tag not in seen:
+                raise WireError(f"{field.name}: is missing")
+        raise WireError("can not be read")
+
+    def _unknown(self, child: Element) -> WireError:
+        name = local(child)
+        if name in DRAFT_NAMES:
+            return WireError(f"{name}: is a name of a draft before 2018; the standard says {DRAFT_NAMES[name]}")
+        at_home = {f.name: tag for tag, f in self.fields.items()}.get(name)
+        if at_home:
+            home = at_home[1:].partition("}")[0]
+            return WireError(f"{name}: is in namespace '{space(child)}', not in {home}")
+        return WireError(f"{name}: is not an element of {self.facts.name}")
+
+    def attributes(self, element: Element) -> None:
+        """Nothing, where every attribute is known or foreign; `schemaVer` is said by peers of 2030.5-2023."""
+        known = {f.name for f in self.facts.attributes} | {"schemaVer"}
+        for name, said in [(str(k), str(v)) for k, v in element.items()]:
+            if name == f"{{{XSI}}}type" and said.strip().rpartition(":")[2] != self.facts.schema_name:
+                raise WireError(f"xsi:type {said} is not {self.facts.schema_name}")
+            foreign = name.startswith("{") and (self.mode.extensions or name.startswith(f"{{{XSI}}}"))
+            if name not in known and not foreign:
+                raise WireError(f"{local_name(name)}: is not an attribute of {self.facts.name}")
+
+    def missing(self, name: str) -> NoReturn:
+        """A required attribute is not there."""
+        raise WireError(f"{name}: is missing")
+
+    def count(self, name: str, found: list[Any]) -> NoReturn:
+        """There are too few or too many of an element."""
+        field = next(f for f in self.facts.elements if f.name == name)
+        raise WireError(f"{name}: stands {len(found)} times, not {field.least}..{field.most}")
+
+
+def local_name(name: str) -> str:
+    """An attribute's name without its namespace."""
+    return name.rpartition("}")[2]
+
+
+def one_csipaus(root: Element, namespace: str) -> None:
+    """Turn elements of other csipaus namespaces into those of `namespace`, where the document has none of them."""
+    if next(root.iter(f"{{{namespace}}}*"), None) is not None:
+        return
+    for other in CSIP_AUS_KNOWN:
+        for element in list(root.iter(f"{{{other}}}*")):
+            element.tag = f"{{{namespace}}}{local(element)}"

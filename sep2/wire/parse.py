@@ -1,0 +1,51 @@
+"""From bytes to a tree, in bounded time and memory: no DTD, no entities, no network, nothing deep or large."""
+
+from __future__ import annotations
+
+import re
+
+from lxml import etree
+
+from sep2.wire.failures import WireError
+
+LARGEST = 4 << 20
+"""Octets of the largest document that is read."""
+DEEPEST = 31
+"""Levels below the root element; no class of the schema needs a third of them."""
+
+_PARSER = etree.XMLParser(
+    encoding="utf-8",
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    dtd_validation=False,
+    huge_tree=False,
+    remove_comments=True,
+    remove_pis=True,
+    collect_ids=False,
+)
+_TOO_DEEP = etree.XPath("boolean(" + "/*" * (DEEPEST + 2) + ")")
+_PROLOG = re.compile(rb"(?:\s+|<!--(?:[^-]|-[^-])*-->|<\?(?:[^?]|\?[^>])*\?>)*(<!DOCTYPE)?")
+_ENCODING = re.compile(rb"<\?xml\s[^>]*\bencoding\s*=\s*[\"']([^\"']*)")
+_BOM = b"\xef\xbb\xbf"
+
+
+def parse(data: bytes, largest: int = LARGEST) -> etree._Element:
+    """The root element of a document."""
+    if len(data) > largest:
+        raise WireError(f"the document has {len(data)} octets, {largest} are read")
+    if data.startswith(_BOM):
+        data = data[3:]
+    declared = _ENCODING.match(data)
+    if declared and declared[1].lower() not in {b"utf-8", b"utf8", b"us-ascii"}:
+        raise WireError("only UTF-8 is read")
+    prolog = _PROLOG.match(data)
+    if prolog and prolog[1]:
+        raise WireError("a document type declaration is refused")
+    try:
+        root = etree.fromstring(data, _PARSER)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise WireError(f"not well-formed XML: {' '.join(str(error).split())[:160]}") from None
+    if _TOO_DEEP(root):
+        raise WireError(f"elements are nested more than {DEEPEST} levels deep")
+    return root
