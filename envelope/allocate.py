@@ -97,7 +97,7 @@ def _fill(ready: Packing, *, onward: bool) -> Array:
         free &= x < cap * (1.0 - 1e-12)
         full = np.asarray((b - x @ a.T <= 1e-9 * scale) & (use > TINY))
         if not onward:
-            free &= ~full.any(axis=1)[:, None]
+            free &= ~np.any(full, axis=1, keepdims=True)
         elif full.any():
             free &= (full.astype(float) @ a) <= 0.0
     return x

@@ -1,6 +1,6 @@
 """Largest weighted sum inside a packing, step by step, with one HiGHS model whose bounds change."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ def solve_steps(a: Array, b: Array, cap: Array, weight: Array) -> Array:
     scale = np.maximum(a.max(axis=1, initial=0.0), 1e-12)
     scaled = np.where(a / scale[:, None] < 1e-9, 0.0, a / scale[:, None])
     unit = max(float(cap.max(initial=0.0)), 1.0)
-    solver: Any = highspy.Highs()
+    solver: Any = cast(Any, highspy).Highs()
     solver.silent()
     solver.setOptionValue("threads", 1)
     solver.passModel(_model(scaled, weight[0]))

@@ -88,7 +88,7 @@ class Watched:
         """Exact derivatives at one state, (L,) injections, when each W injected absorbs `tan_phi` var."""
         s = (p_w + 1j * q_var)[None, :]
         found = power_flow.solve(self.reduced, s, source_v)
-        by_p = sensitivities(self.reduced, s, found.v, direction=1.0 - 1j * tan_phi)
+        by_p = sensitivities(self.reduced, s, found.v, direction=np.asarray(1.0 - 1j * tan_phi))
         return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.asarray(current_rows(self.reduced, by_p)[0]))
 
 

@@ -1,0 +1,41 @@
+"""Power flow solvers by name, behind one call: the independent one that judges, and the fast one that calculates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.problem import BadProblem
+from envelope.watched import Values, Watched
+from gridmodel.reduce import Reduced
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Solver = Callable[[Array, Array, Complex], Values]
+"""(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
+
+SOLVERS = ("power-grid-model", "reduced")
+
+
+def solver_of(reduced: Reduced, name: str) -> Solver:
+    """The solver of that name for one feeder."""
+    watched = Watched.of(reduced)
+    if name == "reduced":
+        return watched.values
+    if name == "power-grid-model":
+        return _independent(watched)
+    raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
+
+
+def _independent(watched: Watched) -> Solver:
+    from gridmodel.audit import Audit
+
+    audit = Audit(watched.reduced)
+
+    def solve(p_w: Array, q_var: Array, source_v: Complex) -> Values:
+        found = audit.solve(p_w + 1j * q_var, source_v)
+        return Values(found.v, found.i, found.converged)
+
+    return solve

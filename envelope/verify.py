@@ -1,0 +1,318 @@
+"""Whether a schedule keeps the limits: AC power flow at corners of the verified box, judged by an independent solver.
+
+"Verified" means checked at the sign-worst corners, at random ones and by a greedy search for worse ones; it is a strong
+test, not a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.engine import granted, reference_rows
+from envelope.problem import Guarantee, Problem
+from envelope.rows import Rows
+from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.solvers import Solver, solver_of
+from envelope.watched import Values, Watched
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The worst that was found for one kind of limit."""
+
+    beyond: float
+    """V, or percent of the rating, beyond the limit; negative: inside"""
+    step: int
+    element: str
+    corner: str
+    """which kind of corner: sign, aligned, random, inside, greedy"""
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """Worst of each kind over all corners that were tried."""
+
+    over: Finding
+    under: Finding
+    overload: Finding
+    solver: str
+    guarantee: str
+    scenarios: int
+    by_corner: dict[str, dict[str, float]] = field(default_factory=dict)
+    """per kind of corner: scenarios, over_v, under_v, overload_percent, violating (fraction)"""
+    diverged: int = 0
+
+    @property
+    def over_v(self) -> float:
+        """Worst over-voltage, V; negative when every corner is inside."""
+        return self.over.beyond
+
+    @property
+    def under_v(self) -> float:
+        """Worst under-voltage, V; negative when every corner is inside."""
+        return self.under.beyond
+
+    @property
+    def overload_percent(self) -> float:
+        """Worst overload in percent of a rating; negative when every corner is inside."""
+        return self.overload.beyond
+
+    @property
+    def inside(self) -> bool:
+        """Whether every corner is inside every limit."""
+        return self.diverged == 0 and max(self.over_v, self.under_v, self.overload_percent) <= 0.0
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
+        verdict = "inside" if self.inside else "BEYOND"
+        return f"{self.scenarios} corners by {self.solver}: {verdict} the limits (worst against limit: {worst})"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many corners to try per step."""
+
+    random: int = 20
+    inside: int = 5
+    sign: int = 200
+    """most sign patterns; those of the strongest rows first"""
+    greedy: int = 6
+    """searches in all, from the worst corners found"""
+    seed: int = 1
+
+
+class Boxes(NamedTuple):
+    """The boxes whose corners are tried: one, or one per direction."""
+
+    lo_w: list[Array]
+    hi_w: list[Array]
+
+
+def verify(
+    problem: Problem, schedule: EnvelopeSchedule, *, solver: str = "power-grid-model", effort: Effort | None = None
+) -> VerificationReport:
+    """Power flow at the corners of what clients may do under a schedule, states in between included."""
+    trial = _Trial(problem, boxes(problem, schedule), effort or Effort(), solver_of(problem.reduced, solver))
+    return trial.run(solver, schedule.guarantee)
+
+
+def boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
+    """What the guarantee says: one box, or export and import apart."""
+    lo, hi = verified_box(problem, schedule)
+    if problem.guarantee is Guarantee.TWO_SIDED:
+        return Boxes([lo], [hi])
+    p = -problem.base_load_w
+    return Boxes([p, lo], [hi, p])
+
+
+class _Worst:
+    """Worst of the three kinds in each step, and where it was found."""
+
+    def __init__(self, steps: int, slots: int) -> None:
+        self.beyond = np.full((3, steps), -np.inf)
+        self.element = np.zeros((3, steps), dtype=np.intp)
+        self.away = np.zeros((3, steps, slots))
+        self.kind = np.full((3, steps), "", dtype=object)
+
+    def note(self, which: int, kind: str, steps: Index, *, table: Array, away: Array) -> None:
+        """Keeps what is worse than before; (S, E) against (S, L)."""
+        element = table.argmax(axis=1)
+        beyond = table[np.arange(len(steps)), element]
+        order = np.argsort(beyond, kind="stable")
+        last = order[np.unique(steps[order][::-1], return_index=True)[1] * -1 + len(order) - 1]
+        worse = last[beyond[last] > self.beyond[which, steps[last]]]
+        at = steps[worse]
+        self.beyond[which, at], self.element[which, at] = beyond[worse], element[worse]
+        self.away[which, at], self.kind[which, at] = away[worse], kind
+
+
+class _Trial:
+    """One verification under way."""
+
+    def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver) -> None:
+        self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
+        self.watched = Watched.of(problem.reduced)
+        self.base = granted(problem)
+        self.rng = np.random.default_rng(effort.seed)
+        self.rating = self._ratings()
+        self.worst = _Worst(problem.steps, problem.reduced.slots)
+        self.by_corner: dict[str, dict[str, float]] = {}
+        self.scenarios = self.diverged = 0
+        rest = self.watched.values(
+            self.watched.spread(self.base.p_w), self.watched.spread(self.base.q_var), self.base.source_v
+        )
+        limits = problem.limits
+        # Where the base load alone is beyond a limit, nothing may make it worse.
+        self.v_max = np.maximum(limits.v_max_v, rest.v_v + 1e-6)
+        self.v_min = np.minimum(limits.v_min_v, rest.v_v - 1e-6)
+        self.permitted = np.maximum(self.rating, np.abs(rest.i_a) * (1.0 + 1e-9))
+
+    def _ratings(self) -> Array:
+        factor = np.asarray(self.problem.limits.rating_factor, dtype=float)
+        table = factor[:, None] if factor.ndim == 1 else factor
+        return np.broadcast_to(table, (self.problem.steps, 1)) * self.watched.reduced.rating_a
+
+    def run(self, solver: str, guarantee: str) -> VerificationReport:
+        built = reference_rows(self.watched, self.base)
+        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+            for kind, up, down in self._patterns(built):
+                self._try_pattern(kind, up, down, (lo, hi))
+            self._try_random(lo, hi)
+        self._search()
+        over, under, overload = (self._finding(which) for which in range(3))
+        return VerificationReport(
+            over, under, overload, solver, guarantee, self.scenarios, self.by_corner, self.diverged
+        )
+
+    def _finding(self, which: int) -> Finding:
+        step = int(self.worst.beyond[which].argmax())
+        name = self._name(which, int(self.worst.element[which, step]))
+        return Finding(float(self.worst.beyond[which, step]), step, name, str(self.worst.kind[which, step]))
+
+    def _patterns(self, built: Rows) -> Iterator[tuple[str, Array, Array]]:
+        """Corners that are the same for all steps: (kind, up (L,), down (L,)) parts of each slot's room."""
+        if self.problem.guarantee is Guarantee.COINCIDENT:
+            share = self.watched.slot_share
+            yield "all together", share, np.zeros_like(share)
+            yield "all together", np.zeros_like(share), share
+            return
+        yield from (("sign", up, down) for up, down in sign_corners(built, self.effort.sign))
+        yield from (("aligned", up, down) for up, down in aligned_corners(self.watched))
+
+    def _try_pattern(self, kind: str, up: Array, down: Array, box: tuple[Array, Array]) -> None:
+        lo, hi = box
+        of, p = self.watched.slot_connection, self.base.p_w
+        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
+        self._try(kind, np.arange(len(p)), away)
+
+    def _try_random(self, lo: Array, hi: Array) -> None:
+        """Corners, and points inside, at random; the same for every run with the same seed."""
+        if self.problem.guarantee is Guarantee.COINCIDENT:
+            return
+        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w
+        steps = np.arange(len(p))
+        for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
+            for _ in range(count):
+                where = self.rng.random(p.shape)
+                where = np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where
+                self._try(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
+
+    def _try(self, kind: str, steps: Index, away: Array) -> Values:
+        """Solves (S, L) watts away from the base in these steps and takes note of the worst."""
+        p = self.watched.spread(self.base.p_w[steps]) + away
+        q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0)
+        values = self.solver(p, q, self.base.source_v[steps])
+        beyond = self.beyond(values, steps)
+        self._note(kind, steps, away, beyond)
+        return values
+
+    def beyond(self, values: Values, steps: Index) -> list[Array]:
+        """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
+        v, i = values.v_v, np.abs(values.i_a)
+        with np.errstate(invalid="ignore"):
+            found = [
+                v - self.v_max[steps],
+                self.v_min[steps] - v,
+                100.0 * (i - self.permitted[steps]) / self.rating[steps],
+            ]
+        for table in found:
+            table[~values.converged] = np.nan
+        return found
+
+    def _note(self, kind: str, steps: Index, away: Array, beyond: list[Array]) -> None:
+        self.scenarios += len(steps)
+        tally = self.by_corner.setdefault(kind, {"scenarios": 0.0, "violating": 0.0})
+        tally["scenarios"] += len(steps)
+        bad = np.zeros(len(steps), dtype=bool)
+        for which, (table, name) in enumerate(zip(beyond, ("over_v", "under_v", "overload_percent"), strict=True)):
+            lost = np.isnan(table).any(axis=1)
+            bad |= lost | np.any(table > 0.0, axis=1)
+            clean = np.where(np.isnan(table), -np.inf, table)
+            tally[name] = max(tally.get(name, -np.inf), float(clean.max(initial=-np.inf)))
+            self.worst.note(which, kind, steps, table=clean, away=away)
+        self.diverged += int(np.isnan(beyond[0]).any(axis=1).sum())
+        tally["violating"] += float(bad.sum())
+
+    def _name(self, which: int, element: int) -> str:
+        reduced = self.watched.reduced
+        return (reduced.voltage_names if which < 2 else reduced.current_names)[element]
+
+    def _search(self) -> None:
+        """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""
+        if self.problem.guarantee is Guarantee.COINCIDENT:
+            return
+        for which in range(3):
+            order = np.argsort(-self.worst.beyond[which], kind="stable")
+            for step in order[: self.effort.greedy]:
+                if np.isfinite(self.worst.beyond[which, step]):
+                    self._climb(which, int(step))
+
+    def _climb(self, which: int, step: int) -> None:
+        of = self.watched.slot_connection
+        element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
+        low, high = self._ends(step, away)
+        movable = np.flatnonzero(np.bincount(of, weights=high - low) > 1.0)
+        value = self.worst.beyond[which, step]
+        for _ in range(2 * len(movable)):
+            flipped = np.where(away > 0.5 * (low + high), low, high)
+            trial = np.where(of[None, :] == movable[:, None], flipped, away)
+            at = np.full(len(trial), step)
+            score = self.beyond(self._try("greedy", at, trial), at)[which][:, element]
+            best = int(np.nan_to_num(score, nan=-np.inf).argmax())
+            if score[best] <= value + 1e-9:
+                return
+            value, away = float(score[best]), trial[best]
+
+    def _ends(self, step: int, away: Array) -> tuple[Array, Array]:
+        """(L,) both ends, W from the base, of the box that a corner belongs to."""
+        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[step]
+        found = []
+        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+            low, high = ((end[step] - p)[of] * share for end in (lo, hi))
+            outside = np.maximum(away - high, low - away).max(initial=0.0)
+            found.append((outside, low, high))
+        _, low, high = min(found, key=lambda entry: entry[0])
+        return low, high
+
+
+def sign_corners(built: Rows, most: int) -> list[tuple[Array, Array]]:
+    """Worst corners of all voltage rows and of the currents in their main directions, strongest rows first."""
+    main = built.kind != 2
+    load = np.flatnonzero(built.kind == 2)
+    main[load[np.isin(np.arange(len(load)) % 8, (0, 4))]] = True
+    rows = np.flatnonzero(main)
+    strength = (built.plus.sum(axis=1) + built.minus.sum(axis=1))[rows]
+    order = rows[np.argsort(-strength, kind="stable")]
+    corners = list(dict.fromkeys(int(k) for k in _interleaved(built, order)))[:most]
+    return [(built.corners.up[k], built.corners.down[k]) for k in corners]
+
+
+def _interleaved(built: Rows, order: Index) -> Index:
+    """Corners of the ordered rows, the three kinds taking turns."""
+    rank = np.empty(len(order))
+    for kind in range(3):
+        of_kind = built.kind[order] == kind
+        rank[of_kind] = np.arange(of_kind.sum())
+    return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
+
+
+def aligned_corners(watched: Watched) -> list[tuple[Array, Array]]:
+    """Every combination of phases that export while the others import."""
+    labels = np.array(watched.reduced.network.connections.slot_phase)
+    phases = sorted(set(labels.tolist()))
+    share = watched.slot_share
+    found = []
+    for code in range(2 ** min(len(phases), 4)):
+        exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])
+        found.append((np.where(exports, share, 0.0), np.where(exports, 0.0, share)))
+    return found
