@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c deadlock_timeout=50ms"
 
 
 class NoPostgres(Exception):
@@ -36,7 +36,7 @@ def running(*, durable: bool = False) -> Iterator[Path]:
         os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
 
     def run(program: str, *arguments: str) -> None:
-        command = [bin_folder / program, "-D", folder / "data", *arguments]
+        command = [str(bin_folder / program), "-D", str(folder / "data"), *arguments]
         done = subprocess.run(
             command, user=user, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=False
         )

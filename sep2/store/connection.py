@@ -58,11 +58,12 @@ class Connection(ABC):
     async def run(self, statement: Executable, values: Values | None = None) -> Done:
         """Insert, update or delete; `values` may be a list, and then the statement is run for each of its members."""
         result: Any = await self.execute(statement, {} if values is None else values)
-        inserted = 0
+        if not result.context.isinsert:
+            return Done(result.rowcount, 0)
+        if result.context.executemany:
+            return Done(len(values or ()), 0)
         # SQLite reports the id of an earlier row where ON CONFLICT DO NOTHING did nothing.
-        if result.context.isinsert and not result.context.executemany and result.rowcount > 0:
-            inserted = result.inserted_primary_key[0] or 0
-        return Done(result.rowcount, inserted)
+        return Done(result.rowcount, result.inserted_primary_key[0] or 0 if result.rowcount else 0)
 
     async def add(self, statement: Executable) -> int:
         """Insert one row; the id that it was given."""

@@ -25,7 +25,6 @@ from sep2.store.connection import Busy, Clash, Connection, Values
 from sep2.store.database import Database, UnknownDatabase, Unreachable
 
 PATIENCE_S = 5.0
-"""How long a write waits for another process to finish its own."""
 READER_PATIENCE_MS = 50
 """How long a read may hold up the event loop; only another process that opens or closes the file can cause it."""
 RETRY_S = 0.005
@@ -75,6 +74,8 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL) -> None:
         super().__init__()
+        self.patience_s = PATIENCE_S
+        """How long a write waits for another process to finish its own."""
         self._engine = _engine(url)
         self._writer = _connect(self._engine, "journal_mode = WAL", "synchronous = FULL")
         self._readers: list[_Handle] = []
@@ -127,7 +128,7 @@ class SqliteDatabase(Database):
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Connection]:
-        patient_until = time.monotonic() + PATIENCE_S
+        patient_until = time.monotonic() + self.patience_s
         await self._take_turn()
         connection = SqliteConnection(self._writer.core)
         try:
@@ -255,15 +256,20 @@ def _connect(engine: Engine, *pragmas: str) -> _Handle:
         raise Unreachable(f"{engine.url.database}: {error.orig}") from error
     driver = core.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    for pragma in ("foreign_keys = ON", *pragmas):
-        driver.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in ("foreign_keys = ON", *pragmas):
+            driver.execute(f"PRAGMA {pragma}")
+    except sqlite3.OperationalError as error:
+        core.close()
+        raise _refusal(error) or error from error
     return _Handle(core, driver)
 
 
 def _migrate(url: URL) -> None:
     engine = _engine(url)
-    core, driver = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}", "journal_mode = WAL")
+    core, driver = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
     try:
+        _use_wal(driver)
         driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew
         driver.execute("BEGIN IMMEDIATE")
         migrations.upgrade(core)
@@ -277,6 +283,19 @@ def _migrate(url: URL) -> None:
             driver.execute("ROLLBACK")
         core.close()
         engine.dispose()
+
+
+def _use_wal(driver: sqlite3.Connection) -> None:
+    """Have the file written ahead from now on; SQLite itself does not wait for its turn to do that."""
+    patient_until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > patient_until:
+                raise
+            time.sleep(RETRY_S)
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

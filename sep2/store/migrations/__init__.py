@@ -27,7 +27,7 @@ def require_current(core: Connection) -> None:
     """Refuse a database that is older or newer than this version."""
     _refuse_newer(core)
     found = set(MigrationContext.configure(core).get_current_heads())
-    if found != set(_scripts().get_heads()):
+    if found != set(scripts().get_heads()):
         raise NotMigrated(f"found {', '.join(sorted(found)) or 'no tables'}")
 
 
@@ -36,15 +36,17 @@ def config(core: Connection | None = None) -> Config:
     settings = Config()
     settings.set_main_option("script_location", "sep2.store:migrations")
     settings.set_main_option("path_separator", "os")
+    settings.set_main_option("file_template", "%%(rev)s")
     settings.attributes["connection"] = core
     return settings
 
 
-def _scripts() -> ScriptDirectory:
+def scripts() -> ScriptDirectory:
+    """Every step, in order."""
     return ScriptDirectory.from_config(config())
 
 
 def _refuse_newer(core: Connection) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
+    known = {script.revision for script in scripts().walk_revisions()}
     if unknown := set(MigrationContext.configure(core).get_current_heads()) - known:
         raise NewerDatabase(f"its revision is {', '.join(sorted(unknown))}")

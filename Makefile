@@ -1,0 +1,37 @@
+.PHONY: help demo test lint bench trials migration clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo:  ## the whole system on a feeder of its own; ARGS="--help" tells more
+	@scripts/venv.sh envelope
+	.venv/bin/sep2 demo $(ARGS)
+
+test:  ## every test that is quick
+	@scripts/venv.sh test
+	@scripts/postgres.sh
+	.venv/bin/pytest $(ARGS)
+
+lint:  ## style and types
+	@scripts/venv.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench:  ## measurements, written to docs/benchmarks.md
+	@scripts/venv.sh test
+	@scripts/postgres.sh
+	.venv/bin/python -m tests.benchmarks $(ARGS)
+
+trials:  ## the long proofs, with their figures written to docs/
+	@scripts/venv.sh test
+	@scripts/postgres.sh
+	.venv/bin/pytest tests/trials --timeout=3600 $(ARGS)
+
+migration:  ## the next step of the tables: make migration REASON="Say what is added"
+	@scripts/venv.sh test
+	.venv/bin/python -m sep2.store.migrations "$(REASON)"
+
+clean:  ## remove what was made
+	rm -rf .venv build dist demo-result out .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,89 @@
+"""What only PostgreSQL has: several processes that write at once."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import insert, select, text, update
+
+from sep2.store import Busy, open_database, outbox
+from sep2.store.database import Unreachable
+from sep2.store.tables import setting
+
+
+@pytest.fixture
+async def pair(postgres_url):
+    """The same database, opened twice, as by two server processes."""
+    opened = [await open_database(postgres_url) for _ in range(2)]
+    yield opened
+    for database in opened:
+        await database.close()
+
+
+async def test_another_process_hears_of_a_change(pair):
+    here, there = pair
+    await there.wait_for_changes(0.01)
+    waiting = asyncio.create_task(there.wait_for_changes(30))
+    await asyncio.sleep(0)
+    async with here.write() as db:
+        await outbox.changed(db, "EndDevice", edev=1)
+    assert await waiting is True
+
+
+async def test_a_lost_line_is_opened_again(pair):
+    here, there = pair
+    await there.wait_for_changes(0.01)
+    async with here.read() as db:
+        lines = "application_name = 'sep2 line'"
+        await db.all(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {lines}"))
+    assert await there.wait_for_changes(30) is True  # it looks, since it can not know what it missed
+    await there.wait_for_changes(0.01)
+    async with here.write() as db:
+        await outbox.changed(db, "EndDevice", edev=1)
+    assert await there.wait_for_changes(30) is True
+
+
+async def test_two_takers_take_different_changes(pair):
+    here, there = pair
+    async with here.write() as db:
+        for number in range(4):
+            await outbox.changed(db, "EndDevice", edev=number)
+    async with here.write() as one, there.write() as two:
+        taken = [await outbox.take(one, 2), await outbox.take(two, 10)]
+    assert [[change.ids["edev"] for change in changes] for changes in taken] == [[0, 1], [2, 3]]
+
+
+async def test_a_deadlock_is_told_as_busy(pair):
+    here, there = pair
+    async with here.write() as db:
+        await db.run(insert(setting), [{"name": name, "value": ""} for name in "ab"])
+
+    async def block(database, *order):
+        async with database.write() as db:
+            for name in order:
+                await db.run(update(setting).where(setting.c.name == name).values(value="".join(order)))
+                await asyncio.sleep(0.05)
+
+    told = await asyncio.gather(block(here, "a", "b"), block(there, "b", "a"), return_exceptions=True)
+    refused = [error for error in told if error is not None]
+    assert [type(error) for error in refused] == [Busy]
+    async with here.read() as db:
+        values = {row.value for row in await db.all(select(setting.c.value))}
+    assert values == {"ba"} if told[0] else {"ab"}
+
+
+async def test_a_lost_connection_is_told_and_replaced(pair):
+    here, there = pair
+    in_a_block = "state = 'idle in transaction' AND pid <> pg_backend_pid()"
+    with pytest.raises(Unreachable):
+        async with here.write() as db:
+            await db.run(insert(setting).values(name="a", value=""))
+            async with there.read() as other:
+                await other.all(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {in_a_block}"))
+            await db.run(insert(setting).values(name="b", value=""))
+    async with here.write() as db:
+        assert await db.all(select(setting)) == []
+
+
+async def test_no_server_at_the_address(tmp_path):
+    with pytest.raises(Unreachable):
+        await open_database(f"postgresql://sep2@/nothing?host={tmp_path}")
