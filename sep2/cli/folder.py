@@ -15,7 +15,7 @@ import typer
 from sep2.cli.show import show
 from sep2.cli.verb import given
 from sep2.errors import Conflict
-from sep2.extension import load
+from sep2.extension import load, resolve
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
 
@@ -145,6 +145,8 @@ def serve(folder: Dir = Path()) -> None:
     given.set(given.get()._replace(folder=folder))
     settings = read(folder)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from sep2.admin.app import make
     from sep2.server.app import run
 
-    asyncio.run(run(settings, extensions=load()))
+    workers = [resolve(worker) for extension in load() for worker in extension.workers]
+    asyncio.run(run(settings, workers=workers, operator_app=make))

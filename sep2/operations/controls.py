@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.operations.groups import NoSuchGroup
+from sep2.operations.modes import control_base
 from sep2.rules import events, timeline
 from sep2.rules.limits import Limits, check
 from sep2.store import controls, groups, outbox
@@ -215,6 +216,7 @@ def _same(control: NewControl, standing: Sequence[Row[Any]]) -> Row[Any] | None:
 def _check(new: Sequence[NewControl], now: int) -> None:
     for control in new:
         check(control.limits)
+        control_base(control.modes)
         _within("duration", control.duration, 1, LONGEST_S)
         _within("start", control.start, 0, 2**62)
         _within("randomizeStart", control.randomize_start or 0, -3600, 3600)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sep2.errors import BadValue
 from sep2.operations.groups import NoSuchGroup
+from sep2.operations.modes import control_base
 from sep2.rules.limits import Limits, check
 from sep2.store import defaults, outbox
 from sep2.store.connection import Connection
@@ -30,6 +31,7 @@ async def set_default(
     if known is None:
         raise NoSuchGroup(str(group_id))
     check(limits)
+    control_base(modes or {})
     for name, ramp in (("setGradW", set_grad_w), ("setSoftGradW", set_soft_grad_w)):
         if ramp is not None and not 0 <= ramp <= 65535:
             raise BadRamp(f"{name}: {ramp}")

@@ -74,7 +74,7 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     if await groups.is_member(db, group_id, device_id):
         raise AlreadyMember(f"device {device_id}, group {group_id}")
     await groups.join(db, group_id, device_id, now)
-    await _membership_changed(db, device_id)
+    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id)
 
 
 async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> None:
@@ -82,7 +82,8 @@ async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> N
     del now
     if not await groups.leave(db, group_id, device_id):
         raise NotMember(f"device {device_id}, group {group_id}")
-    await _membership_changed(db, device_id)
+    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id)
+    await outbox.changed(db, "DERProgram", derp=group_id)
 
 
 async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> None:
@@ -93,10 +94,6 @@ async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> 
         raise NoSuchGroup(str(group_id))
     await groups.update_one(db, group_id, primacy=primacy)
     await outbox.changed(db, "DERProgram", derp=group_id)
-
-
-async def _membership_changed(db: Connection, device_id: int) -> None:
-    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id)
 
 
 def _check_primacy(primacy: int) -> None:

@@ -50,6 +50,10 @@ class Database(ABC):
     async def close(self) -> None:
         """Let go of the database, after the commits that are under way."""
 
+    def wake(self) -> None:
+        """Have whoever waits for changes look again."""
+        self._news.set()
+
     async def wait_for_changes(self, timeout_s: float) -> bool:
         """Whether something was written to the outbox since the last call; returns at once if so.
 

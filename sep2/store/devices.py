@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, ScalarSelect, Table, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store import tables
@@ -14,7 +14,7 @@ from sep2.store.tables import client, end_device, member
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new EndDevice."""
-    return (await db.run(insert(end_device).values(columns))).inserted_id
+    return await db.add(insert(end_device).values(columns))
 
 
 async def one(db: Connection, device_id: int) -> Row[Any] | None:
@@ -33,9 +33,35 @@ async def net_limit_holder(db: Connection, connection_id: int) -> Row[Any] | Non
     return await db.one(query)
 
 
+def _count(table: Table) -> ScalarSelect[int]:
+    return select(func.count()).select_from(table).where(table.c.end_device_id == end_device.c.id).scalar_subquery()
+
+
+_SEEN = select(
+    end_device,
+    _count(member).label("groups"),
+    _count(tables.log_event).label("events"),
+    _count(tables.subscription).label("subscriptions"),
+)
+
+
+async def seen(db: Connection, device_id: int) -> Row[Any] | None:
+    """An EndDevice with the lengths of the lists it links to."""
+    return await db.one(_SEEN.where(end_device.c.id == device_id))
+
+
+async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
+    """How many devices, and how many usage points, a client has: `devices`, `mirrors`."""
+    count = [
+        select(func.count()).where(table.c.client_id == client_id).scalar_subquery()
+        for table in (end_device, tables.mirror_usage_point)
+    ]
+    return await db.one(select(count[0].label("devices"), count[1].label("mirrors")))
+
+
 async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found:
     """The devices a client may act for: its own entry first, then the latest changed first."""
-    query = select(end_device).where(end_device.c.client_id == client_id)
+    query = _SEEN.where(end_device.c.client_id == client_id)
     if page.after is not None:
         query = query.where(end_device.c.changed > page.after)
     own_first = (end_device.c.lfdi != client_lfdi).asc()

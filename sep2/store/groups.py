@@ -14,7 +14,7 @@ from sep2.store.tables import control, device_group, member
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new group."""
-    return (await db.run(insert(device_group).values(columns))).inserted_id
+    return await db.add(insert(device_group).values(columns))
 
 
 async def one(db: Connection, group_id: int) -> Row[Any] | None:
@@ -93,6 +93,7 @@ def _programs(device_id: int, seen: Seen) -> Select[Any]:
     columns = (
         device_group.c.id,
         device_group.c.program_mrid,
+        device_group.c.fsa_mrid,
         device_group.c.description,
         device_group.c.version,
         device_group.c.primacy,

@@ -20,6 +20,7 @@ class Change(NamedTuple):
 _INSERT = insert(outbox).values(kind=bindparam("kind"), ids=bindparam("ids"))
 _OLDEST = select(outbox.c.id).order_by(outbox.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
 _TAKE = delete(outbox).where(outbox.c.id.in_(_OLDEST.scalar_subquery())).returning(*outbox.c)
+_ANY = select(outbox.c.id).limit(1)
 
 
 async def changed(db: Connection, kind: str, **ids: int) -> None:
@@ -32,3 +33,8 @@ async def take(db: Connection, most: int) -> list[Change]:
     """The oldest changes, taken out; they come back if the transaction is undone. Another process takes others."""
     rows = await db.all(_TAKE, most=most)
     return sorted(Change(row.id, row.kind, json.loads(row.ids)) for row in rows)
+
+
+async def waits(db: Connection) -> bool:
+    """Whether any change has not been turned into deliveries yet."""
+    return await db.one(_ANY) is not None

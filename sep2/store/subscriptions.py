@@ -1,6 +1,6 @@
 """Subscriptions: a row of the resource table and its ids, never a URL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -42,7 +42,7 @@ async def count_of(db: Connection, client_id: int) -> int:
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new subscription."""
-    return (await db.run(insert(t).values(columns))).inserted_id
+    return await db.add(insert(t).values(columns))
 
 
 async def update_one(db: Connection, subscription_id: int, **columns: Any) -> None:
@@ -56,9 +56,13 @@ async def remove(db: Connection, subscription_id: int) -> None:
     await db.run(delete(t).where(t.c.id == subscription_id))
 
 
-async def to_any_of(db: Connection, resources: Collection[str]) -> Sequence[Row[Any]]:
-    """The subscriptions to these rows of the resource table: id, client, resource, ids."""
-    return await db.all(select(t.c.id, t.c.client_id, t.c.resource, t.c.ids).where(t.c.resource.in_(resources)))
+async def to_resource(db: Connection, resource: str, key: str, client_id: int | None) -> Sequence[Row[Any]]:
+    """The subscriptions to a row of the resource table whose ids are `key`, in which % stands for any number."""
+    ids = t.c.ids.like(key) if "%" in key else t.c.ids == key
+    query = select(t.c.id, t.c.ids).where(t.c.resource == resource, ids)
+    if client_id is not None:
+        query = query.where(t.c.client_id == client_id)
+    return await db.all(query)
 
 
 async def with_client(db: Connection, subscription_id: int) -> Row[Any] | None:

@@ -1,0 +1,33 @@
+"""DeviceCapability and Time."""
+
+from sep2 import wire as w
+from sep2.functions.request import Request
+from sep2.store import devices
+
+
+async def device_capability(rq: Request) -> w.DeviceCapability:
+    """Where everything else begins (2030.5 8.3)."""
+    known = rq.caller.client
+    count = await devices.count_of(rq.db, known) if known is not None else None
+    return w.DeviceCapability(
+        TimeLink=rq.link(w.TimeLink, "Time"),
+        EndDeviceListLink=rq.list_link(w.EndDeviceListLink, "EndDeviceList", count.devices if count else 0),
+        MirrorUsagePointListLink=rq.list_link(
+            w.MirrorUsagePointListLink, "MirrorUsagePointList", count.mirrors if count else 0
+        ),
+    )
+
+
+async def time(rq: Request) -> w.Time:
+    """The time by which events are executed (2030.5 9.2)."""
+    utility = rq.house.settings.utility
+    in_dst = utility.dst_start <= rq.now < utility.dst_end
+    return w.Time(
+        currentTime=rq.now,
+        dstEndTime=utility.dst_end,
+        dstOffset=utility.dst_offset_s,
+        dstStartTime=utility.dst_start,
+        localTime=rq.now + utility.tz_offset_s + (utility.dst_offset_s if in_dst else 0),
+        quality=utility.time_quality,
+        tzOffset=utility.tz_offset_s,
+    )

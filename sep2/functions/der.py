@@ -1,0 +1,94 @@
+"""DER and what a device writes about itself (2030.5 10.10, csip.md 5.1)."""
+
+from typing import TypeVar
+
+from sep2 import wire as w
+from sep2.errors import NotFound
+from sep2.functions.edev import THE_DER
+from sep2.functions.request import Request
+from sep2.operations.documents import put_der_document
+from sep2.store import documents
+
+STORED_AS = w.Profile.CSIP_AUS_1_3
+"""The widest profile: what a client sent in one namespace is given back in that of its own profile."""
+
+Kind = TypeVar("Kind", w.DERCapability, w.DERSettings, w.DERStatus, w.DERAvailability)
+Document = w.DERCapability | w.DERSettings | w.DERStatus | w.DERAvailability
+
+
+async def list_ders(rq: Request) -> w.DERList:
+    """The device's one DER."""
+    items = [_view(rq)][rq.page.start : rq.page.start + rq.page.limit]
+    return w.DERList(all=1, results=len(items), DER=items)
+
+
+async def one_der(rq: Request) -> w.DER:
+    """The DER, with its four documents linked whether or not they were written yet."""
+    _the_der(rq)
+    return _view(rq)
+
+
+async def capability(rq: Request) -> w.DERCapability:
+    """The nameplate, as the device wrote it."""
+    return await _written(rq, w.DERCapability)
+
+
+async def settings(rq: Request) -> w.DERSettings:
+    """The settings, as the device wrote them."""
+    return await _written(rq, w.DERSettings)
+
+
+async def status(rq: Request) -> w.DERStatus:
+    """The status, as the device wrote it last."""
+    return await _written(rq, w.DERStatus)
+
+
+async def availability(rq: Request) -> w.DERAvailability:
+    """The availability, as the device wrote it last."""
+    return await _written(rq, w.DERAvailability)
+
+
+async def put_document(rq: Request, body: Document) -> None:
+    """Store a document in place of the one before."""
+    _the_der(rq)
+    body.href = None
+    set_max_w = body.setMaxW if isinstance(body, w.DERSettings) else None
+    await put_der_document(
+        rq.db,
+        rq.ids.edev,
+        type(body).__name__,
+        w.encode(body, STORED_AS),
+        now=rq.now,
+        set_max_w=None if set_max_w is None else _watts(set_max_w),
+    )
+
+
+def _watts(power: w.ActivePower) -> int:
+    if power.multiplier >= 0:
+        return int(power.value * 10**power.multiplier)
+    return int(power.value // 10**-power.multiplier)
+
+
+async def _written(rq: Request, kind: type[Kind]) -> Kind:
+    _the_der(rq)
+    body = await documents.body(rq.db, rq.ids.edev, kind.__name__)
+    if body is None:
+        raise NotFound
+    return w.decode(body, kind, profile=STORED_AS)
+
+
+def _the_der(rq: Request) -> None:
+    if rq.ids.der != THE_DER:
+        raise NotFound
+
+
+def _view(rq: Request) -> w.DER:
+    at = {"der": THE_DER}
+    return w.DER(
+        href=rq.href("DER", **at),
+        subscribable=rq.subscribable("DER"),
+        DERAvailabilityLink=rq.link(w.DERAvailabilityLink, "DERAvailability", **at),
+        DERCapabilityLink=rq.link(w.DERCapabilityLink, "DERCapability", **at),
+        DERSettingsLink=rq.link(w.DERSettingsLink, "DERSettings", **at),
+        DERStatusLink=rq.link(w.DERStatusLink, "DERStatus", **at),
+    )

@@ -1,0 +1,153 @@
+"""DERProgram, DERControl and DefaultDERControl (2030.5 10.10)."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.functions.fsa import ALL_GROUPS
+from sep2.functions.request import Request, found
+from sep2.functions.rsps import THE_SET
+from sep2.operations.controls import limits_of
+from sep2.operations.modes import control_base as modes_of
+from sep2.rules import events, limits
+from sep2.rules.limits import Limits
+from sep2.store import controls, defaults, groups
+
+
+async def list_programs(rq: Request) -> w.DERProgramList:
+    """The programs of a FunctionSetAssignments, most important first."""
+    group = None if rq.ids.fsa == ALL_GROUPS else rq.ids.fsa
+    page = await groups.programs(rq.db, rq.ids.edev, rq.page, rq.seen, group_id=group)
+    items = [program(row, rq) for row in page.rows]
+    return w.DERProgramList(all=page.total, results=len(items), DERProgram=items)
+
+
+async def one_program(rq: Request) -> w.DERProgram:
+    """One program."""
+    return program(found(await groups.program(rq.db, rq.ids.edev, rq.ids.derp, rq.seen)), rq)
+
+
+async def list_controls(rq: Request) -> w.DERControlList:
+    """Controls that have not ended, earliest first."""
+    page = await controls.live(rq.db, rq.ids.derp, rq.page, rq.now)
+    return _list(page.total, page.rows, rq)
+
+
+async def list_active(rq: Request) -> w.DERControlList:
+    """Controls that hold now."""
+    page = await controls.active(rq.db, rq.ids.derp, rq.page, rq.seen)
+    return _list(page.total, page.rows, rq)
+
+
+async def one_control(rq: Request) -> w.DERControl:
+    """One control, also when it is over, so that a client can look up what it answered to."""
+    return control(found(await controls.in_group(rq.db, rq.ids.derp, rq.ids.derc)), rq)
+
+
+async def default(rq: Request) -> w.DefaultDERControl:
+    """What holds when no control is active."""
+    row = found(await defaults.of_group(rq.db, rq.ids.derp))
+    return w.DefaultDERControl(
+        subscribable=rq.subscribable("DefaultDERControl"),
+        mRID=w.HexBinary(row.mrid),
+        version=row.version,
+        DERControlBase=control_base(row, rq),
+        setGradW=row.set_grad_w,
+        setSoftGradW=row.set_soft_grad_w,
+    )
+
+
+def program(row: Row[Any], rq: Request) -> w.DERProgram:
+    """A group as the program of its devices."""
+    at: dict[str, int] = {"derp": row.id}
+    return w.DERProgram(
+        href=rq.href("DERProgram", **at),
+        subscribable=rq.subscribable("DERProgram"),
+        mRID=w.HexBinary(row.program_mrid),
+        description=row.description or None,
+        version=row.version,
+        ActiveDERControlListLink=rq.list_link(w.ActiveDERControlListLink, "ActiveDERControlList", row.active, **at),
+        DefaultDERControlLink=rq.link(w.DefaultDERControlLink, "DefaultDERControl", **at),
+        DERControlListLink=rq.list_link(w.DERControlListLink, "DERControlList", row.live, **at),
+        primacy=row.primacy,
+    )
+
+
+def control(row: Row[Any], rq: Request) -> w.DERControl:
+    """A control as the caller's profile can say it."""
+    return w.DERControl(
+        href=rq.href("DERControl", derc=row.id),
+        replyTo=rq.href("ResponseList", rsps=THE_SET),
+        responseRequired=w.HexBinary(row.response_required, 1),
+        subscribable=rq.subscribable("DERControl"),
+        mRID=w.HexBinary(row.mrid),
+        description=row.description or None,
+        creationTime=row.created,
+        EventStatus=event_status(row, rq),
+        interval=w.DateTimeInterval(duration=row.duration, start=row.start),
+        randomizeDuration=row.randomize_duration,
+        randomizeStart=row.randomize_start,
+        DERControlBase=control_base(row, rq),
+        deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
+    )
+
+
+def event_status(row: Row[Any], rq: Request) -> w.EventStatus:
+    """The status of a control as of now; it is never stored."""
+    facts = events.Facts(
+        row.earliest_start,
+        row.created,
+        row.cancelled,
+        row.cancelled_as,
+        row.successor_created,
+        row.successor_start,
+    )
+    status, since = events.status(facts, rq.now, superseded_at_once=rq.seen.superseded_at_once)
+    return w.EventStatus(
+        currentStatus=int(status),
+        dateTime=min(since, rq.now),
+        potentiallySuperseded=row.overlapped_since is not None,
+        potentiallySupersededTime=row.overlapped_since,
+        reason=row.reason[:192] or None,
+    )
+
+
+def control_base(row: Row[Any], rq: Request) -> w.DERControlBase:
+    """The limits and modes of a stored control or default, in the units and modes of the caller's profile."""
+    base = control_base_of(row.modes)
+    if getattr(row, "ramp_tms", None) is not None:
+        base.rampTms = row.ramp_tms
+    wanted = limits_of(row)
+    if rq.caller.profile is w.Profile.CSIP:
+        base.opModMaxLimW = _generation_percent(wanted, rq)
+        return base
+    for mode, watts in zip(limits.MODES, wanted, strict=True):
+        if watts is not None:
+            setattr(base, mode, active_power(watts))
+    return base
+
+
+def control_base_of(modes: str) -> w.DERControlBase:
+    """The stored modes; most controls have none."""
+    return w.DERControlBase() if modes == "{}" else modes_of(json.loads(modes))
+
+
+def active_power(watts: int) -> w.ActivePower:
+    """Watts as the wire carries them; rounded down where Int16 needs a coarser power of ten."""
+    multiplier, value = limits.scaled(watts)
+    return w.ActivePower(multiplier=multiplier, value=value)
+
+
+def _generation_percent(wanted: Limits, rq: Request) -> int | None:
+    """CSIP caps generation in percent of setMaxW; without a reported setMaxW the limit in force stays the default."""
+    bounds = [watts for watts in (wanted.export_w, wanted.gen_w) if watts is not None]
+    if not bounds or rq.own.set_max_w is None:
+        return None
+    return limits.percent_of(min(bounds), rq.own.set_max_w)
+
+
+def _list(total: int, rows: list[Row[Any]], rq: Request) -> w.DERControlList:
+    items = [control(row, rq) for row in rows]
+    return w.DERControlList(all=total, results=len(items), DERControl=items)

@@ -1,0 +1,116 @@
+"""EndDevice, Registration and ConnectionPoint (2030.5 8.5, CSIP-AUS)."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.errors import BadValue, Forbidden, NotFound
+from sep2.functions.request import Made, Request, found
+from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, place_device
+from sep2.store import connections, devices
+
+THE_DER = 1
+"""Every EndDevice has one DER: 2023 allows no more, and gateways report the sum of theirs (csip.md 5.1)."""
+
+
+class NotInBand(Forbidden):
+    """EndDevices of this client are registered by the utility."""
+
+
+class WrongIdentity(BadValue):
+    """An EndDevice is registered under the LFDI of the certificate."""
+
+
+async def list_devices(rq: Request) -> w.EndDeviceList:
+    """The devices the caller may act for, its own entry first, then the latest changed."""
+    if rq.caller.client is None:
+        return w.EndDeviceList(all=0, results=0)
+    page = await devices.of_client(rq.db, rq.caller.client, rq.caller.lfdi, rq.page)
+    items = [end_device(row, rq) for row in page.rows]
+    return w.EndDeviceList(all=page.total, results=len(items), EndDevice=items)
+
+
+async def one_device(rq: Request) -> w.EndDevice:
+    """One EndDevice."""
+    return end_device(found(await devices.seen(rq.db, rq.ids.edev)), rq)
+
+
+async def register(rq: Request, body: w.EndDevice) -> Made:
+    """Register a device in-band: the certificate decides who it is, an aggregator names those it manages."""
+    if rq.caller.client is None or rq.caller.registration != "in-band":
+        raise NotInBand(rq.caller.lfdi)
+    said = str(body.lFDI) if body.lFDI is not None else rq.caller.lfdi
+    if rq.caller.kind == "device" and said != rq.caller.lfdi:
+        raise WrongIdentity(f"lFDI: {said} is not {rq.caller.lfdi}")
+    category = int(body.deviceCategory) if body.deviceCategory is not None else None
+    new = NewDevice(lfdi=said, client_id=rq.client, post_rate=body.postRate, device_category=category)
+    return Made(rq.href("EndDevice", edev=await add_device(rq.db, new, rq.now)))
+
+
+async def change(rq: Request, body: w.EndDevice) -> None:
+    """Take over what a client may say of its EndDevice; who it is never changes."""
+    if body.lFDI is not None and str(body.lFDI) != rq.own.lfdi:
+        raise WrongIdentity(f"lFDI: {body.lFDI} is not {rq.own.lfdi}")
+    category = int(body.deviceCategory) if body.deviceCategory is not None else None
+    await change_device(rq.db, rq.ids.edev, now=rq.now, post_rate=body.postRate, device_category=category)
+
+
+async def registration(rq: Request) -> w.Registration:
+    """The PIN, by which a device knows that it talks to the right server (2030.5 6.9)."""
+    row = found(await devices.one(rq.db, rq.ids.edev))
+    if not _may_read_pin(row.lfdi, rq):
+        raise NotFound
+    return w.Registration(dateTimeRegistered=row.registered, pIN=row.pin)
+
+
+async def connection_point(rq: Request) -> w.ConnectionPoint:
+    """The customer's point in the network that the device stands for."""
+    row_id = rq.own.connection_id
+    name = await connections.name_of(rq.db, row_id) if row_id is not None else None
+    if name is None:
+        raise NotFound
+    return w.ConnectionPoint(connectionPointId=name)
+
+
+async def place(rq: Request, body: w.ConnectionPoint) -> Made:
+    """Say at which connection the device is; the harness of CSIP-AUS wants the Location each time."""
+    name = body.connectionPointId
+    if not name:
+        raise BadDevice("connectionPointId: is empty")
+    await place_device(rq.db, rq.ids.edev, name, rq.now)
+    return Made(rq.href("ConnectionPoint"), new=False)
+
+
+def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
+    """An EndDevice with its links: an aggregator's own entry subscribes and is no DER (csip.md 12.15)."""
+    is_peer = row.lfdi == rq.caller.lfdi
+    is_der = not (is_peer and rq.caller.kind == "aggregator")
+    at: dict[str, int] = {"edev": row.id}
+    view = w.EndDevice(
+        href=rq.href("EndDevice", **at),
+        subscribable=rq.subscribable("EndDevice"),
+        deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
+        lFDI=w.HexBinary(row.lfdi),
+        LogEventListLink=rq.list_link(w.LogEventListLink, "LogEventList", row.events, **at),
+        sFDI=row.sfdi,
+        changedTime=row.changed,
+        enabled=row.enabled,
+        postRate=row.post_rate,
+    )
+    if _may_read_pin(row.lfdi, rq):
+        view.RegistrationLink = rq.link(w.RegistrationLink, "Registration", **at)
+    if is_der:
+        view.DERListLink = rq.list_link(w.DERListLink, "DERList", THE_DER, **at)
+        count = 1 if rq.house.settings.utility.fsa_layout == "one" else row.groups
+        view.FunctionSetAssignmentsListLink = rq.list_link(
+            w.FunctionSetAssignmentsListLink, "FunctionSetAssignmentsList", count, **at
+        )
+        view.ConnectionPointLink = w.Link(href=rq.href("ConnectionPoint", **at))
+    if is_peer:
+        view.SubscriptionListLink = rq.list_link(w.SubscriptionListLink, "SubscriptionList", row.subscriptions, **at)
+    return view
+
+
+def _may_read_pin(lfdi: str, rq: Request) -> bool:
+    return lfdi == rq.caller.lfdi or rq.house.settings.utility.registration_readable

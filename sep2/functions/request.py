@@ -1,0 +1,129 @@
+"""What a handler is given, and what it gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.errors import NotFound
+from sep2.rules.paging import Page
+from sep2.settings import Settings
+from sep2.store.connection import Connection
+from sep2.store.controls import Seen
+
+
+class Hrefs(Protocol):
+    """Paths of resources by their name, as the resource table has them."""
+
+    def href(self, name: str, ids: Mapping[str, int]) -> str:
+        """The path of a resource."""
+        ...
+
+    def subscribable(self, name: str) -> int:
+        """The `subscribable` attribute of a resource: 0 or 1."""
+        ...
+
+    def locate(self, path: str) -> tuple[str, dict[str, int]] | None:
+        """The name and the ids of the resource at a path, if there is such a row."""
+        ...
+
+
+class Ids(dict[str, int]):
+    """The numbers in a path, by name, as attributes."""
+
+    def __getattr__(self, name: str) -> int:
+        return self[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The TLS peer, as it is registered; `client` is None for a certificate that nobody has authorised."""
+
+    lfdi: str
+    client: int | None
+    kind: str
+    profile: w.Profile
+    registration: str
+    receiver_hosts: str = ""
+
+
+@dataclass(slots=True)
+class House:
+    """What one server process knows besides its database."""
+
+    settings: Settings
+    poll_rates: dict[str, int] = field(default_factory=dict)
+    """Rates that the operator has set while the server runs."""
+
+    def poll_rate(self, resource: str) -> int:
+        """Seconds between two polls of a resource."""
+        return self.poll_rates.get(resource) or self.settings.utility.poll_rate_of(resource)
+
+
+class Made(NamedTuple):
+    """Where a posted representation is to be found, and whether it is new."""
+
+    href: str
+    new: bool = True
+
+
+LinkType = TypeVar("LinkType", bound=w.Link)
+ListLinkType = TypeVar("ListLinkType", bound=w.ListLink)
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One request that its caller has the right to make."""
+
+    db: Connection
+    now: int
+    caller: Caller
+    ids: Ids
+    page: Page
+    house: House
+    table: Hrefs
+    device: Row[Any] | None = None
+    """The EndDevice that the path names, which the caller may act for."""
+
+    @property
+    def seen(self) -> Seen:
+        """With what eyes, and when, the caller looks at controls."""
+        return Seen(self.now, self.caller.profile is not w.Profile.CSIP)
+
+    @property
+    def client(self) -> int:
+        """The id of the registered client; others see nothing here."""
+        if self.caller.client is None:
+            raise NotFound
+        return self.caller.client
+
+    @property
+    def own(self) -> Row[Any]:
+        """The EndDevice that the path names."""
+        assert self.device is not None
+        return self.device
+
+    def href(self, name: str, **ids: int) -> str:
+        """The path of a resource; ids that are not given are those of this request."""
+        return self.table.href(name, {**self.ids, **ids})
+
+    def subscribable(self, name: str) -> int:
+        """The `subscribable` attribute of a resource."""
+        return self.table.subscribable(name)
+
+    def link(self, kind: type[LinkType], name: str, **ids: int) -> LinkType:
+        """A link to a resource."""
+        return kind(href=self.href(name, **ids))
+
+    def list_link(self, kind: type[ListLinkType], name: str, total: int, **ids: int) -> ListLinkType:
+        """A link to a list, with how many items of it the caller sees."""
+        return kind(href=self.href(name, **ids), all=total)
+
+
+def found(row: Row[Any] | None) -> Row[Any]:
+    """The row, or the answer that there is nothing."""
+    if row is None:
+        raise NotFound
+    return row

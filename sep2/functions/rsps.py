@@ -1,0 +1,64 @@
+"""Responses to events (2030.5 8.8): each device has one ResponseSet."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.errors import NotFound
+from sep2.functions.request import Made, Request, found
+from sep2.operations.responses import answer
+from sep2.rules.identifiers import derived_mrid
+from sep2.rules.paging import Page
+from sep2.store import access, responses
+
+THE_SET = 1
+
+
+async def list_sets(rq: Request) -> w.ResponseSetList:
+    """The device's one set."""
+    items = [await one_set(rq)][rq.page.start : rq.page.start + rq.page.limit]
+    return w.ResponseSetList(all=1, results=len(items), ResponseSet=items)
+
+
+async def one_set(rq: Request) -> w.ResponseSet:
+    """Where all of a device's answers are."""
+    if rq.ids.get("rsps", THE_SET) != THE_SET:
+        raise NotFound
+    total = (await responses.of_device(rq.db, rq.ids.edev, Page(0, 0))).total
+    return w.ResponseSet(
+        href=rq.href("ResponseSet", rsps=THE_SET),
+        mRID=w.HexBinary(derived_mrid(rq.own.fsa_mrid, "ResponseSet")),
+        ResponseListLink=rq.list_link(w.ResponseListLink, "ResponseList", total, rsps=THE_SET),
+    )
+
+
+async def list_responses(rq: Request) -> w.ResponseList:
+    """What the device answered, latest first."""
+    page = await responses.of_device(rq.db, rq.ids.edev, rq.page)
+    items: list[w.Response] = [_view(row, rq) for row in page.rows]
+    return w.ResponseList(all=page.total, results=len(items), Response=items)
+
+
+async def one_response(rq: Request) -> w.DERControlResponse:
+    """One answer."""
+    return _view(found(await responses.one(rq.db, rq.ids.edev, rq.ids.rsp)), rq)
+
+
+async def respond(rq: Request, body: w.DERControlResponse | w.Response) -> Made:
+    """Store what a device answers to a control that was published to it."""
+    device = await access.manages(rq.db, rq.client, str(body.endDeviceLFDI))
+    response_id = await answer(
+        rq.db, device, mrid=str(body.subject), status=body.status, created=body.createdDateTime, now=rq.now
+    )
+    return Made(rq.href("Response", rsp=response_id))
+
+
+def _view(row: Row[Any], rq: Request) -> w.DERControlResponse:
+    return w.DERControlResponse(
+        href=rq.href("Response", rsp=row.id, rsps=THE_SET),
+        createdDateTime=row.created,
+        endDeviceLFDI=w.HexBinary(row.lfdi),
+        status=row.status,
+        subject=w.HexBinary(row.mrid),
+    )

@@ -1,0 +1,121 @@
+"""Subscriptions (2030.5 8.7): on the EndDevice that stands for the TLS peer, about anything the peer may read."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.errors import BadValue, NotFound, SepError
+from sep2.functions.request import Made, Request, found
+from sep2.operations.subscriptions import NewSubscription, end_subscription, replace_subscription, subscribe
+from sep2.rules import receivers
+from sep2.store import access, subscriptions
+
+
+class NotSubscribable(BadValue):
+    """There is nothing to subscribe to."""
+
+
+class NoConditions(SepError):
+    """Conditional subscriptions are not offered."""
+
+    status = 400
+    reason = 3
+
+
+async def list_subscriptions(rq: Request) -> w.SubscriptionList:
+    """The peer's subscriptions."""
+    _own_entry(rq)
+    page = await subscriptions.of_device(rq.db, rq.ids.edev, rq.page)
+    items = [_view(row, rq) for row in page.rows]
+    return w.SubscriptionList(all=page.total, results=len(items), Subscription=items)
+
+
+async def one_subscription(rq: Request) -> w.Subscription:
+    """One subscription; a client whose subscription ended learns of it here."""
+    _own_entry(rq)
+    return _view(found(await subscriptions.one(rq.db, rq.ids.edev, rq.ids.sub)), rq)
+
+
+async def post_subscription(rq: Request, body: w.Subscription) -> Made:
+    """Subscribe; the same resource and receiver again updates the subscription that is there."""
+    _own_entry(rq)
+    subscription_id, new = await subscribe(rq.db, await _checked(rq, body), rq.now)
+    return Made(rq.href("Subscription", sub=subscription_id), new)
+
+
+async def put_subscription(rq: Request, body: w.Subscription) -> None:
+    """Replace a subscription where it is."""
+    _own_entry(rq)
+    found(await subscriptions.one(rq.db, rq.ids.edev, rq.ids.sub))
+    await replace_subscription(rq.db, rq.ids.sub, await _checked(rq, body))
+
+
+async def delete_subscription(rq: Request) -> None:
+    """End a subscription."""
+    _own_entry(rq)
+    found(await subscriptions.one(rq.db, rq.ids.edev, rq.ids.sub))
+    await end_subscription(rq.db, rq.ids.sub, rq.ids.edev)
+
+
+async def _checked(rq: Request, body: w.Subscription) -> NewSubscription:
+    if body.Condition is not None:
+        raise NoConditions
+    if body.encoding != 0:
+        raise BadValue(f"encoding: {body.encoding} is not 0 (XML)")
+    settings = rq.house.settings.receivers
+    policy = receivers.Policy(
+        hosts=(*settings.hosts, *rq.caller.receiver_hosts.split()),
+        http=settings.http,
+        loopback=settings.loopback,
+        private=settings.private,
+    )
+    receivers.check(body.notificationURI, policy)
+    path = urlsplit(body.subscribedResource).path
+    resource, ids = await _readable(rq, path)
+    return NewSubscription(
+        client_id=rq.client,
+        end_device_id=rq.ids.edev,
+        resource=resource,
+        ids=ids,
+        subscribed_resource=path,
+        notification_uri=body.notificationURI,
+        level=body.level,
+        limit=body.limit,
+        most=rq.house.settings.limits.subscriptions,
+    )
+
+
+async def _readable(rq: Request, path: str) -> tuple[str, dict[str, int]]:
+    """The row of the resource table at a path, and its ids, if the caller may read it and subscribe to it."""
+    located = rq.table.locate(path)
+    if located is None or not rq.subscribable(located[0]):
+        raise NotSubscribable(f"subscribedResource: {path[:80]}")
+    resource, ids = located
+    if not await _sees(rq, ids):
+        raise NotSubscribable(f"subscribedResource: {path[:80]}")
+    return resource, ids
+
+
+async def _sees(rq: Request, ids: dict[str, int]) -> bool:
+    if "derp" in ids:
+        return await access.acting_in(rq.db, rq.caller.lfdi, ids["edev"], group=ids["derp"]) is not None
+    return "edev" not in ids or await access.acting_for(rq.db, rq.caller.lfdi, ids["edev"]) is not None
+
+
+def _own_entry(rq: Request) -> None:
+    """All subscriptions of an aggregator are on its own entry (csip.md ACT-8, ACT-10)."""
+    if rq.own.lfdi != rq.caller.lfdi:
+        raise NotFound
+
+
+def _view(row: Row[Any], rq: Request) -> w.Subscription:
+    return w.Subscription(
+        href=rq.href("Subscription", sub=row.id),
+        subscribedResource=row.subscribed_resource,
+        encoding=row.encoding,
+        level=row.level,
+        limit=row.item_limit,
+        notificationURI=row.notification_uri,
+    )

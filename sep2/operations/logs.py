@@ -1,0 +1,16 @@
+"""Events that devices report."""
+
+from typing import Any
+
+from sep2.store import logs, outbox
+from sep2.store.connection import Connection
+
+
+async def log(db: Connection, device_id: int, *, now: int, **columns: Any) -> tuple[int, bool]:
+    """The id of the event, and whether it was not known before."""
+    known = await logs.same(db, device_id, columns)
+    if known is not None:
+        return known, False
+    event_id = await logs.add(db, end_device_id=device_id, received=now, **columns)
+    await outbox.changed(db, "LogEventList", edev=device_id)
+    return event_id, True

@@ -1,0 +1,51 @@
+"""Who is calling, and whether it may see what it asks for: decided anew for every request, in one statement."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.errors import Forbidden, NotFound
+from sep2.functions.fsa import ALL_GROUPS
+from sep2.functions.request import Caller
+from sep2.resources import Resource, Scope
+from sep2.settings import Utility
+from sep2.store import access
+from sep2.store.connection import Connection
+
+
+class NotYours(Forbidden):
+    """This certificate may not act for that device."""
+
+
+class Nowhere(NotFound):
+    """There is nothing here for this certificate."""
+
+
+async def admitted(
+    db: Connection, lfdi: str, row: Resource, ids: dict[str, int], *, utility: Utility, writes: bool
+) -> tuple[Caller, Row[Any] | None]:
+    """The caller, and the device it acts for where the path names one; refusals hide what exists from readers."""
+    if row.scope is Scope.CALLER:
+        return await _caller(db, lfdi, utility), None
+    group = ids.get("derp", ids.get("fsa", ALL_GROUPS))
+    if row.scope is Scope.PROGRAM and group != ALL_GROUPS:
+        found = await access.acting_in(db, lfdi, ids["edev"], group=group)
+    else:
+        found = await access.acting_for(db, lfdi, ids["edev"])
+    if found is None:
+        raise NotYours if writes else Nowhere
+    return _known(found), found
+
+
+async def _caller(db: Connection, lfdi: str, utility: Utility) -> Caller:
+    found = await access.caller(db, lfdi)
+    if found is not None:
+        return _known(found)
+    if utility.registration == "out-of-band":
+        raise Nowhere
+    return Caller(lfdi, None, "device", w.Profile(utility.profile), "out-of-band")
+
+
+def _known(row: Row[Any]) -> Caller:
+    return Caller(row.client_lfdi, row.client, row.kind, w.Profile(row.profile), row.registration, row.receiver_hosts)

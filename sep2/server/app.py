@@ -1,0 +1,185 @@
+"""The server process: both listeners, the notifier, the sweep and the extensions' workers, until it is told to stop."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from aiohttp import web
+
+from certs import Trust
+from certs.identity import Files
+from certs.tls import client_context, ensure_ccm8, server_context
+from sep2.clock import Clock, SteppedClock, SystemClock
+from sep2.functions.request import House
+from sep2.operations import identifiers, rates
+from sep2.server.front import Front
+from sep2.server.http import Http
+from sep2.server.notify import Notifier
+from sep2.server.sweep import Sweep
+from sep2.settings import Settings
+from sep2.store import deliveries, marks, open_database, outbox
+from sep2.store.database import Database
+
+log = logging.getLogger("sep2")
+
+CLOCK_MARK = "clock"
+HANDSHAKE_S = 10
+
+
+class State:
+    """What runs in this process; the operator API and the extensions' workers are given it."""
+
+    def __init__(self, settings: Settings, db: Database, clock: Clock) -> None:
+        self.settings = settings
+        self.db = db
+        self.clock = clock
+        self.house = House(settings)
+        self.front = Front(db, clock, self.house)
+        self.sweep = Sweep(db, clock)
+        self.reached: dict[str, int] = {}
+        """The time up to which each of the extensions' workers has done what was due."""
+        trust, files = trust_of(settings), files_of(settings)
+        self.trust = trust
+        self.tls = server_context(files, trust, more_suites=settings.tls.more_suites)
+        outgoing = client_context(files, trust, more_suites=settings.tls.more_suites)
+        if settings.receivers.public_authorities:
+            outgoing.load_default_certs()
+        self.notifier = Notifier(self.front, db, clock, tls=outgoing, origin=origin(settings))
+
+    def wake(self) -> None:
+        """Have the background work look at what changed."""
+        self.db.wake()
+
+    async def refresh(self) -> None:
+        """Take over what operators set while the server runs."""
+        async with self.db.read() as db:
+            found = await marks.starting_with(db, rates.POLL_RATE)
+        self.house.poll_rates = {name: int(seconds) for name, seconds in found.items()}
+
+    async def settled(self) -> bool:
+        """Whether all that the present time asks for is done and told to those who could be reached."""
+        now = self.clock.now()
+        if self.sweep.reached < now or any(at < now for at in self.reached.values()) or self.notifier.busy:
+            return False
+        async with self.db.read() as db:
+            soonest = await deliveries.next_due(db)
+            return not await outbox.waits(db) and (soonest is None or soonest > now)
+
+
+def origin(settings: Settings) -> str:
+    """What absolute URIs of this server begin with."""
+    return f"https://{settings.listen.host}:{settings.listen.port}"
+
+
+def files_of(settings: Settings) -> Files:
+    """The server's own certificate and key."""
+    return Files(settings.tls.certificate, settings.tls.key)
+
+
+def trust_of(settings: Settings) -> Trust:
+    """The roots that clients and receivers may come from; certificates for tests never get into production."""
+    tests = settings.mode != "production"
+    return Trust.read(settings.tls.authorities, settings.tls.lenient_authorities, tests=tests)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    workers: Sequence[Callable[[State], Awaitable[None]]] = (),
+    operator_app: Callable[[State], web.Application] | None = None,
+) -> AsyncIterator[State]:
+    """A server that listens and works while the block runs."""
+    ensure_ccm8(files_of(settings))
+    db = await open_database(settings.database.url)
+    try:
+        async with db.write() as writing:
+            await identifiers.set_pen(writing, settings.pen)
+        state = State(settings, db, clock or await _clock(settings, db))
+        await state.refresh()
+        await state.sweep.once()
+        async with contextlib.AsyncExitStack() as stack:
+            await _listen(state, stack)
+            if operator_app is not None:
+                await _listen_to_operators(operator_app(state), settings, stack)
+            work = [state.notifier.run(), state.sweep.run(), *(worker(state) for worker in workers)]
+            await stack.enter_async_context(_background(work))
+            yield state
+    finally:
+        await db.close()
+
+
+async def run(
+    settings: Settings,
+    *,
+    workers: Sequence[Callable[[State], Awaitable[None]]] = (),
+    operator_app: Callable[[State], web.Application] | None = None,
+    ready: Callable[[State], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(settings, workers=workers, operator_app=operator_app) as state:
+        # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
+        gc.collect()
+        gc.freeze()
+        ready(state)
+        await stop.wait()
+        log.info("stopping")
+
+
+async def _clock(settings: Settings, db: Database) -> Clock:
+    """The clock that the settings name; a paced one goes on where it was."""
+    if settings.clock == "system":
+        return SystemClock()
+    async with db.read() as reading:
+        return SteppedClock(int(await marks.value(reading, CLOCK_MARK) or 0))
+
+
+async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
+    http = Http(state.front, state.trust, state.settings.limits)
+    stack.push_async_callback(http.shutdown, 2.0)
+    listen = state.settings.listen
+    server = await asyncio.get_running_loop().create_server(
+        http, listen.host, listen.port, ssl=state.tls, ssl_handshake_timeout=HANDSHAKE_S, backlog=1024
+    )
+    stack.push_async_callback(_close, server)
+    log.info("2030.5 clients: %s", origin(state.settings))
+
+
+async def _close(server: asyncio.Server) -> None:
+    server.close()
+
+
+async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, settings.operator.host, settings.operator.port).start()
+    log.info("operators: http://%s:%d", settings.operator.host, settings.operator.port)
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Sequence[Awaitable[None]]) -> AsyncIterator[None]:
+    """Work that goes on beside the block and ends with it; what fails is logged, and the server stays up."""
+    tasks = [asyncio.ensure_future(_logged(one)) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _logged(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("background work ended")

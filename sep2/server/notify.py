@@ -1,0 +1,185 @@
+"""The notifier: what changed becomes deliveries, and each is the GET again, as the subscriber (2030.5 8.7)."""
+
+import asyncio
+import json
+import logging
+import random
+import ssl
+from typing import Any
+
+import aiohttp
+from sqlalchemy import Row
+
+from sep2 import wire as w
+from sep2.clock import Clock
+from sep2.errors import Forbidden, NotFound, SepError
+from sep2.resources import TABLE
+from sep2.rules import media, receivers
+from sep2.server.fanout import subscribers
+from sep2.server.front import Front
+from sep2.settings import Receivers
+from sep2.store import deliveries, outbox, subscriptions
+from sep2.store.database import Database
+
+log = logging.getLogger("sep2.notify")
+
+CHANGES_AT_ONCE = 500
+LONGEST_SLEEP_S = 5.0
+PER_RECEIVER = 8
+"""Connections to one receiver at a time."""
+ENDED_BY_RECEIVER = frozenset({400, 404, 410})
+GONE = 4
+"""Notification.status: the subscribed resource no longer exists for the subscriber."""
+
+
+class Notifier:
+    """Tells subscribers; at most one notification per subscription is under way, and it carries the newest state."""
+
+    def __init__(self, front: Front, db: Database, clock: Clock, *, tls: ssl.SSLContext, origin: str) -> None:
+        self._front = front
+        self._db = db
+        self._clock = clock
+        self._tls = tls
+        self._origin = origin
+        self._settings: Receivers = front.house.settings.receivers
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(self._settings.at_once)
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
+
+    @property
+    def busy(self) -> bool:
+        """Whether a notification is under way."""
+        return bool(self._under_way)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0, limit_per_host=PER_RECEIVER, keepalive_timeout=60)
+        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+            try:
+                while True:
+                    await self._round(session)
+            finally:
+                for task in self._under_way.values():
+                    task.cancel()
+
+    async def _round(self, session: aiohttp.ClientSession) -> None:
+        try:
+            while await self._fan_out():
+                pass
+            wait = await self._start_due(session)
+        except SepError as problem:
+            log.warning("notifications wait: %s", problem)
+            wait = 1.0
+        await self._db.wait_for_changes(wait)
+
+    async def _fan_out(self) -> bool:
+        """Turn changes into deliveries, in one transaction; whether there may be more."""
+        async with self._db.read() as db:
+            if not await outbox.waits(db):
+                return False
+        now = self._clock.now()
+        async with self._db.write() as db:
+            changes = await outbox.take(db, CHANGES_AT_ONCE)
+            told: set[int] = set()
+            for change in changes:
+                told |= await subscribers(db, TABLE, change)
+            await deliveries.put(db, sorted(told), now)
+        return len(changes) == CHANGES_AT_ONCE
+
+    async def _start_due(self, session: aiohttp.ClientSession) -> float:
+        """Start what is due and not under way; seconds until the next look."""
+        now = self._clock.now()
+        async with self._db.read() as db:
+            due = await deliveries.due(db, now, self._settings.at_once * 4)
+            soonest = await deliveries.next_due(db)
+        for row in due:
+            if row.subscription_id not in self._under_way:
+                self._start(row, session)
+        if soonest is None:
+            return LONGEST_SLEEP_S
+        return min(LONGEST_SLEEP_S, max(0.02, soonest - now))
+
+    def _start(self, row: Row[Any], session: aiohttp.ClientSession) -> None:
+        task = asyncio.create_task(self._attempt(row, session))
+        self._under_way[row.subscription_id] = task
+        task.add_done_callback(lambda _: self._finished(row.subscription_id))
+
+    def _finished(self, subscription_id: int) -> None:
+        del self._under_way[subscription_id]
+        self._db.wake()
+
+    async def _attempt(self, row: Row[Any], session: aiohttp.ClientSession) -> None:
+        async with self._free:
+            try:
+                await self._deliver(row, session)
+            except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+                await self._postpone(row, f"{type(problem).__name__}: {problem}")
+            except SepError as problem:
+                await self._postpone(row, str(problem))
+            except Exception as problem:
+                log.exception("a notification failed")
+                await self._postpone(row, repr(problem))
+
+    async def _deliver(self, row: Row[Any], session: aiohttp.ClientSession) -> None:
+        async with self._db.read() as db:
+            subscription = await subscriptions.with_client(db, row.subscription_id)
+        if subscription is None:
+            return
+        receivers.check(subscription.notification_uri, self._policy(subscription))
+        body, status = await self._notification(subscription)
+        headers = {"Content-Type": media.XML, "Accept": media.XML}
+        uri = subscription.notification_uri
+        async with session.post(uri, data=body, headers=headers, allow_redirects=False) as answer:
+            await self._settle(row, status, answer.status)
+
+    async def _settle(self, row: Row[Any], status: int, answered: int) -> None:
+        """What the receiver's answer means: told, told for the last time, or to be tried again."""
+        ended = status != 0 or answered in ENDED_BY_RECEIVER
+        if not ended and answered // 100 != 2:
+            await self._postpone(row, f"HTTP {answered}")
+            return
+        async with self._db.write() as db:
+            if ended:
+                await subscriptions.remove(db, row.subscription_id)
+            else:
+                await deliveries.done(db, row.subscription_id, row.edition)
+
+    async def _notification(self, subscription: Row[Any]) -> tuple[bytes, int]:
+        """The body, and its status; the right to read is looked at again every time."""
+        resource, status, profile = None, 0, w.Profile.CSIP
+        ids = json.loads(subscription.ids)
+        try:
+            resource, profile = await self._front.represent(
+                subscription.client_lfdi, subscription.resource, ids, subscription.item_limit
+            )
+        except (NotFound, Forbidden):
+            status = GONE
+        if subscription.item_limit == 0 and not hasattr(resource, "results"):
+            resource = None
+        mine = TABLE.href("Subscription", {"edev": subscription.end_device_id, "sub": subscription.id})
+        notification = w.Notification(
+            subscribedResource=subscription.subscribed_resource,
+            Resource=resource,
+            status=status,
+            subscriptionURI=f"{self._origin}{mine}",
+        )
+        return w.encode(notification, profile), status
+
+    async def _postpone(self, row: Row[Any], error: str) -> None:
+        """Try again later, a little later each time, until the utility's patience ends; an operator sees the rest."""
+        now = self._clock.now()
+        first, longest = self._settings.first_retry_s, self._settings.longest_retry_s
+        delay = min(longest, first * 2 ** min(row.attempts, 20)) * self._jitter.uniform(0.8, 1.2)
+        dead = now - row.since >= self._settings.give_up_s
+        log.warning("subscription %d was not told (attempt %d): %s", row.subscription_id, row.attempts + 1, error)
+        async with self._db.write() as db:
+            await deliveries.postpone(db, row.subscription_id, now + max(1, round(delay)), error[:200], dead=dead)
+
+    def _policy(self, subscription: Row[Any]) -> receivers.Policy:
+        return receivers.Policy(
+            hosts=(*self._settings.hosts, *subscription.receiver_hosts.split()),
+            http=self._settings.http,
+            loopback=self._settings.loopback,
+            private=self._settings.private,
+        )
