@@ -8,7 +8,6 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from certs.hardware import HardwareModule
@@ -134,9 +133,7 @@ def _as_authority(
 
 def _key_id(key: ec.EllipticCurvePrivateKey) -> x509.SubjectKeyIdentifier:
     """Eight octets: 0100 and the last 60 bits of the key's SHA-1 (RFC 5280 4.2.1.2, second method)."""
-    digest = hashes.Hash(hashes.SHA1())  # noqa: S303  a name for the key, not a proof of anything
-    digest.update(key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
-    last = digest.finalize()[-8:]
+    last = x509.SubjectKeyIdentifier.from_public_key(key.public_key()).digest[-8:]
     return x509.SubjectKeyIdentifier(bytes((0x40 | last[0] & 0x0F, *last[1:])))
 
 

@@ -21,7 +21,7 @@ app = typer.Typer(
     "Client and server both show a certificate. The SHA-256 of a client's certificate gives its LFDI (the first 160 "
     "bits) and its SFDI (36 bits and a check digit, for people to read out); registering a device means telling the "
     "server this number. A new certificate is therefore a new device.\n\n"
-    "A hierarchy has a root (SERCA), usually an issuing CA under it (MICA), and devices, aggregators and servers below.",
+    "A hierarchy has a root (SERCA), usually an issuing CA (MICA) under it, then devices, aggregators and servers.",
     no_args_is_help=True,
 )
 
