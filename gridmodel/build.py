@@ -18,13 +18,14 @@ SUPPLY_NODE = "supply"
 
 
 def network(equipment: Equipment) -> Network:
-    """The feeder in arrays; elements that are open at both ends or name unknown nodes must have been removed."""
+    """The feeder in arrays. A line with an open end carries nothing and is left out (its charging is neglected)."""
     nodes = (*equipment.nodes, *_supply_node(equipment))
     index = {node.id: k for k, node in enumerate(nodes)}
     terminals = Terminals([node.phases for node in nodes])
     blocks = _Blocks(index, terminals)
     for line in equipment.lines:
-        blocks.add_line(line)
+        if all(line.closed):
+            blocks.add_line(line)
     for transformer in equipment.transformers:
         blocks.add_transformer(transformer)
     source_node = blocks.add_supply(equipment.supply)
