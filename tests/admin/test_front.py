@@ -1,0 +1,148 @@
+"""What every route has in common: token, audit log, errors, and its description."""
+
+import io
+from typing import Any
+
+import msgspec
+
+from sep2.admin.table import TABLE
+from tests.admin.conftest import NOW, TOKEN, Operator
+
+BODIES: dict[str, dict[str, Any]] = {
+    "register_client": {"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
+    "change_client": {"enabled": True},
+    "add_connection": {"connection_id": "NMI9", "description": "", "firm_import_w": 1, "firm_export_w": 1},
+    "add_device": {
+        **{"lfdi": "D9" * 20, "client": "Sunny", "name": "n", "profile": "csip", "connection_id": None},
+        **{"holds_net_limit": True, "pin": 111115, "post_rate": 60, "device_category": 1},
+    },
+    "create_group": {"name": "g", "level": "NT", "primacy": 1, "description": ""},
+    "set_primacy": {"primacy": 1},
+    "assign": {"devices": ["D1D1"]},
+    "set_default": {"limits": {"export_w": 1}, "modes": {}, "set_grad_w": 1, "set_soft_grad_w": 1},
+    "issue_controls": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
+    "cancel_control": {"reason": "", "randomized": False},
+    "set_poll_rate": {"seconds": 60},
+    "set_clock": {"now": NOW},
+}
+CONTROL = {
+    **{"start": NOW, "duration": 60, "limits": {"export_w": 1, "import_w": 1, "gen_w": 1, "load_w": 1}, "modes": {}},
+    **{"ramp_tms": 1, "randomize_start": 1, "randomize_duration": 1, "device_category": 1, "description": ""},
+}
+NASTY: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    2**31,
+    2**63,
+    2**200,
+    1e308,
+    0.5,
+    "",
+    "\0",
+    "\x1b",
+    "é" * 33,
+    "x" * 10_000,
+    [],
+    {},
+]
+NASTY_IDS = ["%00", "%0a", "%", "_", "%2e%2e", "x" * 3000, "%F0%9D%9F%98", "-1", "9" * 30, "null", "%ff%fe"]
+
+
+async def test_nobody_gets_in_without_the_token(operator: Operator) -> None:
+    for shown in ("", "Bearer", f"Basic {TOKEN}", "Bearer wrong", f"Bearer {TOKEN}x", "Bearer \xe9"):
+        for path in ("/status", "/openapi.json", "/nothing-here"):
+            status, refused = await operator.ask("GET", path, headers={"Authorization": shown})
+            assert (status, refused["code"]) == (401, "unauthorized"), shown
+
+
+async def test_refusals_are_json(operator: Operator) -> None:
+    assert (await operator.ask("GET", "/nothing-here"))[0] == 404
+    status, refused = await operator.ask("PATCH", "/status")
+    assert (status, refused["code"]) == (405, "method_not_allowed")
+    status, refused = await operator.ask("POST", "/clients", {"name": "x", "lfdi": "short"})
+    assert (status, refused["code"], refused["field"]) == (400, "wrong_body", "lfdi")
+    status, refused = await operator.ask("POST", "/clients", {"name": "x", "lfdi": "A" * 40, "colour": "red"})
+    assert (status, refused["code"]) == (400, "wrong_body")
+    assert "colour" in refused["message"]
+    status, refused = await operator.ask("POST", "/clients", data=b"{")
+    assert (status, refused["code"]) == (400, "wrong_body")
+    status, refused = await operator.ask("POST", "/clients", data=io.BytesIO(b"x" * 9_000_000))
+    assert status == 413
+
+
+async def test_every_change_is_audited_with_its_operator_and_no_refusal_is(operator: Operator) -> None:
+    body = {"name": "Sunny", "lfdi": "A" * 40}
+    assert (await operator.ask("POST", "/clients", body, headers={"X-Operator": "maria\t"}))[0] == 200
+    assert (await operator.ask("POST", "/clients", body))[0] == 409
+    (entry,) = (await operator.get("/audit"))["items"]
+    assert (entry["at"], entry["operator"], entry["verb"]) == (NOW, "maria", "register_client")
+    assert (entry["detail"]["asked"]["name"], entry["detail"]["answered"]["lfdi"]) == ("Sunny", "A" * 40)
+    assert operator.house.woken == 1
+
+
+def test_every_change_has_a_body_here() -> None:
+    changes = {route.verb for route in TABLE if route.changes}
+    bodiless = {"remove_device", "unassign", "replay_delivery", "clear_alarm"}
+    assert changes == BODIES.keys() | bodiless
+
+
+async def test_no_bad_body_is_the_servers_fault(street: Operator) -> None:
+    tried = 0
+    for method, path, good in _changes():
+        for bad in _spoilt(good):
+            status, said = await street.ask(method, path, data=msgspec.json.encode(bad))
+            assert status < 500, (method, path, bad, said)
+            tried += 1
+    assert tried > 500
+
+
+def _changes() -> list[tuple[str, str, dict[str, Any]]]:
+    ids = {"{client}": "Sunny", "{device}": "D1D1", "{group}": "connection%20NMI1", "{control}": "latest"}
+    ids |= {"{resource}": "Time", "{subscription}": "1", "{alarm}": "1"}
+    found = []
+    for route in TABLE:
+        path = route.path
+        for name, value in ids.items():
+            path = path.replace(name, value)
+        if route.verb in BODIES:
+            found.append((route.method, path, BODIES[route.verb]))
+    return found
+
+
+def _spoilt(good: dict[str, Any]) -> list[dict[str, Any]]:
+    bad = [good | {name: value} for name in good for value in NASTY]
+    if "controls" in good:
+        bad += [good | {"controls": [CONTROL | {name: value}]} for name in CONTROL for value in NASTY]
+        bad += [good | {"controls": [CONTROL | {"modes": {"opModConnect": value}}]} for value in NASTY]
+    return bad
+
+
+async def test_no_bad_id_is_the_servers_fault(street: Operator) -> None:
+    for route in TABLE:
+        if "{" not in route.path:
+            continue
+        for nasty in NASTY_IDS:
+            path = "/".join(nasty if part.startswith("{") else part for part in route.path.split("/"))
+            body = msgspec.json.encode(BODIES[route.verb]) if route.verb in BODIES else None
+            status, said = await street.ask(route.method, path, data=body)
+            assert 400 <= status < 500, (route.method, path, said)
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=x", "limit=-1", "limit=1001", "start=99999999999", "colour=red", "over=maybe"]
+)
+async def test_a_query_that_is_not_understood_is_refused(operator: Operator, query: str) -> None:
+    status, refused = await operator.ask("GET", f"/controls?{query}")
+    assert (status, refused["code"]) == (400, "wrong_body")
+
+
+async def test_the_description_names_every_route_and_every_type_it_uses(operator: Operator) -> None:
+    said = await operator.get("/openapi.json")
+    described = {(method.upper(), path) for path, methods in said["paths"].items() for method in methods}
+    assert described == {(route.method, route.path) for route in TABLE}
+    text = msgspec.json.encode(said).decode()
+    used = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert used <= said["components"]["schemas"].keys()
+    assert said["paths"]["/clients"]["post"]["operationId"] == "register_client"

@@ -1,0 +1,90 @@
+"""Subscriptions, poll rates, alarms, status and the clock through the operator API."""
+
+from dataclasses import replace
+
+from aiohttp.test_utils import TestClient, TestServer
+
+from sep2.admin.app import make
+from sep2.admin.oversight import CLOCK_MARK
+from sep2.clock import SystemClock
+from sep2.settings import Settings
+from sep2.store import alarms, deliveries, devices, marks, subscriptions
+from tests.admin.conftest import NOW, House, Operator
+
+
+async def subscribe(house: House, receiver: str) -> int:
+    async with house.db.write() as db:
+        own = await devices.by_lfdi(db, "A" * 40)
+        assert own is not None
+        return await subscriptions.add(
+            db,
+            client_id=own.client_id,
+            end_device_id=own.id,
+            resource="EndDeviceList",
+            ids="{}",
+            subscribed_resource="/edev",
+            notification_uri=receiver,
+            encoding=0,
+            level="+S1",
+            item_limit=1,
+            created=NOW,
+        )
+
+
+async def test_a_dead_notification_is_seen_and_replayed(street: Operator) -> None:
+    quiet, failing = [await subscribe(street.house, f"https://h/{i}") for i in range(2)]
+    async with street.house.db.write() as db:
+        await deliveries.put(db, [failing], NOW)
+        await deliveries.postpone(db, failing, NOW + 10, "connection refused", dead=True)
+    assert (await street.get("/subscriptions"))["total"] == 2
+    assert (await street.get("/subscriptions", waiting="true"))["total"] == 0
+    (dead,) = (await street.get("/subscriptions", dead="true"))["items"]
+    assert (dead["id"], dead["error"], dead["client"]) == (failing, "connection refused", "Sunny")
+    assert (await street.get("/status"))["dead"] == 1
+    await street.change("POST", f"/subscriptions/{failing}/replay")
+    (waiting,) = (await street.get("/subscriptions", waiting="true"))["items"]
+    assert (waiting["id"], waiting["due"], waiting["attempts"]) == (failing, NOW, 0)
+    status, refused = await street.ask("POST", f"/subscriptions/{quiet}/replay")
+    assert (status, refused["code"]) == (404, "nothing_waits")
+
+
+async def test_a_poll_rate_is_the_settings_until_it_is_changed(operator: Operator) -> None:
+    async def rate() -> int:
+        rates = {rate["resource"]: rate["seconds"] for rate in await operator.get("/poll-rates")}
+        return int(rates["DERProgramList"])
+
+    assert await rate() == operator.house.settings.utility.poll_rate_of("DERProgramList")
+    await operator.change("PUT", "/poll-rates/DERProgramList", {"seconds": 61})
+    assert await rate() == 61
+    status, refused = await operator.ask("PUT", "/poll-rates/DERControlList", {"seconds": 60})
+    assert (status, refused["code"]) == (404, "not_polled")
+
+
+async def test_an_alarm_stands_until_it_is_cleared(operator: Operator) -> None:
+    async with operator.house.db.write() as db:
+        await alarms.raise_one(db, "over_limit", "D1", now=NOW, detail="by 300 W")
+    (alarm,) = (await operator.get("/alarms"))["items"]
+    assert (await operator.get("/status"))["alarms"] == 1
+    await operator.change("POST", f"/alarms/{alarm['id']}/clear")
+    assert (await operator.get("/alarms"))["total"] == 0
+    (cleared,) = (await operator.get("/alarms", cleared="true"))["items"]
+    assert cleared["cleared"] == NOW
+    assert (await operator.ask("POST", f"/alarms/{alarm['id']}/clear"))[0] == 404
+
+
+async def test_a_paced_clock_is_moved_forward_only_and_remembered(operator: Operator) -> None:
+    await operator.change("PUT", "/clock", {"now": NOW + 60})
+    assert (await operator.get("/status"))["now"] == NOW + 60
+    async with operator.house.db.read() as db:
+        assert await marks.value(db, CLOCK_MARK) == str(NOW + 60)
+    assert (await operator.ask("PUT", "/clock", {"now": NOW}))[1]["code"] == "clock_goes_back"
+    await operator.change("PUT", "/clock", {"now": NOW + 90}, dry_run="true")
+    assert (await operator.get("/status"))["now"] == NOW + 60
+
+
+async def test_the_systems_clock_is_not_moved(house: House) -> None:
+    settings: Settings = house.settings
+    state = replace(house, settings=settings, clock=SystemClock())  # type: ignore[arg-type]
+    async with TestClient(TestServer(make(state))) as http:
+        status, refused = await Operator(http, state).ask("PUT", "/clock", {"now": 2**33})
+    assert (status, refused["code"]) == (409, "clock_runs")

@@ -1,0 +1,91 @@
+"""Clients, devices, connections and groups through the operator API."""
+
+from tests.admin.conftest import NOW, Operator
+
+
+async def test_an_aggregator_gets_an_end_device_of_its_own(operator: Operator) -> None:
+    made = await operator.change("POST", "/clients", {"name": "Sunny", "lfdi": "ab" * 20, "receiver_hosts": ["h:1"]})
+    assert made["lfdi"] == "AB" * 20
+    assert (made["kind"], made["profile"], made["devices"]) == ("aggregator", "csip-aus-1.2", 1)
+    assert made["receiver_hosts"] == ["h:1"]
+    assert await operator.get("/clients/Sunny") == made
+    assert (await operator.get("/devices", client="Sunny"))["items"][0]["lfdi"] == made["lfdi"]
+
+
+async def test_a_device_without_a_client_is_its_own(street: Operator) -> None:
+    shown = await street.get("/devices/D2D2")
+    assert shown["client_lfdi"] == shown["lfdi"]
+    assert (await street.get("/clients/gateway"))["kind"] == "device"
+
+
+async def test_a_managed_device_is_given_an_lfdi_that_ends_in_its_clients_pen(operator: Operator) -> None:
+    await operator.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40, "pen": 4711})
+    made = await operator.change("POST", "/devices", {"client": "Sunny"})
+    assert made["lfdi"].endswith("00004711")
+
+
+async def test_an_unregistered_connection_leaves_no_client_behind(operator: Operator) -> None:
+    status, refused = await operator.ask("POST", "/devices", {"lfdi": "B" * 40, "connection_id": "nowhere"})
+    assert (status, refused["code"]) == (400, "bad_device")
+    assert (await operator.get("/clients"))["total"] == 0
+
+
+async def test_a_second_net_limit_holder_is_refused(street: Operator) -> None:
+    body = {"client": "Sunny", "connection_id": "NMI1"}
+    status, refused = await street.ask("POST", "/devices", body)
+    assert (status, refused["code"]) == (409, "connection_taken")
+    assert (await street.change("POST", "/devices", body | {"holds_net_limit": False}))["connection_id"] == "NMI1"
+    assert (await street.get("/connections/NMI1"))["device"] == "D1" * 20
+
+
+async def test_a_removed_device_is_gone(street: Operator) -> None:
+    await street.change("DELETE", "/devices/D1D1")
+    status, refused = await street.ask("GET", f"/devices/{'D1' * 20}")
+    assert (status, refused["code"]) == (404, "unknown_device")
+    assert (await street.get("/connections/NMI1"))["device"] is None
+
+
+async def test_a_blocked_client_is_shown_as_such(street: Operator) -> None:
+    assert (await street.change("PUT", "/clients/Sunny", {"enabled": False}))["enabled"] is False
+    assert (await street.change("PUT", "/clients/Sunny", {"enabled": True}))["enabled"] is True
+
+
+async def test_a_group_is_made_filled_reordered_and_emptied(street: Operator) -> None:
+    made = await street.change("POST", "/groups", {"name": "feeder 7/b", "level": "FD", "primacy": 7})
+    assert (made["devices"], made["created"]) == (0, NOW)
+    path = "/groups/feeder%207%2Fb"
+    assert (await street.change("POST", f"{path}/devices", {"devices": ["D1D1", "D2D2"]}))["devices"] == 2
+    assert (await street.get("/devices", group="feeder 7/b"))["total"] == 2
+    assert (await street.change("PUT", path, {"primacy": 3}))["primacy"] == 3
+    assert [group["group"] for group in (await street.get("/devices/D1D1"))["groups"]] == [
+        "feeder 7/b",
+        "connection NMI1",
+    ]
+    assert (await street.change("DELETE", f"{path}/devices/D1D1"))["devices"] == 1
+
+
+async def test_assigning_is_all_or_nothing(street: Operator) -> None:
+    await street.change("POST", "/groups", {"name": "all", "primacy": 7})
+    status, _ = await street.ask("POST", "/groups/all/devices", {"devices": ["D1D1", "EEEE"]})
+    assert status == 404
+    assert (await street.get("/groups/all"))["devices"] == 0
+
+
+async def test_a_device_is_found_by_the_beginning_of_its_lfdi(street: Operator) -> None:
+    for start, status in (("AAAA", 200), ("aaaaa", 200), ("D", 404), ("ZZZZ", 404), ("%25", 404)):
+        answered, said = await street.ask("GET", f"/devices/{start}")
+        assert (answered, said.get("code")) == (status, None if status == 200 else "unknown_device"), start
+
+
+async def test_a_beginning_that_fits_two_is_refused(street: Operator) -> None:
+    await street.change("POST", "/devices", {"client": "Sunny", "lfdi": "D1" * 19 + "D2"})
+    status, refused = await street.ask("GET", "/devices/D1D1")
+    assert (status, refused["code"]) == (409, "ambiguous")
+
+
+async def test_lists_are_paged(street: Operator) -> None:
+    first = await street.get("/devices", limit="2")
+    rest = await street.get("/devices", start="2", limit="2")
+    assert first["total"] == rest["total"] == 3
+    assert len(first["items"]) == 2
+    assert [device["lfdi"] for device in first["items"] + rest["items"]] == ["A" * 40, "D1" * 20, "D2" * 20]
