@@ -23,15 +23,17 @@ Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 Allocate = Callable[[Packing], Array]
 
-MAX_ROUNDS = 12
+MAX_ROUNDS = 20
 LARGEST_GAIN = 2.0
 """rows that stay inside their limit at all capacities with twice their linear rise are left out"""
 COVERED, COVERED_IN_AUDIT = 0.85, 0.9995
 """a corner speaks for a row when it reaches this part of the row's own worst linear rise"""
 FIRST_ERROR = 1.5
 """prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
-SETTLED = 0.7
-"""a step has settled when no prediction was wrong by more than this part of the margin"""
+SETTLED = 0.3
+"""a step may settle when no corner exceeds its aim by more than this part of the margin"""
+EXACT, EXACT_ROUNDS = 10.0, 5
+"""and, in the first rounds, when predictions are within so many times that; later rounds only tighten"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,11 @@ class Fit:
     rounds: int = 0
     solves: int = 0
     error: Array = field(default_factory=lambda: np.zeros(0))
-    """(T,) latest largest error of a prediction, in units of slack"""
+    """(T,) latest largest error of a prediction near a limit, in units of slack"""
+    worst_error: Array = field(default_factory=lambda: np.zeros(0))
+    """(T,) largest error of any prediction so far"""
+    measured: Mask = field(default_factory=lambda: np.zeros((0, 0), dtype=bool))
+    """(T, R) rows whose gain was measured"""
     shrunk: int = 0
     """steps that had to be scaled down because the rounds did not settle"""
 
@@ -119,6 +125,7 @@ def fit(feeder: Watched, rows: Rows, base: Base, *, limits: tuple[Array, Array],
         feeder, base, rows.keep(relevant), limits[0][:, relevant], limits[1][:, relevant], at_rest[:, relevant],
         np.ones((len(p), int(relevant.sum()))), base.lo_w, base.hi_w,
         np.zeros((len(p), int(relevant.sum())), dtype=bool), solves=len(p), error=np.full(len(p), FIRST_ERROR),
+        worst_error=np.full(len(p), FIRST_ERROR), measured=np.zeros((len(p), int(relevant.sum())), dtype=bool),
     )  # fmt: skip
     todo = np.arange(len(p))
     while len(todo) and state.rounds < MAX_ROUNDS and state.rows.count:
@@ -150,14 +157,18 @@ def _allocate(state: Fit, allocate: Allocate, todo: Index) -> None:
 
 def _measure(state: Fit, todo: Index) -> Index:
     """Corrects the gains at the corners that matter; gives the steps that have not settled."""
-    tolerance = SETTLED * _margin(state)[todo]
-    error = _probe(state, todo, COVERED)
-    settled = error <= tolerance
+    settled = _fine(state, todo, _probe(state, todo, COVERED))
     if settled.any():
         # Once more, and closer: every row within reach of the largest error measured so far, at its own worst corner.
-        error[settled] = _probe(state, todo[settled], COVERED_IN_AUDIT)
-        settled &= error <= tolerance
+        settled[settled] = _fine(state, todo[settled], _probe(state, todo[settled], COVERED_IN_AUDIT))
     return todo[~settled]
+
+
+def _fine(state: Fit, steps: Index, over: Array) -> Mask:
+    """Which steps are inside at every corner, and while there is time also not needlessly tight."""
+    tolerance = SETTLED * _margin(state)[steps]
+    exact = state.error[steps] <= EXACT * tolerance
+    return np.asarray((over <= tolerance) & (exact | (state.rounds > EXACT_ROUNDS)))
 
 
 def _margin(state: Fit) -> Array:
@@ -166,11 +177,11 @@ def _margin(state: Fit) -> Array:
 
 
 def _probe(state: Fit, steps: Index, covered: float) -> Array:
-    """(T',) largest wrong prediction at the corners of all rows near their limit; the gains are corrected by it."""
+    """(T',) largest excess over the aim, in units of slack, at the corners of all rows near their limit."""
     probes = _corners(state, steps, covered)
-    found = np.zeros(len(steps))
     if not probes:
-        return found
+        state.error[steps] = 0.0
+        return np.full(len(steps), -np.inf)
     at = np.concatenate([p[0] for p in probes])
     away = np.concatenate([p[1] for p in probes])
     p, q = state.feeder.spread(state.base.p_w[at]) + away, state.feeder.spread(state.base.q_var[at])
@@ -184,32 +195,40 @@ def _probe(state: Fit, steps: Index, covered: float) -> Array:
 
 
 def _correct(state: Fit, steps: Index, sizes: list[int], measured: tuple[Index, Array, Array]) -> Array:
-    """Takes for each row the corner that strains it most, and sets its gain from what was measured there."""
+    """Sets each row's gain from the corner that strains it most; gives the largest excess over the aim per step."""
     at, values, rise = measured
     position = np.searchsorted(steps, at)
     worst = state.rise(state.lo_w[steps], state.hi_w[steps], steps)
-    best = np.zeros_like(worst)
-    gain = state.gain[steps].copy()
-    error = np.zeros_like(worst)
+    best, error, over = np.zeros_like(worst), np.zeros_like(worst), np.full(len(steps), -np.inf)
+    gain, least = state.gain[steps].copy(), np.zeros_like(worst)
+    found = np.zeros(len(steps))
+    margin = _margin(state)[steps][:, None]
     start = 0
     for size in sizes:
-        part = slice(start, start + size)
+        k, t = position[start : start + size], at[start : start + size]
+        value, up = values[start : start + size], rise[start : start + size]
         start += size
-        k, t = position[part], at[part]
-        rest, scale = state.at_rest[t], state.scale
-        speaks = (rise[part] >= COVERED * worst[k]) & (rise[part] > best[k]) & (rise[part] > 1e-3 * scale)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            new = np.clip((values[part] - rest) / rise[part], 0.2, 2.0 * state.gain[t])
-        wrong = np.abs(values[part] - rest - state.gain[t] * rise[part]) / scale
+        moved, counts = value - state.at_rest[t], ~state.breached[t]
+        excess = np.where(counts, (value - state.aim[t]) / state.scale, -np.inf)
+        over[k] = np.maximum(over[k], excess.max(axis=1, initial=-np.inf))
+        speaks = (up >= COVERED * worst[k]) & (up > best[k]) & (up > 1e-3 * state.scale)
+        wrong = np.abs(moved - state.gain[t] * up) / state.scale
         # What is far from its limit may be predicted badly; what is predicted badly and near must be looked at again.
-        near = (state.aim[t] - values[part]) / scale < 2.0 * _margin(state)[t][:, None] + wrong
-        best[k] = np.where(speaks, rise[part], best[k])
-        gain[k] = np.where(speaks, new, gain[k])
-        error[k] = np.where(speaks & near & ~state.breached[t], wrong, np.where(speaks, 0.0, error[k]))
-    state.gain[steps] = gain
-    found = error.max(axis=1, initial=0.0)
-    state.error[steps] = found
-    return np.asarray(found)
+        near = counts & (excess > -2.0 * margin[k] - wrong)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain[k] = np.where(speaks, np.clip(moved / up, 0.2, 2.0 * state.gain[t]), gain[k])
+            # Whatever corner it was, the row's worst is no milder.
+            least[k] = np.where(worst[k] > 1e-3 * state.scale, np.maximum(least[k], moved / worst[k]), 0.0)
+        found[k] = np.maximum(found[k], np.where(speaks, wrong, 0.0).max(axis=1, initial=0.0))
+        best[k] = np.where(speaks, up, best[k])
+        error[k] = np.where(speaks, np.where(near, wrong, 0.0), error[k])
+    gain = np.maximum(gain, np.minimum(least, 2.0 * state.gain[steps]))
+    # Late rounds only tighten, so that they must end.
+    state.gain[steps] = np.maximum(gain, state.gain[steps]) if state.rounds > EXACT_ROUNDS else gain
+    state.measured[steps] |= best > 0.0
+    state.error[steps] = error.max(axis=1, initial=0.0)
+    state.worst_error[steps] = found if state.rounds == 1 else np.maximum(state.worst_error[steps], found)
+    return over
 
 
 def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Array]]:
@@ -218,8 +237,12 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Arra
     Each entry has at most one corner per step: (steps, (S, L) W away from the base).
     """
     slack = state.slack(steps)
-    window = 2.0 * state.error[steps] + 2.0 * _margin(state)[steps]
-    open_rows = (slack < window[:, None]) & ~state.breached[steps]
+    margin = _margin(state)[steps][:, None]
+    known = 2.0 * state.error[steps][:, None] + 2.0 * margin
+    unknown = state.worst_error[steps][:, None]
+    if covered >= COVERED_IN_AUDIT:
+        known = np.maximum(known, 0.5 * unknown)
+    open_rows = (slack < np.where(state.measured[steps], known, unknown)) & ~state.breached[steps]
     worst = state.rise(state.lo_w[steps], state.hi_w[steps], steps)
     open_rows &= worst > 1e-3 * state.scale
     probes: list[tuple[Index, Array]] = []
@@ -246,11 +269,9 @@ def _shrink(state: Fit, todo: Index) -> None:
     state.shrunk = len(todo)
     base = state.base
     for _ in range(120):
-        part = 0.97
-        state.hi_w[todo] = base.hi_w[todo] + part * (state.hi_w[todo] - base.hi_w[todo])
-        state.lo_w[todo] = base.lo_w[todo] - part * (base.lo_w[todo] - state.lo_w[todo])
-        _probe(state, todo, COVERED_IN_AUDIT)
-        beyond = (state.slack(todo) < -SETTLED * _margin(state)[todo][:, None]) & ~state.breached[todo]
-        todo = todo[beyond.any(axis=1)]
+        state.hi_w[todo] = base.hi_w[todo] + 0.97 * (state.hi_w[todo] - base.hi_w[todo])
+        state.lo_w[todo] = base.lo_w[todo] - 0.97 * (base.lo_w[todo] - state.lo_w[todo])
+        over = _probe(state, todo, COVERED_IN_AUDIT)
+        todo = todo[over > SETTLED * _margin(state)[todo]]
         if not len(todo):
             return

@@ -59,7 +59,7 @@ class OperatingLimits:
     v_max_v: float = 253.0
     rating_factor: float | Array = 1.0
     """scalar, (T,) or (T, B): permitted current over the rating in the network, per step (seasonal, thermal model)"""
-    margin_v: float = 0.02
+    margin_v: float = 0.03
     margin_current: float = 0.002
     """fraction of the rating"""
     source: str = "as-61000.3.100"

@@ -62,7 +62,7 @@ class Rows:
         return len(self.kind)
 
     def value(self, values: Values) -> Array:
-        """(S, R) of each row in solved scenarios; a current counts in full for the facet it points to."""
+        """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
         out = np.empty((len(values.converged), self.count))
         over, under, load = (self.kind == k for k in range(3))
         out[:, over] = values.v_v[:, self.element[over]]
@@ -120,9 +120,9 @@ def _per_step(factor: float | Array, steps: int, branches: int) -> Array:
 
 
 def _facet_value(current: Complex, facet: Complex) -> Array:
-    """(S, F) magnitude where the current points into the facet's sector, its projection elsewhere."""
+    """(S, F) magnitude where the current points roughly along the facet, its projection elsewhere."""
     turned = current * np.conj(facet)
-    inside = np.abs(turned.imag) <= np.tan(np.pi / FACETS) * 1.0001 * turned.real
+    inside = np.abs(turned.imag) <= np.tan(2.0 * np.pi / FACETS) * 1.0001 * turned.real
     return np.asarray(np.where(inside, np.abs(turned), turned.real))
 
 

@@ -30,12 +30,11 @@ def solver_of(reduced: Reduced, name: str) -> Solver:
 
 
 def _independent(watched: Watched) -> Solver:
-    from gridmodel.audit import Audit
-
-    audit = Audit(watched.reduced)
+    """power-grid-model; of the currents only the magnitudes are known."""
+    from gridmodel import audit
 
     def solve(p_w: Array, q_var: Array, source_v: Complex) -> Values:
-        found = audit.solve(p_w + 1j * q_var, source_v)
-        return Values(found.v, found.i, found.converged)
+        found = audit.solve(watched.reduced, p_w + 1j * q_var, source_v)
+        return Values(found.voltages, found.currents.astype(np.complex128), found.flow.converged)
 
     return solve

@@ -127,4 +127,4 @@ def ceiling_over(weather: Array) -> Array:
     angle = (clock - bright[0] + 1) / (bright[-1] - bright[0] + 2)
     shape = np.sin(np.pi * np.clip(angle, 0.0, 1.0)) ** 1.3
     high = shape > 0.2
-    return np.maximum(shape * (weather[high] / shape[high]).max(), weather)
+    return np.asarray(np.maximum(shape * (weather[high] / shape[high]).max(), weather), dtype=float)
