@@ -1,6 +1,7 @@
 """DERProgram, DERControl and DefaultDERControl (2030.5 10.10)."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Row
@@ -77,24 +78,37 @@ def program(row: Row[Any], rq: Request) -> w.DERProgram:
 
 def control(row: Row[Any], rq: Request) -> w.DERControl:
     """A control as the caller's profile can say it."""
-    return w.DERControl(
-        href=rq.href("DERControl", derc=row.id),
-        replyTo=rq.href("ResponseList", rsps=THE_SET),
-        responseRequired=w.HexBinary(row.response_required, 1),
-        subscribable=rq.subscribable("DERControl"),
-        mRID=w.HexBinary(row.mrid),
-        description=row.description or None,
-        creationTime=row.created,
-        EventStatus=event_status(row, rq),
-        interval=w.DateTimeInterval(duration=row.duration, start=row.start),
-        randomizeDuration=row.randomize_duration,
-        randomizeStart=row.randomize_start,
-        DERControlBase=control_base(row, rq),
-        deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
-    )
+    return controls_view(rq)(row)
 
 
-def event_status(row: Row[Any], rq: Request) -> w.EventStatus:
+def controls_view(rq: Request) -> Callable[[Row[Any]], w.DERControl]:
+    """The view of controls for one request; what is the same for all of them is looked up once."""
+    href = rq.hrefs("DERControl", "derc")
+    reply_to = rq.href("ResponseList", rsps=THE_SET)
+    subscribable = rq.subscribable("DERControl")
+    at_once = rq.seen.superseded_at_once
+
+    def view(row: Row[Any]) -> w.DERControl:
+        return w.DERControl(
+            href=href(row.id),
+            replyTo=reply_to,
+            responseRequired=w.HexBinary(row.response_required, 1),
+            subscribable=subscribable,
+            mRID=w.HexBinary(row.mrid),
+            description=row.description or None,
+            creationTime=row.created,
+            EventStatus=event_status(row, rq.now, superseded_at_once=at_once),
+            interval=w.DateTimeInterval(duration=row.duration, start=row.start),
+            randomizeDuration=row.randomize_duration,
+            randomizeStart=row.randomize_start,
+            DERControlBase=control_base(row, rq),
+            deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
+        )
+
+    return view
+
+
+def event_status(row: Row[Any], now: int, *, superseded_at_once: bool) -> w.EventStatus:
     """The status of a control as of now; it is never stored."""
     facts = events.Facts(
         row.earliest_start,
@@ -104,10 +118,10 @@ def event_status(row: Row[Any], rq: Request) -> w.EventStatus:
         row.successor_created,
         row.successor_start,
     )
-    status, since = events.status(facts, rq.now, superseded_at_once=rq.seen.superseded_at_once)
+    status, since = events.status(facts, now, superseded_at_once=superseded_at_once)
     return w.EventStatus(
         currentStatus=int(status),
-        dateTime=min(since, rq.now),
+        dateTime=min(since, now),
         potentiallySuperseded=row.overlapped_since is not None,
         potentiallySupersededTime=row.overlapped_since,
         reason=row.reason[:192] or None,
@@ -149,5 +163,5 @@ def _generation_percent(wanted: Limits, rq: Request) -> int | None:
 
 
 def _list(total: int, rows: list[Row[Any]], rq: Request) -> w.DERControlList:
-    items = [control(row, rq) for row in rows]
+    items = list(map(controls_view(rq), rows))
     return w.DERControlList(all=total, results=len(items), DERControl=items)

@@ -1,6 +1,6 @@
 """What a handler is given, and what it gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -108,6 +108,11 @@ class Request:
     def href(self, name: str, **ids: int) -> str:
         """The path of a resource; ids that are not given are those of this request."""
         return self.table.href(name, {**self.ids, **ids})
+
+    def hrefs(self, name: str, last: str) -> Callable[[int], str]:
+        """Paths of the members of a list, which differ in their last number only."""
+        before = self.table.href(name, {**self.ids, last: 0}).removesuffix("0")
+        return lambda number: f"{before}{number}"
 
     def subscribable(self, name: str) -> int:
         """The `subscribable` attribute of a resource."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, bindparam, select
 
 from sep2.store.connection import Connection
 from sep2.store.tables import client, end_device, member
@@ -23,29 +23,36 @@ _DEVICE = (
     end_device.c.connection_id,
 )
 
+_CALLER = select(*_CLIENT).where(client.c.lfdi == bindparam("lfdi"), client.c.enabled)
+_ACTING_FOR = (
+    select(*_CLIENT, *_DEVICE)
+    .join_from(client, end_device, end_device.c.client_id == client.c.id)
+    .where(client.c.lfdi == bindparam("lfdi"), client.c.enabled, end_device.c.id == bindparam("edev"))
+)
+_ACTING_IN = _ACTING_FOR.join(member, member.c.end_device_id == end_device.c.id).where(
+    member.c.device_group_id == bindparam("group")
+)
+_MANAGES = select(end_device.c.id).where(
+    end_device.c.lfdi == bindparam("lfdi"), end_device.c.client_id == bindparam("client")
+)
+
 
 async def caller(db: Connection, lfdi: str) -> Row[Any] | None:
     """The authorised client that has this LFDI."""
-    return await db.one(select(*_CLIENT).where(client.c.lfdi == lfdi, client.c.enabled))
+    return await db.one(_CALLER, lfdi=lfdi)
 
 
 async def acting_for(db: Connection, lfdi: str, edev: int) -> Row[Any] | None:
     """The client, and the device it acts for, if it may."""
-    return await db.one(_acting(lfdi, edev))
+    return await db.one(_ACTING_FOR, lfdi=lfdi, edev=edev)
 
 
 async def acting_in(db: Connection, lfdi: str, edev: int, *, group: int) -> Row[Any] | None:
     """The client and its device, if that device is a member of the group."""
-    joined = _acting(lfdi, edev).join(member, member.c.end_device_id == end_device.c.id)
-    return await db.one(joined.where(member.c.device_group_id == group))
-
-
-def _acting(lfdi: str, edev: int) -> Select[Any]:
-    query = select(*_CLIENT, *_DEVICE).join_from(client, end_device, end_device.c.client_id == client.c.id)
-    return query.where(client.c.lfdi == lfdi, client.c.enabled, end_device.c.id == edev)
+    return await db.one(_ACTING_IN, lfdi=lfdi, edev=edev, group=group)
 
 
 async def manages(db: Connection, client_id: int, lfdi: str) -> int | None:
     """The EndDevice with this LFDI, if the client may act for it."""
-    found = await db.one(select(end_device.c.id).where(end_device.c.lfdi == lfdi, end_device.c.client_id == client_id))
+    found = await db.one(_MANAGES, client=client_id, lfdi=lfdi)
     return found.id if found else None

@@ -15,7 +15,7 @@ async def raise_one(db: Connection, code: str, subject: str, detail: str, *, now
         select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
     )
     if standing is None:
-        return (await db.run(insert(t).values(code=code, subject=subject, detail=detail, raised=now))).inserted_id
+        return await db.add(insert(t).values(code=code, subject=subject, detail=detail, raised=now))
     await db.run(update(t).where(t.c.id == standing.id).values(detail=detail))
     return int(standing.id)
 

@@ -10,7 +10,7 @@ from sep2.store.tables import client
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new client."""
-    return (await db.run(insert(client).values(columns))).inserted_id
+    return await db.add(insert(client).values(columns))
 
 
 async def one(db: Connection, client_id: int) -> Row[Any] | None:

@@ -10,7 +10,7 @@ from sep2.store.tables import connection, device_group
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new connection."""
-    return (await db.run(insert(connection).values(columns))).inserted_id
+    return await db.add(insert(connection).values(columns))
 
 
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, insert, or_, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -36,12 +36,17 @@ def _in_order(query: Select[Any]) -> Select[Any]:
     return query.order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc())
 
 
+_LIVE = _in_order(
+    select(control).where(control.c.device_group_id == bindparam("group_id"), control.c.latest_end > bindparam("now"))
+)
+_LIVE_AFTER = _LIVE.where(control.c.start > bindparam("after"))
+
+
 async def live(db: Connection, group_id: int, page: Page, now: int) -> Found:
     """Controls of one program whose interval has not passed, earliest first."""
-    query = select(control).where(control.c.device_group_id == group_id, control.c.latest_end > now)
-    if page.after is not None:
-        query = query.where(control.c.start > page.after)
-    return await select_page(db, _in_order(query), page)
+    if page.after is None:
+        return await select_page(db, _LIVE, page, group_id=group_id, now=now)
+    return await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=now, after=page.after)
 
 
 async def active(db: Connection, group_id: int, page: Page, seen: Seen) -> Found:
@@ -78,7 +83,7 @@ async def standing(db: Connection, group_id: int, now: int) -> Sequence[Row[Any]
 
 async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
     """The ids of new controls."""
-    return [(await db.run(insert(control).values(row))).inserted_id for row in columns]
+    return [await db.add(insert(control).values(row)) for row in columns]
 
 
 async def update_many(db: Connection, ids: Sequence[int], **columns: Any) -> None:

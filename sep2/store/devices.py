@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Table, delete, func, insert, select, update
+from sqlalchemy import Row, ScalarSelect, Table, bindparam, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store import tables
@@ -45,29 +45,37 @@ _SEEN = select(
 )
 
 
+_ONE_SEEN = _SEEN.where(end_device.c.id == bindparam("device_id"))
+_OWN_FIRST = (end_device.c.lfdi != bindparam("client_lfdi")).asc()
+_OF_CLIENT = _SEEN.where(end_device.c.client_id == bindparam("client_id")).order_by(
+    _OWN_FIRST, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id
+)
+_OF_CLIENT_SINCE = _OF_CLIENT.where(end_device.c.changed > bindparam("since"))
+
+
+def _of(table: Table) -> ScalarSelect[int]:
+    return select(func.count()).where(table.c.client_id == bindparam("client_id")).scalar_subquery()
+
+
+_COUNTS = select(_of(end_device).label("devices"), _of(tables.mirror_usage_point).label("mirrors"))
+
+
 async def seen(db: Connection, device_id: int) -> Row[Any] | None:
     """An EndDevice with the lengths of the lists it links to."""
-    return await db.one(_SEEN.where(end_device.c.id == device_id))
+    return await db.one(_ONE_SEEN, device_id=device_id)
 
 
 async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
     """How many devices, and how many usage points, a client has: `devices`, `mirrors`."""
-    count = [
-        select(func.count()).where(table.c.client_id == client_id).scalar_subquery()
-        for table in (end_device, tables.mirror_usage_point)
-    ]
-    return await db.one(select(count[0].label("devices"), count[1].label("mirrors")))
+    return await db.one(_COUNTS, client_id=client_id)
 
 
 async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found:
     """The devices a client may act for: its own entry first, then the latest changed first."""
-    query = _SEEN.where(end_device.c.client_id == client_id)
-    if page.after is not None:
-        query = query.where(end_device.c.changed > page.after)
-    own_first = (end_device.c.lfdi != client_lfdi).asc()
-    return await select_page(
-        db, query.order_by(own_first, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id), page
-    )
+    whose = {"client_id": client_id, "client_lfdi": client_lfdi}
+    if page.after is None:
+        return await select_page(db, _OF_CLIENT, page, **whose)
+    return await select_page(db, _OF_CLIENT_SINCE, page, **whose, since=page.after)
 
 
 async def update_one(db: Connection, device_id: int, **columns: Any) -> None:

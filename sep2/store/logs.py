@@ -21,7 +21,7 @@ async def same(db: Connection, device_id: int, columns: dict[str, Any]) -> int |
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new event."""
-    return (await db.run(insert(t).values(columns))).inserted_id
+    return await db.add(insert(t).values(columns))
 
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found:

@@ -32,7 +32,7 @@ async def by_mrid(db: Connection, client_id: int, mrid: str) -> Row[Any] | None:
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new usage point."""
-    return (await db.run(insert(p).values(columns))).inserted_id
+    return await db.add(insert(p).values(columns))
 
 
 async def update_one(db: Connection, point_id: int, **columns: Any) -> int:
@@ -53,7 +53,7 @@ async def series_owner(db: Connection, mrid: str) -> Row[Any] | None:
 
 async def add_series(db: Connection, **columns: Any) -> int:
     """The id of a new series."""
-    return (await db.run(insert(s).values(columns))).inserted_id
+    return await db.add(insert(s).values(columns))
 
 
 async def update_series(db: Connection, series_id: int, **columns: Any) -> None:

@@ -24,7 +24,7 @@ def _columns() -> tuple[Any, ...]:
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new response."""
-    return (await db.run(insert(response).values(columns))).inserted_id
+    return await db.add(insert(response).values(columns))
 
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found:
