@@ -130,12 +130,10 @@ async def test_no_bad_id_is_the_servers_fault(street: Operator) -> None:
             assert 400 <= status < 500, (route.method, path, said)
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=x", "limit=-1", "limit=1001", "start=99999999999", "colour=red", "over=maybe"]
-)
-async def test_a_query_that_is_not_understood_is_refused(operator: Operator, query: str) -> None:
-    status, refused = await operator.ask("GET", f"/controls?{query}")
-    assert (status, refused["code"]) == (400, "wrong_body")
+async def test_a_query_that_is_not_understood_is_refused(operator: Operator) -> None:
+    for query in ("limit=x", "limit=-1", "limit=1001", "start=99999999999", "colour=red", "over=maybe"):
+        status, refused = await operator.ask("GET", f"/controls?{query}")
+        assert (status, refused["code"]) == (400, "wrong_body"), query
 
 
 async def test_the_description_names_every_route_and_every_type_it_uses(operator: Operator) -> None:
