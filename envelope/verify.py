@@ -21,8 +21,8 @@ from envelope.solvers import Solver, solver_of
 from envelope.watched import Values, Watched
 
 Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
+CHUNK = 4000
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,9 @@ class VerificationReport:
     solver: str
     guarantee: str
     scenarios: int
+    """corners tried"""
+    judged: int
+    """corners that the named solver solved itself"""
     by_corner: dict[str, dict[str, float]] = field(default_factory=dict)
     """per kind of corner: scenarios, over_v, under_v, overload_percent, violating (fraction)"""
     diverged: int = 0
@@ -75,7 +78,8 @@ class VerificationReport:
         """The result in one line."""
         worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
         verdict = "inside" if self.inside else "BEYOND"
-        return f"{self.scenarios} corners by {self.solver}: {verdict} the limits (worst against limit: {worst})"
+        tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
+        return f"{tried}: {verdict} the limits (worst against limit: {worst})"
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,11 @@ class Effort:
     inside: int = 5
     sign: int = 200
     """most sign patterns; those of the strongest rows first"""
-    greedy: int = 6
-    """searches in all, from the worst corners found"""
+    greedy: int = 2
+    """searches per kind of limit, from the worst corners found"""
     seed: int = 1
+    judge_all: bool = False
+    """whether the independent solver solves every corner, or the worst of each step and a sample"""
 
 
 class Boxes(NamedTuple):
@@ -102,8 +108,13 @@ def verify(
     problem: Problem, schedule: EnvelopeSchedule, *, solver: str = "power-grid-model", effort: Effort | None = None
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, states in between included."""
-    trial = _Trial(problem, boxes(problem, schedule), effort or Effort(), solver_of(problem.reduced, solver))
-    return trial.run(solver, schedule.guarantee)
+    asked = effort or Effort()
+    fast = solver if asked.judge_all else "reduced"
+    trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem.reduced, fast))
+    trial.run()
+    if fast != solver:
+        trial = trial.judged(solver_of(problem.reduced, solver))
+    return trial.report(solver, schedule.guarantee)
 
 
 def boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
@@ -136,7 +147,7 @@ class _Worst:
         self.away[which, at], self.kind[which, at] = away[worse], kind
 
 
-class _Trial:
+class Trial:
     """One verification under way."""
 
     def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver) -> None:
@@ -147,7 +158,9 @@ class _Trial:
         self.rating = self._ratings()
         self.worst = _Worst(problem.steps, problem.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
-        self.scenarios = self.diverged = 0
+        self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
+        self.queue: list[tuple[str, Index, Array]] = []
+        self.sample: list[tuple[str, Index, Array]] = []
         rest = self.watched.values(
             self.watched.spread(self.base.p_w), self.watched.spread(self.base.q_var), self.base.source_v
         )
@@ -162,16 +175,45 @@ class _Trial:
         table = factor[:, None] if factor.ndim == 1 else factor
         return np.broadcast_to(table, (self.problem.steps, 1)) * self.watched.reduced.rating_a
 
-    def run(self, solver: str, guarantee: str) -> VerificationReport:
+    def run(self) -> None:
+        """Tries every kind of corner."""
         built = reference_rows(self.watched, self.base)
         for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
             for kind, up, down in self._patterns(built):
                 self._try_pattern(kind, up, down, (lo, hi))
             self._try_random(lo, hi)
+        self._flush()
         self._search()
+
+    def judged(self, solver: Solver) -> Trial:
+        """The worst corners of each step, and one of every hundred others, once more by another solver."""
+        judge = Trial(self.problem, self.boxes, self.effort, solver)
+        for which in range(3):
+            known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
+            for kind in dict.fromkeys(self.worst.kind[which, known].tolist()):
+                steps = known[self.worst.kind[which, known] == kind]
+                judge._queue(kind, steps, self.worst.away[which, steps])
+        for kind, steps, away in self.sample:
+            judge._queue(kind, steps, away)
+        judge._flush()
+        judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
+        judge.by_corner = self.by_corner
+        judge.diverged += self.diverged
+        return judge
+
+    def report(self, solver: str, guarantee: str) -> VerificationReport:
+        """What was found."""
         over, under, overload = (self._finding(which) for which in range(3))
         return VerificationReport(
-            over, under, overload, solver, guarantee, self.scenarios, self.by_corner, self.diverged
+            over,
+            under,
+            overload,
+            solver,
+            guarantee,
+            scenarios=self.scenarios,
+            judged=self.judged_scenarios or self.scenarios,
+            by_corner=self.by_corner,
+            diverged=self.diverged,
         )
 
     def _finding(self, which: int) -> Finding:
@@ -193,7 +235,7 @@ class _Trial:
         lo, hi = box
         of, p = self.watched.slot_connection, self.base.p_w
         away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
-        self._try(kind, np.arange(len(p)), away)
+        self._queue(kind, np.arange(len(p)), away)
 
     def _try_random(self, lo: Array, hi: Array) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
@@ -205,19 +247,38 @@ class _Trial:
             for _ in range(count):
                 where = self.rng.random(p.shape)
                 where = np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where
-                self._try(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
+                self._queue(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
 
-    def _try(self, kind: str, steps: Index, away: Array) -> Values:
-        """Solves (S, L) watts away from the base in these steps and takes note of the worst."""
+    def _queue(self, kind: str, steps: Index, away: Array) -> None:
+        """Lines up (S, L) watts away from the base in these steps."""
+        self.queue.append((kind, steps, away))
+        self.waiting += len(steps)
+        if self.waiting >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Solves what is lined up and takes note of the worst."""
+        if not self.queue:
+            return
+        steps = np.concatenate([entry[1] for entry in self.queue])
+        away = np.concatenate([entry[2] for entry in self.queue])
+        kinds = np.repeat([entry[0] for entry in self.queue], [len(entry[1]) for entry in self.queue])
+        self.queue, self.waiting = [], 0
+        tables = self.solve(steps, away)
+        for kind in dict.fromkeys(kinds.tolist()):
+            of_kind = kinds == kind
+            self._note(kind, steps[of_kind], away[of_kind], [table[of_kind] for table in tables])
+        some = self.rng.choice(len(steps), max(1, len(steps) // 100), replace=False)
+        self.sample.append(("sample", steps[some], away[some]))
+
+    def solve(self, steps: Index, away: Array) -> list[Array]:
+        """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
         p = self.watched.spread(self.base.p_w[steps]) + away
         q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0)
-        values = self.solver(p, q, self.base.source_v[steps])
-        beyond = self.beyond(values, steps)
-        self._note(kind, steps, away, beyond)
-        return values
+        return self._beyond(self.solver(p, q, self.base.source_v[steps]), steps)
 
-    def beyond(self, values: Values, steps: Index) -> list[Array]:
-        """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
+    def _beyond(self, values: Values, steps: Index) -> list[Array]:
+        """Solved values against the limits."""
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
             found = [
@@ -267,7 +328,9 @@ class _Trial:
             flipped = np.where(away > 0.5 * (low + high), low, high)
             trial = np.where(of[None, :] == movable[:, None], flipped, away)
             at = np.full(len(trial), step)
-            score = self.beyond(self._try("greedy", at, trial), at)[which][:, element]
+            tables = self.solve(at, trial)
+            self._note("greedy", at, trial, tables)
+            score = tables[which][:, element]
             best = int(np.nan_to_num(score, nan=-np.inf).argmax())
             if score[best] <= value + 1e-9:
                 return
