@@ -251,8 +251,8 @@ class _Input:
         }
         for row, first in enumerate("abc"):
             for column, second in enumerate("abc"[: row + 1]):
-                found[f"r_{first}{second}"] = line.z_ohm[row, column].real
-                found[f"x_{first}{second}"] = line.z_ohm[row, column].imag
+                found[f"r_{first}{second}"] = line.series_ohm[row, column].real
+                found[f"x_{first}{second}"] = line.series_ohm[row, column].imag
                 found[f"c_{first}{second}"] = line.b_s[row, column].imag / self.omega
         return found
 

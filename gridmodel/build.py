@@ -148,7 +148,7 @@ def _series(y: Complex) -> Complex:
 def line_admittance(line: Line) -> Complex:
     """(6, 6) pi model of a line."""
     try:
-        block = _series(np.linalg.inv(line.z_ohm).astype(np.complex128))
+        block = _series(np.linalg.inv(line.series_ohm).astype(np.complex128))
     except np.linalg.LinAlgError as e:
         raise GridError(f"line {line.id}: its impedance matrix is singular") from e
     k = len(line.z_ohm)

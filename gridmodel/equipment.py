@@ -12,6 +12,8 @@ import numpy as np
 
 from gridmodel.arrays import Complex
 
+JOINT_OHM = 1e-6
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
@@ -42,6 +44,11 @@ class Line:
     zero_sequence_given: bool = True
     closed: tuple[bool, bool] = (True, True)
     """switch state at the from and the to end"""
+
+    @property
+    def series_ohm(self) -> Complex:
+        """(k, k) series impedance to compute with: a line of no length is a joint of a microohm."""
+        return self.z_ohm if np.any(self.z_ohm) else np.eye(len(self.z_ohm), dtype=np.complex128) * JOINT_OHM
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,118 @@
+"""`sep2 grid check` and `sep2 grid show`: what is wrong with a feeder, and what it looks like."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from gridmodel.errors import GridError
+from gridmodel.feeder import Feeder, slot_va
+from gridmodel.feeders import european_lv
+from gridmodel.flow import currents, solve, voltages
+from gridmodel.reduce import Reduced, reduce
+from gridmodel.validate import Finding, check, check_folder
+
+EUROPEAN = "european-lv"
+
+app = typer.Typer(no_args_is_help=True, help="Feeder models: check them, look at them.")
+
+FeederPath = Annotated[str, typer.Argument(metavar="FEEDER", help=f"A feeder folder, or {EUROPEAN}.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Write a one-line diagram to this PNG file.")]
+
+
+def open_feeder(name: str) -> tuple[Feeder | None, list[Finding]]:
+    """A feeder by folder or by name, with its findings."""
+    if name == EUROPEAN and not Path(name).exists():
+        feeder = european_lv()
+        return feeder, check(feeder)
+    return check_folder(name)
+
+
+@app.command("check")
+def check_feeder(feeder: FeederPath, as_json: Json = False) -> None:
+    """Say what is missing, implausible or assumed in a feeder; exit code 1 if it cannot be used."""
+    found, findings = open_feeder(feeder)
+    errors = sum(f.severity == "error" for f in findings)
+    if as_json:
+        rows = [{key: getattr(f, key) for key in ("severity", "code", "element", "field", "detail")} for f in findings]
+        typer.echo(json.dumps({"feeder": found.name if found else feeder, "usable": errors == 0, "findings": rows}))
+    else:
+        _print_findings(findings)
+        size = f"{len(found.network.connections)} connections" if found else "unreadable"
+        verdict = "cannot be used" if errors else "can be used"
+        typer.echo(f"{feeder} ({size}) {verdict}: {errors} errors, {len(findings) - errors} other findings.")
+    raise typer.Exit(1 if errors else 0)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    if not findings:
+        return
+    table = Table("", "what", "field", "finding")
+    for f in findings:
+        table.add_row(f.severity, f.element, f.field, f.detail)
+    Console().print(table)
+
+
+@app.command("show")
+def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> None:
+    """Summarise a feeder and its hardest interval; with --out, draw it."""
+    found, findings = open_feeder(feeder)
+    if found is None or any(f.severity == "error" for f in findings):
+        _print_findings(findings)
+        typer.echo(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
+        raise typer.Exit(1)
+    summary, state = summarise(found)
+    if out is not None:
+        from gridmodel.picture import draw
+
+        reduced, voltages_v, currents_a = state
+        title = f"{found.name}, {summary['shown']}"
+        summary["picture"] = str(draw(reduced, out, voltages_v=voltages_v, currents_a=currents_a, title=title))
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        table = Table(show_header=False)
+        for key, value in summary.items():
+            table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
+        Console().print(table)
+        typer.echo(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
+
+
+def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]:
+    """Figures of a feeder, and (reduced, voltages, currents) of its most loaded interval."""
+    network, reduced = feeder.network, reduce(feeder.network)
+    customers = reduced.voltages_at_connections()
+    profile = feeder.profile
+    if profile is None:
+        s, source = np.zeros((1, reduced.slots), dtype=np.complex128), None
+    else:
+        s, source = slot_va(network, profile.net_va()), profile.source_v
+    flow = solve(reduced, s, source)
+    if not flow.converged.all():
+        raise GridError(f"{np.count_nonzero(~flow.converged)} intervals have no power flow solution")
+    volts, amps = voltages(reduced, flow), currents(reduced, flow)
+    loading = amps / reduced.rating_a
+    hardest = int(loading.max(axis=1, initial=0.0).argmax())
+    kinds = np.array([network.branches.kind[b] for b in reduced.current_branch])
+    summary = {
+        "feeder": feeder.name,
+        "nodes": len(network.nodes),
+        "lines": sum(kind == "line" for kind in network.branches.kind),
+        "transformers": sum(kind == "transformer" for kind in network.branches.kind),
+        "connections": len(network.connections),
+        "pv_kva": float(feeder.pv_va.sum() / 1e3),
+        "intervals": 0 if profile is None else len(profile.demand_w),
+        "min_voltage_v": float(volts[:, customers].min(initial=np.inf)),
+        "max_voltage_v": float(volts[:, customers].max(initial=0.0)),
+        "max_line_percent": float(100 * loading[:, kinds == "line"].max(initial=0.0)),
+        "max_transformer_percent": float(100 * loading[:, kinds == "transformer"].max(initial=0.0)),
+        "shown": "no load" if profile is None else f"interval {hardest}",
+    }
+    return summary, (reduced, volts[hardest], amps[hardest])

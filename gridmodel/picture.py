@@ -1,0 +1,134 @@
+"""A one-line diagram: nodes coloured by voltage, branches by loading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gridmodel.arrays import Real
+from gridmodel.network import Network
+from gridmodel.reduce import Reduced
+
+VOLTAGE_BAND_PU = (0.9, 1.1)  # ends of the colour scale where no limits are given
+SIZE_INCH = (11.0, 7.5)
+
+
+def draw(
+    reduced: Reduced,
+    path: str | Path,
+    *,
+    voltages_v: Real,
+    currents_a: Real,
+    limits_pu: tuple[float, float] = VOLTAGE_BAND_PU,
+    title: str = "",
+) -> Path:
+    """Writes the picture of one state and returns its path.
+
+    voltages_v: (N,) of the watched node phases, currents_a: (B,) of the watched branch phases. A node shows the phase
+    farthest from nominal, a branch its most loaded phase.
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    network = reduced.network
+    place = layout(network)
+    shown_pu, loading = _worst_voltage_pu(reduced, voltages_v), _worst_loading(reduced, currents_a)
+    figure = Figure(figsize=SIZE_INCH, layout="constrained")
+    axes = figure.add_subplot()
+    ends = np.stack([place[network.branches.from_node], place[network.branches.to_node]], axis=1)
+    rated = np.isfinite(loading)
+    axes.add_collection(LineCollection(list(ends[~rated]), colors="0.6", linewidths=1.0))
+    lines = LineCollection(list(ends[rated]), cmap="plasma_r", linewidths=1.0 + 2.5 * np.clip(loading[rated], 0, 1))
+    lines.set_array(100 * loading[rated])
+    lines.set_clim(0, max(100.0, 100 * float(loading[rated].max(initial=0.0))))
+    axes.add_collection(lines)
+    customers = np.isin(np.arange(len(network.nodes)), network.connections.node)
+    dots = axes.scatter(
+        place[:, 0],
+        place[:, 1],
+        c=shown_pu,
+        s=np.where(customers, 26, 9),
+        cmap="coolwarm",
+        vmin=limits_pu[0],
+        vmax=limits_pu[1],
+        zorder=3,
+    )
+    for branch in np.flatnonzero([kind == "transformer" for kind in network.branches.kind]):
+        axes.annotate(network.branches.id[branch], ends[branch].mean(axis=0), fontsize=8, ha="center")
+    x, y = place[network.source.node]
+    axes.scatter(x, y, marker="s", s=60, color="black", zorder=4, label="source")
+    figure.colorbar(dots, ax=axes, label="voltage, per unit of nominal (worst phase)", shrink=0.8)
+    figure.colorbar(lines, ax=axes, label="loading, % of rating (worst phase)", shrink=0.8)
+    axes.set_title(title or network.name)
+    axes.autoscale()
+    axes.set_axis_off()
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def _worst_voltage_pu(reduced: Reduced, voltages_v: Real) -> Real:
+    """(nodes,) per unit, of the phase farthest from nominal; NaN where nothing is watched."""
+    share = voltages_v / reduced.node_nominal_v
+    node = reduced.network.terminal_node[reduced.node_terminal]
+    found = np.full(len(reduced.network.nodes), np.nan)
+    for k in np.argsort(np.abs(share - 1.0)):
+        found[node[k]] = share[k]
+    return found
+
+
+def _worst_loading(reduced: Reduced, currents_a: Real) -> Real:
+    """(branches,) share of the rating of the most loaded phase; NaN where unrated."""
+    found = np.full(len(reduced.network.branches), np.nan)
+    np.fmax.at(found, reduced.current_branch, currents_a / reduced.rating_a)
+    return found
+
+
+def layout(network: Network) -> Real:
+    """(nodes, 2) places: the network's own where every node has one, a tree drawn from the source otherwise."""
+    own = np.stack([network.nodes.x, network.nodes.y], axis=1)
+    return own if np.isfinite(own).all() else _tree(network)
+
+
+def _tree(network: Network) -> Real:
+    """Depth to the right, one row per leaf; parents stand in the middle of their children."""
+    order, parent = _breadth_first(network)
+    depth = np.zeros(len(network.nodes))
+    for node in order[1:]:
+        depth[node] = depth[parent[node]] + 1
+    children: dict[int, list[int]] = {}
+    for node in order[1:]:
+        children.setdefault(int(parent[node]), []).append(int(node))
+    row = np.zeros(len(network.nodes))
+    for leaf, node in enumerate(n for n in _depth_first(order[0], children) if n not in children):
+        row[node] = leaf
+    for node in reversed(order):
+        if node in children:
+            row[node] = np.mean(row[children[node]])
+    return np.stack([depth, -row], axis=1)
+
+
+def _breadth_first(network: Network) -> tuple[list[int], dict[int, int]]:
+    """Nodes from the source outwards (then any that it does not reach), and each one's parent."""
+    neighbours: dict[int, list[int]] = {}
+    for a, b in zip(network.branches.from_node, network.branches.to_node, strict=True):
+        neighbours.setdefault(int(a), []).append(int(b))
+        neighbours.setdefault(int(b), []).append(int(a))
+    start = network.source.node
+    parent, order = {start: start}, [start]
+    for node in order:
+        for other in neighbours.get(node, []):
+            if other not in parent:
+                parent[other] = node
+                order.append(other)
+    stray = [n for n in range(len(network.nodes)) if n not in parent]
+    return order + stray, parent | dict.fromkeys(stray, start)
+
+
+def _depth_first(root: int, children: dict[int, list[int]]) -> list[int]:
+    found, waiting = [], [root]
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        waiting += reversed(children.get(node, []))
+    return found
