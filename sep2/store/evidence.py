@@ -1,0 +1,73 @@
+"""What the utility can prove of a period: what it asked of each connection, what came back, what was measured."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from sep2.store.connection import Connection
+from sep2.store.tables import (
+    connection,
+    control,
+    device_group,
+    end_device,
+    mirror_meter_reading,
+    mirror_usage_point,
+    reading,
+    response,
+)
+
+
+async def asked(db: Connection, source: str) -> Sequence[Row[Any]]:
+    """Every control that a source has issued to a connection, in the order it was issued."""
+    query = (
+        select(
+            control.c.id,
+            control.c.created,
+            control.c.start,
+            control.c.duration,
+            control.c.import_limit_w,
+            control.c.export_limit_w,
+            control.c.successor_start,
+            control.c.cancelled,
+            connection.c.connection_id,
+        )
+        .select_from(control)
+        .join(device_group, device_group.c.id == control.c.device_group_id)
+        .join(connection, connection.c.id == device_group.c.connection_id)
+    )
+    return await db.all(query.where(control.c.source == source).order_by(control.c.id))
+
+
+async def answered(db: Connection, source: str) -> Sequence[Row[Any]]:
+    """Every response to such a control: which, from whose connection, what, and by the client's own clock when."""
+    query = (
+        select(response.c.control_id, response.c.status, response.c.created, connection.c.connection_id)
+        .select_from(response)
+        .join(control, control.c.id == response.c.control_id)
+        .join(end_device, end_device.c.id == response.c.end_device_id)
+        .join(connection, connection.c.id == end_device.c.connection_id)
+    )
+    return await db.all(query.where(control.c.source == source).order_by(response.c.id))
+
+
+async def measured(db: Connection, since: int, until: int) -> Sequence[Row[Any]]:
+    """Every reading of a connection that began in the period: what of, from when, for how long, and its raw value."""
+    query = (
+        select(
+            connection.c.connection_id,
+            mirror_meter_reading.c.uom,
+            mirror_meter_reading.c.multiplier,
+            mirror_meter_reading.c.flow_direction,
+            reading.c.start,
+            reading.c.duration,
+            reading.c.value,
+        )
+        .select_from(reading)
+        .join(mirror_meter_reading, mirror_meter_reading.c.id == reading.c.mirror_meter_reading_id)
+        .join(mirror_usage_point, mirror_usage_point.c.id == mirror_meter_reading.c.mirror_usage_point_id)
+        .join(end_device, end_device.c.id == mirror_usage_point.c.end_device_id)
+        .join(connection, connection.c.id == end_device.c.connection_id)
+    )
+    within = reading.c.start >= since, reading.c.start < until
+    return await db.all(query.where(*within).order_by(reading.c.start, connection.c.connection_id))
