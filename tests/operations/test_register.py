@@ -1,0 +1,124 @@
+"""Clients, devices, connections and groups through the one door, on both databases."""
+
+import pytest
+
+from sep2.operations import devices as verbs
+from sep2.operations.clients import BadLfdi, ClientTaken, NewClient, register_client
+from sep2.operations.connections import BadConnection, ConnectionKnown, NewConnection, add_connection
+from sep2.operations.devices import BadDevice, ConnectionTaken, DeviceTaken, NewDevice, add_device
+from sep2.operations.groups import AlreadyMember, BadGroup, NewGroup, NotMember, assign, create_group, unassign
+from sep2.rules.paging import Page
+from sep2.store import devices, groups
+
+NOW = 1_700_000_000
+AGGREGATOR = NewClient("agg", "cd" * 20, "aggregator")
+
+
+@pytest.fixture
+async def client(database):
+    async with database.write() as db:
+        await add_connection(db, NewConnection("NMI1"), NOW)
+        return await register_client(db, AGGREGATOR, NOW)
+
+
+async def test_an_aggregator_has_an_entry_of_its_own_first(database, client):
+    async with database.write() as db:
+        await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client), NOW + 5)
+    async with database.read() as db:
+        page = await devices.of_client(db, client, "CD" * 20, Page(0, 9))
+    assert [row.lfdi for row in page.rows] == ["CD" * 20, "AB" * 20]
+
+
+async def test_a_device_at_a_connection_joins_the_connections_group(database, client):
+    async with database.write() as db:
+        device = await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
+        own = await groups.by_name(db, "connection NMI1")
+        assert await groups.member_ids(db, own.id) == [device]
+
+
+async def test_one_device_holds_the_limits_of_a_connection(database, client):
+    async with database.write() as db:
+        await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
+    with pytest.raises(ConnectionTaken, match="NMI1 is held by ABAB"):
+        async with database.write() as db:
+            await add_device(db, NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1"), NOW)
+    async with database.write() as db:
+        second = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
+        await add_device(db, second, NOW)
+
+
+async def test_the_holder_is_one_even_if_nobody_looked(database, client):
+    from sqlalchemy import update
+
+    from sep2.store.connection import Clash
+    from sep2.store.tables import end_device
+
+    async with database.write() as db:
+        for lfdi, holds in (("AB" * 20, True), ("EF" * 20, False)):
+            await add_device(db, NewDevice(lfdi, client, "NMI1", holds_net_limit=holds), NOW)
+    with pytest.raises(Clash):
+        async with database.write() as db:
+            await db.run(update(end_device).values(holds_net_limit=True))
+
+
+@pytest.mark.parametrize(
+    ("why", "changes", "refusal"),
+    [
+        ("its LFDI is known", {"lfdi": "cd" * 20}, DeviceTaken),
+        ("no LFDI", {"lfdi": "xyz"}, BadDevice),
+        ("a PIN without its check digit", {"pin": 111111}, BadDevice),
+        ("nobody's client", {"client_id": 999}, BadDevice),
+        ("nowhere", {"connection_id": "NMI9"}, BadDevice),
+    ],
+)
+async def test_a_bad_device_is_refused(database, client, why, changes, refusal):
+    said = {"lfdi": "AB" * 20, "client_id": client, "pin": 111115} | changes
+    with pytest.raises(refusal):
+        async with database.write() as db:
+            await add_device(db, NewDevice(**said), NOW)
+
+
+async def test_a_client_is_registered_once(database, client):
+    with pytest.raises(ClientTaken):
+        async with database.write() as db:
+            await register_client(db, AGGREGATOR, NOW)
+    with pytest.raises(BadLfdi):
+        async with database.write() as db:
+            await register_client(db, NewClient("x", "12", "device"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("new", "refusal"),
+    [
+        (NewConnection("NMI1"), ConnectionKnown),
+        (NewConnection(""), BadConnection),
+        (NewConnection("é" * 17), BadConnection),
+        (NewConnection("NMI2", firm_import_w=-1), BadConnection),
+    ],
+)
+async def test_a_bad_connection_is_refused(database, client, new, refusal):
+    with pytest.raises(refusal):
+        async with database.write() as db:
+            await add_connection(db, new, NOW)
+
+
+async def test_membership(database, client):
+    async with database.write() as db:
+        device = await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client), NOW)
+        group = await create_group(db, NewGroup("feeder 1", "FD", 7), NOW)
+        await assign(db, group, device, NOW)
+        with pytest.raises(AlreadyMember):
+            await assign(db, group, device, NOW)
+        await unassign(db, group, device, NOW)
+        with pytest.raises(NotMember):
+            await unassign(db, group, device, NOW)
+        with pytest.raises(BadGroup):
+            await create_group(db, NewGroup("x", "ZZ"), NOW)
+
+
+async def test_a_removed_device_leaves_nothing(database, client):
+    async with database.write() as db:
+        device = await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
+        await verbs.remove_device(db, device, NOW)
+        assert await devices.one(db, device) is None
+        await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
