@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from envelope.limits import OperatingLimits
     from envelope.problem import Guarantee, Problem, Reference
     from envelope.schedule import EnvelopeSchedule, verified_box
-    from envelope.verify import VerificationReport, verify
+    from envelope.verification import VerificationReport, verify
 
 _HOMES = {
     "calculate": "engine",
@@ -20,8 +20,8 @@ _HOMES = {
     "Reference": "problem",
     "EnvelopeSchedule": "schedule",
     "verified_box": "schedule",
-    "VerificationReport": "verify",
-    "verify": "verify",
+    "VerificationReport": "verification",
+    "verify": "verification",
 }
 
 __all__ = [

@@ -53,11 +53,9 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 
 def granted(problem: Problem) -> Base:
     """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
-    load, hi, lo = problem.base_load_w, problem.load_hi_w, problem.load_lo_w
-    least_export = _least(problem, "export", np.maximum(-lo, 0.0))
-    least_import = _least(problem, "import", np.maximum(hi, 0.0))
+    least_export, least_import = _least(problem, "export"), _least(problem, "import")
     reach_export, reach_import = problem.reach_export_w, problem.reach_import_w
-    p = -load
+    p = -problem.base_load_w
     top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
     bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
     room_up = np.where(problem.flex_gen_w > 0.0, np.maximum(reach_export - top, 0.0), 0.0)
@@ -71,9 +69,17 @@ def granted(problem: Problem) -> Base:
     )  # fmt: skip
 
 
-def _least(problem: Problem, direction: str, own: Array) -> Array:
-    """(T, C) limit that may not be undercut, in whole watts."""
-    count = own.shape[1]
+def _own(problem: Problem, direction: str) -> Array:
+    """(T, C) limit below which a connection could not serve, or not get rid of, its base load."""
+    return np.maximum(problem.load_hi_w if direction == "import" else -problem.load_lo_w, 0.0)
+
+
+def _least(problem: Problem, direction: str) -> Array:
+    """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
+    now = _own(problem, direction)
+    own, count = now.copy(), now.shape[1]
+    for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
+        own[back:] = np.maximum(own[back:], now[:-back])
     firm = zeros_or(getattr(problem, f"firm_{direction}_w"), count)
     default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
     least = np.maximum(own, np.maximum(firm, default))
@@ -165,9 +171,8 @@ def _published(problem: Problem, side: Side, direction: str) -> tuple[NDArray[np
         row[:-ahead] = np.where(tighter, side.binding.row[ahead:], row[:-ahead])
         interval[:-ahead] = np.where(tighter, side.binding.interval[ahead:], interval[:-ahead])
     reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
-    own = np.maximum(-problem.load_lo_w if direction == "export" else problem.load_hi_w, 0.0)
     firm = raised(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
-    least = np.maximum(raised(own), firm)
+    least = np.maximum(raised(_own(problem, direction)), firm)
     most = np.maximum(floored(np.maximum(reach, 0.0)), least)
     whole = np.where(np.isfinite(limit), floored(np.where(np.isfinite(limit), limit, 0.0)), most)
     return np.clip(whole, least, most), Binding(row, interval)
