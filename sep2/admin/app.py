@@ -5,8 +5,8 @@ from aiohttp import web
 
 from sep2.admin import openapi
 from sep2.admin.front import LARGEST_BODY, answering, authenticated, errors_as_json
-from sep2.admin.route import State
 from sep2.admin.table import TABLE
+from sep2.server.app import State
 from sep2.settings import read_token
 
 

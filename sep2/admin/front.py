@@ -12,8 +12,9 @@ import msgspec
 from aiohttp import web
 
 from sep2.admin import types as t
-from sep2.admin.route import Request, Route, State
+from sep2.admin.route import Request, Route
 from sep2.errors import BadRequest, NotFound, SepError
+from sep2.server.app import State
 from sep2.store import audits
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def _change(state: State, route: Route) -> Answer:
         except _OnlyTrying as tried:
             return _json(tried.answer)
         for step in after:
-            step()
+            await step()
         state.wake()
         return _json(done)
 
@@ -89,7 +90,7 @@ def _change(state: State, route: Route) -> Answer:
 
 async def _done(
     state: State, route: Route, http: web.Request, asked: Any, *, only_trying: bool
-) -> tuple[Any, list[Callable[[], None]]]:
+) -> tuple[Any, list[Callable[[], Awaitable[None]]]]:
     """What the handler answered, kept together with its entry in the audit log."""
     operator = CONTROL_CHARACTERS.sub("", http.headers.get("X-Operator", ""))[:60] or "operator"
     async with state.db.write() as db:

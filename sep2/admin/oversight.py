@@ -8,11 +8,9 @@ from sep2.admin.route import Request, page
 from sep2.clock import SteppedClock
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import rates
+from sep2.server.app import CLOCK_MARK
 from sep2.settings import POLLED
 from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks
-
-CLOCK_MARK = "clock"
-"""Where the time of a paced clock is kept, so that a restarted server goes on from there."""
 
 
 class NothingWaits(NotFound):
@@ -64,6 +62,7 @@ async def set_poll_rate(rq: Request, asked: t.NewRate) -> t.Rate:
     if resource not in POLLED:
         raise NotPolled(f"{resource[:60]}; these do: {', '.join(POLLED)}")
     await rates.set_poll_rate(rq.db, resource, asked.seconds, rq.now)
+    rq.after.append(rq.state.refresh)
     return t.Rate(resource=resource, seconds=asked.seconds)
 
 
@@ -104,6 +103,7 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     waiting = await deliveries.counts(rq.db)
     return t.Status(
         now=rq.now,
+        settled=await rq.state.settled(),
         clock=rq.state.settings.clock,
         clients=clients,
         devices=devices,
@@ -123,7 +123,11 @@ async def set_clock(rq: Request, asked: t.SetClock) -> t.Done:
     if asked.now < rq.now:
         raise ClockGoesBack(f"now: {asked.now} is before {rq.now}")
     await marks.put(rq.db, CLOCK_MARK, str(asked.now))
-    rq.after.append(lambda: clock.advance(max(asked.now, clock.now())))
+
+    async def move() -> None:
+        clock.advance(max(asked.now, clock.now()))
+
+    rq.after.append(move)
     return t.Done(message=f"the server's time is {asked.now}")
 
 

@@ -3,36 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, get_type_hints
+from typing import Any, get_type_hints
 
-from sep2.clock import Clock
 from sep2.rules.paging import Page
-from sep2.settings import Settings
+from sep2.server.app import State
 from sep2.store.connection import Connection
-from sep2.store.database import Database
-
-
-class State(Protocol):
-    """What the operator API needs of the running server."""
-
-    @property
-    def db(self) -> Database:
-        """Where everything is kept."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """What `sep2.toml` says."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """The server's time."""
-        ...
-
-    def wake(self) -> None:
-        """Have the background work look at what changed."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +18,7 @@ class Request:
     db: Connection
     now: int
     ids: Mapping[str, str]
-    after: list[Callable[[], None]] = field(default_factory=list)
+    after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What has to happen once the change is committed."""
 
 

@@ -385,9 +385,13 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """How the server is doing; `now` is the time its clients are told."""
+    """How the server is doing; `now` is the time its clients are told.
+
+    It is `settled` once all that this time asks for is done, and told to those who could be reached.
+    """
 
     now: int
+    settled: bool
     clock: str
     clients: int
     devices: int

@@ -1,6 +1,7 @@
 """`sep2 init` and `sep2 serve`: a server's folder, and the server in it."""
 
 import asyncio
+import errno
 import json
 import logging
 import secrets
@@ -8,22 +9,27 @@ import socket
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from sep2.cli.show import show
 from sep2.cli.verb import given
-from sep2.errors import Conflict
-from sep2.extension import load, resolve
+from sep2.errors import Conflict, SepError
+from sep2.extension import ExtensionError, load, resolve
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
 
+log = logging.getLogger(__name__)
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — named, not bound
 
 
 class FolderTaken(Conflict):
     """There is a server in that folder already."""
+
+
+class NotServed(SepError):
+    """The server can not start."""
 
 
 class Wanted(NamedTuple):
@@ -148,5 +154,26 @@ def serve(folder: Dir = Path()) -> None:
     from sep2.admin.app import make
     from sep2.server.app import run
 
-    workers = [resolve(worker) for extension in load() for worker in extension.workers]
-    asyncio.run(run(settings, workers=workers, operator_app=make))
+    listen, operator = settings.listen, settings.operator
+    said = (
+        f"Serving {folder}: 2030.5 at https://{listen.host}:{listen.port}/dcap, "
+        f"operators at http://{operator.host}:{operator.port}. Stop with Ctrl-C."
+    )
+    try:
+        asyncio.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
+    except OSError as wrong:
+        if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        raise NotServed(f"{wrong}. Is another server running? The ports are in {folder / FILE}") from wrong
+
+
+def workers() -> list[Any]:
+    """The background work of the extensions; what can not be imported is left out, for 2030.5 must be served anyway."""
+    found = []
+    for extension in load():
+        for home in extension.workers:
+            try:
+                found.append(resolve(home))
+            except ExtensionError as wrong:
+                log.warning("extension %s works without %s", extension.name, wrong.detail)
+    return found

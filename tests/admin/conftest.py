@@ -1,7 +1,6 @@
-"""The operator API over a real database of each kind, with a clock that stands."""
+"""The operator API over a real database of each kind and a real server's state, with a clock that stands."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +8,21 @@ import msgspec
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from certs import pki
 from sep2.admin.app import make
 from sep2.clock import SteppedClock
-from sep2.settings import Settings, parse, resolved
+from sep2.server.app import State
+from sep2.settings import parse, resolved
 from sep2.store import Database
 
 NOW = 1_800_000_000
 TOKEN = "a-token-of-more-than-thirty-two-characters"
 
 
-@dataclass
-class House:
-    """What the server's state gives to the operator API, and how often its background work was woken."""
-
-    db: Database
-    settings: Settings
-    clock: SteppedClock = field(default_factory=lambda: SteppedClock(NOW))
-    woken: int = 0
-
-    def wake(self) -> None:
-        self.woken += 1
-
-
 class Operator:
     """Somebody with the token; `ask` gives the status and the decoded answer."""
 
-    def __init__(self, http: TestClient[Any, Any], house: House) -> None:
+    def __init__(self, http: TestClient[Any, Any], house: State) -> None:
         self.http = http
         self.house = house
 
@@ -55,15 +43,27 @@ class Operator:
         assert status == 200, answer
         return answer
 
+    def advance(self, to: int) -> None:
+        assert isinstance(self.house.clock, SteppedClock)
+        self.house.clock.advance(to)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A server's folder with certificates and a token."""
+    made = tmp_path_factory.mktemp("operator")
+    pki.create(made / "pki")
+    (made / "operator.token").write_text(TOKEN)
+    return made
+
 
 @pytest.fixture
-def house(database: Database, tmp_path: Path) -> House:
-    (tmp_path / "operator.token").write_text(TOKEN)
-    return House(database, resolved(parse({}), tmp_path))
+def house(database: Database, folder: Path) -> State:
+    return State(resolved(parse({}), folder), database, SteppedClock(NOW))
 
 
 @pytest.fixture
-async def operator(house: House) -> AsyncIterator[Operator]:
+async def operator(house: State) -> AsyncIterator[Operator]:
     async with TestClient(TestServer(make(house))) as http:
         yield Operator(http, house)
 

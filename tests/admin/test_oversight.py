@@ -1,18 +1,15 @@
 """Subscriptions, poll rates, alarms, status and the clock through the operator API."""
 
-from dataclasses import replace
-
 from aiohttp.test_utils import TestClient, TestServer
 
 from sep2.admin.app import make
-from sep2.admin.oversight import CLOCK_MARK
 from sep2.clock import SystemClock
-from sep2.settings import Settings
+from sep2.server.app import CLOCK_MARK, State
 from sep2.store import alarms, deliveries, devices, marks, subscriptions
-from tests.admin.conftest import NOW, House, Operator
+from tests.admin.conftest import NOW, Operator
 
 
-async def subscribe(house: House, receiver: str) -> int:
+async def subscribe(house: State, receiver: str) -> int:
     async with house.db.write() as db:
         own = await devices.by_lfdi(db, "A" * 40)
         assert own is not None
@@ -56,6 +53,7 @@ async def test_a_poll_rate_is_the_settings_until_it_is_changed(operator: Operato
     assert await rate() == operator.house.settings.utility.poll_rate_of("DERProgramList")
     await operator.change("PUT", "/poll-rates/DERProgramList", {"seconds": 61})
     assert await rate() == 61
+    assert operator.house.house.poll_rate("DERProgramList") == 61
     status, refused = await operator.ask("PUT", "/poll-rates/DERControlList", {"seconds": 60})
     assert (status, refused["code"]) == (404, "not_polled")
 
@@ -82,9 +80,8 @@ async def test_a_paced_clock_is_moved_forward_only_and_remembered(operator: Oper
     assert (await operator.get("/status"))["now"] == NOW + 60
 
 
-async def test_the_systems_clock_is_not_moved(house: House) -> None:
-    settings: Settings = house.settings
-    state = replace(house, settings=settings, clock=SystemClock())  # type: ignore[arg-type]
+async def test_the_systems_clock_is_not_moved(house: State) -> None:
+    state = State(house.settings, house.db, SystemClock())
     async with TestClient(TestServer(make(state))) as http:
         status, refused = await Operator(http, state).ask("PUT", "/clock", {"now": 2**33})
     assert (status, refused["code"]) == (409, "clock_runs")
