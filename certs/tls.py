@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from certs.errors import BadFile, NoCcm8, UnknownSuite
+from certs.errors import BadCertificate, BadFile, NoCcm8, UnknownSuite
 from certs.identity import Files
 from certs.trust import Peer, Trust
 
@@ -26,12 +26,28 @@ def server_context(files: Files, trust: Trust, *, more_suites: Sequence[str] = (
 
 
 def client_context(
-    files: Files, trust: Trust, *, more_suites: Sequence[str] = (), check_hostname: bool = False
+    files: Files,
+    trust: Trust,
+    *,
+    more_suites: Sequence[str] = (),
+    check_hostname: bool = False,
+    met: Callable[[Peer], None] = lambda _: None,
 ) -> ssl.SSLContext:
-    """What a client connects with; the certificates of 2030.5 name no hosts, so names are compared on request only."""
+    """What a client connects with; a server that `trust` does not admit fails in the handshake, `met` hears of others.
+
+    Certificates of 2030.5 name no hosts, so host names are compared on request only.
+    """
     context = _context(ssl.PROTOCOL_TLS_CLIENT, more_suites)
     context.check_hostname = check_hostname
+    context.sslobject_class, context.sslsocket_class = _looking(trust, met)
     return _load(context, files, trust)
+
+
+def web_context(files: Files) -> ssl.SSLContext:
+    """What connects to a server outside the 2030.5 hierarchy, under the roots of this machine; host names count."""
+    context = ssl.create_default_context()
+    _use(context, files)
+    return context
 
 
 def replace(listening: ssl.SSLContext, fresh: ssl.SSLContext) -> None:
@@ -48,8 +64,11 @@ def replace(listening: ssl.SSLContext, fresh: ssl.SSLContext) -> None:
 
 
 def peer_chain(connection: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
-    """The peer's certificates in DER, leaf first: the verified path, or after a resumption what it once sent."""
-    return _chain(connection, "get_verified_chain") or _chain(connection, "get_unverified_chain")
+    """The peer's certificates in DER, leaf first: the verified path, or after a resumption what is left of it."""
+    # A server that resumes still has what the client once sent; a client that resumes has the leaf alone.
+    leaf = connection.getpeercert(binary_form=True)
+    sent = _chain(connection, "get_verified_chain") or _chain(connection, "get_unverified_chain")
+    return sent or ([leaf] if leaf else [])
 
 
 def admit(connection: ssl.SSLObject | ssl.SSLSocket, trust: Trust) -> Peer:
@@ -83,6 +102,30 @@ def _context(side: int, more_suites: Sequence[str] = ()) -> ssl.SSLContext:
     if missing := {CCM8, *more_suites} - {suite["name"] for suite in context.get_ciphers()}:
         raise UnknownSuite(", ".join(sorted(missing)))
     return context
+
+
+def _looking(trust: Trust, met: Callable[[Peer], None]) -> tuple[type[ssl.SSLObject], type[ssl.SSLSocket]]:
+    """Connections whose handshake includes our own look at the peer, with and without a socket of their own."""
+
+    def look(connection: ssl.SSLObject | ssl.SSLSocket) -> None:
+        try:
+            met(admit(connection, trust))
+        except BadCertificate as bad:
+            refusal = ssl.SSLCertVerificationError(1, str(bad))
+            refusal.reason, refusal.verify_message = "CERTIFICATE_VERIFY_FAILED", bad.detail
+            raise refusal from None
+
+    class LookingObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            look(self)
+
+    class LookingSocket(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            super().do_handshake(block)
+            look(self)
+
+    return LookingObject, LookingSocket
 
 
 def _load(context: ssl.SSLContext, files: Files, trust: Trust) -> ssl.SSLContext:

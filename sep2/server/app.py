@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from certs import Trust
-from certs.identity import Files
-from certs.tls import client_context, ensure_ccm8, server_context
+from certs.errors import BadFile, NoCcm8, UnknownSuite
 from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.functions.request import House
 from sep2.operations import identifiers, rates
@@ -19,6 +17,7 @@ from sep2.server.front import Front
 from sep2.server.http import Http
 from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
+from sep2.server.tls import Tls
 from sep2.settings import Settings
 from sep2.store import deliveries, marks, open_database, outbox
 from sep2.store.database import Database
@@ -41,13 +40,8 @@ class State:
         self.sweep = Sweep(db, clock)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
-        trust, files = trust_of(settings), files_of(settings)
-        self.trust = trust
-        self.tls = server_context(files, trust, more_suites=settings.tls.more_suites)
-        outgoing = client_context(files, trust, more_suites=settings.tls.more_suites)
-        if settings.receivers.public_authorities:
-            outgoing.load_default_certs()
-        self.notifier = Notifier(self.front, db, clock, tls=outgoing, origin=origin(settings))
+        self.tls = Tls(settings)
+        self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings))
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -74,17 +68,6 @@ def origin(settings: Settings) -> str:
     return f"https://{settings.listen.host}:{settings.listen.port}"
 
 
-def files_of(settings: Settings) -> Files:
-    """The server's own certificate and key."""
-    return Files(settings.tls.certificate, settings.tls.key)
-
-
-def trust_of(settings: Settings) -> Trust:
-    """The roots that clients and receivers may come from; certificates for tests never get into production."""
-    tests = settings.mode != "production"
-    return Trust.read(settings.tls.authorities, settings.tls.lenient_authorities, tests=tests)
-
-
 @contextlib.asynccontextmanager
 async def running(
     settings: Settings,
@@ -94,7 +77,6 @@ async def running(
     operator_app: Callable[[State], web.Application] | None = None,
 ) -> AsyncIterator[State]:
     """A server that listens and works while the block runs."""
-    ensure_ccm8(files_of(settings))
     db = await open_database(settings.database.url)
     try:
         async with db.write() as writing:
@@ -120,17 +102,26 @@ async def run(
     operator_app: Callable[[State], web.Application] | None = None,
     ready: Callable[[State], None] = lambda _: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    """Serve until SIGTERM or SIGINT; SIGHUP has the certificates read again."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
     async with running(settings, workers=workers, operator_app=operator_app) as state:
+        loop.add_signal_handler(signal.SIGHUP, _reload, state.tls)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()
         gc.freeze()
         ready(state)
         await stop.wait()
         log.info("stopping")
+
+
+def _reload(tls: Tls) -> None:
+    try:
+        tls.reload()
+        log.info("the certificates were read again")
+    except (BadFile, NoCcm8, UnknownSuite) as problem:
+        log.warning("the certificates stay as they were: %s", problem)
 
 
 async def _clock(settings: Settings, db: Database) -> Clock:
@@ -142,11 +133,11 @@ async def _clock(settings: Settings, db: Database) -> Clock:
 
 
 async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
-    http = Http(state.front, state.trust, state.settings.limits)
+    http = Http(state.front, state.tls, state.settings.limits)
     stack.push_async_callback(http.shutdown, 2.0)
     listen = state.settings.listen
     server = await asyncio.get_running_loop().create_server(
-        http, listen.host, listen.port, ssl=state.tls, ssl_handshake_timeout=HANDSHAKE_S, backlog=1024
+        http, listen.host, listen.port, ssl=state.tls.listening, ssl_handshake_timeout=HANDSHAKE_S, backlog=1024
     )
     stack.push_async_callback(_close, server)
     log.info("2030.5 clients: %s", origin(state.settings))

@@ -13,11 +13,10 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
-from certs import Trust
 from certs.errors import BadCertificate
-from certs.tls import admit
 from sep2.errors import BadRequest, Forbidden, SepError
 from sep2.server.front import Answer, Asked, Front, NoSuchMethod, refused
+from sep2.server.tls import Tls
 from sep2.settings import Limits
 
 log = logging.getLogger("sep2.http")
@@ -56,7 +55,7 @@ class NotAdmitted(Forbidden):
 class Http(web.Server):
     """What accepts connections; `front` answers."""
 
-    def __init__(self, front: Front, trust: Trust, limits: Limits) -> None:
+    def __init__(self, front: Front, tls: Tls, limits: Limits) -> None:
         super().__init__(
             self._answer,
             access_log=None,
@@ -66,7 +65,7 @@ class Http(web.Server):
             max_field_size=LONGEST_LINE,
         )
         self.front = front
-        self.trust = trust
+        self.tls = tls
         self.limits = limits
 
     def __call__(self) -> RequestHandler:
@@ -158,7 +157,7 @@ class Protocol(RequestHandler):
             assert transport is not None
             connection = transport.get_extra_info("ssl_object")
             try:
-                self._lfdi = admit(connection, server.trust).lfdi
+                self._lfdi = server.tls.admit(connection).lfdi
             except BadCertificate as refusal:
                 log.warning("%s is not admitted: %s", self.peername, refusal)
                 raise NotAdmitted(str(refusal)) from None

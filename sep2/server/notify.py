@@ -1,6 +1,7 @@
 """The notifier: what changed becomes deliveries, and each is the GET again, as the subscriber (2030.5 8.7)."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -17,6 +18,7 @@ from sep2.resources import TABLE
 from sep2.rules import media, receivers
 from sep2.server.fanout import subscribers
 from sep2.server.front import Front
+from sep2.server.tls import Tls
 from sep2.settings import Receivers
 from sep2.store import deliveries, outbox, subscriptions
 from sep2.store.database import Database
@@ -35,7 +37,7 @@ GONE = 4
 class Notifier:
     """Tells subscribers; at most one notification per subscription is under way, and it carries the newest state."""
 
-    def __init__(self, front: Front, db: Database, clock: Clock, *, tls: ssl.SSLContext, origin: str) -> None:
+    def __init__(self, front: Front, db: Database, clock: Clock, *, tls: Tls, origin: str) -> None:
         self._front = front
         self._db = db
         self._clock = clock
@@ -53,7 +55,7 @@ class Notifier:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0, limit_per_host=PER_RECEIVER, keepalive_timeout=60)
+        connector = aiohttp.TCPConnector(limit=0, limit_per_host=PER_RECEIVER, keepalive_timeout=60)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
             try:
@@ -128,10 +130,15 @@ class Notifier:
             return
         receivers.check(subscription.notification_uri, self._policy(subscription))
         body, status = await self._notification(subscription)
-        headers = {"Content-Type": media.XML, "Accept": media.XML}
-        uri = subscription.notification_uri
-        async with session.post(uri, data=body, headers=headers, allow_redirects=False) as answer:
-            await self._settle(row, status, answer.status)
+        await self._settle(row, status, await self._post(session, subscription.notification_uri, body))
+
+    async def _post(self, session: aiohttp.ClientSession, uri: str, body: bytes) -> int:
+        """What the receiver answers; one outside the 2030.5 hierarchy is tried under the web's roots, if allowed."""
+        *first, last = self._tls.outgoing
+        for context in first:
+            with contextlib.suppress(aiohttp.ClientSSLError):
+                return await _post(session, uri, body, context)
+        return await _post(session, uri, body, last)
 
     async def _settle(self, row: Row[Any], status: int, answered: int) -> None:
         """What the receiver's answer means: told, told for the last time, or to be tried again."""
@@ -183,3 +190,9 @@ class Notifier:
             loopback=self._settings.loopback,
             private=self._settings.private,
         )
+
+
+async def _post(session: aiohttp.ClientSession, uri: str, body: bytes, tls: ssl.SSLContext) -> int:
+    headers = {"Content-Type": media.XML, "Accept": media.XML}
+    async with session.post(uri, data=body, headers=headers, ssl=tls, allow_redirects=False) as answer:
+        return answer.status

@@ -18,7 +18,7 @@ from certs.identifiers import lfdi_of
 from certs.identity import write
 from certs.profile import INDEFINITE
 from certs.strictness import Strictness
-from certs.tls import CCM8, client_context, ensure_ccm8, peer_chain, server_context
+from certs.tls import CCM8, client_context, ensure_ccm8, server_context, web_context
 from certs.trust import Trust
 from tests.certs.forge import PAST, POLICY_MAPPINGS, forge, named, unknown
 from tests.certs.meeting import meet
@@ -216,6 +216,7 @@ def test_a_session_is_resumed_and_still_names_its_peer(mica, server, trust, clie
     _, first = meet(server, context)
     served, second = meet(server, context, session=first.session)
     assert (served.resumed, second.resumed) == (True, True)
+    assert first.chain[0] == second.chain[0]
     # Also for one who has forgotten everything: the session holds what the client once sent.
     assert Trust([*map(x509.load_der_x509_certificate, first.chain[-1:])]).admit(served.chain).lfdi == device.lfdi
 
@@ -238,8 +239,27 @@ def test_files_that_are_no_identity_are_named(trust, tmp_path):
         server_context(files, trust)
 
 
-def test_before_the_handshake_there_is_no_chain(server):
-    assert peer_chain(server.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)) == []
+def test_a_client_looks_at_the_server_in_its_handshake(root, mica, trust, tmp_path):
+    own_files = mica.issue_device("1").save(tmp_path, "client")
+    proper, vendor = mica.issue_server(), forge(mica, subject=named("Server"), names=None)
+    met = []
+    for identity in (proper, vendor):
+        server = server_context(identity.save(tmp_path, identity.lfdi), trust)
+        served, asked = meet(server, client_context(own_files, trust, met=met.append))
+        assert bool(served.error) is bool(asked.error) is (identity is vendor)
+    assert [peer.lfdi for peer in met] == [proper.lfdi]
+    lenient = Trust(lenient=[root.certificate])
+    assert meet(server, client_context(own_files, lenient, met=met.append))[1].error == ""
+    assert met[-1].lfdi == vendor.lfdi
+
+
+def test_a_server_of_the_web_is_known_by_its_host_name(mica, root, trust, server, tmp_path, monkeypatch):
+    root.save(tmp_path, "root")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "root.pem"))
+    context = web_context(mica.issue_device("1").save(tmp_path, "client"))
+    context.set_ciphers(f"{CCM8}:@SECLEVEL=0")
+    assert meet(server, context, host="localhost")[1].error == ""
+    assert meet(server, context, host="elsewhere.example")[1].error == "CERTIFICATE_VERIFY_FAILED"
 
 
 ALLOW_CLIENT_RENEGOTIATION = 0x100
