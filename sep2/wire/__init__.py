@@ -5,7 +5,9 @@ from sep2.wire.billing import *  # noqa: F403
 from sep2.wire.check import check as check
 from sep2.wire.codes import *  # noqa: F403
 from sep2.wire.csipaus import *  # noqa: F403
-from sep2.wire.declare import WIRE as WIRE, layout as layout, wire as wire
+from sep2.wire.declare import WIRE as WIRE
+from sep2.wire.declare import layout as layout
+from sep2.wire.declare import wire as wire
 from sep2.wire.decode import decode as decode
 from sep2.wire.der import *  # noqa: F403
 from sep2.wire.der_codes import *  # noqa: F403
@@ -13,7 +15,8 @@ from sep2.wire.der_info import *  # noqa: F403
 from sep2.wire.device import *  # noqa: F403
 from sep2.wire.drlc import *  # noqa: F403
 from sep2.wire.encode import encode as encode
-from sep2.wire.failures import WireError as WireError, WireValueError as WireValueError
+from sep2.wire.failures import WireError as WireError
+from sep2.wire.failures import WireValueError as WireValueError
 from sep2.wire.flow import *  # noqa: F403
 from sep2.wire.hexbinary import HexBinary as HexBinary
 from sep2.wire.information import *  # noqa: F403

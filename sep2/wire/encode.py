@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sep2.wire.check import check
 from sep2.wire.declare import Field, Layout, layout
@@ -66,88 +66,115 @@ def body_of(cls: type[Any], profile: Profile) -> Body:
 
 
 def _compiled(cls: type[Any], profile: Profile) -> Body:
-    facts = _expressible(cls, profile)
-    names: dict[str, Any] = {
-        "misfit": misfit,
-        "whole": _whole,
-        "hexed": _hexed,
-        "escaped": _escaped,
-        "TRUTH": _TRUTH,
-        "HexBinary": HexBinary,
-    }
-    lines = ["def body(o):"]
-    attributes = [f for f in facts.attributes if f.within(profile)]
-    elements = [f for f in facts.elements if f.within(profile)]
-    for index, field in enumerate([*attributes, *elements]):
-        lines += [f"    {line}" for line in _lines(field, f"p{index}", facts=facts, profile=profile, names=names)]
-    parts = [f"{{p{i}}}" for i in range(len(attributes) + len(elements))]
-    shut = ">" if elements else "/>"
-    text = "".join(parts[: len(attributes)]) + shut + "".join(parts[len(attributes) :])
-    lines.append(f"    return f'{text}'")
-    exec("\n".join(lines), names)  # noqa: S102 - the source is made of our own declarations alone
-    body: Body = names["body"]
+    source = _Source(profile)
+    text = source.body(_expressible(cls, profile), "o")
+    lines = ["def body(o):", *(f"  {line}" for line in source.lines), f"  return f'{text}'"]
+    exec("\n".join(lines), source.names)  # noqa: S102 - made of our own declarations alone
+    body: Body = source.names["body"]
     return body
 
 
-def _lines(field: Field, part: str, *, facts: Layout, profile: Profile, names: dict[str, Any]) -> list[str]:
-    """Statements that leave the text of one field in `part`."""
-    name = field.name
-    if field.mark.counted and (items := [f.name for f in facts.elements if f.many]):
-        # What a page holds is counted when it is written: it can not be wrong.
-        return [f"{part} = f' {name}=\"{{len(o.{items[0]})}}\"'"]
-    value = [f"v = o.{name}"]
-    if field.mark.attribute:
-        write = [*_checked(field, names), f"{part} = f' {name}=\"{{{_shown(field)}}}\"'"]
-    else:
-        write = _element(field, part, profile, names)
-    if field.many:
-        return value + write
-    if field.required(profile):
-        return [*value, *write]
-    return [*value, f"if v is None: {part} = ''", "else:", *(f"    {line}" for line in write)]
+class _Source:
+    """The source of one writer: statements that check values, and the f-string that they end in.
+
+    Classes inside are written in place; only lists and elements of any class call the writers of their items.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.lines: list[str] = []
+        self.names: dict[str, Any] = {"HexBinary": HexBinary, "TRUTH": _TRUTH, "OCTET": _OCTET, "misfit": misfit}
+        self.names |= {"whole": _whole, "hexed": _hexed, "escaped": _escaped, "typed": _typed_writer(profile)}
+        self.count = 0
+
+    def body(self, facts: Layout, owner: str) -> str:
+        """The text after the element's name; its values are variables that the statements leave."""
+        attributes = [self._field(f, owner, facts) for f in facts.attributes if f.within(self.profile)]
+        elements = [self._field(f, owner, facts) for f in facts.elements if f.within(self.profile)]
+        shut = ">" if elements else "/>"
+        return "".join(attributes) + shut + "".join(elements)
+
+    def _field(self, field: Field, owner: str, facts: Layout) -> str:
+        if field.mark.counted and (items := [f.name for f in facts.elements if f.many]):
+            # What a page holds is counted when it is written: it can not be wrong.
+            return f' {field.name}="{{len({owner}.{items[0]})}}"'
+        self.count += 1
+        value = f"v{self.count}"
+        self.lines.append(f"{value} = {owner}.{field.name}")
+        if field.many:
+            return self._items(field, value)
+        if field.required(self.profile):
+            return self._text(field, value)
+        outer, self.lines = self.lines, []
+        text = self._text(field, value)
+        inner, self.lines = self.lines, outer
+        part = value.replace("v", "p")
+        self.lines += [f"if {value} is None: {part} = ''", "else:", *(f"  {line}" for line in inner)]
+        self.lines += [f"  {part} = f'{text}'"]
+        return f"{{{part}}}"
+
+    def _text(self, field: Field, value: str) -> str:
+        """One attribute or element."""
+        if field.simple:
+            self.lines += _checked(field.simple, value)
+            shown = f"{{{_shown(field.simple, value)}}}"
+            if field.mark.attribute:
+                return f' {field.name}="{shown}"'
+            return self._element(field, f">{shown}", content=True)
+        if field.mark.xsi:
+            self.lines.append(f"{value} = typed('{field.name}', {value})")
+            return f"{{{value}}}"
+        facts = layout(cast("type[Any]", field.holds))
+        return self._element(field, self.body(facts, value), content=_has_content(facts, self.profile))
+
+    def _element(self, field: Field, inside: str, *, content: bool) -> str:
+        tag = f"csipaus:{field.name}" if field.mark.csipaus else field.name
+        return f"<{tag}{inside}</{tag}>" if content else f"<{tag}{inside}"
+
+    def _items(self, field: Field, value: str) -> str:
+        if field.most:
+            self.lines.append(f"if not {field.least} <= len({value}) <= {field.most}: misfit({value})")
+        if field.mark.xsi:
+            text = f"typed('{field.name}', v)"
+        else:
+            cls = cast("type[Any]", field.holds)
+            self.names[f"body_{cls.__name__}"] = body_of(cls, self.profile)
+            content = _has_content(layout(cls), self.profile)
+            text = "f'" + self._element(field, f"{{body_{cls.__name__}(v)}}", content=content) + "'"
+        self.lines.append(f"{value} = ''.join([{text} for v in {value}])")
+        return f"{{{value}}}"
 
 
-def _element(field: Field, part: str, profile: Profile, names: dict[str, Any]) -> list[str]:
-    tag = f"csipaus:{field.name}" if field.mark.csipaus else field.name
-    if field.simple:
-        return [*_checked(field, names), f"{part} = f'<{tag}>{{{_shown(field)}}}</{tag}>'"]
-    if field.mark.xsi:
-        names["typed"] = _typed_writer(profile)
-        write, close = f"typed('{tag}', v)", ""
-    else:
-        cls: Any = field.holds
-        writer = f"body_{cls.__name__}"
-        names[writer] = body_of(cls, profile)
-        close = f"</{tag}>" if _has_content(layout(cls), profile) else ""
-        write = f"f'<{tag}{{{writer}(v)}}{close}'"
-    if not field.many:
-        return [f"{part} = {write}"]
-    bounds = [f"if not {field.least} <= len(v) <= {field.most}: misfit(v)"] if field.most else []
-    return [*bounds, f"{part} = ''.join([{write} for v in v])"]
-
-
-def _checked(field: Field, names: dict[str, Any]) -> list[str]:
+def _checked(simple: Simple, value: str) -> list[str]:
     """Statements that refuse a value its simple type can not carry."""
-    simple: Simple = field.simple  # type: ignore[assignment]
     match simple.kind:
         case "integer":
-            span = f"{simple.low} <= v <= {simple.high}"
-            return [f"if v.__class__ is not int or not {span}: v = whole(v, {simple.low}, {simple.high})"]
+            low, high = simple.low, simple.high
+            unfit = f"{value}.__class__ is not int or not {low} <= {value} <= {high}"
+            return [f"if {unfit}: {value} = whole({value}, {low}, {high})"]
         case "hex" if simple.full:
-            return [f"if not (v.__class__ is HexBinary and 0 <= v < {1 << 8 * simple.octets}): misfit(v)"]
+            return [
+                f"if {value}.__class__ is not HexBinary or not 0 <= {value} < {1 << 8 * simple.octets}: misfit({value})"
+            ]
+        case "hex" if simple.octets == 1:
+            return [f"if not 0 <= {value} <= 255: misfit({value})"]
         case "hex":
-            return [f"v = hexed(v, {simple.octets})"]
-        case "text" | "uri":
-            return [f"v = escaped(v, {simple.limit})"]
+            return [f"{value} = hexed({value}, {simple.octets})"]
+        case "text":
+            plain = f"{value}.isalnum() and {value}.isascii() and len({value}) <= {simple.limit or 1 << 30}"
+            return [f"if not ({plain}): {value} = escaped({value}, {simple.limit})"]
+        case "uri":
+            return [f"if not {value}.replace('/', '').isalnum(): {value} = escaped({value}, 0)"]
     return []
 
 
-def _shown(field: Field) -> str:
+def _shown(simple: Simple, value: str) -> str:
     """The expression, inside an f-string, that writes a checked value."""
-    simple: Simple = field.simple  # type: ignore[assignment]
     if simple.kind == "boolean":
-        return "TRUTH[v]"
-    return f"v:0{2 * simple.octets}X" if simple.full else "v"
+        return f"TRUTH[{value}]"
+    if simple.kind == "hex" and (simple.full or simple.octets == 1):
+        return f"{value}:0{2 * simple.octets}X" if simple.full else f"OCTET[{value}]"
+    return value
 
 
 def _typed_writer(profile: Profile) -> Callable[[str, Any], str]:
@@ -164,6 +191,7 @@ def _typed_writer(profile: Profile) -> Callable[[str, Any], str]:
 
 
 _TRUTH = {True: "true", False: "false"}
+_OCTET = tuple(f"{n:02X}" for n in range(256))
 
 
 def _whole(value: Any, low: int, high: int) -> int:
@@ -175,8 +203,11 @@ def _whole(value: Any, low: int, high: int) -> int:
 
 def _hexed(value: Any, octets: int) -> str:
     """The digits of a bitmap: as many as it was sent with, or as few as it needs."""
-    digits = str(value) if value.__class__ is HexBinary else str(HexBinary(value))
-    return digits if len(digits) <= 2 * octets else misfit(value)
+    if value.__class__ is not HexBinary:
+        value = HexBinary(int(value))
+    if value.octets > octets:
+        misfit(value)
+    return str(value)
 
 
 def _escaped(value: str, limit: int) -> str:

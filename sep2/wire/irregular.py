@@ -66,20 +66,6 @@ def refused(field: Field, element: Element) -> WireError:
     return WireError("can not be read")
 
 
-def attribute(field: Field) -> Callable[[str], Any]:
-    """Reads the text of one attribute."""
-    assert field.simple
-    simple = field.simple
-
-    def read(said: str) -> Any:
-        try:
-            return convert(simple, said)
-        except WireError as error:
-            raise error.under(field.name) from None
-
-    return read
-
-
 class Irregular:
     """The second look at one element, once its compiled reader has met something unexpected."""
 
@@ -147,6 +133,16 @@ class Irregular:
             foreign = name.startswith("{") and (self.mode.extensions or name.startswith(f"{{{XSI}}}"))
             if name not in known and not foreign:
                 raise WireError(f"{local_name(name)}: is not an attribute of {self.facts.name}")
+
+    def attribute(self, name: str, said: str) -> NoReturn:
+        """The text of an attribute is none of its values."""
+        field = next(f for f in self.facts.attributes if f.name == name)
+        assert field.simple
+        try:
+            convert(field.simple, said)
+        except WireError as error:
+            raise error.under(name) from None
+        raise WireError(f"{name}: can not be read")
 
     def missing(self, name: str) -> NoReturn:
         """A required attribute is not there."""

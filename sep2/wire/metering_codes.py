@@ -233,6 +233,8 @@ class CreditTypeType(IntEnum):
 
     REGULAR = 0
     EMERGENCY = 1
+    REGULAR_THEN_EMERGENCY = 2
+    EMERGENCY_THEN_REGULAR = 3
 
 
 @code("UInt8")

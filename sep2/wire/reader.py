@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from sep2.wire.declare import Field, layout
 from sep2.wire.failures import WireError
-from sep2.wire.irregular import Irregular, attribute, leaf, local, refused
+from sep2.wire.irregular import Irregular, leaf, local, refused
 from sep2.wire.mode import Mode
 from sep2.wire.profile import NAMESPACE
 from sep2.wire.types import Simple
-from sep2.wire.values import blank, hexadecimal, text, truth
+from sep2.wire.values import SMALL, blank, hexadecimal, text, truth
 
 Read = Callable[..., Any]
 
@@ -55,7 +55,7 @@ class _Source:
         """The function; `kids` are the children where they are not simply those of `e`."""
         body = ["if e.text is not None: blank(e.text)", *self._attributes()]
         body += [f"o.{f.name} = {'[]' if f.many else None}" for f in self.facts.elements if f not in self.elements]
-        body += ["i = iter(e if kids is None else kids)", *_NEXT]
+        body += ["i = iter(e[:] if kids is None else kids)", *_NEXT]
         for field in self.elements:
             body += self._element(field)
         body += [f"if x is not END: {_AGAIN}", *self._counts(), "return o"]
@@ -68,6 +68,7 @@ class _Source:
             "    if x is END: raise",
             "    raise error.under(local(x)) from None",
             "  except (ValueError, TypeError, KeyError):",
+            "    if x is END: irregular.attribute(k, s)",
             "    raise refused(FIELDS[local(x)], x).under(local(x)) from None",
         ]
         exec("\n".join(source), self.names)  # noqa: S102 - made of our own declarations alone
@@ -79,8 +80,8 @@ class _Source:
             return ["if e.keys(): irregular.attributes(e)"]
         lines = [f"o.{f.name} = None" for f in self.facts.attributes] + ["for k, s in e.items():"]
         for number, field in enumerate(self.facts.attributes):
-            self.names[f"attribute{number}"] = attribute(field)
-            lines += [f"  {'elif' if number else 'if'} k == '{field.name}': o.{field.name} = attribute{number}(s)"]
+            lines += [f"  {'elif' if number else 'if'} k == '{field.name}':"]
+            lines += [f"    {line}" for line in _said(field, self.names)]
         lines += ["  else: irregular.attributes(e)"]
         needed = [f for f in self.facts.attributes if f.least and f.name not in _COUNTS]
         return lines + [f"if o.{f.name} is None: irregular.missing('{f.name}')" for f in needed]
@@ -124,22 +125,32 @@ _COUNTS = {"all", "results"}
 
 def _simple(field: Field, names: dict[str, Any]) -> list[str]:
     """Statements that read an element of a simple type; they fail with ValueError, TypeError or KeyError."""
+    return ["if len(x) or x.keys(): leaf(x)", "s = x.text", *_said(field, names)]
+
+
+def _said(field: Field, names: dict[str, Any]) -> list[str]:
+    """Statements that read the text `s` of an element or attribute."""
     simple = cast("Simple", field.simple)
-    lines = ["if len(x) or x.keys(): leaf(x)", "s = x.text"]
     target = f"o.{field.name}"
     match simple.kind:
         case "integer":
             span = f"{simple.low} <= v <= {simple.high}"
-            lines += ["v = int(s)", f"if not {span} or '_' in s or not s.isascii(): raise ValueError"]
+            lines = ["v = int(s)", f"if not {span} or '_' in s or not s.isascii(): raise ValueError"]
             if simple.codes:
                 names[f"codes_{field.name}"] = {int(member): member for member in simple.codes}.get
                 return [*lines, f"{target} = codes_{field.name}(v, v)"]
             return [*lines, f"{target} = v"]
         case "hex":
             names[f"simple_{field.name}"] = simple
-            return [*lines, f"{target} = hexadecimal(s or '', simple_{field.name})"]
+            names["small"] = SMALL.get
+            read = f"hexadecimal(s or '', simple_{field.name})"
+            return (
+                [f"{target} = {read}"]
+                if simple.octets > 1
+                else [f"v = small(s); {target} = {read} if v is None else v"]
+            )
         case "boolean":
-            return [*lines, f"{target} = truth(s)"]
+            return [f"{target} = truth(s)"]
         case "uri":
-            return [*lines, f"{target} = s.strip() if s else ''"]
-    return [*lines, f"{target} = text(s, {simple.limit})"]
+            return [f"{target} = s.strip() if s else ''"]
+    return [f"{target} = text(s, {simple.limit})"]

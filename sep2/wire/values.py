@@ -12,6 +12,7 @@ from sep2.wire.types import Simple
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]").search
 """Finds a character that no XML document can hold."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}").fullmatch
+_HEX = re.compile(r"[0-9A-Fa-f]*").fullmatch
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _SPACE = " \t\n\r"
 
@@ -56,19 +57,19 @@ def convert(simple: Simple, said: str) -> Any:
 
 def hexadecimal(said: str, simple: Simple) -> HexBinary:
     """A hexBinary value with the octets it was written with; identifiers at full width."""
-    try:
-        raw = bytes.fromhex(said)
-        if 2 * len(raw) != len(said):
-            said = said.strip(_SPACE)
-            if 2 * len(raw) != len(said):
-                raise refusal(simple, said)
-    except ValueError:
-        raise refusal(simple, said) from None
-    if len(raw) > simple.octets:
-        raise refusal(simple, said)
-    value: HexBinary = int.__new__(HexBinary, int.from_bytes(raw))
-    value.octets = simple.octets if simple.full else len(raw)
+    digits = len(said)
+    if digits & 1 or digits > 2 * simple.octets or not _HEX(said):
+        said = said.strip(_SPACE)
+        digits = len(said)
+        if digits & 1 or digits > 2 * simple.octets or not _HEX(said):
+            raise refusal(simple, said)
+    value: HexBinary = int.__new__(HexBinary, said or "0", 16)
+    value.octets = simple.octets if simple.full else digits >> 1
     return value
+
+
+SMALL = {f"{n:02X}": HexBinary(n, 1) for n in range(256)}
+"""One octet, as almost every bitmap is sent."""
 
 
 def truth(said: str | None) -> bool:
