@@ -1,31 +1,17 @@
 """When the events of one EndDevice start and end, which of them wins, and what is answered (2030.5 10.2.3, 8.8)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, auto
+from enum import Enum, auto
 from random import Random
 from typing import Any, NamedTuple
 
 from sep2.client.limits import Limits, Setting
 from sep2.rules.events import Status
+from sep2.wire import ResponseStatus as Answer
 
 VANISHING_S = 30
 """An event that left its list so shortly before its end is over, not withdrawn: clocks differ by as much."""
-
-
-class Answer(IntEnum):
-    """`status` of a Response."""
-
-    RECEIVED = 1
-    STARTED = 2
-    COMPLETED = 3
-    CANCELLED = 6
-    SUPERSEDED = 7
-    NOT_OBEYED = 10
-    """Its whole period passed while this client was not running."""
-    SUPERSEDED_BY_OTHER_PROGRAM = 14
-    INVALID = 253
-    EXPIRED = 254
 
 
 class Control(NamedTuple):
@@ -130,6 +116,11 @@ class Schedule:
         """Take what holds in this program when no control does."""
         self._defaults[program] = default
 
+    def lacks(self, program: int, listed: Collection[int], now: int) -> bool:
+        """Whether a control that should still be in the list of this program is not."""
+        of_program = (booking for booking in self._live.values() if booking.control.program == program)
+        return any(b.control.mrid not in listed and self._end(b) > now + VANISHING_S for b in of_program)
+
     def take(self, program: int, controls: Sequence[Control], now: int) -> None:
         """Take the whole DERControlList of one program; an event that is no longer in it counts as cancelled."""
         if program not in self._programs:
@@ -174,9 +165,10 @@ class Schedule:
         """When something starts or ends next, as far as is known."""
         return self._next
 
-    def starts_by(self, now: int) -> bool:
-        """Whether a control is about to start; its status has to be looked at before that (10.2.3.3)."""
-        return any(b.stage is Stage.WAITING and not b.doomed and b.begins <= now for b in self._live.values())
+    def next_start(self) -> int | None:
+        """When a control starts next; its status has to be looked at before that (2030.5 10.2.3.3)."""
+        waiting = (b.begins for b in self._live.values() if b.stage is Stage.WAITING and not b.doomed)
+        return min(waiting, default=None)
 
     def bookings(self) -> list[Booking]:
         """The controls that are not over, by their beginning."""
@@ -187,10 +179,10 @@ class Schedule:
             return
         booking = self._live[control.mrid] = self._draw(control, now)
         if control.duration <= 0 or not control.modes:
-            self._close(booking, Answer.INVALID, now)
+            self._close(booking, Answer.REJECTED_INVALID, now)
         elif control.end <= now:
             is_withdrawn = control.status not in (Status.SCHEDULED, Status.ACTIVE)
-            self._close(booking, None if is_withdrawn else Answer.EXPIRED, now)
+            self._close(booking, None if is_withdrawn else Answer.REJECTED_EXPIRED, now)
         else:
             self._owe(booking, Answer.RECEIVED, now)
             self._follow(booking, control, now)
@@ -213,10 +205,12 @@ class Schedule:
             booking.cancel_at = now + delay
 
     def _vanish(self, booking: Booking, now: int) -> None:
-        if booking.control.status == Status.SUPERSEDED:
-            self._close(booking, Answer.SUPERSEDED, now)
-        elif self._end(booking) > now + VANISHING_S:
-            self._close(booking, Answer.CANCELLED, now)
+        """End what was taken from its list before its time; should it come back, it is news."""
+        if self._end(booking) <= now + VANISHING_S:
+            return
+        was_superseded = booking.control.status == Status.SUPERSEDED
+        self._close(booking, Answer.SUPERSEDED if was_superseded else Answer.CANCELLED, now)
+        del self._over[booking.control.mrid]
 
     def _forget(self, program: int, listed: set[int], now: int) -> None:
         """Drop what is over for good; what is still listed stays, or it would be taken for new."""
@@ -238,7 +232,11 @@ class Schedule:
             if booking.cancel_at is not None and booking.cancel_at <= at:
                 self._close(booking, Answer.CANCELLED, now)
             elif booking.stage is Stage.RUNNING and self._end(booking) <= at:
-                self._close(booking, Answer.NOT_OBEYED if booking.missed else Answer.COMPLETED, now)
+                self._close(
+                    booking,
+                    Answer.COMPLETED_WITHOUT_PARTICIPATION if booking.missed else Answer.COMPLETED,
+                    now,
+                )
         begun = [booking for booking in self._live.values() if booking.begins <= at and not booking.doomed]
         for booking in sorted(begun, key=self._strength):
             if booking.stage is not Stage.OVER:
@@ -324,4 +322,4 @@ def _drawn(rng: Random, bound: int) -> int:
 
 def _superseded(winner: Booking, loser: Booking) -> Answer:
     same = winner.control.program == loser.control.program
-    return Answer.SUPERSEDED if same else Answer.SUPERSEDED_BY_OTHER_PROGRAM
+    return Answer.SUPERSEDED if same else Answer.ABORTED_BY_OTHER_PROGRAM

@@ -3,7 +3,8 @@ from random import Random
 import pytest
 
 from sep2.client.limits import Limits
-from sep2.client.schedule import Answer, Control, Default, Program, Schedule
+from sep2.client.schedule import Control, Default, Program, Schedule
+from sep2.wire import ResponseStatus as Answer
 
 P, OTHER = 0xA0, 0xB0
 EXPORT, IMPORT, PERCENT = "opModExpLimW", "opModImpLimW", "opModMaxLimW"
@@ -177,8 +178,7 @@ def test_a_superseded_mark_without_a_known_successor_counts_at_once():
 
 def test_a_cancelled_status_seen_before_the_start_is_looked_at_first():
     plan = schedule(HOUR)
-    assert not plan.starts_by(99)
-    assert plan.starts_by(100)
+    assert plan.next_start() == 100
     take(plan, HOUR._replace(status=2), now=100)
     assert plan.limits(100).export_limit_w == 1500
     assert answers(plan) == [(1, 1, 10), (1, 6, 100)]

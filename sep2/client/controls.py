@@ -1,0 +1,47 @@
+"""From what the wire says of programs, controls and defaults to what the schedule decides on."""
+
+from typing import Any
+
+from sep2 import wire as w
+from sep2.client.schedule import Control, Default
+
+_NO_MODES = frozenset({"rampTms"})
+_POWERS = (w.ActivePower, w.ReactivePower)
+
+
+def control_of(sent: w.DERControl, program: int) -> Control:
+    """One control of a program."""
+    return Control(
+        mrid=sent.mRID,
+        program=program,
+        created=sent.creationTime,
+        start=sent.interval.start,
+        duration=sent.interval.duration,
+        modes=modes_of(sent.DERControlBase),
+        status=int(sent.EventStatus.currentStatus),
+        randomize_start=sent.randomizeStart or 0,
+        randomize_duration=sent.randomizeDuration or 0,
+        category=None if sent.deviceCategory is None else int(sent.deviceCategory),
+        reply_to=sent.replyTo,
+        response_required=int(sent.responseRequired or 0),
+    )
+
+
+def default_of(sent: w.DefaultDERControl) -> Default:
+    """The default of a program."""
+    return Default(sent.mRID, modes_of(sent.DERControlBase))
+
+
+def modes_of(base: w.DERControlBase) -> dict[str, Any]:
+    """The modes that are set, by wire name; powers in watts and vars, the rest as it came."""
+    set_modes = {name: getattr(base, name) for name in _names(base)}
+    return {name: _plain(value) for name, value in set_modes.items() if value is not None}
+
+
+def _names(base: w.DERControlBase) -> list[str]:
+    return [name for name in base.__dataclass_fields__ if name not in _NO_MODES]
+
+
+def _plain(value: Any) -> Any:
+    """An exact number where it is whole: 10^-1 W is a float, 10^1 W is not."""
+    return value.value * 10**value.multiplier if isinstance(value, _POWERS) else value

@@ -1,0 +1,217 @@
+"""One EndDevice that a client speaks for: what it is assigned to, its schedule, and what it owes the server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+
+from sep2 import wire as w
+from sep2.client import plant
+from sep2.client.controls import control_of, default_of
+from sep2.client.device import Device
+from sep2.client.limits import NO_LIMITS, Limits
+from sep2.client.mirror import DER, SITE, Mirror
+from sep2.client.outbox import Letter, Outbox
+from sep2.client.schedule import Owed, Program, Schedule
+from sep2.client.session import Refused, Session
+from sep2.client.tree import Branch
+
+log = logging.getLogger(__name__)
+
+GONE = frozenset({400, 404, 410})
+"""How a server answers a reading whose mirror it does not have any more, or not with that series."""
+
+
+class Managed:
+    """A device, its programs and its letters. Times are the server's."""
+
+    def __init__(self, lfdi: str, device: Device, rng: Random, *, pin: int | None, pen: int) -> None:
+        self.lfdi = lfdi
+        self.device = device
+        self.outbox = Outbox()
+        self.schedule = Schedule(rng, category=device.rating.category)
+        self.limits: Limits | None = None
+        """What the device was last told to obey."""
+        rating = device.rating
+        places = [place for place, has in ((SITE, rating.has_site_meter), (DER, rating.has_der_meter)) if has]
+        self.mirrors = [Mirror(lfdi, place, pen) for place in places]
+        self.new_mirrors = False
+        """The server has created mirrors and may have set their postRate."""
+        self.is_walked = False
+        """All that the server says of it has been read once: before that, nobody knows what holds."""
+        self.halted = False
+        """The server does not know our PIN: it is not the one we were registered with, and is not obeyed."""
+        self.on_owed: Callable[[Managed, Owed], None] | None = None
+        self._pin = pin
+        self._programs: dict[str, list[Program]] = {}
+        self._ders: set[str] = set()
+
+    def branches(self, found: w.EndDevice) -> list[Branch]:
+        """What the EndDevice leads to, as far as we follow it."""
+        links = (
+            (found.RegistrationLink, w.Registration, self._take_registration),
+            (found.FunctionSetAssignmentsListLink, w.FunctionSetAssignmentsList, self._take_assignments),
+            (found.DERListLink, w.DERList, self._take_ders),
+        )
+        return [Branch(link.href, kind, take, self) for link, kind, take in links if link is not None]
+
+    def tick(self, now: int) -> None:
+        """Start and end what is due and let the device obey what then holds."""
+        if not self.is_walked:
+            return
+        limits = NO_LIMITS if self.halted else self.schedule.limits(now, self.device.rating.max_w)
+        if limits != self.limits:
+            self.limits = limits
+            self.device.apply(limits, now)
+        for owed in self.schedule.owed():
+            if not self.halted:
+                self._answer(owed)
+
+    def leave(self, now: int) -> None:
+        """The server has removed the device: nothing that it said holds any more."""
+        self.limits = NO_LIMITS
+        self.device.apply(NO_LIMITS, now)
+
+    def next_reading(self) -> int | None:
+        """When readings are due."""
+        return min((due for mirror in self.mirrors if (due := mirror.due()) is not None), default=None)
+
+    def take_mirrors(self, known: Mapping[int, w.MirrorUsagePoint], mup_list: str, now: int) -> None:
+        """Compare our mirrors with those on the server; what it does not have is created."""
+        for mirror in self.mirrors:
+            there = known.get(mirror.mrid)
+            if there is not None:
+                mirror.href = there.href or mirror.href
+                mirror.post_rate_s = there.postRate or mirror.post_rate_s
+            else:
+                self.outbox.renew(Letter(f"mirror of the {mirror.place.name}", self._creation(mirror, mup_list)))
+            if mirror.measured_until is None:
+                mirror.measured_until = now
+
+    def measure(self, mup_list: str, now: int) -> None:
+        """Measure and write down what is due."""
+        due = [mirror for mirror in self.mirrors if (at := mirror.due()) is not None and at <= now]
+        if not due:
+            return
+        measured = self.device.measure(now)
+        for mirror in due:
+            power = measured.site if mirror.place is SITE else measured.der
+            since, mirror.measured_until = mirror.measured_until, now
+            if power is not None and since is not None:
+                sent = mirror.readings(power, since, now)
+                self.outbox.add(Letter("readings", self._readings(mirror, sent, mup_list)))
+
+    def _take_registration(self, found: w.Registration, now: int) -> list[Branch]:
+        # 2030.5 6.9: the PIN tells the device that it has reached the server its owner registered it with.
+        self.halted = self._pin is not None and found.pIN != self._pin
+        if self.halted:
+            log.error("%s: the server does not know the PIN; it is not obeyed", self.lfdi)
+        return []
+
+    def _take_assignments(self, found: w.FunctionSetAssignmentsList, now: int) -> list[Branch]:
+        links = [fsa.DERProgramListLink for fsa in found.FunctionSetAssignments]
+        hrefs = {link.href for link in links if link is not None}
+        self._programs = {href: programs for href, programs in self._programs.items() if href in hrefs}
+        self._assign(now)
+        return [Branch(href, w.DERProgramList, self._taker_of_programs(href), self) for href in sorted(hrefs)]
+
+    def _taker_of_programs(self, href: str) -> Callable[[w.DERProgramList, int], list[Branch]]:
+        def take(found: w.DERProgramList, now: int) -> list[Branch]:
+            self._programs[href] = [Program(program.mRID, int(program.primacy)) for program in found.DERProgram]
+            self._assign(now)
+            return [branch for program in found.DERProgram for branch in self._below(program)]
+
+        return take
+
+    def _assign(self, now: int) -> None:
+        self.schedule.assign((program for programs in self._programs.values() for program in programs), now)
+
+    def _below(self, program: w.DERProgram) -> list[Branch]:
+        """Where a program keeps its controls and its default."""
+
+        def take_default(found: w.DefaultDERControl, now: int) -> list[Branch]:
+            self.schedule.take_default(program.mRID, default_of(found))
+            return []
+
+        def take_controls(found: w.DERControlList, now: int) -> list[Branch]:
+            self.schedule.take(program.mRID, [control_of(sent, program.mRID) for sent in found.DERControl], now)
+            return []
+
+        def accept_controls(told: w.DERControlList, now: int) -> bool:
+            """Enough if it is the whole list, and nothing is missing from it that might have been cancelled."""
+            listed = {sent.mRID for sent in told.DERControl}
+            if told.all > len(listed) or self.schedule.lacks(program.mRID, listed, now):
+                return False
+            take_controls(told, now)
+            return True
+
+        found = []
+        if program.DefaultDERControlLink is not None:
+            found.append(Branch(program.DefaultDERControlLink.href, w.DefaultDERControl, take_default, self))
+        if program.DERControlListLink is not None:
+            href = program.DERControlListLink.href
+            found.append(Branch(href, w.DERControlList, take_controls, self, accept_controls))
+        return found
+
+    def _take_ders(self, found: w.DERList, now: int) -> list[Branch]:
+        """Write capability and settings of a DER that is new to us, and its status whenever the list is read."""
+        for der in found.DER:
+            rating = self.device.rating
+            if der.href not in self._ders:
+                self._put(der.DERCapabilityLink, plant.capability(rating))
+                self._put(der.DERSettingsLink, plant.settings(rating, now))
+            self._put(der.DERStatusLink, plant.status(self.limits or NO_LIMITS, now))
+        self._ders = {der.href for der in found.DER if der.href}
+        return []
+
+    def _put(self, link: w.Link | None, document: object) -> None:
+        if link is not None:
+            href = link.href
+
+            async def send(session: Session) -> None:
+                await session.put(href, document)
+
+            self.outbox.renew(Letter(f"{type(document).__name__} at {href}", send))
+
+    def _answer(self, owed: Owed) -> None:
+        response = w.DERControlResponse(
+            createdDateTime=owed.at,
+            endDeviceLFDI=w.HexBinary(self.lfdi),
+            status=owed.answer,
+            subject=w.HexBinary(owed.control.mrid, 16),
+        )
+        reply_to = owed.control.reply_to
+        assert reply_to is not None
+
+        async def send(session: Session) -> None:
+            await session.post(reply_to, response)
+
+        self.outbox.add(Letter("response", send))
+        if self.on_owed is not None:
+            self.on_owed(self, owed)
+
+    def _creation(self, mirror: Mirror, mup_list: str) -> Callable[[Session], Awaitable[None]]:
+        async def send(session: Session) -> None:
+            mirror.href = await session.post(mup_list, mirror.usage_point())
+            self.new_mirrors = True
+
+        return send
+
+    def _readings(
+        self, mirror: Mirror, sent: w.MirrorMeterReadingList, mup_list: str
+    ) -> Callable[[Session], Awaitable[None]]:
+        create = self._creation(mirror, mup_list)
+
+        async def send(session: Session) -> None:
+            if not mirror.href:
+                await create(session)
+            try:
+                await session.post(mirror.href, sent)
+            except Refused as refused:
+                if refused.answered not in GONE:
+                    raise
+                await create(session)
+                await session.post(mirror.href, sent)
+
+        return send

@@ -1,0 +1,156 @@
+"""What a client has found by following links, when each part is to be read again, and what it leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sep2 import wire as w
+
+if TYPE_CHECKING:
+    from sep2.client.managed import Managed
+
+DEFAULT_RATE_S = 900
+"""pollRate where the server says none (2030.5 3.5 of the schema's defaults)."""
+TIME_RATE_S = 900
+"""The least between two looks at the server's clock (CSIP)."""
+NEVER = -1
+
+SUBSCRIBED = (
+    w.EndDeviceList,
+    w.FunctionSetAssignmentsList,
+    w.DERProgramList,
+    w.DERControlList,
+    w.DefaultDERControl,
+)
+"""What CSIP has an aggregator subscribe to, as far as this client acts on it."""
+
+
+class Branch(NamedTuple):
+    """A link worth following: where it leads, to what, and who takes what is found there.
+
+    `take` gets the resource and the server's time, and returns the links that it leads to in turn. `accept` is offered
+    what a notification brings, and says whether that was enough; without it, a notification means "look again".
+    """
+
+    href: str
+    kind: type[Any]
+    take: Callable[[Any, int], Iterable[Branch]]
+    owner: Managed | None = None
+    accept: Callable[[Any, int], bool] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """A branch that is kept up to date."""
+
+    branch: Branch
+    due: int
+    parent: Watch | None = None
+    children: dict[tuple[str, Managed | None], Watch] = field(default_factory=dict)
+    rate_s: int = DEFAULT_RATE_S
+    read_at: int = NEVER
+    told: int = 0
+    """How many notifications came."""
+    is_subscribed: bool = False
+    subscribed_until: int = NEVER
+    """When to subscribe again; a refusal stands as long as a subscription."""
+    is_alive: bool = True
+
+    @property
+    def can_be_subscribed(self) -> bool:
+        """Whether a server tells of its changes."""
+        return self.branch.kind in SUBSCRIBED
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is read page by page."""
+        return issubclass(self.branch.kind, w.List | w.SubscribableList)
+
+    def rate_of(self, found: Any) -> int:
+        """How often the server wants it read; what has no pollRate of its own follows what led to it."""
+        if hasattr(found, "pollRate"):
+            rate = found.pollRate or DEFAULT_RATE_S
+        else:
+            rate = self.parent.rate_s if self.parent else DEFAULT_RATE_S
+        return max(rate, TIME_RATE_S) if self.branch.kind is w.Time else max(1, rate)
+
+    def starts_at(self) -> int | None:
+        """When a control of this list is about to start whose status only a look at the list can tell."""
+        owner = self.branch.owner
+        if self.branch.kind is not w.DERControlList or self.is_subscribed or owner is None:
+            return None
+        start = owner.schedule.next_start()
+        return None if start is None or self.read_at >= start else start
+
+
+class Tree:
+    """All watches, from DeviceCapability on."""
+
+    def __init__(self, root: Branch) -> None:
+        self.root = Watch(root, due=NEVER)
+        self._by_href: dict[str, list[Watch]] = {root.href: [self.root]}
+
+    def __iter__(self) -> Iterator[Watch]:
+        return (watch for watches in [*self._by_href.values()] for watch in watches)
+
+    def grow(self, watch: Watch, branches: Iterable[Branch], now: int) -> None:
+        """Let `watch` lead to these branches and no others: new ones are read at once, lost ones forgotten."""
+        before, watch.children = watch.children, {}
+        for branch in branches:
+            key = branch.href, branch.owner
+            child = before.pop(key, None) or watch.children.get(key) or self._new(branch, watch, now)
+            child.branch = branch
+            watch.children[key] = child
+        for lost in before.values():
+            self._forget(lost)
+
+    def due(self, now: int, ahead_s: int = 0) -> list[Watch]:
+        """What is to be read now; the clock alone if it is, because all else is judged by it."""
+        due = [watch for watch in self if watch.due <= now or _starts_by(watch, now + ahead_s)]
+        return [watch for watch in due if watch.branch.kind is w.Time] or due
+
+    def next_due(self, ahead_s: int = 0) -> int:
+        """When something is to be read next."""
+        starts = (start - ahead_s for watch in self if (start := watch.starts_at()) is not None)
+        return min([*(watch.due for watch in self), *starts])
+
+    def at(self, href: str) -> list[Watch]:
+        """The watches of one resource: several devices may share it."""
+        return [*self._by_href.get(href, ())]
+
+    def of(self, kind: type[Any]) -> list[Watch]:
+        """The watches of one kind."""
+        return [watch for watch in self if watch.branch.kind is kind]
+
+    def read_again(self, now: int) -> None:
+        """Look at everything and subscribe anew, as after a loss of communication (2030.5 8.7)."""
+        for watch in self:
+            watch.due = min(watch.due, now)
+            watch.is_subscribed, watch.subscribed_until = False, NEVER
+
+    def shift(self, by_s: int) -> None:
+        """Keep the distance to what is due when the time itself is set."""
+        for watch in self:
+            watch.due += by_s
+            watch.read_at += by_s
+
+    def _new(self, branch: Branch, parent: Watch, now: int) -> Watch:
+        watch = Watch(branch, due=now, parent=parent, rate_s=parent.rate_s)
+        self._by_href.setdefault(branch.href, []).append(watch)
+        return watch
+
+    def _forget(self, watch: Watch) -> None:
+        watch.is_alive = False
+        same = self._by_href[watch.branch.href]
+        same.remove(watch)
+        if not same:
+            del self._by_href[watch.branch.href]
+        for child in watch.children.values():
+            self._forget(child)
+
+
+def _starts_by(watch: Watch, at: int) -> bool:
+    start = watch.starts_at()
+    return start is not None and start <= at
