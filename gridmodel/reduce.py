@@ -23,6 +23,8 @@ from gridmodel.errors import GridError
 from gridmodel.network import SIDE, Network
 
 CHARGING_SHARE = 1e-3  # both ends of a branch are watched when charging exceeds this share of the rating
+FLOATING_OHM = 1e7  # no feeder has so high an impedance: what is left of a singular matrix after rounding
+FLOATING = "a part of the network has no path to earth"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,7 +200,10 @@ def _solve(network: Network, y: sparse.csc_matrix, live: Mask) -> tuple[Complex,
         try:
             solved = splu(y[inner][:, inner].tocsc()).solve(right)
         except RuntimeError as e:
-            raise GridError("the admittance matrix is singular: a part of the network has no path to earth") from e
+            raise GridError(f"the admittance matrix is singular: {FLOATING}") from e
+        if not np.abs(solved).max(initial=0.0) < FLOATING_OHM:
+            worst = int(np.abs(solved).max(axis=1).argmax())
+            raise GridError(f"{network.terminal_name(int(inner[worst]))}: {FLOATING}")
         z[inner], w[inner] = solved[:, :-3], solved[:, -3:]
     return z, w
 
