@@ -1,4 +1,4 @@
-"""DER and what a device writes about itself (2030.5 10.10, csip.md 5.1)."""
+"""DER and what a device writes about itself (2030.5 10.10)."""
 
 from typing import TypeVar
 

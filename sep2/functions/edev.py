@@ -11,7 +11,7 @@ from sep2.operations.devices import BadDevice, NewDevice, add_device, change_dev
 from sep2.store import connections, devices
 
 THE_DER = 1
-"""Every EndDevice has one DER: 2023 allows no more, and gateways report the sum of theirs (csip.md 5.1)."""
+"""Every EndDevice has one DER: 2023 allows no more, and gateways report the sum of theirs."""
 
 
 class NotInBand(Forbidden):
@@ -83,7 +83,7 @@ async def place(rq: Request, body: w.ConnectionPoint) -> Made:
 
 
 def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
-    """An EndDevice with its links: an aggregator's own entry subscribes and is no DER (csip.md 12.15)."""
+    """An EndDevice with its links: an aggregator's own entry subscribes and is no DER (CSIP)."""
     is_peer = row.lfdi == rq.caller.lfdi
     is_der = not (is_peer and rq.caller.kind == "aggregator")
     at: dict[str, int] = {"edev": row.id}

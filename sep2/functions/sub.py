@@ -105,7 +105,7 @@ async def _sees(rq: Request, ids: dict[str, int]) -> bool:
 
 
 def _own_entry(rq: Request) -> None:
-    """All subscriptions of an aggregator are on its own entry (csip.md ACT-8, ACT-10)."""
+    """All subscriptions of an aggregator are on its own entry (CSIP)."""
     if rq.own.lfdi != rq.caller.lfdi:
         raise NotFound
 

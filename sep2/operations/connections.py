@@ -8,7 +8,7 @@ from sep2.store import connections
 from sep2.store.connection import Connection
 
 SERVICE_POINT_PRIMACY = 4
-"""The most specific level of a topology wins; the official test fixture uses this number (csip.md 3.1)."""
+"""The most specific level of a topology wins; the official test fixture uses this number."""
 
 
 class ConnectionKnown(Conflict):

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
+from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.groups import NoSuchGroup
 from sep2.operations.modes import control_base
 from sep2.rules import events, timeline
@@ -94,6 +95,7 @@ async def issue_controls(
     superseded = await _replace(db, older, rows, now)
     if await controls.ahead_per_device(db, group_id, now) > most_ahead:
         raise TooManyControls(f"more than {most_ahead} ahead in group {group_id}")
+    await warn_of_inexpressible(db, group_id, _all_limits(fresh), now)
     await outbox.changed(db, "DERControlList", derp=group_id)
     return Issued(tuple(created), kept, tuple(superseded))
 
@@ -141,6 +143,12 @@ async def cancel_control(
 def limits_of(row: Row[Any]) -> Limits:
     """The limits of a stored control or default."""
     return Limits(row.import_limit_w, row.export_limit_w, row.gen_limit_w, row.load_limit_w)
+
+
+def _all_limits(new: Sequence[NewControl]) -> Limits:
+    """A limit for each mode that any of the controls sets."""
+    set_by_any = zip(*(control.limits for control in new), strict=True)
+    return Limits(*(next((watts for watts in said if watts is not None), None) for said in set_by_any))
 
 
 async def _replace(db: Connection, standing: Sequence[Row[Any]], rows: Sequence[dict[str, Any]], now: int) -> list[int]:

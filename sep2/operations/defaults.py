@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sep2.errors import BadValue
+from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.groups import NoSuchGroup
 from sep2.operations.modes import control_base
 from sep2.rules.limits import Limits, check
@@ -47,5 +48,6 @@ async def set_default(
     if all(getattr(known, name) == value for name, value in wanted.items()):
         return False
     await defaults.set_one(db, group_id, **wanted, changed=now)
+    await warn_of_inexpressible(db, group_id, limits, now)
     await outbox.changed(db, "DefaultDERControl", derp=group_id)
     return True

@@ -1,5 +1,6 @@
 """What devices write about themselves."""
 
+from sep2.operations.alarms import NO_SET_MAX_W, clear_alarm
 from sep2.store import devices, documents, outbox
 from sep2.store.connection import Connection
 
@@ -11,4 +12,11 @@ async def put_der_document(
     await documents.put(db, device_id, kind, body, now=now)
     if set_max_w is not None:
         await devices.update_one(db, device_id, set_max_w=set_max_w)
+        await _told_set_max_w(db, device_id, now)
     await outbox.changed(db, kind, edev=device_id)
+
+
+async def _told_set_max_w(db: Connection, device_id: int, now: int) -> None:
+    device = await devices.one(db, device_id)
+    if device is not None:
+        await clear_alarm(db, NO_SET_MAX_W, device.lfdi, now)

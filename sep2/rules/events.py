@@ -58,7 +58,7 @@ def status(facts: Facts, now: int, *, superseded_at_once: bool) -> tuple[Status,
 
 
 def superseded_from(facts: Facts, *, superseded_at_once: bool) -> int | None:
-    """When the control's successor takes its place, if it has one (decisions: an active control keeps 1 until then)."""
+    """When the control's successor takes its place, if it has one; an active control keeps status 1 until then."""
     was_scheduled = facts.successor_created is not None and facts.successor_created < facts.earliest_start
     if superseded_at_once and was_scheduled:
         return facts.successor_created

@@ -30,6 +30,12 @@ def check_accept(header: str | None) -> None:
     raise NotAcceptable(header[:80])
 
 
+def refuses_extensions(header: str | None) -> bool:
+    """Whether every XML that the client accepts is of level -S1, the base schema without extensions."""
+    said = [part.replace(" ", "").lower() for part in (header or "").split(",")]
+    return bool(said) and all("level=-s1" in part for part in said)
+
+
 def check_content_type(header: str | None) -> None:
     """Refuse a body that is said to be something else than XML."""
     if header is None or header.split(";")[0].strip().lower() not in _TAKEN:

@@ -10,6 +10,7 @@ from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
 from sep2.functions.request import House, Ids, Made, Request
+from sep2.operations.alarms import PROFILE_MISMATCH, raise_alarm
 from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
 from sep2.rules import media
@@ -68,6 +69,7 @@ class Front:
         self.db = db
         self.clock = clock
         self.house = house
+        self._compared: set[str] = set()
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to a request; whatever goes wrong is an answer too."""
@@ -107,6 +109,7 @@ class Front:
         async with self.db.read() as db:
             rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
             shown = await self._shown(row, rq)
+        await self._compare(rq, asked.headers.get("Accept"))
         return Answer(200, w.encode(shown, rq.caller.profile), {"Content-Type": media.XML})
 
     @property
@@ -152,6 +155,20 @@ class Front:
         if hasattr(shown, "pollRate"):
             shown.pollRate = self.house.poll_rate(row.name)
         return shown
+
+    async def _compare(self, rq: Request, accept: str | None) -> None:
+        """Raise an alarm, once, for a client that says it reads no extensions and is registered as one that does.
+
+        Its limits are sent all the same: a client that is left without any is the greater danger.
+        """
+        lfdi = rq.caller.lfdi
+        if not accept or rq.caller.profile is w.Profile.CSIP or lfdi in self._compared:
+            return
+        self._compared.add(lfdi)
+        if media.refuses_extensions(accept):
+            detail = f"it accepts {accept[:60]!r} and is registered as {rq.caller.profile}"
+            async with self.db.write() as db:
+                await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
 
     def _place_of(self, refusal: SepError) -> str | None:
         """Where the EndDevice is that a second registration collided with."""

@@ -4,21 +4,26 @@ import logging
 
 from sep2.clock import Clock
 from sep2.errors import SepError
+from sep2.settings import Retention
 from sep2.store import controls, marks, outbox
 from sep2.store.database import Database
+from sep2.store.retention import AT_ONCE, forget
 
 log = logging.getLogger("sep2.sweep")
 
 _MARK = "swept"
 LONGEST_SLEEP_S = 1
+CLEANED_EVERY_S = 3600
 
 
 class Sweep:
     """Writes into the outbox what time alone changes; how far it came is stored, so a restart leaves nothing out."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, retention: Retention) -> None:
         self._db = db
         self._clock = clock
+        self._retention = retention
+        self._cleaned = 0
         self.reached = 0
         """The time up to which everything is recorded."""
 
@@ -27,6 +32,7 @@ class Sweep:
         while True:
             try:
                 await self.once()
+                await self._clean()
             except SepError as problem:
                 log.warning("the sweep waits: %s", problem)
             await self._clock.sleep_until(self._clock.now() + LONGEST_SLEEP_S)
@@ -43,3 +49,19 @@ class Sweep:
                     await outbox.changed(db, "DERControlList", derp=group_id)
                 await marks.put(db, _MARK, str(now))
         self.reached = now
+
+    async def _clean(self) -> None:
+        """Forget, every hour, what is older than the utility keeps."""
+        now = self._clock.now()
+        if now - self._cleaned < CLEANED_EVERY_S:
+            return
+        kept = self._retention
+        async with self._db.write() as db:
+            gone = await forget(
+                db,
+                responses=now - kept.responses_s,
+                controls=now - kept.controls_s,
+                readings=now - kept.readings_s,
+            )
+        # What is left of a large heap goes in the next rounds.
+        self._cleaned = now if gone < AT_ONCE else self._cleaned

@@ -84,9 +84,9 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
 
 
 async def members(db: Connection, group_id: int) -> Sequence[Row[Any]]:
-    """The devices of a group: id, lfdi, client, profile."""
+    """The devices of a group: id, lfdi, client, set_max_w, profile."""
     query = (
-        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, client.c.profile)
+        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, end_device.c.set_max_w, client.c.profile)
         .join(member, member.c.end_device_id == end_device.c.id)
         .join(client, client.c.id == end_device.c.client_id)
     )

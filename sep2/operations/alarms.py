@@ -1,0 +1,32 @@
+"""Alarms: raised once for each code and subject, until the cause is gone or an operator clears them."""
+
+from sep2.rules.limits import Limits
+from sep2.store import alarms, devices
+from sep2.store.connection import Connection
+
+NO_IMPORT_CONTROL = "no_import_control"
+NO_SET_MAX_W = "no_set_max_w"
+PROFILE_MISMATCH = "profile_mismatch"
+
+
+async def warn_of_inexpressible(db: Connection, group_id: int, limits: Limits, now: int) -> None:
+    """Tell operators which devices of a group can not be told these limits in their profile."""
+    for device in await devices.members(db, group_id):
+        if device.profile != "csip":
+            continue
+        if limits.import_w is not None or limits.load_w is not None:
+            detail = "an import limit can not be expressed in profile csip"
+            await alarms.raise_one(db, NO_IMPORT_CONTROL, device.lfdi, detail, now=now)
+        if (limits.export_w is not None or limits.gen_w is not None) and device.set_max_w is None:
+            detail = "an export limit is sent in percent of setMaxW, and the device has not reported its own"
+            await alarms.raise_one(db, NO_SET_MAX_W, device.lfdi, detail, now=now)
+
+
+async def raise_alarm(db: Connection, code: str, subject: str, detail: str, *, now: int) -> None:
+    """Raise an alarm; one that stands already is not raised again."""
+    await alarms.raise_one(db, code, subject, detail, now=now)
+
+
+async def clear_alarm(db: Connection, code: str, subject: str, now: int) -> None:
+    """The cause is gone."""
+    await alarms.clear(db, code, subject, now)
