@@ -62,7 +62,7 @@ class Client:
     ) -> None:
         """With a `receiver` it subscribes, without it polls.
 
-        `pins` are the Registration PINs by LFDI, compared where given. `jitter` lengthens each poll by up to that share:
+        `pins` are the Registration PINs by LFDI, compared where given. `jitter` lengthens polls by up to that share:
         clients must not poll at once. `patience_s` is how long `advance` waits for a server that is away.
         """
         self.session = session
