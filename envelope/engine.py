@@ -231,7 +231,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         allocation=str(problem.allocation),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,
-        run_id=_run_id(problem),
+        run_id=run_id(problem),
         figures={
             "solves": float(sum(case.fit.solves for case in cases)),
             "rounds": float(max(case.fit.rounds for case in cases)),
@@ -258,7 +258,7 @@ def _findings(cases: list[Case]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _run_id(problem: Problem) -> str:
+def run_id(problem: Problem) -> str:
     """A name that is the same for the same input."""
     digest = hashlib.sha256()
     for part in (problem.step_start, problem.base_load_w, problem.flex_gen_w, problem.flex_load_w, problem.reduced.Z):
