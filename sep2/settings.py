@@ -4,7 +4,7 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -63,7 +63,8 @@ class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where everything is kept."""
 
-    url: Annotated[str, Meta(pattern="^(sqlite|postgresql)://")] = "sqlite:///sep2.db"
+    url: str = "sqlite:///sep2.db"
+    """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,7 +124,7 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     controls_s: Seconds = 90 * 86_400
     """Ended controls, for the operator; clients see a control until its end."""
     responses_s: Seconds = 90 * 86_400
-    """Responses, and the time for which a control still takes them; csip.md asks for 7 days at least."""
+    """Responses, and the time for which a control still takes them; clients keep theirs through outages of days."""
     readings_s: Seconds = 90 * 86_400
 
 
@@ -244,8 +245,19 @@ def _with_named(utility: Any) -> Any:
         raise SettingsError(f"utility.name is {name!r}, expected one of {', '.join(sorted(UTILITIES))}")
     named = UTILITIES[name]
     rates = utility.get("poll_rates", {})
-    merged = {**named.get("poll_rates", {}), **rates} if isinstance(rates, dict) else rates
-    return {**named, **utility, "poll_rates": merged}
+    if not isinstance(rates, dict):
+        raise SettingsError(f"utility.poll_rates is {rates!r}, expected seconds by resource")
+    _check_rates(rates)
+    return {**named, **utility, "poll_rates": {**named.get("poll_rates", {}), **rates}}
+
+
+def _check_rates(rates: dict[str, Any]) -> None:
+    for resource, rate in rates.items():
+        where = f"utility.poll_rates.{resource}"
+        if resource not in POLLED:
+            raise SettingsError(f"{where} is not polled, expected one of {', '.join(POLLED)}")
+        if type(rate) is not int or not 1 <= rate <= LONGEST_S:
+            raise SettingsError(f"{where} is {rate!r}, expected 1 to {LONGEST_S} seconds")
 
 
 def _explained(said: str, found: dict[str, Any]) -> str:
@@ -258,7 +270,17 @@ def _explained(said: str, found: dict[str, Any]) -> str:
         return f"{where + '.' if where else ''}{unknown[1]} is not a setting"
     if not where:
         return what
+    if what.startswith("Invalid enum value"):
+        what = f"expected one of {', '.join(map(repr, _choices(where)))}"
     return f"{where} is {_value_at(found, where)!r}, {what[0].lower()}{what[1:]}"
+
+
+def _choices(where: str) -> tuple[Any, ...]:
+    """What the field at `listen.port` may be, if it is one of a few words."""
+    kind: Any = Settings
+    for name in where.split("."):
+        kind = get_type_hints(kind)[name]
+    return get_args(kind)
 
 
 def _value_at(found: Any, where: str) -> Any:
@@ -280,11 +302,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"operator.host is {settings.operator.host!r}, expected a loopback address: it speaks plain HTTP"
         )
-    for resource, rate in settings.utility.poll_rates.items():
-        if resource not in POLLED:
-            raise SettingsError(f"utility.poll_rates.{resource} is not polled, expected one of {', '.join(POLLED)}")
-        if not 1 <= rate <= LONGEST_S:
-            raise SettingsError(f"utility.poll_rates.{resource} is {rate}, expected 1 to {LONGEST_S}")
+    if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
+        raise SettingsError(f"database.url is {settings.database.url!r}, expected sqlite:///FILE or postgresql://…")
     if settings.receivers.first_retry_s > settings.receivers.longest_retry_s:
         raise SettingsError(
             f"receivers.first_retry_s is {settings.receivers.first_retry_s}, "

@@ -57,7 +57,7 @@ class Api:
 
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """What is at `path` now."""
-        said = {name: _in_query(value) for name, value in query.items() if value not in (None, False)}
+        said = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
 
     def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:

@@ -151,6 +151,7 @@ def serve(folder: Dir = Path()) -> None:
     given.set(given.get()._replace(folder=folder))
     settings = read(folder)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     from sep2.admin.app import make
     from sep2.server.app import run
 

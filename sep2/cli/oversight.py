@@ -1,6 +1,6 @@
 """`sep2 status`, `sep2 alarm`, `sep2 subscription`, `sep2 poll-rate`, `sep2 audit`, `sep2 clock`: is all well?"""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -47,8 +47,21 @@ def list_audit(limit: Limit = 50) -> None:
 
 
 def _asked(detail: msgspec.Raw) -> str:
-    said = msgspec.json.decode(detail).get("asked", {})
-    return ", ".join(f"{name}={value}" for name, value in said.items() if value not in (None, "", [], {}))
+    return _spoken(msgspec.json.decode(detail).get("asked", {}))
+
+
+def _spoken(said: Any) -> str:
+    """What was asked for, without what was left out."""
+    if isinstance(said, list):
+        return "; ".join(_spoken(one) for one in said)
+    if not isinstance(said, dict):
+        return str(said)
+    told = {
+        name: value
+        for name, value in said.items()
+        if value is not None and value is not False and value not in ("", [], {})
+    }
+    return ", ".join(f"{name} {_spoken(value)}" for name, value in told.items())
 
 
 @verb(root, "clock", changes=True)

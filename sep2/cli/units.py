@@ -13,7 +13,7 @@ UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def watts(text: str) -> int:
     """5kW, 1.5 kW, 800, 800W or 2MW as whole watts."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)w?", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?)w?", text.strip(), re.IGNORECASE | re.ASCII)
     if not found:
         raise typer.BadParameter(f"{text!r} is no power; write 5kW, 1.5kW or 800W")
     value = Decimal(found[1]) * PREFIX[found[2].lower()]
@@ -27,7 +27,7 @@ def span(text: str) -> int:
     text = text.strip().lower()
     if text.isascii() and text.isdigit():
         return int(text)
-    parts = re.findall(r"(\d+)([smhd])", text)
+    parts = re.findall(r"([0-9]+)([smhd])", text)
     if not parts or "".join(f"{number}{unit}" for number, unit in parts) != text:
         raise typer.BadParameter(f"{text!r} is no span of time; write 90s, 10m or 1h30m")
     return sum(int(number) * UNIT_S[unit] for number, unit in parts)
@@ -57,9 +57,9 @@ def shown_power(power_w: int | None) -> str:
     """Watts as people read them."""
     if power_w is None:
         return ""
-    if power_w < 10_000 and power_w % 100:
+    if power_w < 1000 or power_w % 100:
         return f"{power_w} W"
-    return f"{Decimal(power_w) / 1000:f} kW" if power_w % 1000 else f"{power_w // 1000} kW"
+    return f"{Decimal(power_w) / 1000:f} kW"
 
 
 def shown_time(at: int | None) -> str:

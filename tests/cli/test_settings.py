@@ -1,0 +1,82 @@
+"""`sep2.toml`: defaults, bounds, and errors that name the field, its value and what it may be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sep2.settings import POLLED, Settings, SettingsError, parse, read, read_token, resolved
+
+
+def test_nothing_said_is_a_server_for_trying_out() -> None:
+    settings = parse({})
+    assert (settings.mode, settings.pen, settings.clock) == ("test", 32473, "system")
+    assert settings.operator.host == "127.0.0.1"
+    assert settings.receivers.loopback is False
+    assert settings.utility.response_required == 0x03
+    assert all(settings.utility.poll_rate_of(resource) >= 60 for resource in POLLED)
+
+
+def test_a_named_utility_fills_in_what_is_left_out() -> None:
+    utility = parse({"utility": {"name": "csip", "poll_rates": {"Time": 1200}}}).utility
+    assert (utility.profile, utility.response_required) == ("csip", 0x07)
+    assert utility.poll_rates == {"DERList": 300, "Time": 1200}
+    assert parse({"utility": {"name": "csip", "response_required": 3}}).utility.response_required == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "complaint"),
+    [
+        ({"listen": {"port": 70_000}}, "listen.port is 70000, expected int <= 65535"),
+        ({"listen": {"prot": 1}}, "listen.prot is not a setting"),
+        ({"colour": "red"}, "colour is not a setting"),
+        ({"mode": "produktion"}, "mode is 'produktion', expected one of 'test', 'production'"),
+        ({"mode": "production"}, "pen is 32473, which is for documentation"),
+        ({"utility": {"fsa_layout": "x"}}, "utility.fsa_layout is 'x', expected one of 'per-group', 'one'"),
+        ({"tls": {"authorities": ["a", 3]}}, "tls.authorities[1] is 3, expected the path of a file"),
+        ({"utility": {"name": "x"}}, "utility.name is 'x', expected one of aus, csip"),
+        ({"utility": {"poll_rates": {"DERControlList": 60}}}, "utility.poll_rates.DERControlList is not polled"),
+        ({"utility": {"poll_rates": {"Time": 0}}}, "utility.poll_rates.Time is 0, expected 1 to"),
+        ({"utility": {"poll_rates": {"Time": "5m"}}}, "utility.poll_rates.Time is '5m', expected 1 to"),
+        ({"utility": 5}, "utility is 5, expected object"),
+        ({"operator": {"host": "0.0.0.0"}}, "operator.host is '0.0.0.0', expected a loopback address"),
+        ({"database": {"url": "mysql://x"}}, "database.url is 'mysql://x', expected sqlite:///"),
+        (
+            {"receivers": {"first_retry_s": 60, "longest_retry_s": 30}},
+            "receivers.first_retry_s is 60, expected at most",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(said: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(said)
+    assert refused.value.detail.startswith(complaint)
+
+
+def test_files_are_taken_from_the_folder() -> None:
+    settings = resolved(parse({"tls": {"key": "/etc/keys/server.key"}}), Path("/srv/utility"))
+    assert settings.tls.key == Path("/etc/keys/server.key")
+    assert settings.tls.certificate == Path("/srv/utility/pki/server.pem")
+    assert settings.database.url == "sqlite:////srv/utility/sep2.db"
+    remote = "postgresql://sep2@db/sep2"
+    assert resolved(parse({"database": {"url": remote}}), Path("/srv")).database.url == remote
+
+
+def test_a_folder_without_a_server_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="sep2 init"):
+        read(tmp_path)
+    (tmp_path / "sep2.toml").write_text("mode = ")
+    with pytest.raises(SettingsError, match="is not TOML"):
+        read(tmp_path)
+    (tmp_path / "sep2.toml").write_text("pen = 0")
+    with pytest.raises(SettingsError, match=r"sep2.toml: pen is 0, expected int >= 1"):
+        read(tmp_path)
+
+
+def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
+    settings = resolved(Settings(), tmp_path)
+    with pytest.raises(SettingsError, match="can not be read"):
+        read_token(settings)
+    settings.operator.token_file.write_text("secret\n")
+    with pytest.raises(SettingsError, match="less than 32"):
+        read_token(settings)
