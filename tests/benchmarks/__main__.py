@@ -61,8 +61,9 @@ def _measured() -> str:
     """When, and on what kind of machine; not on which one."""
     system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    machine = f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {system}"
     return (
-        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB, {system}, "
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {machine}, "
         f"Python {platform.python_version()}, {' '.join(ssl.OPENSSL_VERSION.split()[:2])}."
     )
 
