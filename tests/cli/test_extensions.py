@@ -1,0 +1,91 @@
+"""Extensions: found by their entry point, imported only when used, never in the server's way."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from sep2 import extension
+from sep2.cli.lazy import LazyGroup
+from tests.cli.conftest import Said
+
+PACKAGE = """
+from sep2.extension import Extension
+EXTENSION = Extension(
+    "{name}",
+    commands={{"{name}": "{name}_commands:app", "{name}-broken": "{name}_nowhere:app"}},
+    workers=("{name}_work:run", "{name}_nowhere:run"),
+    summaries={{"{name}": "Says hello."}},
+)
+"""
+COMMANDS = """
+import typer
+app = typer.Typer()
+
+@app.command()
+def hello(whom: str) -> None:
+    typer.echo(f"hello {whom}")
+"""
+
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a distribution that has one extension: as a folder on the path, the way an installer leaves it."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def write(name: str, code: str) -> None:
+        (tmp_path / f"{name}.py").write_text(code)
+        (tmp_path / f"{name}_commands.py").write_text(COMMANDS)
+        (tmp_path / f"{name}_work.py").write_text("async def run(state): ...")
+        info = tmp_path / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[{extension.GROUP}]\n{name} = {name}:EXTENSION\n")
+
+    return write
+
+
+def run(*words: str) -> Said:
+    app = typer.Typer(cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.command("own")(lambda: None)
+    app.command("other")(lambda: None)
+    done = CliRunner().invoke(app, list(words), prog_name="sep2")
+    return Said(done.exit_code, done.stdout, done.stderr)
+
+
+def test_a_command_is_imported_when_it_is_used(install: Install) -> None:
+    install("hallo", PACKAGE.format(name="hallo"))
+    assert "Says hello." in run("--help").out
+    assert "hallo_commands" not in sys.modules
+    assert run("hallo", "world").out == "hello world\n"
+    assert "hallo_commands" in sys.modules
+
+
+def test_a_command_that_can_not_be_imported_says_what_is_missing(install: Install) -> None:
+    install("hullo", PACKAGE.format(name="hullo"))
+    done = run("hullo-broken")
+    assert done.status == 1
+    assert "hullo_nowhere" in done.err
+
+
+def test_a_broken_extension_is_left_out(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    install("broken", "raise RuntimeError('no licence')")
+    install("stray", "EXTENSION = 5")
+    install("hello2", PACKAGE.format(name="hello2"))
+    names = [found.name for found in extension.load()]
+    assert "hello2" in names
+    assert not {"broken", "stray"} & set(names)
+    assert "no licence" in caplog.text
+    assert "stray:EXTENSION is no Extension" in caplog.text
+
+
+def test_a_worker_that_can_not_be_imported_keeps_nothing_from_being_served(install: Install) -> None:
+    from sep2.cli.folder import workers
+
+    install("worker", PACKAGE.format(name="worker"))
+    assert "worker_work" in [found.__module__ for found in workers()]

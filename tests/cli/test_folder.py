@@ -1,0 +1,78 @@
+"""`sep2 init`: a folder that a server can run in, made once."""
+
+import asyncio
+import stat
+import tomllib
+from pathlib import Path
+
+from certs import Strictness
+from certs.inspect import read as read_certificate
+from sep2.settings import read, read_token
+from sep2.store import open_database
+from sep2.store.marks import value
+from tests.cli.conftest import say
+
+
+def test_a_folder_has_settings_database_certificates_and_a_token(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "utility"
+    done = say("init", str(folder), "--pen", "4711", "--name", "der.example.com", "--utility", "csip")
+    assert done.status == 0, done.err
+    assert done.last_line == f"{folder} is ready. Start it: sep2 serve {folder}"
+    settings = read(folder)
+    assert (settings.pen, settings.utility.profile) == (4711, "csip")
+    assert len(read_token(settings)) >= 40
+    for secret in (settings.operator.token_file, settings.tls.key):
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    server, *_ = read_certificate(settings.tls.certificate)
+    assert "der.example.com" in server.hosts
+    assert not server.refused(Strictness.STRICT)
+    assert asyncio.run(stored_pen(settings.database.url)) == "4711"
+
+
+async def stored_pen(url: str) -> str | None:
+    database = await open_database(url)
+    async with database.read() as db:
+        pen = await value(db, "pen")
+    await database.close()
+    return pen
+
+
+def test_a_second_init_changes_nothing(tmp_path: Path) -> None:
+    assert say("init", str(tmp_path / "u")).status == 0
+    before = {file: file.read_bytes() for file in (tmp_path / "u").rglob("*") if file.is_file()}
+    done = say("init", str(tmp_path / "u"))
+    assert done.status == 1
+    assert "sep2 serve" in done.err
+    assert before == {file: file.read_bytes() for file in (tmp_path / "u").rglob("*") if file.is_file()}
+
+
+def test_certificates_and_a_token_that_are_there_are_kept(tmp_path: Path) -> None:
+    assert say("init", str(tmp_path)).status == 0
+    kept = [tmp_path / "operator.token", tmp_path / "pki" / "root.pem"]
+    before = [file.read_bytes() for file in kept]
+    (tmp_path / "sep2.toml").unlink()
+    assert say("init", str(tmp_path)).status == 0
+    assert [file.read_bytes() for file in kept] == before
+
+
+def test_production_needs_the_utilitys_own_number_and_trusts_no_test_certificates(tmp_path: Path) -> None:
+    done = say("init", str(tmp_path), "--production")
+    assert done.status == 1
+    assert "pen is 32473" in done.err
+    assert not list(tmp_path.iterdir())
+    assert say("init", str(tmp_path), "--production", "--pen", "4711").status == 0
+    said = tomllib.loads((tmp_path / "sep2.toml").read_text())
+    assert (said["mode"], said["receivers"]["loopback"]) == ("production", False)
+
+
+def test_what_init_can_not_use_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    for words in (["--database", "mysql://x"], ["--port", "70000"], ["--utility", "x"], ["--clock", "sundial"]):
+        done = say("init", str(tmp_path / "u"), *words)
+        assert done.status == 1, words
+        assert done.err.startswith("Error: The settings can not be used"), words
+    assert not (tmp_path / "u").exists()
+
+
+def test_init_fills_a_postgresql_database_too(tmp_path: Path, postgres_url: str) -> None:
+    assert say("init", str(tmp_path / "u"), "--database", postgres_url, "--pen", "4711").status == 0
+    assert asyncio.run(stored_pen(postgres_url)) == "4711"

@@ -1,0 +1,78 @@
+"""Help: quick, complete, and with an example where one is needed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from sep2.cli.app import app
+from tests.cli.conftest import REPOSITORY, say
+
+HEAVY = ("pandapower", "sqlalchemy", "aiohttp", "numpy", "cryptography", "lxml", "alembic")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = f"""
+import sys
+from sep2.cli import main
+try:
+    main()
+except SystemExit as done:
+    assert not done.code, done.code
+heavy = [name for name in {HEAVY!r} if name in sys.modules]
+assert not heavy, heavy
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"],
+        capture_output=True,
+        check=False,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "control" in done.stdout
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of ours with the words that name it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield (*words, name), command
+
+
+OURS = [(words, command) for words, command in commands(typer.main.get_command(app)) if command.callback is not None]
+
+
+def test_these_are_all_there() -> None:
+    assert len(OURS) >= 28
+
+
+@pytest.mark.parametrize(("words", "command"), OURS, ids=[" ".join(words) for words, _ in OURS])
+def test_every_command_explains_itself(words: tuple[str, ...], command: Any) -> None:
+    done = say(*words, "--help")
+    assert done.status == 0
+    assert command.help, "what does it do?"
+    for parameter in command.params:
+        assert parameter.help, f"what is {parameter.name}?"
+
+
+def test_examples_in_the_help_are_commands_that_exist() -> None:
+    known = {" ".join(words) for words, _ in OURS} | {"control watch"}
+    shown = [line for _, command in OURS for line in command.help.splitlines() if "[bold]sep2 " in line]
+    assert len(shown) >= 10
+    for line in shown:
+        words = line.split("[bold]sep2 ")[1].split("[/]")[0].split()
+        assert " ".join(words[:2]) in known or words[0] in known, line
+
+
+def test_a_slip_of_the_finger_is_pointed_out(tmp_path: Path) -> None:
+    done = say("contrl", "list")
+    assert done.status == 2
+    assert "control" in done.err
