@@ -18,7 +18,7 @@ def check(obj: Any, profile: Profile) -> None:
         facts = layout(type(obj))
     except (KeyError, TypeError):
         raise WireError(f"{type(obj).__name__} is not a declared class") from None
-    if facts.csipaus and not profile.extension:
+    if not facts.within(profile):
         raise WireError(f"{facts.name}: the profile {profile} has no such class")
     try:
         for field in (*facts.attributes, *facts.elements):
@@ -67,7 +67,8 @@ def check_value(simple: Simple, value: Any) -> None:
             fits = isinstance(value, int) and not isinstance(value, bool) and simple.low <= value <= simple.high
         case "hex":
             fits = isinstance(value, HexBinary if simple.full else int) and 0 <= value < 1 << 8 * simple.octets
-            fits = fits and getattr(value, "octets", 0) <= simple.octets
+            # Identifiers and single octets are written at full width, whatever length they came with.
+            fits = fits and (simple.full or simple.octets == 1 or getattr(value, "octets", 0) <= simple.octets)
         case "text" | "uri":
             fits = isinstance(value, str) and not NOT_XML(value)
             fits = fits and (not simple.limit or len(value.encode()) <= simple.limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sep2.wire.base import Resource
-from sep2.wire.declare import Aus, wire_aus
+from sep2.wire.declare import wire_aus
 from sep2.wire.types import String32
 
 
@@ -11,4 +11,4 @@ from sep2.wire.types import String32
 class ConnectionPoint(Resource):
     """Where a site meets the network; its id is usually the national meter identifier."""
 
-    connectionPointId: Aus[String32]
+    connectionPointId: String32

@@ -54,23 +54,36 @@ Aus13Required: TypeAlias = Annotated[T, Mark(profiles=AUS_1_3, csipaus=True, req
 WIRE: dict[str, type[Any]] = {}
 """Every declared class, by the name of its root element."""
 
-_DECLARED: dict[type[Any], tuple[str, bool]] = {}
-"""Schema type name of a class, and whether it is in the csipaus namespace."""
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a decorator says of a class."""
+
+    schema_name: str
+    profiles: frozenset[Profile] | None = None
+    """The profiles that have it, in their csipaus namespace; None = a class of the base schema."""
+    rooted: bool = True
+    """It has a root element of its own; otherwise its document is one of the base class that says xsi:type."""
+
+
+_DECLARED: dict[type[Any], Declared] = {}
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def wire(cls: type[T]) -> type[T]:
     """Declare a class: attribute name = wire name, field order = schema order, no default = required."""
-    return _declare(cls, cls.__name__, csipaus=False)
+    return _declare(cls, Declared(cls.__name__))
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
-def wire_aus(schema_name: str) -> Callable[[type[T]], type[T]]:
+def wire_aus(
+    schema_name: str, *, profiles: frozenset[Profile] = AUS, rooted: bool = True
+) -> Callable[[type[T]], type[T]]:
     """Declare a class of the csipaus namespace, and the name of its type in that schema."""
-    return lambda cls: _declare(cls, schema_name, csipaus=True)
+    return lambda cls: _declare(cls, Declared(schema_name, profiles, rooted))
 
 
-def _declare(cls: type[T], schema_name: str, *, csipaus: bool) -> type[T]:
+def _declare(cls: type[T], said: Declared) -> type[T]:
     made: Any
     if inspect.get_annotations(cls):
         made = dataclass(slots=True, kw_only=True, repr=False, eq=False)(cls)
@@ -79,7 +92,7 @@ def _declare(cls: type[T], schema_name: str, *, csipaus: bool) -> type[T]:
         kept = {k: v for k, v in cls.__dict__.items() if k not in {"__dict__", "__weakref__"}}
         made = type(cls.__name__, cls.__bases__, {"__slots__": (), **kept})
     WIRE[cls.__name__] = made
-    _DECLARED[made] = (schema_name, csipaus)
+    _DECLARED[made] = said
     return cast("type[T]", made)
 
 
@@ -101,13 +114,13 @@ def _shown(self: Any) -> str:
     return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in told if v is not None and v != [])})"
 
 
-def code(base: str, *, named: bool = True) -> Callable[[type[E]], type[E]]:
+def code(base: str, *, named: bool = True, profiles: frozenset[Profile] | None = None) -> Callable[[type[E]], type[E]]:
     """Declare a list of code numbers over a simple type; not `named`: the schema has only the base type there."""
 
     def declared(cls: type[E]) -> type[E]:
         facts = BUILT_IN[base]
         name, parent = (cls.__name__, facts.name) if named else (facts.name, facts.base)
-        simple = dataclasses.replace(facts, name=name, base=parent, codes=cast("Any", cls))
+        simple = dataclasses.replace(facts, name=name, base=parent, codes=cast("Any", cls), profiles=profiles)
         if named:
             BUILT_IN[name] = simple
         _CODES[cls] = simple
@@ -152,13 +165,26 @@ class Layout:
 
     cls: type[Any]
     name: str
-    schema_name: str
-    csipaus: bool
+    said: Declared
     base: type[Any] | None
     attributes: tuple[Field, ...]
     elements: tuple[Field, ...]
     own: frozenset[str]
     """The names it declares itself."""
+
+    @property
+    def schema_name(self) -> str:
+        """The name of its type in the schema."""
+        return self.said.schema_name
+
+    @property
+    def csipaus(self) -> bool:
+        """It is a class of the csipaus namespace."""
+        return self.said.profiles is not None
+
+    def within(self, profile: Profile) -> bool:
+        """The profile has this class."""
+        return self.said.profiles is None or profile in self.said.profiles
 
 
 _LAYOUTS: dict[type[Any], Layout] = {}
@@ -173,20 +199,25 @@ def layout(cls: type[Any]) -> Layout:
 
 def _layout(cls: type[Any]) -> Layout:
     hints = typing.get_type_hints(cls, include_extras=True)
-    fields = [_field(f, hints[f.name]) for f in dataclasses.fields(cls)]
-    schema_name, csipaus = _DECLARED[cls]
     base = cls.__bases__[0]
     inherited = {f.name for f in dataclasses.fields(base)} if base is not object else set()
+    said = _DECLARED[cls]
+    fields = [_field(f, hints[f.name]) for f in dataclasses.fields(cls)]
+    if said.profiles:  # elements are qualified: what a csipaus class declares is in its namespace
+        fields = [f if f.name in inherited else _of_csipaus(f) for f in fields]
     return Layout(
         cls=cls,
         name=cls.__name__,
-        schema_name=schema_name,
-        csipaus=csipaus,
+        said=said,
         base=None if base is object else base,
         attributes=tuple(f for f in fields if f.mark.attribute),
         elements=tuple(f for f in fields if not f.mark.attribute),
         own=frozenset(f.name for f in fields if f.name not in inherited),
     )
+
+
+def _of_csipaus(field: Field) -> Field:
+    return dataclasses.replace(field, mark=dataclasses.replace(field.mark, csipaus=True))
 
 
 def _field(declared: dataclasses.Field[Any], hint: Any) -> Field:

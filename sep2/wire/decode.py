@@ -61,7 +61,7 @@ def _root_class(root: etree._Element, mode: Mode) -> type[Any]:
     if namespace in DRAFT_NAMESPACES:
         raise WireError(f"{tag}: {namespace} is the namespace of a draft before 2018; {NAMESPACE} is read")
     cls = WIRE.get(tag)
-    if cls is None or namespace != (mode.csipaus if layout(cls).csipaus else NAMESPACE):
+    if cls is None or not layout(cls).said.rooted or namespace != (mode.csipaus if layout(cls).csipaus else NAMESPACE):
         raise WireError(f"{tag} is not a class of {namespace or 'no namespace'}")
     return cls
 

@@ -2,7 +2,7 @@
 
 from enum import IntEnum, IntFlag
 
-from sep2.wire.declare import code
+from sep2.wire.declare import AUS, AUS_1_3, code
 
 
 @code("HexBinary32")
@@ -38,7 +38,7 @@ class DERControlType(IntFlag):
     opModWattVar = 1 << 26
 
 
-@code("HexBinary8")
+@code("HexBinary8", profiles=AUS)
 class DOEControlType(IntFlag):
     """The limits of CSIP-AUS a device has (doeModesSupported) or obeys (doeModesEnabled)."""
 
@@ -49,7 +49,7 @@ class DOEControlType(IntFlag):
     opModLoadLimW = 1 << 3
 
 
-@code("HexBinary8")
+@code("HexBinary8", profiles=AUS_1_3)
 class VPPControlType(IntFlag):
     """The targets of CSIP-AUS 1.3 a device has or obeys."""
 

@@ -38,17 +38,21 @@ _BODIES: dict[tuple[type[Any], Profile], Body] = {}
 def _root(cls: type[Any], profile: Profile) -> tuple[str, Body, str]:
     facts = _expressible(cls, profile)
     name = f"csipaus:{facts.name}" if facts.csipaus else facts.name
+    kind = ""
+    if not facts.said.rooted:
+        name, kind = cls.__bases__[0].__name__, f' xsi:type="csipaus:{facts.schema_name}"'
     spaces = f' xmlns="{NAMESPACE}"'
     if profile.extension:  # CSIP-AUS clients tell the dialect from this declaration, even where it is not used
         spaces += f' xmlns:csipaus="{profile.extension}"'
-    if any(f.mark.xsi for f in facts.elements):
+    if kind or any(f.mark.xsi for f in facts.elements):
         spaces += f' xmlns:xsi="{XSI}"'
-    return f"<{name}{spaces}", body_of(cls, profile), f"</{name}>" if _has_content(facts, profile) else ""
+    close = f"</{name}>" if _has_content(facts, profile) else ""
+    return f"<{name}{spaces}{kind}", body_of(cls, profile), close
 
 
 def _expressible(cls: type[Any], profile: Profile) -> Layout:
     facts = layout(cls)
-    if facts.csipaus and not profile.extension:
+    if not facts.within(profile):
         raise WireError(f"{facts.name}: the profile {profile} has no such class")
     return facts
 

@@ -56,7 +56,7 @@ class ConsumptionTariffIntervalList(List):
     ConsumptionTariffInterval: list[ConsumptionTariffInterval] = field(default_factory=list)
 
 
-@wire_aus("ConsumptionTariffIntervalListSummary")
+@wire_aus("ConsumptionTariffIntervalListSummary", profiles=AUS_1_3)
 class ConsumptionTariffIntervalListSummary(ConsumptionTariffIntervalList):
     """The blocks of one price interval, embedded in it (CSIP-AUS 1.3)."""
 
@@ -120,6 +120,6 @@ class TimeTariffIntervalList(SubscribableList):
     TimeTariffInterval: list[TimeTariffInterval] = field(default_factory=list)
 
 
-@wire_aus("CombinedTimeTariffIntervalList")
+@wire_aus("CombinedTimeTariffIntervalList", profiles=AUS_1_3, rooted=False)
 class CombinedTimeTariffIntervalList(TimeTariffIntervalList):
     """The intervals of all parts of a tariff (CSIP-AUS 1.3)."""

@@ -10,6 +10,8 @@ from sep2.wire.hexbinary import HexBinary
 if TYPE_CHECKING:
     from enum import IntEnum, IntFlag
 
+    from sep2.wire.profile import Profile
+
 Kind = Literal["integer", "hex", "text", "uri", "boolean"]
 
 
@@ -29,10 +31,26 @@ class Simple:
     """Always written at full width, in upper case: identifiers that people and clients compare as text."""
     unit: str = ""
     codes: type[IntEnum] | type[IntFlag] | None = None
+    profiles: frozenset[Profile] | None = None
+    """The profiles that have it, in their csipaus namespace; None = a type of the base schema."""
 
     def member(self, value: int) -> int:
         """The code that a number stands for; the number itself where it is not listed."""
         return next((m for m in self.codes if m == value), value) if self.codes else value
+
+    @property
+    def facets(self) -> list[tuple[str, int]]:
+        """What its restriction says in the schema: only where it rests on a type of XML Schema itself.
+
+        A type that names another is as wide in the schema; its narrower range stands in the prose of the standard.
+        """
+        if not self.base.startswith("xs:"):
+            return []
+        if self.kind == "integer":
+            low, high = _XS_RANGE[self.base]
+            facets = [("maxInclusive", self.high, high), ("minInclusive", self.low, low)]
+            return [(name, value) for name, value, widest in facets if value != widest]
+        return [("maxLength", self.octets or self.limit)]
 
     @property
     def bound(self) -> str:
@@ -48,6 +66,17 @@ class Simple:
                 return "true, false, 1, 0"
         return ""
 
+
+_XS_RANGE = {
+    "xs:unsignedByte": (0, 2**8 - 1),
+    "xs:unsignedShort": (0, 2**16 - 1),
+    "xs:unsignedInt": (0, 2**32 - 1),
+    "xs:unsignedLong": (0, 2**64 - 1),
+    "xs:byte": (-(2**7), 2**7 - 1),
+    "xs:short": (-(2**15), 2**15 - 1),
+    "xs:int": (-(2**31), 2**31 - 1),
+    "xs:long": (-(2**63), 2**63 - 1),
+}
 
 BUILT_IN: dict[str, Simple] = {}
 """Every declared simple type, by its name."""

@@ -90,7 +90,10 @@ def facets(simple: Simple) -> dict[str, str]:
 
 BUILT_IN_BOUNDS = {
     **{f"xs:unsigned{n}": (0, 2**b - 1) for n, b in [("Byte", 8), ("Short", 16), ("Int", 32), ("Long", 64)]},
-    **{f"xs:{n}": (-(2 ** (b - 1)), 2 ** (b - 1) - 1) for n, b in [("byte", 8), ("short", 16), ("int", 32), ("long", 64)]},
+    **{
+        f"xs:{n}": (-(2 ** (b - 1)), 2 ** (b - 1) - 1)
+        for n, b in [("byte", 8), ("short", 16), ("int", 32), ("long", 64)]
+    },
 }
 
 
@@ -98,7 +101,9 @@ def test_every_simple_type() -> None:
     schema = facts("sep-2018.json")
     expected = dict(schema["simpleTypes"])
     expected |= {n: {"base": c["base"]} for n, c in schema["classes"].items() if c.get("simpleContent")}
-    extension = {n: {"base": c["base"]} for n, c in facts("csipaus-1.3.json")["classes"].items() if c.get("simpleContent")}
+    extension = {
+        n: {"base": c["base"]} for n, c in facts("csipaus-1.3.json")["classes"].items() if c.get("simpleContent")
+    }
     assert {name: facets(simple) for name, simple in BUILT_IN.items()} == expected | extension
 
 
@@ -108,8 +113,12 @@ def test_extended_classes(file: str, profile: w.Profile) -> None:
     found = {}
     for name, cls in w.WIRE.items():
         layout = w.layout(cls)
-        elements = [said(f, profile) for f in layout.elements if f.mark.profiles and f.name in layout.own and f.within(profile)]
-        attributes = [attribute(f) for f in layout.attributes if f.mark.profiles and f.name in layout.own and f.within(profile)]
+        elements = [
+            said(f, profile) for f in layout.elements if f.mark.profiles and f.name in layout.own and f.within(profile)
+        ]
+        attributes = [
+            attribute(f) for f in layout.attributes if f.mark.profiles and f.name in layout.own and f.within(profile)
+        ]
         if elements or attributes:
             found[name] = {"elements": elements, "attributes": attributes}
     assert found == schema["extends"]
@@ -127,7 +136,8 @@ def test_extension_elements_have_their_types(file: str, profile: w.Profile) -> N
     found = {}
     for cls in w.WIRE.values():
         layout: Layout = w.layout(cls)
-        found |= {f.name: f.type_name for f in layout.elements if f.mark.csipaus and f.within(profile)}
+        if not layout.csipaus:
+            found |= {f.name: f.type_name for f in layout.elements if f.mark.csipaus and f.within(profile)}
         if layout.csipaus and layout.name in schema["rootElements"]:
             found[layout.name] = layout.schema_name
     assert found == schema["rootElements"]

@@ -23,6 +23,8 @@ def test_a_control_returns_as_it_was_sent() -> None:
 
 
 def test_a_refusal_names_the_place() -> None:
-    data = b'<DateTimeInterval xmlns="urn:ieee:std:2030.5:ns"><duration>-3</duration><start>0</start></DateTimeInterval>'
+    data = (
+        b'<DateTimeInterval xmlns="urn:ieee:std:2030.5:ns"><duration>-3</duration><start>0</start></DateTimeInterval>'
+    )
     with pytest.raises(w.WireError, match=r"^DateTimeInterval: duration: -3 is outside 0\.\.4294967295$"):
         w.decode(data, profile=AUS)
