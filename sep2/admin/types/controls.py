@@ -1,0 +1,98 @@
+"""Controls, as the operator API shows and takes them."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sep2.admin.types.base import Asked, Category, Epoch, Limits, Seconds, Span
+
+Offset = Annotated[int, Meta(ge=-3600, le=3600)]  # OneHourRangeType
+
+
+class NewControl(Asked, frozen=True, kw_only=True):
+    """One control; `start` defaults to now."""
+
+    start: Epoch | None = None
+    duration: Seconds
+    limits: Limits = Limits()
+    modes: dict[str, Any] = {}
+    ramp_tms: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    randomize_start: Offset | None = None
+    randomize_duration: Offset | None = None
+    device_category: Category | None = None
+    description: Annotated[str, Meta(max_length=32)] = ""
+
+
+class NewControls(Asked, frozen=True, kw_only=True):
+    """Controls of one group, issued in one transaction, and why."""
+
+    controls: Annotated[list[NewControl], Meta(min_length=1, max_length=10_000)]
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Issued(Struct, frozen=True, kw_only=True):
+    """The mRIDs of what was made, of what already said the same, and of what gives way."""
+
+    created: list[str]
+    kept: list[str]
+    superseded: list[str]
+    devices: int
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """A control and its EventStatus, as clients of the utility's profile see it now."""
+
+    mrid: str
+    group: str
+    description: str
+    created: int
+    start: int
+    duration: int
+    status: int
+    status_since: int
+    over: bool
+    limits: Limits
+    source: str
+    reason: str
+
+
+class Reached(Struct, frozen=True, kw_only=True):
+    """One device of a control's group, and when each response status was received from it."""
+
+    lfdi: str
+    client: str
+    connection_id: str | None
+    responses: dict[int, int]
+    note: str
+
+
+class ControlShown(Control, frozen=True, kw_only=True):
+    """A control and what its devices answered."""
+
+    modes: dict[str, Any]
+    ramp_tms: int | None
+    randomize_start: int | None
+    randomize_duration: int | None
+    ends: int
+    devices: list[Reached]
+
+
+class ControlQuery(Span, frozen=True, kw_only=True):
+    """Controls of one group; those that are over only when asked for."""
+
+    group: str | None = None
+    over: bool = False
+
+
+class Cancel(Asked, frozen=True, kw_only=True):
+    """Why, and whether devices spread the change over the control's randomization time."""
+
+    reason: Annotated[str, Meta(max_length=200)] = ""
+    randomized: bool = False
+
+
+class Cancelled(Struct, frozen=True, kw_only=True):
+    """A control that was withdrawn; so many notifications wait to be sent."""
+
+    mrid: str
+    waiting: int

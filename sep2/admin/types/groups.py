@@ -1,0 +1,63 @@
+"""Groups and their defaults, as the operator API shows and takes them."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sep2.admin.types.base import Asked, Limits, Text
+
+Primacy = Annotated[int, Meta(ge=0, le=255)]
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """The operator's set of devices, with one DERProgram."""
+
+    name: str
+    level: str
+    primacy: int
+    description: str
+    connection_id: str | None
+    devices: int
+    created: int
+
+
+class NewGroup(Asked, frozen=True, kw_only=True):
+    """A group to create; the lower primacy wins."""
+
+    name: Text
+    level: Annotated[str, Meta(pattern="^(SY|ST|SS|FD|SG|TF|SP|NT)$")] = "NT"
+    primacy: Primacy
+    description: Annotated[str, Meta(max_length=32)] = ""
+
+
+class GroupChange(Asked, frozen=True, kw_only=True):
+    """Another primacy for a group."""
+
+    primacy: Primacy
+
+
+class Members(Asked, frozen=True, kw_only=True):
+    """Devices, by LFDI."""
+
+    devices: Annotated[list[str], Meta(min_length=1, max_length=10_000)]
+
+
+class Default(Struct, frozen=True, kw_only=True):
+    """What holds for a group when no control is active."""
+
+    group: str
+    mrid: str
+    limits: Limits
+    modes: dict[str, Any]
+    set_grad_w: int | None
+    set_soft_grad_w: int | None
+    changed: int
+
+
+class NewDefault(Asked, frozen=True, kw_only=True):
+    """What shall hold for a group when no control is active; it replaces what was set before."""
+
+    limits: Limits = Limits()
+    modes: dict[str, Any] = {}
+    set_grad_w: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    set_soft_grad_w: Annotated[int, Meta(ge=0, le=65535)] | None = None

@@ -1,0 +1,93 @@
+"""Subscriptions, rates, alarms, the audit log, status and clock, as the operator API shows and takes them."""
+
+import msgspec
+from msgspec import Struct
+
+from sep2.admin.types.base import Asked, Epoch, Seconds, Span
+
+
+class Subscription(Struct, frozen=True, kw_only=True):
+    """What a client wants to be told, and the notification that waits for it, if one does."""
+
+    id: int
+    client: str
+    subscribed_resource: str
+    notification_uri: str
+    created: int
+    waiting_since: int | None
+    attempts: int
+    due: int | None
+    dead: bool
+    error: str
+
+
+class SubscriptionQuery(Span, frozen=True, kw_only=True):
+    """Only those with a notification that waits, or only those whose notification is dead."""
+
+    client: str | None = None
+    waiting: bool = False
+    dead: bool = False
+
+
+class Rate(Struct, frozen=True, kw_only=True):
+    """How often clients are asked to poll a resource."""
+
+    resource: str
+    seconds: int
+
+
+class NewRate(Asked, frozen=True, kw_only=True):
+    """Seconds between two polls."""
+
+    seconds: Seconds
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """Something an operator should look at."""
+
+    id: int
+    code: str
+    subject: str
+    detail: str
+    raised: int
+    cleared: int | None
+
+
+class AlarmQuery(Span, frozen=True, kw_only=True):
+    """Alarms that stand; all there ever were when asked for."""
+
+    cleared: bool = False
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One change: who asked for what, and when."""
+
+    at: int
+    operator: str
+    verb: str
+    subject: str
+    detail: msgspec.Raw
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """How the server is doing; `now` is the time its clients are told.
+
+    It is `settled` once all that this time asks for is done, and told to those who could be reached.
+    """
+
+    now: int
+    settled: bool
+    clock: str
+    clients: int
+    devices: int
+    controls: int
+    outbox: int
+    waiting: int
+    dead: int
+    alarms: int
+
+
+class SetClock(Asked, frozen=True, kw_only=True):
+    """Where to move a paced clock; it never goes back."""
+
+    now: Epoch

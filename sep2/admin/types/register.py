@@ -1,0 +1,124 @@
+"""Clients, devices and connections, as the operator API shows and takes them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from sep2.admin.types.base import Asked, Category, Limits, Seconds, Span, Text, Watts
+from sep2.settings import ProfileName, Registration
+
+Lfdi = Annotated[str, Meta(pattern="^[0-9A-Fa-f]{40}$")]
+ConnectionId = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,32}$")]
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """A TLS peer that may connect."""
+
+    lfdi: str
+    name: str
+    kind: str
+    profile: str
+    registration: str
+    pen: int | None
+    receiver_hosts: list[str]
+    enabled: bool
+    created: int
+    devices: int
+
+
+class NewClient(Asked, frozen=True, kw_only=True):
+    """A TLS peer to authorise; profile and registration default to the utility's."""
+
+    name: Text
+    lfdi: Lfdi
+    profile: ProfileName | None = None
+    registration: Registration | None = None
+    pen: Annotated[int, Meta(ge=1, le=99_999_999)] | None = None
+    receiver_hosts: list[Annotated[str, Meta(pattern=r"^[^\s/]+$", max_length=255)]] = []
+
+
+class ClientChange(Asked, frozen=True, kw_only=True):
+    """Let a client in again, or shut it out."""
+
+    enabled: bool
+
+
+class Device(Struct, frozen=True, kw_only=True):
+    """An EndDevice, and the client that acts for it."""
+
+    lfdi: str
+    sfdi: int
+    client: str
+    client_lfdi: str
+    profile: str
+    connection_id: str | None
+    holds_net_limit: bool
+    enabled: bool
+    registered: int
+
+
+class InForce(Struct, frozen=True, kw_only=True):
+    """What one group asks of a device now: a control's limits, or the default's when `control` is absent."""
+
+    group: str
+    primacy: int
+    control: str | None
+    until: int | None
+    limits: Limits
+
+
+class DeviceShown(Device, frozen=True, kw_only=True):
+    """All there is to know about a device; `groups` come most important first."""
+
+    pin: int
+    post_rate: int | None
+    device_category: int | None
+    groups: list[InForce]
+    documents: dict[str, int]
+    """When it last wrote each of DERCapability, DERSettings, DERStatus, DERAvailability."""
+
+
+class NewDevice(Asked, frozen=True, kw_only=True):
+    """A device to register.
+
+    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client.
+    A managed device without `lfdi` is given one.
+    """
+
+    lfdi: Lfdi | None = None
+    client: str | None = None
+    name: Text | None = None
+    profile: ProfileName | None = None
+    connection_id: ConnectionId | None = None
+    holds_net_limit: bool = True
+    pin: Annotated[int, Meta(ge=0, le=999_999)] | None = None
+    post_rate: Seconds | None = None
+    device_category: Category | None = None
+
+
+class DeviceQuery(Span, frozen=True, kw_only=True):
+    """Devices of one client or one group."""
+
+    client: str | None = None
+    group: str | None = None
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """A customer's point in the network; `group` is the one that is its own."""
+
+    connection_id: str
+    description: str
+    firm_import_w: int | None
+    firm_export_w: int | None
+    group: str
+    device: str | None
+    created: int
+
+
+class NewConnection(Asked, frozen=True, kw_only=True):
+    """A customer's point in the network, and what it may always import and export."""
+
+    connection_id: ConnectionId
+    description: Annotated[str, Meta(max_length=200)] = ""
+    firm_import_w: Watts | None = None
+    firm_export_w: Watts | None = None
