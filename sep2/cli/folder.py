@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -161,11 +161,22 @@ def serve(folder: Dir = Path()) -> None:
         f"operators at http://{operator.host}:{operator.port}. Stop with Ctrl-C."
     )
     try:
-        asyncio.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
         raise NotServed(f"{wrong}. Is another server running? The ports are in {folder / FILE}") from wrong
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it installs; None is Python's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 def workers() -> list[Any]:
