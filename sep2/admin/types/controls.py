@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import Asked, Category, Epoch, Limits, Seconds, Span
 
@@ -15,7 +15,7 @@ class NewControl(Asked, frozen=True, kw_only=True):
     start: Epoch | None = None
     duration: Seconds
     limits: Limits = Limits()
-    modes: dict[str, Any] = {}
+    modes: dict[str, Any] = field(default_factory=dict)
     ramp_tms: Annotated[int, Meta(ge=0, le=65535)] | None = None
     randomize_start: Offset | None = None
     randomize_duration: Offset | None = None

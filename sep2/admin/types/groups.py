@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import Asked, Limits, Text
 
@@ -58,6 +58,6 @@ class NewDefault(Asked, frozen=True, kw_only=True):
     """What shall hold for a group when no control is active; it replaces what was set before."""
 
     limits: Limits = Limits()
-    modes: dict[str, Any] = {}
+    modes: dict[str, Any] = field(default_factory=dict)
     set_grad_w: Annotated[int, Meta(ge=0, le=65535)] | None = None
     set_soft_grad_w: Annotated[int, Meta(ge=0, le=65535)] | None = None

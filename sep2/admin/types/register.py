@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import Asked, Category, Limits, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
@@ -34,7 +34,7 @@ class NewClient(Asked, frozen=True, kw_only=True):
     profile: ProfileName | None = None
     registration: Registration | None = None
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] | None = None
-    receiver_hosts: list[Annotated[str, Meta(pattern=r"^[^\s/]+$", max_length=255)]] = []
+    receiver_hosts: list[Annotated[str, Meta(pattern=r"^[^\s/]+$", max_length=255)]] = field(default_factory=list)
 
 
 class ClientChange(Asked, frozen=True, kw_only=True):
