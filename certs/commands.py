@@ -11,7 +11,7 @@ from certs.identifiers import new_pin, pin_with_check, spoken
 from certs.strictness import Strictness
 
 if TYPE_CHECKING:
-    from certs.identity import Identity
+    from certs.identity import Files, Identity
     from certs.inspect import Report
     from certs.pki import Pki
     from certs.profile import Policy
@@ -23,6 +23,7 @@ app = typer.Typer(
     "server this number. A new certificate is therefore a new device.\n\n"
     "A hierarchy has a root (SERCA), usually an issuing CA (MICA) under it, then devices, aggregators and servers.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 Folder = Annotated[Path, typer.Argument(help="The folder of the certificates, e.g. DIR/pki of `sep2 init DIR`.")]
@@ -69,7 +70,8 @@ def device(
     """Issue a certificate to a device: an inverter, a gateway, a meter."""
     issuer = _open(folder).issuer
     identity = issuer.issue_device(serial, pen=pen, purposes=_purposes(production))
-    _keep(folder, name or serial, identity, as_json=as_json)
+    files = _open(folder).save(identity, name or serial)
+    _issued(identity, files, f"sep2 device add {name or serial} --cert {files.chain}", as_json=as_json)
 
 
 @app.command()
@@ -88,7 +90,8 @@ def aggregator(
     """
     issuer = _open(folder).issuer
     identity = issuer.issue_aggregator(serial, pen=pen, purposes=_purposes(production))
-    _keep(folder, name or serial, identity, as_json=as_json)
+    files = _open(folder).save(identity, name or serial)
+    _issued(identity, files, f"sep2 aggregator add {name or serial} --cert {files.chain}", as_json=as_json)
 
 
 @app.command()
@@ -107,7 +110,8 @@ def server(
 
     hosts = host or pki.LOCAL
     identity = _open(folder).issuer.issue_server(hosts, serial=name, pen=pen, purposes=_purposes(production))
-    _keep(folder, name, identity, replace=replace, as_json=as_json)
+    files = _open(folder).save(identity, name, replace=replace)
+    _issued(identity, files, "kill -HUP, and the server that runs uses it", as_json=as_json)
 
 
 @app.command()
@@ -161,15 +165,14 @@ def _purposes(production: bool) -> "tuple[Policy, ...]":
     return () if production else (Policy.TEST,)
 
 
-def _keep(folder: Path, name: str, identity: "Identity", *, replace: bool = False, as_json: bool) -> None:
-    files = _open(folder).save(identity, name, replace=replace)
+def _issued(identity: "Identity", files: "Files", then: str, *, as_json: bool) -> None:
     done = {
         "lfdi": identity.lfdi,
         "sfdi": identity.sfdi,
         "certificate": str(files.chain),
         "key": str(files.key),
     }
-    _say(done, f"It is known by its LFDI {identity.lfdi}, SFDI {spoken(identity.sfdi)}.", as_json=as_json)
+    _say(done, f"SFDI to read out: {spoken(identity.sfdi)}. Next: {then}", as_json=as_json)
 
 
 def _say(done: Mapping[str, object], last: str, *, as_json: bool) -> None:

@@ -15,6 +15,10 @@ class BadFile(BadValue):
     """This file holds no usable certificate or key."""
 
 
+class BadName(BadValue):
+    """This can not be the name of an identity's files."""
+
+
 class AlreadyThere(Conflict):
     """What is there already is not overwritten."""
 

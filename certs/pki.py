@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from certs.authority import Authority
-from certs.errors import AlreadyThere, BadFile
+from certs.errors import AlreadyThere, BadFile, BadName
 from certs.identity import Files, Identity
 from certs.profile import PEN_FOR_DOCUMENTATION, Policy
 from certs.trust import Trust
@@ -47,7 +47,7 @@ class Pki:
     def save(self, identity: Identity, name: str, *, replace: bool = False) -> Files:
         """Keep an issued identity under a name of its own."""
         if name in RESERVED or not name or name != Path(name).name:
-            raise BadFile(f"{name!r} can not be the name of an identity")
+            raise BadName(repr(name))
         return identity.save(self.folder, name, replace=replace)
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from certs.commands import app
-from certs.errors import AlreadyThere, BadFile
+from certs.errors import AlreadyThere, BadFile, BadName
 from certs.identity import Files, Identity
 from certs.pki import create, open_pki
 from certs.tls import client_context, server_context
@@ -111,7 +111,7 @@ def test_what_is_there_stays(folder):
 
 @pytest.mark.parametrize("name", ["ca", "root", "mca", "../escape", "a/b"])
 def test_a_name_is_a_name_of_files_of_its_own(folder, name):
-    with pytest.raises(BadFile):
+    with pytest.raises(BadName):
         typed("device", folder, "A-17", "--name", name)
 
 
