@@ -1,11 +1,14 @@
 """`sep2.toml`: defaults, bounds, and errors that name the field, its value and what it may be."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sep2.settings import POLLED, Settings, SettingsError, parse, read, read_token, resolved
+from tests.cli.conftest import REPOSITORY
 
 
 def test_nothing_said_is_a_server_for_trying_out() -> None:
@@ -80,3 +83,17 @@ def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
     settings.operator.token_file.write_text("secret\n")
     with pytest.raises(SettingsError, match="less than 32"):
         read_token(settings)
+
+
+def test_the_operators_page_names_every_setting() -> None:
+    page = (REPOSITORY / "docs" / "operators.md").read_text(encoding="utf-8")
+    missing = [name for name in _fields(Settings) if f"`{name}`" not in page]
+    assert not missing
+
+
+def _fields(kind: Any, prefix: str = "") -> Iterator[str]:
+    for found in msgspec.structs.fields(kind):
+        if isinstance(found.type, type) and issubclass(found.type, msgspec.Struct):
+            yield from _fields(found.type, f"{prefix}{found.name}.")
+        else:
+            yield f"{prefix}{found.name}"
