@@ -9,8 +9,10 @@ from sep2.functions.request import Request
 from sep2.operations.documents import put_der_document
 from sep2.store import documents
 
-STORED_AS = w.Profile.CSIP_AUS_1_3
-"""The widest profile: what a client sent in one namespace is given back in that of its own profile."""
+WIDEST = w.Profile.CSIP_AUS_1_3
+"""What a client sent in the namespace of one edition is given back in that of its own profile."""
+MILDEST = w.Profile.CSIP
+"""Reads every edition, and asks for no extension: a US client's DERCapability has none."""
 
 Kind = TypeVar("Kind", w.DERCapability, w.DERSettings, w.DERStatus, w.DERAvailability)
 Document = w.DERCapability | w.DERSettings | w.DERStatus | w.DERAvailability
@@ -57,10 +59,18 @@ async def put_document(rq: Request, body: Document) -> None:
         rq.db,
         rq.ids.edev,
         type(body).__name__,
-        w.encode(body, STORED_AS),
+        _kept(body),
         now=rq.now,
         set_max_w=None if set_max_w is None else _watts(set_max_w),
     )
+
+
+def _kept(body: Document) -> bytes:
+    """A document with all that it says, in the widest profile that can say it."""
+    try:
+        return w.encode(body, WIDEST)
+    except w.WireError:
+        return w.encode(body, MILDEST)
 
 
 def _watts(power: w.ActivePower) -> int:
@@ -74,7 +84,13 @@ async def _written(rq: Request, kind: type[Kind]) -> Kind:
     body = await documents.body(rq.db, rq.ids.edev, kind.__name__)
     if body is None:
         raise NotFound
-    return w.decode(body, kind, profile=STORED_AS)
+    written = w.decode(body, kind, profile=MILDEST)
+    try:
+        w.check(written, rq.caller.profile)
+    except w.WireError:
+        # Written before the client moved to another profile: in that one there is nothing yet.
+        raise NotFound from None
+    return written
 
 
 def _the_der(rq: Request) -> None:
