@@ -53,7 +53,8 @@ def solve(
     joined = [np.concatenate(field) for field in zip(*parts, strict=True)]
     v, u, c, converged = joined
     v[~converged], u[~converged], c[~converged] = np.nan, np.nan, np.nan
-    flow = Flow(v, np.conj(s / v), converged, 0, source)
+    with np.errstate(invalid="ignore"):
+        flow = Flow(v, np.conj(s / v), converged, 0, source)
     return Audited(flow, np.abs(u), np.abs(c))
 
 
@@ -274,6 +275,8 @@ class _Input:
             "pk": t.z1_pu.real * t.s_rated_va,
             "i0": abs(t.magnetising_pu),
             "p0": t.magnetising_pu.real * t.s_rated_va,
+            "i0_zero_sequence": 0.0,
+            "p0_zero_sequence": 0.0,
             "winding_from": WINDINGS[high],
             "winding_to": WINDINGS[low],
             "clock": round(t.shift_degree / 30) % 12,
