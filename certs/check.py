@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -88,8 +89,9 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
     return is_signed_by(certificate, certificate)
 
 
+@lru_cache(maxsize=1024)
 def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` issued `certificate`, by name and by signature."""
+    """Whether `issuer` issued `certificate`, by name and by signature; the answer for a pair never changes."""
     if certificate.issuer != issuer.subject:
         return False
     try:
