@@ -72,7 +72,8 @@ class Client:
         self.notifications = 0
         self.tree = Tree(Branch(ENTRANCE, w.DeviceCapability, self._take_capability))
         self._adopt, self._receiver, self._pins, self._on_owed = adopt, receiver, pins or {}, on_owed
-        self._seed, self._jitter, self._renew_s, self._patience_s = seed, jitter, renew_s, patience_s
+        self._seed, self._jitter, self._renew_s = seed, jitter, renew_s
+        self.patience_s = patience_s
         self._at_once, self._pen = at_once, pen
         self._rng = _random(seed, session.lfdi)
         self._mup_list = ""
@@ -126,7 +127,7 @@ class Client:
             except Unreachable as lost:
                 self._lose(lost)
                 self.tick()
-                if time.monotonic() - began > self._patience_s:
+                if time.monotonic() - began > self.patience_s:
                     raise
                 pause_s = await self._pause(lost, pause_s)
             else:
@@ -139,8 +140,10 @@ class Client:
             group.create_task(self._talk())
 
     def tick(self) -> None:
-        """Let every device obey what holds now; the answers owed for it are written down."""
+        """Measure what is due and let every device obey what holds now; what is owed for it is written down."""
         now = self.now()
+        for managed in self._obedient():
+            managed.measure(self._mup_list, now)
         for managed in self.devices.values():
             managed.tick(now)
 
@@ -166,8 +169,7 @@ class Client:
             self.tick()
             if self.pending:
                 self._wake()
-            changes = [at for m in self.devices.values() if (at := m.schedule.next_change()) is not None]
-            await self._rest_until(min(changes, default=None))
+            await self._rest_until(min(self._moments(), default=None))
 
     async def _talk(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -189,8 +191,6 @@ class Client:
                 await a_few_at_once(self._at_once, due, self._read)
             for managed in self.devices.values():
                 managed.is_walked = True
-            for managed in self._obedient():
-                managed.measure(self._mup_list, self.now())
             self.tick()
             if not self.pending:
                 break
@@ -305,10 +305,12 @@ class Client:
         return [managed for managed in self.devices.values() if not managed.halted]
 
     def _due_next(self, ahead_s: int) -> int:
-        moments = [self.tree.next_due(ahead_s)]
-        for managed in self.devices.values():
-            moments += [at for at in (managed.schedule.next_change(), managed.next_reading()) if at is not None]
-        return min(moments)
+        return min([self.tree.next_due(ahead_s), *self._moments()])
+
+    def _moments(self) -> list[int]:
+        """When devices have something to do, whether or not the server can be reached."""
+        both = ((m.schedule.next_change(), m.next_reading()) for m in self._obedient())
+        return [at for moments in both for at in moments if at is not None]
 
     def _spread(self, rate_s: int) -> int:
         return rate_s + int(rate_s * self._jitter * self._rng.random())

@@ -1,0 +1,260 @@
+"""The client and the real server, from /dcap to the answer."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, select
+
+from sep2 import wire as w
+from sep2.client import NO_LIMITS, Client, Unreachable
+from sep2.clock import SteppedClock
+from sep2.operations import rates
+from sep2.operations.controls import NewControl, cancel_control, issue_controls
+from sep2.operations.defaults import set_default
+from sep2.operations.devices import NewDevice, add_device, remove_device
+from sep2.operations.groups import assign, unassign
+from sep2.rules.identifiers import managed_lfdi
+from sep2.rules.limits import Limits
+from sep2.server.app import running
+from sep2.store import tables as t
+from tests.client.conftest import Connect, Inverter, connecting
+from tests.server.world import NOW, People, World, populate, settings
+
+HOUR = NewControl(start=NOW + 600, duration=600, limits=Limits(export_w=2500, import_w=4000))
+
+
+async def do(world: World, verb: Any, *args: Any, **more: Any) -> Any:
+    """One operation, as an operator would do it."""
+    async with world.state.db.write() as c:
+        done = await verb(c, *args, **more)
+    world.state.wake()
+    return done
+
+
+async def issue(world: World, group: str, *new: NewControl) -> int:
+    """Issue controls; the id of the first."""
+    issued = await do(world, issue_controls, world.ids.groups[group], new, world.clock.now())
+    first: int = issued.created[0]
+    return first
+
+
+async def rows(world: World, table: Table) -> list[Any]:
+    async with world.state.db.read() as c:
+        return list(await c.all(select(table)))
+
+
+async def answers(world: World) -> list[tuple[int, int, int]]:
+    """Control, status and time of every response."""
+    return [(row.control_id, row.status, row.created - NOW) for row in await rows(world, t.response)]
+
+
+async def settled(world: World) -> None:
+    """Wait until the server has told everybody."""
+    while not await world.state.settled():  # noqa: ASYNC110  the server has no event for it
+        await asyncio.sleep(0.002)
+
+
+async def step(world: World, client: Client, to: int) -> None:
+    """Move both clocks and let both do what is due."""
+    world.advance(NOW + to)
+    await settled(world)
+    await client.advance()
+
+
+async def test_a_gateway_polls_obeys_and_answers(world: World, connect: Connect):
+    roof, lfdi = Inverter(), world.ids.lfdis["roof"]
+    client = await connect("roof", {lfdi: roof}, pins={lfdi: 111115})
+    await client.advance()
+    await do(world, set_default, world.ids.groups["NMI4"], Limits(export_w=1500), now=NOW)
+    control = await issue(world, "NMI4", HOUR)
+    while client.next_due() <= NOW + 1500:
+        await step(world, client, client.next_due() - NOW)
+    assert roof.exports == [(NOW, None), (NOW + 300, 1500), (NOW + 600, 2500), (NOW + 1200, 1500)]
+    assert await answers(world) == [(control, 1, 300), (control, 2, 600), (control, 3, 1200)]
+    assert (client.pending, client.refused) == (0, 0)
+    assert await rows(world, t.subscription) == []
+
+
+async def test_a_gateway_tells_what_it_is_and_measures(world: World, connect: Connect):
+    client = await connect("roof", {world.ids.lfdis["roof"]: Inverter()})
+    await client.advance()
+    documents = {row.kind: row for row in await rows(world, t.der_document)}
+    assert documents.keys() == {"DERCapability", "DERSettings", "DERStatus"}
+    told = w.decode(documents["DERSettings"].body, w.DERSettings, profile=w.Profile.CSIP_AUS_1_3)
+    assert told.setMaxW == w.ActivePower(multiplier=0, value=10_000)
+    assert [(row.role_flags, row.description) for row in await rows(world, t.mirror_usage_point)] == [
+        (0x0003, "site"),
+        (0x0049, "der"),
+    ]
+    await do(world, rates.set_post_rate, 1, 60, NOW)
+    await step(world, client, 300)
+    await step(world, client, 420)
+    mirrors, readings = t.mirror_meter_reading, t.reading
+    said = (
+        mirrors.c.mirror_usage_point_id,
+        mirrors.c.uom,
+        readings.c.start - NOW,
+        readings.c.duration,
+        readings.c.value,
+    )
+    async with world.state.db.read() as c:
+        found = [tuple(row) for row in await c.all(select(*said).join(t.mirror_meter_reading))]
+    assert (1, 38, 0, 300, -1500) in found
+    assert (1, 63, 0, 300, 20) in found
+    assert (1, 29, 0, 300, 2303) in found
+    assert (2, 38, 0, 300, 1800) in found
+    assert (1, 38, 300, 120, -1500) in found
+    assert len(found) == 8
+
+
+async def test_an_aggregator_is_told_and_need_not_poll(world: World, connect: Connect):
+    one, two = Inverter(), Inverter()
+    client = await connect("sunny", {world.ids.lfdis["one"]: one, world.ids.lfdis["two"]: two}, subscribes=True)
+    await client.advance()
+    assert len(await rows(world, t.subscription)) == 12
+    control = await issue(world, "NMI1", HOUR)
+    other = await issue(world, "feeder", NewControl(start=NOW + 100, duration=200, limits=Limits(export_w=500)))
+    for to in (0, 100, 300, 600, 1200):
+        await step(world, client, to)
+    assert one.exports == [(NOW, None), (NOW + 100, 500), (NOW + 300, None), (NOW + 600, 2500), (NOW + 1200, None)]
+    assert two.exports == [(NOW, None)]
+    assert sorted(await answers(world)) == sorted(
+        [(control, 1, 0), (other, 1, 0), (other, 2, 100), (other, 3, 300), (control, 2, 600), (control, 3, 1200)]
+    )
+    assert client.notifications > 0
+    dull = {"/dcap", "/tm"} | {watch.branch.href for watch in client.tree if watch.branch.kind is w.DERControlList}
+    assert all(watch.read_at == NOW for watch in client.tree if watch.branch.href in dull - {"/dcap", "/tm"})
+
+
+async def test_cancelled_and_superseded_by_notification(world: World, connect: Connect):
+    one = Inverter()
+    client = await connect("sunny", {world.ids.lfdis["one"]: one}, subscribes=True)
+    await client.advance()
+    first = await issue(world, "NMI1", HOUR)
+    await step(world, client, 600)
+    tighter = NewControl(start=NOW + 700, duration=500, limits=Limits(export_w=100, import_w=1))
+    second = await issue(world, "NMI1", tighter)
+    await step(world, client, 650)
+    await step(world, client, 700)
+    await do(world, cancel_control, second, NOW + 700)
+    await step(world, client, 800)
+    assert one.exports == [(NOW, None), (NOW + 600, 2500), (NOW + 700, 100), (NOW + 800, None)]
+    assert sorted(await answers(world)) == [
+        (first, 1, 600),
+        (first, 2, 600),
+        (first, 7, 700),
+        (second, 1, 650),
+        (second, 2, 700),
+        (second, 6, 800),
+    ]
+
+
+async def test_a_default_and_a_new_group_are_told(world: World, connect: Connect):
+    two = Inverter()
+    client = await connect("sunny", {world.ids.lfdis["two"]: two}, subscribes=True)
+    await client.advance()
+    device, feeder = world.ids.devices["two"], world.ids.groups["feeder"]
+    await do(world, set_default, world.ids.groups["NMI2"], Limits(export_w=1500), now=NOW)
+    await step(world, client, 10)
+    await do(world, assign, feeder, device, NOW + 10)
+    await do(world, set_default, feeder, Limits(export_w=9000, import_w=7000), now=NOW + 10)
+    await step(world, client, 20)
+    limits = two.told[-1][1]
+    assert (limits.export_limit_w, limits.import_limit_w) == (1500, 7000)
+    control = await issue(world, "feeder", NewControl(start=NOW + 20, duration=900, limits=Limits(gen_w=77)))
+    await step(world, client, 30)
+    assert two.told[-1][1].gen_limit_w == 77
+    await do(world, unassign, feeder, device, NOW + 30)
+    await step(world, client, 40)
+    limits = two.told[-1][1]
+    assert (limits.export_limit_w, limits.import_limit_w, limits.gen_limit_w) == (1500, None, None)
+    assert (control, 6, 40) in await answers(world)
+
+
+async def test_devices_come_and_go(world: World, connect: Connect):
+    new = managed_lfdi(32473)
+    devices = {world.ids.lfdis["one"]: Inverter(), new: Inverter()}
+    client = await connect("sunny", devices, subscribes=True)
+    await client.advance()
+    assert client.devices.keys() == {world.ids.lfdis["one"]}
+    place = NewDevice(new, world.ids.clients["sunny"], "NMI9")
+    await do(world, add_device, place, NOW)
+    await step(world, client, 10)
+    await issue(world, "NMI9", HOUR)
+    await step(world, client, 600)
+    assert devices[new].exports == [(NOW + 10, None), (NOW + 600, 2500)]
+    await do(world, remove_device, client_device(await rows(world, t.end_device), new), NOW + 600)
+    await step(world, client, 610)
+    assert client.devices.keys() == {world.ids.lfdis["one"]}
+    assert devices[new].exports[-1] == (NOW + 610, None)
+
+
+def client_device(found: list[Any], lfdi: str) -> int:
+    (number,) = [row.id for row in found if row.lfdi == lfdi]
+    return int(number)
+
+
+async def test_a_server_that_does_not_know_the_pin_is_not_obeyed(world: World, connect: Connect):
+    roof, lfdi = Inverter(), world.ids.lfdis["roof"]
+    client = await connect("roof", {lfdi: roof}, pins={lfdi: 222220})
+    await issue(world, "NMI4", NewControl(start=NOW, duration=600, limits=Limits(export_w=0)))
+    await client.advance()
+    await step(world, client, 300)
+    assert roof.told == [(NOW, NO_LIMITS)]
+    assert await rows(world, t.response) == await rows(world, t.der_document) == await rows(world, t.reading) == []
+
+
+async def test_running_by_itself_it_does_the_same(world: World, connect: Connect):
+    roof, lfdi = Inverter(), world.ids.lfdis["roof"]
+    one = Inverter()
+    gateway = await connect("roof", {lfdi: roof})
+    aggregator = await connect("sunny", {world.ids.lfdis["one"]: one}, subscribes=True)
+    await gateway.advance()
+    await aggregator.advance()
+    theirs = await issue(world, "NMI1", HOUR)
+    ours = await issue(world, "NMI4", HOUR)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.run()) for client in (gateway, aggregator)]
+        for to, expected in ((300, 2), (594, 2), (600, 4), (1200, 6)):
+            world.advance(NOW + to)
+            while len(await answers(world)) < expected:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        for task in tasks:
+            task.cancel()
+    assert roof.exports == one.exports == [(NOW, None), (NOW + 600, 2500), (NOW + 1200, None)]
+    said = [(control, status) for control, status, _ in await answers(world)]
+    assert sorted(said) == sorted((control, status) for control in (theirs, ours) for status in (1, 2, 3))
+
+
+async def test_nothing_is_lost_while_the_server_is_away(people: People, sqlite_url: str):
+    configured, clock, one = settings(people, sqlite_url), SteppedClock(NOW), Inverter()
+    async with AsyncExitStack() as stack:
+        async with running(configured, clock=clock) as state:
+            world = World(people, clock, configured.listen.port, state, await populate(state.db, people))
+            connect = await stack.enter_async_context(connecting(world))
+            client = await connect("sunny", {world.ids.lfdis["one"]: one}, subscribes=True)
+            await client.advance()
+            control = await issue(world, "NMI1", HOUR)
+            await step(world, client, 300)
+        client.patience_s = 0.0
+        for to in (600, 900, 1200):
+            clock.advance(NOW + to)
+            with pytest.raises(Unreachable):
+                await client.advance()
+        assert one.exports == [(NOW, None), (NOW + 600, 2500), (NOW + 1200, None)]
+        assert client.pending > 3
+        client.patience_s = 60.0
+        waiting = asyncio.create_task(client.advance())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        async with running(configured, clock=clock) as state:
+            world.state = state
+            await waiting
+            assert (client.pending, client.refused) == (0, 0)
+            assert await answers(world) == [(control, 1, 300), (control, 2, 600), (control, 3, 1200)]
+            of_one = [row.start - NOW for row in await rows(world, t.reading) if row.mirror_meter_reading_id == 1]
+            assert of_one == [0, 300, 600, 900]
+            assert len(await rows(world, t.subscription)) == 8
+            assert all(watch.is_subscribed for watch in client.tree if watch.can_be_subscribed)
