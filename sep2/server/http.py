@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -21,7 +21,10 @@ from sep2.settings import Limits
 
 log = logging.getLogger("sep2.http")
 
-LONGEST_LINE = 8190
+LONGEST_URI = 4094
+LONGEST_FIELD = 8190
+LINGER_S = 1
+"""How long a connection whose request was refused is read on, so that its peer sees the answer before the end."""
 
 
 class UriTooLong(SepError):
@@ -58,11 +61,13 @@ class Http(web.Server):
     def __init__(self, front: Front, tls: Tls, limits: Limits) -> None:
         super().__init__(
             self._answer,
+            request_factory=_request,
             access_log=None,
             keepalive_timeout=limits.idle_s,
             auto_decompress=False,
-            max_line_size=LONGEST_LINE,
-            max_field_size=LONGEST_LINE,
+            lingering_time=LINGER_S,
+            max_line_size=LONGEST_URI,
+            max_field_size=LONGEST_FIELD,
         )
         self.front = front
         self.tls = tls
@@ -178,6 +183,14 @@ class Protocol(RequestHandler):
         self.force_close()
 
 
+def _request(message: Any, *rest: Any) -> web.BaseRequest:
+    """A request that is answered as HTTP/1.1; aiohttp takes what it could not read for HTTP/1.0."""
+    if message.version < HttpVersion11:
+        message = message._replace(version=HttpVersion11)
+    payload, protocol, writer, task = rest
+    return web.BaseRequest(message, payload, protocol, writer, task, asyncio.get_running_loop())
+
+
 class _Response(web.Response):
     """A response that does not say what software made it."""
 
@@ -200,7 +213,7 @@ def _unreadable(status: int, exc: BaseException | None, message: str) -> SepErro
     if isinstance(exc, BadHttpMethod):
         return NoSuchMethod(message[:40])
     if isinstance(exc, LineTooLong):
-        return UriTooLong() if "line" in message.lower() or "status" in message.lower() else HeadersTooLarge()
+        return UriTooLong() if str(exc.args[1]) == str(LONGEST_URI) else HeadersTooLarge()
     if status >= 500:
         log.error("a request failed: %s", message, exc_info=exc)
         return SepError()
