@@ -74,7 +74,7 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     if await groups.is_member(db, group_id, device_id):
         raise AlreadyMember(f"device {device_id}, group {group_id}")
     await groups.join(db, group_id, device_id, now)
-    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id)
+    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
 
 
 async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> None:
@@ -82,8 +82,9 @@ async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> N
     del now
     if not await groups.leave(db, group_id, device_id):
         raise NotMember(f"device {device_id}, group {group_id}")
-    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id)
-    await outbox.changed(db, "DERProgram", derp=group_id)
+    await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
+    for kind in ("DERProgram", "DERControlList", "DefaultDERControl"):  # the device may no longer read them
+        await outbox.changed(db, kind, edev=device_id, derp=group_id)
 
 
 async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> None:

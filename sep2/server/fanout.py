@@ -7,53 +7,62 @@ from sep2.functions.fsa import ALL_GROUPS
 from sep2.resources import Resource, Table
 from sep2.store import devices, groups, subscriptions
 from sep2.store.connection import Connection
-from sep2.store.outbox import Change
 
 ANY = "%"
 """Stands for a number that the change does not say, as in SQL's LIKE."""
 
+MANY = 200
+"""Members of a group from which on they are not looked up one by one."""
 
-async def subscribers(db: Connection, table: Table, change: Change) -> set[int]:
-    """The ids of the subscriptions to whatever reads differently after the change."""
+Ids = dict[str, int]
+Options = dict[str, list[int]]
+"""The values that a number in a path may have after a change; one that is not named may be any."""
+
+
+async def subscribers(db: Connection, table: Table, kind: str, ids: Ids) -> set[int]:
+    """The ids of the subscriptions to whatever reads differently after a change."""
+    options = await _options(db, ids)
     told: set[int] = set()
-    for row in table.followers(change.kind):
-        told |= await _to_row(db, row, change.ids)
+    for row in table.followers(kind):
+        client = await _client(db, row, ids)
+        keys = [_key(row, one) for one in _combinations(row, options)]
+        found = await subscriptions.to_resource(db, row.name, keys, client)
+        told |= {one.id for one in found if "edev" in options or await _concerns(db, json.loads(one.ids), ids)}
     return told
 
 
-async def _to_row(db: Connection, row: Resource, ids: dict[str, int]) -> set[int]:
-    client = await _client(db, row, ids)
-    told = set()
-    for key in _keys(row, ids):
-        found = await subscriptions.to_resource(db, row.name, key, client)
-        told |= {one.id for one in found if await _concerns(db, json.loads(one.ids), ids)}
-    return told
+async def _options(db: Connection, ids: Ids) -> Options:
+    """What the change says, and what follows: a program is a FunctionSetAssignments too, and holds for its members."""
+    options = {name: [number] for name, number in ids.items()}
+    if "derp" in ids:
+        options["fsa"] = [ids["derp"], ALL_GROUPS]
+        if "edev" not in ids:
+            members = await groups.member_ids(db, ids["derp"], MANY)
+            options |= {"edev": list(members)} if len(members) < MANY else {}
+    return options
 
 
-async def _client(db: Connection, row: Resource, ids: dict[str, int]) -> int | None:
+def _combinations(row: Resource, options: Options) -> list[dict[str, int | str]]:
+    names = sorted(row.ids)
+    values: list[list[int] | list[str]] = [options.get(name, [ANY]) for name in names]
+    return [dict(zip(names, one, strict=True)) for one in itertools.product(*values)]
+
+
+def _key(row: Resource, numbers: dict[str, int | str]) -> str:
+    """The ids of a subscription to this row as they are stored, with % for any."""
+    return "{" + ", ".join(f'"{name}": {numbers[name]}' for name in sorted(row.ids)) + "}"
+
+
+async def _client(db: Connection, row: Resource, ids: Ids) -> int | None:
     """The client whose list it is, where the path does not say it."""
-    if "edev" in row.ids or "edev" not in ids:
+    if row.ids or "edev" not in ids:
         return ids.get("client")
     device = await devices.one(db, ids["edev"])
     return device.client_id if device is not None else ids.get("client", -1)
 
 
-def _keys(row: Resource, ids: dict[str, int]) -> list[str]:
-    """The ids that a subscription to this row has, as they are stored, after a change of these."""
-    options = [_values(name, ids) for name in sorted(row.ids)]
-    names = sorted(row.ids)
-    pairs = (zip(names, values, strict=True) for values in itertools.product(*options))
-    return ["{" + ", ".join(f'"{name}": {value}' for name, value in pair) + "}" for pair in pairs]
-
-
-def _values(name: str, ids: dict[str, int]) -> list[int | str]:
-    if name == "fsa" and "derp" in ids:
-        return [ids["derp"], ALL_GROUPS]
-    return [ids.get(name, ANY)]
-
-
-async def _concerns(db: Connection, subscribed: dict[str, int], ids: dict[str, int]) -> bool:
-    """Whether a device's list of all its programs holds the one that changed."""
-    if subscribed.get("fsa") != ALL_GROUPS or "derp" not in ids:
+async def _concerns(db: Connection, subscribed: Ids, ids: Ids) -> bool:
+    """Whether a device that a large change was not matched on is a member of the group that changed."""
+    if "derp" not in ids or "edev" not in subscribed:
         return True
     return await groups.is_member(db, ids["derp"], subscribed["edev"])

@@ -25,7 +25,8 @@ from sep2.store.database import Database
 
 log = logging.getLogger("sep2.notify")
 
-CHANGES_AT_ONCE = 500
+CHANGES_AT_ONCE = 100
+"""In one transaction, so that nobody waits long for the database."""
 LONGEST_SLEEP_S = 5.0
 PER_RECEIVER = 8
 """Connections to one receiver at a time."""
@@ -84,8 +85,8 @@ class Notifier:
         async with self._db.write() as db:
             changes = await outbox.take(db, CHANGES_AT_ONCE)
             told: set[int] = set()
-            for change in changes:
-                told |= await subscribers(db, TABLE, change)
+            for kind, ids in {(change.kind, tuple(change.ids.items())) for change in changes}:
+                told |= await subscribers(db, TABLE, kind, dict(ids))
             await deliveries.put(db, sorted(told), now)
         return len(changes) == CHANGES_AT_ONCE
 

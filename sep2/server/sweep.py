@@ -13,7 +13,7 @@ log = logging.getLogger("sep2.sweep")
 
 _MARK = "swept"
 LONGEST_SLEEP_S = 1
-CLEANED_EVERY_S = 3600
+CLEANED_EVERY_S = 6 * 3600
 
 
 class Sweep:
@@ -51,7 +51,7 @@ class Sweep:
         self.reached = now
 
     async def _clean(self) -> None:
-        """Forget, every hour, what is older than the utility keeps."""
+        """Forget, every few hours, what is older than the utility keeps."""
         now = self._clock.now()
         if now - self._cleaned < CLEANED_EVERY_S:
             return

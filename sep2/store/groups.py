@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, bindparam, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -50,10 +50,13 @@ async def leave(db: Connection, group_id: int, device_id: int) -> int:
     return (await db.run(delete(member).where(*ended))).rowcount
 
 
-async def member_ids(db: Connection, group_id: int) -> Sequence[int]:
-    """The ids of a group's devices."""
-    rows = await db.all(select(member.c.end_device_id).where(member.c.device_group_id == group_id))
-    return [row.end_device_id for row in rows]
+_MEMBER_IDS = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))
+
+
+async def member_ids(db: Connection, group_id: int, most: int | None = None) -> Sequence[int]:
+    """The ids of a group's devices, or of the first ones."""
+    query = _MEMBER_IDS if most is None else _MEMBER_IDS.limit(most)
+    return [row.end_device_id for row in await db.all(query, group_id=group_id)]
 
 
 async def is_member(db: Connection, group_id: int, device_id: int) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, or_, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -56,10 +56,11 @@ async def remove(db: Connection, subscription_id: int) -> None:
     await db.run(delete(t).where(t.c.id == subscription_id))
 
 
-async def to_resource(db: Connection, resource: str, key: str, client_id: int | None) -> Sequence[Row[Any]]:
-    """The subscriptions to a row of the resource table whose ids are `key`, in which % stands for any number."""
-    ids = t.c.ids.like(key) if "%" in key else t.c.ids == key
-    query = select(t.c.id, t.c.ids).where(t.c.resource == resource, ids)
+async def to_resource(db: Connection, resource: str, keys: Sequence[str], client_id: int | None) -> Sequence[Row[Any]]:
+    """The subscriptions to a row of the resource table whose ids are one of `keys`; % stands for any number."""
+    exact = [key for key in keys if "%" not in key]
+    any_of = [t.c.ids.like(key) for key in keys if "%" in key]
+    query = select(t.c.id, t.c.ids).where(t.c.resource == resource, or_(t.c.ids.in_(exact), *any_of))
     if client_id is not None:
         query = query.where(t.c.client_id == client_id)
     return await db.all(query)

@@ -243,6 +243,7 @@ response = Table(
     _time("created"),  # the client's time, or ours where it said none
     _time("received"),
     Index(None, "control_id", "end_device_id", "status"),
+    Index(None, "end_device_id", "created"),
 )
 
 log_event = Table(
@@ -277,7 +278,7 @@ subscription = Table(
     Column("item_limit", BigInteger, nullable=False),
     _time("created"),
     UniqueConstraint("end_device_id", "resource", "ids", "notification_uri"),
-    Index(None, "resource"),
+    Index(None, "resource", "ids"),
 )
 
 outbox = Table(
