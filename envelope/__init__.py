@@ -3,7 +3,12 @@
 from envelope import Problem, calculate, verify
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# The engine's matrices are small: a second BLAS thread costs more than it brings, and on a busy machine ten times more.
+# Feeders are independent; processes are the way to more cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from envelope.engine import calculate

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +109,14 @@ class Fit:
         """(T, R) room to the aim at every row's worst corner, in units of slack, by measured gain."""
         rise = self.rise(self.lo_w[steps], self.hi_w[steps], steps)
         return np.asarray((self.aim[steps] - self.at_rest[steps] - self.gain[steps] * rise) / self.scale)
+
+
+class Case(NamedTuple):
+    """One box that was fitted, and which of its two ends it decides."""
+
+    fit: Fit
+    up: bool
+    down: bool
 
 
 def fit(feeder: Watched, rows: Rows, base: Base, *, limits: tuple[Array, Array], allocate: Allocate) -> Fit:

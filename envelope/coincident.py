@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from envelope import rows
 from envelope.allocate import Allocation
-from envelope.box import Base, Fit
+from envelope.box import Base, Case, Fit
 from envelope.watched import Watched
 
 if TYPE_CHECKING:
-    from envelope.engine import Case
     from envelope.problem import Problem
 
 Array = NDArray[np.float64]
@@ -24,7 +23,7 @@ LEVELS = 13
 
 def cases(feeder: Watched, base: Base, problem: Problem) -> list[Case]:
     """The two levels by bisection in the AC power flow, all steps at once."""
-    from envelope.engine import Case, reference_rows
+    from envelope.engine import reference_rows
 
     built = reference_rows(feeder, base)
     return [

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from envelope import allocate, coincident, rows
 from envelope.binding import bind
-from envelope.box import Base, Fit, fit
+from envelope.box import Base, Case, fit
 from envelope.problem import Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import Binding, EnvelopeSchedule, floored, raised
 from envelope.watched import Watched
@@ -98,14 +98,6 @@ def _reference(problem: Problem, direction: str, room: Array) -> Array:
         given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
         return np.broadcast_to(np.maximum(given, 1.0), room.shape)
     return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
-
-
-class Case(NamedTuple):
-    """One box that was fitted, and which of its two ends it decides."""
-
-    fit: Fit
-    up: bool
-    down: bool
 
 
 def _cases(feeder: Watched, base: Base, problem: Problem) -> list[Case]:
@@ -238,6 +230,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
             "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
         },
         findings=_findings(cases),
+        cases=tuple(cases),
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
+    from envelope.box import Case
     from envelope.problem import Problem
 
 Watts = NDArray[np.int64]
@@ -72,6 +73,8 @@ class EnvelopeSchedule:
     """power flows solved, rounds, seconds per part, Jain's index, least share"""
     findings: tuple[str, ...] = ()
     """what a person should know before publishing"""
+    cases: tuple[Case, ...] = field(default=(), repr=False)
+    """the boxes with their rows, for explanations; empty on a schedule that was read from a file"""
 
     @property
     def steps(self) -> int:

@@ -65,7 +65,7 @@ class Home:
         """What is installed."""
         day, at = self._homes.day, self._connection
         charge_w = float(day.charging_w[:, at].max())
-        kind = w.DERType.PHOTOVOLTAIC if day.pv_size_w[at] else w.DERType.EV
+        kind = w.DERType.PHOTOVOLTAIC if day.pv_size_w[at] else w.DERType.EVSE
         return Rating(max_w=float(day.pv_size_w[at]), max_charge_w=charge_w or None, kind=kind)
 
     def apply(self, limits: told.Limits, now: int) -> None:

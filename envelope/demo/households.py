@@ -23,12 +23,12 @@ class Appliance:
 
 
 APPLIANCES = (
-    Appliance("kettle and toaster", 1900.0, 5, 3.0, 1.0, "awake"),
+    Appliance("kettle and toaster", 1600.0, 5, 3.0, 1.0, "awake"),
     Appliance("breakfast", 1200.0, 15, 0.7, 1.0, "morning"),
-    Appliance("electric shower", 5500.0, 10, 0.35, 1.0, "morning"),
-    Appliance("hob and oven", 1800.0, 40, 0.9, 0.99, "evening"),
-    Appliance("washing machine", 1700.0, 35, 0.5, 0.97, "awake"),
-    Appliance("dishwasher", 1500.0, 45, 0.5, 0.98, "evening"),
+    Appliance("hair dryer and iron", 1400.0, 10, 0.6, 1.0, "morning"),
+    Appliance("hob and oven", 1500.0, 45, 0.9, 0.99, "evening"),
+    Appliance("washing machine", 1500.0, 35, 0.5, 0.97, "awake"),
+    Appliance("dishwasher", 1200.0, 45, 0.5, 0.98, "evening"),
     Appliance("lights and screens", 220.0, 180, 1.6, 0.92, "evening"),
     Appliance("desk at home", 130.0, 240, 0.5, 0.92, "day"),
     Appliance("vacuum and tools", 900.0, 20, 0.3, 0.9, "day"),
@@ -74,7 +74,7 @@ def _use(rng: Rng, appliance: Appliance, size: Array, hours: Array) -> Complex:
     length = max(1, round(appliance.minutes / step_minutes))
     start = (_moments(rng, appliance.when, len(home)) - hours[0]) % 24 / 24 * len(hours)
     steps = (start.astype(int)[:, None] + np.arange(length)) % len(hours)
-    watts = appliance.power_w * rng.uniform(0.75, 1.25, len(home)) * appliance.minutes / (length * step_minutes)
+    watts = appliance.power_w * rng.uniform(0.8, 1.2, len(home)) * appliance.minutes / (length * step_minutes)
     drawn = np.zeros((len(hours), len(size)))
     np.add.at(drawn, (steps, home[:, None]), watts[:, None])
     return apparent(drawn, appliance.power_factor)

@@ -9,7 +9,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.demo.criteria import Figures
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day, Growth, bare, generated, grown
 from envelope.demo.study import Run, without_limits
 from gridmodel import Feeder, Reduced, read_feeder, reduce
@@ -85,18 +84,21 @@ def _grown_until_broken(
     while True:
         day = grown(base, growth, seed, weather)
         run = without_limits(reduced, day)
-        more = next_growth(growth, run.figures)
+        more = next_growth(growth, run)
         if more == growth:
             return day, growth, run
         growth = more
 
 
-def next_growth(growth: Growth, found: Figures) -> Growth:
-    """The same where both limits are broken; more solar where no voltage is, more cars where the transformer holds."""
-    if found.customers_outside_voltage == 0 and growth.pv_share < 1.0:
-        return Growth(_more(growth.pv_share), growth.ev_share)
-    if found.max_transformer_percent >= BROKEN_PERCENT:
+def next_growth(growth: Growth, run: Run) -> Growth:
+    """The same where both limits are broken; else more of what brings the feeder closest to the limit that holds."""
+    found = run.figures
+    if found.customers_outside_voltage > 0 and found.max_transformer_percent >= BROKEN_PERCENT:
         return growth
+    loading = run.solved.loading[:, run.solved.is_transformer].max(axis=1)
+    feeds_back = run.played.s_va.real.sum(axis=1)[loading.argmax()] > 0.0
+    if (found.customers_outside_voltage == 0 or feeds_back) and growth.pv_share < 1.0:
+        return Growth(_more(growth.pv_share), growth.ev_share)
     return Growth(growth.pv_share if growth.ev_share < 1.0 else _more(growth.pv_share), _more(growth.ev_share))
 
 

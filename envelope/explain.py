@@ -1,0 +1,167 @@
+"""Why a limit is what it is, in a sentence: what binds, where, when, by how much, and what would relieve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from envelope.box import Case
+from envelope.problem import Problem
+from envelope.rows import KINDS
+from envelope.schedule import STATUS, Array, EnvelopeSchedule, Index
+
+RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
+"""the step in a limit for which the relief is told"""
+MOST_NAMED = 5
+"""contributors named per limit"""
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """A connection's part in a binding row at its worst corner."""
+
+    connection_id: str
+    direction: str
+    part: float
+    """of the row's whole rise, 0..1"""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One limit with its reason."""
+
+    connection_id: str
+    direction: str
+    start: int
+    duration_s: int
+    limit_w: int
+    reach_w: int
+    binding: str
+    """such as "over-voltage at node n12, phase b", or "capacity" """
+    binding_start: int
+    """start of the interval that binds: later than `start` when a tightening comes early"""
+    margin: float
+    """V, or percent of the rating, left at the binding row's worst corner"""
+    unit: str
+    shared_by: int
+    """limits of that interval that the same row holds back"""
+    relief_w: float
+    """about how much this limit would grow with one volt, or ten percent of the rating, more"""
+    contributors: tuple[Contributor, ...]
+    status: str
+
+    def sentence(self) -> str:
+        """All of it as a person would say it."""
+        when = f"{_clock(self.start)} to {_clock(self.start + self.duration_s)}"
+        said = f"{self.connection_id} may {self.direction} {self.limit_w} W from {when}"
+        if self.binding == "capacity":
+            return f"{said}: that is all it can reach; the network does not limit it."
+        said += f", of {self.reach_w} W it could reach: {self.binding} binds"
+        if self.binding_start != self.start:
+            said += f" in the interval that begins at {_clock(self.binding_start)}"
+        if self.status != "ok":
+            cause = "the base load alone" if self.status == "infeasible_base" else "what is granted in any case"
+            return f"{said}, which {cause} breaches; there is no flexible room."
+        return said + (self._room() if self.unit else ".")
+
+    def _room(self) -> str:
+        more = f"{RELIEF_PERCENT:g} % more rating" if self.unit == "%" else f"{RELIEF_V:g} V more"
+        return (
+            f", with {self.margin:.2f} {self.unit} left at its worst corner; {self.shared_by} limits share it."
+            f" {more} there would allow about {self.relief_w:.0f} W more."
+        )
+
+
+def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, step: int, direction: str) -> Explanation:
+    """The reason for one limit of a schedule that `calculate` gave."""
+    column = schedule.connection_id.index(connection)
+    binding = schedule.export_binding if direction == "export" else schedule.import_binding
+    limits = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
+    reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
+    row, at = int(binding.row[step, column]), int(binding.interval[step, column])
+    found = _Found(schedule, direction, column=column, row=row, at=at)
+    return Explanation(
+        connection_id=connection,
+        direction=direction,
+        start=int(schedule.step_start[step]),
+        duration_s=schedule.step_s,
+        limit_w=int(limits[step, column]),
+        reach_w=int(max(reach[step, column], 0.0)),
+        binding=schedule.binding_text(direction, step, column),
+        binding_start=int(schedule.step_start[at]),
+        margin=found.margin,
+        unit=found.unit,
+        shared_by=found.shared_by,
+        relief_w=found.relief_w,
+        contributors=found.contributors,
+        status=STATUS[schedule.status[step, column]],
+    )
+
+
+class _Found:
+    """What the binding row says."""
+
+    def __init__(self, schedule: EnvelopeSchedule, direction: str, *, column: int, row: int, at: int) -> None:
+        self.margin, self.unit, self.shared_by, self.relief_w = 0.0, "", 0, 0.0
+        self.contributors: tuple[Contributor, ...] = ()
+        if row < 0 or not schedule.cases:
+            return
+        case, local = _locate(schedule, row)
+        fit = case.fit
+        kind = int(fit.rows.kind[local])
+        scale = float(fit.scale[local])
+        gain = float(fit.gain[at, local])
+        rise = fit.rise(fit.lo_w[at : at + 1], fit.hi_w[at : at + 1], slice(at, at + 1))[0, local]
+        self.margin = float((fit.limit[at, local] - fit.at_rest[at, local] - gain * rise) / scale)
+        self.unit = "%" if KINDS[kind] == "overload" else "V"
+        step = scale * (RELIEF_PERCENT if self.unit == "%" else RELIEF_V)
+        users = [_users(schedule, case, row, at, up=up) for up in (True, False)]
+        self.shared_by = sum(len(columns) for columns, _, _ in users)
+        use = sum(float((weight * reference).sum()) for _, weight, reference in users)
+        own = fit.base.reference_up_w if direction == "export" else fit.base.reference_down_w
+        self.relief_w = step / gain / use * float(own[at, column]) if use > 0.0 and gain > 0.0 else 0.0
+        self.contributors = _contributors(schedule, case, local, at)
+
+
+def _locate(schedule: EnvelopeSchedule, row: int) -> tuple[Case, int]:
+    """The case a row belongs to, and its position there."""
+    for case in schedule.cases:
+        if row < case.fit.rows.count:
+            return case, row
+        row -= case.fit.rows.count
+    raise IndexError(row)
+
+
+def _users(schedule: EnvelopeSchedule, case: Case, row: int, at: int, *, up: bool) -> tuple[Index, Array, Array]:
+    """(columns, coefficients, references) of the limits of one direction that the row holds back."""
+    binding = schedule.export_binding if up else schedule.import_binding
+    columns = np.flatnonzero((binding.row[at] == row) & (binding.interval[at] == at))
+    _, local = _locate(schedule, row)
+    weight = (case.fit.rows.plus if up else case.fit.rows.minus)[local, columns]
+    base = case.fit.base
+    reference = (base.reference_up_w if up else base.reference_down_w)[at, columns]
+    return columns, weight, reference
+
+
+def _contributors(schedule: EnvelopeSchedule, case: Case, local: int, at: int) -> tuple[Contributor, ...]:
+    """Who strains the row most at its worst corner."""
+    fit = case.fit
+    up = fit.rows.plus[local] * (fit.hi_w[at] - fit.base.p_w[at])
+    down = fit.rows.minus[local] * (fit.base.p_w[at] - fit.lo_w[at])
+    total = float(up.sum() + down.sum())
+    if total <= 0.0:
+        return ()
+    count = len(up)
+    parts = np.concatenate([up, down]) / total
+    order = np.argsort(-parts, kind="stable")[:MOST_NAMED]
+    return tuple(
+        Contributor(schedule.connection_id[k % count], "export" if k < count else "import", float(parts[k]))
+        for k in order
+        if parts[k] > 0.0
+    )
+
+
+def _clock(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M UTC")

@@ -1,0 +1,94 @@
+"""A problem from a feeder folder and its measured day, for studies: who is flexible, how far, in which steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.allocate import Allocation
+from envelope.limits import OperatingLimits, as_61000
+from envelope.problem import BadProblem, Guarantee, Problem, Reference, steps_from
+from gridmodel.feeder import Feeder
+from gridmodel.reduce import Reduced, reduce
+
+Array = NDArray[np.float64]
+DAY_S = 86_400
+FLAT_DEMAND_W = 500.0
+"""per connection, where a feeder has no measured day"""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is asked of a feeder."""
+
+    steps: int = 48
+    export_w: float = 5_000.0
+    import_w: float = 7_000.0
+    """controllable generation and load of each flexible connection"""
+    flexible: NDArray[np.bool_] | None = None
+    """(C,) default: all"""
+    sun: bool = True
+    """whether generation reaches only as far as the day's clear sky"""
+    adoption_s: int = 300
+    start: int = 1_780_012_800
+    limits: OperatingLimits = field(default_factory=as_61000)
+    guarantee: Guarantee = Guarantee.TWO_SIDED
+    allocation: Allocation = Allocation.MAX_MIN
+    reference: Reference = Reference.CAPACITY
+
+
+def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> Problem:
+    """The study's problem on the feeder's measured day, or on a flat demand where it has none."""
+    count = len(feeder.network.connections)
+    if DAY_S % study.steps:
+        raise BadProblem(f"{study.steps} steps do not divide a day")
+    load, load_var, source = _day(feeder, study.steps)
+    flexible = np.ones(count, dtype=bool) if study.flexible is None else study.flexible
+    sky = clear_sky(feeder, study.steps) if study.sun else np.ones(study.steps)
+    return Problem(
+        reduce(feeder.network) if reduced is None else reduced,
+        steps_from(study.start, DAY_S // study.steps, study.steps),
+        DAY_S // study.steps,
+        base_load_w=load,
+        base_load_var=load_var,
+        flex_gen_w=sky[:, None] * np.where(flexible, study.export_w, 0.0),
+        flex_load_w=np.tile(np.where(flexible, study.import_w, 0.0), (study.steps, 1)),
+        source_v=source,
+        adoption_s=study.adoption_s,
+        limits=study.limits,
+        guarantee=study.guarantee,
+        allocation=study.allocation,
+        reference=study.reference,
+    )
+
+
+def _day(feeder: Feeder, steps: int) -> tuple[Array, Array, NDArray[np.complex128] | None]:
+    """(T, C) W and var that nobody controls, and (T, 3) V at the supply, as means over each step."""
+    profile, count = feeder.profile, len(feeder.network.connections)
+    if profile is None:
+        load = np.full((steps, count), FLAT_DEMAND_W)
+        return load, 0.2 * load, None
+    intervals = len(profile.demand_w)
+    if intervals % steps:
+        raise BadProblem(f"{steps} steps do not divide the {intervals} intervals of {feeder.name}")
+    shape = (steps, intervals // steps, -1)
+
+    def means(series: NDArray[np.complex128] | Array) -> NDArray[np.complex128] | Array:
+        return np.asarray(series.reshape(shape).mean(axis=1))
+
+    source = None if profile.source_v is None else np.asarray(means(profile.source_v), dtype=np.complex128)
+    return means(profile.demand_w - profile.pv_w).real, means(profile.demand_var).real, source
+
+
+def clear_sky(feeder: Feeder, steps: int) -> Array:
+    """(T,) part of its size that generation can reach: the best of the day's measured systems, else a sine by day."""
+    profile = feeder.profile
+    hours = (np.arange(steps) + 0.5) * 24.0 / steps
+    sine = np.clip(np.sin((hours - 6.0) / 12.0 * np.pi), 0.0, None)
+    if profile is None or not profile.pv_w.any():
+        return sine
+    output = profile.pv_w[:, profile.pv_w.any(axis=0)]
+    best = (output / np.maximum(output.max(axis=0), 1.0)).max(axis=1)
+    return np.asarray(best.reshape(steps, -1).max(axis=1))

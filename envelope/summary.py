@@ -1,0 +1,85 @@
+"""A schedule in a few figures: how much, how evenly, how safely."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from envelope.allocate import jain
+from envelope.engine import calculate
+from envelope.problem import Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
+from envelope.verification import Effort, VerificationReport, verify
+
+
+def room(schedule: EnvelopeSchedule) -> dict[str, float]:
+    """Mean kW over the horizon, Jain's index and the least share of the flexible connections, per direction."""
+    found: dict[str, float] = {}
+    for name, given in (("export", schedule.export_room_w), ("import", schedule.import_room_w)):
+        used = given[:, given.max(axis=0) > 0.0]
+        busy = used[used.max(axis=1, initial=0.0) > 0.0] if used.size else np.zeros((0, 0))
+        found[f"{name}_kw"] = float(given.sum(axis=1).mean() / 1e3)
+        found[f"{name}_jain"] = float(np.mean([jain(row) for row in busy])) if len(busy) else 1.0
+        found[f"{name}_least_w"] = float(used.mean(axis=0).min()) if used.size else 0.0
+    return found
+
+
+def summarise(problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, Any]:
+    """What a run found, as plain values."""
+    limits = problem.limits
+    return {
+        "feeder": problem.reduced.network.name,
+        "connections": len(problem.connection_id),
+        "steps": problem.steps,
+        "guarantee": schedule.guarantee,
+        "allocation": schedule.allocation,
+        "reference": schedule.reference,
+        "limits": {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v, "source": limits.source},
+        "reactive_power": f"controllable generation absorbs {problem.export_tan_phi:g} var per W; the rest as forecast",
+        **room(schedule),
+        **schedule.figures,
+        "findings": list(schedule.findings),
+        "verified_worst": {
+            "over_v": report.over_v,
+            "under_v": report.under_v,
+            "overload_percent": report.overload_percent,
+            "solver": report.solver,
+            "corners": report.scenarios,
+            "inside": report.inside,
+        },
+        "run_id": schedule.run_id,
+    }
+
+
+def compared(problem: Problem) -> dict[str, Any]:
+    """One policy's figures, with the worst over corners of the whole box whatever the guarantee says."""
+    schedule = calculate(problem)
+    own = verify(problem, schedule, solver="reduced", effort=Effort(random=5, inside=2, greedy=1))
+    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    every = verify(whole, schedule, solver="reduced", effort=Effort(random=5, inside=2, greedy=1))
+    return {
+        "guarantee": str(problem.guarantee),
+        "allocation": str(problem.allocation),
+        **room(schedule),
+        "seconds": schedule.figures["seconds"],
+        "solves": schedule.figures["solves"],
+        "own_over_v": own.over_v,
+        "own_under_v": own.under_v,
+        "own_load_percent": own.overload_percent,
+        "any_over_v": every.over_v,
+        "any_under_v": every.under_v,
+        "any_load_percent": every.overload_percent,
+    }
+
+
+def most_withheld(problem: Problem, schedule: EnvelopeSchedule, connection: str, direction: str) -> int:
+    """The step in which a connection's limit is farthest below its reach."""
+    column = schedule.connection_id.index(connection)
+    limit, reach, flexible = (
+        (schedule.export_limit_w, problem.reach_export_w, problem.flex_gen_w)
+        if direction == "export"
+        else (schedule.import_limit_w, problem.reach_import_w, problem.flex_load_w)
+    )
+    return int(np.where(flexible[:, column] > 0.0, reach[:, column] - limit[:, column], -1.0).argmax())
