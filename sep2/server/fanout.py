@@ -25,8 +25,7 @@ async def subscribers(db: Connection, table: Table, kind: str, ids: Ids) -> set[
     told: set[int] = set()
     for row in table.followers(kind):
         client = await _client(db, row, ids)
-        keys = [_key(row, one) for one in _combinations(row, options)]
-        found = await subscriptions.to_resource(db, row.name, keys, client)
+        found = await subscriptions.to_resource(db, row.name, _keys(row, options), client)
         told |= {one.id for one in found if "edev" in options or await _concerns(db, json.loads(one.ids), ids)}
     return told
 
@@ -42,15 +41,12 @@ async def _options(db: Connection, ids: Ids) -> Options:
     return options
 
 
-def _combinations(row: Resource, options: Options) -> list[dict[str, int | str]]:
+def _keys(row: Resource, options: Options) -> list[str]:
+    """The ids that subscriptions to this row may have, as they are stored."""
     names = sorted(row.ids)
-    values: list[list[int] | list[str]] = [options.get(name, [ANY]) for name in names]
-    return [dict(zip(names, one, strict=True)) for one in itertools.product(*values)]
-
-
-def _key(row: Resource, numbers: dict[str, int | str]) -> str:
-    """The ids of a subscription to this row as they are stored, with % for any."""
-    return "{" + ", ".join(f'"{name}": {numbers[name]}' for name in sorted(row.ids)) + "}"
+    values = [[str(number) for number in options.get(name, ())] or [ANY] for name in names]
+    pairs = (zip(names, one, strict=True) for one in itertools.product(*values))
+    return ["{" + ", ".join(f'"{name}": {number}' for name, number in pair) + "}" for pair in pairs]
 
 
 async def _client(db: Connection, row: Resource, ids: Ids) -> int | None:
