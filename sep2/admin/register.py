@@ -31,7 +31,13 @@ async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
 
 async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     """The aggregator that may connect from now on, with an EndDevice of its own."""
-    await _register(rq, asked, "aggregator")
+    client_id = await _register(rq, asked, "aggregator")
+    pen = asked.pen or rq.state.settings.pen
+    for connection_id in asked.connections:
+        if await listing_register.connection_named(rq.db, connection_id) is None:
+            await connections.add_connection(rq.db, connections.NewConnection(connection_id), rq.now)
+        behind = devices.NewDevice(lfdi=managed_lfdi(pen), client_id=client_id, connection_id=connection_id)
+        await devices.add_device(rq.db, behind, rq.now)
     return views.client(await find.client(rq.db, asked.lfdi))
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from sep2.cli import controls, folder, groups, oversight, register, watch
+from sep2.cli import controls, folder, groups, oversight, register
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -40,5 +40,3 @@ app.add_typer(controls.control, name="control")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
-
-__all__ = ["app", "watch"]

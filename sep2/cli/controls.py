@@ -1,44 +1,22 @@
-"""`sep2 control`: send, list, show, cancel; `sep2 control watch` is in watch.py."""
+"""`sep2 control`: send, list, show, watch, cancel."""
 
 from typing import Annotated
 
 import typer
 
 from sep2.admin import types as t
+from sep2.cli.answers import DEVICE_COLUMNS, device_rows, status_of, summary
 from sep2.cli.api import Api, api, at
 from sep2.cli.groups import ConnectionName, GroupName, group_of
-from sep2.cli.register import LIMIT_COLUMNS, Limit, limit_cells
-from sep2.cli.show import counted, listed, show
-from sep2.cli.units import When, shown_span, shown_time, span, watts, when
-from sep2.cli.verb import verb
+from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
+from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.units import When, shown_span, shown_time, span, when
+from sep2.cli.verb import given, verb
+from sep2.cli.watch import STEPS, follow
 
 control = typer.Typer(no_args_is_help=True, help="Controls: limits for an interval, sent to a group or a connection.")
 
-STATUS = ("scheduled", "active", "cancelled", "cancelled", "superseded")
-RESPONSE = {
-    1: "received",
-    2: "started",
-    3: "completed",
-    4: "opted out",
-    5: "opted in",
-    6: "cancelled",
-    7: "superseded",
-    8: "partly, opted out",
-    9: "partly, opted in",
-    10: "did not take part",
-    11: "aborted",
-    252: "rejected, bad parameters",
-    253: "rejected, bad request",
-    254: "rejected, already over",
-}
-"""Response.status of DERControls (2030.5 table 27), as people say it."""
-
 Mrid = Annotated[str, typer.Argument(metavar="MRID", help="The control's mRID, how it begins, or `latest`.")]
-
-
-def status_of(one: t.Control) -> str:
-    """The status of a control in a word; one that ran its course is completed."""
-    return "completed" if one.over and one.status == 1 else STATUS[one.status]
 
 
 @verb(control, "send", changes=True)
@@ -46,16 +24,10 @@ def send_control(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
-    import_limit: Annotated[
-        int | None, typer.Option("--import", parser=watts, metavar="POWER", help="e.g. 5kW")
-    ] = None,
-    export_limit: Annotated[
-        int | None, typer.Option("--export", parser=watts, metavar="POWER", help="e.g. 1.5kW")
-    ] = None,
-    gen_limit: Annotated[
-        int | None, typer.Option("--generation", parser=watts, metavar="POWER", help="e.g. 5kW")
-    ] = None,
-    load_limit: Annotated[int | None, typer.Option("--load", parser=watts, metavar="POWER", help="e.g. 5kW")] = None,
+    import_limit: Import = None,
+    export_limit: Export = None,
+    generation_limit: Generation = None,
+    load_limit: Load = None,
     start: Annotated[
         When, typer.Option(parser=when, metavar="TIME", help="now, +10m, or 2026-01-31T14:30+10:00")
     ] = "now",  # type: ignore[assignment]  # parsed like what is typed
@@ -64,10 +36,11 @@ def send_control(
         int | None, typer.Option(parser=span, metavar="SPAN", help="Devices spread their start over so long.")
     ] = None,
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Then follow it until every device has ended it.")] = False,
 ) -> None:
     """Send a control: what it limits, from when on, for how long.
 
-    [bold]sep2 control send --connection NMI1 --export 1.5kW --for 10m[/]
+    [bold]sep2 control send --connection NMI1 --export 1.5kW --for 10m --watch[/]
 
     [bold]sep2 control send --group "feeder 7" --export 0 --import 3kW --start +15m --for 1h[/]
     """
@@ -76,12 +49,16 @@ def send_control(
     new = t.NewControl(
         start=_start(server, start),
         duration=duration,
-        limits=t.Limits(import_w=import_limit, export_w=export_limit, gen_w=gen_limit, load_w=load_limit),
+        limits=limits_of(import_limit, export_limit, generation_limit, load_limit),
         randomize_start=randomize,
     )
     body = t.NewControls(controls=[new], reason=reason)
     done = server.change("POST", at("groups", name, "controls"), t.Issued, body)
-    show(done, _said(done, name))
+    if not watch or given.get().dry_run:
+        return show(done, _said(done, name))
+    if not given.get().as_json:
+        typer.echo(_said(done, name))
+    return follow(server, [*done.created, *done.kept][0], until="ended")
 
 
 def _start(server: Api, start: When) -> int | None:
@@ -134,45 +111,24 @@ def show_control(mrid: Mrid = "latest") -> None:
     show(found, summary(found), columns=DEVICE_COLUMNS, rows=device_rows(found))
 
 
-DEVICE_COLUMNS = ("LFDI", "connection", "through", "received", "started", "ended", "answer", "note")
-ENDS = (3, 4, 6, 7, 8, 9, 10, 11, 252, 253, 254)
+@verb(control, "watch")
+def watch_control(
+    mrid: Mrid = "latest",
+    *,
+    until: Annotated[str, typer.Option(help="received, started or ended: what every device has to answer.")] = "ended",
+    patience: Annotated[
+        int, typer.Option(parser=span, metavar="SPAN", help="Give up when an answer is so long overdue.")
+    ] = "10m",  # type: ignore[assignment]  # parsed like what is typed
+) -> None:
+    """Follow a control until every device has answered; ends with status 1 if one has not.
 
+    [bold]sep2 control watch[/]  the control that was sent last
 
-def device_rows(found: t.ControlShown) -> list[tuple[str, ...]]:
-    """One line per device: when it received, started and ended the control."""
-    return [
-        (
-            one.lfdi,
-            one.connection_id or "",
-            one.client,
-            shown_time(one.responses.get(1)),
-            shown_time(one.responses.get(2)),
-            shown_time(next((one.responses[status] for status in ENDS if status in one.responses), None)),
-            answer_of(one),
-            one.note,
-        )
-        for one in found.devices
-    ]
-
-
-def answer_of(one: t.Reached) -> str:
-    """The last thing a device answered, in words."""
-    if not one.responses:
-        return "nothing yet"
-    last = next((status for status in (*ENDS, 2, 1) if status in one.responses), max(one.responses))
-    return RESPONSE.get(last, f"status {last}")
-
-
-def summary(found: t.ControlShown) -> str:
-    """A control in one line."""
-    limits = dict(zip(LIMIT_COLUMNS, limit_cells(found.limits), strict=True))
-    asked = ", ".join(f"{what} {power}" for what, power in limits.items() if power) or ", ".join(found.modes)
-    times = f"{shown_time(found.start)} for {shown_span(found.duration)}"
-    answered = sum(bool(one.responses) for one in found.devices)
-    return (
-        f"Control {found.mrid} ({asked}; {times}) is {status_of(found)}; "
-        f"{answered} of {counted(len(found.devices), 'device')} answered."
-    )
+    [bold]sep2 control watch 4F2A --until started[/]
+    """
+    if until not in STEPS:
+        raise typer.BadParameter(f"--until is one of {', '.join(STEPS)}")
+    follow(api(), mrid, until=until, patience_s=patience)
 
 
 @verb(control, "cancel", changes=True)

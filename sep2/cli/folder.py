@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -22,6 +22,9 @@ from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
 
 log = logging.getLogger(__name__)
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — named, not bound
+
+
+Worker = Callable[[Any], Coroutine[Any, Any, None]]
 
 
 class FolderTaken(Conflict):
@@ -179,13 +182,23 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def workers() -> list[Any]:
-    """The background work of the extensions; what can not be imported is left out, for 2030.5 must be served anyway."""
-    found = []
-    for extension in load():
-        for home in extension.workers:
-            try:
-                found.append(resolve(home))
-            except ExtensionError as wrong:
-                log.warning("extension %s works without %s", extension.name, wrong.detail)
-    return found
+def workers() -> list[Worker]:
+    """The background work of the extensions."""
+    return [worker(extension.name, home) for extension in load() for home in extension.workers]
+
+
+def worker(name: str, home: str) -> Worker:
+    """One extension's work, imported beside the serving: an engine takes seconds, and clients wait for none of it."""
+
+    async def run(state: Any) -> None:
+        state.reached[home] = -1  # the server has not settled before its workers have begun
+        try:
+            work = await asyncio.to_thread(resolve, home)
+        except ExtensionError as wrong:
+            log.warning("extension %s works without %s", name, wrong.detail)
+            work = None
+        del state.reached[home]
+        if work is not None:
+            await work(state)
+
+    return run

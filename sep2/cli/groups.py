@@ -6,15 +6,14 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import Api, api, at
-from sep2.cli.register import LIMIT_COLUMNS, Limit, limit_cells
-from sep2.cli.show import counted, listed, show
-from sep2.cli.units import shown_time, watts
+from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
+from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.units import shown_time
 from sep2.cli.verb import verb
 
 group = typer.Typer(no_args_is_help=True, help="Groups: sets of devices, each with one DERProgram.")
 default = typer.Typer(no_args_is_help=True, help="Defaults: what holds when no control is active.")
 
-Power = Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="At most, e.g. 5kW or 0.")]
 GroupName = Annotated[str | None, typer.Option("--group", help="A group, by its name.")]
 ConnectionName = Annotated[str | None, typer.Option("--connection", help="A connection, by its id.")]
 Named = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
@@ -90,16 +89,10 @@ def set_default(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
-    import_limit: Annotated[
-        int | None, typer.Option("--import", parser=watts, metavar="POWER", help="e.g. 5kW")
-    ] = None,
-    export_limit: Annotated[
-        int | None, typer.Option("--export", parser=watts, metavar="POWER", help="e.g. 1.5kW")
-    ] = None,
-    gen_limit: Annotated[
-        int | None, typer.Option("--generation", parser=watts, metavar="POWER", help="e.g. 5kW")
-    ] = None,
-    load_limit: Annotated[int | None, typer.Option("--load", parser=watts, metavar="POWER", help="e.g. 5kW")] = None,
+    import_limit: Import = None,
+    export_limit: Export = None,
+    generation_limit: Generation = None,
+    load_limit: Load = None,
 ) -> None:
     """Set what holds for a group when no control is active; limits left out are no longer set.
 
@@ -107,7 +100,7 @@ def set_default(
     """
     server = api()
     name = group_of(server, group, connection)
-    limits = t.Limits(import_w=import_limit, export_w=export_limit, gen_w=gen_limit, load_w=load_limit)
+    limits = limits_of(import_limit, export_limit, generation_limit, load_limit)
     done = server.change("PUT", at("groups", name, "default"), t.Default, t.NewDefault(limits=limits))
     _show(done, f"The default of {done.group} is set; its devices are told.")
 

@@ -22,6 +22,9 @@ BUILT_IN = Extension(
 )
 
 
+COMPLETION = ("install_completion", "show_completion")
+
+
 class LazyGroup(TyperGroup):
     """The commands of `sep2`: its own, and stand-ins for those of extensions until one of them is used."""
 
@@ -50,6 +53,8 @@ class LazyGroup(TyperGroup):
         except ExtensionError as wrong:
             raise ExtensionError(f"`sep2 {name}`: {wrong.detail}; pip install 'sep2[envelope]'?") from wrong
         command.name = name
+        # Completion is installed for `sep2` as a whole.
+        command.params = [option for option in command.params if option.name not in COMPLETION]
         return command
 
     def invoke(self, ctx: Any) -> Any:

@@ -7,8 +7,7 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import api, at
-from sep2.cli.register import Limit
-from sep2.cli.show import counted, listed, show
+from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 

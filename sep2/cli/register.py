@@ -7,7 +7,8 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import api, at
-from sep2.cli.show import listed, show
+from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
+from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import given, verb
 from sep2.settings import ProfileName, Registration
@@ -22,7 +23,6 @@ Issue = Annotated[
     Path | None, typer.Option(help="Issue a certificate and key into this folder, e.g. DIR/pki. For trying out.")
 ]
 Profile = Annotated[ProfileName | None, typer.Option(help="What it speaks.", show_default="the utility's")]
-Limit = Annotated[int, typer.Option(min=0, max=1000, help="How many at most.")]
 
 
 class BadChoice(typer.BadParameter):
@@ -86,12 +86,15 @@ def add_aggregator(
     receiver: Annotated[
         list[str] | None, typer.Option(help="host or host:port that it may have notifications sent to; repeatable.")
     ] = None,
+    connection: Annotated[
+        list[str] | None, typer.Option(help="Add this connection too, with a device for it to act for; repeatable.")
+    ] = None,
 ) -> None:
     """Authorise an aggregator, by its certificate's LFDI.
 
     [bold]sep2 aggregator add Sunny --cert sunny.pem --receiver hooks.sunny.example[/]
 
-    [bold]sep2 aggregator add Sunny --issue utility/pki[/]  makes the certificate too, for trying out
+    [bold]sep2 aggregator add Sunny --issue utility/pki --connection NMI1[/]  makes all it needs for trying out
     """
     who = identity_of(name, "aggregator", cert=cert, lfdi=lfdi, issue=issue)
     body = t.NewClient(
@@ -101,9 +104,11 @@ def add_aggregator(
         registration=registration,
         pen=pen,
         receiver_hosts=receiver or [],
+        connections=connection or [],
     )
     made = api().change("POST", "/clients", t.Client, body)
-    show(made, f"Aggregator {made.name} may connect as {made.lfdi}{_lies_in(who)}.")
+    acts = f", and acts for {counted(made.devices - 1, 'device')}" if connection else ""
+    show(made, f"Aggregator {made.name} may connect as {made.lfdi}{_lies_in(who)}{acts}.")
 
 
 def _lies_in(who: Identity) -> str:
@@ -214,14 +219,6 @@ def remove_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its 
     """Forget a device and everything it wrote; its client is told."""
     done = api().change("DELETE", at("devices", name), t.Done)
     show(done, f"{done.message[0].upper()}{done.message[1:]}.")
-
-
-LIMIT_COLUMNS = ("import", "export", "generation", "load")
-
-
-def limit_cells(limits: t.Limits) -> tuple[str, ...]:
-    """Four limits as table cells."""
-    return tuple(shown_power(w) for w in (limits.import_w, limits.export_w, limits.gen_w, limits.load_w))
 
 
 FirmPower = Annotated[

@@ -1,7 +1,7 @@
 """What a command prints: tables for people, JSON for programs, and a last line that says what happened."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -11,6 +11,7 @@ from rich.table import Table
 from sep2.cli.verb import given
 
 Cells = Iterable[Sequence[str]]
+Limit = Annotated[int, typer.Option(min=0, max=1000, help="How many at most.")]
 
 
 def show(answer: Any, said: str, *, columns: Sequence[str] = (), rows: Cells = ()) -> None:

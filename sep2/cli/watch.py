@@ -1,40 +1,24 @@
-"""`sep2 control watch`: what devices answer to a control, as it comes in."""
+"""What devices answer to a control, as it comes in."""
 
 import time
-from typing import Annotated
 
 import typer
 
 from sep2.admin import types as t
-from sep2.cli.api import Api, api, at
-from sep2.cli.controls import DEVICE_COLUMNS, ENDS, RESPONSE, Mrid, control, device_rows, status_of, summary
+from sep2.cli.answers import DEVICE_COLUMNS, ENDS, RESPONSE, device_rows, status_of, summary
+from sep2.cli.api import Api, at
 from sep2.cli.show import show
-from sep2.cli.units import shown_time, span
-from sep2.cli.verb import given, verb
+from sep2.cli.units import shown_time
+from sep2.cli.verb import given
 
 STEPS = {"received": (1, 2, *ENDS), "started": (2, *ENDS), "ended": ENDS}
 """What counts as having got so far: who ended has also begun."""
 LONGEST_LOOK_S = 20
 
 
-@verb(control, "watch")
-def watch_control(
-    mrid: Mrid = "latest",
-    *,
-    until: Annotated[str, typer.Option(help="received, started or ended: what every device has to answer.")] = "ended",
-    patience: Annotated[
-        int, typer.Option(parser=span, metavar="SPAN", help="Give up when an answer is so long overdue.")
-    ] = "10m",  # type: ignore[assignment]  # parsed like what is typed
-) -> None:
-    """Follow a control until every device has answered; ends with status 1 if one has not.
-
-    [bold]sep2 control watch[/]  the control that was sent last
-
-    [bold]sep2 control watch 4F2A --until started[/]
-    """
-    if until not in STEPS:
-        raise typer.BadParameter(f"--until is one of {', '.join(STEPS)}")
-    found = _follow(api(), mrid, until, patience)
+def follow(server: Api, mrid: str, *, until: str, patience_s: int = 600) -> None:
+    """Print the answers to a control as they come in; exit with status 1 if a device's never comes."""
+    found = _heard_out(server, mrid, until, patience_s)
     missing = _missing(found, until)
     said = f"Not {until}: {', '.join(missing)}." if missing else f"All have {until}."
     show(found, f"{summary(found)} {said}", columns=DEVICE_COLUMNS, rows=device_rows(found))
@@ -42,7 +26,7 @@ def watch_control(
         raise typer.Exit(1)
 
 
-def _follow(server: Api, mrid: str, until: str, patience_s: int) -> t.ControlShown:
+def _heard_out(server: Api, mrid: str, until: str, patience_s: int) -> t.ControlShown:
     """The control once every device has got so far, or once nothing has come for too long."""
     first, tag = server.next(at("controls", mrid), t.ControlShown, "", 0)
     assert first is not None  # an empty tag is no answer's

@@ -9,7 +9,10 @@ from sep2.admin.table import TABLE
 from tests.admin.conftest import NOW, TOKEN, Operator
 
 BODIES: dict[str, dict[str, Any]] = {
-    "register_client": {"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
+    "register_client": {
+        **{"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
+        **{"receiver_hosts": ["h"], "connections": []},
+    },
     "change_client": {"enabled": True},
     "add_connection": {"connection_id": "NMI9", "description": "", "firm_import_w": 1, "firm_export_w": 1},
     "add_device": {

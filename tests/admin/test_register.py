@@ -24,6 +24,15 @@ async def test_a_managed_device_is_given_an_lfdi_that_ends_in_its_clients_pen(op
     assert made["lfdi"].endswith("00004711")
 
 
+async def test_an_aggregator_can_come_with_connections_and_devices_or_not_at_all(street: Operator) -> None:
+    body = {"name": "Windy", "lfdi": "B" * 40, "pen": 4711, "connections": ["NMI3", "NMI1"]}
+    status, refused = await street.ask("POST", "/clients", body)
+    assert (status, refused["code"]) == (409, "connection_taken")
+    assert (await street.get("/connections"))["total"] == 2
+    assert (await street.change("POST", "/clients", body | {"connections": ["NMI3", "NMI4"]}))["devices"] == 3
+    assert (await street.get("/connections/NMI4"))["device"].endswith("00004711")
+
+
 async def test_an_unregistered_connection_leaves_no_client_behind(operator: Operator) -> None:
     status, refused = await operator.ask("POST", "/devices", {"lfdi": "B" * 40, "connection_id": "nowhere"})
     assert (status, refused["code"]) == (400, "bad_device")

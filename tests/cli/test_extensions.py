@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from sep2 import extension
+from sep2.cli.folder import worker, workers
 from sep2.cli.lazy import LazyGroup
 from tests.cli.conftest import Said
 
@@ -41,7 +42,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     def write(name: str, code: str) -> None:
         (tmp_path / f"{name}.py").write_text(code)
         (tmp_path / f"{name}_commands.py").write_text(COMMANDS)
-        (tmp_path / f"{name}_work.py").write_text("async def run(state): ...")
+        (tmp_path / f"{name}_work.py").write_text("async def run(state): state.append('worked')")
         info = tmp_path / f"{name}-1.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
@@ -84,8 +85,18 @@ def test_a_broken_extension_is_left_out(install: Install, caplog: pytest.LogCapt
     assert "stray:EXTENSION is no Extension" in caplog.text
 
 
-def test_a_worker_that_can_not_be_imported_keeps_nothing_from_being_served(install: Install) -> None:
-    from sep2.cli.folder import workers
-
+async def test_work_is_imported_when_it_begins(install: Install, caplog: pytest.LogCaptureFixture) -> None:
     install("worker", PACKAGE.format(name="worker"))
-    assert "worker_work" in [found.__module__ for found in workers()]
+    mine = {home: worker("worker", home) for home in ("worker_work:run", "worker_nowhere:run")}
+    assert "worker_work" not in sys.modules
+    done: list[str] = []
+    for work in mine.values():
+        await work(done)
+    assert done == ["worked"]
+    assert "worker works without worker_nowhere:run" in caplog.text
+
+
+def test_the_work_of_every_extension_is_found(install: Install) -> None:
+    before = len(workers())
+    install("worker2", PACKAGE.format(name="worker2"))
+    assert len(workers()) == before + 2

@@ -27,7 +27,10 @@ class Client(Struct, frozen=True, kw_only=True):
 
 
 class NewClient(Asked, frozen=True, kw_only=True):
-    """A TLS peer to authorise; profile and registration default to the utility's."""
+    """A TLS peer to authorise; profile and registration default to the utility's.
+
+    Each of the `connections` is added if it is not known, with a device there for the new client to act for.
+    """
 
     name: Text
     lfdi: Lfdi
@@ -35,6 +38,7 @@ class NewClient(Asked, frozen=True, kw_only=True):
     registration: Registration | None = None
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] | None = None
     receiver_hosts: list[Annotated[str, Meta(pattern=r"^[^\s/]+$", max_length=255)]] = field(default_factory=list)
+    connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
 class ClientChange(Asked, frozen=True, kw_only=True):
