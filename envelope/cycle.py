@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 FAILED, UNVERIFIED, BASE = "envelope_failed", "envelope_unverified", "envelope_infeasible_base"
 RUN_MARK = "envelope.run"
+NAME, NOTHING_YET = "envelope", -1
+"""how the work tells the server's state how far it is"""
 Snapshot = Callable[[int], Problem]
 """what is known at a time: the whole horizon's problem"""
 
@@ -169,6 +171,7 @@ async def work(state: State) -> None:
     path = Path(state.settings.operator.token_file).parent / plan.FILE
     if not path.is_file():
         return
+    state.reached[NAME] = NOTHING_YET
     found = await asyncio.to_thread(plan.load, path)
     cycle = Cycle(state.db, found.feeder, lambda _: found.problem, state.settings.utility.horizon_events)
     await rounds(state, cycle, found.problem)
@@ -176,13 +179,14 @@ async def work(state: State) -> None:
 
 async def rounds(state: State, cycle: Cycle, problem: Problem) -> None:
     """A round now and at the start of every step; the server's clock waits for each."""
-    name = f"envelope {cycle.feeder}"
-    for at in [state.clock.now(), *(int(start) for start in problem.step_start)]:
-        if at < state.clock.now():
+    done = state.clock.now()
+    await cycle.run_once(done)
+    for at in (int(start) for start in problem.step_start):
+        if at <= done:
             continue
+        # Nothing is due before the next step begins.
+        state.reached[NAME] = at - 1
         await state.clock.sleep_until(at)
-        now = state.clock.now()
-        await cycle.run_once(now)
-        state.reached[name] = now
-        state.wake()
-    state.reached.pop(name, None)
+        done = state.clock.now()
+        await cycle.run_once(done)
+    state.reached.pop(NAME, None)
