@@ -68,7 +68,11 @@ def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> N
         _print_findings(findings)
         typer.echo(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
         raise typer.Exit(1)
-    summary, state = summarise(found)
+    try:
+        summary, state = summarise(found)
+    except GridError as e:
+        typer.echo(f"{feeder}: {e}", err=True)
+        raise typer.Exit(1) from None
     if out is not None:
         from gridmodel.picture import draw
 

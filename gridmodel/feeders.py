@@ -68,7 +68,8 @@ def upgraded(feeder: Feeder, s_rated_va: float) -> Feeder:
 
 def _rated(equipment: Equipment) -> tuple[Equipment, list[Change]]:
     changes: list[Change] = []
-    lines = tuple(_rated_line(line, changes) for line in equipment.lines)
+    ratings_a = _ratings_a()
+    lines = tuple(_rated_line(line, ratings_a[line.line_type], changes) for line in equipment.lines)
     transformers = tuple(_rated_transformer(t, changes) for t in equipment.transformers)
     supply = _rated_supply(equipment, changes)
     connections = tuple(Connection(c.id, c.node, c.phase) for c in equipment.connections)
@@ -76,13 +77,13 @@ def _rated(equipment: Equipment) -> tuple[Equipment, list[Change]]:
     return found, changes
 
 
-def _ratings() -> dict[str, float]:
-    with_path = Path(str(files("gridmodel").joinpath("data", "european_lv_ratings.csv")))
-    return {row.text("line_type"): row.number("rating_a") for row in read_csv(with_path, ("line_type", "rating_a"))}
+def _ratings_a() -> dict[str, float]:
+    """Permitted current per line type, A."""
+    path = Path(str(files("gridmodel").joinpath("data", "european_lv_ratings.csv")))
+    return {row.text("line_type"): row.number("rating_a") for row in read_csv(path, ("line_type", "rating_a"))}
 
 
-def _rated_line(line: Line, changes: list[Change]) -> Line:
-    rating_a = _ratings()[line.line_type]
+def _rated_line(line: Line, rating_a: float, changes: list[Change]) -> Line:
     kind = f"line type {line.line_type}"
     if all(change.element != kind for change in changes):
         why = "published without ratings; usual rating of the conductor"

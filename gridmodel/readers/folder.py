@@ -20,13 +20,10 @@ from gridmodel.readers.tables import Row, read_csv
 def read_feeder(path: str | Path) -> Feeder:
     """The feeder of a folder; the first fault found is raised, naming file, row and field."""
     feeder, faults = load(path)
-    if feeder is None or faults:
-        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
-        raise (
-            faults[0]
-            if not more
-            else FileError(faults[0].file, faults[0].detail + more, row=faults[0].row, field=faults[0].field)
-        )
+    if feeder is None:
+        first, others = faults[0], len(faults) - 1
+        more = f" (and {others} more)" if others else ""
+        raise FileError(first.file, first.detail + more, row=first.row, field=first.field)
     return feeder
 
 
@@ -39,6 +36,8 @@ def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
     except FileError as e:
         return None, [e]
     customers = _customers(folder, equipment, faults)
+    if faults:
+        return None, faults
     equipment = replace(
         equipment,
         name=str(settings.get("name", equipment.name)),
