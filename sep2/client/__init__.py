@@ -1,8 +1,8 @@
 """A 2030.5 client: it walks a server by its links, obeys what it is sent and answers for it.
 
-    session = Session("https://utility.example:8443", Files.named(folder, "gateway"), Trust.read([folder / "root.pem"]))
-    async with Client(session, SystemClock(), {session.lfdi: inverter}.get) as client:
-        await client.run()
+session = Session("https://utility.example:8443", Files.named(folder, "gateway"), Trust.read([folder / "root.pem"]))
+async with Client(session, SystemClock(), {session.lfdi: inverter}.get) as client:
+    await client.run()
 """
 
 from sep2.client.client import Client

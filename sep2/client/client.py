@@ -17,7 +17,7 @@ from sep2.client.outbox import a_few_at_once
 from sep2.client.receiver import Receiver
 from sep2.client.schedule import Owed
 from sep2.client.session import PAGE, Busy, NotUnderstood, Refused, Session, Unreachable, level
-from sep2.client.tree import Branch, Tree, Watch
+from sep2.client.tree import NEVER, Branch, Tree, Watch
 from sep2.clock import Clock
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 
@@ -71,7 +71,7 @@ class Client:
         """By LFDI."""
         self.notifications = 0
         self.tree = Tree(Branch(ENTRANCE, w.DeviceCapability, self._take_capability))
-        self._adopt, self._receiver, self._pins, self._on_owed = adopt, receiver, pins or {}, on_owed
+        self._adopt, self.receiver, self._pins, self._on_owed = adopt, receiver, pins or {}, on_owed
         self._seed, self._jitter, self._renew_s = seed, jitter, renew_s
         self.patience_s = patience_s
         self._at_once, self._pen = at_once, pen
@@ -84,13 +84,13 @@ class Client:
         self._resting: set[asyncio.Event] = set()
 
     async def __aenter__(self) -> Self:
-        if self._receiver is not None:
-            await self._receiver.start(self.take_notification, self.session.server_lfdis, self.session.profile)
+        if self.receiver is not None:
+            await self.receiver.start(self.take_notification, self.session.server_lfdis, self.session.profile)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._receiver is not None:
-            await self._receiver.close()
+        if self.receiver is not None:
+            await self.receiver.close()
         await self.session.close()
 
     @property
@@ -156,7 +156,7 @@ class Client:
             watch.told += 1
             if told.status != w.NotificationStatus.CHANGED:
                 # The resource may be gone: what led to it knows more.
-                watch.is_subscribed, watch.due = False, now
+                watch.is_subscribed, watch.subscribed_until, watch.due = False, NEVER, now
                 (watch.parent or watch).due = now
             elif watch.branch.accept is None or told.Resource is None or not watch.branch.accept(told.Resource, now):
                 watch.due = now
@@ -208,12 +208,13 @@ class Client:
             found: Any = await (self.session.whole if watch.is_list else self.session.get)(branch.href, branch.kind)
         except (Refused, NotUnderstood) as wrong:
             log.warning("%s can not be read: %s", branch.href, wrong)
-            watch.due = self.now() + watch.rate_s
+            watch.asked_at = self.now()
+            watch.due = watch.asked_at + watch.rate_s
             return
         if watch.told != told or not watch.is_alive:
             return  # what was read may be older than what we were told meanwhile: it is still due
         now = self.now()
-        watch.read_at = now
+        watch.asked_at = now
         watch.rate_s = watch.rate_of(found)
         watch.due = watch.subscribed_until if watch.is_subscribed else now + self._spread(watch.rate_s)
         self.tree.grow(watch, branch.take(found, now), self.now())
@@ -221,17 +222,17 @@ class Client:
             watch.due = self.now()
 
     def _should_subscribe(self, watch: Watch) -> bool:
-        wanted = self._receiver is not None and watch.can_be_subscribed and bool(self._subscription_list)
+        wanted = self.receiver is not None and watch.can_be_subscribed and bool(self._subscription_list)
         return wanted and watch.subscribed_until <= self.now()
 
     async def _subscribe(self, watch: Watch) -> None:
-        assert self._receiver is not None
+        assert self.receiver is not None
         wanted = w.Subscription(
             subscribedResource=watch.branch.href,
             encoding=w.Encoding.XML,
             level=level(self.session.profile),
             limit=PAGE,
-            notificationURI=self._receiver.uri,
+            notificationURI=self.receiver.uri,
         )
         try:
             await self.session.post(self._subscription_list, wanted)

@@ -50,7 +50,7 @@ class Watch:
     parent: Watch | None = None
     children: dict[tuple[str, Managed | None], Watch] = field(default_factory=dict)
     rate_s: int = DEFAULT_RATE_S
-    read_at: int = NEVER
+    asked_at: int = NEVER
     told: int = 0
     """How many notifications came."""
     is_subscribed: bool = False
@@ -82,7 +82,7 @@ class Watch:
         if self.branch.kind is not w.DERControlList or self.is_subscribed or owner is None:
             return None
         start = owner.schedule.next_start()
-        return None if start is None or self.read_at >= start else start
+        return None if start is None or self.asked_at >= start else start
 
 
 class Tree:
@@ -134,7 +134,7 @@ class Tree:
         """Keep the distance to what is due when the time itself is set."""
         for watch in self:
             watch.due += by_s
-            watch.read_at += by_s
+            watch.asked_at += by_s
 
     def _new(self, branch: Branch, parent: Watch, now: int) -> Watch:
         watch = Watch(branch, due=now, parent=parent, rate_s=parent.rate_s)

@@ -125,7 +125,7 @@ async def test_an_aggregator_is_told_and_need_not_poll(world: World, connect: Co
     )
     assert client.notifications > 0
     dull = {"/dcap", "/tm"} | {watch.branch.href for watch in client.tree if watch.branch.kind is w.DERControlList}
-    assert all(watch.read_at == NOW for watch in client.tree if watch.branch.href in dull - {"/dcap", "/tm"})
+    assert all(watch.asked_at == NOW for watch in client.tree if watch.branch.href in dull - {"/dcap", "/tm"})
 
 
 async def test_cancelled_and_superseded_by_notification(world: World, connect: Connect):

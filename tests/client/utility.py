@@ -59,6 +59,8 @@ class Utility:
 
     def _get(self, request: web.Request) -> web.Response:
         found = self.resources.get(request.path)
+        if callable(found):
+            found = found()
         if found is None:
             return web.Response(status=404)
         if isinstance(found, w.List | w.SubscribableList):
@@ -93,7 +95,7 @@ def status(of: w.DERControl, current: int) -> None:
     of.EventStatus.currentStatus = current
 
 
-def one_program(utility: Utility, now: int, *lfdis: str) -> w.DERControlList:
+def one_program(utility: Utility, *lfdis: str) -> w.DERControlList:
     """Every device in one program whose lists they share; returns the list of its controls."""
     controls = w.DERControlList(href="/derc", all=0, DERControl=[])
     fsa = w.FunctionSetAssignments(
@@ -126,7 +128,6 @@ def one_program(utility: Utility, now: int, *lfdis: str) -> w.DERControlList:
         "/dcap": w.DeviceCapability(
             href="/dcap", TimeLink=w.TimeLink(href="/tm"), EndDeviceListLink=w.EndDeviceListLink(href="/edev", all=1)
         ),
-        "/tm": clock(now),
         "/edev": w.EndDeviceList(href="/edev", all=1, pollRate=600, EndDevice=devices),
         "/fsa": w.FunctionSetAssignmentsList(href="/fsa", all=1, pollRate=600, FunctionSetAssignments=[fsa]),
         "/derp": w.DERProgramList(href="/derp", all=1, pollRate=600, DERProgram=[program]),
