@@ -88,7 +88,7 @@ class _Source:
         self.profile = profile
         self.lines: list[str] = []
         self.names: dict[str, Any] = {"HexBinary": HexBinary, "TRUTH": _TRUTH, "OCTET": _OCTET, "misfit": misfit}
-        self.names |= {"whole": _whole, "hexed": _hexed, "escaped": _escaped, "typed": _typed_writer(profile)}
+        self.names |= {"whole": _whole, "hexed": _hexed, "escaped": _escaped}
         self.count = 0
 
     def body(self, facts: Layout, owner: str) -> str:
@@ -126,7 +126,7 @@ class _Source:
                 return f' {field.name}="{shown}"'
             return self._element(field, f">{shown}", content=True)
         if field.mark.xsi:
-            self.lines.append(f"{value} = typed('{field.name}', {value})")
+            self.lines.append(f"{value} = {self._typed(field)}('{field.name}', {value})")
             return f"{{{value}}}"
         facts = layout(cast("type[Any]", field.holds))
         return self._element(field, self.body(facts, value), content=_has_content(facts, self.profile))
@@ -135,11 +135,17 @@ class _Source:
         tag = f"csipaus:{field.name}" if field.mark.csipaus else field.name
         return f"<{tag}{inside}</{tag}>" if content else f"<{tag}{inside}"
 
+    def _typed(self, field: Field) -> str:
+        """The name of the writer of elements that say their own class."""
+        declared = cast("type[Any]", field.holds)
+        self.names[f"typed_{declared.__name__}"] = _typed_writer(declared, self.profile)
+        return f"typed_{declared.__name__}"
+
     def _items(self, field: Field, value: str) -> str:
         if field.most:
             self.lines.append(f"if not {field.least} <= len({value}) <= {field.most}: misfit({value})")
         if field.mark.xsi:
-            text = f"typed('{field.name}', v)"
+            text = f"{self._typed(field)}('{field.name}', v)"
         else:
             cls = cast("type[Any]", field.holds)
             self.names[f"body_{cls.__name__}"] = body_of(cls, self.profile)
@@ -181,10 +187,10 @@ def _shown(simple: Simple, value: str) -> str:
     return value
 
 
-def _typed_writer(profile: Profile) -> Callable[[str, Any], str]:
-    """Writes an element that says its own class."""
-
+def _typed_writer(declared: type[Any], profile: Profile) -> Callable[[str, Any], str]:
     def typed(tag: str, value: Any) -> str:
+        if not isinstance(value, declared):
+            misfit(value)
         cls = type(value)
         facts = _expressible(cls, profile)
         kind = f"csipaus:{facts.schema_name}" if facts.csipaus else facts.schema_name

@@ -32,6 +32,9 @@ DRAFT_NAMES = {
 }
 """Names of the drafts before 2018, and what the standard calls them."""
 
+LATER = frozenset({"schemaVer", "disabled", "pollRate", "replyTo", "responseRequired", "subscribable"})
+"""Attributes that peers of 2030.5-2023 put where 2018 has none; they are skipped, as extensions are."""
+
 LEGACY = {("ConnectionPoint", "id"): "connectionPointId"}
 """Names that are read in place of the standard's (CSIP-AUS 1.1)."""
 
@@ -49,10 +52,10 @@ def space(element: Element) -> str:
 def leaf(element: Element) -> None:
     """Nothing, where an element of a simple type has neither children nor attributes of its own."""
     for child in element:
-        raise WireError(f"{local(child)}: is not known here")
+        raise WireError(f"{local(child)}: is not an element of a simple type")
     for name in map(str, element.keys()):
-        if not name.startswith("{"):
-            raise WireError(f"{name}: is not an attribute of this element")
+        if not name.startswith("{") and name not in LATER:
+            raise WireError(f"{name}: is not an attribute of a simple type")
 
 
 def refused(field: Field, element: Element) -> WireError:
@@ -125,14 +128,14 @@ class Irregular:
         return WireError(f"{name}: is not an element of {self.facts.name}")
 
     def attributes(self, element: Element) -> None:
-        """Nothing, where every attribute is known or foreign; `schemaVer` is said by peers of 2030.5-2023."""
-        known = {f.name for f in self.facts.attributes} | {"schemaVer"}
+        """Nothing, where every attribute is known or foreign, or says the class that the element has anyway."""
+        known = {f.name for f in self.facts.attributes}
         for name, said in [(str(k), str(v)) for k, v in element.items()]:
             if name == f"{{{XSI}}}type" and said.strip().rpartition(":")[2] != self.facts.schema_name:
                 raise WireError(f"xsi:type {said} is not {self.facts.schema_name}")
-            foreign = name.startswith("{") and (self.mode.extensions or name.startswith(f"{{{XSI}}}"))
-            if name not in known and not foreign:
-                raise WireError(f"{local_name(name)}: is not an attribute of {self.facts.name}")
+            skipped = name in LATER or (name.startswith("{") and not name.startswith(f"{{{XSI}}}"))
+            if name not in known and not (skipped and self.mode.extensions) and not name.startswith(f"{{{XSI}}}"):
+                raise WireError(f"{name.rpartition('}')[2]}: is not an attribute of {self.facts.name}")
 
     def attribute(self, name: str, said: str) -> NoReturn:
         """The text of an attribute is none of its values."""
@@ -152,11 +155,6 @@ class Irregular:
         """There are too few or too many of an element."""
         field = next(f for f in self.facts.elements if f.name == name)
         raise WireError(f"{name}: stands {len(found)} times, not {field.least}..{field.most}")
-
-
-def local_name(name: str) -> str:
-    """An attribute's name without its namespace."""
-    return name.rpartition("}")[2]
 
 
 def one_csipaus(root: Element, namespace: str) -> None:

@@ -133,7 +133,7 @@ def said(field: Field, profile: w.Profile) -> dict[str, Any]:
 @pytest.mark.parametrize(("file", "profile"), EXTENSIONS)
 def test_extension_elements_have_their_types(file: str, profile: w.Profile) -> None:
     schema = facts(file)
-    found = {}
+    found: dict[str, str] = {}
     for cls in w.WIRE.values():
         layout: Layout = w.layout(cls)
         if not layout.csipaus:
