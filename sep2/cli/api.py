@@ -3,12 +3,14 @@
 import getpass
 import http.client
 import json
+import time
 from contextlib import closing
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from sep2.cli import process
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.settings import Settings, read, read_token
@@ -29,6 +31,8 @@ HINTS = {
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
 }
 PATIENCE_S = 30
+COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 1, 30
+"""`sep2 serve DIR &` may be typed in the line before: until its process is there, and until it listens."""
 
 
 class NoServer(SepError):
@@ -82,17 +86,30 @@ class Api:
         patience_s: float = PATIENCE_S,
     ) -> tuple[int, bytes, str]:
         said = {"Authorization": f"Bearer {self._token}", "X-Operator": _who(), **(headers or {})}
-        host, port = self._operator.host, self._operator.port
-        with closing(http.client.HTTPConnection(host, port, timeout=patience_s)) as line:
+        with closing(http.client.HTTPConnection(self._operator.host, self._operator.port, timeout=patience_s)) as line:
             try:
+                self._connect(line)
                 line.request(method, path, None if body is None else msgspec.json.encode(body), said)
                 answer = line.getresponse()
                 status, answered, tag = answer.status, answer.read(), answer.getheader("ETag") or ""
             except (OSError, http.client.HTTPException) as wrong:
-                raise NoServer(f"{host}:{port}: {wrong}. Start one: sep2 serve {given.get().folder}") from None
+                folder = given.get().folder
+                raise NoServer(f"{line.host}:{line.port}: {wrong}. Start one: sep2 serve {folder}") from None
         if status >= 400:
             raise _refusal(status, answered)
         return status, answered, tag
+
+    def _connect(self, line: http.client.HTTPConnection) -> None:
+        """Connect; a server that was started just now is waited for."""
+        began = time.monotonic()
+        while True:
+            try:
+                return line.connect()
+            except ConnectionRefusedError:
+                most_s = STARTS_WITHIN_S if process.is_alive(given.get().folder) else COMES_ALIVE_WITHIN_S
+                if time.monotonic() - began > most_s:
+                    raise
+                time.sleep(0.1)
 
 
 def api() -> Api:

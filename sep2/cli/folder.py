@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from sep2.cli import process
 from sep2.cli.show import show
 from sep2.cli.verb import given
 from sep2.errors import Conflict, SepError
@@ -55,9 +56,11 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The folder to make.")],
     *,
     host: Annotated[str, typer.Option(help="Address that 2030.5 clients reach the server at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port that 2030.5 clients reach the server at.")] = 8443,
+    port: Annotated[int, typer.Option(envvar="SEP2_PORT", help="Port for 2030.5 clients.")] = 8443,
     name: Annotated[list[str] | None, typer.Option(help="Further host name of the server; repeatable.")] = None,
-    operator_port: Annotated[int, typer.Option(help="Port of the operator API, on this machine only.")] = 8444,
+    operator_port: Annotated[
+        int, typer.Option(envvar="SEP2_OPERATOR_PORT", help="Port of the operator API, on loopback.")
+    ] = 8444,
     database: Annotated[str, typer.Option(help="sqlite:///FILE or postgresql://…")] = "sqlite:///sep2.db",
     utility: Annotated[str, typer.Option(help=f"Starting point: {' or '.join(UTILITIES)}.")] = "aus",
     pen: Annotated[int, typer.Option(help="The utility's IANA private enterprise number.")] = DOCUMENTATION_PEN,
@@ -164,7 +167,7 @@ def serve(folder: Dir = Path()) -> None:
         f"operators at http://{operator.host}:{operator.port}. Stop with Ctrl-C."
     )
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with process.noted(folder), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):

@@ -6,7 +6,7 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.answers import DEVICE_COLUMNS, ENDS, RESPONSE, device_rows, status_of, summary
-from sep2.cli.api import Api, at
+from sep2.cli.api import Api, NoServer, at
 from sep2.cli.show import show
 from sep2.cli.units import shown_time
 from sep2.cli.verb import given
@@ -34,7 +34,13 @@ def _heard_out(server: Api, mrid: str, until: str, patience_s: int) -> t.Control
     _tell(None, found)
     heard = time.monotonic()
     while _missing(found, until) and not (_overdue(found, until) and time.monotonic() - heard > patience_s):
-        news, tag = server.next(path, t.ControlShown, tag, min(LONGEST_LOOK_S, patience_s))
+        try:
+            news, tag = server.next(path, t.ControlShown, tag, min(LONGEST_LOOK_S, patience_s))
+        except NoServer:
+            # It may be starting again; what it has answered is not lost.
+            if time.monotonic() - heard > patience_s:
+                raise
+            continue
         if news is not None:
             _tell(found, news)
             found, heard = news, time.monotonic()

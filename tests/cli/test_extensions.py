@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -42,7 +43,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     def write(name: str, code: str) -> None:
         (tmp_path / f"{name}.py").write_text(code)
         (tmp_path / f"{name}_commands.py").write_text(COMMANDS)
-        (tmp_path / f"{name}_work.py").write_text("async def run(state): state.append('worked')")
+        (tmp_path / f"{name}_work.py").write_text("async def run(state): state.done.append('worked')")
         info = tmp_path / f"{name}-1.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
@@ -89,10 +90,10 @@ async def test_work_is_imported_when_it_begins(install: Install, caplog: pytest.
     install("worker", PACKAGE.format(name="worker"))
     mine = {home: worker("worker", home) for home in ("worker_work:run", "worker_nowhere:run")}
     assert "worker_work" not in sys.modules
-    done: list[str] = []
+    state = SimpleNamespace(reached={}, done=[])
     for work in mine.values():
-        await work(done)
-    assert done == ["worked"]
+        await work(state)
+    assert (state.done, state.reached) == (["worked"], {})
     assert "worker works without worker_nowhere:run" in caplog.text
 
 

@@ -1,0 +1,41 @@
+"""Which process serves a folder: noted in `server.pid` from its first moment to its last."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FILE = "server.pid"
+
+
+@contextmanager
+def noted(folder: Path) -> Iterator[None]:
+    """Note that this process serves the folder, while the block runs."""
+    file = folder / FILE
+    file.write_text(f"{os.getpid()}\n", encoding="ascii")
+    try:
+        yield
+    finally:
+        if _noted_in(file) == os.getpid():
+            file.unlink()
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the process that was noted last is there; it may not listen yet."""
+    pid = _noted_in(folder / FILE)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's, but alive
+        return True
+    return True
+
+
+def _noted_in(file: Path) -> int | None:
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
