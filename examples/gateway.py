@@ -1,0 +1,38 @@
+"""A gateway at one home: it connects by itself, polls, obeys and answers.
+
+sep2 device add gateway --issue utility/pki --connection NMI2
+python examples/gateway.py --pki utility/pki
+"""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from inverter import Inverter, answered
+
+from certs import Files
+from certs.pki import Pki
+from sep2.client import Client, Session
+from sep2.clock import SystemClock
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description="A gateway that polls a sep2 server, obeys and answers.")
+    parser.add_argument("--server", default="https://127.0.0.1:8443", help="its address, up to the port")
+    parser.add_argument("--pki", type=Path, default=Path("utility/pki"), help="the folder of certificates")
+    parser.add_argument("--name", default="gateway", help="NAME.pem and NAME.key are this client's")
+    parser.add_argument("--pin", type=int, help="the PIN it was registered with, to know the server by")
+    asked = parser.parse_args()
+
+    session = Session(asked.server, Files.named(asked.pki, asked.name), Pki(asked.pki).trust())
+    homes = {session.lfdi: Inverter(asked.name)}
+    pins = {session.lfdi: asked.pin} if asked.pin is not None else {}
+    async with Client(session, SystemClock(), homes.get, pins=pins, on_owed=answered) as client:
+        await client.run()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        print("bye")
