@@ -31,7 +31,7 @@ HINTS = {
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
 }
 PATIENCE_S = 30
-COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 1, 30
+COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 2, 30
 """`sep2 serve DIR &` may be typed in the line before: until its process is there, and until it listens."""
 
 

@@ -55,7 +55,7 @@ def send_control(
     body = t.NewControls(controls=[new], reason=reason)
     done = server.change("POST", at("groups", name, "controls"), t.Issued, body)
     if not watch or given.get().dry_run:
-        return show(done, _said(done, name))
+        return show(done, f"{_said(done, name)} Watch it: sep2 control watch")
     if not given.get().as_json:
         typer.echo(_said(done, name))
     return follow(server, [*done.created, *done.kept][0], until="ended")
@@ -73,7 +73,7 @@ def _said(done: t.Issued, name: str) -> str:
         return f"Control {done.kept[0]} says the same already; nothing is sent."
     replaced = f", in place of {counted(len(done.superseded), 'older one')}" if done.superseded else ""
     to = f"{counted(done.devices, 'device')} of {name}"
-    return f"Control {done.created[0]} is sent to {to}{replaced}. Watch it: sep2 control watch"
+    return f"Control {done.created[0]} is sent to {to}{replaced}."
 
 
 @verb(control, "list")

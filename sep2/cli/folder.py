@@ -158,21 +158,26 @@ def serve(folder: Dir = Path()) -> None:
     settings = read(folder)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    from sep2.admin.app import make
-    from sep2.server.app import run
-
     listen, operator = settings.listen, settings.operator
     said = (
         f"Serving {folder}: 2030.5 at https://{listen.host}:{listen.port}/dcap, "
         f"operators at http://{operator.host}:{operator.port}. Stop with Ctrl-C."
     )
+    with process.noted(folder):
+        _run(settings, said)
+
+
+def _run(settings: Settings, said: str) -> None:
+    from sep2.admin.app import make
+    from sep2.server.app import run
+
     try:
-        with process.noted(folder), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise
-        raise NotServed(f"{wrong}. Is another server running? The ports are in {folder / FILE}") from wrong
+        raise NotServed(f"{wrong}. Is another server running? The ports are in {given.get().folder / FILE}") from wrong
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -20,7 +20,7 @@ def follow(server: Api, mrid: str, *, until: str, patience_s: int = 600) -> None
     """Print the answers to a control as they come in; exit with status 1 if a device's never comes."""
     found = _heard_out(server, mrid, until, patience_s)
     missing = _missing(found, until)
-    said = f"Not {until}: {', '.join(missing)}." if missing else f"All have {until}."
+    said = f"Not {until}: {', '.join(missing)}." if missing else f"All have {until} it."
     show(found, f"{summary(found)} {said}", columns=DEVICE_COLUMNS, rows=device_rows(found))
     if missing:
         raise typer.Exit(1)
@@ -61,7 +61,8 @@ def _tell(before: t.ControlShown | None, found: t.ControlShown) -> None:
     if given.get().as_json:
         return
     if before is None or status_of(before) != status_of(found):
-        typer.echo(f"{shown_time(found.status_since)}  control {found.mrid} is {status_of(found)}")
+        since = found.ends if status_of(found) == "completed" else found.status_since
+        typer.echo(f"{shown_time(since)}  control {found.mrid} is {status_of(found)}")
     known = {one.lfdi: one.responses for one in before.devices} if before else {}
     news = [
         (received, one.lfdi, status)
