@@ -80,7 +80,8 @@ class Client:
         self._subscription_list = ""
         self._offset_s: int | None = None
         self._latest = self._told_time = 0
-        self._is_lost = False
+        self._is_away = self._is_lost = False
+        self._next_tick: int | None = None
         self._resting: set[asyncio.Event] = set()
 
     async def __aenter__(self) -> Self:
@@ -126,7 +127,6 @@ class Client:
                 await self._converse()
             except Unreachable as lost:
                 self._lose(lost)
-                self.tick()
                 if time.monotonic() - began > self.patience_s:
                     raise
                 pause_s = await self._pause(lost, pause_s)
@@ -145,7 +145,7 @@ class Client:
         for managed in self._obedient():
             managed.measure(self._mup_list, now)
         for managed in self.devices.values():
-            managed.tick(now)
+            managed.tick(now, with_what_is_known=self._is_away)
 
     def take_notification(self, told: w.Notification) -> bool:
         """Take what the server says has changed; False if nobody here wants to know."""
@@ -169,7 +169,8 @@ class Client:
             self.tick()
             if self.pending:
                 self._wake()
-            await self._rest_until(min(self._moments(), default=None))
+            self._next_tick = min(self._moments(), default=None)
+            await self._rest_until(self._next_tick)
 
     async def _talk(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -189,15 +190,13 @@ class Client:
         while True:
             while due := self.tree.due(self.now(), ahead_s):
                 await a_few_at_once(self._at_once, due, self._read)
-            for managed in self.devices.values():
-                managed.is_walked = True
             self.tick()
             if not self.pending:
                 break
             full = [managed.outbox for managed in self._obedient() if managed.outbox]
             await a_few_at_once(self._at_once, full, lambda outbox: outbox.send(self.session))
             self._look_at_new_mirrors()
-        self._is_lost = False
+        self._is_away = self._is_lost = False
 
     async def _read(self, watch: Watch) -> None:
         told = watch.told
@@ -218,8 +217,16 @@ class Client:
         watch.rate_s = watch.rate_of(found)
         watch.due = watch.subscribed_until if watch.is_subscribed else now + self._spread(watch.rate_s)
         self.tree.grow(watch, branch.take(found, now), self.now())
+        if branch.owner is not None:
+            branch.owner.tick(self.now())
+            self._expect(branch.owner.schedule.next_change())
         if self._should_subscribe(watch):
             watch.due = self.now()
+
+    def _expect(self, change: int | None) -> None:
+        """Have the next tick in time for a change that was not known when the last one ended."""
+        if change is not None and (self._next_tick is None or change < self._next_tick):
+            self._wake()
 
     def _should_subscribe(self, watch: Watch) -> bool:
         wanted = self.receiver is not None and watch.can_be_subscribed and bool(self._subscription_list)
@@ -317,12 +324,14 @@ class Client:
         return rate_s + int(rate_s * self._jitter * self._rng.random())
 
     def _lose(self, lost: Unreachable) -> None:
-        """Note that the server is away; once it is back, it is looked at anew (2030.5 8.7)."""
-        if isinstance(lost, Busy) or self._is_lost:
-            return
-        log.warning("%s", lost)
-        self._is_lost = True
-        self.tree.read_again(self.now())
+        """Go on without the server; once it is back, it is looked at anew (2030.5 8.7)."""
+        if not self._is_away:
+            log.warning("%s", lost)
+        if not (self._is_lost or isinstance(lost, Busy)):
+            self.tree.read_again(self.now())
+            self._is_lost = True
+        self._is_away = True
+        self.tick()
 
     async def _pause(self, lost: Unreachable, pause_s: float) -> float:
         """Wait on the machine's clock, whatever ours says; the next pause is longer."""

@@ -15,7 +15,7 @@ from sep2.client.mirror import DER, SITE, Mirror
 from sep2.client.outbox import Letter, Outbox
 from sep2.client.schedule import Owed, Program, Schedule
 from sep2.client.session import Refused, Session
-from sep2.client.tree import Branch
+from sep2.client.tree import NEVER, Branch, Watch
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Managed:
         self.mirrors = [Mirror(lfdi, place, pen) for place in places]
         self.new_mirrors = False
         """The server has created mirrors and may have set their postRate."""
-        self.is_walked = False
-        """All that the server says of it has been read once: before that, nobody knows what holds."""
+        self.watches: list[Watch] = []
+        """What is read on its behalf."""
         self.halted = False
         """The server does not know our PIN: it is not the one we were registered with, and is not obeyed."""
         self.on_owed: Callable[[Managed, Owed], None] | None = None
@@ -56,9 +56,17 @@ class Managed:
         )
         return [Branch(link.href, kind, take, self) for link, kind, take in links if link is not None]
 
-    def tick(self, now: int) -> None:
-        """Start and end what is due and let the device obey what then holds."""
-        if not self.is_walked:
+    def is_read(self) -> bool:
+        """Whether all that is known to be said of it has been looked at."""
+        return all(watch.asked_at != NEVER for watch in self.watches)
+
+    def tick(self, now: int, *, with_what_is_known: bool = False) -> None:
+        """Start and end what is due and let the device obey what then holds.
+
+        While part of it is still being read it keeps to what it was told before. `with_what_is_known` does not wait,
+        except that a device which was never told anything keeps to what its installer set.
+        """
+        if not self.is_read() and not (with_what_is_known and self.limits is not None):
             return
         limits = NO_LIMITS if self.halted else self.schedule.limits(now, self.device.rating.max_w)
         if limits != self.limits:

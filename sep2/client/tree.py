@@ -134,15 +134,20 @@ class Tree:
         """Keep the distance to what is due when the time itself is set."""
         for watch in self:
             watch.due += by_s
-            watch.asked_at += by_s
+            if watch.asked_at != NEVER:
+                watch.asked_at += by_s
 
     def _new(self, branch: Branch, parent: Watch, now: int) -> Watch:
         watch = Watch(branch, due=now, parent=parent, rate_s=parent.rate_s)
         self._by_href.setdefault(branch.href, []).append(watch)
+        if branch.owner is not None:
+            branch.owner.watches.append(watch)
         return watch
 
     def _forget(self, watch: Watch) -> None:
         watch.is_alive = False
+        if watch.branch.owner is not None:
+            watch.branch.owner.watches.remove(watch)
         same = self._by_href[watch.branch.href]
         same.remove(watch)
         if not same:

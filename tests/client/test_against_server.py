@@ -171,6 +171,16 @@ async def test_a_default_and_a_new_group_are_told(world: World, connect: Connect
     limits = two.told[-1][1]
     assert (limits.export_limit_w, limits.import_limit_w, limits.gen_limit_w) == (1500, None, None)
     assert (control, 6, 40) in await answers(world)
+    assert [export_w for _, export_w in two.exports] == [None, *[1500] * (len(two.told) - 1)]
+    await do(world, set_default, feeder, Limits(export_w=800), now=NOW + 40)
+    async with world.state.db.write() as c:
+        await unassign(c, world.ids.groups["NMI2"], device, NOW + 40)
+        await assign(c, feeder, device, NOW + 40)
+    world.state.wake()
+    await step(world, client, 50)
+    # Not for a moment without a limit, though the old one goes before the new one has been read.
+    assert two.exports[-2:] == [two.exports[-2], (NOW + 50, 800)]
+    assert two.exports[-2][1] == 1500
 
 
 async def test_devices_come_and_go(world: World, connect: Connect):
