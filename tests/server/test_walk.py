@@ -8,26 +8,12 @@ from lxml import etree
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
-from tests.raw import AUS, Raw, Reply, document
+from tests.raw import AUS, document
+from tests.server.walk import walk
 from tests.server.world import NOW, World
 
 NOT_WRITTEN = {"DERAvailability", "DERCapability", "DERSettings", "DERStatus"}
 """What a device writes about itself is linked from the beginning, and 404 until it is written (decisions.md)."""
-
-
-async def walk(raw: Raw, start: str = "/dcap") -> dict[str, Reply]:
-    """Every resource that links lead to, by path; lists are asked for whole."""
-    seen: dict[str, Reply] = {}
-    waiting = [start]
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        reply = await raw.get(f"{path}?l=255")
-        seen[path] = reply
-        if reply.status == 200:
-            waiting += [element.attrib["href"] for element in reply.xml.iter() if "href" in element.attrib]
-    return seen
 
 
 def name(element: etree._Element) -> str:

@@ -1,0 +1,93 @@
+"""A server that is killed and started again on the same database has lost nothing (issue 2; ERR-002)."""
+
+import asyncio
+import random
+
+import pytest
+
+from tests.receiver import Receiver
+from tests.server import story
+from tests.server.process import House
+from tests.server.story import STEPS, Story, attempt
+from tests.server.world import NOW, free_port
+
+
+@pytest.fixture
+async def receiver(people):
+    async with Receiver(free_port()).listening(people.files("sunny"), people.pki.folder / "root.pem") as listening:
+        yield listening
+
+
+@pytest.fixture
+async def house(people, database_url, tmp_path_factory):
+    made = House(tmp_path_factory.mktemp("house"), people, database_url)
+    await made.settle()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def told(house, receiver):
+    yield (made := Story(house, receiver))
+    await made.leave()
+
+
+async def test_killed_between_steps_nothing_reads_differently(told):
+    """Every resource that the aggregator can reach is the same to the octet, and the story goes on."""
+    for number, step in enumerate(STEPS):
+        await step(told)
+        if number in (2, 5, 8):
+            before = await told.sees()
+            await told.leave()
+            await told.house.kill()
+            await told.house.start()
+            assert await told.sees() == before
+    assert len(told.locations) == 3
+
+
+async def test_a_notification_that_was_under_way_is_sent_again(told):
+    """Neither one that the receiver had not answered, nor one that it had refused, is lost with the server."""
+    await story.subscribe(told)
+    told.receiver.answer = lambda notice: 503
+    await told.control("first", NOW + 100, 5000)
+    await told.receiver.wait_refused(1)
+    await told.leave()
+    await told.house.kill()
+    told.receiver.answer = lambda notice: 204
+    await told.house.start()
+    await told.house.move_clock(NOW + 60)
+    notice = await told.receiver.wait(lambda notice: told.mrids["first"].encode() in notice.body)
+    assert notice.text("subscribedResource") == f"{told.program}/derc"
+    told.receiver.hold.clear()
+    since = len(told.receiver.taken)
+    await told.control("second", NOW + 700, 3000)
+    await told.house.kill()
+    told.receiver.hold.set()
+    await told.house.start()
+    await told.receiver.wait(lambda notice: told.mrids["second"].encode() in notice.body, since=since)
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_killed_at_any_moment_what_was_acknowledged_stands(told, seed):
+    """The story is told while the server dies at random; whoever was cut off does the step again."""
+    dice = random.Random(seed)
+    kills = 0
+
+    async def reaper() -> None:
+        nonlocal kills
+        for _ in range(2):
+            await asyncio.sleep(dice.uniform(0.0, 0.3))
+            await told.house.kill()
+            kills += 1
+            await told.house.start()
+
+    killing = asyncio.create_task(reaper())
+    for step in STEPS:
+        await attempt(told, step)
+    await killing
+    assert kills == 2
+    seen = await told.sees()
+    assert {path: seen[path][0] for path in told.locations.values()} == dict.fromkeys(told.locations.values(), 200)
+    controls = await told.house.operate("GET", "/controls?over=true")
+    assert {control["mrid"] for control in controls["items"]} == set(told.mrids.values())
