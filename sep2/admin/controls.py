@@ -10,7 +10,6 @@ from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.operations import controls
 from sep2.rules.limits import Limits
-from sep2.store import controls as stored
 from sep2.store import deliveries, listing_controls, responses
 
 
@@ -49,7 +48,7 @@ def _new(asked: t.NewControl, now: int, response_required: int) -> controls.NewC
 async def list_controls(rq: Request, asked: t.ControlQuery) -> t.Listed[t.Control]:
     """Controls that are not over, of one group if so asked, earliest first."""
     group = await find.group(rq.db, asked.group) if asked.group else None
-    found = await stored.all_of(
+    found = await listing_controls.all_of(
         rq.db, page(asked), group_id=group.id if group else None, live_at=None if asked.over else rq.now
     )
     items = [views.control(row, rq.now, at_once=_at_once(rq)) for row in found.rows]

@@ -145,14 +145,7 @@ def control_shown(row: Row[Any], reached: list[t.Reached], now: int, *, at_once:
 
 
 def _of_control(row: Row[Any], now: int, *, at_once: bool) -> dict[str, Any]:
-    facts = events.Facts(
-        row.earliest_start,
-        row.created,
-        cancelled=row.cancelled,
-        cancelled_as=row.cancelled_as,
-        successor_created=row.successor_created,
-        successor_start=row.successor_start,
-    )
+    facts: Any = row
     status, since = events.status(facts, now, superseded_at_once=at_once)
     return {
         "mrid": row.mrid,

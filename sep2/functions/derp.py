@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2 import wire as w
+from sep2.errors import NotFound
 from sep2.functions.fsa import ALL_GROUPS
 from sep2.functions.request import Request, found
 from sep2.functions.rsps import THE_SET
@@ -15,12 +16,16 @@ from sep2.operations.modes import control_base as modes_of
 from sep2.rules import events, limits
 from sep2.rules.limits import Limits
 from sep2.store import controls, defaults, groups
+from sep2.store.controls import Control
 
 
 async def list_programs(rq: Request) -> w.DERProgramList:
     """The programs of a FunctionSetAssignments, most important first."""
-    group = None if rq.ids.fsa == ALL_GROUPS else rq.ids.fsa
-    page = await groups.programs(rq.db, rq.ids.edev, rq.page, rq.seen, group_id=group)
+    if rq.ids.fsa != ALL_GROUPS:
+        only = [program(found(await groups.program(rq.db, rq.ids.edev, rq.ids.fsa, rq.seen)), rq)]
+        items = only[rq.page.start : rq.page.start + rq.page.limit]
+        return w.DERProgramList(all=1, results=len(items), DERProgram=items)
+    page = await groups.programs(rq.db, rq.ids.edev, rq.page, rq.seen)
     items = [program(row, rq) for row in page.rows]
     return w.DERProgramList(all=page.total, results=len(items), DERProgram=items)
 
@@ -44,7 +49,10 @@ async def list_active(rq: Request) -> w.DERControlList:
 
 async def one_control(rq: Request) -> w.DERControl:
     """One control, also when it is over, so that a client can look up what it answered to."""
-    return control(found(await controls.in_group(rq.db, rq.ids.derp, rq.ids.derc)), rq)
+    row = await controls.in_group(rq.db, rq.ids.derp, rq.ids.derc)
+    if row is None:
+        raise NotFound
+    return controls_view(rq)(row)
 
 
 async def default(rq: Request) -> w.DefaultDERControl:
@@ -76,19 +84,14 @@ def program(row: Row[Any], rq: Request) -> w.DERProgram:
     )
 
 
-def control(row: Row[Any], rq: Request) -> w.DERControl:
-    """A control as the caller's profile can say it."""
-    return controls_view(rq)(row)
-
-
-def controls_view(rq: Request) -> Callable[[Row[Any]], w.DERControl]:
+def controls_view(rq: Request) -> Callable[[Control], w.DERControl]:
     """The view of controls for one request; what is the same for all of them is looked up once."""
     href = rq.hrefs("DERControl", "derc")
     reply_to = rq.href("ResponseList", rsps=THE_SET)
     subscribable = rq.subscribable("DERControl")
     at_once = rq.seen.superseded_at_once
 
-    def view(row: Row[Any]) -> w.DERControl:
+    def view(row: Control) -> w.DERControl:
         return w.DERControl(
             href=href(row.id),
             replyTo=reply_to,
@@ -101,38 +104,29 @@ def controls_view(rq: Request) -> Callable[[Row[Any]], w.DERControl]:
             interval=w.DateTimeInterval(duration=row.duration, start=row.start),
             randomizeDuration=row.randomize_duration,
             randomizeStart=row.randomize_start,
-            DERControlBase=control_base(row, rq),
+            DERControlBase=control_base(row, rq, ramp_tms=row.ramp_tms),
             deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
         )
 
     return view
 
 
-def event_status(row: Row[Any], now: int, *, superseded_at_once: bool) -> w.EventStatus:
+def event_status(row: Control, now: int, *, superseded_at_once: bool) -> w.EventStatus:
     """The status of a control as of now; it is never stored."""
-    facts = events.Facts(
-        row.earliest_start,
-        row.created,
-        row.cancelled,
-        row.cancelled_as,
-        row.successor_created,
-        row.successor_start,
-    )
-    status, since = events.status(facts, now, superseded_at_once=superseded_at_once)
+    status, since = events.status(row, now, superseded_at_once=superseded_at_once)
     return w.EventStatus(
         currentStatus=int(status),
         dateTime=min(since, now),
         potentiallySuperseded=row.overlapped_since is not None,
         potentiallySupersededTime=row.overlapped_since,
-        reason=row.reason[:192] or None,
+        reason=row.reason or None,
     )
 
 
-def control_base(row: Row[Any], rq: Request) -> w.DERControlBase:
+def control_base(row: Control | Row[Any], rq: Request, *, ramp_tms: int | None = None) -> w.DERControlBase:
     """The limits and modes of a stored control or default, in the units and modes of the caller's profile."""
     base = control_base_of(row.modes)
-    if getattr(row, "ramp_tms", None) is not None:
-        base.rampTms = row.ramp_tms
+    base.rampTms = ramp_tms
     wanted = limits_of(row)
     if rq.caller.profile is w.Profile.CSIP:
         base.opModMaxLimW = _generation_percent(wanted, rq)
@@ -162,6 +156,6 @@ def _generation_percent(wanted: Limits, rq: Request) -> int | None:
     return limits.percent_of(min(bounds), rq.own.set_max_w)
 
 
-def _list(total: int, rows: list[Row[Any]], rq: Request) -> w.DERControlList:
+def _list(total: int, rows: list[Control], rq: Request) -> w.DERControlList:
     items = list(map(controls_view(rq), rows))
     return w.DERControlList(all=total, results=len(items), DERControl=items)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row
-
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.operations.alarms import warn_of_inexpressible
@@ -17,8 +15,10 @@ from sep2.rules import events, timeline
 from sep2.rules.limits import Limits, check
 from sep2.store import controls, groups, outbox
 from sep2.store.connection import Connection
+from sep2.store.controls import Control
 
 LONGEST_S = 2**32 - 1
+LONGEST_REASON = 192
 MOST_AHEAD = 24
 """CSIP clients hold at least this many events per device; more would overflow some of them."""
 
@@ -78,6 +78,8 @@ async def issue_controls(
     if await groups.one(db, group_id) is None:
         raise NoSuchGroup(str(group_id))
     _check(new, now)
+    if len(reason.encode()) > LONGEST_REASON:
+        raise BadControl(f"reason: is longer than {LONGEST_REASON} octets")
     standing = await controls.standing(db, group_id, now)
     said = [(control, _same(control, standing)) for control in new]
     kept = tuple(row.id for _, row in said if row is not None)
@@ -133,6 +135,8 @@ async def cancel_control(
         raise NoSuchControl(str(control_id))
     if row.cancelled is not None or row.latest_end <= now or (row.successor_start or now + 1) <= now:
         raise ControlOver(row.mrid)
+    if len(reason.encode()) > LONGEST_REASON:
+        raise BadControl(f"reason: is longer than {LONGEST_REASON} octets")
     status = events.Status.CANCELLED_RANDOMIZED if randomized else events.Status.CANCELLED
     await controls.update_many(db, [control_id], cancelled=now, cancelled_as=int(status), reason=reason)
     if row.earliest_start > now:
@@ -140,7 +144,7 @@ async def cancel_control(
     await outbox.changed(db, "DERControlList", derp=row.device_group_id)
 
 
-def limits_of(row: Row[Any]) -> Limits:
+def limits_of(row: Any) -> Limits:
     """The limits of a stored control or default."""
     return Limits(row.import_limit_w, row.export_limit_w, row.gen_limit_w, row.load_limit_w)
 
@@ -151,11 +155,11 @@ def _all_limits(new: Sequence[NewControl]) -> Limits:
     return Limits(*(next((watts for watts in said if watts is not None), None) for said in set_by_any))
 
 
-async def _replace(db: Connection, standing: Sequence[Row[Any]], rows: Sequence[dict[str, Any]], now: int) -> list[int]:
+async def _replace(db: Connection, standing: Sequence[Control], rows: Sequence[dict[str, Any]], now: int) -> list[int]:
     """Note on each older control by what, and from when, it is superseded, or that it may be."""
     superseded = []
     for old in standing:
-        window = _window(old._mapping)
+        window = _window(old._asdict())
         winners = [row["earliest_start"] for row in rows if events.supersedes(_window(row), window)]
         if winners:
             first = min([*winners, *([old.successor_start] if old.successor_start else [])])
@@ -168,12 +172,12 @@ async def _replace(db: Connection, standing: Sequence[Row[Any]], rows: Sequence[
     return superseded
 
 
-async def _reinstate(db: Connection, gone: Row[Any], now: int) -> None:
+async def _reinstate(db: Connection, gone: Control, now: int) -> None:
     """A successor that is cancelled before its start never takes the place of the controls it was to follow."""
     standing = await controls.standing(db, gone.device_group_id, now)
-    windows = {row.id: _window(row._mapping) for row in standing}
+    windows = {row.id: _window(row._asdict()) for row in standing}
     for old in standing:
-        if old.successor_start is None or not events.supersedes(_window(gone._mapping), windows[old.id]):
+        if old.successor_start is None or not events.supersedes(_window(gone._asdict()), windows[old.id]):
             continue
         others = [row.earliest_start for row in standing if events.supersedes(windows[row.id], windows[old.id])]
         await controls.update_many(db, [old.id], successor_start=min(others, default=None))
@@ -212,7 +216,7 @@ def _columns(control: NewControl) -> dict[str, Any]:
     }
 
 
-def _same(control: NewControl, standing: Sequence[Row[Any]]) -> Row[Any] | None:
+def _same(control: NewControl, standing: Sequence[Control]) -> Control | None:
     """The standing control that says the same, if none is to take its place."""
     columns = _columns(control)
     for row in standing:

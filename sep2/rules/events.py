@@ -1,7 +1,7 @@
 """When a control is scheduled, active, cancelled or superseded (2030.5 10.2.3)."""
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Status(IntEnum):
@@ -24,15 +24,21 @@ class Window(NamedTuple):
     categories: int | None = None
 
 
-class Facts(NamedTuple):
-    """What is stored of a control and decides its status."""
+class Facts(Protocol):
+    """What is stored of a control and decides its status; times in epoch seconds, None where it did not happen."""
 
-    earliest_start: int
-    created: int
-    cancelled: int | None = None
-    cancelled_as: int | None = None
-    successor_created: int | None = None
-    successor_start: int | None = None
+    @property
+    def earliest_start(self) -> int: ...  # noqa: D102
+    @property
+    def created(self) -> int: ...  # noqa: D102
+    @property
+    def cancelled(self) -> int | None: ...  # noqa: D102
+    @property
+    def cancelled_as(self) -> int | None: ...  # noqa: D102
+    @property
+    def successor_created(self) -> int | None: ...  # noqa: D102
+    @property
+    def successor_start(self) -> int | None: ...  # noqa: D102
 
 
 def earliest_start(start: int, randomize_start: int | None) -> int:

@@ -3,12 +3,26 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
-from sep2.store.tables import control, device_group, end_device, member, response
+from sep2.store.tables import control as c
+from sep2.store.tables import member, response
 
 
 class Seen(NamedTuple):
@@ -18,131 +32,149 @@ class Seen(NamedTuple):
     superseded_at_once: bool = True
 
 
-def is_active(seen: Seen) -> tuple[ColumnElement[bool], ...]:
-    """What makes a control one of the active list, as `rules.events.status` decides it."""
-    c = control.c
-    conditions = [
-        c.latest_end > seen.now,
-        c.earliest_start <= seen.now,
-        c.cancelled.is_(None),
-        or_(c.successor_start.is_(None), c.successor_start > seen.now),
-    ]
-    if seen.superseded_at_once:
-        conditions.append(or_(c.successor_created.is_(None), c.successor_created >= c.earliest_start))
-    return tuple(conditions)
+class Control(NamedTuple):
+    """A stored control, column by column."""
+
+    id: int
+    device_group_id: int
+    mrid: str
+    description: str
+    created: int
+    start: int
+    duration: int
+    randomize_start: int | None
+    randomize_duration: int | None
+    earliest_start: int
+    latest_end: int
+    import_limit_w: int | None
+    export_limit_w: int | None
+    gen_limit_w: int | None
+    load_limit_w: int | None
+    modes: str
+    ramp_tms: int | None
+    device_category: int | None
+    response_required: int
+    source: str
+    reason: str
+    cancelled: int | None
+    cancelled_as: int | None
+    successor_created: int | None
+    successor_start: int | None
+    overlapped_since: int | None
 
 
-def _in_order(query: Select[Any]) -> Select[Any]:
-    return query.order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc())
+WIDTH = len(Control._fields)
+COLUMNS = tuple(c.c[name] for name in Control._fields)
 
 
-_LIVE = _in_order(
-    select(control).where(control.c.device_group_id == bindparam("group_id"), control.c.latest_end > bindparam("now"))
-)
-_LIVE_AFTER = _LIVE.where(control.c.start > bindparam("after"))
+def _controls(rows: Sequence[Row[Any]]) -> list[Control]:
+    return [Control._make(row[:WIDTH]) for row in rows]
 
 
-async def live(db: Connection, group_id: int, page: Page, now: int) -> Found:
+def _in_order(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(*COLUMNS).where(*conditions).order_by(c.c.start, c.c.created.desc(), c.c.mrid.desc())
+
+
+_NOW: BindParameter[int] = bindparam("now")
+_GROUP = c.c.device_group_id == bindparam("group_id")
+_NOT_REPLACED = or_(c.c.successor_start.is_(None), c.c.successor_start > _NOW)
+_NOT_REPLACED_BEFORE = or_(c.c.successor_created.is_(None), c.c.successor_created >= c.c.earliest_start)
+_GOES_ON = (c.c.latest_end > _NOW, c.c.cancelled.is_(None), _NOT_REPLACED)
+
+IS_ACTIVE = {
+    False: and_(*_GOES_ON, c.c.earliest_start <= _NOW),
+    True: and_(*_GOES_ON, c.c.earliest_start <= _NOW, _NOT_REPLACED_BEFORE),
+}
+"""What makes a control one of the active list, as `rules.events.status` decides it, by `Seen.superseded_at_once`."""
+
+_LIVE = _in_order(_GROUP, c.c.latest_end > _NOW)
+_LIVE_AFTER = _LIVE.where(c.c.start > bindparam("after"))
+_ACTIVE = {at_once: _in_order(_GROUP, active) for at_once, active in IS_ACTIVE.items()}
+_STANDING = _in_order(_GROUP, *_GOES_ON)
+_ONE = select(*COLUMNS).where(c.c.id == bindparam("control_id"))
+_IN_GROUP = _ONE.where(_GROUP)
+
+
+async def live(db: Connection, group_id: int, page: Page, now: int) -> Found[Control]:
     """Controls of one program whose interval has not passed, earliest first."""
     if page.after is None:
-        return await select_page(db, _LIVE, page, group_id=group_id, now=now)
-    return await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=now, after=page.after)
+        found = await select_page(db, _LIVE, page, group_id=group_id, now=now)
+    else:
+        found = await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=now, after=page.after)
+    return Found(found.total, _controls(found.rows))
 
 
-async def active(db: Connection, group_id: int, page: Page, seen: Seen) -> Found:
+async def active(db: Connection, group_id: int, page: Page, seen: Seen) -> Found[Control]:
     """Controls of one program that hold now."""
-    query = select(control).where(control.c.device_group_id == group_id, *is_active(seen))
-    return await select_page(db, _in_order(query), page)
+    found = await select_page(db, _ACTIVE[seen.superseded_at_once], page, group_id=group_id, now=seen.now)
+    return Found(found.total, _controls(found.rows))
 
 
-async def one(db: Connection, control_id: int) -> Row[Any] | None:
+async def one(db: Connection, control_id: int) -> Control | None:
     """A control by its id."""
-    return await db.one(select(control).where(control.c.id == control_id))
+    row = await db.one(_ONE, control_id=control_id)
+    return None if row is None else Control._make(row)
 
 
-async def in_group(db: Connection, group_id: int, control_id: int) -> Row[Any] | None:
+async def in_group(db: Connection, group_id: int, control_id: int) -> Control | None:
     """A control by its id, if it is of that program."""
-    return await db.one(select(control).where(control.c.id == control_id, control.c.device_group_id == group_id))
+    row = await db.one(_IN_GROUP, control_id=control_id, group_id=group_id)
+    return None if row is None else Control._make(row)
 
 
-async def by_mrid(db: Connection, mrid: str) -> Row[Any] | None:
-    """A control by its mRID."""
-    return await db.one(select(control).where(control.c.mrid == mrid))
-
-
-async def standing(db: Connection, group_id: int, now: int) -> Sequence[Row[Any]]:
+async def standing(db: Connection, group_id: int, now: int) -> list[Control]:
     """Controls of one program that are not over, cancelled or superseded: what a new one has to reckon with."""
-    query = select(control).where(
-        control.c.device_group_id == group_id,
-        control.c.latest_end > now,
-        control.c.cancelled.is_(None),
-        or_(control.c.successor_start.is_(None), control.c.successor_start > now),
-    )
-    return await db.all(_in_order(query))
+    return _controls(await db.all(_STANDING, group_id=group_id, now=now))
 
 
 async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
     """The ids of new controls."""
-    return [await db.add(insert(control).values(row)) for row in columns]
+    return [await db.add(insert(c).values(row)) for row in columns]
 
 
 async def update_many(db: Connection, ids: Sequence[int], **columns: Any) -> None:
     """Change the same columns of several controls."""
-    await db.run(update(control).where(control.c.id.in_(ids)).values(columns))
+    await db.run(update(c).where(c.c.id.in_(ids)).values(columns))
+
+
+_BELONGS = exists().where(
+    member.c.device_group_id == c.c.device_group_id, member.c.end_device_id == bindparam("device_id")
+)
+_ANSWERED = exists().where(response.c.control_id == c.c.id, response.c.end_device_id == bindparam("device_id"))
+_ADDRESSED = select(c.c.id).where(c.c.mrid == bindparam("mrid"), or_(_BELONGS, _ANSWERED))
 
 
 async def addressed_to(db: Connection, mrid: str, device_id: int) -> int | None:
     """The id of the control with that mRID, if the device is in its group or answered it while it was."""
-    belongs = exists().where(member.c.device_group_id == control.c.device_group_id, member.c.end_device_id == device_id)
-    answered = exists().where(response.c.control_id == control.c.id, response.c.end_device_id == device_id)
-    found = await db.one(select(control.c.id).where(control.c.mrid == mrid, or_(belongs, answered)))
+    found = await db.one(_ADDRESSED, mrid=mrid, device_id=device_id)
     return found.id if found else None
+
+
+def _turns(when: ColumnElement[int]) -> ColumnElement[bool]:
+    return and_(when > bindparam("after"), when <= bindparam("until"))
+
+
+_TURNING = (
+    select(c.c.device_group_id).where(or_(*map(_turns, (c.c.earliest_start, c.c.latest_end, c.c.successor_start))))
+).distinct()
 
 
 async def turning(db: Connection, after: int, until: int) -> Sequence[int]:
     """The groups of which a control began, gave way or ended in (after, until]."""
-    c = control.c
-    turns = [and_(when > after, when <= until) for when in (c.earliest_start, c.latest_end, c.successor_start)]
-    return [row[0] for row in await db.all(select(c.device_group_id).where(or_(*turns)).distinct())]
+    return [row.device_group_id for row in await db.all(_TURNING, after=after, until=until)]
 
 
-async def next_turn(db: Connection, after: int) -> int | None:
-    """The next time at which a control begins, gives way or ends."""
-    times = [control.c.earliest_start, control.c.latest_end, control.c.successor_start]
-    soonest = [select(func.min(when)).where(when > after).scalar_subquery() for when in times]
-    row = await db.one(select(*soonest))
-    return min((at for at in row or () if at is not None), default=None)
+_OF_GROUP = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))
+_AHEAD = (
+    select(func.count().label("n"))
+    .select_from(member)
+    .join(c, c.c.device_group_id == member.c.device_group_id)
+    .where(member.c.end_device_id.in_(_OF_GROUP), c.c.latest_end > _NOW, c.c.cancelled.is_(None))
+    .where(c.c.successor_created.is_(None))
+    .group_by(member.c.end_device_id)
+)
 
 
 async def ahead_per_device(db: Connection, group_id: int, now: int) -> int:
     """The most controls that any one device of the group still has to hold."""
-    of_group = select(member.c.end_device_id).where(member.c.device_group_id == group_id)
-    query = (
-        select(func.count().label("n"))
-        .select_from(member)
-        .join(control, control.c.device_group_id == member.c.device_group_id)
-        .where(member.c.end_device_id.in_(of_group), control.c.latest_end > now, control.c.cancelled.is_(None))
-        .where(control.c.successor_created.is_(None))
-        .group_by(member.c.end_device_id)
-    )
-    return max((row.n for row in await db.all(query)), default=0)
-
-
-async def all_of(db: Connection, page: Page, *, group_id: int | None = None, live_at: int | None = None) -> Found:
-    """Controls for the operator, with the name of their group."""
-    query = select(control, device_group.c.name.label("group_name")).join_from(control, device_group)
-    if group_id is not None:
-        query = query.where(control.c.device_group_id == group_id)
-    if live_at is not None:
-        query = query.where(control.c.latest_end > live_at)
-    return await select_page(db, _in_order(query), page)
-
-
-async def targets(db: Connection, control_id: int) -> Sequence[Row[Any]]:
-    """The devices that a control is published to: id and LFDI."""
-    query = (
-        select(end_device.c.id, end_device.c.lfdi)
-        .join(member, member.c.end_device_id == end_device.c.id)
-        .join(control, control.c.device_group_id == member.c.device_group_id)
-    )
-    return await db.all(query.where(control.c.id == control_id).order_by(end_device.c.id))
+    return max((row.n for row in await db.all(_AHEAD, group_id=group_id, now=now)), default=0)

@@ -70,7 +70,7 @@ async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
     return await db.one(_COUNTS, client_id=client_id)
 
 
-async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found:
+async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found[Row[Any]]:
     """The devices a client may act for: its own entry first, then the latest changed first."""
     whose = {"client_id": client_id, "client_lfdi": client_lfdi}
     if page.after is None:

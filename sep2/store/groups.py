@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, bindparam, dele
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
-from sep2.store.controls import Seen, is_active
+from sep2.store.controls import IS_ACTIVE, Seen
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control, device_group, member
 
@@ -65,21 +65,42 @@ async def is_member(db: Connection, group_id: int, device_id: int) -> bool:
     return await db.one(query) is not None
 
 
-async def programs(db: Connection, device_id: int, page: Page, seen: Seen, *, group_id: int | None = None) -> Found:
+def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).where(control.c.device_group_id == device_group.c.id, *conditions).scalar_subquery()
+
+
+def _programs(active: ColumnElement[bool]) -> Select[Any]:
+    columns = (
+        device_group.c.id,
+        device_group.c.program_mrid,
+        device_group.c.fsa_mrid,
+        device_group.c.description,
+        device_group.c.version,
+        device_group.c.primacy,
+        _count(control.c.latest_end > bindparam("now")).label("live"),
+        _count(active).label("active"),
+    )
+    joined = select(*columns).join(member, member.c.device_group_id == device_group.c.id)
+    ordered = joined.order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+    return ordered.where(member.c.end_device_id == bindparam("device_id"))
+
+
+_PROGRAMS = {at_once: _programs(active) for at_once, active in IS_ACTIVE.items()}
+_PROGRAM = {at_once: query.where(device_group.c.id == bindparam("group_id")) for at_once, query in _PROGRAMS.items()}
+
+
+async def programs(db: Connection, device_id: int, page: Page, seen: Seen) -> Found[Row[Any]]:
     """The groups of a device as programs, most important first, each with its counts of live and active controls."""
-    query = _programs(device_id, seen)
-    if group_id is not None:
-        query = query.where(device_group.c.id == group_id)
-    order = device_group.c.primacy, device_group.c.program_mrid.desc()
-    return await select_page(db, query.order_by(*order), page)
+    return await select_page(db, _PROGRAMS[seen.superseded_at_once], page, device_id=device_id, now=seen.now)
 
 
 async def program(db: Connection, device_id: int, group_id: int, seen: Seen) -> Row[Any] | None:
     """One group of a device as a program, with its counts."""
-    return await db.one(_programs(device_id, seen).where(device_group.c.id == group_id))
+    query = _PROGRAM[seen.superseded_at_once]
+    return await db.one(query, device_id=device_id, group_id=group_id, now=seen.now)
 
 
-async def assignments(db: Connection, device_id: int, page: Page) -> Found:
+async def assignments(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """The groups of a device as FunctionSetAssignments, by mRID descending."""
     query = select(device_group.c.id, device_group.c.fsa_mrid, device_group.c.description, device_group.c.version)
     query = query.join(member, member.c.device_group_id == device_group.c.id).where(member.c.end_device_id == device_id)
@@ -90,23 +111,3 @@ async def count_of(db: Connection, device_id: int) -> int:
     """How many groups a device is a member of."""
     row = await db.one(select(func.count().label("n")).where(member.c.end_device_id == device_id))
     return row.n if row else 0
-
-
-def _programs(device_id: int, seen: Seen) -> Select[Any]:
-    columns = (
-        device_group.c.id,
-        device_group.c.program_mrid,
-        device_group.c.fsa_mrid,
-        device_group.c.description,
-        device_group.c.version,
-        device_group.c.primacy,
-        _count(control.c.latest_end > seen.now).label("live"),
-        _count(*is_active(seen)).label("active"),
-    )
-    joined = select(*columns).join(member, member.c.device_group_id == device_group.c.id)
-    return joined.where(member.c.end_device_id == device_id)
-
-
-def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
-    query = select(func.count()).where(control.c.device_group_id == device_group.c.id, *conditions)
-    return query.scalar_subquery()

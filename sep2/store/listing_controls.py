@@ -5,14 +5,40 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
+from sep2.rules.paging import Page
 from sep2.store.connection import Connection
-from sep2.store.controls import Seen, is_active
+from sep2.store.controls import IS_ACTIVE, Seen
+from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, control, device_group, end_device, member
+
+
+async def page(
+    db: Connection, part: Page, *, group_id: int | None = None, live_at: int | None = None
+) -> Found[Row[Any]]:
+    """Controls with the name of their group, earliest first; with `live_at`, those that are not over by then."""
+    query = _named()
+    if group_id is not None:
+        query = query.where(control.c.device_group_id == group_id)
+    if live_at is not None:
+        query = query.where(control.c.latest_end > live_at)
+    return await select_page(db, query.order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc()), part)
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
     """At most two controls whose mRID begins so."""
     return await db.all(_named().where(control.c.mrid.startswith(start, autoescape=True)).limit(2))
+
+
+async def all_of(
+    db: Connection, page: Page, *, group_id: int | None = None, live_at: int | None = None
+) -> Found[Row[Any]]:
+    """Controls with the name of their group, earliest first."""
+    query = _named().order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc())
+    if group_id is not None:
+        query = query.where(control.c.device_group_id == group_id)
+    if live_at is not None:
+        query = query.where(control.c.latest_end > live_at)
+    return await select_page(db, query, page)
 
 
 async def latest(db: Connection) -> Row[Any] | None:
@@ -33,8 +59,8 @@ async def mrids(db: Connection, ids: Sequence[int]) -> list[str]:
 async def active_over(db: Connection, device_id: int, seen: Seen) -> Sequence[Row[Any]]:
     """The controls that hold now for a device, the latest made first within each group."""
     query = select(control).join(member, member.c.device_group_id == control.c.device_group_id)
-    query = query.where(member.c.end_device_id == device_id, *is_active(seen))
-    return await db.all(query.order_by(control.c.created.desc(), control.c.id.desc()))
+    query = query.where(member.c.end_device_id == device_id, IS_ACTIVE[seen.superseded_at_once])
+    return await db.all(query.order_by(control.c.created.desc(), control.c.id.desc()), now=seen.now)
 
 
 async def reached(db: Connection, control_id: int) -> Sequence[Row[Any]]:

@@ -13,7 +13,7 @@ from sep2.store.tables import client, connection, default_control, der_document,
 NET_LIMIT_HOLDER = (end_device.c.connection_id == connection.c.id) & end_device.c.holds_net_limit
 
 
-async def clients(db: Connection, page: Page) -> Found:
+async def clients(db: Connection, page: Page) -> Found[Row[Any]]:
     """Clients by name, each with how many devices it acts for."""
     return await select_page(db, _clients().order_by(client.c.name, client.c.id), page)
 
@@ -27,7 +27,9 @@ def _clients() -> Select[Any]:
     return select(client, _count(end_device.c.client_id == client.c.id).label("devices"))
 
 
-async def devices(db: Connection, page: Page, *, client_id: int | None = None, group_id: int | None = None) -> Found:
+async def devices(
+    db: Connection, page: Page, *, client_id: int | None = None, group_id: int | None = None
+) -> Found[Row[Any]]:
     """Devices in the order of their registration, of one client or one group if so asked."""
     query = _devices()
     if client_id is not None:
@@ -54,7 +56,7 @@ def _devices() -> Select[Any]:
     return query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
 
 
-async def connections(db: Connection, page: Page) -> Found:
+async def connections(db: Connection, page: Page) -> Found[Row[Any]]:
     """Connections by their id, each with its own group and the device that holds its limits."""
     return await select_page(db, _connections().order_by(connection.c.connection_id), page)
 
@@ -70,7 +72,7 @@ def _connections() -> Select[Any]:
     return query.outerjoin(end_device, NET_LIMIT_HOLDER)
 
 
-async def groups(db: Connection, page: Page) -> Found:
+async def groups(db: Connection, page: Page) -> Found[Row[Any]]:
     """Groups, the most important first, each with how many devices it has."""
     return await select_page(db, _groups().order_by(device_group.c.primacy, device_group.c.name), page)
 

@@ -10,7 +10,9 @@ from sep2.store.page import Found, select_page
 from sep2.store.tables import alarm, audit, client, delivery, outbox, subscription
 
 
-async def subscriptions(db: Connection, page: Page, *, client_id: int | None = None, dead: bool | None = None) -> Found:
+async def subscriptions(
+    db: Connection, page: Page, *, client_id: int | None = None, dead: bool | None = None
+) -> Found[Row[Any]]:
     """Subscriptions, each with the notification that waits for it; `dead` asks for those that have one so marked."""
     query = select(
         subscription,
@@ -29,7 +31,7 @@ async def subscriptions(db: Connection, page: Page, *, client_id: int | None = N
     return await select_page(db, query.order_by(subscription.c.id), page)
 
 
-async def alarms(db: Connection, page: Page, *, cleared: bool) -> Found:
+async def alarms(db: Connection, page: Page, *, cleared: bool) -> Found[Row[Any]]:
     """Alarms, latest first; cleared ones only when asked for."""
     query = select(alarm)
     if not cleared:
@@ -42,7 +44,7 @@ async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
     return await db.one(select(alarm).where(alarm.c.id == alarm_id))
 
 
-async def entries(db: Connection, page: Page) -> Found:
+async def entries(db: Connection, page: Page) -> Found[Row[Any]]:
     """The audit log, newest first."""
     return await select_page(db, select(audit).order_by(audit.c.id.desc()), page)
 

@@ -24,7 +24,7 @@ async def add(db: Connection, **columns: Any) -> int:
     return await db.add(insert(t).values(columns))
 
 
-async def of_device(db: Connection, device_id: int, page: Page) -> Found:
+async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's events, latest first."""
     query = select(t).where(t.c.end_device_id == device_id)
     if page.after is not None:

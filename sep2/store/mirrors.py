@@ -13,7 +13,7 @@ from sep2.store.tables import end_device, mirror_meter_reading, mirror_usage_poi
 p, s, r = mirror_usage_point, mirror_meter_reading, reading
 
 
-async def of_client(db: Connection, client_id: int, page: Page) -> Found:
+async def of_client(db: Connection, client_id: int, page: Page) -> Found[Row[Any]]:
     """The usage points that a client created, by mRID descending, each with the LFDI it mirrors."""
     query = select(p, end_device.c.lfdi).join_from(p, end_device).where(p.c.client_id == client_id)
     return await select_page(db, query.order_by(p.c.mrid.desc()), page)

@@ -27,7 +27,7 @@ async def add(db: Connection, **columns: Any) -> int:
     return await db.add(insert(response).values(columns))
 
 
-async def of_device(db: Connection, device_id: int, page: Page) -> Found:
+async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's responses, latest first."""
     query = select(*_columns()).join_from(response, control).join(end_device)
     query = query.where(response.c.end_device_id == device_id)

@@ -12,7 +12,7 @@ from sep2.store.tables import client, delivery
 from sep2.store.tables import subscription as t
 
 
-async def of_device(db: Connection, device_id: int, page: Page) -> Found:
+async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """A device's subscriptions; their hrefs sort as their numbers do."""
     return await select_page(db, select(t).where(t.c.end_device_id == device_id).order_by(t.c.id), page)
 

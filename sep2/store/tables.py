@@ -168,7 +168,7 @@ control = Table(
     _time("successor_start", nullable=True),
     _time("overlapped_since", nullable=True),  # potentiallySupersededTime
     Index(None, "device_group_id", "latest_end"),
-    Index(None, "latest_end"),
+    *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
 

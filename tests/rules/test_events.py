@@ -1,8 +1,22 @@
 """Which control wins, and what status each has when."""
 
+from typing import NamedTuple
+
 import pytest
 
-from sep2.rules.events import Facts, Status, Window, earliest_start, latest_end, may_supersede, status, supersedes
+from sep2.rules.events import Status, Window, earliest_start, latest_end, may_supersede, status, supersedes
+
+
+class Facts(NamedTuple):
+    """A control as it is stored, as far as its status goes."""
+
+    earliest_start: int
+    created: int
+    cancelled: int | None = None
+    cancelled_as: int | None = None
+    successor_created: int | None = None
+    successor_start: int | None = None
+
 
 MORNING = Window(start=100, end=200, created=1, modes=frozenset({"opModExpLimW", "opModImpLimW"}))
 
