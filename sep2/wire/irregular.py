@@ -88,12 +88,14 @@ class Irregular:
         return read(element, kids)
 
     def _foreign(self, child: Element) -> bool:
-        """The child may be skipped; a legacy name is replaced."""
+        """The child may be skipped; a legacy name is replaced, an unknown one of the base schema refused."""
         new = LEGACY.get((self.facts.name, local(child)))
         if new:
             child.tag = f"{{{self.mode.csipaus}}}{new}"
-        if str(child.tag) in self.fields or space(child) in {NAMESPACE, ""}:
+        if str(child.tag) in self.fields:
             return False
+        if space(child) in {NAMESPACE, ""}:
+            raise self._unknown(child)
         if not self.mode.extensions:
             raise WireError(f"{local(child)}: {space(child)} is not part of the base schema (level -S1)")
         return True
@@ -103,8 +105,6 @@ class Irregular:
         latest = -1
         for child in kids:
             tag = str(child.tag)
-            if tag not in self.fields:
-                raise self._unknown(child)
             if tag in seen and not self.fields[tag].many:
                 raise WireError(f"{local(child)}: stands more than once")
             if self.order[tag] < latest:

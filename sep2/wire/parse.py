@@ -27,6 +27,8 @@ _PARSER = etree.XMLParser(
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (DEEPEST + 2) + ")")
 _PROLOG = re.compile(rb"(?:\s+|<!--(?:[^-]|-[^-])*-->|<\?(?:[^?]|\?[^>])*\?>)*(<!DOCTYPE)?")
 _ENCODING = re.compile(rb"<\?xml\s[^>]*\bencoding\s*=\s*[\"']([^\"']*)")
+_BLOCK = 1024
+_CROWDED = re.compile(rb"""<[^\s<>/!?][^\s<>=]*(?:\s+[^\s<>="']+\s*=\s*(?:"[^"<]*"|'[^'<]*')){65}""")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -42,6 +44,8 @@ def parse(data: bytes, largest: int = LARGEST) -> etree._Element:
     prolog = _PROLOG.match(data)
     if prolog and prolog[1]:
         raise WireError("a document type declaration is refused")
+    if _is_crowded(data):
+        raise WireError("an element has more than 64 attributes")
     try:
         root = etree.fromstring(data, _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -49,3 +53,15 @@ def parse(data: bytes, largest: int = LARGEST) -> etree._Element:
     if _TOO_DEEP(root):
         raise WireError(f"elements are nested more than {DEEPEST} levels deep")
     return root
+
+
+def _is_crowded(data: bytes) -> bool:
+    """Some element has more attributes than any class: libxml2 takes time with the square of their number.
+
+    No attribute holds a `<`, so a tag of that length covers a whole block without one. Hardly a document has such a
+    block, and only then its tags are counted.
+    """
+    for start in range(0, len(data) - _BLOCK, _BLOCK):
+        if data.find(b"<", start, start + _BLOCK) < 0:
+            return _CROWDED.search(data) is not None
+    return False

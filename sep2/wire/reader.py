@@ -32,7 +32,7 @@ class _End:
     tag = text = tail = None
 
 
-_NEXT = ["if x.tail is not None: blank(x.tail)", "x = next(i, END); t = x.tag"]
+_NEXT = ["if x.tail is not None: blank(x.tail, 'behind it')", "x = next(i, END); t = x.tag"]
 _AGAIN = "x = END; return irregular.again(e, kids, read)"
 
 
@@ -53,7 +53,7 @@ class _Source:
 
     def compiled(self) -> Read:
         """The function; `kids` are the children where they are not simply those of `e`."""
-        body = ["if e.text is not None: blank(e.text)", *self._attributes()]
+        body = ["if e.text is not None: blank(e.text, 'before its elements')", *self._attributes()]
         body += [f"o.{f.name} = {'[]' if f.many else None}" for f in self.facts.elements if f not in self.elements]
         body += ["i = iter(e[:] if kids is None else kids)", *_NEXT]
         for field in self.elements:

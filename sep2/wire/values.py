@@ -86,10 +86,10 @@ def text(said: str | None, limit: int) -> str:
     return said
 
 
-def blank(said: str) -> None:
+def blank(said: str, where: str) -> None:
     """Nothing, where the text between elements is white space."""
     if said.strip(_SPACE):
-        raise WireError(f"{shortened(said.strip(_SPACE))} stands between elements")
+        raise WireError(f"{shortened(said.strip(_SPACE))} stands {where}")
 
 
 def misfit(value: Any) -> NoReturn:
