@@ -82,7 +82,7 @@ class Receiver:
             await runner.cleanup()
 
     async def wait(self, is_it: Callable[[Notice], bool] = lambda notice: True, *, since: int = 0) -> Notice:
-        """The first notification, from the `since`-th on, of which that is true; the test's timeout ends a vain wait."""
+        """The first notification, from the `since`-th on, of which that is true; the test's timeout ends it."""
         async with self._news:
             while True:
                 for notice in self.taken[since:]:

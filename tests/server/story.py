@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tests.raw import AUS, Raw, Reply, context, document
 from tests.receiver import Receiver
@@ -10,6 +11,7 @@ from tests.server.process import House
 from tests.server.walk import walk
 from tests.server.world import NOW
 
+T = TypeVar("T")
 Step = Callable[["Story"], Awaitable[None]]
 
 
@@ -89,7 +91,7 @@ async def report(story: Story) -> None:
     status = document("DERStatus", f"<alarmStatus>00000001</alarmStatus><readingTime>{NOW}</readingTime>")
     reply = await raw.put(f"{story.device}/der/1/ders", status)
     assert reply.status in (201, 204)
-    place = f"<csipaus:connectionPointId>NMI1</csipaus:connectionPointId>"
+    place = "<csipaus:connectionPointId>NMI1</csipaus:connectionPointId>"
     body = f'<csipaus:ConnectionPoint xmlns:csipaus="{AUS}">{place}</csipaus:ConnectionPoint>'
     assert (await raw.put(f"{story.device}/cp", body)).status in (201, 204)
     mirror = (
@@ -153,12 +155,11 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-async def attempt(story: Story, step: Step) -> None:
+async def attempt(story: Story, step: Callable[[Story], Awaitable[T]]) -> T:
     """Do a step; where the server dies meanwhile, do it again once it is back."""
     while True:
         try:
-            await step(story)
-            return
+            return await step(story)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
             await story.leave()
             await asyncio.sleep(0.05)

@@ -1,5 +1,6 @@
 """A small utility to ask questions of: who is registered, what is where, and the server that says so."""
 
+import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -76,6 +77,11 @@ class World:
         """Move the server's clock, as the operator API does."""
         self.clock.advance(to)
         self.state.wake()
+
+    async def settle(self) -> None:
+        """Return when the server has done all that the present time asks for."""
+        while not await self.state.settled():  # noqa: ASYNC110 - the operator looks at it from outside, too
+            await asyncio.sleep(0.005)
 
     async def hang_up(self) -> None:
         """Close every connection."""
