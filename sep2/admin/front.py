@@ -115,8 +115,10 @@ def _decoded(decode: Callable[[], Any]) -> Any:
 
 def _refuse(wrong: msgspec.ValidationError) -> NoReturn:
     """msgspec's `Expected int - at $.controls[0].start` as a message and the field it is about."""
-    what, _, where = str(wrong).partition(" - at `")
-    raise WrongBody(what.replace("`", ""), where.rstrip("`").removeprefix("$").removeprefix(".")) from None
+    what, _, where = str(wrong).replace("`", "").partition(" - at $")
+    for pattern, words in t.WORDS.items():
+        what = what.replace(f"str matching regex {pattern!r}", words)
+    raise WrongBody(what, where.removeprefix(".")) from None
 
 
 def _ids(http: web.Request) -> dict[str, str]:

@@ -34,7 +34,7 @@ def create_group(
     *,
     primacy: Annotated[int, typer.Option(min=0, max=255, help="The lower wins.")],
     level: Annotated[
-        str, typer.Option(help="SY system, ST, SS, FD feeder, SG, TF transformer, SP service point, or NT: none.")
+        t.Level, typer.Option(help="SY system, ST, SS, FD feeder, SG, TF transformer, SP service point, or NT: none.")
     ] = "NT",
     description: Annotated[str, typer.Option(help="What clients are shown; at most 32 characters.")] = "",
 ) -> None:

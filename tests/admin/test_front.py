@@ -66,6 +66,16 @@ async def test_refusals_are_json(operator: Operator) -> None:
     assert (status, refused["code"]) == (405, "method_not_allowed")
     status, refused = await operator.ask("POST", "/clients", {"name": "x", "lfdi": "short"})
     assert (status, refused["code"], refused["field"]) == (400, "wrong_body", "lfdi")
+    assert refused["message"].endswith("lfdi: Expected 40 hexadecimal digits")
+    for field, value in (
+        ("lfdi", "A" * 40 + "\n"),
+        ("name", "x\n"),
+        ("receiver_hosts", ["h\n"]),
+        ("connections", ["\n"]),
+    ):
+        status, refused = await operator.ask("POST", "/clients", {"name": "x", "lfdi": "A" * 40} | {field: value})
+        assert (status, refused["code"]) == (400, "wrong_body"), field
+        assert "regex" not in refused["message"]
     status, refused = await operator.ask("POST", "/clients", {"name": "x", "lfdi": "A" * 40, "colour": "red"})
     assert (status, refused["code"]) == (400, "wrong_body")
     assert "colour" in refused["message"]

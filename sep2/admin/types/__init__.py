@@ -1,6 +1,6 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
-from sep2.admin.types.base import Asked, ChangeQuery, Done, Limits, Listed, Nothing, Refused, Span
+from sep2.admin.types.base import WORDS, Asked, ChangeQuery, Done, Limits, Listed, Nothing, Refused, Span
 from sep2.admin.types.controls import (
     Cancel,
     Cancelled,
@@ -12,7 +12,7 @@ from sep2.admin.types.controls import (
     NewControls,
     Reached,
 )
-from sep2.admin.types.groups import Default, Group, GroupChange, Members, NewDefault, NewGroup
+from sep2.admin.types.groups import Default, Group, GroupChange, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.oversight import (
     Alarm,
     AlarmQuery,
@@ -38,6 +38,7 @@ from sep2.admin.types.register import (
 )
 
 __all__ = [
+    "WORDS",
     "Alarm",
     "AlarmQuery",
     "Asked",
@@ -60,6 +61,7 @@ __all__ = [
     "GroupChange",
     "InForce",
     "Issued",
+    "Level",
     "Limits",
     "Listed",
     "Members",

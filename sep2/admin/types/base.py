@@ -6,10 +6,22 @@ from msgspec import Meta, Struct
 
 T = TypeVar("T")
 
+WORDS = {
+    r"^[0-9A-Fa-f]{40}$(?!\n)": "40 hexadecimal digits",
+    r"^[\x21-\x7e]{1,32}$(?!\n)": "1 to 32 letters, digits and signs, without blanks",
+    r"^[^\s/]+$(?!\n)": "a host or host:port",
+    r"^[^\x00-\x1f\x7f]+$(?!\n)": "text in one line",
+}
+"""What each pattern asks for. Python's `$` also matches before a last line break, hence what follows it."""
+_LFDI, _CONNECTION, _HOST, _TEXT = WORDS
+
+Lfdi = Annotated[str, Meta(pattern=_LFDI)]
+ConnectionId = Annotated[str, Meta(pattern=_CONNECTION)]
+Host = Annotated[str, Meta(pattern=_HOST, max_length=255)]
 Epoch = Annotated[int, Meta(ge=0, le=2**40)]
 Seconds = Annotated[int, Meta(ge=1, le=2**32 - 1)]
 Watts = Annotated[int, Meta(ge=0, le=32767 * 10**9)]
-Text = Annotated[str, Meta(min_length=1, max_length=200)]
+Text = Annotated[str, Meta(pattern=_TEXT, max_length=200)]
 Category = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 
 

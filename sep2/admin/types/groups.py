@@ -1,11 +1,12 @@
 """Groups and their defaults, as the operator API shows and takes them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import Asked, Limits, Text
 
+Level = Literal["SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT"]
 Primacy = Annotated[int, Meta(ge=0, le=255)]
 
 
@@ -25,7 +26,7 @@ class NewGroup(Asked, frozen=True, kw_only=True):
     """A group to create; the lower primacy wins."""
 
     name: Text
-    level: Annotated[str, Meta(pattern="^(SY|ST|SS|FD|SG|TF|SP|NT)$")] = "NT"
+    level: Level = "NT"
     primacy: Primacy
     description: Annotated[str, Meta(max_length=32)] = ""
 

@@ -4,11 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Category, Limits, Seconds, Span, Text, Watts
+from sep2.admin.types.base import Asked, Category, ConnectionId, Host, Lfdi, Limits, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
-
-Lfdi = Annotated[str, Meta(pattern="^[0-9A-Fa-f]{40}$")]
-ConnectionId = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,32}$")]
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -37,7 +34,7 @@ class NewClient(Asked, frozen=True, kw_only=True):
     profile: ProfileName | None = None
     registration: Registration | None = None
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] | None = None
-    receiver_hosts: list[Annotated[str, Meta(pattern=r"^[^\s/]+$", max_length=255)]] = field(default_factory=list)
+    receiver_hosts: list[Host] = field(default_factory=list)
     connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
