@@ -57,7 +57,7 @@ class Client:
         jitter: float = 0.1,
         renew_s: int = RENEW_S,
         patience_s: float = 60.0,
-        at_once: int = 8,
+        at_once: int = 16,
         pen: int = DOCUMENTATION_PEN,
     ) -> None:
         """With a `receiver` it subscribes, without it polls.

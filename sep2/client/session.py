@@ -72,7 +72,7 @@ class Session:
         trust: Trust,
         *,
         profile: w.Profile = w.Profile.CSIP_AUS_1_2,
-        connections: int = 4,
+        connections: int = 8,
         timeout_s: float = 30.0,
     ) -> None:
         """`server` is the https address of the server; `files` hold our certificate, `trust` says whose we accept."""

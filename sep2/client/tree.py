@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from sep2.client.managed import Managed
 
 DEFAULT_RATE_S = 900
-"""pollRate where the server says none (2030.5 3.5 of the schema's defaults)."""
-TIME_RATE_S = 900
-"""The least between two looks at the server's clock (CSIP)."""
+"""What a pollRate that is not said means."""
+LEAST_RATE_S = {w.Time: 900, w.Registration: 3600}
+"""The least between two looks, whatever pollRate says: at the server's clock (CSIP), and at the PIN."""
 NEVER = -1
 
 SUBSCRIBED = (
@@ -74,7 +74,7 @@ class Watch:
             rate = found.pollRate or DEFAULT_RATE_S
         else:
             rate = self.parent.rate_s if self.parent else DEFAULT_RATE_S
-        return max(rate, TIME_RATE_S) if self.branch.kind is w.Time else max(1, rate)
+        return max(rate, LEAST_RATE_S.get(self.branch.kind, 1))
 
     def starts_at(self) -> int | None:
         """When a control of this list is about to start whose status only a look at the list can tell."""
