@@ -48,7 +48,7 @@ def solve(
     """
     s = np.atleast_2d(np.asarray(s_va, dtype=np.complex128))
     source = np.broadcast_to(sources(reduced, source_v), (len(s), 3))
-    model = _Model(reduced, threads=threads, max_iterations=max_iterations)
+    model = Model(reduced, threads=threads, max_iterations=max_iterations)
     parts = [model.solve(s[k : k + BLOCK], source[k : k + BLOCK]) for k in range(0, len(s), BLOCK)]
     joined = [np.concatenate(field) for field in zip(*parts, strict=True)]
     v, u, c, converged = joined
@@ -58,7 +58,7 @@ def solve(
     return Audited(flow, np.abs(u), np.abs(c))
 
 
-class _Model:
+class Model:
     """power-grid-model's input and where our slots, voltages and currents are in its output."""
 
     def __init__(self, reduced: Reduced, *, threads: int, max_iterations: int) -> None:
@@ -83,14 +83,14 @@ class _Model:
         power = s
         even = bool(np.abs(offset).max(initial=0.0) < 1e-9)
         for _ in range(1 if even else ROUNDS):
-            nodes, branches, converged = self._run(power, balanced)
+            nodes, branches, converged = self.run(power, balanced)
             v = nodes[:, self.slot_place[0], self.slot_place[1]] + shift
             power = (v - shift) * s / v  # the same current at the balanced source's voltage
         u = self._at_nodes(nodes, balanced) + offset @ self.reduced.Wn.T
         c = self._at_branches(branches) + offset @ self.reduced.Hw.T
         return v, u, c, converged
 
-    def _run(self, s: Complex, balanced_v: Complex) -> tuple[Complex, dict[str, Complex], Mask]:
+    def run(self, s: Complex, balanced_v: Complex) -> tuple[Complex, dict[str, Complex], Mask]:
         """((S, nodes, 3) V, (S, branches, 2, 3) A by kind, converged) from powers and phase a of the source."""
         from power_grid_model import CalculationMethod, ComponentType
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.errors import GridError
+from gridmodel.kernel import step
 from gridmodel.reduce import Reduced, sources
 
-BLOCK = 512  # scenarios handled together: their voltages stay in the processor's cache
+BLOCK = 256  # scenarios handled together: their voltages stay in the processor's cache
 SINGLE_TOL_V = 1e-4  # where single precision hands over to double
 CHECK_EVERY = 10  # iterations between looks for scenarios to give up
 SLOWEST = 0.9  # over so many iterations the steps must have shrunk to this, or the scenario has no solution
@@ -56,7 +57,7 @@ def solve(
     tol_v: greatest remaining error of a slot voltage, V, estimated from how fast it converges; 1e-3 and above stay in
     single precision and take a third of the time.
     """
-    s = np.atleast_2d(np.asarray(s_va, dtype=np.complex128))
+    s = np.atleast_2d(np.ascontiguousarray(s_va, dtype=np.complex128))
     source = sources(reduced, source_v)
     if s.shape[1] != reduced.slots:
         raise GridError(f"injections have shape {s.shape}; the network has {reduced.slots} slots")
@@ -68,7 +69,8 @@ def solve(
         for start in range(0, len(s), BLOCK):
             part = slice(start, start + BLOCK)
             w = (source if len(source) == 1 else source[part]) @ reduced.W.T
-            v[part], converged[part] = point.settle(s[part], np.broadcast_to(w, s[part].shape), tol_v)
+            whole = np.ascontiguousarray(np.broadcast_to(w, s[part].shape))
+            v[part], converged[part] = point.settle(s[part], whole, tol_v)
         i = np.conj(s / v)
     return Flow(v, i, converged, point.iterations, source)
 
@@ -78,6 +80,7 @@ class _FixedPoint:
 
     def __init__(self, reduced: Reduced, max_iterations: int) -> None:
         self.zt = np.ascontiguousarray(reduced.Z.T)
+        self.step = step()
         self.zt_single = self.zt.astype(np.complex64)
         self.low, self.high = LOWEST_PU * reduced.nominal_v, HIGHEST_PU * reduced.nominal_v
         self.max_iterations, self.iterations = max_iterations, 0
@@ -98,27 +101,27 @@ class _FixedPoint:
     def _iterate(
         self, zt: NDArray[Any], state: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], tol_v: float
     ) -> tuple[NDArray[Any], Mask]:
-        s, w, v = state
-        result, done, at = np.full_like(v, np.nan), np.zeros(len(v), dtype=np.bool_), np.arange(len(v))
-        before, checked = np.full(len(v), np.inf), np.full(len(v), np.inf)
-        for iteration in range(1, self.max_iterations + 1):
-            new = np.conj(s / v) @ zt
-            new += w
-            moved = np.abs(new - v).max(axis=1, initial=0.0)
-            v = new
-            settled = _remaining(moved, before) <= tol_v
-            if settled.any():
-                result[at[settled]], done[at[settled]] = v[settled], True
-            running, before = ~settled, moved
+        s, w, start = state
+        result, done, at = np.full_like(start, np.nan), np.zeros(len(s), dtype=np.bool_), np.arange(len(s))
+        v, i, drop, moved = start.copy(), np.conj(s / start), np.empty_like(start), np.empty(len(s))
+        before, checked, settled = np.zeros(len(s)), np.full(len(s), np.inf), np.zeros(len(s), dtype=np.bool_)
+        iteration = 0
+        while len(at) and iteration < self.max_iterations:
+            iteration += 1
+            np.matmul(i, zt, out=drop)
+            self.step(drop, w, s, v, i, moved)
+            settled |= _remaining(moved, before) <= tol_v
+            running, before = ~settled, moved.copy()
             if iteration % CHECK_EVERY == 0:
                 running &= (moved < SLOWEST * checked) & self._plausible(v)
-                checked = moved
-            if not running.any():
-                break
-            # Shrinking copies the batch: worth it once a quarter has left.
+                checked = before
+            # Shrinking copies the batch: worth it once a quarter has left. The settled ones that stay only get better.
             if 4 * np.count_nonzero(running) <= 3 * len(running):
-                at, s, w, v = at[running], s[running], w[running], v[running]
-                before, checked = before[running], checked[running]
+                result[at[settled]], done[at[settled]] = v[settled], True
+                at, s, w, v, i = at[running], s[running], w[running], v[running], i[running]
+                before, checked, settled = before[running], checked[running], settled[running]
+                drop, moved = drop[: len(at)], moved[: len(at)]
+        result[at[settled]], done[at[settled]] = v[settled], True
         self.iterations = max(self.iterations, iteration)
         return result, done
 
@@ -129,7 +132,7 @@ class _FixedPoint:
 
 def _remaining(moved: Real, before: Real) -> Real:
     """Distance still to go, V: the steps shrink geometrically, so the rest of the series is known."""
-    rate = np.where(np.isfinite(before), np.minimum(moved / before, HIGHEST_RATE), HIGHEST_RATE)
+    rate = np.minimum(moved / np.maximum(before, np.finfo(np.float64).tiny), HIGHEST_RATE)
     return np.asarray(moved * rate / (1.0 - rate))
 
 
