@@ -31,6 +31,7 @@ POLLED = (
     "LogEventList",
     "MirrorUsagePointList",
     "Registration",
+    "ResponseSetList",
     "SubscriptionList",
     "Time",
 )

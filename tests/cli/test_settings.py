@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
-from sep2.settings import POLLED, Settings, SettingsError, parse, read, read_token, resolved
+from sep2 import wire as w
+from sep2.resources import TABLE
+from sep2.settings import POLLED, ProfileName, Settings, SettingsError, parse, read, read_token, resolved
 from tests.cli.conftest import REPOSITORY
 
 
@@ -54,6 +56,13 @@ def test_a_wrong_setting_is_named(said: dict[str, Any], complaint: str) -> None:
     with pytest.raises(SettingsError) as refused:
         parse(said)
     assert refused.value.detail.startswith(complaint)
+
+
+def test_profiles_and_polled_resources_are_those_that_are_served() -> None:
+    assert set(get_args(ProfileName)) == set(w.Profile)
+    served = {row.name: getattr(w, row.name, None) for row in TABLE}
+    polled = {name for name, kind in served.items() if "pollRate" in getattr(kind, "__dataclass_fields__", {})}
+    assert polled == set(POLLED)
 
 
 def test_files_are_taken_from_the_folder() -> None:
