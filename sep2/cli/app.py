@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.command("init")(folder.init)
 app.command("serve")(folder.serve)
+app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
 app.add_typer(register.aggregator, name="aggregator")
 app.add_typer(register.connection, name="connection")

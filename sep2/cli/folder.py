@@ -149,6 +149,16 @@ async def _make_database(settings: Settings) -> None:
         await database.close()
 
 
+def migrate(folder: Dir = Path()) -> None:
+    """Bring the database of a folder to this version of sep2, after an upgrade; the server must be stopped.
+
+    [bold]sep2 migrate utility[/]
+    """
+    settings = read(folder)
+    asyncio.run(_make_database(settings))
+    typer.echo(f"The database of {folder} is that of this version. Start the server: sep2 serve {folder}")
+
+
 def serve(folder: Dir = Path()) -> None:
     """Run the server of a folder until it is told to stop (Ctrl-C).
 

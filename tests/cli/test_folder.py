@@ -1,6 +1,7 @@
 """`sep2 init`: a folder that a server can run in, made once."""
 
 import asyncio
+import sqlite3
 import stat
 import tomllib
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_certificates_and_a_token_that_are_there_are_kept(tmp_path: Path) -> Non
     (tmp_path / "sep2.toml").unlink()
     assert say("init", str(tmp_path)).status == 0
     assert [file.read_bytes() for file in kept] == before
+
+
+def test_a_database_of_another_version_is_refused_until_it_is_migrated(tmp_path: Path) -> None:
+    assert say("init", str(tmp_path), "--pen", "4711").status == 0
+    database = tmp_path / "sep2.db"
+    database.unlink()
+    sqlite3.connect(database).close()
+    done = say("serve", str(tmp_path))
+    assert done.status == 1
+    assert "sep2 migrate" in done.err
+    assert say("migrate", str(tmp_path)).status == 0
+    assert asyncio.run(stored_pen(f"sqlite:///{database}")) == "4711"
 
 
 def test_production_needs_the_utilitys_own_number_and_trusts_no_test_certificates(tmp_path: Path) -> None:
