@@ -122,6 +122,10 @@ async def issue_schedule(
         if row.source == source and row.successor_created is None
     ]
     pieces = timeline.to_issue(live, wanted, now)
+    if timeline.count_after(live, pieces) > most_ahead:
+        # Neighbours that say the same but were issued apart are issued anew as one.
+        apart = timeline.fragments(live, wanted, now)
+        pieces = timeline.to_issue([old for old in live if old not in apart], wanted, now)
     new = [NewControl(start=piece.start, duration=piece.end - piece.start, limits=piece.limits) for piece in pieces]
     return await issue_controls(db, group_id, new, now, source=source, most_ahead=most_ahead)
 

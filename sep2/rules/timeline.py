@@ -43,6 +43,22 @@ def to_issue(live: Sequence[Interval], wanted: Sequence[Interval], now: int) -> 
     return merged(sorted([*pieces, *rest]))
 
 
+def fragments(live: Iterable[Interval], wanted: Sequence[Interval], now: int) -> list[Interval]:
+    """Those of `live` that say what is wanted, but are only a part of one wanted interval."""
+    joined = merged(_from(wanted, now))
+    return [
+        old
+        for old in live
+        for want in joined
+        if old.limits == want.limits and old != want and want.start <= old.start and old.end <= want.end
+    ]
+
+
+def count_after(live: Iterable[Interval], pieces: Sequence[Interval]) -> int:
+    """How many intervals stand once `pieces` were issued over `live`."""
+    return len(pieces) + sum(not any(_overlap(old, piece) for piece in pieces) for old in live)
+
+
 def _from(intervals: Iterable[Interval], now: int) -> list[Interval]:
     return [i._replace(start=max(i.start, now)) for i in sorted(intervals) if i.end > now]
 
