@@ -18,6 +18,9 @@ BUILT_IN = Extension(
     },
     summaries={
         "certs": "Make certificates, and read them: LFDI, SFDI, who issued what.",
+        "schema": "Print the XML Schema of a profile.",
+        "validate": "Check a document with the schema and the codec.",
+        "wire": "Show what a class or type of the wire language holds.",
     },
 )
 

@@ -11,11 +11,13 @@ from sep2.wire.hexbinary import HexBinary
 from sep2.wire.types import (
     BUILT_IN,
     OneHourRangeType,
+    Seconds16,
+    Seconds32,
     String32,
     String192,
     TimeType,
-    UInt16,
     UInt32,
+    Unit,
     VersionType,
     anyURI,
     mRIDType,
@@ -24,7 +26,7 @@ from sep2.wire.types import (
 UNCOUNTED = -1
 """`results` of a list that counts its items when it is made."""
 
-PollRate: TypeAlias = Annotated[int | None, BUILT_IN["UInt32"], Mark(attribute=True, default="900")]
+PollRate: TypeAlias = Annotated[int | None, BUILT_IN["UInt32"], Unit("s"), Mark(attribute=True, default="900")]
 Subscribable: TypeAlias = Annotated[SubscribableType | int | None, Mark(attribute=True, default="0")]
 Responds: TypeAlias = Annotated[ResponseRequired | HexBinary | None, Mark(attribute=True, default="00")]
 Results: TypeAlias = Annotated[int, BUILT_IN["UInt32"], Mark(attribute=True, counted=True)]
@@ -141,7 +143,7 @@ class ListLink(Link):
 class DateTimeInterval:
     """An interval of time; the duration comes first."""
 
-    duration: UInt32
+    duration: Seconds32
     start: TimeType
 
 
@@ -177,5 +179,5 @@ class RandomizableEvent(Event):
 class Error:
     """Why a request was refused."""
 
-    maxRetryDuration: UInt16 | None = None
+    maxRetryDuration: Seconds16 | None = None
     reasonCode: ReasonCode | int

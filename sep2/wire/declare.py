@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, cast, dataclass_transform
 
 from sep2.wire.hexbinary import HexBinary
 from sep2.wire.profile import Profile
-from sep2.wire.types import BOOLEAN, BUILT_IN, STRING, Simple
+from sep2.wire.types import BOOLEAN, BUILT_IN, STRING, Simple, Unit
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -123,13 +123,14 @@ def code(base: str, *, named: bool = True, profiles: frozenset[Profile] | None =
         simple = dataclasses.replace(facts, name=name, base=parent, codes=cast("Any", cls), profiles=profiles)
         if named:
             BUILT_IN[name] = simple
-        _CODES[cls] = simple
+        CODES[cls] = simple
         return cls
 
     return declared
 
 
-_CODES: dict[type[Enum], Simple] = {}
+CODES: dict[type[Enum], Simple] = {}
+"""Every list of codes, and the simple type that carries it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,8 @@ def _field(declared: dataclasses.Field[Any], hint: Any) -> Field:
     mark = next((m for m in marks if isinstance(m, Mark)), Mark())
     simples = [m for m in marks if isinstance(m, Simple)]
     simple = simples[-1] if simples else _simple(kind)
+    for unit in (m for m in marks if isinstance(m, Unit)):
+        simple = dataclasses.replace(cast("Simple", simple), unit=unit.name)
     least, most = (0, None) if many else (0 if optional else 1, 1)
     return Field(
         name=declared.name,
@@ -261,5 +264,5 @@ def _simple(kind: Any) -> Simple | None:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         codes, plain = typing.get_args(kind)
         assert issubclass(codes, IntFlag if plain is HexBinary else IntEnum)
-        return _CODES[codes]
+        return CODES[codes]
     return {bool: BOOLEAN, str: STRING}.get(kind)

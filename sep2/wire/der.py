@@ -33,7 +33,20 @@ from sep2.wire.links import (
     DERStatusLink,
 )
 from sep2.wire.quantities import ActivePower, FixedVar, PowerFactorWithExcitation, ReactivePower
-from sep2.wire.types import Int16, Int32, PerCent, PowerOfTenMultiplierType, SignedPerCent, TimeType, UInt16, UInt32
+from sep2.wire.types import (
+    CentiHz,
+    EffectiveVolts,
+    Gradient,
+    Hundredths16,
+    Hundredths32,
+    Int32,
+    MilliHz,
+    PerCent,
+    PowerOfTenMultiplierType,
+    SignedPerCent,
+    Thousandths,
+    TimeType,
+)
 
 
 @wire
@@ -61,11 +74,11 @@ class DERList(List):
 class FreqDroopType:
     """The parameters of a frequency droop."""
 
-    dBOF: UInt32
-    dBUF: UInt32
-    kOF: UInt16
-    kUF: UInt16
-    openLoopTms: UInt16
+    dBOF: MilliHz
+    dBUF: MilliHz
+    kOF: Thousandths
+    kUF: Thousandths
+    openLoopTms: Hundredths16
 
 
 @wire
@@ -97,7 +110,7 @@ class DERControlBase:
     opModVoltWatt: DERCurveLink | None = None
     opModWattPF: DERCurveLink | None = None
     opModWattVar: DERCurveLink | None = None
-    rampTms: UInt16 | None = None
+    rampTms: Hundredths16 | None = None
     opModImpLimW: Aus[ActivePower | None] = None
     opModExpLimW: Aus[ActivePower | None] = None
     opModGenLimW: Aus[ActivePower | None] = None
@@ -125,15 +138,15 @@ class DefaultDERControl(SubscribableIdentifiedObject):
     """What holds while no control does."""
 
     DERControlBase: DERControlBase
-    setESDelay: UInt32 | None = None
-    setESHighFreq: UInt16 | None = None
-    setESHighVolt: Int16 | None = None
-    setESLowFreq: UInt16 | None = None
-    setESLowVolt: Int16 | None = None
-    setESRampTms: UInt32 | None = None
-    setESRandomDelay: UInt32 | None = None
-    setGradW: UInt16 | None = None
-    setSoftGradW: UInt16 | None = None
+    setESDelay: Hundredths32 | None = None
+    setESHighFreq: CentiHz | None = None
+    setESHighVolt: EffectiveVolts | None = None
+    setESLowFreq: CentiHz | None = None
+    setESLowVolt: EffectiveVolts | None = None
+    setESRampTms: Hundredths32 | None = None
+    setESRandomDelay: Hundredths32 | None = None
+    setGradW: Gradient | None = None
+    setSoftGradW: Gradient | None = None
 
 
 @wire
@@ -169,14 +182,14 @@ class DERCurve(IdentifiedObject):
     """A curve that controls link to."""
 
     autonomousVRefEnable: bool | None = None
-    autonomousVRefTimeConstant: UInt32 | None = None
+    autonomousVRefTimeConstant: Hundredths32 | None = None
     creationTime: TimeType
     CurveData: Annotated[list[CurveData], Mark(least=1, most=10)]
     curveType: DERCurveType | int
-    openLoopTms: UInt16 | None = None
-    rampDecTms: UInt16 | None = None
-    rampIncTms: UInt16 | None = None
-    rampPT1Tms: UInt16 | None = None
+    openLoopTms: Hundredths16 | None = None
+    rampDecTms: Gradient | None = None
+    rampIncTms: Gradient | None = None
+    rampPT1Tms: Hundredths16 | None = None
     vRef: PerCent | None = None
     xMultiplier: PowerOfTenMultiplierType
     yMultiplier: PowerOfTenMultiplierType

@@ -30,7 +30,16 @@ from sep2.wire.quantities import (
     VoltageRMS,
     WattHour,
 )
-from sep2.wire.types import Int16, PerCent, String6, TimeType, UInt16, UInt32
+from sep2.wire.types import (
+    CentiHz,
+    EffectiveVolts,
+    Gradient,
+    Hundredths32,
+    PerCent,
+    Seconds32,
+    String6,
+    TimeType,
+)
 
 
 @wire
@@ -71,14 +80,14 @@ class DERSettings(SubscribableResource):
     """What an energy resource is set to."""
 
     modesEnabled: DERControlType | HexBinary | None = None
-    setESDelay: UInt32 | None = None
-    setESHighFreq: UInt16 | None = None
-    setESHighVolt: Int16 | None = None
-    setESLowFreq: UInt16 | None = None
-    setESLowVolt: Int16 | None = None
-    setESRampTms: UInt32 | None = None
-    setESRandomDelay: UInt32 | None = None
-    setGradW: UInt16
+    setESDelay: Hundredths32 | None = None
+    setESHighFreq: CentiHz | None = None
+    setESHighVolt: EffectiveVolts | None = None
+    setESLowFreq: CentiHz | None = None
+    setESLowVolt: EffectiveVolts | None = None
+    setESRampTms: Hundredths32 | None = None
+    setESRandomDelay: Hundredths32 | None = None
+    setGradW: Gradient
     setMaxA: CurrentRMS | None = None
     setMaxAh: AmpereHour | None = None
     setMaxChargeRateVA: ApparentPower | None = None
@@ -94,7 +103,7 @@ class DERSettings(SubscribableResource):
     setMinPFOverExcited: PowerFactor | None = None
     setMinPFUnderExcited: PowerFactor | None = None
     setMinV: VoltageRMS | None = None
-    setSoftGradW: UInt16 | None = None
+    setSoftGradW: Gradient | None = None
     setVNom: VoltageRMS | None = None
     setVRef: VoltageRMS | None = None
     setVRefOfs: VoltageRMS | None = None
@@ -180,8 +189,8 @@ class DERStatus(SubscribableResource):
 class DERAvailability(SubscribableResource):
     """What an energy resource could add, and for how long."""
 
-    availabilityDuration: UInt32 | None = None
-    maxChargeDuration: UInt32 | None = None
+    availabilityDuration: Seconds32 | None = None
+    maxChargeDuration: Seconds32 | None = None
     readingTime: TimeType
     reserveChargePercent: PerCent | None = None
     reservePercent: PerCent | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Annotated
 
 from sep2.wire.base import Link, PollRate, Resource, Subscribable, SubscribableList, SubscribableResource
 from sep2.wire.codes import DeviceCategoryType, OpState, TemperatureSubject, TimeQuality
@@ -42,12 +43,13 @@ from sep2.wire.types import (
     Int16,
     PINType,
     PowerOfTenMultiplierType,
+    Seconds32,
     SFDIType,
     String32,
     TimeOffsetType,
     TimeType,
     UInt16,
-    UInt32,
+    Unit,
     VersionType,
     mRIDType,
 )
@@ -124,7 +126,7 @@ class EndDevice(AbstractDevice):
     FlowReservationRequestListLink: FlowReservationRequestListLink | None = None
     FlowReservationResponseListLink: FlowReservationResponseListLink | None = None
     FunctionSetAssignmentsListLink: FunctionSetAssignmentsListLink | None = None
-    postRate: UInt32 | None = None
+    postRate: Seconds32 | None = None
     RegistrationLink: RegistrationLink | None = None
     SubscriptionListLink: SubscriptionListLink | None = None
     ConnectionPointLink: Aus[Link | None] = None
@@ -160,7 +162,7 @@ class Temperature:
 
     multiplier: PowerOfTenMultiplierType
     subject: TemperatureSubject | int
-    value: Int16
+    value: Annotated[Int16, Unit("10^multiplier degree Celsius")]
 
 
 @wire
@@ -171,7 +173,7 @@ class DeviceStatus(Resource):
     changedTime: TimeType
     onCount: UInt16 | None = None
     opState: OpState | int | None = None
-    opTime: UInt32 | None = None
+    opTime: Seconds32 | None = None
     Temperature: list[Temperature] = field(default_factory=list)
     TimeLink: TimeLink | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Annotated
 
 from sep2.wire.base import IdentifiedObject, List, PollRate, RandomizableEvent, Resource, SubscribableList
 from sep2.wire.codes import ApplianceLoadReductionType, DeviceCategoryType, PrimacyType, UnitType
@@ -10,7 +11,7 @@ from sep2.wire.declare import wire
 from sep2.wire.hexbinary import HexBinary
 from sep2.wire.links import ActiveEndDeviceControlListLink, DemandResponseProgramLink, EndDeviceControlListLink
 from sep2.wire.quantities import ActivePower
-from sep2.wire.types import Int16, PerCent, UInt8, UInt16, UInt32
+from sep2.wire.types import Int16, PerCent, Seconds16, Seconds32, UInt8, UInt16, Unit
 
 
 @wire
@@ -43,15 +44,15 @@ class ApplianceLoadReduction:
 class DutyCycle:
     """The share of time a device may run, in percent."""
 
-    normalValue: UInt8
+    normalValue: Annotated[UInt8, Unit("%")]
 
 
 @wire
 class Offset:
     """How far a set point is to move."""
 
-    coolingOffset: UInt8 | None = None
-    heatingOffset: UInt8 | None = None
+    coolingOffset: Annotated[UInt8, Unit("0.1 degree Celsius")] | None = None
+    heatingOffset: Annotated[UInt8, Unit("0.1 degree Celsius")] | None = None
     loadAdjustmentPercentageOffset: PerCent | None = None
 
 
@@ -59,8 +60,8 @@ class Offset:
 class SetPoint:
     """The temperatures to hold, in hundredths of a degree Celsius."""
 
-    coolingSetpoint: Int16 | None = None
-    heatingSetpoint: Int16 | None = None
+    coolingSetpoint: Annotated[Int16, Unit("0.01 degree Celsius")] | None = None
+    heatingSetpoint: Annotated[Int16, Unit("0.01 degree Celsius")] | None = None
 
 
 @wire
@@ -81,7 +82,7 @@ class EndDeviceControl(RandomizableEvent):
     DutyCycle: DutyCycle | None = None
     loadShiftForward: bool
     Offset: Offset | None = None
-    overrideDuration: UInt16 | None = None
+    overrideDuration: Seconds16 | None = None
     SetPoint: SetPoint | None = None
     TargetReduction: TargetReduction | None = None
 
@@ -97,7 +98,7 @@ class EndDeviceControlList(SubscribableList):
 class LoadShedAvailability(Resource):
     """How much a device could shed, and for how long."""
 
-    availabilityDuration: UInt32 | None = None
+    availabilityDuration: Seconds32 | None = None
     DemandResponseProgramLink: DemandResponseProgramLink | None = None
     sheddablePercent: PerCent | None = None
     sheddablePower: ActivePower | None = None

@@ -8,7 +8,7 @@ from sep2.wire.base import DateTimeInterval, Event, IdentifiedObject, List, Poll
 from sep2.wire.codes import RequestStatusCode
 from sep2.wire.declare import wire
 from sep2.wire.quantities import ActivePower, SignedRealEnergy
-from sep2.wire.types import TimeType, UInt16, mRIDType
+from sep2.wire.types import Seconds16, TimeType, mRIDType
 
 
 @wire
@@ -24,7 +24,7 @@ class FlowReservationRequest(IdentifiedObject):
     """A device asks for energy; positive is charging, against the sign of DER."""
 
     creationTime: TimeType
-    durationRequested: UInt16 | None = None
+    durationRequested: Seconds16 | None = None
     energyRequested: SignedRealEnergy
     intervalRequested: DateTimeInterval
     powerRequested: ActivePower

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Annotated
 
 from sep2.wire.base import List, PollRate, Resource, SubscribableList, SubscribableResource
 from sep2.wire.codes import BatteryStatus, FunctionSet, FunctionsImplemented, LoadStatus, PowerSourceType, ProfileID
@@ -19,6 +20,7 @@ from sep2.wire.types import (
     LocaleType,
     PENType,
     PerCent,
+    Seconds32,
     String16,
     String32,
     TimeOffsetType,
@@ -26,6 +28,7 @@ from sep2.wire.types import (
     UInt8,
     UInt16,
     UInt32,
+    Unit,
     anyURI,
 )
 
@@ -82,7 +85,7 @@ class PEVInfo:
     chargingPowerNow: ActivePower
     energyRequestNow: RealEnergy
     maxForwardPower: ActivePower
-    minimumChargingDuration: UInt32
+    minimumChargingDuration: Seconds32
     targetStateOfCharge: PerCent
     timeChargeIsNeeded: TimeType
     timeChargingStatusPEV: TimeType
@@ -97,10 +100,10 @@ class PowerStatus(Resource):
     changedTime: TimeType
     currentPowerSource: PowerSourceType | int
     estimatedChargeRemaining: PerCent | None = None
-    estimatedTimeRemaining: UInt32 | None = None
+    estimatedTimeRemaining: Seconds32 | None = None
     PEVInfo: PEVInfo | None = None
-    sessionTimeOnBattery: UInt32 | None = None
-    totalTimeOnBattery: UInt32 | None = None
+    sessionTimeOnBattery: Seconds32 | None = None
+    totalTimeOnBattery: Seconds32 | None = None
 
 
 @wire
@@ -180,7 +183,7 @@ class FileStatus(Resource):
     pollRate: PollRate = None
     activateTime: TimeType | None = None
     FileLink: FileLink | None = None
-    loadPercent: UInt8
+    loadPercent: Annotated[UInt8, Unit("%")]
     nextRequestAttempt: TimeType
     request503Count: UInt16
     requestFailCount: UInt16

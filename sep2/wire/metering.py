@@ -31,7 +31,16 @@ from sep2.wire.metering_codes import (
     UsagePointStatus,
 )
 from sep2.wire.quantities import UnitValueType
-from sep2.wire.types import HexBinary16, HexBinary160, Int48, PowerOfTenMultiplierType, TimeType, UInt8, UInt32, UInt48
+from sep2.wire.types import (
+    HexBinary16,
+    HexBinary160,
+    Int48,
+    PowerOfTenMultiplierType,
+    Seconds32,
+    TimeType,
+    UInt8,
+    UInt48,
+)
 
 
 @wire
@@ -138,14 +147,14 @@ class ReadingType(Resource):
     conversionFactor: UnitValueType | None = None
     dataQualifier: DataQualifierType | int | None = None
     flowDirection: FlowDirectionType | int | None = None
-    intervalLength: UInt32 | None = None
+    intervalLength: Seconds32 | None = None
     kind: KindType | int | None = None
     maxNumberOfIntervals: UInt8 | None = None
     numberOfConsumptionBlocks: UInt8 | None = None
     numberOfTouTiers: UInt8 | None = None
     phase: PhaseCode | int | None = None
     powerOfTenMultiplier: PowerOfTenMultiplierType | None = None
-    subIntervalLength: UInt32 | None = None
+    subIntervalLength: Seconds32 | None = None
     supplyLimit: UInt48 | None = None
     tieredConsumptionBlocks: bool | None = None
     uom: UomType | int | None = None
@@ -182,7 +191,7 @@ class MirrorUsagePoint(UsagePointBase):
 
     deviceLFDI: HexBinary160
     MirrorMeterReading: list[MirrorMeterReading] = field(default_factory=list)
-    postRate: UInt32 | None = None
+    postRate: Seconds32 | None = None
 
 
 @wire

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from sep2.wire.declare import wire
 from sep2.wire.der_codes import DERUnitRefType
 from sep2.wire.metering_codes import UomType
-from sep2.wire.types import Int16, Int32, Int48, PowerOfTenMultiplierType, SignedPerCent, String32, UInt16, UInt48
+from sep2.wire.types import Int16, Int32, Int48, PowerOfTenMultiplierType, SignedPerCent, String32, UInt16, UInt48, Unit
 
 
 @wire
@@ -29,7 +31,7 @@ class ActivePower:
     """Active power: value x 10^multiplier W."""
 
     multiplier: PowerOfTenMultiplierType
-    value: Int16
+    value: Annotated[Int16, Unit("10^multiplier W")]
 
 
 @wire
@@ -37,7 +39,7 @@ class ReactivePower:
     """Reactive power: value x 10^multiplier var."""
 
     multiplier: PowerOfTenMultiplierType
-    value: Int16
+    value: Annotated[Int16, Unit("10^multiplier var")]
 
 
 @wire
@@ -45,7 +47,7 @@ class ApparentPower:
     """Apparent power: value x 10^multiplier VA."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt16
+    value: Annotated[UInt16, Unit("10^multiplier VA")]
 
 
 @wire
@@ -53,7 +55,7 @@ class CurrentRMS:
     """Current: value x 10^multiplier A."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt16
+    value: Annotated[UInt16, Unit("10^multiplier A")]
 
 
 @wire
@@ -61,7 +63,7 @@ class VoltageRMS:
     """Voltage: value x 10^multiplier V."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt16
+    value: Annotated[UInt16, Unit("10^multiplier V")]
 
 
 @wire
@@ -69,7 +71,7 @@ class AmpereHour:
     """Charge: value x 10^multiplier Ah."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt16
+    value: Annotated[UInt16, Unit("10^multiplier Ah")]
 
 
 @wire
@@ -77,7 +79,7 @@ class WattHour:
     """Energy: value x 10^multiplier Wh."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt16
+    value: Annotated[UInt16, Unit("10^multiplier Wh")]
 
 
 @wire
@@ -85,7 +87,7 @@ class RealEnergy:
     """Energy, unsigned: value x 10^multiplier Wh."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt48
+    value: Annotated[UInt48, Unit("10^multiplier Wh")]
 
 
 @wire
@@ -93,7 +95,7 @@ class SignedRealEnergy:
     """Energy with a direction: value x 10^multiplier Wh."""
 
     multiplier: PowerOfTenMultiplierType
-    value: Int48
+    value: Annotated[Int48, Unit("10^multiplier Wh")]
 
 
 @wire
@@ -101,7 +103,7 @@ class ReactiveSusceptance:
     """Susceptance: value x 10^multiplier S."""
 
     multiplier: PowerOfTenMultiplierType
-    value: UInt16
+    value: Annotated[UInt16, Unit("10^multiplier S")]
 
 
 @wire

@@ -9,7 +9,7 @@ from sep2.wire.codes import ResponseStatus, UnitType
 from sep2.wire.declare import Typed, wire
 from sep2.wire.drlc import ApplianceLoadReduction, DutyCycle, Offset, SetPoint
 from sep2.wire.links import ResponseListLink
-from sep2.wire.types import HexBinary160, TimeType, UInt16, mRIDType
+from sep2.wire.types import HexBinary160, Seconds16, TimeType, UInt16, mRIDType
 
 
 @wire
@@ -58,7 +58,7 @@ class DrResponse(Response):
     AppliedTargetReduction: AppliedTargetReduction | None = None
     DutyCycle: DutyCycle | None = None
     Offset: Offset | None = None
-    overrideDuration: UInt16 | None = None
+    overrideDuration: Seconds16 | None = None
     SetPoint: SetPoint | None = None
 
 

@@ -82,6 +82,13 @@ BUILT_IN: dict[str, Simple] = {}
 """Every declared simple type, by its name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit of a field whose type has none."""
+
+    name: str
+
+
 def _declared(simple: Simple) -> Simple:
     return BUILT_IN.setdefault(simple.name, simple)
 
@@ -148,3 +155,13 @@ SignedPerCent: TypeAlias = Annotated[int, whole("SignedPerCent", "Int16", -10000
 TimeOffsetType: TypeAlias = Annotated[int, whole("TimeOffsetType", "Int32", -(2**31), 2**31 - 1, unit="s")]
 TimeType: TypeAlias = Annotated[int, whole("TimeType", "Int64", -(2**63), 2**63 - 1, unit="s since 1970 UTC")]
 VersionType: TypeAlias = Annotated[int, whole("VersionType", "UInt16", 0, 65535)]
+
+Seconds16: TypeAlias = Annotated[UInt16, Unit("s")]
+Seconds32: TypeAlias = Annotated[UInt32, Unit("s")]
+Hundredths16: TypeAlias = Annotated[UInt16, Unit("0.01 s")]
+Hundredths32: TypeAlias = Annotated[UInt32, Unit("0.01 s")]
+CentiHz: TypeAlias = Annotated[UInt16, Unit("0.01 Hz")]
+MilliHz: TypeAlias = Annotated[UInt32, Unit("0.001 Hz")]
+Thousandths: TypeAlias = Annotated[UInt16, Unit("0.001")]
+EffectiveVolts: TypeAlias = Annotated[Int16, Unit("0.01 % of (V - setVRefOfs) / setVRef")]
+Gradient: TypeAlias = Annotated[UInt16, Unit("0.01 % of setMaxW per s")]
