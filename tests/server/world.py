@@ -13,7 +13,7 @@ import pytest
 
 from certs.identity import Files, Identity
 from certs.pki import Pki
-from sep2.clock import SteppedClock
+from sep2.clock import Clock, SteppedClock
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
@@ -60,7 +60,7 @@ class World:
     """A running server and what is known of it."""
 
     people: People
-    clock: SteppedClock
+    clock: Clock
     port: int
     state: State
     ids: Ids
@@ -75,6 +75,7 @@ class World:
 
     def advance(self, to: int) -> None:
         """Move the server's clock, as the operator API does."""
+        assert isinstance(self.clock, SteppedClock)
         self.clock.advance(to)
         self.state.wake()
 
@@ -161,11 +162,11 @@ async def populate(db: Database, people: People, now: int = NOW) -> Ids:
 
 
 @asynccontextmanager
-async def serving(people: People, url: str, **more: Any) -> AsyncIterator[World]:
+async def serving(people: People, url: str, clock: Clock | None = None, **more: Any) -> AsyncIterator[World]:
     """A server over an empty database, with everybody registered."""
-    clock = SteppedClock(NOW)
+    clock = clock or SteppedClock(NOW)
     configured = settings(people, url, **more)
     async with running(configured, clock=clock) as state:
-        world = World(people, clock, configured.listen.port, state, await populate(state.db, people))
+        world = World(people, clock, configured.listen.port, state, await populate(state.db, people, clock.now()))
         yield world
         await world.hang_up()
