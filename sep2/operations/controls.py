@@ -75,7 +75,7 @@ async def issue_controls(
     most_ahead: int = MOST_AHEAD,
 ) -> Issued:
     """Publish controls to a group; one that repeats what a standing control says is not issued again."""
-    if await groups.one(db, group_id) is None:
+    if await groups.locked(db, group_id) is None:
         raise NoSuchGroup(str(group_id))
     _check(new, now)
     if len(reason.encode()) > LONGEST_REASON:
@@ -115,6 +115,7 @@ async def issue_schedule(
 
     What stands beyond `wanted` is left: a schedule that says less withdraws nothing.
     """
+    await groups.locked(db, group_id)
     standing = await controls.standing(db, group_id, now)
     live = [
         timeline.Interval(row.start, row.start + row.duration, limits_of(row))
@@ -134,9 +135,11 @@ async def cancel_control(
     db: Connection, control_id: int, now: int, *, reason: str = "", randomized: bool = False
 ) -> None:
     """Withdraw a control; clients learn of it by list and by notification."""
-    row = await controls.one(db, control_id)
-    if row is None:
+    known = await controls.one(db, control_id)
+    if known is None:
         raise NoSuchControl(str(control_id))
+    await groups.locked(db, known.device_group_id)
+    row = await controls.one(db, control_id) or known
     if row.cancelled is not None or row.latest_end <= now or (row.successor_start or now + 1) <= now:
         raise ControlOver(row.mrid)
     if len(reason.encode()) > LONGEST_REASON:

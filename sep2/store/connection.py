@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, Result, Row, Table
+from sqlalchemy import Executable, Result, Row
 
 from sep2.errors import Conflict, SepError
 
@@ -42,10 +42,6 @@ class Connection(ABC):
     @abstractmethod
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement, all its rows already at hand."""
-
-    @abstractmethod
-    async def lock(self, table: Table, row_id: int) -> None:
-        """Make others who lock the same row wait until this block ends, so that check-then-write is one step."""
 
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""

@@ -22,6 +22,15 @@ async def one(db: Connection, group_id: int) -> Row[Any] | None:
     return await db.one(select(device_group).where(device_group.c.id == group_id))
 
 
+async def locked(db: Connection, group_id: int) -> Row[Any] | None:
+    """A group by its id; others who ask for it so wait until this transaction ends.
+
+    What is decided on a group's controls is then decided on all of them, also where several servers write.
+    """
+    query = select(device_group).where(device_group.c.id == group_id)
+    return await db.one(query.with_for_update(key_share=True))
+
+
 async def by_name(db: Connection, name: str) -> Row[Any] | None:
     """A group by its name."""
     return await db.one(select(device_group).where(device_group.c.name == name))

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, Self
 
-from sqlalchemy import Executable, Result, Table, text
+from sqlalchemy import Executable, Result, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -38,14 +38,6 @@ class PostgresConnection(Connection):
         """The result of one statement."""
         with _told():
             return await self._core.execute(statement, values)
-
-    async def lock(self, table: Table, row_id: int) -> None:
-        """Make others who lock the same row wait until this block ends."""
-        with _told():
-            await self._core.execute(_LOCK, {"name": table.name, "row_id": row_id})
-
-
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:name), CAST(:row_id % 2147483647 AS integer))")
 
 
 class PostgresDatabase(Database):

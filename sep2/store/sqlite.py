@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection as Core
-from sqlalchemy import Engine, Executable, Result, Table, create_engine
+from sqlalchemy import Engine, Executable, Result, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
@@ -54,9 +54,6 @@ class SqliteConnection(Connection):
             return self.core.execute(statement, values)
         except DBAPIError as error:
             raise _refusal(error.orig) or error from error
-
-    async def lock(self, table: Table, row_id: int) -> None:
-        """Nothing to do: there is one writer."""
 
 
 class _Group:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from sep2.store import Clash, Database, outbox
 from sep2.store.connection import Connection
-from sep2.store.tables import client, device_group, member, setting
+from sep2.store.tables import client, member, setting
 
 NAMES = select(setting.c.name).order_by(setting.c.name)
 
@@ -133,23 +133,6 @@ async def test_cancelled_at_any_point_the_rest_stands(database, seed):
     whole = {name[:3] for name in found}
     assert found == sorted(f"{number}-{half}" for number in whole for half in "ab")
     assert {f"{number:03d}" for number in acknowledged} <= whole
-
-
-async def test_a_lock_makes_check_and_write_one_step(database):
-    async with database.write() as db:
-        await put(db, "count", "0")
-
-    async def count() -> None:
-        async with database.write() as db:
-            await db.lock(device_group, 1)
-            row = await db.one(select(setting.c.value))
-            assert row is not None
-            await asyncio.sleep(0)
-            await db.run(update(setting).values(value=str(int(row.value) + 1)))
-
-    await asyncio.gather(*(count() for _ in range(25)))
-    async with database.read() as db:
-        assert (await db.all(select(setting.c.value)))[0].value == "25"
 
 
 async def test_changes_wake_who_waits_for_them(database):
