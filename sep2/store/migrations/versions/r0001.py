@@ -1,11 +1,326 @@
-"""The first tables."""
+"""The first tables, as they were then: what `tables.py` says today is not looked at."""
 
 from alembic import op
-
-from sep2.store.tables import metadata
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 revision = "r0001"
 down_revision = None
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only for a column of type INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _to(target: Table, *, nullable: bool = False, name: str = "") -> Column[int]:
+    return Column(name or f"{target.name}_id", Id, ForeignKey(target.c.id), nullable=nullable)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _limits() -> list[Column[int]]:
+    return [Column(f"{what}_limit_w", BigInteger) for what in ("import", "export", "gen", "load")]
+
+
+client = Table(
+    "client",
+    metadata,
+    _id(),
+    Column("lfdi", String(40), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("kind", String(16), nullable=False),  # aggregator or device
+    Column("profile", String(16), nullable=False),
+    Column("registration", String(16), nullable=False),  # out-of-band or in-band
+    Column("pen", BigInteger),
+    Column("receiver_hosts", Text, nullable=False, server_default=""),  # space separated host or host:port
+    Column("enabled", Boolean, nullable=False),
+    _time("created"),
+)
+
+connection = Table(
+    "connection",
+    metadata,
+    _id(),
+    Column("connection_id", String(32), nullable=False, unique=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("firm_import_w", BigInteger),
+    Column("firm_export_w", BigInteger),
+    _time("created"),
+)
+
+end_device = Table(
+    "end_device",
+    metadata,
+    _id(),
+    Column("lfdi", String(40), nullable=False, unique=True),
+    Column("sfdi", BigInteger, nullable=False),
+    _to(client),
+    _to(connection, nullable=True),
+    Column("holds_net_limit", Boolean, nullable=False),
+    Column("pin", Integer, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("post_rate", BigInteger),
+    Column("device_category", BigInteger),
+    Column("fsa_mrid", String(32), nullable=False),
+    Column("set_max_w", BigInteger),
+    _time("changed"),
+    _time("registered"),
+    Index(None, "client_id", "changed"),
+    Index(
+        "uq_end_device_net_limit_holder",
+        "connection_id",
+        unique=True,
+        sqlite_where=text("holds_net_limit"),
+        postgresql_where=text("holds_net_limit"),
+    ),
+)
+
+device_group = Table(
+    "device_group",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("level", String(2), nullable=False),  # SY ST SS FD SG TF SP NT
+    Column("primacy", Integer, nullable=False),
+    Column("program_mrid", String(32), nullable=False, unique=True),
+    Column("fsa_mrid", String(32), nullable=False, unique=True),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("version", Integer, nullable=False, server_default="0"),
+    _to(connection, nullable=True),
+    _time("created"),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("device_group_id", Id, ForeignKey(device_group.c.id), primary_key=True),
+    Column("end_device_id", Id, ForeignKey(end_device.c.id), primary_key=True),
+    _time("since"),
+    Index(None, "end_device_id"),
+)
+
+default_control = Table(
+    "default_control",
+    metadata,
+    _id(),
+    Column("device_group_id", Id, ForeignKey(device_group.c.id), nullable=False, unique=True),
+    Column("mrid", String(32), nullable=False, unique=True),
+    Column("version", Integer, nullable=False, server_default="0"),
+    *_limits(),
+    Column("modes", Text, nullable=False, server_default="{}"),  # other modes by wire name, JSON
+    Column("set_grad_w", Integer),
+    Column("set_soft_grad_w", Integer),
+    _time("changed"),
+)
+
+control = Table(
+    "control",
+    metadata,
+    _id(),
+    Column("device_group_id", Id, ForeignKey(device_group.c.id), nullable=False),
+    Column("mrid", String(32), nullable=False, unique=True),
+    Column("description", String(32), nullable=False, server_default=""),
+    _time("created"),
+    _time("start"),
+    Column("duration", BigInteger, nullable=False),
+    Column("randomize_start", Integer),
+    Column("randomize_duration", Integer),
+    _time("earliest_start"),
+    _time("latest_end"),
+    *_limits(),
+    Column("modes", Text, nullable=False, server_default="{}"),
+    Column("ramp_tms", Integer),
+    Column("device_category", BigInteger),
+    Column("response_required", Integer, nullable=False),
+    Column("source", String(32), nullable=False),  # operator, envelope, ...
+    Column("reason", Text, nullable=False, server_default=""),
+    _time("cancelled", nullable=True),
+    Column("cancelled_as", Integer),  # EventStatus 2 or 3
+    _time("successor_created", nullable=True),
+    _time("successor_start", nullable=True),
+    _time("overlapped_since", nullable=True),  # potentiallySupersededTime
+    Index(None, "device_group_id", "latest_end"),
+    *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
+)
+
+der_document = Table(
+    "der_document",
+    metadata,
+    Column("end_device_id", Id, ForeignKey(end_device.c.id), primary_key=True),
+    Column("kind", String(20), primary_key=True),  # DERCapability DERSettings DERStatus DERAvailability
+    Column("body", LargeBinary, nullable=False),
+    _time("changed"),
+)
+
+mirror_usage_point = Table(
+    "mirror_usage_point",
+    metadata,
+    _id(),
+    Column("mrid", String(32), nullable=False),
+    _to(client),
+    _to(end_device),
+    Column("description", String(32), nullable=False, server_default=""),
+    Column("version", Integer),
+    Column("role_flags", Integer, nullable=False),
+    Column("service_kind", Integer, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("post_rate", BigInteger),
+    _time("changed"),
+    UniqueConstraint("client_id", "mrid"),
+)
+
+mirror_meter_reading = Table(
+    "mirror_meter_reading",
+    metadata,
+    _id(),
+    _to(mirror_usage_point),
+    Column("mrid", String(32), nullable=False),
+    Column("description", String(32), nullable=False, server_default=""),
+    Column("version", Integer),
+    Column("reading_type", LargeBinary, nullable=False),
+    Column("uom", Integer, nullable=False),
+    Column("multiplier", Integer, nullable=False),
+    Column("flow_direction", Integer, nullable=False),
+    Column("phase", Integer, nullable=False),
+    Column("data_qualifier", Integer, nullable=False),
+    _time("last_update", nullable=True),
+    _time("next_update", nullable=True),
+    UniqueConstraint("mirror_usage_point_id", "mrid"),
+    Index(None, "mrid"),
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("mirror_meter_reading_id", Id, ForeignKey(mirror_meter_reading.c.id), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("duration", BigInteger, primary_key=True),
+    Column("local_id", Integer, primary_key=True),
+    Column("set_mrid", String(32), nullable=False, server_default=""),
+    Column("value", BigInteger, nullable=False),
+    Column("quality", Integer),
+    _time("received"),
+)
+
+response = Table(
+    "response",
+    metadata,
+    _id(),
+    _to(control),
+    _to(end_device),
+    Column("status", Integer, nullable=False),
+    _time("created"),  # the client's time, or ours where it said none
+    _time("received"),
+    Index(None, "control_id", "end_device_id", "status"),
+    Index(None, "end_device_id", "created"),
+)
+
+log_event = Table(
+    "log_event",
+    metadata,
+    _id(),
+    _to(end_device),
+    _time("created"),
+    Column("log_event_id", Integer, nullable=False),
+    Column("function_set", Integer, nullable=False),
+    Column("log_event_code", Integer, nullable=False),
+    Column("log_event_pen", BigInteger, nullable=False),
+    Column("profile_id", Integer, nullable=False),
+    Column("details", String(32)),
+    Column("extended_data", BigInteger),
+    _time("received"),
+    UniqueConstraint("end_device_id", "created", "log_event_id", "profile_id", "log_event_pen", "log_event_code"),
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    _id(),
+    _to(client),
+    _to(end_device),
+    Column("resource", String(40), nullable=False),  # a row of the resource table
+    Column("ids", Text, nullable=False),  # its ids, JSON with sorted keys
+    Column("subscribed_resource", Text, nullable=False),
+    Column("notification_uri", Text, nullable=False),
+    Column("encoding", Integer, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("item_limit", BigInteger, nullable=False),
+    _time("created"),
+    UniqueConstraint("end_device_id", "resource", "ids", "notification_uri"),
+    Index(None, "resource", "ids"),
+)
+
+outbox = Table(
+    "outbox", metadata, _id(), Column("kind", String(40), nullable=False), Column("ids", Text, nullable=False)
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("subscription_id", Id, ForeignKey(subscription.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("status", Integer, nullable=False),  # of the Notification: 0 changed, 1 to 4 ended
+    Column("edition", BigInteger, nullable=False),  # counts the changes that wait in this one delivery
+    Column("attempts", Integer, nullable=False),
+    _time("since"),
+    _time("due"),
+    Column("dead", Boolean, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Index(None, "dead", "due"),
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    _id(),
+    Column("code", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    _time("raised"),
+    _time("cleared", nullable=True),
+    Index(None, "code", "subject"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _time("at"),
+    Column("operator", Text, nullable=False),
+    Column("verb", String(40), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default="{}"),
+)
+
+setting = Table(
+    "setting", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False)
+)
 
 
 def upgrade() -> None:
