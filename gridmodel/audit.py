@@ -66,6 +66,8 @@ class Model:
 
         self.reduced, self.threads, self.max_iterations = reduced, threads, max_iterations
         network = reduced.network
+        if network.equipment is not None and network.equipment.centre_taps:
+            raise GridError("power-grid-model has no centre-tapped transformers; audit this network with OpenDSS")
         if network.equipment is None:
             raise GridError("the network is known by its admittances only; power-grid-model needs its equipment")
         self.data = _Input(network.equipment)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gridmodel.arrays import Complex
-from gridmodel.equipment import Equipment, Line, Node, Supply, Transformer
+from gridmodel.equipment import CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import GridError
 from gridmodel.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
 
@@ -28,6 +28,8 @@ def network(equipment: Equipment) -> Network:
             blocks.add_line(line)
     for transformer in equipment.transformers:
         blocks.add_transformer(transformer)
+    for centre_tap in equipment.centre_taps:
+        blocks.add_centre_tap(centre_tap)
     source_node = blocks.add_supply(equipment.supply)
     return Network(
         name=equipment.name,
@@ -89,6 +91,11 @@ class _Blocks:
     def add_transformer(self, transformer: Transformer) -> None:
         row = ("transformer", transformer.id, transformer.hv_node, transformer.lv_node)
         self._add(row, ("abc", "abc"), transformer_admittance(transformer), (transformer.rating_a, 1))
+
+    def add_centre_tap(self, transformer: CentreTap) -> None:
+        row = ("transformer", transformer.id, transformer.hv_node, transformer.lv_node)
+        y = centre_tap_admittance(transformer)
+        self._add(row, (transformer.hv_phases, "12"), y, (transformer.rating_a, 1))
 
     def add_supply(self, supply: Supply) -> int:
         """Position of the node whose voltage is given."""
@@ -179,6 +186,26 @@ def transformer_admittance(transformer: Transformer) -> Complex:
             part = sequence_matrix(zero[row, column], positive[row, column], negative[row, column])
             block[SIDE * row : SIDE * row + SIDE, SIDE * column : SIDE * column + SIDE] = part
     return block
+
+
+def centre_tap_admittance(transformer: CentreTap) -> Complex:
+    """(6, 6) of a centre-tapped transformer; the usual split of its impedance over three windings.
+
+    Half the resistance and 0.8 of the reactance stand in the high-voltage winding, the whole resistance and 0.4 of the
+    reactance in each half of the secondary, so that the whole secondary in series sees what was measured.
+    """
+    t = transformer
+    r, x = t.z_pu.real, t.z_pu.imag
+    y = 1 / np.array([complex(0.5 * r, 0.8 * x), complex(r, 0.4 * x), complex(r, 0.4 * x)])
+    star = np.diag(y) - np.outer(y, y) / y.sum()
+    star += np.diag([0, t.magnetising_pu / 2, t.magnetising_pu / 2])
+    base = 1 / np.array([t.hv_v, t.lv_v, t.lv_v])
+    windings = star * np.outer(base, base) * t.s_rated_va
+    # Winding voltages from terminal voltages; the second half runs from the earthed centre to leg 2.
+    across = np.zeros((3, 2 * SIDE))
+    across[0, : len(t.hv_phases)] = (1.0, -1.0)[: len(t.hv_phases)]
+    across[1, SIDE], across[2, SIDE + 1] = 1.0, -1.0
+    return np.asarray(across.T @ windings @ across)
 
 
 def _two_port(series: complex, shunt: complex, ratio: complex) -> Complex:

@@ -89,6 +89,30 @@ class Transformer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class CentreTap:
+    """A single-phase transformer with a centre-tapped 120/240 V secondary, its neutral earthed."""
+
+    id: str
+    hv_node: str
+    hv_phases: str
+    """"a" for phase to neutral, "ab" for phase to phase"""
+    lv_node: str
+    s_rated_va: float
+    hv_v: float
+    """rated voltage across the high-voltage winding, V"""
+    lv_v: float
+    """rated voltage of one half of the secondary, V"""
+    z_pu: complex
+    """short-circuit impedance from the high-voltage winding to the whole secondary, on s_rated_va"""
+    magnetising_pu: complex = 0j
+
+    @property
+    def rating_a(self) -> float:
+        """Permitted current per leg: half the power over one half's voltage."""
+        return self.s_rated_va / (2 * self.lv_v) if self.lv_v > 0 else float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Supply:
     """The upstream network: voltage behind a short-circuit impedance."""
 
@@ -119,5 +143,6 @@ class Equipment:
     supply: Supply
     connections: tuple[Connection, ...]
     frequency_hz: float = 50.0
+    centre_taps: tuple[CentreTap, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """what the reader assumed"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from gridmodel import build
 from gridmodel.equipment import Connection, Equipment
 from gridmodel.errors import FileError
 from gridmodel.feeder import Feeder
-from gridmodel.network import SLOT_PHASES
-from gridmodel.readers.series import read_profile
+from gridmodel.network import SLOT_PHASES, Network, Terminals, connect
+from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.tables import Row, read_csv
 
 
@@ -28,45 +29,92 @@ def read_feeder(path: str | Path) -> Feeder:
 
 
 def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
-    """The feeder of a folder as far as it can be read, and everything that is wrong with its files."""
+    """The feeder of a folder, or everything that is wrong with its files."""
     folder, faults = Path(path), list[FileError]()
     try:
-        equipment = _equipment(folder)
         settings = _settings(folder)
+        grid = _grid(folder, settings)
     except FileError as e:
         return None, [e]
-    customers = _customers(folder, equipment, faults)
+    customers = _customers(folder, grid, faults)
     if faults:
         return None, faults
-    equipment = replace(
-        equipment,
-        name=str(settings.get("name", equipment.name)),
-        connections=tuple(c.connection for c in customers),
-    )
-    ids = [c.connection.id for c in customers]
-    profile = read_profile(folder, ids, settings, faults)
+    profile = read_profile(folder, [c.connection.id for c in customers], settings, faults)
     if faults:
         return None, faults
+    network = grid.build(tuple(c.connection for c in customers), str(settings.get("name", grid.name)))
     feeder = Feeder(
-        name=equipment.name,
-        network=build.network(equipment),
+        name=network.name,
+        network=network,
         pv_va=np.array([c.pv_va for c in customers]),
         active=np.array([c.active for c in customers], dtype=np.bool_),
         profile=profile,
-        notes=equipment.notes,
+        notes=grid.notes,
     )
     return feeder, faults
 
 
-def _equipment(folder: Path) -> Equipment:
+@dataclass(frozen=True, slots=True)
+class _Customer:
+    connection: Connection
+    pv_va: float = 0.0
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """What a network file gives: node phases, its own customers, and the network for a set of connections."""
+
+    name: str
+    phases: dict[str, str]
+    own: tuple[_Customer, ...]
+    build: Callable[[tuple[Connection, ...], str], Network]
+    notes: tuple[str, ...] = ()
+
+
+def _grid(folder: Path, settings: dict[str, object]) -> _Grid:
+    """The network of a folder, in whichever of the three formats it is."""
     if not folder.is_dir():
         raise FileError(folder, "no such folder")
-    found = sorted(folder.glob("*.pandapower.json"))
-    if len(found) == 1:
-        from gridmodel.readers.pandapower import read_equipment
+    found = sorted([*folder.glob("*.pandapower.json"), *folder.glob("nodes.csv"), *folder.glob("[Mm]aster.dss")])
+    if len(found) != 1:
+        known = "*.pandapower.json, nodes.csv or Master.dss"
+        raise FileError(folder, f"{len(found)} network files; one of {known} is needed")
+    if found[0].suffix == ".dss":
+        return _opendss(found[0])
+    if found[0].suffix == ".csv":
+        from gridmodel.readers import csv_folder
 
-        return read_equipment(found[0])
-    raise FileError(folder, f"{len(found)} files named *.pandapower.json; one is needed")
+        given = settings.get("frequency_hz", 50.0)
+        return _of_equipment(csv_folder.read_equipment(folder, frequency_hz=float(str(given))))
+    from gridmodel.readers import pandapower
+
+    return _of_equipment(pandapower.read_equipment(found[0]))
+
+
+def _of_equipment(equipment: Equipment) -> _Grid:
+    def made(connections: tuple[Connection, ...], name: str) -> Network:
+        return build.network(replace(equipment, connections=connections, name=name))
+
+    own = tuple(_Customer(connection) for connection in equipment.connections)
+    return _Grid(equipment.name, {n.id: n.phases for n in equipment.nodes}, own, made, equipment.notes)
+
+
+def _opendss(path: Path) -> _Grid:
+    from gridmodel.readers.opendss import read_network
+
+    network, pv_va = read_network(path)
+    nodes = network.nodes
+    terminals, index = Terminals(nodes.phases), {name: k for k, name in enumerate(nodes.id)}
+
+    def made(connections: tuple[Connection, ...], name: str) -> Network:
+        return replace(network, connections=connect(connections, index, terminals), name=name)
+
+    c = network.connections
+    own = [Connection(c.id[k], nodes.id[c.node[k]], c.phase[k]) for k in range(len(c))]
+    customers = tuple(_Customer(connection, pv_va.get(connection.id, 0.0)) for connection in own)
+    notes = ("loads are taken as constant power; regulators and inverter controls stand still",)
+    return _Grid(network.name, dict(zip(nodes.id, nodes.phases, strict=True)), customers, made, notes)
 
 
 def _settings(folder: Path) -> dict[str, object]:
@@ -79,46 +127,64 @@ def _settings(folder: Path) -> dict[str, object]:
         raise FileError(path, f"not TOML: {e}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Customer:
-    connection: Connection
-    pv_va: float = 0.0
-    active: bool = True
+CUSTOMER_FILES = {
+    "customers.csv": {"id": "customer", "node": "bus", "phase": "phase"},
+    "connections.csv": {"id": "connection_id", "node": "node", "phase": "phases"},
+}
 
 
-def _customers(folder: Path, equipment: Equipment, faults: list[FileError]) -> list[_Customer]:
-    """Rows of customers.csv, or the loads of the network file where there is none."""
-    path = folder / "customers.csv"
-    if not path.is_file():
-        return [_Customer(connection) for connection in equipment.connections]
-    phases = {node.id: node.phases for node in equipment.nodes}
+def _customers(folder: Path, grid: _Grid, faults: list[FileError]) -> list[_Customer]:
+    """Rows of customers.csv or connections.csv, or the loads of the network file where there is neither."""
+    name = next((name for name in CUSTOMER_FILES if (folder / name).is_file()), None)
+    if name is None:
+        return list(grid.own)
+    columns = CUSTOMER_FILES[name]
     found: dict[str, _Customer] = {}
     try:
-        table = read_csv(path, ("customer", "bus", "phase"))
+        table = read_csv(folder / name, list(columns.values()))
+        pv_va = _devices(folder)
     except FileError as e:
         faults.append(e)
         return []
     for row in table:
-        try:
-            customer = _customer(row, phases)
-            if customer.connection.id in found:
-                raise row.wrong("customer", f"{customer.connection.id} stands here twice")
-            found[customer.connection.id] = customer
-        except FileError as e:
-            faults.append(e)
+        with noting(faults):
+            customer = _customer(row, columns, grid.phases)
+            own = customer.connection.id
+            if own in found:
+                raise row.wrong(columns["id"], f"{own} stands here twice")
+            found[own] = replace(customer, pv_va=customer.pv_va + pv_va.pop(own, 0.0))
+    if pv_va and not faults:
+        faults.append(FileError(folder / "devices.csv", f"{next(iter(pv_va))} has no such row", field="connection_id"))
     return list(found.values())
 
 
-def _customer(row: Row, phases: dict[str, str]) -> _Customer:
-    node, phase = row.text("bus"), row.text("phase", "unknown").lower()
+def _customer(row: Row, columns: dict[str, str], phases: dict[str, str]) -> _Customer:
+    name, node, phase = (
+        row.text(columns["id"]),
+        row.text(columns["node"]),
+        row.text(columns["phase"], "unknown").lower(),
+    )
     if node not in phases:
-        raise row.wrong("bus", f"{node} is not in the network")
+        raise row.wrong(columns["node"], f"{node} is not in the network")
     if phase not in SLOT_PHASES:
-        raise row.wrong("phase", f"{phase!r} is none of {', '.join(SLOT_PHASES)}")
+        raise row.wrong(columns["phase"], f"{phase!r} is none of {', '.join(SLOT_PHASES)}")
     lacking = {p for _, plus, minus in SLOT_PHASES[phase] for p in plus + minus} - set(phases[node])
     if lacking:
-        raise row.wrong("phase", f"node {node} has phases {phases[node]}, not {', '.join(sorted(lacking))}")
+        raise row.wrong(columns["phase"], f"node {node} has phases {phases[node]}, not {', '.join(sorted(lacking))}")
     pv_kva = row.number("pv_kva", 0.0)
     if pv_kva < 0:
         raise row.wrong("pv_kva", f"{pv_kva:g} is negative")
-    return _Customer(Connection(row.text("customer"), node, phase), pv_kva * 1e3, row.flag("active", True))
+    return _Customer(Connection(name, node, phase), pv_kva * 1e3, row.flag("active", True))
+
+
+def _devices(folder: Path) -> dict[str, float]:
+    """Inverter size in VA per connection, of the PV systems in devices.csv."""
+    found: dict[str, float] = {}
+    if (folder / "devices.csv").is_file():
+        for row in read_csv(folder / "devices.csv", ("device_id", "connection_id", "type")):
+            if row.text("type").lower() == "pv":
+                size = row.number("s_max_va", row.number("max_gen_w", 0.0))
+                if size < 0:
+                    raise row.wrong("s_max_va", f"{size:g} is negative")
+                found[row.text("connection_id")] = found.get(row.text("connection_id"), 0.0) + size
+    return found

@@ -88,7 +88,7 @@ def test_feeder_toml_names_the_feeder_and_its_step(folder):
 
 
 FAULTS = [
-    ("no network", "tiny.pandapower.json", None, "0 files named"),
+    ("no network", "tiny.pandapower.json", None, "0 network files"),
     ("network is broken", "tiny.pandapower.json", lambda t: t[:40], "not JSON"),
     ("no phase column", "customers.csv", lambda t: t.replace("phase", "fase"), "customers.csv, row 1, field phase"),
     ("unknown bus", "customers.csv", lambda t: t.replace("h3,far", "h3,nowhere"), "row 4, field bus: nowhere"),

@@ -1,0 +1,221 @@
+"""The CSV files that utilities have (nodes, lines, line types, transformers, switches, source) into equipment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from gridmodel.arrays import Complex
+from gridmodel.equipment import CentreTap, Equipment, Line, Node, Supply, Transformer
+from gridmodel.errors import FileError
+from gridmodel.readers.pandapower import ASSUMED_ZERO_RATIO, balanced
+from gridmodel.readers.tables import Row, read_csv
+
+LINE_PHASES = ("abc", "a", "b", "c", "ab", "bc", "ca", "12")
+LINE_COLUMNS = ("line_id", "from_node", "to_node", "length_m", "line_type")
+TRANSFORMER_COLUMNS = ("transformer_id", "hv_node", "lv_node", "connection", "kva", "hv_v", "lv_v", "x_percent")
+CONNECTIONS = ("Dyn", "YNyn", "Yzn", "Yyn", "YNd", "Yd", "Dy", "Dd", "Yy")
+
+
+def read_equipment(folder: Path, *, frequency_hz: float = 50.0) -> Equipment:
+    """Equipment of a folder with nodes.csv, lines.csv, line_types.csv, transformers.csv, source.csv, switches.csv."""
+    nodes = {row.text("node"): row for row in read_csv(folder / "nodes.csv", ("node", "nominal_v"))}
+    types = {row.text("line_type"): row for row in read_csv(folder / "line_types.csv", ("line_type", "rating_a"))}
+    switches = _switches(folder)
+    lines = tuple(_line(row, types, nodes, switches) for row in read_csv(folder / "lines.csv", LINE_COLUMNS))
+    three, split = _transformers(folder, nodes)
+    supply = _supply(folder, nodes)
+    ends = _ends(lines, three, split)
+    ends.setdefault(supply.node, set()).update("abc")
+    return Equipment(
+        name=folder.name,
+        nodes=tuple(_node(row, ends) for row in nodes.values()),
+        lines=lines,
+        transformers=three,
+        supply=supply,
+        connections=(),
+        frequency_hz=frequency_hz,
+        centre_taps=split,
+    )
+
+
+def _known(row: Row, field: str, nodes: Mapping[str, Row]) -> str:
+    node = row.text(field)
+    if node not in nodes:
+        raise row.wrong(field, f"{node} is not in nodes.csv")
+    return node
+
+
+def _positive(row: Row, field: str) -> float:
+    value = row.number(field)
+    if value <= 0:
+        raise row.wrong(field, f"{value:g} is not positive")
+    return value
+
+
+def _node(row: Row, ends: Mapping[str, set[str]]) -> Node:
+    """A node with the file's phases, or those of what ends there."""
+    phases = row.text("phases", "").lower() or "".join(sorted(ends.get(row.text("node"), ())))
+    if not phases:
+        raise row.wrong("node", f"nothing is connected to {row.text('node')}")
+    x, y = row.number("x", math.nan), row.number("y", math.nan)
+    return Node(row.text("node"), _positive(row, "nominal_v"), phases, x, y)
+
+
+def _ends(lines: tuple[Line, ...], three: tuple[Transformer, ...], split: tuple[CentreTap, ...]) -> dict[str, set[str]]:
+    """The phases of everything that ends at each node."""
+    found: dict[str, set[str]] = {}
+    ends = [(node, x.phases) for x in lines for node in (x.from_node, x.to_node)]
+    ends += [(node, "abc") for t in three for node in (t.hv_node, t.lv_node)]
+    ends += [(t.hv_node, t.hv_phases) for t in split] + [(t.lv_node, "12") for t in split]
+    for node, phases in ends:
+        found.setdefault(node, set()).update(phases)
+    return found
+
+
+def _switches(folder: Path) -> dict[str, bool]:
+    """Per line with a switch: whether it is open at its latest state."""
+    if not (folder / "switches.csv").is_file():
+        return {}
+    latest: dict[str, tuple[str, bool]] = {}
+    for row in read_csv(folder / "switches.csv", ("switch_id", "line_id", "state")):
+        said, at, line = row.text("state").lower(), row.text("at", ""), row.text("line_id")
+        if said not in {"open", "closed"}:
+            raise row.wrong("state", f"{said!r} is neither open nor closed")
+        if line not in latest or at >= latest[line][0]:
+            latest[line] = at, said == "open"
+    return {line: is_open for line, (_, is_open) in latest.items()}
+
+
+def _line(row: Row, types: Mapping[str, Row], nodes: Mapping[str, Row], switches: Mapping[str, bool]) -> Line:
+    kind = row.text("line_type")
+    if kind not in types:
+        raise row.wrong("line_type", f"{kind} is not in line_types.csv")
+    phases = row.text("phases", "abc").lower()
+    if phases not in LINE_PHASES:
+        raise row.wrong("phases", f"{phases!r} is none of {', '.join(LINE_PHASES)}")
+    length_m = row.number("length_m")
+    if length_m < 0:
+        raise row.wrong("length_m", f"{length_m:g} is negative")
+    name = row.text("line_id")
+    closed = not switches.get(name, row.flag("normally_open", False))
+    z, given = _impedance(types[kind], len(phases))
+    rating_a = types[kind].number("rating_a", math.nan)
+    if rating_a < 0:
+        raise types[kind].wrong("rating_a", f"{rating_a:g} is negative")
+    return Line(
+        id=name,
+        from_node=_known(row, "from_node", nodes),
+        to_node=_known(row, "to_node", nodes),
+        phases=phases,
+        length_m=length_m,
+        z_ohm=z * length_m / 1e3,
+        b_s=np.zeros_like(z),
+        rating_a=rating_a,
+        line_type=kind,
+        zero_sequence_given=given,
+        closed=(closed, closed),
+    )
+
+
+def _impedance(row: Row, size: int) -> tuple[Complex, bool]:
+    """((k, k) ohm per km, whether zero sequence was given) from self and mutual or sequence values."""
+    if "rs_ohm_per_km" in row:
+        own = complex(row.number("rs_ohm_per_km"), row.number("xs_ohm_per_km"))
+        mutual = complex(row.number("rm_ohm_per_km", 0.0), row.number("xm_ohm_per_km", 0.0))
+        given = True
+    else:
+        z1 = complex(row.number("r1_ohm_per_km"), row.number("x1_ohm_per_km"))
+        given = "r0_ohm_per_km" in row and "x0_ohm_per_km" in row
+        z0 = complex(row.number("r0_ohm_per_km"), row.number("x0_ohm_per_km")) if given else ASSUMED_ZERO_RATIO * z1
+        own, mutual = (z0 + 2 * z1) / 3, (z0 - z1) / 3
+    return np.full((size, size), mutual) + np.eye(size) * (own - mutual), given
+
+
+def _transformers(folder: Path, nodes: Mapping[str, Row]) -> tuple[tuple[Transformer, ...], tuple[CentreTap, ...]]:
+    three: list[Transformer] = []
+    split: list[CentreTap] = []
+    if (folder / "transformers.csv").is_file():
+        for row in read_csv(folder / "transformers.csv", TRANSFORMER_COLUMNS):
+            if row.text("connection").lower() == "split":
+                split.append(_centre_tap(row, nodes))
+            else:
+                three.append(_transformer(row, nodes))
+    return tuple(three), tuple(split)
+
+
+def _short_circuit(row: Row) -> complex:
+    """Per-unit impedance; the resistance from load losses where it is not given."""
+    kva = _positive(row, "kva")
+    r = row.number("r_percent", row.number("load_loss_w", 0.0) / (10 * kva))
+    return complex(r, _positive(row, "x_percent")) / 100
+
+
+def _no_load(row: Row) -> complex:
+    return complex(row.number("no_load_w", 0.0) / (row.number("kva") * 1e3), 0.0)
+
+
+def _centre_tap(row: Row, nodes: Mapping[str, Row]) -> CentreTap:
+    phases = row.text("phases").lower()
+    if phases not in {"a", "b", "c", "ab", "bc", "ca"}:
+        raise row.wrong("phases", f"{phases!r} is none of a, b, c, ab, bc, ca")
+    return CentreTap(
+        id=row.text("transformer_id"),
+        hv_node=_known(row, "hv_node", nodes),
+        hv_phases=phases,
+        lv_node=_known(row, "lv_node", nodes),
+        s_rated_va=_positive(row, "kva") * 1e3,
+        hv_v=_positive(row, "hv_v"),
+        lv_v=_positive(row, "lv_v"),
+        z_pu=_short_circuit(row),
+        magnetising_pu=_no_load(row),
+    )
+
+
+def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
+    group = row.text("connection")
+    name, clock = group.rstrip("0123456789"), group[len(group.rstrip("0123456789")) :]
+    if name not in CONNECTIONS:
+        raise row.wrong("connection", f"{group!r} is none of {', '.join(CONNECTIONS)}, split")
+    z = _short_circuit(row)
+    given = "r0_percent" in row and "x0_percent" in row
+    tap, step = int(row.number("tap", 0.0)), row.number("tap_step_percent", 0.0)
+    return Transformer(
+        id=row.text("transformer_id"),
+        hv_node=_known(row, "hv_node", nodes),
+        lv_node=_known(row, "lv_node", nodes),
+        s_rated_va=_positive(row, "kva") * 1e3,
+        hv_v=_positive(row, "hv_v"),
+        lv_v=_positive(row, "lv_v"),
+        z1_pu=z,
+        z0_pu=complex(row.number("r0_percent"), row.number("x0_percent")) / 100 if given else z,
+        connection=name,
+        shift_degree=30.0 * int(clock or (1 if "D" in name or "d" in name else 0)),
+        tap_ratio=1.0 + tap * step / 100,
+        tap_side=row.text("tap_side", "hv"),
+        magnetising_pu=_no_load(row),
+        zero_sequence_given=given,
+        tap=tap,
+        tap_min=int(row.number("tap_min", 0.0)),
+        tap_max=int(row.number("tap_max", 0.0)),
+        tap_step_percent=step,
+    )
+
+
+def _supply(folder: Path, nodes: Mapping[str, Row]) -> Supply:
+    path = folder / "source.csv"
+    rows = list(read_csv(path, ("node", "v_pu")))
+    if len(rows) != 1:
+        raise FileError(path, f"{len(rows)} sources; one is needed")
+    row = rows[0]
+    node = _known(row, "node", nodes)
+    nominal_v = nodes[node].number("nominal_v")
+    z1 = 0j
+    if "short_circuit_mva" in row:
+        x_over_r = row.number("x_over_r", 10.0)
+        size = 3 * nominal_v**2 / (_positive(row, "short_circuit_mva") * 1e6)
+        z1 = complex(1.0, x_over_r) * size / math.hypot(1.0, x_over_r)
+    return Supply(node, balanced(row.number("v_pu") * nominal_v), z1, z1)
