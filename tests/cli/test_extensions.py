@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from sep2 import extension
 from sep2.cli.folder import worker, workers
-from sep2.cli.lazy import LazyGroup
+from sep2.cli.lazy import BUILT_IN, LazyGroup
 from tests.cli.conftest import Said
 
 PACKAGE = """
@@ -66,6 +66,14 @@ def test_a_command_is_imported_when_it_is_used(install: Install) -> None:
     assert "hallo_commands" not in sys.modules
     assert run("hallo", "world").out == "hello world\n"
     assert "hallo_commands" in sys.modules
+
+
+def test_our_own_lazy_commands_are_all_there() -> None:
+    shown = run("--help").out
+    for name in BUILT_IN.commands:
+        assert BUILT_IN.summaries[name][:30] in shown
+        done = run(name, "--help")
+        assert (done.status, "Usage: sep2 " + name in done.out) == (0, True), done.err
 
 
 def test_a_command_that_can_not_be_imported_says_what_is_missing(install: Install) -> None:
