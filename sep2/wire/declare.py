@@ -86,14 +86,50 @@ def wire_aus(
 def _declare(cls: type[T], said: Declared) -> type[T]:
     made: Any
     if inspect.get_annotations(cls):
-        made = dataclass(slots=True, kw_only=True, repr=False, eq=False)(cls)
-        made.__eq__, made.__hash__, made.__repr__ = _same, None, _shown
+        made = dataclass(slots=True, kw_only=True, init=False, repr=False, eq=False)(cls)
+        made.__init__, made.__eq__, made.__hash__, made.__repr__ = _first_init(made), _same, None, _shown
     else:  # nothing of its own: no second set of methods for the ninety link classes
         kept = {k: v for k, v in cls.__dict__.items() if k not in {"__dict__", "__weakref__"}}
         made = type(cls.__name__, cls.__bases__, {"__slots__": (), **kept})
     WIRE[cls.__name__] = made
     _DECLARED[made] = said
     return cast("type[T]", made)
+
+
+def _first_init(cls: type[Any]) -> Callable[..., None]:
+    """An `__init__` that writes the real one when the first object is made.
+
+    Compiling two hundred of them would be half the time that importing this package takes.
+    """
+
+    def __init__(self: Any, **values: Any) -> None:
+        cls.__init__ = _init(cls)
+        self.__init__(**values)
+
+    return __init__
+
+
+def _init(cls: type[Any]) -> Callable[..., None]:
+    fields = dataclasses.fields(cls)
+    names: dict[str, Any] = {"ABSENT": dataclasses.MISSING}
+    parameters, lines = [], []
+    for f in fields:
+        value = f.name
+        if f.default_factory is list:
+            parameters.append(f"{f.name}=ABSENT")
+            value = f"[] if {f.name} is ABSENT else {f.name}"
+        elif f.default is dataclasses.MISSING:
+            parameters.append(f.name)
+        else:
+            names[f"default_{f.name}"] = f.default
+            parameters.append(f"{f.name}=default_{f.name}")
+        lines.append(f"  self.{f.name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        lines.append("  self.__post_init__()")
+    exec("\n".join([f"def __init__(self, *, {', '.join(parameters)}):", *lines]), names)  # noqa: S102 - ours alone
+    made: Callable[..., None] = names["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
 
 
 _VALUES: dict[type[Any], Callable[[Any], Any]] = {}

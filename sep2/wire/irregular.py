@@ -10,6 +10,7 @@ from lxml import etree
 from sep2.wire.declare import Field, Layout
 from sep2.wire.failures import WireError
 from sep2.wire.mode import Mode
+from sep2.wire.parse import refuse_depth
 from sep2.wire.profile import CSIP_AUS_KNOWN, NAMESPACE, XSI
 from sep2.wire.values import convert
 
@@ -98,6 +99,8 @@ class Irregular:
             raise self._unknown(child)
         if not self.mode.extensions:
             raise WireError(f"{local(child)}: {space(child)} is not part of the base schema (level -S1)")
+        if len(child):
+            refuse_depth(child)
         return True
 
     def _refuse(self, kids: list[Element]) -> NoReturn:

@@ -9,6 +9,7 @@ from sep2.wire.declare import Field, layout
 from sep2.wire.failures import WireError
 from sep2.wire.irregular import Irregular, leaf, local, refused
 from sep2.wire.mode import Mode
+from sep2.wire.parse import refuse_depth
 from sep2.wire.profile import NAMESPACE
 from sep2.wire.types import Simple
 from sep2.wire.values import SMALL, blank, hexadecimal, text, truth
@@ -117,7 +118,11 @@ class _Source:
         """Reads an element that says its own class."""
         from sep2.wire.decode import said_class
 
-        return lambda x: reader_of(said_class(x, declared, self.mode), self.mode)(x)
+        def read(x: Any) -> Any:
+            refuse_depth(x)
+            return reader_of(said_class(x, declared, self.mode), self.mode)(x)
+
+        return read
 
 
 _COUNTS = {"all", "results"}

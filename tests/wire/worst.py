@@ -22,6 +22,8 @@ DOCUMENTS = [
     f'<Time xmlns="{NS}" href="{"x" * (LARGEST - 100)}"/>',
     f'<EndDeviceList xmlns="{NS}" all="1">{"<EndDevice/>" * (LARGEST // 13)}</EndDeviceList>',
     f'<DERStatus xmlns="{NS}"><alarmStatus>{"0" * (LARGEST - 100)}</alarmStatus></DERStatus>',
+    f'<Time xmlns="{NS}" xmlns:v="urn:v">{"<v:x/>" * (LARGEST // 6 - 20)}</Time>',
+    f'<Time xmlns="{NS}" xmlns:v="urn:v">{"<v:x><v:x/></v:x>" * (LARGEST // 17 - 20)}</Time>',
     "<!-- -->" * (LARGEST // 8),
     f"{'<?x ?>' * (LARGEST // 6 - 10)}<!DOCTYPE x>",
     "<!-" * (LARGEST // 3),
