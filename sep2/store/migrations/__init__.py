@@ -1,5 +1,7 @@
 """The one history of the tables, for every package and both databases."""
 
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -41,6 +43,7 @@ def config(core: Connection | None = None) -> Config:
     return settings
 
 
+@cache
 def scripts() -> ScriptDirectory:
     """Every step, in order."""
     return ScriptDirectory.from_config(config())
