@@ -22,7 +22,7 @@ from sep2.store.database import Database
 
 if TYPE_CHECKING:
     from envelope.verification import VerificationReport
-    from sep2.server.app import State
+    from sep2.extension import State
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sep2.errors import SepError
+
+if TYPE_CHECKING:
+    from sep2.clock import Clock
+    from sep2.settings import Settings
+    from sep2.store.database import Database
 
 GROUP = "sep2.extensions"
 log = logging.getLogger(__name__)
@@ -16,6 +21,20 @@ log = logging.getLogger(__name__)
 
 class ExtensionError(SepError):
     """A part of an extension can not be loaded."""
+
+
+class State(Protocol):
+    """What a worker may use of the server that it runs in."""
+
+    settings: "Settings"
+    db: "Database"
+    clock: "Clock"
+    reached: dict[str, int]
+    """The time up to which each worker has done what was due, by its name."""
+
+    def wake(self) -> None:
+        """Have the server look at what changed."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,18 @@ UNDER_THE_ENGINE = ("sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", 
 BESIDE = {
     "certs": {"sep2.errors"},
     "sep2.client": {"sep2.errors", "sep2.wire", "sep2.rules", "sep2.clock", "certs"},
-    "sep2.extension": {"sep2.errors"},
+    "sep2.extension": {"sep2.errors", "sep2.settings", "sep2.clock", "sep2.store"},
     "gridmodel": set(),
     "envelope": {"gridmodel", "sep2.extension", *UNDER_THE_ENGINE},
-    "envelope.demo": {"envelope", "gridmodel", "certs", "sep2.client", "sep2.extension", *UNDER_THE_ENGINE},
+    "envelope.demo": {
+        "envelope",
+        "gridmodel",
+        "certs",
+        "sep2.wire",
+        "sep2.client",
+        "sep2.extension",
+        *UNDER_THE_ENGINE,
+    },
 }
 """What stands beside the floors, and what each may import besides itself."""
 MODULES = [
