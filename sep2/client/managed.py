@@ -122,15 +122,25 @@ class Managed:
         hrefs = {link.href for link in links if link is not None}
         self._programs = {href: programs for href, programs in self._programs.items() if href in hrefs}
         self._assign(now)
-        return [Branch(href, w.DERProgramList, self._taker_of_programs(href), self) for href in sorted(hrefs)]
+        return [self._programs_at(href) for href in sorted(hrefs)]
 
-    def _taker_of_programs(self, href: str) -> Callable[[w.DERProgramList, int], list[Branch]]:
+    def _programs_at(self, href: str) -> Branch:
+        """The programs of one FunctionSetAssignments."""
+
         def take(found: w.DERProgramList, now: int) -> list[Branch]:
             self._programs[href] = [Program(program.mRID, int(program.primacy)) for program in found.DERProgram]
             self._assign(now)
             return [branch for program in found.DERProgram for branch in self._below(program)]
 
-        return take
+        def accept(told: w.DERProgramList, now: int) -> bool:
+            """Enough if no program came or went: most often a list of controls has grown."""
+            known = {program.mrid for program in self._programs.get(href, ())}
+            if told.all > len(told.DERProgram) or {program.mRID for program in told.DERProgram} != known:
+                return False
+            take(told, now)
+            return True
+
+        return Branch(href, w.DERProgramList, take, self, accept)
 
     def _assign(self, now: int) -> None:
         self.schedule.assign((program for programs in self._programs.values() for program in programs), now)

@@ -110,6 +110,8 @@ class Schedule:
         for booking in [*self._live.values()]:
             if booking.control.program not in self._programs:
                 self._close(booking, Answer.CANCELLED, now)
+        # Should the device come back, what is still in the list then is news.
+        self._over = {mrid: old for mrid, old in self._over.items() if old.control.program in self._programs}
         self._catch_up(now)
 
     def take_default(self, program: int, default: Default) -> None:
@@ -215,8 +217,7 @@ class Schedule:
     def _forget(self, program: int, listed: set[int], now: int) -> None:
         """Drop what is over for good; what is still listed stays, or it would be taken for new."""
         for mrid, booking in [*self._over.items()]:
-            of = booking.control.program
-            is_gone = of not in self._programs or (of == program and mrid not in listed)
+            is_gone = booking.control.program == program and mrid not in listed
             if is_gone and booking.own_end + VANISHING_S < now:
                 del self._over[mrid]
 

@@ -197,6 +197,24 @@ async def test_a_notification_that_is_not_all_there_is_means_look_again(utility:
     assert [path for _, path in utility.asked[before:] if "/derc" in path] == ["/derc?s=0&l=255"]
 
 
+async def test_programs_that_only_changed_their_primacy_are_not_asked_for(
+    utility: Utility, start: Start, people: People
+):
+    one_program(utility, people.lfdi("sunny"))
+    client = await start(SteppedClock(NOW), Inverter(), subscribes=True)
+    await client.advance()
+    programs = utility.resources["/derp"]
+    before = len(utility.asked)
+    await notify(client, people, told("/derp", programs))
+    await client.advance()
+    assert len(utility.asked) == before
+    second = w.DERProgram(href="/derp/2", mRID=w.HexBinary(0xB, 16), primacy=1)
+    programs.DERProgram, programs.all = [second, *programs.DERProgram], 2
+    await notify(client, people, told("/derp", w.DERProgramList(href="/derp", all=2, DERProgram=programs.DERProgram)))
+    await client.advance()
+    assert [path for _, path in utility.asked[before:]] == ["/derp?s=0&l=255"]
+
+
 async def test_what_was_asked_before_a_notification_is_not_believed_after_it(
     utility: Utility, start: Start, people: People
 ):

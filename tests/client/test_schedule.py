@@ -251,6 +251,25 @@ def test_a_program_left_takes_its_controls_and_its_default_along():
     assert answers(plan)[-1] == (1, 6, 120)
 
 
+def test_a_device_that_comes_back_to_a_program_obeys_it_again():
+    plan = schedule(HOUR)
+    plan.advance(100)
+    plan.assign([Program(OTHER, 7)], 120)
+    plan.assign([Program(P, 5)], 130)
+    take(plan, HOUR, now=130)
+    assert plan.limits(130).export_limit_w == 5000
+    assert answers(plan)[2:] == [(1, 6, 120), (1, 1, 130), (1, 2, 130)]
+
+
+def test_what_vanished_and_came_back_is_obeyed_again():
+    plan = schedule(HOUR)
+    plan.advance(100)
+    take(plan, now=120)
+    take(plan, HOUR, now=130)
+    assert plan.limits(130).export_limit_w == 5000
+    assert answers(plan)[2:] == [(1, 6, 120), (1, 1, 130), (1, 2, 130)]
+
+
 def test_a_program_raised_above_the_other_takes_over_at_once():
     plan = schedule(HOUR, LATER._replace(program=OTHER, start=110, modes={EXPORT: 9, IMPORT: 3}))
     plan.advance(115)
