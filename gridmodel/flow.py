@@ -8,18 +8,20 @@ has settled.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.arrays import Complex, Mask, Real
+from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
+from gridmodel.inverters import Inverters, Response
 from gridmodel.kernel import step
 from gridmodel.reduce import Reduced, sources
 
 BLOCK = 256  # scenarios handled together: their voltages stay in the processor's cache
 SINGLE_TOL_V = 1e-4  # where single precision hands over to double
+MOST_ITERATIONS, MOST_WITH_INVERTERS = 100, 500
 CHECK_EVERY = 10  # iterations between looks for scenarios to give up
 SLOWEST = 0.9  # over so many iterations the steps must have shrunk to this, or the scenario has no solution
 LOWEST_PU, HIGHEST_PU = 0.1, 3.0  # outside, a scenario is given up
@@ -47,15 +49,18 @@ def solve(
     s_va: Complex,
     source_v: Complex | None = None,
     *,
+    inverters: Inverters | None = None,
     tol_v: float = 1e-7,
-    max_iterations: int = 100,
+    max_iterations: int | None = None,
 ) -> Flow:
     """Voltages and currents for S scenarios of complex injections.
 
     s_va: (S, L) or (L,), VA into the network (export positive, q > 0 over-excited).
     source_v: (3,) or (S, 3), V; default the network's own.
+    inverters: answer their own voltage; their power comes on top of s_va. Takes several times as long.
     tol_v: greatest remaining error of a slot voltage, V, estimated from how fast it converges; 1e-3 and above stay in
     single precision and take a third of the time.
+    max_iterations: default 100, with inverters 500.
     """
     s = np.atleast_2d(np.ascontiguousarray(s_va, dtype=np.complex128))
     source = sources(reduced, source_v)
@@ -63,16 +68,27 @@ def solve(
         raise GridError(f"injections have shape {s.shape}; the network has {reduced.slots} slots")
     if len(source) not in (1, len(s)):
         raise GridError(f"{len(source)} source voltages for {len(s)} scenarios")
-    v, converged = np.empty(s.shape, dtype=np.complex128), np.zeros(len(s), dtype=np.bool_)
-    point = _FixedPoint(reduced, max_iterations)
+    v, i, converged = np.empty_like(s), np.empty_like(s), np.zeros(len(s), dtype=np.bool_)
+    point = _FixedPoint(reduced, max_iterations or (MOST_ITERATIONS if inverters is None else MOST_WITH_INVERTERS))
     with np.errstate(all="ignore"):
         for start in range(0, len(s), BLOCK):
             part = slice(start, start + BLOCK)
             w = (source if len(source) == 1 else source[part]) @ reduced.W.T
-            whole = np.ascontiguousarray(np.broadcast_to(w, s[part].shape))
-            v[part], converged[part] = point.settle(s[part], whole, tol_v)
-        i = np.conj(s / v)
+            own = s[part] if inverters is None else s[part].copy()
+            response = None if inverters is None else Response(inverters, reduced, own, part)
+            whole = np.ascontiguousarray(np.broadcast_to(w, own.shape))
+            v[part], converged[part] = point.settle((own, whole), tol_v, response)
+            i[part] = np.conj(own / v[part])
     return Flow(v, i, converged, point.iterations, source)
+
+
+class _State(NamedTuple):
+    """Scenarios to iterate: rows of the block, injections, no-load voltages, first voltages."""
+
+    row: Index
+    s: NDArray[Any]
+    w: NDArray[Any]
+    v: NDArray[Any]
 
 
 class _FixedPoint:
@@ -85,23 +101,32 @@ class _FixedPoint:
         self.low, self.high = LOWEST_PU * reduced.nominal_v, HIGHEST_PU * reduced.nominal_v
         self.max_iterations, self.iterations = max_iterations, 0
 
-    def settle(self, s: Complex, w: Complex, tol_v: float) -> tuple[Complex, Mask]:
-        """(n, L) voltages and (n,) whether they settled."""
-        single = w.astype(np.complex64)
+    def settle(self, given: tuple[Complex, Complex], tol_v: float, response: Response | None) -> tuple[Complex, Mask]:
+        """(n, L) voltages and (n,) whether they settled, from injections and no-load voltages.
+
+        With a response, the injections are brought to what the inverters do in the end.
+        """
+        s, w = given
+        single, everyone = w.astype(np.complex64), np.arange(len(s))
         # Single precision brings a scenario to about a millivolt at half the cost per iteration.
-        start, near = self._iterate(self.zt_single, (s.astype(np.complex64), single, single), SINGLE_TOL_V)
+        state = _State(everyone, s.astype(np.complex64), single, single)
+        start, near = self._iterate(self.zt_single, state, SINGLE_TOL_V, response)
+        if response is not None:
+            response.update(s)
         if tol_v >= SINGLE_TOL_V:
             return start.astype(np.complex128), near
         result, done = np.full(s.shape, np.nan, dtype=np.complex128), np.zeros(len(s), dtype=np.bool_)
         if near.any():
-            state = s[near], w[near], start[near].astype(np.complex128)
-            result[near], done[near] = self._iterate(self.zt, state, tol_v)
+            state = _State(everyone[near], s[near], w[near], start[near].astype(np.complex128))
+            result[near], done[near] = self._iterate(self.zt, state, tol_v, response)
+        if response is not None:
+            response.update(s)
         return result, done
 
     def _iterate(
-        self, zt: NDArray[Any], state: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], tol_v: float
+        self, zt: NDArray[Any], state: _State, tol_v: float, response: Response | None
     ) -> tuple[NDArray[Any], Mask]:
-        s, w, start = state
+        row, s, w, start = state
         result, done, at = np.full_like(start, np.nan), np.zeros(len(s), dtype=np.bool_), np.arange(len(s))
         v, i, drop, moved = start.copy(), np.conj(s / start), np.empty_like(start), np.empty(len(s))
         before, checked, settled = np.zeros(len(s)), np.full(len(s), np.inf), np.zeros(len(s), dtype=np.bool_)
@@ -110,6 +135,8 @@ class _FixedPoint:
             iteration += 1
             np.matmul(i, zt, out=drop)
             self.step(drop, w, s, v, i, moved)
+            if response is not None:
+                response.follow(row[at], s, v, i)
             settled |= _remaining(moved, before) <= tol_v
             running, before = ~settled, moved.copy()
             if iteration % CHECK_EVERY == 0:
