@@ -190,13 +190,18 @@ class Client:
         while True:
             while due := self.tree.due(self.now(), ahead_s):
                 await a_few_at_once(self._at_once, due, self._read)
+                # What we are goes out before we ask what to do: percentages of a setMaxW need it to be known.
+                await self._send()
             self.tick()
             if not self.pending:
                 break
-            full = [managed.outbox for managed in self._obedient() if managed.outbox]
-            await a_few_at_once(self._at_once, full, lambda outbox: outbox.send(self.session))
+            await self._send()
             self._look_at_new_mirrors()
         self._is_away = self._is_lost = False
+
+    async def _send(self) -> None:
+        full = [managed.outbox for managed in self._obedient() if managed.outbox]
+        await a_few_at_once(self._at_once, full, lambda outbox: outbox.send(self.session))
 
     async def _read(self, watch: Watch) -> None:
         told = watch.told

@@ -131,7 +131,7 @@ class Schedule:
         for control in controls:
             if control.mrid in self._live:
                 self._follow(self._live[control.mrid], control, now)
-            elif control.mrid not in self._over:
+            elif control.mrid not in self._over or self._says_more(control):
                 self._receive(control, now)
         for booking in [*self._live.values()]:
             if booking.control.program == program and booking.control.mrid not in listed:
@@ -175,6 +175,10 @@ class Schedule:
     def bookings(self) -> list[Booking]:
         """The controls that are not over, by their beginning."""
         return sorted(self._live.values(), key=lambda booking: booking.begins)
+
+    def _says_more(self, control: Control) -> bool:
+        """Whether a control that asked for nothing does now: servers can say percentages only of a known setMaxW."""
+        return bool(control.modes) and not self._over[control.mrid].control.modes
 
     def _receive(self, control: Control, now: int) -> None:
         if not _concerns(control.category, self._category):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sep2.client import Client, Limits, Measured, Power, Rating, Receiver, Session
+from sep2.wire import Profile
 from tests.server import conftest as server
 from tests.server.world import People, World
 
@@ -46,10 +47,17 @@ async def connecting(world: World) -> AsyncIterator[Connect]:
     """Starts clients of a world's server: `await connect("sunny", devices, subscribes=True)`."""
     async with AsyncExitStack() as stack:
 
-        async def start(name: str, devices: dict[str, Inverter], *, subscribes: bool = False, **more: Any) -> Client:
+        async def start(
+            name: str,
+            devices: dict[str, Inverter],
+            *,
+            subscribes: bool = False,
+            profile: Profile = Profile.CSIP_AUS_1_2,
+            **more: Any,
+        ) -> Client:
             files, trust = world.people.files(name), world.people.pki.trust()
             receiver = Receiver(files, trust) if subscribes else None
-            to = session(world.people, name, world.port)
+            to = session(world.people, name, world.port, profile=profile)
             made = Client(to, world.clock, devices.get, receiver=receiver, jitter=0.0, **more)
             return await stack.enter_async_context(made)
 

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 
 from sep2 import wire as w
-from sep2.client import NO_LIMITS, Client, Unreachable
+from sep2.client import NO_LIMITS, Client, Rating, Unreachable
 from sep2.clock import SteppedClock
 from sep2.operations import rates
 from sep2.operations.controls import NewControl, cancel_control, issue_controls
@@ -181,6 +181,17 @@ async def test_a_default_and_a_new_group_are_told(world: World, connect: Connect
     # Not for a moment without a limit, though the old one goes before the new one has been read.
     assert two.exports[-2:] == [two.exports[-2], (NOW + 50, 800)]
     assert two.exports[-2][1] == 1500
+
+
+async def test_a_us_client_is_limited_in_percent_of_what_it_said_of_itself(world: World, connect: Connect):
+    roof = Inverter(Rating(max_w=8000))
+    async with world.state.db.write() as c:
+        await c.run(update(t.client).where(t.client.c.name == "roof").values(profile="csip"))
+    control = await issue(world, "NMI4", NewControl(start=NOW, duration=600, limits=Limits(export_w=2000)))
+    client = await connect("roof", {world.ids.lfdis["roof"]: roof}, profile=w.Profile.CSIP)
+    await client.advance()
+    assert [(at, limits.gen_limit_w, limits.export_limit_w) for at, limits in roof.told] == [(NOW, 2000, None)]
+    assert await answers(world) == [(control, 1, 0), (control, 2, 0)]
 
 
 async def test_devices_come_and_go(world: World, connect: Connect):

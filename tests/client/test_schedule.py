@@ -251,6 +251,12 @@ def test_a_program_left_takes_its_controls_and_its_default_along():
     assert answers(plan)[-1] == (1, 6, 120)
 
 
+def test_a_control_that_first_asked_for_nothing_is_obeyed_once_it_asks_for_something():
+    plan = schedule(HOUR._replace(modes={}))
+    take(plan, HOUR, now=20)
+    assert played(plan) == [(1, 253, 10), (1, 1, 20), (1, 2, 100), (1, 3, 200)]
+
+
 def test_a_device_that_comes_back_to_a_program_obeys_it_again():
     plan = schedule(HOUR)
     plan.advance(100)
