@@ -59,14 +59,14 @@ class Home:
 
     def __init__(self, homes: Homes, connection: int) -> None:
         self._homes, self._connection = homes, connection
+        size_w, charge_w = float(homes.day.pv_size_w[connection]), float(homes.day.charging_w[:, connection].max())
+        kind = w.DERType.PHOTOVOLTAIC if size_w else w.DERType.EVSE
+        self._rating = Rating(max_w=size_w, max_charge_w=charge_w or None, kind=kind, has_der_meter=False)
 
     @property
     def rating(self) -> Rating:
         """What is installed."""
-        day, at = self._homes.day, self._connection
-        charge_w = float(day.charging_w[:, at].max())
-        kind = w.DERType.PHOTOVOLTAIC if day.pv_size_w[at] else w.DERType.EVSE
-        return Rating(max_w=float(day.pv_size_w[at]), max_charge_w=charge_w or None, kind=kind)
+        return self._rating
 
     def apply(self, limits: told.Limits, now: int) -> None:
         """Obey from now on."""
@@ -79,7 +79,5 @@ class Home:
         steps = self._homes.since_asked(self._connection)
         if not steps:
             return Measured()
-        at = self._connection
-        site = np.mean([step.s_va[at] for step in steps])
-        der = np.mean([step.pv_w[at] - step.charge_w[at] for step in steps])
-        return Measured(site=Power(-float(site.real), -float(site.imag)), der=Power(float(der)))
+        mean = complex(np.mean([step.s_va[self._connection] for step in steps]))
+        return Measured(site=Power(-mean.real, -mean.imag))

@@ -1,0 +1,91 @@
+"""`sep2 demo`: a feeder's day, from envelopes to devices that keep them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from envelope.demo import conductor, picture, report, study
+from envelope.demo.conductor import Played, Wanted
+from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
+from envelope.demo.street import Street, street
+from envelope.demo.study import Run
+from envelope.demo.view import View
+
+app = typer.Typer(rich_markup_mode="rich")
+PICTURE, CLIENTS_LOG = "day.png", "clients.log"
+
+
+def _step(text: str | None) -> int | None:
+    """The step of the day at a time of the clock, HH:MM."""
+    if text is None:
+        return None
+    try:
+        hours, minutes = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time of the day; write HH:MM") from None
+    return ((hours - FIRST_HOUR) * 3600 + minutes * 60) // STEP_S % STEPS
+
+
+@app.command()
+def demo(
+    *,
+    feeder: Annotated[
+        Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another number is another street and another day.")] = 7,
+    disobey: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that do as they like.")] = 0.0,
+    silent: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that go silent at noon.")] = 0.0,
+    kill_at: Annotated[
+        str | None, typer.Option(metavar="HH:MM", help="Kill the server at that time of the day and start it again.")
+    ] = None,
+    speed: Annotated[float, typer.Option(min=0, help="Seconds of the day per second, at most; 0: no ceiling.")] = 0.0,
+    folder: Annotated[Path, typer.Option("--dir", help="The server's folder; made anew each time.")] = Path(
+        "sep2-demo"
+    ),
+    once: Annotated[bool, typer.Option("--once", help="Without the live view.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object, on the last line.")] = False,
+) -> None:
+    """Play a feeder's day through a real server and real clients, and compare it with other ways to run the feeder.
+
+    [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
+
+    [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; who does not obey is named
+    """
+    began = time.monotonic()
+    console = Console(stderr=as_json)
+    # What clients have to say of a server that was away belongs in a file, not across the live view.
+    logging.basicConfig(handlers=[logging.FileHandler(folder / CLIENTS_LOG, delay=True)], level=logging.WARNING)
+    wanted = Wanted(folder, feeder, seed, disobey, silent, _step(kill_at), speed)
+    place = street(feeder, seed)
+    played = _played(place, wanted, None if once else console)
+    runs = study.four_runs(place.reduced, place.day, played.homes.played())
+    console.print(study.table(runs))
+    for sentence in report.sentences(place, played, runs):
+        console.print(sentence)
+    console.print(f"Picture: {_draw(folder, place, played, runs)}")
+    if as_json:
+        typer.echo(json.dumps(report.as_json(place, played, runs, time.monotonic() - began)))
+    if not report.is_right(played, runs):
+        raise typer.Exit(1)
+
+
+def _played(place: Street, wanted: Wanted, console: Console | None) -> Played:
+    """The day, shown while it is played where there is somewhere to show it."""
+    if console is None:
+        return asyncio.run(conductor.play(place, wanted, lambda moment: None))
+    with View(place, console) as view:
+        return asyncio.run(conductor.play(place, wanted, view.show))
+
+
+def _draw(folder: Path, place: Street, played: Played, runs: dict[str, Run]) -> Path:
+    import_w, export_w = played.homes.limits()
+    title = f"{place.feeder.name}: one day, {int(place.day.flexible.sum())} connections with envelopes"
+    return picture.draw(folder / PICTURE, picture.Shown(title, place.day, runs, import_w, export_w))

@@ -1,0 +1,113 @@
+"""The utility of the demonstration: a server's folder, its process, and the operator who set both up."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from envelope import plan
+from envelope.demo.operator import Operator, Process
+from envelope.problem import Problem
+from sep2.errors import SepError
+from sep2.settings import FILE, Settings, read
+
+HOST = "127.0.0.1"
+MARKER = "demo.json"
+"""Lies in every folder that the demonstration made, and so may make anew."""
+SETTINGS = """\
+
+# Below: the demonstration's own.
+post_rate = 1800
+
+[utility.poll_rates]
+DERList = 3600
+MirrorUsagePointList = 1800
+Registration = 86400
+"""
+"""Readings come every half-hour and status every hour, not every five minutes: a day plays in about a minute."""
+
+
+class NotOurs(SepError):
+    """That folder was not made by the demonstration."""
+
+
+class InitFailed(SepError):
+    """`sep2 init` failed."""
+
+
+class Utility:
+    """A server that runs in a process of its own, and the operator's line to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings: Settings = read(folder)
+        self.operator = Operator(self.settings)
+        self._process = Process(command("serve", str(folder)), folder / "server.log")
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self._process.stop)
+        await self._stack.enter_async_context(self.operator)
+        await self._process.start()
+        await self.operator.is_up()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def kill_and_restart(self) -> None:
+        """A power cut, and the server's return on the same database."""
+        await self._process.kill()
+        await self._process.start()
+        await self.operator.is_up()
+
+
+def command(*words: str) -> list[str]:
+    """A `sep2` command of this very installation."""
+    return [sys.executable, "-c", "from sep2.cli import main; main()", *words]
+
+
+async def made(folder: Path, feeder: str, problem: Problem) -> Utility:
+    """A fresh folder by `sep2 init`, on free ports and a paced clock, with the plan its engine works from."""
+    await asyncio.to_thread(_clear, folder)
+    port, operator_port = _free_ports(2)
+    ports = "--port", str(port), "--operator-port", str(operator_port)
+    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced")
+    init = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await init.communicate()
+    if init.returncode != 0:
+        raise InitFailed(said.decode().strip())
+    await asyncio.to_thread(_complete, folder, feeder, problem)
+    return Utility(folder)
+
+
+def _complete(folder: Path, feeder: str, problem: Problem) -> None:
+    with (folder / FILE).open("a", encoding="utf-8") as settings:
+        settings.write(SETTINGS)
+    plan.save(folder / plan.FILE, feeder, problem)
+    (folder / MARKER).write_text("{}\n", encoding="utf-8")
+
+
+def _clear(folder: Path) -> None:
+    """Make room for a fresh folder; only what the demonstration itself has made is removed."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / MARKER).exists():
+        raise NotOurs(f"{folder} is not empty; choose another with --dir")
+    shutil.rmtree(folder)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
+    found = [socket.create_server((HOST, 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in found]
+    for each in found:
+        each.close()
+    return ports
