@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
 from gridmodel.inverters import Inverters, Response
-from gridmodel.kernel import step
+from gridmodel.kernel import inject, step
 from gridmodel.reduce import Reduced, sources
 
-BLOCK = 256  # scenarios handled together: their voltages stay in the processor's cache
+BLOCK = 128  # scenarios handled together: their voltages stay in the processor's cache
 SINGLE_TOL_V = 1e-4  # where single precision hands over to double
 MOST_ITERATIONS, MOST_WITH_INVERTERS = 100, 500
 CHECK_EVERY = 10  # iterations between looks for scenarios to give up
@@ -78,7 +78,7 @@ def solve(
             response = None if inverters is None else Response(inverters, reduced, own, part)
             whole = np.ascontiguousarray(np.broadcast_to(w, own.shape))
             v[part], converged[part] = point.settle((own, whole), tol_v, response)
-            i[part] = np.conj(own / v[part])
+            point.inject(own, v[part], i[part])
     return Flow(v, i, converged, point.iterations, source)
 
 
@@ -96,7 +96,7 @@ class _FixedPoint:
 
     def __init__(self, reduced: Reduced, max_iterations: int) -> None:
         self.zt = np.ascontiguousarray(reduced.Z.T)
-        self.step = step()
+        self.step, self.inject = step(), inject()
         self.zt_single = self.zt.astype(np.complex64)
         self.low, self.high = LOWEST_PU * reduced.nominal_v, HIGHEST_PU * reduced.nominal_v
         self.max_iterations, self.iterations = max_iterations, 0
@@ -128,7 +128,8 @@ class _FixedPoint:
     ) -> tuple[NDArray[Any], Mask]:
         row, s, w, start = state
         result, done, at = np.full_like(start, np.nan), np.zeros(len(s), dtype=np.bool_), np.arange(len(s))
-        v, i, drop, moved = start.copy(), np.conj(s / start), np.empty_like(start), np.empty(len(s))
+        v, i, drop, moved = start.copy(), np.empty_like(start), np.empty_like(start), np.empty(len(s))
+        self.inject(s, v, i)
         before, checked, settled = np.zeros(len(s)), np.full(len(s), np.inf), np.zeros(len(s), dtype=np.bool_)
         iteration = 0
         while len(at) and iteration < self.max_iterations:
@@ -142,8 +143,8 @@ class _FixedPoint:
             if iteration % CHECK_EVERY == 0:
                 running &= (moved < SLOWEST * checked) & self._plausible(v)
                 checked = before
-            # Shrinking copies the batch: worth it once a quarter has left. The settled ones that stay only get better.
-            if 4 * np.count_nonzero(running) <= 3 * len(running):
+            # Shrinking copies the batch: worth it once half have left. The settled ones that stay only get better.
+            if 2 * np.count_nonzero(running) <= len(running):
                 result[at[settled]], done[at[settled]] = v[settled], True
                 at, s, w, v, i = at[running], s[running], w[running], v[running], i[running]
                 before, checked, settled = before[running], checked[running], settled[running]

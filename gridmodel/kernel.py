@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Inject = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], None]
 Step = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], None]
 
 # Reordering sums is allowed; NaN and infinity keep their meaning, for a diverging scenario must be seen.
@@ -38,10 +39,31 @@ def _step(  # noqa: PLR0917  a compiled function takes no keyword arguments
         moved[row] = np.sqrt(farthest) if total < np.inf else np.inf
 
 
+def _inject(s: NDArray[Any], v: NDArray[Any], i: NDArray[Any]) -> None:
+    """i = conj(s / v); all (n, L)."""
+    for row in range(v.shape[0]):
+        for slot in range(v.shape[1]):
+            p, q, new = s[row, slot].real, s[row, slot].imag, v[row, slot]
+            scale = 1.0 / (new.real * new.real + new.imag * new.imag)
+            i[row, slot] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
+
+
 @cache
 def step() -> Step:
-    """The compiled step; the machine code is kept beside this file for the next process."""
+    """`_step`, compiled."""
+    found: Step = _compiled(_step)
+    return found
+
+
+@cache
+def inject() -> Inject:
+    """`_inject`, compiled."""
+    found: Inject = _compiled(_inject)
+    return found
+
+
+def _compiled(function: Callable[..., None]) -> Any:
+    """Machine code, kept beside this file for the next process."""
     import numba
 
-    compiled: Step = numba.njit(cache=True, fastmath=FAST_MATH, error_model="numpy", nogil=True)(_step)
-    return compiled
+    return numba.njit(cache=True, fastmath=FAST_MATH, error_model="numpy", nogil=True)(function)

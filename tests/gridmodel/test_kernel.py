@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gridmodel.kernel import step
+from gridmodel.kernel import inject, step
 
 DTYPES = [np.complex64, np.complex128]
 
@@ -36,3 +36,10 @@ def test_what_is_not_finite_never_counts_as_settled(dtype, value, slot):
     step()(drop, w, s, v, i, moved)
     assert moved[2] == np.inf
     assert np.isfinite(np.delete(moved, 2)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_currents_of_powers(dtype):
+    _, _, s, v, i, _ = run(dtype)
+    inject()(s, v, i)
+    np.testing.assert_allclose(i, np.conj(s / v), rtol=1e-5 if dtype is np.complex64 else 1e-12)
