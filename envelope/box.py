@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocate import Packing
-from envelope.rows import Rows
-from envelope.watched import Watched
+from envelope.allocate import Packing, takes_part
+from envelope.limits import OperatingLimits
+from envelope.rows import Rows, Wanted, linearised
+from envelope.watched import Sensitivity, Values, Watched
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -31,6 +32,8 @@ COVERED, COVERED_IN_AUDIT = 0.85, 0.9995
 """a corner speaks for a row when it reaches this part of the row's own worst linear rise"""
 FIRST_ERROR = 1.5
 """prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
+RELINEARISED = (1,)
+"""rounds in which slopes are taken anew, at the corners of the box found so far"""
 SETTLED = 0.3
 """a step may settle when no corner exceeds its aim by more than this part of the margin"""
 EXACT, EXACT_ROUNDS = 10.0, 5
@@ -41,6 +44,7 @@ EXACT, EXACT_ROUNDS = 10.0, 5
 class Base:
     """What stands before anything is allocated, per step."""
 
+    feeder: Watched
     p_w: Array
     """(T, C) net injection with nothing flexible running"""
     q_var: Array
@@ -119,31 +123,77 @@ class Case(NamedTuple):
     down: bool
 
 
-def fit(feeder: Watched, rows: Rows, base: Base, *, limits: tuple[Array, Array], allocate: Allocate) -> Fit:
+def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], allocate: Allocate) -> Fit:
     """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
 
-    limits: (T, R) hard limits and aims, one per row.
+    rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.
     """
-    p, q = feeder.spread(base.p_w), feeder.spread(base.q_var)
-    at_rest = rows.value(feeder.values(p, q, base.source_v))
-    ceiling = (base.hi_w + base.room_up_w - base.p_w) @ rows.plus.T + (
-        base.p_w - base.lo_w + base.room_down_w
-    ) @ rows.minus.T
-    relevant = np.any(at_rest + LARGEST_GAIN * ceiling > limits[1], axis=0)
+    at_rest = rows.value(rest)
+    top, bottom = base.hi_w + base.room_up_w - base.p_w, base.p_w - base.lo_w + base.room_down_w
+    can_bind = np.any(at_rest + LARGEST_GAIN * (top @ rows.plus.T + bottom @ rows.minus.T) > limits[1], axis=0)
+    steps, count = len(at_rest), int(can_bind.sum())
     state = Fit(
-        feeder, base, rows.keep(relevant), limits[0][:, relevant], limits[1][:, relevant], at_rest[:, relevant],
-        np.ones((len(p), int(relevant.sum()))), base.lo_w, base.hi_w,
-        np.zeros((len(p), int(relevant.sum())), dtype=bool), solves=len(p), error=np.full(len(p), FIRST_ERROR),
-        worst_error=np.full(len(p), FIRST_ERROR), measured=np.zeros((len(p), int(relevant.sum())), dtype=bool),
+        base.feeder, base, rows.keep(can_bind), limits[0][:, can_bind], limits[1][:, can_bind], at_rest[:, can_bind],
+        np.ones((steps, count)), base.lo_w, base.hi_w, breached=np.zeros((steps, count), dtype=bool),
+        solves=steps, error=np.full(steps, FIRST_ERROR), worst_error=np.full(steps, FIRST_ERROR),
+        measured=np.zeros((steps, count), dtype=bool),
     )  # fmt: skip
-    todo = np.arange(len(p))
-    while len(todo) and state.rounds < MAX_ROUNDS and state.rows.count:
+    if not count:
+        state.hi_w, state.lo_w = base.hi_w + base.room_up_w, base.lo_w - base.room_down_w
+        return state
+    todo = np.arange(steps)
+    while len(todo) and state.rounds < MAX_ROUNDS:
         state.rounds += 1
         _allocate(state, allocate, todo)
+        if state.rounds in RELINEARISED:
+            state.rows = at_corners(state.rows, base, state.lo_w, state.hi_w)
+            state.gain[todo], state.measured[todo] = 1.0, False
+            _allocate(state, allocate, todo)
         todo = _measure(state, todo)
-    if len(todo) and state.rows.count:
+    if len(todo):
         _shrink(state, todo)
     return state
+
+
+def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
+    """Rows with their slopes at the corner of a box that strains their family most, at the horizon's mean.
+
+    At a corner a current's size is known, and so is which way everyone else's voltage moves it.
+    """
+    feeder = base.feeder
+    up, down = (hi - base.p_w).mean(axis=0), (base.p_w - lo).mean(axis=0)
+    strain = (rows.plus @ up + rows.minus @ down) / rows.scale(feeder)
+    p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
+    source, of = base.source_v.mean(axis=0), feeder.slot_connection
+    groups = []
+    families = rows.family(feeder)
+    for family in np.unique(families):
+        which = np.flatnonzero(families == family)
+        k = rows.corner[which[strain[which].argmax()]]
+        away = rows.corners.up[k] * up[of] - rows.corners.down[k] * down[of]
+        state = p + away, q - base.tan_phi * np.maximum(away, 0.0), source
+        below = feeder.sensitivity(*state)
+        above = feeder.sensitivity(*state, tan_phi=base.tan_phi) if base.tan_phi else below
+        groups.append((which, above, below))
+    return linearised(rows, feeder, groups)
+
+
+def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits: OperatingLimits) -> Wanted:
+    """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
+    feeder, steps = base.feeder, len(base.p_w)
+    part = np.where(feeder.one_of, 1.0, feeder.slot_share)
+    top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
+    bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
+    (up, down), gain = at, LARGEST_GAIN
+    rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
+    falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
+    flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
+    permitted = limits.permitted_a(steps, feeder.reduced.rating_a, margin=1.0)
+    return Wanted(
+        np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
+        np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),
+        np.any(np.abs(rest.i_a) + gain * flows > permitted, axis=0),
+    )
 
 
 def _allocate(state: Fit, allocate: Allocate, todo: Index) -> None:
@@ -152,9 +202,13 @@ def _allocate(state: Fit, allocate: Allocate, todo: Index) -> None:
     granted = state.rise(base.lo_w[todo], base.hi_w[todo], todo)
     b = (state.aim[todo] - state.at_rest[todo]) / state.gain[todo] - granted
     state.breached[todo] = (b <= 0.0) | state.base_breached[todo]
+    used = np.concatenate([state.rows.plus, state.rows.minus], axis=1)
+    main = used * takes_part(used)
+    # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
+    grown = np.concatenate([state.hi_w[todo] - base.hi_w[todo], base.lo_w[todo] - state.lo_w[todo]], axis=1)
     packing = Packing(
-        np.concatenate([state.rows.plus, state.rows.minus], axis=1),
-        np.where(state.breached[todo], -1.0, b),
+        main,
+        np.where(state.breached[todo], -1.0, np.maximum(b - grown @ (used - main).T, 1e-6 * b)),
         np.concatenate([base.room_up_w[todo], base.room_down_w[todo]], axis=1),
         np.concatenate([base.reference_up_w[todo], base.reference_down_w[todo]], axis=1),
     )

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope import allocate, coincident, rows
+from envelope import allocate, box, coincident, rows
 from envelope.binding import bind
-from envelope.box import Base, Case, fit
+from envelope.box import Base, Case
 from envelope.problem import Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import Binding, EnvelopeSchedule, floored, raised
-from envelope.watched import Watched
+from envelope.watched import Sensitivity, Values, Watched
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -39,11 +39,8 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     """
     began = time.perf_counter()
     feeder = Watched.of(problem.reduced)
-    base = granted(problem)
-    if problem.guarantee is Guarantee.COINCIDENT:
-        cases = coincident.cases(feeder, base, problem)
-    else:
-        cases = _cases(feeder, base, problem)
+    base = granted(problem, feeder)
+    cases = coincident.cases(base, problem) if problem.guarantee is Guarantee.COINCIDENT else _cases(base, problem)
     exports = _side(problem, [case for case in cases if case.up], "export")
     imports = _side(problem, [case for case in cases if case.down], "import")
     found = _schedule(problem, feeder, cases, (imports, exports))
@@ -51,7 +48,7 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     return found
 
 
-def granted(problem: Problem) -> Base:
+def granted(problem: Problem, feeder: Watched) -> Base:
     """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
     least_export, least_import = _least(problem, "export"), _least(problem, "import")
     reach_export, reach_import = problem.reach_export_w, problem.reach_import_w
@@ -63,6 +60,7 @@ def granted(problem: Problem) -> Base:
     network = problem.reduced.network
     source = network.source.v if problem.source_v is None else problem.source_v
     return Base(
+        feeder,
         p, -problem.base_load_var, bottom, top, room_down, room_up,
         _reference(problem, "import", room_down), _reference(problem, "export", room_up),
         np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.export_tan_phi,
@@ -100,13 +98,15 @@ def _reference(problem: Problem, direction: str, room: Array) -> Array:
     return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
 
 
-def _cases(feeder: Watched, base: Base, problem: Problem) -> list[Case]:
+def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
-    built = reference_rows(feeder, base)
+    at, rest = sensitivities(base), at_rest(base)
+    wanted = box.wanted(base, at, rest, problem.limits)
+    built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     extra = _aggregate_margin(problem, built)
-    limits = built.limit(feeder, problem.limits, problem.steps, margin=0.0) - extra
-    aims = built.limit(feeder, problem.limits, problem.steps, margin=1.0) - extra
-    run = partial(fit, feeder, built, limits=(limits, aims), allocate=_rule(problem))
+    limits = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0) - extra
+    aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0) - extra
+    run = partial(box.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
     if problem.guarantee is Guarantee.TWO_SIDED:
         return [Case(run(base=base), up=True, down=True)]
     nothing = np.zeros_like(base.p_w)
@@ -121,13 +121,18 @@ def _rule(problem: Problem) -> allocate.Rule:
     return allocate.RULES[problem.allocation]
 
 
-def reference_rows(feeder: Watched, base: Base) -> rows.Rows:
-    """Rows at the horizon's mean state; what differs from step to step is measured as gain."""
+def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
+    """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
+    feeder = base.feeder
     p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
     source = base.source_v.mean(axis=0)
     down = feeder.sensitivity(p, q, source)
-    up = feeder.sensitivity(p, q, source, tan_phi=base.tan_phi) if base.tan_phi else down
-    return rows.build(feeder, up, down)
+    return feeder.sensitivity(p, q, source, tan_phi=base.tan_phi) if base.tan_phi else down, down
+
+
+def at_rest(base: Base) -> Values:
+    """The power flow with nothing flexible running."""
+    return base.feeder.values(base.feeder.spread(base.p_w), base.feeder.spread(base.q_var), base.source_v)
 
 
 def _aggregate_margin(problem: Problem, built: rows.Rows) -> Array:

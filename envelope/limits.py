@@ -59,7 +59,7 @@ class OperatingLimits:
     v_max_v: float = 253.0
     rating_factor: float | Array = 1.0
     """scalar, (T,) or (T, B): permitted current over the rating in the network, per step (seasonal, thermal model)"""
-    margin_v: float = 0.03
+    margin_v: float = 0.05
     margin_current: float = 0.002
     """fraction of the rating"""
     source: str = "as-61000.3.100"
@@ -71,6 +71,14 @@ class OperatingLimits:
             raise ValueError("rating_factor must be positive and finite")
         if self.margin_v <= 0.0 or not 0.0 < self.margin_current < 0.5:
             raise ValueError("margin_v must be positive and margin_current inside 0..0.5")
+
+    def permitted_a(self, steps: int, rating_a: Array, *, margin: float) -> Array:
+        """(T, B) permitted currents, less `margin` times the declared margin."""
+        factor = np.asarray(self.rating_factor, dtype=float)
+        table = factor[:, None] if factor.ndim == 1 else factor
+        return np.asarray(
+            np.broadcast_to(table, (steps, len(rating_a))) * rating_a * (1.0 - margin * self.margin_current)
+        )
 
     @classmethod
     def of(cls, name: str, *, nominal_v: float | None = None) -> "OperatingLimits":

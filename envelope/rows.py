@@ -6,7 +6,8 @@ points to, so that it becomes `plus . up + minus . down <= b` with coefficients 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,12 @@ from envelope.watched import Sensitivity, Values, Watched
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
-FACETS = 8
+FACETS, FINE_FACETS = 8, 16
+"""directions per watched current: enough to know who strains it, and enough to find its worst corner"""
+SECTOR = np.tan(np.pi / 6.0)
+"""a current counts in full for the facets within 30 degrees of it"""
 NEGLIGIBLE = 1e-4
 """coefficients below this part of the largest in their row are left to the AC check"""
 KINDS = ("over-voltage", "under-voltage", "overload")
@@ -44,6 +49,8 @@ class Rows:
     """(R,) watched voltage or watched current"""
     facet: Complex
     """(R,) unit direction of a current row, 1 for voltages"""
+    exports: Mask
+    """(R,) whether a current row points the way in which export pushes it; True for voltages"""
     slope: Array
     """(R, L) exact derivative of the row's value by slot injection above the base load, V or A per W"""
     slope_down: Array | None
@@ -55,6 +62,18 @@ class Rows:
     corner: Index
     """(R,) the row's worst corner"""
     corners: Corners
+
+    def family(self, feeder: Watched) -> Index:
+        """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
+        reduced = feeder.reduced
+        names = sorted({*reduced.network.terminal_phase, *reduced.current_phase})
+        of_node = np.array(
+            [names.index(reduced.network.terminal_phase[t]) for t in reduced.node_terminal], dtype=np.intp
+        )
+        of_current = np.array([names.index(phase) for phase in reduced.current_phase], dtype=np.intp)
+        load = self.kind == 2
+        phase = np.where(load, of_current[np.where(load, self.element, 0)], of_node[np.where(load, 0, self.element)])
+        return np.asarray((self.kind * 2 + self.exports) * len(names) + phase)
 
     @property
     def count(self) -> int:
@@ -80,14 +99,23 @@ class Rows:
             return np.asarray(away @ self.slope.T)
         return np.asarray(np.maximum(away, 0.0) @ self.slope.T + np.minimum(away, 0.0) @ self.slope_down.T)
 
+    def keep(self, wanted: Mask) -> Rows:
+        """Only these rows."""
+        used, corner = np.unique(self.corner[wanted], return_inverse=True)
+        names = ("kind", "element", "facet", "exports", "slope", "plus", "minus")
+        kept = {name: getattr(self, name)[wanted] for name in names}
+        down = None if self.slope_down is None else self.slope_down[wanted]
+        corners = Corners(self.corners.up[used], self.corners.down[used])
+        return replace(self, **kept, slope_down=down, corner=corner.astype(np.intp), corners=corners)
+
     def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Array:
         """(T, R) right-hand sides, less `margin` times the declared margins."""
-        rating = feeder.reduced.rating_a * _per_step(limits.rating_factor, steps, len(feeder.reduced.rating_a))
+        permitted = limits.permitted_a(steps, feeder.reduced.rating_a, margin=margin)
         out = np.empty((steps, self.count))
         out[:, self.kind == 0] = limits.v_max_v - margin * limits.margin_v
         out[:, self.kind == 1] = -(limits.v_min_v + margin * limits.margin_v)
         load = self.kind == 2
-        out[:, load] = rating[:, self.element[load]] * (1.0 - margin * limits.margin_current)
+        out[:, load] = permitted[:, self.element[load]]
         return out
 
     def scale(self, feeder: Watched) -> Array:
@@ -97,60 +125,85 @@ class Rows:
         out[load] = 0.01 * feeder.reduced.rating_a[self.element[load]]
         return out
 
-    def keep(self, rows: NDArray[np.bool_]) -> Rows:
-        """Only these rows."""
-        used, corner = np.unique(self.corner[rows], return_inverse=True)
-        return Rows(
-            self.kind[rows],
-            self.element[rows],
-            self.facet[rows],
-            self.slope[rows],
-            None if self.slope_down is None else self.slope_down[rows],
-            self.plus[rows],
-            self.minus[rows],
-            corner=corner.astype(np.intp),
-            corners=Corners(self.corners.up[used], self.corners.down[used]),
-        )
-
-
-def _per_step(factor: float | Array, steps: int, branches: int) -> Array:
-    """(T, B) of a scalar, a series or a table."""
-    given = np.asarray(factor, dtype=float)
-    return np.broadcast_to(given[:, None] if given.ndim == 1 else given, (steps, branches))
-
 
 def _facet_value(current: Complex, facet: Complex) -> Array:
     """(S, F) magnitude where the current points roughly along the facet, its projection elsewhere."""
     turned = current * np.conj(facet)
-    inside = np.abs(turned.imag) <= np.tan(2.0 * np.pi / FACETS) * 1.0001 * turned.real
+    inside = np.abs(turned.imag) <= SECTOR * turned.real
     return np.asarray(np.where(inside, np.abs(turned), turned.real))
 
 
-def build(feeder: Watched, up: Sensitivity, down: Sensitivity) -> Rows:
-    """All rows of a feeder: over- and under-voltage at each watched voltage, eight facets per watched current.
+class Wanted(NamedTuple):
+    """Which limits get rows."""
+
+    over: Mask
+    under: Mask
+    """(N,)"""
+    load: Mask
+    """(B,)"""
+
+
+def everything(feeder: Watched) -> Wanted:
+    """All limits."""
+    voltages = np.ones(len(feeder.reduced.Zn), dtype=bool)
+    return Wanted(voltages, voltages, np.ones(len(feeder.reduced.H), dtype=bool))
+
+
+def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted, facets: int = FACETS) -> Rows:
+    """Over- and under-voltage at each wanted voltage, and `facets` directions per wanted current.
 
     up, down: derivatives for injection that rises above the base load and for injection that falls below it.
     """
-    count_v, count_i = up.dv.shape[0], up.di.shape[0]
-    turn = np.exp(2j * np.pi * np.arange(FACETS) / FACETS)
-    facet = (_export_direction(up.di)[:, None] * turn).ravel()
-    branch = np.repeat(np.arange(count_i), FACETS)
-    rise, fall = (np.concatenate([at.dv, -at.dv, (np.conj(facet)[:, None] * at.di[branch]).real]) for at in (up, down))
+    over, under, load = (np.flatnonzero(mask) for mask in wanted)
+    turn = np.exp(2j * np.pi * np.arange(facets) / facets)
+    facet = (_export_direction(up.di[load])[:, None] * turn).ravel()
+    empty = np.zeros((0, 0))
+    bare = Rows(
+        kind=np.repeat([0, 1, 2], [len(over), len(under), len(facet)]).astype(np.intp),
+        element=np.concatenate([over, under, np.repeat(load, facets)]).astype(np.intp),
+        facet=np.concatenate([np.ones(len(over) + len(under)), facet]).astype(np.complex128),
+        exports=np.concatenate([np.ones(len(over) + len(under)), np.tile(turn.real >= -1e-9, len(load))]).astype(bool),
+        slope=empty,
+        slope_down=None,
+        plus=empty,
+        minus=empty,
+        corner=np.zeros(0, dtype=np.intp),
+        corners=Corners(empty, empty),
+    )
+    return linearised(bare, feeder, [(np.arange(bare.count), up, down)])
+
+
+def linearised(rows: Rows, feeder: Watched, groups: Sequence[tuple[Index, Sensitivity, Sensitivity]]) -> Rows:
+    """The same rows with new slopes: each group of them at a state of its own."""
+    shape = (rows.count, feeder.reduced.slots)
+    rise, fall = np.zeros(shape), np.zeros(shape)
+    for which, up, down in groups:
+        for into, at in ((rise, up), (fall, down)):
+            into[which] = _slopes(rows, which, at)
     plus, minus, corners = _split(feeder, rise, fall)
     unique, corner = np.unique(_bits(corners), axis=0, return_inverse=True)
     first = np.zeros(len(unique), dtype=np.intp)
     first[corner.ravel()] = np.arange(len(rise))
-    return Rows(
-        kind=np.repeat([0, 1, 2], [count_v, count_v, len(branch)]).astype(np.intp),
-        element=np.concatenate([np.arange(count_v), np.arange(count_v), branch]).astype(np.intp),
-        facet=np.concatenate([np.ones(2 * count_v), facet]).astype(np.complex128),
+    return replace(
+        rows,
         slope=rise,
-        slope_down=None if up is down else fall,
+        slope_down=None if all(up is down for _, up, down in groups) else fall,
         plus=plus,
         minus=minus,
         corner=corner.ravel().astype(np.intp),
         corners=Corners(corners.up[first], corners.down[first]),
     )
+
+
+def _slopes(rows: Rows, which: Index, at: Sensitivity) -> Array:
+    """(W, L) derivatives of some rows."""
+    kind, element = rows.kind[which], rows.element[which]
+    out = np.empty((len(which), at.dv.shape[1]))
+    out[kind == 0] = at.dv[element[kind == 0]]
+    out[kind == 1] = -at.dv[element[kind == 1]]
+    load = kind == 2
+    out[load] = (np.conj(rows.facet[which][load])[:, None] * at.di[element[load]]).real
+    return out
 
 
 def _bits(corners: Corners) -> NDArray[np.uint8]:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.engine import granted, reference_rows
+from envelope.box import at_corners
+from envelope.engine import at_rest, granted, sensitivities
 from envelope.problem import Guarantee, Problem
-from envelope.rows import Rows
+from envelope.rows import FACETS, Rows, build, everything
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.solvers import Solver, solver_of
 from envelope.watched import Values, Watched
@@ -153,32 +154,26 @@ class Trial:
     def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
         self.watched = Watched.of(problem.reduced)
-        self.base = granted(problem)
+        self.base = granted(problem, self.watched)
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = self._ratings()
+        self.rating = problem.limits.permitted_a(problem.steps, self.watched.reduced.rating_a, margin=0.0)
         self.worst = _Worst(problem.steps, problem.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, Index, Array]] = []
         self.sample: list[tuple[str, Index, Array]] = []
-        rest = self.watched.values(
-            self.watched.spread(self.base.p_w), self.watched.spread(self.base.q_var), self.base.source_v
-        )
+        rest = at_rest(self.base)
         limits = problem.limits
         # Where the base load alone is beyond a limit, nothing may make it worse.
         self.v_max = np.maximum(limits.v_max_v, rest.v_v + 1e-6)
         self.v_min = np.minimum(limits.v_min_v, rest.v_v - 1e-6)
         self.permitted = np.maximum(self.rating, np.abs(rest.i_a) * (1.0 + 1e-9))
 
-    def _ratings(self) -> Array:
-        factor = np.asarray(self.problem.limits.rating_factor, dtype=float)
-        table = factor[:, None] if factor.ndim == 1 else factor
-        return np.broadcast_to(table, (self.problem.steps, 1)) * self.watched.reduced.rating_a
-
     def run(self) -> None:
         """Tries every kind of corner."""
-        built = reference_rows(self.watched, self.base)
+        plain = build(self.watched, *sensitivities(self.base), wanted=everything(self.watched))
         for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+            built = at_corners(plain, self.base, lo, hi)
             for kind, up, down in self._patterns(built):
                 self._try_pattern(kind, up, down, (lo, hi))
             self._try_random(lo, hi)
@@ -352,7 +347,7 @@ def sign_corners(built: Rows, most: int) -> list[tuple[Array, Array]]:
     """Worst corners of all voltage rows and of the currents in their main directions, strongest rows first."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
-    main[load[np.isin(np.arange(len(load)) % 8, (0, 4))]] = True
+    main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
     rows = np.flatnonzero(main)
     strength = (built.plus.sum(axis=1) + built.minus.sum(axis=1))[rows]
     order = rows[np.argsort(-strength, kind="stable")]

@@ -1,19 +1,23 @@
 """Small envelope problems for tests."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from envelope.problem import Problem, steps_from
-from gridmodel import reduce
+from gridmodel import build, reduce
 from gridmodel.network import Network
-from tests.gridmodel.feeders import radial
+from tests.gridmodel.feeders import radial_equipment
 
 START, STEP_S = 1_780_002_000, 1800
 assert START % STEP_S == 0
 
 
 def street(customers: int = 9, steps: int = 6, seed: int = 1, **changes) -> Problem:
-    """A random street whose customers can export 10 kW and import 14 kW at all times, far more than it bears."""
-    return on(radial(customers, seed, s_rated_va=60e3), steps, seed, **changes)
+    """A random street of thin cables whose customers can export 10 kW and import 14 kW, far more than it bears."""
+    found = radial_equipment(customers, seed)
+    thin = tuple(replace(line, z_ohm=4.0 * line.z_ohm, rating_a=80.0) for line in found.lines)
+    return on(build.network(replace(found, lines=thin)), steps, seed, **changes)
 
 
 def on(network: Network, steps: int = 6, seed: int = 1, **changes) -> Problem:

@@ -1,0 +1,111 @@
+"""Schedules at corners, judged by power-grid-model."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envelope import Guarantee, calculate, verify
+from envelope.allocate import Allocation
+from envelope.horizon import Study, problem_of
+from envelope.verification import Effort
+from gridmodel import read_feeder, reduce
+from gridmodel.feeders import european_lv
+from tests.envelope.cases import street
+
+EVERY = Effort(random=20, inside=3, sign=400, greedy=2, judge_all=True)
+
+
+@pytest.fixture(scope="session")
+def lv28():
+    facts = os.environ.get("SEP2_FACTS")
+    if not facts:
+        pytest.skip("SEP2_FACTS names no folder of facts")
+    feeder = read_feeder(Path(facts, "data", "lv28"))
+    return feeder, reduce(feeder.network)
+
+
+@pytest.mark.parametrize("guarantee", [Guarantee.TWO_SIDED, Guarantee.ONE_SIDED])
+@pytest.mark.parametrize("allocation", [Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR, Allocation.MAX_SUM])
+def test_no_corner_of_a_street_breaks_a_limit(guarantee, allocation):
+    problem = replace(street(customers=8, steps=4), guarantee=guarantee, allocation=allocation)
+    report = verify(problem, calculate(problem), effort=EVERY)
+    assert report.inside, report.sentence()
+    assert report.judged == report.scenarios
+    # Tight somewhere: otherwise the engine would only be careful, not right.
+    assert max(report.over_v, report.under_v, report.overload_percent / 10) > -0.15
+
+
+def test_coincident_limits_break_at_corners_that_they_allow():
+    problem = replace(street(customers=8, steps=4), guarantee=Guarantee.COINCIDENT, allocation=Allocation.EQUAL)
+    schedule = calculate(problem)
+    assert verify(problem, schedule).inside
+    whole = verify(replace(problem, guarantee=Guarantee.TWO_SIDED), schedule)
+    assert not whole.inside
+    assert max(whole.over_v, whole.under_v) > 1.0 or whole.overload_percent > 1.0
+
+
+def test_a_limit_that_is_raised_is_found_out():
+    problem = street(customers=8, steps=4)
+    schedule = calculate(problem)
+    report = verify(problem, replace(schedule, export_limit_w=schedule.export_limit_w + 300))
+    assert not report.inside
+    assert "BEYOND" in report.sentence()
+
+
+def test_scaling_a_box_down_keeps_it_inside():
+    problem = street(customers=8, steps=4)
+    schedule = calculate(problem)
+    half = replace(
+        schedule,
+        export_limit_w=schedule.export_limit_w // 2,
+        import_limit_w=np.maximum(schedule.import_limit_w // 2, problem.base_load_w.astype(int) + 1),
+        default_export_w=schedule.default_export_w // 2,
+        default_import_w=schedule.default_import_w // 2,
+    )
+    assert verify(problem, half).inside
+
+
+def test_any_subset_on_the_interval_before_or_on_the_default_is_inside():
+    rng = np.random.default_rng(3)
+    problem = street(customers=8, steps=6)
+    problem = replace(problem, base_load_w=problem.base_load_w * rng.uniform(0.2, 3.0, (6, 1)))
+    schedule = calculate(problem)
+    assert verify(problem, schedule, effort=EVERY).inside
+    # Without counting states in between the same feeder breaks in them.
+    alone = calculate(replace(problem, adoption_s=0))
+    late = replace(alone, default_export_w=alone.export_limit_w.max(axis=0))
+    assert not verify(problem, late, effort=EVERY).inside
+
+
+def test_limits_still_in_force_are_counted_at_first():
+    problem = street(customers=8, steps=4)
+    held = replace(problem, in_force_export_w=np.full(8, 2500.0), in_force_import_w=np.full(8, 500.0))
+    report = verify(held, calculate(held), effort=EVERY)
+    assert report.inside, report.sentence()
+
+
+@pytest.mark.parametrize(("guarantee", "allocation"), [("one-sided", "max-min"), ("two-sided", "max-sum")])
+def test_screening_follows_the_error_that_was_measured(lv28, guarantee, allocation):
+    """A fixed window of 1 V and 6 % around the limits once let +2.3 V and +4.9 % through on this feeder."""
+    feeder, reduced = lv28
+    study = Study(steps=24, export_w=10e3, import_w=14e3, sun=False, adoption_s=0)
+    whole = problem_of(feeder, study, reduced)
+    steps = slice(2, 24, 5)
+    problem = replace(
+        whole,
+        **{name: getattr(whole, name)[steps] for name in ("step_start", "base_load_w", "base_load_var")},
+        **{name: getattr(whole, name)[steps] for name in ("flex_gen_w", "flex_load_w", "source_v")},
+        guarantee=Guarantee(guarantee),
+        allocation=Allocation(allocation),
+    )
+    report = verify(problem, calculate(problem), effort=Effort(random=10, inside=2, sign=400, greedy=1))
+    assert report.inside, report.sentence()
+
+
+def test_the_european_feeder_holds_over_the_hull():
+    problem = problem_of(european_lv(), Study(steps=12, export_w=5e3, import_w=7e3))
+    report = verify(problem, calculate(problem), effort=Effort(random=10, inside=2, greedy=1))
+    assert report.inside, report.sentence()
