@@ -21,40 +21,46 @@ def check(obj: Any, profile: Profile) -> None:
     if not facts.within(profile):
         raise WireError(f"{facts.name}: the profile {profile} has no such class")
     try:
+        counted = any(f.many for f in facts.elements)  # then the encoder counts, whatever `results` says
         for field in (*facts.attributes, *facts.elements):
-            if field.within(profile):
+            if field.within(profile) and not (counted and field.mark.counted):
                 _check_field(field, getattr(obj, field.name), profile)
     except WireError as error:
         raise error.under(facts.name) from None
 
 
 def _check_field(field: Field, value: Any, profile: Profile) -> None:
-    if value is None or (field.many and not value):
-        if field.required(profile):
-            raise WireError(f"{field.name}: is missing")
-        return
     try:
-        if field.many and not isinstance(value, list | tuple):
-            raise WireValueError(f"{shortened(value)} is not a list")
-        if field.most and field.many and not field.least <= len(value) <= field.most:
-            raise WireValueError(f"has {len(value)} items, not {field.least}..{field.most}")
-        for item in value if field.many else (value,):
-            if field.simple:
-                check_value(field.simple, item)
-            else:
-                _check_item(field, item, profile)
+        if field.many:
+            _check_items(field, value, profile)
+        elif value is not None:
+            _check_one(field, value, profile)
+        elif field.required(profile):
+            raise WireError("is missing")
     except WireError as error:
         raise error.under(field.name) from None
 
 
-def _check_item(field: Field, item: Any, profile: Profile) -> None:
+def _check_items(field: Field, value: Any, profile: Profile) -> None:
+    if not isinstance(value, list | tuple):
+        raise WireValueError(f"{shortened(value)} is not a list")
+    if field.most and not field.least <= len(value) <= field.most:
+        raise WireValueError(f"has {len(value)} items, not {field.least}..{field.most}")
+    for item in value:
+        _check_one(field, item, profile)
+
+
+def _check_one(field: Field, value: Any, profile: Profile) -> None:
+    if field.simple:
+        check_value(field.simple, value)
+        return
     expected: Any = field.holds
-    if not isinstance(item, expected):
-        raise WireValueError(f"{type(item).__name__} is not {expected.__name__}")
+    if not isinstance(value, expected):
+        raise WireValueError(f"{type(value).__name__} is not {expected.__name__}")
     try:
-        check(item, profile)
+        check(value, profile)
     except WireError as error:  # the element is named by its field, not again by its class
-        detail = error.detail if field.mark.xsi else error.detail.removeprefix(f"{type(item).__name__}: ")
+        detail = error.detail if field.mark.xsi else error.detail.removeprefix(f"{type(value).__name__}: ")
         raise type(error)(detail) from None
 
 
@@ -62,7 +68,7 @@ def check_value(simple: Simple, value: Any) -> None:
     """Nothing, when the value is one of this simple type; the refusal otherwise."""
     match simple.kind:
         case "boolean":
-            fits = value is True or value is False
+            fits = isinstance(value, int) and value in (0, 1)
         case "integer":
             fits = isinstance(value, int) and not isinstance(value, bool) and simple.low <= value <= simple.high
         case "hex":

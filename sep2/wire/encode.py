@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -171,8 +172,9 @@ def _checked(simple: Simple, value: str) -> list[str]:
         case "hex":
             return [f"{value} = hexed({value}, {simple.octets})"]
         case "text":
-            plain = f"{value}.isalnum() and {value}.isascii() and len({value}) <= {simple.limit or 1 << 30}"
-            return [f"if not ({plain}): {value} = escaped({value}, {simple.limit})"]
+            plain = f"{value}.__class__ is str and {value}.isalnum() and {value}.isascii()"
+            short = f"len({value}) <= {simple.limit}" if simple.limit else "True"
+            return [f"if not ({plain} and {short}): {value} = escaped({value}, {simple.limit})"]
         case "uri":
             return [f"if not {value}.replace('/', '').isalnum(): {value} = escaped({value}, 0)"]
     return []
@@ -214,7 +216,7 @@ def _whole(value: Any, low: int, high: int) -> int:
 def _hexed(value: Any, octets: int) -> str:
     """The digits of a bitmap: as many as it was sent with, or as few as it needs."""
     if value.__class__ is not HexBinary:
-        value = HexBinary(int(value))
+        value = HexBinary(operator.index(value))
     if value.octets > octets:
         misfit(value)
     return str(value)

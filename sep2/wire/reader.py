@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+from sep2.wire.classes import said_class
 from sep2.wire.declare import Field, layout
 from sep2.wire.failures import WireError
 from sep2.wire.irregular import Irregular, leaf, local, refused
@@ -116,11 +117,10 @@ class _Source:
 
     def _typed(self, declared: type[Any]) -> Read:
         """Reads an element that says its own class."""
-        from sep2.wire.decode import said_class
 
         def read(x: Any) -> Any:
             refuse_depth(x)
-            return reader_of(said_class(x, declared, self.mode), self.mode)(x)
+            return reader_of(said_class(x, declared), self.mode)(x)
 
         return read
 

