@@ -76,13 +76,13 @@ class Watch:
             rate = self.parent.rate_s if self.parent else DEFAULT_RATE_S
         return max(rate, LEAST_RATE_S.get(self.branch.kind, 1))
 
-    def starts_at(self) -> int | None:
-        """When a control of this list is about to start whose status only a look at the list can tell."""
+    def look_before_start(self, ahead_s: int) -> int | None:
+        """When to look at a list before a control in it starts: only the list tells whether it was cancelled."""
         owner = self.branch.owner
         if self.branch.kind is not w.DERControlList or self.is_subscribed or owner is None:
             return None
         start = owner.schedule.next_start()
-        return None if start is None or self.asked_at >= start else start
+        return None if start is None or self.asked_at >= start - ahead_s else start - ahead_s
 
 
 class Tree:
@@ -108,13 +108,12 @@ class Tree:
 
     def due(self, now: int, ahead_s: int = 0) -> list[Watch]:
         """What is to be read now; the clock alone if it is, because all else is judged by it."""
-        due = [watch for watch in self if watch.due <= now or _starts_by(watch, now + ahead_s)]
+        due = [watch for watch in self if min(_moments(watch, ahead_s)) <= now]
         return [watch for watch in due if watch.branch.kind is w.Time] or due
 
     def next_due(self, ahead_s: int = 0) -> int:
         """When something is to be read next."""
-        starts = (start - ahead_s for watch in self if (start := watch.starts_at()) is not None)
-        return min([*(watch.due for watch in self), *starts])
+        return min(moment for watch in self for moment in _moments(watch, ahead_s))
 
     def at(self, href: str) -> list[Watch]:
         """The watches of one resource: several devices may share it."""
@@ -156,6 +155,8 @@ class Tree:
             self._forget(child)
 
 
-def _starts_by(watch: Watch, at: int) -> bool:
-    start = watch.starts_at()
-    return start is not None and start <= at
+def _moments(watch: Watch, ahead_s: int) -> Iterator[int]:
+    yield watch.due
+    before_start = watch.look_before_start(ahead_s)
+    if before_start is not None:
+        yield before_start

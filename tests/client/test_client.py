@@ -1,5 +1,6 @@
 """The client and a utility of another make: its lists are shared, its clock differs, and it is not always there."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -113,6 +114,22 @@ async def test_a_polling_client_looks_at_the_status_before_it_starts(utility: Ut
     assert device.exports == [(NOW, 1500), (NOW + 250, 800)]
     assert responses(utility) == [(1, 1), (2, 1), (1, 6), (2, 2)]
     assert sum(path.startswith("/derc") for _, path in utility.asked) == 3
+
+
+async def test_running_by_itself_it_looks_once_and_a_little_ahead(utility: Utility, start: Start, people: People):
+    controls = one_program(utility, people.lfdi("sunny"))
+    controls.DERControl = [control(1, NOW + 100, 100, 700)]
+    device, here = Inverter(), SteppedClock(NOW)
+    client = await start(here, device)
+    running = asyncio.create_task(client.run())
+    for to, answered in ((0, 1), (95, 1), (97, 1), (100, 2), (200, 3)):
+        here.advance(NOW + to)
+        while len(responses(utility)) < answered:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(0.05)
+    running.cancel()
+    assert sum(path.startswith("/derc") for _, path in utility.asked) == 2
+    assert device.exports == [(NOW, 1500), (NOW + 100, 700), (NOW + 200, 1500)]
 
 
 async def test_a_server_that_can_not_be_asked_is_obeyed_as_far_as_is_known(
