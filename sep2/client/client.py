@@ -62,8 +62,8 @@ class Client:
     ) -> None:
         """With a `receiver` it subscribes, without it polls.
 
-        `pins` are the Registration PINs by LFDI, compared where given. `jitter` lengthens polls by up to that share:
-        clients must not poll at once. `patience_s` is how long `advance` waits for a server that is away.
+        `pins` are the Registration PINs by LFDI, compared where given. `jitter` lengthens polls by up to that share,
+        so that clients spread out. `patience_s` is how long `advance` waits for a server that is away.
         """
         self.session = session
         self.clock = clock
