@@ -37,7 +37,7 @@ class State:
         self.clock = clock
         self.house = House(settings)
         self.front = Front(db, clock, self.house)
-        self.sweep = Sweep(db, clock)
+        self.sweep = Sweep(db, clock, settings.utility.retention)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
