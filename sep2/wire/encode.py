@@ -164,9 +164,8 @@ def _checked(simple: Simple, value: str) -> list[str]:
             unfit = f"{value}.__class__ is not int or not {low} <= {value} <= {high}"
             return [f"if {unfit}: {value} = whole({value}, {low}, {high})"]
         case "hex" if simple.full:
-            return [
-                f"if {value}.__class__ is not HexBinary or not 0 <= {value} < {1 << 8 * simple.octets}: misfit({value})"
-            ]
+            unfit = f"{value}.__class__ is not HexBinary or not 0 <= {value} < {1 << 8 * simple.octets}"
+            return [f"if {unfit}: misfit({value})"]
         case "hex" if simple.octets == 1:
             return [f"if not 0 <= {value} <= 255: misfit({value})"]
         case "hex":

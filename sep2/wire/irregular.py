@@ -134,10 +134,10 @@ class Irregular:
         """Nothing, where every attribute is known or foreign, or says the class that the element has anyway."""
         known = {f.name for f in self.facts.attributes}
         for name, said in [(str(k), str(v)) for k, v in element.items()]:
-            if name == f"{{{XSI}}}type" and said.strip().rpartition(":")[2] != self.facts.schema_name:
-                raise WireError(f"xsi:type {said} is not {self.facts.schema_name}")
-            skipped = name in LATER or (name.startswith("{") and not name.startswith(f"{{{XSI}}}"))
-            if name not in known and not (skipped and self.mode.extensions) and not name.startswith(f"{{{XSI}}}"):
+            if name.startswith(f"{{{XSI}}}"):
+                if name.endswith("}type") and said.strip().rpartition(":")[2] != self.facts.schema_name:
+                    raise WireError(f"xsi:type {said} is not {self.facts.schema_name}")
+            elif name not in known and not (self.mode.extensions and (name in LATER or name.startswith("{"))):
                 raise WireError(f"{name.rpartition('}')[2]}: is not an attribute of {self.facts.name}")
 
     def attribute(self, name: str, said: str) -> NoReturn:

@@ -100,9 +100,8 @@ class _Source:
         if field.many:
             lines = ["v = []", f"while {meets}:", f"  v.append({self._held(field)})", *(f"  {n}" for n in _NEXT)]
             if field.most:
-                lines += [
-                    f"if not {field.least} <= len(v) <= {field.most}: x = END; irregular.count('{field.name}', v)"
-                ]
+                misfit = f"x = END; irregular.count('{field.name}', v)"
+                lines += [f"if not {field.least} <= len(v) <= {field.most}: {misfit}"]
             return [*lines, f"o.{field.name} = v"]
         taken = _simple(field, self.names) if field.simple else [f"o.{field.name} = {self._held(field)}"]
         absent = _AGAIN if field.required(self.mode.profile) else f"o.{field.name} = None"
@@ -146,14 +145,11 @@ def _said(field: Field, names: dict[str, Any]) -> list[str]:
                 return [*lines, f"{target} = codes_{field.name}(v, v)"]
             return [*lines, f"{target} = v"]
         case "hex":
-            names[f"simple_{field.name}"] = simple
-            names["small"] = SMALL.get
+            names |= {f"simple_{field.name}": simple, "small": SMALL.get}
             read = f"hexadecimal(s or '', simple_{field.name})"
-            return (
-                [f"{target} = {read}"]
-                if simple.octets > 1
-                else [f"v = small(s); {target} = {read} if v is None else v"]
-            )
+            if simple.octets == 1:
+                return [f"v = small(s); {target} = {read} if v is None else v"]
+            return [f"{target} = {read}"]
         case "boolean":
             return [f"{target} = truth(s)"]
         case "uri":
