@@ -103,8 +103,11 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     at, rest = sensitivities(base), at_rest(base)
     wanted = box.wanted(base, at, rest, problem.limits)
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
-    extra = _aggregate_margin(problem, built)
-    limits = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0) - extra
+    hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
+    extra = np.zeros_like(hard)
+    for margin in problem.all_margins:
+        extra += margin.per_row(built, built.value(rest), hard)
+    limits = hard - extra
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0) - extra
     run = partial(box.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
     if problem.guarantee is Guarantee.TWO_SIDED:
@@ -133,14 +136,6 @@ def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
 def at_rest(base: Base) -> Values:
     """The power flow with nothing flexible running."""
     return base.feeder.values(base.feeder.spread(base.p_w), base.feeder.spread(base.q_var), base.source_v)
-
-
-def _aggregate_margin(problem: Problem, built: rows.Rows) -> Array:
-    """(T, R) what the aggregate of the base loads' forecast errors may move each row."""
-    if problem.base_sigma_w is None or problem.base_z == 0.0:
-        return np.zeros((problem.steps, built.count))
-    sigma = np.broadcast_to(problem.base_sigma_w, problem.base_load_w.shape)
-    return np.asarray(problem.base_z * np.sqrt(sigma**2 @ (np.maximum(built.plus, built.minus) ** 2).T))
 
 
 def _side(problem: Problem, cases: list[Case], direction: str) -> Side:
@@ -224,7 +219,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
             np.where(import_binding.row >= 0, import_binding.row + offset, import_binding.row), import_binding.interval
         ),
         export_binding=export_binding,
-        guarantee=problem.guarantee + ("" if problem.base_z == 0.0 else f" | base within {problem.base_z:g} sigma"),
+        guarantee=" | ".join([problem.guarantee, *(margin.said() for margin in problem.all_margins)]),
         allocation=str(problem.allocation),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,

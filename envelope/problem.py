@@ -15,6 +15,7 @@ from envelope.limits import OperatingLimits
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
+    from envelope.margins import Margin
     from gridmodel.reduce import Reduced
 
 Array = NDArray[np.float64]
@@ -79,6 +80,8 @@ class Problem:
     """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the network rows"""
     base_z: float = 0.0
     """how many standard deviations of the aggregate the rows keep clear of"""
+    margins: tuple[Margin, ...] = ()
+    """what else is not known for sure, such as `margins.HeadVoltageMargin`"""
     source_v: NDArray[np.complex128] | None = None
     """(3,) or (T, 3) V; default the network's own"""
     firm_import_w: Array | None = None
@@ -162,6 +165,15 @@ class Problem:
     def reach_import_w(self) -> Array:
         """(T, C) most net import that can be reached."""
         return self.flex_load_w + self.load_hi_w
+
+    @property
+    def all_margins(self) -> tuple[Margin, ...]:
+        """The margins given, and that of the aggregate forecast error."""
+        from envelope.margins import ChanceMargin
+
+        if self.base_sigma_w is None or self.base_z == 0.0:
+            return self.margins
+        return (ChanceMargin(self.base_sigma_w, self.base_z), *self.margins)
 
     @property
     def hull_steps(self) -> int:

@@ -1,0 +1,146 @@
+"""Limits where no network model exists: a share of the transformer, and with a regression of the critical voltage.
+
+Nothing here is verified by a power flow; every result says so. Voltages of up to 256 V have been seen under limits of
+the first kind where 253 V were permitted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.problem import BadProblem
+from envelope.schedule import CAPACITY, Binding, EnvelopeSchedule, floored, raised
+
+Array = NDArray[np.float64]
+FEWEST_SAMPLES = 48
+ASSET, VOLTAGE = 0, 1
+NAMES = ("transformer capacity, without a network model", "critical voltage by regression, without a network model")
+
+
+@dataclass(frozen=True, eq=False)
+class Unmodelled:
+    """What is known of a transformer and its customers without a model of the network."""
+
+    connection_id: Sequence[str]
+    step_start: NDArray[np.int64]
+    step_s: int
+    rating_va: float
+    base_load_w: Array
+    """(T, C) forecast of what nobody controls, import positive"""
+    flex_gen_w: Array
+    flex_load_w: Array
+    """(T, C) most that controllable generation feeds and controllable load draws"""
+    reserve: float = 0.05
+    """part of the rating kept for reactive power, losses and unbalance"""
+
+
+@dataclass(frozen=True)
+class CriticalVoltage:
+    """A line through measured net import of all and voltage at the most remote customer: v = at_zero + slope * import."""
+
+    at_zero_v: float
+    slope_v_per_w: float
+    spread_v: float
+    """standard deviation of what the line does not explain"""
+    samples: int
+
+    @classmethod
+    def regress(cls, net_import_w: Array, voltage_v: Array) -> CriticalVoltage:
+        """Least squares; refuses too few, constant or upside-down measurements."""
+        good = np.isfinite(net_import_w) & np.isfinite(voltage_v)
+        if good.sum() < FEWEST_SAMPLES or np.ptp(net_import_w[good]) <= 0.0:
+            raise BadProblem(f"{int(good.sum())} usable measurements; {FEWEST_SAMPLES} that differ are needed")
+        slope, at_zero = np.polyfit(net_import_w[good], voltage_v[good], 1)
+        if slope >= 0.0:
+            raise BadProblem("the critical voltage rises with import: it is not a customer of this transformer")
+        rest = voltage_v[good] - (at_zero + slope * net_import_w[good])
+        return cls(float(at_zero), float(slope), float(rest.std()), int(good.sum()))
+
+    def import_at_w(self, voltage_v: float) -> float:
+        """Net import of all at which the line reaches a voltage."""
+        return (voltage_v - self.at_zero_v) / self.slope_v_per_w
+
+
+def asset_capacity(known: Unmodelled) -> EnvelopeSchedule:
+    """The transformer's rating less the base load, shared equally among who can use it."""
+    usable = known.rating_va * (1.0 - known.reserve)
+    return _shared(known, "asset capacity", most_import=usable, most_export=usable, kind=(ASSET, ASSET))
+
+
+def asset_capacity_critical_voltage(
+    known: Unmodelled, voltage: CriticalVoltage, *, v_min_v: float, v_max_v: float, sigmas: float = 2.0
+) -> EnvelopeSchedule:
+    """The same, and no more than keeps the regression of the critical voltage inside its limits."""
+    usable = known.rating_va * (1.0 - known.reserve)
+    lowest = voltage.import_at_w(v_min_v + sigmas * voltage.spread_v)
+    highest = -voltage.import_at_w(v_max_v - sigmas * voltage.spread_v)
+    kind = (VOLTAGE if lowest < usable else ASSET, VOLTAGE if highest < usable else ASSET)
+    return _shared(
+        known,
+        "asset capacity and critical voltage",
+        most_import=min(usable, lowest),
+        most_export=min(usable, highest),
+        kind=kind,
+    )
+
+
+def _shared(
+    known: Unmodelled, method: str, *, most_import: float, most_export: float, kind: tuple[int, int]
+) -> EnvelopeSchedule:
+    began = time.perf_counter()
+    base = known.base_load_w
+    total = base.sum(axis=1)
+    load_room = _levels(np.maximum(most_import - total, 0.0), known.flex_load_w)
+    gen_room = _levels(np.maximum(most_export + total, 0.0), known.flex_gen_w)
+    own_import, own_export = raised(np.maximum(base, 0.0)), raised(np.maximum(-base, 0.0))
+    imports = np.maximum(floored(np.maximum(base + load_room, 0.0)), own_import)
+    exports = np.maximum(floored(np.maximum(gen_room - base, 0.0)), own_export)
+    status = np.where((total > most_import) | (-total > most_export), 1, 0).astype(np.int8)
+    steps = np.broadcast_to(np.arange(len(base), dtype=np.intp)[:, None], base.shape)
+    nothing = np.zeros(base.shape[1], dtype=np.int64)
+    return EnvelopeSchedule(
+        connection_id=tuple(known.connection_id),
+        step_start=known.step_start,
+        step_s=known.step_s,
+        import_limit_w=imports,
+        export_limit_w=exports,
+        gen_limit_w=np.maximum(exports + floored(base), 0),
+        load_limit_w=np.maximum(imports - raised(base), 0),
+        firm_import_w=nothing,
+        firm_export_w=nothing,
+        default_import_w=imports.min(axis=0),
+        default_export_w=exports.min(axis=0),
+        import_room_w=load_room,
+        export_room_w=gen_room,
+        import_reach_w=base + known.flex_load_w,
+        export_reach_w=known.flex_gen_w - base,
+        status=np.broadcast_to(status[:, None], base.shape),
+        names=NAMES,
+        import_binding=Binding(np.where(load_room < known.flex_load_w - 0.5, kind[0], CAPACITY), steps),
+        export_binding=Binding(np.where(gen_room < known.flex_gen_w - 0.5, kind[1], CAPACITY), steps),
+        guarantee="none: no network model",
+        allocation="equal",
+        reference="equal",
+        margin_v=0.0,
+        run_id=f"fallback {method}",
+        figures={"seconds": time.perf_counter() - began, "solves": 0.0},
+        findings=(f"model-free ({method}): no power flow stands behind these limits",),
+    )
+
+
+def _levels(room_w: Array, most_w: Array) -> Array:
+    """(T, C) the same level for everyone up to each one's most, (T,) in all."""
+    ordered = np.sort(most_w, axis=1)
+    count = most_w.shape[1]
+    # At level ordered[k] the first k are full and the others stand at it.
+    used = np.cumsum(ordered, axis=1) - ordered + ordered * (count - np.arange(count))
+    full = (used <= room_w[:, None]).sum(axis=1)
+    before = np.concatenate([np.zeros((len(room_w), 1)), np.cumsum(ordered, axis=1)], axis=1)
+    step = np.arange(len(room_w))
+    level = np.where(full < count, (room_w - before[step, full]) / np.maximum(count - full, 1), np.inf)
+    return np.minimum(most_w, level[:, None])

@@ -1,0 +1,121 @@
+"""What is not known for sure, as room kept free in each row: forecast, head voltage and impedance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.rows import Rows
+
+Array = NDArray[np.float64]
+GROWTH = 1.25
+"""effects are taken this much larger than at the base state: near a limit, power of the same size moves voltages more"""
+
+
+class Margin(Protocol):
+    """Room kept free, whatever is allocated."""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """(T, R) in each row's own unit; `at_rest` and `limit` are (T, R) values."""
+        ...
+
+    def said(self) -> str:
+        """How the guarantee is worded with it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class BoxMargin:
+    """Every base load anywhere within a band of its own, all of them at their worst at once."""
+
+    delta_w: Array
+    """(C,) or (T, C)"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """Sum of what each band moves the row."""
+        delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.plus.shape[1]))
+        return np.asarray(GROWTH * delta @ np.maximum(rows.plus, rows.minus).T)
+
+    def said(self) -> str:
+        """The base is anywhere in its bands."""
+        return "base within its bands"
+
+
+@dataclass(frozen=True, eq=False)
+class ChanceMargin:
+    """Independent forecast errors and one that is common to all, up to so many standard deviations of their effect."""
+
+    sigma_w: Array
+    """(C,) or (T, C)"""
+    z: float = 3.0
+    common_w: Array | None = None
+    """(C,) or (T, C) watts per standard deviation of an error that all share, such as the weather"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """z times the standard deviation of each row: aggregates vary less than their parts."""
+        weight = np.maximum(rows.plus, rows.minus)
+        shape = (len(at_rest), weight.shape[1])
+        variance = np.broadcast_to(self.sigma_w, shape) ** 2 @ (weight**2).T
+        if self.common_w is not None:
+            variance = variance + (np.broadcast_to(self.common_w, shape) @ (rows.plus - rows.minus).T) ** 2
+        return np.asarray(GROWTH * self.z * np.sqrt(variance))
+
+    def said(self) -> str:
+        """The base is within z sigma of the aggregate."""
+        return f"base within {self.z:g} sigma"
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioMargin:
+    """The worst of some demand paths, each the same for all of the network."""
+
+    load_w: Array
+    """(K, T, C)"""
+    base_load_w: Array
+    """(T, C) the forecast they scatter around"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """The largest linear rise over all paths, never negative."""
+        signed = rows.plus - rows.minus
+        rises = np.stack([(self.base_load_w - path) @ signed.T for path in self.load_w])
+        return np.asarray(GROWTH * np.maximum(rises.max(axis=0), 0.0))
+
+    def said(self) -> str:
+        """The base is one of the paths."""
+        return f"base within {len(self.load_w)} scenarios"
+
+
+@dataclass(frozen=True)
+class HeadVoltageMargin:
+    """Voltage at the head of the feeder anywhere in a band around what was taken."""
+
+    low_pu: float = 0.99
+    high_pu: float = 1.01
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """Voltages follow the head; currents of constant power go against it."""
+        up, down = self.high_pu - 1.0, 1.0 - self.low_pu
+        part = np.array([up, down, down])[rows.kind]
+        return np.asarray(GROWTH * np.abs(limit) * part)
+
+    def said(self) -> str:
+        """The head voltage is in its band."""
+        return f"head voltage within {self.low_pu:g}..{self.high_pu:g} pu"
+
+
+@dataclass(frozen=True)
+class ImpedanceMargin:
+    """Every effect larger than modelled by up to this part."""
+
+    part: float = 0.05
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """What remains between rest and limit shrinks by the factor."""
+        return np.asarray(np.maximum(limit - at_rest, 0.0) * self.part / (1.0 + self.part))
+
+    def said(self) -> str:
+        """Impedances are known within a part."""
+        return f"impedances within {100 * self.part:g} %"

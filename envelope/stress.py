@@ -1,0 +1,41 @@
+"""What limits are worth when the model is wrong: some customers stand on another phase than it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from envelope.problem import BadProblem, Problem
+from envelope.schedule import EnvelopeSchedule
+from envelope.verification import Effort, VerificationReport, verify
+from gridmodel.build import network
+from gridmodel.reduce import reduce
+
+PHASES = ("a", "b", "c")
+
+
+def wrong_phases(problem: Problem, part: float, seed: int) -> Problem:
+    """The same problem on a feeder where this part of the single-phase connections is on another phase."""
+    equipment = problem.reduced.network.equipment
+    if equipment is None:
+        raise BadProblem("the network is known by its admittances only: its phases cannot be changed")
+    rng = np.random.default_rng(seed)
+    phases = {node.id: node.phases for node in equipment.nodes}
+    movable = [
+        k for k, c in enumerate(equipment.connections) if c.phase in PHASES and set(PHASES) <= set(phases[c.node])
+    ]
+    chosen = set(rng.permutation(movable)[: round(part * len(movable))].tolist())
+    moved = tuple(
+        replace(c, phase=PHASES[(PHASES.index(c.phase) + int(rng.integers(1, 3))) % 3]) if k in chosen else c
+        for k, c in enumerate(equipment.connections)
+    )
+    return replace(problem, reduced=reduce(network(replace(equipment, connections=moved))))
+
+
+def phase_stress(
+    problem: Problem, schedule: EnvelopeSchedule, *, part: float = 0.1, seed: int = 1, solver: str = "reduced"
+) -> VerificationReport:
+    """The worst of a schedule's corners when this part of the phases is wrong."""
+    effort = Effort(random=5, inside=2, greedy=0, seed=seed)
+    return verify(wrong_phases(problem, part, seed), schedule, solver=solver, effort=effort)
