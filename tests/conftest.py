@@ -58,7 +58,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 def postgres_url(postgres_template: Path) -> Iterator[str]:
     """The address of an empty, migrated PostgreSQL database."""
     name = f"test_{next(_numbers)}"
-    asyncio.run(_say(postgres_template, f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy"))
+    asyncio.run(_say(postgres_template, f"CREATE DATABASE {name} TEMPLATE template"))
     yield postgres.address(postgres_template, name)
     asyncio.run(_say(postgres_template, f"DROP DATABASE {name} WITH (FORCE)"))
 

@@ -5,6 +5,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import aiohttp
+
 from tests.raw import AUS, Raw, Reply, context, document
 from tests.receiver import Receiver
 from tests.server.process import House
@@ -160,6 +162,6 @@ async def attempt(story: Story, step: Callable[[Story], Awaitable[T]]) -> T:
     while True:
         try:
             return await step(story)
-        except (OSError, ssl.SSLError, asyncio.IncompleteReadError):
+        except (OSError, ssl.SSLError, asyncio.IncompleteReadError, aiohttp.ClientConnectionError):
             await story.leave()
             await asyncio.sleep(0.05)

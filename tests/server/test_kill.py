@@ -81,10 +81,10 @@ async def tell_through_kills(told: Story, dice: random.Random, *, kills: int) ->
             await told.house.kill()
             await told.house.start()
 
-    killing = asyncio.create_task(reaper())
-    for step in STEPS:
-        await attempt(told, step)
-    await killing
+    async with asyncio.TaskGroup() as group:
+        group.create_task(reaper())
+        for step in STEPS:
+            await attempt(told, step)
     seen = await attempt(told, Story.sees)
     assert {path: seen[path][0] for path in told.locations.values()} == dict.fromkeys(told.locations.values(), 200)
     controls = await told.house.operate("GET", "/controls?over=true")
