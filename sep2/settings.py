@@ -50,6 +50,8 @@ class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Port = 8443
     """0 takes any free port."""
+    name: str = ""
+    """The host name in absolute URIs of this server; empty: `host`, or this machine's name if `host` is none."""
 
 
 class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +94,7 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     loopback: bool = False
     """Also receivers on this machine, on any port; to try the server out."""
     private: bool = False
-    """Also link-local and private addresses."""
+    """Also private addresses; link-local ones, where clouds keep their metadata, never."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
     timeout_s: Seconds = 30

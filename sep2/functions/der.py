@@ -7,6 +7,7 @@ from sep2.errors import NotFound
 from sep2.functions.edev import THE_DER
 from sep2.functions.request import Request
 from sep2.operations.documents import put_der_document
+from sep2.rules.limits import LARGEST_W
 from sep2.store import documents
 
 WIDEST = w.Profile.CSIP_AUS_1_3
@@ -75,7 +76,7 @@ def _kept(body: Document) -> bytes:
 
 def _watts(power: w.ActivePower) -> int:
     if power.multiplier >= 0:
-        return int(power.value * 10**power.multiplier)
+        return min(int(power.value * 10**power.multiplier), LARGEST_W)
     return int(power.value // 10**-power.multiplier)
 
 

@@ -1,7 +1,6 @@
 """Subscriptions (2030.5 8.7): on the EndDevice that stands for the TLS peer, about anything the peer may read."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Row
 
@@ -11,6 +10,8 @@ from sep2.functions.request import Made, Request, found
 from sep2.operations.subscriptions import NewSubscription, end_subscription, replace_subscription, subscribe
 from sep2.rules import receivers
 from sep2.store import access, subscriptions
+
+LONGEST_PATH = 1024
 
 
 class NotSubscribable(BadValue):
@@ -71,25 +72,29 @@ async def _checked(rq: Request, body: w.Subscription) -> NewSubscription:
         loopback=settings.loopback,
         private=settings.private,
     )
-    receivers.check(body.notificationURI, policy)
-    path = urlsplit(body.subscribedResource).path
-    resource, ids = await _readable(rq, path)
+    receiver = receivers.check(body.notificationURI, policy)
+    resource, ids = await _readable(rq, body.subscribedResource)
     return NewSubscription(
         client_id=rq.client,
         end_device_id=rq.ids.edev,
         resource=resource,
         ids=ids,
-        subscribed_resource=path,
+        subscribed_resource=rq.table.href(resource, ids),
         notification_uri=body.notificationURI,
+        receiver=receiver,
         level=body.level,
         limit=body.limit,
         most=rq.house.settings.limits.subscriptions,
     )
 
 
-async def _readable(rq: Request, path: str) -> tuple[str, dict[str, int]]:
-    """The row of the resource table at a path, and its ids, if the caller may read it and subscribe to it."""
-    located = rq.table.locate(path)
+async def _readable(rq: Request, uri: str) -> tuple[str, dict[str, int]]:
+    """The row of the resource table at a path, and its ids, if the caller may read it and subscribe to it.
+
+    A query string is no part of what is subscribed to (2030.5 8.7).
+    """
+    path = uri.partition("?")[0]
+    located = rq.table.locate(path) if path.startswith("/") and len(path) <= LONGEST_PATH else None
     if located is None or not rq.subscribable(located[0]):
         raise NotSubscribable(f"subscribedResource: {path[:80]}")
     resource, ids = located

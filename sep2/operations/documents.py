@@ -11,12 +11,16 @@ async def put_der_document(
     """Store a DERCapability, DERSettings, DERStatus or DERAvailability; percent limits follow the reported setMaxW."""
     await documents.put(db, device_id, kind, body, now=now)
     if set_max_w is not None:
-        await devices.update_one(db, device_id, set_max_w=set_max_w)
-        await _told_set_max_w(db, device_id, now)
+        await _told_set_max_w(db, device_id, set_max_w, now)
     await outbox.changed(db, kind, edev=device_id)
 
 
-async def _told_set_max_w(db: Connection, device_id: int, now: int) -> None:
+async def _told_set_max_w(db: Connection, device_id: int, set_max_w: int, now: int) -> None:
+    """Limits that are sent in percent read differently from now on."""
     device = await devices.one(db, device_id)
-    if device is not None:
-        await clear_alarm(db, NO_SET_MAX_W, device.lfdi, now)
+    if device is None or device.set_max_w == set_max_w:
+        return
+    await devices.update_one(db, device_id, set_max_w=set_max_w)
+    await clear_alarm(db, NO_SET_MAX_W, device.lfdi, now)
+    for reads in ("DERControlList", "DefaultDERControl"):
+        await outbox.changed(db, reads, edev=device_id)

@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sep2.errors import BadValue, Forbidden
+from sep2.errors import BadValue, Forbidden, SepError
 from sep2.store import mirrors
 from sep2.store.connection import Connection
 
 SMALLEST, LARGEST = -(2**47), 2**47
 """Bounds of a reading's value, Int48 as the schema has it."""
+MOST_SERIES = 256
 
 
 class BadMirror(BadValue):
     """The mirror can not be taken."""
+
+
+class TooManySeries(SepError):
+    """A MirrorUsagePoint has no more series than this."""
+
+    status = 400
+    reason = 2
 
 
 class NotYourDevice(Forbidden):
@@ -94,14 +102,17 @@ async def put_mirror(db: Connection, new: NewMirror, now: int) -> tuple[int, boo
 
 async def put_series(db: Connection, client_id: int, point_id: int, several: Sequence[NewSeries], *, now: int) -> bool:
     """Store series and their readings (rules h1 to h3); whether any series is new."""
-    known = {row.mrid: row for row in await mirrors.series(db, point_id)}
+    known = {row.mrid: row.id for row in await mirrors.series(db, point_id)}
+    before = len(known)
     rows = []
-    for one in several:
-        row = known.get(one.mrid)
-        series_id = await _put_one(db, client_id, point_id, one, known_id=row.id if row else None)
-        rows += [_row(series_id, reading, now) for reading in one.readings]
+    # In one order for everybody, so that no two wait for each other.
+    for one in sorted(several, key=lambda one: one.mrid):
+        known[one.mrid] = await _put_one(db, client_id, point_id, one, known_id=known.get(one.mrid))
+        rows += [_row(known[one.mrid], reading, now) for reading in one.readings]
+        if len(known) > MOST_SERIES:
+            raise TooManySeries(f"{MOST_SERIES}")
     await mirrors.put_readings(db, rows)
-    return any(one.mrid not in known for one in several)
+    return len(known) > before
 
 
 async def delete_mirror(db: Connection, point_id: int) -> None:

@@ -26,6 +26,7 @@ class NewSubscription:
     ids: Mapping[str, int]
     subscribed_resource: str
     notification_uri: str
+    receiver: str
     level: str
     limit: int
     most: int
@@ -57,6 +58,7 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
         ids=new.key(),
         subscribed_resource=new.subscribed_resource,
         notification_uri=new.notification_uri,
+        receiver=new.receiver,
         encoding=0,
         level=new.level,
         item_limit=new.limit,
@@ -75,6 +77,7 @@ async def replace_subscription(db: Connection, subscription_id: int, new: NewSub
         ids=new.key(),
         subscribed_resource=new.subscribed_resource,
         notification_uri=new.notification_uri,
+        receiver=new.receiver,
         level=new.level,
         item_limit=new.limit,
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sep2.errors import BadRequest
 
 LARGEST = 2**32 - 1
+LATEST = 2**63 - 1
 
 
 class BadQuery(BadRequest):
@@ -32,4 +33,4 @@ def read(query: Iterable[tuple[str, str]], default_limit: int = 1, cap: int = 25
 def _unsigned(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
         raise BadQuery(f"{name}: {text[:40]!r} is not an unsigned number")
-    return int(text) if name == "a" else min(int(text), LARGEST)
+    return min(int(text), LATEST if name == "a" else LARGEST)

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiohttp import web
@@ -65,7 +66,9 @@ class State:
 
 def origin(settings: Settings) -> str:
     """What absolute URIs of this server begin with."""
-    return f"https://{settings.listen.host}:{settings.listen.port}"
+    listen = settings.listen
+    host = listen.name or (socket.getfqdn() if listen.host in ("0.0.0.0", "::") else listen.host)  # noqa: S104
+    return f"https://[{host}]:{listen.port}" if ":" in host else f"https://{host}:{listen.port}"
 
 
 @contextlib.asynccontextmanager

@@ -16,13 +16,15 @@ from sep2.resources import TABLE, Resource
 from sep2.rules import media
 from sep2.rules.paging import Page, read
 from sep2.server.access import admitted
-from sep2.store.connection import Connection
+from sep2.store.connection import Busy, Clash, Connection
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2.front")
 
 WRITES = frozenset({"PUT", "POST", "DELETE"})
 METHODS = WRITES | {"GET", "HEAD"}
+NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
+"""Methods of HTTP that no resource of 2030.5 has."""
 
 
 class NoSuchMethod(SepError):
@@ -94,7 +96,7 @@ class Front:
         return self.house.settings.utility.page_cap
 
     async def _answer(self, asked: Asked) -> Answer:
-        if asked.method not in METHODS:
+        if asked.method not in METHODS | NEVER_OFFERED:
             raise NoSuchMethod(asked.method[:20])
         found = TABLE.find(asked.path)
         if found is None:
@@ -104,7 +106,11 @@ class Front:
             raise NotOffered(row)
         media.check_accept(asked.headers.get("Accept"))
         if asked.method in WRITES:
-            return await self._write(row, ids, asked)
+            try:
+                return await self._write(row, ids, asked)
+            except (Clash, Busy):
+                # Somebody else wrote the same first; what they wrote is there to be found now.
+                return await self._write(row, ids, asked)
         page = read(parse_qsl(asked.query, keep_blank_values=True), self._default_page, self._cap)
         async with self.db.read() as db:
             rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
@@ -51,6 +51,12 @@ class TooSlow(SepError):
     status = 408
 
 
+class NoSuchVersion(SepError):
+    """This server speaks HTTP/1.1."""
+
+    status = 505
+
+
 class NotAdmitted(Forbidden):
     """This certificate is not admitted."""
 
@@ -84,6 +90,10 @@ class Http(web.Server):
             lfdi = protocol.peer_lfdi()
             if hdrs.HOST not in request.headers:
                 raise BadRequest("the Host header is missing")
+            if request.version not in (HttpVersion10, HttpVersion11):
+                raise NoSuchVersion
+            if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await self._body(request) if request.body_exists else b""
         except SepError as refusal:
             protocol.close_after_answer = isinstance(refusal, NotAdmitted | BodyTooLarge | TooSlow)
@@ -138,7 +148,7 @@ class Protocol(RequestHandler):
         super().data_received(data)
         if self._request_count > before:
             self._stop_waiting()
-        elif self._deadline is None and self._current_request is None and not self._messages:
+        elif self._deadline is None and self._waiter is not None and not self._waiter.done():
             self._expect_header()
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import ssl
+from collections import deque
 from typing import Any
 
 import aiohttp
@@ -45,26 +46,29 @@ class Notifier:
         self._tls = tls
         self._origin = origin
         self._settings: Receivers = front.house.settings.receivers
-        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._queues: dict[str, deque[Row[Any]]] = {}
+        self._known: set[int] = set()
+        self._workers: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(self._settings.at_once)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
 
     @property
     def busy(self) -> bool:
         """Whether a notification is under way."""
-        return bool(self._under_way)
+        return bool(self._known)
 
     async def run(self) -> None:
         """Work until cancelled."""
-        connector = aiohttp.TCPConnector(limit=0, limit_per_host=PER_RECEIVER, keepalive_timeout=60)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
             try:
                 while True:
                     await self._round(session)
             finally:
-                for task in self._under_way.values():
+                for task in self._workers:
                     task.cancel()
+                await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def _round(self, session: aiohttp.ClientSession) -> None:
         try:
@@ -91,38 +95,52 @@ class Notifier:
         return len(changes) == CHANGES_AT_ONCE
 
     async def _start_due(self, session: aiohttp.ClientSession) -> float:
-        """Start what is due and not under way; seconds until the next look."""
+        """Queue what is due and not queued yet, receiver by receiver; seconds until the next look."""
         now = self._clock.now()
         async with self._db.read() as db:
-            due = await deliveries.due(db, now, self._settings.at_once * 4)
+            due = await deliveries.due(db, now, 4 * PER_RECEIVER)
             soonest = await deliveries.next_due(db)
         for row in due:
-            if row.subscription_id not in self._under_way:
-                self._start(row, session)
+            if row.subscription_id not in self._known:
+                self._known.add(row.subscription_id)
+                self._queues.setdefault(row.receiver, deque()).append(row)
+        for receiver, queue in self._queues.items():
+            for _ in range(min(PER_RECEIVER, len(queue))):
+                self._start(receiver, session)
         if soonest is None:
             return LONGEST_SLEEP_S
-        return min(LONGEST_SLEEP_S, max(0.02, soonest - now))
+        return min(LONGEST_SLEEP_S, max(0.05, soonest - now))
 
-    def _start(self, row: Row[Any], session: aiohttp.ClientSession) -> None:
-        task = asyncio.create_task(self._attempt(row, session))
-        self._under_way[row.subscription_id] = task
-        task.add_done_callback(lambda _: self._finished(row.subscription_id))
+    def _start(self, receiver: str, session: aiohttp.ClientSession) -> None:
+        """Work on a receiver's queue, unless as many do as may."""
+        name = f"notify {receiver}"
+        if sum(task.get_name() == name for task in self._workers) >= PER_RECEIVER:
+            return
+        task = asyncio.create_task(self._work(receiver, session), name=name)
+        self._workers.add(task)
+        task.add_done_callback(self._workers.discard)
 
-    def _finished(self, subscription_id: int) -> None:
-        del self._under_way[subscription_id]
+    async def _work(self, receiver: str, session: aiohttp.ClientSession) -> None:
+        queue = self._queues[receiver]
+        while queue:
+            row = queue.popleft()
+            try:
+                async with self._free:
+                    await self._attempt(row, session)
+            finally:
+                self._known.discard(row.subscription_id)
         self._db.wake()
 
     async def _attempt(self, row: Row[Any], session: aiohttp.ClientSession) -> None:
-        async with self._free:
-            try:
-                await self._deliver(row, session)
-            except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-                await self._postpone(row, f"{type(problem).__name__}: {problem}")
-            except SepError as problem:
-                await self._postpone(row, str(problem))
-            except Exception as problem:
-                log.exception("a notification failed")
-                await self._postpone(row, repr(problem))
+        try:
+            await self._deliver(row, session)
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            await self._postpone(row, f"{type(problem).__name__}: {problem}", silent=True)
+        except SepError as problem:
+            await self._postpone(row, str(problem))
+        except Exception as problem:
+            log.exception("a notification failed")
+            await self._postpone(row, repr(problem))
 
     async def _deliver(self, row: Row[Any], session: aiohttp.ClientSession) -> None:
         async with self._db.read() as db:
@@ -174,15 +192,25 @@ class Notifier:
         )
         return w.encode(notification, profile), status
 
-    async def _postpone(self, row: Row[Any], error: str) -> None:
-        """Try again later, a little later each time, until the utility's patience ends; an operator sees the rest."""
+    async def _postpone(self, row: Row[Any], error: str, *, silent: bool = False) -> None:
+        """Try again later, a little later each time, until the utility's patience ends; an operator sees the rest.
+
+        A receiver that is silent is left alone for a while with all that waits for it.
+        """
         now = self._clock.now()
         first, longest = self._settings.first_retry_s, self._settings.longest_retry_s
         delay = min(longest, first * 2 ** min(row.attempts, 20)) * self._jitter.uniform(0.8, 1.2)
+        due = now + max(1, round(delay))
         dead = now - row.since >= self._settings.give_up_s
         log.warning("subscription %d was not told (attempt %d): %s", row.subscription_id, row.attempts + 1, error)
         async with self._db.write() as db:
-            await deliveries.postpone(db, row.subscription_id, now + max(1, round(delay)), error[:200], dead=dead)
+            await deliveries.postpone(db, row.subscription_id, due, error[:200], dead=dead)
+            if silent:
+                await deliveries.put_off(db, row.receiver, now + first)
+        if silent:
+            for waiting in self._queues[row.receiver]:
+                self._known.discard(waiting.subscription_id)
+            self._queues[row.receiver].clear()
 
     def _policy(self, subscription: Row[Any]) -> receivers.Policy:
         return receivers.Policy(

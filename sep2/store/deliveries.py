@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.tables import delivery as t
@@ -11,11 +11,12 @@ from sep2.store.tables import subscription
 
 
 async def put(db: Connection, subscription_ids: Sequence[int], now: int, *, status: int = 0) -> None:
-    """Have these subscribers told; one that waits already is told once, of the newest state."""
+    """Have these subscribers told; one that waits already is told once, of the newest state, and not sooner."""
     if not subscription_ids:
         return
     waiting = update(t).where(t.c.subscription_id.in_(subscription_ids))
-    await db.run(waiting.values(edition=t.c.edition + 1, due=now, status=status, dead=False))
+    await db.run(waiting.values(edition=t.c.edition + 1, status=status))
+    await db.run(waiting.where(t.c.dead).values(dead=False, attempts=0, since=now, due=now))
     known = {
         row.subscription_id
         for row in await db.all(select(t.c.subscription_id).where(t.c.subscription_id.in_(subscription_ids)))
@@ -29,10 +30,19 @@ async def put(db: Connection, subscription_ids: Sequence[int], now: int, *, stat
         await db.run(insert(t).values(fresh))
 
 
+_RANK = func.row_number().over(partition_by=subscription.c.receiver, order_by=(t.c.due, t.c.since))
+_RANKED = (
+    select(*t.c, subscription.c.receiver, _RANK.label("rank"))
+    .join_from(t, subscription)
+    .where(t.c.dead.is_(False), t.c.due <= bindparam("now"))
+    .subquery()
+)
+_DUE = select(_RANKED).where(_RANKED.c.rank <= bindparam("most")).order_by(_RANKED.c.rank)
+
+
 async def due(db: Connection, now: int, most: int) -> Sequence[Row[Any]]:
-    """The deliveries to attempt now, longest waiting first."""
-    query = select(t).where(t.c.dead.is_(False), t.c.due <= now).order_by(t.c.due, t.c.since).limit(most)
-    return await db.all(query)
+    """The deliveries to attempt now, at most so many for each receiver, so that a slow one holds up no other."""
+    return await db.all(_DUE, now=now, most=most)
 
 
 async def next_due(db: Connection) -> int | None:
@@ -52,6 +62,13 @@ async def postpone(db: Connection, subscription_id: int, due: int, error: str, *
     """Note a failed attempt and when the next one is due, or that there is none."""
     failed = update(t).where(t.c.subscription_id == subscription_id)
     await db.run(failed.values(attempts=t.c.attempts + 1, due=due, error=error, dead=dead))
+
+
+async def put_off(db: Connection, receiver: str, until: int) -> None:
+    """Attempt nothing at a receiver before then: it does not answer."""
+    there = select(subscription.c.id).where(subscription.c.receiver == receiver)
+    waiting = update(t).where(t.c.subscription_id.in_(there), t.c.dead.is_(False), t.c.due < until)
+    await db.run(waiting.values(due=until))
 
 
 async def replay(db: Connection, subscription_id: int, now: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, tuple_, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -61,13 +61,16 @@ async def update_series(db: Connection, series_id: int, **columns: Any) -> None:
     await db.run(update(s).where(s.c.id == series_id).values(columns))
 
 
+_KEY = ("mirror_meter_reading_id", "start", "duration", "local_id")
+_FORGET = delete(r).where(*(r.c[name] == bindparam(f"of_{name}") for name in _KEY))
+
+
 async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Store readings; the last one said of a series, period and localID stands."""
-    names = ("mirror_meter_reading_id", "start", "duration", "local_id")
-    latest = {tuple(row[name] for name in names): row for row in rows}
+    latest = {tuple(row[name] for name in _KEY): row for row in rows}
     if latest:
-        await db.run(delete(r).where(tuple_(*(r.c[name] for name in names)).in_(list(latest))))
-        await db.run(insert(r).values(list(latest.values())))
+        await db.run(_FORGET, [{f"of_{name}": row[name] for name in _KEY} for row in latest.values()])
+        await db.run(insert(r), list(latest.values()))
 
 
 async def remove(db: Connection, point_id: int) -> None:

@@ -273,6 +273,7 @@ subscription = Table(
     Column("ids", Text, nullable=False),  # its ids, JSON with sorted keys
     Column("subscribed_resource", Text, nullable=False),
     Column("notification_uri", Text, nullable=False),
+    Column("receiver", Text, nullable=False),  # host:port of the notificationURI
     Column("encoding", Integer, nullable=False),
     Column("level", String(16), nullable=False),
     Column("item_limit", BigInteger, nullable=False),
