@@ -15,6 +15,7 @@ from gridmodel.errors import GridError
 from gridmodel.feeder import Feeder, slot_va
 from gridmodel.feeders import european_lv
 from gridmodel.flow import currents, solve, voltages
+from gridmodel.meters import check_readings
 from gridmodel.reduce import Reduced, reduce
 from gridmodel.validate import Finding, check, check_folder
 
@@ -24,6 +25,9 @@ app = typer.Typer(no_args_is_help=True, help="Feeder models: check them, look at
 
 FeederPath = Annotated[str, typer.Argument(metavar="FEEDER", help=f"A feeder folder, or {EUROPEAN}.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Meters = Annotated[
+    Path | None, typer.Option("--meters", help="Meter readings (ami.csv): check phases, transformers and energy too.")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Write a one-line diagram to this PNG file.")]
 
 
@@ -36,9 +40,11 @@ def open_feeder(name: str) -> tuple[Feeder | None, list[Finding]]:
 
 
 @app.command("check")
-def check_feeder(feeder: FeederPath, as_json: Json = False) -> None:
+def check_feeder(feeder: FeederPath, meters: Meters = None, as_json: Json = False) -> None:
     """Say what is missing, implausible or assumed in a feeder; exit code 1 if it cannot be used."""
     found, findings = open_feeder(feeder)
+    if found is not None and meters is not None:
+        findings += check_readings(meters, found.network)
     errors = sum(f.severity == "error" for f in findings)
     if as_json:
         rows = [{key: getattr(f, key) for key in ("severity", "code", "element", "field", "detail")} for f in findings]

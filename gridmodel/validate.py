@@ -55,7 +55,7 @@ def check_folder(path: str | Path) -> tuple[Feeder | None, list[Finding]]:
     except GridError as e:
         return None, [Finding("error", "unusable", str(path), "network", str(e))]
     if feeder is None:
-        return None, [_fault(fault) for fault in faults]
+        return None, [fault(error) for error in faults]
     return feeder, check(feeder)
 
 
@@ -81,9 +81,10 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
     return sorted(found, key=lambda finding: order[finding.severity])
 
 
-def _fault(fault: FileError) -> Finding:
-    row = f" row {fault.row}" if fault.row is not None else ""
-    return Finding("error", "bad_file", f"{fault.file}{row}", fault.field or "file", fault.detail)
+def fault(error: FileError) -> Finding:
+    """What is wrong with a file, as a finding."""
+    row = f" row {error.row}" if error.row is not None else ""
+    return Finding("error", "bad_file", f"{error.file}{row}", error.field or "file", error.detail)
 
 
 def _duplicates(equipment: Equipment) -> Iterator[Finding]:
