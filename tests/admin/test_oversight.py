@@ -21,6 +21,7 @@ async def subscribe(house: State, receiver: str) -> int:
             ids="{}",
             subscribed_resource="/edev",
             notification_uri=receiver,
+            receiver="h:443",
             encoding=0,
             level="+S1",
             item_limit=1,
