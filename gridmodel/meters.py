@@ -146,7 +146,9 @@ def belongings(network: Network, readings: Readings) -> list[Belonging]:
     if len(at) and np.isfinite(readings.s_va[:, at]).mean() >= KNOWN_SHARE:
         phase, sure = likely_phases(network, at, readings.v[:, at], np.nan_to_num(readings.s_va[:, at]))
         for k, p, q in zip(np.flatnonzero(usable), phase, sure, strict=True):
-            likely[k], confidence[k] = (likely[k][0], "abc"[p]), float(q)
+            # Behind another transformer the model would ask at the wrong node.
+            if likely[k][0] == transformers[judged[k]]:
+                likely[k], confidence[k] = (likely[k][0], "abc"[p]), float(q)
     return [
         Belonging(network.connections.id[c], transformers[c], phases[c], likely[k][0], likely[k][1], confidence[k])
         for k, c in enumerate(judged)

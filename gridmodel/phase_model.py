@@ -7,6 +7,7 @@ phase of his node.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,6 @@ from gridmodel.network import Network, Terminals, connect
 from gridmodel.reduce import reduce
 
 ROUNDS = 6  # of trying all phases, each from the phases found before
-SMALLEST_V2 = 1e-4  # variance that a meter's resolution leaves at best, V^2
 
 
 def on_all_phases(network: Network, connections: Index) -> Network:
@@ -65,14 +65,19 @@ def _without_source(misfit: Real, member: Index) -> Real:
 
 
 def _probability(misfit: Real, member: Index) -> Real:
-    """(C,) from the likelihoods of the best and the second best phase, counting correlated intervals as fewer."""
+    """(C,) that the phase found misses by less than the second best, from their difference interval by interval.
+
+    A paired test needs no assumption about the noise; intervals that follow one another count as fewer.
+    """
     own = np.arange(len(member))
-    variance = np.maximum(np.nanvar(misfit, axis=0), SMALLEST_V2)
-    ordered = np.sort(variance, axis=1)
-    best = misfit[:, own, member]
-    centred = np.nan_to_num(best - np.nanmean(best, axis=0))
-    size = (centred**2).sum(axis=0)
-    lag = np.divide((centred[1:] * centred[:-1]).sum(axis=0), size, out=np.zeros_like(size), where=size > 0)
-    lag = np.clip(lag, 0.0, 0.99)
-    independent = np.isfinite(best).sum(axis=0) * (1 - lag) / (1 + lag)
-    return np.asarray(1 / (1 + np.exp(-0.5 * independent * np.log(ordered[:, 1] / ordered[:, 0]))))
+    square = (misfit - np.nanmean(misfit, axis=0)) ** 2
+    second = np.argsort(np.nanmean(square, axis=0), axis=1)[:, 1]
+    better = square[:, own, second] - square[:, own, member]
+    mean = np.nanmean(better, axis=0)
+    around = np.nan_to_num(better - mean)
+    size = (around**2).sum(axis=0)
+    lag = np.divide((around[1:] * around[:-1]).sum(axis=0), size, out=np.zeros_like(size), where=size > 0)
+    lag, count = np.clip(lag, 0.0, 0.99), np.isfinite(better).sum(axis=0)
+    spread = np.sqrt(size * (1 + lag) / (1 - lag)) / np.maximum(count, 1)
+    z = np.divide(mean, spread, out=np.zeros_like(mean), where=spread > 0)
+    return np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z])
