@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,36 +29,13 @@ def draw(
     voltages_v: (N,) of the watched node phases, currents_a: (B,) of the watched branch phases. A node shows the phase
     farthest from nominal, a branch its most loaded phase.
     """
-    from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
 
-    network = reduced.network
-    place = layout(network)
-    shown_pu, loading = _worst_voltage_pu(reduced, voltages_v), _worst_loading(reduced, currents_a)
+    network, place = reduced.network, layout(reduced.network)
     figure = Figure(figsize=SIZE_INCH, layout="constrained")
     axes = figure.add_subplot()
-    ends = np.stack([place[network.branches.from_node], place[network.branches.to_node]], axis=1)
-    rated = np.isfinite(loading)
-    axes.add_collection(LineCollection(list(ends[~rated]), colors="0.6", linewidths=1.0))
-    lines = LineCollection(list(ends[rated]), cmap="plasma_r", linewidths=1.0 + 2.5 * np.clip(loading[rated], 0, 1))
-    lines.set_array(100 * loading[rated])
-    lines.set_clim(0, max(100.0, 100 * float(loading[rated].max(initial=0.0))))
-    axes.add_collection(lines)
-    customers = np.isin(np.arange(len(network.nodes)), network.connections.node)
-    dots = axes.scatter(
-        place[:, 0],
-        place[:, 1],
-        c=shown_pu,
-        s=np.where(customers, 26, 9),
-        cmap="coolwarm",
-        vmin=limits_pu[0],
-        vmax=limits_pu[1],
-        zorder=3,
-    )
-    for branch in np.flatnonzero([kind == "transformer" for kind in network.branches.kind]):
-        axes.annotate(network.branches.id[branch], ends[branch].mean(axis=0), fontsize=8, ha="center")
-    x, y = place[network.source.node]
-    axes.scatter(x, y, marker="s", s=60, color="black", zorder=4, label="source")
+    lines = _branches(axes, network, place, _worst_loading(reduced, currents_a))
+    dots = _nodes(axes, network, place, (_worst_voltage_pu(reduced, voltages_v), limits_pu))
     figure.colorbar(dots, ax=axes, label="voltage, per unit of nominal (worst phase)", shrink=0.8)
     figure.colorbar(lines, ax=axes, label="loading, % of rating (worst phase)", shrink=0.8)
     axes.set_title(title or network.name)
@@ -65,6 +43,32 @@ def draw(
     axes.set_axis_off()
     figure.savefig(path, dpi=150)
     return Path(path)
+
+
+def _branches(axes: Any, network: Network, place: Real, loading: Real) -> Any:
+    """Branches by loading, unrated ones in grey; transformers by name."""
+    from matplotlib.collections import LineCollection
+
+    ends = np.stack([place[network.branches.from_node], place[network.branches.to_node]], axis=1)
+    rated = np.isfinite(loading)
+    axes.add_collection(LineCollection(list(ends[~rated]), colors="0.6", linewidths=1.0))
+    lines = LineCollection(list(ends[rated]), cmap="plasma_r", linewidths=1.0 + 2.5 * np.clip(loading[rated], 0, 1))
+    lines.set_array(100 * loading[rated])
+    lines.set_clim(0, max(100.0, 100 * float(loading[rated].max(initial=0.0))))
+    axes.add_collection(lines)
+    for branch in np.flatnonzero([kind == "transformer" for kind in network.branches.kind]):
+        axes.annotate(network.branches.id[branch], ends[branch].mean(axis=0), fontsize=8, ha="center")
+    return lines
+
+
+def _nodes(axes: Any, network: Network, place: Real, shown: tuple[Real, tuple[float, float]]) -> Any:
+    """Nodes by voltage, those with customers larger, the source as a square."""
+    (v_pu, (low, high)), (x, y) = shown, place.T
+    size = np.where(np.isin(np.arange(len(network.nodes)), network.connections.node), 26, 9)
+    dots = axes.scatter(x, y, c=v_pu, s=size, cmap="coolwarm", vmin=low, vmax=high, zorder=3)
+    source = network.source.node
+    axes.scatter(x[source], y[source], marker="s", s=60, color="black", zorder=4)
+    return dots
 
 
 def _worst_voltage_pu(reduced: Reduced, voltages_v: Real) -> Real:
