@@ -12,6 +12,7 @@ from aiohttp import web
 
 from certs.errors import BadFile, NoCcm8, UnknownSuite
 from sep2.clock import Clock, SteppedClock, SystemClock
+from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, rates
 from sep2.server.front import Front
@@ -27,6 +28,7 @@ log = logging.getLogger("sep2")
 
 CLOCK_MARK = "clock"
 HANDSHAKE_S = 10
+KEEP_UP_S = 2
 
 
 class State:
@@ -91,7 +93,7 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            work = [state.notifier.run(), state.sweep.run(), *(worker(state) for worker in workers)]
+            work = [state.notifier.run(), state.sweep.run(), _keep_up(state), *(worker(state) for worker in workers)]
             await stack.enter_async_context(_background(work))
             yield state
     finally:
@@ -168,6 +170,14 @@ async def _background(work: Sequence[Awaitable[None]]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_up(state: State) -> None:
+    """Take over what operators set at another server on the same database."""
+    while True:
+        await asyncio.sleep(KEEP_UP_S)
+        with contextlib.suppress(SepError):
+            await state.refresh()
 
 
 async def _logged(work: Awaitable[None]) -> None:

@@ -170,3 +170,11 @@ async def serving(people: People, url: str, clock: Clock | None = None, **more: 
         world = World(people, clock, configured.listen.port, state, await populate(state.db, people, clock.now()))
         yield world
         await world.hang_up()
+
+
+@asynccontextmanager
+async def another(world: World, url: str) -> AsyncIterator[World]:
+    """A second server on the same database, with the same clock."""
+    configured = settings(world.people, url)
+    async with running(configured, clock=world.clock) as state:
+        yield World(world.people, world.clock, configured.listen.port, state, world.ids)
