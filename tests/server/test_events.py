@@ -9,7 +9,7 @@ from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.store.tables import client
 from tests.raw import Raw, document
-from tests.server.world import NOW, World
+from tests.server.world import NOW, World, serving
 
 SCHEDULED, ACTIVE, CANCELLED, SUPERSEDED = 0, 1, 2, 4
 
@@ -61,6 +61,13 @@ class Program:
     async def answer(self, mrid: str, status: int) -> int:
         said = f"<endDeviceLFDI>{self.lfdi}</endDeviceLFDI><status>{status}</status><subject>{mrid}</subject>"
         return (await self.raw.post(self.answers, document("DERControlResponse", said))).status
+
+
+@pytest.fixture
+async def world(people, database_url):
+    """A server of this test's own, on each kind of database."""
+    async with serving(people, database_url) as world:
+        yield world
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from tests.raw import AUS, document
 from tests.server.walk import walk
-from tests.server.world import NOW, World
+from tests.server.world import NOW, World, serving
 
 NOT_WRITTEN = {"DERAvailability", "DERCapability", "DERSettings", "DERStatus"}
 """What a device writes about itself is linked from the beginning, and 404 until it is written (decisions.md)."""
@@ -18,6 +18,13 @@ NOT_WRITTEN = {"DERAvailability", "DERCapability", "DERSettings", "DERStatus"}
 
 def name(element: etree._Element) -> str:
     return etree.QName(element).localname
+
+
+@pytest.fixture
+async def world(people, database_url):
+    """A server of this test's own, on each kind of database."""
+    async with serving(people, database_url) as world:
+        yield world
 
 
 @pytest.fixture
