@@ -153,6 +153,21 @@ async def test_a_handshake_that_never_comes_holds_nobody_up(world):
     writer.close()
 
 
+async def test_peers_that_vanish_leave_nothing_behind(hasty):
+    """interop.md 2.37: cut off in the middle of a request, time after time, more of them than there is room for."""
+    for number in range(15):
+        raw = await hasty.as_("sunny")
+        await raw.send(request("PUT", f"/edev/{hasty.ids.devices['one']}/der/1/ders", b"<DERStatus")[: 60 + number])
+        raw.writer.transport.abort()
+    for _ in range(200):
+        again = await hasty.as_("sunny")
+        await again.send(request("GET", "/tm"))
+        if not await _turned_away(again):
+            break
+    else:
+        pytest.fail("no place became free")
+
+
 async def test_more_connections_than_there_is_room_for(hasty):
     crowd = [await hasty.as_("sunny") for _ in range(5)]
     one_too_many = await hasty.as_("gale")

@@ -4,6 +4,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import update
 
+from sep2.operations.rates import set_post_rate
 from sep2.store.tables import client
 from tests.raw import AUS, Raw, document
 from tests.server.world import NOW, World
@@ -168,6 +169,16 @@ async def test_a_mirror_is_one_by_its_mrid(sunny, lfdi):
     assert int(listed.texts("MirrorUsagePoint/roleFlags")[0], 16) == 0x49
     assert listed.texts("MirrorUsagePoint/postRate") == ["300"]
     assert listed.texts("MirrorUsagePoint/deviceLFDI") == [lfdi]
+
+
+async def test_a_mirror_is_posted_as_often_as_the_operator_says(sunny, world, lfdi):
+    """csip.md 12.28; the device is named in whatever case."""
+    location = (await sunny.post("/mup", mirror(lfdi.lower()))).location
+    async with world.state.db.write() as db:
+        await set_post_rate(db, int(location.rsplit("/", 1)[1]), 60, NOW)
+    assert (await sunny.get(location)).texts("postRate") == ["60"]
+    await sunny.post("/mup", mirror(lfdi))
+    assert (await sunny.get(location)).texts("postRate") == ["60"]
 
 
 async def test_a_mirror_is_seen_by_its_creator_alone(sunny, world, lfdi):

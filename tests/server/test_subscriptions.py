@@ -8,7 +8,7 @@ from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from tests.raw import Raw, Reply, document
 from tests.receiver import Receiver
-from tests.server.world import NOW, World, free_port
+from tests.server.world import NOW, World, free_port, serving
 
 
 @pytest.fixture
@@ -61,6 +61,28 @@ async def test_a_subscription_reads_as_it_was_posted(sunny):
     }
     assert read.texts("notificationURI") == [sunny.receiver.uri]
     assert (await sunny.raw.get(f"{sunny.own}/sub?l=9")).number("all") == 1
+
+
+@pytest.mark.parametrize(
+    ("receivers", "uri", "status"),
+    [
+        ({"loopback": False}, "https://localhost:9/n", 400),
+        ({"loopback": False, "hosts": ["localhost"]}, "https://localhost:9/n", 201),
+        ({"loopback": False, "hosts": ["localhost:9"]}, "https://localhost:9/n", 201),
+        ({"loopback": False, "hosts": ["localhost:9"]}, "https://localhost:10/n", 400),
+        ({"http": True}, "http://localhost:9/n", 201),
+        ({"private": True}, "https://192.168.1.5/n", 201),
+        ({"private": True}, "https://169.254.169.254/n", 400),
+        ({"private": True, "loopback": True}, "https://[::ffff:169.254.169.254]/n", 400),
+        ({"private": True, "loopback": True}, "https://0.0.0.0/n", 400),
+    ],
+)
+async def test_where_notifications_may_go(people, sqlite_url, receivers, uri, status):
+    """csip.md 12.34, interop.md 4.11."""
+    async with serving(people, sqlite_url, receivers=receivers) as world:
+        raw = await world.as_("sunny")
+        sunny = Subscriber(world, raw, (await raw.get("/edev")).href("EndDevice"), Receiver(0))
+        assert (await sunny.to("/edev", uri=uri)).status == status
 
 
 async def test_posted_twice_it_is_one(sunny):

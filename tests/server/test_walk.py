@@ -136,6 +136,19 @@ async def test_poll_rates_stand_only_where_the_schema_has_them(full):
     assert not rated & {"DERControlList", "DERProgram", "DER", "EndDevice"}
 
 
+async def test_what_clients_subscribe_to_says_so(full):
+    """csip.md 12.29."""
+    raw = await full.as_("sunny")
+    offered = {
+        name(reply.xml)
+        for reply in (await walk(raw)).values()
+        if reply.body and reply.xml.get("subscribable") in ("1", "3")
+    }
+    typical = ("EndDeviceList", "FunctionSetAssignmentsList", "DERProgramList", "DERControlList", "DefaultDERControl")
+    assert set(typical) <= offered
+    assert not offered & {"DeviceCapability", "Time", "Registration", "SubscriptionList", "ResponseList"}
+
+
 async def test_identifiers_are_upper_case_and_end_in_the_pen(full):
     raw = await full.as_("sunny")
     mrids = set()
