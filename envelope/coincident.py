@@ -57,7 +57,7 @@ def _bisect(base: Base, problem: Problem, built: rows.Rows, *, up: bool) -> Fit:
     final = _values(built, base, ends)
     case = replace(base, lo_w=base.p_w, room_down_w=np.zeros_like(room)) if up else replace(base, hi_w=base.p_w)
     hi, lo = (ends, base.p_w) if up else (base.p_w, ends)
-    found = Fit(feeder, case, built, limit, aim, at_rest, np.ones_like(limit), lo, hi, at_rest > aim, rounds=LEVELS,
+    found = Fit(feeder, case, built, limit, aim, at_rest, np.ones_like(limit), lo, hi, at_rest > aim, turns=LEVELS,
                 solves=solves)  # fmt: skip
     rise = found.rise(lo, hi)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope import allocate, box, coincident, rows
+from envelope import allocate, coincident, fitting, rows
 from envelope.binding import bind
 from envelope.box import Base, Case
 from envelope.problem import Guarantee, Problem, Reference, zeros_or
@@ -101,7 +101,7 @@ def _reference(problem: Problem, direction: str, room: Array) -> Array:
 def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
     at, rest = sensitivities(base), at_rest(base)
-    wanted = box.wanted(base, at, rest, problem.limits)
+    wanted = fitting.wanted(base, at, rest, problem.limits)
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = np.zeros_like(hard)
@@ -109,7 +109,7 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
         extra += margin.per_row(built, built.value(rest), hard)
     limits = hard - extra
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0) - extra
-    run = partial(box.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
+    run = partial(fitting.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
     if problem.guarantee is Guarantee.TWO_SIDED:
         return [Case(run(base=base), up=True, down=True)]
     nothing = np.zeros_like(base.p_w)
@@ -226,7 +226,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         run_id=run_id(problem),
         figures={
             "solves": float(sum(case.fit.solves for case in cases)),
-            "rounds": float(max(case.fit.rounds for case in cases)),
+            "rounds": float(max(case.fit.turns for case in cases)),
             "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
         },
         findings=_findings(cases),

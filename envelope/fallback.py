@@ -41,7 +41,7 @@ class Unmodelled:
 
 @dataclass(frozen=True)
 class CriticalVoltage:
-    """A line through measured net import of all and voltage at the most remote customer: v = at_zero + slope * import."""
+    """A line through measured net import of all and voltage at the most remote customer: at_zero + slope * import."""
 
     at_zero_v: float
     slope_v_per_w: float

@@ -12,7 +12,7 @@ from envelope.rows import Rows
 
 Array = NDArray[np.float64]
 GROWTH = 1.25
-"""effects are taken this much larger than at the base state: near a limit, power of the same size moves voltages more"""
+"""effects are taken this much larger than at the base state: near a limit the same power moves voltages more"""
 
 
 class Margin(Protocol):

@@ -181,9 +181,7 @@ def linearised(rows: Rows, feeder: Watched, groups: Sequence[tuple[Index, Sensit
         for into, at in ((rise, up), (fall, down)):
             into[which] = _slopes(rows, which, at)
     plus, minus, corners = _split(feeder, rise, fall)
-    unique, corner = np.unique(_bits(corners), axis=0, return_inverse=True)
-    first = np.zeros(len(unique), dtype=np.intp)
-    first[corner.ravel()] = np.arange(len(rise))
+    first, corner = np.unique(_names(corners), return_index=True, return_inverse=True)[1:]
     return replace(
         rows,
         slope=rise,
@@ -206,8 +204,11 @@ def _slopes(rows: Rows, which: Index, at: Sensitivity) -> Array:
     return out
 
 
-def _bits(corners: Corners) -> NDArray[np.uint8]:
-    return np.packbits(np.concatenate([corners.up > 0.0, corners.down > 0.0], axis=1), axis=1)
+def _names(corners: Corners) -> Index:
+    """(R,) a number per corner, the same for the same corner; sorting numbers is far cheaper than sorting rows."""
+    draw = np.random.default_rng(0).integers(-(2**62), 2**62, 2 * corners.up.shape[1])
+    with np.errstate(over="ignore"):
+        return np.asarray(np.concatenate([corners.up > 0.0, corners.down > 0.0], axis=1) @ draw, dtype=np.intp)
 
 
 def _export_direction(di: Complex) -> Complex:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.box import at_corners
 from envelope.engine import at_rest, granted, sensitivities
+from envelope.fitting import at_corners
 from envelope.problem import Guarantee, Problem
 from envelope.rows import FACETS, Rows, build, everything
 from envelope.schedule import EnvelopeSchedule, verified_box

@@ -96,9 +96,13 @@ def weakest_branches(reduced: Reduced) -> Index:
     """Positions of the watched currents left when, of those that carry the same current, the lowest rating stays."""
     seen = np.concatenate([reduced.H, reduced.Hw * np.abs(reduced.network.source.v).mean() / 10.0], axis=1)
     size = np.abs(seen).max(initial=1e-12)
-    key = np.round(np.concatenate([seen.real, seen.imag], axis=1) / size, 6) + 0.0
-    phase = np.unique(np.array(reduced.current_phase), return_inverse=True)[1].astype(float)
-    _, group = np.unique(np.column_stack([key, phase]), axis=0, return_inverse=True)
+    rounded = np.round(np.concatenate([seen.real, seen.imag], axis=1) / size, 6).astype(np.float64) * 1e6
+    phase = np.unique(np.array(reduced.current_phase), return_inverse=True)[1]
+    # One number per row, the same for the same row: sorting numbers is far cheaper than sorting rows.
+    draw = np.random.default_rng(0).integers(-(2**40), 2**40, rounded.shape[1] + 1)
+    with np.errstate(over="ignore"):
+        key = rounded.astype(np.int64) @ draw[:-1] + phase * draw[-1]
+    group = np.unique(key, return_inverse=True)[1]
     order = np.lexsort((reduced.rating_a, group.ravel()))
     first = np.concatenate([[True], np.diff(group.ravel()[order]) != 0]) if len(order) else np.zeros(0, dtype=bool)
     return np.sort(order[first]).astype(np.intp)
