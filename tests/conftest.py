@@ -5,6 +5,7 @@ import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -46,6 +47,15 @@ def postgres_template(postgres_folder: Path) -> Path:
     return postgres_folder
 
 
+@contextmanager
+def postgres_copy(folder: Path, template: str) -> Iterator[str]:
+    """The address of a copy of a database that nobody has open."""
+    name = f"test_{next(_numbers)}"
+    asyncio.run(_say(folder, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield postgres.address(folder, name)
+    asyncio.run(_say(folder, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture
 def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     """The address of an empty, migrated SQLite database."""
@@ -57,10 +67,8 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgres_url(postgres_template: Path) -> Iterator[str]:
     """The address of an empty, migrated PostgreSQL database."""
-    name = f"test_{next(_numbers)}"
-    asyncio.run(_say(postgres_template, f"CREATE DATABASE {name} TEMPLATE template"))
-    yield postgres.address(postgres_template, name)
-    asyncio.run(_say(postgres_template, f"DROP DATABASE {name} WITH (FORCE)"))
+    with postgres_copy(postgres_template, "template") as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,7 +9,7 @@ from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.store.tables import client
 from tests.raw import Raw, document
-from tests.server.world import NOW, World, serving
+from tests.server.world import NOW, World
 
 SCHEDULED, ACTIVE, CANCELLED, SUPERSEDED = 0, 1, 2, 4
 
@@ -64,10 +64,9 @@ class Program:
 
 
 @pytest.fixture
-async def world(people, database_url):
-    """A server of this test's own, on each kind of database."""
-    async with serving(people, database_url) as world:
-        yield world
+def world(either_world):
+    """On each kind of database."""
+    return either_world
 
 
 @pytest.fixture
@@ -210,12 +209,12 @@ async def test_answers_are_taken_also_when_the_control_is_gone(program, fate):
     assert sorted(found.texts("Response/status")) == sorted(["1", "2", str(last), str(last)])
 
 
-@pytest.mark.parametrize("status", [4, 5, 8, 9, 10, 11, 12, 13, 14, 252, 253, 254])
-async def test_other_answers_are_taken_too(program, status):
+async def test_other_answers_are_taken_too(program):
     """interop.md 2.32: stored, and never a failure of ours."""
+    others = [4, 5, 8, 9, 10, 11, 12, 13, 14, 252, 253, 254]
     control = await program.issue(NOW, 100)
     mrid = (await program.raw.get(f"{program.path}/derc/{control}")).texts("mRID")[0]
-    assert await program.answer(mrid, status) == 201
+    assert [await program.answer(mrid, status) for status in others] == [201] * len(others)
 
 
 async def test_a_default_is_readable_before_anybody_set_one(program):

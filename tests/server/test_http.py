@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(people, tmp_path_factory, sqlite_template):
     """A server for all that is asked here."""
-    async with serving(people, copied(sqlite_template, tmp_path_factory)) as world:
+    async with serving(people, copied(sqlite_template, tmp_path_factory.mktemp("house"))) as world:
         yield world
 
 
@@ -25,7 +25,7 @@ async def world(people, tmp_path_factory, sqlite_template):
 async def hasty(people, tmp_path_factory, sqlite_template):
     """A server with little patience, and room for few."""
     limits = {"header_deadline_s": 1, "body_deadline_s": 1, "body_bytes": 20_000, "sessions": 5}
-    async with serving(people, copied(sqlite_template, tmp_path_factory), limits=limits) as world:
+    async with serving(people, copied(sqlite_template, tmp_path_factory.mktemp("house")), limits=limits) as world:
         yield world
 
 

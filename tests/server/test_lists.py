@@ -23,7 +23,7 @@ LARGE = 2**64
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(people, tmp_path_factory, sqlite_template):
     """A server whose lists are longer than a page."""
-    async with serving(people, copied(sqlite_template, tmp_path_factory)) as world:
+    async with serving(people, copied(sqlite_template, tmp_path_factory.mktemp("house"))) as world:
         async with world.state.db.write() as db:
             one, feeder = world.ids.devices["one"], world.ids.groups["feeder"]
             for number in range(20):

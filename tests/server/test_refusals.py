@@ -219,7 +219,7 @@ REGISTERING = [
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house(people, tmp_path_factory, sqlite_template) -> AsyncIterator[tuple[World, dict[str, Any]]]:
     """A server for every request here, since none of them changes anything; and what the braces stand for."""
-    async with serving(people, copied(sqlite_template, tmp_path_factory)) as world:
+    async with serving(people, copied(sqlite_template, tmp_path_factory.mktemp("house"))) as world:
         async with world.state.db.write() as db:
             control = NewControl(start=NOW + 100, duration=100, limits=Limits(export_w=1))
             issued = await issue_controls(db, world.ids.groups["feeder"], [control], NOW)

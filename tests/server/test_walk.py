@@ -10,7 +10,7 @@ from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from tests.raw import AUS, document
 from tests.server.walk import walk
-from tests.server.world import NOW, World, serving
+from tests.server.world import NOW, World
 
 NOT_WRITTEN = {"DERAvailability", "DERCapability", "DERSettings", "DERStatus"}
 """What a device writes about itself is linked from the beginning, and 404 until it is written (decisions.md)."""
@@ -21,10 +21,9 @@ def name(element: etree._Element) -> str:
 
 
 @pytest.fixture
-async def world(people, database_url):
-    """A server of this test's own, on each kind of database."""
-    async with serving(people, database_url) as world:
-        yield world
+def world(either_world):
+    """On each kind of database."""
+    return either_world
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from certs.identity import Files, Identity
 from certs.pki import Pki
 from sep2.clock import Clock, SteppedClock
@@ -99,9 +97,9 @@ def free_port() -> int:
         return port
 
 
-def copied(template: Path, folders: pytest.TempPathFactory) -> str:
-    """The address of an empty SQLite database for the tests of one module."""
-    path = folders.mktemp("database") / "sep2.sqlite"
+def copied(template: Path, folder: Path) -> str:
+    """The address of a copy of an SQLite database."""
+    path = folder / "sep2.sqlite"
     shutil.copy(template, path)
     return f"sqlite:///{path}"
 
@@ -162,12 +160,15 @@ async def populate(db: Database, people: People, now: int = NOW) -> Ids:
 
 
 @asynccontextmanager
-async def serving(people: People, url: str, clock: Clock | None = None, **more: Any) -> AsyncIterator[World]:
-    """A server over an empty database, with everybody registered."""
+async def serving(
+    people: People, url: str, *, clock: Clock | None = None, ids: Ids | None = None, **more: Any
+) -> AsyncIterator[World]:
+    """A server over an empty database, in which everybody is registered, or over one where everybody is already."""
     clock = clock or SteppedClock(NOW)
     configured = settings(people, url, **more)
     async with running(configured, clock=clock) as state:
-        world = World(people, clock, configured.listen.port, state, await populate(state.db, people, clock.now()))
+        known = ids or await populate(state.db, people, clock.now())
+        world = World(people, clock, configured.listen.port, state, known)
         yield world
         await world.hang_up()
 
