@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from envelope import rows
 from envelope.allocate import Allocation
 from envelope.box import Base, Case, Fit
+from envelope.watched import Values
 
 if TYPE_CHECKING:
     from envelope.problem import Problem
@@ -18,50 +19,57 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 LEVELS = 13
 """halvings of the common level: 1 W of 8 kW"""
+NEAR_V, NEAR_LOAD = 1.0, 0.95
+"""what is this near to its limit is kept as a reason"""
 
 
 def cases(base: Base, problem: Problem) -> list[Case]:
     """The two levels by bisection in the AC power flow, all steps at once."""
-    from envelope.engine import sensitivities
-
-    feeder = base.feeder
-    built = rows.build(feeder, *sensitivities(base), wanted=rows.everything(feeder))
     return [
-        Case(_bisect(base, problem, built, up=True), up=True, down=False),
-        Case(_bisect(base, problem, built, up=False), up=False, down=True),
+        Case(_found(base, problem, up=True), up=True, down=False),
+        Case(_found(base, problem, up=False), up=False, down=True),
     ]
 
 
-def _bisect(base: Base, problem: Problem, built: rows.Rows, *, up: bool) -> Fit:
-    feeder = base.feeder
-    room = base.room_up_w if up else base.room_down_w
-    unit = np.ones_like(room) if problem.allocation is Allocation.EQUAL else (
-        base.reference_up_w if up else base.reference_down_w
-    )  # fmt: skip
-    start = base.hi_w if up else base.lo_w
-    sign = 1.0 if up else -1.0
-    limit = built.limit(feeder, problem.limits, problem.steps, margin=0.0)
-    aim = built.limit(feeder, problem.limits, problem.steps, margin=1.0)
-    at_rest = _values(built, base, base.p_w)
+def _found(base: Base, problem: Problem, *, up: bool) -> Fit:
+    """One direction's level, with the rows near their limit as the reasons."""
+    room, start, sign = (base.room_up_w, base.hi_w, 1.0) if up else (base.room_down_w, base.lo_w, -1.0)
+    reference = base.reference_up_w if up else base.reference_down_w
+    unit = np.ones_like(room) if problem.allocation is Allocation.EQUAL else reference
     good, bad = np.zeros(len(room)), (room / unit).max(axis=1, initial=0.0)
-    ends = start + sign * _grown(bad, unit, room)
-    fits = (_values(built, base, ends) <= aim).all(axis=1)
-    good[fits] = bad[fits]
-    solves = 2 * len(room)
+    whole = _inside(_values(base, start + sign * _grown(bad, unit, room)), problem, base)
+    good[whole] = bad[whole]
     for _ in range(LEVELS):
         middle = 0.5 * (good + bad)
-        inside = (_values(built, base, start + sign * _grown(middle, unit, room)) <= aim).all(axis=1)
+        inside = _inside(_values(base, start + sign * _grown(middle, unit, room)), problem, base)
         good, bad = np.where(inside, middle, good), np.where(inside, bad, middle)
-        solves += len(room)
     ends = start + sign * _grown(good, unit, room)
-    final = _values(built, base, ends)
-    case = replace(base, lo_w=base.p_w, room_down_w=np.zeros_like(room)) if up else replace(base, hi_w=base.p_w)
+    return _reasons(base, problem, ends, up=up)
+
+
+def _reasons(base: Base, problem: Problem, ends: Array, *, up: bool) -> Fit:
+    """The box of one direction with its nearly full rows, measured where all stand at their end."""
+    from envelope.engine import at_rest, sensitivities
+
+    limits, feeder, steps = problem.limits, base.feeder, problem.steps
+    final, rest = _values(base, ends), at_rest(base)
+    permitted = limits.permitted_a(steps, feeder.reduced.rating_a, margin=1.0)
+    wanted = rows.Wanted(
+        np.any(np.maximum(final.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
+        np.any(np.minimum(final.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
+        np.any(np.maximum(np.abs(final.i_a), np.abs(rest.i_a)) > NEAR_LOAD * permitted, axis=0),
+    )
+    built = rows.build(feeder, *sensitivities(base), wanted=wanted)
+    limit, aim = (built.limit(feeder, limits, steps, margin=margin) for margin in (0.0, 1.0))
+    before, after = built.value(rest), built.value(final)
+    nothing = np.zeros_like(ends)
+    case = replace(base, lo_w=base.p_w, room_down_w=nothing) if up else replace(base, hi_w=base.p_w, room_up_w=nothing)
     hi, lo = (ends, base.p_w) if up else (base.p_w, ends)
-    found = Fit(feeder, case, built, limit, aim, at_rest, np.ones_like(limit), lo, hi, at_rest > aim, turns=LEVELS,
-                solves=solves)  # fmt: skip
+    found = Fit(feeder, case, built, limit, aim, before, np.ones_like(limit), lo, hi, before > aim)
+    found.turns, found.solves = LEVELS, steps * (LEVELS + 3)
     rise = found.rise(lo, hi)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found.gain = np.where(rise > 0.0, (final - at_rest) / rise, 0.0)
+        found.gain = np.where(rise > 0.0, (after - before) / rise, 0.0)
     return found
 
 
@@ -70,8 +78,16 @@ def _grown(level: Array, unit: Array, room: Array) -> Array:
     return np.asarray(np.minimum(level[:, None] * unit, room))
 
 
-def _values(built: rows.Rows, base: Base, p_w: Array) -> Array:
-    """(T, R) with every connection at `p_w`."""
+def _values(base: Base, p_w: Array) -> Values:
+    """(T, ...) with every connection at `p_w`."""
     q = base.q_var - base.tan_phi * np.maximum(p_w - base.p_w, 0.0)
-    feeder = base.feeder
-    return built.value(feeder.values(feeder.spread(p_w), feeder.spread(q), base.source_v))
+    return base.feeder.values(base.feeder.spread(p_w), base.feeder.spread(q), base.source_v)
+
+
+def _inside(found: Values, problem: Problem, base: Base) -> NDArray[np.bool_]:
+    """(T,) whether every voltage and current keeps its limit, less the margins."""
+    limits = problem.limits
+    permitted = limits.permitted_a(problem.steps, base.feeder.reduced.rating_a, margin=1.0)
+    low, high = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
+    voltages = (found.v_v >= low) & (found.v_v <= high)
+    return np.asarray(voltages.all(axis=1) & (np.abs(found.i_a) <= permitted).all(axis=1))
