@@ -33,5 +33,5 @@ migration:  ## the next step of the tables: make migration REASON="Say what is a
 	.venv/bin/python -m sep2.store.migrations "$(REASON)"
 
 clean:  ## remove what was made
-	rm -rf .venv build dist demo-result out .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv build dist sep2-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
