@@ -1,8 +1,6 @@
 """Schedules at corners, judged by power-grid-model."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,20 +9,10 @@ from envelope import Guarantee, calculate, verify
 from envelope.allocate import Allocation
 from envelope.horizon import Study, problem_of
 from envelope.verification import Effort
-from gridmodel import read_feeder, reduce
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=2, judge_all=True)
-
-
-@pytest.fixture(scope="session")
-def lv28():
-    facts = os.environ.get("SEP2_FACTS")
-    if not facts:
-        pytest.skip("SEP2_FACTS names no folder of facts")
-    feeder = read_feeder(Path(facts, "data", "lv28"))
-    return feeder, reduce(feeder.network)
 
 
 @pytest.mark.parametrize("guarantee", [Guarantee.TWO_SIDED, Guarantee.ONE_SIDED])

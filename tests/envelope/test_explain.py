@@ -1,0 +1,150 @@
+"""Every limit has its reason, and the reason is true."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from envelope import OperatingLimits, calculate, plan
+from envelope.commands import app
+from envelope.explain import explain
+from envelope.horizon import Study, clear_sky, problem_of
+from envelope.picture import explain_picture, schedule_picture
+from envelope.problem import BadProblem
+from envelope.summary import most_withheld
+from gridmodel.feeders import european_lv
+from tests.envelope.cases import START, street
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def case():
+    problem = street(customers=8, steps=4, adoption_s=0)
+    return problem, calculate(problem)
+
+
+def test_a_limit_names_what_binds_and_what_would_relieve_it(case):
+    problem, schedule = case
+    at = most_withheld(problem, schedule, "c8", "export")
+    found = explain(problem, schedule, "c8", step=at, direction="export")
+    assert found.binding.split(" ")[0] in ("over-voltage", "under-voltage", "overload")
+    assert found.limit_w < found.reach_w
+    assert 0.0 <= found.margin < 0.3
+    assert found.shared_by >= 1
+    assert sum(c.part for c in found.contributors) <= 1.0 + 1e-9
+    assert found.binding in found.sentence()
+    assert f"about {found.relief_w:.0f} W more" in found.sentence()
+
+
+def test_the_relief_that_is_told_comes_true(case):
+    problem, schedule = case
+    found = explain(problem, schedule, "c8", step=0, direction="export")
+    assert found.unit == "V"
+    wider = OperatingLimits(v_min_v=215.0, v_max_v=254.0)
+    relieved = calculate(replace(problem, limits=wider))
+    column = problem.connection_id.index("c8")
+    gained = relieved.export_limit_w[0, column] - schedule.export_limit_w[0, column]
+    assert gained == pytest.approx(found.relief_w, rel=0.3)
+
+
+def test_a_limit_that_nothing_holds_back_says_so():
+    problem = street(customers=3, steps=2, flex_gen_w=np.full((2, 3), 50.0), flex_load_w=np.full((2, 3), 50.0))
+    found = explain(problem, calculate(problem), "c1", step=0, direction="import")
+    assert found.binding == "capacity"
+    assert "the network does not limit it" in found.sentence()
+
+
+def test_a_tightening_that_comes_early_names_the_later_interval():
+    problem = street(customers=8, steps=4)
+    dip = np.array([1.0, 1.0, 0.97, 1.0])[:, None]
+    problem = replace(problem, source_v=dip * problem.reduced.network.source.v)
+    schedule = calculate(problem)
+    found = explain(problem, schedule, "c8", step=1, direction="import")
+    assert found.binding_start == START + 2 * 1800
+    assert "in the interval that begins at" in found.sentence()
+
+
+def test_pictures(case, tmp_path):
+    assert schedule_picture(*case, tmp_path / "a" / "all.png").read_bytes().startswith(PNG)
+    assert explain_picture(*case, "c3", tmp_path / "one.png").read_bytes().startswith(PNG)
+
+
+def test_the_table_has_one_row_per_connection_and_interval(case):
+    _, schedule = case
+    table = schedule.to_frame()
+    assert len(table) == 8 * 4
+    one = table[(table.connection_point == "c3") & (table.start == table.start.min())].iloc[0]
+    column = schedule.connection_id.index("c3")
+    assert one.export_limit_w == schedule.export_limit_w[0, column]
+    assert one.export_binding == schedule.binding_text("export", 0, column)
+    assert one.duration.total_seconds() == 1800
+    assert str(one.start) == "2026-05-28 21:00:00+00:00"
+
+
+def test_a_plan_comes_back_as_it_was_saved(tmp_path):
+    problem = problem_of(european_lv(), Study(steps=4))
+    problem = replace(problem, firm_import_w=np.full(55, 1500.0), base_sigma_w=np.full(55, 10.0), base_z=1.0)
+    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem)
+    found = plan.load(tmp_path / plan.FILE).problem
+    assert np.array_equal(found.base_load_w, problem.base_load_w)
+    assert np.array_equal(found.firm_import_w, problem.firm_import_w)
+    assert (found.base_z, found.guarantee, found.limits) == (1.0, problem.guarantee, problem.limits)
+    assert np.array_equal(calculate(found).import_limit_w, calculate(problem).import_limit_w)
+
+
+def test_a_file_that_is_no_plan_is_refused_by_name(tmp_path):
+    (tmp_path / "x.npz").write_bytes(b"nothing")
+    with pytest.raises(BadProblem, match=r"x\.npz"):
+        plan.load(tmp_path / "x.npz")
+
+
+def test_the_sun_does_not_shine_at_night():
+    sky = clear_sky(european_lv(), 48)
+    assert sky[:12].max() == 0.0
+    assert sky.max() == pytest.approx(1.0, abs=0.01)
+
+
+def ran(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_run_writes_what_it_found(tmp_path):
+    done = ran(
+        "run", "european-lv", "--steps", 6, "--out", tmp_path / "x.parquet", "--picture", tmp_path / "x.png", "--json"
+    )
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.output)
+    assert said["verified_worst"]["inside"]
+    assert said["connections"] == 55
+    assert (tmp_path / "x.png").read_bytes().startswith(PNG)
+    import pandas as pd
+
+    assert len(pd.read_parquet(tmp_path / "x.parquet")) == 55 * 6
+
+
+def test_explain_says_it_in_a_sentence():
+    done = ran("explain", "european-lv", "LOAD53", "--steps", 6)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1].startswith("LOAD53 may export")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "/nowhere"), "/nowhere"),
+        (("run", "european-lv", "--steps", 7), "7 steps do not divide a day"),
+        (("run", "european-lv", "--limits", "as-9"), "known are"),
+        (("run", "european-lv", "--steps", 2, "--out", "x.txt"), "neither .csv nor .parquet"),
+        (("explain", "european-lv", "NOBODY"), "no connection 'NOBODY'"),
+        (("explain", "european-lv", "LOAD1", "--step", 99), "outside 0..47"),
+        (("explain", "european-lv", "LOAD1", "--direction", "up"), "neither export nor import"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(arguments, said):
+    done = ran(*arguments)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert len(done.output.strip().splitlines()) == 1
