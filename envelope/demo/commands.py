@@ -23,7 +23,7 @@ app = typer.Typer(rich_markup_mode="rich")
 PICTURE, CLIENTS_LOG = "day.png", "clients.log"
 
 
-def _step(text: str | None) -> int | None:
+def step_at(text: str | None) -> int | None:
     """The step of the day at a time of the clock, HH:MM."""
     if text is None:
         return None
@@ -63,8 +63,10 @@ def demo(
     console = Console(stderr=as_json)
     # What clients have to say of a server that was away belongs in a file, not across the live view.
     logging.basicConfig(handlers=[logging.FileHandler(folder / CLIENTS_LOG, delay=True)], level=logging.WARNING)
-    wanted = Wanted(folder, feeder, seed, disobey, silent, _step(kill_at), speed)
+    wanted = Wanted(folder, seed, disobey, silent, step_at(kill_at), speed)
     place = street(feeder, seed)
+    if (changed := study.changes(place.feeder)) is not None:
+        console.print(changed)
     played = _played(place, wanted, None if once else console)
     runs = study.four_runs(place.reduced, place.day, played.homes.played())
     console.print(study.table(runs))

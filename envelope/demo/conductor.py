@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
+from envelope.cycle import BASE
 from envelope.demo import forecast, utility
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.fleet import Fleet
@@ -21,6 +22,7 @@ from envelope.demo.street import Street
 from envelope.demo.utility import Utility
 from envelope.problem import Problem
 from sep2.clock import SteppedClock
+from sep2.errors import SepError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -33,12 +35,15 @@ SILENT_FROM = 48
 DAY_S = STEPS * STEP_S
 
 
+class CannotBeKept(SepError):
+    """No envelopes keep this feeder inside its limits on this day; another --seed is another day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """How the day is to be played."""
 
     folder: Path
-    feeder: Path | None = None
     seed: int = 7
     disobey_percent: float = 0.0
     silent_percent: float = 0.0
@@ -83,7 +88,7 @@ class Played:
     refused: int
     adoption_s: tuple[float, ...]
     alarms: tuple[str, ...]
-    """what the server raised during the day"""
+    """what the server raised during the day, beyond what the calculation says itself"""
 
 
 Watch = Callable[[Moment], None]
@@ -95,13 +100,10 @@ def cast_of(day: Day, wanted: Wanted) -> Cast:
     order = [int(at) for at in np.random.default_rng([wanted.seed, 6]).permutation(flexible)]
     silent = round(wanted.silent_percent / 100 * len(order))
     disobeying = round(wanted.disobey_percent / 100 * len(order))
-    gateway, rest = order[0], order[1:]
-    return Cast(
-        aggregator=tuple(sorted(rest[silent:])),
-        gateway=gateway,
-        silent=tuple(sorted(rest[:silent])),
-        disobeying=tuple(sorted(rest[silent : silent + disobeying])),
-    )
+    gateway, quiet, rest = order[0], order[1 : 1 + silent], order[1 + silent :]
+    # Who has both solar and a car has most to disobey with.
+    rest.sort(key=lambda at: not (day.has_pv[at] and day.has_car[at]))
+    return Cast(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
 
 
 async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
@@ -109,7 +111,7 @@ async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
     problem = forecast.problem(street)
     cast = cast_of(street.day, wanted)
     theirs = asyncio.create_task(asyncio.to_thread(_engine, problem))
-    made = await utility.made(wanted.folder, forecast.feeder_name(wanted.feeder), problem)
+    made = await utility.made(wanted.folder, forecast.feeder_name(street), problem)
     async with made:
         homes = Homes(street.day, _mask(street.day, cast.disobeying))
         server = made.settings.listen.host, made.settings.listen.port
@@ -117,6 +119,8 @@ async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
         try:
             await _meet(made, fleet, street.day, cast)
             schedule, report = await theirs
+            if not report.inside:
+                raise CannotBeKept(report.sentence())
             await _live(made, fleet, wanted, watch)
             alarms = await made.operator.ask("GET", "/alarms?cleared=true&limit=1000")
         finally:
@@ -132,7 +136,7 @@ async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
         notified=fleet.notified,
         refused=fleet.refused,
         adoption_s=tuple(fleet.adoption_s),
-        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms["items"]})),
+        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms["items"] if each["code"] != BASE})),
     )
 
 
@@ -171,11 +175,14 @@ async def _meet(made: Utility, fleet: Fleet, day: Day, cast: Cast) -> None:
 async def _live(made: Utility, fleet: Fleet, wanted: Wanted, watch: Watch) -> None:
     """Every five minutes of the day, and the moment after its last."""
     start, began = fleet.homes.day.start, time.monotonic()
+    status: dict[str, int] = {}
     for step in range(STEPS):
-        status = await _moved(made, fleet, start + step * STEP_S, kill=step == wanted.kill_at)
-        if step == SILENT_FROM:
-            await fleet.silence()
-        await fleet.advance()
+        now, kill = start + step * STEP_S, step == wanted.kill_at
+        if kill or now % forecast.INTERVAL_S == 0 or now >= fleet.next_due():
+            status = await _moved(made, fleet, now, kill=kill)
+            if step == SILENT_FROM:
+                await fleet.silence()
+            await fleet.advance()
         fleet.homes.play(step)
         watch(Moment(step, fleet.homes, status["controls"], fleet.notified, fleet.answered, fleet.pending))
         if wanted.speed:

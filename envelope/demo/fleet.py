@@ -99,6 +99,10 @@ class Fleet:
         """The server's time was set just now; what it issues is issued from here on."""
         self._moved = time.monotonic()
 
+    def next_due(self) -> int:
+        """When the next client that can reach the server has something to do."""
+        return min(party.client.next_due() for party in self._parties if party.client.patience_s)
+
     async def advance(self) -> None:
         """Let every client do what is due; return when the server has answered all of it."""
         await asyncio.gather(*(self._advance(party) for party in self._parties))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,9 +43,9 @@ def problem(street: Street) -> Problem:
     )
 
 
-def feeder_name(folder: Path | None) -> str:
+def feeder_name(street: Street) -> str:
     """How a plan names the feeder."""
-    return EUROPEAN_LV if folder is None else str(folder.resolve())
+    return EUROPEAN_LV if street.folder is None else str(street.folder.resolve())
 
 
 def _halves(fine: NDArray[np.float64]) -> NDArray[np.float64]:

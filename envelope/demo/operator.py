@@ -76,9 +76,7 @@ class Operator:
             if status["settled"]:
                 return status
             if time.monotonic() > until:
-                raise NotSettled(
-                    f"at {status['now']}: {status['outbox']} changes, {status['waiting']} notifications wait"
-                )
+                raise NotSettled(f"it is {status['now']}; server.log says what went wrong")
             await asyncio.sleep(SETTLING_S)
 
 

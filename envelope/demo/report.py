@@ -70,13 +70,15 @@ def is_right(played: Played, runs: dict[str, Run]) -> bool:
     return played.verdict.all_is_well and played.refused == 0 and not played.alarms and inside
 
 
-def sentences(street: Street, played: Played, runs: dict[str, Run]) -> list[str]:
+def sentences(place: Street, played: Played, runs: dict[str, Run]) -> list[str]:
     """What happened, for people; rich's markup."""
     verdict, adopted = played.verdict, adoption(played)
     told = f"{verdict.controls} controls, {played.notified} notifications, {verdict.responses} responses"
     took = f"{adopted['p50']:.2f} s (P50), {adopted['p95']:.2f} s (P95)"
     found = played.report.sentence()
+    bought = f"{place.growth.pv_share:.0%} of the homes have solar and {place.growth.ev_share:.0%} a car"
     said = [
+        f"{bought}: what it takes for a voltage and a transformer limit to break without envelopes.",
         f"{told}, {verdict.readings} readings; from issue to adoption {took}.",
         f"Guarantee: {played.schedule.guarantee}. {found[0].upper()}{found[1:]}.",
     ]
@@ -87,6 +89,7 @@ def sentences(street: Street, played: Played, runs: dict[str, Run]) -> list[str]
         if names:
             said.append(f"[bold red]{len(names)} {what}:[/] {', '.join(names)}")
     said += [f"[bold red]Alarm:[/] {alarm}" for alarm in played.alarms]
+    said += [f"Note: {finding}." for finding in played.schedule.findings]
     if is_right(played, runs):
         said.append("[bold green]Everything published was delivered, answered and obeyed.[/]")
     return said

@@ -31,6 +31,8 @@ STEP = 0.1
 class Street:
     """A feeder and a day that breaks it as soon as nobody keeps limits."""
 
+    folder: Path | None
+    """of the feeder; None for the IEEE European LV feeder"""
     feeder: Feeder
     reduced: Reduced
     day: Day
@@ -48,7 +50,7 @@ def street(folder: Path | None, seed: int) -> Street:
     base, weather = first_day(feeder, seed)
     first = WHERE_ALL_IS_NEW if weather is None else WHERE_SOLAR_STOOD
     day, growth, run = _grown_until_broken(reduced, base, first, (seed, weather))
-    return Street(feeder, reduced, day, growth, without_limits(reduced, base), run)
+    return Street(folder, feeder, reduced, day, growth, without_limits(reduced, base), run)
 
 
 def first_day(feeder: Feeder, seed: int) -> tuple[Day, Array | None]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from envelope.demo.criteria import Figures, Solved, figures, solved
 from envelope.demo.day import Day
 from envelope.demo.devices import Limits, Played, play
-from gridmodel import Network, Reduced, reduce
+from gridmodel import Feeder, Network, Reduced, reduce
 from gridmodel import build as grid
 
 Array = NDArray[np.float64]
@@ -84,6 +84,18 @@ def with_larger_transformer(network: Network) -> Network:
 def next_size_va(size_va: float) -> float:
     """The next larger transformer in stock; half as much again beyond the largest."""
     return next((size for size in SIZES_VA if size > 1.01 * size_va), 1.5 * size_va)
+
+
+def changes(feeder: Feeder) -> Table | None:
+    """What differs from the feeder as published, or None where nothing does."""
+    if not feeder.changes:
+        return None
+    made = Table(title=f"{feeder.name}: what differs from the published data", title_style="bold", header_style="bold")
+    for column in ("element", "value", "published", "here", "why"):
+        made.add_column(column, justify="right" if column in ("published", "here") else "left")
+    for change in feeder.changes:
+        made.add_row(change.element, change.field, f"{change.before:g}", f"{change.after:g}", change.why)
+    return made
 
 
 ROWS: tuple[tuple[str, str, str], ...] = (

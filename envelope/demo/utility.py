@@ -22,6 +22,7 @@ MARKER = "demo.json"
 SETTINGS = """\
 
 # Below: the demonstration's own.
+poll_rate = 900
 post_rate = 1800
 
 [utility.poll_rates]
@@ -29,7 +30,8 @@ DERList = 3600
 MirrorUsagePointList = 1800
 Registration = 86400
 """
-"""Readings come every half-hour and status every hour, not every five minutes: a day plays in about a minute."""
+"""Polls come every quarter of an hour, readings every half and status every hour, not all every five minutes: that is
+what a day in about a minute leaves room for."""
 
 
 class NotOurs(SepError):

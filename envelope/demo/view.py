@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -76,7 +77,7 @@ class View:
         clock = (FIRST_HOUR * 3600 + (step + 1) * STEP_S) % 86_400
         seconds = time.monotonic() - self._began
         title = f"{self._street.feeder.name}  {clock // 3600:02d}:{clock % 3600 // 60:02d}"
-        parts = Group(self._gauges(moment), _powers(homes), _counters(moment), _closest(homes))
+        parts = Group(self._gauges(moment), "", _powers(homes), _counters(moment), "", _closest(homes))
         return Panel(parts, title=title, subtitle=f"{(step + 1) / STEPS:.0%} of the day in {seconds:.0f} s")
 
     def _gauges(self, moment: Moment) -> Table:
@@ -107,9 +108,8 @@ def _free(text: str) -> Text:
 def bar(value: float, full: float, limit: float) -> Text:
     """A bar up to `full`, with a mark at `limit`; red once it is passed."""
     filled, mark = (round(WIDTH * min(each / full, 1.0)) for each in (value, limit))
-    text = Text("█" * filled + "·" * (WIDTH - filled), style="green" if value <= limit else "red")
-    text.stylize("bold white on grey37", max(mark - 1, 0), mark)
-    return text
+    cells = ["█"] * filled + ["·"] * (WIDTH - filled)
+    return _marked(cells, (mark,), inside=value <= limit)
 
 
 def span(low_v: float, high_v: float) -> Text:
@@ -120,10 +120,16 @@ def span(low_v: float, high_v: float) -> Text:
         return round((WIDTH - 1) * min(max((volts - first) / (last - first), 0.0), 1.0))
 
     cells = ["█" if at(low_v) <= k <= at(high_v) else "·" for k in range(WIDTH)]
-    inside = low_v >= V_MIN_V and high_v <= V_MAX_V
+    return _marked(cells, (at(V_MIN_V), at(V_MAX_V)), inside=low_v >= V_MIN_V and high_v <= V_MAX_V)
+
+
+def _marked(cells: list[str], limits: Sequence[int], *, inside: bool) -> Text:
+    """A bar with its limits as strokes."""
+    for limit in limits:
+        cells[limit] = "┃"
     text = Text("".join(cells), style="green" if inside else "red")
-    for limit in (V_MIN_V, V_MAX_V):
-        text.stylize("bold white on grey37", at(limit), at(limit) + 1)
+    for limit in limits:
+        text.stylize("bold white", limit, limit + 1)
     return text
 
 

@@ -1,0 +1,90 @@
+"""The demonstration itself, small but real: processes, certificates, a database, and a server that is killed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SEED = "6"
+TAKES_ITS_TIME = {"seconds", "issue_to_adoption_s"}
+
+
+def play(feeder: Path, folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """How `sep2 demo --once --json` ended, and the object on its last line."""
+    words = ("demo", "--once", "--json", "--seed", SEED, "--feeder", str(feeder), "--dir", str(folder), *options)
+    command = [sys.executable, "-c", "from sep2.cli import main; main()", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "server"
+
+
+@pytest.fixture(scope="module")
+def played(nine_homes: Path, folder: Path) -> dict[str, Any]:
+    """The result of an undisturbed day."""
+    status, found = play(nine_homes, folder)
+    assert status == 0
+    return found
+
+
+def test_the_base_day_breaks_nothing_and_growth_does(played):
+    base, none = played["base"], played["none"]
+    assert base["customers_outside_voltage"] == 0
+    assert base["max_transformer_percent"] < 100
+    assert none["customers_outside_voltage"] > 0
+    assert none["max_transformer_percent"] > 100
+    assert none["hours_over_rating"] > 0
+
+
+def test_envelopes_keep_the_feeder_inside_its_limits(played):
+    kept, limits = played["envelope"], played["limits"]
+    assert kept["customers_outside_voltage"] == 0
+    assert limits["v_min_v"] <= kept["min_voltage_v"] <= kept["max_voltage_v"] <= limits["v_max_v"]
+    assert kept["max_transformer_percent"] <= 100
+    assert kept["max_line_percent"] <= 100
+    assert kept["hours_over_rating"] == 0
+    assert all(played["verified_worst"][name] <= 0 for name in ("over_v", "under_v", "overload_percent"))
+    assert played["guarantee"].startswith("two-sided")
+
+
+def test_everything_published_was_delivered_answered_and_obeyed(played):
+    assert played["connections"] == 9
+    assert played["intervals"] == 48
+    controls = played["controls_published"]
+    assert controls >= played["connections"] * 10
+    # Each was received, and then either ran (started, completed) or gave way to another (superseded).
+    assert 2 * controls <= played["responses_received"] <= 3 * controls
+    # Active and reactive power of every half-hour, but for the first ones of a meter that has just been set up.
+    assert played["readings_received"] >= played["connections"] * 2 * (played["intervals"] - 1)
+    assert played["notifications_delivered"] > played["intervals"]
+    assert (played["disobeying"], played["silent"], played["alarms"]) == ([], [], [])
+
+
+def test_the_price_of_each_way_is_told(played):
+    for run in ("none", "static", "envelope", "upgrade"):
+        assert played[run]["ev_kwh_asked"] == played["none"]["ev_kwh_asked"] > 0
+        assert 0 < played[run]["ev_kwh_by_departure"] <= played[run]["ev_kwh_asked"]
+    assert played["none"]["pv_curtailed_kwh"] == 0
+    assert played["envelope"]["pv_curtailed_kwh"] > 0
+    assert played["upgrade"]["max_transformer_percent"] < played["none"]["max_transformer_percent"]
+
+
+def test_the_picture_is_drawn(played, folder):
+    assert (folder / "day.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_seed_and_a_server_that_was_killed_change_no_number(played, nine_homes, folder):
+    # 18:30 is the start of an interval: controls are being published and notified of as the process dies.
+    status, again = play(nine_homes, folder, "--kill-at", "18:30")
+    assert status == 0
+    assert (folder / "server.log").read_text().count("2030.5 clients:") == 2
+    assert {key: again[key] for key in again.keys() - TAKES_ITS_TIME} == {
+        key: played[key] for key in played.keys() - TAKES_ITS_TIME
+    }
