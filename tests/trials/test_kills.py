@@ -13,7 +13,7 @@ from tests.server.test_kill import tell_through_kills
 from tests.server.world import free_port
 from tests.trials.figures import record
 
-STORIES, KILLS = 40, 4
+STORIES, KILLS = 25, 4
 
 
 @pytest.fixture(scope="module")
