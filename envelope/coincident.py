@@ -53,7 +53,7 @@ def _reasons(base: Base, problem: Problem, ends: Array, *, up: bool) -> Fit:
 
     limits, feeder, steps = problem.limits, base.feeder, problem.steps
     final, rest = _values(base, ends), at_rest(base)
-    permitted = limits.permitted_a(steps, feeder.reduced.rating_a, margin=1.0)
+    permitted = limits.permitted_a(steps, feeder, margin=1.0)
     wanted = rows.Wanted(
         np.any(np.maximum(final.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
         np.any(np.minimum(final.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
@@ -87,7 +87,7 @@ def _values(base: Base, p_w: Array) -> Values:
 def _inside(found: Values, problem: Problem, base: Base) -> NDArray[np.bool_]:
     """(T,) whether every voltage and current keeps its limit, less the margins."""
     limits = problem.limits
-    permitted = limits.permitted_a(problem.steps, base.feeder.reduced.rating_a, margin=1.0)
+    permitted = limits.permitted_a(problem.steps, base.feeder, margin=1.0)
     low, high = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
     voltages = (found.v_v >= low) & (found.v_v <= high)
     return np.asarray(voltages.all(axis=1) & (np.abs(found.i_a) <= permitted).all(axis=1))

@@ -38,7 +38,7 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason.
     """
     began = time.perf_counter()
-    feeder = Watched.of(problem.reduced)
+    feeder = Watched.of(problem.reduced, problem.groups)
     base = granted(problem, feeder)
     cases = coincident.cases(base, problem) if problem.guarantee is Guarantee.COINCIDENT else _cases(base, problem)
     exports = _side(problem, [case for case in cases if case.up], "export")
@@ -236,7 +236,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
 
 def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
     """(R,) such as "over-voltage at node n12, phase b"."""
-    places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.reduced.current_names)
+    places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")
     return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in zip(built.kind, built.element, strict=True)]
 

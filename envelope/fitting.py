@@ -155,7 +155,7 @@ def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits
     rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
     falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
     flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
-    permitted = limits.permitted_a(steps, feeder.reduced.rating_a, margin=1.0)
+    permitted = limits.permitted_a(steps, feeder, margin=1.0)
     return Wanted(
         np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
         np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),

@@ -1,14 +1,20 @@
 """What the network must keep: voltage criteria as data, current ratings, and the margins kept inside them."""
 
+from __future__ import annotations
+
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sep2.errors import SepError
+
+if TYPE_CHECKING:
+    from envelope.watched import Watched
 
 Array = NDArray[np.float64]
 
@@ -72,16 +78,15 @@ class OperatingLimits:
         if self.margin_v <= 0.0 or not 0.0 < self.margin_current < 0.5:
             raise ValueError("margin_v must be positive and margin_current inside 0..0.5")
 
-    def permitted_a(self, steps: int, rating_a: Array, *, margin: float) -> Array:
-        """(T, B) permitted currents, less `margin` times the declared margin."""
+    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
+        """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""
         factor = np.asarray(self.rating_factor, dtype=float)
-        table = factor[:, None] if factor.ndim == 1 else factor
-        return np.asarray(
-            np.broadcast_to(table, (steps, len(rating_a))) * rating_a * (1.0 - margin * self.margin_current)
-        )
+        table = np.broadcast_to(factor[:, None] if factor.ndim == 1 else factor, (steps, len(watched.reduced.rating_a)))
+        table = np.concatenate([table, np.ones((steps, len(watched.groups)))], axis=1)
+        return np.asarray(table * watched.rating_a * (1.0 - margin * self.margin_current))
 
     @classmethod
-    def of(cls, name: str, *, nominal_v: float | None = None) -> "OperatingLimits":
+    def of(cls, name: str, *, nominal_v: float | None = None) -> OperatingLimits:
         """Limits of a named criterion, scaled to another nominal voltage when one is given."""
         found = voltage_criterion(name)
         scale = 1.0 if nominal_v is None else nominal_v / found.nominal_v

@@ -16,7 +16,7 @@ from envelope.problem import BadProblem, Guarantee, Problem, Reference, select
 EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
 _POLICY = ("base_z", "adoption_s", "export_tan_phi", "alpha")
-_SKIPPED = ("reduced", "step_s", "margins", "limits", "guarantee", "allocation", "reference", *_POLICY)
+_SKIPPED = ("reduced", "step_s", "margins", "groups", "limits", "guarantee", "allocation", "reference", *_POLICY)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sep2.errors import SepError
 
 if TYPE_CHECKING:
     from envelope.margins import Margin
+    from envelope.watched import GroupLimit
     from gridmodel.reduce import Reduced
 
 Array = NDArray[np.float64]
@@ -100,6 +101,8 @@ class Problem:
     """within this time every client has taken up a new limit"""
     export_tan_phi: float = 0.0
     """controllable generation absorbs this many var per W it feeds (0: unity power factor)"""
+    groups: tuple[GroupLimit, ...] = ()
+    """limits on the sum of some connections (`envelope.watched.GroupLimit`)"""
     limits: OperatingLimits = field(default_factory=OperatingLimits)
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
@@ -127,8 +130,15 @@ class Problem:
             Allocation.PROPORTIONAL,
         ):
             raise BadProblem("coincident limits are one common level: allocate them equal or proportional")
+        self._refuse_groups()
         if self.step_s <= 0:
             raise BadProblem(f"step_s is {self.step_s}")
+
+    def _refuse_groups(self) -> None:
+        for group in self.groups:
+            select(self.connection_id, group.connections)
+            if min(group.max_import_w, group.max_export_w) < 0.0 or group.half_range_w <= 0.0:
+                raise BadProblem(f"group {group.name}: limits must not be negative, nor both zero")
 
     def _where(self, value: Array) -> str:
         """The first entry that is not finite, as connection and interval."""

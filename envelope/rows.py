@@ -66,11 +66,11 @@ class Rows:
     def family(self, feeder: Watched) -> Index:
         """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
         reduced = feeder.reduced
-        names = sorted({*reduced.network.terminal_phase, *reduced.current_phase})
+        names = sorted({*reduced.network.terminal_phase, *feeder.current_phase})
         of_node = np.array(
             [names.index(reduced.network.terminal_phase[t]) for t in reduced.node_terminal], dtype=np.intp
         )
-        of_current = np.array([names.index(phase) for phase in reduced.current_phase], dtype=np.intp)
+        of_current = np.array([names.index(phase) for phase in feeder.current_phase], dtype=np.intp)
         load = self.kind == 2
         phase = np.where(load, of_current[np.where(load, self.element, 0)], of_node[np.where(load, 0, self.element)])
         return np.asarray((self.kind * 2 + self.exports) * len(names) + phase)
@@ -110,7 +110,7 @@ class Rows:
 
     def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Array:
         """(T, R) right-hand sides, less `margin` times the declared margins."""
-        permitted = limits.permitted_a(steps, feeder.reduced.rating_a, margin=margin)
+        permitted = limits.permitted_a(steps, feeder, margin=margin)
         out = np.empty((steps, self.count))
         out[:, self.kind == 0] = limits.v_max_v - margin * limits.margin_v
         out[:, self.kind == 1] = -(limits.v_min_v + margin * limits.margin_v)
@@ -122,7 +122,7 @@ class Rows:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
         out = np.ones(self.count)
         load = self.kind == 2
-        out[load] = 0.01 * feeder.reduced.rating_a[self.element[load]]
+        out[load] = 0.01 * feeder.rating_a[self.element[load]]
         return out
 
 
@@ -146,7 +146,7 @@ class Wanted(NamedTuple):
 def everything(feeder: Watched) -> Wanted:
     """All limits."""
     voltages = np.ones(len(feeder.reduced.Zn), dtype=bool)
-    return Wanted(voltages, voltages, np.ones(len(feeder.reduced.H), dtype=bool))
+    return Wanted(voltages, voltages, np.ones(len(feeder.rating_a), dtype=bool))
 
 
 def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted, facets: int = FACETS) -> Rows:

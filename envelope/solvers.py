@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem import BadProblem
+from envelope.problem import BadProblem, Problem
 from envelope.watched import Values, Watched
-from gridmodel.reduce import Reduced
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
@@ -19,9 +18,9 @@ Solver = Callable[[Array, Array, Complex], Values]
 SOLVERS = ("power-grid-model", "reduced")
 
 
-def solver_of(reduced: Reduced, name: str) -> Solver:
-    """The solver of that name for one feeder."""
-    watched = Watched.of(reduced)
+def solver_of(problem: Problem, name: str) -> Solver:
+    """The solver of that name for a problem's feeder."""
+    watched = Watched.of(problem.reduced, problem.groups)
     if name == "reduced":
         return watched.values
     if name == "power-grid-model":
@@ -35,6 +34,7 @@ def _independent(watched: Watched) -> Solver:
 
     def solve(p_w: Array, q_var: Array, source_v: Complex) -> Values:
         found = audit.solve(watched.reduced, p_w + 1j * q_var, source_v)
-        return Values(found.voltages, found.currents.astype(np.complex128), found.flow.converged)
+        currents = np.concatenate([found.currents, watched.sums(p_w)], axis=1)
+        return Values(found.voltages, currents.astype(np.complex128), found.flow.converged)
 
     return solve

@@ -111,10 +111,10 @@ def verify(
     """Power flow at the corners of what clients may do under a schedule, states in between included."""
     asked = effort or Effort()
     fast = solver if asked.judge_all else "reduced"
-    trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem.reduced, fast))
+    trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem, fast))
     trial.run()
     if fast != solver:
-        trial = trial.judged(solver_of(problem.reduced, solver))
+        trial = trial.judged(solver_of(problem, solver))
     return trial.report(solver, schedule.guarantee)
 
 
@@ -153,10 +153,10 @@ class Trial:
 
     def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
-        self.watched = Watched.of(problem.reduced)
+        self.watched = Watched.of(problem.reduced, problem.groups)
         self.base = granted(problem, self.watched)
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = problem.limits.permitted_a(problem.steps, self.watched.reduced.rating_a, margin=0.0)
+        self.rating = problem.limits.permitted_a(problem.steps, self.watched, margin=0.0)
         self.worst = _Worst(problem.steps, problem.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
@@ -300,8 +300,7 @@ class Trial:
         tally["violating"] += float(bad.sum())
 
     def _name(self, which: int, element: int) -> str:
-        reduced = self.watched.reduced
-        return (reduced.voltage_names if which < 2 else reduced.current_names)[element]
+        return (self.watched.reduced.voltage_names if which < 2 else self.watched.current_names)[element]
 
     def _search(self) -> None:
         """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""

@@ -25,7 +25,7 @@ class Values(NamedTuple):
     v_v: Array
     """(S, N) voltage magnitudes at connections, V; inf where the scenario did not settle"""
     i_a: Complex
-    """(S, B) branch currents, A"""
+    """(S, B + G) branch currents, A, and each group's sum off its middle, W"""
     converged: NDArray[np.bool_]
 
 
@@ -35,7 +35,27 @@ class Sensitivity(NamedTuple):
     dv: Array
     """(N, L) V per W"""
     di: Complex
-    """(B, L) A per W"""
+    """(B + G, L) A per W; 1 where a slot belongs to a group"""
+
+
+@dataclass(frozen=True)
+class GroupLimit:
+    """What the sum of some connections may come to, whatever the network would bear: a breaker, reverse flow."""
+
+    name: str
+    connections: tuple[str, ...]
+    max_import_w: float
+    max_export_w: float
+
+    @property
+    def middle_w(self) -> float:
+        """Sum, export positive, that is farthest from both limits."""
+        return 0.5 * (self.max_export_w - self.max_import_w)
+
+    @property
+    def half_range_w(self) -> float:
+        """How far the sum may be from the middle."""
+        return 0.5 * (self.max_export_w + self.max_import_w)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +63,42 @@ class Watched:
     """A reduced network that watches customers' voltages and one branch per distinct current."""
 
     reduced: Reduced
+    groups: tuple[GroupLimit, ...] = ()
 
     @classmethod
-    def of(cls, reduced: Reduced) -> Watched:
+    def of(cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = ()) -> Watched:
         """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
         at_connections = reduced.voltages_at_connections()
-        return cls(reduced.watching(voltages=at_connections, currents=weakest_branches(reduced)))
+        return cls(reduced.watching(voltages=at_connections, currents=weakest_branches(reduced)), groups)
+
+    @cached_property
+    def rating_a(self) -> Array:
+        """(B + G,) rating of each watched current, A, and half the range of each group's sum, W."""
+        return np.concatenate([self.reduced.rating_a, [group.half_range_w for group in self.groups]])
+
+    @cached_property
+    def current_names(self) -> tuple[str, ...]:
+        """(B + G,) such as "line L23, phase b" or "group depot"."""
+        return (*self.reduced.current_names, *(f"group {group.name}" for group in self.groups))
+
+    @cached_property
+    def current_phase(self) -> tuple[str, ...]:
+        """(B + G,)"""
+        return (*self.reduced.current_phase, *("sum" for _ in self.groups))
+
+    @cached_property
+    def membership(self) -> Array:
+        """(G, L) 1 where a slot belongs to a group."""
+        position = {name: k for k, name in enumerate(self.reduced.network.connections.id)}
+        found = np.zeros((len(self.groups), self.reduced.slots))
+        for row, group in zip(found, self.groups, strict=True):
+            members = [position[name] for name in group.connections]
+            row[np.isin(self.slot_connection, members)] = 1.0
+        return found
+
+    def sums(self, p_w: Array) -> Array:
+        """(S, G) W by which each group's sum is off the middle of its range."""
+        return np.asarray(p_w @ self.membership.T - np.array([group.middle_w for group in self.groups]))
 
     @property
     def connections(self) -> int:
@@ -82,14 +132,15 @@ class Watched:
         i = power_flow.current_phasors(self.reduced, found)
         v[~found.converged] = np.inf
         i[~found.converged] = np.inf
-        return Values(v, i, found.converged)
+        return Values(v, np.concatenate([i, self.sums(p_w)], axis=1) if self.groups else i, found.converged)
 
     def sensitivity(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tan_phi: float = 0.0) -> Sensitivity:
         """Exact derivatives at one state, (L,) injections, when each W injected absorbs `tan_phi` var."""
         s = (p_w + 1j * q_var)[None, :]
         found = power_flow.solve(self.reduced, s, source_v)
         by_p = sensitivities(self.reduced, s, found.v, direction=np.asarray(1.0 - 1j * tan_phi))
-        return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.asarray(current_rows(self.reduced, by_p)[0]))
+        di = np.asarray(current_rows(self.reduced, by_p)[0])
+        return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.concatenate([di, self.membership]))
 
 
 def weakest_branches(reduced: Reduced) -> Index:
