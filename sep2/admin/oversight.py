@@ -49,6 +49,20 @@ async def replay_delivery(rq: Request, asked: t.Nothing) -> t.Done:
     return t.Done(message=f"the notification for subscription {subscription} is sent again")
 
 
+async def list_mirrors(rq: Request, asked: t.MirrorQuery) -> t.Listed[t.Mirror]:
+    """What devices have metered, the latest made first."""
+    device = await find.device(rq.db, asked.device) if asked.device else None
+    found = await listing_watch.mirrors(rq.db, page(asked), device_id=device.id if device else None)
+    return t.Listed(total=found.total, items=[views.mirror(row) for row in found.rows])
+
+
+async def set_post_rate(rq: Request, asked: t.NewRate) -> t.Done:
+    """The client is to post readings of this MirrorUsagePoint that often."""
+    mirror = rq.ids["mirror"]
+    await rates.set_post_rate(rq.db, _number(mirror), asked.seconds, rq.now)
+    return t.Done(message=f"readings of mirror {mirror} are posted every {asked.seconds} s, once its client has looked")
+
+
 async def list_poll_rates(rq: Request, asked: t.Nothing) -> list[t.Rate]:
     """How often clients are asked to poll each resource."""
     changed = await marks.starting_with(rq.db, rates.POLL_RATE)

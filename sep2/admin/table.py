@@ -30,6 +30,8 @@ TABLE = (
     Route("POST", "/controls/{control}/cancel", controls.cancel_control),
     Route("GET", "/subscriptions", oversight.list_subscriptions),
     Route("POST", "/subscriptions/{subscription}/replay", oversight.replay_delivery),
+    Route("GET", "/mirrors", oversight.list_mirrors),
+    Route("PUT", "/mirrors/{mirror}/post-rate", oversight.set_post_rate),
     Route("GET", "/poll-rates", oversight.list_poll_rates),
     Route("PUT", "/poll-rates/{resource}", oversight.set_poll_rate),
     Route("GET", "/alarms", oversight.list_alarms),

@@ -192,6 +192,21 @@ def subscription(row: Row[Any]) -> t.Subscription:
     )
 
 
+def mirror(row: Row[Any]) -> t.Mirror:
+    """A MirrorUsagePoint as an operator sees it."""
+    return t.Mirror(
+        id=row.id,
+        mrid=row.mrid,
+        client=row.client_name,
+        device=row.lfdi,
+        description=row.description,
+        role_flags=row.role_flags,
+        post_rate=row.post_rate,
+        series=row.series,
+        latest=row.latest,
+    )
+
+
 def alarm(row: Row[Any]) -> t.Alarm:
     """An alarm."""
     return t.Alarm(

@@ -1,4 +1,4 @@
-"""`sep2 status`, `sep2 alarm`, `sep2 subscription`, `sep2 poll-rate`, `sep2 audit`, `sep2 clock`: is all well?"""
+"""`sep2 status`, `alarm`, `subscription`, `mirror`, `poll-rate`, `audit`, `clock`: is all well?"""
 
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from sep2.cli.verb import verb
 alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
+mirror = typer.Typer(no_args_is_help=True, help="Mirrors: what devices have metered, and how often they post.")
 root = typer.Typer()
 
 
@@ -135,6 +136,42 @@ def replay(number: Annotated[int, typer.Argument(metavar="ID", help="The subscri
     """Send a notification again that waits or was given up, with the newest state."""
     done = api().change("POST", at("subscriptions", str(number), "replay"), t.Done)
     show(done, f"The notification for subscription {number} is sent again; see `sep2 subscription list --waiting`.")
+
+
+@verb(mirror, "list")
+def list_mirrors(
+    device: Annotated[str | None, typer.Option(help="Only those of this device: the beginning of its LFDI.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """What devices have metered, the latest made first."""
+    found = api().get("/mirrors", t.Listed[t.Mirror], device=device, limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "mirror"),
+        columns=("id", "device", "client", "description", "series", "every", "latest"),
+        rows=(
+            (
+                str(one.id),
+                one.device,
+                one.client,
+                one.description,
+                str(one.series),
+                shown_span(one.post_rate) if one.post_rate else "",
+                shown_time(one.latest) if one.latest else "nothing yet",
+            )
+            for one in found.items
+        ),
+    )
+
+
+@verb(mirror, "rate", changes=True)
+def set_post_rate(
+    number: Annotated[int, typer.Argument(metavar="ID", help="As `sep2 mirror list` shows it.")],
+    every: Annotated[int, typer.Argument(parser=span, metavar="SPAN", help="e.g. 60s")],
+) -> None:
+    """Change how often a client is to post the readings of a mirror."""
+    done = api().change("PUT", at("mirrors", str(number), "post-rate"), t.Done, t.NewRate(seconds=every))
+    show(done, f"Readings of mirror {number} are posted every {shown_span(every)}, once its client has looked.")
 
 
 @verb(poll_rate, "list")

@@ -2,12 +2,23 @@
 
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Table, func, select
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
-from sep2.store.tables import alarm, audit, client, delivery, outbox, subscription
+from sep2.store.tables import (
+    alarm,
+    audit,
+    client,
+    delivery,
+    end_device,
+    mirror_meter_reading,
+    mirror_usage_point,
+    outbox,
+    reading,
+    subscription,
+)
 
 
 async def subscriptions(
@@ -55,3 +66,28 @@ async def totals(db: Connection) -> tuple[int, int]:
     alarms_ = select(func.count()).where(alarm.c.cleared.is_(None)).scalar_subquery()
     row = await db.one(select(changes.label("changes"), alarms_.label("alarms")))
     return (row.changes, row.alarms) if row else (0, 0)
+
+
+def _of_mirror(what: ColumnElement[Any], *joined: Table) -> ScalarSelect[Any]:
+    series = mirror_meter_reading
+    query = select(what).select_from(series)
+    for table in joined:
+        query = query.join(table)
+    return query.where(series.c.mirror_usage_point_id == mirror_usage_point.c.id).scalar_subquery()
+
+
+async def mirrors(db: Connection, page: Page, *, device_id: int | None = None) -> Found[Row[Any]]:
+    """MirrorUsagePoints with their client, their device, how many series they have and when they last heard."""
+    query = select(
+        mirror_usage_point,
+        client.c.name.label("client_name"),
+        end_device.c.lfdi,
+        _of_mirror(func.count()).label("series"),
+        _of_mirror(func.max(reading.c.received), reading).label("latest"),
+    )
+    query = query.join_from(mirror_usage_point, client).join(
+        end_device, end_device.c.id == mirror_usage_point.c.end_device_id
+    )
+    if device_id is not None:
+        query = query.where(mirror_usage_point.c.end_device_id == device_id)
+    return await select_page(db, query.order_by(mirror_usage_point.c.id.desc()), page)

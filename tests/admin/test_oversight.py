@@ -4,6 +4,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sep2.admin.app import make
 from sep2.clock import SystemClock
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
 from sep2.server.app import CLOCK_MARK, State
 from sep2.store import alarms, deliveries, devices, marks, subscriptions
 from tests.admin.conftest import NOW, Operator
@@ -44,6 +45,37 @@ async def test_a_dead_notification_is_seen_and_replayed(street: Operator) -> Non
     assert (waiting["id"], waiting["due"], waiting["attempts"]) == (failing, NOW, 0)
     status, refused = await street.ask("POST", f"/subscriptions/{quiet}/replay")
     assert (status, refused["code"]) == (404, "nothing_waits")
+
+
+async def mirror(house: State) -> int:
+    """A mirror of Sunny's own, with one reading."""
+    async with house.db.write() as db:
+        own = await devices.by_lfdi(db, "A" * 40)
+        assert own is not None
+        reading = NewReading(start=NOW, duration=300, local_id=0, set_mrid="", value=-1500, quality=None)
+        series = NewSeries(mrid="2" * 32, reading_type=b"<ReadingType/>", uom=38, readings=[reading])
+        new = NewMirror(
+            client_id=own.client_id,
+            end_device_id=own.id,
+            mrid="1" * 32,
+            description="the site",
+            version=None,
+            role_flags=3,
+            service_kind=0,
+            status=1,
+            post_rate=300,
+            series=[series],
+        )
+        return (await put_mirror(db, new, NOW + 5))[0]
+
+
+async def test_what_a_device_metered_is_seen_and_its_rate_set(street: Operator) -> None:
+    number = await mirror(street.house)
+    await street.change("PUT", f"/mirrors/{number}/post-rate", {"seconds": 60})
+    (seen,) = (await street.get("/mirrors", device="A" * 40))["items"]
+    assert (seen["client"], seen["series"], seen["latest"], seen["post_rate"]) == ("Sunny", 1, NOW + 5, 60)
+    status, refused = await street.ask("PUT", "/mirrors/99/post-rate", {"seconds": 60})
+    assert (status, refused["code"]) == (404, "no_such_mirror")
 
 
 async def test_a_poll_rate_is_the_settings_until_it_is_changed(operator: Operator) -> None:

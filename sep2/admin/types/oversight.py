@@ -29,6 +29,27 @@ class SubscriptionQuery(Span, frozen=True, kw_only=True):
     dead: bool = False
 
 
+class Mirror(Struct, frozen=True, kw_only=True):
+    """A MirrorUsagePoint: what a device has metered, how often it is to post, and when it last did."""
+
+    id: int
+    mrid: str
+    client: str
+    device: str
+    description: str
+    role_flags: int
+    post_rate: int | None
+    series: int
+    latest: int | None
+    """When the latest reading came in."""
+
+
+class MirrorQuery(Span, frozen=True, kw_only=True):
+    """Only those of one device, named by the beginning of its LFDI."""
+
+    device: str | None = None
+
+
 class Rate(Struct, frozen=True, kw_only=True):
     """How often clients are asked to poll a resource."""
 
