@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "issue_controls": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
     "cancel_control": {"reason": "", "randomized": False},
     "set_poll_rate": {"seconds": 60},
+    "set_post_rate": {"seconds": 60},
     "set_clock": {"now": NOW},
 }
 CONTROL = {
@@ -113,7 +114,7 @@ async def test_no_bad_body_is_the_servers_fault(street: Operator) -> None:
 
 def _changes() -> list[tuple[str, str, dict[str, Any]]]:
     ids = {"{client}": "Sunny", "{device}": "D1D1", "{group}": "connection%20NMI1", "{control}": "latest"}
-    ids |= {"{resource}": "Time", "{subscription}": "1", "{alarm}": "1"}
+    ids |= {"{resource}": "Time", "{subscription}": "1", "{alarm}": "1", "{mirror}": "1"}
     found = []
     for route in TABLE:
         path = route.path
