@@ -112,7 +112,7 @@ class Raw:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         version, status, _ = first.split(" ", 2)
         assert version == "HTTP/1.1", block
-        assert len(block) < 2048, "embedded clients read no more (interop.md 1.11)"
+        assert len(block) < 2048, "embedded clients read no more"
         assert "transfer-encoding" not in headers, "embedded clients read no chunks"
         assert "server" not in headers
         length = int(headers["content-length"]) if status != "204" else 0

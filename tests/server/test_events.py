@@ -1,4 +1,4 @@
-"""Controls as clients see them through their life, by the server's clock (csip.md 12.21 to 12.24, decisions.md)."""
+"""Controls as clients see them through their life, by the server's clock."""
 
 import pytest
 from sqlalchemy import update
@@ -107,7 +107,7 @@ async def test_what_a_control_says_never_changes_but_its_status(program):
 
 
 async def test_a_scheduled_control_is_superseded_when_its_successor_is_created(program):
-    """csip.md 12.22: even if the start is still ten minutes off; one that does not overlap stays."""
+    """Even if the start is still ten minutes off; one that does not overlap stays."""
     await program.issue_many(
         [NewControl(start=NOW + n * 100, duration=100, limits=Limits(export_w=n)) for n in (6, 7, 8)]
     )
@@ -166,7 +166,7 @@ async def test_a_successor_that_is_cancelled_before_its_start(program, profile, 
 
 
 async def test_randomization_is_served_as_it_was_said(program):
-    """interop.md 2.33; status is Active from the earliest start, and the control listed to its latest end."""
+    """Status is Active from the earliest start, and the control listed to its latest end."""
     control = NewControl(
         start=NOW + 100, duration=60, limits=Limits(export_w=1), randomize_start=-30, randomize_duration=20
     )
@@ -181,7 +181,6 @@ async def test_randomization_is_served_as_it_was_said(program):
 
 
 async def test_everything_a_client_needs_to_answer_is_there(program):
-    """csip.md 12.23, 12.24."""
     await program.issue(NOW + 10, 100)
     listed = await program.raw.get(f"{program.path}/derc?l=1")
     (control,) = listed.all("DERControl")
@@ -210,7 +209,7 @@ async def test_answers_are_taken_also_when_the_control_is_gone(program, fate):
 
 
 async def test_other_answers_are_taken_too(program):
-    """interop.md 2.32: stored, and never a failure of ours."""
+    """Stored, and never a failure of ours."""
     others = [4, 5, 8, 9, 10, 11, 12, 13, 14, 252, 253, 254]
     control = await program.issue(NOW, 100)
     mrid = (await program.raw.get(f"{program.path}/derc/{control}")).texts("mRID")[0]
@@ -218,7 +217,7 @@ async def test_other_answers_are_taken_too(program):
 
 
 async def test_a_default_is_readable_before_anybody_set_one(program):
-    """csip.md 12.25: with an empty DERControlBase."""
+    """With an empty DERControlBase."""
     default = await program.raw.get(f"{program.path}/dderc")
     assert (default.status, len(default.all("DERControlBase")[0])) == (200, 0)
     async with program.world.state.db.write() as db:
@@ -240,7 +239,7 @@ async def test_a_program_that_a_device_has_left_is_gone(program):
 
 
 async def test_withdrawn_access_holds_from_the_next_request_on(program):
-    """csip.md 12.36: no cache; the connection that is open already is no way round it."""
+    """No cache; the connection that is open already is no way round it."""
     assert (await program.raw.get("/edev")).status == 200
     async with program.world.state.db.write() as db:
         await clients.set_client_access(db, program.world.ids.clients["sunny"], False)
@@ -250,7 +249,7 @@ async def test_withdrawn_access_holds_from_the_next_request_on(program):
 
 
 async def test_us_clients_see_percent_and_no_extension(world):
-    """csip.md DUAL-2: one control, rendered per profile with equal mRIDs."""
+    """One control, rendered per profile with equal mRIDs."""
     program = Program(world, await world.as_("roof"), "roof", "NMI4")
     await program.speak("csip")
     settings = "<setGradW>1</setGradW><setMaxW><multiplier>0</multiplier><value>8000</value></setMaxW>"

@@ -1,4 +1,4 @@
-"""Connections as field devices use and misuse them (interop.md 1 and 2)."""
+"""Connections as field devices use and misuse them."""
 
 import asyncio
 import socket
@@ -38,7 +38,7 @@ async def _leave(world, hasty):
 
 
 async def test_six_hundred_requests_back_to_back(world):
-    """interop.md 1.7: answers come in order and none is lost."""
+    """Answers come in order and none is lost."""
     raw = await world.as_("sunny")
     paths = ["/tm" if number % 2 else f"/edev?s={number}&l=1" for number in range(600)]
     sending = asyncio.create_task(raw.send(b"".join(request("GET", path) for path in paths)))
@@ -154,7 +154,7 @@ async def test_a_handshake_that_never_comes_holds_nobody_up(world):
 
 
 async def test_peers_that_vanish_leave_nothing_behind(hasty):
-    """interop.md 2.37: cut off in the middle of a request, time after time, more of them than there is room for."""
+    """Cut off in the middle of a request, time after time, more of them than there is room for."""
     for number in range(15):
         raw = await hasty.as_("sunny")
         await raw.send(request("PUT", f"/edev/{hasty.ids.devices['one']}/der/1/ders", b"<DERStatus")[: 60 + number])
@@ -196,7 +196,7 @@ class Meeting(NamedTuple):
 
 
 async def test_a_session_is_resumed(people, world):
-    """interop.md 2.23: a reconnect storm must not cost a full handshake each."""
+    """A reconnect storm must not cost a full handshake each."""
     tls = context(people.pki.folder / "root.pem", people.files("sunny"))
     first = await _handshake(world.port, tls, None)
     again = await _handshake(world.port, tls, first.session)
@@ -219,5 +219,5 @@ def _meet(port: int, tls: ssl.SSLContext, session: ssl.SSLSession | None) -> Mee
 
 
 async def test_an_idle_connection_outlives_a_quarter_of_an_hour(world):
-    """A closed connection ends the EPRI client (interop.md 1.8)."""
+    """A closed connection ends the EPRI client."""
     assert world.state.settings.limits.idle_s > 900

@@ -1,4 +1,4 @@
-"""Pages of lists over the wire (2030.5 4.6, csip.md 12.11 and 12.12)."""
+"""Pages of lists over the wire (2030.5 4.6)."""
 
 import asyncio
 
@@ -123,7 +123,7 @@ async def test_walking_pages_meets_everything_once(world, sunny, size):
     ],
 )
 async def test_queries(sunny, query, status):
-    """interop.md 4.6: a bad query is a 400 with an Error, and never a 500."""
+    """A bad query is a 400 with an Error, and never a 500."""
     listed = await sunny.get(f"/edev?{query}")
     assert listed.status in (status if isinstance(status, tuple) else (status,))
     assert listed.reason == 0 if listed.status == 400 else listed.number("all") == 23
@@ -134,7 +134,7 @@ async def test_a_query_on_what_is_no_list_is_ignored(sunny):
 
 
 async def test_the_orders_of_lists(world, sunny):
-    """decisions.md: own entry, then latest changed; controls by start; programs by primacy."""
+    """Own entry, then latest changed; controls by start; programs by primacy."""
     one, feeder = world.ids.devices["one"], world.ids.groups["feeder"]
     devices = await sunny.get("/edev?l=255")
     assert devices.texts("EndDevice/lFDI")[0] == world.people.lfdi("sunny")
@@ -154,7 +154,7 @@ async def test_controls_after_a_time(world, sunny):
 
 
 async def test_a_list_that_changes_between_pages(world, sunny):
-    """Each page is consistent in itself, and nothing is answered with a failure (decisions.md, interop.md 2.5)."""
+    """Each page is consistent in itself, and nothing is answered with a failure."""
     one, group = world.ids.devices["two"], world.ids.groups["NMI2"]
     path = f"/edev/{one}/derp/{group}/derc"
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What callers get when they may not, or said it wrongly (csip.md 6.4, decisions.md, interop.md 2)."""
+"""What callers get when they may not, or said it wrongly."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NamedTuple
@@ -307,7 +307,7 @@ async def test_a_refusal_leaves_the_connection_open(house):
 
 
 async def test_in_band_the_unregistered_see_an_empty_house(house):
-    """A joiner is authorised, but not registered yet: links work, lists are empty (csip.md 12.14)."""
+    """A joiner is authorised, but not registered yet: links work, lists are empty."""
     world, _ = house
     joiner = await world.as_("joiner")
     dcap = await joiner.get("/dcap")

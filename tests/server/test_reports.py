@@ -1,4 +1,4 @@
-"""What clients write: who they are, what their devices can do, what they measure, what went wrong (csip.md 12)."""
+"""What clients write: who they are, what their devices can do, what they measure, what went wrong."""
 
 import pytest
 from lxml import etree
@@ -79,7 +79,7 @@ def reading(value: int, start: int = NOW) -> str:
     ],
 )
 async def test_documents_come_back_as_they_were_written(sunny, device, kind, where, content):
-    """csip.md 12.7 and 12.20: hex digits stay as many as they were, numbers and times stay as they were."""
+    """Hex digits stay as many as they were, numbers and times stay as they were."""
     path = f"{device}/der/1/{where}"
     assert (await sunny.get(path)).status == 404
     assert (await sunny.put(path, document(kind, content))).status in (200, 201, 204)
@@ -91,7 +91,7 @@ async def test_documents_come_back_as_they_were_written(sunny, device, kind, whe
 
 
 async def test_a_us_document_without_the_extension_is_taken(world):
-    """interop.md 4.12: a US client knows nothing of csipaus."""
+    """A US client knows nothing of csipaus."""
     async with world.state.db.write() as db:
         await db.run(update(client).values(profile="csip"))
     roof = await world.as_("roof")
@@ -103,7 +103,6 @@ async def test_a_us_document_without_the_extension_is_taken(world):
 
 
 async def test_a_connection_point_is_taken_with_its_place_each_time(sunny, world):
-    """csip.md 12.18."""
     path = f"/edev/{world.ids.devices['two']}/cp"
 
     def point(name: str) -> str:
@@ -127,7 +126,7 @@ async def test_a_place_brings_its_program(sunny, world):
 
 
 async def test_in_band_registration(world):
-    """csip.md 12.17: who may register itself does, once, as its certificate says."""
+    """Who may register itself does, once, as its certificate says."""
     joiner = await world.as_("joiner")
     own = world.people.identities["joiner"]
 
@@ -146,7 +145,7 @@ async def test_in_band_registration(world):
 
 
 async def test_in_band_the_certificate_fills_in_what_is_left_out(world):
-    """interop.md 1.16: a client may send no LFDI, and a wrong SFDI."""
+    """A client may send no LFDI, and a wrong SFDI."""
     joiner = await world.as_("joiner")
     posted = await joiner.post("/edev", document("EndDevice", "<sFDI>1</sFDI><changedTime>0</changedTime>"))
     assert posted.status == 201
@@ -157,7 +156,7 @@ async def test_in_band_the_certificate_fills_in_what_is_left_out(world):
 
 
 async def test_a_mirror_is_one_by_its_mrid(sunny, lfdi):
-    """csip.md 12.27: posted again it is the same, with the new roleFlags; leading zeros and case are no difference."""
+    """Posted again it is the same, with the new roleFlags; leading zeros and case are no difference."""
     first = await sunny.post("/mup", mirror(lfdi, "0a0b"))
     assert first.status == 201
     again = await sunny.post("/mup", mirror(lfdi, "0A0B", "49"))
@@ -172,7 +171,7 @@ async def test_a_mirror_is_one_by_its_mrid(sunny, lfdi):
 
 
 async def test_a_mirror_is_posted_as_often_as_the_operator_says(sunny, world, lfdi):
-    """csip.md 12.28; the device is named in whatever case."""
+    """The device is named in whatever case."""
     location = (await sunny.post("/mup", mirror(lfdi.lower()))).location
     async with world.state.db.write() as db:
         await set_post_rate(db, int(location.rsplit("/", 1)[1]), 60, NOW)
@@ -182,7 +181,6 @@ async def test_a_mirror_is_posted_as_often_as_the_operator_says(sunny, world, lf
 
 
 async def test_a_mirror_is_seen_by_its_creator_alone(sunny, world, lfdi):
-    """interop.md 4.1."""
     location = (await sunny.post("/mup", mirror(lfdi))).location
     gale = await world.as_("gale")
     assert (await gale.get("/mup")).number("all") == 0
@@ -218,7 +216,6 @@ async def test_readings_that_can_not_be(sunny, lfdi, why, body):
 
 
 async def test_a_series_of_another_client_is_not_written_to(sunny, world, lfdi):
-    """csip.md 12.27."""
     described = document("MirrorMeterReading", series("0C0C"))
     location = (await sunny.post("/mup", mirror(lfdi))).location
     assert (await sunny.post(location, described)).status in (201, 204)
@@ -228,7 +225,6 @@ async def test_a_series_of_another_client_is_not_written_to(sunny, world, lfdi):
 
 
 async def test_a_log_is_latest_first_and_an_event_is_one(sunny, device):
-    """interop.md 2.39."""
 
     def event(at: int, code: int) -> str:
         return document(

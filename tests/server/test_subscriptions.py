@@ -1,4 +1,4 @@
-"""Subscriptions, and the notifications that come of them (2030.5 8.7, csip.md 12.29 to 12.34, decisions.md)."""
+"""Subscriptions, and the notifications that come of them (2030.5 8.7)."""
 
 import pytest
 
@@ -78,7 +78,6 @@ async def test_a_subscription_reads_as_it_was_posted(sunny):
     ],
 )
 async def test_where_notifications_may_go(people, sqlite_url, receivers, uri, status):
-    """csip.md 12.34, interop.md 4.11."""
     async with serving(people, sqlite_url, receivers=receivers) as world:
         raw = await world.as_("sunny")
         sunny = Subscriber(world, raw, (await raw.get("/edev")).href("EndDevice"), Receiver(0))
@@ -105,7 +104,7 @@ async def test_a_deleted_one_is_gone(sunny):
 
 
 async def test_a_notification_is_the_get_again(sunny):
-    """csip.md 12.31; interop.md 4.2 and 4.3: same mRIDs, same creationTime, true `all`."""
+    """Same mRIDs, same creationTime, true `all`."""
     location = (await sunny.to(f"{sunny.program}/derc")).location
     await sunny.issue()
     notice = await sunny.receiver.wait()
@@ -192,7 +191,7 @@ async def test_other_resources(sunny, what):
 
 
 async def test_a_refused_notification_is_tried_again_for_long(sunny):
-    """csip.md 12.33: a failing receiver is retried for longer than five minutes, and the subscription stays."""
+    """A failing receiver is retried for longer than five minutes, and the subscription stays."""
     location = (await sunny.to(f"{sunny.program}/derc")).location
     sunny.receiver.answer = lambda notice: 500
     await sunny.issue()
@@ -232,7 +231,7 @@ async def test_a_redirect_is_not_followed(sunny, people):
 
 
 async def test_the_right_to_read_is_looked_at_again(sunny):
-    """interop.md 4.11: what a subscriber may no longer read is not sent to it; it is told that it ended."""
+    """What a subscriber may no longer read is not sent to it; it is told that it ended."""
     await sunny.to(f"{sunny.program}/derc")
     async with sunny.world.state.db.write() as db:
         await groups.unassign(db, sunny.world.ids.groups["feeder"], sunny.world.ids.devices["one"], NOW)
@@ -252,7 +251,7 @@ async def test_who_lost_access_is_told_nothing(sunny):
 
 
 async def test_a_silent_receiver_holds_nobody_up(sunny, people):
-    """interop.md 2.38: one that never answers does not keep others waiting."""
+    """One that never answers does not keep others waiting."""
     async with Receiver(free_port()).listening(people.files("sunny"), people.pki.folder / "root.pem") as silent:
         silent.hold.clear()
         for resource in ("/edev", f"{sunny.program}/derc", f"{sunny.program}/dderc", f"{sunny.device}/fsa"):
@@ -265,7 +264,7 @@ async def test_a_silent_receiver_holds_nobody_up(sunny, people):
 
 
 async def test_many_changes_are_told_as_the_newest_state(sunny):
-    """interop.md 4.10: nothing is dropped; what came while one was under way is in the next."""
+    """Nothing is dropped; what came while one was under way is in the next."""
     await sunny.to(f"{sunny.program}/derc")
     sunny.receiver.hold.clear()
     for number in range(20):

@@ -1,4 +1,4 @@
-"""Who gets in at the server's port (csip.md 6.4); the handshakes themselves are proven in tests/certs."""
+"""Who gets in at the server's port; the handshakes themselves are proven in tests/certs."""
 
 import asyncio
 import ssl
@@ -54,7 +54,7 @@ async def test_refused_with_another_dialect(world, people, change):
 
 
 async def test_who_sends_only_its_own_certificate_is_known(world, people, tmp_path):
-    """interop.md 1.5: the server's own store holds the CA between."""
+    """The server's own store holds the CA between."""
     tls = context(people.pki.folder / "root.pem", leaf_only(people).save(tmp_path, "client"))
     assert await answer(world.port, tls) == 200
 

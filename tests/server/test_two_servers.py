@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL database are one to their clients (architecture.md)."""
+"""Two servers on one PostgreSQL database are one to their clients."""
 
 import asyncio
 

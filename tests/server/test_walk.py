@@ -1,4 +1,4 @@
-"""Everything is reached from /dcap by links, and is what the link said (csip.md 12, interop.md 1)."""
+"""Everything is reached from /dcap by links, and is what the link said."""
 
 import re
 
@@ -13,7 +13,7 @@ from tests.server.walk import walk
 from tests.server.world import NOW, World
 
 NOT_WRITTEN = {"DERAvailability", "DERCapability", "DERSettings", "DERStatus"}
-"""What a device writes about itself is linked from the beginning, and 404 until it is written (decisions.md)."""
+"""What a device writes about itself is linked from the beginning, and 404 until it is written."""
 
 
 def name(element: etree._Element) -> str:
@@ -105,7 +105,7 @@ async def test_an_item_reads_the_same_in_its_list_and_by_itself(full):
 
 
 async def test_the_own_entry_comes_first_and_is_the_only_one_with_subscriptions(full):
-    """csip.md 12.15: exactly one SubscriptionList, and no DER for an aggregator's own entry."""
+    """Exactly one SubscriptionList, and no DER for an aggregator's own entry."""
     listed = await (await full.as_("sunny")).get("/edev?l=255")
     first, *managed = listed.all("EndDevice")
     assert first.findtext("{*}lFDI") == full.people.lfdi("sunny")
@@ -136,7 +136,6 @@ async def test_poll_rates_stand_only_where_the_schema_has_them(full):
 
 
 async def test_what_clients_subscribe_to_says_so(full):
-    """csip.md 12.29."""
     raw = await full.as_("sunny")
     offered = {
         name(reply.xml)
@@ -176,7 +175,7 @@ async def test_the_pin_ends_in_its_check_digit(full):
 
 
 async def test_watts_are_never_said_too_high(full):
-    """csip.md 12.10: Int16 and a multiplier; where the value does not fit, the limit is rounded to the safe side."""
+    """Int16 and a multiplier; where the value does not fit, the limit is rounded to the safe side."""
     raw = await full.as_("sunny")
     for group, import_w, export_w in (
         ("feeder", [100_000] * 3, [100_000] * 3),  # 100 001 and 100 002 need five digits and more
