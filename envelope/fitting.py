@@ -46,12 +46,11 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     _allocate(whole, max_min, everyone)
     active = np.any(_doubtful(whole), axis=0)
     active[whole.slack().min(axis=0).argmin()] = True
-    state, todo = _only(whole, active), everyone
+    state = _only(whole, active)
     for look in range(LOOKS):
-        _settle(state, allocate, todo)
+        _settle(state, allocate, everyone)
         missed = _missed(whole, state, active)
-        todo = np.flatnonzero(missed.any(axis=1))
-        if not len(todo):
+        if look and not missed.any():
             break
         more = active | missed.any(axis=0) | (look == LOOKS - 2)
         state, active = _only(whole, more, state, active), more
@@ -87,7 +86,7 @@ def _settle(state: Fit, allocate: Rule, todo: Index) -> None:
     """Allocates, measures and corrects until every step is inside at every corner that may matter."""
     state.rows = at_corners(state.rows, state.base, state.lo_w, state.hi_w)
     if state.looks:
-        # Rows were added: often the box is inside them as it is.
+        # Rows were added, or slopes have moved with the box: most steps are inside as they are.
         over = probe(state, todo, COVERED_IN_AUDIT)
         todo = todo[over > SETTLED * state.margin[todo]]
     for turn in range(MAX_ROUNDS):

@@ -6,17 +6,18 @@ test, not a proof.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.engine import at_rest, granted, sensitivities
+from envelope.allowed import Allowed, allowed_of
+from envelope.corners import patterns
+from envelope.engine import granted, sensitivities
 from envelope.fitting import at_corners
 from envelope.problem import Guarantee, Problem
-from envelope.rows import FACETS, Rows, build, everything
+from envelope.rows import build, everything
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.solvers import Solver, solver_of
 from envelope.watched import Values, Watched
@@ -54,6 +55,8 @@ class VerificationReport:
     by_corner: dict[str, dict[str, float]] = field(default_factory=dict)
     """per kind of corner: scenarios, over_v, under_v, overload_percent, violating (fraction)"""
     diverged: int = 0
+    excused: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """V over, V under, percent by which what is granted in any case (base load, contract) exceeds limits by itself"""
 
     @property
     def over_v(self) -> float:
@@ -80,7 +83,10 @@ class VerificationReport:
         worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
         verdict = "inside" if self.inside else "BEYOND"
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
-        return f"{tried}: {verdict} the limits (worst against limit: {worst})"
+        units = zip(self.excused, ("V over", "V under", "% load"), strict=True)
+        granted = ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
+        beside = f"; beside what is granted in any case, which exceeds them by {granted}" if granted else ""
+        return f"{tried}: {verdict} the limits (worst against limit: {worst}){beside}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,8 @@ def verify(
     """Power flow at the corners of what clients may do under a schedule, states in between included."""
     asked = effort or Effort()
     fast = solver if asked.judge_all else "reduced"
-    trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem, fast))
+    excused = allowed_of(problem, schedule, most=asked.sign)
+    trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem, fast), allowed=excused)
     trial.run()
     if fast != solver:
         trial = trial.judged(solver_of(problem, solver))
@@ -151,7 +158,7 @@ class _Worst:
 class Trial:
     """One verification under way."""
 
-    def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver) -> None:
+    def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: Allowed) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
         self.watched = Watched.of(problem.reduced, problem.groups)
         self.base = granted(problem, self.watched)
@@ -162,19 +169,14 @@ class Trial:
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, Index, Array]] = []
         self.sample: list[tuple[str, Index, Array]] = []
-        rest = at_rest(self.base)
-        limits = problem.limits
-        # Where the base load alone is beyond a limit, nothing may make it worse.
-        self.v_max = np.maximum(limits.v_max_v, rest.v_v + 1e-6)
-        self.v_min = np.minimum(limits.v_min_v, rest.v_v - 1e-6)
-        self.permitted = np.maximum(self.rating, np.abs(rest.i_a) * (1.0 + 1e-9))
+        self.allowed = allowed
 
     def run(self) -> None:
         """Tries every kind of corner."""
         plain = build(self.watched, *sensitivities(self.base), wanted=everything(self.watched))
         for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
             built = at_corners(plain, self.base, lo, hi)
-            for kind, up, down in self._patterns(built):
+            for kind, up, down in patterns(self.problem.guarantee, built, self.watched, self.effort.sign):
                 self._try_pattern(kind, up, down, (lo, hi))
             self._try_random(lo, hi)
         self._flush()
@@ -182,7 +184,7 @@ class Trial:
 
     def judged(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
-        judge = Trial(self.problem, self.boxes, self.effort, solver)
+        judge = Trial(self.problem, self.boxes, self.effort, solver, allowed=self.allowed)
         for which in range(3):
             known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
             for kind in dict.fromkeys(self.worst.kind[which, known].tolist()):
@@ -209,22 +211,13 @@ class Trial:
             judged=self.judged_scenarios or self.scenarios,
             by_corner=self.by_corner,
             diverged=self.diverged,
+            excused=self.allowed.excess,
         )
 
     def _finding(self, which: int) -> Finding:
         step = int(self.worst.beyond[which].argmax())
         name = self._name(which, int(self.worst.element[which, step]))
         return Finding(float(self.worst.beyond[which, step]), step, name, str(self.worst.kind[which, step]))
-
-    def _patterns(self, built: Rows) -> Iterator[tuple[str, Array, Array]]:
-        """Corners that are the same for all steps: (kind, up (L,), down (L,)) parts of each slot's room."""
-        if self.problem.guarantee is Guarantee.COINCIDENT:
-            share = self.watched.slot_share
-            yield "all together", share, np.zeros_like(share)
-            yield "all together", np.zeros_like(share), share
-            return
-        yield from (("sign", up, down) for up, down in sign_corners(built, self.effort.sign))
-        yield from (("aligned", up, down) for up, down in aligned_corners(self.watched))
 
     def _try_pattern(self, kind: str, up: Array, down: Array, box: tuple[Array, Array]) -> None:
         lo, hi = box
@@ -277,9 +270,9 @@ class Trial:
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
             found = [
-                v - self.v_max[steps],
-                self.v_min[steps] - v,
-                100.0 * (i - self.permitted[steps]) / self.rating[steps],
+                v - self.allowed.v_max_v[steps],
+                self.allowed.v_min_v[steps] - v,
+                100.0 * (i - self.allowed.current_a[steps]) / self.rating[steps],
             ]
         for table in found:
             table[~values.converged] = np.nan
@@ -340,36 +333,3 @@ class Trial:
             found.append((outside, low, high))
         _, low, high = min(found, key=lambda entry: entry[0])
         return low, high
-
-
-def sign_corners(built: Rows, most: int) -> list[tuple[Array, Array]]:
-    """Worst corners of all voltage rows and of the currents in their main directions, strongest rows first."""
-    main = built.kind != 2
-    load = np.flatnonzero(built.kind == 2)
-    main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
-    rows = np.flatnonzero(main)
-    strength = (built.plus.sum(axis=1) + built.minus.sum(axis=1))[rows]
-    order = rows[np.argsort(-strength, kind="stable")]
-    corners = list(dict.fromkeys(int(k) for k in _interleaved(built, order)))[:most]
-    return [(built.corners.up[k], built.corners.down[k]) for k in corners]
-
-
-def _interleaved(built: Rows, order: Index) -> Index:
-    """Corners of the ordered rows, the three kinds taking turns."""
-    rank = np.empty(len(order))
-    for kind in range(3):
-        of_kind = built.kind[order] == kind
-        rank[of_kind] = np.arange(of_kind.sum())
-    return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
-
-
-def aligned_corners(watched: Watched) -> list[tuple[Array, Array]]:
-    """Every combination of phases that export while the others import."""
-    labels = np.array(watched.reduced.network.connections.slot_phase)
-    phases = sorted(set(labels.tolist()))
-    share = watched.slot_share
-    found = []
-    for code in range(2 ** min(len(phases), 4)):
-        exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])
-        found.append((np.where(exports, share, 0.0), np.where(exports, 0.0, share)))
-    return found

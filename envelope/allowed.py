@@ -1,0 +1,75 @@
+"""What a corner may reach: the limit, or what is granted in any case where that alone exceeds it.
+
+A base load must be served and a contract kept; where they breach a limit by themselves, limits cannot mend it. A
+schedule says so in its status; a verification then asks that nothing makes it worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.corners import patterns
+from envelope.engine import at_rest, granted, sensitivities
+from envelope.fitting import at_corners
+from envelope.problem import Guarantee, Problem
+from envelope.rows import build, everything
+from envelope.schedule import EnvelopeSchedule
+from envelope.watched import Watched
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+WORSE_V, WORSE_PERCENT = 0.05, 0.5
+"""what traces, of which nobody is held to account, may add to a breach"""
+
+
+@dataclass(frozen=True, eq=False)
+class Allowed:
+    """Bounds per step and place."""
+
+    v_max_v: Array
+    v_min_v: Array
+    """(T, N)"""
+    current_a: Array
+    """(T, B + G)"""
+    excess: tuple[float, float, float]
+    """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
+
+
+def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Allowed:
+    """The limits, loosened where the base load or what is granted in any case exceeds them."""
+    watched = Watched.of(problem.reduced, problem.groups)
+    base, limits = granted(problem, watched), problem.limits
+    rating = limits.permitted_a(problem.steps, watched, margin=0.0)
+    rest = at_rest(base)
+    high, low, load = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
+    steps = np.flatnonzero((schedule.status > 0).any(axis=1))
+    if len(steps):
+        built = build(watched, *sensitivities(base), wanted=everything(watched))
+        boxes = [(base.lo_w, base.hi_w)]
+        if problem.guarantee is not Guarantee.TWO_SIDED:
+            boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
+        for lo, hi in boxes:
+            for _, up, down in patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, most):
+                of, p = watched.slot_connection, base.p_w[steps]
+                away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
+                q = watched.spread(base.q_var[steps]) - base.tan_phi * np.maximum(away, 0.0)
+                found = watched.values(watched.spread(p) + away, q, base.source_v[steps])
+                high[steps] = np.maximum(high[steps], found.v_v)
+                low[steps] = np.minimum(low[steps], found.v_v)
+                load[steps] = np.maximum(load[steps], np.abs(found.i_a))
+    over, under, much = high > limits.v_max_v, low < limits.v_min_v, load > rating
+    excess = (
+        float(np.max((high - limits.v_max_v)[over], initial=0.0)),
+        float(np.max((limits.v_min_v - low)[under], initial=0.0)),
+        float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
+    )
+    return Allowed(
+        np.where(over, high + WORSE_V, limits.v_max_v),
+        np.where(under, low - WORSE_V, limits.v_min_v),
+        np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
+        excess,
+    )
