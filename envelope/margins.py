@@ -119,3 +119,25 @@ class ImpedanceMargin:
     def said(self) -> str:
         """Impedances are known within a part."""
         return f"impedances within {100 * self.part:g} %"
+
+
+@dataclass(frozen=True, eq=False)
+class AutonomousResponse:
+    """Volt-var of inverters: counted in every current, never credited to a voltage."""
+
+    q_max_var: Array
+    """(C,) most that a connection's inverters may produce or absorb by themselves"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """What all that reactive power can add to a current, whatever its angle."""
+        weight = np.maximum(rows.plus, rows.minus)
+        out = np.zeros_like(at_rest)
+        for element in np.unique(rows.element[rows.kind == 2]):
+            facets = np.flatnonzero((rows.kind == 2) & (rows.element == element))
+            # Over all directions the largest projection is the size itself, of a var as of a watt.
+            out[:, facets] = GROWTH * float(weight[facets].max(axis=0) @ self.q_max_var)
+        return out
+
+    def said(self) -> str:
+        """Nothing is credited."""
+        return "volt-var counted, not credited"

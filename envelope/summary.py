@@ -42,15 +42,18 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         **schedule.figures,
         "findings": list(schedule.findings),
         "verified_worst": {
-            "over_v": report.over_v,
-            "under_v": report.under_v,
-            "overload_percent": report.overload_percent,
+            **worst_of(report),
             "solver": report.solver,
             "corners": report.scenarios,
             "inside": report.inside,
         },
         "run_id": schedule.run_id,
     }
+
+
+def worst_of(report: VerificationReport) -> dict[str, float]:
+    """The worst of each kind, against its limit."""
+    return {"over_v": report.over_v, "under_v": report.under_v, "overload_percent": report.overload_percent}
 
 
 def compared(problem: Problem) -> dict[str, Any]:

@@ -5,8 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import calculate, verify
-from envelope.margins import BoxMargin, ChanceMargin, HeadVoltageMargin, ImpedanceMargin, ScenarioMargin
+from envelope import OperatingLimits, calculate, verify
+from envelope.margins import (
+    AutonomousResponse,
+    BoxMargin,
+    ChanceMargin,
+    HeadVoltageMargin,
+    ImpedanceMargin,
+    ScenarioMargin,
+)
 from envelope.stress import phase_stress, wrong_phases
 from envelope.verification import Effort
 from tests.envelope.cases import street
@@ -92,3 +99,15 @@ def test_wrong_phases_break_what_was_guaranteed_and_are_reported():
     pairs = zip(moved.reduced.network.connections.phase, problem.reduced.network.connections.phase, strict=True)
     assert sum(a != b for a, b in pairs) == 3
     assert not phase_stress(problem, schedule, part=0.2).inside
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_volt_var_is_counted_in_currents_and_not_credited_to_voltages(sign):
+    problem = street(customers=8, steps=2, adoption_s=0)
+    weak = replace(problem, limits=OperatingLimits(v_min_v=150.0, v_max_v=330.0))
+    q_max = np.full(8, 2_000.0)
+    schedule = calculate(replace(weak, margins=(AutonomousResponse(q_max),)))
+    assert "volt-var counted, not credited" in schedule.guarantee
+    loaded = replace(weak, base_load_var=weak.base_load_var + sign * q_max)
+    assert verify(loaded, schedule, solver="reduced", effort=EVERY).inside
+    assert not verify(loaded, calculate(weak), solver="reduced", effort=EVERY).inside

@@ -61,8 +61,8 @@ def found(request):
     if not request.session.testsfailed:
         said = (
             "Worst against the limits over all corners of the hull (volts over, volts under, percent of a rating; "
-            "negative is inside), corners tried and those that power-grid-model solved itself, and the seconds that the "
-            "limits took on a busy machine. Where what is granted in any case (the base load) exceeds a limit by "
+            "negative is inside), corners tried and those that power-grid-model solved itself, and the seconds that "
+            "the limits took on a busy machine. Where what is granted in any case (the base load) exceeds a limit by "
             "itself, that is said, and nothing may make it worse. LV28: 100 customers with 10 kW of generation under "
             "the day's sky and 14 kW of load; European LV: all with 5 kW and 7 kW."
         )
