@@ -9,8 +9,9 @@ from envelope import Guarantee, calculate, verify
 from envelope.allocate import Allocation
 from envelope.horizon import Study, problem_of
 from envelope.verification import Effort
+from gridmodel import build
 from gridmodel.feeders import european_lv
-from tests.envelope.cases import street
+from tests.envelope.cases import on, street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=2, judge_all=True)
 
@@ -97,3 +98,46 @@ def test_the_european_feeder_holds_over_the_hull():
     problem = problem_of(european_lv(), Study(steps=12, export_w=5e3, import_w=7e3))
     report = verify(problem, calculate(problem), effort=Effort(random=10, inside=2, greedy=1))
     assert report.inside, report.sentence()
+
+
+def test_the_minimum_over_neighbouring_intervals_is_inside_both():
+    problem = street(customers=8, steps=6)
+    schedule = calculate(problem)
+    pairs = {}
+    for name in ("export_limit_w", "import_limit_w"):
+        low = getattr(schedule, name).reshape(3, 2, 8).min(axis=1)
+        pairs[name] = np.repeat(low, 2, axis=0)
+    coarse = replace(schedule, **pairs)
+    assert np.all(coarse.export_limit_w <= schedule.export_limit_w)
+    assert verify(problem, coarse, effort=EVERY).inside
+
+
+def test_a_reach_at_which_no_power_flow_settles_is_limited_like_any_other():
+    problem = street(customers=8, steps=2, flex_gen_w=np.full((2, 8), 5e5), flex_load_w=np.full((2, 8), 5e5))
+    schedule = calculate(problem)
+    assert schedule.export_limit_w.max() < 50_000
+    assert schedule.export_limit_w.min() > 100
+    assert verify(problem, schedule, effort=EVERY).inside
+
+
+def test_a_street_without_any_load_and_with_a_line_of_no_length():
+    problem = street(customers=5, steps=2)
+    equipment = problem.reduced.network.equipment
+    first, *others = equipment.lines
+    short = replace(first, length_m=0.0, z_ohm=first.z_ohm * 1e-6)
+    feeder = build.network(replace(equipment, lines=(short, *others)))
+    nothing = np.zeros((2, 5))
+    bare = on(feeder, 2, base_load_w=nothing, base_load_var=nothing)
+    report = verify(bare, calculate(bare), effort=EVERY)
+    assert report.inside, report.sentence()
+
+
+def test_what_is_granted_in_any_case_is_told_apart():
+    problem = street(customers=6, steps=2)
+    heavy = problem.base_load_w.copy()
+    heavy[1] += 14_000.0
+    loaded = replace(problem, base_load_w=heavy, adoption_s=0)
+    report = verify(loaded, calculate(loaded), effort=EVERY)
+    assert report.inside, report.sentence()
+    assert max(report.excused) > 1.0
+    assert "granted in any case" in report.sentence()
