@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.box import Fit
+from envelope.watched import COARSE_V, FINE_V
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -54,7 +55,9 @@ def probe(state: Fit, steps: Index, covered: float) -> Array:
     if state.base.tan_phi:
         q = q - state.base.tan_phi * np.maximum(away, 0.0)
     source = state.base.source_v
-    values = state.rows.value(state.feeder.values(p, q, source[at] if source.ndim == 2 else source))
+    values = state.rows.value(
+        state.feeder.values(p, q, source[at], tol_v=FINE_V if covered >= COVERED_IN_AUDIT else COARSE_V)
+    )
     state.solves += len(at)
     rise = state.rows.move(away)
     return _correct(state, steps, [len(p[0]) for p in probes], (at, values, rise))

@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 
+COARSE_V, FINE_V = 1e-3, 1e-5
+"""a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
+
 
 class Values(NamedTuple):
     """Results of S power flows at the watched places."""
@@ -125,9 +128,9 @@ class Watched:
         """(S, L) slot powers of (S, C) connection powers, evenly split."""
         return np.asarray(power[..., self.slot_connection] * self.slot_share)
 
-    def values(self, p_w: Array, q_var: Array, source_v: Complex | None) -> Values:
+    def values(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
         """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
-        found = power_flow.solve(self.reduced, p_w + 1j * q_var, source_v)
+        found = power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, tol_v=tol_v)
         v = power_flow.voltages(self.reduced, found)
         i = power_flow.current_phasors(self.reduced, found)
         v[~found.converged] = np.inf
