@@ -44,7 +44,7 @@ def demo(
     disobey: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that do as they like.")] = 0.0,
     silent: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that go silent at noon.")] = 0.0,
     kill_at: Annotated[
-        str | None, typer.Option(metavar="HH:MM", help="Kill the server at that time of the day and start it again.")
+        str | None, typer.Option(metavar="HH:MM", help="Kill the server twice at that time, and start it again.")
     ] = None,
     speed: Annotated[float, typer.Option(min=0, help="Seconds of the day per second, at most; 0: no ceiling.")] = 0.0,
     folder: Annotated[Path, typer.Option("--dir", help="The server's folder; made anew each time.")] = Path(

@@ -39,6 +39,10 @@ class CannotBeKept(SepError):
     """No envelopes keep this feeder inside its limits on this day; another --seed is another day."""
 
 
+class NothingPublished(SepError):
+    """The server's engine has published nothing for this day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """How the day is to be played."""
@@ -48,7 +52,7 @@ class Wanted:
     disobey_percent: float = 0.0
     silent_percent: float = 0.0
     kill_at: int | None = None
-    """The step at which the server's process is killed and started again."""
+    """The step at which the server's process is killed and started again: as it publishes, and as clients answer."""
     speed: float = 0.0
     """Seconds of the day per second at most; 0: as fast as it goes."""
 
@@ -180,9 +184,11 @@ async def _live(made: Utility, fleet: Fleet, wanted: Wanted, watch: Watch) -> No
         now, kill = start + step * STEP_S, step == wanted.kill_at
         if kill or now % forecast.INTERVAL_S == 0 or now >= fleet.next_due():
             status = await _moved(made, fleet, now, kill=kill)
+            if not status["controls"]:
+                raise NothingPublished(f"{made.folder / 'server.log'} says why")
             if step == SILENT_FROM:
                 await fleet.silence()
-            await fleet.advance()
+            await asyncio.gather(fleet.advance(), *([made.kill_and_restart()] if kill else []))
         fleet.homes.play(step)
         watch(Moment(step, fleet.homes, status["controls"], fleet.notified, fleet.answered, fleet.pending))
         if wanted.speed:
