@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from sep2 import wire as w
 from sep2.errors import NotFound
-from sep2.functions.fsa import ALL_GROUPS
+from sep2.functions.fsa import ALL_GROUPS, check_layout
 from sep2.functions.request import Request, found
 from sep2.functions.rsps import THE_SET
 from sep2.operations.controls import limits_of
@@ -21,6 +21,7 @@ from sep2.store.controls import Control
 
 async def list_programs(rq: Request) -> w.DERProgramList:
     """The programs of a FunctionSetAssignments, most important first."""
+    check_layout(rq)
     if rq.ids.fsa != ALL_GROUPS:
         only = [program(found(await groups.program(rq.db, rq.ids.edev, rq.ids.fsa, rq.seen)), rq)]
         items = only[rq.page.start : rq.page.start + rq.page.limit]

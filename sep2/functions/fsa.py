@@ -1,5 +1,7 @@
 """FunctionSetAssignments: which programs a device is to follow (2030.5 8.6)."""
 
+from collections.abc import Mapping
+
 from sep2 import wire as w
 from sep2.errors import NotFound
 from sep2.functions.request import Request, found
@@ -8,6 +10,14 @@ from sep2.store import groups
 
 ALL_GROUPS = 0
 """The number of the one FunctionSetAssignments that holds every program, where the utility lays them out so."""
+
+
+def group_named(ids: Mapping[str, int]) -> int | None:
+    """The group that a path is about; None where it is about all groups of a device, or about none."""
+    if "derp" in ids:
+        return ids["derp"]
+    fsa = ids.get("fsa", ALL_GROUPS)
+    return None if fsa == ALL_GROUPS else fsa
 
 
 async def list_assignments(rq: Request) -> w.FunctionSetAssignmentsList:
@@ -25,12 +35,17 @@ async def list_assignments(rq: Request) -> w.FunctionSetAssignmentsList:
 
 async def one_assignments(rq: Request) -> w.FunctionSetAssignments:
     """One FunctionSetAssignments."""
-    if (rq.house.settings.utility.fsa_layout == "one") != (rq.ids.fsa == ALL_GROUPS):
-        raise NotFound
+    check_layout(rq)
     if rq.ids.fsa == ALL_GROUPS:
         return await _all_in_one(rq)
     row = found(await groups.program(rq.db, rq.ids.edev, rq.ids.fsa, rq.seen))
     return _view(rq, row.id, mrid=row.fsa_mrid, programs=1, description=row.description, version=row.version)
+
+
+def check_layout(rq: Request) -> None:
+    """Nothing, where the FunctionSetAssignments of the path is one that the utility lays out."""
+    if (rq.house.settings.utility.fsa_layout == "one") != (rq.ids.fsa == ALL_GROUPS):
+        raise NotFound
 
 
 async def _all_in_one(rq: Request) -> w.FunctionSetAssignments:

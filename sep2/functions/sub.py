@@ -6,6 +6,7 @@ from sqlalchemy import Row
 
 from sep2 import wire as w
 from sep2.errors import BadValue, NotFound, SepError
+from sep2.functions.fsa import group_named
 from sep2.functions.request import Made, Request, found
 from sep2.operations.subscriptions import NewSubscription, end_subscription, replace_subscription, subscribe
 from sep2.rules import receivers
@@ -104,8 +105,9 @@ async def _readable(rq: Request, uri: str) -> tuple[str, dict[str, int]]:
 
 
 async def _sees(rq: Request, ids: dict[str, int]) -> bool:
-    if "derp" in ids:
-        return await access.acting_in(rq.db, rq.caller.lfdi, ids["edev"], group=ids["derp"]) is not None
+    group = group_named(ids)
+    if group is not None:
+        return await access.acting_in(rq.db, rq.caller.lfdi, ids["edev"], group=group) is not None
     return "edev" not in ids or await access.acting_for(rq.db, rq.caller.lfdi, ids["edev"]) is not None
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Row
 
 from sep2 import wire as w
 from sep2.errors import Forbidden, NotFound
-from sep2.functions.fsa import ALL_GROUPS
+from sep2.functions.fsa import group_named
 from sep2.functions.request import Caller
 from sep2.resources import Resource, Scope
 from sep2.settings import Utility
@@ -28,8 +28,8 @@ async def admitted(
     """The caller, and the device it acts for where the path names one; refusals hide what exists from readers."""
     if row.scope is Scope.CALLER:
         return await _caller(db, lfdi, utility), None
-    group = ids.get("derp", ids.get("fsa", ALL_GROUPS))
-    if row.scope is Scope.PROGRAM and group != ALL_GROUPS:
+    group = group_named(ids)
+    if row.scope is Scope.PROGRAM and group is not None:
         found = await access.acting_in(db, lfdi, ids["edev"], group=group)
     else:
         found = await access.acting_for(db, lfdi, ids["edev"])

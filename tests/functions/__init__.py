@@ -1,0 +1,1 @@
+"""Tests of function sets at their corners, asked over the wire."""
