@@ -1,6 +1,6 @@
 """Envelopes for a day of the IEEE European feeder: calculate, verify, explain, save.
 
-    python examples/envelopes.py
+python examples/envelopes.py
 """
 
 from pathlib import Path
