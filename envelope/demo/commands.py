@@ -71,8 +71,8 @@ def demo(
     runs = study.four_runs(place.reduced, place.day, played.homes.played())
     console.print(study.table(runs))
     for sentence in report.sentences(place, played, runs):
-        console.print(sentence)
-    console.print(f"Picture: {_draw(folder, place, played, runs)}")
+        console.print(sentence, highlight=False)
+    console.print(f"Picture: {_draw(folder, place, played, runs)}", highlight=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(report.as_json(place, played, runs, time.monotonic() - began)))
     if not report.is_right(played, runs):
