@@ -13,6 +13,7 @@ from tests.server import conftest as server
 from tests.server.world import People, World
 
 people, world = server.people, server.world
+settled_sqlite, on_sqlite = server.settled_sqlite, server.on_sqlite
 
 
 @dataclass
