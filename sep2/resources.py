@@ -22,7 +22,8 @@ class Scope(Enum):
 
     CALLER = "any registered client; what it holds is the caller's own"
     DEVICE = "whoever may act for the EndDevice in the path"
-    PROGRAM = "whoever may act for the EndDevice in the path, while that is in the group in the path"
+    DER = "the same, where that is a DER: the EndDevice that stands for an aggregator itself is none"
+    PROGRAM = "the same, while that is in the group in the path"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +126,7 @@ def resource(name: str, path: str, kind: type, scope: Scope, **columns: Any) -> 
     return Resource(name=name, path=path, kind=kind, scope=scope, **columns)
 
 
-CALLER, DEVICE, PROGRAM = Scope
+CALLER, DEVICE, DER, PROGRAM = Scope
 
 TABLE = Table(
     [
@@ -143,11 +144,11 @@ TABLE = Table(
         ),
         resource("Registration", "/edev/{edev}/rg", w.Registration, DEVICE, get=edev.registration),
         resource(
-            "ConnectionPoint", "/edev/{edev}/cp", w.ConnectionPoint, DEVICE,
+            "ConnectionPoint", "/edev/{edev}/cp", w.ConnectionPoint, DER,
             get=edev.connection_point, put=edev.place,
         ),
         resource(
-            "FunctionSetAssignmentsList", "/edev/{edev}/fsa", w.FunctionSetAssignmentsList, DEVICE,
+            "FunctionSetAssignmentsList", "/edev/{edev}/fsa", w.FunctionSetAssignmentsList, DER,
             get=fsa.list_assignments, subscribable=True, follows=("DERProgram",),
         ),
         resource(
@@ -179,22 +180,22 @@ TABLE = Table(
             "DefaultDERControl", "/edev/{edev}/derp/{derp}/dderc", w.DefaultDERControl, PROGRAM,
             get=derp.default, subscribable=True,
         ),
-        resource("DERList", "/edev/{edev}/der", w.DERList, DEVICE, get=der.list_ders),
-        resource("DER", "/edev/{edev}/der/{der}", w.DER, DEVICE, get=der.one_der, subscribable=True),
+        resource("DERList", "/edev/{edev}/der", w.DERList, DER, get=der.list_ders),
+        resource("DER", "/edev/{edev}/der/{der}", w.DER, DER, get=der.one_der, subscribable=True),
         resource(
-            "DERCapability", "/edev/{edev}/der/{der}/dercap", w.DERCapability, DEVICE,
+            "DERCapability", "/edev/{edev}/der/{der}/dercap", w.DERCapability, DER,
             get=der.capability, put=der.put_document,
         ),
         resource(
-            "DERSettings", "/edev/{edev}/der/{der}/derg", w.DERSettings, DEVICE,
+            "DERSettings", "/edev/{edev}/der/{der}/derg", w.DERSettings, DER,
             get=der.settings, put=der.put_document, subscribable=True,
         ),
         resource(
-            "DERStatus", "/edev/{edev}/der/{der}/ders", w.DERStatus, DEVICE,
+            "DERStatus", "/edev/{edev}/der/{der}/ders", w.DERStatus, DER,
             get=der.status, put=der.put_document, subscribable=True,
         ),
         resource(
-            "DERAvailability", "/edev/{edev}/der/{der}/dera", w.DERAvailability, DEVICE,
+            "DERAvailability", "/edev/{edev}/der/{der}/dera", w.DERAvailability, DER,
             get=der.availability, put=der.put_document, subscribable=True,
         ),
         resource(

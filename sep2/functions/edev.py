@@ -6,7 +6,7 @@ from sqlalchemy import Row
 
 from sep2 import wire as w
 from sep2.errors import BadValue, Forbidden, NotFound
-from sep2.functions.request import Made, Request, found
+from sep2.functions.request import Caller, Made, Request, found
 from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, place_device
 from sep2.store import connections, devices
 
@@ -83,9 +83,8 @@ async def place(rq: Request, body: w.ConnectionPoint) -> Made:
 
 
 def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
-    """An EndDevice with its links: an aggregator's own entry subscribes and is no DER (CSIP)."""
+    """An EndDevice with its links."""
     is_peer = row.lfdi == rq.caller.lfdi
-    is_der = not (is_peer and rq.caller.kind == "aggregator")
     at: dict[str, int] = {"edev": row.id}
     view = w.EndDevice(
         href=rq.href("EndDevice", **at),
@@ -100,7 +99,7 @@ def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
     )
     if _may_read_pin(row.lfdi, rq):
         view.RegistrationLink = rq.link(w.RegistrationLink, "Registration", **at)
-    if is_der:
+    if is_der(row.lfdi, rq.caller):
         view.DERListLink = rq.list_link(w.DERListLink, "DERList", THE_DER, **at)
         count = 1 if rq.house.settings.utility.fsa_layout == "one" else row.groups
         view.FunctionSetAssignmentsListLink = rq.list_link(
@@ -110,6 +109,11 @@ def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
     if is_peer:
         view.SubscriptionListLink = rq.list_link(w.SubscriptionListLink, "SubscriptionList", row.subscriptions, **at)
     return view
+
+
+def is_der(lfdi: str, caller: Caller) -> bool:
+    """Whether an EndDevice of the caller obeys: the one that stands for an aggregator only subscribes (CSIP)."""
+    return caller.kind != "aggregator" or lfdi != caller.lfdi
 
 
 def _may_read_pin(lfdi: str, rq: Request) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
-from sep2.store import defaults, devices, groups, outbox
+from sep2.store import clients, defaults, devices, groups, outbox
 from sep2.store.connection import Connection
 
 LEVELS = ("SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT")
@@ -69,8 +69,12 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     """Put a device into a group; the group's program holds for it at once."""
     if await groups.one(db, group_id) is None:
         raise NoSuchGroup(str(group_id))
-    if await devices.one(db, device_id) is None:
+    device = await devices.one(db, device_id)
+    if device is None:
         raise BadGroup(f"device: there is no EndDevice {device_id}")
+    owner = await clients.one(db, device.client_id)
+    if owner is not None and owner.kind == "aggregator" and owner.lfdi == device.lfdi:
+        raise BadGroup(f"device: {device.lfdi} stands for the aggregator {owner.name}, and obeys no control")
     if await groups.is_member(db, group_id, device_id):
         raise AlreadyMember(f"device {device_id}, group {group_id}")
     await groups.join(db, group_id, device_id, now)

@@ -6,6 +6,7 @@ from sqlalchemy import Row
 
 from sep2 import wire as w
 from sep2.errors import Forbidden, NotFound
+from sep2.functions.edev import is_der
 from sep2.functions.fsa import group_named
 from sep2.functions.request import Caller
 from sep2.resources import Resource, Scope
@@ -35,7 +36,10 @@ async def admitted(
         found = await access.acting_for(db, lfdi, ids["edev"])
     if found is None:
         raise NotYours if writes else Nowhere
-    return _known(found), found
+    caller = _known(found)
+    if row.scope is not Scope.DEVICE and not is_der(found.lfdi, caller):
+        raise Nowhere
+    return caller, found
 
 
 async def _caller(db: Connection, lfdi: str, utility: Utility) -> Caller:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.raw import Reply, document
+from tests.raw import AUS, Reply, document
 from tests.server.world import World, serving
 
 
@@ -44,3 +44,21 @@ async def subscribed(world: World, resource: str) -> Reply:
         "<limit>9</limit><notificationURI>https://localhost:9/n</notificationURI>"
     )
     return await sunny.post(f"{own}/sub", document("Subscription", said))
+
+
+async def test_an_aggregator_itself_is_no_der(world):
+    """Its own entry has no place, no programs and no DER, and takes no connection's limits from a device."""
+    sunny = await world.as_("sunny")
+    own = (await sunny.get("/edev")).href("EndDevice")
+    for path in ("/cp", "/fsa", "/fsa/0/derp", "/der", "/der/1", "/der/1/ders", "/der/1/dercap"):
+        assert (await sunny.get(f"{own}{path}")).status == 404, path
+    assert (await sunny.put(f"{own}/cp", connection_point("NMI9"))).status in (403, 404)
+    one = f"/edev/{world.ids.devices['one']}"
+    assert (await sunny.put(f"{one}/cp", connection_point("NMI9"))).status == 204
+    for path in ("", "/sub", "/rg", "/lel"):
+        assert (await sunny.get(f"{own}{path}")).status == 200, path
+
+
+def connection_point(name: str) -> str:
+    inner = f"<csipaus:connectionPointId>{name}</csipaus:connectionPointId>"
+    return f'<csipaus:ConnectionPoint xmlns:csipaus="{AUS}">{inner}</csipaus:ConnectionPoint>'

@@ -122,3 +122,12 @@ async def test_a_removed_device_leaves_nothing(database, client):
         await verbs.remove_device(db, device, NOW)
         assert await devices.one(db, device) is None
         await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
+
+
+async def test_what_stands_for_an_aggregator_is_put_into_no_group(database, client):
+    """It would never answer a control, and operators would wait for it."""
+    async with database.write() as db:
+        group = await create_group(db, NewGroup("feeder"), NOW)
+        own = await devices.by_lfdi(db, AGGREGATOR.lfdi.upper())
+        with pytest.raises(BadGroup, match="stands for the aggregator agg"):
+            await assign(db, group, own.id, NOW)
