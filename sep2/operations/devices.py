@@ -50,8 +50,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         raise BadDevice(f"lfdi: {new.lfdi[:60]!r} is not 40 hexadecimal digits")
     if new.pin is not None and not (0 <= new.pin <= 999_999 and sum(map(int, str(new.pin))) % 10 == 0):
         raise BadDevice(f"pIN: {new.pin} is not up to six digits whose sum is a multiple of ten")
-    if await clients.one(db, new.client_id) is None:
-        raise BadDevice(f"client_id: there is no client {new.client_id}")
+    await _check_owner(db, new.client_id, lfdi)
     if known := await devices.by_lfdi(db, lfdi):
         raise DeviceTaken(lfdi, known.id)
     row_id, group_id = await _place(db, new)
@@ -74,6 +73,15 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
     if group_id is not None:
         await assign(db, group_id, device_id, now)
     return device_id
+
+
+async def _check_owner(db: Connection, client_id: int, lfdi: str) -> None:
+    """Nothing, where that client may act for the LFDI: one that a certificate proves is its holder's alone."""
+    if await clients.one(db, client_id) is None:
+        raise BadDevice(f"client_id: there is no client {client_id}")
+    holder = await clients.by_lfdi(db, lfdi)
+    if holder is not None and holder.id != client_id:
+        raise BadDevice(f"lfdi: {lfdi} is that of another client")
 
 
 async def _place(db: Connection, new: NewDevice) -> tuple[int | None, int | None]:

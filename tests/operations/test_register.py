@@ -131,3 +131,11 @@ async def test_what_stands_for_an_aggregator_is_put_into_no_group(database, clie
         own = await devices.by_lfdi(db, AGGREGATOR.lfdi.upper())
         with pytest.raises(BadGroup, match="stands for the aggregator agg"):
             await assign(db, group, own.id, NOW)
+
+
+async def test_nobody_registers_the_identity_of_another_client(database, client):
+    """Who holds a certificate may not have opened its EndDevice yet."""
+    async with database.write() as db:
+        await register_client(db, NewClient("roof", "EF" * 20, "device", registration="in-band"), NOW)
+        with pytest.raises(BadDevice, match="that of another client"):
+            await add_device(db, NewDevice(lfdi="EF" * 20, client_id=client), NOW)
