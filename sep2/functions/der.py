@@ -75,9 +75,9 @@ def _kept(body: Document) -> bytes:
 
 
 def _watts(power: w.ActivePower) -> int:
-    if power.multiplier >= 0:
-        return min(int(power.value * 10**power.multiplier), LARGEST_W)
-    return int(power.value // 10**-power.multiplier)
+    """Whole watts within what a limit may be; ActivePower can say numbers that no database holds."""
+    exact = power.value * 10**power.multiplier if power.multiplier >= 0 else power.value // 10**-power.multiplier
+    return max(0, min(int(exact), LARGEST_W))
 
 
 async def _written(rq: Request, kind: type[Kind]) -> Kind:

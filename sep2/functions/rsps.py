@@ -7,7 +7,7 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import NotFound
 from sep2.functions.request import Made, Request, found
-from sep2.operations.responses import answer
+from sep2.operations.responses import BadResponse, answer
 from sep2.rules.identifiers import derived_mrid
 from sep2.rules.paging import Page
 from sep2.store import access, responses
@@ -23,8 +23,7 @@ async def list_sets(rq: Request) -> w.ResponseSetList:
 
 async def one_set(rq: Request) -> w.ResponseSet:
     """Where all of a device's answers are."""
-    if rq.ids.get("rsps", THE_SET) != THE_SET:
-        raise NotFound
+    _the_set(rq)
     total = (await responses.of_device(rq.db, rq.ids.edev, Page(0, 0))).total
     return w.ResponseSet(
         href=rq.href("ResponseSet", rsps=THE_SET),
@@ -35,6 +34,7 @@ async def one_set(rq: Request) -> w.ResponseSet:
 
 async def list_responses(rq: Request) -> w.ResponseList:
     """What the device answered, latest first."""
+    _the_set(rq)
     page = await responses.of_device(rq.db, rq.ids.edev, rq.page)
     items: list[w.Response] = [_view(row, rq) for row in page.rows]
     return w.ResponseList(all=page.total, results=len(items), Response=items)
@@ -42,16 +42,28 @@ async def list_responses(rq: Request) -> w.ResponseList:
 
 async def one_response(rq: Request) -> w.DERControlResponse:
     """One answer."""
+    _the_set(rq)
     return _view(found(await responses.one(rq.db, rq.ids.edev, rq.ids.rsp)), rq)
 
 
 async def respond(rq: Request, body: w.DERControlResponse | w.Response) -> Made:
-    """Store what a device answers to a control that was published to it."""
+    """Store what a device answers to a control that was published to it.
+
+    Clients that know a control by its mRID answer for all its devices where they were told to for one.
+    """
+    _the_set(rq)
     device = await access.manages(rq.db, rq.client, str(body.endDeviceLFDI))
+    if device is None:
+        raise BadResponse("endDeviceLFDI: is not a device of this client")
     response_id = await answer(
         rq.db, device, mrid=str(body.subject), status=body.status, created=body.createdDateTime, now=rq.now
     )
-    return Made(rq.href("Response", rsp=response_id))
+    return Made(rq.href("Response", edev=device, rsp=response_id))
+
+
+def _the_set(rq: Request) -> None:
+    if rq.ids.get("rsps", THE_SET) != THE_SET:
+        raise NotFound
 
 
 def _view(row: Row[Any], rq: Request) -> w.DERControlResponse:

@@ -13,11 +13,9 @@ class BadResponse(BadValue):
 
 
 async def answer(
-    db: Connection, device_id: int | None, *, mrid: str, status: int | None, created: int | None, now: int
+    db: Connection, device_id: int, *, mrid: str, status: int | None, created: int | None, now: int
 ) -> int:
     """Store a response; late ones are taken too, for clients keep theirs through an outage."""
-    if device_id is None:
-        raise BadResponse("endDeviceLFDI: is not a device of this client")
     if status not in STATUSES:
         raise BadResponse(f"status: {status} is reserved")
     control_id = await controls.addressed_to(db, mrid, device_id)
