@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocate import Packing, Rule, max_min, takes_part
+from envelope.allocate import Packing, Rule, max_min, max_sum, takes_part
 from envelope.box import Base, Fit
 from envelope.limits import OperatingLimits
 from envelope.probing import COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
@@ -43,7 +43,8 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     if not whole.rows.count:
         whole.hi_w, whole.lo_w = base.hi_w + base.room_up_w, base.lo_w - base.room_down_w
         return whole
-    _allocate(whole, max_min, everyone)
+    # A largest sum stands at a far corner of the room, where other rows are near than in the middle.
+    _allocate(whole, allocate if allocate is max_sum else max_min, everyone)
     active = np.any(_doubtful(whole), axis=0)
     active[whole.slack().min(axis=0).argmin()] = True
     state = _only(whole, active)

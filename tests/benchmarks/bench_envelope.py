@@ -7,8 +7,8 @@ bisection in pandapower's `runpp_3ph`, to about 1 W, export and import, extrapol
 same run; and the same bisection with power-grid-model's batch solver. Both guarantee the coincident case only.
 
 Goals set beforehand, for 48 / 288 steps on a quiet core: coincident 0.05 / 0.3 s, two-sided max-min 0.05 / 0.2 s,
-one-sided max-min 0.2 / 0.8 s, proportional fair 0.5 / 2.5 s, max-sum 0.9 / 4.5 s. Where a figure here is larger, the goal
-is missed by that much.
+one-sided max-min 0.2 / 0.8 s, proportional fair 0.5 / 2.5 s, max-sum 0.9 / 4.5 s. Where a figure here is larger, the
+goal is missed by that much.
 """
 
 import json
