@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import NotFound
 from sep2.functions.fsa import ALL_GROUPS, check_layout
-from sep2.functions.request import Request, found
+from sep2.functions.request import Request, found, wire_version
 from sep2.functions.rsps import THE_SET
 from sep2.operations.controls import limits_of
 from sep2.operations.modes import control_base as modes_of
@@ -62,7 +62,7 @@ async def default(rq: Request) -> w.DefaultDERControl:
     return w.DefaultDERControl(
         subscribable=rq.subscribable("DefaultDERControl"),
         mRID=w.HexBinary(row.mrid),
-        version=row.version,
+        version=wire_version(row.version),
         DERControlBase=control_base(row, rq),
         setGradW=row.set_grad_w,
         setSoftGradW=row.set_soft_grad_w,
@@ -77,7 +77,7 @@ def program(row: Row[Any], rq: Request) -> w.DERProgram:
         subscribable=rq.subscribable("DERProgram"),
         mRID=w.HexBinary(row.program_mrid),
         description=row.description or None,
-        version=row.version,
+        version=wire_version(row.version),
         ActiveDERControlListLink=rq.list_link(w.ActiveDERControlListLink, "ActiveDERControlList", row.active, **at),
         DefaultDERControlLink=rq.link(w.DefaultDERControlLink, "DefaultDERControl", **at),
         DERControlListLink=rq.list_link(w.DERControlListLink, "DERControlList", row.live, **at),

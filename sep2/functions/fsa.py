@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from sep2 import wire as w
 from sep2.errors import NotFound
-from sep2.functions.request import Request, found
+from sep2.functions.request import Request, found, wire_version
 from sep2.rules.identifiers import derived_mrid
 from sep2.store import groups
 
@@ -64,5 +64,5 @@ def _view(
         TimeLink=rq.link(w.TimeLink, "Time"),
         mRID=w.HexBinary(mrid),
         description=description or None,
-        version=version,
+        version=None if version is None else wire_version(version),
     )

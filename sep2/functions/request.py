@@ -132,3 +132,8 @@ def found(row: Row[Any] | None) -> Row[Any]:
     if row is None:
         raise NotFound
     return row
+
+
+def wire_version(count: int) -> int:
+    """A count of changes as VersionType carries it: after 65535 it begins anew."""
+    return count % 2**16

@@ -11,7 +11,7 @@ from sep2.operations import identifiers
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.groups import NoSuchGroup
 from sep2.operations.modes import control_base
-from sep2.rules import events, timeline
+from sep2.rules import events, texts, timeline
 from sep2.rules.limits import Limits, check
 from sep2.store import controls, groups, outbox
 from sep2.store.connection import Connection
@@ -19,6 +19,7 @@ from sep2.store.controls import Control
 
 LONGEST_S = 2**32 - 1
 LONGEST_REASON = 192
+LONGEST_DESCRIPTION = 32
 MOST_AHEAD = 24
 """CSIP clients hold at least this many events per device; more would overflow some of them."""
 
@@ -78,8 +79,7 @@ async def issue_controls(
     if await groups.locked(db, group_id) is None:
         raise NoSuchGroup(str(group_id))
     _check(new, now)
-    if len(reason.encode()) > LONGEST_REASON:
-        raise BadControl(f"reason: is longer than {LONGEST_REASON} octets")
+    _fits("reason", reason, LONGEST_REASON)
     standing = await controls.standing(db, group_id, now)
     said = [(control, _same(control, standing)) for control in new]
     kept = tuple(row.id for _, row in said if row is not None)
@@ -142,8 +142,7 @@ async def cancel_control(
     row = await controls.one(db, control_id) or known
     if row.cancelled is not None or row.latest_end <= now or (row.successor_start or now + 1) <= now:
         raise ControlOver(row.mrid)
-    if len(reason.encode()) > LONGEST_REASON:
-        raise BadControl(f"reason: is longer than {LONGEST_REASON} octets")
+    _fits("reason", reason, LONGEST_REASON)
     status = events.Status.CANCELLED_RANDOMIZED if randomized else events.Status.CANCELLED
     await controls.update_many(db, [control_id], cancelled=now, cancelled_as=int(status), reason=reason)
     if row.earliest_start > now:
@@ -244,8 +243,7 @@ def _check(new: Sequence[NewControl], now: int) -> None:
         _within("responseRequired", control.response_required, 0, 7)
         if control.start + control.duration <= now:
             raise BadControl(f"interval: ends at {control.start + control.duration}, and it is {now}")
-        if len(control.description.encode()) > 32:
-            raise BadControl("description: is longer than 32 octets")
+        _fits("description", control.description, LONGEST_DESCRIPTION)
         if not control.limits.modes() and not control.modes:
             raise BadControl("it sets neither a limit nor a mode")
     _check_apart(sorted(new, key=lambda control: control.start))
@@ -262,3 +260,8 @@ def _check_apart(ordered: Sequence[NewControl]) -> None:
 def _within(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
         raise BadControl(f"{name}: {value} is outside {least}..{most}")
+
+
+def _fits(name: str, said: str, most: int) -> None:
+    if wrong := texts.misfit(said, most):
+        raise BadControl(f"{name}: {wrong}")

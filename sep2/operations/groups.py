@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
+from sep2.rules import texts
 from sep2.store import clients, defaults, devices, groups, outbox
 from sep2.store.connection import Connection
 
@@ -46,8 +47,10 @@ async def create_group(db: Connection, new: NewGroup, now: int, *, connection: i
     if new.level not in LEVELS:
         raise BadGroup(f"level: {new.level!r} is none of {' '.join(LEVELS)}")
     _check_primacy(new.primacy)
-    if not new.name or len(new.description.encode()) > 32:
-        raise BadGroup("name: is empty" if not new.name else "description: is longer than 32 octets")
+    if not new.name:
+        raise BadGroup("name: is empty")
+    if wrong := texts.misfit(new.description, 32):
+        raise BadGroup(f"description: {wrong}")
     if await groups.by_name(db, new.name):
         raise GroupTaken(new.name)
     group_id = await groups.add(

@@ -113,3 +113,19 @@ async def test_a_look_waits_for_news(street: Operator) -> None:
     street.advance(NOW + 600)
     status, shown = await street.ask("GET", path, headers={"If-None-Match": tag, "Prefer": "wait=30"})
     assert (status, shown["over"]) == (200, True)
+
+
+async def test_a_text_that_no_document_can_hold_is_refused_before_clients_meet_it(street: Operator) -> None:
+    control = {"duration": 60, "limits": {"export_w": 1}}
+    for body in (
+        {"controls": [control | {"description": "a\x01b"}]},
+        {"controls": [control | {"description": "a\ufffe"}]},
+        {"controls": [control], "reason": "b\x02"},
+    ):
+        status, answer = await street.ask("POST", f"{OWN}/controls", body)
+        assert (status, answer["code"]) == (400, "bad_control"), answer
+    mrid = await issue(street, limits={"export_w": 1})
+    status, _ = await street.ask("POST", f"/controls/{mrid}/cancel", {"reason": "\x0b"})
+    assert status == 400
+    status, answer = await street.ask("POST", "/groups", {"name": "g", "primacy": 1, "description": "\x1f"})
+    assert (status, answer["code"]) == (400, "bad_group")
