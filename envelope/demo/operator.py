@@ -13,7 +13,7 @@ import aiohttp
 from sep2.errors import SepError
 from sep2.settings import Settings, read_token
 
-SETTLING_S = 0.004
+SETTLING_S = 0.01
 """Between two looks at whether the server has done what its time asks for."""
 PATIENCE_S = 120.0
 ANSWERING_S = 60.0

@@ -93,8 +93,10 @@ def changes(feeder: Feeder) -> Table | None:
     made = Table(title=f"{feeder.name}: what differs from the published data", title_style="bold", header_style="bold")
     for column in ("element", "value", "published", "here", "why"):
         made.add_column(column, justify="right" if column in ("published", "here") else "left")
+    said = ""
     for change in feeder.changes:
-        made.add_row(change.element, change.field, f"{change.before:g}", f"{change.after:g}", change.why)
+        why, said = "" if change.why == said else change.why, change.why
+        made.add_row(change.element, change.field, f"{change.before:g}", f"{change.after:g}", why)
     return made
 
 
