@@ -130,7 +130,8 @@ def control_base(row: Control | Row[Any], rq: Request, *, ramp_tms: int | None =
     base.rampTms = ramp_tms
     wanted = limits_of(row)
     if rq.caller.profile is w.Profile.CSIP:
-        base.opModMaxLimW = _generation_percent(wanted, rq)
+        shares = (base.opModMaxLimW, _generation_percent(wanted, rq))
+        base.opModMaxLimW = min((share for share in shares if share is not None), default=None)
         return base
     for mode, watts in zip(limits.MODES, wanted, strict=True):
         if watts is not None:
