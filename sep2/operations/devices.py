@@ -10,6 +10,20 @@ from sep2.store import clients, connections, devices, outbox
 from sep2.store.connection import Connection
 
 
+BELOW_A_DEVICE = (
+    "EndDevice",
+    "DERProgram",
+    "DERControlList",
+    "DefaultDERControl",
+    "DER",
+    "DERSettings",
+    "DERStatus",
+    "DERAvailability",
+    "LogEventList",
+)
+"""Kinds of change that reach every subscription to an EndDevice and to what is below it."""
+
+
 class DeviceTaken(Conflict):
     """An EndDevice with this LFDI is registered already."""
 
@@ -128,7 +142,8 @@ async def remove_device(db: Connection, device_id: int, now: int) -> None:
     device = await devices.one(db, device_id)
     if device is None:
         raise NoSuchDevice(str(device_id))
-    await outbox.changed(db, "EndDevice", edev=device_id)
+    for kind in BELOW_A_DEVICE:
+        await outbox.changed(db, kind, edev=device_id)
     await devices.remove(db, device_id)
     await outbox.changed(db, "EndDeviceList", client=device.client_id)
 
