@@ -21,23 +21,30 @@ Options = dict[str, list[int]]
 
 async def subscribers(db: Connection, table: Table, kind: str, ids: Ids) -> set[int]:
     """The ids of the subscriptions to whatever reads differently after a change."""
-    options = await _options(db, ids)
-    told: set[int] = set()
+    members = await _members(db, ids)
+    if members is not None and not members:
+        return set()
+    options, told = _options(ids, members), set[int]()
     for row in table.followers(kind):
-        client = await _client(db, row, ids)
-        found = await subscriptions.to_resource(db, row.name, _keys(row, options), client)
-        told |= {one.id for one in found if "edev" in options or await _concerns(db, json.loads(one.ids), ids)}
+        found = await subscriptions.to_resource(db, row.name, _keys(row, options), await _client(db, row, ids))
+        told |= {one.id for one in found if members is None or json.loads(one.ids).get("edev") in members}
     return told
 
 
-async def _options(db: Connection, ids: Ids) -> Options:
+async def _members(db: Connection, ids: Ids) -> set[int] | None:
+    """The devices that a group's change is for; None where it is not for all of its group."""
+    if "derp" not in ids or "edev" in ids:
+        return None
+    return set(await groups.member_ids(db, ids["derp"]))
+
+
+def _options(ids: Ids, members: set[int] | None) -> Options:
     """What the change says, and what follows: a program is a FunctionSetAssignments too, and holds for its members."""
     options = {name: [number] for name, number in ids.items()}
     if "derp" in ids:
         options["fsa"] = [ids["derp"], ALL_GROUPS]
-        if "edev" not in ids:
-            members = await groups.member_ids(db, ids["derp"], MANY)
-            options |= {"edev": list(members)} if len(members) < MANY else {}
+    if members is not None and len(members) < MANY:
+        options["edev"] = sorted(members)
     return options
 
 
@@ -55,10 +62,3 @@ async def _client(db: Connection, row: Resource, ids: Ids) -> int | None:
         return ids.get("client")
     device = await devices.one(db, ids["edev"])
     return device.client_id if device is not None else ids.get("client", -1)
-
-
-async def _concerns(db: Connection, subscribed: Ids, ids: Ids) -> bool:
-    """Whether a device that a large change was not matched on is a member of the group that changed."""
-    if "derp" not in ids or "edev" not in subscribed:
-        return True
-    return await groups.is_member(db, ids["derp"], subscribed["edev"])

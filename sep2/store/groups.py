@@ -62,10 +62,9 @@ async def leave(db: Connection, group_id: int, device_id: int) -> int:
 _MEMBER_IDS = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))
 
 
-async def member_ids(db: Connection, group_id: int, most: int | None = None) -> Sequence[int]:
-    """The ids of a group's devices, or of the first ones."""
-    query = _MEMBER_IDS if most is None else _MEMBER_IDS.limit(most)
-    return [row.end_device_id for row in await db.all(query, group_id=group_id)]
+async def member_ids(db: Connection, group_id: int) -> Sequence[int]:
+    """The ids of a group's devices."""
+    return [row.end_device_id for row in await db.all(_MEMBER_IDS, group_id=group_id)]
 
 
 async def is_member(db: Connection, group_id: int, device_id: int) -> bool:
