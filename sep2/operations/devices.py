@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
-from sep2.operations.groups import assign
+from sep2.operations.groups import assign, unassign
 from sep2.rules.identifiers import is_lfdi, new_pin, sfdi_of
-from sep2.store import clients, connections, devices, outbox
+from sep2.store import clients, connections, devices, groups, outbox
 from sep2.store.connection import Connection
-
 
 BELOW_A_DEVICE = (
     "EndDevice",
@@ -129,9 +128,6 @@ async def place_device(db: Connection, device_id: int, connection_id: str, now: 
 
 
 async def _leave_place(db: Connection, row_id: int | None, device_id: int, now: int) -> None:
-    from sep2.operations.groups import unassign
-    from sep2.store import groups
-
     group = await groups.of_connection(db, row_id) if row_id is not None else None
     if group is not None and await groups.is_member(db, group.id, device_id):
         await unassign(db, group.id, device_id, now)
