@@ -6,7 +6,6 @@ subclass below changes just that.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
@@ -101,7 +100,7 @@ class Http(web.Server):
         url = request.rel_url
         asked = Asked(request.method, url.raw_path, url.raw_query_string, request.headers, body, lfdi)
         answer = await self.front.answer(asked)
-        return _response(answer, head=request.method == "HEAD")
+        return _response(answer)  # aiohttp leaves the body of an answer to HEAD out by itself
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         most = self.limits.body_bytes
@@ -209,13 +208,12 @@ class _Response(web.Response):
         self.headers.popall(hdrs.SERVER, None)
 
 
-def _response(answer: Answer, *, head: bool = False, close: bool = False) -> web.Response:
+def _response(answer: Answer, *, close: bool = False) -> web.Response:
     response = _Response(status=answer.status, body=answer.body, headers=answer.headers)
     if not answer.body:
         response.headers.popall(hdrs.CONTENT_TYPE, None)
     if close:
         response.force_close()
-    del head  # aiohttp leaves the body of an answer to HEAD out by itself
     return response
 
 
@@ -228,6 +226,3 @@ def _unreadable(status: int, exc: BaseException | None, message: str) -> SepErro
         log.error("a request failed: %s", message, exc_info=exc)
         return SepError()
     return BadRequest(message.splitlines()[0][:80] if message else "")
-
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

@@ -82,11 +82,3 @@ async def counts(db: Connection) -> dict[str, int]:
     rows = await db.all(select(t.c.dead, func.count().label("n")).group_by(t.c.dead))
     found = {bool(row.dead): int(row.n) for row in rows}
     return {"waiting": found.get(False, 0), "dead": found.get(True, 0)}
-
-
-async def all_of(db: Connection, *, dead: bool | None = None) -> Sequence[Row[Any]]:
-    """Deliveries for the operator, with where they go."""
-    query = select(t, subscription.c.subscribed_resource, subscription.c.notification_uri).join_from(t, subscription)
-    if dead is not None:
-        query = query.where(t.c.dead.is_(dead))
-    return await db.all(query.order_by(t.c.since))

@@ -12,18 +12,6 @@ from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, control, device_group, end_device, member
 
 
-async def page(
-    db: Connection, part: Page, *, group_id: int | None = None, live_at: int | None = None
-) -> Found[Row[Any]]:
-    """Controls with the name of their group, earliest first; with `live_at`, those that are not over by then."""
-    query = _named()
-    if group_id is not None:
-        query = query.where(control.c.device_group_id == group_id)
-    if live_at is not None:
-        query = query.where(control.c.latest_end > live_at)
-    return await select_page(db, query.order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc()), part)
-
-
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
     """At most two controls whose mRID begins so."""
     return await db.all(_named().where(control.c.mrid.startswith(start, autoescape=True)).limit(2))
