@@ -42,8 +42,10 @@ class Sweep:
         now = self._clock.now()
         async with self._db.read() as db:
             mark = await marks.value(db, _MARK)
-            turned = await controls.turning(db, int(mark), now) if mark is not None else []
-        if turned or mark is None:
+            last = now if mark is None else int(mark)
+            # After a clock was set back, what had turned already has yet to turn.
+            turned = await controls.turning(db, min(last, now), max(last, now))
+        if turned or mark is None or last > now:
             async with self._db.write() as db:
                 for group_id in turned:
                     await outbox.changed(db, "DERControlList", derp=group_id)
