@@ -129,6 +129,7 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     responses_s: Seconds = 90 * 86_400
     """Responses, and the time for which a control still takes them; clients keep theirs through outages of days."""
     readings_s: Seconds = 90 * 86_400
+    log_events_s: Seconds = 90 * 86_400
 
 
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ from sep2.errors import SepError
 from sep2.settings import Retention
 from sep2.store import controls, marks, outbox
 from sep2.store.database import Database
-from sep2.store.retention import AT_ONCE, forget
+from sep2.store.retention import forget
 
 log = logging.getLogger("sep2.sweep")
 
@@ -59,11 +59,12 @@ class Sweep:
             return
         kept = self._retention
         async with self._db.write() as db:
-            gone = await forget(
+            more = await forget(
                 db,
                 responses=now - kept.responses_s,
                 controls=now - kept.controls_s,
                 readings=now - kept.readings_s,
+                log_events=now - kept.log_events_s,
             )
         # What is left of a large heap goes in the next rounds.
-        self._cleaned = now if gone < AT_ONCE else self._cleaned
+        self._cleaned = self._cleaned if more else now

@@ -2,30 +2,39 @@
 
 from typing import Any
 
-from sqlalchemy import Delete, bindparam, delete, select
+from sqlalchemy import Delete, Table, bindparam, delete, exists, select, tuple_
 
 from sep2.store.connection import Connection
-from sep2.store.tables import control, reading, response
+from sep2.store.tables import control, log_event, mirror_meter_reading, reading, response
 
 AT_ONCE = 5000
-"""Rows in one transaction, so that nobody waits long for the database."""
+"""Rows of each kind in one transaction, so that nobody waits long for the database."""
 
-_OLD_CONTROLS = select(control.c.id).where(control.c.latest_end < bindparam("before")).limit(AT_ONCE)
-_KEPT = select(response.c.control_id).where(response.c.control_id == control.c.id).exists()
-
-
-def _some(table: Any, key: Any, old: Any) -> Delete:
-    return delete(table).where(key.in_(select(key).where(old).limit(AT_ONCE)))
+_BEFORE: Any = bindparam("before")
 
 
-_RESPONSES = _some(response, response.c.id, response.c.received < bindparam("before"))
-_CONTROLS = delete(control).where(control.c.id.in_(_OLD_CONTROLS.where(~_KEPT)))
-_READINGS = delete(reading).where(reading.c.received < bindparam("before"))
+def _oldest(table: Table) -> Delete:
+    """The rows that came in first, as far as they are old: in the order of their ids, which is that of their times."""
+    first = select(table.c.id, table.c.received).order_by(table.c.id).limit(AT_ONCE).subquery()
+    return delete(table).where(table.c.id.in_(select(first.c.id).where(first.c.received < _BEFORE)))
 
 
-async def forget(db: Connection, *, responses: int, controls: int, readings: int) -> int:
-    """Delete what is from before these times, a part at a time; how many went. A control outlives its responses."""
-    gone = 0
-    for statement, before in ((_RESPONSES, responses), (_CONTROLS, controls), (_READINGS, readings)):
-        gone += (await db.run(statement, {"before": before})).rowcount
-    return gone
+_ANSWERED = exists().where(response.c.control_id == control.c.id)
+_OVER = select(control.c.id).where(control.c.latest_end < _BEFORE, ~_ANSWERED).limit(AT_ONCE)
+# Series by series, along the primary key: an index on the time would cost each reading more than the reading itself.
+_KEY = [reading.c[name] for name in ("mirror_meter_reading_id", "start", "duration", "local_id")]
+_OF_SERIES = select(*_KEY).join_from(mirror_meter_reading, reading).where(reading.c.start < _BEFORE).limit(AT_ONCE)
+
+_RESPONSES, _LOG_EVENTS = _oldest(response), _oldest(log_event)
+_CONTROLS = delete(control).where(control.c.id.in_(_OVER))
+_READINGS = delete(reading).where(tuple_(*_KEY).in_(_OF_SERIES))
+
+
+async def forget(db: Connection, *, responses: int, controls: int, readings: int, log_events: int) -> bool:
+    """Delete what is from before these times, a part at a time; whether more may be left.
+
+    A control outlives the responses to it.
+    """
+    parts = ((_RESPONSES, responses), (_CONTROLS, controls), (_READINGS, readings), (_LOG_EVENTS, log_events))
+    gone = [(await db.run(statement, {"before": before})).rowcount for statement, before in parts]
+    return max(gone) >= AT_ONCE

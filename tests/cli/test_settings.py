@@ -1,5 +1,6 @@
 """`sep2.toml`: defaults, bounds, and errors that name the field, its value and what it may be."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -94,15 +95,23 @@ def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
         read_token(settings)
 
 
-def test_the_operators_page_names_every_setting() -> None:
+def test_the_operators_page_names_every_setting_with_its_default() -> None:
     page = (REPOSITORY / "docs" / "operators.md").read_text(encoding="utf-8")
-    missing = [name for name in _fields(Settings) if f"`{name}`" not in page]
-    assert not missing
+    defaults = dict(_fields(Settings()))
+    assert [name for name in defaults if f"`{name}`" not in page] == []
+    said = {}
+    for row in re.findall(r"^\| (`[a-z_.]+`.*?) \| (.*?) \|", page, re.MULTILINE):
+        names, values = (re.findall("`([^`]+)`", cell) for cell in row)
+        said |= dict(zip(names, values, strict=True)) if len(names) == len(values) else {}
+    numbers = {name: str(value) for name, value in defaults.items() if type(value) is int and name in said}
+    assert len(numbers) > 15
+    assert {name: said[name] for name in numbers} == numbers
 
 
-def _fields(kind: Any, prefix: str = "") -> Iterator[str]:
-    for found in msgspec.structs.fields(kind):
-        if isinstance(found.type, type) and issubclass(found.type, msgspec.Struct):
-            yield from _fields(found.type, f"{prefix}{found.name}.")
+def _fields(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, msgspec.Struct):
+            yield from _fields(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{found.name}"
+            yield f"{prefix}{name}", value

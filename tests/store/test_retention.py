@@ -1,0 +1,94 @@
+"""What is forgotten, what is kept, and how much at a time; on both databases."""
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from sep2.operations.clients import NewClient, register_client
+from sep2.operations.controls import NewControl, issue_controls
+from sep2.operations.devices import NewDevice, add_device
+from sep2.operations.groups import NewGroup, assign, create_group
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
+from sep2.operations.responses import answer
+from sep2.rules.limits import Limits
+from sep2.store import controls, tables
+from sep2.store.retention import AT_ONCE, forget
+
+NOW = 1_700_000_000
+DAY = 86_400
+LFDI = "AB" * 20
+
+
+@pytest.fixture
+async def device(database):
+    """A device with a mirror that has one series."""
+    async with database.write() as db:
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), NOW)
+        device = await add_device(db, NewDevice(lfdi=LFDI, client_id=client), NOW)
+    return client, device
+
+
+async def read(database, client, device, starts, received=NOW):
+    readings = [
+        NewReading(start=start, duration=300, local_id=0, set_mrid="", value=1, quality=None) for start in starts
+    ]
+    series = NewSeries(mrid="0B", reading_type=b"<ReadingType/>", readings=readings)
+    mirror = NewMirror(
+        client_id=client,
+        end_device_id=device,
+        mrid="0A",
+        description="",
+        version=None,
+        role_flags=3,
+        service_kind=0,
+        status=1,
+        post_rate=300,
+        series=[series],
+    )
+    async with database.write() as db:
+        await put_mirror(db, mirror, received)
+
+
+async def count(database, table):
+    async with database.read() as db:
+        return (await db.one(select(func.count().label("n")).select_from(table))).n
+
+
+async def forget_before(database, before):
+    async with database.write() as db:
+        return await forget(db, responses=before, controls=before, readings=before, log_events=before)
+
+
+async def test_a_control_outlives_what_was_answered_to_it(database, device):
+    _, device_id = device
+    async with database.write() as db:
+        group = await create_group(db, NewGroup("g"), NOW)
+        await assign(db, group, device_id, NOW)
+        new = [NewControl(start=NOW + at, duration=60, limits=Limits(export_w=at)) for at in (0, 100)]
+        first, _ = (await issue_controls(db, group, new, NOW)).created
+        mrid = (await controls.one(db, first)).mrid
+        await answer(db, device_id, mrid=mrid, status=1, created=NOW, now=NOW + 5 * DAY)
+    assert await forget_before(database, NOW + DAY) is False
+    assert (await count(database, tables.control), await count(database, tables.response)) == (1, 1)
+    await forget_before(database, NOW + 6 * DAY)
+    assert (await count(database, tables.control), await count(database, tables.response)) == (0, 0)
+
+
+async def test_log_events_go_by_when_they_came_in(database, device):
+    """What a device says of its own time is no measure."""
+    _, device_id = device
+    said = {"log_event_id": 1, "function_set": 0, "log_event_code": 0, "log_event_pen": 0, "profile_id": 2}
+    async with database.write() as db:
+        for created, received in ((0, NOW), (NOW, NOW), (0, NOW + DAY), (2**40, NOW - DAY)):
+            row = said | {"end_device_id": device_id, "created": created, "received": received}
+            await db.run(insert(tables.log_event).values(row | {"log_event_code": received % 7}))
+    await forget_before(database, NOW + 1)
+    assert await count(database, tables.log_event) == 1
+
+
+async def test_readings_go_a_part_at_a_time(database, device):
+    old = [NOW - 300 * (number + 1) for number in range(AT_ONCE + 10)]
+    await read(database, *device, [*old, NOW, NOW + 300])
+    assert await forget_before(database, NOW) is True
+    assert await count(database, tables.reading) == 12
+    assert await forget_before(database, NOW) is False
+    assert await count(database, tables.reading) == 2
