@@ -10,7 +10,7 @@ demo:  ## the whole system on a feeder of its own; ARGS="--help" tells more
 test:  ## every test that is quick
 	@scripts/venv.sh test
 	@scripts/postgres.sh
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint:  ## style and types
 	@scripts/venv.sh dev
