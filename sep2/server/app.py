@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 from aiohttp import web
 
@@ -29,6 +30,7 @@ log = logging.getLogger("sep2")
 CLOCK_MARK = "clock"
 HANDSHAKE_S = 10
 KEEP_UP_S = 2
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
 
 class State:
@@ -93,8 +95,8 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            work = [state.notifier.run(), state.sweep.run(), _keep_up(state), *(worker(state) for worker in workers)]
-            await stack.enter_async_context(_background(work))
+            beside = [partial(worker, state) for worker in (_keep_up, *workers)]
+            await stack.enter_async_context(_background([state.notifier.run, state.sweep.run, *beside]))
             yield state
     finally:
         await db.close()
@@ -161,9 +163,9 @@ async def _listen_to_operators(app: web.Application, settings: Settings, stack: 
 
 
 @contextlib.asynccontextmanager
-async def _background(work: Sequence[Awaitable[None]]) -> AsyncIterator[None]:
-    """Work that goes on beside the block and ends with it; what fails is logged, and the server stays up."""
-    tasks = [asyncio.ensure_future(_logged(one)) for one in work]
+async def _background(work: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+    """Work that goes on beside the block and ends with it."""
+    tasks = [asyncio.create_task(_kept_up(one)) for one in work]
     try:
         yield
     finally:
@@ -180,10 +182,13 @@ async def _keep_up(state: State) -> None:
             await state.refresh()
 
 
-async def _logged(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        log.exception("background work ended")
+async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
+    """Work that begins anew where it fails: a server without its notifier or its sweep looks well, and is not."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("background work failed; it begins anew in %.1f s", pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
