@@ -28,7 +28,9 @@ class Plan:
 
 
 def save(path: Path, feeder: str, problem: Problem) -> None:
-    """Write a problem; `feeder` is a folder of gridmodel's layout, or `european-lv`."""
+    """Write a problem; `feeder` is a folder of gridmodel's layout, or `european-lv`. Margins and groups are refused."""
+    if problem.margins or problem.groups:
+        raise BadProblem("margins, groups: a plan does not keep them, and limits without them would be wider")
     arrays = {f.name: getattr(problem, f.name) for f in fields(problem) if f.name not in _SKIPPED}
     said = {
         "feeder": feeder,

@@ -11,6 +11,7 @@ from envelope import OperatingLimits, calculate, plan
 from envelope.commands import app
 from envelope.explain import explain
 from envelope.horizon import Study, clear_sky, problem_of
+from envelope.margins import HeadVoltageMargin
 from envelope.picture import explain_picture, schedule_picture
 from envelope.problem import BadProblem
 from envelope.summary import most_withheld
@@ -148,3 +149,9 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, said):
     assert done.exit_code == 2
     assert said in done.output
     assert len(done.output.strip().splitlines()) == 1
+
+
+def test_a_plan_that_would_lose_a_margin_is_refused(tmp_path):
+    problem = replace(problem_of(european_lv(), Study(steps=4)), margins=(HeadVoltageMargin(),))
+    with pytest.raises(BadProblem, match="margins"):
+        plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem)
