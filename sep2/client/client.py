@@ -196,12 +196,12 @@ class Client:
             if not self.pending:
                 break
             await self._send()
-            self._look_at_new_mirrors()
         self._is_away = self._is_lost = False
 
     async def _send(self) -> None:
         full = [managed.outbox for managed in self._obedient() if managed.outbox]
         await a_few_at_once(self._at_once, full, lambda outbox: outbox.send(self.session))
+        self._look_at_new_mirrors()
 
     async def _read(self, watch: Watch) -> None:
         told = watch.told

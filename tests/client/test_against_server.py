@@ -109,6 +109,14 @@ async def test_a_gateway_tells_what_it_is_and_measures(world: World, connect: Co
     assert len(found) == 8
 
 
+async def test_what_the_server_says_of_new_mirrors_is_read_at_once(world: World, connect: Connect):
+    lfdi = world.ids.lfdis["roof"]
+    client = await connect("roof", {lfdi: Inverter()})
+    await client.advance()
+    assert [mirror.href for mirror in client.devices[lfdi].mirrors] == ["/mup/1", "/mup/2"]
+    assert not client.devices[lfdi].new_mirrors
+
+
 async def test_an_aggregator_is_told_and_need_not_poll(world: World, connect: Connect):
     one, two = Inverter(), Inverter()
     client = await connect("sunny", {world.ids.lfdis["one"]: one, world.ids.lfdis["two"]: two}, subscribes=True)
