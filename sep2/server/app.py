@@ -46,7 +46,7 @@ class State:
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
-        self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings))
+        self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -90,7 +90,8 @@ async def running(
             await identifiers.set_pen(writing, settings.pen)
         state = State(settings, db, clock or await _clock(settings, db))
         await state.refresh()
-        await state.sweep.once()
+        if await db.leads():
+            await state.sweep.once()
         async with contextlib.AsyncExitStack() as stack:
             await _listen(state, stack)
             if operator_app is not None:

@@ -1,4 +1,7 @@
-"""The notifier: what changed becomes deliveries, and each is the GET again, as the subscriber (2030.5 8.7)."""
+"""The notifier: what changed becomes deliveries, and each is the GET again, as the subscriber (2030.5 8.7).
+
+Of several servers on one database one notifies: no subscriber hears twice of a change, or of an older state last.
+"""
 
 import asyncio
 import contextlib
@@ -7,6 +10,7 @@ import logging
 import random
 import ssl
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -39,8 +43,12 @@ GONE = 4
 class Notifier:
     """Tells subscribers; at most one notification per subscription is under way, and it carries the newest state."""
 
-    def __init__(self, front: Front, db: Database, clock: Clock, *, tls: Tls, origin: str) -> None:
+    def __init__(
+        self, front: Front, db: Database, clock: Clock, *, tls: Tls, origin: str, refresh: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`refresh` takes over what was set at another server, such as the pollRate that has changed."""
         self._front = front
+        self._refresh = refresh
         self._db = db
         self._clock = clock
         self._tls = tls
@@ -61,7 +69,8 @@ class Notifier:
         """Work until cancelled."""
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_s)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        options: dict[str, Any] = {"cookie_jar": aiohttp.DummyCookieJar(), "auto_decompress": False}
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout, **options) as session:
             try:
                 while True:
                     await self._round(session)
@@ -71,10 +80,15 @@ class Notifier:
                 await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def _round(self, session: aiohttp.ClientSession) -> None:
+        wait = LONGEST_SLEEP_S
         try:
-            while await self._fan_out():
-                pass
-            wait = await self._start_due(session)
+            if await self._db.leads():
+                while await self._fan_out():
+                    pass
+                wait = await self._start_due(session)
+            else:
+                for receiver in self._queues:
+                    self._forget_queue(receiver)
         except SepError as problem:
             log.warning("notifications wait: %s", problem)
             wait = 1.0
@@ -92,6 +106,7 @@ class Notifier:
             for kind, ids in {(change.kind, tuple(change.ids.items())) for change in changes}:
                 told |= await subscribers(db, TABLE, kind, dict(ids))
             await deliveries.put(db, sorted(told), now)
+        await self._refresh()
         return len(changes) == CHANGES_AT_ONCE
 
     async def _start_due(self, session: aiohttp.ClientSession) -> float:
@@ -167,6 +182,7 @@ class Notifier:
             return
         async with self._db.write() as db:
             if ended:
+                log.info("subscription %d ended: HTTP %d, status %d", row.subscription_id, answered, status)
                 await subscriptions.remove(db, row.subscription_id)
             else:
                 await deliveries.done(db, row.subscription_id, row.edition)
@@ -208,9 +224,12 @@ class Notifier:
             if silent:
                 await deliveries.put_off(db, row.receiver, now + first)
         if silent:
-            for waiting in self._queues[row.receiver]:
-                self._known.discard(waiting.subscription_id)
-            self._queues[row.receiver].clear()
+            self._forget_queue(row.receiver)
+
+    def _forget_queue(self, receiver: str) -> None:
+        for waiting in self._queues[receiver]:
+            self._known.discard(waiting.subscription_id)
+        self._queues[receiver].clear()
 
     def _policy(self, subscription: Row[Any]) -> receivers.Policy:
         return receivers.Policy(

@@ -1,4 +1,7 @@
-"""The sweep: controls begin, give way and end by the clock, and their subscribers are told of it."""
+"""The sweep: controls begin, give way and end by the clock, and their subscribers are told of it.
+
+Of several servers on one database one sweeps.
+"""
 
 import logging
 
@@ -31,8 +34,11 @@ class Sweep:
         """Work until cancelled."""
         while True:
             try:
-                await self.once()
-                await self._clean()
+                if await self._db.leads():
+                    await self.once()
+                    await self._clean()
+                else:
+                    self.reached = self._clock.now()
             except SepError as problem:
                 log.warning("the sweep waits: %s", problem)
             await self._clock.sleep_until(self._clock.now() + LONGEST_SLEEP_S)

@@ -50,6 +50,10 @@ class Database(ABC):
     async def close(self) -> None:
         """Let go of the database, after the commits that are under way."""
 
+    async def leads(self) -> bool:
+        """Whether this process is the one that does what one process at a time is to do, such as notifying."""
+        return True
+
     def wake(self) -> None:
         """Have whoever waits for changes look again."""
         self._news.set()

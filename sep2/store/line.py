@@ -1,4 +1,4 @@
-"""A line between the processes that share a PostgreSQL database: one that changed something wakes the others."""
+"""A line between the processes that share a PostgreSQL database: one of them leads, and each wakes the others."""
 
 import asyncio
 import logging
@@ -9,6 +9,10 @@ import asyncpg
 from sqlalchemy.engine import URL
 
 CHANNEL = "sep2_outbox"
+LEADING = 20306
+"""The key of the advisory lock that the leading process holds."""
+KEPT_ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
+"""A process whose machine is gone is missed after so many seconds, and another one leads."""
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +23,8 @@ FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
 class Line:
     """A connection of its own, opened when it is first needed and again when it was lost.
 
-    Nothing depends on it but promptness: whoever waits for changes also looks by itself from time to time. So the word
-    is given after the commit, once for all commits meanwhile, instead of inside each transaction, where PostgreSQL
+    Only promptness depends on the word: whoever waits for changes also looks by itself from time to time. So it is
+    given after the commit, once for all commits meanwhile, instead of inside each transaction, where PostgreSQL
     would make the transactions wait for each other.
     """
 
@@ -30,6 +34,7 @@ class Line:
         self._connection: Any = None
         self._in_use = asyncio.Lock()
         self._listening = False
+        self._leading = False
         self._unsaid = False
         self._telling: asyncio.Task[None] | None = None
 
@@ -51,6 +56,18 @@ class Line:
         except FAILURES as error:
             log.warning("changes made by other processes are noticed late: %s", error)
 
+    async def lead(self) -> bool:
+        """Whether this process leads: the first one that asks does, until its connection ends."""
+        try:
+            async with self._in_use:
+                connection = await self._open()
+                if not self._leading:
+                    self._leading = await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADING)
+        except FAILURES as error:
+            log.warning("another process may have to lead: %s", error)
+            return False
+        return self._leading
+
     async def close(self) -> None:
         """Hang up, after the last word."""
         if self._telling is not None:
@@ -69,9 +86,11 @@ class Line:
 
     async def _open(self) -> Any:
         if self._connection is None or self._connection.is_closed():
-            self._listening = False
+            self._listening = self._leading = False
             url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-            self._connection = await asyncpg.connect(url, server_settings={"application_name": "sep2 line"})
+            self._connection = await asyncpg.connect(
+                url, server_settings={"application_name": "sep2 line", **KEPT_ALIVE}
+            )
             self._connection.add_termination_listener(self._lost)
         return self._connection
 

@@ -102,6 +102,10 @@ class PostgresDatabase(Database):
         await self._line.listen()
         return await super().wait_for_changes(timeout_s)
 
+    async def leads(self) -> bool:
+        """Whether this process is the one that does what one process at a time is to do."""
+        return await self._line.lead()
+
     async def close(self) -> None:
         """Close every connection."""
         await self._line.close()
