@@ -17,9 +17,12 @@ RESPONSE = {
     8: "partly, opted out",
     9: "partly, opted in",
     10: "did not take part",
-    11: "aborted",
-    252: "rejected, bad parameters",
-    253: "rejected, bad request",
+    11: "acknowledged",
+    12: "can not show it",
+    13: "gave way to another server",
+    14: "gave way to another program",
+    252: "rejected, not applicable",
+    253: "rejected, invalid",
     254: "rejected, already over",
 }
 """Response.status of DERControls (2030.5 table 27), as people say it."""
@@ -31,7 +34,7 @@ def status_of(one: t.Control) -> str:
 
 
 DEVICE_COLUMNS = ("LFDI", "connection", "through", "received", "started", "ended", "answer", "note")
-ENDS = (3, 4, 6, 7, 8, 9, 10, 11, 252, 253, 254)
+ENDS = (3, 4, 6, 7, 8, 9, 10, 13, 14, 252, 253, 254)
 
 
 def device_rows(found: t.ControlShown) -> list[tuple[str, ...]]:

@@ -8,12 +8,12 @@ from sep2.admin import types as t
 from sep2.cli.answers import DEVICE_COLUMNS, ENDS, RESPONSE, device_rows, status_of, summary
 from sep2.cli.api import Api, NoServer, at
 from sep2.cli.show import show
-from sep2.cli.units import shown_time
+from sep2.cli.units import shown_span, shown_time
 from sep2.cli.verb import given
 
 STEPS = {"received": (1, 2, *ENDS), "started": (2, *ENDS), "ended": ENDS}
 """What counts as having got so far: who ended has also begun."""
-LONGEST_LOOK_S = 20
+FIRST_LOOK_S, LONGEST_LOOK_S = 10, 20
 
 
 def follow(server: Api, mrid: str, *, until: str, patience_s: int = 600) -> None:
@@ -32,10 +32,10 @@ def _heard_out(server: Api, mrid: str, until: str, patience_s: int) -> t.Control
     assert first is not None  # an empty tag is no answer's
     found, path = first, at("controls", first.mrid)
     _tell(None, found)
-    heard = time.monotonic()
+    heard, look_s = time.monotonic(), max(1, min(FIRST_LOOK_S, patience_s // 2))
     while _missing(found, until) and not (_overdue(found, until) and time.monotonic() - heard > patience_s):
         try:
-            news, tag = server.next(path, t.ControlShown, tag, min(LONGEST_LOOK_S, patience_s))
+            news, tag = server.next(path, t.ControlShown, tag, look_s)
         except NoServer:
             # It may be starting again; what it has answered is not lost.
             if time.monotonic() - heard > patience_s:
@@ -44,7 +44,19 @@ def _heard_out(server: Api, mrid: str, until: str, patience_s: int) -> t.Control
         if news is not None:
             _tell(found, news)
             found, heard = news, time.monotonic()
+        elif _overdue(found, until) and look_s < LONGEST_LOOK_S:
+            _explain(_missing(found, until), patience_s)
+            look_s = LONGEST_LOOK_S
     return found
+
+
+def _explain(missing: list[str], patience_s: int) -> None:
+    """Say what a silence means, once."""
+    if not given.get().as_json:
+        of = missing[0] if len(missing) == 1 else f"{len(missing)} devices"
+        typer.echo(
+            f"Nothing yet of {of}: does its client run? Waiting up to {shown_span(patience_s)}, or until Ctrl-C."
+        )
 
 
 def _missing(found: t.ControlShown, until: str) -> list[str]:

@@ -45,9 +45,11 @@ def test_an_aggregator_its_device_and_a_control(sep2: Sep2, folder: Path) -> Non
     again = sep2("control", "cancel", control["mrid"])
     assert again.status == 1
     assert "can still be cancelled" in again.err
-    watched = sep2("control", "watch", control["mrid"], "--until", "received", "--patience", "1s")
+    watched = sep2("control", "watch", control["mrid"], "--until", "received", "--patience", "2s")
     assert watched.status == 1
+    assert watched.out.count(f"Nothing yet of {device['lfdi']}: does its client run?") == 1
     assert device["lfdi"] in watched.last_line
+    assert "limits nothing now" in ok(sep2("default", "set", "--connection", "NMI1")).last_line
 
 
 def test_a_device_that_connects_by_itself(sep2: Sep2, folder: Path) -> None:
@@ -121,6 +123,7 @@ def test_a_refusal_says_what_to_do_next(sep2: Sep2, words: str, hint: str) -> No
         "aggregator add A --lfdi X --issue pki",
         "group create g",
         "group create g --primacy 256",
+        "validate /nowhere/at/all.xml",
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(sep2: Sep2, words: str) -> None:
