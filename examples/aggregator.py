@@ -7,6 +7,7 @@ python examples/aggregator.py --pki utility/pki --name Sunny
 
 import argparse
 import asyncio
+import os
 from pathlib import Path
 
 from inverter import Inverter, answered
@@ -19,7 +20,8 @@ from sep2.clock import SystemClock
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description="An aggregator that a sep2 server notifies, that obeys and answers.")
-    parser.add_argument("--server", default="https://127.0.0.1:8443", help="its address, up to the port")
+    here = f"https://127.0.0.1:{os.environ.get('SEP2_PORT', '8443')}"
+    parser.add_argument("--server", default=here, help="its address, up to the port")
     parser.add_argument("--pki", type=Path, default=Path("utility/pki"), help="the folder of certificates")
     parser.add_argument("--name", default="Sunny", help="NAME.pem and NAME.key are this client's")
     parser.add_argument("--listen", type=int, default=9443, help="the port for notifications")

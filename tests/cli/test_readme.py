@@ -29,9 +29,7 @@ def test_a_control_sent_by_hand_reaches_an_aggregator_and_a_gateway(tmp_path: Pa
     port, operator_port, receiver_port = free_ports(3)
     commands = [*block_with("sep2 init"), *block_with("sep2 connection add")]
     # Ports are the only thing that is said otherwise: others may be running the same.
-    where = f" --server https://127.0.0.1:{port}"
-    script = "\n".join(commands).replace("aggregator.py", f"aggregator.py{where} --listen {receiver_port}")
-    script = script.replace("gateway.py", f"gateway.py{where}")
+    script = "\n".join(commands).replace("aggregator.py", f"aggregator.py --listen {receiver_port}")
     env = os.environ | {"SEP2_PORT": str(port), "SEP2_OPERATOR_PORT": str(operator_port), "PATH": _path(tmp_path)}
     env |= {"PYTHONPATH": str(REPOSITORY)}
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
