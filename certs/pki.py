@@ -82,6 +82,7 @@ def create(
 def open_pki(folder: Path) -> Pki:
     """The hierarchy that `create` has put in a folder."""
     pki = Pki(folder)
-    if missing := [str(file) for file in (*pki.trusted, *Files.named(folder, "ca")) if not file.exists()]:
+    needed = dict.fromkeys((*pki.trusted, *Files.named(folder, "ca")))
+    if missing := [str(file) for file in needed if not file.exists()]:
         raise BadFile(f"{folder} holds no certificates of `sep2 certs create`: {', '.join(missing)} is missing")
     return pki

@@ -213,10 +213,17 @@ def worker(name: str, home: str) -> Worker:
         try:
             work = await asyncio.to_thread(resolve, home)
         except ExtensionError as wrong:
-            log.warning("extension %s works without %s", name, wrong.detail)
+            # What it needs is an extra that was not asked for: nothing is wrong with that.
+            missing = wrong.__cause__.name if isinstance(wrong.__cause__, ModuleNotFoundError) else home
+            level = logging.WARNING if _top(missing or home) == _top(home) else logging.INFO
+            log.log(level, "extension %s works without %s", name, wrong.detail)
             work = None
         del state.reached[home]
         if work is not None:
             await work(state)
 
     return run
+
+
+def _top(module: str) -> str:
+    return module.replace(":", ".").partition(".")[0]

@@ -102,7 +102,8 @@ def set_default(
     name = group_of(server, group, connection)
     limits = limits_of(import_limit, export_limit, generation_limit, load_limit)
     done = server.change("PUT", at("groups", name, "default"), t.Default, t.NewDefault(limits=limits))
-    _show(done, f"The default of {done.group} is set; its devices are told.")
+    what = "is set" if done.limits != t.Limits() else "limits nothing now"
+    _show(done, f"The default of {done.group} {what}; its devices are told.")
 
 
 @verb(default, "show")

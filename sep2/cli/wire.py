@@ -42,7 +42,9 @@ def schema(
 
 @validate_app.command("validate")
 def validate(
-    file: Annotated[Path, typer.Argument(help="The document; - reads from standard input.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="The document; - is standard input.")
+    ],
     *,
     profile: OfProfile = w.Profile.CSIP,
     strict: Annotated[

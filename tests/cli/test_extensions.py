@@ -105,6 +105,17 @@ async def test_work_is_imported_when_it_begins(install: Install, caplog: pytest.
     assert "worker works without worker_nowhere:run" in caplog.text
 
 
+async def test_what_a_plain_installation_lacks_is_no_warning(
+    install: Install, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    install("heavy", PACKAGE.format(name="heavy"))
+    (tmp_path / "heavy_work.py").write_text("import an_engine_that_is_not_here")
+    caplog.set_level("INFO")
+    await worker("heavy", "heavy_work:run")(SimpleNamespace(reached={}, done=[]))
+    (record,) = (record for record in caplog.records if "heavy_work" in record.getMessage())
+    assert (record.levelname, "an_engine_that_is_not_here" in record.getMessage()) == ("INFO", True)
+
+
 def test_the_work_of_every_extension_is_found(install: Install) -> None:
     before = len(workers())
     install("worker2", PACKAGE.format(name="worker2"))
