@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 PATIENCE_S = 600
+pytestmark = pytest.mark.timeout(PATIENCE_S)
 TAKES_ITS_TIME = {"seconds", "issue_to_adoption_s"}
 
 
