@@ -23,6 +23,8 @@ PAGE = 255
 """Items asked for at once: what clients of 2013, whose counts were of 8 bits, could take."""
 IDLE_S = 850
 """A connection is not reused after so long: servers keep idle ones for 900 s at least."""
+LONGEST_RETRY_S = 900
+"""Who is told to come back later than this comes back by then: devices are to be heard of at every poll."""
 RETRIED = frozenset({429, 500, 502, 503, 504})
 """Answers that say "not now"; any other refusal is for good."""
 
@@ -204,8 +206,7 @@ class Session:
 
     def _refusal(self, asked: str, answer: aiohttp.ClientResponse, said: bytes) -> SepError:
         if answer.status in RETRIED:
-            after = answer.headers.get("Retry-After", "")
-            return Busy(f"{asked}: {answer.status}", int(after) if after.isdigit() else 0)
+            return Busy(f"{asked}: {answer.status}", _retry_after(answer.headers.get("Retry-After", "")))
         try:
             error = w.decode(said, w.Error, profile=self.profile, ordered=False)
         except w.WireError:
@@ -213,6 +214,13 @@ class Session:
         reason = int(error.reasonCode) if isinstance(error, w.Error) else None
         explained = "" if reason is None else f", reasonCode {reason}"
         return Refused(f"{asked}: {answer.status}{explained}", answer.status, reason)
+
+
+def _retry_after(said: str) -> int:
+    """The seconds of a Retry-After; dates count as none, and no server silences a client for long."""
+    if not (said.isascii() and said.isdigit()):
+        return 0
+    return LONGEST_RETRY_S if len(said) > len(str(LONGEST_RETRY_S)) else min(int(said), LONGEST_RETRY_S)
 
 
 def level(profile: w.Profile) -> str:

@@ -88,11 +88,15 @@ async def test_a_refusal_carries_status_and_reason(utility: Utility, client: Ses
     assert (refused.value.answered, refused.value.reason_code) == (403, None)
 
 
-async def test_not_now_is_no_refusal(utility: Utility, client: Session):
-    utility.answers = [web.Response(status=503, headers={"Retry-After": "7"})]
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("7", 7), ("99999999", 900), ("9" * 5000, 900), ("²", 0), ("-5", 0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0)],
+)
+async def test_not_now_is_no_refusal(utility: Utility, client: Session, said: str, seconds: int):
+    utility.answers = [web.Response(status=503, headers={"Retry-After": said})]
     with pytest.raises(Busy) as busy:
         await client.post("/sub", devices(1))
-    assert busy.value.retry_after_s == 7
+    assert busy.value.retry_after_s == seconds
 
 
 @pytest.mark.parametrize("body", [b"", b"<html/>", b"<Time xmlns='urn:ieee:std:2030.5:ns'/>", b"\xff\xfe"])
