@@ -140,6 +140,8 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For clients registered without one."""
     registration: Registration = "out-of-band"
     """For clients registered without one."""
+    in_band_group: str = ""
+    """The group, by its name, that devices join when they register themselves, so that its default holds at once."""
     response_required: Annotated[int, Meta(ge=0, le=7)] = 0x03
     """Of every control: 1 received, 2 started and completed, 4 the customer's choice."""
     default_page: Annotated[int, Meta(ge=0, le=255)] = 1

@@ -14,6 +14,10 @@ from sep2.store import listing_controls, listing_register
 from sep2.store.controls import Seen
 
 
+class NotAnAggregator(BadRequest):
+    """A device that is its own client has one connection, and says itself which."""
+
+
 class LfdiMissing(BadRequest):
     """A device that is its own client is known by the LFDI of its certificate, and that was not given."""
 
@@ -30,8 +34,10 @@ async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
 
 
 async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
-    """The aggregator that may connect from now on, with an EndDevice of its own."""
-    client_id = await _register(rq, asked, "aggregator")
+    """The client that may connect from now on; an aggregator has an EndDevice of its own."""
+    if asked.kind == "device" and asked.connections:
+        raise NotAnAggregator
+    client_id = await _register(rq, asked)
     pen = asked.pen or rq.state.settings.pen
     for connection_id in asked.connections:
         if await listing_register.connection_named(rq.db, connection_id) is None:
@@ -48,12 +54,12 @@ async def change_client(rq: Request, asked: t.ClientChange) -> t.Client:
     return views.client(await find.client(rq.db, row.lfdi))
 
 
-async def _register(rq: Request, asked: t.NewClient, kind: clients.Kind) -> int:
+async def _register(rq: Request, asked: t.NewClient) -> int:
     utility = rq.state.settings.utility
     new = clients.NewClient(
         name=asked.name,
         lfdi=asked.lfdi.upper(),
-        kind=kind,
+        kind=asked.kind,
         profile=asked.profile or utility.profile,
         registration=asked.registration or utility.registration,
         pen=asked.pen,
@@ -102,8 +108,8 @@ async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
     if asked.lfdi is None:
         raise LfdiMissing
     name = asked.name or asked.connection_id or asked.lfdi[:8]
-    own = t.NewClient(name=name, lfdi=asked.lfdi, profile=asked.profile)
-    return await _register(rq, own, "device"), asked.lfdi.upper()
+    own = t.NewClient(name=name, lfdi=asked.lfdi, kind="device", profile=asked.profile)
+    return await _register(rq, own), asked.lfdi.upper()
 
 
 async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:

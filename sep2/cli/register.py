@@ -180,6 +180,25 @@ def add_device(
     show(made, f"Device {made.lfdi}{place} has PIN {made.pin:06d}; {acting}.")
 
 
+@verb(device, "expect", changes=True)
+def expect_device(
+    name: Annotated[str, typer.Argument(help="What operators call it.")],
+    *,
+    cert: Cert = None,
+    lfdi: LfdiOption = None,
+    issue: Issue = None,
+    profile: Profile = None,
+) -> None:
+    """Let a device connect that registers itself, in-band, and says itself at which connection it is.
+
+    [bold]sep2 device expect gateway --cert gateway.pem[/]
+    """
+    who = identity_of(name, "device", cert=cert, lfdi=lfdi, issue=issue)
+    body = t.NewClient(name=name, lfdi=who.lfdi, kind="device", profile=profile, registration="in-band")
+    made = api().change("POST", "/clients", t.Client, body)
+    show(made, f"{made.name} may connect as {made.lfdi}{_lies_in(who)}, and registers itself.")
+
+
 @verb(device, "list")
 def list_devices(
     client: Annotated[str | None, typer.Option(help="Only those of one aggregator.")] = None,

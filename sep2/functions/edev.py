@@ -44,7 +44,8 @@ async def register(rq: Request, body: w.EndDevice) -> Made:
     if rq.caller.kind == "device" and said != rq.caller.lfdi:
         raise WrongIdentity(f"lFDI: {said} is not {rq.caller.lfdi}")
     category = int(body.deviceCategory) if body.deviceCategory is not None else None
-    new = NewDevice(lfdi=said, client_id=rq.client, post_rate=body.postRate, device_category=category)
+    group = rq.house.settings.utility.in_band_group
+    new = NewDevice(said, rq.client, post_rate=body.postRate, device_category=category, group=group)
     return Made(rq.href("EndDevice", edev=await add_device(rq.db, new, rq.now)))
 
 

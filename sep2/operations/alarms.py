@@ -6,6 +6,7 @@ from sep2.store.connection import Connection
 
 NO_IMPORT_CONTROL = "no_import_control"
 NO_SET_MAX_W = "no_set_max_w"
+NO_SUCH_GROUP = "no_such_group"
 PROFILE_MISMATCH = "profile_mismatch"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
+from sep2.operations.alarms import NO_SUCH_GROUP, raise_alarm
 from sep2.operations.groups import assign, unassign
 from sep2.rules.identifiers import is_lfdi, new_pin, sfdi_of
 from sep2.store import clients, connections, devices, groups, outbox
@@ -54,10 +55,12 @@ class NewDevice:
     pin: int | None = None
     post_rate: int | None = None
     device_category: int | None = None
+    group: str = ""
+    """The name of a group to join."""
 
 
 async def add_device(db: Connection, new: NewDevice, now: int) -> int:
-    """Register an EndDevice; with a connection it joins the group that is the connection's own."""
+    """Register an EndDevice; it joins the group of its connection, and the one that it is to join."""
     lfdi = new.lfdi.upper()
     if not is_lfdi(lfdi):
         raise BadDevice(f"lfdi: {new.lfdi[:60]!r} is not 40 hexadecimal digits")
@@ -85,7 +88,18 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
     await outbox.changed(db, "EndDeviceList", client=new.client_id)
     if group_id is not None:
         await assign(db, group_id, device_id, now)
+    if new.group:
+        await _join(db, new.group, device_id, now)
     return device_id
+
+
+async def _join(db: Connection, name: str, device_id: int, now: int) -> None:
+    """Put a device into the group of that name; a client is not refused because the utility has no such group."""
+    group = await groups.by_name(db, name)
+    if group is not None:
+        await assign(db, group.id, device_id, now)
+    else:
+        await raise_alarm(db, NO_SUCH_GROUP, name, "devices that register themselves are to join it", now=now)
 
 
 async def _check_owner(db: Connection, client_id: int, lfdi: str) -> None:

@@ -98,3 +98,11 @@ async def test_lists_are_paged(street: Operator) -> None:
     assert first["total"] == rest["total"] == 3
     assert len(first["items"]) == 2
     assert [device["lfdi"] for device in first["items"] + rest["items"]] == ["A" * 40, "D1" * 20, "D2" * 20]
+
+
+async def test_a_device_that_registers_itself_has_no_connections_yet(operator: Operator) -> None:
+    body = {"name": "gateway", "lfdi": "D1" * 20, "kind": "device", "registration": "in-band"}
+    status, answer = await operator.ask("POST", "/clients", body | {"connections": ["NMI1"]})
+    assert (status, answer["code"]) == (400, "not_an_aggregator")
+    assert (await operator.change("POST", "/clients", body))["devices"] == 0
+    assert (await operator.get("/devices"))["total"] == 0

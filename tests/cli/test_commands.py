@@ -68,6 +68,13 @@ def test_a_device_that_connects_by_itself(sep2: Sep2, folder: Path) -> None:
     assert sep2("device", "show", lfdi).status == 1
 
 
+def test_a_device_that_registers_itself(sep2: Sep2, folder: Path) -> None:
+    said = ok(sep2("device", "expect", "joiner", "--issue", str(folder / "pki")))
+    assert said.last_line.endswith("and registers itself.")
+    client = next(c for c in ok(sep2("aggregator", "list", "--json")).json["items"] if c["name"] == "joiner")
+    assert (client["kind"], client["registration"], client["devices"]) == ("device", "in-band", 0)
+
+
 def test_a_group(sep2: Sep2) -> None:
     device = ok(sep2("device", "add", "own", "--lfdi", "5A" * 20, "--json")).json["lfdi"]
     ok(sep2("group", "create", "feeder 7", "--primacy", "7", "--level", "FD"))

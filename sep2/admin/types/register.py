@@ -1,11 +1,13 @@
 """Clients, devices and connections, as the operator API shows and takes them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from sep2.admin.types.base import Asked, Category, ConnectionId, Host, Lfdi, Limits, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
+
+Kind = Literal["aggregator", "device"]
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -26,11 +28,13 @@ class Client(Struct, frozen=True, kw_only=True):
 class NewClient(Asked, frozen=True, kw_only=True):
     """A TLS peer to authorise; profile and registration default to the utility's.
 
-    Each of the `connections` is added if it is not known, with a device there for the new client to act for.
+    A `device` that is authorised so registers its EndDevice itself, in-band. Each of an aggregator's `connections` is
+    added if it is not known, with a device there for it to act for.
     """
 
     name: Text
     lfdi: Lfdi
+    kind: Kind = "aggregator"
     profile: ProfileName | None = None
     registration: Registration | None = None
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] | None = None

@@ -1,0 +1,79 @@
+"""A client that registers its devices itself (CSIP-AUS): from an empty list to a connection's limits."""
+
+import pytest
+
+from sep2.operations.clients import NewClient, register_client
+from sep2.operations.defaults import set_default
+from sep2.rules.identifiers import managed_lfdi
+from sep2.rules.limits import Limits
+from sep2.store import alarms
+from tests.functions.test_whose import connection_point
+from tests.raw import Raw, document
+from tests.server.world import NOW, serving
+
+LFDI = managed_lfdi(32473)
+
+
+def entry(lfdi: str) -> str:
+    return document("EndDevice", f"<lFDI>{lfdi}</lFDI><sFDI>1</sFDI><changedTime>{NOW}</changedTime>")
+
+
+@pytest.fixture
+async def world(people, on_sqlite):
+    """`stranger` is an aggregator that registers its devices itself; they join the feeder's group."""
+    utility = {"in_band_group": "feeder"}
+    async with serving(people, on_sqlite.url, ids=on_sqlite.ids, utility=utility) as world:
+        async with world.state.db.write() as db:
+            new = NewClient("stranger", people.lfdi("stranger"), "aggregator", registration="in-band")
+            await register_client(db, new, NOW)
+            await set_default(db, world.ids.groups["feeder"], Limits(export_w=1500), now=NOW)
+            await set_default(db, world.ids.groups["NMI9"], Limits(export_w=800), now=NOW)
+        yield world
+
+
+async def limits(raw: Raw, device: str) -> set[str]:
+    """The export limits of the defaults of a device's programs, walked to by links."""
+    found = set()
+    for fsa in (await raw.get(f"{(await raw.get(device)).href('FunctionSetAssignmentsListLink')}?l=9")).all(
+        "FunctionSetAssignments"
+    ):
+        (link,) = fsa.findall("{*}DERProgramListLink")
+        program = await raw.get(link.attrib["href"])
+        default = await raw.get(program.href("DERProgram/DefaultDERControlLink"))
+        found |= set(default.texts("DERControlBase/opModExpLimW/value"))
+    return found
+
+
+async def test_a_device_is_limited_from_its_registration_on(world):
+    stranger = await world.as_("stranger")
+    posted = await stranger.post("/edev", entry(LFDI))
+    assert posted.status == 201
+    assert await limits(stranger, posted.location) == {"1500"}
+    place = (await stranger.get(posted.location)).href("ConnectionPointLink")
+    assert (await stranger.get(place)).status == 404
+    assert (await stranger.put(place, connection_point("NMI404"))).reason == 1
+    assert (await stranger.put(place, connection_point("NMI3"))).status == 409
+    placed = await stranger.put(place, connection_point("NMI9"))
+    assert (placed.status, placed.location) == (204, place)
+    assert (await stranger.get(place)).texts("connectionPointId") == ["NMI9"]
+    assert await limits(stranger, posted.location) == {"1500", "800"}
+
+
+async def test_an_entry_is_registered_once_and_by_one(world):
+    stranger, joiner = await world.as_("stranger"), await world.as_("joiner")
+    first = await stranger.post("/edev", entry(LFDI))
+    again = await stranger.post("/edev", entry(LFDI))
+    assert (again.status, again.location) == (409, first.location)
+    own = world.people.lfdi("joiner")
+    assert (await stranger.post("/edev", entry(own))).status == 400
+    assert (await joiner.post("/edev", entry(own))).status == 201
+    assert (await joiner.get(first.location)).status == 404
+
+
+async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
+    async with serving(people, on_sqlite.url, ids=on_sqlite.ids, utility={"in_band_group": "nowhere"}) as world:
+        joiner = await world.as_("joiner")
+        assert (await joiner.post("/edev", entry(world.people.lfdi("joiner")))).status == 201
+        async with world.state.db.read() as db:
+            (alarm,) = await alarms.standing(db)
+    assert (alarm.code, alarm.subject) == ("no_such_group", "nowhere")
