@@ -12,15 +12,14 @@ PROFILE_MISMATCH = "profile_mismatch"
 
 async def warn_of_inexpressible(db: Connection, group_id: int, limits: Limits, now: int) -> None:
     """Tell operators which devices of a group can not be told these limits in their profile."""
-    for device in await devices.members(db, group_id):
-        if device.profile != "csip":
-            continue
-        if limits.import_w is not None or limits.load_w is not None:
-            detail = "an import limit can not be expressed in profile csip"
-            await alarms.raise_one(db, NO_IMPORT_CONTROL, device.lfdi, detail, now=now)
-        if (limits.export_w is not None or limits.gen_w is not None) and device.set_max_w is None:
-            detail = "an export limit is sent in percent of setMaxW, and the device has not reported its own"
-            await alarms.raise_one(db, NO_SET_MAX_W, device.lfdi, detail, now=now)
+    american = [device for device in await devices.members(db, group_id) if device.profile == "csip"]
+    if limits.import_w is not None or limits.load_w is not None:
+        detail = "an import limit can not be expressed in profile csip"
+        await alarms.raise_many(db, NO_IMPORT_CONTROL, [device.lfdi for device in american], detail, now=now)
+    if limits.export_w is not None or limits.gen_w is not None:
+        silent = [device.lfdi for device in american if device.set_max_w is None]
+        detail = "an export limit is sent in percent of setMaxW, and the device has not reported its own"
+        await alarms.raise_many(db, NO_SET_MAX_W, silent, detail, now=now)
 
 
 async def raise_alarm(db: Connection, code: str, subject: str, detail: str, *, now: int) -> None:

@@ -20,6 +20,21 @@ async def raise_one(db: Connection, code: str, subject: str, detail: str, *, now
     return int(standing.id)
 
 
+async def raise_many(db: Connection, code: str, subjects: Sequence[str], detail: str, *, now: int) -> None:
+    """Raise an alarm for each subject that has none of that code yet, in two statements however many they are."""
+    if not subjects:
+        return
+    rows = await db.all(select(t.c.subject).where(t.c.code == code, t.c.cleared.is_(None)))
+    standing = {row.subject for row in rows}
+    fresh = [
+        {"code": code, "subject": subject, "detail": detail, "raised": now}
+        for subject in dict.fromkeys(subjects)
+        if subject not in standing
+    ]
+    if fresh:
+        await db.run(insert(t), fresh)
+
+
 async def clear(db: Connection, code: str, subject: str, now: int) -> int:
     """How many standing alarms were cleared."""
     standing = t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)
