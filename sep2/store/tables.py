@@ -30,6 +30,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _id() -> Column[int]:
+    """A number that rows are known by; where it is part of an href, the table has `sqlite_autoincrement`."""
     return Column("id", Id, primary_key=True, autoincrement=True)
 
 
@@ -98,6 +99,7 @@ end_device = Table(
         sqlite_where=text("holds_net_limit"),
         postgresql_where=text("holds_net_limit"),
     ),
+    sqlite_autoincrement=True,
 )
 """An EndDevice and the one client that may act for it; a client's own entry has the client's LFDI."""
 
@@ -114,6 +116,7 @@ device_group = Table(
     Column("version", Integer, nullable=False, server_default="0"),
     _to(connection, nullable=True),
     _time("created"),
+    sqlite_autoincrement=True,
 )
 """The operator's set of devices, with one DERProgram. A connection has a group of its own, level SP."""
 
@@ -169,6 +172,7 @@ control = Table(
     _time("overlapped_since", nullable=True),  # potentiallySupersededTime
     Index(None, "device_group_id", "latest_end"),
     *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
+    sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
 
@@ -197,6 +201,7 @@ mirror_usage_point = Table(
     Column("post_rate", BigInteger),
     _time("changed"),
     UniqueConstraint("client_id", "mrid"),
+    sqlite_autoincrement=True,
 )
 
 mirror_meter_reading = Table(
@@ -244,6 +249,7 @@ response = Table(
     _time("received"),
     Index(None, "control_id", "end_device_id", "status"),
     Index(None, "end_device_id", "created"),
+    sqlite_autoincrement=True,
 )
 
 log_event = Table(
@@ -261,6 +267,7 @@ log_event = Table(
     Column("extended_data", BigInteger),
     _time("received"),
     UniqueConstraint("end_device_id", "created", "log_event_id", "profile_id", "log_event_pen", "log_event_code"),
+    sqlite_autoincrement=True,
 )
 
 subscription = Table(
@@ -280,6 +287,7 @@ subscription = Table(
     _time("created"),
     UniqueConstraint("end_device_id", "resource", "ids", "notification_uri"),
     Index(None, "resource", "ids"),
+    sqlite_autoincrement=True,
 )
 
 outbox = Table(
