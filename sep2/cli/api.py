@@ -106,7 +106,7 @@ class Api:
             try:
                 return line.connect()
             except ConnectionRefusedError:
-                most_s = STARTS_WITHIN_S if process.is_alive(given.get().folder) else COMES_ALIVE_WITHIN_S
+                most_s = STARTS_WITHIN_S if process.serving(given.get().folder) else COMES_ALIVE_WITHIN_S
                 if time.monotonic() - began > most_s:
                     raise
                 time.sleep(0.1)

@@ -36,6 +36,10 @@ class NotServed(SepError):
     """The server can not start."""
 
 
+class NotMigratable(Conflict):
+    """A server is using this database."""
+
+
 class Wanted(NamedTuple):
     """What the settings file of a new folder says."""
 
@@ -155,6 +159,8 @@ def migrate(folder: Dir = Path()) -> None:
     [bold]sep2 migrate utility[/]
     """
     settings = read(folder)
+    if (pid := process.serving(folder)) is not None:
+        raise NotMigratable(f"stop process {pid}, or remove {folder / process.FILE} if that is something else")
     asyncio.run(_make_database(settings))
     typer.echo(f"The database of {folder} is that of this version. Start the server: sep2 serve {folder}")
 

@@ -10,21 +10,27 @@ FILE = "server.pid"
 
 @contextmanager
 def noted(folder: Path) -> Iterator[None]:
-    """Note that this process serves the folder, while the block runs."""
+    """Note that this process serves the folder, while the block runs; then the one that it found at it, if any."""
     file = folder / FILE
+    before = serving(folder)
     file.write_text(f"{os.getpid()}\n", encoding="ascii")
     try:
         yield
     finally:
         if _noted_in(file) == os.getpid():
-            file.unlink()
+            if before is None:
+                file.unlink()
+            else:
+                file.write_text(f"{before}\n", encoding="ascii")
 
 
-def is_alive(folder: Path) -> bool:
-    """Whether the process that was noted last is there; it may not listen yet."""
+def serving(folder: Path) -> int | None:
+    """The process that was noted last, if it is there; it may not listen yet."""
     pid = _noted_in(folder / FILE)
-    if pid is None:
-        return False
+    return pid if pid is not None and _is_alive(pid) else None
+
+
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

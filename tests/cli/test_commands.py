@@ -151,3 +151,12 @@ def test_the_wrong_token_and_a_taken_port_are_named(folder: Path, tmp_path: Path
     done = say("serve", str(tmp_path))
     assert done.status == 1
     assert "Is another server running?" in done.err
+
+
+def test_a_server_that_runs_is_neither_started_nor_migrated_again(folder: Path) -> None:
+    """README's `kill $(cat DIR/server.pid)` still means the one that serves."""
+    noted = (folder / "server.pid").read_text()
+    assert say("serve", str(folder)).status == 1
+    assert (folder / "server.pid").read_text() == noted
+    done = say("migrate", str(folder))
+    assert (done.status, f"stop process {noted.strip()}" in done.err) == (1, True)
