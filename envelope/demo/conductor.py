@@ -98,33 +98,39 @@ class Played:
 Watch = Callable[[Moment], None]
 
 
-def cast_of(day: Day, wanted: Wanted) -> Cast:
+def cast_of(street: Street, wanted: Wanted, schedule: EnvelopeSchedule) -> Cast:
     """One gateway polls; others go silent or disobey, as many as asked for; an aggregator speaks for the rest."""
-    flexible = np.flatnonzero(day.flexible)
+    flexible = np.flatnonzero(street.day.flexible)
     order = [int(at) for at in np.random.default_rng([wanted.seed, 6]).permutation(flexible)]
     silent = round(wanted.silent_percent / 100 * len(order))
     disobeying = round(wanted.disobey_percent / 100 * len(order))
     gateway, quiet, rest = order[0], order[1 : 1 + silent], order[1 + silent :]
-    # Who has both solar and a car has most to disobey with.
-    rest.sort(key=lambda at: not (day.has_pv[at] and day.has_car[at]))
+    beyond = beyond_w(street, schedule)
+    rest.sort(key=lambda at: -beyond[at])
     return Cast(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
+
+
+def beyond_w(street: Street, schedule: EnvelopeSchedule) -> Array:
+    """(C,) how far each home would go beyond its limits if it did as it liked, summed over the half-hours."""
+    net = street.grown.played.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
+    beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)
+    return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)
 
 
 async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
     """The day of a street, with its utility in a folder of its own."""
     problem = forecast.problem(street)
-    cast = cast_of(street.day, wanted)
-    theirs = asyncio.create_task(asyncio.to_thread(_engine, problem))
-    made = await utility.made(wanted.folder, forecast.feeder_name(street), problem)
+    making = utility.made(wanted.folder, forecast.feeder_name(street), problem)
+    made, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_engine, problem))
+    if not report.inside:
+        raise CannotBeKept(report.sentence())
+    cast = cast_of(street, wanted, schedule)
     async with made:
         homes = Homes(street.day, _mask(street.day, cast.disobeying))
         server = made.settings.listen.host, made.settings.listen.port
         fleet = Fleet(homes, made.folder / "pki", server, SteppedClock(street.day.start - BEFORE_S))
         try:
             await _meet(made, fleet, street.day, cast)
-            schedule, report = await theirs
-            if not report.inside:
-                raise CannotBeKept(report.sentence())
             await _live(made, fleet, wanted, watch)
             alarms = await made.operator.ask("GET", "/alarms?cleared=true&limit=1000")
         finally:

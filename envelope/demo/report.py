@@ -39,8 +39,8 @@ def as_json(street: Street, played: Played, runs: dict[str, Run], seconds: float
         "disobeying": list(verdict.disobeying),
         "silent": list(verdict.silent),
         "alarms": list(played.alarms),
-        "asked_to_disobey": [ids[at] for at in played.cast.disobeying],
-        "asked_to_be_silent": [ids[at] for at in played.cast.silent],
+        "asked_to_disobey": sorted(ids[at] for at in played.cast.disobeying),
+        "asked_to_be_silent": sorted(ids[at] for at in played.cast.silent),
         "issue_to_adoption_s": adoption(played),
         "seconds": round(seconds, 1),
     }
