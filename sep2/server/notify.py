@@ -150,7 +150,9 @@ class Notifier:
         try:
             await self._deliver(row, session)
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            await self._postpone(row, f"{type(problem).__name__}: {problem}", silent=True)
+            # aiohttp's own words quote the TLS context, which tells nobody anything.
+            cause = getattr(problem, "os_error", None) or problem
+            await self._postpone(row, f"{type(problem).__name__}: {cause}", silent=True)
         except SepError as problem:
             await self._postpone(row, str(problem))
         except Exception as problem:

@@ -97,7 +97,9 @@ def _kind(parts: URL) -> type[Database]:
 
             return SqliteDatabase
         case "postgresql":
-            from sep2.store.postgres import PostgresDatabase
-
+            try:
+                from sep2.store.postgres import PostgresDatabase
+            except ImportError as error:
+                raise Unreachable("PostgreSQL needs more packages: pip install 'sep2[postgres]'") from error
             return PostgresDatabase
     raise UnknownDatabase(parts.render_as_string())

@@ -119,12 +119,9 @@ def _engine(url: URL, **pool: Any) -> AsyncEngine:
         "idle_in_transaction_session_timeout": "60s",
         "jit": "off",
     }
-    try:
-        return create_async_engine(
-            url.set(drivername="postgresql+asyncpg"), connect_args={"server_settings": settings}, **pool
-        )
-    except ModuleNotFoundError as error:
-        raise Unreachable("PostgreSQL needs more packages: pip install 'sep2[postgres]'") from error
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"), connect_args={"server_settings": settings}, **pool
+    )
 
 
 @asynccontextmanager

@@ -1,8 +1,11 @@
 """`sep2 init`: a folder that a server can run in, made once."""
 
 import asyncio
+import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from certs.inspect import read as read_certificate
 from sep2.settings import read, read_token
 from sep2.store import open_database
 from sep2.store.marks import value
-from tests.cli.conftest import say
+from tests.cli.conftest import REPOSITORY, say
 
 
 def test_a_folder_has_settings_database_certificates_and_a_token(tmp_path: Path) -> None:
@@ -89,3 +92,12 @@ def test_what_init_can_not_use_is_refused_before_anything_is_made(tmp_path: Path
 def test_init_fills_a_postgresql_database_too(tmp_path: Path, postgres_url: str) -> None:
     assert say("init", str(tmp_path / "u"), "--database", postgres_url, "--pen", "4711").status == 0
     assert asyncio.run(stored_pen(postgres_url)) == "4711"
+
+
+def test_without_its_driver_one_is_told_how_to_get_it(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['asyncpg'] = None; from sep2.cli import main; main()"
+    words = ["init", str(tmp_path / "u"), "--database", "postgresql://nobody@127.0.0.1:1/x"]
+    env = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, "-c", without, *words], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "pip install 'sep2[postgres]'" in done.stderr

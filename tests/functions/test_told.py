@@ -6,6 +6,8 @@ from sep2.operations import devices, groups
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.limits import Limits
+from sep2.rules.paging import Page
+from sep2.store import listing_watch
 from tests.raw import Raw, document
 from tests.receiver import Receiver
 from tests.server.world import NOW, World, free_port, serving
@@ -79,3 +81,13 @@ async def test_all_that_was_below_a_removed_device_ends(world, receiver):
     assert told == {(resource, "4") for resource in resources}
     for href in hrefs:
         assert (await raw.get(href)).status == 404
+
+
+async def test_why_a_receiver_could_not_be_told_is_said_in_short(world):
+    raw = await world.as_("sunny")
+    await subscribe(raw, f"/edev/{world.ids.devices['one']}/derp/{world.ids.groups['feeder']}/derc", Receiver(9))
+    await issue(world, world.ids.groups["feeder"])
+    async with world.state.db.read() as db:
+        (row,) = (await listing_watch.subscriptions(db, Page(0, 9))).rows
+    assert row.error.startswith("ClientConnectorError: ")
+    assert "SSLContext" not in row.error
