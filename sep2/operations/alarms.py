@@ -4,6 +4,7 @@ from sep2.rules.limits import Limits
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+DEVICE_MOVED = "device_moved"
 NO_IMPORT_CONTROL = "no_import_control"
 NO_SET_MAX_W = "no_set_max_w"
 NO_SUCH_GROUP = "no_such_group"

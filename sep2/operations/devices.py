@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
-from sep2.operations.alarms import NO_SUCH_GROUP, raise_alarm
+from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, raise_alarm
 from sep2.operations.groups import assign, unassign
 from sep2.rules.identifiers import is_lfdi, new_pin, sfdi_of
 from sep2.store import clients, connections, devices, groups, outbox
@@ -124,7 +124,10 @@ async def _place(db: Connection, new: NewDevice) -> tuple[int | None, int | None
 
 
 async def place_device(db: Connection, device_id: int, connection_id: str, now: int) -> None:
-    """Move a device to a connection and into the group that is its own, as a ConnectionPoint says."""
+    """Move a device to a connection and into the group that is its own, as a ConnectionPoint says.
+
+    A client may do so (CSIP-AUS), and gets rid of one connection's limits by it: operators are told.
+    """
     device = await devices.one(db, device_id)
     if device is None:
         raise NoSuchDevice(str(device_id))
@@ -135,6 +138,11 @@ async def place_device(db: Connection, device_id: int, connection_id: str, now: 
         return
     if await devices.net_limit_holder(db, place.id):
         raise ConnectionTaken(connection_id)
+    if device.connection_id is not None:
+        before = await connections.name_of(db, device.connection_id)
+        await raise_alarm(
+            db, DEVICE_MOVED, device.lfdi, f"it says that it is at {connection_id}, no more {before}", now=now
+        )
     await _leave_place(db, device.connection_id, device_id, now)
     await devices.update_one(db, device_id, connection_id=place.id, holds_net_limit=True, changed=now)
     await assign(db, place.device_group_id, device_id, now)

@@ -3,6 +3,7 @@
 import pytest
 
 from sep2.operations.clients import NewClient, register_client
+from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.limits import Limits
@@ -68,6 +69,25 @@ async def test_an_entry_is_registered_once_and_by_one(world):
     assert (await stranger.post("/edev", entry(own))).status == 400
     assert (await joiner.post("/edev", entry(own))).status == 201
     assert (await joiner.get(first.location)).status == 404
+
+
+async def test_who_moves_itself_is_seen_to_do_so(world):
+    """A first place is no move; another one leaves the first one's limits behind."""
+    sunny, stranger = await world.as_("sunny"), await world.as_("stranger")
+    new = (await stranger.post("/edev", entry(LFDI))).location
+    assert (await stranger.put(f"{new}/cp", connection_point("NMI9"))).status == 204
+    async with world.state.db.read() as db:
+        assert await alarms.standing(db) == []
+    one = f"/edev/{world.ids.devices['one']}"
+    await stranger.put(f"{new}/cp", connection_point("NMI9"))
+    assert (await sunny.put(f"{one}/cp", connection_point("NMI9"))).status == 409
+    async with world.state.db.write() as db:
+        await add_connection(db, NewConnection("NMI10"), NOW)
+    assert (await sunny.put(f"{one}/cp", connection_point("NMI10"))).status == 204
+    async with world.state.db.read() as db:
+        (alarm,) = await alarms.standing(db)
+    assert (alarm.code, alarm.subject) == ("device_moved", world.ids.lfdis["one"])
+    assert alarm.detail == "it says that it is at NMI10, no more NMI1"
 
 
 async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
