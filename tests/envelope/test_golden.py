@@ -1,4 +1,4 @@
-"""The golden day of the published LV28 study, with every line tested against its own rating (envelope.md 4)."""
+"""The golden day of the published LV28 study, with every line tested against its own rating."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A server that is killed and started again on the same database has lost nothing (issue 2; ERR-002)."""
+"""A server that is killed and started again on the same database has lost nothing (CSIP ERR-002)."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""py20305, a client by other hands, walks our server, reads our limits, obeys and answers (issue 2)."""
+"""py20305, a client by other hands, walks our server, reads our limits, obeys and answers."""
 
 import asyncio
 from contextlib import suppress
