@@ -28,10 +28,10 @@ def step_at(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        hours, minutes = (int(part) for part in text.split(":"))
+        at = time.strptime(text, "%H:%M")
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time of the day; write HH:MM") from None
-    return ((hours - FIRST_HOUR) * 3600 + minutes * 60) // STEP_S % STEPS
+    return ((at.tm_hour - FIRST_HOUR) * 3600 + at.tm_min * 60) // STEP_S % STEPS
 
 
 @app.command()

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, Played
 from gridmodel import Reduced, flow, slot_va
+from sep2.errors import SepError
 
 Array = NDArray[np.float64]
 
 MEAN_STEPS = 600 // STEP_S
 """Supply standards judge ten-minute means (EN 50160 4.2.2; AS 61000.3.100)."""
 V_MIN_V, V_MAX_V = 216.0, 253.0
+
+
+class NoSolution(SepError):
+    """The day has power flows without a solution."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +81,7 @@ def solved(reduced: Reduced, s_va: NDArray[np.complex128], source_v: NDArray[np.
     """The day's power flows; a connection's power is shared evenly by its phases."""
     result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
     if not result.converged.all():
-        raise ArithmeticError(f"{int((~result.converged).sum())} power flows of the day found no solution")
+        raise NoSolution(f"{int((~result.converged).sum())} of {len(s_va)} steps; the feeder is far too weak for it")
     current = flow.currents(reduced, result)
     rated = np.isfinite(reduced.rating_a) & (reduced.rating_a > 0)
     kinds = np.array([reduced.network.branches.kind[k] for k in reduced.current_branch])[rated]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day, Growth, bare, generated, grown
 from envelope.demo.study import Run, without_limits
-from gridmodel import Feeder, Reduced, read_feeder, reduce
+from gridmodel import Feeder, GridError, Reduced, read_feeder, reduce
 from gridmodel.feeders import european_lv
+from sep2.errors import SepError
 
 Array = NDArray[np.float64]
 Number = TypeVar("Number", np.float64, np.complex128)
@@ -25,6 +26,10 @@ WHERE_ALL_IS_NEW = Growth(0.8, 0.6)
 WHERE_SOLAR_STOOD = Growth(0.3, 0.6)
 """Where the search begins. A measured day brings the solar of its time along; what is bought comes on top."""
 STEP = 0.1
+
+
+class BadFeeder(SepError):
+    """That feeder can not be played."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +50,11 @@ class Street:
 
 def street(folder: Path | None, seed: int) -> Street:
     """The feeder of a folder, or the IEEE European LV feeder, with a day that is just enough to break it."""
-    feeder = european_lv() if folder is None else read_feeder(folder)
-    reduced = reduce(feeder.network)
+    try:
+        feeder = european_lv() if folder is None else read_feeder(folder)
+        reduced = reduce(feeder.network)
+    except GridError as wrong:
+        raise BadFeeder(str(wrong)) from wrong
     base, weather = first_day(feeder, seed)
     first = WHERE_ALL_IS_NEW if weather is None else WHERE_SOLAR_STOOD
     day, growth, run = _grown_until_broken(reduced, base, first, (seed, weather))
@@ -68,13 +76,13 @@ def first_day(feeder: Feeder, seed: int) -> tuple[Day, Array | None]:
 def _from_eight(midnight: NDArray[Number], step_s: int) -> NDArray[Number]:
     """A measured day in steps of five minutes from 08:00; its small hours become the following night's."""
     if STEP_S % step_s and step_s % STEP_S:
-        raise ValueError(f"a day in steps of {step_s} s can not be played in steps of {STEP_S} s")
+        raise BadFeeder(f"a day in steps of {step_s} s can not be played in steps of {STEP_S} s")
     if step_s >= STEP_S:
         fine = np.repeat(midnight, step_s // STEP_S, axis=0)
     else:
         fine = midnight.reshape(-1, STEP_S // step_s, *midnight.shape[1:]).mean(axis=1)
     if len(fine) != STEPS:
-        raise ValueError(f"the measured day has {len(midnight)} intervals of {step_s} s, which is not one day")
+        raise BadFeeder(f"the measured day has {len(midnight)} intervals of {step_s} s, which is not one day")
     return np.roll(fine, -FIRST_HOUR * 3600 // STEP_S, axis=0)
 
 

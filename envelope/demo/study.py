@@ -14,6 +14,7 @@ from envelope.demo.day import Day
 from envelope.demo.devices import Limits, Played, play
 from gridmodel import Feeder, Network, Reduced, reduce
 from gridmodel import build as grid
+from sep2.errors import SepError
 
 Array = NDArray[np.float64]
 
@@ -32,6 +33,10 @@ TITLES = {
     "envelope": "envelopes",
     "upgrade": "larger transformer",
 }
+
+
+class NoEquipment(SepError):
+    """The transformers of that feeder can not be exchanged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +78,7 @@ def with_larger_transformer(network: Network) -> Network:
     """The same feeder with the next size of every transformer to low voltage, per-unit impedances kept."""
     equipment = network.equipment
     if equipment is None:
-        raise ValueError(f"{network.name} is known by its admittances only; no transformer can be exchanged in it")
+        raise NoEquipment(f"{network.name} is known by its admittances only; no transformer can be exchanged in it")
     transformers = tuple(
         replace(each, s_rated_va=next_size_va(each.s_rated_va)) if each.lv_v < LOW_VOLTAGE_V else each
         for each in equipment.transformers
