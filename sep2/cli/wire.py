@@ -42,9 +42,7 @@ def schema(
 
 @validate_app.command("validate")
 def validate(
-    file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="The document; - is standard input.")
-    ],
+    file: Annotated[Path, typer.Argument(help="The document; - is standard input.")],
     *,
     profile: OfProfile = w.Profile.CSIP,
     strict: Annotated[
@@ -53,7 +51,7 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check a document with the schema of a profile and with the codec, and say what is wrong with it."""
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    data = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
     wrong: list[str] = []
     kind = ""
     try:
@@ -70,6 +68,13 @@ def validate(
         typer.echo(_verdict(kind, profile, wrong))
     if wrong:
         raise typer.Exit(1)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as wrong:
+        raise typer.BadParameter(f"{file}: {wrong.strerror}", param_hint="FILE") from None
 
 
 def _schema_lines(data: bytes, profile: w.Profile) -> list[str]:
