@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmodel.arrays import Complex, Mask, Real
+from gridmodel.devices import Device
 from gridmodel.network import SLOT_PHASES, Network
 
 
@@ -51,6 +52,8 @@ class Feeder:
     active: Mask
     """(C,) marked as active in customers.csv (all, where the file does not say)"""
     profile: Profile | None = None
+    devices: tuple[Device, ...] = ()
+    """what stands behind the connections, where a devices.csv says so"""
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     """what the readers assumed"""

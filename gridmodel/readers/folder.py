@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from gridmodel import build
+from gridmodel.arrays import Real
+from gridmodel.devices import Device
 from gridmodel.equipment import Connection, Equipment
 from gridmodel.errors import FileError
 from gridmodel.feeder import Feeder
 from gridmodel.network import SLOT_PHASES, Network, Terminals, connect
+from gridmodel.readers.devices import read_devices
 from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.tables import Row, read_csv
 
@@ -37,6 +40,7 @@ def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
     except FileError as e:
         return None, [e]
     customers = _customers(folder, grid, faults)
+    devices = () if faults else _devices(folder, customers, faults)
     if faults:
         return None, faults
     profile = read_profile(folder, [c.connection.id for c in customers], settings, faults)
@@ -46,9 +50,10 @@ def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
     feeder = Feeder(
         name=network.name,
         network=network,
-        pv_va=np.array([c.pv_va for c in customers]),
+        pv_va=_pv_va(customers, devices),
         active=np.array([c.active for c in customers], dtype=np.bool_),
         profile=profile,
+        devices=devices,
         notes=grid.notes,
     )
     return feeder, faults
@@ -142,7 +147,6 @@ def _customers(folder: Path, grid: _Grid, faults: list[FileError]) -> list[_Cust
     found: dict[str, _Customer] = {}
     try:
         table = read_csv(folder / name, list(columns.values()))
-        pv_va = _devices(folder)
     except FileError as e:
         faults.append(e)
         return []
@@ -152,9 +156,7 @@ def _customers(folder: Path, grid: _Grid, faults: list[FileError]) -> list[_Cust
             own = customer.connection.id
             if own in found:
                 raise row.wrong(columns["id"], f"{own} stands here twice")
-            found[own] = replace(customer, pv_va=customer.pv_va + pv_va.pop(own, 0.0))
-    if pv_va and not faults:
-        faults.append(FileError(folder / "devices.csv", f"{next(iter(pv_va))} has no such row", field="connection_id"))
+            found[own] = customer
     return list(found.values())
 
 
@@ -177,14 +179,18 @@ def _customer(row: Row, columns: dict[str, str], phases: dict[str, str]) -> _Cus
     return _Customer(Connection(name, node, phase), pv_kva * 1e3, row.flag("active", True))
 
 
-def _devices(folder: Path) -> dict[str, float]:
-    """Inverter size in VA per connection, of the PV systems in devices.csv."""
-    found: dict[str, float] = {}
-    if (folder / "devices.csv").is_file():
-        for row in read_csv(folder / "devices.csv", ("device_id", "connection_id", "type")):
-            if row.text("type").lower() == "pv":
-                size = row.number("s_max_va", row.number("max_gen_w", 0.0))
-                if size < 0:
-                    raise row.wrong("s_max_va", f"{size:g} is negative")
-                found[row.text("connection_id")] = found.get(row.text("connection_id"), 0.0) + size
-    return found
+def _devices(folder: Path, customers: Sequence[_Customer], faults: list[FileError]) -> tuple[Device, ...]:
+    try:
+        return read_devices(folder, {c.connection.id: c.connection.phase for c in customers}, faults)
+    except FileError as e:
+        faults.append(e)
+        return ()
+
+
+def _pv_va(customers: Sequence[_Customer], devices: Sequence[Device]) -> Real:
+    """(C,) size of the inverters of each connection's PV systems, from both files."""
+    own: dict[str, float] = {}
+    for device in devices:
+        if device.type == "pv":
+            own[device.connection_id] = own.get(device.connection_id, 0.0) + device.size_va
+    return np.array([c.pv_va + own.get(c.connection.id, 0.0) for c in customers], dtype=np.float64)

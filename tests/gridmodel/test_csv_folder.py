@@ -116,7 +116,7 @@ def test_a_device_of_nobody(tmp_path):
     shutil.copytree(CASES / "us_service", tmp_path / "x")
     path = tmp_path / "x" / "devices.csv"
     path.write_text(path.read_text().replace("home4,pv", "home44,pv"))
-    with pytest.raises(FileError, match=r"devices.csv, field connection_id: home44 has no such row"):
+    with pytest.raises(FileError, match=r"devices.csv, row 3, field connection_id: home44 has no such row"):
         read_feeder(tmp_path / "x")
 
 
