@@ -143,8 +143,9 @@ def from_step(problem: Problem, first: int) -> Problem:
         value = getattr(problem, name)
         if value is not None and np.ndim(value) == 2:
             cut[name] = value[first:]
-    factor = np.asarray(problem.limits.rating_factor)
-    limits = problem.limits if factor.ndim == 0 else replace(problem.limits, rating_factor=factor[first:])
+    factors = [np.asarray(f) for f in (problem.limits.rating_factor, problem.limits.transformer_factor)]
+    own, of_transformers = (factor[first:] if factor.ndim else factor for factor in factors)
+    limits = replace(problem.limits, rating_factor=own, transformer_factor=of_transformers)
     return replace(problem, limits=limits, **cut)
 
 

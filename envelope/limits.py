@@ -64,7 +64,11 @@ class OperatingLimits:
     v_min_v: float = 216.0
     v_max_v: float = 253.0
     rating_factor: float | Array = 1.0
-    """scalar, (T,) or (T, B): permitted current over the rating in the network, per step (seasonal, thermal model)"""
+    """scalar, (T,) or (T, B): permitted current over the rating of everything in the network, per step (seasonal)"""
+    transformer_factor: float | Array = 1.0
+    """scalar or (T,): the same for transformers alone, such as `thermal.rating_factors`"""
+    transformer_most_a: float = float("inf")
+    """A per low-voltage phase that fuses and bushings bear, however cool the transformer is"""
     margin_v: float = 0.05
     margin_current: float = 0.002
     """fraction of the rating"""
@@ -73,8 +77,12 @@ class OperatingLimits:
     def __post_init__(self) -> None:
         if not 0.0 < self.v_min_v < self.v_max_v:
             raise ValueError(f"voltage limits must be 0 < v_min_v < v_max_v, not {self.v_min_v}..{self.v_max_v}")
-        if not np.all(np.isfinite(self.rating_factor)) or np.any(np.asarray(self.rating_factor) <= 0.0):
-            raise ValueError("rating_factor must be positive and finite")
+        for name in ("rating_factor", "transformer_factor"):
+            value = np.asarray(getattr(self, name))
+            if not np.all(np.isfinite(value)) or np.any(value <= 0.0):
+                raise ValueError(f"{name} must be positive and finite")
+        if not self.transformer_most_a > 0.0:
+            raise ValueError(f"transformer_most_a must be positive, not {self.transformer_most_a}")
         if self.margin_v <= 0.0 or not 0.0 < self.margin_current < 0.5:
             raise ValueError("margin_v must be positive and margin_current inside 0..0.5")
 
@@ -82,8 +90,11 @@ class OperatingLimits:
         """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""
         factor = np.asarray(self.rating_factor, dtype=float)
         table = np.broadcast_to(factor[:, None] if factor.ndim == 1 else factor, (steps, len(watched.reduced.rating_a)))
-        table = np.concatenate([table, np.ones((steps, len(watched.groups)))], axis=1)
-        return np.asarray(table * watched.rating_a * (1.0 - margin * self.margin_current))
+        table = np.concatenate([table, np.ones((steps, len(watched.groups)))], axis=1) * watched.rating_a
+        of = watched.transformer
+        own = np.broadcast_to(np.asarray(self.transformer_factor, dtype=float), (steps,))
+        table[:, of] = np.minimum(table[:, of] * own[:, None], self.transformer_most_a)
+        return np.asarray(table * (1.0 - margin * self.margin_current))
 
     @classmethod
     def of(cls, name: str, *, nominal_v: float | None = None) -> OperatingLimits:

@@ -43,6 +43,7 @@ def save(path: Path, feeder: str, problem: Problem) -> None:
         "v_max_v": problem.limits.v_max_v,
         "margin_v": problem.limits.margin_v,
         "margin_current": problem.limits.margin_current,
+        "transformer_most_a": problem.limits.transformer_most_a,
         "source": problem.limits.source,
     } | {name: getattr(problem, name) for name in _POLICY}
     kept = {name: value for name, value in arrays.items() if value is not None}
@@ -50,7 +51,8 @@ def save(path: Path, feeder: str, problem: Problem) -> None:
     with part.open("wb") as file:
         np.savez_compressed(
             file, said=np.frombuffer(json.dumps(said).encode(), dtype=np.uint8),
-            rating_factor=np.asarray(problem.limits.rating_factor, dtype=float), **kept,
+            rating_factor=np.asarray(problem.limits.rating_factor, dtype=float),
+            transformer_factor=np.asarray(problem.limits.transformer_factor, dtype=float), **kept,
         )  # fmt: skip
     part.replace(path)
 
@@ -69,9 +71,11 @@ def load(path: Path) -> Plan:
     if tuple(said["connection_id"]) != network.connections.id:
         order = select(said["connection_id"], network.connections.id)
         raise BadProblem(f"{path}: connections stand in another order than in {said['feeder']} (first {order[0]})")
-    factor = arrays.pop("rating_factor")
+    both = (arrays.pop(name, np.ones(())) for name in ("rating_factor", "transformer_factor"))
+    factor, of_transformers = (float(f) if f.ndim == 0 else f for f in both)
     limits = OperatingLimits(
-        said["v_min_v"], said["v_max_v"], float(factor) if factor.ndim == 0 else factor,
+        said["v_min_v"], said["v_max_v"], factor, of_transformers,
+        transformer_most_a=said.get("transformer_most_a", float("inf")),
         margin_v=said["margin_v"], margin_current=said["margin_current"], source=said["source"],
     )  # fmt: skip
     policy: dict[str, Any] = {name: said[name] for name in _POLICY}

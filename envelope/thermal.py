@@ -16,12 +16,22 @@ Array = NDArray[np.float64]
 DAY_S = 86_400
 HIGHEST_RATING = 3.0
 """per unit; above, the model says nothing"""
+WITHIN_S = 60.0
+"""temperatures are looked at so often within a step, where load and ambient stand still"""
+LOWEST_RATING = 0.05
+"""per unit; a policy that leaves less leaves nothing"""
 
 
 class UnknownTransformer(SepError):
     """There are no thermal parameters of that name."""
 
     status = 404
+
+
+class TooHot(SepError):
+    """The transformer breaks the policy with next to no load."""
+
+    status = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ def thermal_model(name: str = "onan-65") -> ThermalModel:
 
 @dataclass(frozen=True)
 class Trace:
-    """Temperatures at the end of each step, and what they cost."""
+    """Temperatures step by step, and what they cost."""
 
     top_oil_c: Array
     hot_spot_c: Array
@@ -87,34 +97,66 @@ class Trace:
     life_used_percent: float
     """over the whole series"""
 
+    def life_percent_per_day(self, step_s: int) -> float:
+        """Life used, as a mean per day."""
+        return self.life_used_percent * DAY_S / (len(self.top_oil_c) * step_s)
+
 
 @dataclass(frozen=True)
 class ThermalPolicy:
-    """What a utility permits; `k_max` is the least of fuse, bushing and tap changer over the rating."""
+    """What a utility permits; `k_max` is the most that the tap changer or the maker permits over the rating."""
 
     hot_spot_c: float = 120.0
     top_oil_c: float = 105.0
     life_percent_per_day: float = 0.0133
     k_max: float = 1.5
 
+    def permits(self, trace: Trace, step_s: int) -> bool:
+        """Whether temperatures and ageing stay inside."""
+        return bool(
+            trace.hot_spot_c.max() <= self.hot_spot_c + 1e-6
+            and trace.top_oil_c.max() <= self.top_oil_c + 1e-6
+            and trace.life_percent_per_day(step_s) <= self.life_percent_per_day * (1.0 + 1e-9)
+        )
 
-def simulate(model: ThermalModel, load_pu: Array, ambient_c: Array, step_s: int, *, days: int = 6) -> Trace:
-    """Temperatures over a day that has been like this for some days: (T,) load and ambient, constant in each step."""
-    oil = float(model.oil_rise_c(np.asarray(load_pu[-1])))
-    winding = float(model.winding_rise_c(np.asarray(load_pu[-1])))
-    ends = model.oil_rise_c(load_pu), model.winding_rise_c(load_pu)
-    keep = np.exp(-step_s / model.oil_time_constant_s), np.exp(-step_s / model.winding_time_constant_s)
-    top_oil, hot = np.empty(len(load_pu)), np.empty(len(load_pu))
-    for _ in range(days):
-        for t in range(len(load_pu)):
-            before = oil + winding
-            oil = ends[0][t] + (oil - ends[0][t]) * keep[0]
-            winding = ends[1][t] + (winding - ends[1][t]) * keep[1]
-            top_oil[t] = ambient_c[t] + oil
-            # Within a step the sum runs between its ends, or rises to the winding's end while the oil is still cooling.
-            hot[t] = ambient_c[t] + max(oil + winding, before)
-    used = float(model.ageing(hot).sum() * step_s / 3600.0 / model.life_h * 100.0)
-    return Trace(top_oil, hot, used)
+
+def simulate(model: ThermalModel, load_pu: Array, ambient_c: Array, step_s: int) -> Trace:
+    """Temperatures over a series that has always been like this: (T,) load and ambient, constant in each step."""
+    taus = np.array([model.oil_time_constant_s, model.winding_time_constant_s])
+    ends = np.stack([model.oil_rise_c(load_pu), model.winding_rise_c(load_pu)], axis=1)
+    started = np.roll(_lagging(ends, np.exp(-step_s / taus)), 1, axis=0)
+    away = started - ends
+    times = _times(away, taus, step_s)
+    rises = ends[:, None, :] + away[:, None, :] * np.exp(-times[:, :, None] / taus)
+    hot = ambient_c[:, None] + rises.sum(axis=2)
+    speed = model.ageing(hot)
+    used_h = (0.5 * (speed[:, 1:] + speed[:, :-1]) * np.diff(times, axis=1)).sum() / 3600.0
+    top_oil = ambient_c + rises[:, :, 0].max(axis=1)
+    return Trace(top_oil, hot.max(axis=1), float(100.0 * used_h / model.life_h))
+
+
+def _times(away: Array, taus: Array, step_s: int) -> Array:
+    """(T, M) seconds into each step at which temperatures are looked at, that of the hottest moment among them.
+
+    The hot spot can be hottest inside a step: the winding warms to its load while the oil is still cooling.
+    """
+    even = np.linspace(0.0, step_s, max(2, round(step_s / WITHIN_S) + 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turn = np.log(-away[:, 1] * taus[0] / (away[:, 0] * taus[1])) / (1.0 / taus[1] - 1.0 / taus[0])
+    turn = np.clip(np.where(np.isfinite(turn), turn, 0.0), 0.0, step_s)
+    return np.sort(np.column_stack([np.tile(even, (len(away), 1)), turn]), axis=1)
+
+
+def _lagging(ends: Array, keep: Array) -> Array:
+    """(T, K) what follows `ends` at first order, at the end of each step, when the series has always been repeating."""
+    from scipy.signal import lfilter
+
+    found = np.empty_like(ends)
+    for k, kept in enumerate(keep):
+        whole = 1.0 - kept ** len(ends)
+        last = (1.0 - kept) * (ends[:, k] * kept ** np.arange(len(ends) - 1, -1, -1)).sum() / whole
+        found[:, k] = lfilter([1.0 - kept], [1.0, -kept], ends[:, k], zi=[kept * last])[0]
+    return found
 
 
 def rating_factors(model: ThermalModel, ambient_c: Array, step_s: int, policy: ThermalPolicy) -> Array:
@@ -126,26 +168,44 @@ def rating_factors(model: ThermalModel, ambient_c: Array, step_s: int, policy: T
     for _ in range(400):
         trace = simulate(model, factor, ambient_c, step_s)
         hot = np.maximum(trace.hot_spot_c - policy.hot_spot_c, trace.top_oil_c - policy.top_oil_c)
-        if hot.max() > 1e-6:
-            # What is hot now was loaded before: the steps up to it give way together.
-            late = np.maximum.accumulate(hot[::-1])[::-1]
-            factor = factor * np.where(late > 0.0, 1.0 - np.clip(late / 400.0, 0.001, 0.05), 1.0)
-        elif trace.life_used_percent > policy.life_percent_per_day * len(ambient_c) * step_s / DAY_S:
-            factor = factor * 0.997
-        else:
+        if hot.max() <= 1e-6:
             break
-    return factor
+        # What is hot now was loaded before: the steps up to it give way together.
+        late = np.maximum.accumulate(hot[::-1])[::-1]
+        factor = factor * np.where(late > 0.0, 1.0 - np.clip(late / 400.0, 0.001, 0.05), 1.0)
+    return factor * _scale(model, factor, (ambient_c, step_s), policy)
+
+
+def _scale(model: ThermalModel, factor: Array, when: tuple[Array, int], policy: ThermalPolicy) -> float:
+    """Largest part of `factor`, up to all of it, that keeps the policy."""
+    ambient_c, step_s = when
+
+    def fits(scale: float) -> bool:
+        return policy.permits(simulate(model, scale * factor, ambient_c, step_s), step_s)
+
+    if fits(1.0):
+        return 1.0
+    if not fits(LOWEST_RATING):
+        raise TooHot(f"ambient of up to {ambient_c.max():.0f} C, hot spot up to {policy.hot_spot_c:g} C")
+    low, high = LOWEST_RATING, 1.0
+    for _ in range(24):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
 
 
 def _steady(model: ThermalModel, ambient_c: Array, policy: ThermalPolicy) -> Array:
     """(T,) load that could be carried for ever at each step's ambient."""
     low, high = np.zeros(len(ambient_c)), np.full(len(ambient_c), min(policy.k_max, HIGHEST_RATING))
+    top = high.copy()
     for _ in range(40):
         middle = 0.5 * (low + high)
-        oil = ambient_c + model.oil_rise_c(middle)
-        fits = (oil <= policy.top_oil_c) & (oil + model.winding_rise_c(middle) <= policy.hot_spot_c)
+        fits = _bears(model, middle, ambient_c, policy)
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
-    top = min(policy.k_max, HIGHEST_RATING)
-    oil = ambient_c + model.oil_rise_c(np.asarray(top))
-    whole = (oil <= policy.top_oil_c) & (oil + model.winding_rise_c(np.asarray(top)) <= policy.hot_spot_c)
-    return np.where(whole, top, low)
+    return np.where(_bears(model, top, ambient_c, policy), top, low)
+
+
+def _bears(model: ThermalModel, load_pu: Array, ambient_c: Array, policy: ThermalPolicy) -> NDArray[np.bool_]:
+    """(T,) whether a load keeps the temperatures of the policy for ever."""
+    oil = ambient_c + model.oil_rise_c(load_pu)
+    return np.asarray((oil <= policy.top_oil_c) & (oil + model.winding_rise_c(load_pu) <= policy.hot_spot_c))

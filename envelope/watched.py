@@ -80,6 +80,11 @@ class Watched:
         return np.concatenate([self.reduced.rating_a, [group.half_range_w for group in self.groups]])
 
     @cached_property
+    def transformer(self) -> NDArray[np.bool_]:
+        """(B + G,) whether a watched current is a transformer's."""
+        return np.concatenate([of_transformers(self.reduced), np.zeros(len(self.groups), dtype=bool)])
+
+    @cached_property
     def current_names(self) -> tuple[str, ...]:
         """(B + G,) such as "line L23, phase b" or "group depot"."""
         return (*self.reduced.current_names, *(f"group {group.name}" for group in self.groups))
@@ -146,12 +151,21 @@ class Watched:
         return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.concatenate([di, self.membership]))
 
 
+def of_transformers(reduced: Reduced) -> NDArray[np.bool_]:
+    """(B,) whether a current is a transformer's: what it may be can change by the hour."""
+    kinds = reduced.network.branches.kind
+    return np.array([kinds[k] == "transformer" for k in reduced.current_branch], dtype=bool)
+
+
 def weakest_branches(reduced: Reduced) -> Index:
-    """Positions of the watched currents left when, of those that carry the same current, the lowest rating stays."""
+    """Positions of the watched currents left when, of those that carry the same current, the lowest rating stays.
+
+    A transformer and a line in series both stay.
+    """
     seen = np.concatenate([reduced.H, reduced.Hw * np.abs(reduced.network.source.v).mean() / 10.0], axis=1)
     size = np.abs(seen).max(initial=1e-12)
     rounded = np.round(np.concatenate([seen.real, seen.imag], axis=1) / size, 6).astype(np.float64) * 1e6
-    phase = np.unique(np.array(reduced.current_phase), return_inverse=True)[1]
+    phase = 2 * np.unique(np.array(reduced.current_phase), return_inverse=True)[1] + of_transformers(reduced)
     # One number per row, the same for the same row: sorting numbers is far cheaper than sorting rows.
     draw = np.random.default_rng(0).integers(-(2**40), 2**40, rounded.shape[1] + 1)
     with np.errstate(over="ignore"):
