@@ -21,6 +21,9 @@ from envelope.watched import Sensitivity, Values, Watched
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)
+"""rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
+
 
 class Side(NamedTuple):
     """One direction of what the engine found: import or export."""
@@ -62,7 +65,7 @@ def granted(problem: Problem, feeder: Watched) -> Base:
     return Base(
         feeder,
         p, -problem.base_load_var, bottom, top, room_down, room_up,
-        _reference(problem, "import", room_down), _reference(problem, "export", room_up),
+        _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
         np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.export_tan_phi,
     )  # fmt: skip
 
@@ -86,8 +89,15 @@ def _least(problem: Problem, direction: str) -> Array:
     return np.ceil(least - 1e-6)
 
 
+def _favoured(problem: Problem, direction: str, room: Array) -> Array:
+    """(T, C) watts of one share; where shares are filled, the past makes them larger or smaller."""
+    favour = getattr(problem, f"favour_{direction}")
+    plain = _reference(problem, direction, room)
+    return plain if favour is None or problem.allocation not in FILLING else plain * favour
+
+
 def _reference(problem: Problem, direction: str, room: Array) -> Array:
-    """(T, C) watts of one share."""
+    """(T, C) watts of one share, the past aside."""
     if problem.reference is Reference.EQUAL:
         return np.ones_like(room)
     if problem.reference is Reference.REACH:
@@ -119,9 +129,20 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
 
 
 def _rule(problem: Problem) -> allocate.Rule:
+    rule = allocate.RULES[problem.allocation]
     if problem.allocation is allocate.Allocation.ALPHA_FAIR:
-        return partial(allocate.alpha_fair, alpha=problem.alpha)
-    return allocate.RULES[problem.allocation]
+        rule = partial(allocate.alpha_fair, alpha=problem.alpha)
+    if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
+        return rule
+    ones = np.ones(len(problem.connection_id))
+    # The variables of a packing are everyone's room upwards, then everyone's downwards.
+    sides = [ones if side is None else side for side in (problem.favour_export, problem.favour_import)]
+    return partial(_weighted, rule, np.concatenate(sides))
+
+
+def _weighted(rule: allocate.Rule, weight: Array, packing: allocate.Packing) -> Array:
+    """A rule of sums or logarithms in which each connection counts with its own weight."""
+    return rule(replace(packing, weight=weight))
 
 
 def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:

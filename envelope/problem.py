@@ -97,6 +97,9 @@ class Problem:
     contract_import_w: Array | None = None
     contract_export_w: Array | None = None
     """(C,) only for `Reference.CONTRACT`"""
+    favour_import: Array | None = None
+    favour_export: Array | None = None
+    """(C,) how much more than its plain share each gets, to make up for the past (`envelope.fairness`); default 1"""
     adoption_s: int = 300
     """within this time every client has taken up a new limit"""
     export_tan_phi: float = 0.0
@@ -130,9 +133,17 @@ class Problem:
             Allocation.PROPORTIONAL,
         ):
             raise BadProblem("coincident limits are one common level: allocate them equal or proportional")
+        self._refuse_favours()
         self._refuse_groups()
         if self.step_s <= 0:
             raise BadProblem(f"step_s is {self.step_s}")
+
+    def _refuse_favours(self) -> None:
+        count = len(self.reduced.network.connections)
+        for name in ("favour_import", "favour_export"):
+            value = getattr(self, name)
+            if value is not None and not (np.shape(value) == (count,) and np.all(np.isfinite(value) & (value > 0.0))):
+                raise BadProblem(f"{name}: expected one positive number for each of {count} connections")
 
     def _refuse_groups(self) -> None:
         for group in self.groups:

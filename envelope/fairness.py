@@ -1,0 +1,118 @@
+"""Fairness over time: what each connection has had to forgo, and how far a new day makes up for it.
+
+Forgone is what lies between a connection's reach and its limit where something else than its own reach binds; with
+measurements, what lies between the power it was offered to use and what it did use, in those same intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.allocate import jain
+from envelope.problem import BadProblem, Problem
+from envelope.schedule import CAPACITY, EnvelopeSchedule
+
+Array = NDArray[np.float64]
+DIRECTIONS = ("export", "import")
+HOUR_S = 3600.0
+MOST_FAVOUR = 2.0
+"""nobody's share counts for more than twice its plain worth because of the past, nor for less than half"""
+WORST = 0.1
+"""part of the connections that "the worst-off" are"""
+
+
+@dataclass(frozen=True, eq=False)
+class Forgone:
+    """What was asked for and what was curtailed, per connection, in one direction."""
+
+    asked_wh: Array
+    """(C,) what could have been exported or imported"""
+    curtailed_wh: Array
+    """(C,) the part of it that limits did not let through"""
+
+    @property
+    def share(self) -> Array:
+        """(C,) part of what was asked that was curtailed, 0..1; 0 where nothing was asked."""
+        asked = np.maximum(self.asked_wh, 1e-9)
+        return np.where(self.asked_wh > 0.0, np.clip(self.curtailed_wh / asked, 0.0, 1.0), 0.0)
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """How evenly what could be had was had, in one direction, over everyone who asked for any."""
+
+    asked_kwh: float
+    curtailed_kwh: float
+    jain: float
+    """Jain's index of the parts that were granted: 1 when all are equal"""
+    least_share: float
+    """smallest part granted to anyone"""
+    worst_decile_share: float
+    """part granted to the tenth of the connections that got the least, together"""
+    worst_decile_kwh: float
+    """what that tenth had to forgo"""
+
+
+def forgone(
+    schedule: EnvelopeSchedule, direction: str, *, offered_w: Array | None = None, measured_w: Array | None = None
+) -> Forgone:
+    """What a schedule curtails; with (T, C) watts offered and measured (both positive in `direction`), what it did."""
+    if (offered_w is None) != (measured_w is None):
+        raise BadProblem("offered_w, measured_w: one says nothing without the other")
+    up = direction == "export"
+    limit, binding = (
+        (schedule.export_limit_w, schedule.export_binding) if up else (schedule.import_limit_w, schedule.import_binding)
+    )
+    room = schedule.export_room_w if up else schedule.import_room_w
+    held = binding.row != CAPACITY
+    reach = schedule.export_reach_w if up else schedule.import_reach_w
+    could = np.where(held | (room > 0.0), np.maximum(reach if offered_w is None else offered_w, 0.0), 0.0)
+    did = np.minimum(could, limit if measured_w is None else np.maximum(measured_w, 0.0))
+    hours = schedule.step_s / HOUR_S
+    return Forgone(could.sum(axis=0) * hours, np.where(held, could - did, 0.0).sum(axis=0) * hours)
+
+
+def fairness(found: Forgone) -> Fairness:
+    """The figures that a run reports."""
+    asked = found.asked_wh > 0.0
+    granted = 1.0 - found.share[asked]
+    if not len(granted):
+        return Fairness(0.0, 0.0, 1.0, 1.0, 1.0, 0.0)
+    asked_wh, curtailed_wh = found.asked_wh[asked], found.curtailed_wh[asked]
+    worst = np.argsort(granted, kind="stable")[: max(1, round(WORST * len(granted)))]
+    return Fairness(
+        asked_kwh=float(asked_wh.sum() / 1e3),
+        curtailed_kwh=float(curtailed_wh.sum() / 1e3),
+        jain=float(jain(granted)),
+        least_share=float(granted.min()),
+        worst_decile_share=float(1.0 - curtailed_wh[worst].sum() / asked_wh[worst].sum()),
+        worst_decile_kwh=float(curtailed_wh[worst].sum() / 1e3),
+    )
+
+
+def of_schedule(schedule: EnvelopeSchedule) -> dict[str, Fairness]:
+    """The figures of one schedule, per direction."""
+    return {direction: fairness(forgone(schedule, direction)) for direction in DIRECTIONS}
+
+
+def favours(past: Forgone, strength: float, most: float = MOST_FAVOUR) -> Array:
+    """(C,) how much more than its plain share each is to get: exp(strength * (own part curtailed - everyone's)).
+
+    Bounded by 1/most and most. Whoever asked for nothing counts as before. It changes who gets the room there is, never
+    what the network bears.
+    """
+    if strength < 0.0 or most < 1.0:
+        raise BadProblem(f"the weight of the past is {strength:g}, at most {most:g}: expected >= 0 and >= 1")
+    total = float(past.asked_wh.sum())
+    everyone = float(past.curtailed_wh.sum()) / total if total > 0.0 else 0.0
+    found = np.exp(np.clip(strength * (past.share - everyone), -np.log(most), np.log(most)))
+    return np.where(past.asked_wh > 0.0, found, 1.0)
+
+
+def making_up(problem: Problem, past: dict[str, Forgone], strength: float) -> Problem:
+    """The same problem with room shifted towards those who had to forgo most."""
+    imports, exports = (favours(past[direction], strength) for direction in ("import", "export"))
+    return replace(problem, favour_import=imports, favour_export=exports)
