@@ -24,7 +24,6 @@ import numpy as np
 from gridmodel import Feeder, Reduced, currents, read_feeder, reduce, slot_va, solve, voltages
 from gridmodel.audit import Model
 from gridmodel.audit_opendss import Circuit
-from gridmodel.build import TURN
 from gridmodel.feeders import european_lv, european_lv_file
 from tests.benchmarks.table import Row
 
@@ -139,9 +138,8 @@ def _everything(reduced: Reduced, s: np.ndarray) -> Callable[[], object]:
 
 
 def _power_grid_model(reduced: Reduced, s: np.ndarray, source: np.ndarray) -> Callable[[], object]:
-    model = Model(reduced, threads=1, max_iterations=100)
-    balanced = np.full(THEIRS, source @ np.array([1, TURN, TURN**2]) / 3)
-    return lambda: model.run(s[:THEIRS], balanced)
+    model = Model(reduced)
+    return lambda: model.magnitudes(s[:THEIRS], source)
 
 
 def _opendss(master: Path, reduced: Reduced, s: np.ndarray) -> Callable[[], object]:
