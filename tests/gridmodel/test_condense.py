@@ -36,12 +36,8 @@ def test_what_is_joined_and_what_ends_nowhere():
     equipment = radial_equipment(3, seed=1)
     end = equipment.lines[-1].to_node
     nodes = tuple(replace(equipment.nodes[1], id=name) for name in ("m1", "m2", "dead", "far"))
-    lines = (
-        line("A", end, "m1"),
-        line("B", "m2", "m1", rating_a=90.0),
-        line("C", "m2", "far"),
-        line("D", "m1", "dead"),
-    )
+    chain = (line("A", end, "m1"), line("B", "m2", "m1", rating_a=90.0), line("C", "m2", "far"))
+    lines = (*chain, line("D", "m1", "dead"))
     longer = replace(equipment, nodes=(*equipment.nodes, *nodes), lines=(*equipment.lines, *lines))
     small = condensed(longer, ("far",))
     assert {node.id for node in small.equipment.nodes} == {*(n.id for n in equipment.nodes), "far"}
