@@ -9,23 +9,24 @@ import numpy as np
 
 from envelope.box import Case
 from envelope.problem import Problem
-from envelope.rows import KINDS
 from envelope.schedule import STATUS, Array, EnvelopeSchedule, Index
+from envelope.strain import Contributor, Strained
 
-RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
-"""the step in a limit for which the relief is told"""
+CAUSES = {
+    "infeasible_base": "the base load alone",
+    "infeasible_firm": "what is granted in any case",
+}
 MOST_NAMED = 5
 """contributors named per limit"""
 
 
 @dataclass(frozen=True)
-class Contributor:
-    """A connection's part in a binding row at its worst corner."""
+class Relief:
+    """Something that would make a limit larger, and about by how much."""
 
-    connection_id: str
-    direction: str
-    part: float
-    """of the row's whole rise, 0..1"""
+    what: str
+    """such as "a head voltage 0.5 % lower" """
+    gain_w: float
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class Explanation:
     binding_start: int
     """start of the interval that binds: later than `start` when a tightening comes early"""
     margin: float
-    """V, or percent of the rating, left at the binding row's worst corner"""
+    """V, or percent of the rating, left at the binding row's worst corner in the AC power flow"""
     unit: str
     shared_by: int
     """limits of that interval that the same row holds back"""
     relief_w: float
     """about how much this limit would grow with one volt, or ten percent of the rating, more"""
+    reliefs: tuple[Relief, ...]
+    """that, and what else would relieve it, each taken alone and shared out as before, as far as reach goes"""
     contributors: tuple[Contributor, ...]
     status: str
 
@@ -56,22 +59,25 @@ class Explanation:
         """All of it as a person would say it."""
         when = f"{_clock(self.start)} to {_clock(self.start + self.duration_s)}"
         said = f"{self.connection_id} may {self.direction} {self.limit_w} W from {when}"
+        if self.binding == f"no_{self.direction}_control":
+            return f"{said}: there is nobody who could be told a limit, so all that it can reach is counted."
         if self.binding == "capacity":
             return f"{said}: that is all it can reach; the network does not limit it."
         said += f", of {self.reach_w} W it could reach: {self.binding} binds"
         if self.binding_start != self.start:
             said += f" in the interval that begins at {_clock(self.binding_start)}"
-        if self.status != "ok":
-            cause = "the base load alone" if self.status == "infeasible_base" else "what is granted in any case"
-            return f"{said}, which {cause} breaches; there is no flexible room."
+        if self.status in CAUSES:
+            return f"{said}, which {CAUSES[self.status]} breaches; there is no flexible room."
         return said + (self._room() if self.unit else ".")
 
     def _room(self) -> str:
-        more = f"{RELIEF_PERCENT:g} % more rating" if self.unit == "%" else f"{RELIEF_V:g} V more"
-        return (
-            f", with {self.margin:.2f} {self.unit} left at its worst corner; {self.shared_by} limits share it."
-            f" {more} there would allow about {self.relief_w:.0f} W more."
-        )
+        share = "1 limit shares" if self.shared_by == 1 else f"{self.shared_by} limits share"
+        said = f", with {self.margin:.2f} {self.unit} left at its worst corner; {share} it."
+        first, *others = self.reliefs or (Relief("", 0.0),)
+        if not first.what:
+            return said
+        said += f" {first.what} would allow about {first.gain_w:.0f} W more"
+        return said + "".join(f"; {relief.what} {relief.gain_w:.0f} W" for relief in others) + "."
 
 
 def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, step: int, direction: str) -> Explanation:
@@ -81,7 +87,7 @@ def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, st
     limits = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
     reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
     row, at = int(binding.row[step, column]), int(binding.interval[step, column])
-    found = _Found(schedule, direction, column=column, row=row, at=at)
+    found = _Found(problem, schedule, direction, column=column, row=row, at=at)
     return Explanation(
         connection_id=connection,
         direction=direction,
@@ -94,7 +100,8 @@ def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, st
         margin=found.margin,
         unit=found.unit,
         shared_by=found.shared_by,
-        relief_w=found.relief_w,
+        relief_w=found.reliefs[0].gain_w if found.reliefs else 0.0,
+        reliefs=found.reliefs,
         contributors=found.contributors,
         status=STATUS[schedule.status[step, column]],
     )
@@ -103,26 +110,31 @@ def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, st
 class _Found:
     """What the binding row says."""
 
-    def __init__(self, schedule: EnvelopeSchedule, direction: str, *, column: int, row: int, at: int) -> None:
-        self.margin, self.unit, self.shared_by, self.relief_w = 0.0, "", 0, 0.0
+    def __init__(
+        self, problem: Problem, schedule: EnvelopeSchedule, direction: str, *, column: int, row: int, at: int
+    ) -> None:
+        self.margin, self.unit, self.shared_by = 0.0, "", 0
         self.contributors: tuple[Contributor, ...] = ()
+        self.reliefs: tuple[Relief, ...] = ()
         if row < 0 or not schedule.cases:
             return
         case, local = _locate(schedule, row)
-        fit = case.fit
-        kind = int(fit.rows.kind[local])
-        scale = float(fit.scale[local])
-        gain = float(fit.gain[at, local])
-        rise = fit.rise(fit.lo_w[at : at + 1], fit.hi_w[at : at + 1], slice(at, at + 1))[0, local]
-        self.margin = float((fit.limit[at, local] - fit.at_rest[at, local] - gain * rise) / scale)
-        self.unit = "%" if KINDS[kind] == "overload" else "V"
-        step = scale * (RELIEF_PERCENT if self.unit == "%" else RELIEF_V)
+        strained = Strained(problem, case, local, at)
+        self.margin, self.unit = strained.margin, strained.unit
         users = [_users(schedule, case, row, at, up=up) for up in (True, False)]
         self.shared_by = sum(len(columns) for columns, _, _ in users)
         use = sum(float((weight * reference).sum()) for _, weight, reference in users)
-        own = fit.base.reference_up_w if direction == "export" else fit.base.reference_down_w
-        self.relief_w = step / gain / use * float(own[at, column]) if use > 0.0 and gain > 0.0 else 0.0
+        base = case.fit.base
+        own = base.reference_up_w if direction == "export" else base.reference_down_w
         self.contributors = _contributors(schedule, case, local, at)
+        if use > 0.0 and strained.steepness > 0.0:
+            watts = float(own[at, column]) / (strained.steepness * use)
+            others = [c for c in self.contributors if c.connection_id != schedule.connection_id[column]]
+            reach = schedule.export_reach_w if direction == "export" else schedule.import_reach_w
+            limit = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
+            most = float(max(reach[at, column] - limit[at, column], 0.0))
+            told = [Relief(what, min(watts * easing, most)) for what, easing in strained.eased(others[:1])]
+            self.reliefs = tuple(relief for relief in told if relief.gain_w >= 1.0)
 
 
 def _locate(schedule: EnvelopeSchedule, row: int) -> tuple[Case, int]:
@@ -137,7 +149,8 @@ def _locate(schedule: EnvelopeSchedule, row: int) -> tuple[Case, int]:
 def _users(schedule: EnvelopeSchedule, case: Case, row: int, at: int, *, up: bool) -> tuple[Index, Array, Array]:
     """(columns, coefficients, references) of the limits of one direction that the row holds back."""
     binding = schedule.export_binding if up else schedule.import_binding
-    columns = np.flatnonzero((binding.row[at] == row) & (binding.interval[at] == at))
+    # A tightening comes early: then it is an earlier interval's limit that names this one.
+    columns = np.flatnonzero(((binding.row == row) & (binding.interval == at)).any(axis=0))
     _, local = _locate(schedule, row)
     weight = (case.fit.rows.plus if up else case.fit.rows.minus)[local, columns]
     base = case.fit.base

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from envelope import OperatingLimits, calculate, plan
+from envelope import OperatingLimits, calculate, plan, verify
 from envelope.commands import app
 from envelope.explain import explain
 from envelope.horizon import Study, clear_sky, problem_of
@@ -49,6 +49,44 @@ def test_the_relief_that_is_told_comes_true(case):
     column = problem.connection_id.index("c8")
     gained = relieved.export_limit_w[0, column] - schedule.export_limit_w[0, column]
     assert gained == pytest.approx(found.relief_w, rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["c4", "c8"])
+def test_another_head_voltage_gives_what_was_told(case, name):
+    problem, schedule = case
+    found = explain(problem, schedule, name, step=0, direction="export")
+    assert found.binding.startswith("under-voltage")
+    told = {relief.what: relief.gain_w for relief in found.reliefs}["a head voltage 0.5 % higher"]
+    relieved = calculate(replace(problem, source_v=1.005 * problem.reduced.network.source.v))
+    column = problem.connection_id.index(name)
+    gained = relieved.export_limit_w[0, column] - schedule.export_limit_w[0, column]
+    assert gained == pytest.approx(told, rel=0.5 if name == "c4" else 0.1)
+    assert f"a head voltage 0.5 % higher {told:.0f} W" in found.sentence()
+
+
+def test_absorbing_generation_and_a_neighbour_who_gives_way_are_told():
+    problem = problem_of(european_lv(), Study(steps=6))
+    found = explain(problem, calculate(problem), "LOAD53", step=3, direction="export")
+    assert found.binding.startswith("over-voltage")
+    told = {relief.what: relief.gain_w for relief in found.reliefs}
+    assert told["generation absorbing at power factor 0.95"] > 0.0
+    other = next(c for c in found.contributors if c.connection_id != "LOAD53")
+    assert told[f"{other.connection_id} {other.direction}ing 1 kW less"] > 0.0
+    assert max(told.values()) <= found.reach_w - found.limit_w
+
+
+def test_what_is_left_at_a_worst_corner_is_what_the_power_flow_says(case):
+    problem, schedule = case
+    report = verify(problem, schedule)
+    margins = [
+        found.margin
+        for name in problem.connection_id
+        for step in range(problem.steps)
+        for direction in ("export", "import")
+        if (found := explain(problem, schedule, name, step=step, direction=direction)).unit == "V"
+    ]
+    # Nobody's worst corner is worse than the worst of all.
+    assert min(margins) == pytest.approx(-max(report.over_v, report.under_v), abs=0.02)
 
 
 def test_a_limit_that_nothing_holds_back_says_so():
