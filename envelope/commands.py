@@ -16,8 +16,7 @@ from envelope.asked import Asked, command, stages
 from envelope.engine import calculate
 from envelope.problem import BadProblem, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
-from envelope.stress import phase_stress
-from envelope.summary import compared, most_withheld, summarise, worst_of
+from envelope.summary import compared, most_withheld, summarise
 from envelope.verification import verify
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
@@ -49,19 +48,15 @@ def run(feeder: FeederName, out: Out = None, picture: Picture = None, *, asked: 
         schedule = calculate(problem)
         stage("verifying")
         report = verify(problem, schedule)
-        stage("with wrong phases")
-        stress = phase_stress(problem, schedule)
         stage("writing")
         files = _write(problem, schedule, out=out, picture=picture)
-    summary = summarise(problem, schedule, report) | {"wrong_phases": worst_of(stress)} | files
+    summary = summarise(problem, schedule, report) | files
     if asked.as_json:
         typer.echo(json.dumps(summary))
     else:
         _print_summary(summary)
-        typer.echo(
-            "If 10 % of the phases are wrong, corners break by up to {over_v:+.1f} V over, {under_v:+.1f} V under,"
-            " {overload_percent:+.1f} % load: check the model first.".format(**worst_of(stress))
-        )
+        if report.wrong_phases is not None:
+            typer.echo(f"{report.stress_sentence()}: check the model first.")
         typer.echo(f"{report.sentence()}.")
     raise typer.Exit(0 if report.inside else 1)
 

@@ -27,14 +27,14 @@ def patterns(guarantee: Guarantee, built: Rows, watched: Watched, most: int) -> 
 
 
 def sign_corners(built: Rows, most: int) -> list[tuple[Array, Array]]:
-    """Worst corners of all voltage rows and of the currents in their main directions, strongest rows first."""
+    """Worst corners of all voltage rows and of the currents, strongest rows first; side directions of currents last."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
     main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
-    rows = np.flatnonzero(main)
-    strength = (built.plus.sum(axis=1) + built.minus.sum(axis=1))[rows]
-    order = rows[np.argsort(-strength, kind="stable")]
-    corners = list(dict.fromkeys(int(k) for k in _interleaved(built, order)))[:most]
+    strength = built.plus.sum(axis=1) + built.minus.sum(axis=1)
+    order = np.argsort(-strength, kind="stable")
+    corners = [int(k) for part in (order[main[order]], order[~main[order]]) for k in _interleaved(built, part)]
+    corners = list(dict.fromkeys(corners))[:most]
     return [(built.corners.up[k], built.corners.down[k]) for k in corners]
 
 

@@ -15,7 +15,14 @@ Complex = NDArray[np.complex128]
 Solver = Callable[[Array, Array, Complex], Values]
 """(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
 
+TOLERANCE_PU = 1e-8
+"""when power-grid-model's iterations end: microvolts on a customer's voltage"""
 SOLVERS = ("power-grid-model", "reduced")
+
+
+def independent(problem: Problem) -> str:
+    """The solver that can judge what was calculated for a problem's feeder."""
+    return "power-grid-model"
 
 
 def solver_of(problem: Problem, name: str) -> Solver:
@@ -32,9 +39,11 @@ def _independent(watched: Watched) -> Solver:
     """power-grid-model; of the currents only the magnitudes are known."""
     from gridmodel import audit
 
+    model = audit.Model(watched.reduced, tolerance_pu=TOLERANCE_PU)
+
     def solve(p_w: Array, q_var: Array, source_v: Complex) -> Values:
-        found = audit.solve(watched.reduced, p_w + 1j * q_var, source_v)
-        currents = np.concatenate([found.currents, watched.sums(p_w)], axis=1)
-        return Values(found.voltages, currents.astype(np.complex128), found.flow.converged)
+        found = model.magnitudes(p_w + 1j * q_var, source_v)
+        currents = np.concatenate([found.i_a, watched.sums(p_w)], axis=1)
+        return Values(found.v_v, currents.astype(np.complex128), found.converged)
 
     return solve

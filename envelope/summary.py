@@ -13,6 +13,8 @@ from envelope.problem import Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification import Effort, VerificationReport, verify
 
+QUICK = Effort(random=5, inside=2, greedy=1, wrong_phases=0.0)
+
 
 def room(schedule: EnvelopeSchedule) -> dict[str, float]:
     """Mean kW over the horizon, Jain's index and the least share of the flexible connections, per direction."""
@@ -47,6 +49,7 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
             "corners": report.scenarios,
             "inside": report.inside,
         },
+        "wrong_phases": stress_of(report),
         "run_id": schedule.run_id,
     }
 
@@ -56,12 +59,19 @@ def worst_of(report: VerificationReport) -> dict[str, float]:
     return {"over_v": report.over_v, "under_v": report.under_v, "overload_percent": report.overload_percent}
 
 
+def stress_of(report: VerificationReport) -> dict[str, float] | None:
+    """The same if part of the phases were wrong; None where that was not tried."""
+    if report.wrong_phases is None:
+        return None
+    return dict(zip(("over_v", "under_v", "overload_percent"), report.wrong_phases, strict=True))
+
+
 def compared(problem: Problem) -> dict[str, Any]:
     """One policy's figures, with the worst over corners of the whole box whatever the guarantee says."""
     schedule = calculate(problem)
-    own = verify(problem, schedule, solver="reduced", effort=Effort(random=5, inside=2, greedy=1))
+    own = verify(problem, schedule, solver="reduced", effort=QUICK)
     whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
-    every = verify(whole, schedule, solver="reduced", effort=Effort(random=5, inside=2, greedy=1))
+    every = verify(whole, schedule, solver="reduced", effort=QUICK)
     return {
         "guarantee": str(problem.guarantee),
         "allocation": str(problem.allocation),

@@ -6,7 +6,7 @@ test, not a proof.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from envelope.fitting import at_corners
 from envelope.problem import Guarantee, Problem
 from envelope.rows import build, everything
 from envelope.schedule import EnvelopeSchedule, verified_box
-from envelope.solvers import Solver, solver_of
+from envelope.solvers import Solver, independent, solver_of
 from envelope.watched import Values, Watched
 
 Array = NDArray[np.float64]
@@ -36,7 +36,7 @@ class Finding:
     step: int
     element: str
     corner: str
-    """which kind of corner: sign, aligned, random, inside, greedy"""
+    """which kind of corner: rest, sign, aligned, random, inside, greedy"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class VerificationReport:
     diverged: int = 0
     excused: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """V over, V under, percent by which what is granted in any case (base load, contract) exceeds limits by itself"""
+    wrong_phases: tuple[float, float, float] | None = None
+    """V over, V under, percent of the worst corner if `Effort.wrong_phases` of the phases are wrong; None: not tried"""
 
     @property
     def over_v(self) -> float:
@@ -74,9 +76,14 @@ class VerificationReport:
         return self.overload.beyond
 
     @property
+    def worst(self) -> tuple[float, float, float]:
+        """V over, V under, percent, each the worst of its kind."""
+        return self.over_v, self.under_v, self.overload_percent
+
+    @property
     def inside(self) -> bool:
         """Whether every corner is inside every limit."""
-        return self.diverged == 0 and max(self.over_v, self.under_v, self.overload_percent) <= 0.0
+        return self.diverged == 0 and max(self.worst) <= 0.0
 
     def sentence(self) -> str:
         """The result in one line."""
@@ -87,6 +94,14 @@ class VerificationReport:
         granted = ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
         beside = f"; beside what is granted in any case, which exceeds them by {granted}" if granted else ""
         return f"{tried}: {verdict} the limits (worst against limit: {worst}){beside}"
+
+    def stress_sentence(self) -> str:
+        """What a wrong model would do, in one line; empty where that was not tried."""
+        if self.wrong_phases is None:
+            return ""
+        over, under, load = self.wrong_phases
+        worst = f"{over:+.1f} V over, {under:+.1f} V under, {load:+.1f} % load"
+        return f"With part of the phases wrong, corners reach {worst} against the limits"
 
 
 @dataclass(frozen=True)
@@ -102,6 +117,8 @@ class Effort:
     seed: int = 1
     judge_all: bool = False
     """whether the independent solver solves every corner, or the worst of each step and a sample"""
+    wrong_phases: float = 0.1
+    """part of the single-phase connections that a stress beside the audit puts on another phase; 0: no stress"""
 
 
 class Boxes(NamedTuple):
@@ -112,17 +129,29 @@ class Boxes(NamedTuple):
 
 
 def verify(
-    problem: Problem, schedule: EnvelopeSchedule, *, solver: str = "power-grid-model", effort: Effort | None = None
+    problem: Problem, schedule: EnvelopeSchedule, *, solver: str | None = None, effort: Effort | None = None
 ) -> VerificationReport:
-    """Power flow at the corners of what clients may do under a schedule, states in between included."""
-    asked = effort or Effort()
-    fast = solver if asked.judge_all else "reduced"
+    """Power flow at the corners of what clients may do under a schedule, states in between included.
+
+    solver: one of `envelope.solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
+    """
+    asked, judge = effort or Effort(), solver or independent(problem)
+    fast = judge if asked.judge_all else "reduced"
     excused = allowed_of(problem, schedule, most=asked.sign)
     trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem, fast), allowed=excused)
     trial.run()
-    if fast != solver:
-        trial = trial.judged(solver_of(problem, solver))
-    return trial.report(solver, schedule.guarantee)
+    if fast != judge:
+        trial = trial.judged(solver_of(problem, judge))
+    return replace(trial.report(judge, schedule.guarantee), wrong_phases=_stress(problem, schedule, asked))
+
+
+def _stress(problem: Problem, schedule: EnvelopeSchedule, effort: Effort) -> tuple[float, float, float] | None:
+    """What breaks if the feeder's phases are not what its model says."""
+    from envelope.stress import movable, phase_stress
+
+    if not effort.wrong_phases or not movable(problem):
+        return None
+    return phase_stress(problem, schedule, part=effort.wrong_phases, seed=effort.seed).worst
 
 
 def boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
@@ -174,11 +203,15 @@ class Trial:
     def run(self) -> None:
         """Tries every kind of corner."""
         plain = build(self.watched, *sensitivities(self.base), wanted=everything(self.watched))
+        everyone = np.arange(self.problem.steps)
+        self._queue("rest", everyone, np.zeros((len(everyone), len(self.watched.slot_connection))))
         for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+            # A box without any width has one corner, which is at rest.
+            steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
             built = at_corners(plain, self.base, lo, hi)
             for kind, up, down in patterns(self.problem.guarantee, built, self.watched, self.effort.sign):
-                self._try_pattern(kind, up, down, (lo, hi))
-            self._try_random(lo, hi)
+                self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
+            self._try_random(lo[steps], hi[steps], steps)
         self._flush()
         self._search()
 
@@ -219,18 +252,16 @@ class Trial:
         name = self._name(which, int(self.worst.element[which, step]))
         return Finding(float(self.worst.beyond[which, step]), step, name, str(self.worst.kind[which, step]))
 
-    def _try_pattern(self, kind: str, up: Array, down: Array, box: tuple[Array, Array]) -> None:
-        lo, hi = box
-        of, p = self.watched.slot_connection, self.base.p_w
-        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
-        self._queue(kind, np.arange(len(p)), away)
+    def _try_pattern(self, kind: str, up: Array, down: Array, box: tuple[Array, Array, Index]) -> None:
+        lo, hi, steps = box
+        of, p = self.watched.slot_connection, self.base.p_w[steps]
+        self._queue(kind, steps, up * (hi - p)[:, of] - down * (p - lo)[:, of])
 
-    def _try_random(self, lo: Array, hi: Array) -> None:
+    def _try_random(self, lo: Array, hi: Array, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
         if self.problem.guarantee is Guarantee.COINCIDENT:
             return
-        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w
-        steps = np.arange(len(p))
+        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[steps]
         for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
             for _ in range(count):
                 where = self.rng.random(p.shape)

@@ -141,3 +141,26 @@ def test_what_is_granted_in_any_case_is_told_apart():
     assert report.inside, report.sentence()
     assert max(report.excused) > 1.0
     assert "granted in any case" in report.sentence()
+
+
+def test_a_stress_with_wrong_phases_stands_beside_the_audit():
+    problem = street(customers=10, steps=2)
+    schedule = calculate(problem)
+    report = verify(problem, schedule)
+    assert report.inside
+    assert max(report.wrong_phases) > max(0.0, *report.worst)
+    assert "With part of the phases wrong" in report.stress_sentence()
+    alone = verify(problem, schedule, effort=Effort(wrong_phases=0.0))
+    assert alone.wrong_phases is None
+    assert not alone.stress_sentence()
+
+
+def test_a_step_without_room_has_one_corner():
+    problem = street(customers=6, steps=3)
+    sun = problem.flex_gen_w.copy()
+    sun[0] = 0.0
+    dark = replace(problem, flex_gen_w=sun, guarantee=Guarantee.ONE_SIDED, adoption_s=0)
+    report = verify(dark, calculate(dark), effort=EVERY)
+    assert report.inside
+    assert report.by_corner["random"]["scenarios"] == 20 * (3 + 2)
+    assert report.by_corner["rest"]["scenarios"] == 3
