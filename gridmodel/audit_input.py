@@ -46,6 +46,8 @@ class Tables:
             for rows in (self.rows["line"], self.rows["transformer"], equipment.connections)
         )
         self.earth_id, self.source_id = next(ids), next(ids)
+        self.capacitors = [capacitor for capacitor in equipment.capacitors if capacitor.closed]
+        self.capacitor_id = np.array([next(ids) for _ in self.capacitors], dtype=np.int32)
 
     def given(self) -> dict[str, Any]:
         """The tables."""
@@ -56,11 +58,19 @@ class Tables:
         node["id"] = np.arange(len(self.node_at))
         node["u_rated"] = self.source_line_v
         node["u_rated"][: len(nodes)] = [n.nominal_v * math.sqrt(3) for n in nodes]
-        load = initialize_array("input", "asym_load", len(self.load_id) + 1)
-        load["id"], load["status"], load["type"] = [*self.load_id, self.earth_id], 1, CONSTANT_POWER
-        load["node"] = [*(self.node_at[c.node] for c in self.equipment.connections), self.source_node]
-        load["type"][-1] = CONSTANT_IMPEDANCE
+        count = len(self.load_id)
+        load = initialize_array("input", "asym_load", count + 1 + len(self.capacitors))
+        load["id"], load["status"], load["type"] = [*self.load_id, self.earth_id, *self.capacitor_id], 1, CONSTANT_POWER
+        load["node"] = [
+            *(self.node_at[c.node] for c in self.equipment.connections),
+            self.source_node,
+            *(self.node_at[capacitor.node] for capacitor in self.capacitors),
+        ]
+        load["type"][count:] = CONSTANT_IMPEDANCE
         load["p_specified"] = load["q_specified"] = 0.0
+        for k, capacitor in enumerate(self.capacitors, count + 1):
+            own = np.array([phase in capacitor.phases for phase in "abc"])
+            load["q_specified"][k] = -capacitor.q_rated_var / len(capacitor.phases) * own
         source = initialize_array("input", "source", 1)
         source["id"], source["node"], source["status"], source["u_ref"] = self.source_id, self.source_node, 1, 1.0
         source["sk"], source["rx_ratio"], source["z01_ratio"] = STIFF_VA, 0.0, 1.0

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gridmodel.arrays import Complex
-from gridmodel.equipment import CentreTap, Equipment, Line, Node, Supply, Transformer
+from gridmodel.equipment import Capacitor, CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import GridError
 from gridmodel.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
 
@@ -30,6 +30,9 @@ def network(equipment: Equipment) -> Network:
         blocks.add_transformer(transformer)
     for centre_tap in equipment.centre_taps:
         blocks.add_centre_tap(centre_tap)
+    for capacitor in equipment.capacitors:
+        if capacitor.closed:
+            blocks.add_capacitor(capacitor, nodes)
     source_node = blocks.add_supply(equipment.supply)
     return Network(
         name=equipment.name,
@@ -96,6 +99,17 @@ class _Blocks:
         row = ("transformer", transformer.id, transformer.hv_node, transformer.lv_node)
         y = centre_tap_admittance(transformer)
         self._add(row, (transformer.hv_phases, "12"), y, (transformer.rating_a, 1))
+
+    def add_capacitor(self, capacitor: Capacitor, nodes: Sequence[Node]) -> None:
+        who = f"capacitor {capacitor.id}"
+        node = _position(self.index, capacitor.node, who)
+        side = self.terminals.side(node, capacitor.phases)
+        if not capacitor.phases or min(side[: len(capacitor.phases)]) < 0:
+            raise GridError(f"{who}: node {capacitor.node} lacks a phase of {capacitor.phases}")
+        each_s = 1j * capacitor.q_rated_var / len(capacitor.phases) / nodes[node].nominal_v ** 2
+        self.rows.append((capacitor.id, "capacitor", node, node, np.nan, 0))
+        self.at.append(side + [-1] * SIDE)
+        self.y.append(np.diag(np.where(np.array(self.at[-1]) >= 0, each_s, 0.0)))
 
     def add_supply(self, supply: Supply) -> int:
         """Position of the node whose voltage is given."""

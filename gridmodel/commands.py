@@ -117,6 +117,8 @@ def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]
         "lines": sum(kind == "line" for kind in network.branches.kind),
         "transformers": sum(kind == "transformer" for kind in network.branches.kind),
         "connections": len(network.connections),
+        "regulators": len(network.equipment.regulators) if network.equipment else 0,
+        "capacitors": len(network.equipment.capacitors) if network.equipment else 0,
         "pv_kva": float(feeder.pv_va.sum() / 1e3),
         "intervals": 0 if profile is None else len(profile.demand_w),
         "min_voltage_v": float(volts[:, customers].min(initial=np.inf)),

@@ -24,6 +24,7 @@ def condensed(equipment: Equipment, kept: Collection[str]) -> Condensed:
     needed = {equipment.supply.node, *(connection.node for connection in equipment.connections), *kept}
     needed |= {node for t in equipment.transformers for node in (t.hv_node, t.lv_node)}
     needed |= {node for t in equipment.centre_taps for node in (t.hv_node, t.lv_node)}
+    needed |= {capacitor.node for capacitor in equipment.capacitors if capacitor.closed}
     left = _Left(equipment)
     todo = [node.id for node in equipment.nodes if node.id not in needed]
     while todo:

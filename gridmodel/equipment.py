@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridmodel.arrays import Complex
+from gridmodel.regulators import Regulator
 
 JOINT_OHM = 1e-6
 
@@ -133,6 +134,18 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Capacitor:
+    """A shunt capacitor bank, each phase to neutral."""
+
+    id: str
+    node: str
+    phases: str
+    q_rated_var: float
+    """all its phases together, at the node's nominal voltage"""
+    closed: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Equipment:
     """All elements of a feeder, as read."""
 
@@ -144,5 +157,7 @@ class Equipment:
     connections: tuple[Connection, ...]
     frequency_hz: float = 50.0
     centre_taps: tuple[CentreTap, ...] = ()
+    capacitors: tuple[Capacitor, ...] = ()
+    regulators: tuple[Regulator, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """what the reader assumed"""

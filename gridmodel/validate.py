@@ -94,6 +94,8 @@ def _duplicates(equipment: Equipment) -> Iterator[Finding]:
         "line": [x.id for x in equipment.lines],
         "transformer": [t.id for t in equipment.transformers],
         "connection": [c.id for c in equipment.connections],
+        "regulator": [r.id for r in equipment.regulators],
+        "capacitor": [c.id for c in equipment.capacitors],
     }
     for kind, ids in groups.items():
         for name, count in Counter(ids).items():
@@ -188,7 +190,8 @@ def _transformers(equipment: Equipment) -> Iterator[Finding]:
         element = f"transformer {t.id}"
         if not t.s_rated_va > 0:
             yield Finding("error", "negative_rating", element, "s_rated_va", f"{t.s_rated_va:g} VA")
-        if not SHORT_CIRCUIT_PU[0] <= abs(t.z1_pu) <= SHORT_CIRCUIT_PU[1]:
+        regulates = t.hv_v == t.lv_v  # windings in series: next to no impedance
+        if not regulates and not SHORT_CIRCUIT_PU[0] <= abs(t.z1_pu) <= SHORT_CIRCUIT_PU[1]:
             detail = f"short-circuit impedance of {100 * abs(t.z1_pu):.3g} %"
             yield Finding("warning", "implausible_impedance", element, "z1_pu", detail)
         if not t.zero_sequence_given:
@@ -206,6 +209,25 @@ def _winding(t: Transformer, element: str, nominal: dict[str, float]) -> Iterato
     if t.connection in {"Yy", "Yd", "Dy", "Dd"} or (t.connection == "Yyn" and not np.isfinite(t.z0_magnetising_pu)):
         detail = f"{t.connection} gives its low-voltage side no path for zero sequence"
         yield Finding("error", "no_earth", element, "connection", detail)
+
+
+def _regulators(equipment: Equipment) -> Iterator[Finding]:
+    """Controls that would hold an unlikely voltage, or that can not rest."""
+    nominal = {node.id: node.nominal_v for node in equipment.nodes}
+    load_side = {t.id: t.lv_node for t in equipment.transformers}
+    for r in equipment.regulators:
+        element, across = f"regulator {r.id}", np.sqrt(3) if len(r.watches) == 2 else 1.0
+        if r.transformer not in load_side:
+            yield Finding("error", "unknown_transformer", element, "transformer", f"{r.transformer} is not here")
+            continue
+        for name, setting in (("set_v", r.forward), ("reverse_set_v", r.backward)):
+            share = setting.set_v * r.pt / (across * nominal.get(load_side[r.transformer], np.nan))
+            if not NOMINAL_SHARE[0] <= share <= NOMINAL_SHARE[1] and (name == "set_v" or r.reverse):
+                detail = f"{setting.set_v:g} V times {r.pt:g} is {share:.3g} of nominal at {load_side[r.transformer]}"
+                yield Finding("warning", "implausible_voltage", element, name, detail)
+        if r.forward.band_v < r.forward.set_v * r.tap_step_percent / 100.0:
+            detail = f"{r.forward.band_v:g} V is less than a step of {r.tap_step_percent:g} %: it goes to and fro"
+            yield Finding("warning", "narrow_band", element, "band_v", detail)
 
 
 def _islands(network: Network) -> Iterator[Finding]:
@@ -270,4 +292,5 @@ EQUIPMENT_RULES: tuple[Callable[[Equipment], Iterator[Finding]], ...] = (
     _open_lines,
     _lines,
     _transformers,
+    _regulators,
 )

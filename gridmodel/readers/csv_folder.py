@@ -12,6 +12,7 @@ from gridmodel.arrays import Complex
 from gridmodel.equipment import CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import FileError
 from gridmodel.readers.pandapower import ASSUMED_ZERO_RATIO, balanced
+from gridmodel.readers.regulators import read_capacitors, read_regulators
 from gridmodel.readers.tables import Row, read_csv
 
 LINE_PHASES = ("abc", "a", "b", "c", "ab", "bc", "ca", "12")
@@ -21,7 +22,7 @@ CONNECTIONS = ("Dyn", "YNyn", "Yzn", "Yyn", "YNd", "Yd", "Dy", "Dd", "Yy")
 
 
 def read_equipment(folder: Path, *, frequency_hz: float = 50.0) -> Equipment:
-    """Equipment of a folder with nodes.csv, lines.csv, line_types.csv, transformers.csv, source.csv, switches.csv."""
+    """Equipment of a folder with nodes.csv and its companions, as docs/feeders.md lists them."""
     nodes = {row.text("node"): row for row in read_csv(folder / "nodes.csv", ("node", "nominal_v"))}
     types = {row.text("line_type"): row for row in read_csv(folder / "line_types.csv", ("line_type", "rating_a"))}
     switches = _switches(folder)
@@ -39,6 +40,8 @@ def read_equipment(folder: Path, *, frequency_hz: float = 50.0) -> Equipment:
         connections=(),
         frequency_hz=frequency_hz,
         centre_taps=split,
+        capacitors=read_capacitors(folder, nodes),
+        regulators=read_regulators(folder, three),
     )
 
 
