@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from envelope import allocate, coincident, fitting, rows
 from envelope.binding import bind
 from envelope.box import Base, Case
-from envelope.problem import Guarantee, Problem, Reference, zeros_or
-from envelope.schedule import Binding, EnvelopeSchedule, floored, raised
+from envelope.findings import double_counted
+from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
+from envelope.schedule import STATUS, Binding, EnvelopeSchedule, floored, raised
 from envelope.watched import Sensitivity, Values, Watched
 
 Array = NDArray[np.float64]
@@ -32,6 +33,15 @@ class Side(NamedTuple):
     """(T, C) net limit that is verified; inf where the connection cannot reach its limit"""
     room_w: Array
     """(T, C) room above the base load"""
+    binding: Binding
+
+
+class Published(NamedTuple):
+    """One direction as it is published, (T, C) whole watts."""
+
+    limit_w: NDArray[np.int64]
+    least_w: NDArray[np.int64]
+    """what the limit is never below: the contract minimum, and what the base load needs"""
     binding: Binding
 
 
@@ -85,7 +95,7 @@ def _least(problem: Problem, direction: str) -> Array:
     default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
     least = np.maximum(own, np.maximum(firm, default))
     held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
-    least[: problem.hull_steps] = np.maximum(least[: problem.hull_steps], held)
+    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
     return np.ceil(least - 1e-6)
 
 
@@ -173,22 +183,31 @@ def _side(problem: Problem, cases: list[Case], direction: str) -> Side:
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 
 
-def _published(problem: Problem, side: Side, direction: str) -> tuple[NDArray[np.int64], Binding]:
+def _published(problem: Problem, side: Side, direction: str) -> Published:
     """(T, C) whole watts: never more than a neighbour in the hull allows, never beyond reach and contract."""
     limit, row, interval = side.limit_w.copy(), side.binding.row.copy(), side.binding.interval.copy()
     steps = problem.steps
     for ahead in range(1, min(problem.hull_steps, steps - 1) + 1):
-        later = side.limit_w[ahead:]
-        tighter = later < limit[:-ahead]
-        limit[:-ahead] = np.where(tighter, later, limit[:-ahead])
-        row[:-ahead] = np.where(tighter, side.binding.row[ahead:], row[:-ahead])
-        interval[:-ahead] = np.where(tighter, side.binding.interval[ahead:], interval[:-ahead])
+        now = slice(0, min(problem.steps_led, steps - ahead))
+        next_ = slice(ahead, now.stop + ahead)
+        tighter = side.limit_w[next_] < limit[now]
+        limit[now] = np.where(tighter, side.limit_w[next_], limit[now])
+        row[now] = np.where(tighter, side.binding.row[next_], row[now])
+        interval[now] = np.where(tighter, side.binding.interval[next_], interval[now])
     reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
     firm = raised(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
     least = np.maximum(raised(_own(problem, direction)), firm)
     most = np.maximum(floored(np.maximum(reach, 0.0)), least)
     whole = np.where(np.isfinite(limit), floored(np.where(np.isfinite(limit), limit, 0.0)), most)
-    return np.clip(whole, least, most), Binding(row, interval)
+    return Published(np.clip(whole, least, most), least, Binding(row, interval))
+
+
+def _let_go(problem: Problem, side: Published, default: NDArray[np.int64], status: NDArray[np.int8]) -> Published:
+    """The same, but where limits of an earlier run do not fit, what replaces them is the default, at once."""
+    too_much = status == STATUS.index("infeasible_firm")
+    too_much[problem.held_steps if problem.has_held else 0 :] = False
+    held_down = np.maximum(np.minimum(side.limit_w, default), side.least_w)
+    return side._replace(limit_w=np.where(too_much, held_down, side.limit_w))
 
 
 def _default(problem: Problem, side: Side, published: NDArray[np.int64], direction: str) -> NDArray[np.int64]:
@@ -212,9 +231,10 @@ def _status(problem: Problem, cases: list[Case]) -> NDArray[np.int8]:
 
 
 def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
-    imports, exports = sides
-    import_limit, import_binding = _published(problem, imports, "import")
-    export_limit, export_binding = _published(problem, exports, "export")
+    status = _status(problem, cases)
+    (imports, default_import), (exports, default_export) = (
+        _both(problem, side, direction, status) for side, direction in zip(sides, ("import", "export"), strict=True)
+    )
     first = cases[0].fit
     offset = first.rows.count if len(cases) > 1 else 0
     count = len(problem.connection_id)
@@ -222,24 +242,25 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         connection_id=problem.connection_id,
         step_start=problem.step_start,
         step_s=problem.step_s,
-        import_limit_w=import_limit,
-        export_limit_w=export_limit,
-        gen_limit_w=np.maximum(export_limit + floored(problem.load_lo_w), 0),
-        load_limit_w=np.maximum(import_limit - raised(problem.load_hi_w), 0),
+        import_limit_w=imports.limit_w,
+        export_limit_w=exports.limit_w,
+        gen_limit_w=np.maximum(exports.limit_w + floored(problem.load_lo_w), 0),
+        load_limit_w=np.maximum(imports.limit_w - raised(problem.load_hi_w), 0),
         firm_import_w=raised(zeros_or(problem.firm_import_w, count)),
         firm_export_w=raised(zeros_or(problem.firm_export_w, count)),
-        default_import_w=_default(problem, imports, import_limit, "import"),
-        default_export_w=_default(problem, exports, export_limit, "export"),
-        import_room_w=imports.room_w,
-        export_room_w=exports.room_w,
+        default_import_w=default_import,
+        default_export_w=default_export,
+        import_room_w=sides[0].room_w,
+        export_room_w=sides[1].room_w,
         import_reach_w=problem.reach_import_w,
         export_reach_w=problem.reach_export_w,
-        status=_status(problem, cases),
+        status=status,
         names=tuple(name for case in cases for name in row_names(feeder, case.fit.rows)),
         import_binding=Binding(
-            np.where(import_binding.row >= 0, import_binding.row + offset, import_binding.row), import_binding.interval
+            np.where(imports.binding.row >= 0, imports.binding.row + offset, imports.binding.row),
+            imports.binding.interval,
         ),
-        export_binding=export_binding,
+        export_binding=exports.binding,
         guarantee=" | ".join([problem.guarantee, *(margin.said() for margin in problem.all_margins)]),
         allocation=str(problem.allocation),
         reference=str(problem.reference),
@@ -250,9 +271,22 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
             "rounds": float(max(case.fit.turns for case in cases)),
             "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
         },
-        findings=_findings(cases),
+        findings=(*_findings(cases), *double_counted(problem)),
+        early_s=problem.adoption_s if problem.early is Early.ADOPTION else 0,
+        import_least_w=imports.least_w,
+        export_least_w=exports.least_w,
+        double_counted=problem.base_includes_devices,
         cases=tuple(cases),
     )
+
+
+def _both(
+    problem: Problem, side: Side, direction: str, status: NDArray[np.int8]
+) -> tuple[Published, NDArray[np.int64]]:
+    """One direction's limits, and its default."""
+    found = _published(problem, side, direction)
+    default = _default(problem, side, found.limit_w, direction)
+    return _let_go(problem, found, default, status), default
 
 
 def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
@@ -267,7 +301,7 @@ def _findings(cases: list[Case]) -> tuple[str, ...]:
     for case in cases:
         if case.fit.base_breached.any():
             found.append("infeasible_base: the base load alone breaches a limit; no flexible room where it would add")
-        elif case.fit.breached.any():
+        if (case.fit.breached & ~case.fit.base_breached).any():
             found.append("infeasible_firm: firm limits, defaults or limits still in force do not all fit")
     return tuple(dict.fromkeys(found))
 

@@ -33,12 +33,19 @@ def frame(schedule: EnvelopeSchedule) -> pd.DataFrame:
             "import_binding": _names(schedule, schedule.import_binding.row),
             "export_binding": _names(schedule, schedule.export_binding.row),
             "status": pd.Categorical(np.array(STATUS, dtype=object)[tall(schedule.status)], categories=list(STATUS)),
+            "double_counted": np.repeat(_mask(schedule), steps),
             "guarantee": pd.Categorical([schedule.guarantee] * (steps * count)),
             "allocation": pd.Categorical([schedule.allocation] * (steps * count)),
             "margin_v": np.full(steps * count, schedule.margin_v, dtype=np.float32),
             "run_id": schedule.run_id,
         }
     )
+
+
+def _mask(schedule: EnvelopeSchedule) -> np.ndarray:
+    """(C,) whose reach counts twice."""
+    nobody = np.zeros(len(schedule.connection_id), dtype=bool)
+    return nobody if schedule.double_counted is None else schedule.double_counted
 
 
 def _names(schedule: EnvelopeSchedule, row: Index) -> pd.Categorical:

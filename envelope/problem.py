@@ -52,6 +52,15 @@ class Reference(StrEnum):
     """the same watts for everyone"""
 
 
+class Early(StrEnum):
+    """How far before its interval a tightening is published."""
+
+    STEP = "step"
+    """a whole step: an interval's limit is never above that of the next one"""
+    ADOPTION = "adoption"
+    """`adoption_s`, each direction at its own edge: an interval's limit is its own until then"""
+
+
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One horizon of one feeder. C connections in the network's order, T steps. Watts; import and export both positive.
@@ -94,6 +103,8 @@ class Problem:
     in_force_import_w: Array | None = None
     in_force_export_w: Array | None = None
     """(C,) limits that clients may still hold as the first step begins; None: none are"""
+    in_force_until: int | None = None
+    """epoch seconds until which they may; None: `adoption_s` after the first step begins"""
     contract_import_w: Array | None = None
     contract_export_w: Array | None = None
     """(C,) only for `Reference.CONTRACT`"""
@@ -101,9 +112,13 @@ class Problem:
     favour_export: Array | None = None
     """(C,) how much more than its plain share each gets, to make up for the past (`envelope.fairness`); default 1"""
     adoption_s: int = 300
-    """within this time every client has taken up a new limit"""
+    """within this time every client has taken up a new limit (the longest time between two polls, and the ramp)"""
+    early: Early = Early.STEP
+    """how far before its interval a tightening is published"""
     export_tan_phi: float = 0.0
     """controllable generation absorbs this many var per W it feeds (0: unity power factor)"""
+    base_includes_devices: NDArray[np.bool_] | None = None
+    """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()
     """limits on the sum of some connections (`envelope.watched.GroupLimit`)"""
     limits: OperatingLimits = field(default_factory=OperatingLimits)
@@ -120,6 +135,7 @@ class Problem:
         for name in ("base_load_lo_w", "base_load_hi_w"):
             if getattr(self, name) is not None:
                 _refuse_shape(name, getattr(self, name), shape)
+        _refuse_mask("base_includes_devices", self.base_includes_devices, shape[1])
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_w") and value is not None and not np.all(np.isfinite(value)):
@@ -201,10 +217,39 @@ class Problem:
         """How many earlier steps' limits may still be in force somewhere."""
         return max(1, -(-self.adoption_s // self.step_s)) if self.adoption_s > 0 else 0
 
+    @property
+    def steps_ahead(self) -> int:
+        """How many later steps an interval's own limit may not exceed."""
+        return self.hull_steps if self.early is Early.STEP else 0
+
+    @property
+    def has_held(self) -> bool:
+        """Whether limits of an earlier run are counted."""
+        return self.in_force_import_w is not None or self.in_force_export_w is not None
+
+    @property
+    def steps_led(self) -> int:
+        """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
+        if self.early is Early.STEP:
+            return self.steps
+        return self.held_steps if self.has_held else 0
+
+    @property
+    def held_steps(self) -> int:
+        """In how many of the first steps `in_force_*` may still be held somewhere."""
+        if self.in_force_until is None:
+            return self.hull_steps
+        return int(np.searchsorted(self.step_start, self.in_force_until))
+
 
 def _refuse_shape(name: str, value: Array, shape: tuple[int, int]) -> None:
     if np.shape(value) != shape:
         raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape} (steps, connections)")
+
+
+def _refuse_mask(name: str, value: NDArray[np.bool_] | None, count: int) -> None:
+    if value is not None and (np.shape(value) != (count,) or np.asarray(value).dtype != np.bool_):
+        raise BadProblem(f"{name} has shape {np.shape(value)}; expected ({count},) of True and False")
 
 
 def zeros_or(value: Array | None, count: int) -> Array:

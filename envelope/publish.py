@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope import defaulting
+from envelope.edges import lead_of, published
 from envelope.schedule import EnvelopeSchedule
 from sep2.errors import NotFound
-from sep2.operations.controls import MOST_AHEAD, issue_schedule, limits_of
+from sep2.operations.controls import MOST_AHEAD, intervals_of, issue_schedule
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
-from sep2.store import connections, controls, groups
+from sep2.store import connections, controls
 from sep2.store.connection import Connection
 
 SOURCE = "envelope"
 Watts = NDArray[np.int64]
+FINENESS = (16, 12, 8, 6, 4, 3, 2, 1)
 
 
 class NoSuchConnection(NotFound):
@@ -36,6 +39,34 @@ class Published:
     defaults: int = 0
     missing: tuple[str, ...] = ()
     """connections of the schedule that are not registered"""
+    findings: tuple[str, ...] = ()
+    """what a person should know of it, such as defaults that are looser than what was published"""
+
+
+@dataclass
+class Tally:
+    """What came of publishing so far."""
+
+    connections: int = 0
+    created: int = 0
+    kept: int = 0
+    superseded: int = 0
+    defaults: int = 0
+    missing: list[str] = field(default_factory=list)
+
+    def published(self, findings: Sequence[str] = ()) -> Published:
+        """The sum of it."""
+        counts = self.connections, self.created, self.kept, self.superseded, self.defaults
+        return Published(*counts, tuple(self.missing), tuple(findings))
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How limits are published, whatever they are."""
+
+    horizon_events: int = MOST_AHEAD
+    hysteresis_w: int = 0
+    randomize_relaxing_s: int = 0
 
 
 async def publish(
@@ -45,42 +76,68 @@ async def publish(
     *,
     horizon_events: int = MOST_AHEAD,
     hysteresis_w: int = 0,
+    randomize_relaxing_s: int = 0,
     defaults: bool = True,
+    settle_rest: bool = False,
 ) -> Published:
     """Issue what differs from what stands, for every connection that is registered; the caller's transaction holds it.
 
     hysteresis_w: a standing control that is inside the new limits and no more than this below them is left alone.
+    randomize_relaxing_s: a control that only loosens what precedes it may begin up to so much later, at random.
     defaults: whether the schedule's DefaultDERControl is set too.
+    settle_rest: whether what stands beyond the schedule's end gives way to the default; otherwise it is left.
     """
-    missing: list[str] = []
-    created = kept = superseded = changed = count = 0
+    terms = Terms(horizon_events, hysteresis_w, randomize_relaxing_s)
+    loose = set(await _loose_while_in_force(db, schedule, now))
+    tally = Tally()
     for column, name in enumerate(schedule.connection_id):
         known = await connections.by_name(db, name)
-        group = await groups.of_connection(db, known.id) if known is not None else None
-        if group is None:
-            missing.append(name)
+        if known is None:
+            tally.missing.append(name)
             continue
-        count += 1
+        tally.connections += 1
+        floor = Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
         if defaults:
-            floor = Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
-            changed += await set_default(db, group.id, floor, now=now)
+            tally.defaults += await set_default(db, known.device_group_id, floor, now=now)
         wanted = ahead(schedule, column, now, most=horizon_events)
+        standing = intervals_of(await controls.standing(db, known.device_group_id, now), SOURCE)
         if hysteresis_w:
-            wanted = await _calmed(db, group.id, wanted, now=now, hysteresis_w=hysteresis_w)
-        issued = await issue_schedule(db, group.id, wanted, now, source=SOURCE, most_ahead=horizon_events)
-        created, kept = created + len(issued.created), kept + len(issued.kept)
-        superseded += len(issued.superseded)
-    return Published(count, created, kept, superseded, changed, tuple(missing))
+            wanted = calmed(wanted, standing, Least(schedule, column), hysteresis_w)
+        if settle_rest:
+            wanted = merged([*wanted, *_rest(schedule, standing, floor, now)])
+        await issue(db, known.device_group_id, wanted, now, terms=terms, tally=tally)
+    loose |= set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule.connection_id), now))
+    loose |= set(defaulting.looser(schedule, {}, now, counted=False))
+    return tally.published(defaulting.finding([name for name in schedule.connection_id if name in loose]))
+
+
+async def issue(
+    db: Connection, group_id: int, wanted: Sequence[Interval], now: int, *, terms: Terms, tally: Tally
+) -> None:
+    """Have one connection's limits follow `wanted`."""
+    issued = await issue_schedule(
+        db,
+        group_id,
+        wanted,
+        now,
+        source=SOURCE,
+        most_ahead=terms.horizon_events,
+        randomize_relaxing_s=terms.randomize_relaxing_s,
+    )
+    tally.created += len(issued.created)
+    tally.kept += len(issued.kept)
+    tally.superseded += len(issued.superseded)
 
 
 def ahead(schedule: EnvelopeSchedule, column: int, now: int, *, most: int = MOST_AHEAD) -> list[Interval]:
     """A connection's limits from `now` on: neighbours merged, at most `most`, the tail coarsened by the minimum."""
     first = int(np.searchsorted(schedule.step_start, now - schedule.step_s, side="right"))
-    limits = np.stack([schedule.import_limit_w[first:, column], schedule.export_limit_w[first:, column]], axis=1)
-    starts = [int(at) for at in schedule.step_start[first:]]
+    lead = lead_of(schedule, column, first)
+    count = len(lead.starts)
     found: list[Interval] = []
-    for fineness in (len(starts) + 1, 16, 12, 8, 6, 4, 3, 2, 1):
-        found = merged(_interval(schedule, starts, limits, block) for block in _blocks(first, len(starts), fineness))
+    for fineness in (count + 1, *FINENESS):
+        spans = [lead.span(*block) for block in _blocks(first, count, fineness)]
+        found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
         if len(found) <= most:
             break
     return found[:most]
@@ -102,29 +159,61 @@ def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _interval(schedule: EnvelopeSchedule, starts: Sequence[int], limits: Watts, block: tuple[int, int]) -> Interval:
-    """The tightest limits of some neighbouring steps, for all of their time."""
-    low = limits[block[0] : block[1]].min(axis=0)
-    end = starts[block[1] - 1] + schedule.step_s
-    return Interval(starts[block[0]], end, Limits(int(low[0]), int(low[1])))
+async def _loose_while_in_force(db: Connection, schedule: EnvelopeSchedule, now: int) -> list[str]:
+    """The connections whose default was looser while a limit of ours was in force: somebody else has set it."""
+    default = await defaulting.in_effect(db, schedule.connection_id)
+    found = []
+    for name in defaulting.looser(schedule, default, now):
+        known = await connections.by_name(db, name)
+        standing = [] if known is None else await controls.standing(db, known.device_group_id, now)
+        if any(row.source == SOURCE and row.earliest_start <= now for row in standing):
+            found.append(name)
+    return found
 
 
-async def _calmed(
-    db: Connection, group_id: int, wanted: Sequence[Interval], *, now: int, hysteresis_w: int
-) -> list[Interval]:
-    """Wanted limits, but with what stands where that is inside them and hardly tighter."""
-    standing = [
-        Interval(row.start, row.start + row.duration, limits_of(row))
-        for row in await controls.standing(db, group_id, now)
-        if row.source == SOURCE and row.successor_created is None
-    ]
-    return merged(want._replace(limits=_nearest(want, standing, hysteresis_w)) for want in wanted)
+def _rest(schedule: EnvelopeSchedule, standing: Sequence[Interval], floor: Limits, now: int) -> list[Interval]:
+    """The default, over what stands beyond the schedule's end."""
+    end = max(int(schedule.step_start[-1]) + schedule.step_s, now)
+    last = max((interval.end for interval in standing), default=end)
+    return [Interval(end, last, floor)] if last > end else []
 
 
-def _nearest(want: Interval, standing: Sequence[Interval], hysteresis_w: int) -> Limits:
+class Least:
+    """What one connection's limit is never below, over any time of a schedule."""
+
+    def __init__(self, schedule: EnvelopeSchedule, column: int) -> None:
+        self._start, self._step_s = schedule.step_start, schedule.step_s
+        sides = (
+            (schedule.import_least_w, schedule.firm_import_w),
+            (schedule.export_least_w, schedule.firm_export_w),
+        )
+        steps = len(self._start)
+        table = [np.full(steps, firm[column]) if least is None else least[:, column] for least, firm in sides]
+        self._least: Watts = np.stack(table, axis=1)
+
+    def during(self, interval: Interval) -> tuple[int, int]:
+        """The most of it during an interval."""
+        touched = (self._start < interval.end) & (self._start + self._step_s > interval.start)
+        most = self._least[touched].max(axis=0, initial=0)
+        return int(most[0]), int(most[1])
+
+
+def calmed(wanted: Sequence[Interval], standing: Sequence[Interval], least: Least, hysteresis_w: int) -> list[Interval]:
+    """Wanted limits, but with what stands where that is hardly tighter, so that only a relaxing ever waits."""
+    return merged(want._replace(limits=_nearest(want, standing, least, hysteresis_w)) for want in wanted)
+
+
+def _nearest(want: Interval, standing: Sequence[Interval], least: Least, hysteresis_w: int) -> Limits:
     for old in standing:
         if old.start <= want.start and old.end >= want.end:
-            pairs = list(zip(old.limits[:2], want.limits[:2], strict=True))
-            if all(a is not None and b is not None and b - hysteresis_w <= a <= b for a, b in pairs):
+            sides = zip(old.limits[:2], want.limits[:2], least.during(want), strict=True)
+            if all(_is_near(before, now, needed, hysteresis_w) for before, now, needed in sides):
                 return old.limits
     return want.limits
+
+
+def _is_near(before: int | None, now: int | None, needed: int, hysteresis_w: int) -> bool:
+    """Whether a limit may stay: it is hardly tighter than the wanted one, never looser, and not below the least."""
+    if before is None or now is None:
+        return before == now
+    return max(now - hysteresis_w, min(needed, now)) <= before <= now

@@ -73,6 +73,13 @@ class EnvelopeSchedule:
     """power flows solved, rounds, seconds per part, Jain's index, least share"""
     findings: tuple[str, ...] = ()
     """what a person should know before publishing"""
+    early_s: int = 0
+    """how long before its interval the publication of a tightening begins"""
+    import_least_w: Watts | None = None
+    export_least_w: Watts | None = None
+    """(T, C) what a limit is never below: the contract minimum, and what the base load needs; None: the former"""
+    double_counted: NDArray[np.bool_] | None = None
+    """(C,) whose base load was measured with their devices in it; None: nobody's"""
     cases: tuple[Case, ...] = field(default=(), repr=False)
     """the boxes with their rows, for explanations; empty on a schedule that was read from a file"""
 
@@ -110,6 +117,8 @@ def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, A
     """(T, C) lowest and highest net injection over the hull of states in between, within reach.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
+    Where a tightening is published `adoption_s` early, nobody holds more than an interval's own limit once it begins:
+    what is published at any moment is the least over the adoption time that follows it.
     """
     imports, exports = _hull(problem, schedule)
     lo = np.where(problem.flex_load_w > 0.0, -np.minimum(imports, problem.reach_import_w), -problem.base_load_w)
@@ -120,14 +129,18 @@ def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, A
 def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, Array]:
     """(T, C) loosest import and export limit that any client may hold in each interval."""
     sides = []
-    for own, default, held in (
-        (schedule.import_limit_w, schedule.default_import_w, problem.in_force_import_w),
-        (schedule.export_limit_w, schedule.default_export_w, problem.in_force_export_w),
+    for limit, binding, default, held in (
+        (schedule.import_limit_w, schedule.import_binding, schedule.default_import_w, problem.in_force_import_w),
+        (schedule.export_limit_w, schedule.export_binding, schedule.default_export_w, problem.in_force_export_w),
     ):
-        loosest = np.maximum(own.astype(float), default)
-        for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
+        own = limit.astype(float)
+        if not problem.steps_ahead:
+            # A limit at capacity need not be adopted early: reach bounds whatever is held.
+            own = np.where(binding.row == CAPACITY, np.inf, own)
+        loosest = np.maximum(own, default)
+        for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
             loosest[back:] = np.maximum(loosest[back:], own[:-back])
         if held is not None:
-            loosest[: problem.hull_steps] = np.maximum(loosest[: problem.hull_steps], held)
+            loosest[: problem.held_steps] = np.maximum(loosest[: problem.held_steps], held)
         sides.append(loosest)
     return sides[0], sides[1]

@@ -18,6 +18,8 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 LONGEST_S = 2**32 - 1
+LONGEST_RANDOM_S = 3600
+"""Bound of randomizeStart and randomizeDuration, either way."""
 LONGEST_REASON = 192
 LONGEST_DESCRIPTION = 32
 MOST_AHEAD = 24
@@ -110,25 +112,44 @@ async def issue_schedule(
     *,
     source: str,
     most_ahead: int = MOST_AHEAD,
+    randomize_relaxing_s: int = 0,
 ) -> Issued:
     """Have a group's limits follow `wanted` from now on, by issuing only what differs from what stands.
 
     What stands beyond `wanted` is left: a schedule that says less withdraws nothing.
+    randomize_relaxing_s: a control that only loosens what precedes it may begin up to so much later, at random.
     """
     await groups.locked(db, group_id)
-    standing = await controls.standing(db, group_id, now)
-    live = [
-        timeline.Interval(row.start, row.start + row.duration, limits_of(row))
-        for row in standing
-        if row.source == source and row.successor_created is None
-    ]
+    live = intervals_of(await controls.standing(db, group_id, now), source)
     pieces = timeline.to_issue(live, wanted, now)
     if timeline.count_after(live, pieces) > most_ahead:
         # Neighbours that say the same but were issued apart are issued anew as one.
         apart = timeline.fragments(live, wanted, now)
         pieces = timeline.to_issue([old for old in live if old not in apart], wanted, now)
-    new = [NewControl(start=piece.start, duration=piece.end - piece.start, limits=piece.limits) for piece in pieces]
+    new = [_begun_late(piece, [*pieces, *live], now, randomize_relaxing_s) for piece in pieces]
     return await issue_controls(db, group_id, new, now, source=source, most_ahead=most_ahead)
+
+
+def intervals_of(standing: Sequence[Control], source: str) -> list[timeline.Interval]:
+    """What a source has said so far: each control to the latest second at which a client may still hold it."""
+    return [
+        timeline.Interval(row.start, row.latest_end, limits_of(row))
+        for row in standing
+        if row.source == source and row.successor_created is None
+    ]
+
+
+def _begun_late(piece: timeline.Interval, others: Sequence[timeline.Interval], now: int, most_s: int) -> NewControl:
+    """A control for an interval; it ends before the next one begins, however late a client has begun it."""
+    late_s = 0
+    if piece.start > now and timeline.relaxes(piece, others):
+        late_s = min(most_s, LONGEST_RANDOM_S, (piece.end - piece.start) // 2)
+    return NewControl(
+        start=piece.start,
+        duration=piece.end - piece.start - late_s,
+        limits=piece.limits,
+        randomize_start=late_s or None,
+    )
 
 
 async def cancel_control(
@@ -237,8 +258,8 @@ def _check(new: Sequence[NewControl], now: int) -> None:
         control_base(control.modes)
         _within("duration", control.duration, 1, LONGEST_S)
         _within("start", control.start, 0, 2**62)
-        _within("randomizeStart", control.randomize_start or 0, -3600, 3600)
-        _within("randomizeDuration", control.randomize_duration or 0, -3600, 3600)
+        _within("randomizeStart", control.randomize_start or 0, -LONGEST_RANDOM_S, LONGEST_RANDOM_S)
+        _within("randomizeDuration", control.randomize_duration or 0, -LONGEST_RANDOM_S, LONGEST_RANDOM_S)
         _within("rampTms", control.ramp_tms or 0, 0, 65535)
         _within("responseRequired", control.response_required, 0, 7)
         if control.start + control.duration <= now:

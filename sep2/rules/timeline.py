@@ -59,6 +59,22 @@ def count_after(live: Iterable[Interval], pieces: Sequence[Interval]) -> int:
     return len(pieces) + sum(not any(_overlap(old, piece) for piece in pieces) for old in live)
 
 
+def relaxes(piece: Interval, others: Iterable[Interval]) -> bool:
+    """Whether an interval loosens what holds until it starts, and tightens nothing of it."""
+    before = next((other.limits for other in others if other.end == piece.start), None)
+    if before is None:
+        return False
+    changes = [_above(new, old) for new, old in zip(piece.limits, before, strict=True)]
+    return min(changes) >= 0 and max(changes) > 0
+
+
+def _above(new: int | None, old: int | None) -> float:
+    """How much looser a limit is than another; no limit is looser than any."""
+    if new == old:
+        return 0.0
+    return (float("inf") if new is None else new) - (float("inf") if old is None else old)
+
+
 def _from(intervals: Iterable[Interval], now: int) -> list[Interval]:
     return [i._replace(start=max(i.start, now)) for i in sorted(intervals) if i.end > now]
 

@@ -1,10 +1,12 @@
 """DefaultDERControls: every group has one from its creation on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
 from sep2.store.connection import Connection
+from sep2.store.tables import connection, device_group, end_device, member
 from sep2.store.tables import default_control as d
 
 
@@ -21,3 +23,17 @@ async def of_group(db: Connection, group_id: int) -> Row[Any] | None:
 async def set_one(db: Connection, group_id: int, **columns: Any) -> None:
     """Change a default in place; its mRID stays and its version goes up."""
     await db.run(update(d).where(d.c.device_group_id == group_id).values(version=d.c.version + 1, **columns))
+
+
+async def of_net_limit_holders(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Of each connection, the defaults of all programs that the device with its net limits is in, strongest first."""
+    columns = (connection.c.connection_id, d.c.import_limit_w, d.c.export_limit_w)
+    query = (
+        select(*columns)
+        .join_from(connection, end_device, end_device.c.connection_id == connection.c.id)
+        .join(member, member.c.end_device_id == end_device.c.id)
+        .join(device_group, device_group.c.id == member.c.device_group_id)
+        .join(d, d.c.device_group_id == device_group.c.id)
+        .where(connection.c.connection_id.in_(connection_ids), end_device.c.holds_net_limit)
+    )
+    return await db.all(query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc()))

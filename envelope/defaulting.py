@@ -1,0 +1,59 @@
+"""Whether what holds when no control does is inside what was verified: every state in between counts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.findings import LOOSE, some
+from envelope.schedule import CAPACITY, EnvelopeSchedule
+from sep2.rules.limits import Limits
+from sep2.store import defaults
+from sep2.store.connection import Connection
+
+Array = NDArray[np.float64]
+
+
+async def in_effect(db: Connection, names: Sequence[str]) -> dict[str, Limits]:
+    """The default of each connection whose net limits a device holds: of every mode the strongest program's."""
+    found: dict[str, Limits] = {}
+    for row in await defaults.of_net_limit_holders(db, names):
+        before = found.get(row.connection_id, Limits())
+        found[row.connection_id] = Limits(
+            row.import_limit_w if before.import_w is None else before.import_w,
+            row.export_limit_w if before.export_w is None else before.export_w,
+        )
+    return found
+
+
+def looser(schedule: EnvelopeSchedule, default: Mapping[str, Limits], now: int, *, counted: bool = True) -> list[str]:
+    """The connections that could go beyond a limit from now on, on these defaults.
+
+    counted: whether the default that the schedule was verified with may be looser than a limit.
+    """
+    ahead = slice(max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0), None)
+    beyond = np.zeros(len(schedule.connection_id), dtype=bool)
+    for side, limit, reach, binding, own in (
+        (0, schedule.import_limit_w, schedule.import_reach_w, schedule.import_binding, schedule.default_import_w),
+        (1, schedule.export_limit_w, schedule.export_reach_w, schedule.export_binding, schedule.default_export_w),
+    ):
+        most = np.array([_watts(default, name, side, int(own[k])) for k, name in enumerate(schedule.connection_id)])
+        verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
+        within_reach = np.minimum(most, reach[ahead])
+        beyond |= ((within_reach > verified) & (binding.row[ahead] != CAPACITY)).any(axis=0)
+    return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
+
+
+def finding(names: Sequence[str]) -> tuple[str, ...]:
+    """The connections, as a finding; none where there are none."""
+    return (f"{LOOSE}: on their default, {some(names)} could go beyond a published limit",) if names else ()
+
+
+def _watts(default: Mapping[str, Limits], name: str, side: int, otherwise: int) -> float:
+    """A connection's default, infinite where none is set; of one without a client the schedule's own."""
+    if name not in default:
+        return otherwise
+    watts = default[name][side]
+    return np.inf if watts is None else watts
