@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.box import Base
 from envelope.corners import patterns
 from envelope.engine import at_rest, granted, sensitivities
 from envelope.fitting import at_corners
 from envelope.problem import Guarantee, Problem
 from envelope.rows import build, everything
-from envelope.schedule import EnvelopeSchedule
-from envelope.watched import Watched
+from envelope.schedule import BREACHED, EnvelopeSchedule
+from envelope.unseen import Unseen
+from envelope.watched import Values
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -41,12 +43,14 @@ class Allowed:
 
 def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Allowed:
     """The limits, loosened where the base load or what is granted in any case exceeds them."""
-    watched = Watched.of(problem.reduced, problem.groups)
+    watched = problem.watch()
     base, limits = granted(problem, watched), problem.limits
     rating = limits.permitted_a(problem.steps, watched, margin=0.0)
     rest = at_rest(base)
-    high, low, load = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
-    steps = np.flatnonzero((schedule.status > 0).any(axis=1))
+    seen = _Seen(problem, base, rest)
+    everyone = np.arange(problem.steps)
+    seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
+    steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
         built = build(watched, *sensitivities(base), wanted=everything(watched))
         boxes = [(base.lo_w, base.hi_w)]
@@ -56,11 +60,8 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
             for _, up, down in patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, most):
                 of, p = watched.slot_connection, base.p_w[steps]
                 away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
-                q = watched.spread(base.q_var[steps]) - base.tan_phi * np.maximum(away, 0.0)
-                found = watched.values(watched.spread(p) + away, q, base.source_v[steps])
-                high[steps] = np.maximum(high[steps], found.v_v)
-                low[steps] = np.minimum(low[steps], found.v_v)
-                load[steps] = np.maximum(load[steps], np.abs(found.i_a))
+                seen.look(steps, away)
+    high, low, load = seen.high_v, seen.low_v, seen.load_a
     over, under, much = high > limits.v_max_v, low < limits.v_min_v, load > rating
     excess = (
         float(np.max((high - limits.v_max_v)[over], initial=0.0)),
@@ -73,3 +74,29 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
         np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
         excess,
     )
+
+
+class _Seen:
+    """The worst of each place so far, per step, with what no limit sees on top."""
+
+    def __init__(self, problem: Problem, base: Base, rest: Values) -> None:
+        self.base, self.unseen = base, Unseen(problem, base.feeder)
+        self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
+
+    def look(self, steps: Index, away: Array, plain: Values | None = None) -> None:
+        """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
+        self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
+        for state in self.unseen.states:
+            found = self._values(steps, *self.unseen.on_top(state, steps, away))
+            self._note(steps, found, voltages=state.voltages)
+
+    def _values(self, steps: Index, away: Array, var: Array) -> Values:
+        base, feeder = self.base, self.base.feeder
+        q = feeder.spread(base.q_var[steps]) - base.tan_phi * np.maximum(away, 0.0) + var
+        return feeder.values(feeder.spread(base.p_w[steps]) + away, q, base.source_v[steps])
+
+    def _note(self, steps: Index, found: Values, *, voltages: bool) -> None:
+        if voltages:
+            self.high_v[steps] = np.maximum(self.high_v[steps], found.v_v)
+            self.low_v[steps] = np.minimum(self.low_v[steps], found.v_v)
+        self.load_a[steps] = np.maximum(self.load_a[steps], np.abs(found.i_a))

@@ -51,9 +51,17 @@ def aligned_corners(watched: Watched) -> list[tuple[Array, Array]]:
     """Every combination of phases that export while the others import."""
     labels = np.array(watched.reduced.network.connections.slot_phase)
     phases = sorted(set(labels.tolist()))
-    share = watched.slot_share
+    share, leader = watched.slot_share, _leaders(watched)
     found = []
     for code in range(2 ** min(len(phases), 4)):
-        exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])
+        exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])[leader]
         found.append((np.where(exports, share, 0.0), np.where(exports, 0.0, share)))
     return found
+
+
+def _leaders(watched: Watched) -> Index:
+    """(L,) the slot by whose phase a slot's connection exports or imports: all of its slots do the same."""
+    of = watched.slot_connection
+    order = np.lexsort((-watched.slot_share, of))
+    largest = order[np.searchsorted(of[order], np.arange(watched.connections))]
+    return np.asarray(largest[of])

@@ -16,7 +16,9 @@ from envelope.binding import bind
 from envelope.box import Base, Case
 from envelope.findings import double_counted
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
-from envelope.schedule import STATUS, Binding, EnvelopeSchedule, floored, raised
+from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
+from envelope.splits import taken_w
+from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.watched import Sensitivity, Values, Watched
 
 Array = NDArray[np.float64]
@@ -51,7 +53,7 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason.
     """
     began = time.perf_counter()
-    feeder = Watched.of(problem.reduced, problem.groups)
+    feeder = problem.watch()
     base = granted(problem, feeder)
     cases = coincident.cases(base, problem) if problem.guarantee is Guarantee.COINCIDENT else _cases(base, problem)
     exports = _side(problem, [case for case in cases if case.up], "export")
@@ -64,7 +66,9 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 def granted(problem: Problem, feeder: Watched) -> Base:
     """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
     least_export, least_import = _least(problem, "export"), _least(problem, "import")
-    reach_export, reach_import = problem.reach_export_w, problem.reach_import_w
+    # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
+    taken = taken_w(problem)
+    reach_export, reach_import = problem.reach_export_w - taken, problem.reach_import_w - taken
     p = -problem.base_load_w
     top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
     bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
@@ -74,9 +78,9 @@ def granted(problem: Problem, feeder: Watched) -> Base:
     source = network.source.v if problem.source_v is None else problem.source_v
     return Base(
         feeder,
-        p, -problem.base_load_var, bottom, top, room_down, room_up,
+        p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
         _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
-        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.export_tan_phi,
+        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.reactive.tan_phi,
     )  # fmt: skip
 
 
@@ -96,7 +100,9 @@ def _least(problem: Problem, direction: str) -> Array:
     least = np.maximum(own, np.maximum(firm, default))
     held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
     least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
-    return np.ceil(least - 1e-6)
+    least = np.ceil(least - 1e-6)
+    least[:, ~problem.controlled(direction)] = np.inf
+    return least
 
 
 def _favoured(problem: Problem, direction: str, room: Array) -> Array:
@@ -121,7 +127,8 @@ def _reference(problem: Problem, direction: str, room: Array) -> Array:
 def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
     at, rest = sensitivities(base), at_rest(base)
-    wanted = fitting.wanted(base, at, rest, problem.limits)
+    # A margin may bring any row to its limit, also one that nobody's reach comes near.
+    wanted = rows.everything(base.feeder) if problem.all_margins else fitting.wanted(base, at, rest, problem.limits)
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = np.zeros_like(hard)
@@ -178,8 +185,9 @@ def _side(problem: Problem, cases: list[Case], direction: str) -> Side:
     end = found.hi_w if up else -found.lo_w
     reach = problem.reach_export_w if up else problem.reach_import_w
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
-    constrained = flexible & (end < reach - 0.5)
+    constrained = flexible & (end < reach - taken_w(problem) - 0.5)
     binding = bind(found, constrained, up=up)
+    binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 
 
@@ -254,14 +262,17 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         export_room_w=sides[1].room_w,
         import_reach_w=problem.reach_import_w,
         export_reach_w=problem.reach_export_w,
-        status=status,
+        status=with_control(problem, status),
+        control_point=problem.control_points,
+        reactive=reactive_range(problem, sides[1].room_w),
+        pf_rule=problem.reactive.rule,
         names=tuple(name for case in cases for name in row_names(feeder, case.fit.rows)),
         import_binding=Binding(
             np.where(imports.binding.row >= 0, imports.binding.row + offset, imports.binding.row),
             imports.binding.interval,
         ),
         export_binding=exports.binding,
-        guarantee=" | ".join([problem.guarantee, *(margin.said() for margin in problem.all_margins)]),
+        guarantee=guarantee_said(problem),
         allocation=str(problem.allocation),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,
@@ -302,7 +313,9 @@ def _findings(cases: list[Case]) -> tuple[str, ...]:
         if case.fit.base_breached.any():
             found.append("infeasible_base: the base load alone breaches a limit; no flexible room where it would add")
         if (case.fit.breached & ~case.fit.base_breached).any():
-            found.append("infeasible_firm: firm limits, defaults or limits still in force do not all fit")
+            found.append(
+                "infeasible_firm: firm limits, defaults, limits still in force and what nobody can limit do not all fit"
+            )
     return tuple(dict.fromkeys(found))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from envelope.schedule import CAPACITY, NEXT, STATUS, EnvelopeSchedule, Index
+from envelope.schedule import STATUS, EnvelopeSchedule, Index, unnamed
 
 
 def frame(schedule: EnvelopeSchedule) -> pd.DataFrame:
@@ -23,15 +23,18 @@ def frame(schedule: EnvelopeSchedule) -> pd.DataFrame:
             "connection_point": np.repeat(np.array(schedule.connection_id, dtype=object), steps),
             "start": start,
             "duration": pd.to_timedelta(np.full(steps * count, schedule.step_s), unit="s"),
-            "control_point": pd.Categorical(["site"] * (steps * count)),
+            "control_point": pd.Categorical(np.repeat(schedule.control_point or ("site",) * count, steps)),
             "import_limit_w": tall(schedule.import_limit_w),
             "export_limit_w": tall(schedule.export_limit_w),
             "gen_limit_w": tall(schedule.gen_limit_w),
             "load_limit_w": tall(schedule.load_limit_w),
             "firm_import_w": np.repeat(schedule.firm_import_w, steps),
             "firm_export_w": np.repeat(schedule.firm_export_w, steps),
-            "import_binding": _names(schedule, schedule.import_binding.row),
-            "export_binding": _names(schedule, schedule.export_binding.row),
+            "q_min_var": _vars(schedule, 0),
+            "q_max_var": _vars(schedule, 1),
+            "pf_rule": pd.Categorical([schedule.pf_rule] * (steps * count)),
+            "import_binding": _names(schedule, "import", schedule.import_binding.row),
+            "export_binding": _names(schedule, "export", schedule.export_binding.row),
             "status": pd.Categorical(np.array(STATUS, dtype=object)[tall(schedule.status)], categories=list(STATUS)),
             "double_counted": np.repeat(_mask(schedule), steps),
             "guarantee": pd.Categorical([schedule.guarantee] * (steps * count)),
@@ -42,17 +45,24 @@ def frame(schedule: EnvelopeSchedule) -> pd.DataFrame:
     )
 
 
+def _vars(schedule: EnvelopeSchedule, which: int) -> pd.Series:
+    """Least or most var; missing where nobody considered them."""
+    if schedule.reactive is None:
+        return pd.Series(pd.NA, index=range(schedule.import_limit_w.size), dtype="Int64")
+    return pd.Series(schedule.reactive[which].T.ravel(), dtype="Int64")
+
+
 def _mask(schedule: EnvelopeSchedule) -> np.ndarray:
     """(C,) whose reach counts twice."""
     nobody = np.zeros(len(schedule.connection_id), dtype=bool)
     return nobody if schedule.double_counted is None else schedule.double_counted
 
 
-def _names(schedule: EnvelopeSchedule, row: Index) -> pd.Categorical:
+def _names(schedule: EnvelopeSchedule, direction: str, row: Index) -> pd.Categorical:
     """Bindings by name."""
-    names = [*schedule.names, "capacity", "network", "next"]
+    others = unnamed(direction)
+    names = [*schedule.names, *(others[-1 - k] for k in range(len(others)))]
     code = np.where(row < 0, len(schedule.names) - 1 - row, row)
-    code = np.clip(code, 0, len(schedule.names) + CAPACITY - NEXT)
     used, position = np.unique(code.T.ravel(), return_inverse=True)
     wanted = [names[k] for k in used]
     categories = list(dict.fromkeys(wanted))

@@ -23,7 +23,7 @@ class Margin(Protocol):
         ...
 
     def said(self) -> str:
-        """How the guarantee is worded with it."""
+        """How the guarantee is worded with it; empty where something else says it."""
         ...
 
 
@@ -127,6 +127,7 @@ class AutonomousResponse:
 
     q_max_var: Array
     """(C,) most that a connection's inverters may produce or absorb by themselves"""
+    wording: str = "volt-var counted, not credited"
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """What all that reactive power can add to a current, whatever its angle."""
@@ -139,5 +140,5 @@ class AutonomousResponse:
         return out
 
     def said(self) -> str:
-        """Nothing is credited."""
-        return "volt-var counted, not credited"
+        """What is credited."""
+        return self.wording

@@ -11,12 +11,26 @@ import numpy as np
 
 from envelope.allocate import Allocation
 from envelope.limits import OperatingLimits
-from envelope.problem import BadProblem, Guarantee, Problem, Reference, select
+from envelope.problem import BadProblem, Early, Guarantee, Problem, Reference, select
+from envelope.reactive import from_plain, to_plain
 
 EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
-_POLICY = ("base_z", "adoption_s", "export_tan_phi", "alpha")
-_SKIPPED = ("reduced", "step_s", "margins", "groups", "limits", "guarantee", "allocation", "reference", *_POLICY)
+_POLICY = ("base_z", "adoption_s", "in_force_until", "alpha")
+_TEXTS = ("control_point", "flex_split")
+_SKIPPED = (
+    "reduced",
+    "step_s",
+    "margins",
+    "groups",
+    "limits",
+    "guarantee",
+    "allocation",
+    "reference",
+    "reactive",
+    "early",
+    *_POLICY,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,8 @@ def save(path: Path, feeder: str, problem: Problem) -> None:
         "margin_current": problem.limits.margin_current,
         "transformer_most_a": problem.limits.transformer_most_a,
         "source": problem.limits.source,
+        "reactive": to_plain(problem.reactive),
+        "early": str(problem.early),
     } | {name: getattr(problem, name) for name in _POLICY}
     kept = {name: value for name, value in arrays.items() if value is not None}
     part = path.with_suffix(".part")
@@ -79,9 +95,11 @@ def load(path: Path) -> Plan:
         margin_v=said["margin_v"], margin_current=said["margin_current"], source=said["source"],
     )  # fmt: skip
     policy: dict[str, Any] = {name: said[name] for name in _POLICY}
+    policy |= {name: tuple(arrays.pop(name).tolist()) for name in _TEXTS if name in arrays}
     problem = Problem(
         reduce(network), step_s=said["step_s"], limits=limits, guarantee=Guarantee(said["guarantee"]),
-        allocation=Allocation(said["allocation"]), reference=Reference(said["reference"]), **policy, **arrays,
+        allocation=Allocation(said["allocation"]), reference=Reference(said["reference"]),
+        reactive=from_plain(said["reactive"]), early=Early(said["early"]), **policy, **arrays,
     )  # fmt: skip
     return Plan(said["feeder"], problem)
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from envelope.allocate import Allocation
 from envelope.limits import OperatingLimits
+from envelope.reactive import AsForecast
+from gridmodel.devices import CONTROL_POINTS, SITE
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
     from envelope.margins import Margin
-    from envelope.watched import GroupLimit
+    from envelope.watched import GroupLimit, Watched
     from gridmodel.reduce import Reduced
 
 Array = NDArray[np.float64]
@@ -115,8 +117,15 @@ class Problem:
     """within this time every client has taken up a new limit (the longest time between two polls, and the ramp)"""
     early: Early = Early.STEP
     """how far before its interval a tightening is published"""
-    export_tan_phi: float = 0.0
-    """controllable generation absorbs this many var per W it feeds (0: unity power factor)"""
+    reactive: AsForecast = field(default_factory=AsForecast)
+    """what is taken for granted about vars: one of the policies of `envelope.reactive`"""
+    control_point: Sequence[str] | None = None
+    """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
+    controls_import: NDArray[np.bool_] | None = None
+    controls_export: NDArray[np.bool_] | None = None
+    """(C,) whether that direction can be limited at all; where it can not, all of its reach counts; default True"""
+    flex_split: Sequence[str] | None = None
+    """(C,) how flexible power stands on the phases: `balanced` (default), a slot such as `a`, or `unknown`"""
     base_includes_devices: NDArray[np.bool_] | None = None
     """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()
@@ -151,6 +160,7 @@ class Problem:
             raise BadProblem("coincident limits are one common level: allocate them equal or proportional")
         self._refuse_favours()
         self._refuse_groups()
+        self._refuse_control()
         if self.step_s <= 0:
             raise BadProblem(f"step_s is {self.step_s}")
 
@@ -166,6 +176,39 @@ class Problem:
             select(self.connection_id, group.connections)
             if min(group.max_import_w, group.max_export_w) < 0.0 or group.half_range_w <= 0.0:
                 raise BadProblem(f"group {group.name}: limits must not be negative, nor both zero")
+
+    def _refuse_control(self) -> None:
+        from envelope import splits
+
+        count = len(self.connection_id)
+        if self.control_point is not None:
+            strange = [point for point in self.control_point if point not in CONTROL_POINTS]
+            if strange or len(self.control_point) != count:
+                raise BadProblem(f"control_point: {count} of {' or '.join(CONTROL_POINTS)} are needed {strange[:1]}")
+        for name in ("controls_import", "controls_export"):
+            _refuse_mask(name, getattr(self, name), count)
+        if fault := splits.fault(self.reduced.network.connections, self.flex_split):
+            raise BadProblem(fault)
+        if self.guarantee is Guarantee.COINCIDENT and not splits.balanced(self.flex_split):
+            raise BadProblem("flex_split: coincident limits are one level of balanced power")
+        for policy in (self.reactive.constant_var, self.reactive.free_var, self.reactive.answer_var):
+            policy(count)
+
+    def watch(self) -> Watched:
+        """The feeder as the engine sees it, with this problem's groups and splits."""
+        from envelope.watched import Watched
+
+        return Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
+
+    def controlled(self, direction: str) -> NDArray[np.bool_]:
+        """(C,) whether import, or export, can be limited."""
+        value = self.controls_import if direction == "import" else self.controls_export
+        return np.ones(len(self.connection_id), dtype=bool) if value is None else np.asarray(value)
+
+    @property
+    def control_points(self) -> tuple[str, ...]:
+        """(C,)"""
+        return (SITE,) * len(self.connection_id) if self.control_point is None else tuple(self.control_point)
 
     def _where(self, value: Array) -> str:
         """The first entry that is not finite, as connection and interval."""
@@ -205,12 +248,15 @@ class Problem:
 
     @property
     def all_margins(self) -> tuple[Margin, ...]:
-        """The margins given, and that of the aggregate forecast error."""
-        from envelope.margins import ChanceMargin
+        """The margins given, those of the aggregate forecast error, and those of what no limit sees."""
+        from envelope.margins import AutonomousResponse, ChanceMargin
+        from envelope.unseen import margins_of
 
-        if self.base_sigma_w is None or self.base_z == 0.0:
-            return self.margins
-        return (ChanceMargin(self.base_sigma_w, self.base_z), *self.margins)
+        found: list[Margin] = [*self.margins, *margins_of(self)]
+        if self.base_sigma_w is not None and self.base_z != 0.0:
+            found.insert(0, ChanceMargin(self.base_sigma_w, self.base_z))
+        answer = self.reactive.answer_var(len(self.connection_id))
+        return (*found, *([AutonomousResponse(answer, self.reactive.said)] if answer.any() else []))
 
     @property
     def hull_steps(self) -> int:

@@ -18,9 +18,21 @@ Watts = NDArray[np.int64]
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-STATUS = ("ok", "infeasible_base", "infeasible_firm")
-CAPACITY, NETWORK, NEXT = -1, -2, -3
-"""bindings that are no row: own reach; the network without a single row to name; a later interval of the hull"""
+STATUS = (
+    "ok",
+    "infeasible_base",
+    "infeasible_firm",
+    "no_import_control",
+    "no_export_control",
+    "no_control",
+    "no_model",
+    "no_model_infeasible_base",
+)
+BREACHED = 2
+"""the last position in STATUS that says that a limit is breached by what is granted in any case"""
+CAPACITY, NETWORK, NEXT, UNCONTROLLED = -1, -2, -3, -4
+"""bindings that are no row: own reach; the network without a single row to name; a later interval of the hull; nobody
+who could be told a limit"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +92,12 @@ class EnvelopeSchedule:
     """(T, C) what a limit is never below: the contract minimum, and what the base load needs; None: the former"""
     double_counted: NDArray[np.bool_] | None = None
     """(C,) whose base load was measured with their devices in it; None: nobody's"""
+    control_point: tuple[str, ...] | None = None
+    """(C,) `site` or `device`; None: site"""
+    reactive: tuple[Watts, Watts] | None = None
+    """(T, C) and (T, C) least and most var that were counted, produced positive; None: not considered"""
+    pf_rule: str = "not considered"
+    """name of the reactive power policy"""
     cases: tuple[Case, ...] = field(default=(), repr=False)
     """the boxes with their rows, for explanations; empty on a schedule that was read from a file"""
 
@@ -98,9 +116,12 @@ class EnvelopeSchedule:
         """Name of what holds back one limit, or "capacity"."""
         binding = self.import_binding if direction == "import" else self.export_binding
         row = int(binding.row[step, connection])
-        if row < 0:
-            return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next"}[row]
-        return self.names[row]
+        return self.names[row] if row >= 0 else unnamed(direction)[row]
+
+
+def unnamed(direction: str) -> dict[int, str]:
+    """What bindings that are no row are called."""
+    return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}
 
 
 def floored(value: Array) -> Watts:
@@ -121,6 +142,8 @@ def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, A
     what is published at any moment is the least over the adoption time that follows it.
     """
     imports, exports = _hull(problem, schedule)
+    for direction, most in (("import", imports), ("export", exports)):
+        most[:, ~problem.controlled(direction)] = np.inf
     lo = np.where(problem.flex_load_w > 0.0, -np.minimum(imports, problem.reach_import_w), -problem.base_load_w)
     hi = np.where(problem.flex_gen_w > 0.0, np.minimum(exports, problem.reach_export_w), -problem.base_load_w)
     return np.minimum(lo, -problem.base_load_w), np.maximum(hi, -problem.base_load_w)

@@ -27,7 +27,7 @@ def independent(problem: Problem) -> str:
 
 def solver_of(problem: Problem, name: str) -> Solver:
     """The solver of that name for a problem's feeder."""
-    watched = Watched.of(problem.reduced, problem.groups)
+    watched = problem.watch()
     if name == "reduced":
         return watched.values
     if name == "power-grid-model":

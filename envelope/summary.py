@@ -10,7 +10,7 @@ import numpy as np
 from envelope.allocate import jain
 from envelope.engine import calculate
 from envelope.problem import Guarantee, Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import UNCONTROLLED, EnvelopeSchedule
 from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1, wrong_phases=0.0)
@@ -19,8 +19,12 @@ QUICK = Effort(random=5, inside=2, greedy=1, wrong_phases=0.0)
 def room(schedule: EnvelopeSchedule) -> dict[str, float]:
     """Mean kW over the horizon, Jain's index and the least share of the flexible connections, per direction."""
     found: dict[str, float] = {}
-    for name, given in (("export", schedule.export_room_w), ("import", schedule.import_room_w)):
-        used = given[:, given.max(axis=0) > 0.0]
+    for name, given, binding in (
+        ("export", schedule.export_room_w, schedule.export_binding),
+        ("import", schedule.import_room_w, schedule.import_binding),
+    ):
+        # Fairness is among those who can be told a limit.
+        used = given[:, (given.max(axis=0) > 0.0) & ~(binding.row == UNCONTROLLED).any(axis=0)]
         busy = used[used.max(axis=1, initial=0.0) > 0.0] if used.size else np.zeros((0, 0))
         found[f"{name}_kw"] = float(given.sum(axis=1).mean() / 1e3)
         found[f"{name}_jain"] = float(np.mean([jain(row) for row in busy])) if len(busy) else 1.0
@@ -39,7 +43,7 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         "allocation": schedule.allocation,
         "reference": schedule.reference,
         "limits": {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v, "source": limits.source},
-        "reactive_power": f"controllable generation absorbs {problem.export_tan_phi:g} var per W; the rest as forecast",
+        "reactive_power": problem.reactive.rule,
         **room(schedule),
         **schedule.figures,
         "findings": list(schedule.findings),

@@ -20,7 +20,8 @@ from envelope.problem import Guarantee, Problem
 from envelope.rows import build, everything
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.solvers import Solver, independent, solver_of
-from envelope.watched import Values, Watched
+from envelope.unseen import Unseen
+from envelope.watched import Values
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -189,7 +190,8 @@ class Trial:
 
     def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: Allowed) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
-        self.watched = Watched.of(problem.reduced, problem.groups)
+        self.watched = problem.watch()
+        self.unseen = Unseen(problem, self.watched)
         self.base = granted(problem, self.watched)
         self.rng = np.random.default_rng(effort.seed)
         self.rating = problem.limits.permitted_a(problem.steps, self.watched, margin=0.0)
@@ -292,8 +294,16 @@ class Trial:
 
     def solve(self, steps: Index, away: Array) -> list[Array]:
         """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
+        found = self._solved(steps, away, np.zeros_like(away))
+        for state in self.unseen.states:
+            more = self._solved(steps, *self.unseen.on_top(state, steps, away))
+            worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
+            found = worse if state.voltages else [*found[:2], worse[2]]
+        return found
+
+    def _solved(self, steps: Index, away: Array, var: Array) -> list[Array]:
         p = self.watched.spread(self.base.p_w[steps]) + away
-        q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0)
+        q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0) + var
         return self._beyond(self.solver(p, q, self.base.source_v[steps]), steps)
 
     def _beyond(self, values: Values, steps: Index) -> list[Array]:

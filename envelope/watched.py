@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.splits import flexible_share, on_any
 from gridmodel import flow as power_flow
 from gridmodel.feeder import slot_share
 from gridmodel.reduce import Reduced
@@ -18,7 +20,7 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 
-COARSE_V, FINE_V = 1e-3, 1e-5
+COARSE_V, FINE_V = 2e-3, 1e-3
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
 
 
@@ -67,12 +69,17 @@ class Watched:
 
     reduced: Reduced
     groups: tuple[GroupLimit, ...] = ()
+    flex_split: Sequence[str] | None = None
+    """(C,) see `Problem.flex_split`"""
 
     @classmethod
-    def of(cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = ()) -> Watched:
+    def of(
+        cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = (), *, flex_split: Sequence[str] | None = None
+    ) -> Watched:
         """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
         at_connections = reduced.voltages_at_connections()
-        return cls(reduced.watching(voltages=at_connections, currents=weakest_branches(reduced)), groups)
+        watching = reduced.watching(voltages=at_connections, currents=weakest_branches(reduced))
+        return cls(watching, groups, flex_split)
 
     @cached_property
     def rating_a(self) -> Array:
@@ -120,18 +127,22 @@ class Watched:
 
     @cached_property
     def slot_share(self) -> Array:
-        """(L,) part of its connection's power that a slot carries when the split is balanced."""
+        """(L,) part of its connection's flexible power that a slot carries; evenly split where nobody knows."""
+        return flexible_share(self.reduced.network, self.flex_split)
+
+    @cached_property
+    def base_share(self) -> Array:
+        """(L,) part of its connection's base load that a slot carries."""
         return slot_share(self.reduced.network)
 
     @cached_property
     def one_of(self) -> NDArray[np.bool_]:
-        """(L,) slots of connections whose power may be on any one of them (unknown phase)."""
-        unknown = np.array([phase == "unknown" for phase in self.reduced.network.connections.phase])
-        return np.asarray(unknown[self.slot_connection])
+        """(L,) slots of connections whose flexible power may be on any one of them (unknown phase or split)."""
+        return on_any(self.reduced.network.connections, self.flex_split)
 
     def spread(self, power: Array) -> Array:
-        """(S, L) slot powers of (S, C) connection powers, evenly split."""
-        return np.asarray(power[..., self.slot_connection] * self.slot_share)
+        """(S, L) slot powers of (S, C) base powers, evenly split."""
+        return np.asarray(power[..., self.slot_connection] * self.base_share)
 
     def values(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
         """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
@@ -142,11 +153,16 @@ class Watched:
         i[~found.converged] = np.inf
         return Values(v, np.concatenate([i, self.sums(p_w)], axis=1) if self.groups else i, found.converged)
 
-    def sensitivity(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tan_phi: float = 0.0) -> Sensitivity:
-        """Exact derivatives at one state, (L,) injections, when each W injected absorbs `tan_phi` var."""
+    def sensitivity(
+        self, p_w: Array, q_var: Array, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
+    ) -> Sensitivity:
+        """Exact derivatives at one state, (L,) injections, when each W injected absorbs `tan_phi` var.
+
+        direction: what one more unit is; 1j gives derivatives by var.
+        """
         s = (p_w + 1j * q_var)[None, :]
         found = power_flow.solve(self.reduced, s, source_v)
-        by_p = sensitivities(self.reduced, s, found.v, direction=np.asarray(1.0 - 1j * tan_phi))
+        by_p = sensitivities(self.reduced, s, found.v, direction=np.asarray(direction - 1j * tan_phi))
         di = np.asarray(current_rows(self.reduced, by_p)[0])
         return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.concatenate([di, self.membership]))
 

@@ -1,0 +1,160 @@
+"""Who can be told what: net limits at the connection or limits of single devices, and directions that nobody can limit.
+
+Where several clients stand behind one connection, one of them may hold its net limits; what its generation and load may
+come to is divided over all of its devices by a stated policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.problem import BadProblem, select
+from envelope.schedule import EnvelopeSchedule, floored
+from gridmodel.devices import DEVICE, SITE, Device, settled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Watts = NDArray[np.int64]
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+DIRECTIONS = {
+    # opModMaxLimW caps generation; the 2018 edition has no limit on import (utility practice: DRLC for chargers).
+    "csip": (False, True),
+    "csip-aus-1.2": (True, True),
+    "csip-aus-1.3": (True, True),
+    "2030.5-2023": (True, True),
+    "": (False, False),
+}
+"""per client profile, "" where nobody answers: whether its import and its export can be limited"""
+
+
+class ConnectionTaken(BadProblem):
+    """Another device holds the import and export limits of this connection."""
+
+    status = 409
+
+
+class Policy(StrEnum):
+    """How the devices of one connection share what it may generate and draw."""
+
+    PROPORTIONAL = "proportional"
+    """by size"""
+    EQUAL = "equal"
+    """the same for each, up to its size"""
+    PRIORITY = "priority"
+    """the first up to its size, then the next"""
+
+
+def directions(profile: str, *, drlc: bool = False) -> tuple[bool, bool]:
+    """Whether a client of this profile can be told an import and an export limit.
+
+    drlc: it answers EndDeviceControls of demand response and load control.
+    """
+    if profile not in DIRECTIONS:
+        raise BadProblem(f"no client profile {profile!r}; there are {', '.join(filter(None, DIRECTIONS))}")
+    imports, exports = DIRECTIONS[profile]
+    return imports or drlc, exports
+
+
+def holders(devices: Sequence[Device]) -> dict[str, Device]:
+    """Per connection the device that holds its net limits; refuses a second one."""
+    found: dict[str, Device] = {}
+    for device in settled(devices):
+        if device.control_point == SITE:
+            first = found.setdefault(device.connection_id, device)
+            if first is not device:
+                raise ConnectionTaken(f"connection {device.connection_id}: {first.id} and {device.id}")
+    return found
+
+
+def control_points(connection_id: Sequence[str], devices: Sequence[Device]) -> tuple[str, ...]:
+    """(C,) `device` where a connection has devices and none of them holds its net limits, else `site`."""
+    holds = holders(devices)
+    with_devices = {device.connection_id for device in devices}
+    select(connection_id, sorted(with_devices))
+    return tuple(DEVICE if name in with_devices and name not in holds else SITE for name in connection_id)
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceLimits:
+    """What each device is told. D devices, T steps; whole watts. Parts never sum to more than their connection's."""
+
+    devices: tuple[Device, ...]
+    """(D,) each with its control point"""
+    schedule: EnvelopeSchedule
+    column: Index
+    """(D,) of its connection in the schedule"""
+    gen_limit_w: Watts
+    load_limit_w: Watts
+    """(T, D)"""
+    policy: Policy
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per device and interval; import and export limits only where the device holds them."""
+        import pandas as pd
+
+        steps, count = self.gen_limit_w.shape
+        holds = np.array([device.control_point == SITE for device in self.devices])
+
+        def net(table: Watts) -> pd.Series[int]:
+            tall = pd.Series(table[:, self.column].T.ravel(), dtype="Int64")
+            return tall.mask(np.repeat(~holds, steps))
+
+        return pd.DataFrame(
+            {
+                "device_id": np.repeat(np.array([d.id for d in self.devices], dtype=object), steps),
+                "connection_point": np.repeat(np.array([d.connection_id for d in self.devices], dtype=object), steps),
+                "aggregator_id": np.repeat(np.array([d.aggregator_id for d in self.devices], dtype=object), steps),
+                "control_point": np.repeat(np.array([d.control_point for d in self.devices], dtype=object), steps),
+                "start": pd.to_datetime(np.tile(self.schedule.step_start, count), unit="s", utc=True),
+                "duration": pd.to_timedelta(np.full(steps * count, self.schedule.step_s), unit="s"),
+                "import_limit_w": net(self.schedule.import_limit_w),
+                "export_limit_w": net(self.schedule.export_limit_w),
+                "gen_limit_w": self.gen_limit_w.T.ravel(),
+                "load_limit_w": self.load_limit_w.T.ravel(),
+                "policy": str(self.policy),
+                "run_id": self.schedule.run_id,
+            }
+        )
+
+
+def divide(schedule: EnvelopeSchedule, devices: Sequence[Device], policy: Policy = Policy.PROPORTIONAL) -> DeviceLimits:
+    """Generation and load limits of every device, by the policy.
+
+    The holder of a connection's net limits takes part in it, so that what the others may do leaves it its own.
+    """
+    holders(devices)
+    known = settled(devices)
+    column = select(schedule.connection_id, [device.connection_id for device in known])
+    shape = (schedule.steps, len(known))
+    gen, load = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    sizes = np.array([[d.max_gen_w, d.max_load_w] for d in known]).reshape(-1, 2)
+    for connection in np.unique(column):
+        own = np.flatnonzero(column == connection)
+        gen[:, own] = parts(schedule.gen_limit_w[:, connection], sizes[own, 0], policy)
+        load[:, own] = parts(schedule.load_limit_w[:, connection], sizes[own, 1], policy)
+    return DeviceLimits(known, schedule, column, gen, load, policy)
+
+
+def parts(limit_w: NDArray[np.number], size_w: Array, policy: Policy) -> Watts:
+    """(T, D) whole watts of each device: never beyond its size, in all never beyond the (T,) limit."""
+    limit = np.asarray(limit_w, dtype=float)
+    if policy is Policy.PROPORTIONAL:
+        share = limit / np.maximum(float(size_w.sum()), np.maximum(limit, 1.0))
+        return floored(share[:, None] * size_w)
+    given = np.zeros((len(limit), len(size_w)))
+    order = np.argsort(size_w, kind="stable") if policy is Policy.EQUAL else np.arange(len(size_w))
+    left = limit.copy()
+    for place, device in enumerate(order):
+        level = left / (len(size_w) - place) if policy is Policy.EQUAL else left
+        given[:, device] = np.minimum(np.floor(level), np.floor(size_w[device]))
+        left = left - given[:, device]
+    return given.astype(np.int64)

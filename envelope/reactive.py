@@ -1,0 +1,237 @@
+"""Reactive power by policy: what a limit in watts takes for granted about vars, stated in every result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gridmodel.inverters import Curve
+from sep2.errors import SepError
+
+Array = NDArray[np.float64]
+
+
+class BadReactivePower(SepError):
+    """The reactive power policy makes no sense."""
+
+    status = 400
+
+
+class Credit(StrEnum):
+    """What an inverter's own answer to its voltage counts for."""
+
+    NONE = "none"
+    """nothing: voltages are kept without it"""
+    DECLARED = "declared"
+    """voltages are kept with the curves that inverters are set to"""
+    MEASURED = "measured"
+    """the same, with the part of it that was seen to come"""
+
+
+@dataclass(frozen=True, eq=False)
+class AsForecast:
+    """Reactive power as forecast; what is controllable adds none."""
+
+    @property
+    def rule(self) -> str:
+        """Its name in every row of a result."""
+        return "as forecast"
+
+    @property
+    def said(self) -> str:
+        """What it adds to the name of a guarantee; empty where that is nothing."""
+        return ""
+
+    @property
+    def tan_phi(self) -> float:
+        """Var that controllable generation absorbs per W it feeds."""
+        return 0.0
+
+    def constant_var(self, count: int) -> Array:
+        """(C,) produced in any case, beside the forecast."""
+        return np.zeros(count)
+
+    def free_var(self, count: int) -> Array:
+        """(C,) most that may be produced or absorbed at any moment, whatever the limits say."""
+        return np.zeros(count)
+
+    def answer_var(self, count: int) -> Array:
+        """(C,) most that inverters produce or absorb in answer to their voltage."""
+        return np.zeros(count)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPowerFactor(AsForecast):
+    """Controllable generation keeps a power factor; the rest is as forecast."""
+
+    power_factor: float = 0.95
+    absorbing: bool = True
+    """under-excited: absorbs while it feeds, which holds voltages down"""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.power_factor <= 1.0:
+            raise BadReactivePower(f"power_factor: {self.power_factor} is outside 0..1")
+
+    @property
+    def rule(self) -> str:
+        """Such as "power factor 0.95 absorbing"."""
+        return f"power factor {self.power_factor:g} {'absorbing' if self.absorbing else 'producing'}"
+
+    @property
+    def said(self) -> str:
+        """Generation keeps it."""
+        return f"generation at {self.rule}"
+
+    @property
+    def tan_phi(self) -> float:
+        """tan(acos(power factor)), negative where it produces."""
+        size = math.sqrt(1.0 - self.power_factor**2) / self.power_factor
+        return size if self.absorbing else -size
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantVar(AsForecast):
+    """Each connection produces the same reactive power all the time, beside the forecast."""
+
+    var: Array
+    """(C,) produced, over-excited positive"""
+
+    def __post_init__(self) -> None:
+        _refuse(self.var, "var")
+
+    @property
+    def rule(self) -> str:
+        """Its name."""
+        return "constant var"
+
+    @property
+    def said(self) -> str:
+        """Inverters keep it."""
+        return "constant var as given"
+
+    def constant_var(self, count: int) -> Array:
+        """As given."""
+        return _shaped(self.var, count, "var")
+
+
+@dataclass(frozen=True, eq=False)
+class FreeVar(AsForecast):
+    """Any reactive power within the inverters' capability circle, at any moment: the worst of it is kept free."""
+
+    size_va: Array
+    """(C,) size of each connection's inverters, VA; what may be produced or absorbed when they feed nothing"""
+
+    def __post_init__(self) -> None:
+        _refuse(self.size_va, "size_va", negative=False)
+
+    @property
+    def rule(self) -> str:
+        """Its name."""
+        return "free in the capability circle"
+
+    @property
+    def said(self) -> str:
+        """All of it is counted."""
+        return "any var in the capability circle"
+
+    def free_var(self, count: int) -> Array:
+        """The whole circle: at no active power all of it is reactive."""
+        return _shaped(self.size_va, count, "size_va")
+
+
+@dataclass(frozen=True, eq=False)
+class VoltVar(AsForecast):
+    """Inverters answer their own voltage. Currents always count all of it; voltages what is credited."""
+
+    most_var: Array
+    """(C,) most that each connection's inverters produce or absorb by themselves, at full active power too"""
+    credit: Credit = Credit.NONE
+    curve: Curve | None = None
+    """share of `most_var` produced, by voltage in per unit of `reference_v`; needed for any credit"""
+    reference_v: float = 230.0
+    measured_share: Array | None = None
+    """(C,) part of the declared answer that was seen to come, 0..1; for `Credit.MEASURED`"""
+
+    def __post_init__(self) -> None:
+        _refuse(self.most_var, "most_var", negative=False)
+        if self.credit is not Credit.NONE and self.curve is None:
+            raise BadReactivePower(f"volt-var credited as {self.credit} needs its curve")
+        if (self.measured_share is not None) != (self.credit is Credit.MEASURED):
+            raise BadReactivePower("measured_share: goes with credit measured, and only with it")
+        if self.measured_share is not None:
+            _refuse(self.measured_share, "measured_share", negative=False)
+            if np.any(np.asarray(self.measured_share) > 1.0):
+                raise BadReactivePower("measured_share: an entry is above 1")
+
+    @property
+    def rule(self) -> str:
+        """Its name and credit."""
+        return "volt-var" if self.credit is Credit.NONE else f"volt-var as {self.credit}"
+
+    @property
+    def said(self) -> str:
+        """What is credited."""
+        if self.credit is Credit.NONE:
+            return "volt-var counted, not credited"
+        return f"volt-var credited to voltages as {self.credit}"
+
+    def answer_var(self, count: int) -> Array:
+        """As given."""
+        return _shaped(self.most_var, count, "most_var")
+
+    def credited_var(self, count: int) -> Array:
+        """(C,) size of the answer that voltages may count on."""
+        if self.credit is Credit.NONE:
+            return np.zeros(count)
+        share = 1.0 if self.measured_share is None else _shaped(self.measured_share, count, "measured_share")
+        return np.asarray(share * self.answer_var(count))
+
+
+POLICIES: dict[str, type[AsForecast]] = {
+    kind.__name__: kind for kind in (AsForecast, FixedPowerFactor, ConstantVar, FreeVar, VoltVar)
+}
+
+
+def _refuse(value: Array, name: str, *, negative: bool = True) -> None:
+    if not np.all(np.isfinite(value)):
+        raise BadReactivePower(f"{name}: entry {int(np.argmin(np.isfinite(value)))} is not a number")
+    if not negative and np.any(np.asarray(value) < 0.0):
+        raise BadReactivePower(f"{name}: entry {int(np.argmin(value))} is negative")
+
+
+def _shaped(value: Array, count: int, name: str) -> Array:
+    if np.ndim(value) and np.shape(value) != (count,):
+        raise BadReactivePower(f"{name} has shape {np.shape(value)}; expected ({count},) (connections)")
+    return np.broadcast_to(np.asarray(value, dtype=float), (count,))
+
+
+def to_plain(policy: AsForecast) -> dict[str, Any]:
+    """The policy as plain values, for a file."""
+    plain: dict[str, Any] = {"kind": type(policy).__name__}
+    for name, value in vars(policy).items():
+        if isinstance(value, Curve):
+            plain[name] = [list(point) for point in value.points]
+        elif value is not None:
+            plain[name] = value.tolist() if isinstance(value, np.ndarray) else value
+    return plain
+
+
+def from_plain(plain: dict[str, Any]) -> AsForecast:
+    """The policy that `to_plain` wrote."""
+    given = dict(plain)
+    kind = POLICIES.get(str(given.pop("kind", "")))
+    if kind is None:
+        raise BadReactivePower(f"kind: {plain.get('kind')!r} is none of {', '.join(POLICIES)}")
+    if "curve" in given:
+        given["curve"] = Curve(tuple((float(v), float(share)) for v, share in given["curve"]))
+    if "credit" in given:
+        given["credit"] = Credit(given["credit"])
+    for name in ("var", "size_va", "most_var", "measured_share"):
+        if name in given:
+            given[name] = np.asarray(given[name], dtype=float)
+    return kind(**given)

@@ -1,0 +1,122 @@
+"""How flexible power stands on the phases of a connection, and what a net limit cannot see of it.
+
+A net limit bounds no single phase: 5 kW fed on one and 5 kW drawn from another are nothing at the meter. Where the
+phases of a connection's devices are not known, as much as it can both feed and draw may circulate so, whatever its
+limits say. That is counted in full, and beyond it the worst phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gridmodel.devices import Device
+from gridmodel.feeder import slot_share
+from gridmodel.network import SLOT_PHASES, Connections, Network
+
+if TYPE_CHECKING:
+    from envelope.problem import Problem
+
+Array = NDArray[np.float64]
+BALANCED, UNKNOWN = "balanced", "unknown"
+
+
+def slots_of(phase: str) -> tuple[str, ...]:
+    """Labels of the slots of a connection of these phases."""
+    return tuple(label for label, _, _ in SLOT_PHASES[phase])
+
+
+def fault(connections: Connections, split: Sequence[str] | None) -> str:
+    """What is wrong with a split per connection; empty where nothing is."""
+    if split is None:
+        return ""
+    if len(split) != len(connections):
+        return f"flex_split has {len(split)} entries for {len(connections)} connections"
+    for name, phase, said in zip(connections.id, connections.phase, split, strict=True):
+        known = {BALANCED, UNKNOWN, *(() if phase == "unknown" else slots_of(phase))}
+        if said not in known:
+            return f"flex_split: connection {name}: {said!r} is none of {', '.join(sorted(known))}"
+    return ""
+
+
+def balanced(split: Sequence[str] | None) -> bool:
+    """Whether nothing but balanced power is said."""
+    return split is None or all(said == BALANCED for said in split)
+
+
+def flexible_share(network: Network, split: Sequence[str] | None) -> Array:
+    """(L,) part of its connection's flexible power that a slot carries, evenly split where nothing else is said."""
+    share = slot_share(network)
+    if split is None:
+        return share
+    of, labels = network.connections.slot_connection, network.connections.slot_phase
+    for slot, (connection, label) in enumerate(zip(of, labels, strict=True)):
+        if split[connection] not in (BALANCED, UNKNOWN):
+            share[slot] = float(split[connection] == label)
+    return share
+
+
+def on_any(connections: Connections, split: Sequence[str] | None) -> NDArray[np.bool_]:
+    """(L,) slots of connections whose flexible power may be on any one of them."""
+    several = np.array([len(slots_of(phase)) > 1 for phase in connections.phase], dtype=bool)
+    unknown = np.array([phase == "unknown" for phase in connections.phase], dtype=bool)
+    if split is not None:
+        unknown |= several & (np.asarray(split) == UNKNOWN)
+    found: NDArray[np.bool_] = unknown[connections.slot_connection]
+    return found
+
+
+def circulates(problem: Problem) -> NDArray[np.bool_]:
+    """(C,) connections whose devices may feed on one phase what they draw on another: several phases, split unknown."""
+    connections = problem.reduced.network.connections
+    if problem.flex_split is None:
+        return np.zeros(len(connections), dtype=bool)
+    several = [phase != "unknown" and len(slots_of(phase)) > 1 for phase in connections.phase]
+    return np.asarray(np.array(several, dtype=bool) & (np.asarray(problem.flex_split) == UNKNOWN))
+
+
+def both_ways_w(problem: Problem) -> Array:
+    """(T, C) what a connection can feed and draw at the same time, unseen by its meter."""
+    return np.minimum(problem.flex_gen_w, problem.flex_load_w)
+
+
+def circulating_w(problem: Problem) -> Array:
+    """(T, C) W that may circulate between the phases of a connection."""
+    return np.asarray(both_ways_w(problem) * circulates(problem))
+
+
+def taken_w(problem: Problem) -> Array:
+    """(T, C) the part of circulating power that a connection's reach beyond it no longer has.
+
+    Who feeds 10 kW at most, 4 kW of them for a load behind the same meter, exports 6 kW at most. Members of a group
+    keep their whole reach: the group's sum does not see what circulates.
+    """
+    members = {name for group in problem.groups for name in group.connections}
+    alone = np.array([name not in members for name in problem.connection_id], dtype=bool)
+    return np.asarray(circulating_w(problem) * alone)
+
+
+def splits_of(network: Network, devices: Sequence[Device]) -> tuple[str, ...]:
+    """(C,) the split of each connection's flexible power, by the phases of its devices.
+
+    One phase where all of them stand on it, balanced where all are on all phases, else unknown; without devices
+    balanced.
+    """
+    connections = network.connections
+    said: dict[str, set[str]] = {}
+    for device in devices:
+        said.setdefault(device.connection_id, set()).add(device.phases)
+    return tuple(
+        _split(phase, said.get(name, set())) for name, phase in zip(connections.id, connections.phase, strict=True)
+    )
+
+
+def _split(phase: str, said: set[str]) -> str:
+    labels = slots_of(phase)
+    if phase == "unknown" or len(labels) == 1 or not said or said == {phase}:
+        return BALANCED
+    only = next(iter(said)) if len(said) == 1 else ""
+    return only if only in labels else UNKNOWN

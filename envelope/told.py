@@ -1,0 +1,68 @@
+"""What a schedule says beside its limits: what it rests on, who can be told it, and which vars were counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.schedule import BREACHED, STATUS
+from envelope.splits import BALANCED, UNKNOWN, slots_of
+from envelope.unseen import free_var
+
+if TYPE_CHECKING:
+    from envelope.problem import Problem
+
+Array = NDArray[np.float64]
+Watts = NDArray[np.int64]
+
+
+def guarantee_said(problem: Problem) -> str:
+    """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
+    said = [str(problem.guarantee), *(margin.said() for margin in problem.all_margins)]
+    said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
+    return " | ".join(dict.fromkeys(filter(None, said)))
+
+
+def _uncontrolled(problem: Problem) -> str:
+    """Which directions count in full because nobody can limit them."""
+    which = [
+        direction
+        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
+        if (reach[:, ~problem.controlled(direction)] > 0.0).any()
+    ]
+    return f"uncontrolled {' and '.join(which)} in full" if which else ""
+
+
+def _balanced(problem: Problem) -> str:
+    """Whether flexible power of a connection with several phases is taken as balanced."""
+    connections = problem.reduced.network.connections
+    split = (BALANCED,) * len(connections) if problem.flex_split is None else problem.flex_split
+    can = np.any((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0), axis=0).tolist()
+    pairs = zip(connections.phase, split, can, strict=True)
+    even = [p for p, s, c in pairs if c and s == BALANCED and p not in (UNKNOWN, "split") and len(slots_of(p)) > 1]
+    return "three-phase power balanced" if even else ""
+
+
+def with_control(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(T, C) the status, which also says where nobody can be told a limit; a breach outranks it."""
+    imports = ~problem.controlled("import") & (problem.flex_load_w > 0.0)
+    exports = ~problem.controlled("export") & (problem.flex_gen_w > 0.0)
+    found = np.where(imports & exports, STATUS.index("no_control"), 0)
+    found = np.where(imports & ~exports, STATUS.index("no_import_control"), found)
+    found = np.where(exports & ~imports, STATUS.index("no_export_control"), found)
+    breached = (status > 0) & (status <= BREACHED)
+    return np.where(breached | (found == 0), status, found).astype(np.int8)
+
+
+def reactive_range(problem: Problem, export_room_w: Array) -> tuple[Watts, Watts]:
+    """(T, C) and (T, C) least and most var that were counted at each connection, produced positive, rounded outward."""
+    policy, count = problem.reactive, len(problem.connection_id)
+    lo, hi = free_var(problem)
+    fixed = policy.constant_var(count) - problem.base_load_var
+    follows = -policy.tan_phi * export_room_w
+    answer = policy.answer_var(count)
+    least = fixed + np.minimum(follows, 0.0) + lo - answer
+    most = fixed + np.maximum(follows, 0.0) + hi + answer
+    return np.floor(least + 1e-6).astype(np.int64), np.ceil(most - 1e-6).astype(np.int64)
