@@ -73,6 +73,8 @@ class OperatingLimits:
     margin_current: float = 0.002
     """fraction of the rating"""
     source: str = "as-61000.3.100"
+    vuf_max_percent: float | None = None
+    """negative over positive sequence at three-phase nodes with customers; None: not limited"""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.v_min_v < self.v_max_v:
@@ -85,12 +87,16 @@ class OperatingLimits:
             raise ValueError(f"transformer_most_a must be positive, not {self.transformer_most_a}")
         if self.margin_v <= 0.0 or not 0.0 < self.margin_current < 0.5:
             raise ValueError("margin_v must be positive and margin_current inside 0..0.5")
+        if self.vuf_max_percent is not None and not 0.0 < self.vuf_max_percent < 100.0:
+            raise ValueError(f"vuf_max_percent must be inside 0..100, not {self.vuf_max_percent}")
 
     def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
         """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""
         factor = np.asarray(self.rating_factor, dtype=float)
         table = np.broadcast_to(factor[:, None] if factor.ndim == 1 else factor, (steps, len(watched.reduced.rating_a)))
-        table = np.concatenate([table, np.ones((steps, len(watched.groups)))], axis=1) * watched.rating_a
+        parts = [np.ones(steps) if group.part is None else group.part for group in watched.groups]
+        sums = np.stack(parts, axis=1) if parts else np.zeros((steps, 0))
+        table = np.concatenate([table, sums], axis=1) * watched.rating_a
         of = watched.transformer
         own = np.broadcast_to(np.asarray(self.transformer_factor, dtype=float), (steps,))
         table[:, of] = np.minimum(table[:, of] * own[:, None], self.transformer_most_a)
@@ -101,7 +107,8 @@ class OperatingLimits:
         """Limits of a named criterion, scaled to another nominal voltage when one is given."""
         found = voltage_criterion(name)
         scale = 1.0 if nominal_v is None else nominal_v / found.nominal_v
-        return cls(found.low_v * scale, found.high_v * scale, source=name)
+        unbalance = found.unbalance_percent
+        return cls(found.low_v * scale, found.high_v * scale, source=name, vuf_max_percent=unbalance)
 
 
 def as_61000() -> OperatingLimits:

@@ -88,22 +88,35 @@ class ScenarioMargin:
         return f"base within {len(self.load_w)} scenarios"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeadVoltageMargin:
-    """Voltage at the head of the feeder anywhere in a band around what was taken."""
+    """Voltage at the head of the feeder anywhere in a band around what was taken; the band may differ by step."""
 
-    low_pu: float = 0.99
-    high_pu: float = 1.01
+    low_pu: float | Array = 0.99
+    high_pu: float | Array = 1.01
+    """scalar or (T,)"""
+    currents: int | None = None
+    """how many of the watched currents are currents; those after them are sums of power, which no voltage moves"""
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """Voltages follow the head; currents of constant power go against it."""
-        up, down = self.high_pu - 1.0, 1.0 - self.low_pu
-        part = np.array([up, down, down])[rows.kind]
+        up, down = (np.broadcast_to(np.maximum(d, 0.0), len(limit)) for d in (self._up, self._down))
+        part = np.stack([up, down, down], axis=1)[:, rows.kind]
+        if self.currents is not None:
+            part[:, (rows.kind == 2) & (rows.element >= self.currents)] = 0.0
         return np.asarray(GROWTH * np.abs(limit) * part)
+
+    @property
+    def _up(self) -> Array:
+        return np.asarray(self.high_pu, dtype=float) - 1.0
+
+    @property
+    def _down(self) -> Array:
+        return 1.0 - np.asarray(self.low_pu, dtype=float)
 
     def said(self) -> str:
         """The head voltage is in its band."""
-        return f"head voltage within {self.low_pu:g}..{self.high_pu:g} pu"
+        return f"head voltage within {float(np.min(self.low_pu)):.4g}..{float(np.max(self.high_pu)):.4g} pu"
 
 
 @dataclass(frozen=True)

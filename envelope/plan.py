@@ -57,6 +57,7 @@ def save(path: Path, feeder: str, problem: Problem) -> None:
         "v_max_v": problem.limits.v_max_v,
         "margin_v": problem.limits.margin_v,
         "margin_current": problem.limits.margin_current,
+        "vuf_max_percent": problem.limits.vuf_max_percent,
         "transformer_most_a": problem.limits.transformer_most_a,
         "source": problem.limits.source,
         "reactive": to_plain(problem.reactive),
@@ -93,6 +94,7 @@ def load(path: Path) -> Plan:
         said["v_min_v"], said["v_max_v"], factor, of_transformers,
         transformer_most_a=said.get("transformer_most_a", float("inf")),
         margin_v=said["margin_v"], margin_current=said["margin_current"], source=said["source"],
+        vuf_max_percent=said.get("vuf_max_percent"),
     )  # fmt: skip
     policy: dict[str, Any] = {name: said[name] for name in _POLICY}
     policy |= {name: tuple(arrays.pop(name).tolist()) for name in _TEXTS if name in arrays}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -51,6 +51,8 @@ class GroupLimit:
     connections: tuple[str, ...]
     max_import_w: float
     max_export_w: float
+    part: Array | None = field(default=None, compare=False)
+    """(T,) how far the sum may be from the middle in each step, over `half_range_w`; default all of it"""
 
     @property
     def middle_w(self) -> float:
