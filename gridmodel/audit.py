@@ -46,6 +46,21 @@ class Magnitudes(NamedTuple):
     converged: Mask
 
 
+def cannot_model(network: Network) -> str:
+    """Why power-grid-model has no model of a network; empty if it has one."""
+    equipment = network.equipment
+    if equipment is None:
+        return "the network is known by its admittances only; power-grid-model needs its equipment"
+    if equipment.centre_taps:
+        return "power-grid-model has no centre-tapped transformers; audit this network with OpenDSS"
+    if (network.connections.slot_minus >= 0).any():
+        return "power-grid-model has no phase-to-phase connections; audit this network with OpenDSS"
+    for line in equipment.lines:
+        if line.phases != "abc" and all(line.closed):
+            return f"line {line.id}: power-grid-model has no lines of phases {line.phases}; audit with OpenDSS"
+    return ""
+
+
 def solve(
     reduced: Reduced, s_va: Complex, source_v: Complex | None = None, *, threads: int = 1, max_iterations: int = 100
 ) -> Audited:
@@ -67,12 +82,9 @@ class Model:
         self.reduced, self.threads, self.max_iterations = reduced, threads, max_iterations
         self.tolerance_pu = tolerance_pu
         network = reduced.network
-        if network.equipment is None:
-            raise GridError("the network is known by its admittances only; power-grid-model needs its equipment")
-        if network.equipment.centre_taps:
-            raise GridError("power-grid-model has no centre-tapped transformers; audit this network with OpenDSS")
-        if (network.connections.slot_minus >= 0).any():
-            raise GridError("power-grid-model has no phase-to-phase connections; audit this network with OpenDSS")
+        reason = cannot_model(network)
+        if reason or network.equipment is None:
+            raise GridError(reason)
         watched = {network.nodes.id[n] for n in network.terminal_node[reduced.node_terminal]}
         small = condensed(network.equipment, watched)
         self.data = Tables(small.equipment)

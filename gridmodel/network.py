@@ -136,6 +136,8 @@ class Network:
     equipment: Equipment | None = field(default=None, repr=False)
     """the same network as lines and transformers with their parameters; None when only admittances are known"""
     frequency_hz: float = 50.0
+    circuit_file: str = ""
+    """the OpenDSS circuit that it was read from, if any"""
 
     @property
     def terminal_nominal_v(self) -> Real:

@@ -8,8 +8,8 @@ solution; regulators and inverter controls are not followed. The equipment is no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,26 @@ IGNORED_CLASSES = (*CUSTOMER_CLASSES, "vsource", "invcontrol", "regcontrol", "ca
 PHASES, SPLIT_PHASES = {1: "a", 2: "b", 3: "c", 4: "n"}, {1: "1", 2: "2", 3: "n"}
 
 
-def open_circuit(path: Path) -> Any:
-    """A compiled and solved circuit in an OpenDSS engine of its own."""
+def new_engine(commands: Iterable[str] = ()) -> Any:
+    """An OpenDSS engine of its own, after some commands."""
     try:
-        from dss import DSS, DSSException
+        from dss import DSS
     except ImportError as e:
-        raise GridError("reading OpenDSS needs dss-python: install sep2[opendss]") from e
-    if not path.is_file():
-        raise FileError(path, "no such file")
+        raise GridError("this feeder takes OpenDSS (dss-python): install sep2[opendss]") from e
     engine = DSS.NewContext()
     engine.AllowForms = engine.AllowChangeDir = False
+    for command in commands:
+        engine.Text.Command = command
+    return engine
+
+
+def open_circuit(path: Path) -> Any:
+    """A compiled and solved circuit in an OpenDSS engine of its own."""
+    if not path.is_file():
+        raise FileError(path, "no such file")
+    engine = new_engine()
+    from dss import DSSException
+
     try:
         engine.Text.Command = f'Compile "{path.resolve()}"'
         engine.ActiveCircuit.Solution.Solve()
@@ -80,8 +90,8 @@ class _Circuit:
 
 def read_network(path: str | Path) -> tuple[Network, dict[str, float]]:
     """The network of a master file, and the inverter size in VA of each connection that has one."""
-    engine = open_circuit(Path(path))
-    return network_of(engine)
+    network, pv_va = network_of(open_circuit(Path(path)))
+    return replace(network, circuit_file=str(path)), pv_va
 
 
 def network_of(engine: Any) -> tuple[Network, dict[str, float]]:

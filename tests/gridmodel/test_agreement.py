@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel import GridError, audit, build, currents, reduce, slot_va, solve, voltages
-from gridmodel.audit_opendss import Circuit
+from gridmodel.audit_opendss import Circuit, circuit_of
 from gridmodel.feeders import european_lv, european_lv_file
 from gridmodel.readers import opendss, pandapower
 from tests.gridmodel.feeders import radial, two_bus
@@ -110,6 +110,43 @@ def test_opendss_on_what_was_read_from_opendss(lv28_folder):
     assert sum(pv_va.values()) == pytest.approx(175e3)
     s = states(4, reduced.slots)
     assert_agree(reduced, solve(reduced, s), Circuit(master, reduced).solve(s), 1e-6, 1e-6)
+
+
+GROUPS = [("Dyn", 30.0 * clock) for clock in (1, 3, 5, 7, 9, 11)] + [("YNyn", 120.0 * k) for k in range(3)]
+
+
+@pytest.mark.parametrize(("connection", "shift"), GROUPS)
+@pytest.mark.parametrize("side", ["hv", "lv"])
+def test_opendss_on_circuits_written_from_equipment(connection, shift, side):
+    changes = {"tap_ratio": 1.05, "tap_side": side, "z0_pu": 0.02 + 0.03j}
+    reduced = reduce(radial(6, 3, connection=connection, shift_degree=shift, **changes))
+    s = states(3, 6)
+    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-6, 1e-6)
+
+
+def test_opendss_puts_a_core_elsewhere():
+    """It stands behind the whole short-circuit impedance there and in the middle of it here: hundredths of a volt."""
+    reduced = reduce(radial(6, 3, magnetising_pu=0.001 - 0.004j))
+    s = states(3, 6)
+    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 0.03, 0.01)
+
+
+def test_opendss_on_circuits_without_what_nobody_watches(lv28):
+    for feeder, source in ((lv28, lv28.profile.source_v[::50]), (european_lv(), None)):
+        whole = reduce(feeder.network)
+        reduced = whole.watching(voltages=whole.voltages_at_connections())
+        s = states(6, reduced.slots)
+        flow, found = solve(reduced, s, source), circuit_of(reduced).magnitudes(s, source)
+        assert found.converged.all()
+        np.testing.assert_allclose(found.v_v, voltages(reduced, flow), atol=1e-5, rtol=0)
+        np.testing.assert_allclose(found.i_a, currents(reduced, flow), atol=1e-5, rtol=0)
+
+
+def test_opendss_says_what_it_cannot_model():
+    with pytest.raises(GridError, match="vector group Yzn1"):
+        circuit_of(reduce(radial(2, connection="Yzn")))
+    with pytest.raises(GridError, match="admittances only"):
+        circuit_of(reduce(replace(radial(2), equipment=None)))
 
 
 def test_both_readings_of_the_australian_feeder_are_the_same_network(lv28, lv28_folder):

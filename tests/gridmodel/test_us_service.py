@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridmodel import GridError, audit, currents, read_feeder, reduce, slot_va, solve, voltages
-from gridmodel.audit_opendss import Circuit
+from gridmodel.audit_opendss import Circuit, circuit_of
 from gridmodel.validate import check
 
 FOLDER = Path(__file__).parent / "cases" / "us_service"
@@ -44,6 +44,13 @@ def test_opendss_agrees_at_every_leg(reduced):
     assert at_nodes.mean() > 0.85
     np.testing.assert_allclose(theirs.voltages[at_nodes], voltages(reduced, flow)[at_nodes], atol=1e-4)
     np.testing.assert_allclose(theirs.currents, currents(reduced, flow), atol=1e-4)
+
+
+def test_the_circuit_that_is_written_is_the_one_written_by_hand(reduced):
+    s = np.random.default_rng(6).uniform(-4e3, 2e3, (5, reduced.slots)).astype(complex)
+    ours, theirs = circuit_of(reduced).solve(s), Circuit(FOLDER / "audit.dss", reduced).solve(s)
+    np.testing.assert_allclose(ours.flow.v, theirs.flow.v, atol=1e-5)
+    np.testing.assert_allclose(ours.currents, theirs.currents, atol=1e-5)
 
 
 def test_no_load_has_both_halves_and_opposite_legs(feeder, reduced):
