@@ -54,6 +54,7 @@ def script(equipment: Equipment) -> Script:
     commands += [_line(line, element["line", line.id], bus, omega) for line in lines]
     commands += [_transformer(t, element["transformer", t.id], bus) for t in equipment.transformers]
     commands += [_centre_tap(t, element["transformer", t.id], bus) for t in equipment.centre_taps]
+    commands += _capacitors(equipment, bus)
     return Script(tuple(commands), bus, element)
 
 
@@ -119,6 +120,17 @@ def _centre_tap(t: CentreTap, name: str, bus: dict[str, str]) -> str:
         f" wdg=1 bus={bus[t.hv_node]}.{first}.{second} kV={t.hv_v / 1e3:.12g} kVA={kva:.12g} %r={r / 2:.12g}"
         f"{halves} xhl={1.2 * x:.12g} xht={1.2 * x:.12g} xlt={0.8 * x:.12g}"
     )
+
+
+def _capacitors(equipment: Equipment, bus: dict[str, str]) -> Iterator[str]:
+    """One capacitor per phase of each bank that is closed."""
+    nominal_v = {node.id: node.nominal_v for node in equipment.nodes}
+    for k, bank in enumerate(equipment.capacitors):
+        for phase in bank.phases if bank.closed else "":
+            yield (
+                f"New Capacitor.c{k}{phase} bus1={bus[bank.node]}.{NUMBER[phase]} phases=1"
+                f" kV={nominal_v[bank.node] / 1e3:.12g} kvar={bank.q_rated_var / len(bank.phases) / 1e3:.12g}"
+            )
 
 
 def _core(y_pu: complex) -> str:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from gridmodel import GridError, audit, build, currents, reduce, slot_va, solve, voltages
 from gridmodel.audit_opendss import Circuit, circuit_of
+from gridmodel.equipment import Capacitor
 from gridmodel.feeders import european_lv, european_lv_file
 from gridmodel.readers import opendss, pandapower
-from tests.gridmodel.feeders import radial, two_bus
+from tests.gridmodel.feeders import radial, radial_equipment, two_bus
 
 RNG_W, RNG_VAR = 5e3, 1e3
 
@@ -121,6 +122,15 @@ def test_opendss_on_circuits_written_from_equipment(connection, shift, side):
     changes = {"tap_ratio": 1.05, "tap_side": side, "z0_pu": 0.02 + 0.03j}
     reduced = reduce(radial(6, 3, connection=connection, shift_degree=shift, **changes))
     s = states(3, 6)
+    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize("phases", ["abc", "bc"])
+def test_opendss_on_a_written_circuit_with_a_capacitor(phases):
+    given = radial_equipment(4, 2)
+    bank = Capacitor("K", given.connections[1].node, phases, 15e3)
+    reduced = reduce(build.network(replace(given, capacitors=(bank,))))
+    s = states(3, 4)
     assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-6, 1e-6)
 
 
