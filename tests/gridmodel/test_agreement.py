@@ -122,7 +122,7 @@ def test_opendss_on_circuits_written_from_equipment(connection, shift, side):
     changes = {"tap_ratio": 1.05, "tap_side": side, "z0_pu": 0.02 + 0.03j}
     reduced = reduce(radial(6, 3, connection=connection, shift_degree=shift, **changes))
     s = states(3, 6)
-    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-6, 1e-6)
+    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-5, 1e-5)
 
 
 @pytest.mark.parametrize("phases", ["abc", "bc"])
@@ -131,7 +131,7 @@ def test_opendss_on_a_written_circuit_with_a_capacitor(phases):
     bank = Capacitor("K", given.connections[1].node, phases, 15e3)
     reduced = reduce(build.network(replace(given, capacitors=(bank,))))
     s = states(3, 4)
-    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-6, 1e-6)
+    assert_agree(reduced, solve(reduced, s), circuit_of(reduced).solve(s), 1e-5, 1e-5)
 
 
 def test_opendss_puts_a_core_elsewhere():
