@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.findings import LOOSE, some
-from envelope.schedule import CAPACITY, EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule
 from sep2.rules.limits import Limits
 from sep2.store import defaults
 from sep2.store.connection import Connection
@@ -42,7 +42,7 @@ def looser(schedule: EnvelopeSchedule, default: Mapping[str, Limits], now: int, 
         most = np.array([_watts(default, name, side, int(own[k])) for k, name in enumerate(schedule.connection_id)])
         verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
         within_reach = np.minimum(most, reach[ahead])
-        beyond |= ((within_reach > verified) & (binding.row[ahead] != CAPACITY)).any(axis=0)
+        beyond |= ((within_reach > verified) & binding.is_network[ahead]).any(axis=0)
     return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
 
 

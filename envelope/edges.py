@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.schedule import CAPACITY, EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
 
@@ -55,7 +55,7 @@ def lead_of(schedule: EnvelopeSchedule, column: int, first: int) -> Lead:
         (schedule.export_limit_w, schedule.export_binding),
     )
     limits = np.stack([limit[first:, column] for limit, _ in sides], axis=1)
-    bound = np.stack([binding.row[first:, column] != CAPACITY for _, binding in sides], axis=1)
+    bound = np.stack([binding.is_network[first:, column] for _, binding in sides], axis=1)
     starts = [int(at) for at in schedule.step_start[first:]]
     return Lead(starts, schedule.step_s, limits, np.where(bound, limits, UNBOUND))
 

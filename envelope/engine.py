@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,10 @@ Mask = NDArray[np.bool_]
 
 FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
+
+
+EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
+"""fields of a problem that say what an earlier run has left behind"""
 
 
 class Side(NamedTuple):
@@ -320,9 +323,7 @@ def _findings(cases: list[Case]) -> tuple[str, ...]:
 
 
 def run_id(problem: Problem) -> str:
-    """A name that is the same for the same input."""
-    digest = hashlib.sha256()
-    for part in (problem.step_start, problem.base_load_w, problem.flex_gen_w, problem.flex_load_w, problem.reduced.Z):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    digest.update(f"{problem.guarantee} {problem.allocation} {problem.reference} {problem.limits}".encode())
-    return digest.hexdigest()[:16]
+    """A name that is the same for the same input, whatever clients still hold from an earlier run."""
+    from envelope.plain import fingerprint
+
+    return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.Z)

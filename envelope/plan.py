@@ -1,36 +1,29 @@
-"""A problem on disk: the feeder by name, arrays in one file, the policy in a few words; what the cycle works from."""
+"""A problem on disk: the feeder by name, and every field of it in one file; what the cycle works from."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, fields
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from envelope.allocate import Allocation
-from envelope.limits import OperatingLimits
-from envelope.problem import BadProblem, Early, Guarantee, Problem, Reference, select
-from envelope.reactive import from_plain, to_plain
+from envelope.plain import pack, unpack
+from envelope.problem import BadProblem, Problem, select
+
+if TYPE_CHECKING:
+    from gridmodel.reduce import Reduced
 
 EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
-_POLICY = ("base_z", "adoption_s", "in_force_until", "alpha")
-_TEXTS = ("control_point", "flex_split")
-_SKIPPED = (
-    "reduced",
-    "step_s",
-    "margins",
-    "groups",
-    "limits",
-    "guarantee",
-    "allocation",
-    "reference",
-    "reactive",
-    "early",
-    *_POLICY,
-)
+FORMAT = 2
+SKIPPED = ("reduced",)
+"""Fields that no plan holds: the feeder is read from its own files."""
+NO_MODEL = (".png", ".parquet", ".log", ".md", ".part", "~")
+"""How names of files end that say nothing about a feeder."""
 
 
 @dataclass(frozen=True)
@@ -39,71 +32,70 @@ class Plan:
 
     feeder: str
     problem: Problem
+    digest: str = ""
+    """of the feeder's files as the plan was made"""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan as its file holds it, without its feeder."""
+
+    path: Path
+    feeder: str
+    digest: str
+    connection_id: tuple[str, ...]
+    fields: dict[str, Any]
+
+    def problem(self, reduced: Reduced) -> Problem:
+        """The problem on its feeder."""
+        try:
+            return Problem(reduced=reduced, **self.fields)
+        except TypeError as wrong:
+            raise BadProblem(f"{self.path} was saved by another version: {wrong}") from None
 
 
 def save(path: Path, feeder: str, problem: Problem) -> None:
-    """Write a problem; `feeder` is a folder of gridmodel's layout, or `european-lv`. Margins and groups are refused."""
-    if problem.margins or problem.groups:
-        raise BadProblem("margins, groups: a plan does not keep them, and limits without them would be wider")
-    arrays = {f.name: getattr(problem, f.name) for f in fields(problem) if f.name not in _SKIPPED}
+    """Write a problem; `feeder` is a folder of gridmodel's layout, or `european-lv`."""
+    arrays: dict[str, Any] = {}
     said = {
+        "format": FORMAT,
         "feeder": feeder,
+        "digest": digest_of(feeder),
         "connection_id": list(problem.connection_id),
-        "step_s": problem.step_s,
-        "guarantee": str(problem.guarantee),
-        "allocation": str(problem.allocation),
-        "reference": str(problem.reference),
-        "v_min_v": problem.limits.v_min_v,
-        "v_max_v": problem.limits.v_max_v,
-        "margin_v": problem.limits.margin_v,
-        "margin_current": problem.limits.margin_current,
-        "vuf_max_percent": problem.limits.vuf_max_percent,
-        "transformer_most_a": problem.limits.transformer_most_a,
-        "source": problem.limits.source,
-        "reactive": to_plain(problem.reactive),
-        "early": str(problem.early),
-    } | {name: getattr(problem, name) for name in _POLICY}
-    kept = {name: value for name, value in arrays.items() if value is not None}
+        "fields": {
+            f.name: pack(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
+        },
+    }
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.savez_compressed(
-            file, said=np.frombuffer(json.dumps(said).encode(), dtype=np.uint8),
-            rating_factor=np.asarray(problem.limits.rating_factor, dtype=float),
-            transformer_factor=np.asarray(problem.limits.transformer_factor, dtype=float), **kept,
-        )  # fmt: skip
+        np.savez_compressed(file, said=np.frombuffer(json.dumps(said).encode(), dtype=np.uint8), **arrays)
     part.replace(path)
+
+
+def read(path: Path) -> Saved:
+    """What a plan's file holds; its feeder is not read."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        said = json.loads(arrays.pop("said").tobytes())
+        if said.get("format") != FORMAT:
+            raise BadProblem(f"{path} was saved by another version; save it anew")
+        values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
+        return Saved(path, said["feeder"], said["digest"], tuple(said["connection_id"]), values)
+    except (OSError, KeyError, ValueError, TypeError, ImportError) as wrong:
+        raise BadProblem(f"{path}: {wrong}") from None
 
 
 def load(path: Path) -> Plan:
     """Read a problem and reduce its feeder."""
     from gridmodel import reduce
 
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-        said = json.loads(arrays.pop("said").tobytes())
-    except (OSError, KeyError, ValueError) as wrong:
-        raise BadProblem(f"{path}: {wrong}") from None
-    network = feeder_of(said["feeder"]).network
-    if tuple(said["connection_id"]) != network.connections.id:
-        order = select(said["connection_id"], network.connections.id)
-        raise BadProblem(f"{path}: connections stand in another order than in {said['feeder']} (first {order[0]})")
-    both = (arrays.pop(name, np.ones(())) for name in ("rating_factor", "transformer_factor"))
-    factor, of_transformers = (float(f) if f.ndim == 0 else f for f in both)
-    limits = OperatingLimits(
-        said["v_min_v"], said["v_max_v"], factor, of_transformers,
-        transformer_most_a=said.get("transformer_most_a", float("inf")),
-        margin_v=said["margin_v"], margin_current=said["margin_current"], source=said["source"],
-        vuf_max_percent=said.get("vuf_max_percent"),
-    )  # fmt: skip
-    policy: dict[str, Any] = {name: said[name] for name in _POLICY}
-    policy |= {name: tuple(arrays.pop(name).tolist()) for name in _TEXTS if name in arrays}
-    problem = Problem(
-        reduce(network), step_s=said["step_s"], limits=limits, guarantee=Guarantee(said["guarantee"]),
-        allocation=Allocation(said["allocation"]), reference=Reference(said["reference"]),
-        reactive=from_plain(said["reactive"]), early=Early(said["early"]), **policy, **arrays,
-    )  # fmt: skip
-    return Plan(said["feeder"], problem)
+    saved = read(path)
+    network = feeder_of(saved.feeder).network
+    if saved.connection_id != network.connections.id:
+        order = select(saved.connection_id, network.connections.id)
+        raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
+    return Plan(saved.feeder, saved.problem(reduce(network)), saved.digest)
 
 
 def feeder_of(name: str) -> Any:
@@ -115,3 +107,17 @@ def feeder_of(name: str) -> Any:
     from gridmodel import read_feeder
 
     return read_feeder(name)
+
+
+def digest_of(name: str) -> str:
+    """Changes with any file of a feeder's folder that may say something about it."""
+    if name == EUROPEAN_LV:
+        return f"pandapower {version('pandapower')}"
+    folder, found = Path(name), hashlib.sha256()
+    if not folder.is_dir():
+        raise BadProblem(f"{name}: no such folder")
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and not file.name.startswith(".") and not file.name.endswith(NO_MODEL):
+            found.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+            found.update(file.read_bytes())
+    return found.hexdigest()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,11 +191,6 @@ class VoltVar(AsForecast):
         return np.asarray(share * self.answer_var(count))
 
 
-POLICIES: dict[str, type[AsForecast]] = {
-    kind.__name__: kind for kind in (AsForecast, FixedPowerFactor, ConstantVar, FreeVar, VoltVar)
-}
-
-
 def _refuse(value: Array, name: str, *, negative: bool = True) -> None:
     if not np.all(np.isfinite(value)):
         raise BadReactivePower(f"{name}: entry {int(np.argmin(np.isfinite(value)))} is not a number")
@@ -208,30 +202,3 @@ def _shaped(value: Array, count: int, name: str) -> Array:
     if np.ndim(value) and np.shape(value) != (count,):
         raise BadReactivePower(f"{name} has shape {np.shape(value)}; expected ({count},) (connections)")
     return np.broadcast_to(np.asarray(value, dtype=float), (count,))
-
-
-def to_plain(policy: AsForecast) -> dict[str, Any]:
-    """The policy as plain values, for a file."""
-    plain: dict[str, Any] = {"kind": type(policy).__name__}
-    for name, value in vars(policy).items():
-        if isinstance(value, Curve):
-            plain[name] = [list(point) for point in value.points]
-        elif value is not None:
-            plain[name] = value.tolist() if isinstance(value, np.ndarray) else value
-    return plain
-
-
-def from_plain(plain: dict[str, Any]) -> AsForecast:
-    """The policy that `to_plain` wrote."""
-    given = dict(plain)
-    kind = POLICIES.get(str(given.pop("kind", "")))
-    if kind is None:
-        raise BadReactivePower(f"kind: {plain.get('kind')!r} is none of {', '.join(POLICIES)}")
-    if "curve" in given:
-        given["curve"] = Curve(tuple((float(v), float(share)) for v, share in given["curve"]))
-    if "credit" in given:
-        given["credit"] = Credit(given["credit"])
-    for name in ("var", "size_va", "most_var", "measured_share"):
-        if name in given:
-            given[name] = np.asarray(given[name], dtype=float)
-    return kind(**given)

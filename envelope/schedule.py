@@ -44,6 +44,11 @@ class Binding:
     interval: Index
     """(T, C) the interval whose row it is; a later one when a tightening comes early"""
 
+    @property
+    def is_network(self) -> NDArray[np.bool_]:
+        """(T, C) whether the network holds the limit back, rather than reach, or nobody who could be told one."""
+        return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
+
 
 @dataclass(frozen=True, eq=False)
 class EnvelopeSchedule:
@@ -159,7 +164,7 @@ def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, Array]:
         own = limit.astype(float)
         if not problem.steps_ahead:
             # A limit at capacity need not be adopted early: reach bounds whatever is held.
-            own = np.where(binding.row == CAPACITY, np.inf, own)
+            own = np.where(binding.is_network, own, np.inf)
         loosest = np.maximum(own, default)
         for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
             loosest[back:] = np.maximum(loosest[back:], own[:-back])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from envelope import calculate, publish, verified_box, verify
 from envelope.edges import Span, published
 from envelope.problem import BadProblem, Early
-from envelope.schedule import CAPACITY
+from envelope.schedule import CAPACITY, UNCONTROLLED, Binding
 from envelope.verification import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
@@ -61,7 +61,8 @@ def schedules(draw):
     watts = st.lists(st.integers(0, 6), min_size=steps, max_size=steps)
     imports, exports = (np.array(draw(watts))[:, None] for _ in range(2))
     rows = [
-        np.array(draw(st.lists(st.sampled_from([CAPACITY, 3]), min_size=steps, max_size=steps)))[:, None] for _ in "ie"
+        np.array(draw(st.lists(st.sampled_from([CAPACITY, UNCONTROLLED, 3]), min_size=steps, max_size=steps)))[:, None]
+        for _ in "ie"
     ]
     step_s = draw(st.sampled_from([60, 300]))
     return SimpleNamespace(
@@ -69,8 +70,8 @@ def schedules(draw):
         step_s=step_s,
         import_limit_w=imports,
         export_limit_w=exports,
-        import_binding=SimpleNamespace(row=rows[0]),
-        export_binding=SimpleNamespace(row=rows[1]),
+        import_binding=Binding(rows[0], rows[0]),
+        export_binding=Binding(rows[1], rows[1]),
         early_s=draw(st.sampled_from([0, 20, 60, 90, 700])),
     )
 
@@ -96,7 +97,7 @@ def test_whoever_is_late_or_has_an_older_list_holds_no_more_than_the_intervals_l
                         (schedule.export_limit_w, schedule.export_binding),
                     ]
                 ):
-                    bound = binding.row[step, 0] != CAPACITY
+                    bound = binding.is_network[step, 0]
                     assert interval.limits[side] <= limit[step, 0] or (late_s and not bound)
 
 
@@ -110,7 +111,7 @@ def test_relaxing_is_never_early_and_tightening_no_earlier_than_it_must(schedule
             for side, (limit, binding) in enumerate(
                 [(schedule.import_limit_w, schedule.import_binding), (schedule.export_limit_w, schedule.export_binding)]
             ):
-                coming = limit[first + 1 : last + 1, 0][binding.row[first + 1 : last + 1, 0] != CAPACITY]
+                coming = limit[first + 1 : last + 1, 0][binding.is_network[first + 1 : last + 1, 0]]
                 assert interval.limits[side] == min([limit[first, 0], *coming])
 
 

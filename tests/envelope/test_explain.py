@@ -11,7 +11,6 @@ from envelope import OperatingLimits, calculate, plan, verify
 from envelope.commands import app
 from envelope.explain import explain
 from envelope.horizon import Study, clear_sky, problem_of
-from envelope.margins import HeadVoltageMargin
 from envelope.picture import explain_picture, schedule_picture
 from envelope.problem import BadProblem
 from envelope.summary import most_withheld
@@ -123,17 +122,6 @@ def test_the_table_has_one_row_per_connection_and_interval(case):
     assert str(one.start) == "2026-05-28 21:00:00+00:00"
 
 
-def test_a_plan_comes_back_as_it_was_saved(tmp_path):
-    problem = problem_of(european_lv(), Study(steps=4))
-    problem = replace(problem, firm_import_w=np.full(55, 1500.0), base_sigma_w=np.full(55, 10.0), base_z=1.0)
-    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem)
-    found = plan.load(tmp_path / plan.FILE).problem
-    assert np.array_equal(found.base_load_w, problem.base_load_w)
-    assert np.array_equal(found.firm_import_w, problem.firm_import_w)
-    assert (found.base_z, found.guarantee, found.limits) == (1.0, problem.guarantee, problem.limits)
-    assert np.array_equal(calculate(found).import_limit_w, calculate(problem).import_limit_w)
-
-
 def test_a_file_that_is_no_plan_is_refused_by_name(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(BadProblem, match=r"x\.npz"):
@@ -187,9 +175,3 @@ def test_what_cannot_be_done_is_said_in_one_line(arguments, said):
     assert done.exit_code == 2
     assert said in done.output
     assert len(done.output.strip().splitlines()) == 1
-
-
-def test_a_plan_that_would_lose_a_margin_is_refused(tmp_path):
-    problem = replace(problem_of(european_lv(), Study(steps=4)), margins=(HeadVoltageMargin(),))
-    with pytest.raises(BadProblem, match="margins"):
-        plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem)

@@ -1,0 +1,97 @@
+"""Values of our own types as JSON and arrays, and back: whatever a problem holds, field by field, nothing left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.problem import BadProblem
+
+OURS = ("envelope", "gridmodel")
+Arrays = dict[str, NDArray[Any]]
+
+
+def pack(value: Any, arrays: Arrays, name: str) -> Any:
+    """`value` as what JSON can say; its arrays are put into `arrays` under names that begin with `name`."""
+    if isinstance(value, Enum):
+        return {"one_of": _home(value, name), "value": value.value}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        arrays[name] = value
+        return {"array": name}
+    if is_dataclass(value) and not isinstance(value, type):
+        said = {f.name: pack(getattr(value, f.name), arrays, f"{name}.{f.name}") for f in fields(value) if f.init}
+        return {"made": _home(value, name), "of": said}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {"made": _home(value, name), "of": _packed(value._asdict(), arrays, name)}
+    if isinstance(value, Mapping):
+        return {"mapping": _packed(value, arrays, name)}
+    if isinstance(value, Sequence):
+        return [pack(one, arrays, f"{name}.{k}") for k, one in enumerate(value)]
+    raise BadProblem(f"{name}: a {type(value).__name__} can not be kept in a file")
+
+
+def unpack(said: Any, arrays: Arrays) -> Any:
+    """The value that was packed; a sequence comes back as a tuple."""
+    if isinstance(said, list):
+        return tuple(unpack(one, arrays) for one in said)
+    if not isinstance(said, dict):
+        return said
+    if "array" in said:
+        return arrays[said["array"]]
+    if "mapping" in said:
+        return {key: unpack(one, arrays) for key, one in said["mapping"].items()}
+    if "one_of" in said:
+        return _class(said["one_of"])(said["value"])
+    return _class(said["made"])(**{key: unpack(one, arrays) for key, one in said["of"].items()})
+
+
+def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> str:
+    """The same for the same fields of a dataclass, but for some of them, and for the same further array."""
+    arrays: Arrays = {"more": more}
+    said = {f.name: _told(getattr(value, f.name), arrays, f.name) for f in fields(value) if f.name not in but}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _told(value: Any, arrays: Arrays, name: str) -> Any:
+    """A value packed; of somebody else's types, such as a margin of a utility's own, only their names."""
+    try:
+        return pack(value, arrays, name)
+    except BadProblem:
+        several = value if isinstance(value, Sequence) else [value]
+        return [type(one).__qualname__ for one in several]
+
+
+def _packed(values: Mapping[str, Any], arrays: Arrays, name: str) -> dict[str, Any]:
+    return {key: pack(one, arrays, f"{name}.{key}") for key, one in values.items()}
+
+
+def _home(value: Any, name: str) -> str:
+    kind = type(value)
+    if kind.__module__.partition(".")[0] not in OURS:
+        raise BadProblem(f"{name}: {kind.__module__}.{kind.__name__} is none of our types; a file can not keep it")
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _class(home: str) -> Any:
+    """A dataclass, named tuple or enumeration of ours; nothing else is ever called."""
+    module, _, name = home.partition(":")
+    found = getattr(import_module(module), name, None) if module.partition(".")[0] in OURS else None
+    if not (isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum | tuple))):
+        raise BadProblem(f"{home} is no type that a file may hold")
+    return found

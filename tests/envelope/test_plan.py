@@ -1,0 +1,171 @@
+"""A plan keeps every field of a problem, whatever is added to it later, and knows the feeder it was made for."""
+
+import inspect
+import json
+from dataclasses import MISSING, fields, is_dataclass, replace
+
+import numpy as np
+import pytest
+
+from envelope import OperatingLimits, calculate, margins, plan
+from envelope.allocate import Allocation
+from envelope.horizon import Study, problem_of
+from envelope.plain import pack, unpack
+from envelope.problem import BadProblem, Early, Guarantee, Problem, Reference
+from envelope.reactive import Credit, VoltVar
+from envelope.watched import GroupLimit
+from gridmodel.feeders import european_lv
+from gridmodel.inverters import Curve
+
+STEPS, COUNT = 4, 55
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return problem_of(european_lv(), Study(steps=STEPS))
+
+
+def same(one, other):
+    """Equal in type and value, all the way down."""
+    if isinstance(one, np.ndarray):
+        return isinstance(other, np.ndarray) and one.dtype == other.dtype and np.array_equal(one, other)
+    if is_dataclass(one):
+        return type(one) is type(other) and all(same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and one == other
+
+
+CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(margins, inspect.isclass)
+    if kind.__module__ == margins.__name__ and is_dataclass(kind) and hasattr(kind, "per_row")
+]
+
+
+def example_of(kind):
+    """A margin with a value for every field, by the field's declared type."""
+    given = {}
+    for k, f in enumerate(fields(kind)):
+        if "Array" in str(f.type):
+            given[f.name] = np.arange(float(STEPS * COUNT)).reshape(STEPS, COUNT) + k
+        elif str(f.type) == "float":
+            given[f.name] = 0.5 + k
+        elif str(f.type) == "str":
+            given[f.name] = f"text {k}"
+        elif f.default is MISSING:
+            raise AssertionError(f"say here what {kind.__name__}.{f.name} may be")
+    return kind(**given)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_margin_is_kept(kind):
+    arrays = {}
+    said = json.loads(json.dumps(pack(example_of(kind), arrays, "it")))
+    assert same(unpack(said, arrays), example_of(kind))
+
+
+def other_than_usual(problem):
+    """For every field of a problem a value that is not its default."""
+    count, watts = len(problem.connection_id), np.arange(1.0, COUNT + 1)
+    special = {
+        "margins": tuple(map(example_of, CLASSES)),
+        "groups": (GroupLimit("depot", problem.connection_id[:2], 9e3, 5e3),),
+        "limits": OperatingLimits(210.0, 250.0, np.full(STEPS, 0.9), margin_v=0.2, margin_current=0.01, source="ours"),
+        "guarantee": Guarantee.ONE_SIDED,
+        "allocation": Allocation.ALPHA_FAIR,
+        "reference": Reference.CONTRACT,
+        "early": Early.ADOPTION,
+        "alpha": 3.0,
+        "base_z": 1.5,
+        "adoption_s": 77,
+        "in_force_until": int(problem.step_start[0]) + 99,
+        "source_v": problem.reduced.network.source.v * 1.01,
+        "base_includes_devices": np.arange(count) % 2 == 0,
+        "reactive": VoltVar(np.full(COUNT, 900.0), Credit.DECLARED, Curve(((0.9, 1.0), (1.1, -1.0)))),
+        "favour_import": watts,
+        "favour_export": watts,
+        "controls_import": np.arange(count) % 3 == 0,
+        "controls_export": np.arange(count) % 5 == 0,
+        "control_point": ("site",) * count,
+        "flex_split": ("balanced",) * count,
+    }
+    given = {}
+    for f in fields(problem):
+        if f.name in special:
+            given[f.name] = special[f.name]
+        elif f.name.endswith("_w"):
+            usual = getattr(problem, f.name)
+            given[f.name] = watts if usual is None else usual + 1.0
+    for name in ("base_load_lo_w", "base_load_hi_w"):
+        given[name] = problem.base_load_w
+    return given
+
+
+def test_every_field_of_a_problem_is_kept_or_named_as_skipped(problem, tmp_path):
+    given = other_than_usual(problem)
+    rich = replace(problem, **given)
+    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, rich)
+    found = plan.load(tmp_path / plan.FILE).problem
+    for f in fields(Problem):
+        if f.name not in plan.SKIPPED:
+            assert same(getattr(found, f.name), getattr(rich, f.name)), f.name
+    required = {"step_start", "step_s", "base_load_var"}
+    unsaid = {f.name for f in fields(Problem)} - {*given, *plan.SKIPPED, *required}
+    assert not unsaid, "say above what this field may be"
+
+
+def test_a_calculation_from_a_plan_is_that_of_the_problem(problem, tmp_path):
+    kept = replace(problem, margins=(margins.HeadVoltageMargin(),), firm_import_w=np.full(COUNT, 1500.0))
+    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, kept)
+    one, other = calculate(plan.load(tmp_path / plan.FILE).problem), calculate(kept)
+    assert np.array_equal(one.import_limit_w, other.import_limit_w)
+    assert one.run_id == other.run_id
+
+
+def test_a_run_is_named_by_all_of_its_input(problem):
+    from envelope.engine import run_id
+
+    known = run_id(problem)
+    assert run_id(replace(problem, in_force_export_w=np.ones(COUNT))) == known
+    for name, value in other_than_usual(problem).items():
+        earlier = name.startswith("in_force")
+        assert (run_id(replace(problem, **{name: value})) == known) is earlier, name
+
+
+def test_what_no_file_can_keep_is_refused_by_name(problem, tmp_path):
+    class Ours:
+        def per_row(self, rows, at_rest, limit): ...
+        def said(self): ...
+
+    with pytest.raises(BadProblem, match=r"margins\.0: a Ours"):
+        plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, replace(problem, margins=(Ours(),)))
+    assert not (tmp_path / plan.FILE).exists()
+
+
+@pytest.mark.parametrize("home", ["os:system", "envelope.plan:save", "pathlib:Path", "envelope.nowhere:X"])
+def test_a_file_makes_nothing_but_our_own_values(home):
+    with pytest.raises((BadProblem, ImportError)):
+        unpack({"made": home, "of": {}}, {})
+
+
+def test_a_plan_of_another_version_is_refused_by_name(tmp_path):
+    said = np.frombuffer(json.dumps({"feeder": "x"}).encode(), dtype=np.uint8)
+    np.savez(tmp_path / "old.npz", said=said)
+    with pytest.raises(BadProblem, match=r"old\.npz was saved by another version"):
+        plan.read(tmp_path / "old.npz")
+
+
+def test_the_digest_changes_with_the_model_and_with_nothing_else(tmp_path):
+    (tmp_path / "lines.csv").write_text("line_id,rating_a\nL1,160\n")
+    before = plan.digest_of(str(tmp_path))
+    (tmp_path / "picture.png").write_bytes(b"x")
+    (tmp_path / ".lines.csv.swp").write_bytes(b"x")
+    assert plan.digest_of(str(tmp_path)) == before
+    (tmp_path / "lines.csv").write_text("line_id,rating_a\nL1,120\n")
+    assert plan.digest_of(str(tmp_path)) != before
+
+
+def test_a_feeder_that_is_not_there_is_refused(problem, tmp_path):
+    with pytest.raises(BadProblem, match="no such folder"):
+        plan.save(tmp_path / plan.FILE, str(tmp_path / "nowhere"), problem)
