@@ -149,7 +149,7 @@ def parts(limit_w: NDArray[np.number], size_w: Array, policy: Policy) -> Watts:
     limit = np.asarray(limit_w, dtype=float)
     if policy is Policy.PROPORTIONAL:
         share = limit / np.maximum(float(size_w.sum()), np.maximum(limit, 1.0))
-        return floored(share[:, None] * size_w)
+        return np.minimum(floored(share[:, None] * size_w), np.floor(size_w).astype(np.int64))
     given = np.zeros((len(limit), len(size_w)))
     order = np.argsort(size_w, kind="stable") if policy is Policy.EQUAL else np.arange(len(size_w))
     left = limit.copy()

@@ -17,6 +17,7 @@ from envelope.findings import double_counted
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.splits import taken_w
+from envelope.tightened import tightened
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.watched import Sensitivity, Values, Watched
 
@@ -58,7 +59,8 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     began = time.perf_counter()
     feeder = problem.watch()
     base = granted(problem, feeder)
-    cases = coincident.cases(base, problem) if problem.guarantee is Guarantee.COINCIDENT else _cases(base, problem)
+    alone = problem.guarantee is Guarantee.COINCIDENT
+    cases = coincident.cases(base, tightened(problem, base)) if alone else _cases(base, problem)
     exports = _side(problem, [case for case in cases if case.up], "export")
     imports = _side(problem, [case for case in cases if case.down], "import")
     found = _schedule(problem, feeder, cases, (imports, exports))

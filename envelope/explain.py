@@ -10,6 +10,7 @@ import numpy as np
 from envelope.box import Case
 from envelope.problem import Problem
 from envelope.schedule import STATUS, Array, EnvelopeSchedule, Index
+from envelope.splits import circulating_w
 from envelope.strain import Contributor, Strained
 
 CAUSES = {
@@ -54,6 +55,8 @@ class Explanation:
     """that, and what else would relieve it, each taken alone and shared out as before, as far as reach goes"""
     contributors: tuple[Contributor, ...]
     status: str
+    circulating_w: int = 0
+    """what may flow between the connection's phases, unseen by its meter; counted whatever the limits say"""
 
     def sentence(self) -> str:
         """All of it as a person would say it."""
@@ -67,8 +70,12 @@ class Explanation:
         if self.binding_start != self.start:
             said += f" in the interval that begins at {_clock(self.binding_start)}"
         if self.status in CAUSES:
-            return f"{said}, which {CAUSES[self.status]} breaches; there is no flexible room."
-        return said + (self._room() if self.unit else ".")
+            said += f", which {CAUSES[self.status]} breaches; there is no flexible room."
+        else:
+            said += self._room() if self.unit else "."
+        if self.circulating_w:
+            said += f" Up to {self.circulating_w} W may flow from one of its phases to another, which no meter limits."
+        return said
 
     def _room(self) -> str:
         share = "1 limit shares" if self.shared_by == 1 else f"{self.shared_by} limits share"
@@ -104,6 +111,7 @@ def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, st
         reliefs=found.reliefs,
         contributors=found.contributors,
         status=STATUS[schedule.status[step, column]],
+        circulating_w=int(circulating_w(problem)[at, column]),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.allocate import Allocation
+from envelope.explain import explain
 from envelope.problem import BadProblem
 from envelope.splits import circulating_w, splits_of
 from envelope.verification import Effort
@@ -79,6 +80,8 @@ def test_what_a_balanced_split_would_miss_is_found_and_kept(one_home):
     assert report.inside, report.sentence()
     assert kept.status[0, 0] == 0
     assert 0 < kept.export_limit_w[0, 0] < 12_000
+    said = explain(unknown, kept, "c1", step=0, direction="export").sentence()
+    assert "Up to 5000 W may flow from one of its phases to another" in said
 
 
 @pytest.mark.parametrize("guarantee", [Guarantee.TWO_SIDED, Guarantee.ONE_SIDED])

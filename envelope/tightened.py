@@ -1,0 +1,56 @@
+"""Limits less everything that is not known for sure, for what is found by power flow alone and has no rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope import rows
+from envelope.box import Base
+from envelope.limits import OperatingLimits
+
+if TYPE_CHECKING:
+    from envelope.problem import Problem
+    from envelope.watched import Watched
+
+Array = NDArray[np.float64]
+NARROWEST_V = 1e-3
+"""band that is left where margins take more than there is: everyone is outside, and gets no room"""
+
+
+@dataclass(frozen=True)
+class Tightened(OperatingLimits):
+    """Limits less the margins of a problem."""
+
+    taken_a: Array = field(default_factory=lambda: np.zeros((1, 1)))
+    """(T, B + G) kept free of every current, A, and of every group's sum, W"""
+
+    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
+        """(T, B + G) what is left."""
+        return np.maximum(super().permitted_a(steps, watched, margin=margin) - self.taken_a, 0.0)
+
+
+def tightened(problem: Problem, base: Base) -> Problem:
+    """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
+    if not problem.all_margins:
+        return problem
+    from envelope.engine import at_rest, sensitivities
+
+    built = rows.build(base.feeder, *sensitivities(base), wanted=rows.everything(base.feeder))
+    rest, hard = built.value(at_rest(base)), built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
+    extra = sum((margin.per_row(built, rest, hard) for margin in problem.all_margins), np.zeros_like(hard))
+    most = [float(extra[:, built.kind == kind].max(initial=0.0)) for kind in (0, 1)]
+    taken = np.zeros((problem.steps, len(base.feeder.rating_a)))
+    load = np.flatnonzero(built.kind == 2)
+    for row in load:
+        taken[:, built.element[row]] = np.maximum(taken[:, built.element[row]], extra[:, row])
+    limits = problem.limits
+    low, high = limits.v_min_v + most[1], limits.v_max_v - most[0]
+    if high - low < NARROWEST_V:
+        low = high = 0.5 * (limits.v_min_v + limits.v_max_v)
+        high += NARROWEST_V
+    same = {f.name: getattr(limits, f.name) for f in fields(limits)} | {"v_min_v": low, "v_max_v": high}
+    return replace(problem, limits=Tightened(**same, taken_a=taken))
