@@ -1,4 +1,4 @@
-"""Limits where no network model exists: a share of the transformer, and with a regression of the critical voltage.
+"""Limits where no network model exists: a share of the transformer, capped by what voltages have been measured to do.
 
 Nothing here is verified by a power flow; every result says so. Voltages of up to 256 V have been seen under limits of
 the first kind where 253 V were permitted.
@@ -6,20 +6,38 @@ the first kind where 253 V were permitted.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.problem import BadProblem
-from envelope.schedule import CAPACITY, Binding, EnvelopeSchedule, floored, raised
+from envelope.schedule import CAPACITY, STATUS, Binding, EnvelopeSchedule, floored, raised
 
 Array = NDArray[np.float64]
 FEWEST_SAMPLES = 48
-ASSET, VOLTAGE = 0, 1
-NAMES = ("transformer capacity, without a network model", "critical voltage by regression, without a network model")
+NAMES = (
+    "transformer capacity, without a network model",
+    "critical voltage by regression, without a network model",
+    "transformer voltage by regression and the way from there, without a network model",
+)
+ASSET, VOLTAGE, DELTA = range(3)
+PLAIN, BREACHED = STATUS.index("no_model"), STATUS.index("no_model_infeasible_base")
+
+
+class Method(StrEnum):
+    """Ways to set limits without a network model."""
+
+    ASSET_CAPACITY = "asset-capacity"
+    """the transformer's rating less the base load"""
+    CRITICAL_VOLTAGE = "critical-voltage"
+    """the same, and a regression of the voltage at the customer where it moves most"""
+    DELTA_VOLTAGE = "delta-voltage"
+    """the same, and a regression of the transformer's voltage with the largest measured way from there to a customer"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +84,25 @@ class CriticalVoltage:
         return (voltage_v - self.at_zero_v) / self.slope_v_per_w
 
 
+@dataclass(frozen=True)
+class DeltaVoltage:
+    """A line through net import and the transformer's voltage, and how far customers were seen to stand off it."""
+
+    transformer: CriticalVoltage
+    most_rise_v: float
+    most_drop_v: float
+    """largest measured difference between a customer and the transformer, each way"""
+
+    @classmethod
+    def measure(cls, net_import_w: Array, transformer_v: Array, customer_v: Array) -> DeltaVoltage:
+        """From (S,) net import and transformer voltage and (S, C) customers' voltages."""
+        away = customer_v - transformer_v[:, None]
+        if not np.isfinite(away).any():
+            raise BadProblem("no interval in which both the transformer's and a customer's voltage were read")
+        rise, drop = float(np.nanmax(away)), float(-np.nanmin(away))
+        return cls(CriticalVoltage.regress(net_import_w, transformer_v), max(rise, 0.0), max(drop, 0.0))
+
+
 def asset_capacity(known: Unmodelled) -> EnvelopeSchedule:
     """The transformer's rating less the base load, shared equally among who can use it."""
     usable = known.rating_va * (1.0 - known.reserve)
@@ -76,16 +113,30 @@ def asset_capacity_critical_voltage(
     known: Unmodelled, voltage: CriticalVoltage, *, v_min_v: float, v_max_v: float, sigmas: float = 2.0
 ) -> EnvelopeSchedule:
     """The same, and no more than keeps the regression of the critical voltage inside its limits."""
+    keep = sigmas * voltage.spread_v
+    most = voltage.import_at_w(v_min_v + keep), -voltage.import_at_w(v_max_v - keep)
+    return _capped(known, "asset capacity and critical voltage", most, VOLTAGE)
+
+
+def asset_capacity_delta_voltage(
+    known: Unmodelled, voltage: DeltaVoltage, *, v_min_v: float, v_max_v: float, sigmas: float = 2.0
+) -> EnvelopeSchedule:
+    """The same, and no more than keeps the transformer's voltage that far inside that no customer leaves the limits."""
+    line = voltage.transformer
+    low, high = voltage.most_drop_v + sigmas * line.spread_v, voltage.most_rise_v + sigmas * line.spread_v
+    most = line.import_at_w(v_min_v + low), -line.import_at_w(v_max_v - high)
+    return _capped(known, "asset capacity and voltage difference", most, DELTA)
+
+
+def _capped(known: Unmodelled, method: str, most: tuple[float, float], kind: int) -> EnvelopeSchedule:
+    """Shares of the transformer, and of the net import and export (W of all) that voltages permit."""
     usable = known.rating_va * (1.0 - known.reserve)
-    lowest = voltage.import_at_w(v_min_v + sigmas * voltage.spread_v)
-    highest = -voltage.import_at_w(v_max_v - sigmas * voltage.spread_v)
-    kind = (VOLTAGE if lowest < usable else ASSET, VOLTAGE if highest < usable else ASSET)
     return _shared(
         known,
-        "asset capacity and critical voltage",
-        most_import=min(usable, lowest),
-        most_export=min(usable, highest),
-        kind=kind,
+        method,
+        most_import=min(usable, most[0]),
+        most_export=min(usable, most[1]),
+        kind=(kind if most[0] < usable else ASSET, kind if most[1] < usable else ASSET),
     )
 
 
@@ -100,7 +151,7 @@ def _shared(
     own_import, own_export = raised(np.maximum(base, 0.0)), raised(np.maximum(-base, 0.0))
     imports = np.maximum(floored(np.maximum(base + load_room, 0.0)), own_import)
     exports = np.maximum(floored(np.maximum(gen_room - base, 0.0)), own_export)
-    status = np.where((total > most_import) | (-total > most_export), 1, 0).astype(np.int8)
+    status = np.where((total > most_import) | (-total > most_export), BREACHED, PLAIN).astype(np.int8)
     steps = np.broadcast_to(np.arange(len(base), dtype=np.intp)[:, None], base.shape)
     nothing = np.zeros(base.shape[1], dtype=np.int64)
     return EnvelopeSchedule(
@@ -127,10 +178,18 @@ def _shared(
         allocation="equal",
         reference="equal",
         margin_v=0.0,
-        run_id=f"fallback {method}",
+        run_id=_run_id(known, method, most_import, most_export),
         figures={"seconds": time.perf_counter() - began, "solves": 0.0},
         findings=(f"model-free ({method}): no power flow stands behind these limits",),
     )
+
+
+def _run_id(known: Unmodelled, *said: object) -> str:
+    """A name that is the same for the same input."""
+    digest = hashlib.sha256(f"{known.connection_id} {known.rating_va} {known.reserve} {said}".encode())
+    for part in (known.step_start, known.base_load_w, known.flex_gen_w, known.flex_load_w):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _levels(room_w: Array, most_w: Array) -> Array:

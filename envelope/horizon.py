@@ -85,10 +85,14 @@ def _day(feeder: Feeder, steps: int) -> tuple[Array, Array, NDArray[np.complex12
 def clear_sky(feeder: Feeder, steps: int) -> Array:
     """(T,) part of its size that generation can reach: the best of the day's measured systems, else a sine by day."""
     profile = feeder.profile
-    hours = (np.arange(steps) + 0.5) * 24.0 / steps
-    sine = np.clip(np.sin((hours - 6.0) / 12.0 * np.pi), 0.0, None)
     if profile is None or not profile.pv_w.any():
-        return sine
+        return sine(steps)
     output = profile.pv_w[:, profile.pv_w.any(axis=0)]
     best = (output / np.maximum(output.max(axis=0), 1.0)).max(axis=1)
     return np.asarray(best.reshape(steps, -1).max(axis=1))
+
+
+def sine(steps: int) -> Array:
+    """(T,) a day of twelve hours' sun, from six to six."""
+    hours = (np.arange(steps) + 0.5) * 24.0 / steps
+    return np.asarray(np.clip(np.sin((hours - 6.0) / 12.0 * np.pi), 0.0, None))

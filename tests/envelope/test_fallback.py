@@ -5,6 +5,7 @@ import pytest
 
 from envelope.fallback import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
 from envelope.problem import BadProblem, steps_from
+from envelope.schedule import STATUS
 
 
 def known(**changes) -> Unmodelled:
@@ -34,7 +35,10 @@ def test_every_result_says_that_no_model_stands_behind_it():
     assert schedule.guarantee == "none: no network model"
     assert "no power flow" in schedule.findings[0]
     assert "without a network model" in schedule.binding_text("import", 0, 1)
-    assert set(schedule.to_frame()["guarantee"]) == {"none: no network model"}
+    table = schedule.to_frame()
+    assert set(table["guarantee"]) == {"none: no network model"}
+    assert set(table["status"]) == {"no_model"}
+    assert schedule.run_id == asset_capacity(known()).run_id != asset_capacity(known(rating_va=9e3)).run_id
 
 
 def test_the_critical_voltage_takes_over_where_it_is_tighter():
@@ -51,7 +55,7 @@ def test_the_critical_voltage_takes_over_where_it_is_tighter():
 
 def test_a_base_load_beyond_the_rating_is_said():
     schedule = asset_capacity(known(rating_va=2000.0))
-    assert schedule.status[0].tolist() == [1, 1, 1]
+    assert [STATUS[k] for k in schedule.status[0]] == ["no_model_infeasible_base"] * 3
     assert schedule.import_limit_w[0].tolist() == [1000, 1000, 1000]
 
 
