@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.allocate import Allocation
 from envelope.limits import OperatingLimits
-from envelope.problem import Guarantee, Problem, Reference
+from envelope.problem import BadProblem, Guarantee, Problem, Reference
 from gridmodel.errors import GridError
 from sep2.errors import SepError
 
+if TYPE_CHECKING:
+    from envelope.ratings import ThermalRating
+
 Command = Callable[..., None]
+
+
+RATING = "Transformers by temperature"
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,20 @@ class Asked:
     guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
     allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
     reference: Annotated[Reference, typer.Option(help="What a fair share is a share of.")] = Reference.CAPACITY
+    thermal: Annotated[
+        str | None,
+        typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
+    ] = None
+    ambient: Annotated[
+        str, typer.Option(help="Degrees Celsius, or a CSV file with at and temp_c.", rich_help_panel=RATING)
+    ] = "30"
+    hot_spot: Annotated[float, typer.Option(help="Hottest winding permitted, C.", rich_help_panel=RATING)] = 120.0
+    top_oil: Annotated[float, typer.Option(help="Hottest oil permitted, C.", rich_help_panel=RATING)] = 105.0
+    life: Annotated[float, typer.Option(help="Life used per day at most, %.", rich_help_panel=RATING)] = 0.0133
+    k_max: Annotated[float, typer.Option(help="Load over the rating at most.", rich_help_panel=RATING)] = 1.5
+    fuse_a: Annotated[
+        float | None, typer.Option(help="A per low-voltage phase that fuse and bushing bear.", rich_help_panel=RATING)
+    ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 
     def problem(self, feeder: str) -> Problem:
@@ -47,25 +69,55 @@ class Asked:
         from envelope.horizon import Study, problem_of
 
         if Path(feeder).suffix == ".npz":
-            return plan.load(Path(feeder)).problem
+            self._refuse_what_a_plan_has()
+            return self.rated(plan.load(Path(feeder)).problem)
+        if not 0.0 <= self.flexible <= 1.0:
+            raise BadProblem(f"--flexible {self.flexible:g}: a part of the connections is between 0 and 1")
         found = plan.feeder_of(feeder)
-        count = len(found.network.connections)
-        chosen = np.zeros(count, dtype=bool)
-        chosen[np.random.default_rng(self.seed).permutation(count)[: round(self.flexible * count)]] = True
         study = Study(
             steps=self.steps,
             export_w=1e3 * self.export_kw,
             import_w=1e3 * self.import_kw,
-            flexible=chosen,
+            flexible=self.chosen(len(found.network.connections)),
             sun=not self.all_day,
             limits=OperatingLimits.of(self.limits),
-        )
-        return replace(
-            problem_of(found, study),
             guarantee=self.guarantee,
             allocation=self.allocation,
             reference=self.reference,
         )
+        return self.rated(problem_of(found, study))
+
+    def chosen(self, count: int) -> NDArray[np.bool_]:
+        """(C,) which connections are flexible."""
+        found = np.zeros(count, dtype=bool)
+        found[np.random.default_rng(self.seed).permutation(count)[: round(self.flexible * count)]] = True
+        return found
+
+    def rating(self, problem: Problem) -> ThermalRating | None:
+        """How transformers are rated by their temperature; None where nobody asked."""
+        from envelope.ratings import ThermalRating, ambient_of
+        from envelope.thermal import ThermalPolicy
+
+        if self.thermal is None:
+            return None
+        policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
+        ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
+        return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
+
+    def rated(self, problem: Problem) -> Problem:
+        """The problem with transformers rated as asked."""
+        found = self.rating(problem)
+        if found is not None:
+            return replace(problem, limits=found.limits(problem.limits, self.fuse_a))
+        if self.fuse_a is not None:
+            return replace(problem, limits=replace(problem.limits, transformer_most_a=self.fuse_a))
+        return problem
+
+    def _refuse_what_a_plan_has(self) -> None:
+        own = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits", "guarantee", "allocation")
+        for field in fields(self):
+            if field.name in (*own, "reference") and getattr(self, field.name) != field.default:
+                raise BadProblem(f"--{field.name.replace('_', '-')}: a plan has its own")
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
@@ -73,7 +125,12 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
 
     def declare(function: Command) -> Command:
         kinds = get_type_hints(Asked, include_extras=True)
-        own = [p for p in inspect.signature(function).parameters.values() if p.name != "asked"]
+        of_function = get_type_hints(function, include_extras=True)
+        own = [
+            p.replace(annotation=of_function[p.name])
+            for p in inspect.signature(function).parameters.values()
+            if p.name != "asked"
+        ]
         shared = [
             inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name])
             for f in fields(Asked)
@@ -85,7 +142,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
             with refusals():
                 function(*args, **named, asked=asked)
 
-        hints = {key: kind for key, kind in get_type_hints(function, include_extras=True).items() if key != "asked"}
+        hints = {key: kind for key, kind in of_function.items() if key != "asked"}
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
         run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(Asked)}
         app.command(name)(run)
@@ -109,6 +166,24 @@ def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done, with the time it takes; on a terminal only."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=quiet or not sys.stderr.isatty()) as progress:
+    hidden = quiet or not sys.stderr.isatty()
+    with (
+        _solvers_talk_aside(),
+        Progress(*columns, console=console, transient=True, disable=hidden) as progress,
+    ):
         task = progress.add_task("")
         yield lambda said: progress.update(task, description=said)
+
+
+@contextlib.contextmanager
+def _solvers_talk_aside() -> Iterator[None]:
+    """What native code prints (HiGHS introduces itself) is dropped: standard output is for the answer, maybe JSON."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)

@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from envelope.allocate import Allocation
 from envelope.asked import Asked, command, stages
 from envelope.engine import calculate
+from envelope.fallback import Method
 from envelope.problem import BadProblem, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
-from envelope.summary import compared, most_withheld, summarise
+from envelope.shown import show_policies, show_summary
+from envelope.summary import compared, most_withheld, priced, summarise
 from envelope.verification import verify
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
 
+NO_MODEL = "Without a network model"
+OVER_TIME = "Fairness over time"
 FeederName = Annotated[
     str, typer.Argument(metavar="FEEDER", help="A feeder folder, european-lv, or a plan (.npz) that the engine saved.")
 ]
@@ -39,54 +41,160 @@ COMPARED = (
 
 
 @command(app, "run")
-def run(feeder: FeederName, out: Out = None, picture: Picture = None, *, asked: Asked) -> None:
-    """Limits for every connection and interval of a feeder's day, verified by an independent power flow."""
+def run(
+    feeder: Annotated[
+        str,
+        typer.Argument(
+            metavar="FEEDER",
+            help="A feeder folder, european-lv, a plan (.npz) that the engine saved, or meter readings (.csv) with"
+            " --fallback.",
+        ),
+    ],
+    *,
+    out: Out = None,
+    picture: Picture = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="Keep who was curtailed in this CSV file, run after run.", rich_help_panel=OVER_TIME),
+    ] = None,
+    past: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="How much those whom the ledger knows as curtailed most are favoured; 0: not.",
+            rich_help_panel=OVER_TIME,
+        ),
+    ] = 0.0,
+    fallback: Annotated[
+        Method | None,
+        typer.Option(
+            help="Set limits from meter readings alone; no power flow stands behind them.", rich_help_panel=NO_MODEL
+        ),
+    ] = None,
+    rating_kva: Annotated[
+        float | None, typer.Option(help="The transformer's rating.", rich_help_panel=NO_MODEL)
+    ] = None,
+    meter_of: Annotated[
+        str,
+        typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL),
+    ] = "",
+    critical: Annotated[
+        str,
+        typer.Option(
+            help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL
+        ),
+    ] = "",
+    asked: Asked,
+) -> None:
+    """Limits for every connection and interval of a feeder's day, verified by an independent power flow.
+
+    Ends with 0 only if every corner that was tried is inside the limits.
+    """
+    _refuse_endings(out, picture)
+    if fallback is not None:
+        from envelope.meterwise import Known
+
+        known = Known(rating_kva, meter_of, critical)
+        _run_without_model((Path(feeder), fallback, known), out=out, picture=picture, asked=asked)
+        return
+    if Path(feeder).suffix == ".csv":
+        raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
-        problem = asked.problem(feeder)
+        problem = _favoured(asked.problem(feeder), ledger, past)
         stage("calculating")
         schedule = calculate(problem)
         stage("verifying")
         report = verify(problem, schedule)
         stage("writing")
-        files = _write(problem, schedule, out=out, picture=picture)
-    summary = summarise(problem, schedule, report) | files
+        files = _write(schedule, out) | _draw(problem, schedule, picture)
+        # What is not verified is not published, and so curtails nobody.
+        kept = _kept(schedule, ledger) if ledger is not None and report.inside else {}
+    rating = asked.rating(problem)
+    thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
+    summary = summarise(problem, schedule, report) | thermal | kept | files
     if asked.as_json:
         typer.echo(json.dumps(summary))
     else:
-        _print_summary(summary)
+        show_summary(summary)
         if report.wrong_phases is not None:
             typer.echo(f"{report.stress_sentence()}: check the model first.")
         typer.echo(f"{report.sentence()}.")
     raise typer.Exit(0 if report.inside else 1)
 
 
+def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
+    """The problem, those favoured who had to forgo most so far."""
+    if past == 0.0:
+        return problem
+    if ledger is None:
+        raise BadProblem("--past: whose past? Name a --ledger")
+    from envelope.ledger import Ledger, favoured
+
+    return favoured(problem, Ledger.read(ledger), past)
+
+
+def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
+    """The ledger's figures with this run in it."""
+    from envelope.fairness import fairness
+    from envelope.ledger import Ledger
+
+    found = Ledger.read(path).with_run(schedule)
+    found.write(path)
+    end = int(schedule.step_start[-1]) + schedule.step_s
+    past = found.past(schedule.connection_id, end, half_life_days=None)
+    figures = {direction: asdict(fairness(own)) for direction, own in past.items()}
+    return {"ledger": {"file": str(path), "days": found.days(), **figures}}
+
+
+def _run_without_model(what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, asked: Asked) -> None:
+    from envelope.meterwise import calculate_from_meters, summary_of
+
+    readings, method, known = what
+    with stages(asked.as_json) as stage:
+        stage("reading the meters")
+        schedule, rests_on = calculate_from_meters(readings, method, known, asked)
+        stage("writing")
+        files = _write(schedule, out)
+        if picture is not None:
+            from envelope.picture import limits_picture
+
+            files["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
+    summary = summary_of(readings, schedule, rests_on) | files
+    if asked.as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        show_summary(summary)
+
+
 @command(app, "compare")
-def compare(feeder: FeederName, *, asked: Asked) -> None:
+def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> None:
     """Guarantees and fairness side by side: what each allows, how evenly, and what breaks at corners beyond it."""
+    _refuse_endings(None, picture)
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
         problem = asked.problem(feeder)
         rows = []
-        for guarantee, allocation in COMPARED:
-            stage(f"{guarantee}, {allocation}")
+        for k, (guarantee, allocation) in enumerate(COMPARED, start=1):
+            stage(f"{k} of {len(COMPARED)}: {guarantee}, {allocation}")
             rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
+        rows = priced(rows)
+        if picture is not None:
+            from envelope.picture import compare_picture
+
+            compare_picture(rows, picture, name=problem.reduced.network.name)
     if asked.as_json:
         typer.echo(json.dumps({"feeder": problem.reduced.network.name, "policies": rows}))
         return
-    _print_rows(rows)
-    worst = rows[0]
-    typer.echo(
-        "Beyond its guarantee, coincident breaks at corners that its limits allow:"
-        f" {worst['any_over_v']:+.1f} V over, {worst['any_under_v']:+.1f} V under,"
-        f" {worst['any_load_percent']:+.1f} % load."
-    )
+    show_policies(rows)
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
 
 
 @command(app, "explain")
 def explain_limit(
     feeder: FeederName,
-    connection: Annotated[str, typer.Argument(help="The connection whose limit is asked about.")],
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection whose limit is asked about.")],
     step: Annotated[int | None, typer.Option(help="Interval of the day; default: where most is withheld.")] = None,
     direction: Annotated[str, typer.Option(help="export or import")] = "export",
     *,
@@ -96,81 +204,56 @@ def explain_limit(
     """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
     from envelope.explain import explain
 
+    _refuse_endings(None, picture)
     if direction not in ("export", "import"):
         raise BadProblem(f"direction: {direction!r} is neither export nor import")
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
         problem = asked.problem(feeder)
         if connection not in problem.connection_id:
-            raise BadProblem(f"{feeder} has no connection {connection!r}")
+            names = problem.connection_id
+            raise BadProblem(f"{feeder} has no connection {connection!r}; there are {names[0]} to {names[-1]}")
+        if step is not None and not 0 <= step < problem.steps:
+            raise BadProblem(f"step: {step} is outside 0..{problem.steps - 1}")
         stage("calculating")
         schedule = calculate(problem)
-        at = most_withheld(problem, schedule, connection, direction) if step is None else _known(step, problem)
+        at = most_withheld(problem, schedule, connection, direction) if step is None else step
         found = explain(problem, schedule, connection, step=at, direction=direction)
         if picture is not None:
             from envelope.picture import explain_picture
 
-            explain_picture(problem, schedule, connection, picture)
+            explain_picture(problem, schedule, connection, picture, step=at, direction=direction)
     if asked.as_json:
         typer.echo(json.dumps(asdict(found) | {"sentence": found.sentence()}))
         return
     for who in found.contributors:
         typer.echo(f"  {100 * who.part:5.1f} %  {who.connection_id}, {who.direction}")
     typer.echo(found.sentence())
-
-
-def _known(step: int, problem: Problem) -> int:
-    if not 0 <= step < problem.steps:
-        raise BadProblem(f"step: {step} is outside 0..{problem.steps - 1}")
-    return step
-
-
-def _write(problem: Problem, schedule: EnvelopeSchedule, *, out: Path | None, picture: Path | None) -> dict[str, str]:
-    files = {}
-    if out is not None:
-        from envelope.frame import save
-
-        if out.suffix not in (".csv", ".parquet"):
-            raise BadProblem(f"--out {out}: the ending is neither .csv nor .parquet")
-        save(schedule, out)
-        files["file"] = str(out)
     if picture is not None:
-        from envelope.picture import schedule_picture
-
-        files["picture"] = str(schedule_picture(problem, schedule, picture))
-    return files
+        typer.echo(f"picture: {picture}")
 
 
-def _print_summary(summary: dict[str, Any]) -> None:
-    table = Table("", "export", "import")
-    table.add_row("mean kW", f"{summary['export_kw']:.1f}", f"{summary['import_kw']:.1f}")
-    table.add_row("least connection, mean W", f"{summary['export_least_w']:.0f}", f"{summary['import_least_w']:.0f}")
-    table.add_row("Jain's index", f"{summary['export_jain']:.2f}", f"{summary['import_jain']:.2f}")
-    Console().print(table)
-    typer.echo(
-        f"{summary['feeder']}: {summary['connections']} connections, {summary['steps']} steps, {summary['guarantee']},"
-        f" {summary['allocation']} of {summary['reference']}; {summary['seconds']:.2f} s,"
-        f" {summary['solves']:.0f} power flows."
-    )
-    files = [f"{name}: {summary[name]}" for name in ("file", "picture") if name in summary]
-    for line in [*summary["findings"], *files]:
-        typer.echo(line)
+def _refuse_endings(out: Path | None, picture: Path | None) -> None:
+    """Says what cannot be written before anything is calculated."""
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise BadProblem(f"--out {out}: the ending is neither .csv nor .parquet")
+    if picture is not None and picture.suffix != ".png":
+        raise BadProblem(f"--picture {picture}: the ending is not .png")
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
-    table = Table("guarantee", "allocation", "export kW", "import kW", "Jain e/m", "s", "worst inside", "at any corner")
-    for row in rows:
-        worst = [
-            f"{row[f'{kind}_over_v']:+.2f} V, {row[f'{kind}_under_v']:+.2f} V, {row[f'{kind}_load_percent']:+.1f} %"
-            for kind in ("own", "any")
-        ]
-        table.add_row(
-            row["guarantee"],
-            row["allocation"],
-            f"{row['export_kw']:.1f}",
-            f"{row['import_kw']:.1f}",
-            f"{row['export_jain']:.2f} / {row['import_jain']:.2f}",
-            f"{row['seconds']:.2f}",
-            *worst,
-        )
-    Console().print(table)
+def _write(schedule: EnvelopeSchedule, out: Path | None) -> dict[str, str]:
+    if out is None:
+        return {}
+    from envelope.frame import save
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save(schedule, out)
+    return {"file": str(out)}
+
+
+def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) -> dict[str, str]:
+    if picture is None:
+        return {}
+    from envelope.picture import schedule_picture
+
+    return {"picture": str(schedule_picture(problem, schedule, picture))}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from envelope.allocate import jain
 from envelope.problem import BadProblem, Problem
-from envelope.schedule import CAPACITY, EnvelopeSchedule
+from envelope.schedule import NETWORK, NEXT, EnvelopeSchedule
 
 Array = NDArray[np.float64]
 DIRECTIONS = ("export", "import")
@@ -67,7 +67,7 @@ def forgone(
         (schedule.export_limit_w, schedule.export_binding) if up else (schedule.import_limit_w, schedule.import_binding)
     )
     room = schedule.export_room_w if up else schedule.import_room_w
-    held = binding.row != CAPACITY
+    held = (binding.row >= 0) | np.isin(binding.row, (NETWORK, NEXT))
     reach = schedule.export_reach_w if up else schedule.import_reach_w
     could = np.where(held | (room > 0.0), np.maximum(reach if offered_w is None else offered_w, 0.0), 0.0)
     did = np.minimum(could, limit if measured_w is None else np.maximum(measured_w, 0.0))

@@ -69,6 +69,27 @@ def _names(schedule: EnvelopeSchedule, direction: str, row: Index) -> pd.Categor
     return pd.Categorical(np.array(wanted, dtype=object)[position], categories=categories)
 
 
+CATEGORIES = ("control_point", "import_binding", "export_binding", "status", "guarantee", "allocation", "pf_rule")
+
+
+def load(path: Path) -> pd.DataFrame:
+    """A table that `save` wrote, with the same types whichever of the two files it is."""
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    table = pd.read_csv(path, dtype={"connection_point": str, "run_id": str})
+    table["start"] = pd.to_datetime(table["start"], utc=True).astype("datetime64[ns, UTC]")
+    table["duration"] = pd.to_timedelta(table["duration"])
+    for name in table.columns:
+        if name.endswith("_w"):
+            table[name] = table[name].astype("int64")
+        elif name.endswith("_var"):
+            table[name] = table[name].astype("Int64")
+        elif name in CATEGORIES:
+            known = list(STATUS) if name == "status" else None
+            table[name] = pd.Categorical(table[name].astype(str), categories=known)
+    return table.astype({"margin_v": "float32"})
+
+
 def save(schedule: EnvelopeSchedule, path: Path) -> None:
     """Write the table as CSV or Parquet, by the file's ending."""
     table = frame(schedule)

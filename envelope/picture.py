@@ -1,114 +1,278 @@
-"""Pictures of a schedule: everyone's limits over the day, and one connection's with what holds it back."""
+"""Pictures of limits: everyone's over the day, one connection's with what holds it back, policies side by side."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.explain import explain
+from envelope.explain import Explanation, explain
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 
 Array = NDArray[np.float64]
-SIZE_INCH = (11.0, 7.0)
-COLOURS = {"over-voltage": "#c0392b", "under-voltage": "#2471a3", "overload": "#d68910", "network": "#7d3c98"}
+COLOURS = {
+    "over-voltage": "#c0392b",
+    "under-voltage": "#2471a3",
+    "overload": "#d68910",
+    "network": "#7d3c98",
+    "transformer": "#d68910",
+    "critical": "#7d3c98",
+    "capacity": "#1e8449",
+}
+OTHER = "#7f8c8d"
+EXPORT, IMPORT = "#e59866", "#5d6d7e"
+GOOD, BAD = "#1e8449", "#c0392b"
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One direction of a schedule. C connections, T steps."""
+
+    direction: str
+    limit: Array
+    """(T, C) within reach"""
+    reach: Array
+    flexible: NDArray[np.bool_]
+    kinds: NDArray[np.str_]
+    """(T, C) what binds, by its first word"""
 
 
 def schedule_picture(problem: Problem, schedule: EnvelopeSchedule, path: Path) -> Path:
-    """Share of reach that each connection may use, export and import, and what binds when; returns the path."""
+    """Limits of a problem's day as `limits_picture` draws them, with the transformers' rating where it varies."""
+    factor = np.asarray(problem.limits.transformer_factor, dtype=float)
+    return limits_picture(schedule, path, name=problem.reduced.network.name, rating=factor if factor.ndim else None)
+
+
+def limits_picture(schedule: EnvelopeSchedule, path: Path, *, name: str, rating: Array | None = None) -> Path:
+    """Share of reach that each connection may use, sums, and how many are held back by what; returns the path."""
+    rows = 2 if rating is None else 3
+    figure = _figure((13.0, 3.6 * rows))
+    grid = figure.add_gridspec(rows, 3, width_ratios=(3, 2, 2), height_ratios=(3, 3, 1.6)[:rows])
+    for row, direction in enumerate(("export", "import")):
+        side = _side(schedule, direction)
+        _shares(figure.add_subplot(grid[row, 0]), schedule, side)
+        _totals(figure.add_subplot(grid[row, 1]), schedule, side)
+        _binding(figure.add_subplot(grid[row, 2]), schedule, side)
+    if rating is not None:
+        _rating(figure.add_subplot(grid[2, :]), schedule, rating)
+    figure.suptitle(f"{name}: {schedule.guarantee}, {schedule.allocation}")
+    return _saved(figure, path)
+
+
+def _figure(size_inch: tuple[float, float]) -> Any:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE_INCH, layout="constrained")
-    top, bottom = figure.subplots(2, 2, width_ratios=(3, 2))
-    hours = _hours(schedule)
-    for axes, direction in zip((top, bottom), ("export", "import"), strict=True):
-        sides = _sides(problem, schedule, direction)
-        _shares(axes[0], schedule, sides, direction)
-        _totals(axes[1], hours, sides, direction)
-    figure.suptitle(f"{problem.reduced.network.name}: {schedule.guarantee}, {schedule.allocation}")
+    return Figure(figsize=size_inch, layout="constrained")
+
+
+def _saved(figure: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     return path
 
 
 def _hours(schedule: EnvelopeSchedule) -> Array:
-    return np.asarray((schedule.step_start - schedule.step_start[0]) / 3600.0, dtype=float)
+    """(T + 1,) edges of the steps, as hours of the day (UTC) in which the first one begins."""
+    edges = np.append(schedule.step_start, schedule.step_start[-1] + schedule.step_s)
+    return np.asarray((edges - schedule.step_start[0] // 86_400 * 86_400) / 3600.0, dtype=float)
 
 
-def _sides(problem: Problem, schedule: EnvelopeSchedule, direction: str) -> tuple[Array, Array, Array]:
-    """(T, C) limit within reach, reach, and whether there is anything to limit."""
-    limit = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
-    reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
-    flexible = (problem.flex_gen_w if direction == "export" else problem.flex_load_w) > 0.0
-    reach = np.maximum(reach, 0.0)
-    return np.minimum(limit, reach), reach, np.asarray(flexible & (reach > 1.0), dtype=float)
+def _side(schedule: EnvelopeSchedule, direction: str) -> _Side:
+    up = direction == "export"
+    limit = schedule.export_limit_w if up else schedule.import_limit_w
+    reach = np.maximum(schedule.export_reach_w if up else schedule.import_reach_w, 0.0)
+    room = schedule.export_room_w if up else schedule.import_room_w
+    kinds = np.array(
+        [
+            [schedule.binding_text(direction, t, c).split(" ")[0] for c in range(len(schedule.connection_id))]
+            for t in range(schedule.steps)
+        ]
+    )
+    flexible = ((room > 0.0) | (kinds != "capacity")) & (reach > 1.0)
+    return _Side(direction, np.minimum(limit, reach), reach, flexible, kinds)
 
 
-def _shares(axes: Any, schedule: EnvelopeSchedule, sides: tuple[Array, Array, Array], direction: str) -> None:
+def _shares(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     """Heat map, connections by steps."""
-    limit, reach, flexible = sides
-    share = np.where(flexible > 0.0, 100.0 * limit / np.maximum(reach, 1.0), np.nan)
-    span = (0.0, schedule.steps * schedule.step_s / 3600.0, share.shape[1], 0.0)
+    share = np.where(side.flexible, 100.0 * side.limit / np.maximum(side.reach, 1.0), np.nan)
+    edges = _hours(schedule)
+    span = (edges[0], edges[-1], share.shape[1], 0.0)
     image = axes.imshow(share.T, aspect="auto", extent=span, vmin=0, vmax=100, cmap="viridis", interpolation="nearest")
-    axes.set_title(f"{direction} limit, % of reach")
-    axes.set_xlabel("hours from the start")
+    axes.set_title(f"{side.direction} limit, % of reach")
+    _over_the_day(axes, edges)
     axes.set_ylabel("connection")
     axes.figure.colorbar(image, ax=axes)
 
 
-def _totals(axes: Any, hours: Array, sides: tuple[Array, Array, Array], direction: str) -> None:
-    limit, reach, flexible = sides
-    axes.step(hours, (reach * flexible).sum(axis=1) / 1e3, where="post", color="0.6", label="reach")
-    axes.step(hours, (limit * flexible).sum(axis=1) / 1e3, where="post", color="#1e8449", label="limits")
-    axes.set_title(f"sum of {direction}, kW")
-    axes.set_xlabel("hours from the start")
+def _over_the_day(axes: Any, edges: Array) -> None:
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xlabel("hour (UTC)")
+    if edges[-1] - edges[0] > 12.0:
+        axes.set_xticks(np.arange(np.ceil(edges[0] / 6.0) * 6.0, edges[-1] + 0.1, 6.0))
+
+
+def _stairs(axes: Any, edges: Array, value: Array, **style: Any) -> None:
+    axes.step(edges, np.append(value, value[-1]), where="post", **style)
+
+
+def _totals(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
+    edges = _hours(schedule)
+    _stairs(axes, edges, (side.reach * side.flexible).sum(axis=1) / 1e3, color="0.6", label="could")
+    _stairs(axes, edges, (side.limit * side.flexible).sum(axis=1) / 1e3, color=GOOD, label="may")
+    axes.set_title(f"sum of {side.direction}, kW")
+    _over_the_day(axes, edges)
     axes.set_ylim(bottom=0.0)
-    axes.legend()
-
-
-def explain_picture(problem: Problem, schedule: EnvelopeSchedule, connection: str, path: Path) -> Path:
-    """One connection's reach and limits, coloured by what binds, and who strains the row at the worst moment."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE_INCH, layout="constrained")
-    (export, who_exports), (imports, who_imports) = figure.subplots(2, 2, width_ratios=(3, 2))
-    for axes, bars, direction in ((export, who_exports, "export"), (imports, who_imports, "import")):
-        _limits(axes, problem, schedule, (connection, direction))
-        _contributors(bars, problem, schedule, (connection, direction))
-    figure.suptitle(f"{problem.reduced.network.name}, connection {connection}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    return path
-
-
-def _limits(axes: Any, problem: Problem, schedule: EnvelopeSchedule, of: tuple[str, str]) -> None:
-    connection, direction = of
-    column = schedule.connection_id.index(connection)
-    limit, reach, _ = (table[:, column] for table in _sides(problem, schedule, direction))
-    hours = _hours(schedule)
-    width = schedule.step_s / 3600.0
-    kinds = [schedule.binding_text(direction, t, column).split(" ")[0] for t in range(schedule.steps)]
-    axes.step(np.append(hours, hours[-1] + width), np.append(reach, reach[-1]) / 1e3, where="post", color="0.6")
-    for kind in dict.fromkeys(kinds):
-        of_kind = np.array([k == kind for k in kinds])
-        colour = COLOURS.get(kind, "#1e8449")
-        axes.bar(hours[of_kind], limit[of_kind] / 1e3, width, align="edge", color=colour, label=kind)
-    axes.set_title(f"{direction} limit within reach (grey), kW, by what binds")
-    axes.set_xlabel("hours from the start")
     axes.legend(fontsize=8)
 
 
-def _contributors(axes: Any, problem: Problem, schedule: EnvelopeSchedule, of: tuple[str, str]) -> None:
-    connection, direction = of
-    limit, reach, flexible = (
-        table[:, schedule.connection_id.index(connection)] for table in _sides(problem, schedule, direction)
+def _binding(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
+    """Stacked counts of connections that each kind of limit holds back."""
+    edges, below = _hours(schedule), np.zeros(schedule.steps)
+    for kind in sorted(set(side.kinds[side.flexible].tolist()) - {"capacity"}):
+        count = ((side.kinds == kind) & side.flexible).sum(axis=1)
+        label = "critical voltage" if kind == "critical" else kind
+        axes.bar(
+            edges[:-1], count, np.diff(edges), bottom=below, align="edge", color=COLOURS.get(kind, OTHER), label=label
+        )
+        below = below + count
+    axes.set_title(f"{side.direction}: connections held back")
+    _over_the_day(axes, edges)
+    axes.set_ylim(0.0, len(schedule.connection_id))
+    if below.any():
+        axes.legend(fontsize=8)
+    else:
+        axes.text(0.5, 0.5, "nobody", transform=axes.transAxes, ha="center", color="0.5")
+
+
+def _rating(axes: Any, schedule: EnvelopeSchedule, factor: Array) -> None:
+    edges = _hours(schedule)
+    _stairs(axes, edges, 100.0 * factor, color=COLOURS["overload"])
+    axes.axhline(100.0, color="0.6", linewidth=0.8, linestyle="--")
+    axes.set_title("transformers' rating by temperature, % of the name plate")
+    _over_the_day(axes, edges)
+
+
+def explain_picture(
+    problem: Problem,
+    schedule: EnvelopeSchedule,
+    connection: str,
+    path: Path,
+    *,
+    step: int | None = None,
+    direction: str = "export",
+) -> Path:
+    """One connection's limits by what binds, and for one of them the sentence, who strains it and what relieves it."""
+    from envelope.summary import most_withheld
+
+    at = most_withheld(problem, schedule, connection, direction) if step is None else step
+    found = explain(problem, schedule, connection, step=at, direction=direction)
+    figure = _figure((12.0, 7.6))
+    grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
+    other = "import" if direction == "export" else "export"
+    _limits(figure.add_subplot(grid[0, 0]), schedule, (connection, direction), at)
+    _limits(figure.add_subplot(grid[1, 0]), schedule, (connection, other), None)
+    _bars(
+        figure.add_subplot(grid[0, 1]),
+        [(f"{c.connection_id}, {c.direction}", 100 * c.part) for c in found.contributors],
+        "who strains it, % of the rise at its worst corner",
+        "0.5",
     )
-    step = int(((reach - limit) * flexible).argmax())
-    found = explain(problem, schedule, connection, step=step, direction=direction)
-    names = [f"{c.connection_id} {c.direction}" for c in found.contributors]
-    axes.barh(names[::-1], [100 * c.part for c in found.contributors[::-1]], color="0.5")
-    axes.set_title(found.binding, fontsize=8)
-    axes.set_xlabel("% of the rise at the worst corner")
+    _bars(
+        figure.add_subplot(grid[1, 1]),
+        [(textwrap.fill(relief.what, 26), relief.gain_w) for relief in found.reliefs],
+        "what would relieve it, W more for this limit",
+        GOOD,
+    )
+    figure.suptitle(_told(problem, found), fontsize=10, x=0.01, ha="left")
+    return _saved(figure, path)
+
+
+def _told(problem: Problem, found: Explanation) -> str:
+    """The sentence without its reliefs, which have a panel of their own."""
+    said = f"{problem.reduced.network.name}: {found.sentence()}"
+    if found.reliefs:
+        said = said[: said.index(f" {found.reliefs[0].what}")]
+    return textwrap.fill(said, 130)
+
+
+def _limits(axes: Any, schedule: EnvelopeSchedule, of: tuple[str, str], marked: int | None) -> None:
+    connection, direction = of
+    column = schedule.connection_id.index(connection)
+    side, edges = _side(schedule, direction), _hours(schedule)
+    limit, kinds, usable = side.limit[:, column], side.kinds[:, column], side.flexible[:, column]
+    _stairs(axes, edges, side.reach[:, column] / 1e3, color="0.6", label="reach")
+    for kind in dict.fromkeys(kinds[usable].tolist()):
+        of_kind = (kinds == kind) & usable
+        axes.bar(
+            edges[:-1][of_kind],
+            limit[of_kind] / 1e3,
+            np.diff(edges)[of_kind],
+            align="edge",
+            color=COLOURS.get(kind, OTHER),
+            label="own reach" if kind == "capacity" else kind,
+        )
+    if marked is not None:
+        axes.axvspan(edges[marked], edges[marked + 1], color="0.85", zorder=0, label="the limit in question")
+    axes.set_title(f"{direction} limit of {connection}, kW, by what binds")
+    _over_the_day(axes, edges)
+    axes.set_ylim(bottom=0.0)
+    axes.legend(fontsize=8)
+
+
+def _bars(axes: Any, entries: Sequence[tuple[str, float]], title: str, colour: str) -> None:
+    axes.set_title(title, fontsize=9)
+    if not entries:
+        axes.axis("off")
+        axes.text(0.5, 0.5, "nothing: the network does not limit it", ha="center", color="0.5")
+        return
+    bars = axes.barh([name for name, _ in entries][::-1], [value for _, value in entries][::-1], color=colour)
+    axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.margins(x=0.15)
+
+
+def compare_picture(rows: Sequence[Mapping[str, Any]], path: Path, *, name: str) -> Path:
+    """Policies side by side: how much, how evenly, and what breaks at corners that the limits allow."""
+    figure = _figure((14.0, 1.6 + 0.62 * len(rows)))
+    much, even, volts, load = figure.subplots(1, 4, sharey=True, width_ratios=(3, 2.4, 2, 1.6))
+    labels = [f"{row['guarantee']}\n{row['allocation']}" for row in rows]
+    place = np.arange(len(rows), dtype=float)
+    _pairs(much, place, [[row[f"{d}_kw"] for row in rows] for d in ("export", "import")], "mean kW (and its price)")
+    for row, y in zip(rows, place, strict=True):
+        for direction, shift in (("export", -0.2), ("import", 0.2)):
+            price = row[f"{direction}_price_percent"]
+            said = "" if abs(price) < 0.5 else f" {price:+.0f} %"
+            much.text(row[f"{direction}_kw"], y + shift, said, va="center", fontsize=8)
+    much.margins(x=0.18)
+    worst = [[100 * row[f"{d}_worst_decile_share"] for row in rows] for d in ("export", "import")]
+    _pairs(even, place, worst, "part granted to the worst-off tenth, %\n(dots: Jain's index, %)")
+    for direction, shift in (("export", -0.2), ("import", 0.2)):
+        even.plot([100 * row[f"{direction}_jain"] for row in rows], place + shift, "k.", markersize=5)
+    even.set_xlim(0.0, 104.0)
+    _breaches(volts, place, [max(row["any_over_v"], row["any_under_v"]) for row in rows], "V beyond a limit")
+    _breaches(load, place, [row["any_load_percent"] for row in rows], "% beyond a rating")
+    much.set_yticks(place, labels, fontsize=8)
+    much.invert_yaxis()
+    figure.legend(*much.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    figure.suptitle(f"{name}: what each policy gives, how evenly, and what breaks at corners that its limits allow")
+    return _saved(figure, path)
+
+
+def _pairs(axes: Any, place: Array, values: Sequence[Sequence[float]], title: str) -> None:
+    for shift, value, colour, name in ((-0.2, values[0], EXPORT, "export"), (0.2, values[1], IMPORT, "import")):
+        axes.barh(place + shift, value, 0.38, color=colour, label=name)
+    axes.set_title(title, fontsize=9)
+
+
+def _breaches(axes: Any, place: Array, beyond: Sequence[float], title: str) -> None:
+    bars = axes.barh(place, beyond, 0.6, color=[BAD if value > 0.0 else GOOD for value in beyond])
+    axes.bar_label(bars, fmt="%+.1f", padding=3, fontsize=8)
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.set_title(f"at any corner, {title}", fontsize=9)
+    axes.margins(x=0.25)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from envelope.allocate import jain
 from envelope.engine import calculate
+from envelope.fairness import of_schedule
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import UNCONTROLLED, EnvelopeSchedule
 from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1, wrong_phases=0.0)
+
+_COMPARED = ("curtailed_kwh", "worst_decile_share", "worst_decile_kwh")
+
+
+def priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Policies with what each gives more or less than the first, %."""
+    return [
+        row
+        | {
+            f"{direction}_price_percent": 100.0 * (row[f"{direction}_kw"] / max(rows[0][f"{direction}_kw"], 1e-9) - 1.0)
+            for direction in ("export", "import")
+        }
+        for row in rows
+    ]
 
 
 def room(schedule: EnvelopeSchedule) -> dict[str, float]:
@@ -45,6 +60,7 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         "limits": {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v, "source": limits.source},
         "reactive_power": problem.reactive.rule,
         **room(schedule),
+        "fairness": evenness(schedule),
         **schedule.figures,
         "findings": list(schedule.findings),
         "verified_worst": {
@@ -56,6 +72,11 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         "wrong_phases": stress_of(report),
         "run_id": schedule.run_id,
     }
+
+
+def evenness(schedule: EnvelopeSchedule) -> dict[str, dict[str, float]]:
+    """Per direction what was asked, what was curtailed, and how evenly the rest was granted."""
+    return {direction: asdict(found) for direction, found in of_schedule(schedule).items()}
 
 
 def worst_of(report: VerificationReport) -> dict[str, float]:
@@ -80,6 +101,7 @@ def compared(problem: Problem) -> dict[str, Any]:
         "guarantee": str(problem.guarantee),
         "allocation": str(problem.allocation),
         **room(schedule),
+        **{f"{direction}_{key}": found[key] for direction, found in evenness(schedule).items() for key in _COMPARED},
         "seconds": schedule.figures["seconds"],
         "solves": schedule.figures["solves"],
         "own_over_v": own.over_v,

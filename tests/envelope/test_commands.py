@@ -1,0 +1,198 @@
+"""`sep2 envelope`: what a person who has never seen it gets told, shown and refused."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from envelope import calculate, plan
+from envelope.commands import app
+from envelope.frame import load
+from envelope.horizon import Study, problem_of
+from envelope.ledger import Ledger
+from gridmodel import read_feeder
+from tests.envelope.test_readings import write as write_readings
+
+PNG = b"\x89PNG"
+SHORT = ("--steps", "4")
+
+
+@pytest.fixture(scope="module")
+def lane(tmp_path_factory):
+    """Six customers on a long thin cable behind a small transformer, as a folder."""
+    folder = tmp_path_factory.mktemp("feeders") / "lane"
+    folder.mkdir()
+    nodes = "".join(f"n{k},230.94\n" for k in range(7))
+    lines = "".join(f"L{k},n{k},n{k + 1},{150 if k else 20},thin\n" for k in range(6))
+    homes = "".join(f"h{k},n{k},{'abc'[k % 3]}\n" for k in range(1, 7))
+    files = {
+        "nodes.csv": f"node,nominal_v\nmv,6350.853\n{nodes}",
+        "line_types.csv": "line_type,r1_ohm_per_km,x1_ohm_per_km,r0_ohm_per_km,x0_ohm_per_km,rating_a\n"
+        "thin,0.64,0.08,2.4,0.1,120\n",
+        "lines.csv": f"line_id,from_node,to_node,length_m,line_type\n{lines}",
+        "transformers.csv": "transformer_id,hv_node,lv_node,connection,kva,hv_v,lv_v,r_percent,x_percent\n"
+        "TX,mv,n0,Dyn11,25,11000,400,1.2,4.0\n",
+        "source.csv": "node,v_pu,short_circuit_mva\nmv,1.03,120\n",
+        "connections.csv": f"connection_id,node,phases\n{homes}",
+        "feeder.toml": 'name = "lane"\n',
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def ran(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def answer(*arguments):
+    done = ran(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)
+
+
+@pytest.mark.parametrize("command", ["run", "compare", "explain"])
+def test_help_says_what_each_argument_is(command):
+    done = ran(command, "--help")
+    assert "FEEDER" in done.output
+    assert "european-lv" in done.output
+    assert "PNG" in done.output
+
+
+def test_run_reports_fairness_and_keeps_the_ledger(lane, tmp_path):
+    path = tmp_path / "ledger.csv"
+    first = answer("run", lane, *SHORT, "--ledger", path)
+    assert set(first["fairness"]) == {"export", "import"}
+    assert first["fairness"]["export"]["worst_decile_kwh"] > 0.0
+    assert first["ledger"]["days"] == 1.0
+    assert first["ledger"]["export"]["curtailed_kwh"] == pytest.approx(
+        first["fairness"]["export"]["curtailed_kwh"], abs=0.1
+    )
+    again = answer("run", lane, *SHORT, "--ledger", path)
+    assert again["ledger"]["import"] == first["ledger"]["import"]
+    assert len(Ledger.read(path).entries) == 2 * 6
+
+
+def test_the_past_shifts_room_within_the_limits(lane, tmp_path):
+    path = tmp_path / "ledger.csv"
+    arguments = ("run", lane, *SHORT, "--allocation", "proportional-fair", "--ledger", path)
+    plain = answer(*arguments)
+    path.write_text(path.read_text().replace("1780012800,1780099200", "1779926400,1780012800"))
+    favoured = answer(*arguments, "--past", 2)
+    assert favoured["verified_worst"]["inside"]
+    assert favoured["fairness"]["export"]["worst_decile_share"] > plain["fairness"]["export"]["worst_decile_share"]
+    assert favoured["ledger"]["days"] == 2.0
+
+
+def test_transformers_rated_by_temperature_are_reported_and_drawn(lane, tmp_path):
+    weather = tmp_path / "weather.csv"
+    rows = "".join(f"2026-05-28T{h:02d}:00,{10 + h}\n" for h in range(24))
+    weather.write_text(f"at,temp_c\n{rows}")
+    asked = ("--thermal", "onan-65", "--ambient", weather, "--picture", tmp_path / "day.png")
+    done = ran("run", lane, *SHORT, *asked)
+    assert done.exit_code == 0, done.output
+    # Of each quarter of the day its hottest hour counts.
+    assert "of their rating at 15 to 33 C" in " ".join(done.output.split())
+    assert (tmp_path / "day.png").read_bytes().startswith(PNG)
+    found = answer("run", lane, *SHORT, *asked[:4])["thermal"]
+    assert found["least_percent"] < found["most_percent"]
+    assert found["life_percent_per_day"] <= 0.0133 * 1.001
+
+
+def test_a_fuse_holds_a_cool_transformer_back(lane):
+    cool = ("run", lane, *SHORT, "--export-kw", 0, "--thermal", "onan-65", "--ambient", -10)
+    plain, fused = (answer(*cool, *fuse)["import_kw"] for fuse in ((), ("--fuse-a", 20)))
+    assert fused < 0.8 * plain
+
+
+def test_compare_prices_policies_and_draws_them(lane, tmp_path):
+    done = ran("compare", lane, *SHORT, "--picture", tmp_path / "x.png")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "x.png").read_bytes().startswith(PNG)
+    assert "coincident breaks at corners that its limits allow: +" in done.output
+    assert done.output.count("two-sided") == 4
+
+
+def test_explain_draws_the_limit_that_was_asked_about(lane, tmp_path):
+    picture = tmp_path / "w.png"
+    done = ran("explain", lane, "h6", *SHORT, "--step", 2, "--direction", "import", "--picture", picture)
+    assert done.exit_code == 0, done.output
+    assert picture.read_bytes().startswith(PNG)
+    assert "h6 may import" in done.output
+    assert "from 12:00 UTC" in done.output
+
+
+def test_an_answer_in_json_is_nothing_but_json(lane):
+    # A solver that introduces itself writes past Python: only a real process shows it.
+    said = [sys.executable, "-m", "tests.envelope.say", "run", str(lane), "--steps", "2", "--all-day"]
+    done = subprocess.run([*said, "--allocation", "max-sum", "--json"], capture_output=True, env=os.environ, check=True)
+    assert json.loads(done.stdout)["allocation"] == "max-sum"
+
+
+@pytest.mark.parametrize(
+    ("method", "rests_on"),
+    [("asset-capacity", None), ("critical-voltage", "critical"), ("delta-voltage", "most_drop_v")],
+)
+def test_limits_without_a_model_say_so_in_every_row(method, rests_on, tmp_path):
+    readings = write_readings(tmp_path / "ami.csv")
+    out = tmp_path / "limits.csv"
+    picture = ("--picture", tmp_path / "x.png") if method == "critical-voltage" else ()
+    found = answer("run", readings, "--fallback", method, "--rating-kva", 10, "--meter-of", "T", "--out", out, *picture)
+    assert found["guarantee"] == "none: no network model"
+    assert any("no power flow stands behind" in finding for finding in found["findings"])
+    assert rests_on is None or rests_on in found["regression"]
+    table = load(out)
+    assert len(table) == 3 * 24
+    assert set(table["status"]) == {"no_model"}
+    assert set(table["guarantee"]) == {"none: no network model"}
+    assert method != "critical-voltage" or (tmp_path / "x.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
+    problem = problem_of(read_feeder(lane), Study(steps=2))
+    plan.save(tmp_path / "plan.npz", str(lane), problem)
+    path = tmp_path / f"limits{ending}"
+    answer("run", tmp_path / "plan.npz", "--out", path)
+    table, expected = load(path), calculate(problem).to_frame()
+    for name in expected.columns:
+        assert table[name].dtype == expected[name].dtype or name.endswith("_binding"), name
+    assert all(table[name].dtype == np.int64 for name in table.columns if name.endswith("_w"))
+    assert table["duration"].dtype == "timedelta64[ns]"
+    assert isinstance(table["export_binding"].dtype, pd.CategoricalDtype)
+    assert table["export_limit_w"].tolist() == expected["export_limit_w"].tolist()
+    assert table["export_binding"].astype(str).tolist() == expected["export_binding"].astype(str).tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run", "lane", "--past", 1), "whose past? Name a --ledger"),
+        (("run", "lane", "--flexible", 3), "between 0 and 1"),
+        (("run", "lane", "--picture", "x.svg"), "the ending is not .png"),
+        (("compare", "lane", "--picture", "x.svg"), "the ending is not .png"),
+        (("run", "lane", "--steps", 2, "--thermal", "dry"), "known are onan-65"),
+        (("run", "lane", "--steps", 2, "--thermal", "onan-65", "--ambient", "hot"), "neither a temperature nor"),
+        (("run", "lane", "--steps", 2, "--thermal", "onan-65", "--ambient", "no.csv"), "no.csv"),
+        (("run", "lane", "--steps", 2, "--thermal", "onan-65", "--ambient", 130), "next to no load"),
+        (("run", "readings.csv"), "need --fallback and --rating-kva"),
+        (("run", "readings.csv", "--fallback", "asset-capacity"), "rating is needed"),
+        (("run", "lane", "--fallback", "asset-capacity", "--rating-kva", 9), "is a CSV file of meter readings"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_line(arguments, said, lane):
+    done = ran(*(lane if part == "lane" else part for part in arguments))
+    assert done.exit_code == 2, done.output
+    assert said in done.output
+    assert len(done.output.strip().splitlines()) == 1
+
+
+def test_a_plan_refuses_what_it_has_itself(lane, tmp_path):
+    plan.save(tmp_path / "plan.npz", str(lane), problem_of(read_feeder(lane), Study(steps=2)))
+    done = ran("run", tmp_path / "plan.npz", "--export-kw", 3)
+    assert (done.exit_code, done.output.strip().endswith("--export-kw: a plan has its own")) == (2, True)
