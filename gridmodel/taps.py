@@ -16,7 +16,7 @@ import numpy as np
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.equipment import Equipment
 from gridmodel.errors import GridError
-from gridmodel.flow import phasors, solve
+from gridmodel.flow import currents, phasors, solve
 from gridmodel.network import SIDE, Network
 from gridmodel.reduce import Reduced, reduce
 from gridmodel.regulators import HOLDING, Mode, Regulator
@@ -117,6 +117,21 @@ class Tapped:
             for into, value in zip(found, self._seen(position, s[of], _rows(source_v, of)), strict=True):
                 into[of] = value
         return found
+
+    def loading(self, taps: Index, s_va: Complex, source_v: Complex | None = None) -> dict[str, float]:
+        """Per rated branch, the most that any phase carries in any of S scenarios, over its rating."""
+        s = np.atleast_2d(s_va)
+        positions, group = np.unique(np.broadcast_to(taps, (len(s), len(self.regulators))), axis=0, return_inverse=True)
+        worst: dict[str, float] = {}
+        for k, position in enumerate(positions):
+            of = np.flatnonzero(group.ravel() == k)
+            reduced = scaled(self.reduced(position), self._base)
+            part = currents(reduced, solve(reduced, s[of], _rows(source_v, of))) / reduced.rating_a
+            branches = reduced.network.branches
+            for branch, share in zip(reduced.current_branch, part.max(axis=0), strict=True):
+                name = f"{branches.kind[branch]} {branches.id[branch]}"
+                worst[name] = max(worst.get(name, 0.0), float(share))
+        return worst
 
     def resting(self, taps: Index, s_va: Complex, source_v: Complex | None = None, *, which: int) -> Resting:
         """Where control `which` would rest in S scenarios while the others stand at `taps`, (R,) or (S, R)."""

@@ -1,0 +1,200 @@
+"""The proof of a coordination: medium and low voltage as one network, solved at corners of all envelopes together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.medium_voltage import Coordinated, MediumVoltage, OperatorLimit
+from envelope.problem import BadProblem, Guarantee, Problem
+from envelope.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
+from envelope.verification import Effort, VerificationReport, verify
+from envelope.watched import GroupLimit
+from gridmodel import build
+from gridmodel.joined import joined
+from gridmodel.network import Network
+from gridmodel.reduce import reduce
+from gridmodel.taps import Tapped
+
+Index = NDArray[np.intp]
+FAR_W = 1e9
+"""a sum that nobody reaches"""
+EFFORT = Effort(random=10, inside=2, sign=60, greedy=1)
+
+
+@dataclass(frozen=True, eq=False)
+class JointReport:
+    """What corners of the joined network showed, tap by tap."""
+
+    reports: tuple[VerificationReport, ...]
+
+    @property
+    def over_v(self) -> float:
+        """Worst over-voltage at any customer, V; negative: inside."""
+        return max(report.over_v for report in self.reports)
+
+    @property
+    def under_v(self) -> float:
+        """Worst under-voltage, V."""
+        return max(report.under_v for report in self.reports)
+
+    @property
+    def overload_percent(self) -> float:
+        """Worst overload of any branch, medium voltage included, or of an operator's sum."""
+        return max(report.overload_percent for report in self.reports)
+
+    @property
+    def inside(self) -> bool:
+        """Whether every corner is inside every limit."""
+        return all(report.inside for report in self.reports)
+
+    def sentence(self) -> str:
+        """The result in one line."""
+        corners, solver = sum(report.scenarios for report in self.reports), self.reports[0].solver
+        worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
+        verdict = "inside" if self.inside else "BEYOND"
+        return f"{corners} corners of the joined network, judged by {solver}: {verdict} the limits ({worst})"
+
+
+def audit(
+    medium: MediumVoltage,
+    found: Coordinated,
+    *,
+    solver: str = "power-grid-model",
+    effort: Effort = EFFORT,
+) -> JointReport:
+    """Corners of all envelopes with the taps at both ends of where they may stand, and every state beside."""
+    problem, schedule = _joined(medium, found)
+    steps = problem.steps
+    source = medium.sources(steps)
+    reports = []
+    for network in _networks(medium, found):
+        grid = Tapped(network, medium.regulators)
+        for factor in dict.fromkeys((medium.source_low_pu, medium.source_high_pu)):
+            for taps, at in _positions(found):
+                whole = replace(problem, reduced=reduce(grid.moved(taps)), source_v=factor * source)
+                part = _only(whole, at), _cut(schedule, at)
+                reports.append(verify(*part, solver=solver, effort=effort))
+    return JointReport(tuple(reports))
+
+
+def _networks(medium: MediumVoltage, found: Coordinated) -> Iterator[Network]:
+    """The joined network with the switched capacitors in each of their states."""
+    low = {name: problem.reduced.network.equipment for name, problem in found.problems.items()}
+    known = {name: equipment for name, equipment in low.items() if equipment is not None}
+    for state in medium.states():
+        upper = state.network.equipment
+        if upper is None or len(known) < len(low):
+            raise BadProblem("a joined audit needs the equipment of the medium voltage and of every feeder")
+        # Connections that are no feeder inject nothing here, and stand at another voltage than customers.
+        heads = tuple(c for c in upper.connections if c.id in known)
+        yield build.network(joined(replace(upper, connections=heads), known))
+
+
+def _positions(found: Coordinated) -> Iterator[tuple[Index, Index]]:
+    """Every set of positions at either end of the ranges, with the steps in which it is one."""
+    ends = np.concatenate([found.taps_low, found.taps_high])
+    steps = np.tile(np.arange(len(found.taps_low)), 2)
+    for taps in np.unique(ends, axis=0):
+        yield taps, np.unique(steps[(ends == taps).all(axis=1)])
+
+
+def _joined(medium: MediumVoltage, found: Coordinated) -> tuple[Problem, EnvelopeSchedule]:
+    """One problem whose reach is exactly the envelopes' boxes, and limits that let all of it be used."""
+    problems, schedules = list(found.problems.values()), list(found.schedules.values())
+    first = problems[0]
+    _refuse(medium, found)
+    boxes = [verified_box(problem, schedule) for problem, schedule in zip(problems, schedules, strict=True)]
+    lo, hi = (np.concatenate([box[end] for box in boxes], axis=1) for end in (0, 1))
+    load = np.concatenate([problem.base_load_w for problem in problems], axis=1)
+    names = tuple(f"{name}/{own}" for name, problem in found.problems.items() for own in problem.connection_id)
+    problem = Problem(
+        reduce(next(_networks(medium, found))), first.step_start, first.step_s,
+        base_load_w=load,
+        base_load_var=np.concatenate([problem.base_load_var for problem in problems], axis=1),
+        flex_gen_w=np.maximum(hi + load, 0.0),
+        flex_load_w=np.maximum(-lo - load, 0.0),
+        adoption_s=0,
+        reactive=first.reactive,
+        flex_split=_splits(problems),
+        groups=tuple(_group(limit, found) for limit in medium.limits),
+        limits=replace(first.limits, vuf_max_percent=None),
+        guarantee=Guarantee.TWO_SIDED,
+    )  # fmt: skip
+    return problem, _schedule(schedules, names, (raised(np.maximum(-lo, 0.0)), raised(np.maximum(hi, 0.0))))
+
+
+def _refuse(medium: MediumVoltage, found: Coordinated) -> None:
+    """What one audit can not judge together."""
+    first = next(iter(found.problems.values()))
+    for name, problem in found.problems.items():
+        pairs = [(getattr(problem.limits, f.name), getattr(first.limits, f.name)) for f in fields(problem.limits)]
+        if not all(np.array_equal(a, b) for a, b in pairs) or np.ndim(problem.limits.rating_factor) > 1:
+            raise BadProblem(f"feeder {name}: one audit needs the same limits for all feeders, none by branch")
+        if problem.reactive != first.reactive and problem.reactive.rule != "as forecast":
+            raise BadProblem(f"feeder {name}: one audit needs the same reactive power policy for all feeders")
+    if medium.other_va is not None and np.any(medium.other_va):
+        raise BadProblem("other_va: a joined audit knows customers of the feeders only")
+
+
+def _splits(problems: list[Problem]) -> tuple[str, ...] | None:
+    if all(problem.flex_split is None for problem in problems):
+        return None
+    return tuple(
+        split for problem in problems for split in (problem.flex_split or ("balanced",) * len(problem.connection_id))
+    )
+
+
+def _group(limit: OperatorLimit, found: Coordinated) -> GroupLimit:
+    """An operator's limit over the connections of its feeders."""
+    members = tuple(f"{name}/{own}" for name in limit.feeders for own in found.problems[name].connection_id)
+    draw, feed = (np.where(np.isfinite(most), most, FAR_W) for most in (limit.max_import_w, limit.max_export_w))
+    return GroupLimit(limit.name, members, float(np.max(draw)), float(np.max(feed)))
+
+
+def _schedule(
+    schedules: list[EnvelopeSchedule], names: tuple[str, ...], limits: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> EnvelopeSchedule:
+    """Limits of all feeders side by side, with nothing but what a verification looks at."""
+    nothing, none = np.zeros(limits[0].shape, dtype=np.int64), np.zeros(limits[0].shape)
+    free = Binding(np.full(nothing.shape, CAPACITY, dtype=np.intp), nothing.astype(np.intp))
+    return replace(
+        schedules[0], connection_id=names,
+        import_limit_w=limits[0], export_limit_w=limits[1], load_limit_w=limits[0], gen_limit_w=limits[1],
+        firm_import_w=nothing[0], firm_export_w=nothing[0], default_import_w=nothing[0], default_export_w=nothing[0],
+        import_room_w=none, export_room_w=none, import_reach_w=none, export_reach_w=none,
+        status=np.concatenate([schedule.status for schedule in schedules], axis=1),
+        names=(), import_binding=free, export_binding=free, guarantee="all feeders together", cases=(), findings=(),
+        import_least_w=None, export_least_w=None, double_counted=None, control_point=None, reactive=None,
+    )  # fmt: skip
+
+
+def _only(problem: Problem, at: Index) -> Problem:
+    """Some steps of a problem."""
+    limits = problem.limits
+    parts: dict[str, Any] = {
+        name: np.asarray(getattr(limits, name))[at]
+        for name in ("rating_factor", "transformer_factor")
+        if np.ndim(getattr(limits, name)) == 1
+    }
+    source = None if problem.source_v is None else problem.source_v[at]
+    return replace(
+        problem, step_start=problem.step_start[at], source_v=source, limits=replace(limits, **parts),
+        base_load_w=problem.base_load_w[at], base_load_var=problem.base_load_var[at],
+        flex_gen_w=problem.flex_gen_w[at], flex_load_w=problem.flex_load_w[at],
+    )  # fmt: skip
+
+
+def _cut(schedule: EnvelopeSchedule, at: Index) -> EnvelopeSchedule:
+    """Some steps of a schedule."""
+    free = schedule.import_binding
+    binding = Binding(free.row[at], free.interval[at])
+    return replace(
+        schedule, step_start=schedule.step_start[at], status=schedule.status[at],
+        import_limit_w=schedule.import_limit_w[at], export_limit_w=schedule.export_limit_w[at],
+        import_binding=binding, export_binding=binding,
+    )  # fmt: skip

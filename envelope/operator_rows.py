@@ -1,0 +1,121 @@
+"""An operator's limit on the sum of some feeders, shared out: each gets a limit on the sum of its own connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.heads import Head, HeadBox
+from envelope.watched import GroupLimit
+
+Array = NDArray[np.float64]
+
+SPARE = 0.1
+"""part of its reach by which the other end of a one-sided group lies beyond what its members can do"""
+
+
+@dataclass(frozen=True, eq=False)
+class OperatorLimit:
+    """What some feeders may draw and feed together, at their heads: a feeder breaker, reverse flow at a substation."""
+
+    name: str
+    feeders: tuple[str, ...]
+    max_import_w: float | Array = float("inf")
+    max_export_w: float | Array = float("inf")
+    """scalar or (T,)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """One feeder's part of an operator's limit, (T,) W; inf where it can never reach it."""
+
+    name: str
+    max_import_w: Array
+    max_export_w: Array
+
+    def groups(self, head: Head) -> tuple[GroupLimit, ...]:
+        """Limits on the sum of the feeder's connections, one per direction that can bind."""
+        found = []
+        for name, most, up in (("import", self.max_import_w, False), ("export", self.max_export_w, True)):
+            if np.isfinite(most).any():
+                found.append(_one_sided(f"{self.name} ({name})", head, most, up=up))
+        return tuple(found)
+
+
+class Extra(NamedTuple):
+    """What a head may draw and feed beyond the sum of its connections, (T,) W: losses, and what no corner showed."""
+
+    import_w: Array
+    export_w: Array
+
+
+def shares(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Extra]) -> dict[str, Share]:
+    """Each feeder's part: what is granted there in any case, and the same part of what it could reach beyond it."""
+    parts = []
+    for up, most in ((False, limit.max_import_w), (True, limit.max_export_w)):
+        firm, reach = (np.stack([f(heads[name], up) for name in limit.feeders]) for f in (_firm_w, _reach_w))
+        left = most - firm.sum(axis=0) - sum(extra_w[name][up] for name in limit.feeders)
+        wanted = (reach - firm).sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(wanted > left, np.clip(left / wanted, 0.0, 1.0), 1.0)
+        parts.append(np.where(wanted > left, firm + part * (reach - firm), np.inf))
+    return {
+        name: Share(limit.name, max_import_w=imports, max_export_w=exports)
+        for name, imports, exports in zip(limit.feeders, *parts, strict=True)
+    }
+
+
+def excess_w(
+    limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Extra], boxes: Mapping[str, HeadBox]
+) -> float:
+    """W by which boxes leave a limit, or what is granted in any case where that is more."""
+    worst = -np.inf
+    for up, most in ((False, limit.max_import_w), (True, limit.max_export_w)):
+        reached = sum(boxes[name].sum_hi_w if up else -boxes[name].sum_lo_w for name in limit.feeders)
+        worst = max(worst, float((reached - np.maximum(most, _in_any_case_w(limit, heads, extra_w, up))).max()))
+    return worst
+
+
+def firm_excess(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Extra]) -> list[str]:
+    """What to say where base load and contracts leave a limit by themselves."""
+    found = []
+    for up, most, said in ((False, limit.max_import_w, "import"), (True, limit.max_export_w, "export")):
+        over = _in_any_case_w(limit, heads, extra_w, up) - most
+        if (over > 0.0).any():
+            steps, worst = int((over > 0.0).sum()), float(over.max())
+            found.append(f"infeasible_firm: limit {limit.name}: {said} that is granted in any case exceeds it by up "
+                         f"to {worst:.0f} W in {steps} steps")  # fmt: skip
+    return found
+
+
+def _in_any_case_w(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Extra], up: bool) -> Array:
+    """(T,) sum at the heads that no envelope can prevent."""
+    return np.asarray(sum(_firm_w(heads[name], up) + extra_w[name][up] for name in limit.feeders))
+
+
+def _firm_w(head: Head, up: bool) -> Array:
+    """(T,) sum that is granted in any case, positive in the direction."""
+    return np.asarray(head.base.hi_w.sum(axis=1) if up else -head.base.lo_w.sum(axis=1))
+
+
+def _reach_w(head: Head, up: bool) -> Array:
+    """(T,) sum that could be reached."""
+    base = head.base
+    room = (base.hi_w + base.room_up_w) if up else -(base.lo_w - base.room_down_w)
+    return np.asarray(room.sum(axis=1))
+
+
+def _one_sided(name: str, head: Head, most: Array, *, up: bool) -> GroupLimit:
+    """A limit in one direction that varies by step; the other end lies beyond reach and never binds."""
+    most = np.where(np.isfinite(most), most, _reach_w(head, up) * (1.0 + SPARE) + 1.0)
+    largest, other = max(float(most.max()), 0.0), float(_reach_w(head, not up).max())
+    # The middle of the range stays while its width varies: the other end moves with it, always out of reach.
+    far = max(other, 0.0) * (1.0 + SPARE) + 1.0 + largest - float(most.min())
+    middle, half = 0.5 * (largest - far), 0.5 * (largest + far)
+    ends = (far, largest) if up else (largest, far)
+    part = (most - middle) / half
+    return GroupLimit(name, head.problem.connection_id, max_import_w=ends[0], max_export_w=ends[1], part=part)
