@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.allocate import Allocation
-from envelope.limits import OperatingLimits
+from envelope.limits import OperatingLimits, voltage_criterion
 from envelope.problem import BadProblem, Guarantee, Problem, Reference
 from gridmodel.errors import GridError
 from sep2.errors import SepError
@@ -71,8 +71,7 @@ class Asked:
         if Path(feeder).suffix == ".npz":
             self._refuse_what_a_plan_has()
             return self.rated(plan.load(Path(feeder)).problem)
-        if not 0.0 <= self.flexible <= 1.0:
-            raise BadProblem(f"--flexible {self.flexible:g}: a part of the connections is between 0 and 1")
+        self._refuse_numbers()
         found = plan.feeder_of(feeder)
         study = Study(
             steps=self.steps,
@@ -85,7 +84,9 @@ class Asked:
             allocation=self.allocation,
             reference=self.reference,
         )
-        return self.rated(problem_of(found, study))
+        problem = problem_of(found, study)
+        self._refuse_criterion(problem)
+        return self.rated(problem)
 
     def chosen(self, count: int) -> NDArray[np.bool_]:
         """(C,) which connections are flexible."""
@@ -100,18 +101,35 @@ class Asked:
 
         if self.thermal is None:
             return None
+        if min(self.hot_spot, self.top_oil, self.life, self.k_max) <= 0.0:
+            raise BadProblem("--hot-spot, --top-oil, --life and --k-max are above 0")
         policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
         ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
         return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
 
     def rated(self, problem: Problem) -> Problem:
         """The problem with transformers rated as asked."""
+        if self.fuse_a is not None and not self.fuse_a > 0.0:
+            raise BadProblem(f"--fuse-a {self.fuse_a:g}: a fuse bears more than 0 A")
         found = self.rating(problem)
         if found is not None:
             return replace(problem, limits=found.limits(problem.limits, self.fuse_a))
         if self.fuse_a is not None:
             return replace(problem, limits=replace(problem.limits, transformer_most_a=self.fuse_a))
         return problem
+
+    def _refuse_numbers(self) -> None:
+        if self.steps < 1:
+            raise BadProblem(f"--steps {self.steps}: a day has at least one step")
+        if not 0.0 <= self.flexible <= 1.0:
+            raise BadProblem(f"--flexible {self.flexible:g}: a part of the connections is between 0 and 1")
+
+    def _refuse_criterion(self, problem: Problem) -> None:
+        """Says when the voltage criterion is one for another nominal voltage."""
+        meant = voltage_criterion(self.limits).nominal_v
+        here = float(np.median(problem.reduced.node_nominal_v[problem.reduced.voltages_at_connections()]))
+        if not 0.8 < here / meant < 1.25:
+            raise BadProblem(f"--limits {self.limits}: is for {meant:.0f} V, and the customers here have {here:.0f} V")
 
     def _refuse_what_a_plan_has(self) -> None:
         own = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits", "guarantee", "allocation")

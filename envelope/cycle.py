@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 FAILED, UNVERIFIED, BASE = "envelope_failed", "envelope_unverified", "envelope_infeasible_base"
 RUN_MARK = "envelope.run"
+LEDGER = "envelope-ledger.csv"
 NAME, NOTHING_YET = "envelope", -1
 """how the work tells the server's state how far it is"""
 Snapshot = Callable[[int], Problem]
@@ -59,13 +60,16 @@ class Cycle:
     horizon_events: int = MOST_AHEAD
     hysteresis_w: int = 0
     solver: str = "power-grid-model"
+    ledger: Path | None = None
+    """file that keeps what each connection had to forgo (`envelope.ledger`)"""
     done: tuple[Problem, EnvelopeSchedule, VerificationReport] | None = None
 
     async def run_once(self, now: int) -> Outcome:
         """One round; whatever goes wrong raises an alarm and leaves what is published as it is."""
         try:
             problem = self.snapshot(now)
-            if self.done is None or self.done[0] is not problem:
+            known = self.done is not None and self.done[0] is problem
+            if self.done is None or not known:
                 self.done = await self._calculate(problem, now)
             _, schedule, report = self.done
             async with self.db.write() as db:
@@ -78,6 +82,8 @@ class Cycle:
             log.exception("envelope of %s failed", self.feeder)
             return await self._failed(wrong, now)
         self.db.wake()
+        if self.ledger is not None and not known:
+            await asyncio.to_thread(_kept, self.ledger, schedule)
         return Outcome(now, schedule, report, published)
 
     async def _calculate(self, problem: Problem, now: int) -> tuple[Problem, EnvelopeSchedule, VerificationReport]:
@@ -124,6 +130,17 @@ def _calculated(problem: Problem, solver: str) -> tuple[EnvelopeSchedule, Verifi
 
     schedule = calculate(problem)
     return schedule, verify(problem, schedule, solver=solver)
+
+
+def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
+    """Puts a run into the ledger; one that cannot be kept is no reason to hold limits back."""
+    from envelope.ledger import Ledger
+    from gridmodel.errors import GridError
+
+    try:
+        Ledger.read(path).with_run(schedule).write(path)
+    except (OSError, GridError) as wrong:
+        log.warning("curtailment of run %s is not kept: %s", schedule.run_id, wrong)
 
 
 def run_of(problem: Problem) -> str:
@@ -174,7 +191,13 @@ async def work(state: State) -> None:
         return
     state.reached[NAME] = NOTHING_YET
     found = await asyncio.to_thread(plan.load, path)
-    cycle = Cycle(state.db, found.feeder, lambda _: found.problem, state.settings.utility.horizon_events)
+    cycle = Cycle(
+        state.db,
+        found.feeder,
+        lambda _: found.problem,
+        state.settings.utility.horizon_events,
+        ledger=path.with_name(LEDGER),
+    )
     await rounds(state, cycle, found.problem)
 
 

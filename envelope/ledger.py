@@ -14,7 +14,6 @@ from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 from gridmodel.readers.tables import Row, read_csv
 
-FILE = "envelope-ledger.csv"
 DAY_S = 86_400
 HALF_LIFE_DAYS = 30.0
 """what was curtailed so long ago counts half"""

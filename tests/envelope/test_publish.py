@@ -7,6 +7,7 @@ import pytest
 
 from envelope import cycle, publish
 from envelope.engine import calculate
+from envelope.ledger import Ledger
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.rules.limits import Limits
 from sep2.store import alarms, connections, controls, defaults, groups
@@ -142,3 +143,21 @@ async def test_a_new_forecast_counts_what_clients_still_hold(registered, problem
         imports, _ = await cycle.in_force(db, problem.connection_id, now)
     assert held.step_start[0] == now
     assert np.all(imports > 0)
+
+
+async def test_a_round_keeps_what_it_curtails(registered, problem, tmp_path):
+    path = tmp_path / cycle.LEDGER
+    rounds = cycle.Cycle(registered, "street", lambda _: problem, ledger=path)
+    await rounds.run_once(START)
+    await rounds.run_once(START + STEP_S)
+    kept = Ledger.read(path)
+    assert len(kept.entries) == 2 * len(problem.connection_id)
+    assert {entry.run_id for entry in kept.entries} == {rounds.done[1].run_id}
+
+
+async def test_a_ledger_that_cannot_be_read_holds_no_limit_back(registered, problem, tmp_path):
+    path = tmp_path / cycle.LEDGER
+    path.write_text("nothing of use\n")
+    done = await cycle.Cycle(registered, "street", lambda _: problem, ledger=path).run_once(START)
+    assert (done.failure, done.published.created > 0) == ("", True)
+    assert path.read_text() == "nothing of use\n"
