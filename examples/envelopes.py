@@ -1,29 +1,105 @@
-"""Envelopes for a day of the IEEE European feeder: calculate, verify, explain, save.
+# %% [markdown]
+# Envelopes for a day of the IEEE European feeder: calculate, verify, explain, compare, remember, rate, save.
+#
+#     python examples/envelopes.py [FOLDER]
+#
+# Each cell is a step of its own; editors that know `# %%` run them one by one. Arrays are (T, C): T steps of the day,
+# C connections in the order of `problem.connection_id`; watts, import and export both positive.
 
-python examples/envelopes.py
-"""
-
+# %%
+import sys
+from dataclasses import replace
 from pathlib import Path
 
-from envelope import calculate, verify
+import numpy as np
+
+from envelope import Guarantee, calculate, verify
+from envelope.allocate import Allocation
 from envelope.explain import explain
+from envelope.fairness import of_schedule
 from envelope.frame import save
 from envelope.horizon import Study, problem_of
-from envelope.picture import schedule_picture
-from envelope.summary import most_withheld, room
+from envelope.ledger import DAY_S, Ledger, favoured
+from envelope.picture import compare_picture, explain_picture, schedule_picture
+from envelope.ratings import ThermalRating
+from envelope.summary import compared, most_withheld, priced
+from envelope.thermal import ThermalPolicy
 from gridmodel.feeders import european_lv
 
 
-def main(folder: Path = Path("out")) -> None:
-    problem = problem_of(european_lv(), Study(steps=48, export_w=5_000.0, import_w=7_000.0))
+# %% A day, its limits, and the proof of them
+def run(folder: Path, steps: int):
+    problem = problem_of(european_lv(), Study(steps=steps, export_w=5_000.0, import_w=7_000.0))
     schedule = calculate(problem)
     print(verify(problem, schedule).sentence())
-    print({name: round(value, 2) for name, value in room(schedule).items()})
+    print(f"limits: {schedule.export_limit_w.shape} {schedule.export_limit_w.dtype}, steps by connections")
+    print("drawn in", schedule_picture(problem, schedule, folder / "day.png"))
+    save(schedule, folder / "limits.parquet")
+    return problem, schedule
+
+
+# %% Why a limit is what it is, and what would relieve it
+def why(problem, schedule, folder: Path):
     step = most_withheld(problem, schedule, "LOAD53", "export")
-    print(explain(problem, schedule, "LOAD53", step=step, direction="export").sentence())
-    print(schedule_picture(problem, schedule, folder / "envelopes.png"))
-    save(schedule, folder / "envelopes.csv")
+    found = explain(problem, schedule, "LOAD53", step=step, direction="export")
+    print(found.sentence())
+    for relief in found.reliefs:
+        print(f"  {relief.what}: {relief.gain_w:.0f} W more")
+    print("drawn in", explain_picture(problem, schedule, "LOAD53", folder / "why.png", step=step))
+
+
+# %% What a guarantee costs, and what practice without one risks
+def compare(problem, folder: Path):
+    policies = (
+        (Guarantee.COINCIDENT, Allocation.EQUAL),
+        (Guarantee.TWO_SIDED, Allocation.MAX_MIN),
+        (Guarantee.TWO_SIDED, Allocation.PROPORTIONAL_FAIR),
+    )
+    rows = priced([compared(replace(problem, guarantee=g, allocation=a)) for g, a in policies])
+    for row in rows:
+        print(
+            f"{row['guarantee']}, {row['allocation']}: {row['export_kw']:.0f} kW export,"
+            f" {row['any_over_v']:+.1f} V beyond the limit at the worst corner"
+        )
+    print("drawn in", compare_picture(rows, folder / "policies.png", name="IEEE European LV"))
+
+
+# %% Who was curtailed over a week, and what it is worth to remember it
+def remember(problem, folder: Path, days: int):
+    problem = replace(problem, allocation=Allocation.PROPORTIONAL_FAIR)
+    for strength in (0.0, 2.0):
+        ledger = Ledger()
+        for day in range(days):
+            today = replace(problem, step_start=problem.step_start + day * DAY_S)
+            schedule = calculate(favoured(today, ledger, strength))
+            ledger = ledger.with_run(schedule)
+        found = of_schedule(schedule)["export"]
+        print(
+            f"after {ledger.days():.0f} days with a weight of {strength:g} on the past, the worst-off tenth may export"
+            f" {found.worst_decile_share:.0%} of what it could; Jain's index {found.jain:.2f}"
+        )
+        ledger.write(folder / f"ledger-{strength:g}.csv")
+
+
+# %% What the transformer may carry, hour by hour
+def rate(problem):
+    hours = (problem.step_start % DAY_S) / 3600.0
+    ambient_c = 26.0 + 8.0 * np.cos((hours - 15.0) / 24.0 * 2.0 * np.pi)
+    rating = ThermalRating.of("onan-65", ambient_c, problem.step_s, ThermalPolicy(k_max=1.3))
+    print(f"rating {100 * rating.factor.min():.0f} to {100 * rating.factor.max():.0f} % of the name plate")
+    warm = replace(problem, limits=rating.limits(problem.limits, fuse_a=315.0))
+    print(f"import room with it {calculate(warm).import_room_w.mean() / 1e3:.2f} kW a connection")
+
+
+# %%
+def main(folder: Path = Path("out"), steps: int = 48, days: int = 5) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    problem, schedule = run(folder, steps)
+    why(problem, schedule, folder)
+    compare(problem, folder)
+    remember(problem, folder, days)
+    rate(problem)
 
 
 if __name__ == "__main__":
-    main()
+    main(*(Path(given) for given in sys.argv[1:2]))
