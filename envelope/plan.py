@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -75,15 +76,18 @@ def save(path: Path, feeder: str, problem: Problem) -> None:
 def read(path: Path) -> Saved:
     """What a plan's file holds; its feeder is not read."""
     try:
-        with np.load(path, allow_pickle=False) as found:
+        # Opened here: numpy leaves a file open that it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         said = json.loads(arrays.pop("said").tobytes())
         if said.get("format") != FORMAT:
             raise BadProblem(f"{path} was saved by another version; save it anew")
         values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
         return Saved(path, said["feeder"], said["digest"], tuple(said["connection_id"]), values)
-    except (OSError, KeyError, ValueError, TypeError, ImportError) as wrong:
-        raise BadProblem(f"{path}: {wrong}") from None
+    except FileNotFoundError:
+        raise BadProblem(f"{path}: no such file") from None
+    except (OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile) as wrong:
+        raise BadProblem(f"{path}: not a plan that the engine saved ({type(wrong).__name__})") from None
 
 
 def load(path: Path) -> Plan:
@@ -99,14 +103,21 @@ def load(path: Path) -> Plan:
 
 
 def feeder_of(name: str) -> Any:
-    """gridmodel's feeder of a folder, or the IEEE European LV feeder."""
+    """gridmodel's feeder of a folder, or the IEEE European LV feeder; one with errors is refused."""
     if name == EUROPEAN_LV:
         from gridmodel.feeders import european_lv
 
         return european_lv()
     from gridmodel import read_feeder
+    from gridmodel.validate import check
 
-    return read_feeder(name)
+    feeder = read_feeder(name)
+    if not len(feeder.network.connections):
+        raise BadProblem(f"{name} has no connections")
+    for finding in check(feeder):
+        if finding.severity == "error":
+            raise BadProblem(f"{name}: {finding.element}: {finding.field}: {finding.detail}")
+    return feeder
 
 
 def digest_of(name: str) -> str:

@@ -220,13 +220,14 @@ class Trial:
     def judged(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
         judge = Trial(self.problem, self.boxes, self.effort, solver, allowed=self.allowed)
+        chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
         for which in range(3):
             known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
-            for kind in dict.fromkeys(self.worst.kind[which, known].tolist()):
-                steps = known[self.worst.kind[which, known] == kind]
-                judge._queue(kind, steps, self.worst.away[which, steps])
-        for kind, steps, away in self.sample:
-            judge._queue(kind, steps, away)
+            chosen += [(self.worst.kind[which, step], step, self.worst.away[which, step]) for step in known]
+        once = {(int(step), away.tobytes()): (kind, step, away) for kind, step, away in chosen}
+        for wanted in dict.fromkeys(kind for kind, _, _ in once.values()):
+            of_kind = [(step, away) for kind, step, away in once.values() if kind == wanted]
+            judge._queue(wanted, np.array([step for step, _ in of_kind]), np.array([away for _, away in of_kind]))
         judge._flush()
         judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
         judge.by_corner = self.by_corner

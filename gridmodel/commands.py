@@ -69,6 +69,9 @@ def _print_findings(findings: list[Finding]) -> None:
 @app.command("show")
 def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> None:
     """Summarise a feeder and its hardest interval; with --out, draw it."""
+    if out is not None and out.suffix.lower() != ".png":
+        typer.echo(f"--out {out}: the ending is not .png", err=True)
+        raise typer.Exit(2)
     found, findings = open_feeder(feeder)
     if found is None or any(f.severity == "error" for f in findings):
         _print_findings(findings)

@@ -72,7 +72,7 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
             network = build.network(network)
         except GridError as e:
             return [Finding("error", "unusable", equipment.name if equipment else "", "network", str(e)), *found]
-    found += [*_islands(network), *_unrated(network)]
+    found += [*_islands(network), *_unrated(network), *_no_customers(network)]
     if all(f.severity != "error" for f in found):
         found += _no_load(network)
     if isinstance(what, Feeder):
@@ -240,6 +240,14 @@ def _islands(network: Network) -> Iterator[Finding]:
     for c in np.unique(network.connections.slot_connection[dead_slots]):
         detail = f"node {network.nodes.id[network.connections.node[c]]} has no path to the source"
         yield Finding("error", "island", f"connection {network.connections.id[c]}", "node", detail)
+
+
+def _no_customers(network: Network) -> Iterator[Finding]:
+    """A network in which nobody uses power."""
+    if not len(network.connections):
+        yield Finding(
+            "warning", "no_customers", network.name, "connections", "there is not one: nothing can be limited"
+        )
 
 
 def _unrated(network: Network) -> Iterator[Finding]:

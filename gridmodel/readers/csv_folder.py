@@ -185,7 +185,9 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
         raise row.wrong("connection", f"{group!r} is none of {', '.join(CONNECTIONS)}, split")
     z = _short_circuit(row)
     given = "r0_percent" in row and "x0_percent" in row
-    tap, step = int(row.number("tap", 0.0)), row.number("tap_step_percent", 0.0)
+    tap, step, side = int(row.number("tap", 0.0)), row.number("tap_step_percent", 0.0), row.text("tap_side", "hv")
+    if side not in ("hv", "lv"):
+        raise row.wrong("tap_side", f"{side!r} is neither hv nor lv")
     return Transformer(
         id=row.text("transformer_id"),
         hv_node=_known(row, "hv_node", nodes),
@@ -198,7 +200,7 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
         connection=name,
         shift_degree=30.0 * int(clock or (1 if "D" in name or "d" in name else 0)),
         tap_ratio=1.0 + tap * step / 100,
-        tap_side=row.text("tap_side", "hv"),
+        tap_side=side,
         magnetising_pu=_no_load(row),
         zero_sequence_given=given,
         tap=tap,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from gridmodel.feeder import Feeder
 from gridmodel.network import SLOT_PHASES, Network, Terminals, connect
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.series import noting, read_profile
-from gridmodel.readers.tables import Row, read_csv
+from gridmodel.readers.tables import Row, read_csv, read_text
 
 
 def read_feeder(path: str | Path) -> Feeder:
@@ -79,19 +80,22 @@ class _Grid:
 
 def _grid(folder: Path, settings: dict[str, object]) -> _Grid:
     """The network of a folder, in whichever of the three formats it is."""
+    known = "*.pandapower.json, nodes.csv or Master.dss"
+    if folder.is_file():
+        raise FileError(folder, f"a file; a feeder is a folder with one of {known}")
     if not folder.is_dir():
         raise FileError(folder, "no such folder")
     found = sorted([*folder.glob("*.pandapower.json"), *folder.glob("nodes.csv"), *folder.glob("[Mm]aster.dss")])
     if len(found) != 1:
-        known = "*.pandapower.json, nodes.csv or Master.dss"
         raise FileError(folder, f"{len(found)} network files; one of {known} is needed")
     if found[0].suffix == ".dss":
         return _opendss(found[0])
     if found[0].suffix == ".csv":
         from gridmodel.readers import csv_folder
 
-        given = settings.get("frequency_hz", 50.0)
-        return _of_equipment(csv_folder.read_equipment(folder, frequency_hz=float(str(given))))
+        return _of_equipment(
+            csv_folder.read_equipment(folder, frequency_hz=_positive(folder, settings, "frequency_hz", 50))
+        )
     from gridmodel.readers import pandapower
 
     return _of_equipment(pandapower.read_equipment(found[0]))
@@ -127,9 +131,16 @@ def _settings(folder: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as e:
         raise FileError(path, f"not TOML: {e}") from None
+
+
+def _positive(folder: Path, settings: dict[str, object], field: str, default: float) -> float:
+    value = settings.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise FileError(folder / "feeder.toml", f"{value!r} is not a positive number", field=field)
+    return float(value)
 
 
 CUSTOMER_FILES = {

@@ -7,6 +7,7 @@ solution; regulators and inverter controls are not followed. The equipment is no
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -50,7 +51,10 @@ def open_circuit(path: Path) -> Any:
         engine.Text.Command = f'Compile "{path.resolve()}"'
         engine.ActiveCircuit.Solution.Solve()
     except DSSException as e:
-        raise FileError(path, f"OpenDSS says: {e}") from None
+        said = " ".join(str(e).split())
+        place = re.search(r' *\[file: "(.*?)", line: (\d+)\]', said)
+        file, row = (place[1], int(place[2])) if place else (path, None)
+        raise FileError(file, f"OpenDSS says: {said.replace(place[0] if place else '', '')}", row=row) from None
     return engine
 
 

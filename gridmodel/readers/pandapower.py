@@ -93,7 +93,7 @@ class PandapowerFile:
             name = self.bus_name[row.position]
             if name in kept and row.flag("in_service", True):
                 x, y = _point(row.fields.get("geo")) or places.get(row.position, (math.nan, math.nan))
-                found.append(Node(name, row.number("vn_kv") * 1e3 / math.sqrt(3), "abc", x, y))
+                found.append(Node(name, _positive(row, "vn_kv") * 1e3 / math.sqrt(3), "abc", x, y))
         return tuple(found)
 
     def _open_ends(self, kind: str) -> set[tuple[int, int]]:
@@ -122,7 +122,7 @@ class PandapowerFile:
         c1 = row.number("c_nf_per_km", 0.0)
         y1 = complex(row.number("g_us_per_km", 0.0) * 1e-6, omega * c1 * 1e-9)
         y0 = complex(row.number("g0_us_per_km", 0.0) * 1e-6, omega * row.number("c0_nf_per_km", c1) * 1e-9)
-        rating_a = row.number("max_i_ka", math.nan) * 1e3 * row.number("df", 1.0) * parallel
+        rating_a = _at_least_zero(row, "max_i_ka", math.nan) * 1e3 * row.number("df", 1.0) * parallel
         return Line(
             id=name,
             from_node=self.node(row, "from_bus"),
@@ -159,9 +159,9 @@ class PandapowerFile:
             id=name,
             hv_node=self.node(row, "hv_bus"),
             lv_node=self.node(row, "lv_bus"),
-            s_rated_va=row.number("sn_mva") * 1e6 * row.number("parallel", 1.0),
-            hv_v=row.number("vn_hv_kv") * 1e3,
-            lv_v=row.number("vn_lv_kv") * 1e3,
+            s_rated_va=_positive(row, "sn_mva") * 1e6 * row.number("parallel", 1.0),
+            hv_v=_positive(row, "vn_hv_kv") * 1e3,
+            lv_v=_positive(row, "vn_lv_kv") * 1e3,
             z1_pu=z1,
             z0_pu=z0,
             connection=connection.rstrip("0123456789"),
@@ -224,8 +224,13 @@ def open_file(path: Path) -> PandapowerFile:
     if not isinstance(content, dict) or "bus" not in content:
         raise FileError(path, "not a pandapower network: it has no bus table")
     tables = {key: _table(str(path), key, value) for key, value in content.items() if _is_frame(value)}
+    if "bus" not in tables:
+        raise FileError(path, "the bus table is no table", field="bus")
     name = content.get("name") or path.name.split(".")[0]
-    return PandapowerFile(str(path), tables, float(content.get("f_hz", 50.0)), str(name))
+    frequency_hz = content.get("f_hz", 50.0)
+    if not isinstance(frequency_hz, int | float) or not 0 < frequency_hz < math.inf:
+        raise FileError(path, f"{frequency_hz!r} is not a positive number", field="f_hz")
+    return PandapowerFile(str(path), tables, float(frequency_hz), str(name))
 
 
 def open_net(net: Any) -> PandapowerFile:
@@ -255,11 +260,20 @@ def _is_frame(value: object) -> bool:
 
 
 def _table(file: str, name: str, value: dict[str, Any]) -> Table:
-    content = value["_object"]
-    content = json.loads(content) if isinstance(content, str) else content
-    if not {"columns", "index", "data"} <= content.keys():
+    content = value.get("_object")
+    try:
+        content = json.loads(content) if isinstance(content, str) else content
+    except json.JSONDecodeError as e:
+        raise FileError(file, f"not JSON: {e.msg}", field=name) from None
+    if not isinstance(content, dict) or not {"columns", "index", "data"} <= content.keys():
         raise FileError(file, "table is not in split form", field=name)
-    return Table(file, name, content["columns"], list(zip(content["index"], content["data"], strict=True)))
+    columns, index, data = (content[part] for part in ("columns", "index", "data"))
+    for number, row in zip(index, data, strict=False):
+        if not isinstance(number, int) or not isinstance(row, list) or len(row) != len(columns):
+            raise FileError(file, f"row {number!r} has no value for each of {len(columns)} columns", field=name)
+    if len(index) != len(data):
+        raise FileError(file, f"{len(index)} row numbers for {len(data)} rows", field=name)
+    return Table(file, name, columns, list(zip(index, data, strict=True)))
 
 
 def _names(table: Table, prefix: str) -> dict[int, str]:
@@ -280,6 +294,20 @@ def _point(geo: object) -> tuple[float, float] | None:
         return float(x), float(y)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _positive(row: Row, field: str) -> float:
+    value = row.number(field)
+    if value <= 0:
+        raise row.wrong(field, f"{value:g} is not positive")
+    return value
+
+
+def _at_least_zero(row: Row, field: str, default: float) -> float:
+    value = row.number(field, default)
+    if value < 0:
+        raise row.wrong(field, f"{value:g} is negative")
+    return value
 
 
 def _closed(row: Row, fields: tuple[str, str], open_ends: set[tuple[int, int]]) -> tuple[bool, bool]:

@@ -54,7 +54,9 @@ def read_profile(
 
 def _step_s(path: Path, intervals: int, settings: dict[str, object]) -> int:
     given = settings.get("step_s")
-    if isinstance(given, int) and given > 0:
+    if given is not None:
+        if isinstance(given, bool) or not isinstance(given, int) or given <= 0:
+            raise FileError(path.parent / "feeder.toml", f"{given!r} is not a number of whole seconds", field="step_s")
         return given
     if intervals and DAY_S % intervals == 0 and DAY_S // intervals in STEPS_S:
         return DAY_S // intervals

@@ -92,14 +92,30 @@ class Table:
             yield Row(self.file, self.name, number, dict(zip(self.columns, values, strict=False)))
 
 
-def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
-    """A CSV file with a header line; rows are numbered as an editor numbers its lines."""
+def read_text(path: Path) -> str:
+    """A file's text, which is UTF-8."""
     if not path.is_file():
         raise FileError(path, "no such file")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = csv.reader(stream)
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        row = content.count(b"\n", 0, e.start) + 1
+        raise FileError(path, f"not UTF-8 text (byte {content[e.start]:#04x})", row=row) from None
+    except OSError as e:
+        raise FileError(path, e.strerror or str(e)) from None
+
+
+def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
+    """A CSV file with a header line; rows are numbered as an editor numbers its lines."""
+    lines = csv.reader(read_text(path).splitlines(keepends=True))
+    try:
         columns = [name.strip() for name in next(lines, [])]
         data = [(lines.line_num, values) for values in lines if values]
+    except csv.Error as e:
+        raise FileError(path, f"not CSV: {e}", row=lines.line_num) from None
+    if not columns:
+        raise FileError(path, "the file is empty; its first line names the columns", row=1)
     for name in required:
         if name not in columns:
             raise FileError(path, f"column is missing; found {', '.join(columns)}", row=1, field=name)
@@ -111,10 +127,8 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object."""
-    if not path.is_file():
-        raise FileError(path, "no such file")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_text(path))
     except json.JSONDecodeError as e:
         raise FileError(path, f"not JSON: {e.msg}", row=e.lineno) from None
     if not isinstance(found, dict):

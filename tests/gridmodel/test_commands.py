@@ -89,3 +89,9 @@ def test_a_picture_with_and_without_ratings(tmp_path, rated):
     flow = solve(reduced, np.full(5, -3e3 + 0j))
     values = {"voltages_v": voltages(reduced, flow)[0], "currents_a": currents(reduced, flow)[0]}
     assert draw(reduced, tmp_path / "x.png", **values).read_bytes().startswith(PNG)
+
+
+def test_show_refuses_an_ending_that_is_no_picture(folder, tmp_path):  # noqa: F811
+    result = run("show", folder, "--out", tmp_path / "feeder.doc")
+    assert result.exit_code == 2
+    assert "feeder.doc: the ending is not .png" in result.output

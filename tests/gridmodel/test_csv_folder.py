@@ -74,6 +74,7 @@ FAULTS = [
     ("negative length", "lines.csv", ("120", "-120"), "row 2, field length_m: -120 is negative"),
     ("no such phases", "lines.csv", ("bar,mid,abc", "bar,mid,xyz"), "row 2, field phases: 'xyz'"),
     ("neither open nor closed", "lines.csv", ("main,no", "main,perhaps"), "row 2, field normally_open"),
+    ("tap on no side", "transformers.csv", ("2.5,hv", "2.5,middle"), "row 2, field tap_side: 'middle' is neither"),
     ("negative rating", "line_types.csv", ("240", "-240"), "line_types.csv, row 2, field rating_a: -240"),
     ("no reactance", "line_types.csv", ("0.32,0.08", "0.32,"), "row 2, field x1_ohm_per_km: is missing"),
     ("voltage of nothing", "nodes.csv", ("mid,230.94", "mid,0"), "row 4, field nominal_v: 0 is not positive"),
@@ -123,4 +124,11 @@ def test_a_device_of_nobody(tmp_path):
 def test_two_networks_in_one_folder(folder):
     (folder / "Master.dss").write_text("")
     with pytest.raises(FileError, match="2 network files"):
+        read_feeder(folder)
+
+
+@pytest.mark.parametrize("said", ['"fifty"', "-50", "0", "true", "inf"])
+def test_a_frequency_that_is_none(folder, said):
+    (folder / "feeder.toml").write_text(f"frequency_hz = {said}")
+    with pytest.raises(FileError, match=r"feeder.toml, field frequency_hz: .* is not a positive number"):
         read_feeder(folder)

@@ -87,9 +87,10 @@ def test_feeder_toml_names_the_feeder_and_its_step(folder):
     assert feeder.profile.step_s == 1200
 
 
+NET = "tiny.pandapower.json"
 FAULTS = [
-    ("no network", "tiny.pandapower.json", None, "0 network files"),
-    ("network is broken", "tiny.pandapower.json", lambda t: t[:40], "not JSON"),
+    ("no network", NET, None, "0 network files"),
+    ("network is broken", NET, lambda t: t[:40], "not JSON"),
     ("no phase column", "customers.csv", lambda t: t.replace("phase", "fase"), "customers.csv, row 1, field phase"),
     ("unknown bus", "customers.csv", lambda t: t.replace("h3,far", "h3,nowhere"), "row 4, field bus: nowhere"),
     ("wrong phase", "customers.csv", lambda t: t.replace("end,a,", "end,q,"), "row 2, field phase: 'q' is none of"),
@@ -112,6 +113,47 @@ FAULTS = [
     ("other length", "pv_kw.csv", lambda t: series(["h1"], [[0]] * 23), "23 intervals; demand_kw.csv has 24"),
     ("head voltage too short", "head_voltage_11kv.csv", lambda t: t[: t.index("\n9,")] + "\n", "9 intervals"),
     ("TOML is broken", "feeder.toml", lambda t: "name =", "not TOML"),
+    ("step is text", "feeder.toml", lambda t: 'step_s = "5 min"', "field step_s: '5 min' is not a number of whole"),
+    ("empty file", "customers.csv", lambda t: "", "customers.csv, row 1: the file is empty"),
+    (
+        "a byte that is no text",
+        "customers.csv",
+        lambda t: t.replace("far", "f\udce4r"),
+        "row 4: not UTF-8 text .byte 0xe4",
+    ),
+    ("another JSON", NET, lambda t: '{"a": 1}', "not a pandapower network: it has no bus table"),
+    ("a list", NET, lambda t: "[1]", "not a JSON object"),
+    (
+        "bus is no table",
+        "tiny.pandapower.json",
+        lambda t: '{"_object": {"bus": 5}}',
+        "field bus: the bus table is no",
+    ),
+    (
+        "negative rating",
+        "tiny.pandapower.json",
+        lambda t: t.replace("0.2]]", "-0.2]]"),
+        "row 1, field line.max_i_ka: -0.2",
+    ),
+    (
+        "no size",
+        "tiny.pandapower.json",
+        lambda t: t.replace("[[0, 1, 0.1,", "[[0, 1, 0,"),
+        "field trafo.sn_mva: 0 is",
+    ),
+    (
+        "frequency is text",
+        "tiny.pandapower.json",
+        lambda t: t.replace("50.0", '"x"'),
+        "field f_hz: 'x' is not",
+    ),
+    (
+        "row too short",
+        "tiny.pandapower.json",
+        lambda t: t.replace("0.2, 0.2]]", "0.2]]"),
+        "field line: row 1 has no",
+    ),
+    ("table is no JSON", NET, lambda t: t.replace('"{', '"', 1), "field bus: not JSON"),
 ]
 
 
@@ -121,7 +163,7 @@ def test_faults_name_file_row_and_field(folder, why, name, spoil, said):
     text = path.read_text() if path.exists() else ""
     path.unlink(missing_ok=True)
     if spoil:
-        path.write_text(spoil(text))
+        path.write_text(spoil(text), encoding="utf-8", errors="surrogateescape")
     with pytest.raises(FileError, match=said):
         read_feeder(folder)
     feeder, findings = check_folder(folder)
@@ -148,6 +190,34 @@ def test_all_faults_are_counted(folder):
 def test_no_folder(tmp_path):
     with pytest.raises(FileError, match="no such folder"):
         read_feeder(tmp_path / "absent")
+    book = tmp_path / "feeder.xlsx"
+    book.write_bytes(b"PK")
+    with pytest.raises(FileError, match=r"feeder.xlsx: a file; a feeder is a folder with one of \*.pandapower.json"):
+        read_feeder(book)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Clear\nNew Circuit.x basekv=11\nNew Lin.e1 bus1=a bus2=b\n",
+            r"Master.dss, row 3: OpenDSS says: .*\"Lin\" not found",
+        ),
+        ("Redirect gone.dss\n", "Master.dss, row 1: OpenDSS says: .*gone.dss"),
+        ("", "Master.dss: OpenDSS says: .*no active circuit"),
+    ],
+)
+def test_a_circuit_that_opendss_refuses(tmp_path, text, said):
+    (tmp_path / "Master.dss").write_text(text)
+    with pytest.raises(FileError, match=said) as refused:
+        read_feeder(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_network_without_customers(tmp_path):
+    (tmp_path / "Master.dss").write_text("New Circuit.x basekv=11\nNew Line.l1 bus1=sourcebus bus2=b\nSolve\n")
+    _, findings = check_folder(tmp_path)
+    assert "no_customers" in {f.code for f in findings}
 
 
 def test_an_islanded_customer_is_an_error_that_names_him(folder):
