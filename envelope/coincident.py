@@ -65,11 +65,12 @@ def _reasons(base: Base, problem: Problem, ends: Array, *, up: bool) -> Fit:
     nothing = np.zeros_like(ends)
     case = replace(base, lo_w=base.p_w, room_down_w=nothing) if up else replace(base, hi_w=base.p_w, room_up_w=nothing)
     hi, lo = (ends, base.p_w) if up else (base.p_w, ends)
-    found = Fit(feeder, case, built, limit, aim, before, np.ones_like(limit), lo, hi, before > aim)
+    away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
+    found = Fit(feeder, case, built, away, limit.astype(np.float32), aim.astype(np.float32), before)
+    found.breached, found.known_rise = before > aim, found.rise
     found.turns, found.solves = LEVELS, steps * (LEVELS + 3)
-    rise = found.rise(lo, hi)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found.gain = np.where(rise > 0.0, (after - before) / rise, 0.0)
+        found.gain = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
     return found
 
 

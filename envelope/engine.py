@@ -138,7 +138,7 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = np.zeros_like(hard)
     for margin in problem.all_margins:
-        extra += margin.per_row(built, built.value(rest), hard)
+        extra += margin.per_row(built, built.value(rest).astype(float), hard)
     limits = hard - extra
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0) - extra
     run = partial(fitting.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
@@ -271,7 +271,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         control_point=problem.control_points,
         reactive=reactive_range(problem, sides[1].room_w),
         pf_rule=problem.reactive.rule,
-        names=tuple(name for case in cases for name in row_names(feeder, case.fit.rows)),
+        names=tuple(name for case in cases for name in row_names(case.fit.feeder, case.fit.rows)),
         import_binding=Binding(
             np.where(imports.binding.row >= 0, imports.binding.row + offset, imports.binding.row),
             imports.binding.interval,

@@ -5,26 +5,37 @@ Most rows never come near their limit: a first look picks those that may, and in
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocate import Packing, Rule, max_min, max_sum, takes_part
+from envelope.allocate import Packing, Rule, max_min, max_sum
 from envelope.box import Base, Fit
 from envelope.limits import OperatingLimits
-from envelope.probing import COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
-from envelope.rows import Rows, Wanted, linearised
+from envelope.probing import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
+from envelope.rows import Rows, Wanted, linearised, narrowed, slopes
 from envelope.watched import Sensitivity, Values
 
 Array = NDArray[np.float64]
+Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-MAX_ROUNDS = 20
+MAX_ROUNDS = 15
 LARGEST_GAIN = 2.0
 """rows that stay inside their limit at all capacities with twice their linear rise are left out"""
 FIRST_ERROR = 1.5
 """prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
-DOUBT, LOOKS = 1.25, 6
+SAMPLED = 6
+"""of so many steps one is enough to see which rows a largest sum runs into; what it misses is added later"""
+TURNED_AT = 2
+"""turn at which the slopes are taken anew: by then the box is about the right size"""
+TRUSTED, SHORTEST_LEAP = 3, 0.002
+"""turns after which nobody gets more than a part of all room at once; that part is halved from turn to turn"""
+LEAST = 0.2
+"""part of what the whole way would leave that what was measured further out may not go below"""
+DOUBT, LOOKS = 1.1, 6
 """rows that were never measured are left out only if so many times their predicted rise stays inside; how often others
 may be added, all of them at the last"""
 
@@ -35,78 +46,104 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.
     Most rows never come near their limit. A first look picks those that may; in the end all are looked at again.
     """
-    at_rest = rows.value(rest)
-    top, bottom = base.hi_w + base.room_up_w - base.p_w, base.p_w - base.lo_w + base.room_down_w
-    can_bind = np.any(at_rest + LARGEST_GAIN * (top @ rows.plus.T + bottom @ rows.minus.T) > limits[1], axis=0)
-    whole = _fresh(base, rows.keep(can_bind), *(table[:, can_bind] for table in (*limits, at_rest)))
-    everyone = np.arange(len(at_rest))
-    if not whole.rows.count:
-        whole.hi_w, whole.lo_w = base.hi_w + base.room_up_w, base.lo_w - base.room_down_w
-        return whole
+    ends, everyone = base.ends, np.arange(len(base.p_w))
+    tables = (limits[0].astype(np.float32), limits[1].astype(np.float32), rows.value(rest))
+    most = Fit(base.feeder, base, rows, ends.granted_w + ends.room_w, *tables)
+    can_bind = np.any(most.at_rest + LARGEST_GAIN * most.rise > most.aim, axis=0)
+    if not can_bind.any():
+        return _fresh(most, can_bind, most.away_w)
+    whole = _fresh(most, can_bind, ends.granted_w)
     # A largest sum stands at a far corner of the room, where other rows are near than in the middle.
-    _allocate(whole, allocate if allocate is max_sum else max_min, everyone)
-    active = np.any(_doubtful(whole), axis=0)
-    active[whole.slack().min(axis=0).argmin()] = True
-    state = _only(whole, active)
+    some = everyone[:: SAMPLED if allocate is max_sum else 1]
+    _allocate(whole, allocate if allocate is max_sum else max_min, some)
+    active = np.any(_doubtful(whole)[some], axis=0)
+    active[whole.slack(some).min(axis=0).argmin()] = True
+    state = _narrow(whole, active)
+    _one_turn(state, allocate, everyone)
+    probe(state, everyone, COVERED)
     for look in range(LOOKS):
-        _settle(state, allocate, everyone)
         missed = _missed(whole, state, active)
-        if look and not missed.any():
+        if look and not _beyond(whole, state, missed):
             break
-        more = active | missed.any(axis=0) | (look == LOOKS - 2)
-        state, active = _only(whole, more, state, active), more
+        more = active | missed.any(axis=0) | (look == LOOKS - 1)
+        state, active = _wider(whole, state, was=active, active=more), more
+        _settle(state, allocate, everyone)
     return state
 
 
-def _fresh(base: Base, rows: Rows, limit: Array, aim: Array, at_rest: Array) -> Fit:  # noqa: PLR0917
-    """A calculation that knows nothing yet."""
-    steps = len(at_rest)
-    return Fit(
-        base.feeder, base, rows, limit, aim, at_rest, np.ones_like(at_rest), base.lo_w, base.hi_w,
-        breached=np.zeros(at_rest.shape, dtype=bool), solves=steps, error=np.full(steps, FIRST_ERROR),
-        worst_error=np.full(steps, FIRST_ERROR), measured=np.zeros(at_rest.shape, dtype=bool),
-    )  # fmt: skip
+def _fresh(whole: Fit, chosen: Mask, away_w: Array) -> Fit:
+    """A calculation over some of the rows that knows nothing yet."""
+    limit, aim, at_rest = (table[:, chosen] for table in (whole.limit, whole.aim, whole.at_rest))
+    found = Fit(whole.feeder, whole.base, whole.rows.keep(chosen), away_w.copy(), limit, aim, at_rest)
+    found.solves, found.error[:], found.worst_error[:] = len(away_w), FIRST_ERROR, FIRST_ERROR
+    return found
 
 
-def _only(whole: Fit, active: Mask, before: Fit | None = None, was: Mask | None = None) -> Fit:
-    """The calculation over some of its rows, with the box and the counts of the one before."""
-    tables = (whole.limit, whole.aim, whole.at_rest)
-    state = _fresh(whole.base, whole.rows.keep(active), *(table[:, active] for table in tables))
-    last = whole if before is None else before
-    state.lo_w, state.hi_w = last.lo_w, last.hi_w
-    if before is not None and was is not None:
-        old = was[active]
-        state.gain[:, old], state.measured[:, old] = before.gain, before.measured
-        state.error, state.worst_error = before.error, before.worst_error
-        state.solves, state.shrunk, state.turns = before.solves, before.shrunk, before.turns
-        state.looks = before.looks + 1
+def _narrow(whole: Fit, chosen: Mask) -> Fit:
+    """The same on a feeder that watches only what these rows are about."""
+    found = _fresh(whole, chosen, whole.away_w)
+    found.feeder, rows = narrowed(whole.feeder, found.rows)
+    found.base = replace(whole.base, feeder=found.feeder)
+    found.take(rows)
+    return found
+
+
+def _wider(whole: Fit, before: Fit, *, was: Mask, active: Mask) -> Fit:
+    """The calculation over more rows, with the box, the measurements and the counts of the one before."""
+    state, old = _narrow(whole, active), was[active]
+    state.gain[:, old], state.known_rise[:, old] = before.gain, before.known_rise
+    state.usual_gain[old], state.price[:, old] = before.usual_gain, before.price
+    state.error, state.worst_error = before.error, before.worst_error
+    state.solves, state.shrunk, state.turns = before.solves, before.shrunk, before.turns
+    state.looks = before.looks + 1
+    if before.turns >= TURNED_AT:
+        state.take(at_corners(state.rows, state.base, before.lo_w, before.hi_w))
     return state
 
 
 def _settle(state: Fit, allocate: Rule, todo: Index) -> None:
     """Allocates, measures and corrects until every step is inside at every corner that may matter."""
-    state.rows = at_corners(state.rows, state.base, state.lo_w, state.hi_w)
-    if state.looks:
-        # Rows were added, or slopes have moved with the box: most steps are inside as they are.
+    if state.looks > 1:
+        # Rows were added: most steps are inside as they are.
         over = probe(state, todo, COVERED_IN_AUDIT)
         todo = todo[over > SETTLED * state.margin[todo]]
     for turn in range(MAX_ROUNDS):
         if not len(todo):
             return
-        state.rounds, state.turns = turn + 1, state.turns + 1
-        _allocate(state, allocate, todo)
+        state.rounds = turn + 1
+        _one_turn(state, allocate, todo)
         todo = measure(state, todo)
     if len(todo):
         shrink(state, todo)
 
 
+def _one_turn(state: Fit, allocate: Rule, todo: Index) -> None:
+    """Shares out once more; the second time the slopes are taken anew, since by then the box is about right."""
+    state.turns += 1
+    _allocate(state, allocate, todo)
+    if state.turns == TURNED_AT:
+        _turn(state)
+
+
+def _turn(state: Fit) -> None:
+    """Takes the slopes anew where the box has its corners; what was measured stays known."""
+    found, known = state.expected(state.rise), state.known_rise > 0.0
+    state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.where(state.rise > 1e-3 * state.scale, np.clip(found / state.rise, 0.2, 3.0), 1.0)
+    weight = np.where(known, state.rise, 1e-9)
+    state.gain = gain.astype(np.float32)
+    state.usual_gain = np.asarray((gain * weight).sum(axis=0) / weight.sum(axis=0), dtype=np.float32)
+    state.known_rise = np.where(known, state.rise, np.float32(0.0))
+
+
 def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
     """(T, R) rows that were left out and may be near their limit after all, by the gains of their family."""
-    whole.lo_w, whole.hi_w = state.lo_w, state.hi_w
-    rise = whole.rise(whole.lo_w, whole.hi_w)
+    whole.grow(np.arange(len(state.away_w)), state.away_w)
+    rise = whole.rise[:, active]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = state.gain * state.rise(state.lo_w, state.hi_w) / rise[:, active]
-    found = np.where(np.isfinite(found) & (rise[:, active] > whole.scale[active]), found, 1.0)
+        found = state.expected(state.rise) / rise
+    found = np.where(np.isfinite(found) & (rise > whole.scale[active]), found, 1.0)
     families = whole.rows.family(whole.feeder)
     for family in np.unique(families):
         of_family = families == family
@@ -116,10 +153,24 @@ def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
     return np.asarray(_doubtful(whole) & ~active & (whole.at_rest <= whole.limit))
 
 
+def _beyond(whole: Fit, state: Fit, missed: Mask) -> bool:
+    """Whether a corner of the box does bring any of the missed rows beyond its aim."""
+    steps = np.flatnonzero(missed.any(axis=1))
+    if not len(steps):
+        return False
+    doubtful = _narrow(whole, np.asarray(missed.any(axis=0)))
+    doubtful.take(at_corners(doubtful.rows, doubtful.base, state.lo_w, state.hi_w))
+    doubtful.gain[:] = 1.0
+    doubtful.worst_error[:] = np.inf
+    over = probe(doubtful, steps, COVERED_IN_AUDIT)
+    state.solves += doubtful.solves - len(missed)
+    return bool((over > SETTLED * state.margin[steps]).any())
+
+
 def _doubtful(whole: Fit) -> Mask:
     """(T, R) rows that a prediction does not keep well inside their limit."""
-    rise = whole.rise(whole.lo_w, whole.hi_w)
-    return np.asarray((whole.aim - whole.at_rest - DOUBT * whole.gain * rise) / whole.scale < FIRST_ERROR)
+    left = whole.aim - whole.at_rest - DOUBT * whole.gain * whole.rise
+    return np.asarray(left < FIRST_ERROR * whole.scale)
 
 
 def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
@@ -132,17 +183,19 @@ def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
     strain = (rows.plus @ up + rows.minus @ down) / rows.scale(feeder)
     p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
-    groups = []
+    rise = np.empty((rows.count, feeder.reduced.slots), dtype=np.float32)
+    fall = np.empty_like(rise) if base.tan_phi else rise
     families = rows.family(feeder)
     for family in np.unique(families):
         which = np.flatnonzero(families == family)
         k = rows.corner[which[strain[which].argmax()]]
         away = rows.corners.up[k] * up[of] - rows.corners.down[k] * down[of]
         state = p + away, q - base.tan_phi * np.maximum(away, 0.0), source
-        below = feeder.sensitivity(*state)
-        above = feeder.sensitivity(*state, tan_phi=base.tan_phi) if base.tan_phi else below
-        groups.append((which, above, below))
-    return linearised(rows, feeder, groups)
+        watching, there = narrowed(feeder, rows.only(which))
+        rise[which] = slopes(there, watching.sensitivity(*state, tan_phi=base.tan_phi))
+        if base.tan_phi:
+            fall[which] = slopes(there, watching.sensitivity(*state))
+    return linearised(rows, feeder, rise, fall)
 
 
 def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits: OperatingLimits) -> Wanted:
@@ -165,21 +218,27 @@ def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits
 
 def _allocate(state: Fit, allocate: Rule, todo: Index) -> None:
     """Shares out what the rows, as measured so far, leave beyond the box that is granted in any case."""
-    base = state.base
-    granted = state.rise(base.lo_w[todo], base.hi_w[todo], todo)
-    b = (state.aim[todo] - state.at_rest[todo]) / state.gain[todo] - granted
-    state.breached[todo] = (b <= 0.0) | state.base_breached[todo]
-    used = np.concatenate([state.rows.plus, state.rows.minus], axis=1)
-    main = used * takes_part(used)
+    ends, gain, known = state.base.ends, state.gain[todo], state.known_rise[todo]
+    granted_w, room_w = ends.granted_w[todo], ends.room_w[todo]
+    granted = granted_w.astype(np.float32) @ state.uses
+    left = state.aim[todo] - state.at_rest[todo]
+    closed = (left <= gain * granted) | state.base_breached[todo]
+    b = np.maximum(known + (left - gain * known) / state.steepness(todo), LEAST * left / gain) - granted
     # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
-    grown = np.concatenate([state.hi_w[todo] - base.hi_w[todo], base.lo_w[todo] - state.lo_w[todo]], axis=1)
+    grown = state.away_w[todo] - granted_w
+    traces = grown.astype(np.float32) @ (state.uses - state.main)
     packing = Packing(
-        main,
-        np.where(state.breached[todo], -1.0, np.maximum(b - grown @ (used - main).T, 1e-6 * b)),
-        np.concatenate([base.room_up_w[todo], base.room_down_w[todo]], axis=1),
-        np.concatenate([base.reference_up_w[todo], base.reference_down_w[todo]], axis=1),
+        state.main.T,
+        np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
+        np.minimum(room_w, grown + _leap(state) * room_w),
+        ends.reference_w[todo],
+        price=state.price[todo],
     )
-    up, down = np.split(allocate(packing), 2, axis=1)
-    state.hi_w, state.lo_w = state.hi_w.copy(), state.lo_w.copy()
-    state.hi_w[todo] = base.hi_w[todo] + up
-    state.lo_w[todo] = base.lo_w[todo] - down
+    state.breached[todo] = closed
+    state.grow(todo, granted_w + allocate(packing))
+    state.price[todo] = packing.price
+
+
+def _leap(state: Fit) -> float:
+    """Part of all room that anyone may gain at once: leaps are predicted badly, so they become shorter by the turn."""
+    return max(0.5 ** (state.turns - TRUSTED), SHORTEST_LEAP) if state.turns > TRUSTED else 1.0

@@ -8,13 +8,18 @@ from numpy.typing import NDArray
 from sep2.errors import SepError
 
 Array = NDArray[np.float64]
+Numbers = NDArray[np.floating[Any]]
+
+
+OPTIONS = {"output_flag": False, "threads": 1, "presolve": "off", "simplex_dual_edge_weight_strategy": 1}
+"""each step starts from the last one's optimum, a few pivots away: preparing it would cost more than solving it"""
 
 
 class NoOptimum(SepError):
     """The linear programme has no optimum."""
 
 
-def solve_steps(a: Array, b: Array, cap: Array, weight: Array) -> Array:
+def solve_steps(a: Numbers, b: Numbers, cap: Array, weight: Array) -> Array:
     """(T, N) optimum of `weight @ x` with `a @ x <= b`, `0 <= x <= cap` for each of the T steps."""
     x = np.array(cap, dtype=float)
     hard = (cap @ a.T > b * (1.0 + 1e-12)).any(axis=1)
@@ -27,8 +32,8 @@ def solve_steps(a: Array, b: Array, cap: Array, weight: Array) -> Array:
     scaled = np.where(a / scale[:, None] < 1e-9, 0.0, a / scale[:, None])
     unit = max(float(cap.max(initial=0.0)), 1.0)
     solver: Any = cast(Any, highspy).Highs()
-    solver.silent()
-    solver.setOptionValue("threads", 1)
+    for option, value in OPTIONS.items():
+        solver.setOptionValue(option, value)
     solver.passModel(_model(scaled, weight[0]))
     column = np.arange(columns, dtype=np.int32)
     row = np.arange(rows, dtype=np.int32)
@@ -43,7 +48,7 @@ def solve_steps(a: Array, b: Array, cap: Array, weight: Array) -> Array:
     return x
 
 
-def _model(a: Array, weight: Array) -> Any:
+def _model(a: Numbers, weight: Array) -> Any:
     """A row-wise HighsLp of the shared matrix."""
     import highspy
 
@@ -56,10 +61,10 @@ def _model(a: Array, weight: Array) -> Any:
     at = np.nonzero(a)
     lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum((a != 0.0).sum(axis=1))]).astype(np.int32)
     lp.a_matrix_.index_ = at[1].astype(np.int32)
-    lp.a_matrix_.value_ = a[at]
+    lp.a_matrix_.value_ = np.asarray(a[at], dtype=float)
     return lp
 
 
-def _set_rows(solver: Any, row: NDArray[np.int32], upper: Array) -> None:
+def _set_rows(solver: Any, row: NDArray[np.int32], upper: Numbers) -> None:
     """Move all right-hand sides in one call."""
     solver.changeRowsBounds(len(row), row, np.full(len(row), -np.inf), upper)

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.box import Fit
+from envelope.kernel import learn
 from envelope.watched import COARSE_V, FINE_V
 
 Array = NDArray[np.float64]
+Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
@@ -49,79 +51,64 @@ def probe(state: Fit, steps: Index, covered: float) -> Array:
     if not probes:
         state.error[steps] = 0.0
         return np.full(len(steps), -np.inf)
-    at = np.concatenate([p[0] for p in probes])
-    away = np.concatenate([p[1] for p in probes])
-    p, q = state.feeder.spread(state.base.p_w[at]) + away, state.feeder.spread(state.base.q_var[at])
-    if state.base.tan_phi:
-        q = q - state.base.tan_phi * np.maximum(away, 0.0)
-    source = state.base.source_v
-    values = state.rows.value(
-        state.feeder.values(p, q, source[at], tol_v=FINE_V if covered >= COVERED_IN_AUDIT else COARSE_V)
-    )
+    at, away, rise = (np.concatenate(parts) for parts in zip(*probes, strict=True))
+    base, feeder = state.base, state.feeder
+    p, q = feeder.spread(base.p_w[at]) + away, feeder.spread(base.q_var[at])
+    if base.tan_phi:
+        q = q - base.tan_phi * np.maximum(away, 0.0)
+    tol_v = FINE_V if covered >= COVERED_IN_AUDIT else COARSE_V
+    values = state.rows.value(feeder.values(p, q, base.source_v[at], tol_v=tol_v))
     state.solves += len(at)
-    rise = state.rows.move(away)
-    return _correct(state, steps, [len(p[0]) for p in probes], (at, values, rise))
+    return _correct(state, steps, (at, values, rise))
 
 
-def _correct(state: Fit, steps: Index, sizes: list[int], measured: tuple[Index, Array, Array]) -> Array:
+def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Array:
     """Sets each row's gain from the corner that strains it most; gives the largest excess over the aim per step."""
     at, values, rise = measured
-    position = np.searchsorted(steps, at)
-    worst = state.rise(state.lo_w[steps], state.hi_w[steps], steps)
-    best, error, over = np.zeros_like(worst), np.zeros_like(worst), np.full(len(steps), -np.inf)
-    gain, least = state.gain[steps].copy(), np.zeros_like(worst)
-    found = np.zeros(len(steps))
-    margin = state.margin[steps][:, None]
-    start = 0
-    for size in sizes:
-        k, t = position[start : start + size], at[start : start + size]
-        value, up = values[start : start + size], rise[start : start + size]
-        start += size
-        moved, counts = value - state.at_rest[t], ~state.breached[t]
-        excess = np.where(counts, (value - state.aim[t]) / state.scale, -np.inf)
-        over[k] = np.maximum(over[k], excess.max(axis=1, initial=-np.inf))
-        speaks = (up >= COVERED * worst[k]) & (up > best[k]) & (up > 1e-3 * state.scale)
-        wrong = np.abs(moved - state.gain[t] * up) / state.scale
-        # What is far from its limit may be predicted badly; what is predicted badly and near must be looked at again.
-        near = counts & (excess > -2.0 * margin[k] - wrong)
+    worst, gain, closed = state.rise[steps], state.gain[steps], state.breached[steps]
+    before = state.expected(worst, steps)
+    best, least, error = np.zeros_like(worst), np.zeros_like(worst), np.zeros_like(worst)
+    over, wrong, found = np.full(len(steps), -np.inf), np.zeros(len(steps)), gain.copy()
+    learn()(
+        np.searchsorted(steps, at), values, rise, state.at_rest[steps], state.aim[steps], closed, state.scale,
+        gain, state.known_rise[steps], state.steepness(steps), worst, 2.0 * state.margin[steps], COVERED,
+        best, found, least, error, over, wrong,
+    )  # fmt: skip
+    least = np.minimum(least, 2.0 * gain)
+    known = (best > 0.0) | (least > found)
+    found = np.maximum(found, least)
+    if state.rounds > EXACT_ROUNDS:
+        # Late rounds only tighten, so that they must end.
         with np.errstate(divide="ignore", invalid="ignore"):
-            gain[k] = np.where(speaks, np.clip(moved / up, 0.2, 2.0 * state.gain[t]), gain[k])
-            # Whatever corner it was, the row's worst is no milder.
-            least[k] = np.where(worst[k] > 1e-3 * state.scale, np.maximum(least[k], moved / worst[k]), 0.0)
-        found[k] = np.maximum(found[k], np.where(speaks, wrong, 0.0).max(axis=1, initial=0.0))
-        best[k] = np.where(speaks, up, best[k])
-        error[k] = np.where(speaks, np.where(near, wrong, 0.0), error[k])
-    gain = np.maximum(gain, np.minimum(least, 2.0 * state.gain[steps]))
-    # Late rounds only tighten, so that they must end.
-    state.gain[steps] = np.maximum(gain, state.gain[steps]) if state.rounds > EXACT_ROUNDS else gain
-    state.measured[steps] |= best > 0.0
+            found = np.where(known, np.maximum(found, before / worst), found)
+    state.gain[steps] = np.where(known, found, gain)
+    state.known_rise[steps] = np.where(known, worst, state.known_rise[steps])
     state.error[steps] = error.max(axis=1, initial=0.0)
-    state.worst_error[steps] = found if state.rounds == 1 else np.maximum(state.worst_error[steps], found)
+    state.worst_error[steps] = wrong if state.rounds == 1 else np.maximum(state.worst_error[steps], wrong)
     return over
 
 
-def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Array]]:
+def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Single, Single]]:
     """Corners to solve: the tightest row's own, then the tightest of those it does not speak for, and so on.
 
-    Each entry has at most one corner per step: (steps, (S, L) W away from the base).
+    Each entry has at most one corner per step: (steps, (S, L) W away from the base, (S, R) linear rise there).
     """
-    slack, margin = state.slack(steps), state.margin[steps][:, None]
+    slack, margin, worst = state.slack(steps), state.margin[steps][:, None], state.rise[steps]
     known = 2.0 * state.error[steps][:, None] + 2.0 * margin
     unknown = state.worst_error[steps][:, None]
     if covered >= COVERED_IN_AUDIT:
         known = np.maximum(known, 0.5 * unknown)
-    measured = state.measured[steps]
-    open_rows = (slack < np.where(measured, known, unknown)) & ~state.breached[steps]
-    worst = state.rise(state.lo_w[steps], state.hi_w[steps], steps)
-    open_rows &= worst > 1e-3 * state.scale
+    measured = state.known_rise[steps] > 0.0
+    open_rows = (slack < np.where(measured, known, unknown)) & ~state.breached[steps] & (worst > 1e-3 * state.scale)
     # A row that was measured and is not close is predicted well enough from a neighbour's corner.
     needed = np.where(measured & (slack > CLOSE), min(covered, COVERED_IF_FAR), covered) * worst
-    probes: list[tuple[Index, Array]] = []
+    probes: list[tuple[Index, Single, Single]] = []
     while (left := np.flatnonzero(open_rows.any(axis=1))).size:
         row = np.where(open_rows[left], slack[left], np.inf).argmin(axis=1)
         away = state.corner(steps[left], state.rows.corner[row])
-        probes.append((steps[left], away))
-        spoken = state.rows.move(away) >= needed[left]
+        rise = state.rows.move(away)
+        probes.append((steps[left], away, rise))
+        spoken = rise >= needed[left]
         spoken[np.arange(len(left)), row] = True
         open_rows[left] &= ~spoken
     return probes
@@ -129,11 +116,10 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Arra
 
 def shrink(state: Fit, todo: Index) -> None:
     """Scales the rooms of steps that did not settle until no corner of theirs is beyond its limit."""
-    state.shrunk = len(todo)
-    base = state.base
+    state.shrunk, ends = len(todo), state.base.ends
     for _ in range(120):
-        state.hi_w[todo] = base.hi_w[todo] + 0.97 * (state.hi_w[todo] - base.hi_w[todo])
-        state.lo_w[todo] = base.lo_w[todo] - 0.97 * (base.lo_w[todo] - state.lo_w[todo])
+        granted = ends.granted_w[todo]
+        state.grow(todo, granted + 0.97 * (state.away_w[todo] - granted))
         over = probe(state, todo, COVERED_IN_AUDIT)
         todo = todo[over > SETTLED * state.margin[todo]]
         if not len(todo):

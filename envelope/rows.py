@@ -6,7 +6,6 @@ points to, so that it becomes `plus . up + minus . down <= b` with coefficients 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from envelope.limits import OperatingLimits
 from envelope.watched import Sensitivity, Values, Watched
 
 Array = NDArray[np.float64]
+Single = NDArray[np.float32]
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -33,9 +33,9 @@ KINDS = ("over-voltage", "under-voltage", "overload")
 class Corners(NamedTuple):
     """Where each slot stands at a corner: parts of its connection's room up and down."""
 
-    up: Array
+    up: Single
     """(K, L)"""
-    down: Array
+    down: Single
     """(K, L)"""
 
 
@@ -51,13 +51,13 @@ class Rows:
     """(R,) unit direction of a current row, 1 for voltages"""
     exports: Mask
     """(R,) whether a current row points the way in which export pushes it; True for voltages"""
-    slope: Array
+    slope: Single
     """(R, L) exact derivative of the row's value by slot injection above the base load, V or A per W"""
-    slope_down: Array | None
+    slope_down: Single | None
     """(R, L) the same below the base load, where it differs"""
-    plus: Array
+    plus: Single
     """(R, C) rise per W that a connection's upper end moves up, never negative"""
-    minus: Array
+    minus: Single
     """(R, C) rise per W that its lower end moves down, never negative"""
     corner: Index
     """(R,) the row's worst corner"""
@@ -72,7 +72,8 @@ class Rows:
         )
         of_current = np.array([names.index(phase) for phase in feeder.current_phase], dtype=np.intp)
         load = self.kind == 2
-        phase = np.where(load, of_current[np.where(load, self.element, 0)], of_node[np.where(load, 0, self.element)])
+        phase = np.empty(self.count, dtype=np.intp)
+        phase[load], phase[~load] = of_current[self.element[load]], of_node[self.element[~load]]
         return np.asarray((self.kind * 2 + self.exports) * len(names) + phase)
 
     @property
@@ -80,9 +81,9 @@ class Rows:
         """Number of rows, R."""
         return len(self.kind)
 
-    def value(self, values: Values) -> Array:
+    def value(self, values: Values) -> Single:
         """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
-        out = np.empty((len(values.converged), self.count))
+        out = np.empty((len(values.converged), self.count), dtype=np.float32)
         over, under, load = (self.kind == k for k in range(3))
         out[:, over] = values.v_v[:, self.element[over]]
         out[:, under] = -np.where(
@@ -93,11 +94,16 @@ class Rows:
         out[~values.converged] = np.inf
         return out
 
-    def move(self, away: Array) -> Array:
+    def move(self, away: Single) -> Single:
         """(S, R) linear change of each row when slots are (S, L) watts away from the base load."""
         if self.slope_down is None:
             return np.asarray(away @ self.slope.T)
         return np.asarray(np.maximum(away, 0.0) @ self.slope.T + np.minimum(away, 0.0) @ self.slope_down.T)
+
+    def only(self, which: Index) -> Rows:
+        """What these rows are about, without slopes and corners."""
+        names = ("kind", "element", "facet", "exports")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
 
     def keep(self, wanted: Mask) -> Rows:
         """Only these rows."""
@@ -118,12 +124,23 @@ class Rows:
         out[:, load] = permitted[:, self.element[load]]
         return out
 
-    def scale(self, feeder: Watched) -> Array:
+    def scale(self, feeder: Watched) -> Single:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
-        out = np.ones(self.count)
+        out = np.ones(self.count, dtype=np.float32)
         load = self.kind == 2
         out[load] = 0.01 * feeder.rating_a[self.element[load]]
         return out
+
+
+def narrowed(feeder: Watched, rows: Rows) -> tuple[Watched, Rows]:
+    """The feeder watching only what these rows are about (and its groups), and the rows on it."""
+    load, branches = rows.kind == 2, len(feeder.reduced.H)
+    volts, amps = np.unique(rows.element[~load]), np.unique(rows.element[load])
+    amps = amps[amps < branches]
+    currents = np.concatenate([amps, branches + np.arange(len(feeder.groups))])
+    element = np.where(load, np.searchsorted(currents, rows.element), np.searchsorted(volts, rows.element))
+    reduced = feeder.reduced.watching(voltages=volts, currents=amps)
+    return replace(feeder, reduced=reduced), replace(rows, element=element)
 
 
 def _facet_value(current: Complex, facet: Complex) -> Array:
@@ -157,7 +174,7 @@ def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted
     over, under, load = (np.flatnonzero(mask) for mask in wanted)
     turn = np.exp(2j * np.pi * np.arange(facets) / facets)
     facet = (_export_direction(up.di[load])[:, None] * turn).ravel()
-    empty = np.zeros((0, 0))
+    empty = np.zeros((0, 0), dtype=np.float32)
     bare = Rows(
         kind=np.repeat([0, 1, 2], [len(over), len(under), len(facet)]).astype(np.intp),
         element=np.concatenate([over, under, np.repeat(load, facets)]).astype(np.intp),
@@ -170,22 +187,18 @@ def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted
         corner=np.zeros(0, dtype=np.intp),
         corners=Corners(empty, empty),
     )
-    return linearised(bare, feeder, [(np.arange(bare.count), up, down)])
+    rise = slopes(bare, up)
+    return linearised(bare, feeder, rise, rise if down is up else slopes(bare, down))
 
 
-def linearised(rows: Rows, feeder: Watched, groups: Sequence[tuple[Index, Sensitivity, Sensitivity]]) -> Rows:
-    """The same rows with new slopes: each group of them at a state of its own."""
-    shape = (rows.count, feeder.reduced.slots)
-    rise, fall = np.zeros(shape), np.zeros(shape)
-    for which, up, down in groups:
-        for into, at in ((rise, up), (fall, down)):
-            into[which] = _slopes(rows, which, at)
+def linearised(rows: Rows, feeder: Watched, rise: Single, fall: Single) -> Rows:
+    """The same rows with new (R, L) slopes, above and below the base load."""
     plus, minus, corners = _split(feeder, rise, fall)
     first, corner = np.unique(_names(corners), return_index=True, return_inverse=True)[1:]
     return replace(
         rows,
         slope=rise,
-        slope_down=None if all(up is down for _, up, down in groups) else fall,
+        slope_down=None if fall is rise else fall,
         plus=plus,
         minus=minus,
         corner=corner.ravel().astype(np.intp),
@@ -193,14 +206,14 @@ def linearised(rows: Rows, feeder: Watched, groups: Sequence[tuple[Index, Sensit
     )
 
 
-def _slopes(rows: Rows, which: Index, at: Sensitivity) -> Array:
-    """(W, L) derivatives of some rows."""
-    kind, element = rows.kind[which], rows.element[which]
-    out = np.empty((len(which), at.dv.shape[1]))
-    out[kind == 0] = at.dv[element[kind == 0]]
-    out[kind == 1] = -at.dv[element[kind == 1]]
-    load = kind == 2
-    out[load] = (np.conj(rows.facet[which][load])[:, None] * at.di[element[load]]).real
+def slopes(rows: Rows, at: Sensitivity) -> Single:
+    """(R, L) derivatives of rows."""
+    out = np.empty((rows.count, at.dv.shape[1]), dtype=np.float32)
+    over, under, load = (rows.kind == k for k in range(3))
+    out[over] = at.dv[rows.element[over]]
+    out[under] = -at.dv[rows.element[under]]
+    di, facet = at.di[rows.element[load]], rows.facet[load][:, None]
+    out[load] = facet.real * di.real + facet.imag * di.imag
     return out
 
 
@@ -218,31 +231,33 @@ def _export_direction(di: Complex) -> Complex:
     return np.where(size > 0.0, total / np.where(size > 0.0, size, 1.0), 1.0)
 
 
-def _split(feeder: Watched, up: Array, down: Array) -> tuple[Array, Array, Corners]:
+def _split(feeder: Watched, up: Single, down: Single) -> tuple[Single, Single, Corners]:
     """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
-    even_up, even_down = (_gather(feeder, row * feeder.slot_share) for row in (up, down))
+    share = feeder.slot_share.astype(np.float32)
+    even_up = _gather(feeder, up * share)
+    even_down = even_up if down is up else _gather(feeder, down * share)
     plus, minus = np.maximum(even_up, 0.0), np.maximum(-even_down, 0.0)
     high = even_up > 0.0
-    at_up = np.where(high[:, feeder.slot_connection], feeder.slot_share, 0.0)
-    at_down = np.where(high[:, feeder.slot_connection], 0.0, feeder.slot_share)
+    at_up = high[:, feeder.slot_connection] * share
+    at_down = share - at_up
     if feeder.one_of.any():
         _worst_phase(feeder, up, down, (plus, minus, at_up, at_down))
     size = np.maximum(plus.max(axis=1, keepdims=True, initial=0.0), minus.max(axis=1, keepdims=True, initial=0.0))
-    plus[plus < NEGLIGIBLE * size] = 0.0
-    minus[minus < NEGLIGIBLE * size] = 0.0
+    plus *= plus >= NEGLIGIBLE * size
+    minus *= minus >= NEGLIGIBLE * size
     return plus, minus, Corners(at_up, at_down)
 
 
-def _gather(feeder: Watched, rows: Array) -> Array:
+def _gather(feeder: Watched, rows: Single) -> Single:
     """(R, C) sums over the slots of each connection."""
     if feeder.connections == rows.shape[1]:
-        return np.array(rows)
-    to = np.zeros((rows.shape[1], feeder.connections))
+        return rows
+    to = np.zeros((rows.shape[1], feeder.connections), dtype=np.float32)
     to[np.arange(rows.shape[1]), feeder.slot_connection] = 1.0
     return np.asarray(rows @ to)
 
 
-def _worst_phase(feeder: Watched, up: Array, down: Array, parts: tuple[Array, Array, Array, Array]) -> None:
+def _worst_phase(feeder: Watched, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]) -> None:
     """For connections of unknown phase, every row assumes the phase that is worst for it."""
     plus, minus, at_up, at_down = parts
     for connection in np.unique(feeder.slot_connection[feeder.one_of]):

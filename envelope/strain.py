@@ -50,7 +50,7 @@ class Strained:
         self.unit = "%" if self.kind == "overload" else "V"
         self.worst, before = self._values(np.concatenate([self.away, (1.0 - NUDGE) * self.away]))
         self.margin = float((fit.limit[at, local] - self.worst) / self.scale)
-        rise = float(fit.rise(fit.lo_w[at : at + 1], fit.hi_w[at : at + 1], slice(at, at + 1))[0, local])
+        rise = float(fit.rise[at, local])
         self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
         """how much faster the row rises here than its coefficients say"""
 

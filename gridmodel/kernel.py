@@ -51,19 +51,19 @@ def _inject(s: NDArray[Any], v: NDArray[Any], i: NDArray[Any]) -> None:
 @cache
 def step() -> Step:
     """`_step`, compiled."""
-    found: Step = _compiled(_step)
+    found: Step = compiled(_step, fastmath=FAST_MATH)
     return found
 
 
 @cache
 def inject() -> Inject:
     """`_inject`, compiled."""
-    found: Inject = _compiled(_inject)
+    found: Inject = compiled(_inject, fastmath=FAST_MATH)
     return found
 
 
-def _compiled(function: Callable[..., None]) -> Any:
-    """Machine code, kept beside this file for the next process."""
+def compiled(function: Callable[..., None], *, fastmath: set[str] | bool = False) -> Any:
+    """Machine code, kept beside the function's file for the next process."""
     import numba
 
-    return numba.njit(cache=True, fastmath=FAST_MATH, error_model="numpy", nogil=True)(function)
+    return numba.njit(cache=True, fastmath=fastmath, error_model="numpy", nogil=True)(function)
