@@ -167,7 +167,7 @@ def _priced(left: Packing, gain: Array, alpha: float, rounds: int) -> tuple[Arra
             if 2 * np.count_nonzero(going) <= len(step):
                 found[step], prices[step] = x, price
                 step, cap, wish, b = step[going], cap[going], wish[going], b[going]
-                price, used = price[going], used[going]
+                x, price, used = x[going], price[going], used[going]
                 if not len(step):
                     break
         price *= np.clip(used, 0.2, 5.0) ** np.float32(alpha * (0.5 if turn < rounds // 2 else 0.25))

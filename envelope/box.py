@@ -41,6 +41,8 @@ class Base:
     """(T, 3)"""
     tan_phi: float = 0.0
     """var absorbed per W of upward room used"""
+    weight: Array | None = None
+    """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
     @cached_property
     def ends(self) -> Ends:
@@ -48,7 +50,9 @@ class Base:
         granted, room = self.away(self.lo_w, self.hi_w), np.concatenate([self.room_up_w, self.room_down_w], axis=1)
         place = np.flatnonzero(((granted + room) > 0.0).any(axis=0))
         reference = np.concatenate([self.reference_up_w, self.reference_down_w], axis=1)
-        return Ends(place, *(np.ascontiguousarray(table[:, place]) for table in (granted, room, reference)))
+        weight = None if self.weight is None else self.weight[place]
+        granted, room, reference = (np.ascontiguousarray(table[:, place]) for table in (granted, room, reference))
+        return Ends(place, granted, room, reference, weight)
 
     def away(self, lo: Array, hi: Array) -> Array:
         """(T, 2C) W by which a box goes above, and below, the base load."""
@@ -66,6 +70,8 @@ class Ends(NamedTuple):
     """(T, E) most that it may become beyond that"""
     reference_w: Array
     """(T, E) what one share means"""
+    weight: Array | None
+    """(E,)"""
 
 
 @dataclass(eq=False)
@@ -103,13 +109,13 @@ class Fit:
     """(E, R) rise of every row per W that an end moves away"""
     main: Single = field(init=False)
     """(E, R) the same without traces"""
-    rounds: int = 0
+    rounds: int = field(default=0, init=False)
     """of allocation, since rows were last added"""
-    turns: int = 0
+    turns: int = field(default=0, init=False)
     """of allocation, in all"""
-    looks: int = 0
-    solves: int = 0
-    shrunk: int = 0
+    looks: int = field(default=0, init=False)
+    solves: int = field(default=0, init=False)
+    shrunk: int = field(default=0, init=False)
     """steps that had to be scaled down because the rounds did not settle"""
 
     def __post_init__(self) -> None:

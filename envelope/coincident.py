@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from envelope import rows
 from envelope.allocate import Allocation
 from envelope.box import Base, Case, Fit
-from envelope.watched import Values
+from envelope.watched import COARSE_V, FINE_V, Values
 
 if TYPE_CHECKING:
     from envelope.problem import Problem
@@ -41,7 +41,7 @@ def _found(base: Base, problem: Problem, *, up: bool) -> Fit:
     good[whole] = bad[whole]
     for _ in range(LEVELS):
         middle = 0.5 * (good + bad)
-        inside = _inside(_values(base, start + sign * _grown(middle, unit, room)), problem, base)
+        inside = _inside(_values(base, start + sign * _grown(middle, unit, room), tol_v=COARSE_V), problem, base)
         good, bad = np.where(inside, middle, good), np.where(inside, bad, middle)
     ends = start + sign * _grown(good, unit, room)
     return _reasons(base, problem, ends, up=up)
@@ -66,7 +66,8 @@ def _reasons(base: Base, problem: Problem, ends: Array, *, up: bool) -> Fit:
     case = replace(base, lo_w=base.p_w, room_down_w=nothing) if up else replace(base, hi_w=base.p_w, room_up_w=nothing)
     hi, lo = (ends, base.p_w) if up else (base.p_w, ends)
     away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
-    found = Fit(feeder, case, built, away, limit.astype(np.float32), aim.astype(np.float32), before)
+    tables = [table.astype(np.float32) for table in (limit, aim, before)]
+    found = Fit(feeder, case, built, away, *tables)
     found.breached, found.known_rise = before > aim, found.rise
     found.turns, found.solves = LEVELS, steps * (LEVELS + 3)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -79,10 +80,10 @@ def _grown(level: Array, unit: Array, room: Array) -> Array:
     return np.asarray(np.minimum(level[:, None] * unit, room))
 
 
-def _values(base: Base, p_w: Array) -> Values:
+def _values(base: Base, p_w: Array, *, tol_v: float = FINE_V) -> Values:
     """(T, ...) with every connection at `p_w`."""
     q = base.q_var - base.tan_phi * np.maximum(p_w - base.p_w, 0.0)
-    return base.feeder.values(base.feeder.spread(p_w), base.feeder.spread(q), base.source_v)
+    return base.feeder.values(base.feeder.spread(p_w), base.feeder.spread(q), base.source_v, tol_v=tol_v)
 
 
 def _inside(found: Values, problem: Problem, base: Base) -> NDArray[np.bool_]:

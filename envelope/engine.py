@@ -86,6 +86,7 @@ def granted(problem: Problem, feeder: Watched) -> Base:
         p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
         _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
         np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.reactive.tan_phi,
+        _weight(problem),
     )  # fmt: skip
 
 
@@ -138,7 +139,7 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = np.zeros_like(hard)
     for margin in problem.all_margins:
-        extra += margin.per_row(built, built.value(rest).astype(float), hard)
+        extra += margin.per_row(built, built.value(rest), hard)
     limits = hard - extra
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0) - extra
     run = partial(fitting.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
@@ -151,20 +152,18 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
 
 
 def _rule(problem: Problem) -> allocate.Rule:
-    rule = allocate.RULES[problem.allocation]
     if problem.allocation is allocate.Allocation.ALPHA_FAIR:
-        rule = partial(allocate.alpha_fair, alpha=problem.alpha)
+        return partial(allocate.alpha_fair, alpha=problem.alpha)
+    return allocate.RULES[problem.allocation]
+
+
+def _weight(problem: Problem) -> Array | None:
+    """(2C,) weights of everyone's room upwards, then downwards, for rules of sums and logarithms."""
     if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
-        return rule
+        return None
     ones = np.ones(len(problem.connection_id))
-    # The variables of a packing are everyone's room upwards, then everyone's downwards.
-    sides = [ones if side is None else side for side in (problem.favour_export, problem.favour_import)]
-    return partial(_weighted, rule, np.concatenate(sides))
-
-
-def _weighted(rule: allocate.Rule, weight: Array, packing: allocate.Packing) -> Array:
-    """A rule of sums or logarithms in which each connection counts with its own weight."""
-    return rule(replace(packing, weight=weight))
+    sides = (problem.favour_export, problem.favour_import)
+    return np.concatenate([ones if side is None else side for side in sides])
 
 
 def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:

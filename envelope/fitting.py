@@ -47,7 +47,7 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     Most rows never come near their limit. A first look picks those that may; in the end all are looked at again.
     """
     ends, everyone = base.ends, np.arange(len(base.p_w))
-    tables = (limits[0].astype(np.float32), limits[1].astype(np.float32), rows.value(rest))
+    tables = [table.astype(np.float32) for table in (*limits, rows.value(rest))]
     most = Fit(base.feeder, base, rows, ends.granted_w + ends.room_w, *tables)
     can_bind = np.any(most.at_rest + LARGEST_GAIN * most.rise > most.aim, axis=0)
     if not can_bind.any():
@@ -232,6 +232,7 @@ def _allocate(state: Fit, allocate: Rule, todo: Index) -> None:
         np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
         np.minimum(room_w, grown + _leap(state) * room_w),
         ends.reference_w[todo],
+        ends.weight,
         price=state.price[todo],
     )
     state.breached[todo] = closed

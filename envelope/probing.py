@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from envelope.box import Fit
 from envelope.kernel import learn
-from envelope.watched import COARSE_V, FINE_V
+from envelope.watched import COARSE_V
 
 Array = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -56,10 +56,9 @@ def probe(state: Fit, steps: Index, covered: float) -> Array:
     p, q = feeder.spread(base.p_w[at]) + away, feeder.spread(base.q_var[at])
     if base.tan_phi:
         q = q - base.tan_phi * np.maximum(away, 0.0)
-    tol_v = FINE_V if covered >= COVERED_IN_AUDIT else COARSE_V
-    values = state.rows.value(feeder.values(p, q, base.source_v[at], tol_v=tol_v))
+    values = state.rows.value(feeder.values(p, q, base.source_v[at], tol_v=COARSE_V))
     state.solves += len(at)
-    return _correct(state, steps, (at, values, rise))
+    return _correct(state, steps, (at, values.astype(np.float32), rise))
 
 
 def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Array:

@@ -81,9 +81,9 @@ class Rows:
         """Number of rows, R."""
         return len(self.kind)
 
-    def value(self, values: Values) -> Single:
+    def value(self, values: Values) -> Array:
         """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
-        out = np.empty((len(values.converged), self.count), dtype=np.float32)
+        out = np.empty((len(values.converged), self.count))
         over, under, load = (self.kind == k for k in range(3))
         out[:, over] = values.v_v[:, self.element[over]]
         out[:, under] = -np.where(

@@ -18,6 +18,8 @@ HEAD_PART = 0.005
 LESS_W = 1000.0
 """and that of another connection"""
 ABSORBING_PF, ABSORBING = 0.95, float(np.tan(np.arccos(0.95)))
+EXACT_V = 1e-7
+"""of differences between power flows something is to be told"""
 NUDGE = 0.05
 """part of the way back from the corner over which the slope there is taken"""
 
@@ -60,7 +62,7 @@ class Strained:
         p = base.feeder.spread(base.p_w[self.at]) + away
         absorbed = base.tan_phi if tan_phi is None else tan_phi
         q = base.feeder.spread(base.q_var[self.at]) - absorbed * np.maximum(away, 0.0)
-        found = base.feeder.values(p, q, head * base.source_v[self.at])
+        found = base.feeder.values(p, q, head * base.source_v[self.at], tol_v=EXACT_V)
         return np.asarray(self.fit.rows.value(found)[:, self.local])
 
     def eased(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
