@@ -191,6 +191,18 @@ def test_the_same_day_again_does_not_count_twice(case):
     assert once.with_run(schedule) == once
 
 
+def test_what_was_measured_takes_the_place_of_what_was_planned(case):
+    problem, schedule = case
+    done = {
+        direction: forgone(schedule, direction, offered_w=np.full((4, 8), 2000.0), measured_w=np.full((4, 8), 500.0))
+        for direction in DIRECTIONS
+    }
+    ledger = Ledger().with_run(schedule).with_run(schedule, done)
+    assert {entry.basis for entry in ledger.entries} == {"measured"}
+    past = ledger.past(problem.connection_id, int(problem.step_start[-1]) + STEP_S)["export"]
+    assert past.curtailed_wh == pytest.approx(done["export"].curtailed_wh)
+
+
 def test_a_run_that_begins_within_another_replaces_the_rest_of_it(case):
     problem, schedule = case
     later = replace(schedule, step_start=schedule.step_start + 2 * STEP_S)
