@@ -1,4 +1,7 @@
-"""`make bench`: run the modules bench_*.py, or those named, and write what they measure to docs/benchmarks.md."""
+"""`make bench`: run the modules bench_*.py, or those named, and write what they measure to docs/benchmarks.md.
+
+SEP2_BENCH_ROUNDS=1 measures everything about the engine once only, for a quick look.
+"""
 
 import ast
 import os

@@ -4,7 +4,8 @@ Three-phase power flows with a different injection at every customer, one thread
 power-grid-model (batch, iterative current, exact), OpenDSS (loads set, solved, voltages read) and pandapower
 (`runpp_3ph`), in the same run on the same feeder. Injections are the measured day (or zero) and up to 5 kW more or less
 at each customer. All give the customers' voltages; "everything" is ours with the voltage of every node and the current
-of every branch as well. Rounds alternate between the engines; the best of each counts, since other work on the machine
+of every branch as well. The goal, P1 of the engine, is 40,000 per second on LV28 and no voltage more than 1e-6 V from
+power-grid-model's. Rounds alternate between the engines; the best of each counts, since other work on the machine
 only ever slows one down.
 """
 
@@ -15,7 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ import numpy as np
 
 from gridmodel import Feeder, Reduced, currents, read_feeder, reduce, slot_va, solve, voltages
 from gridmodel.audit import Model
-from gridmodel.audit_opendss import Circuit
+from gridmodel.audit_opendss import Circuit, circuit_of
 from gridmodel.feeders import european_lv, european_lv_file
 from tests.benchmarks.table import Row
 
-ROUNDS = 7
+ROUNDS = int(os.environ.get("SEP2_BENCH_ROUNDS", "7"))
 OURS, THEIRS, ONE_BY_ONE, SLOW = 8_192, 512, 200, 3
 POWER_W = 5e3
 Timed = dict[str, tuple[float, float]]
@@ -81,8 +82,30 @@ def _rows(name: str, feeder: Feeder, net: Any, master: Path | None) -> list[Row]
     timed = _timed(engines)
     size = f"{name} ({reduced.slots} customers, {len(reduced.node_terminal)} node phases)"
     others = [engine for engine in engines if not engine.startswith("ours")]
-    found = [_row(size, timed, "ours", other) for other in others]
-    return found + [_row(f"{name}: {e[6:]}", timed, e, "power-grid-model") for e in engines if e.startswith("ours,")]
+    goal = 40_000.0 if name == "LV28" else None
+    found = [replace(_row(size, timed, "ours", other), goal=goal) for other in others]
+    found += [_row(f"{name}: {e[6:]}", timed, e, "power-grid-model") for e in engines if e.startswith("ours,")]
+    return [*found, *_differences(name, reduced, s, master)]
+
+
+def _differences(name: str, reduced: Reduced, s: np.ndarray, master: Path | None) -> list[Row]:
+    """Greatest difference of any customer's voltage between ours and another engine's, at the same states."""
+    few = reduced.watching(voltages=reduced.voltages_at_connections(), currents=np.zeros(len(reduced.H), dtype=bool))
+    flow = solve(few, s[:THEIRS])
+    found = {"power-grid-model": Model(few).magnitudes(s[:THEIRS])}
+    if master is not None:
+        found["OpenDSS"] = circuit_of(few).magnitudes(s[:THEIRS])
+    return [
+        Row(
+            name=f"{name}: greatest difference of a voltage",
+            ours=float(np.abs(theirs.v_v - voltages(few, flow)).max()),
+            unit="V",
+            reference_name=engine,
+            better="less",
+            goal=1e-6 if engine == "power-grid-model" else None,
+        )
+        for engine, theirs in found.items()
+    ]
 
 
 def _row(name: str, timed: Timed, ours: str, other: str) -> Row:
