@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -31,6 +31,9 @@ Command = Callable[..., None]
 
 
 RATING = "Transformers by temperature"
+STUDIED = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits")
+POLICY = ("guarantee", "allocation", "reference")
+THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Asked:
         from envelope.horizon import Study, problem_of
 
         if Path(feeder).suffix == ".npz":
-            self._refuse_what_a_plan_has()
+            self.refuse((*STUDIED, *POLICY), "a plan has its own")
             return self.rated(plan.load(Path(feeder)).problem)
         self._refuse_numbers()
         found = plan.feeder_of(feeder)
@@ -100,6 +103,7 @@ class Asked:
         from envelope.thermal import ThermalPolicy
 
         if self.thermal is None:
+            self.refuse(THERMAL[1:-1], "says nothing without --thermal")
             return None
         if min(self.hot_spot, self.top_oil, self.life, self.k_max) <= 0.0:
             raise BadProblem("--hot-spot, --top-oil, --life and --k-max are above 0")
@@ -131,11 +135,11 @@ class Asked:
         if not 0.8 < here / meant < 1.25:
             raise BadProblem(f"--limits {self.limits}: is for {meant:.0f} V, and the customers here have {here:.0f} V")
 
-    def _refuse_what_a_plan_has(self) -> None:
-        own = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits", "guarantee", "allocation")
+    def refuse(self, names: Sequence[str], why: str) -> None:
+        """Says which of these options was given although it changes nothing here."""
         for field in fields(self):
-            if field.name in (*own, "reference") and getattr(self, field.name) != field.default:
-                raise BadProblem(f"--{field.name.replace('_', '-')}: a plan has its own")
+            if field.name in names and getattr(self, field.name) != field.default:
+                raise BadProblem(f"--{field.name.replace('_', '-')}: {why}")
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from envelope.allocate import Allocation
-from envelope.asked import Asked, command, stages
+from envelope.asked import Asked, command, refusals, stages
 from envelope.engine import calculate
 from envelope.fallback import Method
 from envelope.problem import BadProblem, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
-from envelope.shown import show_policies, show_summary
+from envelope.shown import show_policies, show_summary, show_whole
 from envelope.summary import compared, most_withheld, priced, summarise
 from envelope.verification import verify
 
@@ -94,11 +94,15 @@ def run(
     if fallback is not None:
         from envelope.meterwise import Known
 
+        if past:
+            raise BadProblem("--past: shares without a network model are equal, whatever was before")
         known = Known(rating_kva, meter_of, critical)
-        _run_without_model((Path(feeder), fallback, known), out=out, picture=picture, asked=asked)
+        _run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, asked=asked)
         return
     if Path(feeder).suffix == ".csv":
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
+    if rating_kva is not None or meter_of or critical:
+        raise BadProblem("--rating-kva, --meter-of, --critical: mean nothing without --fallback")
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
         problem = _favoured(asked.problem(feeder), ledger, past)
@@ -136,18 +140,16 @@ def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
 
 def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
     """The ledger's figures with this run in it."""
-    from envelope.fairness import fairness
     from envelope.ledger import Ledger
 
     found = Ledger.read(path).with_run(schedule)
     found.write(path)
-    end = int(schedule.step_start[-1]) + schedule.step_s
-    past = found.past(schedule.connection_id, end, half_life_days=None)
-    figures = {direction: asdict(fairness(own)) for direction, own in past.items()}
-    return {"ledger": {"file": str(path), "days": found.days(), **figures}}
+    return {"ledger": {"file": str(path), **found.whole().figures()}}
 
 
-def _run_without_model(what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, asked: Asked) -> None:
+def _run_without_model(
+    what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, ledger: Path | None, asked: Asked
+) -> None:
     from envelope.meterwise import calculate_from_meters, summary_of
 
     readings, method, known = what
@@ -160,11 +162,39 @@ def _run_without_model(what: tuple[Path, Method, Any], *, out: Path | None, pict
             from envelope.picture import limits_picture
 
             files["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
-    summary = summary_of(readings, schedule, rests_on) | files
+        kept = {} if ledger is None else _kept(schedule, ledger)
+    summary = summary_of(readings, schedule, rests_on) | kept | files
     if asked.as_json:
         typer.echo(json.dumps(summary))
     else:
         show_summary(summary)
+
+
+@app.command("ledger")
+def show_ledger(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A ledger that `run --ledger` keeps.")],
+    most: Annotated[int, typer.Option(min=1, help="How many of the most curtailed connections to name.")] = 10,
+    picture: Picture = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Who had to forgo how much so far, the most curtailed first."""
+    from envelope.ledger import Ledger
+
+    with refusals():
+        _refuse_endings(None, picture)
+        if not file.is_file():
+            raise BadProblem(f"{file}: no such ledger; `sep2 envelope run FEEDER --ledger {file}` begins one")
+        found = Ledger.read(file).whole()
+        if picture is not None:
+            from envelope.picture import ledger_picture
+
+            ledger_picture(found, picture, name=file.name)
+    if as_json:
+        typer.echo(json.dumps(found.figures()))
+        return
+    show_whole(found, most)
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
 
 
 @command(app, "compare")

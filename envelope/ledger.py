@@ -6,10 +6,11 @@ import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from envelope.fairness import DIRECTIONS, Forgone, forgone, making_up
+from envelope.fairness import DIRECTIONS, Forgone, fairness, forgone, making_up
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 from gridmodel.readers.tables import Row, read_csv
@@ -41,6 +42,25 @@ class Entry:
             return self
         part = (at - self.start) / (self.end - self.start)
         return replace(self, end=at, asked_wh=self.asked_wh * part, curtailed_wh=self.curtailed_wh * part)
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """All that a ledger knows, summed up."""
+
+    connection_id: tuple[str, ...]
+    past: dict[str, Forgone]
+    """per direction"""
+    days: float
+
+    def figures(self) -> dict[str, Any]:
+        """How much, and how evenly, per direction."""
+        return {"days": self.days} | {d: asdict(fairness(found)) for d, found in self.past.items()}
+
+    def order(self) -> list[int]:
+        """Positions of connections, those with the largest part curtailed in either direction first."""
+        share = np.maximum(*(found.share for found in self.past.values()))
+        return [int(k) for k in np.argsort(-share, kind="stable")]
 
 
 COLUMNS = tuple(field.name for field in fields(Entry))
@@ -101,6 +121,12 @@ class Ledger:
             own.asked_wh[column[entry.connection_point]] += weight * entry.asked_wh
             own.curtailed_wh[column[entry.connection_point]] += weight * entry.curtailed_wh
         return found
+
+    def whole(self) -> Whole:
+        """Everyone it knows, and all that it knows of them."""
+        names = tuple(dict.fromkeys(entry.connection_point for entry in self.entries))
+        end = max((entry.end for entry in self.entries), default=0)
+        return Whole(names, self.past(names, end, half_life_days=None), self.days())
 
     def days(self) -> float:
         """How much time it covers, in days."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.asked import Asked
+from envelope.asked import POLICY, THERMAL, Asked
 from envelope.fallback import (
     CriticalVoltage,
     DeltaVoltage,
@@ -40,6 +40,7 @@ def calculate_from_meters(
     readings: Path, method: Method, known: Known, asked: Asked
 ) -> tuple[EnvelopeSchedule, dict[str, Any]]:
     """Limits for the day after the readings, and what they rest on."""
+    asked.refuse(("steps", *POLICY, *THERMAL), "means nothing without a network model")
     if known.rating_kva is None or known.rating_kva <= 0.0:
         raise BadProblem("--rating-kva: the transformer's rating is needed where there is no model")
     if not readings.is_file():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.explain import Explanation, explain
+from envelope.ledger import Whole
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 
@@ -276,3 +277,20 @@ def _breaches(axes: Any, place: Array, beyond: Sequence[float], title: str) -> N
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.set_title(f"at any corner, {title}", fontsize=9)
     axes.margins(x=0.25)
+
+
+def ledger_picture(found: Whole, path: Path, *, name: str) -> Path:
+    """Part of what was asked that was curtailed, connection by connection, the worst-off first."""
+    figure = _figure((11.0, 6.5))
+    for axes, (direction, own), colour in zip(figure.subplots(2, 1), found.past.items(), (EXPORT, IMPORT), strict=True):
+        order = np.argsort(-own.share, kind="stable")
+        axes.bar(np.arange(len(order)), 100.0 * own.share[order], 0.9, color=colour)
+        everyone = own.curtailed_wh.sum() / max(own.asked_wh.sum(), 1e-9)
+        axes.axhline(100.0 * everyone, color="black", linewidth=0.8, linestyle="--", label="everyone together")
+        if len(order) <= 40:
+            axes.set_xticks(np.arange(len(order)), [found.connection_id[k] for k in order], rotation=90, fontsize=7)
+        axes.set_ylim(0.0, 100.0)
+        axes.set_title(f"{direction} curtailed, % of what each connection could, the worst-off first", fontsize=10)
+        axes.legend(fontsize=8, loc="upper right")
+    figure.suptitle(f"{name}: {found.days:.1f} days")
+    return _saved(figure, path)

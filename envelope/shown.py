@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from envelope import ratings
+from envelope.fairness import fairness
+from envelope.ledger import Whole
 
 READING = (
     "Pairs are export/import. Price: means against the first.",
@@ -63,6 +65,25 @@ def told(summary: dict[str, Any]) -> list[str]:
         )
         lines.append(f"Curtailed over the {past['days']:.1f} days in {past['file']}: {'; '.join(parts)}.")
     return [*lines, *(f"{name}: {summary[name]}" for name in ("file", "picture") if name in summary)]
+
+
+def show_whole(found: Whole, most: int) -> None:
+    """A ledger: its most curtailed connections, then how evenly all of it fell."""
+    table = Table("connection", "export curtailed", "", "import curtailed", "")
+    for k in found.order()[:most]:
+        cells = []
+        for direction in ("export", "import"):
+            own = found.past[direction]
+            cells += [f"{own.curtailed_wh[k] / 1e3:.1f} kWh", f"{own.share[k]:.0%}"]
+        table.add_row(found.connection_id[k], *cells)
+    Console().print(table)
+    for direction, past in found.past.items():
+        even = fairness(past)
+        typer.echo(
+            f"{direction}: {even.curtailed_kwh:.0f} of {even.asked_kwh:.0f} kWh curtailed over {found.days:.1f} days;"
+            f" the worst-off tenth was granted {even.worst_decile_share:.0%}, the least {even.least_share:.0%};"
+            f" Jain's index {even.jain:.2f}."
+        )
 
 
 def show_policies(rows: Sequence[dict[str, Any]]) -> None:

@@ -78,6 +78,19 @@ def test_run_reports_fairness_and_keeps_the_ledger(lane, tmp_path):
     assert len(Ledger.read(path).entries) == 2 * 6
 
 
+def test_the_ledger_names_the_most_curtailed_first(lane, tmp_path):
+    path = tmp_path / "ledger.csv"
+    run = answer("run", lane, *SHORT, "--allocation", "max-sum", "--ledger", path)
+    done = ran("ledger", path, "--most", 2, "--picture", tmp_path / "ledger.png")
+    assert done.exit_code == 0, done.output
+    shares = Ledger.read(path).whole()
+    first = shares.connection_id[shares.order()[0]]
+    named = [word for line in done.output.splitlines() for word in line.split() if word.startswith("h")]
+    assert (named[0], len(named)) == (first, 2)
+    assert (tmp_path / "ledger.png").read_bytes().startswith(PNG)
+    assert answer("ledger", path)["export"] == pytest.approx(run["ledger"]["export"], abs=1e-3)
+
+
 def test_the_past_shifts_room_within_the_limits(lane, tmp_path):
     path = tmp_path / "ledger.csv"
     arguments = ("run", lane, *SHORT, "--allocation", "proportional-fair", "--ledger", path)
@@ -185,6 +198,11 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
         (("run", "lane", "--steps", 2, "--thermal", "onan-65", "--k-max", 0), "are above 0"),
         (("run", "lane", "--steps", 2, "--export-kw", -3), "flex_gen_w: connection h1"),
         (("run", "lane", "--steps", 2, "--limits", "ansi-c84.1-a"), "is for 120 V, and the customers here have 231 V"),
+        (("run", "lane", "--steps", 2, "--k-max", 1.2), "--k-max: says nothing without --thermal"),
+        (("run", "lane", "--rating-kva", 2), "mean nothing without --fallback"),
+        (("run", "x.csv", "--fallback", "asset-capacity", "--past", 1), "shares without a network model are equal"),
+        (("run", "x.csv", "--fallback", "asset-capacity", "--allocation", "equal"), "--allocation: means nothing"),
+        (("ledger", "no.csv"), "no such ledger; `sep2 envelope run FEEDER --ledger no.csv` begins one"),
         (("run", "readings.csv"), "need --fallback and --rating-kva"),
         (("run", "readings.csv", "--fallback", "asset-capacity"), "rating is needed"),
         (("run", "lane", "--fallback", "asset-capacity", "--rating-kva", 9), "is a CSV file of meter readings"),
