@@ -19,7 +19,7 @@ Solver = Callable[[Array, Array, Complex], Values]
 
 TOLERANCE_PU = 1e-8
 """when power-grid-model's iterations end: microvolts on a customer's voltage"""
-SOLVERS = ("power-grid-model", "opendss", "reduced")
+SOLVERS = ("power-grid-model", "opendss", "pandapower", "reduced")
 
 
 def independent(problem: Problem) -> str:
@@ -38,6 +38,10 @@ def solver_of(problem: Problem, name: str) -> Solver:
         from gridmodel.audit_opendss import circuit_of
 
         return _independent(circuit_of(watched.reduced), watched)
+    if name == "pandapower":
+        from gridmodel.audit_pandapower import Net
+
+        return _independent(Net(watched.reduced), watched)
     raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gridmodel import GridError, audit, build, currents, reduce, slot_va, solve, voltages
 from gridmodel.audit_opendss import Circuit, circuit_of
+from gridmodel.audit_pandapower import Net
 from gridmodel.equipment import Capacitor
 from gridmodel.feeders import european_lv, european_lv_file
 from gridmodel.readers import opendss, pandapower
@@ -183,6 +184,37 @@ def test_pandapower_on_the_european_feeder():
         for phase in "abc":
             theirs = net.res_bus_3ph.at[bus, f"vm_{phase}_pu"] * kv * 1e3 / math.sqrt(3)
             assert ours[f"node {names[bus]}, phase {phase}"] == pytest.approx(theirs, abs=1e-3 if kv < 1 else 0.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"z0_pu": 0.02 + 0.03j, "magnetising_pu": 0.001 - 0.004j, "tap_ratio": 1.05},
+        {"connection": "YNyn", "shift_degree": 0.0, "tap_ratio": 0.95, "tap_side": "lv"},
+    ],
+)
+def test_pandapower_on_nets_made_from_equipment(changes):
+    whole = reduce(radial(5, 3, **changes))
+    reduced = whole.watching(voltages=whole.voltages_at_connections())
+    s = states(1, 5)
+    flow, found = solve(reduced, s), Net(reduced).magnitudes(s)
+    assert found.converged.all()
+    np.testing.assert_allclose(found.v_v, voltages(reduced, flow), atol=1e-4, rtol=0)
+    np.testing.assert_allclose(found.i_a, currents(reduced, flow), atol=1e-4, rtol=0)
+
+
+def test_pandapower_says_what_it_cannot_model():
+    given = radial_equipment(2)
+    with pytest.raises(GridError, match="its phases differ"):
+        Net(reduce(build.network(replace(given, lines=tuple(map(uneven, given.lines))))))
+    with pytest.raises(GridError, match="pandapower has no phase-to-phase"):
+        Net(reduce(two_bus("delta")))
+    with pytest.raises(GridError, match="source is balanced"):
+        Net(reduce(two_bus("abc"))).magnitudes(np.zeros((1, 3)), np.array([230, -100 - 200j, -100 + 200j]))
+
+
+def uneven(line):
+    return replace(line, z_ohm=line.z_ohm * np.array([[1.0, 1, 1], [1, 1.2, 1], [1, 1, 1]]))
 
 
 def loads_va(file):
