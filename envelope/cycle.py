@@ -59,7 +59,7 @@ class Cycle:
     snapshot: Snapshot
     horizon_events: int = MOST_AHEAD
     hysteresis_w: int = 0
-    solver: str = "power-grid-model"
+    solver: str | None = None
     ledger: Path | None = None
     """file that keeps what each connection had to forgo (`envelope.ledger`)"""
     done: tuple[Problem, EnvelopeSchedule, VerificationReport] | None = None
@@ -124,12 +124,13 @@ class Cycle:
         return Outcome(now, failure=said)
 
 
-def _calculated(problem: Problem, solver: str) -> tuple[EnvelopeSchedule, VerificationReport]:
+def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
     from envelope.engine import calculate
-    from envelope.verification import verify
+    from envelope.verification import Effort, verify
 
     schedule = calculate(problem)
-    return schedule, verify(problem, schedule, solver=solver)
+    # Nobody reads a stress with wrong phases here, and it takes as long as the rest.
+    return schedule, verify(problem, schedule, solver=solver, effort=Effort())
 
 
 def _kept(path: Path, schedule: EnvelopeSchedule) -> None:

@@ -43,5 +43,5 @@ def phase_stress(
     problem: Problem, schedule: EnvelopeSchedule, *, part: float = 0.1, seed: int = 1, solver: str = "reduced"
 ) -> VerificationReport:
     """The worst of a schedule's corners when this part of the phases is wrong."""
-    effort = Effort(random=5, inside=0, sign=100, greedy=0, seed=seed, wrong_phases=0.0)
+    effort = Effort(random=5, inside=0, sign=100, greedy=0, seed=seed)
     return verify(wrong_phases(problem, part, seed), schedule, solver=solver, effort=effort)

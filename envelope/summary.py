@@ -14,7 +14,7 @@ from envelope.problem import Guarantee, Problem
 from envelope.schedule import UNCONTROLLED, EnvelopeSchedule
 from envelope.verification import Effort, VerificationReport, verify
 
-QUICK = Effort(random=5, inside=2, greedy=1, wrong_phases=0.0)
+QUICK = Effort(random=5, inside=2, greedy=1)
 
 _COMPARED = ("curtailed_kwh", "worst_decile_share", "worst_decile_kwh")
 

@@ -118,8 +118,11 @@ class Effort:
     seed: int = 1
     judge_all: bool = False
     """whether the independent solver solves every corner, or the worst of each step and a sample"""
-    wrong_phases: float = 0.1
+    wrong_phases: float = 0.0
     """part of the single-phase connections that a stress beside the audit puts on another phase; 0: no stress"""
+
+
+USUAL = Effort(wrong_phases=0.1)
 
 
 class Boxes(NamedTuple):
@@ -135,8 +138,9 @@ def verify(
     """Power flow at the corners of what clients may do under a schedule, states in between included.
 
     solver: one of `envelope.solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
+    effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
-    asked, judge = effort or Effort(), solver or independent(problem)
+    asked, judge = effort or USUAL, solver or independent(problem)
     fast = judge if asked.judge_all else "reduced"
     excused = allowed_of(problem, schedule, most=asked.sign)
     trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem, fast), allowed=excused)

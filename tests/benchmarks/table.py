@@ -84,7 +84,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _figure(value: float | None) -> str:
-    """Three significant digits, without an exponent."""
+    """Three significant digits."""
     if value is None:
         return ""
     if abs(value) >= 100 or value == 0:

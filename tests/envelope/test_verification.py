@@ -150,7 +150,7 @@ def test_a_stress_with_wrong_phases_stands_beside_the_audit():
     assert report.inside
     assert max(report.wrong_phases) > max(0.0, *report.worst)
     assert "With part of the phases wrong" in report.stress_sentence()
-    alone = verify(problem, schedule, effort=Effort(wrong_phases=0.0))
+    alone = verify(problem, schedule, effort=Effort())
     assert alone.wrong_phases is None
     assert not alone.stress_sentence()
 

@@ -37,13 +37,13 @@ CASES = [
     )
 ]
 EFFORT = {
-    48: Effort(random=1000, inside=20, sign=400, greedy=4, judge_all=True),
-    288: Effort(random=1000, inside=5, sign=200, greedy=4, judge_all=True),
+    48: Effort(random=1000, inside=20, sign=400, greedy=4, judge_all=True, wrong_phases=0.1),
+    288: Effort(random=1000, inside=5, sign=200, greedy=4, judge_all=True, wrong_phases=0.1),
 }
 SAID = (
     "Worst against the limits over all corners of the hull (volts over, volts under, percent of a rating; negative is "
-    "inside), the corners that were tried, every one of them solved by power-grid-model, and the seconds that the "
-    "limits took on a busy machine. Per step and box: up to 400 sign corners (200 at 288 steps) of the strongest rows, "
+    "inside), the corners that were tried, every one of them solved by power-grid-model, and the processor "
+    "seconds that the limits took. Per step and box: up to 400 sign corners (200 at 288 steps) of the strongest rows, "
     "8 of phases against each other, 1,000 random corners, 20 (5) points inside; then greedy search from the worst. A "
     "box that has no width in a step has one corner. *Stress*: the worst if 10 % of the customers stood on another "
     "phase than the model says, which no limit is made for. Where what is granted in any case (the base load) exceeds "
@@ -78,15 +78,15 @@ def named(feeder, steps, guarantee, allocation):
 @pytest.mark.parametrize(("feeder", "steps", "guarantee", "allocation"), CASES)
 def test_no_corner_breaks_a_limit(problems, feeder, steps, guarantee, allocation):
     problem = replace(problems(feeder, steps), guarantee=guarantee, allocation=allocation)
-    began = time.perf_counter()
+    began = time.process_time()
     schedule = calculate(problem)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     report = verify(problem, schedule, effort=EFFORT[steps])
     worst, stress = ("{:+.3f} V, {:+.3f} V, {:+.2f} %".format(*w) for w in (report.worst, report.wrong_phases))
     base = ", ".join(f"{e:.2f}" for e in report.excused) if any(report.excused) else ""
     beside = f"; granted alone exceeds by {base} (V, V, %)" if base else ""
     verdict = "" if report.inside else "**beyond**: "
-    value = f"{verdict}{worst}; {report.judged:,} corners; {seconds:.2f} s; stress {stress}{beside}"
+    value = f"{verdict}{worst}; {report.judged:,} corners; {seconds:.2f} s CPU; stress {stress}{beside}"
     row = (named(feeder, steps, guarantee, allocation), value)
     record_row("Envelopes at every corner", SAID, row, [named(*case) for case in CASES])
     assert report.judged == report.scenarios
