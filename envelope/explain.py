@@ -17,6 +17,11 @@ CAUSES = {
     "infeasible_base": "the base load alone",
     "infeasible_firm": "what is granted in any case",
 }
+ACROSS = {
+    ("import", "over-voltage"): " (import on one phase lifts the others)",
+    ("export", "under-voltage"): " (export on one phase lowers the others)",
+}
+"""what surprises whoever thinks of one phase"""
 MOST_NAMED = 5
 """contributors named per limit"""
 
@@ -70,6 +75,7 @@ class Explanation:
         if self.binding == "capacity":
             return f"{said}: that is all it can reach; the network does not limit it."
         said += f", of {self.reach_w} W it could reach: {self.binding} binds"
+        said += ACROSS.get((self.direction, self.binding.split(" ")[0]), "")
         if self.binding_start != self.start:
             said += f" in the interval that begins at {_clock(self.binding_start)}"
         if self.status in CAUSES:

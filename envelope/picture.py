@@ -101,13 +101,14 @@ def _side(schedule: EnvelopeSchedule, direction: str) -> _Side:
 
 def _shares(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     """Heat map, connections by steps."""
-    share = np.where(side.flexible, 100.0 * side.limit / np.maximum(side.reach, 1.0), np.nan)
+    shown = side.flexible.any(axis=0)
+    share = np.where(side.flexible, 100.0 * side.limit / np.maximum(side.reach, 1.0), np.nan)[:, shown]
     edges = _hours(schedule)
-    span = (edges[0], edges[-1], share.shape[1], 0.0)
+    span = (edges[0], edges[-1], max(share.shape[1], 1), 0.0)
     image = axes.imshow(share.T, aspect="auto", extent=span, vmin=0, vmax=100, cmap="viridis", interpolation="nearest")
     axes.set_title(f"{side.direction} limit, % of reach")
     _over_the_day(axes, edges)
-    axes.set_ylabel("connection")
+    axes.set_ylabel("connection" if shown.all() else "flexible connection")
     axes.figure.colorbar(image, ax=axes)
 
 
@@ -144,7 +145,7 @@ def _binding(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
         below = below + count
     axes.set_title(f"{side.direction}: connections held back")
     _over_the_day(axes, edges)
-    axes.set_ylim(0.0, len(schedule.connection_id))
+    axes.set_ylim(0.0, max(int(side.flexible.any(axis=0).sum()), 1))
     if below.any():
         axes.legend(fontsize=8)
     else:
