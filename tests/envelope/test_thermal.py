@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import OperatingLimits, calculate
+from envelope import OperatingLimits, calculate, plan
+from envelope.cycle import from_step
+from envelope.engine import run_id
 from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.watched import Watched
 from gridmodel.feeders import european_lv
@@ -178,3 +180,17 @@ def test_a_rating_per_step_lets_more_or_less_charge(charging):
     flat = calculate(charging).import_room_w.sum(axis=1)
     assert sums[0] == pytest.approx(flat[0], rel=0.02)
     assert np.all(sums[1:] < flat[1:])
+
+
+def test_a_plan_keeps_the_rating_per_step(charging, tmp_path):
+    factor = np.array([1.1, 0.9, 0.8, 0.7])
+    limits = replace(charging.limits, transformer_factor=factor, transformer_most_a=300.0)
+    problem = replace(charging, limits=limits, favour_import=np.linspace(0.5, 2.0, len(charging.connection_id)))
+    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem)
+    found = plan.load(tmp_path / plan.FILE).problem
+    assert np.array_equal(found.limits.transformer_factor, factor)
+    assert found.limits.transformer_most_a == 300.0
+    assert np.array_equal(found.favour_import, problem.favour_import)
+    assert np.array_equal(from_step(found, 2).limits.transformer_factor, factor[2:])
+    runs = {run_id(each) for each in (charging, problem, replace(charging, limits=limits))}
+    assert (len(runs), run_id(found)) == (3, run_id(problem))
