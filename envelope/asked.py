@@ -44,7 +44,7 @@ class Asked:
     export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection.")] = 5.0
     import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection.")] = 7.0
     flexible: Annotated[float, typer.Option(help="Part of the connections that is flexible, 0 to 1.")] = 1.0
-    seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.")] = 1
+    seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
     all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
     guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
