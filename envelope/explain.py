@@ -9,7 +9,7 @@ import numpy as np
 
 from envelope.box import Case
 from envelope.problem import Problem
-from envelope.schedule import STATUS, UNCONTROLLED, Array, EnvelopeSchedule, Index, unnamed
+from envelope.schedule import STATUS, Array, EnvelopeSchedule, Index
 from envelope.splits import circulating_w
 from envelope.strain import Contributor, Strained
 
@@ -66,9 +66,6 @@ class Explanation:
     def sentence(self) -> str:
         """All of it as a person would say it."""
         when = f"{_clock(self.start)} to {_clock(self.start + self.duration_s)}"
-        if self.binding == unnamed(self.direction)[UNCONTROLLED]:
-            reach = f"all that it can reach counts in full, {self.reach_w} W from {when}"
-            return f"{self.connection_id} cannot be told an {self.direction} limit: {reach}."
         said = f"{self.connection_id} may {self.direction} {self.limit_w} W from {when}"
         if self.binding == f"no_{self.direction}_control":
             return f"{said}: there is nobody who could be told a limit, so all that it can reach is counted."

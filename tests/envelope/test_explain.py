@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 from envelope import OperatingLimits, calculate, plan, verify
 from envelope.commands import app
 from envelope.explain import explain
-from envelope.fairness import forgone
 from envelope.horizon import Study, clear_sky, problem_of
 from envelope.picture import explain_picture, schedule_picture
 from envelope.problem import BadProblem
@@ -95,14 +94,6 @@ def test_a_limit_that_nothing_holds_back_says_so():
     found = explain(problem, calculate(problem), "c1", step=0, direction="import")
     assert found.binding == "capacity"
     assert "the network does not limit it" in found.sentence()
-
-
-def test_whoever_cannot_be_told_a_limit_is_said_to_count_in_full(case):
-    problem = replace(case[0], controls_import=np.arange(8) != 2)
-    schedule = calculate(problem)
-    found = explain(problem, schedule, "c3", step=0, direction="import")
-    assert found.sentence().startswith("c3 cannot be told an import limit: all that it can reach counts in full")
-    assert forgone(schedule, "import").curtailed_wh[2] == 0.0
 
 
 def test_a_tightening_that_comes_early_names_the_later_interval():

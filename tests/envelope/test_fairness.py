@@ -44,6 +44,13 @@ def test_whoever_has_nothing_to_export_forgoes_nothing(case):
     assert np.all(np.delete(found.asked_wh, 2) > 0.0)
 
 
+def test_whoever_cannot_be_told_a_limit_is_not_curtailed(case):
+    problem = street(customers=8, steps=4, controls_import=np.arange(8) != 2)
+    found = forgone(calculate(problem), "import")
+    assert (found.curtailed_wh[2], found.asked_wh[2] > 0.0) == (0.0, True)
+    assert found.curtailed_wh.sum() > 0.0
+
+
 def test_measurements_take_the_place_of_reach(case):
     _, schedule = case
     offered = np.full(schedule.export_limit_w.shape, 3000.0)
