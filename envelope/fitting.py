@@ -36,8 +36,8 @@ TRUSTED, SHORTEST_LEAP = 3, 0.002
 LEAST = 0.2
 """part of what the whole way would leave that what was measured further out may not go below"""
 DOUBT, LOOKS = 1.1, 6
-"""rows that were never measured are left out only if so many times their predicted rise stays inside; how often others
-may be added, all of them at the last"""
+"""rows that were never measured are left out only if so many times their predicted rise stays inside; how often all are
+looked at again, the last but one time with none left out"""
 
 
 def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], allocate: Rule) -> Fit:
@@ -61,13 +61,16 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     state = _narrow(whole, active)
     _one_turn(state, allocate, everyone)
     probe(state, everyone, COVERED)
+    state, active = _widened(whole, state, active)
+    todo = everyone
     for look in range(LOOKS):
-        missed = _missed(whole, state, active)
-        if look and not _beyond(whole, state, missed):
-            break
-        more = active | missed.any(axis=0) | (look == LOOKS - 1)
-        state, active = _wider(whole, state, was=active, active=more), more
-        _settle(state, allocate, everyone)
+        _settle(state, allocate, todo)
+        state, active = _widened(whole, state, active, all_of_them=look == LOOKS - 2)
+        todo = everyone[probe(state, everyone, COVERED_IN_AUDIT) > SETTLED * state.margin]
+        if not len(todo):
+            return state
+        state, active = _near(whole, state, active)
+    shrink(state, todo)
     return state
 
 
@@ -88,33 +91,55 @@ def _narrow(whole: Fit, chosen: Mask) -> Fit:
     return found
 
 
-def _wider(whole: Fit, before: Fit, *, was: Mask, active: Mask) -> Fit:
-    """The calculation over more rows, with the box, the measurements and the counts of the one before."""
-    state, old = _narrow(whole, active), was[active]
-    state.gain[:, old], state.known_rise[:, old] = before.gain, before.known_rise
-    state.usual_gain[old], state.price[:, old] = before.usual_gain, before.price
+def _widened(whole: Fit, state: Fit, active: Mask, *, all_of_them: bool = False) -> tuple[Fit, Mask]:
+    """The calculation with the rows that were left out and may be near their limit after all, and which rows it has."""
+    missed = _missed(whole, state, active).any(axis=0)
+    more = np.ones_like(active) if all_of_them else active | missed
+    return _chosen(whole, state, was=active, chosen=more), more
+
+
+def _near(whole: Fit, state: Fit, active: Mask) -> tuple[Fit, Mask]:
+    """The calculation without the rows that a look has found to be nowhere near their limit, and which rows it has."""
+    near = np.any(state.slack() < FIRST_ERROR, axis=0)
+    chosen = active.copy()
+    chosen[active] = near
+    return _chosen(whole, state, was=active, chosen=chosen), chosen
+
+
+def _chosen(whole: Fit, before: Fit, *, was: Mask, chosen: Mask) -> Fit:
+    """The calculation over other rows, with the box, the measurements and the counts of the one before.
+
+    Once the box is about right, slopes are taken at its corners; what was measured stays known.
+    """
+    state = _narrow(whole, chosen)
+    state.grow(np.arange(len(before.away_w)), before.away_w)
     state.error, state.worst_error = before.error, before.worst_error
     state.solves, state.shrunk, state.turns = before.solves, before.shrunk, before.turns
     state.looks = before.looks + 1
     if before.turns >= TURNED_AT:
-        state.take(at_corners(state.rows, state.base, before.lo_w, before.hi_w))
+        state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+    here, there = was[chosen], chosen[was]
+    state.price[:, here] = before.price[:, there]
+    known = np.zeros(state.rise.shape, dtype=bool)
+    known[:, here] = before.known_rise[:, there] > 0.0
+    found = state.rise.copy()
+    found[:, here] = before.expected(before.rise)[:, there]
+    if before.turns >= TURNED_AT:
+        _recall(state, found, known)
+    else:
+        state.gain[:, here], state.known_rise[:, here] = before.gain[:, there], before.known_rise[:, there]
     return state
 
 
 def _settle(state: Fit, allocate: Rule, todo: Index) -> None:
     """Allocates, measures and corrects until every step is inside at every corner that may matter."""
-    if state.looks > 1:
-        # Rows were added: most steps are inside as they are.
-        over = probe(state, todo, COVERED_IN_AUDIT)
-        todo = todo[over > SETTLED * state.margin[todo]]
     for turn in range(MAX_ROUNDS):
         if not len(todo):
             return
         state.rounds = turn + 1
         _one_turn(state, allocate, todo)
         todo = measure(state, todo)
-    if len(todo):
-        shrink(state, todo)
+    shrink(state, todo)
 
 
 def _one_turn(state: Fit, allocate: Rule, todo: Index) -> None:
@@ -129,6 +154,11 @@ def _turn(state: Fit) -> None:
     """Takes the slopes anew where the box has its corners; what was measured stays known."""
     found, known = state.expected(state.rise), state.known_rise > 0.0
     state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+    _recall(state, found, known)
+
+
+def _recall(state: Fit, found: Single, known: Mask) -> None:
+    """Puts (T, R) changes that are expected of this box, where they are known, into terms of new slopes."""
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = np.where(state.rise > 1e-3 * state.scale, np.clip(found / state.rise, 0.2, 3.0), 1.0)
     weight = np.where(known, state.rise, 1e-9)
@@ -151,20 +181,6 @@ def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
         if known.shape[1]:
             whole.gain[:, of_family] = np.clip(known.max(axis=1, keepdims=True), 0.5, 3.0)
     return np.asarray(_doubtful(whole) & ~active & (whole.at_rest <= whole.limit))
-
-
-def _beyond(whole: Fit, state: Fit, missed: Mask) -> bool:
-    """Whether a corner of the box does bring any of the missed rows beyond its aim."""
-    steps = np.flatnonzero(missed.any(axis=1))
-    if not len(steps):
-        return False
-    doubtful = _narrow(whole, np.asarray(missed.any(axis=0)))
-    doubtful.take(at_corners(doubtful.rows, doubtful.base, state.lo_w, state.hi_w))
-    doubtful.gain[:] = 1.0
-    doubtful.worst_error[:] = np.inf
-    over = probe(doubtful, steps, COVERED_IN_AUDIT)
-    state.solves += doubtful.solves - len(missed)
-    return bool((over > SETTLED * state.margin[steps]).any())
 
 
 def _doubtful(whole: Fit) -> Mask:

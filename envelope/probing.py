@@ -25,8 +25,8 @@ COVERED_IF_FAR, CLOSE = 0.95, 0.3
 """in an audit, only rows within this slack (V, percent) need a corner that is all but their own"""
 SETTLED = 0.3
 """a step may settle when no corner exceeds its aim by more than this part of the margin"""
-EXACT, EXACT_ROUNDS = 10.0, 5
-"""and, in the first rounds, when predictions are within so many times that; later rounds only tighten"""
+EXACT, EXACT_TURNS = 10.0, 6
+"""and, in the first turns, when predictions are within so many times that; later turns only tighten"""
 
 
 def measure(state: Fit, todo: Index) -> Index:
@@ -42,7 +42,7 @@ def fine(state: Fit, steps: Index, over: Array) -> Mask:
     """Which steps are inside at every corner, and while there is time also not needlessly tight."""
     tolerance = SETTLED * state.margin[steps]
     exact = state.error[steps] <= EXACT * tolerance
-    return np.asarray((over <= tolerance) & (exact | (state.rounds > EXACT_ROUNDS)))
+    return np.asarray((over <= tolerance) & (exact | (state.turns > EXACT_TURNS)))
 
 
 def probe(state: Fit, steps: Index, covered: float) -> Array:
@@ -76,8 +76,8 @@ def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -
     least = np.minimum(least, 2.0 * gain)
     known = (best > 0.0) | (least > found)
     found = np.maximum(found, least)
-    if state.rounds > EXACT_ROUNDS:
-        # Late rounds only tighten, so that they must end.
+    if state.turns > EXACT_TURNS:
+        # Late turns only tighten, so that they must end.
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(known, np.maximum(found, before / worst), found)
     state.gain[steps] = np.where(known, found, gain)
