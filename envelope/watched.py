@@ -164,7 +164,8 @@ class Watched:
         """
         s = (p_w + 1j * q_var)[None, :]
         found = power_flow.solve(self.reduced, s, source_v)
-        by_p = sensitivities(self.reduced, s, found.v, direction=np.asarray(direction - 1j * tan_phi))
+        per_va = np.asarray(direction - 1j * tan_phi)
+        by_p = sensitivities(self.reduced, s, found.v, direction=per_va, dtype=np.float32)
         di = np.asarray(current_rows(self.reduced, by_p)[0])
         return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.concatenate([di, self.membership]))
 
