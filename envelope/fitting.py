@@ -128,7 +128,16 @@ def _chosen(whole: Fit, before: Fit, *, was: Mask, chosen: Mask) -> Fit:
         _recall(state, found, known)
     else:
         state.gain[:, here], state.known_rise[:, here] = before.gain[:, there], before.known_rise[:, there]
+    state.breached = _closed(state, slice(None))
+    state.breached[:, here] |= before.breached[:, there]
     return state
+
+
+def _closed(state: Fit, steps: Index | slice) -> Mask:
+    """(T, R) rows that what is granted in any case fills, as far as they were measured."""
+    left = state.aim[steps] - state.at_rest[steps]
+    granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.uses
+    return np.asarray((left <= state.gain[steps] * granted) | state.base_breached[steps])
 
 
 def _settle(state: Fit, allocate: Rule, todo: Index) -> None:
@@ -238,7 +247,7 @@ def _allocate(state: Fit, allocate: Rule, todo: Index) -> None:
     granted_w, room_w = ends.granted_w[todo], ends.room_w[todo]
     granted = granted_w.astype(np.float32) @ state.uses
     left = state.aim[todo] - state.at_rest[todo]
-    closed = (left <= gain * granted) | state.base_breached[todo]
+    closed = _closed(state, todo)
     b = np.maximum(known + (left - gain * known) / state.steepness(todo), LEAST * left / gain) - granted
     # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
     grown = state.away_w[todo] - granted_w
