@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope import allocate, coincident, fitting, rows
+from envelope import allocate, coincident, fitting, rows, unbalance
 from envelope.binding import bind
 from envelope.box import Base, Case
 from envelope.findings import double_counted
@@ -61,9 +61,11 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     base = granted(problem, feeder)
     alone = problem.guarantee is Guarantee.COINCIDENT
     cases = coincident.cases(base, tightened(problem, base)) if alone else _cases(base, problem)
-    exports = _side(problem, [case for case in cases if case.up], "export")
-    imports = _side(problem, [case for case in cases if case.down], "import")
+    restrained = unbalance.restrain(problem, cases)
+    exports = _side(problem, [case for case in cases if case.up], "export", restrained.scaled)
+    imports = _side(problem, [case for case in cases if case.down], "import", restrained.scaled)
     found = _schedule(problem, feeder, cases, (imports, exports))
+    found = replace(found, findings=(*found.findings, *unbalance.said(problem, restrained)))
     found.figures["seconds"] = time.perf_counter() - began
     return found
 
@@ -180,8 +182,8 @@ def at_rest(base: Base) -> Values:
     return base.feeder.values(base.feeder.spread(base.p_w), base.feeder.spread(base.q_var), base.source_v)
 
 
-def _side(problem: Problem, cases: list[Case], direction: str) -> Side:
-    """What the case that decides this direction found."""
+def _side(problem: Problem, cases: list[Case], direction: str, scaled: Mask) -> Side:
+    """What the case that decides this direction found; in scaled steps no row holds it back."""
     found = cases[0].fit
     base = found.base
     up = direction == "export"
@@ -190,7 +192,7 @@ def _side(problem: Problem, cases: list[Case], direction: str) -> Side:
     reach = problem.reach_export_w if up else problem.reach_import_w
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
     constrained = flexible & (end < reach - taken_w(problem) - 0.5)
-    binding = bind(found, constrained, up=up)
+    binding = unbalance.without_row(bind(found, constrained, up=up), scaled)
     binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 
@@ -215,7 +217,7 @@ def _published(problem: Problem, side: Side, direction: str) -> Published:
 
 
 def _let_go(problem: Problem, side: Published, default: NDArray[np.int64], status: NDArray[np.int8]) -> Published:
-    """The same, but where limits of an earlier run do not fit, what replaces them is the default, at once."""
+    """The same, but where limits of an earlier run do not fit, what has replaced them is the default, at once."""
     too_much = status == STATUS.index("infeasible_firm")
     too_much[problem.held_steps if problem.has_held else 0 :] = False
     held_down = np.maximum(np.minimum(side.limit_w, default), side.least_w)

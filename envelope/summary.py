@@ -57,7 +57,12 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         "guarantee": schedule.guarantee,
         "allocation": schedule.allocation,
         "reference": schedule.reference,
-        "limits": {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v, "source": limits.source},
+        "limits": {
+            "v_min_v": limits.v_min_v,
+            "v_max_v": limits.v_max_v,
+            "source": limits.source,
+            "vuf_max_percent": limits.vuf_max_percent,
+        },
         "reactive_power": problem.reactive.rule,
         **room(schedule),
         "fairness": evenness(schedule),
@@ -65,6 +70,7 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         "findings": list(schedule.findings),
         "verified_worst": {
             **worst_of(report),
+            "unbalance_percent": report.unbalance.beyond if report.unbalance else None,
             "solver": report.solver,
             "corners": report.scenarios,
             "inside": report.inside,

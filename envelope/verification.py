@@ -20,6 +20,7 @@ from envelope.problem import Guarantee, Problem
 from envelope.rows import build, everything
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.solvers import Solver, independent, solver_of
+from envelope.unbalance import Looked, looked
 from envelope.unseen import Unseen
 from envelope.watched import Values
 
@@ -60,6 +61,8 @@ class VerificationReport:
     """V over, V under, percent by which what is granted in any case (base load, contract) exceeds limits by itself"""
     wrong_phases: tuple[float, float, float] | None = None
     """V over, V under, percent of the worst corner if `Effort.wrong_phases` of the phases are wrong; None: not tried"""
+    unbalance: Looked | None = None
+    """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
 
     @property
     def over_v(self) -> float:
@@ -84,11 +87,14 @@ class VerificationReport:
     @property
     def inside(self) -> bool:
         """Whether every corner is inside every limit."""
-        return self.diverged == 0 and max(self.worst) <= 0.0
+        balanced = self.unbalance is None or self.unbalance.beyond <= 0.0
+        return self.diverged == 0 and max(self.worst) <= 0.0 and balanced
 
     def sentence(self) -> str:
         """The result in one line."""
         worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
+        if self.unbalance is not None:
+            worst += f", {self.unbalance.beyond:+.2f} % unbalance"
         verdict = "inside" if self.inside else "BEYOND"
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
         units = zip(self.excused, ("V over", "V under", "% load"), strict=True)
@@ -147,7 +153,9 @@ def verify(
     trial.run()
     if fast != judge:
         trial = trial.judged(solver_of(problem, judge))
-    return replace(trial.report(judge, schedule.guarantee), wrong_phases=_stress(problem, schedule, asked))
+    unbalanced = looked(problem, trial.base, list(zip(*trial.boxes, strict=True)), asked, judge=judge)
+    report = trial.report(judge, schedule.guarantee)
+    return replace(report, wrong_phases=_stress(problem, schedule, asked), unbalance=unbalanced)
 
 
 def _stress(problem: Problem, schedule: EnvelopeSchedule, effort: Effort) -> tuple[float, float, float] | None:
