@@ -11,6 +11,7 @@ import typer
 
 from envelope.allocate import Allocation
 from envelope.asked import Asked, command, refusals, stages
+from envelope.desk import add_to
 from envelope.engine import calculate
 from envelope.fallback import Method
 from envelope.problem import BadProblem, Guarantee, Problem
@@ -287,3 +288,6 @@ def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) ->
     from envelope.picture import schedule_picture
 
     return {"picture": str(schedule_picture(problem, schedule, picture))}
+
+
+add_to(app)

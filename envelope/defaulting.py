@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.findings import LOOSE, some
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule, floored
 from sep2.rules.limits import Limits
 from sep2.store import defaults
 from sep2.store.connection import Connection
@@ -41,7 +41,8 @@ def looser(schedule: EnvelopeSchedule, default: Mapping[str, Limits], now: int, 
     ):
         most = np.array([_watts(default, name, side, int(own[k])) for k, name in enumerate(schedule.connection_id)])
         verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
-        within_reach = np.minimum(most, reach[ahead])
+        # Limits at reach are whole watts too.
+        within_reach = np.minimum(most, floored(np.maximum(reach[ahead], 0.0)))
         beyond |= ((within_reach > verified) & binding.is_network[ahead]).any(axis=0)
     return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
 

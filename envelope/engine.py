@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from envelope import allocate, coincident, fitting, rows, unbalance
 from envelope.binding import bind
 from envelope.box import Base, Case
-from envelope.findings import double_counted
+from envelope.findings import double_counted, infeasible
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.splits import taken_w
@@ -288,7 +288,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
             "rounds": float(max(case.fit.turns for case in cases)),
             "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
         },
-        findings=(*_findings(cases), *double_counted(problem)),
+        findings=(*infeasible(cases), *double_counted(problem)),
         early_s=problem.adoption_s if problem.early is Early.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,
@@ -311,18 +311,6 @@ def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
     places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")
     return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in zip(built.kind, built.element, strict=True)]
-
-
-def _findings(cases: list[Case]) -> tuple[str, ...]:
-    found = []
-    for case in cases:
-        if case.fit.base_breached.any():
-            found.append("infeasible_base: the base load alone breaches a limit; no flexible room where it would add")
-        if (case.fit.breached & ~case.fit.base_breached).any():
-            found.append(
-                "infeasible_firm: firm limits, defaults, limits still in force and what nobody can limit do not all fit"
-            )
-    return tuple(dict.fromkeys(found))
 
 
 def run_id(problem: Problem) -> str:

@@ -9,7 +9,7 @@ EXTENSION = Extension(
         "grid": "gridmodel.commands:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.cycle:work",),
+    workers=("envelope.work:work",),
     summaries={
         "envelope": "Operating envelopes: calculate, compare, explain.",
         "grid": "Feeders: check and show.",

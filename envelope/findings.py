@@ -8,11 +8,41 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from envelope.box import Case
     from envelope.problem import Problem
+    from envelope.schedule import EnvelopeSchedule
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
-LOOSE = "default_looser"
+LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
+HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
+
+
+def infeasible(cases: Sequence[Case], first: int = 0) -> list[str]:
+    """What is granted in any case and breaches a limit in step `first` or later."""
+    found = []
+    for case in cases:
+        base = case.fit.base_breached[first:]
+        if base.any():
+            found.append(f"{BASE}: the base load alone breaches a limit; no flexible room where it would add")
+        if (case.fit.breached[first:] & ~base).any():
+            found.append(
+                f"{FIRM}: firm limits, defaults, limits still in force and what nobody can limit do not all fit"
+            )
+    return list(dict.fromkeys(found))
+
+
+def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list[str]:
+    """The findings of a schedule but for those of steps that are over.
+
+    exceeds: whether what is granted in any case goes beyond a limit, or only into its margin.
+    """
+    first = max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0)
+    others = [said for said in schedule.findings if not said.startswith((f"{BASE}:", f"{FIRM}:"))]
+    if first == 0 and HELD in schedule.findings:
+        others.append(HELD)
+    found = infeasible(schedule.cases, first) if schedule.cases else schedule.findings
+    return [*(said for said in found if exceeds or not said.startswith(f"{FIRM}:")), *others]
 
 
 def double_counted(problem: Problem) -> list[str]:

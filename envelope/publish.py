@@ -79,6 +79,7 @@ async def publish(
     randomize_relaxing_s: int = 0,
     defaults: bool = True,
     settle_rest: bool = False,
+    again: bool = False,
 ) -> Published:
     """Issue what differs from what stands, for every connection that is registered; the caller's transaction holds it.
 
@@ -86,9 +87,10 @@ async def publish(
     randomize_relaxing_s: a control that only loosens what precedes it may begin up to so much later, at random.
     defaults: whether the schedule's DefaultDERControl is set too.
     settle_rest: whether what stands beyond the schedule's end gives way to the default; otherwise it is left.
+    again: whether the schedule was published before, so that a looser default found now is somebody else's.
     """
     terms = Terms(horizon_events, hysteresis_w, randomize_relaxing_s)
-    loose = set(await _loose_while_in_force(db, schedule, now))
+    loose = await _loose(db, schedule, now) if again else set()
     tally = Tally()
     for column, name in enumerate(schedule.connection_id):
         known = await connections.by_name(db, name)
@@ -106,8 +108,7 @@ async def publish(
         if settle_rest:
             wanted = merged([*wanted, *_rest(schedule, standing, floor, now)])
         await issue(db, known.device_group_id, wanted, now, terms=terms, tally=tally)
-    loose |= set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule.connection_id), now))
-    loose |= set(defaulting.looser(schedule, {}, now, counted=False))
+    loose |= await _loose(db, schedule, now) | set(defaulting.looser(schedule, {}, now, counted=False))
     return tally.published(defaulting.finding([name for name in schedule.connection_id if name in loose]))
 
 
@@ -159,16 +160,9 @@ def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
     return blocks
 
 
-async def _loose_while_in_force(db: Connection, schedule: EnvelopeSchedule, now: int) -> list[str]:
-    """The connections whose default was looser while a limit of ours was in force: somebody else has set it."""
-    default = await defaulting.in_effect(db, schedule.connection_id)
-    found = []
-    for name in defaulting.looser(schedule, default, now):
-        known = await connections.by_name(db, name)
-        standing = [] if known is None else await controls.standing(db, known.device_group_id, now)
-        if any(row.source == SOURCE and row.earliest_start <= now for row in standing):
-            found.append(name)
-    return found
+async def _loose(db: Connection, schedule: EnvelopeSchedule, now: int) -> set[str]:
+    """The connections that the defaults in effect would let go too far."""
+    return set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule.connection_id), now))
 
 
 def _rest(schedule: EnvelopeSchedule, standing: Sequence[Interval], floor: Limits, now: int) -> list[Interval]:

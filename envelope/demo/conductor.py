@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
-from envelope.cycle import BASE
+from envelope.cycle import BASE, FIRM
 from envelope.demo import forecast, utility
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.fleet import Fleet
@@ -146,7 +146,11 @@ async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
         notified=fleet.notified,
         refused=fleet.refused,
         adoption_s=tuple(fleet.adoption_s),
-        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms["items"] if each["code"] != BASE})),
+        alarms=tuple(
+            sorted(
+                {f"{each['code']}: {each['detail']}" for each in alarms["items"] if each["code"] not in (BASE, FIRM)}
+            )
+        ),
     )
 
 

@@ -71,3 +71,44 @@ async def measured(db: Connection, since: int, until: int) -> Sequence[Row[Any]]
     )
     within = reading.c.start >= since, reading.c.start < until
     return await db.all(query.where(*within).order_by(reading.c.start, connection.c.connection_id))
+
+
+async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, until: int) -> Sequence[Row[Any]]:
+    """Every reading of some connections that began in the period, with what is known of its series and its mirror."""
+    series = (
+        select(
+            mirror_meter_reading.c.id,
+            mirror_meter_reading.c.mirror_usage_point_id,
+            mirror_meter_reading.c.uom,
+            mirror_meter_reading.c.multiplier,
+            mirror_meter_reading.c.flow_direction,
+            mirror_meter_reading.c.phase,
+            mirror_meter_reading.c.data_qualifier,
+            mirror_usage_point.c.role_flags,
+            connection.c.connection_id,
+        )
+        .select_from(mirror_meter_reading)
+        .join(mirror_usage_point, mirror_usage_point.c.id == mirror_meter_reading.c.mirror_usage_point_id)
+        .join(end_device, end_device.c.id == mirror_usage_point.c.end_device_id)
+        .join(connection, connection.c.id == end_device.c.connection_id)
+        .where(connection.c.connection_id.in_(connection_ids))
+        .subquery()
+    )
+    # Joined on the first column of the readings' key, of which their start is the second.
+    query = select(series, reading.c.start, reading.c.duration, reading.c.value).join_from(
+        series, reading, reading.c.mirror_meter_reading_id == series.c.id
+    )
+    within = reading.c.start >= since, reading.c.start < until
+    return await db.all(query.where(*within).order_by(reading.c.start, series.c.connection_id))
+
+
+async def limited(db: Connection, source: str, now: int) -> Sequence[str]:
+    """The connections for which a source has said anything that is not over."""
+    query = (
+        select(connection.c.connection_id)
+        .distinct()
+        .join_from(control, device_group, device_group.c.id == control.c.device_group_id)
+        .join(connection, connection.c.id == device_group.c.connection_id)
+        .where(control.c.source == source, control.c.latest_end > now)
+    )
+    return [row.connection_id for row in await db.all(query.order_by(connection.c.connection_id))]

@@ -4,6 +4,11 @@ from pathlib import Path
 import pytest
 
 from gridmodel import Feeder, Reduced, read_feeder, reduce
+from sep2.operations.clients import NewClient, register_client
+from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.devices import NewDevice, add_device
+from tests.envelope.cases import START, street
+from tests.envelope.rounds import Told
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +19,27 @@ def lv28() -> tuple[Feeder, Reduced]:
         pytest.skip("SEP2_FACTS names no folder of facts")
     feeder = read_feeder(Path(facts, "data", "lv28"))
     return feeder, reduce(feeder.network)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    """Three customers and eight half-hours."""
+    return street(customers=3, steps=8)
+
+
+@pytest.fixture
+async def registered(database, problem):
+    """Three connections, the first with a device of a client and with a contract for export."""
+    async with database.write() as db:
+        await add_connection(db, NewConnection("c1", firm_export_w=1500), START - 60)
+        for name in problem.connection_id[1:]:
+            await add_connection(db, NewConnection(name), START - 60)
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START - 60)
+        await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="c1"), START - 60)
+    return database
+
+
+@pytest.fixture
+def told(problem):
+    """What rounds over that problem are told."""
+    return Told(problem)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import cycle, publish
+from envelope import cycle, held, publish
 from envelope.engine import calculate
 from envelope.ledger import Ledger
 from sep2.operations.connections import NewConnection, add_connection
@@ -138,10 +138,10 @@ async def test_a_new_forecast_counts_what_clients_still_hold(registered, problem
     later = cycle.Cycle(registered, "street", lambda _: other)
     now = START + 2 * STEP_S
     await later.run_once(now)
-    held = later.done[1]
+    schedule = later.done[1]
     async with registered.read() as db:
-        imports, _ = await cycle.in_force(db, problem.connection_id, now)
-    assert held.step_start[0] == now
+        imports, _ = await held.in_force(db, problem.connection_id, now)
+    assert schedule.step_start[0] == now
     assert np.all(imports > 0)
 
 

@@ -193,7 +193,7 @@ async def test_a_default_that_an_operator_loosens_is_found_once_and_set_back(reg
         async with registered.write() as db:
             group = (await connections.by_name(db, "c1")).device_group_id
             await set_default(db, group, loosened, now=START + 10)
-        done = await put(registered, day, START + 20)
+        done = await put(registered, day, START + 20, again=True)
         assert (len(done.findings), done.defaults) == (1, 1)
         assert (await put(registered, day, START + 30)).findings == ()
     async with registered.write() as db:
@@ -206,6 +206,14 @@ async def test_a_schedule_whose_own_default_is_looser_than_its_limits_says_so(re
     day = replace(limited(schedule, *[(2000, 2000)] * 5, (500, 2000)), default_import_w=np.array([600, 400, 500]))
     (said,) = (await put(registered, day, START)).findings
     assert "c1 could" in said
+
+
+async def test_a_default_beyond_what_can_be_reached_is_no_looser_for_it(registered, schedule):
+    """At night the limit is what can be reached, in whole watts, also where a later interval is what binds."""
+    day = limited(schedule, *[(2000, 2000)] * 5, (2000, 10))
+    reach = np.full((6, 3), 10_000.0)
+    reach[5] = 10.7
+    assert (await put(registered, replace(day, export_reach_w=reach), START)).findings == ()
 
 
 async def test_what_stands_beyond_the_schedule_can_be_left_or_settled(registered, schedule):

@@ -1,0 +1,73 @@
+"""What was measured, from wherever it comes: by default what clients' meters have mirrored to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sep2.store import evidence
+from sep2.store.connection import Connection
+
+HEAD = ""
+"""the place of what is measured at the head of the feeder"""
+V, W, FORWARD, REVERSE, WHOLE = 29, 38, 1, 19, 0
+"""UomType, FlowDirectionType and PhaseCode (all phases together) of 2030.5"""
+MEANS = (0, 2)
+"""DataQualifierType: not said, and average; extremes are no means"""
+AT_THE_CONNECTION = 1 << 1
+"""RoleFlagsType: a premises aggregation point, which sees all of the connection"""
+
+
+class Quantity(StrEnum):
+    """What was measured."""
+
+    VOLTAGE = "V"
+    """phase-to-neutral"""
+    POWER = "W"
+    """net import of a connection"""
+    CURRENT = "A"
+    """of a branch and phase that the engine watches, such as "line L23, phase b" """
+
+
+class Measured(NamedTuple):
+    """A mean over some time."""
+
+    place: str
+    """a connection, a branch and phase, or HEAD"""
+    quantity: Quantity
+    start: int
+    duration: int
+    value: float
+
+    @property
+    def end(self) -> int:
+        """When its time was over."""
+        return self.start + self.duration
+
+
+Measurements = Callable[[Connection, Sequence[str], int, int], Awaitable[Sequence[Measured]]]
+"""What was measured at these connections, and at the feeder, in a period that begins and ends so"""
+
+
+async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: int) -> list[Measured]:
+    """Voltages and net power that meters at the connections themselves have mirrored."""
+    power: dict[tuple[str, int, int, int], float] = {}
+    found = []
+    for row in await evidence.mirrored(db, names, since, until):
+        if not row.role_flags & AT_THE_CONNECTION or row.data_qualifier not in MEANS:
+            continue
+        value = row.value * 10.0**row.multiplier
+        if row.uom == V:
+            found.append(Measured(row.connection_id, Quantity.VOLTAGE, row.start, row.duration, value))
+        elif row.uom == W and row.phase == WHOLE:
+            key = row.connection_id, row.mirror_usage_point_id, row.start, row.duration
+            power[key] = power.get(key, 0.0) + _signed(row, value)
+    for (name, _, start, duration), value in power.items():
+        found.append(Measured(name, Quantity.POWER, start, duration, value))
+    return found
+
+
+def _signed(row: Any, value: float) -> float:
+    """Import positive: meters that count both ways have a series for each, others one that may be negative."""
+    return -value if row.flow_direction == REVERSE else value

@@ -1,0 +1,83 @@
+"""Rounds of the engine over a small street, told whatever a test wants them to be told."""
+
+from sqlalchemy import update
+
+from envelope import cycle
+from envelope.measured import from_mirrors
+from envelope.operating import Operating
+from envelope.premises import Premises
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
+from sep2.store import alarms, connections, controls, defaults
+from sep2.store.tables import connection
+from tests.envelope.cases import START, STEP_S
+
+
+class Told:
+    """What a round is told of the world; a test changes it."""
+
+    def __init__(self, problem):
+        self.problem, self.operating, self.changed, self.found = problem, Operating(), "", []
+
+    def snapshot(self, now):
+        if self.problem is None:
+            raise ValueError("the forecast has gone")
+        return self.problem
+
+    async def measurements(self, db, names, since, until):
+        return [one for one in self.found if since <= one.start < until]
+
+    def cycle(self, database, *, mirrors=False):
+        premises = Premises(lambda: self.changed, from_mirrors if mirrors else self.measurements)
+        return cycle.Cycle(database, "street", self.snapshot, operating=lambda: self.operating, premises=premises)
+
+
+async def limits_at(database, name, now, at=None):
+    """What the controls of a connection that stand at `now` say for a moment; None where none does."""
+    async with database.read() as db:
+        group = (await connections.by_name(db, name)).device_group_id
+        rows = [row for row in await controls.standing(db, group, now) if row.successor_created is None]
+    moment = now if at is None else at
+    return next(((r.import_limit_w, r.export_limit_w) for r in rows if r.start <= moment < r.latest_end), None)
+
+
+async def default_of(database, name):
+    async with database.read() as db:
+        row = await defaults.of_group(db, (await connections.by_name(db, name)).device_group_id)
+    return row.import_limit_w, row.export_limit_w
+
+
+async def alarms_of(database):
+    async with database.read() as db:
+        return {row.code: row.detail for row in await alarms.standing(db)}
+
+
+def planned(outcome, name, step):
+    schedule = outcome.schedule
+    column = schedule.connection_id.index(name)
+    at = step - int(schedule.step_start[0] - START) // STEP_S
+    return int(schedule.import_limit_w[at, column]), int(schedule.export_limit_w[at, column])
+
+
+async def add_contract(db, name, watts):
+    """As an import of the utility's register would write it."""
+    await db.run(
+        update(connection).where(connection.c.connection_id == name).values(firm_import_w=watts, firm_export_w=watts)
+    )
+
+
+async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START):
+    """A device has posted means of five minutes: (unit, direction, value)."""
+    async with database.write() as db:
+        new = [
+            NewSeries(mrid=f"{mrid[:28]}{k:04}", reading_type=b"", uom=uom, flow_direction=direction, data_qualifier=2,
+                      readings=[NewReading(start=start, duration=300, local_id=0, set_mrid="", value=v, quality=None)])
+            for k, (uom, direction, v) in enumerate(series)
+        ]  # fmt: skip
+        await put_mirror(
+            db,
+            NewMirror(
+                client_id=1, end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
+                service_kind=0, status=1, post_rate=300, series=new,
+            ),
+            start + 300,
+        )  # fmt: skip
