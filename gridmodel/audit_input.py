@@ -1,11 +1,13 @@
 """A feeder's equipment in power-grid-model's tables.
 
-power-grid-model knows balanced sources only. An unbalanced one is a stiff balanced one with an admittance to earth
-beside it that brings each phase to its voltage; the upstream impedance is a line from there.
+power-grid-model knows balanced sources only. Ours is a stiff balanced one with an admittance to earth beside it that
+brings each phase to its voltage; the upstream impedance is a line from there. Since that admittance is a load, a batch
+changes loads only, which is faster than to change the source as well.
 """
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
@@ -29,6 +31,7 @@ class Tables:
         supply = equipment.supply
         self.node_at = {node.id: k for k, node in enumerate(equipment.nodes)}
         self.source_line_v = equipment.nodes[self.node_at[supply.node]].nominal_v * math.sqrt(3)
+        self.stiff_v = complex(supply.v @ np.array([1, TURN, TURN**2]) / 3)
         self.lines = [line for line in equipment.lines if all(line.closed)]
         self.rows = {"line": [self._line(line) for line in self.lines]}
         self.rows["transformer"] = [self._transformer(t) for t in equipment.transformers]
@@ -72,7 +75,9 @@ class Tables:
             own = np.array([phase in capacitor.phases for phase in "abc"])
             load["q_specified"][k] = -capacitor.q_rated_var / len(capacitor.phases) * own
         source = initialize_array("input", "source", 1)
-        source["id"], source["node"], source["status"], source["u_ref"] = self.source_id, self.source_node, 1, 1.0
+        source["id"], source["node"], source["status"] = self.source_id, self.source_node, 1
+        source["u_ref"] = abs(self.stiff_v) * math.sqrt(3) / self.source_line_v
+        source["u_ref_angle"] = cmath.phase(self.stiff_v)
         source["sk"], source["rx_ratio"], source["z01_ratio"] = STIFF_VA, 0.0, 1.0
         found = {"node": node, "asym_load": load, "source": source}
         for kind, name, ids in (
@@ -90,10 +95,9 @@ class Tables:
     def update(self, consumed_va: Complex, source_v: Complex) -> dict[str, dict[str, Any]]:
         """What a batch changes: (S, C, 3) power per connection and phase, and (S, 3) phase-to-neutral source volts."""
         count = len(source_v)
-        even = source_v @ np.array([1, TURN, TURN**2]) / 3
         z_ohm = 1j * self.source_line_v**2 / STIFF_VA
         # Behind z, an admittance y leaves e / (1 + z y) of e.
-        y_s = (even[:, None] * np.array([1, TURN**2, TURN]) / source_v - 1) / z_ohm
+        y_s = (self.stiff_v * np.array([1, TURN**2, TURN]) / source_v - 1) / z_ohm
         power = np.concatenate([consumed_va, np.conj(y_s)[:, None, :] * self.source_line_v**2 / 3], axis=1)
         ids = np.append(self.load_id, np.int32(self.earth_id))
         return {
@@ -101,12 +105,7 @@ class Tables:
                 "id": np.tile(ids, (count, 1)),
                 "p_specified": np.ascontiguousarray(power.real),
                 "q_specified": np.ascontiguousarray(power.imag),
-            },
-            "source": {
-                "id": np.full((count, 1), self.source_id, dtype=np.int32),
-                "u_ref": np.abs(even)[:, None] * math.sqrt(3) / self.source_line_v,
-                "u_ref_angle": np.angle(even)[:, None],
-            },
+            }
         }
 
     def _upstream(self) -> dict[str, float]:
