@@ -27,8 +27,8 @@ LARGEST_GAIN = 2.0
 """rows that stay inside their limit at all capacities with twice their linear rise are left out"""
 FIRST_ERROR = 1.5
 """prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
-SAMPLED = 6
-"""of so many steps one is enough to see which rows a largest sum runs into; what it misses is added later"""
+SAMPLED = 12
+"""so many steps are enough to see which rows a box runs into; what that misses is added later"""
 TURNED_AT = 2
 """turn at which the slopes are taken anew: by then the box is about the right size"""
 TRUSTED, SHORTEST_LEAP = 3, 0.002
@@ -54,9 +54,9 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
         return _fresh(most, can_bind, most.away_w)
     whole = _fresh(most, can_bind, ends.granted_w)
     # A largest sum stands at a far corner of the room, where other rows are near than in the middle.
-    some = everyone[:: SAMPLED if allocate is max_sum else 1]
+    some = everyone[:: max(1, len(everyone) // SAMPLED)]
     _allocate(whole, allocate if allocate is max_sum else max_min, some)
-    active = np.any(_doubtful(whole)[some], axis=0)
+    active = np.any(_doubtful(whole, some), axis=0)
     active[whole.slack(some).min(axis=0).argmin()] = True
     state = _narrow(whole, active)
     _one_turn(state, allocate, everyone)
@@ -192,9 +192,9 @@ def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
     return np.asarray(_doubtful(whole) & ~active & (whole.at_rest <= whole.limit))
 
 
-def _doubtful(whole: Fit) -> Mask:
+def _doubtful(whole: Fit, steps: Index | slice = slice(None)) -> Mask:
     """(T, R) rows that a prediction does not keep well inside their limit."""
-    left = whole.aim - whole.at_rest - DOUBT * whole.gain * whole.rise
+    left = whole.aim[steps] - whole.at_rest[steps] - DOUBT * whole.gain[steps] * whole.rise[steps]
     return np.asarray(left < FIRST_ERROR * whole.scale)
 
 
