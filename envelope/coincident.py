@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from envelope.problem import Problem
 
 Array = NDArray[np.float64]
-Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 NEAR_V, NEAR_LOAD = 2.0, 0.8
 """what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""
@@ -56,7 +55,7 @@ class _Search:
         rest, full = at_rest(base), self._values(base.feeder, self.most)
         built = rows.build(base.feeder, *sensitivities(base), wanted=self._near(rest, full))
         hard, aim = (built.limit(base.feeder, self.problem.limits, steps, margin=margin) for margin in (0.0, 1.0))
-        level = self._level(built, aim, (built.value(rest), built.value(full)))
+        level = self._level(built, aim - built.value(rest), (rest, full))
         values, level = self._inside(level)
         return self._fit(built, self._ends(level), (hard, aim, built.value(rest), built.value(values)))
 
@@ -70,14 +69,14 @@ class _Search:
             np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * permitted, axis=0),
         )
 
-    def _level(self, built: rows.Rows, aim: Array, ends: tuple[Array, Array]) -> Array:
+    def _level(self, built: rows.Rows, left: Array, ends: tuple[Values, Values]) -> Array:
         """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
-        feeder, near = rows.narrowed(self.base.feeder, built)
-        scale = near.scale(feeder)
-        below, above = (_excess(value, aim, scale) for value in ends)
+        feeder, _ = rows.narrowed(self.base.feeder, built)
+        permitted = self._permitted(feeder)
+        below, above = (self._excess(values, self._permitted(self.base.feeder)) for values in ends)
         good, bad = np.where(above <= 0.0, self.most, 0.0), self.most.copy()
         unit_w = self.unit.max(axis=1, initial=0.0)
-        guess, moved = self._guess(built, aim - ends[0]), np.zeros(len(good))
+        guess, moved = self._guess(built, left), np.zeros(len(good))
         for turn in range(TURNS):
             todo = np.flatnonzero((below <= -CLOSE) & ((bad - good) * unit_w > 0.5))
             if not len(todo):
@@ -89,8 +88,7 @@ class _Search:
             middle = good[todo] + part * (bad[todo] - good[todo])
             if turn == 0:
                 middle = np.clip(guess[todo], 0.02 * bad[todo], 0.98 * bad[todo])
-            values = self._values(feeder, middle, steps=todo, tol_v=COARSE_V)
-            found = _excess(near.value(values), aim[todo], scale)
+            found = self._excess(self._values(feeder, middle, steps=todo, tol_v=COARSE_V), permitted[todo])
             inside, outside = todo[found <= 0.0], todo[found > 0.0]
             # An end that stays twice counts for half, or the other would hardly move.
             above[inside] *= np.where(moved[inside] > 0, 0.5, 1.0)
@@ -106,16 +104,25 @@ class _Search:
             level = np.where(rise > 0.0, left / rise, np.inf).min(axis=1, initial=np.inf)
         return np.asarray(np.minimum(level, self.most))
 
+    def _permitted(self, feeder: Watched) -> Array:
+        """(T, B + G) A that the search aims at."""
+        return self.problem.limits.permitted_a(self.problem.steps, feeder, margin=1.0)
+
+    def _excess(self, found: Values, permitted: Array) -> Array:
+        """(T,) how far the worst of all is beyond its aim, V or percent."""
+        limits = self.problem.limits
+        low, high = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
+        load = 100.0 * (np.abs(found.i_a) / permitted - 1.0)
+        most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - high, low - found.v_v, load)]
+        return np.where(found.converged, np.max(most, axis=0), np.inf)
+
     def _inside(self, level: Array) -> tuple[Values, Array]:
-        """The power flow at a level, a little lower where a row that was not looked at is beyond its aim."""
-        limits, feeder = self.problem.limits, self.base.feeder
-        permitted = limits.permitted_a(self.problem.steps, feeder, margin=1.0)
-        low, high = limits.v_min_v + limits.margin_v - COARSE_V, limits.v_max_v - limits.margin_v + COARSE_V
+        """The power flow at a level, a little lower where one that was not looked at is beyond its aim."""
+        feeder = self.base.feeder
         for _ in range(TURNS):
             found = self._values(feeder, level)
-            beyond = ((found.v_v < low) | (found.v_v > high)).any(axis=1)
-            beyond |= (np.abs(found.i_a) > permitted * (1.0 + 1e-5)).any(axis=1)
-            if not (beyond & (level > 0.0)).any():
+            beyond = (self._excess(found, self._permitted(feeder)) > 2.0 * COARSE_V) & (level > 0.0)
+            if not beyond.any():
                 break
             level = np.where(beyond, BACK * level, level)
         return found, level
@@ -149,8 +156,3 @@ class _Search:
         q = base.q_var[steps] - base.tan_phi * np.maximum(p_w - base.p_w[steps], 0.0)
         self.turns, self.solves = self.turns + 1, self.solves + len(p_w)
         return feeder.values(feeder.spread(p_w), feeder.spread(q), base.source_v[steps], tol_v=tol_v)
-
-
-def _excess(value: Array, aim: Array, scale: Single) -> Array:
-    """(T,) how far the worst row is beyond its aim, V or percent."""
-    return np.asarray(((value - aim) / scale).max(axis=1, initial=-np.inf), dtype=float)
