@@ -4,6 +4,7 @@ All active customers step down by 0.5 kW until no customer's voltage and no rati
 own rating. What `tests.envelope.golden` does in numpy for all steps at once.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,16 @@ class Search:
         table.Name = name
         return int(table.idx)
 
-    def run(self, most_w: float, *, exporting: bool) -> np.ndarray:
-        """(T,) W of every active customer."""
-        found = np.full(len(self.feeder.profile.demand_w), most_w)
-        for step in range(len(found)):
+    def run(self, most_w: float, *, exporting: bool, steps: Iterable[int] = range(288)) -> np.ndarray:
+        """(len(steps),) W of every active customer."""
+        found = []
+        for step in steps:
             self._set_day(step)
-            while self._breached(step, found[step] if exporting else -found[step]):
-                found[step] -= STEP_W
-        return found
+            level = most_w
+            while self._breached(step, level if exporting else -level):
+                level -= STEP_W
+            found.append(level)
+        return np.array(found)
 
     def _set_day(self, step: int) -> None:
         profile = self.feeder.profile

@@ -1,8 +1,12 @@
 """The golden day of the published LV28 study, with every line tested against its own rating."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.benchmarks.golden_opendss import Search
 from tests.envelope.golden import Published, everyone, the_worst
 
 
@@ -23,6 +27,17 @@ def test_proportional_export_differs_by_no_more_than_eleven_single_steps(publish
     assert level.min() == 5.0
     assert abs((level < 10.0).sum() - 68) <= 11
     assert level.mean() == pytest.approx(9.4688, abs=11 * 0.5 / 288)
+
+
+@pytest.mark.parametrize(("most_w", "exporting"), [(14e3, False), (10e3, True)])
+def test_opendss_finds_the_same_with_its_own_inverter_controls(published, most_w, exporting):
+    """A part of the steps here; in `make bench` all 288, in both directions."""
+    pytest.importorskip("dss")
+    ours = published.search(most_w, exporting=exporting, who=everyone)[:, 0]
+    steps = [*np.flatnonzero(ours < most_w)[::4], *range(0, 288, 48)]
+    master = Path(os.environ["SEP2_FACTS"], "data", "lv28", "opendss", "Master.txt")
+    theirs = Search(master, published.feeder).run(most_w, exporting=exporting, steps=steps)
+    np.testing.assert_array_equal(theirs, ours[steps])
 
 
 def test_maximum_export(published):
