@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope import allocate, coincident, fitting, rows, unbalance
+from envelope import allocate, answering, coincident, fitting, rows, unbalance
 from envelope.binding import bind
 from envelope.box import Base, Case
 from envelope.findings import double_counted, infeasible
@@ -58,6 +58,8 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     """
     began = time.perf_counter()
     feeder = problem.watch()
+    if feeder.inverters is not None and not answering.under_way(problem):
+        return answering.searched(problem)
     base = granted(problem, feeder)
     alone = problem.guarantee is Guarantee.COINCIDENT
     cases = coincident.cases(base, tightened(problem, base)) if alone else _cases(base, problem)

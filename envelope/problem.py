@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -195,10 +195,12 @@ class Problem:
             policy(count)
 
     def watch(self) -> Watched:
-        """The feeder as the engine sees it, with this problem's groups and splits."""
+        """The feeder as the engine sees it, with this problem's groups and splits, and the answers it credits."""
+        from envelope.answering import inverters_of
         from envelope.watched import Watched
 
-        return Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
+        plain = Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
+        return replace(plain, inverters=inverters_of(self, plain))
 
     def controlled(self, direction: str) -> NDArray[np.bool_]:
         """(C,) whether import, or export, can be limited."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +30,8 @@ def independent(problem: Problem) -> str:
 
 def solver_of(problem: Problem, name: str) -> Solver:
     """The solver of that name for a problem's feeder."""
-    watched = problem.watch()
+    # Whoever asks for a solver says what inverters do.
+    watched = replace(problem.watch(), inverters=None)
     if name == "reduced":
         return watched.values
     if name == "power-grid-model":

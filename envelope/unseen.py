@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.margins import GROWTH
+from envelope.margins import GROWTH, Margin
 from envelope.rows import Rows
 from envelope.splits import both_ways_w, circulates, circulating_w, taken_w
 from envelope.watched import Sensitivity, Watched
@@ -202,9 +202,9 @@ def _patterns(labels: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:
         yield np.isin(labels, [phase for k, phase in enumerate(phases) if code >> k & 1])
 
 
-def margins_of(problem: Problem) -> tuple[Circulation | FreeReactive, ...]:
+def margins_of(problem: Problem) -> tuple[Margin, ...]:
     """What must be kept free for it."""
-    found: list[Circulation | FreeReactive] = []
+    found: list[Margin] = []
     if circulating_w(problem).any():
         found.append(Circulation(problem))
     lo, hi = free_var(problem)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.allowed import Allowed, allowed_of
+from envelope.answering import as_said, at_kinks, judged
 from envelope.corners import patterns
 from envelope.engine import granted, sensitivities
 from envelope.fitting import at_corners
@@ -146,6 +147,7 @@ def verify(
     solver: one of `envelope.solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
+    problem = as_said(problem, schedule)
     asked, judge = effort or USUAL, solver or independent(problem)
     fast = judge if asked.judge_all else "reduced"
     excused = allowed_of(problem, schedule, most=asked.sign)
@@ -270,7 +272,11 @@ class Trial:
     def _try_pattern(self, kind: str, up: Array, down: Array, box: tuple[Array, Array, Index]) -> None:
         lo, hi, steps = box
         of, p = self.watched.slot_connection, self.base.p_w[steps]
-        self._queue(kind, steps, up * (hi - p)[:, of] - down * (p - lo)[:, of])
+        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
+        self._queue(kind, steps, away)
+        if self.watched.inverters is not None:
+            box_w = ((end - p)[:, of] * self.watched.slot_share for end in (lo, hi))
+            self._queue("kink", steps, at_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
 
     def _try_random(self, lo: Array, hi: Array, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
@@ -317,7 +323,7 @@ class Trial:
     def _solved(self, steps: Index, away: Array, var: Array) -> list[Array]:
         p = self.watched.spread(self.base.p_w[steps]) + away
         q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0) + var
-        return self._beyond(self.solver(p, q, self.base.source_v[steps]), steps)
+        return self._beyond(judged(self.watched, self.solver, p + 1j * q, self.base.source_v[steps]), steps)
 
     def _beyond(self, values: Values, steps: Index) -> list[Array]:
         """Solved values against the limits."""

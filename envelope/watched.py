@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from envelope.splits import flexible_share, on_any
 from gridmodel import flow as power_flow
 from gridmodel.feeder import slot_share
+from gridmodel.inverters import Inverters
 from gridmodel.reduce import Reduced
 from gridmodel.sensitivity import current_rows, sensitivities, voltage_rows
 
@@ -73,6 +74,8 @@ class Watched:
     groups: tuple[GroupLimit, ...] = ()
     flex_split: Sequence[str] | None = None
     """(C,) see `Problem.flex_split`"""
+    inverters: Inverters | None = None
+    """whose answer to their own voltage counts for voltages; currents are those without it"""
 
     @classmethod
     def of(
@@ -149,11 +152,24 @@ class Watched:
     def values(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
         """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
         found = power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, tol_v=tol_v)
-        v = power_flow.voltages(self.reduced, found)
+        answered = found if self.inverters is None else self.answering(p_w, q_var, source_v, tol_v=tol_v)
+        v = power_flow.voltages(self.reduced, answered)
         i = power_flow.current_phasors(self.reduced, found)
-        v[~found.converged] = np.inf
-        i[~found.converged] = np.inf
-        return Values(v, np.concatenate([i, self.sums(p_w)], axis=1) if self.groups else i, found.converged)
+        converged = found.converged & answered.converged
+        v[~converged] = np.inf
+        i[~converged] = np.inf
+        return Values(v, np.concatenate([i, self.sums(p_w)], axis=1) if self.groups else i, converged)
+
+    def answering(
+        self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V
+    ) -> power_flow.Flow:
+        """The same power flow with inverters that answer their own voltage."""
+        return power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, inverters=self.inverters, tol_v=tol_v)
+
+    def answer_var(self, p_w: Array, q_var: Array, source_v: Complex | None) -> Array:
+        """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
+        found = self.answering(p_w, q_var, source_v)
+        return np.asarray((found.v * np.conj(found.i)).imag - q_var)
 
     def sensitivity(
         self, p_w: Array, q_var: Array, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
@@ -167,7 +183,23 @@ class Watched:
         per_va = np.asarray(direction - 1j * tan_phi)
         by_p = sensitivities(self.reduced, s, found.v, direction=per_va, dtype=np.float32)
         di = np.asarray(current_rows(self.reduced, by_p)[0])
-        return Sensitivity(voltage_rows(self.reduced, found, by_p)[0], np.concatenate([di, self.membership]))
+        credited = self.inverters is not None and direction == 1.0
+        dv = self._answered(s, source_v) if credited else voltage_rows(self.reduced, found, by_p)[0]
+        return Sensitivity(dv, np.concatenate([di, self.membership]))
+
+    def _answered(self, s_va: Complex, source_v: Complex | None) -> Array:
+        """(N, L) V per W with every inverter following its curve from where it is."""
+        assert self.inverters is not None
+        found, slot = self.answering(s_va.real, s_va.imag, source_v), self.inverters.slot
+        there, direction = found.v * np.conj(found.i), (1.0, 1j)
+        by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
+        turn = (np.conj(found.v) / np.abs(found.v))[0, slot, None]
+        own_by_w, own_by_var = ((turn * (self.reduced.Z[slot] @ di[0])).real for di in by)
+        by_w, by_var = (voltage_rows(self.reduced, found, di)[0] for di in by)
+        slope = self.inverters.slope_var_per_v(np.abs(found.v[0, slot]))
+        # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own slots.
+        loop = np.eye(len(slot)) - own_by_var[:, slot] * slope
+        return np.asarray(by_w + (by_var[:, slot] * slope) @ np.linalg.solve(loop, own_by_w))
 
 
 def of_transformers(reduced: Reduced) -> NDArray[np.bool_]:

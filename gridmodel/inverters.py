@@ -13,6 +13,9 @@ from gridmodel.arrays import Complex, Index, Real
 from gridmodel.errors import GridError
 from gridmodel.reduce import Reduced
 
+SLOPE_STEP = 1e-5
+"""per unit of voltage to both sides, where a curve's slope is asked for"""
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -80,6 +83,13 @@ class Inverters:
             room = np.sqrt(rated**2 - p**2)
             q = np.clip(q, -room, room)
         return np.asarray(p + 1j * q)
+
+    def slope_var_per_v(self, v: Real) -> Real:
+        """(K,) var per V of the volt-var curve at slot voltage magnitudes; at a kink the mean of both sides."""
+        if self.volt_var is None:
+            return np.zeros(len(self.slot))
+        around = [self.volt_var.at(v / self.reference_v + step) for step in (SLOPE_STEP, -SLOPE_STEP)]
+        return (around[0] - around[1]) / (2.0 * SLOPE_STEP) * self.s_rated_va / self.reference_v
 
 
 class Response:
