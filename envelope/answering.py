@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.findings import UNCREDITED
 from envelope.reactive import VoltVar
 from envelope.rows import Rows
 from envelope.watched import Values, Watched
@@ -95,7 +96,7 @@ def searched(problem: Problem) -> EnvelopeSchedule:
             return replace(found, run_id=run_id(problem), figures=figures)
         kept = Kept(kept.over_v + _more(report.over_v + spare), kept.under_v + _more(report.under_v + spare))
     plain = calculate(replace(problem, reactive=uncredited(problem)))
-    said = "volt-var is not credited: limits that count on it did not hold between their corners"
+    said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
     return replace(plain, run_id=run_id(problem), findings=(*plain.findings, said))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from envelope import allocate, answering, coincident, fitting, rows, unbalance
 from envelope.binding import bind
 from envelope.box import Base, Case
-from envelope.findings import double_counted, infeasible
+from envelope.findings import double_counted, infeasible, told_net_limits
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.splits import taken_w
@@ -290,7 +290,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
             "rounds": float(max(case.fit.turns for case in cases)),
             "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
         },
-        findings=(*infeasible(cases), *double_counted(problem)),
+        findings=(*infeasible(cases), *double_counted(problem), *told_net_limits(problem)),
         early_s=problem.adoption_s if problem.early is Early.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,

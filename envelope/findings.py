@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gridmodel.devices import DEVICE
+
 if TYPE_CHECKING:
     from envelope.box import Case
     from envelope.problem import Problem
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
+NET_ONLY, UNCREDITED = "net_limits_only", "volt_var_not_credited"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -52,6 +55,14 @@ def double_counted(problem: Problem) -> list[str]:
         return []
     who = some([name for name, is_so in zip(problem.connection_id, mask, strict=True) if is_so])
     return [f"{DOUBLE}: the base load of {who} was measured with its own devices in it, whose reach is added once more"]
+
+
+def told_net_limits(problem: Problem) -> list[str]:
+    """Connections whose clients see only their own devices, while what is published are net limits."""
+    names = [name for name, point in zip(problem.connection_id, problem.control_points, strict=True) if point == DEVICE]
+    if not names:
+        return []
+    return [f"{NET_ONLY}: {some(names)} can not keep the net limits that are published; give each device its part"]
 
 
 def some(names: Sequence[str]) -> str:

@@ -76,7 +76,7 @@ def test_what_does_not_come_out_is_not_credited():
     problem = credited(curve=cliff, size=size, limits=OperatingLimits(rating_factor=10.0))
     schedule = calculate(problem)
     assert schedule.guarantee == "two-sided | volt-var counted, not credited"
-    assert schedule.findings[-1].startswith("volt-var is not credited")
+    assert schedule.findings[-1].startswith("volt_var_not_credited: ")
     assert np.array_equal(schedule.export_limit_w, calculate(replace(problem, reactive=VoltVar(size))).export_limit_w)
     # It is verified as what it says that it is.
     assert verify(problem, schedule, effort=EVERY).inside
