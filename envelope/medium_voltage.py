@@ -17,7 +17,7 @@ from envelope.engine import calculate
 from envelope.head_voltage import Heads, MediumVoltage, heads, overloads
 from envelope.heads import Head, HeadBox
 from envelope.margins import HeadVoltageMargin
-from envelope.operator_rows import Extra, OperatorLimit, excess_w, firm_excess, shares
+from envelope.operator_rows import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.problem import BadProblem, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
 from gridmodel.taps import Tapped
@@ -37,6 +37,10 @@ SPARE_PU = 2e-4
 NEAR_PU = 1e-3
 """bands are narrowed no further when this is all that could be won"""
 SUM_TOLERANCE_W = 1.0
+UNUSED = 0.01
+"""part of its share and of all its reach that a feeder must leave unused for others to get it"""
+FAR = 10.0
+"""so many times its reach is no limit for a feeder"""
 
 
 class Inconsistent(SepError):
@@ -164,7 +168,9 @@ class _Work:
         self.no_load = {name: head.no_load for name, head in self.heads.items()}
         self.states: list[Tapped] = medium.states()
         self.steps = next(iter(feeders.values())).steps
-        self.extra_w = {name: Extra(np.zeros(self.steps), np.zeros(self.steps)) for name in feeders}
+        nothing = Both(np.zeros(self.steps), np.zeros(self.steps))
+        self.extra_w, self.able_w = dict.fromkeys(feeders, nothing), dict[str, Both]()
+        self.share_w: dict[str, list[Share]] = {}
         self.centre = {name: head.base.source_v for name, head in self.heads.items()}
 
     def run(self, rounds: int) -> Coordinated:
@@ -227,17 +233,35 @@ class _Work:
             sources = [centre * end[:, None] for end in (band.low_pu, np.ones(self.steps), band.high_pu)]
             lo, hi = verified_box(problems[name], schedule)
             boxes[name] = self.heads[name].box(lo, hi, sources)
-            ends = Extra(-boxes[name].sum_lo_w + lo.sum(axis=1), boxes[name].sum_hi_w - hi.sum(axis=1))
-            self.extra_w[name] = Extra(*map(np.maximum, self.extra_w[name], ends))
+            own = Both(-lo.sum(axis=1), hi.sum(axis=1))
+            at_head = Both(-boxes[name].sum_lo_w, boxes[name].sum_hi_w)
+            self.extra_w[name] = self.extra_w[name].most(Both(at_head[0] - own[0], at_head[1] - own[1]))
+            self.able_w[name] = self._able(name, own)
         found = heads(self.medium, boxes, self.states)
         implied = self._bands(found)
         return _Try(assumed, implied, schedules, problems, found, self._judged(assumed, implied, boxes))
 
+    def _able(self, name: str, own: Both) -> Both:
+        """What a feeder's connections are able to: known where its shares leave some unused, else as before."""
+        before, head = self.able_w.get(name, own), self.heads[name]
+        width = reach_w(head, up=False).max() + reach_w(head, up=True).max()
+        found = []
+        for k, now in enumerate(own):
+            shares_w = [share.max_export_w if k else share.max_import_w for share in self.share_w.get(name, [])]
+            bound = np.min([*shares_w, np.full(self.steps, FAR * width)], axis=0)
+            spare = UNUSED * (np.abs(bound) + width)
+            unused = (now < bound - spare) & (bound < FAR * width)
+            found.append(np.where(unused, now + 0.5 * UNUSED * width, np.maximum(now, before[k])))
+        return Both(*found)
+
     def _problems(self, assumed: dict[str, Band]) -> dict[str, Problem]:
         """The feeders' problems with their head voltage and their parts of the operator's limits."""
         groups = {name: list(problem.groups) for name, problem in self.given.items()}
-        for limit in self.medium.limits:
-            for name, share in shares(limit, self.heads, self.extra_w).items():
+        self.share_w = {name: [] for name in self.given}
+        # The first round shows what each feeder is able to by itself.
+        for limit in self.medium.limits if self.able_w else ():
+            for name, share in shares(limit, self.heads, self.extra_w, self.able_w).items():
+                self.share_w[name].append(share)
                 groups[name] += share.groups(self.heads[name])
         found = {}
         for name, problem in self.given.items():

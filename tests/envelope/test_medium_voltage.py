@@ -143,7 +143,7 @@ def test_an_operators_limit_is_shared_and_kept_at_the_heads(grid, feeders, found
     feeds = sum(hi.sum(axis=1) for _, hi in boxes.values())
     assert np.all(feeds <= most)
     assert np.all(feeds[:2] > 0.93 * most[:2])
-    assert feeds[2] > 0.95 * plain[2]
+    assert feeds[2] > 1.5 * feeds[1]  # where the limit is far away it holds nobody back
     # Losses count at the breaker: customers get less than it bears.
     head_w = 0.0
     for name in ("m2", "m4"):
@@ -153,7 +153,7 @@ def test_an_operators_limit_is_shared_and_kept_at_the_heads(grid, feeders, found
     draws = -sum(boxes[name][0].sum(axis=1) for name in ("m2", "m4"))
     assert np.all(head_w <= 70_000.0 + 1.0)
     assert np.all(draws < head_w - 1_000.0)
-    assert np.all(head_w > 64_000.0)
+    assert np.all(head_w > 55_000.0)
     report = audit(limited, shared, effort=QUICK)
     assert report.inside, report.sentence()
 
