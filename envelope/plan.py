@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from dataclasses import dataclass, fields
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,11 @@ FILE = "envelope-plan.npz"
 FORMAT = 2
 SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
-NO_MODEL = (".png", ".parquet", ".log", ".md", ".part", "~")
-"""How names of files end that say nothing about a feeder."""
+NO_MODEL = (
+    ".*", "*.png", "*.parquet", "*.log", "*.md", "*.part", "*~",
+    "demand_*.csv", "pv_kw.csv", "head_voltage*.csv", "ami*.csv", "scada*.csv", "weather*.csv", "*ledger*.csv",
+)  # fmt: skip
+"""Files of a feeder's folder that say nothing about its model: pictures, notes, and what was measured."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class Plan:
     problem: Problem
     digest: str = ""
     """of the feeder's files as the plan was made"""
+    hysteresis_w: int = 0
+    randomize_relaxing_s: int = 0
+    """how its limits are published (`publish.publish`)"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,8 @@ class Saved:
     digest: str
     connection_id: tuple[str, ...]
     fields: dict[str, Any]
+    hysteresis_w: int
+    randomize_relaxing_s: int
 
     def problem(self, reduced: Reduced) -> Problem:
         """The problem on its feeder."""
@@ -55,14 +64,19 @@ class Saved:
             raise BadProblem(f"{self.path} was saved by another version: {wrong}") from None
 
 
-def save(path: Path, feeder: str, problem: Problem) -> None:
-    """Write a problem; `feeder` is a folder of gridmodel's layout, or `european-lv`."""
+def save(path: Path, feeder: str, problem: Problem, *, hysteresis_w: int = 0, randomize_relaxing_s: int = 0) -> None:
+    """Write a problem, and how its limits are to be published.
+
+    `feeder` is a folder of gridmodel's layout, or `european-lv`.
+    """
     arrays: dict[str, Any] = {}
     said = {
         "format": FORMAT,
         "feeder": feeder,
         "digest": digest_of(feeder),
         "connection_id": list(problem.connection_id),
+        "hysteresis_w": hysteresis_w,
+        "randomize_relaxing_s": randomize_relaxing_s,
         "fields": {
             f.name: pack(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
         },
@@ -83,7 +97,8 @@ def read(path: Path) -> Saved:
         if said.get("format") != FORMAT:
             raise BadProblem(f"{path} was saved by another version; save it anew")
         values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
-        return Saved(path, said["feeder"], said["digest"], tuple(said["connection_id"]), values)
+        names, terms = tuple(said["connection_id"]), (said["hysteresis_w"], said["randomize_relaxing_s"])
+        return Saved(path, said["feeder"], said["digest"], names, values, *terms)
     except FileNotFoundError:
         raise BadProblem(f"{path}: no such file") from None
     except (OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile) as wrong:
@@ -99,7 +114,8 @@ def load(path: Path) -> Plan:
     if saved.connection_id != network.connections.id:
         order = select(saved.connection_id, network.connections.id)
         raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
-    return Plan(saved.feeder, saved.problem(reduce(network)), saved.digest)
+    problem = saved.problem(reduce(network))
+    return Plan(saved.feeder, problem, saved.digest, saved.hysteresis_w, saved.randomize_relaxing_s)
 
 
 def feeder_of(name: str) -> Any:
@@ -121,14 +137,14 @@ def feeder_of(name: str) -> Any:
 
 
 def digest_of(name: str) -> str:
-    """Changes with any file of a feeder's folder that may say something about it."""
+    """Changes with any file of a feeder's folder that may say something about its model."""
     if name == EUROPEAN_LV:
         return f"pandapower {version('pandapower')}"
     folder, found = Path(name), hashlib.sha256()
     if not folder.is_dir():
         raise BadProblem(f"{name}: no such folder")
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and not file.name.startswith(".") and not file.name.endswith(NO_MODEL):
+        if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL):
             found.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
             found.update(file.read_bytes())
     return found.hexdigest()

@@ -34,13 +34,18 @@ class PlanFile:
         self.path = path
         self._read: tuple[Stamp, plan.Plan] | None = None
 
-    def problem(self, now: int) -> Problem:
-        """The plan's problem; the same object for as long as the file is the same."""
-        del now
+    def plan(self) -> plan.Plan:
+        """The plan; the same object for as long as the file is the same."""
         stamp = stamp_of([self.path])
         if self._read is None or self._read[0] != stamp:
             self._read = stamp, plan.load(self.path)
-        return self._read[1].problem
+        return self._read[1]
+
+    def put_into(self, cycle: Cycle) -> Problem:
+        """The plan's problem; its limits are published as the plan says."""
+        found = self.plan()
+        cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
+        return found.problem
 
     def changed(self) -> str:
         """What of the feeder is another than when the plan was made; empty: nothing."""
@@ -69,7 +74,7 @@ async def work(state: State) -> None:
     cycle = Cycle(
         state.db,
         await asyncio.to_thread(lambda: source.feeder),
-        source.problem,
+        lambda _: source.put_into(cycle),
         state.settings.utility.horizon_events,
         ledger=path.with_name(LEDGER),
         operating=partial(operating.read, folder),

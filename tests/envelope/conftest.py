@@ -7,6 +7,7 @@ from gridmodel import Feeder, Reduced, read_feeder, reduce
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
+from sep2.store import open_database
 from tests.envelope.cases import START, street
 from tests.envelope.rounds import Told
 
@@ -29,7 +30,19 @@ def problem():
 
 @pytest.fixture
 async def registered(database, problem):
-    """Three connections, the first with a device of a client and with a contract for export."""
+    """Three connections on each kind of database, the first with a device and with a contract for export."""
+    return await _registered(database, problem)
+
+
+@pytest.fixture
+async def at_hand(sqlite_url, problem):
+    """The same on SQLite, for what no database changes."""
+    opened = await open_database(sqlite_url)
+    yield await _registered(opened, problem)
+    await opened.close()
+
+
+async def _registered(database, problem):
     async with database.write() as db:
         await add_connection(db, NewConnection("c1", firm_export_w=1500), START - 60)
         for name in problem.connection_id[1:]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -20,13 +21,15 @@ from sep2.cli.app import app as sep2
 from sep2.clock import SteppedClock
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.settings import read as read_settings
-from sep2.store import Database, marks, open_database
+from sep2.store import Database, connections, controls, marks, open_database
 from tests.demo.conftest import FILES
 from tests.envelope.cases import START, STEP_S, on
 from tests.envelope.rounds import limits_at
 
 HOMES = [f"H{k}" for k in range(1, 10)]
 PATIENCE_S = 60
+RISING = np.array([0.01, 0.02, 0.03, 0.04, 0.05, 0.06])[:, None]
+"""of what can be reached, so little that only reach limits it"""
 
 
 class Office(NamedTuple):
@@ -71,7 +74,19 @@ class Office(NamedTuple):
 
 
 @pytest.fixture
-async def office(database_url, tmp_path):
+async def office(sqlite_url, tmp_path):
+    async with at_work(sqlite_url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def office_on_either(database_url, tmp_path):
+    async with at_work(database_url, tmp_path) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def at_work(database_url, tmp_path):
     feeder, folder = tmp_path / "nine", tmp_path / "utility"
     feeder.mkdir()
     for name, text in FILES.items():
@@ -87,11 +102,11 @@ async def office(database_url, tmp_path):
             await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), START)
         await marks.put(db, "clock", str(START))
     state = SimpleNamespace(settings=read_settings(folder), db=opened, clock=clock, reached={})
-    at_work = asyncio.create_task(work.work(state))
+    task = asyncio.create_task(work.work(state))
     yield Office(folder, feeder, opened, clock, state.reached)
-    at_work.cancel()
+    task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
-        await at_work
+        await task
     await opened.close()
 
 
@@ -99,7 +114,8 @@ def is_run(mark):
     return bool(mark) and not mark.startswith("safe ")
 
 
-async def test_a_day_at_the_desk(office):
+async def test_a_day_at_the_desk(office_on_either):
+    office = office_on_either
     await office.publishes(is_run)
     assert "envelopes of run" in (await office.told("status"))["published"]
     first = await limits_at(office.db, "H1", START)
@@ -190,12 +206,17 @@ async def test_beyond_its_plan_the_engine_waits_for_another_and_goes_on_with_it(
     await office.move(START + 20 * STEP_S)
     assert work.NAME not in office.reached
     later = on(read_feeder(office.feeder).network, steps=6)
-    later = replace(later, step_start=later.step_start + 20 * STEP_S)
-    plan.save(office.folder / plan.FILE, str(office.feeder), later)
+    later = replace(later, step_start=later.step_start + 20 * STEP_S, flex_gen_w=later.flex_gen_w * RISING)
+    plan.save(office.folder / plan.FILE, str(office.feeder), later, randomize_relaxing_s=300)
     until = time.monotonic() + PATIENCE_S
     while await limits_at(office.db, "H1", START + 20 * STEP_S) is None:
         assert time.monotonic() < until
         await asyncio.sleep(0.02)
+    # Published as this plan says.
+    async with office.db.read() as db:
+        group = (await connections.by_name(db, "H1")).device_group_id
+        rows = await controls.standing(db, group, START + 20 * STEP_S)
+    assert any(row.randomize_start == 300 for row in rows)
 
 
 async def test_what_is_no_folder_is_said_in_one_line(tmp_path):

@@ -14,15 +14,15 @@ from tests.envelope.rounds import alarms_of, limits_at, planned
 DAY_S = 86_400
 
 
-async def test_contract_limits_are_topped_up_for_as_long_as_they_are_wanted(registered, told):
-    rounds = told.cycle(registered)
+async def test_contract_limits_are_topped_up_for_as_long_as_they_are_wanted(at_hand, told):
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.operating = Operating(Mode.CONTRACT)
     for now in (START + 60, START + DAY_S, START + 3 * DAY_S):
         await rounds.run_once(now)
-        _, export = await limits_at(registered, "c1", now, now + DAY_S)
+        _, export = await limits_at(at_hand, "c1", now, now + DAY_S)
         assert export == 1500
-    assert "envelope_invalid" not in await alarms_of(registered)
+    assert "envelope_invalid" not in await alarms_of(at_hand)
 
 
 async def test_hold_tops_up_what_stands_and_calculates_nothing(registered, told):
@@ -43,19 +43,19 @@ async def test_hold_tops_up_what_stands_and_calculates_nothing(registered, told)
     assert out.failure == ""
 
 
-async def test_hold_keeps_a_contract_that_took_the_envelopes_place(registered, told):
-    rounds = told.cycle(registered)
+async def test_hold_keeps_a_contract_that_took_the_envelopes_place(at_hand, told):
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     for mode in (Mode.CONTRACT, Mode.HOLD):
         told.operating = Operating(mode)
         await rounds.run_once(START + STEP_S)
-        assert (await limits_at(registered, "c1", START + STEP_S))[1] == 1500
+        assert (await limits_at(at_hand, "c1", START + STEP_S))[1] == 1500
 
 
-async def test_a_plan_that_is_the_same_in_hold_goes_on_after_a_restart(registered, told):
-    first = await told.cycle(registered).run_once(START)
+async def test_a_plan_that_is_the_same_in_hold_goes_on_after_a_restart(at_hand, told):
+    first = await told.cycle(at_hand).run_once(START)
     told.operating = Operating(Mode.HOLD)
-    out = await told.cycle(registered).run_once(START + STEP_S)
+    out = await told.cycle(at_hand).run_once(START + STEP_S)
     assert out.schedule.run_id == first.schedule.run_id
     assert out.published.created == 0
 

@@ -123,6 +123,12 @@ def test_a_calculation_from_a_plan_is_that_of_the_problem(problem, tmp_path):
     assert one.run_id == other.run_id
 
 
+def test_a_plan_says_how_its_limits_are_published(problem, tmp_path):
+    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem, hysteresis_w=50, randomize_relaxing_s=300)
+    found = plan.load(tmp_path / plan.FILE)
+    assert (found.hysteresis_w, found.randomize_relaxing_s) == (50, 300)
+
+
 def test_a_run_is_named_by_all_of_its_input(problem):
     from envelope.engine import run_id
 
@@ -161,6 +167,7 @@ def test_the_digest_changes_with_the_model_and_with_nothing_else(tmp_path):
     before = plan.digest_of(str(tmp_path))
     (tmp_path / "picture.png").write_bytes(b"x")
     (tmp_path / ".lines.csv.swp").write_bytes(b"x")
+    (tmp_path / "ami_2026.csv").write_bytes(b"x")
     assert plan.digest_of(str(tmp_path)) == before
     (tmp_path / "lines.csv").write_text("line_id,rating_a\nL1,120\n")
     assert plan.digest_of(str(tmp_path)) != before

@@ -60,21 +60,21 @@ async def test_limits_that_replaced_an_envelope_are_counted_when_it_comes_back(r
     assert out.report.inside
 
 
-async def test_envelopes_come_back_also_from_limits_that_the_feeder_can_not_bear(registered, told, problem):
-    async with registered.write() as db:
+async def test_envelopes_come_back_also_from_limits_that_the_feeder_can_not_bear(at_hand, told, problem):
+    async with at_hand.write() as db:
         for name in problem.connection_id:
             await add_contract(db, name, 90_000)
     told.problem = replace(problem, flex_gen_w=np.full((8, 3), 90_000.0))
     told.operating = Operating(Mode.CONTRACT)
-    rounds = told.cycle(registered)
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.operating = Operating()
     out = await rounds.run_once(START + STEP_S)
     assert out.failure == ""
-    assert (await limits_at(registered, "c1", START + STEP_S))[1] < 40_000
-    assert set(await alarms_of(registered)) == {"infeasible_firm"}
+    assert (await limits_at(at_hand, "c1", START + STEP_S))[1] < 40_000
+    assert set(await alarms_of(at_hand)) == {"infeasible_firm"}
     await rounds.run_once(START + 2 * STEP_S)
-    assert await alarms_of(registered) == {}
+    assert await alarms_of(at_hand) == {}
 
 
 async def test_safe_limits_may_be_the_contract_of_the_register_or_of_the_plan(registered, told):
@@ -96,16 +96,16 @@ async def test_a_connection_without_any_safe_limit_keeps_what_it_has_and_is_name
     assert (await alarms_of(registered))["no_safe_limits"].endswith("of c1, c2, c3 is known")
 
 
-async def test_a_feeder_that_has_changed_invalidates_and_a_new_plan_goes_on(registered, told):
-    rounds = told.cycle(registered)
+async def test_a_feeder_that_has_changed_invalidates_and_a_new_plan_goes_on(at_hand, told):
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.changed = "feeder x has changed"
     out = await rounds.run_once(START + 60)
     assert str(out.broken[0]) == "feeder: feeder x has changed"
-    assert await limits_at(registered, "c1", START + 60) == await default_of(registered, "c1")
+    assert await limits_at(at_hand, "c1", START + 60) == await default_of(at_hand, "c1")
     told.changed, told.problem = "", replace(told.problem, base_load_w=told.problem.base_load_w + 10.0)
     out = await rounds.run_once(START + STEP_S)
-    assert await limits_at(registered, "c1", START + STEP_S) == planned(out, "c1", 1)
+    assert await limits_at(at_hand, "c1", START + STEP_S) == planned(out, "c1", 1)
 
 
 async def test_what_is_switched_counts_even_where_nothing_can_be_calculated(registered, told):
@@ -121,21 +121,21 @@ async def test_what_is_switched_counts_even_where_nothing_can_be_calculated(regi
     assert await limits_at(registered, "c3", START + 120) == before
 
 
-async def test_age_alone_and_a_state_that_can_not_be_read_end_nothing(registered, told, tmp_path):
-    rounds = told.cycle(registered)
+async def test_age_alone_and_a_state_that_can_not_be_read_end_nothing(at_hand, told, tmp_path):
+    rounds = told.cycle(at_hand)
     out = await rounds.run_once(START)
     (tmp_path / operating.FILE).write_text("{")
     rounds.operating = lambda: operating.read(tmp_path)
     assert "envelope-state.json" in (await rounds.run_once(START + 6 * STEP_S)).failure
-    assert await limits_at(registered, "c1", START + 6 * STEP_S) == planned(out, "c1", 6)
+    assert await limits_at(at_hand, "c1", START + 6 * STEP_S) == planned(out, "c1", 6)
 
 
 def volts(value, start, place="c1", duration=300):
     return Measured(place, Quantity.VOLTAGE, start, duration, value)
 
 
-async def test_a_measured_breach_invalidates_until_it_was_calm_and_seen_inside(registered, told):
-    rounds = told.cycle(registered)
+async def test_a_measured_breach_invalidates_until_it_was_calm_and_seen_inside(at_hand, told):
+    rounds = told.cycle(at_hand)
     told.found = [volts(260.0, START - 600)]  # of the time before envelopes: it is why there are any
     assert (await rounds.run_once(START)).broken == ()
     breach = START + STEP_S
@@ -148,11 +148,11 @@ async def test_a_measured_breach_invalidates_until_it_was_calm_and_seen_inside(r
     assert (await rounds.run_once(breach + 1000)).broken != ()
     calm = breach + 600 + 3600
     assert (await rounds.run_once(calm)).broken == ()
-    assert await alarms_of(registered) == {}
+    assert await alarms_of(at_hand) == {}
 
 
-async def test_a_breach_that_nobody_has_seen_end_goes_on(registered, told):
-    rounds = told.cycle(registered)
+async def test_a_breach_that_nobody_has_seen_end_goes_on(at_hand, told):
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.found = [volts(200.0, START + STEP_S)]
     assert (await rounds.run_once(START + STEP_S + 300)).broken
@@ -162,10 +162,10 @@ async def test_a_breach_that_nobody_has_seen_end_goes_on(registered, told):
 @pytest.mark.parametrize(
     ("margin", "inside", "outside"), [(HeadVoltageMargin(0.95, 1.02), 0.96, 0.94), (None, 0.995, 0.985)]
 )
-async def test_the_head_voltage_has_a_band(registered, told, margin, inside, outside):
+async def test_the_head_voltage_has_a_band(at_hand, told, margin, inside, outside):
     told.problem = replace(told.problem, margins=() if margin is None else (margin,))
     taken = float(np.abs(told.problem.reduced.network.source.v).min())
-    rounds = told.cycle(registered)
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.found = [volts(inside * taken, START + STEP_S, HEAD)]
     assert (await rounds.run_once(START + STEP_S + 300)).broken == ()
@@ -174,10 +174,10 @@ async def test_the_head_voltage_has_a_band(registered, told, margin, inside, out
     assert (broken.premise, "the head of the feeder" in broken.detail) == ("head_voltage", True)
 
 
-async def test_a_measured_current_is_held_against_its_rating(registered, told):
+async def test_a_measured_current_is_held_against_its_rating(at_hand, told):
     watched = told.problem.watch()
     place, rating = watched.current_names[0], float(watched.rating_a[0])
-    rounds = told.cycle(registered)
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     amperes = [Measured(place, Quantity.CURRENT, START + STEP_S, 300, part * rating) for part in (1.005, 1.02)]
     told.found = amperes[:1]
@@ -213,19 +213,19 @@ async def test_power_beyond_reach_is_an_unregistered_device_until_it_is_gone(reg
     assert await alarms_of(registered) == {}
 
 
-async def test_what_the_contract_breaks_and_what_the_base_load_breaks_are_two_alarms(registered, told, problem):
+async def test_what_the_contract_breaks_and_what_the_base_load_breaks_are_two_alarms(at_hand, told, problem):
     told.problem = replace(problem, firm_export_w=np.full(3, 25_000.0), flex_gen_w=np.full((8, 3), 90_000.0))
-    rounds = told.cycle(registered)
+    rounds = told.cycle(at_hand)
     await rounds.run_once(START)
-    assert set(await alarms_of(registered)) == {"infeasible_firm"}
+    assert set(await alarms_of(at_hand)) == {"infeasible_firm"}
     heavy = np.full((8, 3), 16_000.0)
     told.problem = replace(problem, base_load_w=heavy, base_load_var=0.2 * heavy)
     await rounds.run_once(START + 60)
-    assert "envelope_infeasible_base" in await alarms_of(registered)
+    assert "envelope_infeasible_base" in await alarms_of(at_hand)
     told.problem = problem
     await rounds.run_once(START + 6 * STEP_S)
     await rounds.run_once(START + 7 * STEP_S)  # what was held of the heavy day is over
-    assert await alarms_of(registered) == {}
+    assert await alarms_of(at_hand) == {}
 
 
 async def test_a_looser_default_of_a_stronger_program_is_an_alarm_until_it_is_tight(registered, told):
