@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from envelope.corners import aligned_corners
 from envelope.engine import granted
 from envelope.problem import BadProblem, Problem
 from envelope.rows import Wanted, build
+from envelope.unseen import Unseen
 from envelope.watched import FINE_V, Sensitivity
 from gridmodel import flow as power_flow
 from gridmodel.reduce import reduce
@@ -64,22 +65,22 @@ class Head:
 
     def box(self, lo_w: Array, hi_w: Array, sources: Sequence[Complex]) -> HeadBox:
         """Over all states between (T, C) lo and hi, with the head at each of these voltages, (T, 3)."""
-        at, of, steps = self.base, self.watched.slot_connection, len(lo_w)
-        corners = [*self._strongest(), *aligned_corners(self.watched)]
-        power = np.empty((len(sources), len(corners), steps, 3), dtype=np.complex128)
-        for k, (up, down) in enumerate(corners):
-            away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
-            p = self.watched.spread(at.p_w) + away
-            q = self.watched.spread(at.q_var) - at.tan_phi * np.maximum(away, 0.0)
-            for j, source in enumerate(sources):
-                power[j, k] = self.power_va(p + 1j * q, source)
-        flat = power.reshape(-1, steps, 3)
-        total = flat.real.sum(axis=2)
-        more = self._more()
+        flat = np.stack([self.power_va(s, source) for s in self._states(lo_w, hi_w) for source in sources])
+        total, more = flat.real.sum(axis=2), self._forecast_w()
         lo, hi = (f(flat.real, axis=0) + 1j * f(flat.imag, axis=0) for f in (np.min, np.max))
         wide = WIDER * (hi - lo) + more
-        spare = WIDER * (total.max(axis=0) - total.min(axis=0)) + more.real.sum(axis=1)
+        spare = WIDER * (total.max(axis=0) - total.min(axis=0)) + more.sum(axis=1)
         return HeadBox(lo - wide, hi + wide, total.min(axis=0) - spare, total.max(axis=0) + spare)
+
+    def _states(self, lo_w: Array, hi_w: Array) -> Iterator[Complex]:
+        """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
+        at, of, steps = self.base, self.watched.slot_connection, np.arange(len(lo_w))
+        unseen = Unseen(self.problem, self.watched)
+        for up, down in (*self._strongest(), *aligned_corners(self.watched)):
+            away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
+            for w, var in ((away, 0.0), *(unseen.on_top(state, steps, away) for state in unseen.states)):
+                q = self.watched.spread(at.q_var) - at.tan_phi * np.maximum(w, 0.0) + var
+                yield self.watched.spread(at.p_w) + w + 1j * q
 
     def power_va(self, s_va: Complex, source_v: Complex) -> Complex:
         """(S, 3) W + j var from the head into the medium voltage."""
@@ -108,12 +109,10 @@ class Head:
         built = build(self.watched, Sensitivity(rows[0], nothing), Sensitivity(rows[1], nothing), wanted=wanted)
         return list(zip(built.corners.up, built.corners.down, strict=True))
 
-    def _more(self) -> Complex:
-        """(T, 3) what forecast errors and vars within their policy add on either side."""
+    def _forecast_w(self) -> Array:
+        """(T, 3) what forecast errors add on either side."""
         problem, count = self.problem, len(self.problem.connection_id)
         part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.watched.slot_connection]
         sigma = np.zeros(count) if problem.base_sigma_w is None else problem.base_sigma_w
         sigma = np.broadcast_to(sigma, (problem.steps, count))
-        watts = problem.base_z * np.sqrt(sigma**2 @ (part.T**2))
-        free = problem.reactive.free_var(count) + problem.reactive.answer_var(count)
-        return np.asarray(watts + 1j * (free @ part.T))
+        return np.asarray(problem.base_z * np.sqrt(sigma**2 @ (part.T**2)))

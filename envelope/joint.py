@@ -73,7 +73,7 @@ def audit(
     source = medium.sources(steps)
     reports = []
     for network in _networks(medium, found):
-        grid = Tapped(network, medium.regulators)
+        grid = Tapped(network, medium.states()[0].regulators)
         for factor in dict.fromkeys((medium.source_low_pu, medium.source_high_pu)):
             for taps, at in _positions(found):
                 whole = replace(problem, reduced=reduce(grid.moved(taps)), source_v=factor * source)

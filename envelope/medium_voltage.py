@@ -279,6 +279,10 @@ class _Work:
         sums = [excess_w(limit, self.heads, self.extra_w, boxes) for limit in self.medium.limits]
         return Round(_width(assumed), float(max(beyond)), max(sums, default=0.0))
 
+    def _regulated(self, name: str) -> bool:
+        equipment = self.given[name].reduced.network.equipment
+        return equipment is not None and bool(equipment.regulators)
+
     def _done(self, best: _Try, tried: tuple[Round, ...]) -> Coordinated:
         bands = {}
         for name, band in best.assumed.items():
@@ -286,6 +290,7 @@ class _Work:
             low, high = size.min(axis=(0, 2)), size.max(axis=(0, 2))
             bands[name] = HeadBand(self.centre[name], band, best.implied[name], low, high)
         findings = [f"{name}: {finding}" for name, found in best.schedules.items() for finding in found.findings]
+        findings += [f"{name}: its own regulators stand still" for name in self.given if self._regulated(name)]
         findings += overloads(self.medium, best.heads, self.states)
         findings += [line for limit in self.medium.limits for line in firm_excess(limit, self.heads, self.extra_w)]
         return Coordinated(
