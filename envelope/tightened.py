@@ -17,20 +17,23 @@ if TYPE_CHECKING:
     from envelope.watched import Watched
 
 Array = NDArray[np.float64]
-NARROWEST_V = 1e-3
-"""band that is left where margins take more than there is: everyone is outside, and gets no room"""
+NARROWEST_V, LEAST = 1e-3, 1e-6
+"""band that is left where margins take more than there is: everyone is outside, and gets no room; the same for
+currents, as a part"""
 
 
 @dataclass(frozen=True)
 class Tightened(OperatingLimits):
     """Limits less the margins of a problem."""
 
-    taken_a: Array = field(default_factory=lambda: np.zeros((1, 1)))
-    """(T, B + G) kept free of every current, A, and of every group's sum, W"""
+    taken_a: dict[str, Array] = field(default_factory=dict)
+    """(T,) kept free of each current, A, and of each group's sum, W, by name"""
 
     def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
-        """(T, B + G) what is left."""
-        return np.maximum(super().permitted_a(steps, watched, margin=margin) - self.taken_a, 0.0)
+        """(T, B + G) what is left; never nothing, so that parts of it can be told."""
+        taken = [self.taken_a[name] for name in watched.current_names]
+        whole = super().permitted_a(steps, watched, margin=margin)
+        return np.maximum(whole - np.stack(taken, axis=1), LEAST * whole) if taken else whole
 
 
 def tightened(problem: Problem, base: Base) -> Problem:
@@ -53,4 +56,5 @@ def tightened(problem: Problem, base: Base) -> Problem:
         low = high = 0.5 * (limits.v_min_v + limits.v_max_v)
         high += NARROWEST_V
     same = {f.name: getattr(limits, f.name) for f in fields(limits)} | {"v_min_v": low, "v_max_v": high}
-    return replace(problem, limits=Tightened(**same, taken_a=taken))
+    by_name = dict(zip(base.feeder.current_names, taken.T, strict=True))
+    return replace(problem, limits=Tightened(**same, taken_a=by_name))
