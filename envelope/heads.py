@@ -43,7 +43,10 @@ class Head:
     def __init__(self, name: str, problem: Problem) -> None:
         network = problem.reduced.network
         if "source" in network.branches.kind:
-            raise BadProblem(f"feeder {name}: has a source impedance of its own, which the medium voltage stands for")
+            detail = (
+                "has a source impedance of its own, which the medium voltage stands for; see gridmodel.joined.stiff"
+            )
+            raise BadProblem(f"feeder {name}: {detail}")
         self.name, self.problem, self.watched = name, problem, problem.watch()
         self.base = granted(problem, self.watched)
         whole = reduce(network)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from gridmodel import build
 from gridmodel.equipment import Equipment
 from gridmodel.errors import GridError
+from gridmodel.network import Network
 
 NOMINAL_TOLERANCE = 0.02  # between the nominal voltage of a head and that of the feeder's source node
 
@@ -32,6 +34,14 @@ def joined(medium: Equipment, feeders: Mapping[str, Equipment]) -> Equipment:
     )
 
 
+def stiff(network: Network) -> Network:
+    """The same feeder without a source impedance of its own: what stands upstream is the medium voltage's affair."""
+    equipment = network.equipment
+    if equipment is None:
+        raise GridError(f"feeder {network.name}: is known by its admittances only; its source impedance stays")
+    return build.network(replace(equipment, supply=replace(equipment.supply, z1_ohm=0j, z0_ohm=0j)))
+
+
 def _placed(name: str, feeder: Equipment, medium: Equipment) -> Equipment:
     """A feeder with its own names, without its source node."""
     at = next((c for c in medium.connections if c.id == name), None)
@@ -40,7 +50,9 @@ def _placed(name: str, feeder: Equipment, medium: Equipment) -> Equipment:
     if at.phase != "abc":
         raise GridError(f"feeder {name}: its connection has phase {at.phase}; all three are needed")
     if feeder.supply.z1_ohm != 0:
-        raise GridError(f"feeder {name}: has a source impedance of its own, which the medium voltage stands for")
+        raise GridError(
+            f"feeder {name}: has a source impedance of its own, which the medium voltage stands for; see stiff"
+        )
     head = feeder.supply.node
     nominal = [next(n.nominal_v for n in e.nodes if n.id == i) for e, i in ((medium, at.node), (feeder, head))]
     if abs(nominal[1] / nominal[0] - 1.0) > NOMINAL_TOLERANCE:

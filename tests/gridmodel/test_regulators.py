@@ -9,7 +9,7 @@ import pytest
 from gridmodel import FileError, GridError, audit, build, read_feeder, reduce, solve, voltages
 from gridmodel.equipment import Capacitor, Equipment
 from gridmodel.flow import current_phasors, phasors
-from gridmodel.joined import joined
+from gridmodel.joined import joined, stiff
 from gridmodel.readers.opendss import read_network
 from gridmodel.regulators import Mode, Regulator, Setting
 from gridmodel.taps import Tapped, scaled
@@ -342,8 +342,7 @@ def test_potential_transformer_of_the_test_feeder():
 
 def street() -> Equipment:
     """A low-voltage feeder whose source is the medium voltage itself."""
-    given = radial_equipment(5, seed=3)
-    return replace(given, supply=replace(given.supply, z1_ohm=0j, z0_ohm=0j))
+    return stiff(build.network(radial_equipment(5, seed=3))).equipment
 
 
 def test_a_joined_network_is_the_two_parts():
