@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -53,6 +53,12 @@ class Base:
         weight = None if self.weight is None else self.weight[place]
         granted, room, reference = (np.ascontiguousarray(table[:, place]) for table in (granted, room, reference))
         return Ends(place, granted, room, reference, weight)
+
+    def seen_by(self, feeder: Watched) -> Base:
+        """The same on a feeder that watches less; its ends are what they were."""
+        found = replace(self, feeder=feeder)
+        found.__dict__["ends"] = self.ends
+        return found
 
     def away(self, lo: Array, hi: Array) -> Array:
         """(T, 2C) W by which a box goes above, and below, the base load."""

@@ -5,8 +5,6 @@ Most rows never come near their limit: a first look picks those that may, and in
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,7 +84,7 @@ def _narrow(whole: Fit, chosen: Mask) -> Fit:
     """The same on a feeder that watches only what these rows are about."""
     found = _fresh(whole, chosen, whole.away_w)
     found.feeder, rows = narrowed(whole.feeder, found.rows)
-    found.base = replace(whole.base, feeder=found.feeder)
+    found.base = whole.base.seen_by(found.feeder)
     found.take(rows)
     return found
 

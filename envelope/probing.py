@@ -27,6 +27,8 @@ SETTLED = 0.3
 """a step may settle when no corner exceeds its aim by more than this part of the margin"""
 EXACT, EXACT_TURNS = 10.0, 6
 """and, in the first turns, when predictions are within so many times that; later turns only tighten"""
+CUT, MOST_CUTS = 0.97, 120
+"""part that is left of a room each time it does not settle, and how often at most: a fortieth is left then"""
 
 
 def measure(state: Fit, todo: Index) -> Index:
@@ -115,11 +117,11 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Sing
 
 def shrink(state: Fit, todo: Index) -> None:
     """Scales the rooms of steps that did not settle until no corner of theirs is beyond its limit."""
-    state.shrunk, ends = len(todo), state.base.ends
-    for _ in range(120):
-        granted = ends.granted_w[todo]
-        state.grow(todo, granted + 0.97 * (state.away_w[todo] - granted))
-        over = probe(state, todo, COVERED_IN_AUDIT)
-        todo = todo[over > SETTLED * state.margin[todo]]
+    state.shrunk, ends = state.shrunk + len(todo), state.base.ends
+    for _ in range(MOST_CUTS):
         if not len(todo):
             return
+        granted = ends.granted_w[todo]
+        state.grow(todo, granted + CUT * (state.away_w[todo] - granted))
+        over = probe(state, todo, COVERED_IN_AUDIT)
+        todo = todo[over > SETTLED * state.margin[todo]]
