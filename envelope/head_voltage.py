@@ -91,14 +91,20 @@ class MediumVoltage:
         return found
 
 
+class TapRange(NamedTuple):
+    """Positions between which each tap may stand, (T, R), with the source at one end of its band."""
+
+    source_pu: float
+    low: Index
+    high: Index
+
+
 class Heads(NamedTuple):
     """What the medium voltage gives its feeders."""
 
     v: Complex
     """(M, T, L) V at every slot in M states of each step"""
-    taps_low: Index
-    taps_high: Index
-    """(T, R) positions between which each tap may stand"""
+    ranges: tuple[TapRange, ...]
     injected: Complex
     """(K, T, L) VA at the corners that were tried"""
 
@@ -121,25 +127,26 @@ def heads(medium: MediumVoltage, boxes: Mapping[str, HeadBox], states: list[Tapp
     found, ranges = [], []
     for factor in dict.fromkeys((medium.source_low_pu, medium.source_high_pu)):
         ends = tap_range(states, corners, factor * source)
-        ranges.append(ends)
+        ranges.append(TapRange(factor, *ends))
         for upper in combinations(len(first.regulators)):
             taps = np.where(np.array(upper, dtype=bool), ends[1], ends[0])
             found += [_voltages(state, taps, corners, factor * source) for state in states]
     v = np.concatenate(found)
     if not np.isfinite(v).all():
         raise BadProblem("the medium voltage has no power flow at a corner of the feeders' boxes")
-    low, high = np.min([ends[0] for ends in ranges], axis=0), np.max([ends[1] for ends in ranges], axis=0)
-    return Heads(v, low, high, corners)
+    return Heads(v, tuple(ranges), corners)
 
 
 def overloads(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> list[str]:
     """What to say about the medium voltage's own branches at the corners that were tried."""
     worst: dict[str, float] = {}
     corners, steps = found.injected.shape[:2]
-    flat, source = found.injected.reshape(corners * steps, -1), np.tile(medium.sources(steps), (corners, 1))
-    for taps, state in product((found.taps_low, found.taps_high), states):
-        for name, loading in state.loading(np.tile(taps, (corners, 1)), flat, source).items():
-            worst[name] = max(worst.get(name, 0.0), loading)
+    flat = found.injected.reshape(corners * steps, -1)
+    for stood, state in product(found.ranges, states):
+        source = np.tile(stood.source_pu * medium.sources(steps), (corners, 1))
+        for taps in (stood.low, stood.high):
+            for name, loading in state.loading(np.tile(taps, (corners, 1)), flat, source).items():
+                worst[name] = max(worst.get(name, 0.0), loading)
     return [
         f"overload: {name} of the medium voltage at {100 * loading:.0f} %: a limit on the feeders behind it would help"
         for name, loading in worst.items()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.engine import calculate
-from envelope.head_voltage import Heads, MediumVoltage, heads, overloads
+from envelope.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.heads import Head, HeadBox
 from envelope.margins import HeadVoltageMargin
 from envelope.operator_rows import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
@@ -113,12 +113,21 @@ class Coordinated:
     problems: dict[str, Problem]
     """as they were calculated: with head voltage, its band and their part of the operator's limits"""
     bands: dict[str, HeadBand]
-    taps_low: Index
-    taps_high: Index
-    """(T, R) positions between which each tap may stand"""
+    ranges: tuple[TapRange, ...]
+    """positions between which each tap may stand, for each end of the source's band"""
     rounds: tuple[Round, ...]
     findings: tuple[str, ...] = ()
     report: JointReport | None = field(default=None)
+
+    @property
+    def taps_low(self) -> Index:
+        """(T, R) lowest position at which each tap may stand."""
+        return np.asarray(np.min([stood.low for stood in self.ranges], axis=0))
+
+    @property
+    def taps_high(self) -> Index:
+        """(T, R) highest position."""
+        return np.asarray(np.max([stood.high for stood in self.ranges], axis=0))
 
     def sentence(self) -> str:
         """The result in one line."""
@@ -293,9 +302,7 @@ class _Work:
         findings += [f"{name}: its own regulators stand still" for name in self.given if self._regulated(name)]
         findings += overloads(self.medium, best.heads, self.states)
         findings += [line for limit in self.medium.limits for line in firm_excess(limit, self.heads, self.extra_w)]
-        return Coordinated(
-            best.schedules, best.problems, bands, best.heads.taps_low, best.heads.taps_high, tried, tuple(findings)
-        )
+        return Coordinated(best.schedules, best.problems, bands, best.heads.ranges, tried, tuple(findings))
 
 
 def _width(bands: dict[str, Band]) -> float:

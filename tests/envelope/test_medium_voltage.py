@@ -71,9 +71,9 @@ def test_the_bands_are_not_wider_than_they_must_be(found):
 
 def test_the_joined_network_is_inside_at_every_corner(grid, found):
     report = audit(grid, found, effort=QUICK)
-    assert report.reports[0].solver == "power-grid-model"
+    assert report.parts[0].report.solver == "power-grid-model"
     assert report.inside, report.sentence()
-    assert sum(r.scenarios for r in report.reports) > 200
+    assert sum(part.report.scenarios for part in report.parts) > 200
 
 
 def test_without_the_medium_voltage_the_same_feeders_break(grid, feeders, found):
