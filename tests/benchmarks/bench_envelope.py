@@ -108,7 +108,8 @@ def _corners() -> list[Row]:
     from tests.trials.figures import FILE
 
     rows = re.findall(r"^\| .* steps, (?:one|two)-sided, .*? \| ([^|]*)\|$", FILE.read_text(), re.MULTILINE)
-    worst = [[float(x) for x in re.findall(r"([+-][\d.]+) (?:V|%)", row)[:3]] for row in rows]
+    figures_of = [[float(x) for x in re.findall(r"([+-][\d.]+) (?:V|%)", row)[:3]] for row in rows]
+    worst = [figures for figures in figures_of if len(figures) == 3]
     if not worst:
         return []
     over, under, load = np.array(worst).max(axis=0)
