@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +69,11 @@ class Head:
 
     def box(self, lo_w: Array, hi_w: Array, sources: Sequence[Complex]) -> HeadBox:
         """Over all states between (T, C) lo and hi, with the head at each of these voltages, (T, 3)."""
-        flat = np.stack([self.power_va(s, source) for s in self._states(lo_w, hi_w) for source in sources])
-        total, more = flat.real.sum(axis=2), self._forecast_w()
+        states, shape = np.concatenate(list(self._states(lo_w, hi_w))), (-1, len(lo_w), 3)
+        corners = len(states) // len(lo_w)
+        powers = [self.power_va(states, np.tile(source, (corners, 1))) for source in sources]
+        flat = np.concatenate(powers).reshape(shape)
+        total, more = flat.real.sum(axis=2), self._forecast_w
         lo, hi = (f(flat.real, axis=0) + 1j * f(flat.imag, axis=0) for f in (np.min, np.max))
         wide = WIDER * (hi - lo) + more
         spare = WIDER * (total.max(axis=0) - total.min(axis=0)) + more.sum(axis=1)
@@ -79,7 +83,7 @@ class Head:
         """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
         at, of, steps = self.base, self.watched.slot_connection, np.arange(len(lo_w))
         unseen = Unseen(self.problem, self.watched)
-        for up, down in (*self._strongest(), *aligned_corners(self.watched)):
+        for up, down in (*self._strongest, *aligned_corners(self.watched)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
             for w, var in ((away, 0.0), *(unseen.on_top(state, steps, away) for state in unseen.states)):
                 q = self.watched.spread(at.q_var) - at.tan_phi * np.maximum(w, 0.0) + var
@@ -101,6 +105,7 @@ class Head:
         di = sensitivities(self.watched.reduced, s[None], flow.v, direction=np.asarray(direction))[0]
         return np.asarray(-source[:, None] * np.conj(self.per_a @ di))
 
+    @cached_property
     def _strongest(self) -> list[tuple[Array, Array]]:
         """Corners with most and least active and reactive power in each phase, and most and least of all three."""
         rows = []
@@ -112,6 +117,7 @@ class Head:
         built = build(self.watched, Sensitivity(rows[0], nothing), Sensitivity(rows[1], nothing), wanted=wanted)
         return list(zip(built.corners.up, built.corners.down, strict=True))
 
+    @cached_property
     def _forecast_w(self) -> Array:
         """(T, 3) what forecast errors add on either side."""
         problem, count = self.problem, len(self.problem.connection_id)
