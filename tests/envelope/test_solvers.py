@@ -1,5 +1,6 @@
 """Who judges: power-grid-model where it has a model, OpenDSS for split phases, phase-to-phase and its own circuits."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,3 +108,9 @@ def test_what_no_solver_knows():
     bare = replace(problem, reduced=reduce(replace(problem.reduced.network, equipment=None)))
     with pytest.raises(GridError, match="admittances only"):
         verify(bare, calculate(bare))
+
+
+def test_without_opendss_it_is_said_what_to_install(service, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dss", None)
+    with pytest.raises(GridError, match=r"takes OpenDSS \(dss-python\): install sep2\[opendss\]"):
+        verify(service, calculate(service))
