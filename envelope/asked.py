@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -189,23 +188,6 @@ def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
     hidden = quiet or not sys.stderr.isatty()
-    with (
-        _solvers_talk_aside(),
-        Progress(*columns, console=console, transient=True, disable=hidden) as progress,
-    ):
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("")
         yield lambda said: progress.update(task, description=said)
-
-
-@contextlib.contextmanager
-def _solvers_talk_aside() -> Iterator[None]:
-    """What native code prints (HiGHS introduces itself) is dropped: standard output is for the answer, maybe JSON."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
