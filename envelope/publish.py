@@ -98,15 +98,13 @@ async def publish(
             tally.missing.append(name)
             continue
         tally.connections += 1
-        floor = Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
         if defaults:
-            tally.defaults += await set_default(db, known.device_group_id, floor, now=now)
+            tally.defaults += await set_default(db, known.device_group_id, _floor(schedule, column), now=now)
         wanted = ahead(schedule, column, now, most=horizon_events)
-        standing = intervals_of(await controls.standing(db, known.device_group_id, now), SOURCE)
-        if hysteresis_w:
+        if hysteresis_w or settle_rest:
+            standing = intervals_of(await controls.standing(db, known.device_group_id, now), SOURCE)
             wanted = calmed(wanted, standing, Least(schedule, column), hysteresis_w)
-        if settle_rest:
-            wanted = merged([*wanted, *_rest(schedule, standing, floor, now)])
+            wanted = merged([*wanted, *(_rest(schedule, column, standing, now) if settle_rest else ())])
         await issue(db, known.device_group_id, wanted, now, terms=terms, tally=tally)
     loose |= await _loose(db, schedule, now) | set(defaulting.looser(schedule, {}, now, counted=False))
     return tally.published(defaulting.finding([name for name in schedule.connection_id if name in loose]))
@@ -165,11 +163,16 @@ async def _loose(db: Connection, schedule: EnvelopeSchedule, now: int) -> set[st
     return set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule.connection_id), now))
 
 
-def _rest(schedule: EnvelopeSchedule, standing: Sequence[Interval], floor: Limits, now: int) -> list[Interval]:
-    """The default, over what stands beyond the schedule's end."""
+def _floor(schedule: EnvelopeSchedule, column: int) -> Limits:
+    """A connection's default."""
+    return Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
+
+
+def _rest(schedule: EnvelopeSchedule, column: int, standing: Sequence[Interval], now: int) -> list[Interval]:
+    """A connection's default, over what stands beyond the schedule's end."""
     end = max(int(schedule.step_start[-1]) + schedule.step_s, now)
     last = max((interval.end for interval in standing), default=end)
-    return [Interval(end, last, floor)] if last > end else []
+    return [Interval(end, last, _floor(schedule, column))] if last > end else []
 
 
 class Least:

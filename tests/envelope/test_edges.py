@@ -150,6 +150,15 @@ def test_all_that_is_published_stays_in_the_verified_boxes(dipping):
             assert -min(held.import_w, dipping.reach_import_w[step, column]) >= lo[step, column] - 1e-6
 
 
+def test_where_reach_is_the_limit_a_late_client_may_do_all_it_can():
+    falling = np.linspace(90.7, 10.7, 4)[:, None] * np.ones(3)
+    problem = street(customers=3, steps=4, early=Early.ADOPTION, flex_gen_w=falling, flex_load_w=falling)
+    problem = replace(problem, base_load_w=np.zeros((4, 3)), base_load_var=np.zeros((4, 3)))
+    lo, hi = verified_box(problem, calculate(problem))
+    assert np.array_equal(hi, falling)
+    assert np.array_equal(-lo, falling)
+
+
 def test_it_gives_more_room_than_a_whole_step_and_needs_what_the_base_load_needs(dipping):
     fine, coarse = calculate(dipping), calculate(replace(dipping, early=Early.STEP))
     assert np.all(fine.export_limit_w >= coarse.export_limit_w)
