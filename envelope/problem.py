@@ -251,14 +251,13 @@ class Problem:
     @property
     def all_margins(self) -> tuple[Margin, ...]:
         """The margins given, those of the aggregate forecast error, and those of what no limit sees."""
-        from envelope.margins import AutonomousResponse, ChanceMargin
+        from envelope.margins import ChanceMargin
         from envelope.unseen import margins_of
 
         found: list[Margin] = [*self.margins, *margins_of(self)]
         if self.base_sigma_w is not None and self.base_z != 0.0:
             found.insert(0, ChanceMargin(self.base_sigma_w, self.base_z))
-        answer = self.reactive.answer_var(len(self.connection_id))
-        return (*found, *([AutonomousResponse(answer, self.reactive.said)] if answer.any() else []))
+        return tuple(found)
 
     @property
     def hull_steps(self) -> int:

@@ -51,6 +51,11 @@ class AsForecast:
         """Var that controllable generation absorbs per W it feeds."""
         return 0.0
 
+    @property
+    def hidden_var(self) -> float:
+        """Var per W that flows behind a meter, unseen by it."""
+        return 0.0
+
     def constant_var(self, count: int) -> Array:
         """(C,) produced in any case, beside the forecast."""
         return np.zeros(count)
@@ -71,6 +76,8 @@ class FixedPowerFactor(AsForecast):
     power_factor: float = 0.95
     absorbing: bool = True
     """under-excited: absorbs while it feeds, which holds voltages down"""
+    behind_meter: bool = False
+    """whether what it feeds to a load behind the same meter counts too, unseen by any net limit; a dear certainty"""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.power_factor <= 1.0:
@@ -84,7 +91,12 @@ class FixedPowerFactor(AsForecast):
     @property
     def said(self) -> str:
         """Generation keeps it."""
-        return f"generation at {self.rule}"
+        return f"generation at {self.rule}" + (", behind meters too" if self.behind_meter else "")
+
+    @property
+    def hidden_var(self) -> float:
+        """Var per W that generation feeds and a load takes behind the same meter, produced positive."""
+        return -self.tan_phi if self.behind_meter else 0.0
 
     @property
     def tan_phi(self) -> float:

@@ -237,9 +237,10 @@ def _split(feeder: Watched, up: Single, down: Single) -> tuple[Single, Single, C
     even_up = _gather(feeder, up * share)
     even_down = even_up if down is up else _gather(feeder, down * share)
     plus, minus = np.maximum(even_up, 0.0), np.maximum(-even_down, 0.0)
-    high = even_up > 0.0
+    # Where both ends strain a row, as with a power factor, its corner is the steeper one; where none does, neither.
+    high, low = (plus >= minus) & (plus > 0.0), minus > plus
     at_up = high[:, feeder.slot_connection] * share
-    at_down = share - at_up
+    at_down = low[:, feeder.slot_connection] * share
     if feeder.one_of.any():
         _worst_phase(feeder, up, down, (plus, minus, at_up, at_down))
     size = np.maximum(plus.max(axis=1, keepdims=True, initial=0.0), minus.max(axis=1, keepdims=True, initial=0.0))

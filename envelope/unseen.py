@@ -31,9 +31,8 @@ STRAINED_PU = 0.15
 def free_var(problem: Problem) -> tuple[Array, Array]:
     """(T, C) and (T, C) least and most var that may be produced beside what a box counts with: never > 0, never < 0."""
     most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
-    # Generation at a power factor absorbs for all that it feeds, also for what a load takes behind the same meter.
-    hidden = problem.reactive.tan_phi * both_ways_w(problem)
-    return -most - np.maximum(hidden, 0.0), most + np.maximum(-hidden, 0.0)
+    hidden = problem.reactive.hidden_var * both_ways_w(problem)
+    return np.minimum(hidden, 0.0) - most, np.maximum(hidden, 0.0) + most
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +69,8 @@ class FreeReactive:
     lo_var: Array
     hi_var: Array
     """(T, C) never above, never below zero"""
+    voltages: bool = True
+    """whether voltages must bear it, or currents alone"""
 
     @cached_property
     def measured(self) -> list[Sensitivity]:
@@ -92,7 +93,7 @@ class FreeReactive:
             slope[load] *= (rows.element[load] < len(self.problem.watch().reduced.rating_a))[:, None]
             up, down = np.maximum(slope, 0.0) @ to, np.maximum(-slope, 0.0) @ to
             found = np.maximum(found, self.hi_var @ up.T - self.lo_var @ down.T)
-        return np.asarray(GROWTH * found)
+        return np.asarray(GROWTH * np.where(self.voltages | (rows.kind == 2), found, 0.0))
 
     def said(self) -> str:
         """The policy says it."""
@@ -210,4 +211,7 @@ def margins_of(problem: Problem) -> tuple[Margin, ...]:
     lo, hi = free_var(problem)
     if lo.any() or hi.any():
         found.append(FreeReactive(problem, lo, hi))
+    answer = np.broadcast_to(problem.reactive.answer_var(len(problem.connection_id)), lo.shape)
+    if answer.any():
+        found.append(FreeReactive(problem, -answer, answer, voltages=False))
     return tuple(found)
