@@ -31,12 +31,14 @@ def _fill(  # noqa: C901, PLR0912, PLR0917  a compiled function takes no keyword
                 count += 1
                 for r in range(rows):
                     use[r] += reference[t, i] * at[i, r]
+        # Below this nobody uses the row: what is left are rounding errors of those who did, in watts or in volts.
+        nothing = np.maximum(1e-12, 1e-10 * use)
         for _ in range(variables + rows + 1):
             if count == 0:
                 break
             time = 1e15
             for r in range(rows):
-                if use[r] > 1e-12:
+                if use[r] > nothing[r]:
                     time = min(time, max(left[r], 0.0) / use[r])
             for r in range(rows):
                 left[r] -= time * use[r]
@@ -51,7 +53,7 @@ def _fill(  # noqa: C901, PLR0912, PLR0917  a compiled function takes no keyword
                     x[t, i], free[i] = cap[t, i], False
                     count -= 1
             for r in range(rows):
-                if count == 0 or use[r] <= 1e-12 or left[r] > 1e-9 * max(b[t, r], 1e-9):
+                if count == 0 or use[r] <= nothing[r] or left[r] > 1e-9 * max(b[t, r], 1e-9):
                     continue
                 for i in range(variables):
                     if free[i] and (at[i, r] > 0.0 or not onward):
