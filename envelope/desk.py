@@ -148,7 +148,7 @@ def _decide(desk: Desk, before: Operating, after: Operating, said: str, *, how: 
         typer.confirm("Do it?", abort=True)
     changed = before != after and (yes or not as_json)
     if changed:
-        operating.write(desk.folder, after)
+        asyncio.run(desk.decide(after, now))
     if as_json:
         typer.echo(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_plain(effects)}))
         return

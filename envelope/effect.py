@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import getpass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envelope import plan, safe
+from envelope import operating, plan, safe
 from envelope.cycle import FAILED, INVALID, NO_RUN, OF_FINDING, RUN_MARK, UNREGISTERED, UNVERIFIED, run_of, with_held
 from envelope.operating import Mode, Operating, Safe
 from envelope.problem import BadProblem, Problem
@@ -16,7 +18,7 @@ from sep2.operations.controls import limits_of
 from sep2.rules.limits import Limits
 from sep2.rules.paging import Page
 from sep2.settings import Settings
-from sep2.store import alarms, connections, controls, defaults, marks, open_database
+from sep2.store import alarms, audits, connections, controls, defaults, marks, open_database
 from sep2.store.connection import Connection
 from sep2.store.controls import Seen
 
@@ -76,6 +78,19 @@ class Desk:
         then = await self._then(decided, run, now)
         return now, [Effect(row.connection_id, row.now, then.get(row.connection_id, row.now)) for row in rows]
 
+    async def decide(self, decided: Operating, now: int) -> None:
+        """Write the decision for the next round, and into the audit log who took it."""
+        operating.write(self.folder, decided)
+        detail = json.dumps(asdict(decided), sort_keys=True)
+        database = await open_database(self.settings.database.url)
+        try:
+            async with database.write() as db:
+                await audits.add(
+                    db, at=now, operator=_who(), verb="operate_envelope", subject="/envelope", detail=detail
+                )
+        finally:
+            await database.close()
+
     async def _then(self, decided: Operating, run: str, now: int) -> dict[str, Limits]:
         """The limits that the next round publishes, of those connections where that is another thing than now."""
         if decided.mode is Mode.HOLD and not decided.abnormal:
@@ -129,6 +144,14 @@ def calculated(problem: Problem, now: int) -> dict[str, Limits]:
         if first is not None and first.start <= now:
             found[name] = first.limits
     return found
+
+
+def _who() -> str:
+    """The name the audit log shows."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "operator"
 
 
 def run_said(run: str) -> str:

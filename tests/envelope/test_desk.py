@@ -20,8 +20,9 @@ from gridmodel import read_feeder
 from sep2.cli.app import app as sep2
 from sep2.clock import SteppedClock
 from sep2.operations.connections import NewConnection, add_connection
+from sep2.rules.paging import Page
 from sep2.settings import read as read_settings
-from sep2.store import Database, connections, controls, marks, open_database
+from sep2.store import Database, connections, controls, listing_watch, marks, open_database
 from tests.demo.conftest import FILES
 from tests.envelope.cases import START, STEP_S, on
 from tests.envelope.rounds import limits_at
@@ -150,6 +151,9 @@ async def test_a_day_at_the_desk(office_on_either):
     again = await office.says("deactivate", "--to", "hold")
     assert again.stdout.splitlines()[-1].endswith("That is so already.")
     await office.move(START + STEP_S)
+    async with office.db.read() as db:
+        noted = await listing_watch.entries(db, Page(0, 9))
+    assert [json.loads(row.detail)["mode"] for row in noted.rows] == ["hold", "active", "contract"]
     status = await office.told("status")
     assert (status["mode"], status["in_force"], status["connections"], status["alarms"]) == ("hold", 9, 9, [])
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate, plan
-from envelope.cycle import from_step
 from envelope.engine import run_id
+from envelope.held import from_step
 from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.watched import Watched
 from gridmodel.feeders import european_lv
