@@ -17,6 +17,7 @@ from gridmodel.feeders import european_lv
 from gridmodel.flow import currents, solve, voltages
 from gridmodel.meters import check_readings
 from gridmodel.reduce import Reduced, reduce
+from gridmodel.taps import base_of, scaled
 from gridmodel.validate import Finding, check, check_folder
 
 EUROPEAN = "european-lv"
@@ -100,7 +101,7 @@ def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> N
 
 def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]:
     """Figures of a feeder, and (reduced, voltages, currents) of its most loaded interval."""
-    network, reduced = feeder.network, reduce(feeder.network)
+    network, reduced = feeder.network, scaled(reduce(feeder.network), base_of(feeder.network))
     customers = reduced.voltages_at_connections()
     profile = feeder.profile
     if profile is None:

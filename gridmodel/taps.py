@@ -78,8 +78,7 @@ class Tapped:
             if count > 1:
                 raise GridError(f"transformer {transformer}: {count} regulators move the taps of phase {phase}")
         self._known: dict[tuple[int, ...], tuple[Network, Reduced]] = {}
-        slots_v = network.terminal_nominal_v[network.connections.slot_plus]
-        self._base = float(slots_v.max(initial=LOW_VOLTAGE_V)) / LOW_VOLTAGE_V
+        self._base = base_of(network)
 
     @property
     def present(self) -> Index:
@@ -203,6 +202,12 @@ class Tapped:
             v, i = (np.where(place.slots >= 0, table[:, place.slots], 0.0) for table in (v, i))
             found[:, :, r] = _measured(regulator, place, v, i)
         return State(self._base * flow.v, found[0], found[1], found[2], found[3], flow.converged)
+
+
+def base_of(network: Network) -> float:
+    """By how much to scale a network with `scaled`: 1 at low voltage."""
+    slots_v = network.terminal_nominal_v[network.connections.slot_plus]
+    return float(slots_v.max(initial=LOW_VOLTAGE_V)) / LOW_VOLTAGE_V
 
 
 def scaled(reduced: Reduced, base: float) -> Reduced:

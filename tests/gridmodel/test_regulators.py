@@ -1,12 +1,15 @@
 """Tap changers: where controls rest, by our own bookkeeping and by OpenDSS; what they do when power runs backwards."""
 
+import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from gridmodel import FileError, GridError, audit, build, read_feeder, reduce, solve, voltages
+from gridmodel.commands import app
 from gridmodel.equipment import Capacitor, Equipment
 from gridmodel.flow import current_phasors, phasors
 from gridmodel.joined import joined, stiff
@@ -334,6 +337,31 @@ def test_settings_that_do_not_fit_the_network_are_found(with_taps):
     path.write_text(REGULATORS + LINE.replace("120,2,", "63.5,4,"))
     codes = {f.code for f in check(read_feeder(with_taps)) if f.element == "regulator V1"}
     assert codes == {"implausible_voltage"}
+
+
+def test_show_counts_them_and_solves_at_medium_voltage(tmp_path):
+    files = {
+        "nodes.csv": f"node,nominal_v\nhv,{33e3 / 3**0.5}\nbar,{MV}\nend,{MV}\n",
+        "line_types.csv": "line_type,r1_ohm_per_km,x1_ohm_per_km,rating_a\noverhead,0.35,0.38,250\n",
+        "lines.csv": "line_id,from_node,to_node,length_m,line_type\nW1,bar,end,6000,overhead\n",
+        "transformers.csv": (
+            "transformer_id,hv_node,lv_node,connection,kva,hv_v,lv_v,r_percent,x_percent,tap,tap_min,tap_max,"
+            "tap_step_percent\nT33,hv,bar,Dyn11,10000,33000,11000,0.5,10,-2,-8,8,1.25\n"
+        ),
+        "source.csv": "node,v_pu,short_circuit_mva\nhv,1.0,500\n",
+        "connections.csv": "connection_id,node,phases\nstreet,end,abc\n",
+        "regulators.csv": f"{REGULATORS}OLTC,bar,,63.5,1.2,,,{PT},,forward\n",
+        "capacitors.csv": "capacitor_id,node,kvar\nK1,end,300\n",
+        "demand_kw.csv": "interval,street\n" + "".join(f"{k},{500 + 50 * k}\n" for k in range(24)),
+        "demand_kvar.csv": "interval,street\n" + "".join(f"{k},{100 + 10 * k}\n" for k in range(24)),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    result = CliRunner().invoke(app, ["show", str(tmp_path), "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert (found["regulators"], found["capacitors"]) == (1, 1)
+    assert 5_900.0 < found["min_voltage_v"] < found["max_voltage_v"] < 6_600.0
 
 
 def test_potential_transformer_of_the_test_feeder():
