@@ -291,7 +291,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
             "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
         },
         findings=(*infeasible(cases), *double_counted(problem), *told_net_limits(problem)),
-        early_s=problem.adoption_s if problem.early is Early.ADOPTION else 0,
+        early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,
         double_counted=problem.base_includes_devices,

@@ -145,6 +145,7 @@ class Problem:
             if getattr(self, name) is not None:
                 _refuse_shape(name, getattr(self, name), shape)
         _refuse_mask("base_includes_devices", self.base_includes_devices, shape[1])
+        _refuse_word("early", self.early, Early)
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name.endswith("_w") and value is not None and not np.all(np.isfinite(value)):
@@ -267,7 +268,7 @@ class Problem:
     @property
     def steps_ahead(self) -> int:
         """How many later steps an interval's own limit may not exceed."""
-        return self.hull_steps if self.early is Early.STEP else 0
+        return self.hull_steps if self.early == Early.STEP else 0
 
     @property
     def has_held(self) -> bool:
@@ -277,7 +278,7 @@ class Problem:
     @property
     def steps_led(self) -> int:
         """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
-        if self.early is Early.STEP:
+        if self.early == Early.STEP:
             return self.steps
         return self.held_steps if self.has_held else 0
 
@@ -292,6 +293,11 @@ class Problem:
 def _refuse_shape(name: str, value: Array, shape: tuple[int, int]) -> None:
     if np.shape(value) != shape:
         raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape} (steps, connections)")
+
+
+def _refuse_word(name: str, value: str, words: type[StrEnum]) -> None:
+    if value not in list(words):
+        raise BadProblem(f"{name}: {value!r} is none of {', '.join(words)}")
 
 
 def _refuse_mask(name: str, value: NDArray[np.bool_] | None, count: int) -> None:

@@ -189,6 +189,16 @@ def test_held_limits_are_counted_for_as_long_as_they_may_be_held():
     assert np.all(hi[:2] >= 2500.0)
 
 
+@pytest.mark.parametrize("word", list(Early))
+def test_a_plain_word_means_what_it_says(word):
+    """Limits of one way, published the other way, would be too wide."""
+    one, other = (calculate(street(customers=8, steps=4, early=early)) for early in (word, str(word)))
+    assert one.early_s == other.early_s
+    assert np.array_equal(one.export_limit_w, other.export_limit_w)
+    with pytest.raises(BadProblem, match="early: 'later' is none of step, adoption"):
+        street(customers=2, early="later")
+
+
 def test_a_mask_of_another_shape_is_refused():
     with pytest.raises(BadProblem, match="base_includes_devices"):
         street(customers=3, base_includes_devices=np.ones(2, dtype=bool))
