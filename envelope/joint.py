@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.allocate import Allocation
 from envelope.allowed import WORSE_PERCENT, WORSE_V
 from envelope.engine import granted
 from envelope.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage import Coordinated
 from envelope.operator_rows import OperatorLimit
-from envelope.problem import BadProblem, Guarantee, Problem
+from envelope.problem import BadProblem, Problem
 from envelope.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
 from envelope.verification import Effort, VerificationReport, verify
 from envelope.watched import GroupLimit
@@ -180,7 +181,8 @@ def _exact(
         reactive=first.reactive,
         flex_split=_splits(problems),
         limits=replace(first.limits, vuf_max_percent=None),
-        guarantee=Guarantee.TWO_SIDED,
+        guarantee=first.guarantee,
+        allocation=Allocation.EQUAL,  # of what is at stake no one asks here, and coincident limits know no other
     )  # fmt: skip
 
 
@@ -189,6 +191,8 @@ def _refuse(medium: MediumVoltage, found: Coordinated) -> None:
     first = next(iter(found.problems.values()))
     for name, problem in found.problems.items():
         pairs = [(getattr(problem.limits, f.name), getattr(first.limits, f.name)) for f in fields(problem.limits)]
+        if problem.guarantee is not first.guarantee:
+            raise BadProblem(f"feeder {name}: one audit needs the same guarantee for all feeders")
         if not all(np.array_equal(a, b) for a, b in pairs) or np.ndim(problem.limits.rating_factor) > 1:
             raise BadProblem(f"feeder {name}: one audit needs the same limits for all feeders, none by branch")
         if problem.reactive != first.reactive and problem.reactive.rule != "as forecast":

@@ -276,7 +276,9 @@ class _Work:
         for name, problem in self.given.items():
             currents = len(self.heads[name].watched.reduced.rating_a)
             margin = HeadVoltageMargin(*assumed[name], currents=currents)
-            margins = (*problem.margins, margin)
+            # What was taken for the head voltage before is known now.
+            others = (given for given in problem.margins if not isinstance(given, HeadVoltageMargin))
+            margins = (*others, margin)
             found[name] = replace(problem, source_v=self.centre[name], margins=margins, groups=tuple(groups[name]))
         return found
 

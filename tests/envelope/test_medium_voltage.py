@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import calculate, verified_box
+from envelope import Guarantee, calculate, verified_box
 from envelope.head_voltage import MediumVoltage, heads, tap_range
 from envelope.heads import Head
 from envelope.joint import audit
@@ -75,6 +75,21 @@ def test_the_joined_network_is_inside_at_every_corner(grid, found):
     assert report.parts[0].report.solver == "power-grid-model"
     assert report.inside, report.sentence()
     assert sum(part.report.scenarios for part in report.parts) > 200
+
+
+def test_what_is_guaranteed_in_one_direction_only_is_audited_so(grid):
+    """Beside a margin for the head voltage that was assumed before."""
+    margin = HeadVoltageMargin(0.9, 1.1)
+    one_sided = {n: feeder(6, 5, guarantee=Guarantee.ONE_SIDED, margins=(margin,)) for n in ("m1", "m4")}
+    shared = coordinate(grid, one_sided)
+    assert all(margin not in problem.margins for problem in shared.problems.values())
+    assert all(s.export_room_w.sum() > 30_000.0 for s in shared.schedules.values())
+    report = audit(grid, shared, effort=QUICK)
+    assert report.inside, report.sentence()
+    both = replace(shared.problems["m4"], guarantee=Guarantee.TWO_SIDED)
+    mixed = replace(shared, problems=shared.problems | {"m4": both})
+    with pytest.raises(BadProblem, match="feeder m4: one audit needs the same guarantee"):
+        audit(grid, mixed)
 
 
 def test_without_the_medium_voltage_the_same_feeders_break(grid, feeders, found):
