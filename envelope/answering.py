@@ -84,7 +84,7 @@ def searched(problem: Problem) -> EnvelopeSchedule:
     from envelope.engine import calculate, run_id
     from envelope.verification import Effort, verify
 
-    search = Effort(random=20, inside=5, greedy=2, judge_all=True, wrong_phases=0.0)
+    search = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
     kept, looked = Kept(0.0, 0.0), 0.0
     for turn in range(ROUNDS if _settles(problem) else 0):
         found = calculate(replace(problem, margins=(*problem.margins, kept)))
@@ -124,10 +124,10 @@ def _more(beyond_v: float) -> float:
     return beyond_v + BEYOND_V if beyond_v > 0.0 else 0.0
 
 
-def judged(watched: Watched, solver: Solver, s_va: Complex, source_v: Complex) -> Values:
-    """Values by a solver that is told what inverters answer: voltages with that, currents without it."""
+def judged(watched: Watched, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool) -> Values:
+    """Values by a solver that is told what inverters answer: voltages, if wanted, with that, currents without it."""
     values = solver(s_va.real, s_va.imag, source_v)
-    if watched.inverters is None:
+    if watched.inverters is None or not voltages:
         return values
     answer = np.nan_to_num(watched.answer_var(s_va.real, s_va.imag, source_v))
     answered = solver(s_va.real, s_va.imag + answer, source_v)

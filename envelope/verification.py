@@ -27,7 +27,8 @@ from envelope.watched import Values
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-CHUNK = 4000
+CHUNK, AT_KINKS = 4000, 0.25
+"""scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
 
 
 @dataclass(frozen=True)
@@ -274,7 +275,7 @@ class Trial:
         of, p = self.watched.slot_connection, self.base.p_w[steps]
         away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
         self._queue(kind, steps, away)
-        if self.watched.inverters is not None:
+        if self.watched.inverters is not None and self.rng.random() < AT_KINKS:
             box_w = ((end - p)[:, of] * self.watched.slot_share for end in (lo, hi))
             self._queue("kink", steps, at_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
 
@@ -315,15 +316,16 @@ class Trial:
         """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
         found = self._solved(steps, away, np.zeros_like(away))
         for state in self.unseen.states:
-            more = self._solved(steps, *self.unseen.on_top(state, steps, away))
+            more = self._solved(steps, *self.unseen.on_top(state, steps, away), voltages=state.voltages)
             worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
             found = worse if state.voltages else [*found[:2], worse[2]]
         return found
 
-    def _solved(self, steps: Index, away: Array, var: Array) -> list[Array]:
+    def _solved(self, steps: Index, away: Array, var: Array, *, voltages: bool = True) -> list[Array]:
         p = self.watched.spread(self.base.p_w[steps]) + away
         q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0) + var
-        return self._beyond(judged(self.watched, self.solver, p + 1j * q, self.base.source_v[steps]), steps)
+        source = self.base.source_v[steps]
+        return self._beyond(judged(self.watched, self.solver, p + 1j * q, source, voltages=voltages), steps)
 
     def _beyond(self, values: Values, steps: Index) -> list[Array]:
         """Solved values against the limits."""
