@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sep2.rules.limits import Limits
-from sep2.rules.timeline import Interval, merged, to_issue
+from sep2.rules.timeline import Interval, merged, relaxes, to_issue
 
 LOW, HIGH = Limits(import_w=1500), Limits(import_w=9000)
 
@@ -47,6 +48,23 @@ def test_a_replaced_control_is_carried_to_its_end_where_nothing_is_wanted():
 
 def test_nothing_wanted_withdraws_nothing():
     assert to_issue([Interval(0, 100, LOW)], [], 20) == []
+
+
+@pytest.mark.parametrize(
+    ("why", "before", "after", "only_loosens"),
+    [
+        ("both looser", Limits(1, 1), Limits(2, 2), True),
+        ("one looser, the other the same", Limits(1, 1), Limits(1, 2), True),
+        ("one tighter", Limits(1, 3), Limits(9, 2), False),
+        ("the same", Limits(1, 1), Limits(1, 1), False),
+        ("a limit ends", Limits(1, 1), Limits(1, None), True),
+        ("a limit begins", Limits(1, None), Limits(9, 5), False),
+    ],
+)
+def test_what_relaxes_tightens_nothing(why, before, after, only_loosens):
+    piece = Interval(10, 20, after)
+    assert relaxes(piece, [piece, Interval(0, 10, before)]) is only_loosens
+    assert not relaxes(piece, [Interval(0, 9, before)]), "nothing of it holds until then"
 
 
 @given(live=sequences(), wanted=sequences(), now=st.integers(0, 20))
