@@ -20,7 +20,7 @@ from gridmodel.kernel import inject, step
 from gridmodel.reduce import Reduced, sources
 
 BLOCK = 128  # scenarios handled together: their voltages stay in the processor's cache
-SINGLE_TOL_V = 1e-4  # where single precision hands over to double
+SINGLE_TOL_V, SINGLE_NOMINAL_V = 1e-4, 250.0  # where single precision hands over to double, at that voltage
 MOST_ITERATIONS, MOST_WITH_INVERTERS = 100, 500
 CHECK_EVERY = 10  # iterations between looks for scenarios to give up
 SLOWEST = 0.9  # over so many iterations the steps must have shrunk to this, or the scenario has no solution
@@ -99,6 +99,7 @@ class _FixedPoint:
         self.step, self.inject = step(), inject()
         self.zt_single = self.zt.astype(np.complex64)
         self.low, self.high = LOWEST_PU * reduced.nominal_v, HIGHEST_PU * reduced.nominal_v
+        self.single_tol_v = SINGLE_TOL_V * max(1.0, float(reduced.nominal_v.max(initial=0.0)) / SINGLE_NOMINAL_V)
         self.max_iterations, self.iterations = max_iterations, 0
 
     def settle(self, given: tuple[Complex, Complex], tol_v: float, response: Response | None) -> tuple[Complex, Mask]:
@@ -110,10 +111,10 @@ class _FixedPoint:
         single, everyone = w.astype(np.complex64), np.arange(len(s))
         # Single precision brings a scenario to about a millivolt at half the cost per iteration.
         state = _State(everyone, s.astype(np.complex64), single, single)
-        start, near = self._iterate(self.zt_single, state, SINGLE_TOL_V, response)
+        start, near = self._iterate(self.zt_single, state, self.single_tol_v, response)
         if response is not None:
             response.update(s)
-        if tol_v >= SINGLE_TOL_V:
+        if tol_v >= self.single_tol_v:
             return start.astype(np.complex128), near
         result, done = np.full(s.shape, np.nan, dtype=np.complex128), np.zeros(len(s), dtype=np.bool_)
         if near.any():
