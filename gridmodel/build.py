@@ -138,17 +138,8 @@ class _Blocks:
         self.y.append(y)
 
     def branches(self) -> Branches:
-        rows = self.rows
-        return Branches(
-            id=tuple(r[0] for r in rows),
-            kind=tuple(r[1] for r in rows),
-            from_node=np.array([r[2] for r in rows], dtype=np.intp),
-            to_node=np.array([r[3] for r in rows], dtype=np.intp),
-            terminals=np.array(self.at, dtype=np.intp).reshape(-1, 2 * SIDE),
-            y_s=np.array(self.y, dtype=np.complex128).reshape(-1, 2 * SIDE, 2 * SIDE),
-            rating_a=np.array([r[4] for r in rows], dtype=np.float64),
-            rated_side=np.array([r[5] for r in rows], dtype=np.intp),
-        )
+        """All of them."""
+        return Branches.of(self.rows, self.at, self.y)
 
 
 def sequence_matrix(zero: complex, positive: complex, negative: complex | None = None) -> Complex:

@@ -53,19 +53,6 @@ def european_lv_file(scenario: str = "on_peak_566") -> PandapowerFile:
     return open_net(ieee_european_lv_asymmetric(scenario))
 
 
-def upgraded(feeder: Feeder, s_rated_va: float) -> Feeder:
-    """The same feeder with transformers of another size and the same impedance in percent."""
-    equipment = feeder.network.equipment
-    if equipment is None:
-        raise GridError(f"feeder {feeder.name}: its transformers are known by their admittances only")
-    changes = [
-        Change(f"transformer {t.id}", "s_rated_va", t.s_rated_va, s_rated_va, "upgrade") for t in equipment.transformers
-    ]
-    resized = tuple(replace(t, s_rated_va=s_rated_va) for t in equipment.transformers)
-    network = build.network(replace(equipment, transformers=resized))
-    return replace(feeder, network=network, changes=(*feeder.changes, *changes))
-
-
 def _rated(equipment: Equipment) -> tuple[Equipment, list[Change]]:
     changes: list[Change] = []
     ratings_a = _ratings_a()

@@ -75,6 +75,22 @@ class Branches:
     def __len__(self) -> int:
         return len(self.id)
 
+    @classmethod
+    def of(
+        cls, rows: Sequence[tuple[str, str, int, int, float, int]], at: Sequence[list[int]], y_s: Sequence[Complex]
+    ) -> Branches:
+        """Branches from (id, kind, from, to, rating, rated side), six terminals and an admittance matrix each."""
+        return cls(
+            id=tuple(r[0] for r in rows),
+            kind=tuple(r[1] for r in rows),
+            from_node=np.array([r[2] for r in rows], dtype=np.intp),
+            to_node=np.array([r[3] for r in rows], dtype=np.intp),
+            terminals=np.array(at, dtype=np.intp).reshape(-1, 2 * SIDE),
+            y_s=np.array(y_s, dtype=np.complex128).reshape(-1, 2 * SIDE, 2 * SIDE),
+            rating_a=np.array([r[4] for r in rows], dtype=np.float64),
+            rated_side=np.array([r[5] for r in rows], dtype=np.intp),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:

@@ -52,20 +52,13 @@ def _known(row: Row, field: str, nodes: Mapping[str, Row]) -> str:
     return node
 
 
-def _positive(row: Row, field: str) -> float:
-    value = row.number(field)
-    if value <= 0:
-        raise row.wrong(field, f"{value:g} is not positive")
-    return value
-
-
 def _node(row: Row, ends: Mapping[str, set[str]]) -> Node:
     """A node with the file's phases, or those of what ends there."""
     phases = row.text("phases", "").lower() or "".join(sorted(ends.get(row.text("node"), ())))
     if not phases:
         raise row.wrong("node", f"nothing is connected to {row.text('node')}")
     x, y = row.number("x", math.nan), row.number("y", math.nan)
-    return Node(row.text("node"), _positive(row, "nominal_v"), phases, x, y)
+    return Node(row.text("node"), row.positive("nominal_v"), phases, x, y)
 
 
 def _ends(lines: tuple[Line, ...], three: tuple[Transformer, ...], split: tuple[CentreTap, ...]) -> dict[str, set[str]]:
@@ -152,9 +145,9 @@ def _transformers(folder: Path, nodes: Mapping[str, Row]) -> tuple[tuple[Transfo
 
 def _short_circuit(row: Row) -> complex:
     """Per-unit impedance; the resistance from load losses where it is not given."""
-    kva = _positive(row, "kva")
+    kva = row.positive("kva")
     r = row.number("r_percent", row.number("load_loss_w", 0.0) / (10 * kva))
-    return complex(r, _positive(row, "x_percent")) / 100
+    return complex(r, row.positive("x_percent")) / 100
 
 
 def _no_load(row: Row) -> complex:
@@ -170,9 +163,9 @@ def _centre_tap(row: Row, nodes: Mapping[str, Row]) -> CentreTap:
         hv_node=_known(row, "hv_node", nodes),
         hv_phases=phases,
         lv_node=_known(row, "lv_node", nodes),
-        s_rated_va=_positive(row, "kva") * 1e3,
-        hv_v=_positive(row, "hv_v"),
-        lv_v=_positive(row, "lv_v"),
+        s_rated_va=row.positive("kva") * 1e3,
+        hv_v=row.positive("hv_v"),
+        lv_v=row.positive("lv_v"),
         z_pu=_short_circuit(row),
         magnetising_pu=_no_load(row),
     )
@@ -192,9 +185,9 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
         id=row.text("transformer_id"),
         hv_node=_known(row, "hv_node", nodes),
         lv_node=_known(row, "lv_node", nodes),
-        s_rated_va=_positive(row, "kva") * 1e3,
-        hv_v=_positive(row, "hv_v"),
-        lv_v=_positive(row, "lv_v"),
+        s_rated_va=row.positive("kva") * 1e3,
+        hv_v=row.positive("hv_v"),
+        lv_v=row.positive("lv_v"),
         z1_pu=z,
         z0_pu=complex(row.number("r0_percent"), row.number("x0_percent")) / 100 if given else z,
         connection=name,
@@ -221,6 +214,6 @@ def _supply(folder: Path, nodes: Mapping[str, Row]) -> Supply:
     z1 = 0j
     if "short_circuit_mva" in row:
         x_over_r = row.number("x_over_r", 10.0)
-        size = 3 * nominal_v**2 / (_positive(row, "short_circuit_mva") * 1e6)
+        size = 3 * nominal_v**2 / (row.positive("short_circuit_mva") * 1e6)
         z1 = complex(1.0, x_over_r) * size / math.hypot(1.0, x_over_r)
     return Supply(node, balanced(row.number("v_pu") * nominal_v), z1, z1)

@@ -110,10 +110,10 @@ def network_of(engine: Any) -> tuple[Network, dict[str, float]]:
     phases = ["".join(zones.phase(bus, n) for n in sorted(present[bus])) for bus in buses]
     terminals = Terminals([*phases, "abc"])
     index = {bus: k for k, bus in enumerate([*buses, SUPPLY_NODE])}
-    branches = _Branches(index, terminals, zones)
+    blocks = _Blocks(index, terminals, zones)
     for element in circuit.elements:
-        branches.add(element)
-    supply_v = branches.add_supply(circuit.sources)
+        blocks.add(element)
+    supply_v = blocks.add_supply(circuit.sources)
     source_bus = circuit.sources[0][0].ends[0][0][0]
     nominal_v = [zones.nominal_v(bus) for bus in [*buses, source_bus]]
     places = np.array([circuit.places.get(bus, (np.nan, np.nan)) for bus in [*buses, source_bus]])
@@ -122,7 +122,7 @@ def network_of(engine: Any) -> tuple[Network, dict[str, float]]:
     network = Network(
         name=str(engine.ActiveCircuit.Name),
         nodes=Nodes((*buses, SUPPLY_NODE), (*phases, "abc"), np.array(nominal_v), places[:, 0], places[:, 1]),
-        branches=branches.done(),
+        branches=blocks.branches(),
         source=Source(index[SUPPLY_NODE], np.array(terminals.side(index[SUPPLY_NODE], "abc"), dtype=np.intp), supply_v),
         connections=connect(given, index, terminals),
         terminal_node=terminals.node,
@@ -274,7 +274,7 @@ def _centre_taps(elements: list[_Element]) -> Iterator[str]:
             yield e.ends[1][0][0]
 
 
-class _Branches:
+class _Blocks:
     """Collects elements as branches between at most two buses."""
 
     def __init__(self, index: dict[str, int], terminals: Terminals, zones: _Zones) -> None:
@@ -330,15 +330,6 @@ class _Branches:
             self.y.append(block)
         return volts
 
-    def done(self) -> Branches:
-        rows = self.rows
-        return Branches(
-            id=tuple(r[0] for r in rows),
-            kind=tuple(r[1] for r in rows),
-            from_node=np.array([r[2] for r in rows], dtype=np.intp),
-            to_node=np.array([r[3] for r in rows], dtype=np.intp),
-            terminals=np.array(self.at, dtype=np.intp),
-            y_s=np.array(self.y, dtype=np.complex128),
-            rating_a=np.array([r[4] for r in rows], dtype=np.float64),
-            rated_side=np.array([r[5] for r in rows], dtype=np.intp),
-        )
+    def branches(self) -> Branches:
+        """All of them."""
+        return Branches.of(self.rows, self.at, self.y)

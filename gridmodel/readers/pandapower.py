@@ -93,7 +93,7 @@ class PandapowerFile:
             name = self.bus_name[row.position]
             if name in kept and row.flag("in_service", True):
                 x, y = _point(row.fields.get("geo")) or places.get(row.position, (math.nan, math.nan))
-                found.append(Node(name, _positive(row, "vn_kv") * 1e3 / math.sqrt(3), "abc", x, y))
+                found.append(Node(name, row.positive("vn_kv") * 1e3 / math.sqrt(3), "abc", x, y))
         return tuple(found)
 
     def _open_ends(self, kind: str) -> set[tuple[int, int]]:
@@ -159,9 +159,9 @@ class PandapowerFile:
             id=name,
             hv_node=self.node(row, "hv_bus"),
             lv_node=self.node(row, "lv_bus"),
-            s_rated_va=_positive(row, "sn_mva") * 1e6 * row.number("parallel", 1.0),
-            hv_v=_positive(row, "vn_hv_kv") * 1e3,
-            lv_v=_positive(row, "vn_lv_kv") * 1e3,
+            s_rated_va=row.positive("sn_mva") * 1e6 * row.number("parallel", 1.0),
+            hv_v=row.positive("vn_hv_kv") * 1e3,
+            lv_v=row.positive("vn_lv_kv") * 1e3,
             z1_pu=z1,
             z0_pu=z0,
             connection=connection.rstrip("0123456789"),
@@ -294,13 +294,6 @@ def _point(geo: object) -> tuple[float, float] | None:
         return float(x), float(y)
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _positive(row: Row, field: str) -> float:
-    value = row.number(field)
-    if value <= 0:
-        raise row.wrong(field, f"{value:g} is not positive")
-    return value
 
 
 def _at_least_zero(row: Row, field: str, default: float) -> float:

@@ -60,8 +60,8 @@ def _regulator(row: Row, transformers: Sequence[Transformer]) -> Regulator:
             tap_side=transformer.tap_side,
             phases=phases,
             measured=measured,
-            pt=_positive(row, "pt"),
-            ct=_positive(row, "ct"),
+            pt=row.positive("pt", 1.0),
+            ct=row.positive("ct", 1.0),
             mode=_mode(row),
             reverse=_setting(row, "reverse_") if "reverse_set_v" in row else None,
         )
@@ -104,13 +104,6 @@ def _mode(row: Row) -> Mode:
     return Mode(said)
 
 
-def _positive(row: Row, field: str) -> float:
-    value = row.number(field, 1.0)
-    if value <= 0:
-        raise row.wrong(field, f"{value:g} is not positive")
-    return value
-
-
 def _whole(row: Row, field: str, default: int) -> int:
     value = row.number(field, float(default))
     if value != math.floor(value):
@@ -133,4 +126,4 @@ def _capacitor(row: Row, nodes: Mapping[str, Row]) -> Capacitor:
         raise row.wrong("phases", f"{phases!r} is none of {', '.join(PHASES)}")
     if state not in {"open", "closed"}:
         raise row.wrong("state", f"{state!r} is neither open nor closed")
-    return Capacitor(row.text("capacitor_id"), node, phases, _positive(row, "kvar") * 1e3, state == "closed")
+    return Capacitor(row.text("capacitor_id"), node, phases, row.positive("kvar") * 1e3, state == "closed")

@@ -37,6 +37,13 @@ class Row:
             raise self.wrong(field, f"{value!r} is not a finite number")
         return found
 
+    def positive(self, field: str, default: float | None = None) -> float:
+        """The field as a number above 0."""
+        found = self.number(field, default)
+        if found <= 0:
+            raise self.wrong(field, f"{found:g} is not positive")
+        return found
+
     def text(self, field: str, default: str | None = None) -> str:
         """The field as text; the default where it is absent."""
         value = self.fields.get(field)

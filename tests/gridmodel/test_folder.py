@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridmodel import FileError, GridError, read_feeder, reduce, slot_va, solve, voltages
-from gridmodel.feeders import european_lv, upgraded
+from gridmodel.feeders import european_lv
 from gridmodel.validate import check_folder
 
 BUSES = [["mv", 11.0, True], ["lv", 0.4, True], ["end", 0.4, True], ["far", 0.4, True]]
@@ -240,16 +240,6 @@ def test_the_european_feeder_says_what_was_changed():
     branches = feeder.network.branches
     assert branches.rating_a[branches.kind.index("transformer")] == pytest.approx(200e3 / np.sqrt(3) / 416)
     assert np.isfinite(branches.rating_a).sum() == 906
-
-
-def test_a_larger_transformer_has_less_impedance():
-    feeder = european_lv()
-    larger = upgraded(feeder, 315e3)
-    z, z_larger = (reduce(f.network).Z[0, 0] for f in (feeder, larger))
-    base_ohm = 416.0**2
-    expected = abs(feeder.network.equipment.transformers[0].z1_pu) * base_ohm * (1 / 200e3 - 1 / 315e3)
-    assert abs(z - z_larger) == pytest.approx(expected, rel=1e-3)
-    assert larger.changes[-1].after == 315e3
 
 
 def test_the_australian_feeder_as_it_lies_there(lv28):

@@ -69,6 +69,13 @@ def test_faults_name_file_row_and_field(with_taps, why, change, said):
         read_feeder(with_taps)
 
 
+@pytest.mark.parametrize(("kvar", "said"), [("", "is missing"), ("-20", "-20 is not positive")])
+def test_a_bank_has_a_size(with_taps, kvar, said):
+    (with_taps / "capacitors.csv").write_text(f"capacitor_id,node,kvar,state\nK1,bar,{kvar},closed\n")
+    with pytest.raises(FileError, match=f"capacitors.csv, row 2, field kvar: {said}"):
+        read_feeder(with_taps)
+
+
 def test_a_transformer_without_taps_has_nothing_to_regulate(with_taps):
     path = with_taps / "transformers.csv"
     path.write_text(path.read_text().replace(",1,-2,2,2.5,hv", ",1,,,2.5,hv"))
