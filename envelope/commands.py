@@ -29,6 +29,39 @@ FeederName = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Write the limits to this .csv or .parquet file.")]
 Picture = Annotated[Path | None, typer.Option(help="Draw to this PNG file.")]
+FeederOrReadings = Annotated[
+    str,
+    typer.Argument(
+        metavar="FEEDER",
+        help="A feeder folder, european-lv, a plan (.npz) that the engine saved, or meter readings (.csv) with"
+        " --fallback.",
+    ),
+]
+LedgerFile = Annotated[
+    Path | None, typer.Option(help="Keep who was curtailed in this CSV file, run after run.", rich_help_panel=OVER_TIME)
+]
+Past = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        help="How much those whom the ledger knows as curtailed most are favoured; 0: not.",
+        rich_help_panel=OVER_TIME,
+    ),
+]
+Fallback = Annotated[
+    Method | None,
+    typer.Option(
+        help="Set limits from meter readings alone; no power flow stands behind them.", rich_help_panel=NO_MODEL
+    ),
+]
+RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating.", rich_help_panel=NO_MODEL)]
+MeterOf = Annotated[
+    str, typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL)
+]
+Critical = Annotated[
+    str,
+    typer.Option(help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL),
+]
 COMPARED = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
     (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
@@ -43,48 +76,16 @@ COMPARED = (
 
 @command(app, "run")
 def run(
-    feeder: Annotated[
-        str,
-        typer.Argument(
-            metavar="FEEDER",
-            help="A feeder folder, european-lv, a plan (.npz) that the engine saved, or meter readings (.csv) with"
-            " --fallback.",
-        ),
-    ],
+    feeder: FeederOrReadings,
     *,
     out: Out = None,
     picture: Picture = None,
-    ledger: Annotated[
-        Path | None,
-        typer.Option(help="Keep who was curtailed in this CSV file, run after run.", rich_help_panel=OVER_TIME),
-    ] = None,
-    past: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="How much those whom the ledger knows as curtailed most are favoured; 0: not.",
-            rich_help_panel=OVER_TIME,
-        ),
-    ] = 0.0,
-    fallback: Annotated[
-        Method | None,
-        typer.Option(
-            help="Set limits from meter readings alone; no power flow stands behind them.", rich_help_panel=NO_MODEL
-        ),
-    ] = None,
-    rating_kva: Annotated[
-        float | None, typer.Option(help="The transformer's rating.", rich_help_panel=NO_MODEL)
-    ] = None,
-    meter_of: Annotated[
-        str,
-        typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL),
-    ] = "",
-    critical: Annotated[
-        str,
-        typer.Option(
-            help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL
-        ),
-    ] = "",
+    ledger: LedgerFile = None,
+    past: Past = 0.0,
+    fallback: Fallback = None,
+    rating_kva: RatingKva = None,
+    meter_of: MeterOf = "",
+    critical: Critical = "",
     asked: Asked,
 ) -> None:
     """Limits for every connection and interval of a feeder's day, verified by an independent power flow.
@@ -104,6 +105,15 @@ def run(
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     if rating_kva is not None or meter_of or critical:
         raise BadProblem("--rating-kva, --meter-of, --critical: mean nothing without --fallback")
+    inside = _run_on_model(feeder, (ledger, past), out=out, picture=picture, asked=asked)
+    raise typer.Exit(0 if inside else 1)
+
+
+def _run_on_model(
+    feeder: str, over_time: tuple[Path | None, float], *, out: Path | None, picture: Path | None, asked: Asked
+) -> bool:
+    """Calculates, verifies, writes and says it; whether every corner that was tried is inside."""
+    ledger, past = over_time
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
         problem = _favoured(asked.problem(feeder), ledger, past)
@@ -125,7 +135,7 @@ def run(
         if report.wrong_phases is not None:
             typer.echo(f"{report.stress_sentence()}: check the model first.")
         typer.echo(f"{report.sentence()}.")
-    raise typer.Exit(0 if report.inside else 1)
+    return report.inside
 
 
 def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:

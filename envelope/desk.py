@@ -52,7 +52,9 @@ def add_to(app: typer.Typer) -> None:
         app.command(name)(verb)
 
 
-def status(folder: Folder = Path(), *, as_json: Json = False) -> None:
+def status(
+    folder: Folder = Path(), *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+) -> None:
     """What the engine publishes in a server's folder, until when, and what is wrong."""
     with refusals():
         desk, decided = _desk(folder)
@@ -104,7 +106,12 @@ def activate(folder: Folder = Path(), *, yes: Yes = False, as_json: Json = False
 
 def topology(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
-    how: Annotated[Topology, typer.Argument(help="Whether the feeder is switched as the plan takes it to be.")],
+    how: Annotated[
+        Topology,
+        typer.Argument(
+            metavar="HOW", help="normal or abnormal: whether the feeder is switched as the plan takes it to be."
+        ),
+    ],
     *,
     reason: Annotated[str, typer.Option(help="What is switched; shown in the alarm.")] = "declared by the operator",
     yes: Yes = False,
@@ -120,7 +127,10 @@ def topology(
 
 def safe_limits(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
-    which: Annotated[Safe, typer.Argument(help="What is published where envelopes are not valid.")],
+    which: Annotated[
+        Safe,
+        typer.Argument(metavar="WHICH", help="defaults or contract: what is published where envelopes are not valid."),
+    ],
     *,
     yes: Yes = False,
     as_json: Json = False,

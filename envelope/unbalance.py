@@ -95,11 +95,10 @@ class Unbalance:
     def solved(self, steps: Index, away: Array) -> Array:
         """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
         found = self._at(steps, away, np.zeros_like(away))
-        for state in Unseen(self.problem, self.feeder).states:
+        unseen = Unseen(self.problem, self.feeder)
+        for state in unseen.states:
             if state.voltages:
-                found = np.maximum(
-                    found, self._at(steps, *Unseen(self.problem, self.feeder).on_top(state, steps, away))
-                )
+                found = np.maximum(found, self._at(steps, *unseen.on_top(state, steps, away)))
         return found
 
     def spare(self, part: float) -> float:
@@ -194,7 +193,7 @@ def restrain(problem: Problem, cases: Sequence[Case]) -> Restrained:
         corners = _of_case(seen.corners(), case)
         over = seen.beyond(corners, (fit.lo_w, fit.hi_w), steps, _all(corners, steps)) + seen.spare(ENOUGH)
         steps = np.flatnonzero(over.max(axis=0) > 0.0)
-        part = _largest(seen, corners, case, steps, over[:, steps])
+        part = _largest(seen, corners, case, steps, over=over[:, steps])
         granted = fit.base.ends.granted_w[steps]
         fit.grow(steps, granted + part[:, None] * (fit.away_w[steps] - granted))
         scaled[steps], closed[steps[part == 0.0]] = True, True
@@ -216,7 +215,7 @@ def _box(case: Case, steps: Index, part: Array) -> tuple[Array, Array]:
     return lo, hi
 
 
-def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, over: Array) -> Array:  # noqa: PLR0917
+def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, over: Array) -> Array:
     """(S,) largest part of the rooms that was found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
     part = np.ones(len(steps))
     # A smaller room is strained most by one of the corners that strained the whole one.
@@ -227,14 +226,14 @@ def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, o
         if not len(still):
             return part
         near = np.take_along_axis(close[:, still], np.argsort(-over[:, still], axis=0, kind="stable")[:NEAR], axis=0)
-        part[still] = _halved(seen, corners, case, steps[still], near, part[still])
+        part[still] = _halved(seen, corners, case, steps[still], near=near, high=part[still])
         box = _box(case, steps[still], part[still])
         over[:, still] = seen.beyond(corners, box, steps[still], close[:, still]) + seen.spare(ENOUGH)
     part[over.max(axis=0, initial=-np.inf) > 0.0] = 0.0
     return part
 
 
-def _halved(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, near: Index, high: Array) -> Array:  # noqa: PLR0917
+def _halved(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, near: Index, high: Array) -> Array:
     """(S,) largest part below `high` at which the near corners, (n, S), are inside the aim."""
     low = np.zeros(len(steps))
     for _ in range(HALVINGS):
