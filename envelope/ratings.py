@@ -89,7 +89,7 @@ def ambient_of(said: str, step_start: NDArray[np.int64], step_s: int) -> Array:
     value = np.array([hottest[second] for second in at.tolist()])
     found = np.empty(len(step_start))
     for k, second in enumerate((step_start % DAY_S).tolist()):
-        inside = value[(at >= second) & (at < second + step_s)]
+        inside = value[(at - second) % DAY_S < step_s]
         # A reading holds until the next one, past midnight too.
         found[k] = max(float(value[np.searchsorted(at, second, side="right") - 1]), float(inside.max(initial=-np.inf)))
     return found

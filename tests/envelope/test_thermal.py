@@ -8,6 +8,7 @@ import pytest
 from envelope import OperatingLimits, calculate, plan
 from envelope.engine import run_id
 from envelope.held import from_step
+from envelope.ratings import ambient_of
 from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.watched import Watched
 from gridmodel.feeders import european_lv
@@ -145,6 +146,13 @@ def test_a_transformer_loaded_to_its_rating_at_every_step_keeps_the_policy(polic
 def test_a_cool_night_carries_more():
     factor = rating_factors(thermal_model(), AMBIENT, STEP_S, ThermalPolicy())
     assert factor[HOURS == 4.0] > factor[HOURS == 16.0]
+
+
+def test_a_step_across_midnight_sees_the_weather_on_both_sides(tmp_path):
+    weather = tmp_path / "weather.csv"
+    weather.write_text("at,temp_c\n2026-06-01T00:15Z,31\n2026-06-01T06:00Z,18\n2026-06-01T22:00Z,20\n")
+    starts = np.array([81_000, 84_600, 88_200]) + 86_400 * 20_000  # 22:30, 23:30 and 00:30
+    np.testing.assert_allclose(ambient_of(str(weather), starts, 3600), [20.0, 31.0, 31.0])
 
 
 def test_an_ambient_that_leaves_nothing_is_said():
