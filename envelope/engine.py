@@ -251,9 +251,7 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
     (imports, default_import), (exports, default_export) = (
         _both(problem, side, direction, status) for side, direction in zip(sides, ("import", "export"), strict=True)
     )
-    first = cases[0].fit
-    offset = first.rows.count if len(cases) > 1 else 0
-    count = len(problem.connection_id)
+    first, count = cases[0].fit, len(problem.connection_id)
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
         step_start=problem.step_start,
@@ -275,21 +273,14 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         reactive=reactive_range(problem, sides[1].room_w),
         pf_rule=problem.reactive.rule,
         names=tuple(name for case in cases for name in row_names(case.fit.feeder, case.fit.rows)),
-        import_binding=Binding(
-            np.where(imports.binding.row >= 0, imports.binding.row + offset, imports.binding.row),
-            imports.binding.interval,
-        ),
+        import_binding=_moved(imports.binding, first.rows.count if len(cases) > 1 else 0),
         export_binding=exports.binding,
         guarantee=guarantee_said(problem),
         allocation=str(problem.allocation),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,
         run_id=run_id(problem),
-        figures={
-            "solves": float(sum(case.fit.solves for case in cases)),
-            "rounds": float(max(case.fit.turns for case in cases)),
-            "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
-        },
+        figures=_effort(cases),
         findings=(*infeasible(cases), *double_counted(problem), *told_net_limits(problem)),
         early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
         import_least_w=imports.least_w,
@@ -297,6 +288,20 @@ def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple
         double_counted=problem.base_includes_devices,
         cases=tuple(cases),
     )
+
+
+def _moved(binding: Binding, by: int) -> Binding:
+    """A binding whose rows stand behind so many others."""
+    return Binding(np.where(binding.row >= 0, binding.row + by, binding.row), binding.interval)
+
+
+def _effort(cases: list[Case]) -> dict[str, float]:
+    """What it took."""
+    return {
+        "solves": float(sum(case.fit.solves for case in cases)),
+        "rounds": float(max(case.fit.turns for case in cases)),
+        "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
+    }
 
 
 def _both(

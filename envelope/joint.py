@@ -1,4 +1,4 @@
-"""The proof of a coordination: medium and low voltage as one network, solved at corners of all envelopes together."""
+"""The audit of a coordination: medium and low voltage as one network, solved at corners of all envelopes together."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Binding:
     """What holds a limit back, per step and connection, for one direction."""
 
     row: Index
-    """(T, C) position in `names`, or CAPACITY"""
+    """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT or UNCONTROLLED"""
     interval: Index
     """(T, C) the interval whose row it is; a later one when a tightening comes early"""
 

@@ -27,7 +27,7 @@ from envelope.thermal import ThermalPolicy
 from gridmodel.feeders import european_lv
 
 
-# %% A day, its limits, and the proof of them
+# %% A day, its limits, and their verification
 def run(folder: Path, steps: int):
     problem = problem_of(european_lv(), Study(steps=steps, export_w=5_000.0, import_w=7_000.0))
     schedule = calculate(problem)
