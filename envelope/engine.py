@@ -66,7 +66,7 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     restrained = unbalance.restrain(problem, cases)
     exports = _side(problem, [case for case in cases if case.up], "export", restrained.scaled)
     imports = _side(problem, [case for case in cases if case.down], "import", restrained.scaled)
-    found = _schedule(problem, feeder, cases, (imports, exports))
+    found = _schedule(problem, cases, (imports, exports))
     found = replace(found, findings=(*found.findings, *unbalance.said(problem, restrained)))
     found.figures["seconds"] = time.perf_counter() - began
     return found
@@ -246,7 +246,7 @@ def _status(problem: Problem, cases: list[Case]) -> NDArray[np.int8]:
     return status
 
 
-def _schedule(problem: Problem, feeder: Watched, cases: list[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
+def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
     status = _status(problem, cases)
     (imports, default_import), (exports, default_export) = (
         _both(problem, side, direction, status) for side, direction in zip(sides, ("import", "export"), strict=True)

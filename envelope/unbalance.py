@@ -22,7 +22,8 @@ from envelope.schedule import NETWORK, Binding
 from envelope.unseen import Unseen
 from envelope.watched import FINE_V, Sensitivity, Watched
 from gridmodel import flow as power_flow
-from gridmodel.build import TURN, network
+from gridmodel.arrays import TURN
+from gridmodel.build import network
 from gridmodel.equipment import Connection
 from gridmodel.reduce import Reduced, reduce
 from gridmodel.sensitivity import sensitivities

@@ -1,4 +1,4 @@
-"""Array types used everywhere in gridmodel; shapes stand in the docstrings."""
+"""Array types used everywhere in gridmodel, shapes in the docstrings; and the angle between phases."""
 
 from __future__ import annotations
 
@@ -9,3 +9,6 @@ Real = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+
+TURN = np.exp(2j * np.pi / 3)
+"""by which phase a is ahead of b, and b of c"""

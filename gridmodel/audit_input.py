@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.arrays import Complex
-from gridmodel.build import SUPPLY_NODE, TURN, sequence_matrix
+from gridmodel.arrays import TURN, Complex
+from gridmodel.build import SUPPLY_NODE, sequence_matrix
 from gridmodel.equipment import Equipment, Line, Transformer
 from gridmodel.errors import GridError
 

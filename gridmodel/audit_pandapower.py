@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.arrays import Complex
+from gridmodel.arrays import TURN, Complex
 from gridmodel.audit import Magnitudes, cannot_model
-from gridmodel.build import SUPPLY_NODE, TURN
+from gridmodel.build import SUPPLY_NODE
 from gridmodel.condense import condensed
 from gridmodel.equipment import Equipment, Line, Transformer
 from gridmodel.errors import GridError

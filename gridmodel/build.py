@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gridmodel.arrays import Complex
+from gridmodel.arrays import TURN, Complex
 from gridmodel.equipment import Capacitor, CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import GridError
 from gridmodel.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
 
-TURN = np.exp(2j * np.pi / 3)
 # Phase quantities from sequence quantities, columns zero, positive, negative.
 PHASE_OF_SEQUENCE: Complex = np.array([[1, 1, 1], [1, TURN**2, TURN], [1, TURN, TURN**2]], dtype=np.complex128)
 SUPPLY_NODE = "supply"

@@ -11,10 +11,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from gridmodel.arrays import Complex
+from gridmodel.arrays import TURN, Complex
 from gridmodel.errors import GridError
 
-TURN = np.exp(2j * np.pi / 3)
 PHASES = ("abc", "a", "b", "c")
 MEASURED = ("positive", "a", "b", "c", "ab", "bc", "ca")
 

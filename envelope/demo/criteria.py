@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, Played
 from gridmodel import Reduced, flow, slot_va
+from gridmodel.arrays import TURN
 from sep2.errors import SepError
 
 Array = NDArray[np.float64]
@@ -118,8 +119,7 @@ def _unbalance(reduced: Reduced, phasor: NDArray[np.complex128]) -> Array:
     if not nodes:
         return np.zeros(len(phasor))
     va, vb, vc = (phasor[:, [at[n, p] for n in nodes]] for p in "abc")
-    turn = np.exp(2j * np.pi / 3)
-    positive, negative = va + turn * vb + turn**2 * vc, va + turn**2 * vb + turn * vc
+    positive, negative = va + TURN * vb + TURN**2 * vc, va + TURN**2 * vb + TURN * vc
     return np.asarray((np.abs(negative) / np.abs(positive)).max(axis=1), dtype=float)
 
 

@@ -75,7 +75,7 @@ async def judged(url: str, start: int, end: int, step_s: int) -> Verdict:
         responses=sum(len(statuses) for statuses in said.values()),
         readings=len(measured),
         undelivered=_names(row for row in asked if RECEIVED not in said[row.id]),
-        unanswered=_names(row for row in asked if not _has_ended(row, said[row.id])),
+        unanswered=_names(row for row in asked if not _has_ended(said[row.id])),
         unmeasured=_unmeasured(asked, site, (start, end, step_s)),
         breaches=tuple(_breaches(asked, site)),
     )
@@ -85,7 +85,7 @@ def _names(rows: Any) -> tuple[str, ...]:
     return tuple(sorted({row.connection_id for row in rows}))
 
 
-def _has_ended(control: Any, said: set[int]) -> bool:
+def _has_ended(said: set[int]) -> bool:
     """Whether a client has told how a control ended: run to its end, or given way before or while it ran."""
     return {STARTED, COMPLETED} <= said or bool({SUPERSEDED, CANCELLED} & said)
 

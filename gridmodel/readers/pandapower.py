@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.arrays import Complex
-from gridmodel.build import TURN, sequence_matrix
+from gridmodel.arrays import TURN, Complex
+from gridmodel.build import sequence_matrix
 from gridmodel.equipment import Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import FileError, GridError
 from gridmodel.readers.tables import Row, Table, absent, read_json

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gridmodel import GridError, currents, reduce, solve, voltages
-from gridmodel.build import TURN, network, sequence_matrix
+from gridmodel.arrays import TURN
+from gridmodel.build import network, sequence_matrix
 from gridmodel.equipment import Node
 from gridmodel.feeder import slot_share
 from gridmodel.reduce import admittance, energised
