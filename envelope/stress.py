@@ -8,6 +8,7 @@ import numpy as np
 
 from envelope.problem import BadProblem, Problem
 from envelope.schedule import EnvelopeSchedule
+from envelope.splits import BALANCED
 from envelope.verification import Effort, VerificationReport, verify
 from gridmodel.build import network
 from gridmodel.reduce import reduce
@@ -36,7 +37,11 @@ def wrong_phases(problem: Problem, part: float, seed: int) -> Problem:
         replace(c, phase=PHASES[(PHASES.index(c.phase) + int(rng.integers(1, 3))) % 3]) if k in chosen else c
         for k, c in enumerate(equipment.connections)
     )
-    return replace(problem, reduced=reduce(network(replace(equipment, connections=moved))))
+    split = problem.flex_split
+    if split is not None:
+        # All that a single-phase connection does is on its own phase, wherever that is.
+        split = tuple(BALANCED if k in chosen else said for k, said in enumerate(split))
+    return replace(problem, reduced=reduce(network(replace(equipment, connections=moved))), flex_split=split)
 
 
 def phase_stress(

@@ -10,6 +10,7 @@ from envelope.allocate import Allocation
 from envelope.explain import explain
 from envelope.problem import BadProblem
 from envelope.splits import circulating_w, splits_of
+from envelope.stress import wrong_phases
 from envelope.verification import Effort
 from envelope.watched import GroupLimit
 from gridmodel import audit, build
@@ -148,6 +149,16 @@ def test_splits_follow_the_phases_of_devices():
     ]
     assert splits_of(network, devices) == ("balanced", "b", "unknown", "balanced", "balanced", "balanced")
     assert splits_of(network, [Device("d1", "c1", "pv")])[0] == "unknown"
+
+
+def test_a_home_drawn_on_another_phase_takes_its_split_along():
+    problem = three_phase()
+    phases = problem.reduced.network.connections.phase
+    said = replace(problem, flex_split=tuple(phase if len(phase) == 1 else "unknown" for phase in phases))
+    plain, moved = (wrong_phases(each, 1.0, seed=1) for each in (problem, said))
+    assert moved.flex_split == half("unknown")
+    np.testing.assert_array_equal(moved.reduced.Z, plain.reduced.Z)
+    assert verify(said, calculate(said)).wrong_phases is not None
 
 
 @pytest.mark.parametrize(
