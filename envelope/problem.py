@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,18 +138,9 @@ class Problem:
     """only for alpha-fair"""
 
     def __post_init__(self) -> None:
-        shape = (len(self.step_start), len(self.reduced.network.connections))
-        for name in ("base_load_w", "base_load_var", "flex_gen_w", "flex_load_w"):
-            _refuse_shape(name, getattr(self, name), shape)
-        for name in ("base_load_lo_w", "base_load_hi_w"):
-            if getattr(self, name) is not None:
-                _refuse_shape(name, getattr(self, name), shape)
-        _refuse_mask("base_includes_devices", self.base_includes_devices, shape[1])
+        self._refuse_shapes()
+        _refuse_mask("base_includes_devices", self.base_includes_devices, len(self.connection_id))
         _refuse_word("early", self.early, Early)
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name.endswith("_w") and value is not None and not np.all(np.isfinite(value)):
-                raise BadProblem(f"{item.name}: {self._where(value)} is not a number")
         for name in ("flex_gen_w", "flex_load_w", "firm_import_w", "firm_export_w"):
             value = getattr(self, name)
             if value is not None and np.any(value < 0.0):
@@ -164,6 +155,24 @@ class Problem:
         self._refuse_control()
         if self.step_s <= 0:
             raise BadProblem(f"step_s is {self.step_s}")
+
+    def _refuse_shapes(self) -> None:
+        """Arrays that do not fit the steps and connections, or hold what is no number."""
+        shape = self.steps, len(self.connection_id)
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value is None or not item.name.endswith(("_w", "_var")):
+                continue
+            if item.name.startswith(("base_load", "flex")):
+                _refuse_shape(item.name, value, shape)
+            whole = _fitted(item.name, value, shape if item.name.startswith(("base", "flex")) else shape[1:])
+            if not np.all(np.isfinite(whole)):
+                raise BadProblem(f"{item.name}: {self._where(whole)} is not a number")
+        if self.source_v is not None and not np.all(np.isfinite(_fitted("source_v", self.source_v, (self.steps, 3)))):
+            raise BadProblem("source_v: an entry is not a number")
+        for name in ("rating_factor", "transformer_factor"):
+            if np.shape(getattr(self.limits, name))[:1] not in ((), (1,), (self.steps,)):
+                raise BadProblem(f"limits: {name} is for other than {self.steps} steps")
 
     def _refuse_favours(self) -> None:
         count = len(self.reduced.network.connections)
@@ -293,6 +302,14 @@ class Problem:
 def _refuse_shape(name: str, value: Array, shape: tuple[int, int]) -> None:
     if np.shape(value) != shape:
         raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape} (steps, connections)")
+
+
+def _fitted(name: str, value: Array | NDArray[np.complex128], shape: tuple[int, ...]) -> NDArray[Any]:
+    """The value in that shape, the same for all where it says less."""
+    try:
+        return np.broadcast_to(np.asarray(value), shape)
+    except ValueError:
+        raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape}") from None
 
 
 def _refuse_word(name: str, value: str, words: type[StrEnum]) -> None:
