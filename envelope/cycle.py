@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope import findings, held, premises, safe
+from envelope import findings, held, premises, safe, seen
 from envelope.measured import Measured
 from envelope.operating import Mode, Operating, Safe
 from envelope.premises import Broken, Premises
@@ -127,7 +127,8 @@ class Cycle:
         async with self.db.write() as db:
             names = await safe.names_of(db, self.known, now)
             firm = safe.firm_of(self.known)
-            published = await safe.publish_safe(db, names, which, now, firm=firm, terms=terms)
+            bands = {} if self.known is None else seen.bands_in(self.known.connection_id, vars(self.known))
+            published = await safe.publish_safe(db, names, which, now, firm=firm, terms=terms, bands=bands)
             await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
             for code in (FAILED, UNVERIFIED):
                 await alarms.clear(db, code, self.feeder, now)
@@ -159,6 +160,7 @@ class Cycle:
                 randomize_relaxing_s=self.randomize_relaxing_s,
                 settle_rest=run.startswith(NO_RUN),
                 again=run == schedule.run_id,
+                steps_ahead=problem.hull_steps,
             )
             if run.startswith(NO_RUN) or await marks.value(db, SINCE_MARK) is None:
                 await marks.put(db, SINCE_MARK, str(now + problem.adoption_s))
@@ -231,10 +233,12 @@ async def _set(db: Connection, code: str, subject: str, said: str, *, now: int) 
 async def with_held(db: Connection, problem: Problem, now: int) -> Problem:
     """The rest of a problem's horizon, with the limits that clients may still hold from an earlier run."""
     adoption_s = problem.adoption_s
-    imports, exports = await held.in_force(db, problem.connection_id, now, adoption_s=adoption_s)
     current = int(np.searchsorted(problem.step_start, now, side="right")) - 1
     rest = held.from_step(problem, current) if current > 0 else problem
     until = max(now, int(rest.step_start[0])) + adoption_s
+    touched = max(int(np.searchsorted(rest.step_start, until)), 1)
+    bands = seen.bands(rest.connection_id, rest.load_lo_w[:touched], rest.load_hi_w[:touched])
+    imports, exports = await held.in_force(db, rest.connection_id, now, adoption_s=adoption_s, bands=bands)
     return replace(rest, in_force_import_w=imports, in_force_export_w=exports, in_force_until=until)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope import seen
 from envelope.findings import LOOSE, some
 from envelope.schedule import EnvelopeSchedule, floored
 from sep2.rules.limits import Limits
@@ -21,10 +22,8 @@ async def in_effect(db: Connection, names: Sequence[str]) -> dict[str, Limits]:
     found: dict[str, Limits] = {}
     for row in await defaults.of_net_limit_holders(db, names):
         before = found.get(row.connection_id, Limits())
-        found[row.connection_id] = Limits(
-            row.import_limit_w if before.import_w is None else before.import_w,
-            row.export_limit_w if before.export_w is None else before.export_w,
-        )
+        own = (row.import_limit_w, row.export_limit_w, row.gen_limit_w, row.load_limit_w)
+        found[row.connection_id] = Limits(*(b if a is None else a for a, b in zip(before, own, strict=True)))
     return found
 
 
@@ -39,7 +38,7 @@ def looser(schedule: EnvelopeSchedule, default: Mapping[str, Limits], now: int, 
         (0, schedule.import_limit_w, schedule.import_reach_w, schedule.import_binding, schedule.default_import_w),
         (1, schedule.export_limit_w, schedule.export_reach_w, schedule.export_binding, schedule.default_export_w),
     ):
-        most = np.array([_watts(default, name, side, int(own[k])) for k, name in enumerate(schedule.connection_id)])
+        most = np.stack([_most(schedule, default, k, side)[ahead] for k in range(len(own))], axis=1)
         verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
         # Limits at reach are whole watts too.
         within_reach = np.minimum(most, floored(np.maximum(reach[ahead], 0.0)))
@@ -52,9 +51,18 @@ def finding(names: Sequence[str]) -> tuple[str, ...]:
     return (f"{LOOSE}: on their default, {some(names)} could go beyond a published limit",) if names else ()
 
 
-def _watts(default: Mapping[str, Limits], name: str, side: int, otherwise: int) -> float:
-    """A connection's default, infinite where none is set; of one without a client the schedule's own."""
+def _most(schedule: EnvelopeSchedule, default: Mapping[str, Limits], column: int, side: int) -> Array:
+    """(T,) a connection's default, infinite where none is set; of one without a client the schedule's own."""
+    net, seen_w, own, at = (
+        (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w, 3),
+        (schedule.export_limit_w, schedule.gen_limit_w, schedule.default_export_w, 2),
+    )[side]
+    name = schedule.connection_id[column]
     if name not in default:
-        return otherwise
-    watts = default[name][side]
-    return np.inf if watts is None else watts
+        return np.full(schedule.steps, float(own[column]))
+    of_device = seen.is_device(schedule, column)
+    watts = default[name][at if of_device else side]
+    if watts is None:
+        return np.full(schedule.steps, np.inf)
+    base = (net - seen_w)[:, column] if of_device else np.zeros(schedule.steps)
+    return np.asarray(watts + base, dtype=float)

@@ -18,6 +18,7 @@ from envelope import operating
 from envelope.asked import refusals, stages
 from envelope.effect import Desk, Effect, run_said
 from envelope.operating import Mode, Operating, Safe
+from envelope.seen import sides
 from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
 
@@ -168,7 +169,7 @@ def _decide(desk: Desk, before: Operating, after: Operating, said: str, *, how: 
 def _show(effects: list[Effect]) -> None:
     table = Table("connection", "import now", "then", "export now", "then", box=None, pad_edge=False)
     for one in effects:
-        pairs = zip(one.now[:2], one.then[:2], strict=True)
+        pairs = zip(sides(one.now), sides(one.then), strict=True)
         table.add_row(one.connection_id, *(_watts(side) for pair in pairs for side in pair))
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -178,7 +179,7 @@ def _show(effects: list[Effect]) -> None:
 
 def _counted(effects: list[Effect]) -> str:
     """How many get more, and how many less."""
-    pairs = [pair for one in effects for pair in zip(one.now[:2], one.then[:2], strict=True)]
+    pairs = [pair for one in effects for pair in zip(sides(one.now), sides(one.then), strict=True)]
     changes = [_loose(then) - _loose(now) if then != now else 0.0 for now, then in pairs]
     tighter, looser = sum(change < 0 for change in changes), sum(change > 0 for change in changes)
     stay = len(changes) - tighter - looser
@@ -194,10 +195,12 @@ def _watts(watts: int | None) -> str:
 
 
 def _plain(effects: list[Effect]) -> dict[str, list[dict[str, Any]]]:
-    def sides(limits: Limits, when: str) -> dict[str, int | None]:
-        return {f"import_{when}_w": limits.import_w, f"export_{when}_w": limits.export_w}
+    def said(limits: Limits, when: str) -> dict[str, int | None]:
+        of_device = {f"{word}_{when}_w": watts for word, watts in zip(("gen", "load"), limits[2:], strict=True)}
+        net = {f"import_{when}_w": limits.import_w, f"export_{when}_w": limits.export_w}
+        return net | {name: watts for name, watts in of_device.items() if watts is not None}
 
-    rows = [{"connection_id": one.connection_id, **sides(one.now, "now"), **sides(one.then, "then")} for one in effects]
+    rows = [{"connection_id": one.connection_id, **said(one.now, "now"), **said(one.then, "then")} for one in effects]
     return {"connections": rows}
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope import seen
 from envelope.schedule import EnvelopeSchedule
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
@@ -48,14 +49,18 @@ class Lead(NamedTuple):
         return Span(self.starts[first], stop, _watts(own), _watts(ahead))
 
 
-def lead_of(schedule: EnvelopeSchedule, column: int, first: int) -> Lead:
-    """What a connection's limits are from step `first` on."""
+def lead_of(schedule: EnvelopeSchedule, column: int, first: int, steps_ahead: int = 1) -> Lead:
+    """What a connection's limits are from step `first` on; of load and generation where only a device is seen."""
     sides = (
         (schedule.import_limit_w, schedule.import_binding),
         (schedule.export_limit_w, schedule.export_binding),
     )
-    limits = np.stack([limit[first:, column] for limit, _ in sides], axis=1)
-    bound = np.stack([binding.is_network[first:, column] for _, binding in sides], axis=1)
+    bound = np.stack([binding.is_network[:, column] for _, binding in sides], axis=1)
+    if seen.is_device(schedule, column):
+        limits = seen.limits_ahead(schedule, column, bound, steps_ahead)[first:]
+    else:
+        limits = np.stack([limit[first:, column] for limit, _ in sides], axis=1)
+    bound = bound[first:]
     starts = [int(at) for at in schedule.step_start[first:]]
     return Lead(starts, schedule.step_s, limits, np.where(bound, limits, UNBOUND))
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envelope import operating, plan, safe
+from envelope import operating, plan, safe, seen
 from envelope.cycle import FAILED, INVALID, NO_RUN, OF_FINDING, RUN_MARK, UNREGISTERED, UNVERIFIED, run_of, with_held
 from envelope.operating import Mode, Operating, Safe
 from envelope.problem import BadProblem, Problem
@@ -119,11 +119,12 @@ class Desk:
         saved = self.plan()
         names = saved.connection_id if saved is not None else await safe.names_of(db, None, now)
         firm = {} if saved is None else safe.firm_in(saved.connection_id, saved.fields)
+        bands = {} if saved is None else seen.bands_in(saved.connection_id, saved.fields)
         found = {}
         for name in names:
             known = await connections.by_name(db, name)
-            limits = Limits() if known is None else await safe.limits_of_connection(db, known, which, firm)
-            if None not in limits[:2]:
+            limits = Limits() if known is None else await safe.limits_of_connection(db, known, which, firm, bands=bands)
+            if seen.is_whole(limits):
                 found[name] = limits
         return found
 
@@ -140,7 +141,7 @@ def calculated(problem: Problem, now: int) -> dict[str, Limits]:
     schedule = calculate(problem)
     found = {}
     for column, name in enumerate(schedule.connection_id):
-        first = next(iter(ahead(schedule, column, now)), None)
+        first = next(iter(ahead(schedule, column, now, steps_ahead=problem.hull_steps)), None)
         if first is not None and first.start <= now:
             found[name] = first.limits
     return found

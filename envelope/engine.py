@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from envelope import allocate, answering, coincident, fitting, rows, unbalance
 from envelope.binding import bind
 from envelope.box import Base, Case
-from envelope.findings import double_counted, infeasible, told_net_limits
+from envelope.findings import double_counted, infeasible, undivided
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.splits import taken_w
@@ -281,7 +281,7 @@ def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> 
         margin_v=problem.limits.margin_v,
         run_id=run_id(problem),
         figures=_effort(cases),
-        findings=(*infeasible(cases), *double_counted(problem), *told_net_limits(problem)),
+        findings=(*infeasible(cases), *double_counted(problem), *undivided(problem)),
         early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,

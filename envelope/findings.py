@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
-NET_ONLY, UNCREDITED = "net_limits_only", "volt_var_not_credited"
+UNDIVIDED, UNCREDITED = "undivided_limits", "volt_var_not_credited"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -57,12 +57,14 @@ def double_counted(problem: Problem) -> list[str]:
     return [f"{DOUBLE}: the base load of {who} was measured with its own devices in it, whose reach is added once more"]
 
 
-def told_net_limits(problem: Problem) -> list[str]:
-    """Connections whose clients see only their own devices, while what is published are net limits."""
+def undivided(problem: Problem) -> list[str]:
+    """Connections whose clients see only their own devices: if there are several, each is told the whole."""
     names = [name for name, point in zip(problem.connection_id, problem.control_points, strict=True) if point == DEVICE]
     if not names:
         return []
-    return [f"{NET_ONLY}: {some(names)} can not keep the net limits that are published; give each device its part"]
+    return [
+        f"{UNDIVIDED}: every client at {some(names)} is told all that may be fed and drawn; give several each a part"
+    ]
 
 
 def some(names: Sequence[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope import seen
 from envelope.problem import Problem
 from envelope.publish import SOURCE
 from sep2.operations.controls import limits_of
@@ -16,6 +17,7 @@ from sep2.store import connections, controls, defaults
 from sep2.store.connection import Connection
 
 Array = NDArray[np.float64]
+NO_BASE = seen.Band(0, 0)
 BY_STEP = ("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part")
 """fields whose arrays of one dimension are per step; those of other names are per connection"""
 
@@ -43,11 +45,18 @@ def _cut(value: Any, steps: int, first: int, name: str = "") -> Any:
 
 
 async def in_force(
-    db: Connection, names: Sequence[str], now: int, *, adoption_s: int = 0, source: str = SOURCE
+    db: Connection,
+    names: Sequence[str],
+    now: int,
+    *,
+    adoption_s: int = 0,
+    source: str = SOURCE,
+    bands: Mapping[str, seen.Band] | None = None,
 ) -> tuple[Array, Array]:
     """(C,) and (C,) loosest import and export limit that a client may hold from now until it has adopted new ones.
 
     One that has not heard of them yet goes on with what it has: also with what begins meanwhile. 0: nothing was said.
+    bands: of the base load meanwhile, for what limits of load and generation come to at the connection; else none.
     """
     found = np.zeros((2, len(names)))
     for column, name in enumerate(names):
@@ -58,6 +67,7 @@ async def in_force(
         rows = [row for row in standing if row.source == source and row.earliest_start <= now + adoption_s]
         default = await defaults.of_group(db, known.device_group_id)
         for limits in [limits_of(row) for row in [*rows, *([default] if default is not None else [])]]:
-            for side, value in enumerate(limits[:2]):
+            net = seen.net_of(limits, (bands or {}).get(name, NO_BASE))
+            for side, value in enumerate(net[:2]):
                 found[side, column] = max(found[side, column], float(value or 0))
     return found[0], found[1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope import defaulting
+from envelope import defaulting, seen
 from envelope.edges import lead_of, published
 from envelope.schedule import EnvelopeSchedule
 from sep2.errors import NotFound
@@ -80,6 +80,7 @@ async def publish(
     defaults: bool = True,
     settle_rest: bool = False,
     again: bool = False,
+    steps_ahead: int = 1,
 ) -> Published:
     """Issue what differs from what stands, for every connection that is registered; the caller's transaction holds it.
 
@@ -88,6 +89,7 @@ async def publish(
     defaults: whether the schedule's DefaultDERControl is set too.
     settle_rest: whether what stands beyond the schedule's end gives way to the default; otherwise it is left.
     again: whether the schedule was published before, so that a looser default found now is somebody else's.
+    steps_ahead: for how many steps a client may go on with a limit, where nothing is published early.
     """
     terms = Terms(horizon_events, hysteresis_w, randomize_relaxing_s)
     loose = await _loose(db, schedule, now) if again else set()
@@ -100,10 +102,11 @@ async def publish(
         tally.connections += 1
         if defaults:
             tally.defaults += await set_default(db, known.device_group_id, _floor(schedule, column), now=now)
-        wanted = ahead(schedule, column, now, most=horizon_events)
+        wanted = ahead(schedule, column, now, most=horizon_events, steps_ahead=steps_ahead)
         if hysteresis_w or settle_rest:
             standing = intervals_of(await controls.standing(db, known.device_group_id, now), SOURCE)
-            wanted = calmed(wanted, standing, Least(schedule, column), hysteresis_w)
+            if not seen.is_device(schedule, column):
+                wanted = calmed(wanted, standing, Least(schedule, column), hysteresis_w)
             wanted = merged([*wanted, *(_rest(schedule, column, standing, now) if settle_rest else ())])
         await issue(db, known.device_group_id, wanted, now, terms=terms, tally=tally)
     loose |= await _loose(db, schedule, now) | set(defaulting.looser(schedule, {}, now, counted=False))
@@ -128,10 +131,12 @@ async def issue(
     tally.superseded += len(issued.superseded)
 
 
-def ahead(schedule: EnvelopeSchedule, column: int, now: int, *, most: int = MOST_AHEAD) -> list[Interval]:
+def ahead(
+    schedule: EnvelopeSchedule, column: int, now: int, *, most: int = MOST_AHEAD, steps_ahead: int = 1
+) -> list[Interval]:
     """A connection's limits from `now` on: neighbours merged, at most `most`, the tail coarsened by the minimum."""
     first = int(np.searchsorted(schedule.step_start, now - schedule.step_s, side="right"))
-    lead = lead_of(schedule, column, first)
+    lead = lead_of(schedule, column, first, steps_ahead)
     count = len(lead.starts)
     found: list[Interval] = []
     for fineness in (count + 1, *FINENESS):
@@ -139,6 +144,8 @@ def ahead(schedule: EnvelopeSchedule, column: int, now: int, *, most: int = MOST
         found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
         if len(found) <= most:
             break
+    if seen.is_device(schedule, column):
+        found = [interval._replace(limits=seen.told(interval.limits)) for interval in found]
     return found[:most]
 
 
@@ -165,6 +172,8 @@ async def _loose(db: Connection, schedule: EnvelopeSchedule, now: int) -> set[st
 
 def _floor(schedule: EnvelopeSchedule, column: int) -> Limits:
     """A connection's default."""
+    if seen.is_device(schedule, column):
+        return seen.default_of(schedule, column)
     return Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from envelope import seen
 from envelope.findings import NO_SAFE, some
 from envelope.operating import Safe
 from envelope.problem import Problem
 from envelope.publish import SOURCE, Published, Tally, Terms, issue
-from sep2.operations.controls import intervals_of
+from sep2.operations.controls import intervals_of, limits_of
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, controls, defaults, evidence
@@ -19,6 +20,7 @@ from sep2.store.connection import Connection
 
 DAY_S = 86_400
 UNKNOWN = Limits()
+NO_BANDS: Mapping[str, seen.Band] = {}
 
 
 async def names_of(db: Connection, problem: Problem | None, now: int) -> Sequence[str]:
@@ -40,16 +42,37 @@ def firm_in(names: Sequence[str], fields: Mapping[str, Any]) -> dict[str, Limits
     }
 
 
-async def limits_of_connection(db: Connection, known: Any, which: Safe, firm: Mapping[str, Limits]) -> Limits:
-    """A connection's safe limits: of the registered contract, the plan's and the default, the first that is known."""
+async def limits_of_connection(
+    db: Connection, known: Any, which: Safe, firm: Mapping[str, Limits], *, bands: Mapping[str, seen.Band] = NO_BANDS
+) -> Limits:
+    """A connection's safe limits: of the registered contract, the plan's and the default, the first that is known.
+
+    bands: of the base load of the connections whose clients see only their own device.
+    """
     row = await defaults.of_group(db, known.device_group_id)
-    default = UNKNOWN if row is None else Limits(row.import_limit_w, row.export_limit_w)
+    said = UNKNOWN if row is None else limits_of(row)
+    default = Limits(*said[:2])
     contract = _first(Limits(known.firm_import_w, known.firm_export_w), firm.get(known.connection_id, UNKNOWN))
+    if known.connection_id in bands:
+        contract, default = (
+            seen.less_base(contract, bands[known.connection_id]),
+            said._replace(import_w=None, export_w=None),
+        )
+    elif default == UNKNOWN and seen.is_whole(said):
+        # Only a device is seen there, and how much of the contract is the base load's is not known.
+        return said
     return _first(contract, default) if which is Safe.CONTRACT else _first(default, contract)
 
 
 async def publish_safe(
-    db: Connection, names: Sequence[str], which: Safe, now: int, *, firm: Mapping[str, Limits], terms: Terms
+    db: Connection,
+    names: Sequence[str],
+    which: Safe,
+    now: int,
+    *,
+    firm: Mapping[str, Limits],
+    terms: Terms,
+    bands: Mapping[str, seen.Band] = NO_BANDS,
 ) -> Published:
     """Have every connection's controls say its safe limits, until the end of tomorrow at least.
 
@@ -61,8 +84,8 @@ async def publish_safe(
         if known is None:
             tally.missing.append(name)
             continue
-        limits = await limits_of_connection(db, known, which, firm)
-        if None in limits[:2]:
+        limits = await limits_of_connection(db, known, which, firm, bands=bands)
+        if not seen.is_whole(limits):
             unknown.append(name)
             continue
         tally.connections += 1

@@ -27,7 +27,8 @@ async def set_one(db: Connection, group_id: int, **columns: Any) -> None:
 
 async def of_net_limit_holders(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """Of each connection, the defaults of all programs that the device with its net limits is in, strongest first."""
-    columns = (connection.c.connection_id, d.c.import_limit_w, d.c.export_limit_w)
+    limits = (d.c.import_limit_w, d.c.export_limit_w, d.c.gen_limit_w, d.c.load_limit_w)
+    columns = (connection.c.connection_id, *limits)
     query = (
         select(*columns)
         .join_from(connection, end_device, end_device.c.connection_id == connection.c.id)

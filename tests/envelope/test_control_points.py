@@ -146,8 +146,8 @@ def test_two_aggregators_share_what_their_connection_may(policy):
     assert list(table.control_point.unique()) == ["device"]
     assert table.export_limit_w.isna().all()
     assert set(schedule.to_frame().control_point) == {"device", "site"}
-    # What is published are net limits: that it is not enough here is said before.
-    assert schedule.findings[-1].startswith("net_limits_only: c1 can not keep the net limits")
+    # What is published is not divided: that it is not enough here is said before.
+    assert schedule.findings[-1].startswith("undivided_limits: every client at c1 is told all")
 
 
 def test_the_holder_keeps_the_net_limits():

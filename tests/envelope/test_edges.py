@@ -73,6 +73,7 @@ def schedules(draw):
         import_binding=Binding(rows[0], rows[0]),
         export_binding=Binding(rows[1], rows[1]),
         early_s=draw(st.sampled_from([0, 20, 60, 90, 700])),
+        control_point=None,
     )
 
 
