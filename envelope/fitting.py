@@ -5,6 +5,8 @@ Most rows never come near their limit: a first look picks those that may, and in
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,10 @@ TURNED_AT = 2
 """turn at which the slopes are taken anew: by then the box is about the right size"""
 TRUSTED, SHORTEST_LEAP = 3, 0.002
 """turns after which nobody gets more than a part of all room at once; that part is halved from turn to turn"""
+BACKED = (1.0, 0.5, 0.25, 0.0)
+"""how far from the base load slopes are taken, where no power flow settles further out"""
+STRAINED = 0.7
+"""slopes are taken at the mean of the steps that strain a row by this part of the most"""
 LEAST = 0.2
 """part of what the whole way would leave that what was measured further out may not go below"""
 DOUBT, LOOKS = 1.1, 6
@@ -197,28 +203,49 @@ def _doubtful(whole: Fit, steps: Index | slice = slice(None)) -> Mask:
 
 
 def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
-    """Rows with their slopes at the corner of a box that strains their family most, at the horizon's mean.
+    """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
 
-    At a corner a current's size is known, and so is which way everyone else's voltage moves it.
+    At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
+    the larger the box, so that the whole horizon's mean would not see what the largest boxes do to other phases.
     """
-    feeder = base.feeder
-    up, down = (hi - base.p_w).mean(axis=0), (base.p_w - lo).mean(axis=0)
-    strain = (rows.plus @ up + rows.minus @ down) / rows.scale(feeder)
-    p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
-    source, of = base.source_v.mean(axis=0), feeder.slot_connection
+    feeder, of = base.feeder, base.feeder.slot_connection
+    up, down = hi - base.p_w, base.p_w - lo
+    strain = (up @ rows.plus.T + down @ rows.minus.T) / rows.scale(feeder)
     rise = np.empty((rows.count, feeder.reduced.slots), dtype=np.float32)
     fall = np.empty_like(rise) if base.tan_phi else rise
     families = rows.family(feeder)
     for family in np.unique(families):
         which = np.flatnonzero(families == family)
-        k = rows.corner[which[strain[which].argmax()]]
-        away = rows.corners.up[k] * up[of] - rows.corners.down[k] * down[of]
-        state = p + away, q - base.tan_phi * np.maximum(away, 0.0), source
-        watching, there = narrowed(feeder, rows.only(which))
-        rise[which] = slopes(there, watching.sensitivity(*state, tan_phi=base.tan_phi))
-        if base.tan_phi:
-            fall[which] = slopes(there, watching.sensitivity(*state))
+        most = which[strain[:, which].max(axis=0).argmax()]
+        much = strain[:, most] >= STRAINED * strain[:, most].max()
+        k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
+        away = rows.corners.up[k] * high - rows.corners.down[k] * low
+        p, q = (feeder.spread(table[much].mean(axis=0)) for table in (base.p_w, base.q_var))
+        rise[which], fall[which] = _slopes_of(rows.only(which), base, _State(p, q, away, much))
     return linearised(rows, feeder, rise, fall)
+
+
+class _State(NamedTuple):
+    """Where slopes are taken: (L,) base injections, W and var, how far slots are away from them; (T,) which steps."""
+
+    p_w: Array
+    q_var: Array
+    away_w: Array
+    steps: Mask
+
+
+def _slopes_of(rows: Rows, base: Base, state: _State) -> tuple[Single, Single]:
+    """(R, L) slopes of rows above and below the base load."""
+    feeder, there = narrowed(base.feeder, rows)
+    source = base.source_v[state.steps].mean(axis=0)
+    for part in BACKED:
+        p = state.p_w + part * state.away_w
+        q = state.q_var - base.tan_phi * np.maximum(part * state.away_w, 0.0)
+        rise = slopes(there, feeder.sensitivity(p, q, source, tan_phi=base.tan_phi))
+        fall = slopes(there, feeder.sensitivity(p, q, source)) if base.tan_phi else rise
+        if np.isfinite(rise).all() and np.isfinite(fall).all():
+            break
+    return rise, fall
 
 
 def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits: OperatingLimits) -> Wanted:

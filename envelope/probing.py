@@ -21,8 +21,8 @@ Mask = NDArray[np.bool_]
 
 COVERED, COVERED_IN_AUDIT = 0.85, 0.9995
 """a corner speaks for a row when it reaches this part of the row's own worst linear rise"""
-COVERED_IF_FAR, CLOSE = 0.95, 0.3
-"""in an audit, only rows within this slack (V, percent) need a corner that is all but their own"""
+COVERED_IF_FAR, FAR = 0.95, 0.25
+"""in an audit, a corner that falls short of a row's own by this part of its slack does, down to so much of its rise"""
 SETTLED = 0.3
 """a step may settle when no corner exceeds its aim by more than this part of the margin"""
 EXACT, EXACT_TURNS = 10.0, 6
@@ -101,8 +101,10 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Sing
         known = np.maximum(known, 0.5 * unknown)
     measured = state.known_rise[steps] > 0.0
     open_rows = (slack < np.where(measured, known, unknown)) & ~state.breached[steps] & (worst > 1e-3 * state.scale)
-    # A row that was measured and is not close is predicted well enough from a neighbour's corner.
-    needed = np.where(measured & (slack > CLOSE), min(covered, COVERED_IF_FAR), covered) * worst
+    # A row that was measured and is not close is predicted well enough from a neighbour's corner, if that is near to
+    # its own in proportion: what others do to a current grows with the square of the box.
+    give = np.clip(FAR * slack * state.scale, (1.0 - COVERED_IN_AUDIT) * worst, (1.0 - COVERED_IF_FAR) * worst)
+    needed = np.where(measured, np.minimum(covered * worst, worst - give), covered * worst)
     probes: list[tuple[Index, Single, Single]] = []
     while (left := np.flatnonzero(open_rows.any(axis=1))).size:
         row = np.where(open_rows[left], slack[left], np.inf).argmin(axis=1)
