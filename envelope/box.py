@@ -180,11 +180,14 @@ class Fit:
 
     def corner(self, steps: Index, corners: Index) -> Single:
         """(S, L) W away from the base at one corner of each of these steps' boxes."""
+        return self.at(steps, self.rows.corners.up[corners], self.rows.corners.down[corners])
+
+    def at(self, steps: Index, up: Array | Single, down: Array | Single) -> Single:
+        """(S, L) W away from the base where slots stand at parts of their room up and down, (L,) or (S, L)."""
         count, of = self.base.p_w.shape[1], self.feeder.slot_connection
         away = np.zeros((len(steps), 2 * count), dtype=np.float32)
         away[:, self.base.ends.place] = self.away_w[steps]
-        up, down = self.rows.corners.up[corners], self.rows.corners.down[corners]
-        return np.asarray(up * away[:, of] - down * away[:, count + of])
+        return np.asarray(up * away[:, of] - down * away[:, count + of], dtype=np.float32)
 
     def steepness(self, steps: Index | slice = slice(None)) -> Single:
         """(T, R) how much more than its slopes say a row moves near where it was measured.

@@ -70,7 +70,8 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     for look in range(LOOKS):
         _settle(state, allocate, todo)
         state, active = _widened(whole, state, active, all_of_them=look == LOOKS - 2)
-        todo = everyone[probe(state, everyone, COVERED_IN_AUDIT) > SETTLED * state.margin]
+        over = probe(state, everyone, COVERED_IN_AUDIT, aligned=True)
+        todo = everyone[over > SETTLED * state.margin]
         if not len(todo):
             return state
         state, active = _near(whole, state, active)

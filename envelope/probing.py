@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.box import Fit
+from envelope.corners import aligned_corners
 from envelope.kernel import learn
 from envelope.watched import COARSE_V
 
@@ -23,6 +24,8 @@ COVERED, COVERED_IN_AUDIT = 0.85, 0.9995
 """a corner speaks for a row when it reaches this part of the row's own worst linear rise"""
 COVERED_IF_FAR, FAR = 0.95, 0.25
 """in an audit, a corner that falls short of a row's own by this part of its slack does, down to so much of its rise"""
+NEAR = 2.0
+"""phases are tried against each other where any row is within this slack"""
 SETTLED = 0.3
 """a step may settle when no corner exceeds its aim by more than this part of the margin"""
 EXACT, EXACT_TURNS = 10.0, 6
@@ -47,9 +50,14 @@ def fine(state: Fit, steps: Index, over: Array) -> Mask:
     return np.asarray((over <= tolerance) & (exact | (state.turns > EXACT_TURNS)))
 
 
-def probe(state: Fit, steps: Index, covered: float) -> Array:
-    """(T',) largest excess over the aim, in units of slack, at the corners of all rows near their limit."""
+def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) -> Array:
+    """(T',) largest excess over the aim, in units of slack, at the corners of all rows near their limit.
+
+    aligned: also where all of a phase export while others import.
+    """
     probes = _corners(state, steps, covered)
+    if aligned:
+        probes += _aligned(state, steps)
     if not probes:
         state.error[steps] = 0.0
         return np.full(len(steps), -np.inf)
@@ -117,6 +125,19 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Sing
     return probes
 
 
+def _aligned(state: Fit, steps: Index) -> list[tuple[Index, Single, Single]]:
+    """Corners of phases against each other, as `_corners` gives them, in the steps that have a row near its limit.
+
+    Where customers of other phases turn a current rather than raise it, slopes may take them for the wrong side.
+    """
+    slack = np.where(state.breached[steps], np.inf, state.slack(steps))
+    near = steps[slack.min(axis=1, initial=np.inf) < NEAR]
+    if not len(near):
+        return []
+    corners = [state.at(near, up, down) for up, down in aligned_corners(state.feeder)]
+    return [(near, away, state.rows.move(away)) for away in corners]
+
+
 def shrink(state: Fit, todo: Index) -> None:
     """Scales the rooms of steps that did not settle until no corner of theirs is beyond its limit."""
     state.shrunk, ends = state.shrunk + len(todo), state.base.ends
@@ -125,5 +146,5 @@ def shrink(state: Fit, todo: Index) -> None:
             return
         granted = ends.granted_w[todo]
         state.grow(todo, granted + CUT * (state.away_w[todo] - granted))
-        over = probe(state, todo, COVERED_IN_AUDIT)
+        over = probe(state, todo, COVERED_IN_AUDIT, aligned=True)
         todo = todo[over > SETTLED * state.margin[todo]]
