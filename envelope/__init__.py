@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
+    from envelope.audit.verification import VerificationReport, verify
     from envelope.engine import calculate
     from envelope.limits import OperatingLimits
     from envelope.problem import Guarantee, Problem, Reference
     from envelope.schedule import EnvelopeSchedule, verified_box
-    from envelope.verification import VerificationReport, verify
 
 _HOMES = {
     "calculate": "engine",
@@ -25,8 +25,8 @@ _HOMES = {
     "Reference": "problem",
     "EnvelopeSchedule": "schedule",
     "verified_box": "schedule",
-    "VerificationReport": "verification",
-    "verify": "verification",
+    "VerificationReport": "audit.verification",
+    "verify": "audit.verification",
 }
 
 __all__ = [

@@ -10,16 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope import allocate, answering, coincident, fitting, rows, unbalance
-from envelope.binding import bind
-from envelope.box import Base, Case
+from envelope.boxes import allocate, coincident, fitting, rows, unbalance
+from envelope.boxes.binding import bind
+from envelope.boxes.box import Base, Case
+from envelope.boxes.tightened import tightened
+from envelope.boxes.watched import Sensitivity, Values, Watched
 from envelope.findings import double_counted, infeasible, undivided
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
-from envelope.splits import taken_w
-from envelope.tightened import tightened
 from envelope.told import guarantee_said, reactive_range, with_control
-from envelope.watched import Sensitivity, Values, Watched
+from envelope.uncertainty import answering
+from envelope.uncertainty.splits import taken_w
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

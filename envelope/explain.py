@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from envelope.box import Case
+from envelope.boxes.box import Case
+from envelope.boxes.strain import Contributor, Strained
 from envelope.problem import Problem
 from envelope.schedule import STATUS, Array, EnvelopeSchedule, Index
-from envelope.splits import circulating_w
-from envelope.strain import Contributor, Strained
+from envelope.uncertainty.splits import circulating_w
 
 CAUSES = {
     "infeasible_base": "the base load alone",

@@ -5,11 +5,11 @@ from sep2.extension import Extension
 EXTENSION = Extension(
     name="envelope",
     commands={
-        "envelope": "envelope.commands:app",
+        "envelope": "envelope.command_line.commands:app",
         "grid": "gridmodel.commands:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.work:work",),
+    workers=("envelope.operation.work:work",),
     summaries={
         "envelope": "Operating envelopes: calculate, compare, explain.",
         "grid": "Feeders: check and show.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocate import jain
+from envelope.boxes.allocate import jain
 from envelope.problem import BadProblem, Problem
 from envelope.schedule import NETWORK, NEXT, EnvelopeSchedule
 

@@ -10,7 +10,7 @@ import numpy as np
 from gridmodel.devices import DEVICE
 
 if TYPE_CHECKING:
-    from envelope.box import Case
+    from envelope.boxes.box import Case
     from envelope.problem import Problem
     from envelope.schedule import EnvelopeSchedule
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocate import Allocation
+from envelope.boxes.allocate import Allocation
 from envelope.limits import OperatingLimits, as_61000
 from envelope.problem import BadProblem, Guarantee, Problem, Reference, steps_from
 from gridmodel.feeder import Feeder

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
-    from envelope.watched import Watched
+    from envelope.boxes.watched import Watched
 
 Array = NDArray[np.float64]
 

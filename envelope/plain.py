@@ -15,14 +15,36 @@ from numpy.typing import NDArray
 
 from envelope.problem import BadProblem
 
-OURS = ("envelope", "gridmodel")
+KEPT = {
+    "Allocation": "envelope.boxes.allocate",
+    "AsForecast": "envelope.uncertainty.reactive",
+    "AutonomousResponse": "envelope.uncertainty.margins",
+    "BoxMargin": "envelope.uncertainty.margins",
+    "ChanceMargin": "envelope.uncertainty.margins",
+    "ConstantVar": "envelope.uncertainty.reactive",
+    "Credit": "envelope.uncertainty.reactive",
+    "Curve": "gridmodel.inverters",
+    "Early": "envelope.problem",
+    "FixedPowerFactor": "envelope.uncertainty.reactive",
+    "FreeVar": "envelope.uncertainty.reactive",
+    "GroupLimit": "envelope.boxes.watched",
+    "Guarantee": "envelope.problem",
+    "HeadVoltageMargin": "envelope.uncertainty.margins",
+    "ImpedanceMargin": "envelope.uncertainty.margins",
+    "OperatingLimits": "envelope.limits",
+    "Reference": "envelope.problem",
+    "ScenarioMargin": "envelope.uncertainty.margins",
+    "VoltVar": "envelope.uncertainty.reactive",
+    "VoltageCriterion": "envelope.limits",
+}
+"""Types that a file may hold, and where they are made: a file knows them by name, so that modules can move."""
 Arrays = dict[str, NDArray[Any]]
 
 
 def pack(value: Any, arrays: Arrays, name: str) -> Any:
     """`value` as what JSON can say; its arrays are put into `arrays` under names that begin with `name`."""
     if isinstance(value, Enum):
-        return {"one_of": _home(value, name), "value": value.value}
+        return {"one_of": _name(value, name), "value": value.value}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic):
@@ -32,9 +54,9 @@ def pack(value: Any, arrays: Arrays, name: str) -> Any:
         return {"array": name}
     if is_dataclass(value) and not isinstance(value, type):
         said = {f.name: pack(getattr(value, f.name), arrays, f"{name}.{f.name}") for f in fields(value) if f.init}
-        return {"made": _home(value, name), "of": said}
+        return {"made": _name(value, name), "of": said}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {"made": _home(value, name), "of": _packed(value._asdict(), arrays, name)}
+        return {"made": _name(value, name), "of": _packed(value._asdict(), arrays, name)}
     if isinstance(value, Mapping):
         return {"mapping": _packed(value, arrays, name)}
     if isinstance(value, Sequence):
@@ -81,17 +103,15 @@ def _packed(values: Mapping[str, Any], arrays: Arrays, name: str) -> dict[str, A
     return {key: pack(one, arrays, f"{name}.{key}") for key, one in values.items()}
 
 
-def _home(value: Any, name: str) -> str:
+def _name(value: Any, where: str) -> str:
     kind = type(value)
-    if kind.__module__.partition(".")[0] not in OURS:
-        raise BadProblem(f"{name}: {kind.__module__}.{kind.__name__} is none of our types; a file can not keep it")
-    return f"{kind.__module__}:{kind.__qualname__}"
+    if KEPT.get(kind.__name__) != kind.__module__:
+        raise BadProblem(f"{where}: {kind.__module__}.{kind.__name__} is none of our types; a file can not keep it")
+    return kind.__name__
 
 
-def _class(home: str) -> Any:
-    """A dataclass, named tuple or enumeration of ours; nothing else is ever called."""
-    module, _, name = home.partition(":")
-    found = getattr(import_module(module), name, None) if module.partition(".")[0] in OURS else None
-    if not (isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum | tuple))):
-        raise BadProblem(f"{home} is no type that a file may hold")
-    return found
+def _class(name: str) -> Any:
+    """One of the types that a file may hold; nothing else is ever called."""
+    if name not in KEPT:
+        raise BadProblem(f"{name} is no type that a file may hold")
+    return getattr(import_module(KEPT[name]), name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
-FORMAT = 2
+FORMAT = 3
 SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
 NO_MODEL = (

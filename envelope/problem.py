@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocate import Allocation
+from envelope.boxes.allocate import Allocation
 from envelope.limits import OperatingLimits
-from envelope.reactive import AsForecast
+from envelope.uncertainty.reactive import AsForecast
 from gridmodel.devices import CONTROL_POINTS, SITE
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
-    from envelope.margins import Margin
-    from envelope.watched import GroupLimit, Watched
+    from envelope.boxes.watched import GroupLimit, Watched
+    from envelope.uncertainty.margins import Margin
     from gridmodel.reduce import Reduced
 
 Array = NDArray[np.float64]
@@ -118,7 +118,7 @@ class Problem:
     early: Early = Early.STEP
     """how far before its interval a tightening is published"""
     reactive: AsForecast = field(default_factory=AsForecast)
-    """what is taken for granted about vars: one of the policies of `envelope.reactive`"""
+    """what is taken for granted about vars: one of the policies of `envelope.uncertainty.reactive`"""
     control_point: Sequence[str] | None = None
     """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
     controls_import: NDArray[np.bool_] | None = None
@@ -129,7 +129,7 @@ class Problem:
     base_includes_devices: NDArray[np.bool_] | None = None
     """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()
-    """limits on the sum of some connections (`envelope.watched.GroupLimit`)"""
+    """limits on the sum of some connections (`envelope.boxes.watched.GroupLimit`)"""
     limits: OperatingLimits = field(default_factory=OperatingLimits)
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
@@ -188,7 +188,7 @@ class Problem:
                 raise BadProblem(f"group {group.name}: limits must not be negative, nor both zero")
 
     def _refuse_control(self) -> None:
-        from envelope import splits
+        from envelope.uncertainty import splits
 
         count = len(self.connection_id)
         if self.control_point is not None:
@@ -206,8 +206,8 @@ class Problem:
 
     def watch(self) -> Watched:
         """The feeder as the engine sees it, with this problem's groups and splits, and the answers it credits."""
-        from envelope.answering import inverters_of
-        from envelope.watched import Watched
+        from envelope.boxes.watched import Watched
+        from envelope.uncertainty.answering import inverters_of
 
         plain = Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
         return replace(plain, inverters=inverters_of(self, plain))
@@ -261,8 +261,8 @@ class Problem:
     @property
     def all_margins(self) -> tuple[Margin, ...]:
         """The margins given, those of the aggregate forecast error, and those of what no limit sees."""
-        from envelope.margins import ChanceMargin
-        from envelope.unseen import margins_of
+        from envelope.uncertainty.margins import ChanceMargin
+        from envelope.uncertainty.unseen import margins_of
 
         found: list[Margin] = [*self.margins, *margins_of(self)]
         if self.base_sigma_w is not None and self.base_z != 0.0:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from envelope.limits import OperatingLimits
 from envelope.problem import BadProblem
-from envelope.readings import epoch_of
 from envelope.thermal import ThermalModel, ThermalPolicy, Trace, rating_factors, simulate, thermal_model
 from gridmodel.readers.tables import read_csv
 
@@ -81,7 +80,7 @@ def ambient_of(said: str, step_start: NDArray[np.int64], step_s: int) -> Array:
         raise BadProblem(f"--ambient {said!r}: neither a temperature nor a .csv file")
     hottest: dict[int, float] = {}
     for row in read_csv(path, ("at", "temp_c")):
-        second = epoch_of(row, "at") % DAY_S
+        second = row.epoch_s("at") % DAY_S
         hottest[second] = max(hottest.get(second, -np.inf), row.number("temp_c"))
     if not hottest:
         raise BadProblem(f"{path}: no temperatures")

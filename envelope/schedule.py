@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from envelope.box import Case
+    from envelope.boxes.box import Case
     from envelope.problem import Problem
 
 Watts = NDArray[np.int64]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from envelope.allocate import jain
+from envelope.audit.verification import Effort, VerificationReport, verify
+from envelope.boxes.allocate import jain
 from envelope.engine import calculate
 from envelope.fairness import of_schedule
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import UNCONTROLLED, EnvelopeSchedule
-from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
 

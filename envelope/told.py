@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.schedule import BREACHED, STATUS
-from envelope.splits import BALANCED, UNKNOWN, slots_of
-from envelope.unseen import free_var
+from envelope.uncertainty.splits import BALANCED, UNKNOWN, slots_of
+from envelope.uncertainty.unseen import free_var
 
 if TYPE_CHECKING:
     from envelope.problem import Problem

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from envelope import Guarantee, calculate, verify
-from envelope.allocate import Allocation
+from envelope.boxes.allocate import Allocation
+from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
 from envelope.explain import explain
 from envelope.fairness import of_schedule
 from envelope.frame import save
 from envelope.horizon import Study, problem_of
 from envelope.ledger import DAY_S, Ledger, favoured
-from envelope.picture import compare_picture, explain_picture, schedule_picture
 from envelope.ratings import ThermalRating
 from envelope.summary import compared, most_withheld, priced
 from envelope.thermal import ThermalPolicy

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
-from envelope.cycle import BASE, FIRM
 from envelope.demo import forecast, utility
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.fleet import Fleet
@@ -20,6 +19,7 @@ from envelope.demo.homes import Homes
 from envelope.demo.judge import Verdict, judged
 from envelope.demo.street import Street
 from envelope.demo.utility import Utility
+from envelope.operation.cycle import BASE, FIRM
 from envelope.problem import Problem
 from sep2.clock import SteppedClock
 from sep2.errors import SepError

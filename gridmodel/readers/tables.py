@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ class Row:
                 raise self.wrong(field, "is missing")
             return default
         return str(value).strip()
+
+    def epoch_s(self, field: str) -> int:
+        """The field as epoch seconds: a number of them, or an ISO 8601 time; without a zone it is UTC."""
+        said = self.text(field)
+        if said.isdigit():
+            return int(said)
+        try:
+            at = datetime.fromisoformat(said)
+        except ValueError:
+            raise self.wrong(field, f"{said!r} is no time: 2026-05-29T00:00+00:00 or epoch seconds") from None
+        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
 
     def flag(self, field: str, default: bool) -> bool:
         """The field as yes or no."""

@@ -2,10 +2,10 @@
 
 from sqlalchemy import update
 
-from envelope import cycle
-from envelope.measured import from_mirrors
-from envelope.operating import Operating
-from envelope.premises import Premises
+from envelope.operation import cycle
+from envelope.operation.measured import from_mirrors
+from envelope.operation.operating import Operating
+from envelope.operation.premises import Premises
 from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
 from sep2.store import alarms, connections, controls, defaults
 from sep2.store.tables import connection

@@ -1,6 +1,6 @@
 """The envelope commands as a process of their own: python -m tests.envelope.say run european-lv."""
 
-from envelope.commands import app
+from envelope.command_line.commands import app
 
 if __name__ == "__main__":
     app()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.reactive import AsForecast, Credit, VoltVar
-from envelope.verification import Effort
+from envelope.audit.verification import Effort
+from envelope.uncertainty.reactive import AsForecast, Credit, VoltVar
 from gridmodel import build
 from gridmodel.inverters import Curve
 from tests.envelope.cases import on, street

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from envelope.commands import app
+from envelope.command_line.commands import app
 from tests.gridmodel.test_folder import folder, network_json, series  # noqa: F401  a fixture
 
 IDS = ["h1", "h2", "h3"]

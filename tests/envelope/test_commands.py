@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope import calculate, plan, ratings
-from envelope.commands import app
+from envelope.command_line.commands import app
 from envelope.frame import load
 from envelope.horizon import Study, problem_of
 from envelope.ledger import Ledger

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.allocate import Allocation
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
 from envelope.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
 from envelope.explain import explain
 from envelope.problem import BadProblem
 from envelope.summary import room
-from envelope.verification import Effort
 from gridmodel.devices import Device
 from tests.envelope.cases import street
 

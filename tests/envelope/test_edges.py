@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envelope import calculate, publish, verified_box, verify
-from envelope.edges import Span, published
+from envelope import calculate, verified_box, verify
+from envelope.audit.verification import Effort
+from envelope.operation import publish
+from envelope.operation.edges import Span, published
 from envelope.problem import BadProblem, Early
 from envelope.schedule import CAPACITY, UNCONTROLLED, Binding
-from envelope.verification import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
 

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope import OperatingLimits, calculate, plan, verify
-from envelope.commands import app
+from envelope.command_line.commands import app
+from envelope.command_line.picture import explain_picture, schedule_picture
 from envelope.explain import explain
 from envelope.horizon import Study, clear_sky, problem_of
-from envelope.picture import explain_picture, schedule_picture
 from envelope.problem import BadProblem
 from envelope.summary import most_withheld
 from gridmodel.feeders import european_lv

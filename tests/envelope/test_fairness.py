@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import calculate, verify
-from envelope.allocate import RULES, Allocation, Packing
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import RULES, Allocation, Packing
 from envelope.fairness import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
 from envelope.ledger import DAY_S, Ledger, favoured
 from envelope.problem import BadProblem, Guarantee
-from envelope.verification import Effort
 from gridmodel.errors import FileError
 from tests.envelope.cases import STEP_S, street
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate, verify
-from envelope.margins import (
+from envelope.audit.stress import phase_stress, wrong_phases
+from envelope.audit.verification import Effort
+from envelope.uncertainty.margins import (
     AutonomousResponse,
     BoxMargin,
     ChanceMargin,
@@ -14,8 +16,6 @@ from envelope.margins import (
     ImpedanceMargin,
     ScenarioMargin,
 )
-from envelope.stress import phase_stress, wrong_phases
-from envelope.verification import Effort
 from tests.envelope.cases import street
 
 EVERY = Effort(random=10, inside=2, judge_all=True)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box
-from envelope.head_voltage import MediumVoltage, heads, tap_range
-from envelope.heads import Head
-from envelope.joint import audit
-from envelope.margins import HeadVoltageMargin
-from envelope.medium_voltage import Inconsistent, coordinate
-from envelope.operator_rows import OperatorLimit
+from envelope.audit.verification import Effort
+from envelope.boxes.watched import GroupLimit
+from envelope.medium_voltage.coordination import Inconsistent, coordinate
+from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
+from envelope.medium_voltage.heads import Head
+from envelope.medium_voltage.joint import audit
+from envelope.medium_voltage.operator_rows import OperatorLimit
 from envelope.problem import BadProblem, Problem
-from envelope.verification import Effort
-from envelope.watched import GroupLimit
+from envelope.uncertainty.margins import HeadVoltageMargin
 from gridmodel import build
 from gridmodel.equipment import Capacitor
 from gridmodel.regulators import Mode

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import cycle, findings, operating
-from envelope.margins import HeadVoltageMargin
-from envelope.measured import HEAD, Measured, Quantity
-from envelope.operating import Mode, Operating, Safe
+from envelope import findings
+from envelope.operation import cycle, operating
+from envelope.operation.measured import HEAD, Measured, Quantity
+from envelope.operation.operating import Mode, Operating, Safe
+from envelope.uncertainty.margins import HeadVoltageMargin
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
 from sep2.operations.groups import NewGroup, assign, create_group

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import cycle, held, publish
 from envelope.engine import calculate
 from envelope.ledger import Ledger
+from envelope.operation import cycle, held, publish
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.rules.limits import Limits
 from sep2.store import alarms, connections, controls, defaults, groups

@@ -6,8 +6,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from envelope import publish
 from envelope.engine import calculate
+from envelope.operation import publish
 from envelope.schedule import CAPACITY
 from sep2.client.schedule import Control, Default, Program, Schedule
 from sep2.operations.clients import NewClient, register_client

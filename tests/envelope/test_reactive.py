@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, plan, verify
-from envelope.allocate import Allocation
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
 from envelope.horizon import Study, problem_of
-from envelope.margins import AutonomousResponse, HeadVoltageMargin
 from envelope.plain import pack, unpack
-from envelope.reactive import (
+from envelope.uncertainty.margins import AutonomousResponse, HeadVoltageMargin
+from envelope.uncertainty.reactive import (
     AsForecast,
     BadReactivePower,
     ConstantVar,
@@ -19,8 +20,7 @@ from envelope.reactive import (
     FreeVar,
     VoltVar,
 )
-from envelope.unseen import free_var
-from envelope.verification import Effort
+from envelope.uncertainty.unseen import free_var
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
 from tests.envelope.cases import street

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envelope import cycle, defaulting, publish, safe, seen
 from envelope.engine import calculate
-from envelope.operating import Mode, Operating, Safe
+from envelope.operation import cycle, defaulting, publish, safe, seen
+from envelope.operation.operating import Mode, Operating, Safe
 from envelope.schedule import CAPACITY, Binding
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.allocate import Allocation
+from envelope.audit.stress import wrong_phases
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
+from envelope.boxes.watched import GroupLimit
 from envelope.explain import explain
 from envelope.problem import BadProblem
-from envelope.splits import circulating_w, splits_of
-from envelope.stress import wrong_phases
-from envelope.verification import Effort
-from envelope.watched import GroupLimit
+from envelope.uncertainty.splits import circulating_w, splits_of
 from gridmodel import audit, build
 from gridmodel.devices import Device
 from tests.envelope.cases import on

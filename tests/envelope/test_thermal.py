@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate, plan
+from envelope.boxes.watched import Watched
 from envelope.engine import run_id
-from envelope.held import from_step
+from envelope.operation.held import from_step
 from envelope.ratings import ambient_of
 from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
-from envelope.watched import Watched
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import on
 

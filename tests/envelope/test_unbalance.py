@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.allocate import Allocation
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
+from envelope.boxes.unbalance import Unbalance, independent
 from envelope.engine import granted
 from envelope.plan import load, save
-from envelope.unbalance import Unbalance, independent
-from envelope.verification import Effort
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE
 from gridmodel.flow import phasors

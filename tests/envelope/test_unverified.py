@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, verify
-from envelope.allocate import Allocation
-from envelope.fallback import asset_capacity, asset_capacity_critical_voltage
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
 from envelope.horizon import sine
+from envelope.model_free.fallback import asset_capacity, asset_capacity_critical_voltage
+from envelope.model_free.readings import Meters
 from envelope.problem import steps_from
-from envelope.readings import Meters
-from envelope.verification import Effort
 from gridmodel import reduce, slot_va, solve
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, STEP_S

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.allocate import Allocation
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
 from envelope.horizon import Study, problem_of
-from envelope.verification import Effort
 from gridmodel import build
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import on, street

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.allocate import Allocation
+from envelope.audit.verification import Effort
+from envelope.boxes.allocate import Allocation
 from envelope.horizon import Study, problem_of
-from envelope.verification import Effort
 from gridmodel import read_feeder, reduce
 from gridmodel.feeders import european_lv
 from tests.trials.figures import record_row

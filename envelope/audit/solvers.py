@@ -1,0 +1,65 @@
+"""Power flow solvers by name, behind one call: the independent one that judges, and the fast one that calculates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.watched import Values, Watched
+from envelope.problem import BadProblem, Problem
+from gridmodel.audit import Magnitudes, Model, cannot_model
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Solver = Callable[[Array, Array, Complex], Values]
+"""(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
+
+TOLERANCE_PU = 1e-8
+"""when power-grid-model's iterations end: microvolts on a customer's voltage"""
+SOLVERS = ("power-grid-model", "opendss", "pandapower", "reduced")
+
+
+def independent(problem: Problem) -> str:
+    """The solver that judges a problem's feeder: power-grid-model, or OpenDSS where that has no model of it."""
+    return "opendss" if cannot_model(problem.reduced.network) else "power-grid-model"
+
+
+def solver_of(problem: Problem, name: str) -> Solver:
+    """The solver of that name for a problem's feeder."""
+    # Whoever asks for a solver says what inverters do.
+    watched = replace(problem.watch(), inverters=None)
+    if name == "reduced":
+        return watched.values
+    if name == "power-grid-model":
+        return _independent(Model(watched.reduced, tolerance_pu=TOLERANCE_PU), watched)
+    if name == "opendss":
+        from gridmodel.audit_opendss import circuit_of
+
+        return _independent(circuit_of(watched.reduced), watched)
+    if name == "pandapower":
+        from gridmodel.audit_pandapower import Net
+
+        return _independent(Net(watched.reduced), watched)
+    raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
+
+
+class Judge(Protocol):
+    """Another engine's model of the feeder."""
+
+    def magnitudes(self, s_va: Complex, source_v: Complex | None = None) -> Magnitudes:
+        """Voltages and currents for (S, L) VA and (S, 3) V."""
+
+
+def _independent(judge: Judge, watched: Watched) -> Solver:
+    """An engine of its own; of the currents only the magnitudes are known."""
+
+    def solve(p_w: Array, q_var: Array, source_v: Complex) -> Values:
+        found = judge.magnitudes(p_w + 1j * q_var, source_v)
+        currents = np.concatenate([found.i_a, watched.sums(p_w)], axis=1)
+        return Values(found.v_v, currents.astype(np.complex128), found.converged)
+
+    return solve

@@ -1,0 +1,232 @@
+"""Who gets which part of the room: allocations over a packing problem, for all time steps at once.
+
+A packing problem is `a @ x <= b`, `0 <= x <= cap` with `a >= 0`: raising one connection's room never makes room for
+another. That is why a fair allocation needs no solver: filling all shares at one rate until a row is full is exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.kernel import fill
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Numbers = NDArray[np.floating[Any]]
+Index = NDArray[np.intp]
+Rule = Callable[["Packing"], Array]
+"""a way to share: (T, N) of what each variable gets"""
+TINY = 1e-12
+CHECK_EVERY, CLOSE_ENOUGH, CHEAPEST = 10, 0.3, np.float32(1e-5)
+"""rounds of prices between looks whether they are good; as good as this over the rounds that were asked for; least part
+that a row has in what all are worth"""
+TRACE = 0.01
+"""whoever uses a row by less than this part of its largest user is not held to account for it"""
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Rows and bounds of one allocation: R rows, N variables, T steps."""
+
+    a: Numbers
+    """(R, N) what one unit of each variable uses of each row, never negative."""
+    b: Numbers
+    """(T, R) room of each row; negative where the base alone breaches it."""
+    cap: Array
+    """(T, N) most that each variable can use."""
+    reference: Array
+    """(N,) or (T, N) what one share means for each variable, in its own unit, positive."""
+    weight: Array | None = None
+    """(N,) or (T, N) weights of the sum and of the logarithms; ones when absent."""
+    price: Array | None = None
+    """(T, R) what a similar problem's rows were worth, 0 where not known; rules that have prices bring it up to date"""
+
+
+class Ready(NamedTuple):
+    """A packing problem with nothing in it that does not matter."""
+
+    packing: Packing
+    column: Index
+    """(N',) variables that are left"""
+    row: Index
+    """(R',) rows that are left"""
+
+    def whole(self, x: Array, count: int) -> Array:
+        """(T, N) from what the variables that are left get."""
+        found = np.zeros((len(x), count))
+        found[:, self.column] = x
+        return found
+
+
+def takes_part(a: Numbers) -> Array:
+    """(R, N) 1 where a variable uses more than a trace of a row, 0 elsewhere."""
+    return np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0), dtype=float)
+
+
+class Allocation(StrEnum):
+    """The fairness rules by name."""
+
+    EQUAL = "equal"
+    PROPORTIONAL = "proportional"
+    MAX_MIN = "max-min"
+    PROPORTIONAL_FAIR = "proportional-fair"
+    ALPHA_FAIR = "alpha-fair"
+    MAX_SUM = "max-sum"
+
+
+def prepare(packing: Packing) -> Ready:
+    """The same problem with breached rows closed, less rows that cannot bind and variables that cannot grow."""
+    breached = np.asarray(packing.b <= 0.0)
+    cap = np.maximum(packing.cap, 0.0)
+    if breached.any():
+        cap = np.where((breached.astype(float) @ takes_part(packing.a)) > 0.0, 0.0, cap)
+    column = np.flatnonzero(cap.any(axis=0))
+    a, cap = packing.a[:, column], np.ascontiguousarray(cap[:, column])
+    most = cap @ a.T
+    b = np.where(breached, np.inf, packing.b)
+    row = np.flatnonzero(np.any(most > b * (1.0 + 1e-12), axis=0))
+    b = np.minimum(b, 2.0 * most + 1.0)
+
+    def part(table: Numbers) -> Array:
+        return np.ascontiguousarray(np.broadcast_to(table, packing.cap.shape)[:, column])
+
+    weight = None if packing.weight is None else part(packing.weight)
+    price = None if packing.price is None else packing.price[:, row]
+    left = Packing(np.ascontiguousarray(a[row]), b[:, row], cap, part(packing.reference), weight, price)
+    return Ready(left, column, row)
+
+
+def equal(packing: Packing) -> Array:
+    """The same amount for everyone, up to each one's own cap, until the first row is full."""
+    ready = prepare(packing)
+    same = replace(ready.packing, reference=np.ones_like(ready.packing.cap))
+    return ready.whole(_fill(same, onward=False), packing.cap.shape[1])
+
+
+def proportional(packing: Packing) -> Array:
+    """The same fraction of the reference for everyone, until the first row is full."""
+    ready = prepare(packing)
+    return ready.whole(_fill(ready.packing, onward=False), packing.cap.shape[1])
+
+
+def max_min(packing: Packing) -> Array:
+    """Lexicographic max-min of the shares: nobody can get more without someone poorer getting less."""
+    ready = prepare(packing)
+    return ready.whole(_fill(ready.packing, onward=True), packing.cap.shape[1])
+
+
+def _fill(packing: Packing, *, onward: bool) -> Array:
+    """Raise all free shares at one rate; rows that fill up freeze who uses them (all, unless `onward`)."""
+    found = np.empty_like(packing.cap)
+    at, b = np.ascontiguousarray(packing.a.T, dtype=float), np.ascontiguousarray(packing.b, dtype=float)
+    fill()(at, b, np.ascontiguousarray(packing.cap), np.ascontiguousarray(packing.reference), onward, found)
+    return found
+
+
+def proportional_fair(packing: Packing, rounds: int = 300) -> Array:
+    """Maximum of the weighted sum of logarithms of the shares, by a multiplicative dual update."""
+    return alpha_fair(packing, alpha=1.0, rounds=rounds)
+
+
+def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Array:
+    """Alpha-fair shares: towards the sum for alpha near 0, proportional fair at 1, towards max-min as alpha grows."""
+    if alpha <= 0.0:
+        return max_sum(packing)
+    ready = prepare(packing)
+    left = ready.packing
+    weight = np.ones_like(left.cap) if left.weight is None else left.weight
+    x, price = _priced(left, weight * left.reference ** (alpha - 1.0), alpha, rounds)
+    if packing.price is not None:
+        packing.price[:, ready.row] = price
+    return ready.whole(_top_up(left, x), packing.cap.shape[1])
+
+
+def _priced(left: Packing, gain: Array, alpha: float, rounds: int) -> tuple[Array, Array]:
+    """What everyone asks for at prices at which rows are full or worth nothing, and those prices."""
+    first = _first_price(left, np.where(left.b > 0.0, left.b, 1.0), alpha, gain)
+    if left.price is not None:
+        first = np.where(left.price > 0.0, left.price, first)
+    # Prices need no more than single precision; whatever they come to, the answer is brought inside afterwards.
+    tables = (left.a, left.cap, gain, np.where(left.b > 0.0, left.b, 1.0), first)
+    a, cap, wish, b, price = (np.ascontiguousarray(table, dtype=np.float32) for table in tables)
+    found, prices, at, step = cap.copy(), price.copy(), np.ascontiguousarray(a.T), np.arange(len(cap))
+    for turn in range(rounds):
+        x = _answer(price @ a, wish, alpha, cap)
+        used = (x @ at) / b
+        if turn % CHECK_EVERY == CHECK_EVERY - 1:
+            worth = price * b
+            total = worth.sum(axis=1, keepdims=True) + np.float32(1e-30)
+            # Nothing may become so cheap that it takes long to become dear again.
+            np.maximum(price, CHEAPEST * total / b, out=price)
+            idle = (worth * np.abs(1.0 - used)).sum(axis=1) / total[:, 0]
+            going = (idle > CLOSE_ENOUGH / rounds) | (used.max(axis=1) > 1.0 + 10.0 * CLOSE_ENOUGH / rounds)
+            if 2 * np.count_nonzero(going) <= len(step):
+                found[step], prices[step] = x, price
+                step, cap, wish, b = step[going], cap[going], wish[going], b[going]
+                x, price, used = x[going], price[going], used[going]
+                if not len(step):
+                    break
+        price *= np.clip(used, 0.2, 5.0) ** np.float32(alpha * (0.5 if turn < rounds // 2 else 0.25))
+    else:
+        found[step], prices[step] = x, price
+    return found.astype(float), prices.astype(float)
+
+
+def _first_price(ready: Packing, b: Array, alpha: float, gain: Array) -> Array:
+    """(T, R) prices at which a row shared by all its users would be about full."""
+    users = np.maximum((ready.a > 0.0).sum(axis=1), 1)
+    typical = np.median(ready.a, axis=1) + ready.a.mean(axis=1) + TINY
+    each = b / (users * typical)
+    size = np.exp(np.log(np.maximum(gain, 1e-300)).mean(axis=1, keepdims=True))
+    return np.asarray(size / (np.maximum(each, 1e-9) ** alpha * typical) / max(len(users), 1), dtype=float)
+
+
+def _answer(charge: Single, gain: Single, alpha: float, cap: Single) -> Single:
+    """(T, N) what each variable would ask for when a unit costs `charge`."""
+    with np.errstate(divide="ignore", over="ignore"):
+        wish = gain / charge
+        if alpha != 1.0:
+            wish **= np.float32(1.0 / alpha)
+    return np.asarray(np.fmin(wish, cap))
+
+
+def _top_up(left: Packing, x: Array) -> Array:
+    """Bring `x` inside every row, then fill what is left over fairly."""
+    used, over = x @ left.a.T, np.ones_like(x)
+    # Whoever uses an overfull row gives up as much as that takes; nobody else does.
+    for row in np.flatnonzero((used > left.b).any(axis=0)):
+        much = np.maximum(used[:, row] / left.b[:, row], 1.0)[:, None]
+        over[:, left.a[row] > 0.0] = np.maximum(over[:, left.a[row] > 0.0], much)
+    x = np.minimum(x / over, left.cap)
+    rest = Packing(left.a, np.maximum(left.b - x @ left.a.T, 0.0), np.maximum(left.cap - x, 0.0), left.reference)
+    return np.asarray(np.minimum(x + _fill(rest, onward=True), left.cap), dtype=float)
+
+
+def max_sum(packing: Packing) -> Array:
+    """Largest weighted sum, one linear programme per step with warm start (HiGHS)."""
+    from envelope.boxes.maxsum import solve_steps
+
+    ready = prepare(packing)
+    left = ready.packing
+    weight = np.ones_like(left.cap) if left.weight is None else left.weight
+    return ready.whole(solve_steps(left.a, left.b, left.cap, weight), packing.cap.shape[1])
+
+
+RULES: dict[Allocation, Rule] = {
+    Allocation.EQUAL: equal,
+    Allocation.PROPORTIONAL: proportional,
+    Allocation.MAX_MIN: max_min,
+    Allocation.PROPORTIONAL_FAIR: proportional_fair,
+    Allocation.ALPHA_FAIR: alpha_fair,
+    Allocation.MAX_SUM: max_sum,
+}
+
+
+def jain(share: Array) -> float:
+    """Jain's index of a vector of shares: 1 when all are equal, 1/n when one takes all; 1 for no shares at all."""
+    total = float(share.sum())
+    return 1.0 if total <= 0.0 else total**2 / (len(share) * float((share**2).sum()))

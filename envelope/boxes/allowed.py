@@ -1,0 +1,102 @@
+"""What a corner may reach: the limit, or what is granted in any case where that alone exceeds it.
+
+A base load must be served and a contract kept; where they breach a limit by themselves, limits cannot mend it. A
+schedule says so in its status; a verification then asks that nothing makes it worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.box import Base
+from envelope.boxes.corners import patterns
+from envelope.boxes.fitting import at_corners
+from envelope.boxes.rows import build, everything
+from envelope.boxes.watched import Values
+from envelope.engine import at_rest, granted, sensitivities
+from envelope.problem import Guarantee, Problem
+from envelope.schedule import BREACHED, EnvelopeSchedule
+from envelope.uncertainty.unseen import Unseen
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+WORSE_V, WORSE_PERCENT = 0.05, 0.5
+"""what traces, of which nobody is held to account, may add to a breach"""
+
+
+@dataclass(frozen=True, eq=False)
+class Allowed:
+    """Bounds per step and place."""
+
+    v_max_v: Array
+    v_min_v: Array
+    """(T, N)"""
+    current_a: Array
+    """(T, B + G)"""
+    excess: tuple[float, float, float]
+    """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
+
+
+def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Allowed:
+    """The limits, loosened where the base load or what is granted in any case exceeds them."""
+    watched = problem.watch()
+    base, limits = granted(problem, watched), problem.limits
+    rating = limits.permitted_a(problem.steps, watched, margin=0.0)
+    rest = at_rest(base)
+    seen = _Seen(problem, base, rest)
+    everyone = np.arange(problem.steps)
+    seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
+    steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
+    if len(steps):
+        built = build(watched, *sensitivities(base), wanted=everything(watched))
+        boxes = [(base.lo_w, base.hi_w)]
+        if problem.guarantee is not Guarantee.TWO_SIDED:
+            boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
+        for lo, hi in boxes:
+            for _, up, down in patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, most):
+                of, p = watched.slot_connection, base.p_w[steps]
+                away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
+                seen.look(steps, away)
+    high, low, load = seen.high_v, seen.low_v, seen.load_a
+    over, under, much = high > limits.v_max_v, low < limits.v_min_v, load > rating
+    excess = (
+        float(np.max((high - limits.v_max_v)[over], initial=0.0)),
+        float(np.max((limits.v_min_v - low)[under], initial=0.0)),
+        float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
+    )
+    return Allowed(
+        np.where(over, high + WORSE_V, limits.v_max_v),
+        np.where(under, low - WORSE_V, limits.v_min_v),
+        np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
+        excess,
+    )
+
+
+class _Seen:
+    """The worst of each place so far, per step, with what no limit sees on top."""
+
+    def __init__(self, problem: Problem, base: Base, rest: Values) -> None:
+        self.base, self.unseen = base, Unseen(problem, base.feeder)
+        self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
+
+    def look(self, steps: Index, away: Array, plain: Values | None = None) -> None:
+        """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
+        self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
+        for state in self.unseen.states:
+            found = self._values(steps, *self.unseen.on_top(state, steps, away))
+            self._note(steps, found, voltages=state.voltages)
+
+    def _values(self, steps: Index, away: Array, var: Array) -> Values:
+        base, feeder = self.base, self.base.feeder
+        q = feeder.spread(base.q_var[steps]) - base.tan_phi * np.maximum(away, 0.0) + var
+        return feeder.values(feeder.spread(base.p_w[steps]) + away, q, base.source_v[steps])
+
+    def _note(self, steps: Index, found: Values, *, voltages: bool) -> None:
+        if voltages:
+            self.high_v[steps] = np.maximum(self.high_v[steps], found.v_v)
+            self.low_v[steps] = np.minimum(self.low_v[steps], found.v_v)
+        self.load_a[steps] = np.maximum(self.load_a[steps], np.abs(found.i_a))

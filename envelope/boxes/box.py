@@ -1,0 +1,216 @@
+"""A box under way: what stands before anything is allocated, the rows that can bind, and how they were measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.allocate import takes_part
+from envelope.boxes.rows import Rows
+from envelope.boxes.watched import Watched
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Complex = NDArray[np.complex128]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """What stands before anything is allocated, per step."""
+
+    feeder: Watched
+    p_w: Array
+    """(T, C) net injection with nothing flexible running"""
+    q_var: Array
+    lo_w: Array
+    hi_w: Array
+    """(T, C) box that is granted in any case"""
+    room_down_w: Array
+    room_up_w: Array
+    """(T, C) most that the box may grow beyond it"""
+    reference_down_w: Array
+    reference_up_w: Array
+    """(T, C) what one share means"""
+    source_v: Complex
+    """(T, 3)"""
+    tan_phi: float = 0.0
+    """var absorbed per W of upward room used"""
+    weight: Array | None = None
+    """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
+
+    @cached_property
+    def ends(self) -> Ends:
+        """The ends of connections' boxes that can be away from the base load at any time."""
+        granted, room = self.away(self.lo_w, self.hi_w), np.concatenate([self.room_up_w, self.room_down_w], axis=1)
+        place = np.flatnonzero(((granted + room) > 0.0).any(axis=0))
+        reference = np.concatenate([self.reference_up_w, self.reference_down_w], axis=1)
+        weight = None if self.weight is None else self.weight[place]
+        granted, room, reference = (np.ascontiguousarray(table[:, place]) for table in (granted, room, reference))
+        return Ends(place, granted, room, reference, weight)
+
+    def seen_by(self, feeder: Watched) -> Base:
+        """The same on a feeder that watches less; its ends are what they were."""
+        found = replace(self, feeder=feeder)
+        found.__dict__["ends"] = self.ends
+        return found
+
+    def away(self, lo: Array, hi: Array) -> Array:
+        """(T, 2C) W by which a box goes above, and below, the base load."""
+        return np.concatenate([hi - self.p_w, self.p_w - lo], axis=1)
+
+
+class Ends(NamedTuple):
+    """The ends of boxes that can be away from the base load: E of C upward and C downward ones."""
+
+    place: Index
+    """(E,) among the 2C, upward ones first"""
+    granted_w: Array
+    """(T, E) W away from the base load that are granted in any case"""
+    room_w: Array
+    """(T, E) most that it may become beyond that"""
+    reference_w: Array
+    """(T, E) what one share means"""
+    weight: Array | None
+    """(E,)"""
+
+
+@dataclass(eq=False)
+class Fit:
+    """A box under way, and in the end the box: feasible at every corner that was checked."""
+
+    feeder: Watched
+    base: Base
+    rows: Rows
+    """the rows that can bind; `take` sets new ones"""
+    away_w: Array
+    """(T, E) W by which each end of the box is away from the base load; `grow` sets it"""
+    limit: Single
+    aim: Single
+    """(T, R) limits, and limits less the margins"""
+    at_rest: Single
+    """(T, R) values with nothing flexible running"""
+    gain: Single = field(init=False)
+    """(T, R) measured over predicted rise, where it was last measured"""
+    known_rise: Single = field(init=False)
+    """(T, R) predicted rise at which it was; 0 where it was not"""
+    usual_gain: Single = field(init=False)
+    """(R,) gain where the slopes were taken"""
+    price: Array = field(init=False)
+    """(T, R) what room in a row was worth to an allocation that has prices; 0 where not known"""
+    breached: Mask = field(init=False)
+    """(T, R) rows that what is granted in any case already breaks"""
+    error: Array = field(init=False)
+    """(T,) latest largest error of a prediction near a limit, in units of slack"""
+    worst_error: Array = field(init=False)
+    """(T,) largest error of any prediction so far"""
+    rise: Single = field(init=False)
+    """(T, R) linear rise of every row at its own worst corner of the box"""
+    uses: Single = field(init=False)
+    """(E, R) rise of every row per W that an end moves away"""
+    main: Single = field(init=False)
+    """(E, R) the same without traces"""
+    rounds: int = field(default=0, init=False)
+    """of allocation, since rows were last added"""
+    turns: int = field(default=0, init=False)
+    """of allocation, in all"""
+    looks: int = field(default=0, init=False)
+    solves: int = field(default=0, init=False)
+    shrunk: int = field(default=0, init=False)
+    """steps that had to be scaled down because the rounds did not settle"""
+
+    def __post_init__(self) -> None:
+        steps, shape = len(self.at_rest), self.at_rest.shape
+        self.gain, self.known_rise = np.ones(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+        self.usual_gain, self.price = np.ones(shape[1], dtype=np.float32), np.zeros(shape)
+        self.breached = np.zeros(shape, dtype=bool)
+        self.error, self.worst_error = np.zeros(steps), np.zeros(steps)
+        self.take(self.rows)
+
+    def take(self, rows: Rows) -> None:
+        """Goes on with these rows, the same ones with other slopes."""
+        self.rows = rows
+        place = self.base.ends.place
+        both = np.concatenate([rows.plus, rows.minus], axis=1)
+        main = both * takes_part(both)
+        self.uses, self.main = (np.ascontiguousarray(table[:, place].T, dtype=np.float32) for table in (both, main))
+        self.rise = self.away_w.astype(np.float32) @ self.uses
+
+    def grow(self, steps: Index, away_w: Array) -> None:
+        """Takes another box in some steps."""
+        self.away_w[steps] = away_w
+        self.rise[steps] = away_w.astype(np.float32) @ self.uses
+
+    @cached_property
+    def scale(self) -> Single:
+        """(R,) one unit of slack: 1 V, or one percent of the rating."""
+        return self.rows.scale(self.feeder)
+
+    @cached_property
+    def margin(self) -> Array:
+        """(T,) smallest declared margin, in units of slack."""
+        return np.asarray(((self.limit - self.aim) / self.scale).min(axis=1), dtype=float)
+
+    @property
+    def base_breached(self) -> Mask:
+        """(T, R) rows that are broken with nothing flexible running."""
+        return np.asarray(self.at_rest > self.limit)
+
+    @property
+    def hi_w(self) -> Array:
+        """(T, C) upper ends of the box, net injection."""
+        return np.asarray(self.base.p_w + self._whole(slice(None))[:, : self.base.p_w.shape[1]])
+
+    @property
+    def lo_w(self) -> Array:
+        """(T, C) lower ends of the box."""
+        return np.asarray(self.base.p_w - self._whole(slice(None))[:, self.base.p_w.shape[1] :])
+
+    def _whole(self, steps: Index | slice) -> Array:
+        """(T', 2C) W away from the base load of all ends, the fixed ones too."""
+        base = self.base
+        found = base.away(base.lo_w, base.hi_w)[steps]
+        found[:, base.ends.place] = self.away_w[steps]
+        return found
+
+    def corner(self, steps: Index, corners: Index) -> Single:
+        """(S, L) W away from the base at one corner of each of these steps' boxes."""
+        return self.at(steps, self.rows.corners.up[corners], self.rows.corners.down[corners])
+
+    def at(self, steps: Index, up: Array | Single, down: Array | Single) -> Single:
+        """(S, L) W away from the base where slots stand at parts of their room up and down, (L,) or (S, L)."""
+        count, of = self.base.p_w.shape[1], self.feeder.slot_connection
+        away = np.zeros((len(steps), 2 * count), dtype=np.float32)
+        away[:, self.base.ends.place] = self.away_w[steps]
+        return np.asarray(up * away[:, of] - down * away[:, count + of], dtype=np.float32)
+
+    def steepness(self, steps: Index | slice = slice(None)) -> Single:
+        """(T, R) how much more than its slopes say a row moves near where it was measured.
+
+        Where a rise x becomes y = x / (1 - k x), as with loads of constant power, y / x squared is how steep it is.
+        """
+        gain = self.gain[steps]
+        return np.asarray(np.where(self.known_rise[steps] > 0.0, (gain / self.usual_gain) ** 2, gain))
+
+    def expected(self, rise: Single, steps: Index | slice = slice(None)) -> Single:
+        """(T, R) change of each row where it rises so much by its slopes: from where it was measured, onwards."""
+        known = self.known_rise[steps]
+        return np.asarray(self.gain[steps] * known + self.steepness(steps) * (rise - known))
+
+    def slack(self, steps: Index | slice = slice(None)) -> Single:
+        """(T, R) room to the aim at every row's worst corner, in units of slack, by what was measured."""
+        left = self.aim[steps] - self.at_rest[steps]
+        return np.asarray((left - self.expected(self.rise[steps], steps)) / self.scale)
+
+
+class Case(NamedTuple):
+    """One box that was fitted, and which of its two ends it decides."""
+
+    fit: Fit
+    up: bool
+    down: bool

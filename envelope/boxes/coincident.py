@@ -1,0 +1,158 @@
+"""Coincident limits: one common level at which all export together, or all import together; nothing in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes import rows
+from envelope.boxes.allocate import Allocation
+from envelope.boxes.box import Base, Case, Fit
+from envelope.boxes.watched import COARSE_V, FINE_V, Values, Watched
+
+if TYPE_CHECKING:
+    from envelope.problem import Problem
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+NEAR_V, NEAR_LOAD = 2.0, 0.8
+"""what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""
+TURNS, CLOSE = 16, 0.005
+"""of the search for a level, which ends when its worst row is this near to its aim (V, percent) or there is no doubt
+of a watt left"""
+BACK = 0.99
+"""of the level where a row that was not looked at turns out to be the worst"""
+
+
+def cases(base: Base, problem: Problem) -> list[Case]:
+    """The two levels by a search in the AC power flow, all steps at once."""
+    return [
+        Case(_Search(base, problem, up=True).found(), up=True, down=False),
+        Case(_Search(base, problem, up=False).found(), up=False, down=True),
+    ]
+
+
+class _Search:
+    """One direction's level per step."""
+
+    def __init__(self, base: Base, problem: Problem, *, up: bool) -> None:
+        self.base, self.problem, self.up = base, problem, up
+        self.room, self.start = (base.room_up_w, base.hi_w) if up else (base.room_down_w, base.lo_w)
+        self.sign = 1.0 if up else -1.0
+        reference = base.reference_up_w if up else base.reference_down_w
+        self.unit = np.ones_like(self.room) if problem.allocation is Allocation.EQUAL else reference
+        self.most = (self.room / self.unit).max(axis=1, initial=0.0)
+        self.turns = self.solves = 0
+
+    def found(self) -> Fit:
+        """The box at the highest level that keeps all aims."""
+        from envelope.engine import at_rest, sensitivities
+
+        base, steps = self.base, self.problem.steps
+        rest, full = at_rest(base), self._values(base.feeder, self.most)
+        built = rows.build(base.feeder, *sensitivities(base), wanted=self._near(rest, full))
+        hard, aim = (built.limit(base.feeder, self.problem.limits, steps, margin=margin) for margin in (0.0, 1.0))
+        level = self._level(built, aim - built.value(rest), (rest, full))
+        values, level = self._inside(level)
+        return self._fit(built, self._ends(level), (hard, aim, built.value(rest), built.value(values)))
+
+    def _near(self, rest: Values, full: Values) -> rows.Wanted:
+        """What comes near to its limit at one end or the other."""
+        limits = self.problem.limits
+        permitted = limits.permitted_a(self.problem.steps, self.base.feeder, margin=1.0)
+        return rows.Wanted(
+            np.any(np.maximum(full.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
+            np.any(np.minimum(full.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
+            np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * permitted, axis=0),
+        )
+
+    def _level(self, built: rows.Rows, left: Array, ends: tuple[Values, Values]) -> Array:
+        """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
+        feeder, _ = rows.narrowed(self.base.feeder, built)
+        permitted = self._permitted(feeder)
+        below, above = (self._excess(values, self._permitted(self.base.feeder)) for values in ends)
+        good, bad = np.where(above <= 0.0, self.most, 0.0), self.most.copy()
+        unit_w = self.unit.max(axis=1, initial=0.0)
+        guess, moved = self._guess(built, left), np.zeros(len(good))
+        for turn in range(TURNS):
+            todo = np.flatnonzero((below <= -CLOSE) & ((bad - good) * unit_w > 0.5))
+            if not len(todo):
+                break
+            with np.errstate(divide="ignore", invalid="ignore"):
+                part = (0.5 * CLOSE + below[todo]) / (below[todo] - above[todo])
+            usable = np.isfinite(above[todo]) & np.isfinite(part) & (turn < TURNS // 2)
+            part = np.where(usable, np.clip(part, 0.02, 0.98), 0.5)
+            middle = good[todo] + part * (bad[todo] - good[todo])
+            if turn == 0:
+                middle = np.clip(guess[todo], 0.02 * bad[todo], 0.98 * bad[todo])
+            found = self._excess(self._values(feeder, middle, steps=todo, tol_v=COARSE_V), permitted[todo])
+            inside, outside = todo[found <= 0.0], todo[found > 0.0]
+            # An end that stays twice counts for half, or the other would hardly move.
+            above[inside] *= np.where(moved[inside] > 0, 0.5, 1.0)
+            below[outside] *= np.where(moved[outside] < 0, 0.5, 1.0)
+            good[inside], below[inside], moved[inside] = middle[found <= 0.0], found[found <= 0.0], 1
+            bad[outside], above[outside], moved[outside] = middle[found > 0.0], found[found > 0.0], -1
+        return good
+
+    def _guess(self, built: rows.Rows, left: Array) -> Array:
+        """(T,) level at which the first row would be full if all went on as it begins."""
+        rise = self.sign * np.where(self.room > 0.0, self.unit, 0.0) @ (built.plus - built.minus).T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            level = np.where(rise > 0.0, left / rise, np.inf).min(axis=1, initial=np.inf)
+        return np.asarray(np.minimum(level, self.most))
+
+    def _permitted(self, feeder: Watched) -> Array:
+        """(T, B + G) A that the search aims at."""
+        return self.problem.limits.permitted_a(self.problem.steps, feeder, margin=1.0)
+
+    def _excess(self, found: Values, permitted: Array) -> Array:
+        """(T,) how far the worst of all is beyond its aim, V or percent."""
+        limits = self.problem.limits
+        low, high = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
+        load = 100.0 * (np.abs(found.i_a) / permitted - 1.0)
+        most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - high, low - found.v_v, load)]
+        return np.where(found.converged, np.max(most, axis=0), np.inf)
+
+    def _inside(self, level: Array) -> tuple[Values, Array]:
+        """The power flow at a level, a little lower where one that was not looked at is beyond its aim."""
+        feeder = self.base.feeder
+        for _ in range(TURNS):
+            found = self._values(feeder, level)
+            beyond = (self._excess(found, self._permitted(feeder)) > 2.0 * COARSE_V) & (level > 0.0)
+            if not beyond.any():
+                break
+            level = np.where(beyond, BACK * level, level)
+        return found, level
+
+    def _fit(self, built: rows.Rows, ends: Array, tables: tuple[Array, Array, Array, Array]) -> Fit:
+        """The box of this direction with its nearly full rows, measured where all stand at their end."""
+        base, nothing = self.base, np.zeros_like(ends)
+        if self.up:
+            case, hi, lo = replace(base, lo_w=base.p_w, room_down_w=nothing), ends, base.p_w
+        else:
+            case, hi, lo = replace(base, hi_w=base.p_w, room_up_w=nothing), base.p_w, ends
+        limit, aim, before, after = (table.astype(np.float32) for table in tables)
+        away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
+        found = Fit(base.feeder, case, built, away, limit, aim, before)
+        found.breached, found.known_rise = before > aim, found.rise
+        found.turns, found.solves = self.turns, self.solves
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found.gain = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
+        return found
+
+    def _ends(self, level: Array, steps: Index | slice = slice(None)) -> Array:
+        """(T, C) net injection of all at one common level per step."""
+        reach = np.minimum(level[:, None] * self.unit[steps], self.room[steps])
+        return np.asarray(self.start[steps] + self.sign * reach)
+
+    def _values(
+        self, feeder: Watched, level: Array, *, steps: Index | slice = slice(None), tol_v: float = FINE_V
+    ) -> Values:
+        """(T, ...) with everyone at a level."""
+        base, p_w = self.base, self._ends(level, steps)
+        q = base.q_var[steps] - base.tan_phi * np.maximum(p_w - base.p_w[steps], 0.0)
+        self.turns, self.solves = self.turns + 1, self.solves + len(p_w)
+        return feeder.values(feeder.spread(p_w), feeder.spread(q), base.source_v[steps], tol_v=tol_v)

@@ -1,0 +1,67 @@
+"""Corners that every verification tries: the worst of each kind of row, and phases against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.rows import FACETS, Rows
+from envelope.boxes.watched import Watched
+from envelope.problem import Guarantee
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+def patterns(guarantee: Guarantee, built: Rows, watched: Watched, most: int) -> Iterator[tuple[str, Array, Array]]:
+    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
+    if guarantee is Guarantee.COINCIDENT:
+        share = watched.slot_share
+        yield "all together", share, np.zeros_like(share)
+        yield "all together", np.zeros_like(share), share
+        return
+    yield from (("sign", up, down) for up, down in sign_corners(built, most))
+    yield from (("aligned", up, down) for up, down in aligned_corners(watched))
+
+
+def sign_corners(built: Rows, most: int) -> list[tuple[Array, Array]]:
+    """Worst corners of all voltage rows and of the currents, strongest rows first; side directions of currents last."""
+    main = built.kind != 2
+    load = np.flatnonzero(built.kind == 2)
+    main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
+    strength = built.plus.sum(axis=1) + built.minus.sum(axis=1)
+    order = np.argsort(-strength, kind="stable")
+    corners = [int(k) for part in (order[main[order]], order[~main[order]]) for k in _interleaved(built, part)]
+    corners = list(dict.fromkeys(corners))[:most]
+    return [(built.corners.up[k], built.corners.down[k]) for k in corners]
+
+
+def _interleaved(built: Rows, order: Index) -> Index:
+    """Corners of the ordered rows, the three kinds taking turns."""
+    rank = np.empty(len(order))
+    for kind in range(3):
+        of_kind = built.kind[order] == kind
+        rank[of_kind] = np.arange(of_kind.sum())
+    return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
+
+
+def aligned_corners(watched: Watched) -> list[tuple[Array, Array]]:
+    """Every combination of phases that export while the others import."""
+    labels = np.array(watched.reduced.network.connections.slot_phase)
+    phases = sorted(set(labels.tolist()))
+    share, leader = watched.slot_share, _leaders(watched)
+    found = []
+    for code in range(2 ** min(len(phases), 4)):
+        exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])[leader]
+        found.append((np.where(exports, share, 0.0), np.where(exports, 0.0, share)))
+    return found
+
+
+def _leaders(watched: Watched) -> Index:
+    """(L,) the slot by whose phase a slot's connection exports or imports: all of its slots do the same."""
+    of = watched.slot_connection
+    order = np.lexsort((-watched.slot_share, of))
+    largest = order[np.searchsorted(of[order], np.arange(watched.connections))]
+    return np.asarray(largest[of])

@@ -1,0 +1,296 @@
+"""The largest box that keeps the limits in the AC power flow: allocate on rows, check at corners, correct, repeat.
+
+Most rows never come near their limit: a first look picks those that may, and in the end all are looked at again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.allocate import Packing, Rule, max_min, max_sum
+from envelope.boxes.box import Base, Fit
+from envelope.boxes.probing import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
+from envelope.boxes.rows import Rows, Wanted, linearised, narrowed, slopes
+from envelope.boxes.watched import Sensitivity, Values
+from envelope.limits import OperatingLimits
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+MAX_ROUNDS = 15
+LARGEST_GAIN = 2.0
+"""rows that stay inside their limit at all capacities with twice their linear rise are left out"""
+FIRST_ERROR = 1.5
+"""prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
+SAMPLED = 12
+"""so many steps are enough to see which rows a box runs into; what that misses is added later"""
+TURNED_AT = 2
+"""turn at which the slopes are taken anew: by then the box is about the right size"""
+TRUSTED, SHORTEST_LEAP = 3, 0.002
+"""turns after which nobody gets more than a part of all room at once; that part is halved from turn to turn"""
+BACKED = (1.0, 0.5, 0.25, 0.0)
+"""how far from the base load slopes are taken, where no power flow settles further out"""
+STRAINED = 0.7
+"""slopes are taken at the mean of the steps that strain a row by this part of the most"""
+LEAST = 0.2
+"""part of what the whole way would leave that what was measured further out may not go below"""
+DOUBT, LOOKS = 1.1, 6
+"""rows that were never measured are left out only if so many times their predicted rise stays inside; how often all are
+looked at again, the last but one time with none left out"""
+
+
+def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], allocate: Rule) -> Fit:
+    """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
+
+    rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.
+    Most rows never come near their limit. A first look picks those that may; in the end all are looked at again.
+    """
+    ends, everyone = base.ends, np.arange(len(base.p_w))
+    tables = [table.astype(np.float32) for table in (*limits, rows.value(rest))]
+    most = Fit(base.feeder, base, rows, ends.granted_w + ends.room_w, *tables)
+    can_bind = np.any(most.at_rest + LARGEST_GAIN * most.rise > most.aim, axis=0)
+    if not can_bind.any():
+        return _fresh(most, can_bind, most.away_w)
+    whole = _fresh(most, can_bind, ends.granted_w)
+    # A largest sum stands at a far corner of the room, where other rows are near than in the middle.
+    some = everyone[:: max(1, len(everyone) // SAMPLED)]
+    _allocate(whole, allocate if allocate is max_sum else max_min, some)
+    active = np.any(_doubtful(whole, some), axis=0)
+    active[whole.slack(some).min(axis=0).argmin()] = True
+    state = _narrow(whole, active)
+    _one_turn(state, allocate, everyone)
+    probe(state, everyone, COVERED)
+    state, active = _widened(whole, state, active)
+    todo = everyone
+    for look in range(LOOKS):
+        _settle(state, allocate, todo)
+        state, active = _widened(whole, state, active, all_of_them=look == LOOKS - 2)
+        over = probe(state, everyone, COVERED_IN_AUDIT, aligned=True)
+        todo = everyone[over > SETTLED * state.margin]
+        if not len(todo):
+            return state
+        state, active = _near(whole, state, active)
+    shrink(state, todo)
+    return state
+
+
+def _fresh(whole: Fit, chosen: Mask, away_w: Array) -> Fit:
+    """A calculation over some of the rows that knows nothing yet."""
+    limit, aim, at_rest = (table[:, chosen] for table in (whole.limit, whole.aim, whole.at_rest))
+    found = Fit(whole.feeder, whole.base, whole.rows.keep(chosen), away_w.copy(), limit, aim, at_rest)
+    found.solves, found.error[:], found.worst_error[:] = len(away_w), FIRST_ERROR, FIRST_ERROR
+    return found
+
+
+def _narrow(whole: Fit, chosen: Mask) -> Fit:
+    """The same on a feeder that watches only what these rows are about."""
+    found = _fresh(whole, chosen, whole.away_w)
+    found.feeder, rows = narrowed(whole.feeder, found.rows)
+    found.base = whole.base.seen_by(found.feeder)
+    found.take(rows)
+    return found
+
+
+def _widened(whole: Fit, state: Fit, active: Mask, *, all_of_them: bool = False) -> tuple[Fit, Mask]:
+    """The calculation with the rows that were left out and may be near their limit after all, and which rows it has."""
+    missed = _missed(whole, state, active).any(axis=0)
+    more = np.ones_like(active) if all_of_them else active | missed
+    return _chosen(whole, state, was=active, chosen=more), more
+
+
+def _near(whole: Fit, state: Fit, active: Mask) -> tuple[Fit, Mask]:
+    """The calculation without the rows that a look has found to be nowhere near their limit, and which rows it has."""
+    near = np.any(state.slack() < FIRST_ERROR, axis=0)
+    chosen = active.copy()
+    chosen[active] = near
+    return _chosen(whole, state, was=active, chosen=chosen), chosen
+
+
+def _chosen(whole: Fit, before: Fit, *, was: Mask, chosen: Mask) -> Fit:
+    """The calculation over other rows, with the box, the measurements and the counts of the one before.
+
+    Once the box is about right, slopes are taken at its corners; what was measured stays known.
+    """
+    state = _narrow(whole, chosen)
+    state.grow(np.arange(len(before.away_w)), before.away_w)
+    state.error, state.worst_error = before.error, before.worst_error
+    state.solves, state.shrunk, state.turns = before.solves, before.shrunk, before.turns
+    state.looks = before.looks + 1
+    if before.turns >= TURNED_AT:
+        state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+    here, there = was[chosen], chosen[was]
+    state.price[:, here] = before.price[:, there]
+    known = np.zeros(state.rise.shape, dtype=bool)
+    known[:, here] = before.known_rise[:, there] > 0.0
+    found = state.rise.copy()
+    found[:, here] = before.expected(before.rise)[:, there]
+    if before.turns >= TURNED_AT:
+        _recall(state, found, known)
+    else:
+        state.gain[:, here], state.known_rise[:, here] = before.gain[:, there], before.known_rise[:, there]
+    state.breached = _closed(state, slice(None))
+    state.breached[:, here] |= before.breached[:, there]
+    return state
+
+
+def _closed(state: Fit, steps: Index | slice) -> Mask:
+    """(T, R) rows that what is granted in any case fills, as far as they were measured."""
+    left = state.aim[steps] - state.at_rest[steps]
+    granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.uses
+    return np.asarray((left <= state.gain[steps] * granted) | state.base_breached[steps])
+
+
+def _settle(state: Fit, allocate: Rule, todo: Index) -> None:
+    """Allocates, measures and corrects until every step is inside at every corner that may matter."""
+    for turn in range(MAX_ROUNDS):
+        if not len(todo):
+            return
+        state.rounds = turn + 1
+        _one_turn(state, allocate, todo)
+        todo = measure(state, todo)
+    shrink(state, todo)
+
+
+def _one_turn(state: Fit, allocate: Rule, todo: Index) -> None:
+    """Shares out once more; the second time the slopes are taken anew, since by then the box is about right."""
+    state.turns += 1
+    _allocate(state, allocate, todo)
+    if state.turns == TURNED_AT:
+        _turn(state)
+
+
+def _turn(state: Fit) -> None:
+    """Takes the slopes anew where the box has its corners; what was measured stays known."""
+    found, known = state.expected(state.rise), state.known_rise > 0.0
+    state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+    _recall(state, found, known)
+
+
+def _recall(state: Fit, found: Single, known: Mask) -> None:
+    """Puts (T, R) changes that are expected of this box, where they are known, into terms of new slopes."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.where(state.rise > 1e-3 * state.scale, np.clip(found / state.rise, 0.2, 3.0), 1.0)
+    weight = np.where(known, state.rise, 1e-9)
+    state.gain = gain.astype(np.float32)
+    state.usual_gain = np.asarray((gain * weight).sum(axis=0) / weight.sum(axis=0), dtype=np.float32)
+    state.known_rise = np.where(known, state.rise, np.float32(0.0))
+
+
+def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
+    """(T, R) rows that were left out and may be near their limit after all, by the gains of their family."""
+    whole.grow(np.arange(len(state.away_w)), state.away_w)
+    rise = whole.rise[:, active]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = state.expected(state.rise) / rise
+    found = np.where(np.isfinite(found) & (rise > whole.scale[active]), found, 1.0)
+    families = whole.rows.family(whole.feeder)
+    for family in np.unique(families):
+        of_family = families == family
+        known = found[:, families[active] == family]
+        if known.shape[1]:
+            whole.gain[:, of_family] = np.clip(known.max(axis=1, keepdims=True), 0.5, 3.0)
+    return np.asarray(_doubtful(whole) & ~active & (whole.at_rest <= whole.limit))
+
+
+def _doubtful(whole: Fit, steps: Index | slice = slice(None)) -> Mask:
+    """(T, R) rows that a prediction does not keep well inside their limit."""
+    left = whole.aim[steps] - whole.at_rest[steps] - DOUBT * whole.gain[steps] * whole.rise[steps]
+    return np.asarray(left < FIRST_ERROR * whole.scale)
+
+
+def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
+    """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
+
+    At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
+    the larger the box, so that the whole horizon's mean would not see what the largest boxes do to other phases.
+    """
+    feeder, of = base.feeder, base.feeder.slot_connection
+    up, down = hi - base.p_w, base.p_w - lo
+    strain = (up @ rows.plus.T + down @ rows.minus.T) / rows.scale(feeder)
+    rise = np.empty((rows.count, feeder.reduced.slots), dtype=np.float32)
+    fall = np.empty_like(rise) if base.tan_phi else rise
+    families = rows.family(feeder)
+    for family in np.unique(families):
+        which = np.flatnonzero(families == family)
+        most = which[strain[:, which].max(axis=0).argmax()]
+        much = strain[:, most] >= STRAINED * strain[:, most].max()
+        k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
+        away = rows.corners.up[k] * high - rows.corners.down[k] * low
+        p, q = (feeder.spread(table[much].mean(axis=0)) for table in (base.p_w, base.q_var))
+        rise[which], fall[which] = _slopes_of(rows.only(which), base, _State(p, q, away, much))
+    return linearised(rows, feeder, rise, fall)
+
+
+class _State(NamedTuple):
+    """Where slopes are taken: (L,) base injections, W and var, how far slots are away from them; (T,) which steps."""
+
+    p_w: Array
+    q_var: Array
+    away_w: Array
+    steps: Mask
+
+
+def _slopes_of(rows: Rows, base: Base, state: _State) -> tuple[Single, Single]:
+    """(R, L) slopes of rows above and below the base load."""
+    feeder, there = narrowed(base.feeder, rows)
+    source = base.source_v[state.steps].mean(axis=0)
+    for part in BACKED:
+        p = state.p_w + part * state.away_w
+        q = state.q_var - base.tan_phi * np.maximum(part * state.away_w, 0.0)
+        rise = slopes(there, feeder.sensitivity(p, q, source, tan_phi=base.tan_phi))
+        fall = slopes(there, feeder.sensitivity(p, q, source)) if base.tan_phi else rise
+        if np.isfinite(rise).all() and np.isfinite(fall).all():
+            break
+    return rise, fall
+
+
+def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits: OperatingLimits) -> Wanted:
+    """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
+    feeder, steps = base.feeder, len(base.p_w)
+    part = np.where(feeder.one_of, 1.0, feeder.slot_share)
+    top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
+    bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
+    (up, down), gain = at, LARGEST_GAIN
+    rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
+    falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
+    flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
+    permitted = limits.permitted_a(steps, feeder, margin=1.0)
+    return Wanted(
+        np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
+        np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),
+        np.any(np.abs(rest.i_a) + gain * flows > permitted, axis=0),
+    )
+
+
+def _allocate(state: Fit, allocate: Rule, todo: Index) -> None:
+    """Shares out what the rows, as measured so far, leave beyond the box that is granted in any case."""
+    ends, gain, known = state.base.ends, state.gain[todo], state.known_rise[todo]
+    granted_w, room_w = ends.granted_w[todo], ends.room_w[todo]
+    granted = granted_w.astype(np.float32) @ state.uses
+    left = state.aim[todo] - state.at_rest[todo]
+    closed = _closed(state, todo)
+    b = np.maximum(known + (left - gain * known) / state.steepness(todo), LEAST * left / gain) - granted
+    # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
+    grown = state.away_w[todo] - granted_w
+    traces = grown.astype(np.float32) @ (state.uses - state.main)
+    packing = Packing(
+        state.main.T,
+        np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
+        np.minimum(room_w, grown + _leap(state) * room_w),
+        ends.reference_w[todo],
+        ends.weight,
+        price=state.price[todo],
+    )
+    state.breached[todo] = closed
+    state.grow(todo, granted_w + allocate(packing))
+    state.price[todo] = packing.price
+
+
+def _leap(state: Fit) -> float:
+    """Part of all room that anyone may gain at once: leaps are predicted badly, so they become shorter by the turn."""
+    return max(0.5 ** (state.turns - TRUSTED), SHORTEST_LEAP) if state.turns > TRUSTED else 1.0

@@ -1,0 +1,272 @@
+"""Robust rows: each limit as a linear row over the rooms of all connections, and the corner that strains it most.
+
+A limit `s . p <= b` over a box has its worst case at the corner where every connection stands at the end its sign
+points to, so that it becomes `plus . up + minus . down <= b` with coefficients that are never negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.watched import Sensitivity, Values, Watched
+from envelope.limits import OperatingLimits
+
+Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Complex = NDArray[np.complex128]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+FACETS, FINE_FACETS = 8, 16
+"""directions per watched current: enough to know who strains it, and enough to find its worst corner"""
+SECTOR = np.tan(np.pi / 6.0)
+"""a current counts in full for the facets within 30 degrees of it"""
+NEGLIGIBLE = 1e-4
+"""coefficients below this part of the largest in their row are left to the AC check"""
+KINDS = ("over-voltage", "under-voltage", "overload")
+
+
+class Corners(NamedTuple):
+    """Where each slot stands at a corner: parts of its connection's room up and down."""
+
+    up: Single
+    """(K, L)"""
+    down: Single
+    """(K, L)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """R linear rows of one feeder, around one state. Same rows for all steps."""
+
+    kind: Index
+    """(R,) position in KINDS"""
+    element: Index
+    """(R,) watched voltage or watched current"""
+    facet: Complex
+    """(R,) unit direction of a current row, 1 for voltages"""
+    exports: Mask
+    """(R,) whether a current row points the way in which export pushes it; True for voltages"""
+    slope: Single
+    """(R, L) exact derivative of the row's value by slot injection above the base load, V or A per W"""
+    slope_down: Single | None
+    """(R, L) the same below the base load, where it differs"""
+    plus: Single
+    """(R, C) rise per W that a connection's upper end moves up, never negative"""
+    minus: Single
+    """(R, C) rise per W that its lower end moves down, never negative"""
+    corner: Index
+    """(R,) the row's worst corner"""
+    corners: Corners
+
+    def family(self, feeder: Watched) -> Index:
+        """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
+        reduced = feeder.reduced
+        names = sorted({*reduced.network.terminal_phase, *feeder.current_phase})
+        of_node = np.array(
+            [names.index(reduced.network.terminal_phase[t]) for t in reduced.node_terminal], dtype=np.intp
+        )
+        of_current = np.array([names.index(phase) for phase in feeder.current_phase], dtype=np.intp)
+        load = self.kind == 2
+        phase = np.empty(self.count, dtype=np.intp)
+        phase[load], phase[~load] = of_current[self.element[load]], of_node[self.element[~load]]
+        return np.asarray((self.kind * 2 + self.exports) * len(names) + phase)
+
+    @property
+    def count(self) -> int:
+        """Number of rows, R."""
+        return len(self.kind)
+
+    def value(self, values: Values) -> Array:
+        """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
+        out = np.empty((len(values.converged), self.count))
+        over, under, load = (self.kind == k for k in range(3))
+        out[:, over] = values.v_v[:, self.element[over]]
+        out[:, under] = -np.where(
+            np.isfinite(values.v_v[:, self.element[under]]), values.v_v[:, self.element[under]], 0
+        )
+        if load.any():
+            out[:, load] = _facet_value(values.i_a[:, self.element[load]], self.facet[load])
+        out[~values.converged] = np.inf
+        return out
+
+    def move(self, away: Single) -> Single:
+        """(S, R) linear change of each row when slots are (S, L) watts away from the base load."""
+        if self.slope_down is None:
+            return np.asarray(away @ self.slope.T)
+        return np.asarray(np.maximum(away, 0.0) @ self.slope.T + np.minimum(away, 0.0) @ self.slope_down.T)
+
+    def only(self, which: Index) -> Rows:
+        """What these rows are about, without slopes and corners."""
+        names = ("kind", "element", "facet", "exports")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
+
+    def keep(self, wanted: Mask) -> Rows:
+        """Only these rows."""
+        used, corner = np.unique(self.corner[wanted], return_inverse=True)
+        names = ("kind", "element", "facet", "exports", "slope", "plus", "minus")
+        kept = {name: getattr(self, name)[wanted] for name in names}
+        down = None if self.slope_down is None else self.slope_down[wanted]
+        corners = Corners(self.corners.up[used], self.corners.down[used])
+        return replace(self, **kept, slope_down=down, corner=corner.astype(np.intp), corners=corners)
+
+    def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Array:
+        """(T, R) right-hand sides, less `margin` times the declared margins."""
+        permitted = limits.permitted_a(steps, feeder, margin=margin)
+        out = np.empty((steps, self.count))
+        out[:, self.kind == 0] = limits.v_max_v - margin * limits.margin_v
+        out[:, self.kind == 1] = -(limits.v_min_v + margin * limits.margin_v)
+        load = self.kind == 2
+        out[:, load] = permitted[:, self.element[load]]
+        return out
+
+    def scale(self, feeder: Watched) -> Single:
+        """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
+        out = np.ones(self.count, dtype=np.float32)
+        load = self.kind == 2
+        out[load] = 0.01 * feeder.rating_a[self.element[load]]
+        return out
+
+
+def narrowed(feeder: Watched, rows: Rows) -> tuple[Watched, Rows]:
+    """The feeder watching only what these rows are about (and its groups), and the rows on it."""
+    load, branches = rows.kind == 2, len(feeder.reduced.H)
+    volts, amps = np.unique(rows.element[~load]), np.unique(rows.element[load])
+    amps = amps[amps < branches]
+    currents = np.concatenate([amps, branches + np.arange(len(feeder.groups))])
+    element = np.where(load, np.searchsorted(currents, rows.element), np.searchsorted(volts, rows.element))
+    reduced = feeder.reduced.watching(voltages=volts, currents=amps)
+    return replace(feeder, reduced=reduced), replace(rows, element=element)
+
+
+def _facet_value(current: Complex, facet: Complex) -> Array:
+    """(S, F) magnitude where the current points roughly along the facet, its projection elsewhere."""
+    turned = current * np.conj(facet)
+    inside = np.abs(turned.imag) <= SECTOR * turned.real
+    return np.asarray(np.where(inside, np.abs(turned), turned.real))
+
+
+class Wanted(NamedTuple):
+    """Which limits get rows."""
+
+    over: Mask
+    under: Mask
+    """(N,)"""
+    load: Mask
+    """(B,)"""
+
+
+def everything(feeder: Watched) -> Wanted:
+    """All limits."""
+    voltages = np.ones(len(feeder.reduced.Zn), dtype=bool)
+    return Wanted(voltages, voltages, np.ones(len(feeder.rating_a), dtype=bool))
+
+
+def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted, facets: int = FACETS) -> Rows:
+    """Over- and under-voltage at each wanted voltage, and `facets` directions per wanted current.
+
+    up, down: derivatives for injection that rises above the base load and for injection that falls below it.
+    """
+    over, under, load = (np.flatnonzero(mask) for mask in wanted)
+    turn = np.exp(2j * np.pi * np.arange(facets) / facets)
+    facet = (_export_direction(up.di[load])[:, None] * turn).ravel()
+    empty = np.zeros((0, 0), dtype=np.float32)
+    bare = Rows(
+        kind=np.repeat([0, 1, 2], [len(over), len(under), len(facet)]).astype(np.intp),
+        element=np.concatenate([over, under, np.repeat(load, facets)]).astype(np.intp),
+        facet=np.concatenate([np.ones(len(over) + len(under)), facet]).astype(np.complex128),
+        exports=np.concatenate([np.ones(len(over) + len(under)), np.tile(turn.real >= -1e-9, len(load))]).astype(bool),
+        slope=empty,
+        slope_down=None,
+        plus=empty,
+        minus=empty,
+        corner=np.zeros(0, dtype=np.intp),
+        corners=Corners(empty, empty),
+    )
+    rise = slopes(bare, up)
+    return linearised(bare, feeder, rise, rise if down is up else slopes(bare, down))
+
+
+def linearised(rows: Rows, feeder: Watched, rise: Single, fall: Single) -> Rows:
+    """The same rows with new (R, L) slopes, above and below the base load."""
+    plus, minus, corners = _split(feeder, rise, fall)
+    first, corner = np.unique(_names(corners), return_index=True, return_inverse=True)[1:]
+    return replace(
+        rows,
+        slope=rise,
+        slope_down=None if fall is rise else fall,
+        plus=plus,
+        minus=minus,
+        corner=corner.ravel().astype(np.intp),
+        corners=Corners(corners.up[first], corners.down[first]),
+    )
+
+
+def slopes(rows: Rows, at: Sensitivity) -> Single:
+    """(R, L) derivatives of rows."""
+    out = np.empty((rows.count, at.dv.shape[1]), dtype=np.float32)
+    over, under, load = (rows.kind == k for k in range(3))
+    out[over] = at.dv[rows.element[over]]
+    out[under] = -at.dv[rows.element[under]]
+    di, facet = at.di[rows.element[load]], rows.facet[load][:, None]
+    out[load] = facet.real * di.real + facet.imag * di.imag
+    return out
+
+
+def _names(corners: Corners) -> Index:
+    """(R,) a number per corner, the same for the same corner; sorting numbers is far cheaper than sorting rows."""
+    draw = np.random.default_rng(0).integers(-(2**62), 2**62, 2 * corners.up.shape[1])
+    with np.errstate(over="ignore"):
+        return np.asarray(np.concatenate([corners.up > 0.0, corners.down > 0.0], axis=1) @ draw, dtype=np.intp)
+
+
+def _export_direction(di: Complex) -> Complex:
+    """(B,) unit direction in which a branch current grows when all export."""
+    total = di.sum(axis=1)
+    size = np.abs(total)
+    return np.where(size > 0.0, total / np.where(size > 0.0, size, 1.0), 1.0)
+
+
+def _split(feeder: Watched, up: Single, down: Single) -> tuple[Single, Single, Corners]:
+    """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
+    share = feeder.slot_share.astype(np.float32)
+    even_up = _gather(feeder, up * share)
+    even_down = even_up if down is up else _gather(feeder, down * share)
+    plus, minus = np.maximum(even_up, 0.0), np.maximum(-even_down, 0.0)
+    # Where both ends strain a row, as with a power factor, its corner is the steeper one; where none does, neither.
+    high, low = (plus >= minus) & (plus > 0.0), minus > plus
+    at_up = high[:, feeder.slot_connection] * share
+    at_down = low[:, feeder.slot_connection] * share
+    if feeder.one_of.any():
+        _worst_phase(feeder, up, down, (plus, minus, at_up, at_down))
+    size = np.maximum(plus.max(axis=1, keepdims=True, initial=0.0), minus.max(axis=1, keepdims=True, initial=0.0))
+    plus *= plus >= NEGLIGIBLE * size
+    minus *= minus >= NEGLIGIBLE * size
+    return plus, minus, Corners(at_up, at_down)
+
+
+def _gather(feeder: Watched, rows: Single) -> Single:
+    """(R, C) sums over the slots of each connection."""
+    if feeder.connections == rows.shape[1]:
+        return rows
+    to = np.zeros((rows.shape[1], feeder.connections), dtype=np.float32)
+    to[np.arange(rows.shape[1]), feeder.slot_connection] = 1.0
+    return np.asarray(rows @ to)
+
+
+def _worst_phase(feeder: Watched, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]) -> None:
+    """For connections of unknown phase, every row assumes the phase that is worst for it."""
+    plus, minus, at_up, at_down = parts
+    for connection in np.unique(feeder.slot_connection[feeder.one_of]):
+        slots = np.flatnonzero(feeder.slot_connection == connection)
+        best, worst = up[:, slots].max(axis=1), (-down[:, slots]).max(axis=1)
+        plus[:, connection], minus[:, connection] = np.maximum(best, 0.0), np.maximum(worst, 0.0)
+        rises = plus[:, connection] >= minus[:, connection]
+        at_up[:, slots], at_down[:, slots] = 0.0, 0.0
+        every = np.arange(len(up))
+        at_up[every, slots[up[:, slots].argmax(axis=1)]] = rises
+        at_down[every, slots[(-down[:, slots]).argmax(axis=1)]] = ~rises

@@ -1,0 +1,60 @@
+"""Limits less everything that is not known for sure, for what is found by power flow alone and has no rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes import rows
+from envelope.boxes.box import Base
+from envelope.limits import OperatingLimits
+
+if TYPE_CHECKING:
+    from envelope.boxes.watched import Watched
+    from envelope.problem import Problem
+
+Array = NDArray[np.float64]
+NARROWEST_V, LEAST = 1e-3, 1e-6
+"""band that is left where margins take more than there is: everyone is outside, and gets no room; the same for
+currents, as a part"""
+
+
+@dataclass(frozen=True)
+class Tightened(OperatingLimits):
+    """Limits less the margins of a problem."""
+
+    taken_a: dict[str, Array] = field(default_factory=dict)
+    """(T,) kept free of each current, A, and of each group's sum, W, by name"""
+
+    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
+        """(T, B + G) what is left; never nothing, so that parts of it can be told."""
+        taken = [self.taken_a[name] for name in watched.current_names]
+        whole = super().permitted_a(steps, watched, margin=margin)
+        return np.maximum(whole - np.stack(taken, axis=1), LEAST * whole) if taken else whole
+
+
+def tightened(problem: Problem, base: Base) -> Problem:
+    """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
+    if not problem.all_margins:
+        return problem
+    from envelope.engine import at_rest, sensitivities
+
+    built = rows.build(base.feeder, *sensitivities(base), wanted=rows.everything(base.feeder))
+    rest, hard = built.value(at_rest(base)), built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
+    extra = sum((margin.per_row(built, rest, hard) for margin in problem.all_margins), np.zeros_like(hard))
+    most = [float(extra[:, built.kind == kind].max(initial=0.0)) for kind in (0, 1)]
+    taken = np.zeros((problem.steps, len(base.feeder.rating_a)))
+    load = np.flatnonzero(built.kind == 2)
+    for row in load:
+        taken[:, built.element[row]] = np.maximum(taken[:, built.element[row]], extra[:, row])
+    limits = problem.limits
+    low, high = limits.v_min_v + most[1], limits.v_max_v - most[0]
+    if high - low < NARROWEST_V:
+        low = high = 0.5 * (limits.v_min_v + limits.v_max_v)
+        high += NARROWEST_V
+    same = {f.name: getattr(limits, f.name) for f in fields(limits)} | {"v_min_v": low, "v_max_v": high}
+    by_name = dict(zip(base.feeder.current_names, taken.T, strict=True))
+    return replace(problem, limits=Tightened(**same, taken_a=by_name))

@@ -1,0 +1,227 @@
+"""The feeder as the engine sees it: power flow values and exact sensitivities at the rows that can matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.uncertainty.splits import flexible_share, on_any
+from gridmodel import flow as power_flow
+from gridmodel.feeder import slot_share
+from gridmodel.inverters import Inverters
+from gridmodel.reduce import Reduced
+from gridmodel.sensitivity import current_rows, sensitivities, voltage_rows
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Index = NDArray[np.intp]
+
+COARSE_V, FINE_V = 1e-3, 1e-5
+"""a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
+
+
+class Values(NamedTuple):
+    """Results of S power flows at the watched places."""
+
+    v_v: Array
+    """(S, N) voltage magnitudes at connections, V; inf where the scenario did not settle"""
+    i_a: Complex
+    """(S, B + G) branch currents, A, and each group's sum off its middle, W"""
+    converged: NDArray[np.bool_]
+
+
+class Sensitivity(NamedTuple):
+    """Derivatives at one state with respect to the active injection of each slot."""
+
+    dv: Array
+    """(N, L) V per W"""
+    di: Complex
+    """(B + G, L) A per W; 1 where a slot belongs to a group"""
+
+
+@dataclass(frozen=True)
+class GroupLimit:
+    """What the sum of some connections may come to, whatever the network would bear: a breaker, reverse flow."""
+
+    name: str
+    connections: tuple[str, ...]
+    max_import_w: float
+    max_export_w: float
+    part: Array | None = field(default=None, compare=False)
+    """(T,) how far the sum may be from the middle in each step, over `half_range_w`; default all of it"""
+
+    @property
+    def middle_w(self) -> float:
+        """Sum, export positive, that is farthest from both limits."""
+        return 0.5 * (self.max_export_w - self.max_import_w)
+
+    @property
+    def half_range_w(self) -> float:
+        """How far the sum may be from the middle."""
+        return 0.5 * (self.max_export_w + self.max_import_w)
+
+
+@dataclass(frozen=True, eq=False)
+class Watched:
+    """A reduced network that watches customers' voltages and one branch per distinct current."""
+
+    reduced: Reduced
+    groups: tuple[GroupLimit, ...] = ()
+    flex_split: Sequence[str] | None = None
+    """(C,) see `Problem.flex_split`"""
+    inverters: Inverters | None = None
+    """whose answer to their own voltage counts for voltages; currents are those without it"""
+
+    @classmethod
+    def of(
+        cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = (), *, flex_split: Sequence[str] | None = None
+    ) -> Watched:
+        """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
+        at_connections = reduced.voltages_at_connections()
+        watching = reduced.watching(voltages=at_connections, currents=weakest_branches(reduced))
+        return cls(watching, groups, flex_split)
+
+    @cached_property
+    def rating_a(self) -> Array:
+        """(B + G,) rating of each watched current, A, and half the range of each group's sum, W."""
+        return np.concatenate([self.reduced.rating_a, [group.half_range_w for group in self.groups]])
+
+    @cached_property
+    def transformer(self) -> NDArray[np.bool_]:
+        """(B + G,) whether a watched current is a transformer's."""
+        return np.concatenate([of_transformers(self.reduced), np.zeros(len(self.groups), dtype=bool)])
+
+    @cached_property
+    def current_names(self) -> tuple[str, ...]:
+        """(B + G,) such as "line L23, phase b" or "group depot"."""
+        return (*self.reduced.current_names, *(f"group {group.name}" for group in self.groups))
+
+    @cached_property
+    def current_phase(self) -> tuple[str, ...]:
+        """(B + G,)"""
+        return (*self.reduced.current_phase, *("sum" for _ in self.groups))
+
+    @cached_property
+    def membership(self) -> Array:
+        """(G, L) 1 where a slot belongs to a group."""
+        position = {name: k for k, name in enumerate(self.reduced.network.connections.id)}
+        found = np.zeros((len(self.groups), self.reduced.slots))
+        for row, group in zip(found, self.groups, strict=True):
+            members = [position[name] for name in group.connections]
+            row[np.isin(self.slot_connection, members)] = 1.0
+        return found
+
+    def sums(self, p_w: Array) -> Array:
+        """(S, G) W by which each group's sum is off the middle of its range."""
+        return np.asarray(p_w @ self.membership.T - np.array([group.middle_w for group in self.groups]))
+
+    @property
+    def connections(self) -> int:
+        """Number of connections, C."""
+        return len(self.reduced.network.connections)
+
+    @property
+    def slot_connection(self) -> Index:
+        """(L,) connection that each slot belongs to."""
+        return self.reduced.network.connections.slot_connection
+
+    @cached_property
+    def slot_share(self) -> Array:
+        """(L,) part of its connection's flexible power that a slot carries; evenly split where nobody knows."""
+        return flexible_share(self.reduced.network, self.flex_split)
+
+    @cached_property
+    def base_share(self) -> Array:
+        """(L,) part of its connection's base load that a slot carries."""
+        return slot_share(self.reduced.network)
+
+    @cached_property
+    def one_of(self) -> NDArray[np.bool_]:
+        """(L,) slots of connections whose flexible power may be on any one of them (unknown phase or split)."""
+        return on_any(self.reduced.network.connections, self.flex_split)
+
+    def spread(self, power: Array) -> Array:
+        """(S, L) slot powers of (S, C) base powers, evenly split."""
+        return np.asarray(power[..., self.slot_connection] * self.base_share)
+
+    def values(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
+        """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
+        found = power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, tol_v=tol_v)
+        answered = found if self.inverters is None else self.answering(p_w, q_var, source_v, tol_v=tol_v)
+        v = power_flow.voltages(self.reduced, answered)
+        i = power_flow.current_phasors(self.reduced, found)
+        converged = found.converged & answered.converged
+        v[~converged] = np.inf
+        i[~converged] = np.inf
+        return Values(v, np.concatenate([i, self.sums(p_w)], axis=1) if self.groups else i, converged)
+
+    def answering(
+        self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V
+    ) -> power_flow.Flow:
+        """The same power flow with inverters that answer their own voltage."""
+        return power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, inverters=self.inverters, tol_v=tol_v)
+
+    def answer_var(self, p_w: Array, q_var: Array, source_v: Complex | None) -> Array:
+        """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
+        found = self.answering(p_w, q_var, source_v)
+        return np.asarray((found.v * np.conj(found.i)).imag - q_var)
+
+    def sensitivity(
+        self, p_w: Array, q_var: Array, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
+    ) -> Sensitivity:
+        """Exact derivatives at one state, (L,) injections, when each W injected absorbs `tan_phi` var.
+
+        direction: what one more unit is; 1j gives derivatives by var.
+        """
+        s = (p_w + 1j * q_var)[None, :]
+        found = power_flow.solve(self.reduced, s, source_v)
+        per_va = np.asarray(direction - 1j * tan_phi)
+        by_p = sensitivities(self.reduced, s, found.v, direction=per_va, dtype=np.float32)
+        di = np.asarray(current_rows(self.reduced, by_p)[0])
+        credited = self.inverters is not None and direction == 1.0
+        dv = self._answered(s, source_v) if credited else voltage_rows(self.reduced, found, by_p)[0]
+        return Sensitivity(dv, np.concatenate([di, self.membership]))
+
+    def _answered(self, s_va: Complex, source_v: Complex | None) -> Array:
+        """(N, L) V per W with every inverter following its curve from where it is."""
+        assert self.inverters is not None
+        found, slot = self.answering(s_va.real, s_va.imag, source_v), self.inverters.slot
+        there, direction = found.v * np.conj(found.i), (1.0, 1j)
+        by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
+        turn = (np.conj(found.v) / np.abs(found.v))[0, slot, None]
+        own_by_w, own_by_var = ((turn * (self.reduced.Z[slot] @ di[0])).real for di in by)
+        by_w, by_var = (voltage_rows(self.reduced, found, di)[0] for di in by)
+        slope = self.inverters.slope_var_per_v(np.abs(found.v[0, slot]))
+        # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own slots.
+        loop = np.eye(len(slot)) - own_by_var[:, slot] * slope
+        return np.asarray(by_w + (by_var[:, slot] * slope) @ np.linalg.solve(loop, own_by_w))
+
+
+def of_transformers(reduced: Reduced) -> NDArray[np.bool_]:
+    """(B,) whether a current is a transformer's: what it may be can change by the hour."""
+    kinds = reduced.network.branches.kind
+    return np.array([kinds[k] == "transformer" for k in reduced.current_branch], dtype=bool)
+
+
+def weakest_branches(reduced: Reduced) -> Index:
+    """Positions of the watched currents left when, of those that carry the same current, the lowest rating stays.
+
+    A transformer and a line in series both stay.
+    """
+    seen = np.concatenate([reduced.H, reduced.Hw * np.abs(reduced.network.source.v).mean() / 10.0], axis=1)
+    size = np.abs(seen).max(initial=1e-12)
+    rounded = np.round(np.concatenate([seen.real, seen.imag], axis=1) / size, 6).astype(np.float64) * 1e6
+    phase = 2 * np.unique(np.array(reduced.current_phase), return_inverse=True)[1] + of_transformers(reduced)
+    # One number per row, the same for the same row: sorting numbers is far cheaper than sorting rows.
+    draw = np.random.default_rng(0).integers(-(2**40), 2**40, rounded.shape[1] + 1)
+    with np.errstate(over="ignore"):
+        key = rounded.astype(np.int64) @ draw[:-1] + phase * draw[-1]
+    group = np.unique(key, return_inverse=True)[1]
+    order = np.lexsort((reduced.rating_a, group.ravel()))
+    first = np.concatenate([[True], np.diff(group.ravel()[order]) != 0]) if len(order) else np.zeros(0, dtype=bool)
+    return np.sort(order[first]).astype(np.intp)

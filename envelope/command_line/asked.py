@@ -1,0 +1,193 @@
+"""What every envelope command can be asked: the feeder, its customers' flexibility and the limits, as options."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from envelope.boxes.allocate import Allocation
+from envelope.limits import OperatingLimits, voltage_criterion
+from envelope.problem import BadProblem, Guarantee, Problem, Reference
+from gridmodel.errors import GridError
+from sep2.errors import SepError
+
+if TYPE_CHECKING:
+    from envelope.ratings import ThermalRating
+
+Command = Callable[..., None]
+
+
+RATING = "Transformers by temperature"
+STUDIED = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits")
+POLICY = ("guarantee", "allocation", "reference")
+THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that all commands share."""
+
+    steps: Annotated[int, typer.Option(help="Steps in the day.")] = 48
+    export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection.")] = 5.0
+    import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection.")] = 7.0
+    flexible: Annotated[float, typer.Option(help="Part of the connections that is flexible, 0 to 1.")] = 1.0
+    seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
+    all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
+    limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
+    guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
+    allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
+    reference: Annotated[Reference, typer.Option(help="What a fair share is a share of.")] = Reference.CAPACITY
+    thermal: Annotated[
+        str | None,
+        typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
+    ] = None
+    ambient: Annotated[
+        str, typer.Option(help="Degrees Celsius, or a CSV file with at and temp_c.", rich_help_panel=RATING)
+    ] = "30"
+    hot_spot: Annotated[float, typer.Option(help="Hottest winding permitted, C.", rich_help_panel=RATING)] = 120.0
+    top_oil: Annotated[float, typer.Option(help="Hottest oil permitted, C.", rich_help_panel=RATING)] = 105.0
+    life: Annotated[float, typer.Option(help="Life used per day at most, %.", rich_help_panel=RATING)] = 0.0133
+    k_max: Annotated[float, typer.Option(help="Load over the rating at most.", rich_help_panel=RATING)] = 1.5
+    fuse_a: Annotated[
+        float | None, typer.Option(help="A per low-voltage phase that fuse and bushing bear.", rich_help_panel=RATING)
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+
+    def problem(self, feeder: str) -> Problem:
+        """The problem of a feeder folder, of european-lv, or of a plan that the engine saved."""
+        from envelope import plan
+        from envelope.horizon import Study, problem_of
+
+        if Path(feeder).suffix == ".npz":
+            self.refuse((*STUDIED, *POLICY), "a plan has its own")
+            return self.rated(plan.load(Path(feeder)).problem)
+        self._refuse_numbers()
+        found = plan.feeder_of(feeder)
+        study = Study(
+            steps=self.steps,
+            export_w=1e3 * self.export_kw,
+            import_w=1e3 * self.import_kw,
+            flexible=self.chosen(len(found.network.connections)),
+            sun=not self.all_day,
+            limits=OperatingLimits.of(self.limits),
+            guarantee=self.guarantee,
+            allocation=self.allocation,
+            reference=self.reference,
+        )
+        problem = problem_of(found, study)
+        self._refuse_criterion(problem)
+        return self.rated(problem)
+
+    def chosen(self, count: int) -> NDArray[np.bool_]:
+        """(C,) which connections are flexible."""
+        found = np.zeros(count, dtype=bool)
+        found[np.random.default_rng(self.seed).permutation(count)[: round(self.flexible * count)]] = True
+        return found
+
+    def rating(self, problem: Problem) -> ThermalRating | None:
+        """How transformers are rated by their temperature; None where nobody asked."""
+        from envelope.ratings import ThermalRating, ambient_of
+        from envelope.thermal import ThermalPolicy
+
+        if self.thermal is None:
+            self.refuse(THERMAL[1:-1], "says nothing without --thermal")
+            return None
+        if min(self.hot_spot, self.top_oil, self.life, self.k_max) <= 0.0:
+            raise BadProblem("--hot-spot, --top-oil, --life and --k-max are above 0")
+        policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
+        ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
+        return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
+
+    def rated(self, problem: Problem) -> Problem:
+        """The problem with transformers rated as asked."""
+        if self.fuse_a is not None and not self.fuse_a > 0.0:
+            raise BadProblem(f"--fuse-a {self.fuse_a:g}: a fuse bears more than 0 A")
+        found = self.rating(problem)
+        if found is not None:
+            return replace(problem, limits=found.limits(problem.limits, self.fuse_a))
+        if self.fuse_a is not None:
+            return replace(problem, limits=replace(problem.limits, transformer_most_a=self.fuse_a))
+        return problem
+
+    def _refuse_numbers(self) -> None:
+        if self.steps < 1:
+            raise BadProblem(f"--steps {self.steps}: a day has at least one step")
+        if not 0.0 <= self.flexible <= 1.0:
+            raise BadProblem(f"--flexible {self.flexible:g}: a part of the connections is between 0 and 1")
+
+    def _refuse_criterion(self, problem: Problem) -> None:
+        """Says when the voltage criterion is one for another nominal voltage."""
+        meant = voltage_criterion(self.limits).nominal_v
+        here = float(np.median(problem.reduced.node_nominal_v[problem.reduced.voltages_at_connections()]))
+        if not 0.8 < here / meant < 1.25:
+            raise BadProblem(f"--limits {self.limits}: is for {meant:.0f} V, and the customers here have {here:.0f} V")
+
+    def refuse(self, names: Sequence[str], why: str) -> None:
+        """Says which of these options was given although it changes nothing here."""
+        for field in fields(self):
+            if field.name in names and getattr(self, field.name) != field.default:
+                raise BadProblem(f"--{field.name.replace('_', '-')}: {why}")
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
+    """Make a function `f(feeder, ..., *, asked)` the command `name`, with the shared options as its own."""
+
+    def declare(function: Command) -> Command:
+        kinds = get_type_hints(Asked, include_extras=True)
+        of_function = get_type_hints(function, include_extras=True)
+        own = [
+            p.replace(annotation=of_function[p.name])
+            for p in inspect.signature(function).parameters.values()
+            if p.name != "asked"
+        ]
+        shared = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name])
+            for f in fields(Asked)
+        ]
+
+        @wraps(function)
+        def run(*args: Any, **named: Any) -> None:
+            asked = Asked(**{f.name: named.pop(f.name) for f in fields(Asked)})
+            with refusals():
+                function(*args, **named, asked=asked)
+
+        hints = {key: kind for key, kind in of_function.items() if key != "asked"}
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(Asked)}
+        app.command(name)(run)
+        return function
+
+    return declare
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Errors in what was asked end the command with one line."""
+    try:
+        yield
+    except (SepError, GridError, OSError) as wrong:
+        typer.echo(str(wrong), err=True)
+        raise typer.Exit(2) from None
+
+
+@contextlib.contextmanager
+def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, with the time it takes; on a terminal only."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    console = Console(stderr=True)
+    hidden = quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("")
+        yield lambda said: progress.update(task, description=said)

@@ -1,0 +1,303 @@
+"""`sep2 envelope run`, `compare` and `explain`: limits for a feeder's day, what each policy costs, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from envelope.audit.verification import verify
+from envelope.boxes.allocate import Allocation
+from envelope.command_line.asked import Asked, command, refusals, stages
+from envelope.command_line.desk import add_to
+from envelope.command_line.shown import show_policies, show_summary, show_whole
+from envelope.engine import calculate
+from envelope.model_free.fallback import Method
+from envelope.problem import BadProblem, Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
+from envelope.summary import compared, most_withheld, priced, summarise
+
+app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
+
+NO_MODEL = "Without a network model"
+OVER_TIME = "Fairness over time"
+FeederName = Annotated[
+    str, typer.Argument(metavar="FEEDER", help="A feeder folder, european-lv, or a plan (.npz) that the engine saved.")
+]
+Out = Annotated[Path | None, typer.Option(help="Write the limits to this .csv or .parquet file.")]
+Picture = Annotated[Path | None, typer.Option(help="Draw to this PNG file.")]
+FeederOrReadings = Annotated[
+    str,
+    typer.Argument(
+        metavar="FEEDER",
+        help="A feeder folder, european-lv, a plan (.npz) that the engine saved, or meter readings (.csv) with"
+        " --fallback.",
+    ),
+]
+LedgerFile = Annotated[
+    Path | None, typer.Option(help="Keep who was curtailed in this CSV file, run after run.", rich_help_panel=OVER_TIME)
+]
+Past = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        help="How much those whom the ledger knows as curtailed most are favoured; 0: not.",
+        rich_help_panel=OVER_TIME,
+    ),
+]
+Fallback = Annotated[
+    Method | None,
+    typer.Option(
+        help="Set limits from meter readings alone; no power flow stands behind them.", rich_help_panel=NO_MODEL
+    ),
+]
+RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating.", rich_help_panel=NO_MODEL)]
+MeterOf = Annotated[
+    str, typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL)
+]
+Critical = Annotated[
+    str,
+    typer.Option(help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL),
+]
+COMPARED = (
+    (Guarantee.COINCIDENT, Allocation.EQUAL),
+    (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
+    (Guarantee.ONE_SIDED, Allocation.PROPORTIONAL_FAIR),
+    (Guarantee.ONE_SIDED, Allocation.MAX_SUM),
+    (Guarantee.TWO_SIDED, Allocation.EQUAL),
+    (Guarantee.TWO_SIDED, Allocation.MAX_MIN),
+    (Guarantee.TWO_SIDED, Allocation.PROPORTIONAL_FAIR),
+    (Guarantee.TWO_SIDED, Allocation.MAX_SUM),
+)
+
+
+@command(app, "run")
+def run(
+    feeder: FeederOrReadings,
+    *,
+    out: Out = None,
+    picture: Picture = None,
+    ledger: LedgerFile = None,
+    past: Past = 0.0,
+    fallback: Fallback = None,
+    rating_kva: RatingKva = None,
+    meter_of: MeterOf = "",
+    critical: Critical = "",
+    asked: Asked,
+) -> None:
+    """Limits for every connection and interval of a feeder's day, verified by an independent power flow.
+
+    Ends with 0 only if every corner that was tried is inside the limits.
+    """
+    _refuse_endings(out, picture)
+    if fallback is not None:
+        from envelope.command_line.meterwise import Known
+
+        if past:
+            raise BadProblem("--past: shares without a network model are equal, whatever was before")
+        known = Known(rating_kva, meter_of, critical)
+        _run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, asked=asked)
+        return
+    if Path(feeder).suffix == ".csv":
+        raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
+    if rating_kva is not None or meter_of or critical:
+        raise BadProblem("--rating-kva, --meter-of, --critical: mean nothing without --fallback")
+    inside = _run_on_model(feeder, (ledger, past), out=out, picture=picture, asked=asked)
+    raise typer.Exit(0 if inside else 1)
+
+
+def _run_on_model(
+    feeder: str, over_time: tuple[Path | None, float], *, out: Path | None, picture: Path | None, asked: Asked
+) -> bool:
+    """Calculates, verifies, writes and says it; whether every corner that was tried is inside."""
+    ledger, past = over_time
+    with stages(asked.as_json) as stage:
+        stage("reading the feeder")
+        problem = _favoured(asked.problem(feeder), ledger, past)
+        stage("calculating")
+        schedule = calculate(problem)
+        stage("verifying")
+        report = verify(problem, schedule)
+        stage("writing")
+        files = _write(schedule, out) | _draw(problem, schedule, picture)
+        # What is not verified is not published, and so curtails nobody.
+        kept = _kept(schedule, ledger) if ledger is not None and report.inside else {}
+    rating = asked.rating(problem)
+    thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
+    summary = summarise(problem, schedule, report) | thermal | kept | files
+    if asked.as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        show_summary(summary)
+        if report.wrong_phases is not None:
+            typer.echo(f"{report.stress_sentence()}: check the model first.")
+        typer.echo(f"{report.sentence()}.")
+    return report.inside
+
+
+def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
+    """The problem, those favoured who had to forgo most so far."""
+    if past == 0.0:
+        return problem
+    if ledger is None:
+        raise BadProblem("--past: whose past? Name a --ledger")
+    from envelope.ledger import Ledger, favoured
+
+    return favoured(problem, Ledger.read(ledger), past)
+
+
+def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
+    """The ledger's figures with this run in it."""
+    from envelope.ledger import Ledger
+
+    found = Ledger.read(path).with_run(schedule)
+    found.write(path)
+    return {"ledger": {"file": str(path), **found.whole().figures()}}
+
+
+def _run_without_model(
+    what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, ledger: Path | None, asked: Asked
+) -> None:
+    from envelope.command_line.meterwise import calculate_from_meters, summary_of
+
+    readings, method, known = what
+    with stages(asked.as_json) as stage:
+        stage("reading the meters")
+        schedule, rests_on = calculate_from_meters(readings, method, known, asked)
+        stage("writing")
+        files = _write(schedule, out)
+        if picture is not None:
+            from envelope.command_line.picture import limits_picture
+
+            files["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
+        kept = {} if ledger is None else _kept(schedule, ledger)
+    summary = summary_of(readings, schedule, rests_on) | kept | files
+    if asked.as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        show_summary(summary)
+
+
+@app.command("ledger")
+def show_ledger(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A ledger that `run --ledger` keeps.")],
+    most: Annotated[int, typer.Option(min=1, help="How many of the most curtailed connections to name.")] = 10,
+    picture: Picture = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Who had to forgo how much so far, the most curtailed first."""
+    from envelope.ledger import Ledger
+
+    with refusals():
+        _refuse_endings(None, picture)
+        if not file.is_file():
+            raise BadProblem(f"{file}: no such ledger; `sep2 envelope run FEEDER --ledger {file}` begins one")
+        found = Ledger.read(file).whole()
+        if picture is not None:
+            from envelope.command_line.picture import ledger_picture
+
+            ledger_picture(found, picture, name=file.name)
+    if as_json:
+        typer.echo(json.dumps(found.figures()))
+        return
+    show_whole(found, most)
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
+
+
+@command(app, "compare")
+def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> None:
+    """Guarantees and fairness side by side: what each allows, how evenly, and what breaks at corners beyond it."""
+    _refuse_endings(None, picture)
+    with stages(asked.as_json) as stage:
+        stage("reading the feeder")
+        problem = asked.problem(feeder)
+        rows = []
+        for k, (guarantee, allocation) in enumerate(COMPARED, start=1):
+            stage(f"{k} of {len(COMPARED)}: {guarantee}, {allocation}")
+            rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
+        rows = priced(rows)
+        if picture is not None:
+            from envelope.command_line.picture import compare_picture
+
+            compare_picture(rows, picture, name=problem.reduced.network.name)
+    if asked.as_json:
+        typer.echo(json.dumps({"feeder": problem.reduced.network.name, "policies": rows}))
+        return
+    show_policies(rows)
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
+
+
+@command(app, "explain")
+def explain_limit(
+    feeder: FeederName,
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection whose limit is asked about.")],
+    step: Annotated[int | None, typer.Option(help="Interval of the day; default: where most is withheld.")] = None,
+    direction: Annotated[str, typer.Option(help="export or import")] = "export",
+    *,
+    picture: Picture = None,
+    asked: Asked,
+) -> None:
+    """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
+    from envelope.explain import explain
+
+    _refuse_endings(None, picture)
+    if direction not in ("export", "import"):
+        raise BadProblem(f"direction: {direction!r} is neither export nor import")
+    with stages(asked.as_json) as stage:
+        stage("reading the feeder")
+        problem = asked.problem(feeder)
+        if connection not in problem.connection_id:
+            names = problem.connection_id
+            raise BadProblem(f"{feeder} has no connection {connection!r}; there are {names[0]} to {names[-1]}")
+        if step is not None and not 0 <= step < problem.steps:
+            raise BadProblem(f"step: {step} is outside 0..{problem.steps - 1}")
+        stage("calculating")
+        schedule = calculate(problem)
+        at = most_withheld(problem, schedule, connection, direction) if step is None else step
+        found = explain(problem, schedule, connection, step=at, direction=direction)
+        if picture is not None:
+            from envelope.command_line.picture import explain_picture
+
+            explain_picture(problem, schedule, connection, picture, step=at, direction=direction)
+    if asked.as_json:
+        typer.echo(json.dumps(asdict(found) | {"sentence": found.sentence()}))
+        return
+    for who in found.contributors:
+        typer.echo(f"  {100 * who.part:5.1f} %  {who.connection_id}, {who.direction}")
+    typer.echo(found.sentence())
+    if picture is not None:
+        typer.echo(f"picture: {picture}")
+
+
+def _refuse_endings(out: Path | None, picture: Path | None) -> None:
+    """Says what cannot be written before anything is calculated."""
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise BadProblem(f"--out {out}: the ending is neither .csv nor .parquet")
+    if picture is not None and picture.suffix != ".png":
+        raise BadProblem(f"--picture {picture}: the ending is not .png")
+
+
+def _write(schedule: EnvelopeSchedule, out: Path | None) -> dict[str, str]:
+    if out is None:
+        return {}
+    from envelope.frame import save
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save(schedule, out)
+    return {"file": str(out)}
+
+
+def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) -> dict[str, str]:
+    if picture is None:
+        return {}
+    from envelope.command_line.picture import schedule_picture
+
+    return {"picture": str(schedule_picture(problem, schedule, picture))}
+
+
+add_to(app)

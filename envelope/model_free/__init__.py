@@ -1,0 +1,1 @@
+"""Limits where no network model exists, from what meters say."""

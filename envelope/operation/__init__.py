@@ -1,0 +1,1 @@
+"""Envelopes in operation: rounds, publication, premises, and what the operator decides."""

@@ -1,0 +1,157 @@
+"""Inverters that answer their own voltage, credited to voltages: what they do, and what lies between corners.
+
+A box is measured at its corners with the answer on. Where an answer begins or ends, a curve has a kink: a neighbour who
+feeds a little less may absorb so much less that a voltage rises. Such states are looked for as limits are calculated
+and tried when they are verified.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.rows import Rows
+from envelope.boxes.watched import Values, Watched
+from envelope.findings import UNCREDITED
+from envelope.uncertainty.reactive import VoltVar
+from gridmodel.inverters import Inverters
+
+if TYPE_CHECKING:
+    from envelope.audit.solvers import Solver
+    from envelope.boxes.box import Base
+    from envelope.problem import Problem
+    from envelope.schedule import EnvelopeSchedule
+
+Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+Index = NDArray[np.intp]
+TURNS = 4
+"""steps towards the point where an inverter's own voltage is at a kink"""
+ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
+"""of looking for what is worse than a corner, volts kept free beyond what was found, and the part of the declared
+margin that what is found must leave, for others may look elsewhere"""
+
+
+def inverters_of(problem: Problem, watched: Watched) -> Inverters | None:
+    """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
+    policy = problem.reactive
+    if not isinstance(policy, VoltVar) or policy.curve is None:
+        return None
+    size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
+    neutral = watched.reduced.network.connections.slot_minus < 0
+    slot = np.flatnonzero((size > 0.0) & ~watched.one_of & neutral)
+    if not len(slot):
+        return None
+    return Inverters(
+        slot=slot,
+        s_rated_va=size[slot],
+        available_w=np.zeros(len(slot)),
+        reference_v=policy.reference_v,
+        volt_var=policy.curve,
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Volts kept free of all voltage rows for what was found beyond the corners that a box was measured at."""
+
+    over_v: float
+    under_v: float
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """The same for every row of a kind."""
+        return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
+
+    def said(self) -> str:
+        """The policy says it."""
+        return ""
+
+
+def under_way(problem: Problem) -> bool:
+    """Whether this is a round of `searched`."""
+    return any(isinstance(margin, Kept) for margin in problem.margins)
+
+
+def searched(problem: Problem) -> EnvelopeSchedule:
+    """Limits that also hold between their corners, or without any credit where that does not come out.
+
+    A row's worst corner can be another one than where the answer is off: each round looks for it as a verification does
+    and keeps free what it finds.
+    """
+    from envelope.audit.verification import Effort, verify
+    from envelope.engine import calculate, run_id
+
+    search = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
+    kept, looked = Kept(0.0, 0.0), 0.0
+    for turn in range(ROUNDS if _settles(problem) else 0):
+        found = calculate(replace(problem, margins=(*problem.margins, kept)))
+        report = verify(problem, found, solver="reduced", effort=replace(search, seed=100 + turn))
+        looked += report.scenarios
+        spare = CLEAR * problem.limits.margin_v
+        if report.inside and max(report.over_v, report.under_v) <= -spare:
+            figures = found.figures | {"solves": found.figures["solves"] + 2.0 * looked}
+            return replace(found, run_id=run_id(problem), figures=figures)
+        kept = Kept(kept.over_v + _more(report.over_v + spare), kept.under_v + _more(report.under_v + spare))
+    plain = calculate(replace(problem, reactive=uncredited(problem)))
+    said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
+    return replace(plain, run_id=run_id(problem), findings=(*plain.findings, said))
+
+
+def _settles(problem: Problem) -> bool:
+    """Whether the answers come to rest where nothing flexible runs; too steep a curve swings."""
+    from envelope.engine import at_rest, granted
+
+    return bool(at_rest(granted(problem, problem.watch())).converged.all())
+
+
+def as_said(problem: Problem, schedule: EnvelopeSchedule) -> Problem:
+    """The problem with as much credit as a schedule says that it counted on."""
+    if isinstance(problem.reactive, VoltVar) and schedule.pf_rule != problem.reactive.rule:
+        return replace(problem, reactive=uncredited(problem))
+    return problem
+
+
+def uncredited(problem: Problem) -> VoltVar:
+    """The same answer, with nothing of it counted for voltages."""
+    assert isinstance(problem.reactive, VoltVar)
+    return VoltVar(problem.reactive.most_var)
+
+
+def _more(beyond_v: float) -> float:
+    return beyond_v + BEYOND_V if beyond_v > 0.0 else 0.0
+
+
+def judged(watched: Watched, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool) -> Values:
+    """Values by a solver that is told what inverters answer: voltages, if wanted, with that, currents without it."""
+    values = solver(s_va.real, s_va.imag, source_v)
+    if watched.inverters is None or not voltages:
+        return values
+    answer = np.nan_to_num(watched.answer_var(s_va.real, s_va.imag, source_v))
+    answered = solver(s_va.real, s_va.imag + answer, source_v)
+    return Values(answered.v_v, values.i_a, values.converged & answered.converged)
+
+
+def at_kinks(base: Base, steps: Index, away: Array, *, rng: np.random.Generator, box_w: tuple[Array, ...]) -> Array:
+    """(S, L) W away from the base: corners from which some inverters have moved to where their answer changes.
+
+    box_w: (S, L) least and most W away.
+    """
+    watched, inverters = base.feeder, base.feeder.inverters
+    if inverters is None or inverters.volt_var is None:
+        return away
+    slot, p, q = inverters.slot, watched.spread(base.p_w), watched.spread(base.q_var)
+    slope = watched.reduced.Z[slot, slot].real / inverters.reference_v
+    edges = inverters.reference_v * np.array([v for v, _ in inverters.volt_var.points])
+    chosen = rng.random((len(steps), len(slot))) < 0.5
+    edge = edges[rng.integers(len(edges), size=chosen.shape)]
+    low, high = (end[:, slot] for end in box_w)
+    moved = away.copy()
+    for _ in range(TURNS):
+        var = q[steps] - base.tan_phi * np.maximum(moved, 0.0)
+        v = np.abs(watched.answering(p[steps] + moved, var, base.source_v[steps]).v[:, slot])
+        off = np.where(np.isfinite(v), v - edge, 0.0)
+        moved[:, slot] = np.where(chosen, np.clip(moved[:, slot] - off / slope, low, high), moved[:, slot])
+    return moved

@@ -1,0 +1,157 @@
+"""What is not known for sure, as room kept free in each row: forecast, head voltage and impedance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.rows import Rows
+
+Array = NDArray[np.float64]
+GROWTH = 1.25
+"""effects are taken this much larger than at the base state: near a limit the same power moves voltages more"""
+
+
+class Margin(Protocol):
+    """Room kept free, whatever is allocated."""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """(T, R) in each row's own unit; `at_rest` and `limit` are (T, R) values."""
+        ...
+
+    def said(self) -> str:
+        """How the guarantee is worded with it; empty where something else says it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class BoxMargin:
+    """Every base load anywhere within a band of its own, all of them at their worst at once."""
+
+    delta_w: Array
+    """(C,) or (T, C)"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """Sum of what each band moves the row."""
+        delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.plus.shape[1]))
+        return np.asarray(GROWTH * delta @ np.maximum(rows.plus, rows.minus).T)
+
+    def said(self) -> str:
+        """The base is anywhere in its bands."""
+        return "base within its bands"
+
+
+@dataclass(frozen=True, eq=False)
+class ChanceMargin:
+    """Independent forecast errors and one that is common to all, up to so many standard deviations of their effect."""
+
+    sigma_w: Array
+    """(C,) or (T, C)"""
+    z: float = 3.0
+    common_w: Array | None = None
+    """(C,) or (T, C) watts per standard deviation of an error that all share, such as the weather"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """z times the standard deviation of each row: aggregates vary less than their parts."""
+        weight = np.maximum(rows.plus, rows.minus)
+        shape = (len(at_rest), weight.shape[1])
+        variance = np.broadcast_to(self.sigma_w, shape) ** 2 @ (weight**2).T
+        if self.common_w is not None:
+            variance = variance + (np.broadcast_to(self.common_w, shape) @ (rows.plus - rows.minus).T) ** 2
+        return np.asarray(GROWTH * self.z * np.sqrt(variance))
+
+    def said(self) -> str:
+        """The base is within z sigma of the aggregate."""
+        return f"base within {self.z:g} sigma"
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioMargin:
+    """The worst of some demand paths, each the same for all of the network."""
+
+    load_w: Array
+    """(K, T, C)"""
+    base_load_w: Array
+    """(T, C) the forecast they scatter around"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """The largest linear rise over all paths, never negative."""
+        signed = rows.plus - rows.minus
+        rises = np.stack([(self.base_load_w - path) @ signed.T for path in self.load_w])
+        return np.asarray(GROWTH * np.maximum(rises.max(axis=0), 0.0))
+
+    def said(self) -> str:
+        """The base is one of the paths."""
+        return f"base within {len(self.load_w)} scenarios"
+
+
+@dataclass(frozen=True, eq=False)
+class HeadVoltageMargin:
+    """Voltage at the head of the feeder anywhere in a band around what was taken; the band may differ by step."""
+
+    low_pu: float | Array = 0.99
+    high_pu: float | Array = 1.01
+    """scalar or (T,)"""
+    currents: int | None = None
+    """how many of the watched currents are currents; those after them are sums of power, which no voltage moves"""
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """Voltages follow the head; currents of constant power go against it."""
+        up, down = (np.broadcast_to(np.maximum(d, 0.0), len(limit)) for d in (self._up, self._down))
+        part = np.stack([up, down, down], axis=1)[:, rows.kind]
+        if self.currents is not None:
+            part[:, (rows.kind == 2) & (rows.element >= self.currents)] = 0.0
+        return np.asarray(GROWTH * np.abs(limit) * part)
+
+    @property
+    def _up(self) -> Array:
+        return np.asarray(self.high_pu, dtype=float) - 1.0
+
+    @property
+    def _down(self) -> Array:
+        return 1.0 - np.asarray(self.low_pu, dtype=float)
+
+    def said(self) -> str:
+        """The head voltage is in its band."""
+        return f"head voltage within {float(np.min(self.low_pu)):.4g}..{float(np.max(self.high_pu)):.4g} pu"
+
+
+@dataclass(frozen=True)
+class ImpedanceMargin:
+    """Every effect larger than modelled by up to this part."""
+
+    part: float = 0.05
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """What remains between rest and limit shrinks by the factor."""
+        return np.asarray(np.maximum(limit - at_rest, 0.0) * self.part / (1.0 + self.part))
+
+    def said(self) -> str:
+        """Impedances are known within a part."""
+        return f"impedances within {100 * self.part:g} %"
+
+
+@dataclass(frozen=True, eq=False)
+class AutonomousResponse:
+    """Volt-var of inverters: counted in every current, never credited to a voltage."""
+
+    q_max_var: Array
+    """(C,) most that a connection's inverters may produce or absorb by themselves"""
+    wording: str = "volt-var counted, not credited"
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """What all that reactive power can add to a current, whatever its angle."""
+        weight = np.maximum(rows.plus, rows.minus)
+        out = np.zeros_like(at_rest)
+        for element in np.unique(rows.element[rows.kind == 2]):
+            facets = np.flatnonzero((rows.kind == 2) & (rows.element == element))
+            # Over all directions the largest projection is the size itself, of a var as of a watt.
+            out[:, facets] = GROWTH * float(weight[facets].max(axis=0) @ self.q_max_var)
+        return out
+
+    def said(self) -> str:
+        """What is credited."""
+        return self.wording

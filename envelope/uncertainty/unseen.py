@@ -1,0 +1,217 @@
+"""What no limit in watts sees and may come on top of any state: circulating power, and vars within their policy.
+
+Kept free as margins while a box is fitted, and tried at every corner when it is verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.boxes.rows import Rows
+from envelope.boxes.watched import Sensitivity, Watched
+from envelope.uncertainty.margins import GROWTH, Margin
+from envelope.uncertainty.splits import both_ways_w, circulates, circulating_w, taken_w
+
+if TYPE_CHECKING:
+    from envelope.problem import Problem
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+STRAINED_PU = 0.15
+"""how far voltages are from their nominal value, at most, in the states at which vars are measured"""
+
+
+def free_var(problem: Problem) -> tuple[Array, Array]:
+    """(T, C) and (T, C) least and most var that may be produced beside what a box counts with: never > 0, never < 0."""
+    most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
+    hidden = problem.reactive.hidden_var * both_ways_w(problem)
+    return np.minimum(hidden, 0.0) - most, np.maximum(hidden, 0.0) + most
+
+
+@dataclass(frozen=True, eq=False)
+class Circulation:
+    """Power that is fed on one phase of a connection and drawn from another."""
+
+    problem: Problem
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """What the worst pair of phases does to each row."""
+        whole, taken = circulating_w(self.problem), taken_w(self.problem)
+        # Where reach was shortened by it, the row must also bear that part as plain import or export.
+        kept = taken @ (rows.plus + rows.minus).T
+        return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
+
+    def _span(self, rows: Rows) -> Array:
+        """(R, C) difference between the slots of a connection that move a row most and least."""
+        of = self.problem.reduced.network.connections.slot_connection
+        span = np.zeros((rows.count, len(self.problem.connection_id)))
+        for connection in np.flatnonzero(circulates(self.problem)):
+            span[:, connection] = np.ptp(rows.slope[:, of == connection], axis=1)
+        return span
+
+    def said(self) -> str:
+        """The worst phase."""
+        return "unknown splits on their worst phases"
+
+
+@dataclass(frozen=True, eq=False)
+class FreeReactive:
+    """Vars within their policy, each connection's at its worst."""
+
+    problem: Problem
+    lo_var: Array
+    hi_var: Array
+    """(T, C) never above, never below zero"""
+    voltages: bool = True
+    """whether voltages must bear it, or currents alone"""
+
+    @cached_property
+    def measured(self) -> list[Sensitivity]:
+        """By var, at rest and where all feed or draw as much as voltages bear."""
+        feeder = self.problem.watch()
+        base = _strained(self.problem, feeder)
+        return [feeder.sensitivity(p, q, source, direction=1j) for p, q, source in base]
+
+    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+        """What the worst of all vars does to each row, in the state of those measured where it is most."""
+        to = _by_slot(self.problem.watch())
+        found = np.zeros_like(at_rest)
+        for at in self.measured:
+            slope = np.empty((rows.count, len(to)))
+            for kind, sign in ((0, 1.0), (1, -1.0)):
+                slope[rows.kind == kind] = sign * at.dv[rows.element[rows.kind == kind]]
+            load = rows.kind == 2
+            slope[load] = (np.conj(rows.facet[load])[:, None] * at.di[rows.element[load]]).real
+            # A group's sum is of watts.
+            slope[load] *= (rows.element[load] < len(self.problem.watch().reduced.rating_a))[:, None]
+            up, down = np.maximum(slope, 0.0) @ to, np.maximum(-slope, 0.0) @ to
+            found = np.maximum(found, self.hi_var @ up.T - self.lo_var @ down.T)
+        return np.asarray(GROWTH * np.where(self.voltages | (rows.kind == 2), found, 0.0))
+
+    def said(self) -> str:
+        """The policy says it."""
+        return ""
+
+
+def _by_slot(feeder: Watched) -> Array:
+    """(L, C) part of a connection's vars at a slot: evenly, or all of it where its phase is not known."""
+    to = np.zeros((len(feeder.slot_connection), feeder.connections))
+    part = np.where(feeder.one_of, 1.0, feeder.slot_share)
+    to[np.arange(len(to)), feeder.slot_connection] = part
+    return to
+
+
+def _strained(problem: Problem, feeder: Watched) -> Iterator[tuple[Array, Array, NDArray[np.complex128]]]:
+    """States (L,) at the horizon's mean: at rest, and with the largest part of all reach that voltages bear."""
+    from envelope.engine import granted
+
+    base = granted(problem, feeder)
+    p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
+    source, of = base.source_v.mean(axis=0), feeder.slot_connection
+    yield p, q, source
+    part = 0.5 ** np.arange(10.0)[:, None]
+    rest = feeder.values(p[None], q[None], source).v_v
+    for sign, reach in ((1.0, problem.flex_gen_w), (-1.0, problem.flex_load_w)):
+        trial = p + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
+        found = feeder.values(trial, np.broadcast_to(q, trial.shape), source)
+        near = np.abs(found.v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
+        if near.any():
+            yield trial[near.argmax()], q, source
+
+
+class State(NamedTuple):
+    """Something unseen on top of a corner."""
+
+    circulating: Array | None
+    """(L,) -1, 0 or 1: where circulating power is fed and drawn"""
+    var: Array | None
+    """(T, L) produced beside what the corner counts with"""
+    voltages: bool
+    """whether voltages must bear it, or currents alone"""
+
+
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """What may come on top of any corner of one problem."""
+
+    problem: Problem
+    feeder: Watched
+
+    @cached_property
+    def states(self) -> list[State]:
+        """Each of them, one at a time."""
+        of = self.feeder.slot_connection
+        labels = np.array(self.feeder.reduced.network.connections.slot_phase)
+        lo, hi = (bound[:, of] * self._part for bound in free_var(self.problem))
+        answer = self.problem.reactive.answer_var(self.feeder.connections)[of] * self._part
+        answers = np.broadcast_to(answer, lo.shape)
+        found: list[State] = []
+        for up in _patterns(labels):
+            if lo.any() or hi.any():
+                found.append(State(None, np.where(up, hi, lo), True))
+            if answer.any():
+                found.append(State(None, np.where(up, answers + hi, lo - answers), False))
+        moved = circulates(self.problem)[of]
+        pairs = [self._between(*pair, labels, moved) for pair in permutations(np.unique(labels[moved]).tolist(), 2)]
+        return [*found, *(State(pair, None, True) for pair in pairs if pair.any())]
+
+    @property
+    def _part(self) -> Array:
+        """(L,) part of a connection's vars at a slot."""
+        return self.feeder.slot_share
+
+    def _between(self, source: str, sink: str, labels: NDArray[np.str_], moved: NDArray[np.bool_]) -> Array:
+        """(L,) 1 where it is fed and -1 where it is drawn, for connections that have both."""
+        of = self.feeder.slot_connection
+        feeds, draws = moved & (labels == source), moved & (labels == sink)
+        both = np.intersect1d(of[feeds], of[draws])
+        return np.where(np.isin(of, both), feeds.astype(float) - draws.astype(float), 0.0)
+
+    def on_top(self, state: State, steps: Index, away: Array) -> tuple[Array, Array]:
+        """(S, L) W away from the base and (S, L) var, with the state on top of a corner."""
+        var = np.zeros_like(away) if state.var is None else state.var[steps]
+        if state.circulating is None:
+            return away, var
+        whole = circulating_w(self.problem)[steps][:, self.feeder.slot_connection]
+        return self._shortened(steps, away) + whole * state.circulating, var
+
+    def _shortened(self, steps: Index, away: Array) -> Array:
+        """(S, L) corners no farther than is left of each connection's reach beside what circulates."""
+        of, problem = self.feeder.slot_connection, self.problem
+        net = away @ (of[:, None] == np.arange(self.feeder.connections))
+        whole, load = circulating_w(problem), problem.base_load_w
+        most = np.where(
+            net > 0.0, (problem.reach_export_w + load - whole)[steps], (problem.reach_import_w - load - whole)[steps]
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(net == 0.0, 1.0, np.clip(most / np.abs(net), 0.0, 1.0))
+        moved = circulates(problem)
+        return np.asarray(away * np.where(moved, part, 1.0)[:, of])
+
+
+def _patterns(labels: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:
+    """(L,) slots at their most, the others at their least: every combination of up to four phases."""
+    phases = np.unique(labels)[:4]
+    for code in range(2 ** len(phases)):
+        yield np.isin(labels, [phase for k, phase in enumerate(phases) if code >> k & 1])
+
+
+def margins_of(problem: Problem) -> tuple[Margin, ...]:
+    """What must be kept free for it."""
+    found: list[Margin] = []
+    if circulating_w(problem).any():
+        found.append(Circulation(problem))
+    lo, hi = free_var(problem)
+    if lo.any() or hi.any():
+        found.append(FreeReactive(problem, lo, hi))
+    answer = np.broadcast_to(problem.reactive.answer_var(len(problem.connection_id)), lo.shape)
+    if answer.any():
+        found.append(FreeReactive(problem, -answer, answer, voltages=False))
+    return tuple(found)
