@@ -174,15 +174,15 @@ def _weight(problem: Problem) -> Array | None:
 def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
     """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
     feeder = base.feeder
-    p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
-    source = base.source_v.mean(axis=0)
-    down = feeder.sensitivity(p, q, source)
-    return feeder.sensitivity(p, q, source, tan_phi=base.tan_phi) if base.tan_phi else down, down
+    mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
+    (down,) = feeder.sensitivities(mean_va, source)
+    (up,) = feeder.sensitivities(mean_va, source, tan_phi=base.tan_phi) if base.tan_phi else (down,)
+    return up, down
 
 
 def at_rest(base: Base) -> Values:
     """The power flow with nothing flexible running."""
-    return base.feeder.values(base.feeder.spread(base.p_w), base.feeder.spread(base.q_var), base.source_v)
+    return base.feeder.values(base.slots_va, base.source_v)
 
 
 def _side(problem: Problem, cases: list[Case], direction: str, scaled: Mask) -> Side:
@@ -243,7 +243,7 @@ def _status(problem: Problem, cases: list[Case]) -> NDArray[np.int8]:
         for broken, code in ((case.fit.breached, 2), (case.fit.base_breached, 1)):
             for uses, decides in ((case.fit.rows.plus, case.up), (case.fit.rows.minus, case.down)):
                 if decides and broken.any():
-                    status[(broken.astype(float) @ allocate.takes_part(uses)) > 0.0] = code
+                    status[allocate.held_by(broken, uses)] = code
     return status
 
 

@@ -78,7 +78,7 @@ def solve(
             response = None if inverters is None else Response(inverters, reduced, own, part)
             whole = np.ascontiguousarray(np.broadcast_to(w, own.shape))
             v[part], converged[part] = point.settle((own, whole), tol_v, response)
-            point.inject(own, v[part], i[part])
+            inject(own, v[part], i[part])
     return Flow(v, i, converged, point.iterations, source)
 
 
@@ -96,7 +96,6 @@ class _FixedPoint:
 
     def __init__(self, reduced: Reduced, max_iterations: int) -> None:
         self.zt = np.ascontiguousarray(reduced.Z.T)
-        self.step, self.inject = step(), inject()
         self.zt_single = self.zt.astype(np.complex64)
         self.low, self.high = LOWEST_PU * reduced.nominal_v, HIGHEST_PU * reduced.nominal_v
         self.single_tol_v = SINGLE_TOL_V * max(1.0, float(reduced.nominal_v.max(initial=0.0)) / SINGLE_NOMINAL_V)
@@ -129,14 +128,14 @@ class _FixedPoint:
     ) -> tuple[NDArray[Any], Mask]:
         row, s, w, start = state
         result, done, at = np.full_like(start, np.nan), np.zeros(len(s), dtype=np.bool_), np.arange(len(s))
-        v, i, drop, moved = start.copy(), np.empty_like(start), np.empty_like(start), np.empty(len(s))
-        self.inject(s, v, i)
+        v, i, drop, moved = start.copy(), np.empty_like(start), np.empty_like(start), np.empty(len(s), start.real.dtype)
+        inject(s, v, i)
         before, checked, settled = np.zeros(len(s)), np.full(len(s), np.inf), np.zeros(len(s), dtype=np.bool_)
         iteration = 0
         while len(at) and iteration < self.max_iterations:
             iteration += 1
             np.matmul(i, zt, out=drop)
-            self.step(drop, w, s, v, i, moved)
+            step(drop, w, s, v, i, moved)
             if response is not None:
                 response.follow(row[at], s, v, i)
             settled |= _remaining(moved, before) <= tol_v

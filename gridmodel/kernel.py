@@ -3,67 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Inject = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], None]
-Step = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]], None]
+Kernel = Callable[..., None]
 
 # Reordering sums is allowed; NaN and infinity keep their meaning, for a diverging scenario must be seen.
 FAST_MATH = {"reassoc", "contract", "arcp", "nsz"}
 
 
-def _step(  # noqa: PLR0917  a compiled function takes no keyword arguments
+def compiled(*, fastmath: set[str] | bool = False) -> Callable[[Kernel], Kernel]:
+    """The function as machine code from its first call on, kept beside its file for the next process.
+
+    Not before: loading the compiler takes a second, which nobody who only asks for help should wait for.
+    """
+
+    def of(function: Kernel) -> Kernel:
+        @cache
+        def made() -> Kernel:
+            import numba
+
+            found: Kernel = numba.njit(cache=True, fastmath=fastmath, error_model="numpy", nogil=True)(function)
+            return found
+
+        @wraps(function)
+        def call(*arguments: Any) -> None:
+            made()(*arguments)
+
+        return call
+
+    return of
+
+
+@compiled(fastmath=FAST_MATH)
+def step(  # noqa: PLR0917  a compiled function takes no keyword arguments
     drop: NDArray[Any], w: NDArray[Any], s: NDArray[Any], v: NDArray[Any], i: NDArray[Any], moved: NDArray[Any]
 ) -> None:
-    """v = drop + w, i = conj(s / v); moved is how far each scenario's farthest slot went, inf where one is not finite.
+    """v = drop + w, i = conj(s / v); moved is how far each scenario's slots went, inf where one is not finite.
 
-    drop, w, s, v, i: (n, L); v and i are overwritten. moved: (n,).
+    The 8-norm over the slots: never less than the farthest, at most twice it for 256 slots, and other than a maximum it
+    needs no comparison, which takes a third of the time. drop, w, s, v, i: (n, L); v and i are overwritten. moved: (n,)
+    of their precision, since a double among singles would make all arithmetic double.
     """
+    one = moved.dtype.type(1.0)
     for row in range(v.shape[0]):
-        farthest = total = 0.0
+        total = moved.dtype.type(0.0)
         for slot in range(v.shape[1]):
             new = drop[row, slot] + w[row, slot]
             change = new - v[row, slot]
-            distance = change.real * change.real + change.imag * change.imag
-            farthest = max(farthest, distance)
-            total += distance
+            squared = change.real * change.real + change.imag * change.imag
+            squared *= squared
+            total += squared * squared
             v[row, slot] = new
             p, q = s[row, slot].real, s[row, slot].imag
-            scale = 1.0 / (new.real * new.real + new.imag * new.imag)
+            scale = one / (new.real * new.real + new.imag * new.imag)
             i[row, slot] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
         # A comparison, since the compiler takes isfinite for granted under these flags.
-        moved[row] = np.sqrt(farthest) if total < np.inf else np.inf
+        moved[row] = np.sqrt(np.sqrt(np.sqrt(total))) if total < np.inf else np.inf
 
 
-def _inject(s: NDArray[Any], v: NDArray[Any], i: NDArray[Any]) -> None:
+@compiled(fastmath=FAST_MATH)
+def inject(s: NDArray[Any], v: NDArray[Any], i: NDArray[Any]) -> None:
     """i = conj(s / v); all (n, L)."""
+    one = v.real.dtype.type(1.0)
     for row in range(v.shape[0]):
         for slot in range(v.shape[1]):
             p, q, new = s[row, slot].real, s[row, slot].imag, v[row, slot]
-            scale = 1.0 / (new.real * new.real + new.imag * new.imag)
+            scale = one / (new.real * new.real + new.imag * new.imag)
             i[row, slot] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
-
-
-@cache
-def step() -> Step:
-    """`_step`, compiled."""
-    found: Step = compiled(_step, fastmath=FAST_MATH)
-    return found
-
-
-@cache
-def inject() -> Inject:
-    """`_inject`, compiled."""
-    found: Inject = compiled(_inject, fastmath=FAST_MATH)
-    return found
-
-
-def compiled(function: Callable[..., None], *, fastmath: set[str] | bool = False) -> Any:
-    """Machine code, kept beside the function's file for the next process."""
-    import numba
-
-    return numba.njit(cache=True, fastmath=fastmath, error_model="numpy", nogil=True)(function)

@@ -15,7 +15,7 @@ from gridmodel.audit import Magnitudes, Model, cannot_model
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-Solver = Callable[[Array, Array, Complex], Values]
+Solver = Callable[[Complex, Complex], Values]
 """(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
 
 TOLERANCE_PU = 1e-8
@@ -57,9 +57,9 @@ class Judge(Protocol):
 def _independent(judge: Judge, watched: Watched) -> Solver:
     """An engine of its own; of the currents only the magnitudes are known."""
 
-    def solve(p_w: Array, q_var: Array, source_v: Complex) -> Values:
-        found = judge.magnitudes(p_w + 1j * q_var, source_v)
-        currents = np.concatenate([found.i_a, watched.sums(p_w)], axis=1)
+    def solve(s_va: Complex, source_v: Complex) -> Values:
+        found = judge.magnitudes(s_va, source_v)
+        currents = np.concatenate([found.i_a, watched.sums(s_va.real)], axis=1)
         return Values(found.v_v, currents.astype(np.complex128), found.converged)
 
     return solve

@@ -322,10 +322,8 @@ class Trial:
         return found
 
     def _solved(self, steps: Index, away: Array, var: Array, *, voltages: bool = True) -> list[Array]:
-        p = self.watched.spread(self.base.p_w[steps]) + away
-        q = self.watched.spread(self.base.q_var[steps]) - self.base.tan_phi * np.maximum(away, 0.0) + var
-        source = self.base.source_v[steps]
-        return self._beyond(judged(self.watched, self.solver, p + 1j * q, source, voltages=voltages), steps)
+        injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
+        return self._beyond(judged(self.watched, self.solver, injected, source, voltages=voltages), steps)
 
     def _beyond(self, values: Values, steps: Index) -> list[Array]:
         """Solved values against the limits."""

@@ -18,12 +18,16 @@ Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 Numbers = NDArray[np.floating[Any]]
 Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 Rule = Callable[["Packing"], Array]
 """a way to share: (T, N) of what each variable gets"""
 TINY = 1e-12
 CHECK_EVERY, CLOSE_ENOUGH, CHEAPEST = 10, 0.3, np.float32(1e-5)
 """rounds of prices between looks whether they are good; as good as this over the rounds that were asked for; least part
 that a row has in what all are worth"""
+IDLE, NEARLY_FULL, PATIENCE, OVERFULL = 1e-3, 0.9, 50, 0.03
+"""part of what all are worth, and of their room, below which rows are not looked at any longer as prices are sought,
+after how many rounds; part by which one of them may be overfull in the end, or all are looked at once more"""
 TRACE = 0.01
 """whoever uses a row by less than this part of its largest user is not held to account for it"""
 
@@ -62,9 +66,14 @@ class Ready(NamedTuple):
         return found
 
 
-def takes_part(a: Numbers) -> Array:
-    """(R, N) 1 where a variable uses more than a trace of a row, 0 elsewhere."""
-    return np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0), dtype=float)
+def takes_part(a: Numbers) -> Mask:
+    """(R, N) where a variable uses more than a trace of a row."""
+    return np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0))
+
+
+def held_by(closed: Mask, a: Numbers) -> Mask:
+    """(T, N) variables that take part in any of the (T, R) rows that are closed."""
+    return np.asarray(closed.astype(np.float32) @ takes_part(a).astype(np.float32) > 0.0)
 
 
 class Allocation(StrEnum):
@@ -83,7 +92,7 @@ def prepare(packing: Packing) -> Ready:
     breached = np.asarray(packing.b <= 0.0)
     cap = np.maximum(packing.cap, 0.0)
     if breached.any():
-        cap = np.where((breached.astype(float) @ takes_part(packing.a)) > 0.0, 0.0, cap)
+        cap = np.where(held_by(breached, packing.a), 0.0, cap)
     column = np.flatnonzero(cap.any(axis=0))
     a, cap = packing.a[:, column], np.ascontiguousarray(cap[:, column])
     most = cap @ a.T
@@ -123,7 +132,7 @@ def _fill(packing: Packing, *, onward: bool) -> Array:
     """Raise all free shares at one rate; rows that fill up freeze who uses them (all, unless `onward`)."""
     found = np.empty_like(packing.cap)
     at, b = np.ascontiguousarray(packing.a.T, dtype=float), np.ascontiguousarray(packing.b, dtype=float)
-    fill()(at, b, np.ascontiguousarray(packing.cap), np.ascontiguousarray(packing.reference), onward, found)
+    fill(at, b, np.ascontiguousarray(packing.cap), np.ascontiguousarray(packing.reference), onward, found)
     return found
 
 
@@ -147,33 +156,68 @@ def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Array
 
 def _priced(left: Packing, gain: Array, alpha: float, rounds: int) -> tuple[Array, Array]:
     """What everyone asks for at prices at which rows are full or worth nothing, and those prices."""
-    first = _first_price(left, np.where(left.b > 0.0, left.b, 1.0), alpha, gain)
+    room = np.where(left.b > 0.0, left.b, 1.0)
+    first = _first_price(left, room, alpha, gain)
     if left.price is not None:
         first = np.where(left.price > 0.0, left.price, first)
-    # Prices need no more than single precision; whatever they come to, the answer is brought inside afterwards.
-    tables = (left.a, left.cap, gain, np.where(left.b > 0.0, left.b, 1.0), first)
-    a, cap, wish, b, price = (np.ascontiguousarray(table, dtype=np.float32) for table in tables)
-    found, prices, at, step = cap.copy(), price.copy(), np.ascontiguousarray(a.T), np.arange(len(cap))
-    for turn in range(rounds):
-        x = _answer(price @ a, wish, alpha, cap)
-        used = (x @ at) / b
-        if turn % CHECK_EVERY == CHECK_EVERY - 1:
-            worth = price * b
-            total = worth.sum(axis=1, keepdims=True) + np.float32(1e-30)
-            # Nothing may become so cheap that it takes long to become dear again.
-            np.maximum(price, CHEAPEST * total / b, out=price)
-            idle = (worth * np.abs(1.0 - used)).sum(axis=1) / total[:, 0]
-            going = (idle > CLOSE_ENOUGH / rounds) | (used.max(axis=1) > 1.0 + 10.0 * CLOSE_ENOUGH / rounds)
-            if 2 * np.count_nonzero(going) <= len(step):
-                found[step], prices[step] = x, price
-                step, cap, wish, b = step[going], cap[going], wish[going], b[going]
-                x, price, used = x[going], price[going], used[going]
-                if not len(step):
+    x, price = _Market(left, gain, alpha, room=room, price=first).settled(rounds)
+    if np.any(x @ left.a.T > (1.0 + OVERFULL) * room):
+        x, price = _Market(left, gain, alpha, room=room, price=price, patience=rounds).settled(rounds)
+    return x, price
+
+
+class _Market:
+    """Prices of rows under way: what is asked for at them makes full rows dearer and others cheaper.
+
+    Single precision is enough: whatever the prices come to, the answer is brought inside afterwards.
+    """
+
+    def __init__(
+        self, left: Packing, gain: Array, alpha: float, *, room: Array, price: Array, patience: int = PATIENCE
+    ) -> None:
+        tables = (left.a, left.cap, gain, room, price)
+        self.a, self.cap, self.gain, self.b, self.price = (np.ascontiguousarray(t, dtype=np.float32) for t in tables)
+        self.at, self.alpha, self.patience = np.ascontiguousarray(self.a.T), alpha, patience
+        self.found, self.prices = self.cap.copy(), self.price.copy()
+        self.step, self.row = np.arange(len(self.cap)), np.arange(len(self.a))
+
+    def settled(self, rounds: int) -> tuple[Array, Array]:
+        """(T, N) what is asked for in the end, and (T, R) prices."""
+        for turn in range(rounds):
+            x = _answer(self.price @ self.a, self.gain, self.alpha, self.cap)
+            used = (x @ self.at) / self.b
+            if turn % CHECK_EVERY == CHECK_EVERY - 1:
+                x, used = self._narrow(x, used, rounds, turn=turn)
+                if not len(self.step):
                     break
-        price *= np.clip(used, 0.2, 5.0) ** np.float32(alpha * (0.5 if turn < rounds // 2 else 0.25))
-    else:
-        found[step], prices[step] = x, price
-    return found.astype(float), prices.astype(float)
+            self.price *= np.clip(used, 0.2, 5.0) ** np.float32(self.alpha * (0.5 if turn < rounds // 2 else 0.25))
+        self._note(x)
+        return self.found.astype(float), self.prices.astype(float)
+
+    def _narrow(self, x: Single, used: Single, rounds: int, *, turn: int) -> tuple[Single, Single]:
+        """Lets steps go that are good enough, and rows that do not matter, once that is half of them."""
+        worth = self.price * self.b
+        total = worth.sum(axis=1, keepdims=True) + np.float32(1e-30)
+        # Nothing may become so cheap that it takes long to become dear again.
+        np.maximum(self.price, CHEAPEST * total / self.b, out=self.price)
+        idle = (worth * np.abs(1.0 - used)).sum(axis=1) / total[:, 0]
+        going = (idle > CLOSE_ENOUGH / rounds) | (used.max(axis=1) > 1.0 + 10.0 * CLOSE_ENOUGH / rounds)
+        # Rows that are worth next to nothing in any step and far from full need not be looked at until the end.
+        dear = ((worth > IDLE * total) | (used > NEARLY_FULL))[going].any(axis=0)
+        if 2 * np.count_nonzero(going) > len(self.step):
+            going[:] = True
+        if turn < self.patience or 2 * np.count_nonzero(dear) > len(self.row):
+            dear[:] = True
+        if going.all() and dear.all():
+            return x, used
+        self._note(x)
+        self.step, self.cap, self.gain, x = self.step[going], self.cap[going], self.gain[going], x[going]
+        self.row, self.a, self.at = self.row[dear], self.a[dear], np.ascontiguousarray(self.at[:, dear])
+        self.b, self.price, used = (table[np.ix_(going, dear)] for table in (self.b, self.price, used))
+        return x, used
+
+    def _note(self, x: Single) -> None:
+        self.found[self.step], self.prices[np.ix_(self.step, self.row)] = x, self.price
 
 
 def _first_price(ready: Packing, b: Array, alpha: float, gain: Array) -> Array:

@@ -91,9 +91,7 @@ class _Seen:
             self._note(steps, found, voltages=state.voltages)
 
     def _values(self, steps: Index, away: Array, var: Array) -> Values:
-        base, feeder = self.base, self.base.feeder
-        q = feeder.spread(base.q_var[steps]) - base.tan_phi * np.maximum(away, 0.0) + var
-        return feeder.values(feeder.spread(base.p_w[steps]) + away, q, base.source_v[steps])
+        return self.base.feeder.values(self.base.injections(steps, away, var), self.base.source_v[steps])
 
     def _note(self, steps: Index, found: Values, *, voltages: bool) -> None:
         if voltages:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from envelope.boxes.allocate import takes_part
 from envelope.boxes.box import Fit
+from envelope.boxes.kernel import fullest
 from envelope.schedule import CAPACITY, NETWORK, Binding
 
 Array = NDArray[np.float64]
@@ -26,12 +27,8 @@ def bind(found: Fit, constrained: Mask, *, up: bool) -> Binding:
     if not len(candidates):
         row[constrained] = NETWORK
         return Binding(row, interval)
-    part = takes_part(found.rows.plus if up else found.rows.minus)[candidates] > 0.0
-    for t in np.flatnonzero(constrained.any(axis=1)):
-        strain = np.where(part, slack[t, candidates][:, None], np.inf)
-        best = strain.argmin(axis=0)
-        found_row = np.where(
-            np.isfinite(strain.min(axis=0)) | (strain.min(axis=0) == -np.inf), candidates[best], NETWORK
-        )
-        row[t] = np.where(constrained[t], found_row, CAPACITY)
+    uses = (found.rows.plus if up else found.rows.minus)[candidates]
+    best = np.empty((steps, count), dtype=np.intp)
+    fullest(np.ascontiguousarray(slack[:, candidates]), takes_part(uses), best)
+    row[constrained] = np.where(best < 0, NETWORK, candidates[best])[constrained]
     return Binding(row, interval)

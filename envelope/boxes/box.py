@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.boxes.allocate import takes_part
-from envelope.boxes.rows import Rows
+from envelope.boxes.kernel import stand
+from envelope.boxes.rows import Corners, Rows
 from envelope.boxes.watched import Watched
 
 Array = NDArray[np.float64]
@@ -54,10 +54,22 @@ class Base:
         granted, room, reference = (np.ascontiguousarray(table[:, place]) for table in (granted, room, reference))
         return Ends(place, granted, room, reference, weight)
 
+    @cached_property
+    def slots_va(self) -> Complex:
+        """(T, L) injection of every slot with nothing flexible running."""
+        return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
+
+    def injections(self, steps: Index | int, away_w: Array | Single, var: Array | float = 0.0) -> Complex:
+        """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
+        found = self.slots_va[steps] + away_w
+        if self.tan_phi:
+            found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
+        return np.asarray(found + 1j * var if np.any(var) else found)
+
     def seen_by(self, feeder: Watched) -> Base:
-        """The same on a feeder that watches less; its ends are what they were."""
+        """The same on a feeder that watches less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
-        found.__dict__["ends"] = self.ends
+        found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
         return found
 
     def away(self, lo: Array, hi: Array) -> Array:
@@ -112,9 +124,7 @@ class Fit:
     rise: Single = field(init=False)
     """(T, R) linear rise of every row at its own worst corner of the box"""
     uses: Single = field(init=False)
-    """(E, R) rise of every row per W that an end moves away"""
-    main: Single = field(init=False)
-    """(E, R) the same without traces"""
+    """(R, E) rise of every row per W that an end moves away"""
     rounds: int = field(default=0, init=False)
     """of allocation, since rows were last added"""
     turns: int = field(default=0, init=False)
@@ -134,17 +144,15 @@ class Fit:
 
     def take(self, rows: Rows) -> None:
         """Goes on with these rows, the same ones with other slopes."""
-        self.rows = rows
-        place = self.base.ends.place
-        both = np.concatenate([rows.plus, rows.minus], axis=1)
-        main = both * takes_part(both)
-        self.uses, self.main = (np.ascontiguousarray(table[:, place].T, dtype=np.float32) for table in (both, main))
-        self.rise = self.away_w.astype(np.float32) @ self.uses
+        self.rows, place, count = rows, self.base.ends.place, self.base.p_w.shape[1]
+        up, down = place[place < count], place[place >= count] - count
+        self.uses = np.concatenate([rows.plus[:, up], rows.minus[:, down]], axis=1)
+        self.rise = self.away_w.astype(np.float32) @ self.uses.T
 
     def grow(self, steps: Index, away_w: Array) -> None:
         """Takes another box in some steps."""
         self.away_w[steps] = away_w
-        self.rise[steps] = away_w.astype(np.float32) @ self.uses
+        self.rise[steps] = away_w.astype(np.float32) @ self.uses.T
 
     @cached_property
     def scale(self) -> Single:
@@ -180,14 +188,20 @@ class Fit:
 
     def corner(self, steps: Index, corners: Index) -> Single:
         """(S, L) W away from the base at one corner of each of these steps' boxes."""
-        return self.at(steps, self.rows.corners.up[corners], self.rows.corners.down[corners])
+        return self._stand(steps, corners, self.rows.corners)
 
-    def at(self, steps: Index, up: Array | Single, down: Array | Single) -> Single:
-        """(S, L) W away from the base where slots stand at parts of their room up and down, (L,) or (S, L)."""
-        count, of = self.base.p_w.shape[1], self.feeder.slot_connection
-        away = np.zeros((len(steps), 2 * count), dtype=np.float32)
+    def at(self, steps: Index, up: Array, down: Array) -> Single:
+        """(S, L) W away from the base where slots stand at (L,) parts of their room up and down."""
+        parts = Corners(up[None].astype(np.float32), down[None].astype(np.float32))
+        return self._stand(steps, np.zeros(len(steps), dtype=np.intp), parts)
+
+    def _stand(self, steps: Index, which: Index, corners: Corners) -> Single:
+        of = self.feeder.slot_connection
+        away = np.zeros((len(steps), 2 * self.base.p_w.shape[1]), dtype=np.float32)
         away[:, self.base.ends.place] = self.away_w[steps]
-        return np.asarray(up * away[:, of] - down * away[:, count + of], dtype=np.float32)
+        out = np.empty((len(steps), len(of)), dtype=np.float32)
+        stand(away, of, which, *corners, out)
+        return out
 
     def steepness(self, steps: Index | slice = slice(None)) -> Single:
         """(T, R) how much more than its slopes say a row moves near where it was measured.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from envelope.boxes import rows
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.box import Base, Case, Fit
-from envelope.boxes.watched import COARSE_V, FINE_V, Values, Watched
+from envelope.boxes.watched import COARSE_V, Sensitivity, Values, Watched
 
 if TYPE_CHECKING:
     from envelope.problem import Problem
@@ -29,10 +29,10 @@ BACK = 0.99
 
 def cases(base: Base, problem: Problem) -> list[Case]:
     """The two levels by a search in the AC power flow, all steps at once."""
-    return [
-        Case(_Search(base, problem, up=True).found(), up=True, down=False),
-        Case(_Search(base, problem, up=False).found(), up=False, down=True),
-    ]
+    from envelope.engine import at_rest, sensitivities
+
+    rest, at = at_rest(base), sensitivities(base)
+    return [Case(_Search(base, problem, up=up).found(rest, at), up=up, down=not up) for up in (True, False)]
 
 
 class _Search:
@@ -47,20 +47,24 @@ class _Search:
         self.most = (self.room / self.unit).max(axis=1, initial=0.0)
         self.turns = self.solves = 0
 
-    def found(self) -> Fit:
-        """The box at the highest level that keeps all aims."""
-        from envelope.engine import at_rest, sensitivities
-
-        base, steps = self.base, self.problem.steps
-        rest, full = at_rest(base), self._values(base.feeder, self.most)
-        built = rows.build(base.feeder, *sensitivities(base), wanted=self._near(rest, full))
-        hard, aim = (built.limit(base.feeder, self.problem.limits, steps, margin=margin) for margin in (0.0, 1.0))
-        level = self._level(built, aim - built.value(rest), (rest, full))
-        values, level = self._inside(level)
+    def found(self, rest: Values, at: tuple[Sensitivity, Sensitivity]) -> Fit:
+        """The box at the highest level that keeps all aims; rest, at: the base load's power flow and derivatives."""
+        feeder, limits, steps = self.base.feeder, self.problem.limits, self.problem.steps
+        full = self._values(feeder, self.most)
+        values, level = self._inside(
+            self._level(self._seen(rest, full), (rest, full), self._guess(rest, at[0 if self.up else 1]))
+        )
+        built = rows.build(feeder, *at, wanted=self._near(rest, values))
+        hard, aim = (built.limit(feeder, limits, steps, margin=margin) for margin in (0.0, 1.0))
         return self._fit(built, self._ends(level), (hard, aim, built.value(rest), built.value(values)))
 
+    def _seen(self, rest: Values, full: Values) -> Watched:
+        """The feeder watching what can come near to its limit on the way."""
+        over, under, load = self._near(rest, full)
+        return self.base.feeder.only(np.flatnonzero(over | under), np.flatnonzero(load))
+
     def _near(self, rest: Values, full: Values) -> rows.Wanted:
-        """What comes near to its limit at one end or the other."""
+        """What is near to its limit at one end or the other."""
         limits = self.problem.limits
         permitted = limits.permitted_a(self.problem.steps, self.base.feeder, margin=1.0)
         return rows.Wanted(
@@ -69,14 +73,13 @@ class _Search:
             np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * permitted, axis=0),
         )
 
-    def _level(self, built: rows.Rows, left: Array, ends: tuple[Values, Values]) -> Array:
+    def _level(self, feeder: Watched, ends: tuple[Values, Values], guess: Array) -> Array:
         """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
-        feeder, _ = rows.narrowed(self.base.feeder, built)
         permitted = self._permitted(feeder)
         below, above = (self._excess(values, self._permitted(self.base.feeder)) for values in ends)
         good, bad = np.where(above <= 0.0, self.most, 0.0), self.most.copy()
         unit_w = self.unit.max(axis=1, initial=0.0)
-        guess, moved = self._guess(built, left), np.zeros(len(good))
+        moved = np.zeros(len(good))
         for turn in range(TURNS):
             todo = np.flatnonzero((below <= -CLOSE) & ((bad - good) * unit_w > 0.5))
             if not len(todo):
@@ -88,7 +91,7 @@ class _Search:
             middle = good[todo] + part * (bad[todo] - good[todo])
             if turn == 0:
                 middle = np.clip(guess[todo], 0.02 * bad[todo], 0.98 * bad[todo])
-            found = self._excess(self._values(feeder, middle, steps=todo, tol_v=COARSE_V), permitted[todo])
+            found = self._excess(self._values(feeder, middle, steps=todo), permitted[todo])
             inside, outside = todo[found <= 0.0], todo[found > 0.0]
             # An end that stays twice counts for half, or the other would hardly move.
             above[inside] *= np.where(moved[inside] > 0, 0.5, 1.0)
@@ -97,12 +100,21 @@ class _Search:
             bad[outside], above[outside], moved[outside] = middle[found > 0.0], found[found > 0.0], -1
         return good
 
-    def _guess(self, built: rows.Rows, left: Array) -> Array:
-        """(T,) level at which the first row would be full if all went on as it begins."""
-        rise = self.sign * np.where(self.room > 0.0, self.unit, 0.0) @ (built.plus - built.minus).T
+    def _guess(self, rest: Values, at: Sensitivity) -> Array:
+        """(T,) level at which the first aim would be met if everything went on as it begins."""
+        limits, feeder = self.problem.limits, self.base.feeder
+        each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
+        dv, di = each @ at.dv.T, each @ at.di.T
+        aim = np.where(dv > 0.0, limits.v_max_v - limits.margin_v, limits.v_min_v + limits.margin_v)
+        # |i + level di| meets what is permitted at the positive root of a quadratic.
+        square, half = np.abs(di) ** 2, (np.conj(rest.i_a) * di).real
+        left = self._permitted(feeder) ** 2 - np.abs(rest.i_a) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
-            level = np.where(rise > 0.0, left / rise, np.inf).min(axis=1, initial=np.inf)
-        return np.asarray(np.minimum(level, self.most))
+            by_voltage, by_current = (aim - rest.v_v) / dv, (np.sqrt(half**2 + square * left) - half) / square
+        level = self.most
+        for found in (by_voltage, by_current):
+            level = np.minimum(level, np.where(found > 0.0, found, np.inf).min(axis=1, initial=np.inf))
+        return np.asarray(level)
 
     def _permitted(self, feeder: Watched) -> Array:
         """(T, B + G) A that the search aims at."""
@@ -148,11 +160,9 @@ class _Search:
         reach = np.minimum(level[:, None] * self.unit[steps], self.room[steps])
         return np.asarray(self.start[steps] + self.sign * reach)
 
-    def _values(
-        self, feeder: Watched, level: Array, *, steps: Index | slice = slice(None), tol_v: float = FINE_V
-    ) -> Values:
+    def _values(self, feeder: Watched, level: Array, *, steps: Index | slice = slice(None)) -> Values:
         """(T, ...) with everyone at a level."""
         base, p_w = self.base, self._ends(level, steps)
         q = base.q_var[steps] - base.tan_phi * np.maximum(p_w - base.p_w[steps], 0.0)
         self.turns, self.solves = self.turns + 1, self.solves + len(p_w)
-        return feeder.values(feeder.spread(p_w), feeder.spread(q), base.source_v[steps], tol_v=tol_v)
+        return feeder.values(feeder.spread(p_w) + 1j * feeder.spread(q), base.source_v[steps], tol_v=COARSE_V)

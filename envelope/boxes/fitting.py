@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.boxes.allocate import Packing, Rule, max_min, max_sum
+from envelope.boxes.allocate import Packing, Rule, max_min, max_sum, takes_part
 from envelope.boxes.box import Base, Fit
 from envelope.boxes.probing import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
 from envelope.boxes.rows import Rows, Wanted, linearised, narrowed, slopes
@@ -18,6 +18,7 @@ from envelope.boxes.watched import Sensitivity, Values
 from envelope.limits import OperatingLimits
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 Single = NDArray[np.float32]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -27,7 +28,7 @@ LARGEST_GAIN = 2.0
 """rows that stay inside their limit at all capacities with twice their linear rise are left out"""
 FIRST_ERROR = 1.5
 """prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
-SAMPLED = 12
+SAMPLED = 6
 """so many steps are enough to see which rows a box runs into; what that misses is added later"""
 TURNED_AT = 2
 """turn at which the slopes are taken anew: by then the box is about the right size"""
@@ -141,7 +142,7 @@ def _chosen(whole: Fit, before: Fit, *, was: Mask, chosen: Mask) -> Fit:
 def _closed(state: Fit, steps: Index | slice) -> Mask:
     """(T, R) rows that what is granted in any case fills, as far as they were measured."""
     left = state.aim[steps] - state.at_rest[steps]
-    granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.uses
+    granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.uses.T
     return np.asarray((left <= state.gain[steps] * granted) | state.base_breached[steps])
 
 
@@ -212,39 +213,43 @@ def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
     feeder, of = base.feeder, base.feeder.slot_connection
     up, down = hi - base.p_w, base.p_w - lo
     strain = (up @ rows.plus.T + down @ rows.minus.T) / rows.scale(feeder)
-    rise = np.empty((rows.count, feeder.reduced.slots), dtype=np.float32)
-    fall = np.empty_like(rise) if base.tan_phi else rise
     families = rows.family(feeder)
-    for family in np.unique(families):
-        which = np.flatnonzero(families == family)
+    members = [np.flatnonzero(families == family) for family in np.unique(families)]
+    states = []
+    for which in members:
         most = which[strain[:, which].max(axis=0).argmax()]
         much = strain[:, most] >= STRAINED * strain[:, most].max()
         k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
         away = rows.corners.up[k] * high - rows.corners.down[k] * low
-        p, q = (feeder.spread(table[much].mean(axis=0)) for table in (base.p_w, base.q_var))
-        rise[which], fall[which] = _slopes_of(rows.only(which), base, _State(p, q, away, much))
-    return linearised(rows, feeder, rise, fall)
+        states.append(_State(base.slots_va[much].mean(axis=0), away, base.source_v[much].mean(axis=0)))
+    return linearised(rows, feeder, *_slopes_in(states, rows, base, members))
 
 
 class _State(NamedTuple):
-    """Where slopes are taken: (L,) base injections, W and var, how far slots are away from them; (T,) which steps."""
+    """Where slopes are taken: (L,) VA of the base load, how far slots are away from it, W, and (3,) V of the source."""
 
-    p_w: Array
-    q_var: Array
+    base_va: Complex
     away_w: Array
-    steps: Mask
+    source_v: Complex
 
 
-def _slopes_of(rows: Rows, base: Base, state: _State) -> tuple[Single, Single]:
-    """(R, L) slopes of rows above and below the base load."""
-    feeder, there = narrowed(base.feeder, rows)
-    source = base.source_v[state.steps].mean(axis=0)
+def _slopes_in(states: list[_State], rows: Rows, base: Base, members: list[Index]) -> tuple[Single, Single]:
+    """(R, L) slopes above and below the base load, of each state's members in that state."""
+    rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
+    fall = np.empty_like(rise) if base.tan_phi else rise
+    todo = list(range(len(states)))
     for part in BACKED:
-        p = state.p_w + part * state.away_w
-        q = state.q_var - base.tan_phi * np.maximum(part * state.away_w, 0.0)
-        rise = slopes(there, feeder.sensitivity(p, q, source, tan_phi=base.tan_phi))
-        fall = slopes(there, feeder.sensitivity(p, q, source)) if base.tan_phi else rise
-        if np.isfinite(rise).all() and np.isfinite(fall).all():
+        base_va, away, source = (np.array(table) for table in zip(*(states[k] for k in todo), strict=True))
+        s_va = base_va + part * away - 1j * base.tan_phi * np.maximum(part * away, 0.0)
+        above = base.feeder.sensitivities(s_va, source, tan_phi=base.tan_phi)
+        below = base.feeder.sensitivities(s_va, source) if base.tan_phi else above
+        for k, up, down in zip(todo, above, below, strict=True):
+            of_state = rows.only(members[k])
+            rise[members[k]] = slopes(of_state, up)
+            if base.tan_phi:
+                fall[members[k]] = slopes(of_state, down)
+        todo = [k for k in todo if not (np.isfinite(rise[members[k]]).all() and np.isfinite(fall[members[k]]).all())]
+        if not todo:
             break
     return rise, fall
 
@@ -271,15 +276,16 @@ def _allocate(state: Fit, allocate: Rule, todo: Index) -> None:
     """Shares out what the rows, as measured so far, leave beyond the box that is granted in any case."""
     ends, gain, known = state.base.ends, state.gain[todo], state.known_rise[todo]
     granted_w, room_w = ends.granted_w[todo], ends.room_w[todo]
-    granted = granted_w.astype(np.float32) @ state.uses
+    granted = granted_w.astype(np.float32) @ state.uses.T
     left = state.aim[todo] - state.at_rest[todo]
     closed = _closed(state, todo)
     b = np.maximum(known + (left - gain * known) / state.steepness(todo), LEAST * left / gain) - granted
     # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
     grown = state.away_w[todo] - granted_w
-    traces = grown.astype(np.float32) @ (state.uses - state.main)
+    main = np.where(takes_part(state.uses), state.uses, np.float32(0.0))
+    traces = grown.astype(np.float32) @ (state.uses - main).T
     packing = Packing(
-        state.main.T,
+        main,
         np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
         np.minimum(room_w, grown + _leap(state) * room_w),
         ends.reference_w[todo],

@@ -62,13 +62,9 @@ def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) ->
         state.error[steps] = 0.0
         return np.full(len(steps), -np.inf)
     at, away, rise = (np.concatenate(parts) for parts in zip(*probes, strict=True))
-    base, feeder = state.base, state.feeder
-    p, q = feeder.spread(base.p_w[at]) + away, feeder.spread(base.q_var[at])
-    if base.tan_phi:
-        q = q - base.tan_phi * np.maximum(away, 0.0)
-    values = state.rows.value(feeder.values(p, q, base.source_v[at], tol_v=COARSE_V))
+    found = state.feeder.values(state.base.injections(at, away), state.base.source_v[at], tol_v=COARSE_V)
     state.solves += len(at)
-    return _correct(state, steps, (at, values.astype(np.float32), rise))
+    return _correct(state, steps, (at, state.rows.value(found, np.float32), rise))
 
 
 def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Array:
@@ -78,7 +74,7 @@ def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -
     before = state.expected(worst, steps)
     best, least, error = np.zeros_like(worst), np.zeros_like(worst), np.zeros_like(worst)
     over, wrong, found = np.full(len(steps), -np.inf), np.zeros(len(steps)), gain.copy()
-    learn()(
+    learn(
         np.searchsorted(steps, at), values, rise, state.at_rest[steps], state.aim[steps], closed, state.scale,
         gain, state.known_rise[steps], state.steepness(steps), worst, 2.0 * state.margin[steps], COVERED,
         best, found, least, error, over, wrong,

@@ -7,11 +7,12 @@ points to, so that it becomes `plus . up + minus . down <= b` with coefficients 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.boxes.kernel import evaluate, name, slope, split
 from envelope.boxes.watched import Sensitivity, Values, Watched
 from envelope.limits import OperatingLimits
 
@@ -81,17 +82,11 @@ class Rows:
         """Number of rows, R."""
         return len(self.kind)
 
-    def value(self, values: Values) -> Array:
+    def value(self, values: Values, dtype: type[Any] = np.float64) -> NDArray[Any]:
         """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
-        out = np.empty((len(values.converged), self.count))
-        over, under, load = (self.kind == k for k in range(3))
-        out[:, over] = values.v_v[:, self.element[over]]
-        out[:, under] = -np.where(
-            np.isfinite(values.v_v[:, self.element[under]]), values.v_v[:, self.element[under]], 0
-        )
-        if load.any():
-            out[:, load] = _facet_value(values.i_a[:, self.element[load]], self.facet[load])
-        out[~values.converged] = np.inf
+        out = np.empty((len(values.converged), self.count), dtype=dtype)
+        row = self.kind, self.element, self.facet.real, self.facet.imag
+        evaluate(values.v_v, values.i_a, values.converged, *row, SECTOR, out)
         return out
 
     def move(self, away: Single) -> Single:
@@ -139,15 +134,7 @@ def narrowed(feeder: Watched, rows: Rows) -> tuple[Watched, Rows]:
     amps = amps[amps < branches]
     currents = np.concatenate([amps, branches + np.arange(len(feeder.groups))])
     element = np.where(load, np.searchsorted(currents, rows.element), np.searchsorted(volts, rows.element))
-    reduced = feeder.reduced.watching(voltages=volts, currents=amps)
-    return replace(feeder, reduced=reduced), replace(rows, element=element)
-
-
-def _facet_value(current: Complex, facet: Complex) -> Array:
-    """(S, F) magnitude where the current points roughly along the facet, its projection elsewhere."""
-    turned = current * np.conj(facet)
-    inside = np.abs(turned.imag) <= SECTOR * turned.real
-    return np.asarray(np.where(inside, np.abs(turned), turned.real))
+    return feeder.only(volts, amps), replace(rows, element=element)
 
 
 class Wanted(NamedTuple):
@@ -194,7 +181,7 @@ def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted
 def linearised(rows: Rows, feeder: Watched, rise: Single, fall: Single) -> Rows:
     """The same rows with new (R, L) slopes, above and below the base load."""
     plus, minus, corners = _split(feeder, rise, fall)
-    first, corner = np.unique(_names(corners), return_index=True, return_inverse=True)[1:]
+    first, corner = np.unique(_named(plus, minus, corners), return_index=True, return_inverse=True)[1:]
     return replace(
         rows,
         slope=rise,
@@ -209,19 +196,16 @@ def linearised(rows: Rows, feeder: Watched, rise: Single, fall: Single) -> Rows:
 def slopes(rows: Rows, at: Sensitivity) -> Single:
     """(R, L) derivatives of rows."""
     out = np.empty((rows.count, at.dv.shape[1]), dtype=np.float32)
-    over, under, load = (rows.kind == k for k in range(3))
-    out[over] = at.dv[rows.element[over]]
-    out[under] = -at.dv[rows.element[under]]
-    di, facet = at.di[rows.element[load]], rows.facet[load][:, None]
-    out[load] = facet.real * di.real + facet.imag * di.imag
+    slope(at.dv, at.di, rows.kind, rows.element, rows.facet.real, rows.facet.imag, out)
     return out
 
 
-def _names(corners: Corners) -> Index:
-    """(R,) a number per corner, the same for the same corner; sorting numbers is far cheaper than sorting rows."""
-    draw = np.random.default_rng(0).integers(-(2**62), 2**62, 2 * corners.up.shape[1])
-    with np.errstate(over="ignore"):
-        return np.asarray(np.concatenate([corners.up > 0.0, corners.down > 0.0], axis=1) @ draw, dtype=np.intp)
+def _named(plus: Single, minus: Single, corners: Corners) -> Index:
+    """(R,) a number per corner, the same for the same corner; what is negligible in a row is cleared on the way."""
+    draw = np.random.default_rng(0).integers(-(2**62), 2**62, (2, corners.up.shape[1]))
+    out = np.empty(len(plus), dtype=np.int64)
+    name(plus, minus, *corners, draw, np.float32(NEGLIGIBLE), out)
+    return out.astype(np.intp)
 
 
 def _export_direction(di: Complex) -> Complex:
@@ -233,29 +217,13 @@ def _export_direction(di: Complex) -> Complex:
 
 def _split(feeder: Watched, up: Single, down: Single) -> tuple[Single, Single, Corners]:
     """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
-    share = feeder.slot_share.astype(np.float32)
-    even_up = _gather(feeder, up * share)
-    even_down = even_up if down is up else _gather(feeder, down * share)
-    plus, minus = np.maximum(even_up, 0.0), np.maximum(-even_down, 0.0)
-    # Where both ends strain a row, as with a power factor, its corner is the steeper one; where none does, neither.
-    high, low = (plus >= minus) & (plus > 0.0), minus > plus
-    at_up = high[:, feeder.slot_connection] * share
-    at_down = low[:, feeder.slot_connection] * share
+    share, count = feeder.slot_share.astype(np.float32), (len(up), feeder.connections)
+    plus, minus = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
+    at_up, at_down = np.empty_like(up), np.empty_like(up)
+    split(up, down, share, feeder.slot_connection, plus, minus, at_up, at_down)
     if feeder.one_of.any():
         _worst_phase(feeder, up, down, (plus, minus, at_up, at_down))
-    size = np.maximum(plus.max(axis=1, keepdims=True, initial=0.0), minus.max(axis=1, keepdims=True, initial=0.0))
-    plus *= plus >= NEGLIGIBLE * size
-    minus *= minus >= NEGLIGIBLE * size
     return plus, minus, Corners(at_up, at_down)
-
-
-def _gather(feeder: Watched, rows: Single) -> Single:
-    """(R, C) sums over the slots of each connection."""
-    if feeder.connections == rows.shape[1]:
-        return rows
-    to = np.zeros((rows.shape[1], feeder.connections), dtype=np.float32)
-    to[np.arange(rows.shape[1]), feeder.slot_connection] = 1.0
-    return np.asarray(rows @ to)
 
 
 def _worst_phase(feeder: Watched, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]) -> None:

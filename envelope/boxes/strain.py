@@ -59,10 +59,9 @@ class Strained:
     def _values(self, away: Array, *, head: float = 1.0, tan_phi: float | None = None) -> Array:
         """(S,) the row's value with slots (S, L) watts away from the base load."""
         base = self.fit.base
-        p = base.feeder.spread(base.p_w[self.at]) + away
-        absorbed = base.tan_phi if tan_phi is None else tan_phi
-        q = base.feeder.spread(base.q_var[self.at]) - absorbed * np.maximum(away, 0.0)
-        found = base.feeder.values(p, q, head * base.source_v[self.at], tol_v=EXACT_V)
+        more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
+        injected = base.injections(self.at, away, more)
+        found = base.feeder.values(injected, head * base.source_v[self.at], tol_v=EXACT_V)
         return np.asarray(self.fit.rows.value(found)[:, self.local])
 
     def eased(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:

@@ -106,15 +106,9 @@ class Unbalance:
         """Percentage points between this part of the limit and all of it."""
         return (1.0 - part) * (self.problem.limits.vuf_max_percent or 0.0)
 
-    def injected(self, steps: Index, away: Array, var: Array) -> Complex:
-        """(S, L) VA."""
-        base, feeder = self.base, self.feeder
-        q = feeder.spread(base.q_var[steps]) - base.tan_phi * np.maximum(away, 0.0) + var
-        return np.asarray(feeder.spread(base.p_w[steps]) + away + 1j * q)
-
     def _at(self, steps: Index, away: Array, var: Array) -> Array:
         source = self.base.source_v[steps]
-        flow = power_flow.solve(self.feeder.reduced, self.injected(steps, away, var), source, tol_v=FINE_V)
+        flow = power_flow.solve(self.feeder.reduced, self.base.injections(steps, away, var), source, tol_v=FINE_V)
         # What has no solution is the affair of the other limits.
         return np.where(flow.converged[:, None], self.percent(flow.i, source), 0.0)
 
@@ -320,7 +314,7 @@ def independent(seen: Unbalance, steps: Index, away: Array) -> Array:
     probed, slots = _probed(seen)
     s = np.zeros((len(away), probed.slots), dtype=np.complex128)
     own = seen.feeder.reduced.slots
-    s[:, :own] = seen.injected(steps, away, np.zeros_like(away))
+    s[:, :own] = seen.base.injections(steps, away)
     v = Model(probed).solve(s, seen.base.source_v[steps]).flow.v[:, slots]
     return np.asarray(100.0 * np.abs(v @ NEGATIVE) / np.abs(v @ POSITIVE))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -82,9 +82,11 @@ class Watched:
         cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = (), *, flex_split: Sequence[str] | None = None
     ) -> Watched:
         """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
-        at_connections = reduced.voltages_at_connections()
-        watching = reduced.watching(voltages=at_connections, currents=weakest_branches(reduced))
-        return cls(watching, groups, flex_split)
+        return cls(at_customers(reduced), groups, flex_split)
+
+    def only(self, voltages: Index, currents: Index) -> Watched:
+        """The same watching only these of its voltages and currents, and all its groups."""
+        return replace(self, reduced=self.reduced.watching(voltages, currents[currents < len(self.reduced.H)]))
 
     @cached_property
     def rating_a(self) -> Array:
@@ -149,63 +151,66 @@ class Watched:
         """(S, L) slot powers of (S, C) base powers, evenly split."""
         return np.asarray(power[..., self.slot_connection] * self.base_share)
 
-    def values(self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
+    def values(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
         """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
-        found = power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, tol_v=tol_v)
-        answered = found if self.inverters is None else self.answering(p_w, q_var, source_v, tol_v=tol_v)
+        found = power_flow.solve(self.reduced, s_va, source_v, tol_v=tol_v)
+        answered = found if self.inverters is None else self.answering(s_va, source_v, tol_v=tol_v)
         v = power_flow.voltages(self.reduced, answered)
         i = power_flow.current_phasors(self.reduced, found)
         converged = found.converged & answered.converged
         v[~converged] = np.inf
         i[~converged] = np.inf
-        return Values(v, np.concatenate([i, self.sums(p_w)], axis=1) if self.groups else i, converged)
+        return Values(v, np.concatenate([i, self.sums(s_va.real)], axis=1) if self.groups else i, converged)
 
-    def answering(
-        self, p_w: Array, q_var: Array, source_v: Complex | None, *, tol_v: float = FINE_V
-    ) -> power_flow.Flow:
+    def answering(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> power_flow.Flow:
         """The same power flow with inverters that answer their own voltage."""
-        return power_flow.solve(self.reduced, p_w + 1j * q_var, source_v, inverters=self.inverters, tol_v=tol_v)
+        return power_flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
 
-    def answer_var(self, p_w: Array, q_var: Array, source_v: Complex | None) -> Array:
+    def answer_var(self, s_va: Complex, source_v: Complex | None) -> Array:
         """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
-        found = self.answering(p_w, q_var, source_v)
-        return np.asarray((found.v * np.conj(found.i)).imag - q_var)
+        found = self.answering(s_va, source_v)
+        return np.asarray((found.v * np.conj(found.i)).imag - s_va.imag)
 
-    def sensitivity(
-        self, p_w: Array, q_var: Array, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
-    ) -> Sensitivity:
-        """Exact derivatives at one state, (L,) injections, when each W injected absorbs `tan_phi` var.
+    def sensitivities(
+        self, s_va: Complex, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
+    ) -> list[Sensitivity]:
+        """Exact derivatives at each of (S, L) slot injections, when each W injected absorbs `tan_phi` var.
 
-        direction: what one more unit is; 1j gives derivatives by var.
+        direction: what one more unit is; 1j gives derivatives by var. Not finite where the power flow does not settle.
         """
-        s = (p_w + 1j * q_var)[None, :]
-        found = power_flow.solve(self.reduced, s, source_v)
+        found = power_flow.solve(self.reduced, s_va, source_v, tol_v=FINE_V)
         per_va = np.asarray(direction - 1j * tan_phi)
-        by_p = sensitivities(self.reduced, s, found.v, direction=per_va, dtype=np.float32)
-        di = np.asarray(current_rows(self.reduced, by_p)[0])
+        by_p = sensitivities(self.reduced, s_va, found.v, direction=per_va, dtype=np.float32)
         credited = self.inverters is not None and direction == 1.0
-        dv = self._answered(s, source_v) if credited else voltage_rows(self.reduced, found, by_p)[0]
-        return Sensitivity(dv, np.concatenate([di, self.membership]))
+        dv = self._answered(s_va, source_v) if credited else voltage_rows(self.reduced, found, by_p)
+        both = zip(dv, current_rows(self.reduced, by_p), strict=True)
+        return [Sensitivity(one, np.concatenate([di, self.membership])) for one, di in both]
 
     def _answered(self, s_va: Complex, source_v: Complex | None) -> Array:
-        """(N, L) V per W with every inverter following its curve from where it is."""
+        """(S, N, L) V per W with every inverter following its curve from where it is."""
         assert self.inverters is not None
-        found, slot = self.answering(s_va.real, s_va.imag, source_v), self.inverters.slot
+        found, slot = self.answering(s_va, source_v), self.inverters.slot
         there, direction = found.v * np.conj(found.i), (1.0, 1j)
         by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
-        turn = (np.conj(found.v) / np.abs(found.v))[0, slot, None]
-        own_by_w, own_by_var = ((turn * (self.reduced.Z[slot] @ di[0])).real for di in by)
-        by_w, by_var = (voltage_rows(self.reduced, found, di)[0] for di in by)
-        slope = self.inverters.slope_var_per_v(np.abs(found.v[0, slot]))
+        turn = (np.conj(found.v) / np.abs(found.v))[:, slot, None]
+        own_by_w, own_by_var = ((turn * (self.reduced.Z[slot] @ di)).real for di in by)
+        by_w, by_var = (voltage_rows(self.reduced, found, di) for di in by)
+        slope = self.inverters.slope_var_per_v(np.abs(found.v[:, slot]))[:, None, :]
         # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own slots.
-        loop = np.eye(len(slot)) - own_by_var[:, slot] * slope
-        return np.asarray(by_w + (by_var[:, slot] * slope) @ np.linalg.solve(loop, own_by_w))
+        loop = np.eye(len(slot)) - own_by_var[:, :, slot] * slope
+        return np.asarray(by_w + (by_var[:, :, slot] * slope) @ np.linalg.solve(loop, own_by_w))
 
 
 def of_transformers(reduced: Reduced) -> NDArray[np.bool_]:
     """(B,) whether a current is a transformer's: what it may be can change by the hour."""
     kinds = reduced.network.branches.kind
     return np.array([kinds[k] == "transformer" for k in reduced.current_branch], dtype=bool)
+
+
+@lru_cache(maxsize=16)
+def at_customers(reduced: Reduced) -> Reduced:
+    """The same network watched where customers are, and on one branch per distinct current; kept for later rounds."""
+    return reduced.watching(voltages=reduced.voltages_at_connections(), currents=weakest_branches(reduced))
 
 
 def weakest_branches(reduced: Reduced) -> Index:

@@ -126,11 +126,11 @@ def _more(beyond_v: float) -> float:
 
 def judged(watched: Watched, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool) -> Values:
     """Values by a solver that is told what inverters answer: voltages, if wanted, with that, currents without it."""
-    values = solver(s_va.real, s_va.imag, source_v)
+    values = solver(s_va, source_v)
     if watched.inverters is None or not voltages:
         return values
-    answer = np.nan_to_num(watched.answer_var(s_va.real, s_va.imag, source_v))
-    answered = solver(s_va.real, s_va.imag + answer, source_v)
+    answer = np.nan_to_num(watched.answer_var(s_va, source_v))
+    answered = solver(s_va + 1j * answer, source_v)
     return Values(answered.v_v, values.i_a, values.converged & answered.converged)
 
 
@@ -142,7 +142,7 @@ def at_kinks(base: Base, steps: Index, away: Array, *, rng: np.random.Generator,
     watched, inverters = base.feeder, base.feeder.inverters
     if inverters is None or inverters.volt_var is None:
         return away
-    slot, p, q = inverters.slot, watched.spread(base.p_w), watched.spread(base.q_var)
+    slot = inverters.slot
     slope = watched.reduced.Z[slot, slot].real / inverters.reference_v
     edges = inverters.reference_v * np.array([v for v, _ in inverters.volt_var.points])
     chosen = rng.random((len(steps), len(slot))) < 0.5
@@ -150,8 +150,7 @@ def at_kinks(base: Base, steps: Index, away: Array, *, rng: np.random.Generator,
     low, high = (end[:, slot] for end in box_w)
     moved = away.copy()
     for _ in range(TURNS):
-        var = q[steps] - base.tan_phi * np.maximum(moved, 0.0)
-        v = np.abs(watched.answering(p[steps] + moved, var, base.source_v[steps]).v[:, slot])
+        v = np.abs(watched.answering(base.injections(steps, moved), base.source_v[steps]).v[:, slot])
         off = np.where(np.isfinite(v), v - edge, 0.0)
         moved[:, slot] = np.where(chosen, np.clip(moved[:, slot] - off / slope, low, high), moved[:, slot])
     return moved

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from envelope.problem import Problem
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 STRAINED_PU = 0.15
 """how far voltages are from their nominal value, at most, in the states at which vars are measured"""
@@ -76,8 +77,7 @@ class FreeReactive:
     def measured(self) -> list[Sensitivity]:
         """By var, at rest and where all feed or draw as much as voltages bear."""
         feeder = self.problem.watch()
-        base = _strained(self.problem, feeder)
-        return [feeder.sensitivity(p, q, source, direction=1j) for p, q, source in base]
+        return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """What the worst of all vars does to each row, in the state of those measured where it is most."""
@@ -108,22 +108,21 @@ def _by_slot(feeder: Watched) -> Array:
     return to
 
 
-def _strained(problem: Problem, feeder: Watched) -> Iterator[tuple[Array, Array, NDArray[np.complex128]]]:
-    """States (L,) at the horizon's mean: at rest, and with the largest part of all reach that voltages bear."""
+def _strained(problem: Problem, feeder: Watched) -> tuple[Complex, Complex]:
+    """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
     from envelope.engine import granted
 
     base = granted(problem, feeder)
-    p, q = feeder.spread(base.p_w.mean(axis=0)), feeder.spread(base.q_var.mean(axis=0))
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
-    yield p, q, source
+    found = [base.slots_va.mean(axis=0)]
     part = 0.5 ** np.arange(10.0)[:, None]
-    rest = feeder.values(p[None], q[None], source).v_v
+    rest = feeder.values(found[0][None], source).v_v
     for sign, reach in ((1.0, problem.flex_gen_w), (-1.0, problem.flex_load_w)):
-        trial = p + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
-        found = feeder.values(trial, np.broadcast_to(q, trial.shape), source)
-        near = np.abs(found.v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
+        trial = found[0] + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
+        near = np.abs(feeder.values(trial, source).v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
         if near.any():
-            yield trial[near.argmax()], q, source
+            found.append(trial[near.argmax()])
+    return np.array(found), source
 
 
 class State(NamedTuple):

@@ -13,18 +13,19 @@ def run(dtype, rows=5, slots=13, seed=0):
     drop, w, s, v = (
         (rng.normal(size=(rows, slots)) + 1j * rng.normal(size=(rows, slots))).astype(dtype) for _ in range(4)
     )
-    return drop, w, s, v, np.empty_like(v), np.empty(rows)
+    return drop, w, s, v, np.empty_like(v), np.empty(rows, drop.real.dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_one_step(dtype):
     drop, w, s, v, i, moved = run(dtype)
-    new, expected = drop + w, np.abs(drop + w - v).max(axis=1)
-    step()(drop, w, s, v, i, moved)
+    new, far = drop + w, np.abs(drop + w - v)
+    step(drop, w, s, v, i, moved)
     tolerance = 1e-5 if dtype is np.complex64 else 1e-12
     np.testing.assert_allclose(v, new)
     np.testing.assert_allclose(i, np.conj(s / new), rtol=tolerance)
-    np.testing.assert_allclose(moved, expected, rtol=tolerance)
+    np.testing.assert_allclose(moved, (far**8).sum(axis=1) ** 0.125, rtol=10.0 * tolerance)
+    assert (moved >= far.max(axis=1) * (1.0 - tolerance)).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -33,7 +34,7 @@ def test_one_step(dtype):
 def test_what_is_not_finite_never_counts_as_settled(dtype, value, slot):
     drop, w, s, v, i, moved = run(dtype)
     drop[2, slot] = value
-    step()(drop, w, s, v, i, moved)
+    step(drop, w, s, v, i, moved)
     assert moved[2] == np.inf
     assert np.isfinite(np.delete(moved, 2)).all()
 
@@ -41,5 +42,5 @@ def test_what_is_not_finite_never_counts_as_settled(dtype, value, slot):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_currents_of_powers(dtype):
     _, _, s, v, i, _ = run(dtype)
-    inject()(s, v, i)
+    inject(s, v, i)
     np.testing.assert_allclose(i, np.conj(s / v), rtol=1e-5 if dtype is np.complex64 else 1e-12)
