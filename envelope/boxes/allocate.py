@@ -147,6 +147,9 @@ def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Array
         return max_sum(packing)
     ready = prepare(packing)
     left = ready.packing
+    if not left.a.size:
+        # No row can be full, or nobody can use anything: there is nothing to share out, and no price to find.
+        return ready.whole(left.cap, packing.cap.shape[1])
     weight = np.ones_like(left.cap) if left.weight is None else left.weight
     x, price = _priced(left, weight * left.reference ** (alpha - 1.0), alpha, rounds)
     if packing.price is not None:
@@ -206,7 +209,7 @@ class _Market:
         dear = ((worth > IDLE * total) | (used > NEARLY_FULL))[going].any(axis=0)
         if 2 * np.count_nonzero(going) > len(self.step):
             going[:] = True
-        if turn < self.patience or 2 * np.count_nonzero(dear) > len(self.row):
+        if turn < self.patience or 2 * np.count_nonzero(dear) > len(self.row) or not dear.any():
             dear[:] = True
         if going.all() and dear.all():
             return x, used
@@ -256,6 +259,9 @@ def max_sum(packing: Packing) -> Array:
 
     ready = prepare(packing)
     left = ready.packing
+    if not left.a.size:
+        # No row can be full, or nobody can use anything: there is nothing to share out, and no price to find.
+        return ready.whole(left.cap, packing.cap.shape[1])
     weight = np.ones_like(left.cap) if left.weight is None else left.weight
     return ready.whole(solve_steps(left.a, left.b, left.cap, weight), packing.cap.shape[1])
 

@@ -94,6 +94,18 @@ def test_a_breached_row_closes_only_those_who_would_add_to_it(rule):
     assert x[1] + x[2] == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize("rule", list(Allocation))
+def test_where_no_row_can_be_full_everyone_gets_all_that_it_can_use(rule):
+    roomy = Packing(np.ones((2, 3)), np.full((4, 2), 100.0), np.tile([1.0, 2.0, 3.0], (4, 1)), np.ones(3))
+    assert np.array_equal(RULES[rule](roomy), roomy.cap)
+
+
+@pytest.mark.parametrize("rule", list(Allocation))
+def test_where_nobody_can_use_anything_nobody_gets_anything(rule):
+    idle = Packing(np.ones((2, 3)), np.full((4, 2), 1.0), np.zeros((4, 3)), np.ones(3))
+    assert not RULES[rule](idle).any()
+
+
 def test_jain():
     assert allocate.jain(np.array([2.0, 2.0, 2.0])) == pytest.approx(1.0)
     assert allocate.jain(np.array([6.0, 0.0, 0.0])) == pytest.approx(1 / 3)
