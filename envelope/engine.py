@@ -142,12 +142,12 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     wanted = rows.everything(base.feeder) if problem.all_margins else fitting.wanted(base, at, rest, problem.limits)
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
-    extra = np.zeros_like(hard)
-    for margin in problem.all_margins:
-        extra += margin.per_row(built, built.value(rest), hard)
-    limits = hard - extra
-    aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0) - extra
-    run = partial(fitting.fit, built, rest=rest, limits=(limits, aims), allocate=_rule(problem))
+    aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)
+    # A margin is a part of the limit itself.
+    extra = [margin.per_row(built, built.value(rest), hard) for margin in problem.all_margins]
+    for kept_free in extra:
+        hard, aims = hard - kept_free, aims - kept_free
+    run = partial(fitting.fit, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))
     if problem.guarantee is Guarantee.TWO_SIDED:
         return [Case(run(base=base), up=True, down=True)]
     nothing = np.zeros_like(base.p_w)

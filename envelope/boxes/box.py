@@ -144,9 +144,7 @@ class Fit:
 
     def take(self, rows: Rows) -> None:
         """Goes on with these rows, the same ones with other slopes."""
-        self.rows, place, count = rows, self.base.ends.place, self.base.p_w.shape[1]
-        up, down = place[place < count], place[place >= count] - count
-        self.uses = np.concatenate([rows.plus[:, up], rows.minus[:, down]], axis=1)
+        self.rows, self.uses = rows, rows.uses(self.base.ends.place)
         self.rise = self.away_w.astype(np.float32) @ self.uses.T
 
     def grow(self, steps: Index, away_w: Array) -> None:

@@ -52,12 +52,15 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     Most rows never come near their limit. A first look picks those that may; in the end all are looked at again.
     """
     ends, everyone = base.ends, np.arange(len(base.p_w))
-    tables = [table.astype(np.float32) for table in (*limits, rows.value(rest))]
-    most = Fit(base.feeder, base, rows, ends.granted_w + ends.room_w, *tables)
-    can_bind = np.any(most.at_rest + LARGEST_GAIN * most.rise > most.aim, axis=0)
+    limit, aim, at_rest = limits[0].astype(np.float32), limits[1].astype(np.float32), rows.value(rest, np.float32)
+    most_w = ends.granted_w + ends.room_w
+    most = at_rest + LARGEST_GAIN * most_w.astype(np.float32) @ rows.uses(ends.place).T
+    can_bind = np.any(most > aim, axis=0)
+    away_w = ends.granted_w.copy() if can_bind.any() else most_w
+    tables = (table[:, can_bind] for table in (limit, aim, at_rest))
+    whole = _unknown(Fit(base.feeder, base, rows.keep(can_bind), away_w, *tables))
     if not can_bind.any():
-        return _fresh(most, can_bind, most.away_w)
-    whole = _fresh(most, can_bind, ends.granted_w)
+        return whole
     # A largest sum stands at a far corner of the room, where other rows are near than in the middle.
     some = everyone[:: max(1, len(everyone) // SAMPLED)]
     _allocate(whole, allocate if allocate is max_sum else max_min, some)
@@ -80,21 +83,17 @@ def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], al
     return state
 
 
-def _fresh(whole: Fit, chosen: Mask, away_w: Array) -> Fit:
-    """A calculation over some of the rows that knows nothing yet."""
-    limit, aim, at_rest = (table[:, chosen] for table in (whole.limit, whole.aim, whole.at_rest))
-    found = Fit(whole.feeder, whole.base, whole.rows.keep(chosen), away_w.copy(), limit, aim, at_rest)
-    found.solves, found.error[:], found.worst_error[:] = len(away_w), FIRST_ERROR, FIRST_ERROR
-    return found
+def _unknown(state: Fit) -> Fit:
+    """A calculation that knows nothing yet but the power flow at rest."""
+    state.solves, state.error[:], state.worst_error[:] = len(state.away_w), FIRST_ERROR, FIRST_ERROR
+    return state
 
 
 def _narrow(whole: Fit, chosen: Mask) -> Fit:
-    """The same on a feeder that watches only what these rows are about."""
-    found = _fresh(whole, chosen, whole.away_w)
-    found.feeder, rows = narrowed(whole.feeder, found.rows)
-    found.base = whole.base.seen_by(found.feeder)
-    found.take(rows)
-    return found
+    """A calculation over some of the rows, on a feeder that watches only what they are about."""
+    feeder, rows = narrowed(whole.feeder, whole.rows.keep(chosen))
+    tables = (table[:, chosen] for table in (whole.limit, whole.aim, whole.at_rest))
+    return _unknown(Fit(feeder, whole.base.seen_by(feeder), rows, whole.away_w.copy(), *tables))
 
 
 def _widened(whole: Fit, state: Fit, active: Mask, *, all_of_them: bool = False) -> tuple[Fit, Mask]:

@@ -109,15 +109,20 @@ class Rows:
         corners = Corners(self.corners.up[used], self.corners.down[used])
         return replace(self, **kept, slope_down=down, corner=corner.astype(np.intp), corners=corners)
 
+    def uses(self, place: Index) -> Single:
+        """(R, E) rise of each row per W that an end moves away; `place` among the 2C ends, upward ones first."""
+        count = self.plus.shape[1]
+        up, down = place[place < count], place[place >= count] - count
+        return np.concatenate([self.plus[:, up], self.minus[:, down]], axis=1)
+
     def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Array:
         """(T, R) right-hand sides, less `margin` times the declared margins."""
         permitted = limits.permitted_a(steps, feeder, margin=margin)
-        out = np.empty((steps, self.count))
-        out[:, self.kind == 0] = limits.v_max_v - margin * limits.margin_v
-        out[:, self.kind == 1] = -(limits.v_min_v + margin * limits.margin_v)
-        load = self.kind == 2
-        out[:, load] = permitted[:, self.element[load]]
-        return out
+        table = np.empty((steps, 2 + permitted.shape[1]))
+        table[:, 0] = limits.v_max_v - margin * limits.margin_v
+        table[:, 1] = -(limits.v_min_v + margin * limits.margin_v)
+        table[:, 2:] = permitted
+        return np.take(table, np.where(self.kind == 2, 2 + self.element, self.kind), axis=1)
 
     def scale(self, feeder: Watched) -> Single:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
