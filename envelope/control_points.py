@@ -102,7 +102,7 @@ class DeviceLimits:
         import pandas as pd
 
         steps, count = self.gen_limit_w.shape
-        holds = np.array([device.control_point == SITE for device in self.devices])
+        holds = np.array([device.control_point == SITE for device in self.devices], dtype=bool)
 
         def net(table: Watts) -> pd.Series[int]:
             tall = pd.Series(table[:, self.column].T.ravel(), dtype="Int64")

@@ -158,6 +158,12 @@ def test_the_holder_keeps_the_net_limits():
     assert table[table.device_id == "d1"].import_limit_w.isna().all()
 
 
+def test_a_feeder_without_devices_has_a_table_without_rows():
+    table = divide(calculate(street(customers=4, steps=2, adoption_s=0)), []).to_frame()
+    assert len(table) == 0
+    assert "gen_limit_w" in table.columns
+
+
 sizes = st.lists(st.floats(0.0, 20_000.0), min_size=1, max_size=5)
 
 
