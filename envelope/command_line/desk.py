@@ -14,9 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from envelope import plan
 from envelope.command_line.asked import refusals, stages
+from envelope.findings import some
 from envelope.operation import operating
-from envelope.operation.effect import Desk, Effect, run_said
+from envelope.operation.effect import Desk, Effect, Standing, run_said
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.seen import sides
 from sep2.rules.limits import Limits
@@ -60,6 +62,7 @@ def status(
     with refusals():
         desk, decided = _desk(folder)
         now, rows, raised, run = asyncio.run(desk.standing())
+        planned = _planned(desk, rows)
     ours = [row for row in rows if row.is_ours]
     until = max((row.until for row in rows if row.until is not None), default=None)
     said = {
@@ -67,6 +70,7 @@ def status(
         "topology": decided.abnormal or "normal",
         "safe_limits": str(decided.safe),
         "published": run_said(run),
+        "plan": planned,
         "now": now,
         "until": until,
         "connections": len(rows),
@@ -82,6 +86,34 @@ def status(
     switched = f"abnormal ({decided.abnormal})" if decided.abnormal else "normal"
     typer.echo(f"Published: {said['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
     typer.echo(f"Mode {decided.mode}, topology {switched}; {decided.safe} are the safe limits.")
+    for line in _of_plan(desk, planned, now):
+        typer.echo(line)
+
+
+def _planned(desk: Desk, rows: list[Standing]) -> dict[str, Any] | None:
+    """The plan in the folder, and which of its connections the server does not know; None: there is no plan."""
+    saved = desk.plan()
+    if saved is None:
+        return None
+    start, known = saved.fields["step_start"], {row.connection_id for row in rows}
+    unknown = [name for name in saved.connection_id if name not in known]
+    until = int(start[-1]) + int(saved.fields["step_s"])
+    count = len(saved.connection_id)
+    return {"feeder": saved.feeder, "from": int(start[0]), "until": until, "connections": count, "unknown": unknown}
+
+
+def _of_plan(desk: Desk, planned: dict[str, Any] | None, now: int) -> list[str]:
+    """What a person should know, or do, about it."""
+    if planned is None:
+        return [f"No plan lies in {desk.folder}: sep2 envelope run FEEDER --plan {desk.folder / plan.FILE} makes one."]
+    of, missing = planned["feeder"], planned["unknown"]
+    lines = [f"Plan of {of}: {_time(planned['from'])} to {_time(planned['until'])}."]
+    if planned["until"] <= now:
+        lines.append("It is over: make a plan of the days to come.")
+    if missing:
+        said = f"The server does not know {len(missing)} of the plan's {planned['connections']} connections"
+        lines.append(f"{said} ({some(missing)}): sep2 connection add ID, and sep2 device add --connection ID.")
+    return lines
 
 
 def deactivate(

@@ -65,11 +65,10 @@ class PlanFile:
 
 
 async def work(state: State) -> None:
-    """The worker inside the server: rounds over the plan beside the server's files, as long as there is one."""
+    """The worker inside the server: rounds over the plan beside the server's files, once there is one."""
     folder = Path(state.settings.operator.token_file).parent
     path = folder / plan.FILE
-    if not path.is_file():
-        return
+    await _changed([path], stamp=(None,))
     state.reached[NAME] = NOTHING_YET
     source = PlanFile(path)
     cycle = Cycle(

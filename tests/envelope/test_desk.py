@@ -88,7 +88,7 @@ async def office_on_either(database_url, tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def at_work(database_url, tmp_path):
+async def at_work(database_url, tmp_path, *, planned=True, homes=HOMES):
     feeder, folder = tmp_path / "nine", tmp_path / "utility"
     feeder.mkdir()
     for name, text in FILES.items():
@@ -97,10 +97,11 @@ async def at_work(database_url, tmp_path):
         CliRunner().invoke, sep2, ["init", str(folder), "--clock", "paced", "--database", database_url]
     )
     assert done.exit_code == 0, done.output
-    plan.save(folder / plan.FILE, str(feeder), on(read_feeder(feeder).network, steps=6))
+    if planned:
+        plan.save(folder / plan.FILE, str(feeder), on(read_feeder(feeder).network, steps=6))
     opened, clock = await open_database(database_url), SteppedClock(START)
     async with opened.write() as db:
-        for name in HOMES:
+        for name in homes:
             await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), START)
         await marks.put(db, "clock", str(START))
     state = SimpleNamespace(settings=read_settings(folder), db=opened, clock=clock, reached={})
@@ -222,6 +223,22 @@ async def test_beyond_its_plan_the_engine_waits_for_another_and_goes_on_with_it(
         group = (await connections.by_name(db, "H1")).device_group_id
         rows = await controls.standing(db, group, START + 20 * STEP_S)
     assert any(row.randomize_start == 300 for row in rows)
+
+
+async def test_a_plan_that_comes_while_the_server_runs_is_taken_up(sqlite_url, tmp_path):
+    async with at_work(sqlite_url, tmp_path, planned=False, homes=HOMES[:-1]) as office:
+        said = (await office.says("status")).stdout
+        assert "No plan lies in" in said
+        assert "sep2 envelope run FEEDER --plan" in said
+        assert (await office.told("status"))["plan"] is None
+        assert work.NAME not in office.reached
+        plan.save(office.folder / plan.FILE, str(office.feeder), on(read_feeder(office.feeder).network, steps=6))
+        await office.publishes(is_run)
+        assert await limits_at(office.db, "H1", START) is not None
+        told = (await office.told("status"))["plan"]
+        assert (told["feeder"], told["from"]) == (str(office.feeder), START)
+        assert (told["until"], told["unknown"]) == (START + 6 * STEP_S, ["H9"])
+        assert "does not know 1 of the plan's 9 connections (H9)" in (await office.says("status")).stdout
 
 
 async def test_what_is_no_folder_is_said_in_one_line(tmp_path):
