@@ -26,6 +26,8 @@ Index = NDArray[np.intp]
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what traces, of which nobody is held to account, may add to a breach"""
+MOST_CORNERS = 50
+"""of what is granted that are looked at beside those of the rows that it is known to break"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +43,8 @@ class Allowed:
     """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
 
 
-def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Allowed:
-    """The limits, loosened where the base load or what is granted in any case exceeds them."""
+def allowed_of(problem: Problem, schedule: EnvelopeSchedule) -> Allowed:
+    """The limits, loosened where the base load or what is granted in any case exceeds them, at any of its corners."""
     watched = problem.watch()
     base, limits = granted(problem, watched), problem.limits
     rating = limits.permitted_a(problem.steps, watched, margin=0.0)
@@ -57,7 +59,9 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
         if problem.guarantee is not Guarantee.TWO_SIDED:
             boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
         for lo, hi in boxes:
-            for _, up, down in patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, most):
+            tried = patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, MOST_CORNERS)
+            corners = [*((up, down) for _, up, down in tried), *_breaching(schedule)]
+            for up, down in corners:
                 of, p = watched.slot_connection, base.p_w[steps]
                 away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
                 seen.look(steps, away)
@@ -74,6 +78,16 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
         np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
         excess,
     )
+
+
+def _breaching(schedule: EnvelopeSchedule) -> list[tuple[Array, Array]]:
+    """Corners of the rows that what is granted breaks in any step, by the calculation: (up (L,), down (L,))."""
+    found = {}
+    for case in schedule.cases:
+        corners = case.fit.rows.corners
+        for k in np.unique(case.fit.rows.corner[case.fit.breached.any(axis=0)]):
+            found[corners.up[k].tobytes() + corners.down[k].tobytes()] = (corners.up[k], corners.down[k])
+    return list(found.values())
 
 
 class _Seen:
