@@ -158,11 +158,11 @@ TABLE = Table(
         resource(
             "DERProgramList", "/edev/{edev}/fsa/{fsa}/derp", w.DERProgramList, PROGRAM,
             get=derp.list_programs, subscribable=True,
-            follows=("DERProgram", "DERControlList", "FunctionSetAssignmentsList"),
+            follows=("DERProgram", "DERControlList", "DERCurveList", "FunctionSetAssignmentsList"),
         ),
         resource(
             "DERProgram", "/edev/{edev}/derp/{derp}", w.DERProgram, PROGRAM,
-            get=derp.one_program, subscribable=True, follows=("DERControlList",),
+            get=derp.one_program, subscribable=True, follows=("DERControlList", "DERCurveList"),
         ),
         resource(
             "DERControlList", "/edev/{edev}/derp/{derp}/derc", w.DERControlList, PROGRAM,
@@ -180,6 +180,11 @@ TABLE = Table(
             "DefaultDERControl", "/edev/{edev}/derp/{derp}/dderc", w.DefaultDERControl, PROGRAM,
             get=derp.default, subscribable=True,
         ),
+        # The schema lets nobody subscribe to curves; who subscribes to their program learns that there are others.
+        resource(
+            "DERCurveList", "/edev/{edev}/derp/{derp}/dc", w.DERCurveList, PROGRAM, get=derp.list_curves,
+        ),
+        resource("DERCurve", "/edev/{edev}/derp/{derp}/dc/{dc}", w.DERCurve, PROGRAM, get=derp.one_curve),
         resource("DERList", "/edev/{edev}/der", w.DERList, DER, get=der.list_ders),
         resource("DER", "/edev/{edev}/der/{der}", w.DER, DER, get=der.one_der, subscribable=True),
         resource(

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin import find, views
+from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.operations import controls
@@ -17,7 +17,7 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     """The mRIDs of the group's new controls, of those that said the same already and of those that give way."""
     group = await find.group(rq.db, rq.ids["group"])
     utility = rq.state.settings.utility
-    new = [_new(control, rq.now, utility.response_required) for control in asked.controls]
+    new = [await _new(rq, control) for control in asked.controls]
     done = await controls.issue_controls(
         rq.db, group.id, new, rq.now, reason=asked.reason, most_ahead=utility.horizon_events
     )
@@ -29,19 +29,19 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     )
 
 
-def _new(asked: t.NewControl, now: int, response_required: int) -> controls.NewControl:
+async def _new(rq: Request, asked: t.NewControl) -> controls.NewControl:
     limits = asked.limits
     return controls.NewControl(
-        start=now if asked.start is None else asked.start,
+        start=rq.now if asked.start is None else asked.start,
         duration=asked.duration,
         limits=Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
-        modes=asked.modes,
+        modes=await curves.taken_modes(rq, asked.modes),
         ramp_tms=asked.ramp_tms,
         randomize_start=asked.randomize_start,
         randomize_duration=asked.randomize_duration,
         device_category=asked.device_category,
         description=asked.description,
-        response_required=response_required,
+        response_required=rq.state.settings.utility.response_required,
     )
 
 
@@ -58,7 +58,8 @@ async def list_controls(rq: Request, asked: t.ControlQuery) -> t.Listed[t.Contro
 async def show_control(rq: Request, asked: t.Nothing) -> t.ControlShown:
     """One control (by the beginning of its mRID, or `latest`) and what each of its devices answered."""
     row = await find.control(rq.db, rq.ids["control"])
-    return views.control_shown(row, await _reached(rq, row), rq.now, at_once=_at_once(rq))
+    modes = await curves.shown_modes(rq, row.modes)
+    return views.control_shown(row, modes, await _reached(rq, row), rq.now, at_once=_at_once(rq))
 
 
 async def _reached(rq: Request, control: Row[Any]) -> list[t.Reached]:

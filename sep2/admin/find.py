@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
-from sep2.store import listing_controls, listing_register
+from sep2.store import listing_controls, listing_curves, listing_register
 from sep2.store.connection import Connection
 
 
@@ -29,6 +29,10 @@ class UnknownConnection(NotFound):
 
 class UnknownControl(NotFound):
     """There is no control whose mRID begins so."""
+
+
+class UnknownCurve(NotFound):
+    """There is no curve whose mRID begins so."""
 
 
 class Ambiguous(Conflict):
@@ -71,6 +75,13 @@ async def control(db: Connection, start: str) -> Row[Any]:
     if not re.fullmatch(r"[0-9A-Fa-f]{4,32}", start):
         raise UnknownControl(start[:60])
     return _only(await listing_controls.like(db, start.upper()), start, UnknownControl)
+
+
+async def curve(db: Connection, start: str) -> Row[Any]:
+    """The curve whose mRID begins so; four digits at least."""
+    if not re.fullmatch(r"[0-9A-Fa-f]{4,32}", start):
+        raise UnknownCurve(start[:60])
+    return _only(await listing_curves.like(db, start.upper()), start, UnknownCurve)
 
 
 def _only(rows: Sequence[Row[Any]], named: str, unknown: type[NotFound]) -> Row[Any]:

@@ -1,6 +1,6 @@
 """Groups, their devices, and what holds for them when no control is active."""
 
-from sep2.admin import find, views
+from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.operations import defaults, groups
@@ -57,11 +57,11 @@ async def show_default(rq: Request, asked: t.Nothing) -> t.Default:
     row = await stored_defaults.of_group(rq.db, group.id)
     if row is None:
         raise find.UnknownGroup(group.name)
-    return views.default(row, group.name)
+    return views.default(row, group.name, await curves.shown_modes(rq, row.modes))
 
 
 async def set_default(rq: Request, asked: t.NewDefault) -> t.Default:
-    """The group's new default; a limit that is left out is no longer set."""
+    """The group's new default; what is left out is no longer set."""
     group = await find.group(rq.db, rq.ids["group"])
     limits = asked.limits
     await defaults.set_default(
@@ -69,8 +69,11 @@ async def set_default(rq: Request, asked: t.NewDefault) -> t.Default:
         group.id,
         Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
         now=rq.now,
-        modes=asked.modes,
-        set_grad_w=asked.set_grad_w,
-        set_soft_grad_w=asked.set_soft_grad_w,
+        beside=defaults.Beside(
+            modes=await curves.taken_modes(rq, asked.modes),
+            set_grad_w=asked.set_grad_w,
+            set_soft_grad_w=asked.set_soft_grad_w,
+            enter_service=asked.enter_service,
+        ),
     )
     return await show_default(rq, t.Nothing())

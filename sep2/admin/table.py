@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import controls, groups, oversight, register
+from sep2.admin import controls, curves, groups, oversight, register
 from sep2.admin.route import Route
 
 TABLE = (
@@ -24,6 +24,10 @@ TABLE = (
     Route("DELETE", "/groups/{group}/devices/{device}", groups.unassign),
     Route("GET", "/groups/{group}/default", groups.show_default),
     Route("PUT", "/groups/{group}/default", groups.set_default),
+    Route("POST", "/groups/{group}/curves", curves.create_curve),
+    Route("GET", "/curves", curves.list_curves),
+    Route("GET", "/curves/{curve}", curves.show_curve),
+    Route("DELETE", "/curves/{curve}", curves.remove_curve),
     Route("POST", "/groups/{group}/controls", controls.issue_controls),
     Route("GET", "/controls", controls.list_controls),
     Route("GET", "/controls/{control}", controls.show_control),

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.admin import types as t
-from sep2.rules import events
+from sep2.rules import curves, events
+from sep2.wire import DERCurveType, DERUnitRefType
 
 
 def superseded_at_once(profile: str) -> bool:
@@ -113,17 +114,51 @@ def group(row: Row[Any]) -> t.Group:
     )
 
 
-def default(row: Row[Any], group_name: str) -> t.Default:
+def default(row: Row[Any], group_name: str, modes: dict[str, Any]) -> t.Default:
     """What holds for a group when no control is active."""
     return t.Default(
         group=group_name,
         mrid=row.mrid,
         limits=limits(row),
-        modes=json.loads(row.modes),
+        modes=modes,
         set_grad_w=row.set_grad_w,
         set_soft_grad_w=row.set_soft_grad_w,
+        enter_service=json.loads(row.enter_service),
         changed=row.changed,
     )
+
+
+def curve(row: Row[Any]) -> t.Curve:
+    """A curve of a group."""
+    return t.Curve(**_of_curve(row))
+
+
+def curve_made(row: Row[Any], *, new: bool) -> t.CurveMade:
+    """A curve, and whether it is new."""
+    return t.CurveMade(**_of_curve(row), new=new)
+
+
+def _of_curve(row: Row[Any]) -> dict[str, Any]:
+    relates = curves.KINDS[DERCurveType(row.kind)]
+    names = ("open_loop_tms", "ramp_dec_tms", "ramp_inc_tms", "ramp_pt1_tms")
+    references = ("v_ref", "autonomous_v_ref", "autonomous_v_ref_tms")
+    return {
+        "mrid": row.mrid,
+        "group": row.group_name,
+        "kind": DERCurveType(row.kind).name,
+        "points": [_point(row, *point) for point in json.loads(row.points)],
+        "x_unit": relates.x.unit,
+        "y_unit": relates.y.unit,
+        "reference": DERUnitRefType(row.y_ref).name,
+        "description": row.description,
+        "created": row.created,
+        "removed": row.removed,
+        **{name: getattr(row, name) for name in (*names, *references)},
+    }
+
+
+def _point(row: Row[Any], x: int, y: int, excitation: bool | None = None) -> t.CurvePoint:
+    return t.CurvePoint(x=curves.plain(x, row.x_multiplier), y=curves.plain(y, row.y_multiplier), excitation=excitation)
 
 
 def control(row: Row[Any], now: int, *, at_once: bool) -> t.Control:
@@ -131,11 +166,13 @@ def control(row: Row[Any], now: int, *, at_once: bool) -> t.Control:
     return t.Control(**_of_control(row, now, at_once=at_once))
 
 
-def control_shown(row: Row[Any], reached: list[t.Reached], now: int, *, at_once: bool) -> t.ControlShown:
+def control_shown(
+    row: Row[Any], modes: dict[str, Any], reached: list[t.Reached], now: int, *, at_once: bool
+) -> t.ControlShown:
     """A control with what its devices answered."""
     return t.ControlShown(
         **_of_control(row, now, at_once=at_once),
-        modes=json.loads(row.modes),
+        modes=modes,
         ramp_tms=row.ramp_tms,
         randomize_start=row.randomize_start,
         randomize_duration=row.randomize_duration,

@@ -1,4 +1,4 @@
-"""DERProgram, DERControl and DefaultDERControl (2030.5 10.10)."""
+"""DERProgram, DERControl, DefaultDERControl and DERCurve (2030.5 10.10)."""
 
 import json
 from collections.abc import Callable
@@ -12,10 +12,11 @@ from sep2.functions.fsa import ALL_GROUPS, check_layout
 from sep2.functions.request import Request, found, wire_version
 from sep2.functions.rsps import THE_SET
 from sep2.operations.controls import limits_of
+from sep2.operations.curves import on_wire
 from sep2.operations.modes import control_base as modes_of
 from sep2.rules import events, limits
 from sep2.rules.limits import Limits
-from sep2.store import controls, defaults, groups
+from sep2.store import controls, curves, defaults, groups
 from sep2.store.controls import Control
 
 
@@ -66,7 +67,26 @@ async def default(rq: Request) -> w.DefaultDERControl:
         DERControlBase=control_base(row, rq),
         setGradW=row.set_grad_w,
         setSoftGradW=row.set_soft_grad_w,
+        **json.loads(row.enter_service),
     )
+
+
+async def list_curves(rq: Request) -> w.DERCurveList:
+    """Curves that controls and the default may link to, newest first."""
+    page = await curves.listed(rq.db, rq.ids.derp, rq.page)
+    items = [curve(row, rq) for row in page.rows]
+    return w.DERCurveList(all=page.total, results=len(items), DERCurve=items)
+
+
+async def one_curve(rq: Request) -> w.DERCurve:
+    """One curve, also when it is removed, for whoever looks up what a past control linked to."""
+    return curve(found(await curves.in_group(rq.db, rq.ids.derp, rq.ids.dc)), rq)
+
+
+def curve(row: Row[Any], rq: Request) -> w.DERCurve:
+    """A stored curve; it reads the same in every profile."""
+    href = rq.href("DERCurve", dc=row.id)
+    return on_wire(row._asdict(), mrid=row.mrid, created=row.created, description=row.description, href=href)
 
 
 def program(row: Row[Any], rq: Request) -> w.DERProgram:
@@ -81,6 +101,7 @@ def program(row: Row[Any], rq: Request) -> w.DERProgram:
         ActiveDERControlListLink=rq.list_link(w.ActiveDERControlListLink, "ActiveDERControlList", row.active, **at),
         DefaultDERControlLink=rq.link(w.DefaultDERControlLink, "DefaultDERControl", **at),
         DERControlListLink=rq.list_link(w.DERControlListLink, "DERControlList", row.live, **at),
+        DERCurveListLink=rq.list_link(w.DERCurveListLink, "DERCurveList", row.curves, **at),
         primacy=row.primacy,
     )
 
@@ -126,7 +147,7 @@ def event_status(row: Control, now: int, *, superseded_at_once: bool) -> w.Event
 
 def control_base(row: Control | Row[Any], rq: Request, *, ramp_tms: int | None = None) -> w.DERControlBase:
     """The limits and modes of a stored control or default, in the units and modes of the caller's profile."""
-    base = control_base_of(row.modes)
+    base = control_base_of(row.modes, rq)
     base.rampTms = ramp_tms
     wanted = limits_of(row)
     if rq.caller.profile is w.Profile.CSIP:
@@ -139,9 +160,9 @@ def control_base(row: Control | Row[Any], rq: Request, *, ramp_tms: int | None =
     return base
 
 
-def control_base_of(modes: str) -> w.DERControlBase:
-    """The stored modes; most controls have none."""
-    return w.DERControlBase() if modes == "{}" else modes_of(json.loads(modes))
+def control_base_of(modes: str, rq: Request) -> w.DERControlBase:
+    """The stored modes, with links to curves as the device in the path finds them; most controls have none."""
+    return w.DERControlBase() if modes == "{}" else modes_of(json.loads(modes), rq.hrefs("DERCurve", "dc"))
 
 
 def active_power(watts: int) -> w.ActivePower:

@@ -9,6 +9,7 @@ from typing import Any
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.operations.alarms import warn_of_inexpressible
+from sep2.operations.curves import check_links
 from sep2.operations.groups import NoSuchGroup
 from sep2.operations.modes import control_base
 from sep2.rules import events, texts, timeline
@@ -44,7 +45,7 @@ class ControlOver(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewControl:
-    """A control to issue; `modes` are those beside the limits, by wire name, as JSON values."""
+    """A control to issue; `modes` are those beside the limits, by wire name, as JSON values: a curve by its id."""
 
     start: int
     duration: int
@@ -81,6 +82,7 @@ async def issue_controls(
     if await groups.locked(db, group_id) is None:
         raise NoSuchGroup(str(group_id))
     _check(new, now)
+    await check_links(db, group_id, [control.modes for control in new])
     _fits("reason", reason, LONGEST_REASON)
     standing = await controls.standing(db, group_id, now)
     said = [(control, _same(control, standing)) for control in new]

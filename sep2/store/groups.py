@@ -9,7 +9,7 @@ from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.controls import IS_ACTIVE, Seen
 from sep2.store.page import Found, select_page
-from sep2.store.tables import control, device_group, member
+from sep2.store.tables import control, curve, device_group, member
 
 
 async def add(db: Connection, **columns: Any) -> int:
@@ -77,6 +77,9 @@ def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     return select(func.count()).where(control.c.device_group_id == device_group.c.id, *conditions).scalar_subquery()
 
 
+_CURVES = select(func.count()).where(curve.c.device_group_id == device_group.c.id, curve.c.removed.is_(None))
+
+
 def _programs(active: ColumnElement[bool]) -> Select[Any]:
     columns = (
         device_group.c.id,
@@ -87,6 +90,7 @@ def _programs(active: ColumnElement[bool]) -> Select[Any]:
         device_group.c.primacy,
         _count(control.c.latest_end > bindparam("now")).label("live"),
         _count(active).label("active"),
+        _CURVES.scalar_subquery().label("curves"),
     )
     joined = select(*columns).join(member, member.c.device_group_id == device_group.c.id)
     ordered = joined.order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
@@ -98,7 +102,7 @@ _PROGRAM = {at_once: query.where(device_group.c.id == bindparam("group_id")) for
 
 
 async def programs(db: Connection, device_id: int, page: Page, seen: Seen) -> Found[Row[Any]]:
-    """The groups of a device as programs, most important first, each with its counts of live and active controls."""
+    """The groups of a device as programs, most important first, with counts of what each holds."""
     return await select_page(db, _PROGRAMS[seen.superseded_at_once], page, device_id=device_id, now=seen.now)
 
 

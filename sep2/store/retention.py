@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Delete, Table, bindparam, delete, exists, select, tuple_
 
 from sep2.store.connection import Connection
-from sep2.store.tables import control, log_event, mirror_meter_reading, reading, response
+from sep2.store.tables import control, curve, log_event, mirror_meter_reading, reading, response
 
 AT_ONCE = 5000
 """Rows of each kind in one transaction, so that nobody waits long for the database."""
@@ -27,14 +27,27 @@ _OF_SERIES = select(*_KEY).join_from(mirror_meter_reading, reading).where(readin
 
 _RESPONSES, _LOG_EVENTS = _oldest(response), _oldest(log_event)
 _CONTROLS = delete(control).where(control.c.id.in_(_OVER))
+# What linked to a curve was over when that was removed, but answers that came late may keep it.
+_MAY_LINK = exists().where(
+    control.c.device_group_id == curve.c.device_group_id,
+    control.c.modes != "{}",
+    control.c.created <= curve.c.removed,
+)
+_CURVES = delete(curve).where(curve.c.removed < _BEFORE, ~_MAY_LINK)
 _READINGS = delete(reading).where(tuple_(*_KEY).in_(_OF_SERIES))
 
 
 async def forget(db: Connection, *, responses: int, controls: int, readings: int, log_events: int) -> bool:
     """Delete what is from before these times, a part at a time; whether more may be left.
 
-    A control outlives the responses to it.
+    A control outlives the responses to it, and a curve the controls that linked to it.
     """
-    parts = ((_RESPONSES, responses), (_CONTROLS, controls), (_READINGS, readings), (_LOG_EVENTS, log_events))
+    parts = (
+        (_RESPONSES, responses),
+        (_CONTROLS, controls),
+        (_CURVES, controls),
+        (_READINGS, readings),
+        (_LOG_EVENTS, log_events),
+    )
     gone = [(await db.run(statement, {"before": before})).rowcount for statement, before in parts]
     return max(gone) >= AT_ONCE

@@ -140,9 +140,36 @@ default_control = Table(
     Column("modes", Text, nullable=False, server_default="{}"),  # other modes by wire name, JSON
     Column("set_grad_w", Integer),
     Column("set_soft_grad_w", Integer),
+    Column("enter_service", Text, nullable=False, server_default="{}"),  # setES… by wire name, JSON
     _time("changed"),
 )
 """What holds when no control is active; every group has one from its creation on."""
+
+curve = Table(
+    "curve",
+    metadata,
+    _id(),
+    Column("device_group_id", Id, ForeignKey(device_group.c.id), nullable=False),
+    Column("mrid", String(32), nullable=False, unique=True),
+    Column("description", String(32), nullable=False, server_default=""),
+    _time("created"),
+    _time("removed", nullable=True),
+    Column("kind", Integer, nullable=False),  # DERCurveType
+    Column("points", Text, nullable=False),  # [xvalue, yvalue] or [xvalue, yvalue, excitation] each, JSON
+    Column("x_multiplier", Integer, nullable=False),
+    Column("y_multiplier", Integer, nullable=False),
+    Column("y_ref", Integer, nullable=False),  # DERUnitRefType
+    Column("open_loop_tms", Integer),
+    Column("ramp_dec_tms", Integer),
+    Column("ramp_inc_tms", Integer),
+    Column("ramp_pt1_tms", Integer),
+    Column("v_ref", Integer),
+    Column("autonomous_v_ref", Boolean),
+    Column("autonomous_v_ref_tms", BigInteger),
+    Index(None, "device_group_id", "created"),
+    sqlite_autoincrement=True,
+)
+"""A DERCurve of a group's program, which modes of its controls and its default name by id; it is never edited."""
 
 control = Table(
     "control",

@@ -22,7 +22,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_group": {"name": "g", "level": "NT", "primacy": 1, "description": ""},
     "set_primacy": {"primacy": 1},
     "assign": {"devices": ["D1D1"]},
-    "set_default": {"limits": {"export_w": 1}, "modes": {}, "set_grad_w": 1, "set_soft_grad_w": 1},
+    "set_default": {"limits": {"export_w": 1}, "modes": {}, "set_grad_w": 1, "set_soft_grad_w": 1, "enter_service": {}},
+    "create_curve": {
+        **{"kind": "opModVoltVar", "points": [{"x": 98, "y": 44}], "reference": None, "description": ""},
+        **{"open_loop_tms": 1, "ramp_dec_tms": 1, "ramp_inc_tms": 1, "ramp_pt1_tms": 1},
+        **{"v_ref": 1, "autonomous_v_ref": True, "autonomous_v_ref_tms": 1},
+    },
     "issue_controls": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
     "cancel_control": {"reason": "", "randomized": False},
     "set_poll_rate": {"seconds": 60},
@@ -98,7 +103,7 @@ async def test_every_change_is_audited_with_its_operator_and_no_refusal_is(opera
 
 def test_every_change_has_a_body_here() -> None:
     changes = {route.verb for route in TABLE if route.changes}
-    bodiless = {"remove_device", "unassign", "replay_delivery", "clear_alarm"}
+    bodiless = {"remove_device", "remove_curve", "unassign", "replay_delivery", "clear_alarm"}
     assert changes == BODIES.keys() | bodiless
 
 

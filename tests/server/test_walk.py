@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from sep2.operations.controls import NewControl, issue_controls
-from sep2.operations.defaults import set_default
+from sep2.operations.defaults import Beside, set_default
 from sep2.rules.limits import Limits
 from tests.raw import AUS, document
 from tests.server.walk import walk
@@ -37,7 +37,7 @@ async def full(world: World) -> World:
                 for n in range(3)
             ]
             await issue_controls(db, groups[group], controls, NOW)
-            await set_default(db, groups[group], Limits(export_w=watts), now=NOW, set_grad_w=27)
+            await set_default(db, groups[group], Limits(export_w=watts), now=NOW, beside=Beside(set_grad_w=27))
     sunny = await world.as_("sunny")
     own = (await sunny.get("/edev")).href("EndDevice")
     for status in (1, 2):

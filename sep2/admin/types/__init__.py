@@ -12,6 +12,7 @@ from sep2.admin.types.controls import (
     NewControls,
     Reached,
 )
+from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
 from sep2.admin.types.groups import Default, Group, GroupChange, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.oversight import (
     Alarm,
@@ -53,6 +54,11 @@ __all__ = [
     "Control",
     "ControlQuery",
     "ControlShown",
+    "Curve",
+    "CurveKind",
+    "CurveMade",
+    "CurvePoint",
+    "CurveQuery",
     "Default",
     "Device",
     "DeviceQuery",
@@ -73,6 +79,7 @@ __all__ = [
     "NewConnection",
     "NewControl",
     "NewControls",
+    "NewCurve",
     "NewDefault",
     "NewDevice",
     "NewGroup",
@@ -80,6 +87,7 @@ __all__ = [
     "Nothing",
     "Rate",
     "Reached",
+    "Reference",
     "Refused",
     "SetClock",
     "Span",

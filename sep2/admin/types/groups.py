@@ -52,6 +52,7 @@ class Default(Struct, frozen=True, kw_only=True):
     modes: dict[str, Any]
     set_grad_w: int | None
     set_soft_grad_w: int | None
+    enter_service: dict[str, int]
     changed: int
 
 
@@ -62,3 +63,4 @@ class NewDefault(Asked, frozen=True, kw_only=True):
     modes: dict[str, Any] = field(default_factory=dict)
     set_grad_w: Annotated[int, Meta(ge=0, le=65535)] | None = None
     set_soft_grad_w: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    enter_service: dict[str, int] = field(default_factory=dict)

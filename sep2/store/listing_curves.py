@@ -1,0 +1,28 @@
+"""What operators look up of curves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from sep2.rules.paging import Page
+from sep2.store.connection import Connection
+from sep2.store.page import Found, select_page
+from sep2.store.tables import curve, device_group
+
+
+async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
+    """At most two curves whose mRID begins so."""
+    return await db.all(_named().where(curve.c.mrid.startswith(start, autoescape=True)).limit(2))
+
+
+async def all_of(db: Connection, page: Page, *, group_id: int | None = None) -> Found[Row[Any]]:
+    """Curves that are not removed, with the name of their group, newest first."""
+    query = _named().where(curve.c.removed.is_(None)).order_by(curve.c.created.desc(), curve.c.mrid.desc())
+    if group_id is not None:
+        query = query.where(curve.c.device_group_id == group_id)
+    return await select_page(db, query, page)
+
+
+def _named() -> Select[Any]:
+    return select(curve, device_group.c.name.label("group_name")).join_from(curve, device_group)
