@@ -15,7 +15,7 @@ from envelope.boxes.binding import bind
 from envelope.boxes.box import Base, Case
 from envelope.boxes.tightened import tightened
 from envelope.boxes.watched import Sensitivity, Values, Watched
-from envelope.findings import double_counted, infeasible, undivided
+from envelope.findings import double_counted, infeasible, uncontrolled
 from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.told import guarantee_said, reactive_range, with_control
@@ -195,7 +195,8 @@ def _side(problem: Problem, cases: list[Case], direction: str, scaled: Mask) -> 
     reach = problem.reach_export_w if up else problem.reach_import_w
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
     constrained = flexible & (end < reach - taken_w(problem) - 0.5)
-    binding = unbalance.without_row(bind(found, constrained, up=up), scaled)
+    together = problem.guarantee is Guarantee.COINCIDENT
+    binding = unbalance.without_row(bind(found, constrained, up=up, together=together), scaled)
     binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 
@@ -282,7 +283,7 @@ def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> 
         margin_v=problem.limits.margin_v,
         run_id=run_id(problem),
         figures=_effort(cases),
-        findings=(*infeasible(cases), *double_counted(problem), *undivided(problem)),
+        findings=(*infeasible(cases), *double_counted(problem), *uncontrolled(problem)),
         early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,

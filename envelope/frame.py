@@ -10,8 +10,28 @@ import pandas as pd
 from envelope.schedule import STATUS, EnvelopeSchedule, Index, unnamed
 
 
-def frame(schedule: EnvelopeSchedule) -> pd.DataFrame:
-    """Columns as documented in docs/envelope.md, ordered by connection and start."""
+def frame(schedule: EnvelopeSchedule, *, merged: bool = False) -> pd.DataFrame:
+    """Columns as documented in docs/envelope.md, ordered by connection and start.
+
+    merged: neighbours that say the same are one row with their whole duration.
+    """
+    table = _tall(schedule)
+    return _merged(table) if merged else table
+
+
+def _merged(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run of rows that differ in their start alone."""
+    others = table.drop(columns="start")
+    # Codes compare faster than what they stand for, and missing values are the same as each other.
+    codes = np.stack([pd.factorize(others[name], use_na_sentinel=False)[0] for name in others])
+    first = np.ones(len(table), dtype=bool)
+    first[1:] = (codes[:, 1:] != codes[:, :-1]).any(axis=0)
+    found = table[first].reset_index(drop=True)
+    found["duration"] = table["duration"].groupby(np.cumsum(first)).sum().to_numpy()
+    return found
+
+
+def _tall(schedule: EnvelopeSchedule) -> pd.DataFrame:
     steps, count = schedule.import_limit_w.shape
 
     def tall(table: np.ndarray) -> np.ndarray:
@@ -91,8 +111,8 @@ def load(path: Path) -> pd.DataFrame:
 
 
 def save(schedule: EnvelopeSchedule, path: Path) -> None:
-    """Write the table as CSV or Parquet, by the file's ending."""
-    table = frame(schedule)
+    """Write the table, equal neighbours merged, as CSV or Parquet, by the file's ending."""
+    table = frame(schedule, merged=True)
     if path.suffix == ".parquet":
         table.to_parquet(path, index=False)
     else:

@@ -111,16 +111,19 @@ class EnvelopeSchedule:
         """Number of steps, T."""
         return len(self.step_start)
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row per connection and interval, as documented in docs/envelope.md."""
+    def to_frame(self, *, merged: bool = False) -> pd.DataFrame:
+        """One row per connection and interval, as documented in docs/envelope.md; merged: equal neighbours are one."""
         from envelope.frame import frame
 
-        return frame(self)
+        return frame(self, merged=merged)
 
     def binding_text(self, direction: str, step: int, connection: int) -> str:
         """Name of what holds back one limit, or "capacity"."""
         binding = self.import_binding if direction == "import" else self.export_binding
-        row = int(binding.row[step, connection])
+        return self.name_of(direction, int(binding.row[step, connection]))
+
+    def name_of(self, direction: str, row: int) -> str:
+        """Name of a row, or of a binding that is none."""
         return self.names[row] if row >= 0 else unnamed(direction)[row]
 
 

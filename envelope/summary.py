@@ -15,6 +15,8 @@ from envelope.problem import Guarantee, Problem
 from envelope.schedule import UNCONTROLLED, EnvelopeSchedule
 
 QUICK = Effort(random=5, inside=2, greedy=1)
+MOST_BINDING = 3
+"""elements named per direction"""
 
 _COMPARED = ("curtailed_kwh", "worst_decile_share", "worst_decile_kwh")
 
@@ -47,6 +49,26 @@ def room(schedule: EnvelopeSchedule) -> dict[str, float]:
     return found
 
 
+def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
+    """Per direction what holds limits back most: its name, and its part of all limits below their reach."""
+    found = {}
+    for direction, binding in (("export", schedule.export_binding), ("import", schedule.import_binding)):
+        rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
+        order = np.argsort(-times, kind="stable")[:MOST_BINDING]
+        found[direction] = [
+            {"binding": schedule.name_of(direction, int(rows[k])), "part": float(times[k] / times.sum())} for k in order
+        ]
+    return found
+
+
+def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | None:
+    """What breaks where clients stand anywhere between their limits, whatever the guarantee says; None: it says all."""
+    if problem.guarantee is Guarantee.TWO_SIDED:
+        return None
+    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    return worst_of(verify(whole, schedule, solver="reduced", effort=QUICK))
+
+
 def summarise(problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, Any]:
     """What a run found, as plain values."""
     limits = problem.limits
@@ -66,8 +88,10 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
         "reactive_power": problem.reactive.rule,
         **room(schedule),
         "fairness": evenness(schedule),
+        "held_back": held_back(schedule),
         **schedule.figures,
         "findings": list(schedule.findings),
+        "beyond_guarantee": beyond(problem, schedule),
         "verified_worst": {
             **worst_of(report),
             "unbalance_percent": report.unbalance.beyond if report.unbalance else None,

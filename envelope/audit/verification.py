@@ -62,7 +62,8 @@ class VerificationReport:
     excused: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """V over, V under, percent by which what is granted in any case (base load, contract) exceeds limits by itself"""
     wrong_phases: tuple[float, float, float] | None = None
-    """V over, V under, percent of the worst corner if `Effort.wrong_phases` of the phases are wrong; None: not tried"""
+    """V over, V under, percent of the worst corner if `wrong_part` of the phases are wrong; None: not tried"""
+    wrong_part: float = 0.0
     unbalance: Looked | None = None
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
 
@@ -109,8 +110,11 @@ class VerificationReport:
         if self.wrong_phases is None:
             return ""
         over, under, load = self.wrong_phases
-        worst = f"{over:+.1f} V over, {under:+.1f} V under, {load:+.1f} % load"
-        return f"With part of the phases wrong, corners reach {worst} against the limits"
+        worst = f"{over:+.1f} V over, {under:+.1f} V under, {load:+.1f} % load against the limits"
+        part = f"With {100 * self.wrong_part:g} % of the phases wrong, corners"
+        if max(self.wrong_phases) <= 0.0:
+            return f"{part} would stay inside ({worst})"
+        return f"{part} would reach {worst}: check the model first (sep2 grid check --meters)"
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,9 @@ def verify(
         trial = trial.judged(solver_of(problem, judge))
     unbalanced = looked(problem, trial.base, list(zip(*trial.boxes, strict=True)), asked, judge=judge)
     report = trial.report(judge, schedule.guarantee)
-    return replace(report, wrong_phases=_stress(problem, schedule, asked), unbalance=unbalanced)
+    return replace(
+        report, wrong_phases=_stress(problem, schedule, asked), wrong_part=asked.wrong_phases, unbalance=unbalanced
+    )
 
 
 def _stress(problem: Problem, schedule: EnvelopeSchedule, effort: Effort) -> tuple[float, float, float] | None:

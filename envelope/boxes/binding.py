@@ -17,8 +17,11 @@ NEARLY = 0.25
 """a row whose room is within this many units of slack (V, percent) may be what holds a limit back"""
 
 
-def bind(found: Fit, constrained: Mask, *, up: bool) -> Binding:
-    """(T, C) for each limit below its reach, the fullest row that it takes part in."""
+def bind(found: Fit, constrained: Mask, *, up: bool, together: bool = False) -> Binding:
+    """(T, C) for each limit below its reach, the fullest row that it takes part in.
+
+    together: limits are one common level, so that a full row holds back whoever takes no part in it too.
+    """
     steps, count = constrained.shape
     row = np.full((steps, count), CAPACITY, dtype=np.intp)
     interval = np.broadcast_to(np.arange(steps, dtype=np.intp)[:, None], (steps, count)).copy()
@@ -29,6 +32,7 @@ def bind(found: Fit, constrained: Mask, *, up: bool) -> Binding:
         return Binding(row, interval)
     uses = (found.rows.plus if up else found.rows.minus)[candidates]
     best = np.empty((steps, count), dtype=np.intp)
-    fullest(np.ascontiguousarray(slack[:, candidates]), takes_part(uses), best)
+    takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses)
+    fullest(np.ascontiguousarray(slack[:, candidates]), takes, best)
     row[constrained] = np.where(best < 0, NETWORK, candidates[best])[constrained]
     return Binding(row, interval)

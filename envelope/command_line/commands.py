@@ -64,6 +64,7 @@ Critical = Annotated[
 ]
 COMPARED = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
+    (Guarantee.ONE_SIDED, Allocation.EQUAL),
     (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
     (Guarantee.ONE_SIDED, Allocation.PROPORTIONAL_FAIR),
     (Guarantee.ONE_SIDED, Allocation.MAX_SUM),
@@ -121,19 +122,20 @@ def _run_on_model(
         schedule = calculate(problem)
         stage("verifying")
         report = verify(problem, schedule)
+        rating = asked.rating(problem)
+        thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
+        summary = summarise(problem, schedule, report) | thermal
         stage("writing")
-        files = _write(schedule, out) | _draw(problem, schedule, picture)
         # What is not verified is not published, and so curtails nobody.
-        kept = _kept(schedule, ledger) if ledger is not None and report.inside else {}
-    rating = asked.rating(problem)
-    thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
-    summary = summarise(problem, schedule, report) | thermal | kept | files
+        summary |= _kept(schedule, ledger) if ledger is not None and report.inside else {}
+        summary |= _draw(problem, schedule, picture)
+        summary |= _write(schedule, out, summary)
     if asked.as_json:
         typer.echo(json.dumps(summary))
     else:
         show_summary(summary)
         if report.wrong_phases is not None:
-            typer.echo(f"{report.stress_sentence()}: check the model first.")
+            typer.echo(f"{report.stress_sentence()}.")
         typer.echo(f"{report.sentence()}.")
     return report.inside
 
@@ -168,13 +170,12 @@ def _run_without_model(
         stage("reading the meters")
         schedule, rests_on = calculate_from_meters(readings, method, known, asked)
         stage("writing")
-        files = _write(schedule, out)
+        summary = summary_of(readings, schedule, rests_on) | ({} if ledger is None else _kept(schedule, ledger))
         if picture is not None:
             from envelope.command_line.picture import limits_picture
 
-            files["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
-        kept = {} if ledger is None else _kept(schedule, ledger)
-    summary = summary_of(readings, schedule, rests_on) | kept | files
+            summary["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
+        summary |= _write(schedule, out, summary)
     if asked.as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -282,14 +283,17 @@ def _refuse_endings(out: Path | None, picture: Path | None) -> None:
         raise BadProblem(f"--picture {picture}: the ending is not .png")
 
 
-def _write(schedule: EnvelopeSchedule, out: Path | None) -> dict[str, str]:
+def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]) -> dict[str, str]:
+    """Writes the limits, and beside them what they rest on and how they were verified."""
     if out is None:
         return {}
     from envelope.frame import save
 
     out.parent.mkdir(parents=True, exist_ok=True)
     save(schedule, out)
-    return {"file": str(out)}
+    report = out.with_suffix(".report.json")
+    report.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    return {"file": str(out), "report": str(report)}
 
 
 def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -15,10 +14,13 @@ from envelope.fairness import fairness
 from envelope.ledger import Whole
 
 READING = (
-    "Pairs are export/import. Price: means against the first.",
-    "Worst tenth: what the worst-off tenth of the connections may use of what they could.",
-    "Kept: inside the limits wherever the guarantee holds. Beyond: the worst at any corner, against the limit.",
+    "Pairs are export/import. Price: mean kW against the first.",
+    "Tenth: what the worst-off tenth of the connections may use of what they could.",
+    "Breaks: the worst at any corner that the limits allow, V and % of a rating beyond a limit.",
 )
+
+
+FILES = ("file", "report", "picture", "plan")
 
 
 def show_summary(summary: dict[str, Any]) -> None:
@@ -53,9 +55,15 @@ def _add_fairness(table: Table, fairness: dict[str, dict[str, float]]) -> None:
 
 
 def told(summary: dict[str, Any]) -> list[str]:
-    """What goes below the table: ratings, findings, the ledger, files."""
-    lines = [ratings.sentence(summary["thermal"])] if "thermal" in summary else []
+    """What goes below the table: what binds, ratings, findings, the ledger, files."""
+    lines = [*summary.get("assumed", ()), *_held_back(summary.get("held_back", {}))]
+    lines += [ratings.sentence(summary["thermal"])] if "thermal" in summary else []
     lines += summary["findings"]
+    if summary.get("beyond_guarantee"):
+        lines.append(
+            f"{summary['guarantee'].split(' ')[0]}: clients that keep these limits in any other mix reach"
+            f" {_beyond(summary['beyond_guarantee'])} beyond; `sep2 envelope compare` shows what safer limits cost"
+        )
     if "ledger" in summary:
         past = summary["ledger"]
         parts = (
@@ -64,7 +72,20 @@ def told(summary: dict[str, Any]) -> list[str]:
             for direction in ("export", "import")
         )
         lines.append(f"Curtailed over the {past['days']:.1f} days in {past['file']}: {'; '.join(parts)}.")
-    return [*lines, *(f"{name}: {summary[name]}" for name in ("file", "picture") if name in summary)]
+    return [*lines, *(f"{name}: {summary[name]}" for name in FILES if name in summary)]
+
+
+def _held_back(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What binds most, per direction."""
+    said = {
+        direction: ", ".join(f"{one['binding']} ({one['part']:.0%})" for one in most)
+        for direction, most in found.items()
+    }
+    return [f"{direction} is held back by {what or 'nothing'}" for direction, what in said.items()]
+
+
+def _beyond(worst: dict[str, float]) -> str:
+    return f"{worst['over_v']:+.1f} V over, {worst['under_v']:+.1f} V under, {worst['overload_percent']:+.1f} % load"
 
 
 def show_whole(found: Whole, most: int) -> None:
@@ -88,35 +109,51 @@ def show_whole(found: Whole, most: int) -> None:
 
 def show_policies(rows: Sequence[dict[str, Any]]) -> None:
     """Policies side by side, each with its price against the first and what breaks at any corner."""
-    table = Table(box=box.SIMPLE, padding=(0, 1))
-    table.add_column("policy", min_width=18)
-    for name in (
-        "export\nkW", "import\nkW", "price\n%", "Jain", "worst\ntenth %", "kept", "beyond\nV", "beyond\n%",
-    ):  # fmt: skip
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("guarantee", "allocation"):
+        table.add_column(name, no_wrap=True)
+    for name in ("export\nkW", "import\nkW", "price\n%", "tenth\n%", "Jain's\nindex", "breaks\nV / %"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        kept = max(row["own_over_v"], row["own_under_v"], row["own_load_percent"]) <= 0.0
         price, tenth, jain = (
             [row[f"{direction}_{key}"] for direction in ("export", "import")]
             for key in ("price_percent", "worst_decile_share", "jain")
         )
         table.add_row(
-            f"{row['guarantee']}, {row['allocation']}",
+            row["guarantee"],
+            row["allocation"],
             f"{row['export_kw']:.1f}",
             f"{row['import_kw']:.1f}",
             f"{price[0]:+.0f}/{price[1]:+.0f}",
-            f"{jain[0]:.2f}/{jain[1]:.2f}",
             f"{100 * tenth[0]:.0f}/{100 * tenth[1]:.0f}",
-            "yes" if kept else "NO",
-            f"{max(row['any_over_v'], row['any_under_v']):+.1f}",
-            f"{row['any_load_percent']:+.1f}",
+            f"{jain[0]:.2f}/{jain[1]:.2f}",
+            f"{max(row['any_over_v'], row['any_under_v']):+.1f}/{row['any_load_percent']:+.1f}",
         )
     Console().print(table)
-    first = rows[0]
-    typer.echo(
-        f"Beyond its guarantee, {first['guarantee']} breaks at corners that its limits allow:"
-        f" {first['any_over_v']:+.1f} V over, {first['any_under_v']:+.1f} V under,"
-        f" {first['any_load_percent']:+.1f} % load."
-    )
-    for line in READING:
+    for line in (*READING, *_concluded(rows)):
         typer.echo(line)
+
+
+def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What breaks without a guarantee, what one costs at the same allocation, and who does not keep its own."""
+    first = rows[0]
+    worst = {key: first[f"any_{short}"] for key, short in _SHORT.items()}
+    lines = [f"Beyond its guarantee, {first['guarantee']} breaks at corners that its limits allow: {_beyond(worst)}."]
+    alike = [row for row in rows[1:] if row["allocation"] == first["allocation"]]
+    if alike:
+        said = (
+            f"{row['guarantee']} {row['export_price_percent']:+.0f} % export,"
+            f" {row['import_price_percent']:+.0f} % import"
+            for row in alike
+        )
+        lines.append(f"What a guarantee costs at the same allocation ({first['allocation']}): {'; '.join(said)}.")
+    lines += [
+        f"NOT inside its own guarantee: {row['guarantee']}, {row['allocation']}."
+        for row in rows
+        if max(row[f"own_{short}"] for short in _SHORT.values()) > 0.0
+    ]
+    return lines
+
+
+_SHORT = {"over_v": "over_v", "under_v": "under_v", "overload_percent": "load_percent"}
+"""figures of a verification, and what a row of policies calls them"""

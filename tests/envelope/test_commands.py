@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -126,7 +127,22 @@ def test_compare_prices_policies_and_draws_them(lane, tmp_path):
     assert done.exit_code == 0, done.output
     assert (tmp_path / "x.png").read_bytes().startswith(PNG)
     assert "coincident breaks at corners that its limits allow: +" in done.output
-    assert done.output.count("two-sided") == 4
+    assert done.output.count("two-sided ") == 5
+    assert "What a guarantee costs at the same allocation (equal): one-sided " in done.output
+    # A terminal has 80 columns: what breaks must not fall off its edge.
+    table = done.output.splitlines()[:11]
+    assert all(len(line) <= 80 for line in table)
+    assert re.search(r"^coincident .* \+\d+\.\d/\+\d+\.\d$", table[2])
+
+
+def test_less_than_two_sided_limits_come_with_what_they_do_not_hold(lane):
+    plain = ("run", lane, *SHORT)
+    assert answer(*plain)["beyond_guarantee"] is None
+    found = answer(*plain, "--guarantee", "coincident", "--allocation", "equal")
+    assert found["beyond_guarantee"]["over_v"] > 1.0
+    said = ran(*plain, "--guarantee", "coincident", "--allocation", "equal").output
+    assert f"{found['beyond_guarantee']['over_v']:+.1f} V over" in said
+    assert "sep2 envelope compare" in said
 
 
 def test_explain_draws_the_limit_that_was_asked_about(lane, tmp_path):
@@ -170,7 +186,7 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
     plan.save(tmp_path / "plan.npz", str(lane), problem)
     path = tmp_path / f"limits{ending}"
     answer("run", tmp_path / "plan.npz", "--out", path)
-    table, expected = load(path), calculate(problem).to_frame()
+    table, expected = load(path), calculate(problem).to_frame(merged=True)
     for name in expected.columns:
         assert table[name].dtype == expected[name].dtype or name.endswith("_binding"), name
     assert all(table[name].dtype == np.int64 for name in table.columns if name.endswith("_w"))

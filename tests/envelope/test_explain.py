@@ -4,15 +4,17 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from envelope import OperatingLimits, calculate, plan, verify
+from envelope.boxes.allocate import Allocation
 from envelope.command_line.commands import app
 from envelope.command_line.picture import explain_picture, schedule_picture
 from envelope.explain import explain
 from envelope.horizon import Study, clear_sky, problem_of
-from envelope.problem import BadProblem
+from envelope.problem import BadProblem, Guarantee
 from envelope.summary import most_withheld
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, street
@@ -123,6 +125,35 @@ def test_the_table_has_one_row_per_connection_and_interval(case):
     assert str(one.start) == "2026-05-28 21:00:00+00:00"
 
 
+def test_equal_neighbours_are_one_row(case):
+    problem, _ = case
+    flat = {
+        name: np.tile(getattr(problem, name)[:1], (4, 1)) for name in ("base_load_w", "base_load_var", "flex_load_w")
+    }
+    schedule = calculate(replace(problem, **flat, flex_gen_w=problem.flex_gen_w * [[1.0], [1.0], [0.0], [0.0]]))
+    plain, merged = schedule.to_frame(), schedule.to_frame(merged=True)
+    assert len(merged) < len(plain)
+    assert merged.dtypes.equals(plain.dtypes)
+    step = pd.Timedelta(seconds=1800)
+    again = merged.loc[merged.index.repeat(merged.duration // step)].reset_index(drop=True)
+    again["start"] += step * again.groupby(["connection_point", "start"]).cumcount()
+    again["duration"] = step
+    pd.testing.assert_frame_equal(again, plain, check_categorical=False)
+
+
+def test_one_level_for_all_is_held_back_for_all_by_the_same_row():
+    problem = street(customers=9, steps=2, guarantee=Guarantee.COINCIDENT, allocation=Allocation.EQUAL)
+    schedule = calculate(problem)
+    for direction, limit, reach in (
+        ("export", schedule.export_limit_w, schedule.export_reach_w),
+        ("import", schedule.import_limit_w, schedule.import_reach_w),
+    ):
+        held = np.argwhere(limit[0] < reach[0] - 1.0)[:, 0]
+        assert len(held) > 3  # on all three phases
+        assert len({schedule.binding_text(direction, 0, column) for column in held}) == 1
+        assert " phase " in schedule.binding_text(direction, 0, held[0])
+
+
 def test_a_file_that_is_no_plan_is_refused_by_name(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"nothing")
     with pytest.raises(BadProblem, match=r"x\.npz"):
@@ -148,9 +179,10 @@ def test_run_writes_what_it_found(tmp_path):
     assert said["verified_worst"]["inside"]
     assert said["connections"] == 55
     assert (tmp_path / "x.png").read_bytes().startswith(PNG)
-    import pandas as pd
-
-    assert len(pd.read_parquet(tmp_path / "x.parquet")) == 55 * 6
+    table = pd.read_parquet(tmp_path / "x.parquet")
+    assert set(table.groupby("connection_point").duration.sum()) == {pd.Timedelta(days=1)}
+    assert json.loads((tmp_path / "x.report.json").read_text())["run_id"] == said["run_id"] == table.run_id[0]
+    assert said["held_back"]["import"][0]["binding"] in set(table.import_binding)
 
 
 def test_explain_says_it_in_a_sentence():

@@ -160,7 +160,9 @@ def test_a_stress_with_wrong_phases_stands_beside_the_audit():
     report = verify(problem, schedule)
     assert report.inside
     assert max(report.wrong_phases) > max(0.0, *report.worst)
-    assert "With part of the phases wrong" in report.stress_sentence()
+    assert report.stress_sentence().startswith("With 10 % of the phases wrong, corners would reach ")
+    easy = replace(report, wrong_phases=(-3.0, -9.0, -40.0))
+    assert "would stay inside" in easy.stress_sentence()
     alone = verify(problem, schedule, effort=Effort())
     assert alone.wrong_phases is None
     assert not alone.stress_sentence()
