@@ -109,12 +109,10 @@ class VerificationReport:
         """What a wrong model would do, in one line; empty where that was not tried."""
         if self.wrong_phases is None:
             return ""
-        over, under, load = self.wrong_phases
-        worst = f"{over:+.1f} V over, {under:+.1f} V under, {load:+.1f} % load against the limits"
-        part = f"With {100 * self.wrong_part:g} % of the phases wrong, corners"
-        if max(self.wrong_phases) <= 0.0:
-            return f"{part} would stay inside ({worst})"
-        return f"{part} would reach {worst}: check the model first (sep2 grid check --meters)"
+        worst = "{:+.1f} V over, {:+.1f} V under, {:+.1f} % load against the limits".format(*self.wrong_phases)
+        wrong = max(self.wrong_phases) > 0.0
+        said = f"reach {worst}: check the model first (sep2 grid check --meters)" if wrong else f"stay inside ({worst})"
+        return f"With {100 * self.wrong_part:g} % of the phases wrong, corners would {said}"
 
 
 @dataclass(frozen=True)
