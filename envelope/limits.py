@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.refusals import BadProblem, Made, Numbers, Rule, settle
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
@@ -76,19 +78,22 @@ class OperatingLimits:
     vuf_max_percent: float | None = None
     """negative over positive sequence at three-phase nodes with customers; None: not limited"""
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "v_min_v": Numbers(low=0.0, above=True),
+        "v_max_v": Numbers(low=0.0, above=True),
+        "rating_factor": Numbers("one or T or TB", low=0.0, above=True),
+        "transformer_factor": Numbers("one or T", low=0.0, above=True),
+        "transformer_most_a": Numbers(low=0.0, above=True, high=float("inf")),
+        "margin_v": Numbers(low=0.0, above=True),
+        "margin_current": Numbers(low=0.0, above=True, high=0.5),
+        "source": Made(str),
+        "vuf_max_percent": Numbers(low=0.0, above=True, high=100.0),
+    }
+
     def __post_init__(self) -> None:
-        if not 0.0 < self.v_min_v < self.v_max_v:
-            raise ValueError(f"voltage limits must be 0 < v_min_v < v_max_v, not {self.v_min_v}..{self.v_max_v}")
-        for name in ("rating_factor", "transformer_factor"):
-            value = np.asarray(getattr(self, name))
-            if not np.all(np.isfinite(value)) or np.any(value <= 0.0):
-                raise ValueError(f"{name} must be positive and finite")
-        if not self.transformer_most_a > 0.0:
-            raise ValueError(f"transformer_most_a must be positive, not {self.transformer_most_a}")
-        if self.margin_v <= 0.0 or not 0.0 < self.margin_current < 0.5:
-            raise ValueError("margin_v must be positive and margin_current inside 0..0.5")
-        if self.vuf_max_percent is not None and not 0.0 < self.vuf_max_percent < 100.0:
-            raise ValueError(f"vuf_max_percent must be inside 0..100, not {self.vuf_max_percent}")
+        settle(self)
+        if not self.v_min_v < self.v_max_v:
+            raise BadProblem(f"v_max_v: {self.v_max_v:g} is not above v_min_v, {self.v_min_v:g}")
 
     def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
         """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.boxes.allocate import Allocation
+from envelope.boxes.watched import GroupLimit, Watched
 from envelope.limits import OperatingLimits
+from envelope.refusals import Axes, BadProblem, Made, Numbers, Rule, Several, Texts, Word, settle
+from envelope.uncertainty import splits
+from envelope.uncertainty.margins import ChanceMargin, Margin
 from envelope.uncertainty.reactive import AsForecast
 from gridmodel.devices import CONTROL_POINTS, SITE
-from sep2.errors import SepError
+from gridmodel.reduce import Reduced
 
-if TYPE_CHECKING:
-    from envelope.boxes.watched import GroupLimit, Watched
-    from envelope.uncertainty.margins import Margin
-    from gridmodel.reduce import Reduced
-
+__all__ = ["BadProblem", "Early", "Guarantee", "Problem", "Reference", "select", "steps_from", "zeros_or"]
 Array = NDArray[np.float64]
-
-
-class BadProblem(SepError):
-    """The envelope problem is not usable."""
-
-    status = 400
 
 
 class Guarantee(StrEnum):
@@ -137,76 +131,76 @@ class Problem:
     alpha: float = 2.0
     """only for alpha-fair"""
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "step_s": Numbers(of=int, low=0, above=True),
+        "step_start": Numbers("T", of=int),
+        "base_load_w": Numbers("TC"),
+        "base_load_var": Numbers("TC"),
+        "flex_gen_w": Numbers("TC", low=0.0),
+        "flex_load_w": Numbers("TC", low=0.0),
+        "base_load_lo_w": Numbers("TC"),
+        "base_load_hi_w": Numbers("TC"),
+        "base_sigma_w": Numbers("C or TC", low=0.0),
+        "base_z": Numbers(low=0.0),
+        "margins": Several(Margin),
+        "source_v": Numbers("3 or T3", of=complex, low=0.0, above=True),
+        **{
+            f"{name}_{direction}_w": Numbers("C", low=0.0)
+            for name in ("firm", "default", "in_force", "contract")
+            for direction in ("import", "export")
+        },
+        "in_force_until": Numbers(of=int),
+        "favour_import": Numbers("C", low=0.0, above=True),
+        "favour_export": Numbers("C", low=0.0, above=True),
+        "adoption_s": Numbers(of=int, low=0),
+        "early": Word(Early),
+        "reactive": Made(AsForecast),
+        "control_point": Texts(CONTROL_POINTS),
+        "controls_import": Numbers("C", of=bool),
+        "controls_export": Numbers("C", of=bool),
+        "flex_split": Texts(),
+        "base_includes_devices": Numbers("C", of=bool),
+        "groups": Several(GroupLimit),
+        "limits": Made(OperatingLimits),
+        "guarantee": Word(Guarantee),
+        "allocation": Word(Allocation),
+        "reference": Word(Reference),
+        "alpha": Numbers(low=0.0, above=True),
+    }
+
     def __post_init__(self) -> None:
-        self._refuse_shapes()
-        _refuse_mask("base_includes_devices", self.base_includes_devices, len(self.connection_id))
-        _refuse_word("early", self.early, Early)
-        for name in ("flex_gen_w", "flex_load_w", "firm_import_w", "firm_export_w"):
-            value = getattr(self, name)
-            if value is not None and np.any(value < 0.0):
-                raise BadProblem(f"{name}: {self._where(np.where(value < 0.0, np.nan, 0.0))} is negative")
-        if self.guarantee is Guarantee.COINCIDENT and self.allocation not in (
-            Allocation.EQUAL,
-            Allocation.PROPORTIONAL,
-        ):
-            raise BadProblem("coincident limits are one common level: allocate them equal or proportional")
-        self._refuse_favours()
-        self._refuse_groups()
-        self._refuse_control()
-        if self.step_s <= 0:
-            raise BadProblem(f"step_s is {self.step_s}")
+        Made(Reduced)("reduced", self.reduced, None)
+        if not self.connection_id:
+            raise BadProblem("reduced: the network has no connections")
+        starts = Numbers("T", of=int)("step_start", self.step_start, None)
+        settle(self, Axes(len(starts), self.connection_id))
+        self._refuse_together()
 
-    def _refuse_shapes(self) -> None:
-        """Arrays that do not fit the steps and connections, or hold what is no number."""
-        shape = self.steps, len(self.connection_id)
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if value is None or not item.name.endswith(("_w", "_var")):
-                continue
-            if item.name.startswith(("base_load", "flex")):
-                _refuse_shape(item.name, value, shape)
-            whole = _fitted(item.name, value, shape if item.name.startswith(("base", "flex")) else shape[1:])
-            if not np.all(np.isfinite(whole)):
-                raise BadProblem(f"{item.name}: {self._where(whole)} is not a number")
-        if self.source_v is not None and not np.all(np.isfinite(_fitted("source_v", self.source_v, (self.steps, 3)))):
-            raise BadProblem("source_v: an entry is not a number")
-        for name in ("rating_factor", "transformer_factor"):
-            if np.shape(getattr(self.limits, name))[:1] not in ((), (1,), (self.steps,)):
-                raise BadProblem(f"limits: {name} is for other than {self.steps} steps")
-
-    def _refuse_favours(self) -> None:
-        count = len(self.reduced.network.connections)
-        for name in ("favour_import", "favour_export"):
-            value = getattr(self, name)
-            if value is not None and not (np.shape(value) == (count,) and np.all(np.isfinite(value) & (value > 0.0))):
-                raise BadProblem(f"{name}: expected one positive number for each of {count} connections")
-
-    def _refuse_groups(self) -> None:
+    def _refuse_together(self) -> None:
+        """What each field may hold, but not beside the others."""
+        # Some steps of a day are a problem too, but none may begin before the last one is over.
+        if early := np.flatnonzero(np.diff(self.step_start) < self.step_s).tolist():
+            raise BadProblem(f"step_start: interval {early[0] + 1} begins before {self.step_s} s (step_s) are over")
         for group in self.groups:
-            select(self.connection_id, group.connections)
-            if min(group.max_import_w, group.max_export_w) < 0.0 or group.half_range_w <= 0.0:
-                raise BadProblem(f"group {group.name}: limits must not be negative, nor both zero")
-
-    def _refuse_control(self) -> None:
-        from envelope.uncertainty import splits
-
-        count = len(self.connection_id)
-        if self.control_point is not None:
-            strange = [point for point in self.control_point if point not in CONTROL_POINTS]
-            if strange or len(self.control_point) != count:
-                raise BadProblem(f"control_point: {count} of {' or '.join(CONTROL_POINTS)} are needed {strange[:1]}")
-        for name in ("controls_import", "controls_export"):
-            _refuse_mask(name, getattr(self, name), count)
+            if strange := [name for name in group.connections if name not in self.connection_id]:
+                raise BadProblem(f"groups: {group.name}: connections: {strange[0]!r} is not in the network")
+        if self.reference is Reference.CONTRACT:
+            for name in ("contract_import_w", "contract_export_w"):
+                if getattr(self, name) is None:
+                    raise BadProblem(f"{name}: is needed where reference is contract")
         if fault := splits.fault(self.reduced.network.connections, self.flex_split):
             raise BadProblem(fault)
-        if self.guarantee is Guarantee.COINCIDENT and not splits.balanced(self.flex_split):
+        if self.guarantee is Guarantee.COINCIDENT:
+            self._refuse_coincident()
+
+    def _refuse_coincident(self) -> None:
+        if self.allocation not in (Allocation.EQUAL, Allocation.PROPORTIONAL):
+            raise BadProblem("allocation: coincident limits are one common level: allocate them equal or proportional")
+        if not splits.balanced(self.flex_split):
             raise BadProblem("flex_split: coincident limits are one level of balanced power")
-        for policy in (self.reactive.constant_var, self.reactive.free_var, self.reactive.answer_var):
-            policy(count)
 
     def watch(self) -> Watched:
         """The feeder as the engine sees it, with this problem's groups and splits, and the answers it credits."""
-        from envelope.boxes.watched import Watched
         from envelope.uncertainty.answering import inverters_of
 
         plain = Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
@@ -221,12 +215,6 @@ class Problem:
     def control_points(self) -> tuple[str, ...]:
         """(C,)"""
         return (SITE,) * len(self.connection_id) if self.control_point is None else tuple(self.control_point)
-
-    def _where(self, value: Array) -> str:
-        """The first entry that is not finite, as connection and interval."""
-        at = np.argwhere(~np.isfinite(np.asarray(value)))[0]
-        names = self.connection_id
-        return f"connection {names[at[-1]]}" + (f", interval {at[0]}" if len(at) == 2 else "")
 
     @property
     def connection_id(self) -> tuple[str, ...]:
@@ -261,7 +249,6 @@ class Problem:
     @property
     def all_margins(self) -> tuple[Margin, ...]:
         """The margins given, those of the aggregate forecast error, and those of what no limit sees."""
-        from envelope.uncertainty.margins import ChanceMargin
         from envelope.uncertainty.unseen import margins_of
 
         found: list[Margin] = [*self.margins, *margins_of(self)]
@@ -297,29 +284,6 @@ class Problem:
         if self.in_force_until is None:
             return self.hull_steps
         return int(np.searchsorted(self.step_start, self.in_force_until))
-
-
-def _refuse_shape(name: str, value: Array, shape: tuple[int, int]) -> None:
-    if np.shape(value) != shape:
-        raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape} (steps, connections)")
-
-
-def _fitted(name: str, value: Array | NDArray[np.complex128], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The value in that shape, the same for all where it says less."""
-    try:
-        return np.broadcast_to(np.asarray(value), shape)
-    except ValueError:
-        raise BadProblem(f"{name} has shape {np.shape(value)}; expected {shape}") from None
-
-
-def _refuse_word(name: str, value: str, words: type[StrEnum]) -> None:
-    if value not in list(words):
-        raise BadProblem(f"{name}: {value!r} is none of {', '.join(words)}")
-
-
-def _refuse_mask(name: str, value: NDArray[np.bool_] | None, count: int) -> None:
-    if value is not None and (np.shape(value) != (count,) or np.asarray(value).dtype != np.bool_):
-        raise BadProblem(f"{name} has shape {np.shape(value)}; expected ({count},) of True and False")
 
 
 def zeros_or(value: Array | None, count: int) -> Array:

@@ -32,7 +32,9 @@ def sensitivities(
     s, v = np.atleast_2d(s_va), np.atleast_2d(v)
     # i = conj(s/v), v = Z i + w differentiate to di = conj(ds/v) - d conj(Z di) with d = conj(s/v^2): the same fixed
     # point as the power flow's, so the series converges as fast as that did.
-    d, start = np.conj(s / v**2), np.conj(direction / v)
+    # Where nothing settles there is no voltage either: not finite is the answer, and no warning.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        d, start = np.conj(s / v**2), np.conj(direction / v)
     single = reduced.Z.astype(np.complex64)
     found = np.empty((len(s), *reduced.Z.shape), dtype=np.complex64 if dtype is np.float32 else np.complex128)
     for k, (row, first) in enumerate(zip(d, start, strict=True)):
@@ -87,7 +89,8 @@ def _direct(z: Complex, d: Complex, start: Complex) -> Complex:
 def voltage_rows(reduced: Reduced, flow: Flow, di_dp: NDArray[np.complexfloating]) -> Real:
     """(S, N, L) d|V|/dp of every watched node phase, V per W."""
     u = phasors(reduced, flow)
-    direction = np.conj(u) / np.abs(u)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        direction = np.conj(u) / np.abs(u)
     found = np.empty((len(u), len(reduced.Zn), reduced.slots))
     for k, (row, m) in enumerate(zip(direction, di_dp, strict=True)):
         seen = row[:, None] * reduced.Zn

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.refusals import BadProblem, Made, Numbers, Rule, Texts, settle
 from envelope.uncertainty.splits import flexible_share, on_any
 from gridmodel import flow as power_flow
 from gridmodel.feeder import slot_share
@@ -54,6 +55,19 @@ class GroupLimit:
     max_export_w: float
     part: Array | None = field(default=None, compare=False)
     """(T,) how far the sum may be from the middle in each step, over `half_range_w`; default all of it"""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "name": Made(str),
+        "connections": Texts(per_connection=False),
+        "max_import_w": Numbers(low=0.0),
+        "max_export_w": Numbers(low=0.0),
+        "part": Numbers("T"),
+    }
+
+    def __post_init__(self) -> None:
+        settle(self, of=f"group {self.name}: ")
+        if self.half_range_w <= 0.0:
+            raise BadProblem(f"group {self.name}: max_import_w and max_export_w: both are 0")
 
     @property
     def middle_w(self) -> float:

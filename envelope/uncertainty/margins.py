@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.boxes.rows import Rows
+from envelope.refusals import BadProblem, Made, Numbers, Rule, settle
 
 Array = NDArray[np.float64]
 GROWTH = 1.25
 """effects are taken this much larger than at the base state: near a limit the same power moves voltages more"""
 
 
+@runtime_checkable
 class Margin(Protocol):
     """Room kept free, whatever is allocated."""
 
@@ -33,6 +36,11 @@ class BoxMargin:
 
     delta_w: Array
     """(C,) or (T, C)"""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {"delta_w": Numbers("one or C or TC", low=0.0)}
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """Sum of what each band moves the row."""
@@ -53,6 +61,15 @@ class ChanceMargin:
     z: float = 3.0
     common_w: Array | None = None
     """(C,) or (T, C) watts per standard deviation of an error that all share, such as the weather"""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "sigma_w": Numbers("one or C or TC", low=0.0),
+        "z": Numbers(low=0.0),
+        "common_w": Numbers("one or C or TC"),
+    }
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """z times the standard deviation of each row: aggregates vary less than their parts."""
@@ -77,6 +94,15 @@ class ScenarioMargin:
     base_load_w: Array
     """(T, C) the forecast they scatter around"""
 
+    RULES: ClassVar[Mapping[str, Rule]] = {"load_w": Numbers("KTC"), "base_load_w": Numbers("TC")}
+
+    def __post_init__(self) -> None:
+        settle(self)
+        if self.load_w.shape[1:] != self.base_load_w.shape:
+            raise BadProblem(
+                f"load_w has shape {self.load_w.shape}; expected paths like base_load_w, {self.base_load_w.shape}"
+            )
+
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """The largest linear rise over all paths, never negative."""
         signed = rows.plus - rows.minus
@@ -97,6 +123,19 @@ class HeadVoltageMargin:
     """scalar or (T,)"""
     currents: int | None = None
     """how many of the watched currents are currents; those after them are sums of power, which no voltage moves"""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "low_pu": Numbers("one or T", low=0.0, above=True),
+        "high_pu": Numbers("one or T", low=0.0, above=True),
+        "currents": Numbers(of=int, low=0),
+    }
+
+    def __post_init__(self) -> None:
+        settle(self)
+        if len({1, np.size(self.low_pu), np.size(self.high_pu)}) > 2:
+            raise BadProblem(f"high_pu: {np.size(self.high_pu)} steps, and low_pu has {np.size(self.low_pu)}")
+        if np.any(np.less(self.high_pu, self.low_pu)):
+            raise BadProblem(f"high_pu: {np.min(self.high_pu):g} is below low_pu")
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """Voltages follow the head; currents of constant power go against it."""
@@ -125,6 +164,11 @@ class ImpedanceMargin:
 
     part: float = 0.05
 
+    RULES: ClassVar[Mapping[str, Rule]] = {"part": Numbers(low=0.0, high=1.0)}
+
+    def __post_init__(self) -> None:
+        settle(self)
+
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """What remains between rest and limit shrinks by the factor."""
         return np.asarray(np.maximum(limit - at_rest, 0.0) * self.part / (1.0 + self.part))
@@ -141,6 +185,11 @@ class AutonomousResponse:
     q_max_var: Array
     """(C,) most that a connection's inverters may produce or absorb by themselves"""
     wording: str = "volt-var counted, not credited"
+
+    RULES: ClassVar[Mapping[str, Rule]] = {"q_max_var": Numbers("C", low=0.0), "wording": Made(str)}
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
         """What all that reactive power can add to a current, whatever its angle."""

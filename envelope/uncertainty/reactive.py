@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.refusals import BadProblem, Made, Numbers, Rule, Word, settle
 from gridmodel.inverters import Curve
-from sep2.errors import SepError
 
 Array = NDArray[np.float64]
-
-
-class BadReactivePower(SepError):
-    """The reactive power policy makes no sense."""
-
-    status = 400
 
 
 class Credit(StrEnum):
@@ -35,6 +31,11 @@ class Credit(StrEnum):
 @dataclass(frozen=True, eq=False)
 class AsForecast:
     """Reactive power as forecast; what is controllable adds none."""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {}
+
+    def __post_init__(self) -> None:
+        settle(self)
 
     @property
     def rule(self) -> str:
@@ -79,9 +80,11 @@ class FixedPowerFactor(AsForecast):
     behind_meter: bool = False
     """whether what it feeds to a load behind the same meter counts too, unseen by any net limit; a dear certainty"""
 
-    def __post_init__(self) -> None:
-        if not 0.0 < self.power_factor <= 1.0:
-            raise BadReactivePower(f"power_factor: {self.power_factor} is outside 0..1")
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "power_factor": Numbers(low=0.0, above=True, high=1.0),
+        "absorbing": Numbers(of=bool),
+        "behind_meter": Numbers(of=bool),
+    }
 
     @property
     def rule(self) -> str:
@@ -112,8 +115,7 @@ class ConstantVar(AsForecast):
     var: Array
     """(C,) produced, over-excited positive"""
 
-    def __post_init__(self) -> None:
-        _refuse(self.var, "var")
+    RULES: ClassVar[Mapping[str, Rule]] = {"var": Numbers("one or C")}
 
     @property
     def rule(self) -> str:
@@ -127,7 +129,7 @@ class ConstantVar(AsForecast):
 
     def constant_var(self, count: int) -> Array:
         """As given."""
-        return _shaped(self.var, count, "var")
+        return np.broadcast_to(self.var, (count,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +139,7 @@ class FreeVar(AsForecast):
     size_va: Array
     """(C,) size of each connection's inverters, VA; what may be produced or absorbed when they feed nothing"""
 
-    def __post_init__(self) -> None:
-        _refuse(self.size_va, "size_va", negative=False)
+    RULES: ClassVar[Mapping[str, Rule]] = {"size_va": Numbers("one or C", low=0.0)}
 
     @property
     def rule(self) -> str:
@@ -152,7 +153,7 @@ class FreeVar(AsForecast):
 
     def free_var(self, count: int) -> Array:
         """The whole circle: at no active power all of it is reactive."""
-        return _shaped(self.size_va, count, "size_va")
+        return np.broadcast_to(self.size_va, (count,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,16 +169,20 @@ class VoltVar(AsForecast):
     measured_share: Array | None = None
     """(C,) part of the declared answer that was seen to come, 0..1; for `Credit.MEASURED`"""
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "most_var": Numbers("one or C", low=0.0),
+        "credit": Word(Credit),
+        "curve": Made(Curve),
+        "reference_v": Numbers(low=0.0, above=True),
+        "measured_share": Numbers("one or C", low=0.0, high=1.0),
+    }
+
     def __post_init__(self) -> None:
-        _refuse(self.most_var, "most_var", negative=False)
+        settle(self)
         if self.credit is not Credit.NONE and self.curve is None:
-            raise BadReactivePower(f"volt-var credited as {self.credit} needs its curve")
+            raise BadProblem(f"curve: volt-var credited as {self.credit} needs it")
         if (self.measured_share is not None) != (self.credit is Credit.MEASURED):
-            raise BadReactivePower("measured_share: goes with credit measured, and only with it")
-        if self.measured_share is not None:
-            _refuse(self.measured_share, "measured_share", negative=False)
-            if np.any(np.asarray(self.measured_share) > 1.0):
-                raise BadReactivePower("measured_share: an entry is above 1")
+            raise BadProblem("measured_share: goes with credit measured, and only with it")
 
     @property
     def rule(self) -> str:
@@ -193,24 +198,11 @@ class VoltVar(AsForecast):
 
     def answer_var(self, count: int) -> Array:
         """As given."""
-        return _shaped(self.most_var, count, "most_var")
+        return np.broadcast_to(self.most_var, (count,))
 
     def credited_var(self, count: int) -> Array:
         """(C,) size of the answer that voltages may count on."""
         if self.credit is Credit.NONE:
             return np.zeros(count)
-        share = 1.0 if self.measured_share is None else _shaped(self.measured_share, count, "measured_share")
+        share = 1.0 if self.measured_share is None else np.broadcast_to(self.measured_share, (count,))
         return np.asarray(share * self.answer_var(count))
-
-
-def _refuse(value: Array, name: str, *, negative: bool = True) -> None:
-    if not np.all(np.isfinite(value)):
-        raise BadReactivePower(f"{name}: entry {int(np.argmin(np.isfinite(value)))} is not a number")
-    if not negative and np.any(np.asarray(value) < 0.0):
-        raise BadReactivePower(f"{name}: entry {int(np.argmin(value))} is negative")
-
-
-def _shaped(value: Array, count: int, name: str) -> Array:
-    if np.ndim(value) and np.shape(value) != (count,):
-        raise BadReactivePower(f"{name} has shape {np.shape(value)}; expected ({count},) (connections)")
-    return np.broadcast_to(np.asarray(value, dtype=float), (count,))

@@ -3,6 +3,7 @@
 import pytest
 
 from envelope.limits import OperatingLimits, UnknownCriterion, voltage_criteria, voltage_criterion
+from envelope.problem import BadProblem
 from envelope.thermal import UnknownTransformer, thermal_model, thermal_models
 
 
@@ -39,9 +40,18 @@ def test_a_criterion_scales_to_another_nominal_voltage():
     assert (limits.v_min_v, limits.v_max_v) == (228.0, 252.0)
 
 
-@pytest.mark.parametrize("limits", [{"v_min_v": 253.0, "v_max_v": 216.0}, {"rating_factor": 0.0}, {"margin_v": 0.0}])
-def test_limits_that_make_no_sense_are_refused(limits):
-    with pytest.raises(ValueError, match="must be"):
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"v_min_v": 253.0, "v_max_v": 216.0}, "v_max_v: 216 is not above v_min_v, 253"),
+        ({"rating_factor": 0.0}, "rating_factor: 0 is not above 0"),
+        ({"margin_v": 0.0}, "margin_v: 0 is not above 0"),
+        ({"transformer_most_a": 0}, "transformer_most_a: 0 is not above 0"),
+        ({"transformer_most_a": float("nan")}, "transformer_most_a: nan is not finite"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(limits, said):
+    with pytest.raises(BadProblem, match=said):
         OperatingLimits(**limits)
 
 

@@ -170,16 +170,25 @@ def test_the_same_input_gives_the_same_schedule():
     ("change", "said"),
     [
         ({"base_load_w": np.zeros((6, 2))}, r"base_load_w has shape \(6, 2\); expected \(6, 9\)"),
-        ({"flex_gen_w": np.full((6, 9), -1.0)}, "flex_gen_w: connection c1, interval 0 is negative"),
-        ({"firm_import_w": np.full(9, np.nan)}, "firm_import_w: connection c1 is not a number"),
+        ({"flex_gen_w": np.full((6, 9), -1.0)}, "flex_gen_w: connection c1, interval 0: -1 is negative"),
+        ({"firm_import_w": np.full(9, np.nan)}, "firm_import_w: connection c1: nan is not finite"),
         ({"firm_export_w": np.zeros(8)}, r"firm_export_w has shape \(8,\); expected \(9,\)"),
-        ({"base_sigma_w": np.zeros((6, 8))}, r"base_sigma_w has shape \(6, 8\); expected \(6, 9\)"),
-        ({"base_load_var": np.full((6, 9), np.nan)}, "base_load_var: connection c1, interval 0 is not a number"),
-        ({"source_v": np.full((2, 3), 240.0)}, r"source_v has shape \(2, 3\); expected \(6, 3\)"),
-        ({"source_v": np.array([240.0, np.nan, 240.0])}, "source_v: an entry is not a number"),
-        ({"limits": OperatingLimits(rating_factor=np.ones(7))}, "limits: rating_factor is for other than 6 steps"),
+        (
+            {"base_sigma_w": np.zeros((6, 8))},
+            r"base_sigma_w has shape \(6, 8\); expected \(9,\) \(connections\) or \(6, 9\)",
+        ),
+        ({"base_load_var": np.full((6, 9), np.nan)}, "base_load_var: connection c1, interval 0: nan is not finite"),
+        (
+            {"source_v": np.full((2, 3), 240.0)},
+            r"source_v has shape \(2, 3\); expected \(3,\) \(phases\) or \(6, 3\) \(steps, phases\)",
+        ),
+        ({"source_v": np.array([240.0, np.nan, 240.0])}, "source_v: phase b: nan is not finite"),
+        (
+            {"limits": OperatingLimits(rating_factor=np.ones(7))},
+            r"limits: rating_factor has shape \(7,\); expected one number or \(6,\) \(steps\)",
+        ),
         ({"guarantee": Guarantee.COINCIDENT}, "coincident limits are one common level"),
-        ({"step_s": 0}, "step_s is 0"),
+        ({"step_s": 0}, "step_s: 0 is not above 0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(change, said):

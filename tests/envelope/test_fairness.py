@@ -139,8 +139,12 @@ def test_whoever_is_favoured_gets_more(case):
 
 def test_a_favour_that_is_no_number_is_refused(case):
     problem, _ = case
-    for wrong in (np.zeros(8), np.ones(3), np.full(8, np.nan)):
-        with pytest.raises(BadProblem, match="favour_export: expected one positive number"):
+    for wrong, said in (
+        (np.zeros(8), "not above 0"),
+        (np.ones(3), "has shape"),
+        (np.full(8, np.nan), "not finite"),
+    ):
+        with pytest.raises(BadProblem, match=f"favour_export.*{said}"):
             replace(problem, favour_export=wrong)
 
 

@@ -47,12 +47,16 @@ def test_a_sum_beyond_the_group_is_found():
 
 
 @pytest.mark.parametrize(
-    ("group", "said"),
+    ("change", "said"),
     [
-        (replace(DEPOT, connections=("c2", "c77")), "no connection 'c77'"),
-        (replace(DEPOT, max_import_w=-1.0), "group depot: limits must not be negative"),
+        ({"connections": ("c2", "c77")}, "groups: depot: connections: 'c77' is not in the network"),
+        ({"connections": "c2"}, "group depot: connections: 'c2' is not a sequence"),
+        ({"max_import_w": -1.0}, "group depot: max_import_w: -1 is negative"),
+        ({"max_export_w": np.inf}, "group depot: max_export_w: inf is not finite"),
+        ({"max_import_w": 0.0, "max_export_w": 0.0}, "group depot: max_import_w and max_export_w: both are 0"),
+        ({"part": np.ones(5)}, r"groups: part has shape \(5,\); expected \(6,\)"),
     ],
 )
-def test_a_group_that_makes_no_sense_is_refused(group, said):
+def test_a_group_that_makes_no_sense_is_refused(change, said):
     with pytest.raises(BadProblem, match=said):
-        street(groups=(group,))
+        street(groups=(replace(DEPOT, **change),))

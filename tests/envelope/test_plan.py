@@ -47,11 +47,13 @@ CLASSES = [
 
 
 def example_of(kind):
-    """A margin with a value for every field, by the field's declared type."""
+    """A margin with a value for every field, by the field's declared type and rule."""
     given = {}
     for k, f in enumerate(fields(kind)):
         if "Array" in str(f.type):
-            given[f.name] = np.arange(float(STEPS * COUNT)).reshape(STEPS, COUNT) + k
+            axes = kind.RULES[f.name].shapes.split(" or ")[-1]
+            shape = [{"K": 2, "T": STEPS, "C": COUNT}[axis] for axis in axes]
+            given[f.name] = 1.0 + k + np.arange(float(np.prod(shape))).reshape(shape)
         elif str(f.type) == "float":
             given[f.name] = 0.5 + k
         elif str(f.type) == "str":
@@ -77,7 +79,7 @@ def other_than_usual(problem):
         "limits": OperatingLimits(210.0, 250.0, np.full(STEPS, 0.9), margin_v=0.2, margin_current=0.01, source="ours"),
         "guarantee": Guarantee.ONE_SIDED,
         "allocation": Allocation.ALPHA_FAIR,
-        "reference": Reference.CONTRACT,
+        "reference": Reference.EQUAL,
         "early": Early.ADOPTION,
         "alpha": 3.0,
         "base_z": 1.5,

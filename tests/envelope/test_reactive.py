@@ -10,10 +10,10 @@ from envelope.audit.verification import Effort
 from envelope.boxes.allocate import Allocation
 from envelope.horizon import Study, problem_of
 from envelope.plain import pack, unpack
+from envelope.problem import BadProblem
 from envelope.uncertainty.margins import AutonomousResponse, HeadVoltageMargin
 from envelope.uncertainty.reactive import (
     AsForecast,
-    BadReactivePower,
     ConstantVar,
     Credit,
     FixedPowerFactor,
@@ -180,15 +180,21 @@ def test_a_plan_keeps_what_can_be_told(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda: FixedPowerFactor(1.2), "power_factor: 1.2 is outside"),
-        (lambda: FreeVar(np.array([1.0, -1.0])), "size_va: entry 1 is negative"),
-        (lambda: ConstantVar(np.array([np.nan])), "var: entry 0 is not a number"),
-        (lambda: VoltVar(SIZE, Credit.DECLARED), "volt-var credited as declared needs its curve"),
+        (lambda: FixedPowerFactor(1.2), "power_factor: 1.2 is outside 0..1"),
+        (lambda: FreeVar(np.array([1.0, -1.0])), "size_va: connection no. 1: -1 is negative"),
+        (lambda: ConstantVar(np.array([np.nan])), "var: connection no. 0: nan is not finite"),
+        (lambda: VoltVar(SIZE, Credit.DECLARED), "curve: volt-var credited as declared needs it"),
         (lambda: VoltVar(SIZE, Credit.MEASURED, CURVE), "measured_share: goes with credit measured"),
-        (lambda: VoltVar(SIZE, Credit.MEASURED, CURVE, measured_share=np.full(8, 1.1)), "an entry is above 1"),
-        (lambda: some(reactive=FreeVar(np.ones(3))), r"size_va has shape \(3,\); expected \(8,\)"),
+        (
+            lambda: VoltVar(SIZE, Credit.MEASURED, CURVE, measured_share=np.full(8, 1.1)),
+            "no. 0: 1.1 is outside 0..1",
+        ),
+        (
+            lambda: some(reactive=FreeVar(np.ones(3))),
+            r"reactive: size_va has shape \(3,\); expected .* \(8,\)",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong, said):
-    with pytest.raises(BadReactivePower, match=said):
+    with pytest.raises(BadProblem, match=said):
         wrong()

@@ -12,6 +12,7 @@ from envelope.boxes.allocate import Allocation
 from envelope.boxes.unbalance import Unbalance, independent
 from envelope.engine import granted
 from envelope.plan import load, save
+from envelope.problem import BadProblem
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE
 from gridmodel.flow import phasors
@@ -133,7 +134,7 @@ def test_a_service_of_two_legs_has_no_phases_to_be_unbalanced():
 def test_a_criterion_brings_its_limit_and_a_plan_keeps_it(tmp_path):
     assert OperatingLimits.of("en-50160").vuf_max_percent == 2.0
     assert OperatingLimits.of("as-61000.3.100").vuf_max_percent is None
-    with pytest.raises(ValueError, match=r"vuf_max_percent must be inside 0..100, not -1"):
+    with pytest.raises(BadProblem, match="vuf_max_percent: -1 is not above 0"):
         OperatingLimits(vuf_max_percent=-1.0)
     problem = on(read_feeder(US_SERVICE).network, 2, limits=OperatingLimits(108.0, 132.0, vuf_max_percent=1.5))
     save(tmp_path / "plan.npz", str(US_SERVICE), problem)
