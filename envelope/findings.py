@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from gridmodel.devices import DEVICE
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from envelope.boxes.box import Case
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
-UNDIVIDED, UNCREDITED = "undivided_limits", "volt_var_not_credited"
+UNCREDITED, NO_CLIENT = "volt_var_not_credited", "no_client"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -53,18 +52,28 @@ def double_counted(problem: Problem) -> list[str]:
     mask = problem.base_includes_devices
     if mask is None or not np.any(mask):
         return []
-    who = some([name for name, is_so in zip(problem.connection_id, mask, strict=True) if is_so])
+    who = some(_names(problem, np.asarray(mask)))
     return [f"{DOUBLE}: the base load of {who} was measured with its own devices in it, whose reach is added once more"]
 
 
-def undivided(problem: Problem) -> list[str]:
-    """Connections whose clients see only their own devices: if there are several, each is told the whole."""
-    names = [name for name, point in zip(problem.connection_id, problem.control_points, strict=True) if point == DEVICE]
+def uncontrolled(problem: Problem) -> list[str]:
+    """Connections where somebody can draw, or feed, and nobody can be told how much."""
+    return [
+        f"no_{direction}_control: nobody at {some(names)} can be told an {direction} limit; all they reach is counted"
+        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
+        if (names := _names(problem, ~problem.controlled(direction) & (reach > 0.0).any(axis=0)))
+    ]
+
+
+def without_client(names: Sequence[str]) -> list[str]:
+    """Connections at which nobody is registered."""
     if not names:
         return []
-    return [
-        f"{UNDIVIDED}: every client at {some(names)} is told all that may be fed and drawn; give several each a part"
-    ]
+    return [f"{NO_CLIENT}: nobody is registered at {some(names)}; nothing controls what is there, all of it is counted"]
+
+
+def _names(problem: Problem, mask: NDArray[np.bool_]) -> list[str]:
+    return [name for name, is_so in zip(problem.connection_id, mask, strict=True) if is_so]
 
 
 def some(names: Sequence[str]) -> str:
