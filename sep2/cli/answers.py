@@ -65,7 +65,7 @@ def answer_of(one: t.Reached) -> str:
 def summary(found: t.ControlShown) -> str:
     """A control in one line."""
     limits = dict(zip(LIMIT_COLUMNS, limit_cells(found.limits), strict=True))
-    asked = ", ".join(f"{what} {power}" for what, power in limits.items() if power) or ", ".join(found.modes)
+    asked = ", ".join([*(f"{what} {power}" for what, power in limits.items() if power), *found.modes])
     times = f"{shown_time(found.start)} for {shown_span(found.duration)}"
     answered = sum(bool(one.responses) for one in found.devices)
     return (

@@ -23,6 +23,8 @@ HINTS = {
     "unknown_group": "`sep2 group list` shows them",
     "unknown_connection": "`sep2 connection list` shows them",
     "unknown_control": "`sep2 control list --over` shows them all",
+    "unknown_curve": "`sep2 curve list` shows them",
+    "curve_in_use": "a default is replaced by `sep2 default set`; a control has to end",
     "unknown_alarm": "`sep2 alarm list` shows them",
     "ambiguous": "write more of it",
     "control_over": "`sep2 control list` shows those that can still be cancelled",

@@ -1,6 +1,6 @@
 """`sep2 control`: send, list, show, watch, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ from sep2.cli.answers import DEVICE_COLUMNS, device_rows, status_of, summary
 from sep2.cli.api import Api, api, at
 from sep2.cli.groups import ConnectionName, GroupName, group_of
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
+from sep2.cli.modes import modes_of, with_modes
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import given, verb
@@ -20,6 +21,7 @@ Mrid = Annotated[str, typer.Argument(metavar="MRID", help="The control's mRID, h
 
 
 @verb(control, "send", changes=True)
+@with_modes
 def send_control(
     *,
     group: GroupName = None,
@@ -28,6 +30,7 @@ def send_control(
     export_limit: Export = None,
     generation_limit: Generation = None,
     load_limit: Load = None,
+    said_modes: dict[str, Any],
     start: Annotated[
         When, typer.Option(parser=when, metavar="TIME", help="now, +10m, or 2026-01-31T14:30+10:00")
     ] = "now",  # type: ignore[assignment]  # parsed like what is typed
@@ -35,14 +38,21 @@ def send_control(
     randomize: Annotated[
         int | None, typer.Option(parser=span, metavar="SPAN", help="Devices spread their start over so long.")
     ] = None,
+    ramp: Annotated[
+        int | None, typer.Option(parser=span, metavar="SPAN", help="Go over to it within so long (rampTms).")
+    ] = None,
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Then follow it until every device has ended it.")] = False,
 ) -> None:
-    """Send a control: what it limits, from when on, for how long.
+    """Send a control: what it limits or sets, from when on, for how long.
 
     [bold]sep2 control send --connection NMI1 --export 1.5kW --for 10m --watch[/]
 
     [bold]sep2 control send --group "feeder 7" --export 0 --import 3kW --start +15m --for 1h[/]
+
+    [bold]sep2 control send --connection NMI1 --power-factor 0.95:absorb --max-power 60% --for 1h[/]
+
+    [bold]sep2 control send --group "feeder 7" --curve 9F3C --for 2h[/]
     """
     server = api()
     name = group_of(server, group, connection)
@@ -50,6 +60,8 @@ def send_control(
         start=_start(server, start),
         duration=duration,
         limits=limits_of(import_limit, export_limit, generation_limit, load_limit),
+        modes=modes_of(server, said_modes),
+        ramp_tms=None if ramp is None else ramp * 100,
         randomize_start=randomize,
     )
     body = t.NewControls(controls=[new], reason=reason)

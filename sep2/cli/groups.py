@@ -1,12 +1,13 @@
 """`sep2 group`, `sep2 default`: sets of devices, and what holds for them when no control is active."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import Api, api, at
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
+from sep2.cli.modes import enter_service, hundredths, modes_of, shown_modes, with_modes
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import shown_time
 from sep2.cli.verb import verb
@@ -85,6 +86,7 @@ def list_groups(limit: Limit = 100) -> None:
 
 
 @verb(default, "set", changes=True)
+@with_modes
 def set_default(
     *,
     group: GroupName = None,
@@ -93,16 +95,40 @@ def set_default(
     export_limit: Export = None,
     generation_limit: Generation = None,
     load_limit: Load = None,
+    said_modes: dict[str, Any],
+    ramp_rate: Annotated[
+        int | None, typer.Option(parser=hundredths, metavar="PERCENT", help="Change by so much of setMaxW in a second.")
+    ] = None,
+    soft_ramp_rate: Annotated[
+        int | None, typer.Option(parser=hundredths, metavar="PERCENT", help="The same, while it starts softly.")
+    ] = None,
+    enter: Annotated[
+        list[Any] | None,
+        typer.Option(
+            "--enter-service",
+            parser=enter_service,
+            metavar="WHAT=VALUE",
+            help="delay=300s, random-delay=9s, ramp=9s, low-volt=92%, high-volt=105%, low-freq=59.5Hz, high-freq=60Hz",
+        ),
+    ] = None,
 ) -> None:
-    """Set what holds for a group when no control is active; limits left out are no longer set.
+    """Set what holds for a group when no control is active; what is left out is no longer set.
 
     [bold]sep2 default set --connection NMI1 --export 1.5kW --import 5kW[/]
+
+    [bold]sep2 default set --group "feeder 7" --curve 9F3C --ramp-rate 1% --enter-service delay=300s[/]
     """
     server = api()
     name = group_of(server, group, connection)
-    limits = limits_of(import_limit, export_limit, generation_limit, load_limit)
-    done = server.change("PUT", at("groups", name, "default"), t.Default, t.NewDefault(limits=limits))
-    what = "is set" if done.limits != t.Limits() else "limits nothing now"
+    new = t.NewDefault(
+        limits=limits_of(import_limit, export_limit, generation_limit, load_limit),
+        modes=modes_of(server, said_modes),
+        set_grad_w=ramp_rate,
+        set_soft_grad_w=soft_ramp_rate,
+        enter_service=dict(enter or ()),
+    )
+    done = server.change("PUT", at("groups", name, "default"), t.Default, new)
+    what = "is set" if done.limits != t.Limits() or _beside(done) else "limits nothing now"
     _show(done, f"The default of {done.group} {what}; its devices are told.")
 
 
@@ -116,4 +142,10 @@ def show_default(*, group: GroupName = None, connection: ConnectionName = None) 
 
 
 def _show(found: t.Default, said: str) -> None:
-    show(found, said, columns=LIMIT_COLUMNS, rows=[limit_cells(found.limits)])
+    show(found, said, columns=(*LIMIT_COLUMNS, "beside"), rows=[(*limit_cells(found.limits), _beside(found))])
+
+
+def _beside(found: t.Default) -> str:
+    ramps = {"setGradW": found.set_grad_w, "setSoftGradW": found.set_soft_grad_w}
+    said = found.modes | {name: ramp for name, ramp in ramps.items() if ramp is not None} | found.enter_service
+    return shown_modes(said)
