@@ -65,6 +65,7 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
         "profile": row.profile,
         "connection_id": row.connection_name,
         "holds_net_limit": row.holds_net_limit,
+        "group": row.own_group,
         "enabled": row.enabled,
         "registered": row.registered,
     }

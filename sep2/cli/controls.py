@@ -7,7 +7,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.answers import DEVICE_COLUMNS, device_rows, status_of, summary
 from sep2.cli.api import Api, api, at
-from sep2.cli.groups import ConnectionName, GroupName, group_of
+from sep2.cli.groups import ConnectionName, DeviceName, GroupName, group_of
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, with_modes
 from sep2.cli.show import Limit, counted, listed, show
@@ -15,7 +15,9 @@ from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import given, verb
 from sep2.cli.watch import STEPS, follow
 
-control = typer.Typer(no_args_is_help=True, help="Controls: limits for an interval, sent to a group or a connection.")
+control = typer.Typer(
+    no_args_is_help=True, help="Controls: limits for an interval, sent to a group, a connection or a device."
+)
 
 Mrid = Annotated[str, typer.Argument(metavar="MRID", help="The control's mRID, how it begins, or `latest`.")]
 
@@ -26,6 +28,7 @@ def send_control(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
+    device: DeviceName = None,
     import_limit: Import = None,
     export_limit: Export = None,
     generation_limit: Generation = None,
@@ -55,7 +58,7 @@ def send_control(
     [bold]sep2 control send --group "feeder 7" --curve 9F3C --for 2h[/]
     """
     server = api()
-    name = group_of(server, group, connection)
+    name = group_of(server, group, connection, device)
     new = t.NewControl(
         start=_start(server, start),
         duration=duration,

@@ -17,16 +17,24 @@ default = typer.Typer(no_args_is_help=True, help="Defaults: what holds when no c
 
 GroupName = Annotated[str | None, typer.Option("--group", help="A group, by its name.")]
 ConnectionName = Annotated[str | None, typer.Option("--connection", help="A connection, by its id.")]
+DeviceName = Annotated[
+    str | None, typer.Option("--device", help="A device that does not hold its connection's net limits, by its LFDI.")
+]
 Named = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
 
 
-def group_of(server: Api, group: str | None, connection: str | None) -> str:
-    """The name of the group that is meant: one by its name, or the one that is a connection's own."""
-    if (group is None) == (connection is None):
-        raise typer.BadParameter("give one of --group NAME and --connection ID")
+def group_of(server: Api, group: str | None, connection: str | None, device: str | None = None) -> str:
+    """The name of the group that is meant: one by its name, or the one that is a connection's or a device's own."""
+    if [group, connection, device].count(None) != 2:
+        raise typer.BadParameter("give one of --group NAME, --connection ID and --device LFDI")
     if group is not None:
         return group
-    return server.get(at("connections", connection or ""), t.Connection).group
+    if connection is not None:
+        return server.get(at("connections", connection), t.Connection).group
+    found = server.get(at("devices", device or ""), t.DeviceShown)
+    if found.group is None:
+        raise typer.BadParameter(f"{found.lfdi} has no group of its own; give its connection or a group it is in")
+    return found.group
 
 
 @verb(group, "create", changes=True)
@@ -91,6 +99,7 @@ def set_default(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
+    device: DeviceName = None,
     import_limit: Import = None,
     export_limit: Export = None,
     generation_limit: Generation = None,
@@ -119,7 +128,7 @@ def set_default(
     [bold]sep2 default set --group "feeder 7" --curve 9F3C --ramp-rate 1% --enter-service delay=300s[/]
     """
     server = api()
-    name = group_of(server, group, connection)
+    name = group_of(server, group, connection, device)
     new = t.NewDefault(
         limits=limits_of(import_limit, export_limit, generation_limit, load_limit),
         modes=modes_of(server, said_modes),
@@ -133,10 +142,10 @@ def set_default(
 
 
 @verb(default, "show")
-def show_default(*, group: GroupName = None, connection: ConnectionName = None) -> None:
+def show_default(*, group: GroupName = None, connection: ConnectionName = None, device: DeviceName = None) -> None:
     """Show what holds for a group when no control is active."""
     server = api()
-    name = group_of(server, group, connection)
+    name = group_of(server, group, connection, device)
     found = server.get(at("groups", name, "default"), t.Default)
     _show(found, f"The default of {found.group}, since {shown_time(found.changed)}.")
 

@@ -150,7 +150,9 @@ def add_device(
     lfdi: LfdiOption = None,
     issue: Issue = None,
     connection: Annotated[str | None, typer.Option(help="The connection it is at.")] = None,
-    net_limit: Annotated[bool, typer.Option(help="Whether it holds the connection's import and export limits.")] = True,
+    net_limit: Annotated[
+        bool, typer.Option(help="Whether it holds the connection's import and export limits, or has a part.")
+    ] = True,
     pin: Annotated[int | None, typer.Option(help="Its registration PIN.", show_default="a random one")] = None,
     profile: Profile = None,
 ) -> None:

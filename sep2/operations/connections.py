@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict
-from sep2.operations.groups import NewGroup, create_group
+from sep2.operations.groups import SERVICE_POINT_PRIMACY, NewGroup, create_group
 from sep2.store import connections
 from sep2.store.connection import Connection
-
-SERVICE_POINT_PRIMACY = 4
-"""The most specific level of a topology wins; the official test fixture uses this number."""
 
 
 class ConnectionKnown(Conflict):

@@ -10,7 +10,7 @@ from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
-from sep2.operations.groups import NoSuchGroup
+from sep2.operations.groups import NoSuchGroup, refuse_net_limits
 from sep2.operations.modes import control_base
 from sep2.rules import events, texts, timeline
 from sep2.rules.limits import Limits, check
@@ -79,9 +79,11 @@ async def issue_controls(
     most_ahead: int = MOST_AHEAD,
 ) -> Issued:
     """Publish controls to a group; one that repeats what a standing control says is not issued again."""
-    if await groups.locked(db, group_id) is None:
+    group = await groups.locked(db, group_id)
+    if group is None:
         raise NoSuchGroup(str(group_id))
     _check(new, now)
+    refuse_net_limits(group, [control.limits for control in new])
     await check_links(db, group_id, [control.modes for control in new])
     _fits("reason", reason, LONGEST_REASON)
     standing = await controls.standing(db, group_id, now)

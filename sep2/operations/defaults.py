@@ -8,7 +8,7 @@ from typing import Any
 from sep2.errors import BadValue
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
-from sep2.operations.groups import NoSuchGroup
+from sep2.operations.groups import NoSuchGroup, refuse_net_limits
 from sep2.operations.modes import control_base, enter_service
 from sep2.rules.limits import Limits, check
 from sep2.store import defaults, groups, outbox
@@ -34,11 +34,12 @@ async def set_default(db: Connection, group_id: int, limits: Limits, *, now: int
 
     What it says beside its limits is replaced too, or stays as it is where `beside` is None.
     """
-    await groups.locked(db, group_id)
+    group = await groups.locked(db, group_id)
     known = await defaults.of_group(db, group_id)
-    if known is None:
+    if group is None or known is None:
         raise NoSuchGroup(str(group_id))
     check(limits)
+    refuse_net_limits(group, [limits])
     wanted: dict[str, Any] = {
         "import_limit_w": limits.import_w,
         "export_limit_w": limits.export_w,

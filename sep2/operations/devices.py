@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, raise_alarm
-from sep2.operations.groups import assign, unassign
+from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign
 from sep2.rules.identifiers import is_lfdi, new_pin, sfdi_of
 from sep2.store import clients, connections, devices, groups, outbox
 from sep2.store.connection import Connection
@@ -60,7 +60,10 @@ class NewDevice:
 
 
 async def add_device(db: Connection, new: NewDevice, now: int) -> int:
-    """Register an EndDevice; it joins the group of its connection, and the one that it is to join."""
+    """Register an EndDevice; it joins the group of its connection, and the one that it is to join.
+
+    One that does not hold its connection's net limits has a group of its own instead, for its part of them.
+    """
     lfdi = new.lfdi.upper()
     if not is_lfdi(lfdi):
         raise BadDevice(f"lfdi: {new.lfdi[:60]!r} is not 40 hexadecimal digits")
@@ -86,8 +89,10 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         registered=now,
     )
     await outbox.changed(db, "EndDeviceList", client=new.client_id)
-    if group_id is not None:
+    if group_id is not None and new.holds_net_limit:
         await assign(db, group_id, device_id, now)
+    elif group_id is not None:
+        await give_own_group(db, device_id, now)
     if new.group:
         await _join(db, new.group, device_id, now)
     return device_id
@@ -150,6 +155,7 @@ async def place_device(db: Connection, device_id: int, connection_id: str, now: 
 
 
 async def _leave_place(db: Connection, row_id: int | None, device_id: int, now: int) -> None:
+    await drop_own_group(db, device_id, now)
     group = await groups.of_connection(db, row_id) if row_id is not None else None
     if group is not None and await groups.is_member(db, group.id, device_id):
         await unassign(db, group.id, device_id, now)
@@ -162,6 +168,7 @@ async def remove_device(db: Connection, device_id: int, now: int) -> None:
         raise NoSuchDevice(str(device_id))
     for kind in BELOW_A_DEVICE:
         await outbox.changed(db, kind, edev=device_id)
+    await drop_own_group(db, device_id, now)
     await devices.remove(db, device_id)
     await outbox.changed(db, "EndDeviceList", client=device.client_id)
 

@@ -1,13 +1,18 @@
 """Groups of devices, each with one DERProgram."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.rules import texts
+from sep2.rules.limits import Limits
 from sep2.store import clients, defaults, devices, groups, outbox
 from sep2.store.connection import Connection
 
+SERVICE_POINT_PRIMACY = 4
+"""The most specific level of a topology wins; the official test fixture uses this number."""
 LEVELS = ("SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT")
 """Topology levels of CSIP from the system to the service point, and NT for groups beside the topology."""
 
@@ -22,6 +27,10 @@ class AlreadyMember(Conflict):
 
 class NoSuchGroup(NotFound):
     """No such group exists."""
+
+
+class NetLimitHeld(BadValue):
+    """Limits of import and export are for the one device that holds them; this group is of another, beside it."""
 
 
 class NotMember(NotFound):
@@ -42,7 +51,9 @@ class NewGroup:
     description: str = ""
 
 
-async def create_group(db: Connection, new: NewGroup, now: int, *, connection: int | None = None) -> int:
+async def create_group(
+    db: Connection, new: NewGroup, now: int, *, connection: int | None = None, device: int | None = None
+) -> int:
     """Create a group with its DERProgram and an empty DefaultDERControl."""
     if new.level not in LEVELS:
         raise BadGroup(f"level: {new.level!r} is none of {' '.join(LEVELS)}")
@@ -62,6 +73,7 @@ async def create_group(db: Connection, new: NewGroup, now: int, *, connection: i
         program_mrid=await identifiers.fresh(db),
         fsa_mrid=await identifiers.fresh(db),
         connection_id=connection,
+        end_device_id=device,
         created=now,
     )
     await defaults.add(db, group_id, await identifiers.fresh(db), now)
@@ -92,6 +104,41 @@ async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> N
     await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
     for kind in ("DERProgram", "DERControlList", "DefaultDERControl"):  # the device may no longer read them
         await outbox.changed(db, kind, edev=device_id, derp=group_id)
+
+
+async def give_own_group(db: Connection, device_id: int, now: int) -> int:
+    """The group of one device alone: what its part of its connection is published to; made where there is none.
+
+    The limits of the connection itself are not its to keep, so it is no member of the connection's group.
+    """
+    device = await devices.one(db, device_id)
+    if device is None:
+        raise BadGroup(f"device: there is no EndDevice {device_id}")
+    known = await devices.own_group(db, device_id)
+    own = NewGroup(name=f"device {device.lfdi}", level="SP", primacy=SERVICE_POINT_PRIMACY)
+    group_id: int = known.id if known is not None else await create_group(db, own, now, device=device_id)
+    if not await groups.is_member(db, group_id, device_id):
+        await assign(db, group_id, device_id, now)
+    place = None if device.connection_id is None else await groups.of_connection(db, device.connection_id)
+    if place is not None and await groups.is_member(db, place.id, device_id):
+        await unassign(db, place.id, device_id, now)
+    return group_id
+
+
+def refuse_net_limits(group: Any, limits: Sequence[Limits]) -> None:
+    """Nothing, unless a device beside its connection's holder is to be told limits that it does not see kept."""
+    if group.end_device_id is not None and any(one.import_w is not None or one.export_w is not None for one in limits):
+        raise NetLimitHeld(group.name)
+
+
+async def drop_own_group(db: Connection, device_id: int, now: int) -> None:
+    """The device has no group of its own any more; what was said in it can still be looked up."""
+    known = await devices.own_group(db, device_id)
+    if known is None:
+        return
+    if await groups.is_member(db, known.id, device_id):
+        await unassign(db, known.id, device_id, now)
+    await groups.update_one(db, known.id, end_device_id=None, name=f"{known.name}, until {now} ({known.id})")
 
 
 async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> None:

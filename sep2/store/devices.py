@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store import tables
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
-from sep2.store.tables import client, end_device, member
+from sep2.store.tables import client, connection, device_group, end_device, member
 
 
 async def add(db: Connection, **columns: Any) -> int:
@@ -31,6 +31,34 @@ async def net_limit_holder(db: Connection, connection_id: int) -> Row[Any] | Non
     """The EndDevice that holds the import and export limits of a connection."""
     query = select(end_device).where(end_device.c.connection_id == connection_id, end_device.c.holds_net_limit)
     return await db.one(query)
+
+
+async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
+    """The group that is a device's own, which one that holds no net limits has."""
+    return await db.one(select(device_group).where(device_group.c.end_device_id == device_id))
+
+
+async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
+
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, profile, enabled, own_group_id.
+    """
+    query = (
+        select(
+            connection.c.connection_id.label("connection_name"),
+            end_device.c.id,
+            end_device.c.lfdi,
+            end_device.c.holds_net_limit,
+            end_device.c.set_max_w,
+            client.c.profile,
+            and_(end_device.c.enabled, client.c.enabled).label("enabled"),
+            device_group.c.id.label("own_group_id"),
+        )
+        .join_from(connection, end_device, end_device.c.connection_id == connection.c.id)
+        .join(client, client.c.id == end_device.c.client_id)
+        .outerjoin(device_group, device_group.c.end_device_id == end_device.c.id)
+    )
+    return await db.all(query.where(connection.c.connection_id.in_(connection_ids)).order_by(end_device.c.id))
 
 
 def _count(table: Table) -> ScalarSelect[int]:

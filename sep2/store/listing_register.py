@@ -52,8 +52,10 @@ def _devices() -> Select[Any]:
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
         connection.c.connection_id.label("connection_name"),
+        device_group.c.name.label("own_group"),
     )
-    return query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    query = query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    return query.outerjoin(device_group, device_group.c.end_device_id == end_device.c.id)
 
 
 async def connections(db: Connection, page: Page) -> Found[Row[Any]]:

@@ -115,10 +115,13 @@ device_group = Table(
     Column("description", Text, nullable=False, server_default=""),
     Column("version", Integer, nullable=False, server_default="0"),
     _to(connection, nullable=True),
+    _to(end_device, nullable=True),
     _time("created"),
+    Index(None, "end_device_id", unique=True),
     sqlite_autoincrement=True,
 )
-"""The operator's set of devices, with one DERProgram. A connection has a group of its own, level SP."""
+"""The operator's set of devices, with one DERProgram. A connection has a group of its own, level SP, and so has each
+device at a connection whose net limits it does not hold."""
 
 member = Table(
     "member",

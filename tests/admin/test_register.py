@@ -43,7 +43,8 @@ async def test_a_second_net_limit_holder_is_refused(street: Operator) -> None:
     body = {"client": "Sunny", "connection_id": "NMI1"}
     status, refused = await street.ask("POST", "/devices", body)
     assert (status, refused["code"]) == (409, "connection_taken")
-    assert (await street.change("POST", "/devices", body | {"holds_net_limit": False}))["connection_id"] == "NMI1"
+    beside = await street.change("POST", "/devices", body | {"holds_net_limit": False})
+    assert (beside["connection_id"], beside["group"]) == ("NMI1", f"device {beside['lfdi']}")
     assert (await street.get("/connections/NMI1"))["device"] == "D1" * 20
 
 

@@ -51,6 +51,16 @@ def test_an_aggregator_its_device_and_a_control(sep2: Sep2, folder: Path) -> Non
     assert device["lfdi"] in watched.last_line
     assert "limits nothing now" in ok(sep2("default", "set", "--connection", "NMI1")).last_line
 
+    beside = ok(
+        sep2("device", "add", "--client", "Sunny & Co", "--connection", "NMI1", "--no-net-limit", "--json")
+    ).json["lfdi"]
+    ok(sep2("default", "set", "--device", beside[:12], "--generation", "1kW"))
+    shown = ok(sep2("default", "show", "--device", beside, "--json")).json
+    assert (shown["group"], shown["limits"]) == (f"device {beside}", {"gen_w": 1000})
+    refused = sep2("control", "send", "--device", beside, "--export", "0")
+    assert (refused.status, "for the one device that holds them" in refused.err) == (1, True)
+    assert sep2("default", "show", "--device", device["lfdi"]).status == 2
+
 
 def test_a_device_that_connects_by_itself(sep2: Sep2, folder: Path) -> None:
     ok(sep2("connection", "add", "NMI7"))

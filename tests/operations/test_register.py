@@ -5,10 +5,33 @@ import pytest
 from sep2.operations import devices as verbs
 from sep2.operations.clients import BadLfdi, ClientTaken, NewClient, register_client
 from sep2.operations.connections import BadConnection, ConnectionKnown, NewConnection, add_connection
-from sep2.operations.devices import BadDevice, ConnectionTaken, DeviceTaken, NewDevice, add_device
-from sep2.operations.groups import AlreadyMember, BadGroup, NewGroup, NotMember, assign, create_group, unassign
+from sep2.operations.controls import NewControl, issue_controls
+from sep2.operations.defaults import set_default
+from sep2.operations.devices import (
+    BadDevice,
+    ConnectionTaken,
+    DeviceTaken,
+    NewDevice,
+    add_device,
+    place_device,
+    remove_device,
+)
+from sep2.operations.groups import (
+    AlreadyMember,
+    BadGroup,
+    NetLimitHeld,
+    NewGroup,
+    NotMember,
+    assign,
+    create_group,
+    drop_own_group,
+    give_own_group,
+    unassign,
+)
+from sep2.rules.limits import Limits
 from sep2.rules.paging import Page
-from sep2.store import devices, groups
+from sep2.store import defaults, devices, groups
+from sep2.store.controls import Seen
 
 NOW = 1_700_000_000
 AGGREGATOR = NewClient("agg", "cd" * 20, "aggregator")
@@ -45,6 +68,60 @@ async def test_one_device_holds_the_limits_of_a_connection(database, client):
     async with database.write() as db:
         second = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
         await add_device(db, second, NOW)
+
+
+async def groups_of(db, device):
+    return {row.program_mrid: row for row in (await groups.programs(db, device, Page(0, 9), Seen(NOW))).rows}
+
+
+async def test_a_device_beside_the_holder_has_a_program_of_its_own(database, client):
+    """What is said to the connection is not its to keep, and what is said to it is nobody else's."""
+    async with database.write() as db:
+        await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
+        new = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
+        beside = await add_device(db, new, NOW)
+        own = await devices.own_group(db, beside)
+        assert (own.name, own.level, own.primacy) == ("device " + "EF" * 20, "SP", 4)
+        assert set(await groups_of(db, beside)) == {own.program_mrid}
+        assert await groups.member_ids(db, own.id) == [beside]
+        assert (await defaults.of_group(db, own.id)).gen_limit_w is None
+        # Said again, it changes nothing.
+        assert await give_own_group(db, beside, NOW) == own.id
+
+
+async def test_who_was_registered_before_there_were_such_programs_changes_over(database, client):
+    async with database.write() as db:
+        new = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
+        beside = await add_device(db, new, NOW)
+        before, shared = await devices.own_group(db, beside), await groups.by_name(db, "connection NMI1")
+        await drop_own_group(db, beside, NOW)
+        await assign(db, shared.id, beside, NOW)
+        own = await give_own_group(db, beside, NOW)
+        assert own != before.id
+        assert [row.id for row in (await groups_of(db, beside)).values()] == [own]
+
+
+async def test_a_device_that_is_gone_leaves_what_it_was_told_and_comes_back_without_it(database, client):
+    async with database.write() as db:
+        new = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
+        first = await add_device(db, new, NOW)
+        gone = await devices.own_group(db, first)
+        await remove_device(db, first, NOW)
+        assert (await groups.one(db, gone.id)).end_device_id is None
+        again = await add_device(db, new, NOW)
+        assert (await devices.own_group(db, again)).id != gone.id
+
+
+async def test_a_device_that_moves_and_holds_net_limits_there_has_no_program_of_its_own(database, client):
+    async with database.write() as db:
+        await add_connection(db, NewConnection("NMI2"), NOW)
+        new = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
+        device = await add_device(db, new, NOW)
+        await place_device(db, device, "NMI2", NOW)
+        assert await devices.own_group(db, device) is None
+        assert [row.id for row in (await groups_of(db, device)).values()] == [
+            (await groups.by_name(db, "connection NMI2")).id
+        ]
 
 
 async def test_the_holder_is_one_even_if_nobody_looked(database, client):
@@ -139,3 +216,14 @@ async def test_nobody_registers_the_identity_of_another_client(database, client)
         await register_client(db, NewClient("roof", "EF" * 20, "device", registration="in-band"), NOW)
         with pytest.raises(BadDevice, match="that of another client"):
             await add_device(db, NewDevice(lfdi="EF" * 20, client_id=client), NOW)
+
+
+async def test_limits_of_import_and_export_are_not_said_to_who_does_not_hold_them(database, client):
+    async with database.write() as db:
+        new = NewDevice(lfdi="EF" * 20, client_id=client, connection_id="NMI1", holds_net_limit=False)
+        own = (await devices.own_group(db, await add_device(db, new, NOW))).id
+        with pytest.raises(NetLimitHeld, match="device EFEF"):
+            await issue_controls(db, own, [NewControl(start=NOW, duration=60, limits=Limits(export_w=0))], NOW)
+        with pytest.raises(NetLimitHeld):
+            await set_default(db, own, Limits(import_w=0), now=NOW)
+        assert await set_default(db, own, Limits(gen_w=0, load_w=0), now=NOW)

@@ -58,6 +58,8 @@ class Device(Struct, frozen=True, kw_only=True):
     profile: str
     connection_id: str | None
     holds_net_limit: bool
+    group: str | None
+    """its own, where it has its part of its connection's limits and not these themselves"""
     enabled: bool
     registered: int
 
