@@ -33,6 +33,8 @@ class Relief:
     what: str
     """such as "a head voltage 0.5 % lower" """
     gain_w: float
+    then: str = ""
+    """what holds the limit back then, where that is known and another thing than before"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Explanation:
     relief_w: float
     """about how much this limit would grow with one volt, or ten percent of the rating, more"""
     reliefs: tuple[Relief, ...]
-    """that, and what else would relieve it, each taken alone and shared out as before, as far as reach goes"""
+    """that, and what else would relieve it, each alone: by the slopes of that row, or as `relief.relieved` finds"""
     contributors: tuple[Contributor, ...]
     status: str
     circulating_w: int = 0
@@ -65,6 +67,10 @@ class Explanation:
 
     def sentence(self) -> str:
         """All of it as a person would say it."""
+        return self.reason() + self.relief()
+
+    def reason(self) -> str:
+        """What binds, where, when, and how near it is to its limit."""
         when = f"{_clock(self.start)} to {_clock(self.start + self.duration_s)}"
         said = f"{self.connection_id} may {self.direction} {self.limit_w} W from {when}"
         if self.binding == f"no_{self.direction}_control":
@@ -85,12 +91,17 @@ class Explanation:
 
     def _room(self) -> str:
         share = "1 limit shares" if self.shared_by == 1 else f"{self.shared_by} limits share"
-        said = f", with {self.margin:.2f} {self.unit} left at its worst corner; {share} it."
-        first, *others = self.reliefs or (Relief("", 0.0),)
-        if not first.what:
-            return said
-        said += f" {first.what} would allow about {first.gain_w:.0f} W more"
-        return said + "".join(f"; {relief.what} {relief.gain_w:.0f} W" for relief in others) + "."
+        return f", with {self.margin:.2f} {self.unit} left at its worst corner; {share} it."
+
+    def relief(self) -> str:
+        """What would make the limit larger, and what binds then; empty where nothing is known to."""
+        if not self.reliefs:
+            return ""
+        first, *others = self.reliefs
+        said = f" {first.what[0].upper()}{first.what[1:]} would allow about {first.gain_w:.0f} W more"
+        said += "".join(f"; {relief.what} {relief.gain_w:.0f} W" for relief in others) + "."
+        then = list(dict.fromkeys(relief.then for relief in self.reliefs if relief.then))
+        return said + (f" What binds next: {', or '.join(then)}." if then else "")
 
 
 def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, step: int, direction: str) -> Explanation:

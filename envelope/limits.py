@@ -66,7 +66,7 @@ class OperatingLimits:
     v_min_v: float = 216.0
     v_max_v: float = 253.0
     rating_factor: float | Array = 1.0
-    """scalar, (T,) or (T, B): permitted current over the rating of everything in the network, per step (seasonal)"""
+    """scalar or (T,): permitted current over the rating of everything in the network, per step (seasonal)"""
     transformer_factor: float | Array = 1.0
     """scalar or (T,): the same for transformers alone, such as `thermal.rating_factors`"""
     transformer_most_a: float = float("inf")
@@ -81,7 +81,7 @@ class OperatingLimits:
     RULES: ClassVar[Mapping[str, Rule]] = {
         "v_min_v": Numbers(low=0.0, above=True),
         "v_max_v": Numbers(low=0.0, above=True),
-        "rating_factor": Numbers("one or T or TB", low=0.0, above=True),
+        "rating_factor": Numbers("one or T", low=0.0, above=True),
         "transformer_factor": Numbers("one or T", low=0.0, above=True),
         "transformer_most_a": Numbers(low=0.0, above=True, high=float("inf")),
         "margin_v": Numbers(low=0.0, above=True),
@@ -98,7 +98,7 @@ class OperatingLimits:
     def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
         """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""
         factor = np.asarray(self.rating_factor, dtype=float)
-        table = np.broadcast_to(factor[:, None] if factor.ndim == 1 else factor, (steps, len(watched.reduced.rating_a)))
+        table = np.broadcast_to(factor[:, None] if factor.ndim else factor, (steps, len(watched.reduced.rating_a)))
         parts = [np.ones(steps) if group.part is None else group.part for group in watched.groups]
         sums = np.stack(parts, axis=1) if parts else np.zeros((steps, 0))
         table = np.concatenate([table, sums], axis=1) * watched.rating_a

@@ -22,6 +22,7 @@ from envelope.frame import save
 from envelope.horizon import Study, problem_of
 from envelope.ledger import DAY_S, Ledger, favoured
 from envelope.ratings import ThermalRating
+from envelope.relief import relieved
 from envelope.summary import compared, most_withheld, priced
 from envelope.thermal import ThermalPolicy
 from gridmodel.feeders import european_lv
@@ -41,11 +42,11 @@ def run(folder: Path, steps: int):
 # %% Why a limit is what it is, and what would relieve it
 def why(problem, schedule, folder: Path):
     step = most_withheld(problem, schedule, "LOAD53", "export")
-    found = explain(problem, schedule, "LOAD53", step=step, direction="export")
-    print(found.sentence())
+    found = relieved(problem, schedule, explain(problem, schedule, "LOAD53", step=step, direction="export"))
+    print(found.reason())
     for relief in found.reliefs:
-        print(f"  {relief.what}: {relief.gain_w:.0f} W more")
-    print("drawn in", explain_picture(problem, schedule, "LOAD53", folder / "why.png", step=step))
+        print(f"  {relief.what}: {relief.gain_w:.0f} W more" + (f", then {relief.then} binds" if relief.then else ""))
+    print("drawn in", explain_picture(problem, schedule, "LOAD53", folder / "why.png", step=step, found=found))
 
 
 # %% What a guarantee costs, and what practice without one risks

@@ -245,6 +245,7 @@ def explain_limit(
 ) -> None:
     """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
     from envelope.explain import explain
+    from envelope.relief import relieved
 
     _refuse_endings(None, picture)
     if direction not in ("export", "import"):
@@ -261,10 +262,12 @@ def explain_limit(
         schedule = calculate(problem)
         at = most_withheld(problem, schedule, connection, direction) if step is None else step
         found = explain(problem, schedule, connection, step=at, direction=direction)
+        stage("calculating anew with what would relieve it")
+        found = relieved(problem, schedule, found)
         if picture is not None:
             from envelope.command_line.picture import explain_picture
 
-            explain_picture(problem, schedule, connection, picture, step=at, direction=direction)
+            explain_picture(problem, schedule, connection, picture, step=at, direction=direction, found=found)
     if asked.as_json:
         typer.echo(json.dumps(asdict(found) | {"sentence": found.sentence()}))
         return

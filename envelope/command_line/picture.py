@@ -168,12 +168,16 @@ def explain_picture(
     *,
     step: int | None = None,
     direction: str = "export",
+    found: Explanation | None = None,
 ) -> Path:
-    """One connection's limits by what binds, and for one of them the sentence, who strains it and what relieves it."""
+    """One connection's limits by what binds, and for one of them the sentence, who strains it and what relieves it.
+
+    found: the explanation of that step and direction, where it was asked for before.
+    """
     from envelope.summary import most_withheld
 
     at = most_withheld(problem, schedule, connection, direction) if step is None else step
-    found = explain(problem, schedule, connection, step=at, direction=direction)
+    found = explain(problem, schedule, connection, step=at, direction=direction) if found is None else found
     figure = _figure((12.0, 7.6))
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
     other = "import" if direction == "export" else "export"
@@ -191,16 +195,10 @@ def explain_picture(
         "what would relieve it, W more for this limit",
         GOOD,
     )
-    figure.suptitle(_told(problem, found), fontsize=10, x=0.01, ha="left")
+    # The reliefs have a panel of their own.
+    said = textwrap.fill(f"{problem.reduced.network.name}: {found.reason()}", 130)
+    figure.suptitle(said, fontsize=10, x=0.01, ha="left")
     return _saved(figure, path)
-
-
-def _told(problem: Problem, found: Explanation) -> str:
-    """The sentence without its reliefs, which have a panel of their own."""
-    said = f"{problem.reduced.network.name}: {found.sentence()}"
-    if found.reliefs:
-        said = said[: said.index(f" {found.reliefs[0].what}")]
-    return textwrap.fill(said, 130)
 
 
 def _limits(axes: Any, schedule: EnvelopeSchedule, of: tuple[str, str], marked: int | None) -> None:
