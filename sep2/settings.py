@@ -119,6 +119,10 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connection without a request for so long is closed."""
     subscriptions: Count = 100_000
     """Per client: an aggregator of ten thousand devices holds about ten for each."""
+    mirrors: Count = 100_000
+    """MirrorUsagePoints per client."""
+    log_events: Annotated[int, Meta(ge=10, le=1_000_000)] = 1000
+    """LogEvents per device; the oldest makes room for a new one. The standard has a server keep ten."""
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +134,13 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Responses, and the time for which a control still takes them; clients keep theirs through outages of days."""
     readings_s: Seconds = 90 * 86_400
     log_events_s: Seconds = 90 * 86_400
+
+
+class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Requests a minute that one client may make of one server; 0 sets no bound."""
+
+    device: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,6 +176,8 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An aggregator may read the Registration, with the PIN, of a device it manages."""
     horizon_events: Annotated[int, Meta(ge=1, le=10_000)] = 24
     """Controls published ahead per device."""
+    requests_per_minute: Pace = Pace()
+    """A client that asks more often is answered 429, and when it may ask again."""
     retention: Retention = Retention()
 
     def poll_rate_of(self, resource: str) -> int:

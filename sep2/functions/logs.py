@@ -28,6 +28,7 @@ async def post_event(rq: Request, body: w.LogEvent) -> Made:
         rq.db,
         rq.ids.edev,
         now=rq.now,
+        most=rq.house.settings.limits.log_events,
         created=body.createdDateTime,
         log_event_id=body.logEventID,
         function_set=body.functionSet,

@@ -67,6 +67,7 @@ async def _checked(rq: Request, body: w.MirrorUsagePoint) -> NewMirror:
         service_kind=int(body.serviceCategoryKind),
         status=body.status,
         post_rate=rq.house.settings.utility.post_rate,
+        most=rq.house.settings.limits.mirrors,
         series=_series(body.MirrorMeterReading),
     )
 

@@ -9,6 +9,7 @@ NO_IMPORT_CONTROL = "no_import_control"
 NO_SET_MAX_W = "no_set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 PROFILE_MISMATCH = "profile_mismatch"
+TOO_MANY_REQUESTS = "too_many_requests"
 
 
 async def warn_of_inexpressible(db: Connection, group_id: int, limits: Limits, now: int) -> None:

@@ -10,6 +10,7 @@ from sep2.store.connection import Connection
 SMALLEST, LARGEST = -(2**47), 2**47
 """Bounds of a reading's value, Int48 as the schema has it."""
 MOST_SERIES = 256
+MOST_MIRRORS = 100_000
 
 
 class BadMirror(BadValue):
@@ -20,6 +21,13 @@ class TooManySeries(SepError):
     """A MirrorUsagePoint has no more series than this."""
 
     status = 400
+    reason = 2
+
+
+class TooManyMirrors(SepError):
+    """The client has as many MirrorUsagePoints as it may have."""
+
+    status = 403
     reason = 2
 
 
@@ -74,6 +82,8 @@ class NewMirror:
     service_kind: int
     status: int
     post_rate: int
+    most: int = MOST_MIRRORS
+    """MirrorUsagePoints that this client may have."""
     series: Sequence[NewSeries]
 
 
@@ -95,6 +105,8 @@ async def put_mirror(db: Connection, new: NewMirror, now: int) -> tuple[int, boo
         await mirrors.update_one(db, known.id, **said)
         await put_series(db, new.client_id, known.id, new.series, now=now)
         return known.id, False
+    if await mirrors.count_of(db, new.client_id) >= new.most:
+        raise TooManyMirrors(f"{new.most}")
     point_id = await mirrors.add(db, client_id=new.client_id, mrid=new.mrid, post_rate=new.post_rate, **said)
     await put_series(db, new.client_id, point_id, new.series, now=now)
     return point_id, True

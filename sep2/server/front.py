@@ -10,10 +10,10 @@ from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
 from sep2.functions.request import House, Ids, Made, Request
-from sep2.operations.alarms import PROFILE_MISMATCH, raise_alarm
+from sep2.operations.alarms import PROFILE_MISMATCH, TOO_MANY_REQUESTS, raise_alarm
 from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
-from sep2.rules import media
+from sep2.rules import media, pace
 from sep2.rules.paging import Page, read
 from sep2.server.access import admitted
 from sep2.store.connection import Busy, Clash, Connection
@@ -25,6 +25,10 @@ WRITES = frozenset({"PUT", "POST", "DELETE"})
 METHODS = WRITES | {"GET", "HEAD"}
 NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
 """Methods of HTTP that no resource of 2030.5 has."""
+
+
+BUSY_S = 5
+"""After how long a client may try again where the database is overloaded."""
 
 
 class NoSuchMethod(SepError):
@@ -41,6 +45,17 @@ class NotOffered(SepError):
     def __init__(self, row: Resource) -> None:
         super().__init__(row.name)
         self.allow = row.allow
+
+
+class TooManyRequests(SepError):
+    """The client asks more often than this utility lets it."""
+
+    status = 429
+    reason = 4
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"again in {wait_s} s")
+        self.wait_s = wait_s
 
 
 @dataclass(slots=True)
@@ -72,6 +87,9 @@ class Front:
         self.clock = clock
         self.house = house
         self._compared: set[str] = set()
+        self._hurried: set[str] = set()
+        self._kinds: dict[str, str] = {}
+        self._booked: dict[str, float] = {}
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to a request; whatever goes wrong is an answer too."""
@@ -98,6 +116,7 @@ class Front:
     async def _answer(self, asked: Asked) -> Answer:
         if asked.method not in METHODS | NEVER_OFFERED:
             raise NoSuchMethod(asked.method[:20])
+        await self._pace(asked.lfdi)
         found = TABLE.find(asked.path)
         if found is None:
             raise NotFound(asked.path[:80])
@@ -141,6 +160,7 @@ class Front:
     ) -> Request:
         utility = self.house.settings.utility
         caller, device = await admitted(db, lfdi, row, ids, utility=utility, writes=writes)
+        self._kinds[lfdi] = caller.kind
         return Request(
             db=db,
             now=self.clock.now(),
@@ -161,6 +181,22 @@ class Front:
         if hasattr(shown, "pollRate"):
             shown.pollRate = self.house.poll_rate(row.name)
         return shown
+
+    async def _pace(self, lfdi: str) -> None:
+        """Refuse a client that asks too often, before it costs anything; raise an alarm, once."""
+        most = self.house.settings.utility.requests_per_minute
+        per_minute = most.aggregator if self._kinds.get(lfdi) == "aggregator" else most.device
+        if per_minute == 0:
+            return
+        now = self.clock.now()
+        self._booked[lfdi], wait_s = pace.admit(self._booked.get(lfdi, 0), now, per_minute)
+        if wait_s == 0:
+            return
+        if lfdi not in self._hurried:
+            self._hurried.add(lfdi)
+            async with self.db.write() as db:
+                await raise_alarm(db, TOO_MANY_REQUESTS, lfdi, f"more than {per_minute} a minute", now=now)
+        raise TooManyRequests(wait_s)
 
     async def _compare(self, rq: Request, accept: str | None) -> None:
         """Raise an alarm, once, for a client that says it reads no extensions and is registered as one that does.
@@ -188,11 +224,12 @@ def refused(refusal: SepError, location: str | None = None) -> Answer:
     headers = {"Location": location} if location else {}
     if isinstance(refusal, NotOffered):
         headers["Allow"] = refusal.allow
-    if refusal.status == 503:
-        headers["Retry-After"] = "5"
+    wait_s = refusal.wait_s if isinstance(refusal, TooManyRequests) else None
+    if wait_s is not None or refusal.status == 503:
+        headers["Retry-After"] = str(wait_s or BUSY_S)
     if refusal.reason is None and refusal.status != 409:
         return Answer(refusal.status, headers=headers)
-    body = w.encode(w.Error(reasonCode=refusal.reason or 0), w.Profile.CSIP)
+    body = w.encode(w.Error(maxRetryDuration=wait_s, reasonCode=refusal.reason or 0), w.Profile.CSIP)
     return Answer(refusal.status, body, headers | {"Content-Type": media.XML})
 
 

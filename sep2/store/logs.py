@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, delete, insert, select
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -22,6 +22,15 @@ async def same(db: Connection, device_id: int, columns: dict[str, Any]) -> int |
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new event."""
     return await db.add(insert(t).values(columns))
+
+
+_LATEST = select(t.c.id).where(t.c.end_device_id == bindparam("device_id")).order_by(t.c.id.desc())
+_BEYOND = delete(t).where(t.c.id.in_(_LATEST.offset(bindparam("keep"))))
+
+
+async def drop_oldest(db: Connection, device_id: int, *, keep: int) -> None:
+    """Forget a device's events but for those that came in last."""
+    await db.run(_BEYOND, {"device_id": device_id, "keep": keep})
 
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:

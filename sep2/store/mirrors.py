@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -28,6 +28,12 @@ async def one(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:
 async def by_mrid(db: Connection, client_id: int, mrid: str) -> Row[Any] | None:
     """A usage point by its mRID, if the client created it."""
     return await db.one(select(p).where(p.c.mrid == mrid, p.c.client_id == client_id))
+
+
+async def count_of(db: Connection, client_id: int) -> int:
+    """How many usage points a client created."""
+    row = await db.one(select(func.count().label("n")).where(p.c.client_id == client_id))
+    return row.n if row else 0
 
 
 async def add(db: Connection, **columns: Any) -> int:
