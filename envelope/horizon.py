@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from envelope.boxes.allocate import Allocation
 from envelope.limits import OperatingLimits, as_61000
 from envelope.problem import BadProblem, Guarantee, Problem, Reference, steps_from
+from envelope.refusals import Made, Numbers, Rule, Word, settle
 from gridmodel.feeder import Feeder
 from gridmodel.reduce import Reduced, reduce
 
@@ -38,12 +41,30 @@ class Study:
     allocation: Allocation = Allocation.MAX_MIN
     reference: Reference = Reference.CAPACITY
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "steps": Numbers(of=int, low=0, above=True, high=DAY_S),
+        "export_w": Numbers(low=0.0),
+        "import_w": Numbers(low=0.0),
+        "flexible": Numbers("C", of=bool),
+        "sun": Numbers(of=bool),
+        "adoption_s": Numbers(of=int, low=0),
+        "start": Numbers(of=int),
+        "limits": Made(OperatingLimits),
+        "guarantee": Word(Guarantee),
+        "allocation": Word(Allocation),
+        "reference": Word(Reference),
+    }
+
+    def __post_init__(self) -> None:
+        settle(self)
+        if DAY_S % self.steps:
+            raise BadProblem(f"steps: {self.steps} steps do not divide a day")
+
 
 def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> Problem:
     """The study's problem on the feeder's measured day, or on a flat demand where it has none."""
     count = len(feeder.network.connections)
-    if DAY_S % study.steps:
-        raise BadProblem(f"{study.steps} steps do not divide a day")
+    settle(study, {"C": feeder.network.connections.id})
     load, load_var, source = _day(feeder, study.steps)
     flexible = np.ones(count, dtype=bool) if study.flexible is None else study.flexible
     sky = clear_sky(feeder, study.steps) if study.sun else np.ones(study.steps)
@@ -72,7 +93,7 @@ def _day(feeder: Feeder, steps: int) -> tuple[Array, Array, NDArray[np.complex12
         return load, 0.2 * load, None
     intervals = len(profile.demand_w)
     if intervals % steps:
-        raise BadProblem(f"{steps} steps do not divide the {intervals} intervals of {feeder.name}")
+        raise BadProblem(f"steps: {steps} steps do not divide the {intervals} intervals of {feeder.name}")
     shape = (steps, intervals // steps, -1)
 
     def means(series: NDArray[np.complex128] | Array) -> NDArray[np.complex128] | Array:

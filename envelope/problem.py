@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit, Watched
 from envelope.limits import OperatingLimits
-from envelope.refusals import Axes, BadProblem, Made, Numbers, Rule, Several, Texts, Word, settle
+from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
 from envelope.uncertainty import splits
 from envelope.uncertainty.margins import ChanceMargin, Margin
 from envelope.uncertainty.reactive import AsForecast
@@ -169,18 +169,17 @@ class Problem:
     }
 
     def __post_init__(self) -> None:
-        Made(Reduced)("reduced", self.reduced, None)
+        Made(Reduced)("reduced", self.reduced)
         if not self.connection_id:
             raise BadProblem("reduced: the network has no connections")
-        starts = Numbers("T", of=int)("step_start", self.step_start, None)
-        settle(self, Axes(len(starts), self.connection_id))
+        starts = self.RULES["step_start"]("step_start", self.step_start, UNKNOWN)
+        settle(self, {**UNKNOWN, "T": len(starts), "C": self.connection_id})
         self._refuse_together()
 
     def _refuse_together(self) -> None:
         """What each field may hold, but not beside the others."""
         # Some steps of a day are a problem too, but none may begin before the last one is over.
-        if early := np.flatnonzero(np.diff(self.step_start) < self.step_s).tolist():
-            raise BadProblem(f"step_start: interval {early[0] + 1} begins before {self.step_s} s (step_s) are over")
+        follow("step_start", self.step_start, self.step_s)
         for group in self.groups:
             if strange := [name for name in group.connections if name not in self.connection_id]:
                 raise BadProblem(f"groups: {group.name}: connections: {strange[0]!r} is not in the network")

@@ -7,10 +7,10 @@ of a problem is asked again, by the same rules, when the problem is made.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,6 @@ AXES = {
     "C": ("connections", "connection"),
     "3": ("phases", "phase"),
     "K": ("paths", "path"),
-    "B": ("branches", "branch"),
     "S": ("readings", "reading"),
 }
 """what an axis runs over, and what one of it is called"""
@@ -38,18 +37,15 @@ class BadProblem(SepError):
     status = 400
 
 
-class Axes(NamedTuple):
-    """What the arrays of a calculation run over."""
+Axes = Mapping[str, int | Sequence[str]]
+"""how long axes are, or what their entries are called, of those that are known: {"T": 48, "C": ("c1", "c2")}"""
+UNKNOWN: Axes = {"3": "abc"}
 
-    steps: int
-    connection_id: Sequence[str]
-
-
-Rule = Callable[[str, Any, Axes | None], Any]
-"""(name of the field, its value, axes where they are known) to the value as the engine takes it"""
+Rule = Callable[[str, Any, Axes], Any]
+"""(name of the field, its value, axes that are known) to the value as the engine takes it"""
 
 
-def settle(what: Any, axes: Axes | None = None, of: str = "") -> None:
+def settle(what: Any, axes: Axes = UNKNOWN, of: str = "") -> None:
     """Brings each field of a dataclass to what its rule in `RULES` makes of it; None stays where it is the default."""
     for item in fields(what):
         rule, value = what.RULES.get(item.name), getattr(what, item.name)
@@ -71,8 +67,10 @@ class Numbers:
     above: bool = False
     """whether `low` itself is too low"""
     of: type = float
+    gaps: bool = False
+    """whether NaN may stand for what is not known"""
 
-    def __call__(self, name: str, value: Any, axes: Axes | None) -> Any:
+    def __call__(self, name: str, value: Any, axes: Axes = UNKNOWN) -> Any:
         """The value, or an array of it; refused where it breaks the rule."""
         found = self._read(name, value)
         shape = self._shape_of(name, found, axes)
@@ -94,9 +92,9 @@ class Numbers:
             raise BadProblem(f"{name}: {reprlib.repr(value)} is not {SAID[self.of]}")
         return found
 
-    def _shape_of(self, name: str, found: NDArray[Any], axes: Axes | None) -> str:
+    def _shape_of(self, name: str, found: NDArray[Any], axes: Axes = UNKNOWN) -> str:
         """The one of the shapes that the value has."""
-        known = {"3": 3} if axes is None else {"3": 3, "T": axes.steps, "C": len(axes.connection_id)}
+        known = {axis: entries if isinstance(entries, int) else len(entries) for axis, entries in axes.items()}
         shapes = ["" if shape == "one" else shape for shape in self.shapes.split(" or ")]
         for shape in shapes:
             if len(shape) == found.ndim and all(
@@ -111,7 +109,8 @@ class Numbers:
         if self.of is bool:
             return
         size = np.abs(found) if self.of is complex else found
-        yield np.isnan(found) if self.high == np.inf else ~np.isfinite(found), "not finite"
+        bad = np.isnan(found) if self.high == np.inf else ~np.isfinite(found)
+        yield bad & ~np.isnan(found) if self.gaps else bad, "not finite"
         if self.above:
             yield size <= self.low, f"not above {self.low:g}"
         between = self.low > -LARGEST and self.high < LARGEST
@@ -129,12 +128,18 @@ def _shape(shape: str, known: dict[str, int]) -> str:
     return f"({sizes}) ({', '.join(AXES[axis][0] for axis in shape)})"
 
 
-def _entry(axis: str, at: int, axes: Axes | None) -> str:
-    names = {"3": "abc"} if axes is None else {"3": "abc", "C": axes.connection_id}
-    if axis in names:
-        return f"{AXES[axis][1]} {names[axis][at]}"
+def _entry(axis: str, at: int, axes: Axes) -> str:
+    names = axes.get(axis, 0)
+    if not isinstance(names, int):
+        return f"{AXES[axis][1]} {names[at]}"
     # Steps count from 0; a bare number after "connection" would be read as its name.
     return f"{AXES[axis][1]} {'' if axis == 'T' else 'no. '}{at}"
+
+
+def follow(name: str, starts: NDArray[np.int64], step_s: int) -> None:
+    """Refuses intervals of which one begins before the last is over."""
+    if early := np.flatnonzero(np.diff(starts) < step_s).tolist():
+        raise BadProblem(f"{name}: interval {early[0] + 1} begins before {step_s} s after the last")
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ class Word:
 
     of: type[StrEnum]
 
-    def __call__(self, name: str, value: Any, axes: Axes | None) -> StrEnum:
+    def __call__(self, name: str, value: Any, axes: Axes = UNKNOWN) -> StrEnum:
         """The word."""
         try:
             return self.of(value)
@@ -158,11 +163,12 @@ class Texts:
     words: tuple[str, ...] = ()
     per_connection: bool = True
 
-    def __call__(self, name: str, value: Any, axes: Axes | None) -> tuple[str, ...]:
+    def __call__(self, name: str, value: Any, axes: Axes = UNKNOWN) -> tuple[str, ...]:
         """The texts as a tuple."""
         found = sequence(name, value)
-        if not found or (self.per_connection and axes is not None and len(found) != len(axes.connection_id)):
-            count = len(axes.connection_id) if self.per_connection and axes is not None else "some"
+        names = axes.get("C") if self.per_connection else None
+        count = len(names) if isinstance(names, Sequence) else len(found) or 1
+        if len(found) != count:
             raise BadProblem(f"{name} has {len(found)} entries; expected {count}")
         for k, one in enumerate(found):
             where = _entry("C", k, axes) if self.per_connection else f"entry {k}"
@@ -179,11 +185,11 @@ class Made:
 
     of: type
 
-    def __call__(self, name: str, value: Any, axes: Axes | None) -> Any:
+    def __call__(self, name: str, value: Any, axes: Axes = UNKNOWN) -> Any:
         """The object itself."""
         if not isinstance(value, self.of):
             raise BadProblem(f"{name}: {reprlib.repr(value)} is no {self.of.__name__}")
-        if axes is not None and hasattr(value, "RULES"):
+        if axes is not UNKNOWN and hasattr(value, "RULES"):
             settle(value, axes, f"{name}: ")
         return value
 
@@ -194,7 +200,7 @@ class Several:
 
     of: type
 
-    def __call__(self, name: str, value: Any, axes: Axes | None) -> tuple[Any, ...]:
+    def __call__(self, name: str, value: Any, axes: Axes = UNKNOWN) -> tuple[Any, ...]:
         """The objects as a tuple."""
         return tuple(Made(self.of)(name, one, axes) for one in sequence(name, value))
 

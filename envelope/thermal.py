@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, settle
 from sep2.errors import SepError
 
 Array = NDArray[np.float64]
@@ -20,6 +23,10 @@ WITHIN_S = 60.0
 """temperatures are looked at so often within a step, where load and ambient stand still"""
 LOWEST_RATING = 0.05
 """per unit; a policy that leaves less leaves nothing"""
+POSITIVE = Numbers(low=0.0, above=True)
+LOAD, STEP = Numbers("T", low=-100.0, high=100.0), Numbers(of=int, low=0, above=True)
+AMBIENT = Numbers("T", low=-90.0, high=200.0)
+"""wide enough to tell a slip of the unit, and narrow enough for the exponentials"""
 
 
 class UnknownTransformer(SepError):
@@ -55,6 +62,19 @@ class ThermalModel:
     """hot spot at which the insulation ages one hour per hour"""
     ageing_k: float
     source: str
+
+    RULES: ClassVar[Mapping[str, Rule]] = dict.fromkeys(
+        (
+            "top_oil_rise_c", "hot_spot_rise_c", "loss_ratio", "oil_exponent", "winding_exponent",
+            "oil_time_constant_s", "winding_time_constant_s", "life_h", "reference_hot_spot_c", "ageing_k",
+        ),
+        POSITIVE,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        settle(self)
+        if self.oil_time_constant_s == self.winding_time_constant_s:
+            raise BadProblem("winding_time_constant_s: is the oil's; a winding warms faster")
 
     def oil_rise_c(self, load_pu: Array) -> Array:
         """Top oil over ambient that a load ends at."""
@@ -111,6 +131,13 @@ class ThermalPolicy:
     life_percent_per_day: float = 0.0133
     k_max: float = 1.5
 
+    RULES: ClassVar[Mapping[str, Rule]] = dict.fromkeys(
+        ("hot_spot_c", "top_oil_c", "life_percent_per_day", "k_max"), POSITIVE
+    )
+
+    def __post_init__(self) -> None:
+        settle(self)
+
     def permits(self, trace: Trace, step_s: int) -> bool:
         """Whether temperatures and ageing stay inside."""
         return bool(
@@ -122,6 +149,8 @@ class ThermalPolicy:
 
 def simulate(model: ThermalModel, load_pu: Array, ambient_c: Array, step_s: int) -> Trace:
     """Temperatures over a series that has always been like this: (T,) load and ambient, constant in each step."""
+    ambient_c, step_s = AMBIENT("ambient_c", ambient_c, UNKNOWN), STEP("step_s", step_s, UNKNOWN)
+    load_pu = LOAD("load_pu", load_pu, {"T": len(ambient_c)})
     taus = np.array([model.oil_time_constant_s, model.winding_time_constant_s])
     ends = np.stack([model.oil_rise_c(load_pu), model.winding_rise_c(load_pu)], axis=1)
     started = np.roll(_lagging(ends, np.exp(-step_s / taus)), 1, axis=0)
@@ -164,6 +193,7 @@ def rating_factors(model: ThermalModel, ambient_c: Array, step_s: int, policy: T
 
     Loading to the rating throughout is the hottest prior state that any step can start from.
     """
+    ambient_c = AMBIENT("ambient_c", ambient_c, UNKNOWN)
     factor = _steady(model, ambient_c, policy)
     for _ in range(400):
         trace = simulate(model, factor, ambient_c, step_s)

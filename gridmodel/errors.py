@@ -8,9 +8,14 @@ from pathlib import Path
 class GridError(ValueError):
     """A network, a file or a request that cannot be computed with; says where."""
 
+    code = "bad_network"
+    """the same for as long as the meaning is: for programs"""
+
 
 class FileError(GridError):
     """A file that cannot be used; names file, row and field."""
+
+    code = "bad_file"
 
     def __init__(self, file: str | Path, detail: str, *, row: int | None = None, field: str | None = None) -> None:
         where = [str(file)]

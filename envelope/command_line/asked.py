@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,7 +20,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.boxes.allocate import Allocation
 from envelope.limits import OperatingLimits, voltage_criterion
-from envelope.problem import BadProblem, Guarantee, Problem, Reference
+from envelope.problem import Guarantee, Problem, Reference
+from envelope.refusals import UNKNOWN, BadProblem, Numbers
 from gridmodel.errors import GridError
 from sep2.errors import SepError
 
@@ -32,6 +34,19 @@ Command = Callable[..., None]
 RATING = "Transformers by temperature"
 STUDIED = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits")
 POLICY = ("guarantee", "allocation", "reference")
+ABOVE_0 = Numbers(low=0.0, above=True)
+NUMBERS = {
+    "steps": Numbers(of=int, low=1, high=86_400),
+    "export_kw": Numbers(low=0.0),
+    "import_kw": Numbers(low=0.0),
+    "flexible": Numbers(low=0.0, high=1.0),
+    "hot_spot": ABOVE_0,
+    "top_oil": ABOVE_0,
+    "life": ABOVE_0,
+    "k_max": ABOVE_0,
+    "fuse_a": ABOVE_0,
+}
+"""what options may be, by the names they have here"""
 THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
 
 
@@ -65,6 +80,11 @@ class Asked:
     ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 
+    def __post_init__(self) -> None:
+        for name, rule in NUMBERS.items():
+            if (value := getattr(self, name)) is not None:
+                rule(option(name), value, UNKNOWN)
+
     def problem(self, feeder: str) -> Problem:
         """The problem of a feeder folder, of european-lv, or of a plan that the engine saved."""
         from envelope import plan
@@ -73,7 +93,6 @@ class Asked:
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
             return self.rated(plan.load(Path(feeder)).problem)
-        self._refuse_numbers()
         found = plan.feeder_of(feeder)
         study = Study(
             steps=self.steps,
@@ -104,28 +123,18 @@ class Asked:
         if self.thermal is None:
             self.refuse(THERMAL[1:-1], "says nothing without --thermal")
             return None
-        if min(self.hot_spot, self.top_oil, self.life, self.k_max) <= 0.0:
-            raise BadProblem("--hot-spot, --top-oil, --life and --k-max are above 0")
         policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
         ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
         return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
 
     def rated(self, problem: Problem) -> Problem:
         """The problem with transformers rated as asked."""
-        if self.fuse_a is not None and not self.fuse_a > 0.0:
-            raise BadProblem(f"--fuse-a {self.fuse_a:g}: a fuse bears more than 0 A")
         found = self.rating(problem)
         if found is not None:
             return replace(problem, limits=found.limits(problem.limits, self.fuse_a))
         if self.fuse_a is not None:
             return replace(problem, limits=replace(problem.limits, transformer_most_a=self.fuse_a))
         return problem
-
-    def _refuse_numbers(self) -> None:
-        if self.steps < 1:
-            raise BadProblem(f"--steps {self.steps}: a day has at least one step")
-        if not 0.0 <= self.flexible <= 1.0:
-            raise BadProblem(f"--flexible {self.flexible:g}: a part of the connections is between 0 and 1")
 
     def _refuse_criterion(self, problem: Problem) -> None:
         """Says when the voltage criterion is one for another nominal voltage."""
@@ -138,7 +147,12 @@ class Asked:
         """Says which of these options was given although it changes nothing here."""
         for field in fields(self):
             if field.name in names and getattr(self, field.name) != field.default:
-                raise BadProblem(f"--{field.name.replace('_', '-')}: {why}")
+                raise BadProblem(f"{option(field.name)}: {why}")
+
+
+def option(name: str) -> str:
+    """How a field is called on the command line."""
+    return f"--{name.replace('_', '-')}"
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
@@ -159,8 +173,9 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
 
         @wraps(function)
         def run(*args: Any, **named: Any) -> None:
-            asked = Asked(**{f.name: named.pop(f.name) for f in fields(Asked)})
-            with refusals():
+            options = {f.name: named.pop(f.name) for f in fields(Asked)}
+            with refusals(options["as_json"]):
+                asked = Asked(**options)
                 function(*args, **named, asked=asked)
 
         hints = {key: kind for key, kind in of_function.items() if key != "asked"}
@@ -173,12 +188,15 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
 
 
 @contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """Errors in what was asked end the command with one line."""
+def refusals(as_json: bool = False) -> Iterator[None]:
+    """Errors in what was asked end the command with one line, or with one JSON object."""
     try:
         yield
     except (SepError, GridError, OSError) as wrong:
-        typer.echo(str(wrong), err=True)
+        if as_json:
+            typer.echo(json.dumps({"error": {"code": getattr(wrong, "code", "bad_file"), "detail": str(wrong)}}))
+        else:
+            typer.echo(str(wrong), err=True)
         raise typer.Exit(2) from None
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem import BadProblem
+from envelope.limits import OperatingLimits
+from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, follow, settle
 from envelope.schedule import CAPACITY, STATUS, Binding, EnvelopeSchedule, floored, raised
 
 Array = NDArray[np.float64]
 FEWEST_SAMPLES = 48
+READ, READ_EACH = Numbers("S", gaps=True), Numbers("SC", gaps=True)
+"""what meters say; NaN where there was no reading"""
 NAMES = (
     "transformer capacity, without a network model",
     "critical voltage by regression, without a network model",
@@ -56,6 +60,23 @@ class Unmodelled:
     reserve: float = 0.05
     """part of the rating kept for reactive power, losses and unbalance"""
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "connection_id": Texts(per_connection=False),
+        "step_start": Numbers("T", of=int),
+        "step_s": Numbers(of=int, low=0, above=True),
+        "rating_va": Numbers(low=0.0, above=True),
+        "base_load_w": Numbers("TC"),
+        "flex_gen_w": Numbers("TC", low=0.0),
+        "flex_load_w": Numbers("TC", low=0.0),
+        "reserve": Numbers(low=0.0, high=1.0),
+    }
+
+    def __post_init__(self) -> None:
+        names = self.RULES["connection_id"]("connection_id", self.connection_id, UNKNOWN)
+        starts = self.RULES["step_start"]("step_start", self.step_start, UNKNOWN)
+        settle(self, {"T": len(starts), "C": names})
+        follow("step_start", self.step_start, self.step_s)
+
 
 @dataclass(frozen=True)
 class CriticalVoltage:
@@ -67,9 +88,23 @@ class CriticalVoltage:
     """standard deviation of what the line does not explain"""
     samples: int
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "at_zero_v": Numbers(low=0.0, above=True),
+        "slope_v_per_w": Numbers(high=0.0),
+        "spread_v": Numbers(low=0.0),
+        "samples": Numbers(of=int, low=0),
+    }
+
+    def __post_init__(self) -> None:
+        settle(self)
+        if self.slope_v_per_w == 0.0:
+            raise BadProblem("slope_v_per_w: 0: no import would move the voltage")
+
     @classmethod
     def regress(cls, net_import_w: Array, voltage_v: Array) -> CriticalVoltage:
         """Least squares; refuses too few, constant or upside-down measurements."""
+        net_import_w = READ("net_import_w", net_import_w, UNKNOWN)
+        voltage_v = READ("voltage_v", voltage_v, {"S": len(net_import_w)})
         good = np.isfinite(net_import_w) & np.isfinite(voltage_v)
         if good.sum() < FEWEST_SAMPLES or np.ptp(net_import_w[good]) <= 0.0:
             raise BadProblem(f"{int(good.sum())} usable measurements; {FEWEST_SAMPLES} that differ are needed")
@@ -93,9 +128,20 @@ class DeltaVoltage:
     most_drop_v: float
     """largest measured difference between a customer and the transformer, each way"""
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "transformer": Made(CriticalVoltage),
+        "most_rise_v": Numbers(low=0.0),
+        "most_drop_v": Numbers(low=0.0),
+    }
+
+    def __post_init__(self) -> None:
+        settle(self)
+
     @classmethod
     def measure(cls, net_import_w: Array, transformer_v: Array, customer_v: Array) -> DeltaVoltage:
         """From (S,) net import and transformer voltage and (S, C) customers' voltages."""
+        transformer_v = READ("transformer_v", transformer_v, UNKNOWN)
+        customer_v = READ_EACH("customer_v", customer_v, {"S": len(transformer_v)})
         away = customer_v - transformer_v[:, None]
         if not np.isfinite(away).any():
             raise BadProblem("no interval in which both the transformer's and a customer's voltage were read")
@@ -105,8 +151,8 @@ class DeltaVoltage:
 
 def asset_capacity(known: Unmodelled) -> EnvelopeSchedule:
     """The transformer's rating less the base load, shared equally among who can use it."""
-    usable = known.rating_va * (1.0 - known.reserve)
-    return _shared(known, "asset capacity", most_import=usable, most_export=usable, kind=(ASSET, ASSET))
+    usable = _Most(known.rating_va * (1.0 - known.reserve), ASSET)
+    return _shared(known, "asset capacity", usable, usable)
 
 
 def asset_capacity_critical_voltage(
@@ -114,7 +160,7 @@ def asset_capacity_critical_voltage(
 ) -> EnvelopeSchedule:
     """The same, and no more than keeps the regression of the critical voltage inside its limits."""
     keep = sigmas * voltage.spread_v
-    most = voltage.import_at_w(v_min_v + keep), -voltage.import_at_w(v_max_v - keep)
+    most = _between(voltage, (v_min_v, v_max_v), (keep, keep))
     return _capped(known, "asset capacity and critical voltage", most, VOLTAGE)
 
 
@@ -123,62 +169,83 @@ def asset_capacity_delta_voltage(
 ) -> EnvelopeSchedule:
     """The same, and no more than keeps the transformer's voltage that far inside that no customer leaves the limits."""
     line = voltage.transformer
-    low, high = voltage.most_drop_v + sigmas * line.spread_v, voltage.most_rise_v + sigmas * line.spread_v
-    most = line.import_at_w(v_min_v + low), -line.import_at_w(v_max_v - high)
+    keep = sigmas * line.spread_v
+    most = _between(line, (v_min_v, v_max_v), (voltage.most_drop_v + keep, voltage.most_rise_v + keep))
     return _capped(known, "asset capacity and voltage difference", most, DELTA)
+
+
+def _between(line: CriticalVoltage, limits_v: tuple[float, float], keep_v: tuple[float, float]) -> tuple[float, float]:
+    """Net import and export of all that keep a voltage so far inside its limits."""
+    limits = OperatingLimits(*limits_v)
+    keep = Numbers("3", low=0.0)("sigmas", (*keep_v, 0.0), UNKNOWN)
+    return line.import_at_w(limits.v_min_v + keep[0]), -line.import_at_w(limits.v_max_v - keep[1])
+
+
+class _Most(NamedTuple):
+    """What the net import, or export, of all may come to, W, and what permits no more."""
+
+    watts: float
+    kind: int
+
+
+class _Side(NamedTuple):
+    """Limits of one direction: (T, C), and (T,) whether the base load alone is beyond what is permitted."""
+
+    room_w: Array
+    limit_w: NDArray[np.int64]
+    reach_w: Array
+    binding: Binding
+    breached: NDArray[np.bool_]
 
 
 def _capped(known: Unmodelled, method: str, most: tuple[float, float], kind: int) -> EnvelopeSchedule:
     """Shares of the transformer, and of the net import and export (W of all) that voltages permit."""
     usable = known.rating_va * (1.0 - known.reserve)
-    return _shared(
-        known,
-        method,
-        most_import=min(usable, most[0]),
-        most_export=min(usable, most[1]),
-        kind=(kind if most[0] < usable else ASSET, kind if most[1] < usable else ASSET),
-    )
+    imports, exports = (_Most(watts, kind) if watts < usable else _Most(usable, ASSET) for watts in most)
+    return _shared(known, method, imports, exports)
 
 
-def _shared(
-    known: Unmodelled, method: str, *, most_import: float, most_export: float, kind: tuple[int, int]
-) -> EnvelopeSchedule:
+def _side(net_w: Array, flex_w: Array, most: _Most) -> _Side:
+    """Equal shares of what is permitted beyond (T, C) base load, all positive in the direction."""
+    total = net_w.sum(axis=1)
+    room = _levels(np.maximum(most.watts - total, 0.0), flex_w)
+    limit = np.maximum(floored(np.maximum(net_w + room, 0.0)), raised(np.maximum(net_w, 0.0)))
+    steps = np.broadcast_to(np.arange(len(net_w), dtype=np.intp)[:, None], net_w.shape)
+    binding = Binding(np.where(room < flex_w - 0.5, most.kind, CAPACITY), steps)
+    return _Side(room, limit, net_w + flex_w, binding, total > most.watts)
+
+
+def _shared(known: Unmodelled, method: str, most_import: _Most, most_export: _Most) -> EnvelopeSchedule:
     began = time.perf_counter()
-    base = known.base_load_w
-    total = base.sum(axis=1)
-    load_room = _levels(np.maximum(most_import - total, 0.0), known.flex_load_w)
-    gen_room = _levels(np.maximum(most_export + total, 0.0), known.flex_gen_w)
-    own_import, own_export = raised(np.maximum(base, 0.0)), raised(np.maximum(-base, 0.0))
-    imports = np.maximum(floored(np.maximum(base + load_room, 0.0)), own_import)
-    exports = np.maximum(floored(np.maximum(gen_room - base, 0.0)), own_export)
-    status = np.where((total > most_import) | (-total > most_export), BREACHED, PLAIN).astype(np.int8)
-    steps = np.broadcast_to(np.arange(len(base), dtype=np.intp)[:, None], base.shape)
-    nothing = np.zeros(base.shape[1], dtype=np.int64)
+    base, nothing = known.base_load_w, np.zeros(len(known.connection_id), dtype=np.int64)
+    imports = _side(base, known.flex_load_w, most_import)
+    exports = _side(-base, known.flex_gen_w, most_export)
+    status = np.where(imports.breached | exports.breached, BREACHED, PLAIN).astype(np.int8)
     return EnvelopeSchedule(
         connection_id=tuple(known.connection_id),
         step_start=known.step_start,
         step_s=known.step_s,
-        import_limit_w=imports,
-        export_limit_w=exports,
-        gen_limit_w=np.maximum(exports + floored(base), 0),
-        load_limit_w=np.maximum(imports - raised(base), 0),
+        import_limit_w=imports.limit_w,
+        export_limit_w=exports.limit_w,
+        gen_limit_w=np.maximum(exports.limit_w + floored(base), 0),
+        load_limit_w=np.maximum(imports.limit_w - raised(base), 0),
         firm_import_w=nothing,
         firm_export_w=nothing,
-        default_import_w=imports.min(axis=0),
-        default_export_w=exports.min(axis=0),
-        import_room_w=load_room,
-        export_room_w=gen_room,
-        import_reach_w=base + known.flex_load_w,
-        export_reach_w=known.flex_gen_w - base,
+        default_import_w=imports.limit_w.min(axis=0),
+        default_export_w=exports.limit_w.min(axis=0),
+        import_room_w=imports.room_w,
+        export_room_w=exports.room_w,
+        import_reach_w=imports.reach_w,
+        export_reach_w=exports.reach_w,
         status=np.broadcast_to(status[:, None], base.shape),
         names=NAMES,
-        import_binding=Binding(np.where(load_room < known.flex_load_w - 0.5, kind[0], CAPACITY), steps),
-        export_binding=Binding(np.where(gen_room < known.flex_gen_w - 0.5, kind[1], CAPACITY), steps),
+        import_binding=imports.binding,
+        export_binding=exports.binding,
         guarantee="none: no network model",
         allocation="equal",
         reference="equal",
         margin_v=0.0,
-        run_id=_run_id(known, method, most_import, most_export),
+        run_id=_run_id(known, method, most_import.watts, most_export.watts),
         figures={"seconds": time.perf_counter() - began, "solves": 0.0},
         findings=(f"model-free ({method}): no power flow stands behind these limits",),
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.model_free.fallback import CriticalVoltage, Unmodelled
-from envelope.problem import BadProblem, steps_from
+from envelope.model_free.fallback import READ, READ_EACH, CriticalVoltage, Unmodelled
+from envelope.problem import steps_from
+from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
 from gridmodel.errors import FileError
 from gridmodel.readers.tables import Row, read_csv
 
@@ -37,6 +39,24 @@ class Meters:
     transformer_w: Array
     transformer_v: Array
     """(S,) the same at the transformer, import positive; NaN where it has no meter"""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "connection_id": Texts(per_connection=False),
+        "start": Numbers("S", of=int),
+        "duration_s": Numbers(of=int, low=0, above=True, high=DAY_S),
+        "import_w": READ_EACH,
+        "v": READ_EACH,
+        "transformer_w": READ,
+        "transformer_v": READ,
+    }
+
+    def __post_init__(self) -> None:
+        names = self.RULES["connection_id"]("connection_id", self.connection_id, UNKNOWN)
+        starts = self.RULES["start"]("start", self.start, UNKNOWN)
+        settle(self, {"S": len(starts), "C": names})
+        if DAY_S % self.duration_s:
+            raise BadProblem(f"duration_s: {self.duration_s} does not divide a day")
+        follow("start", self.start, self.duration_s)
 
     @property
     def total_w(self) -> Array:

@@ -70,7 +70,7 @@ def test_options_that_make_no_sense(folder):  # noqa: F811
     for steps in ("7", "48"):
         assert f"{steps} steps" in refused(run("run", folder, "--steps", steps))
     assert run("run", folder, "--steps", 24, "--seed", -1).exit_code == 2
-    assert "flex_gen_w: connection h1" in refused(run("run", folder, "--steps", 24, "--export-kw", "nan"))
+    assert "--export-kw: nan is not finite" in refused(run("run", folder, "--steps", 24, "--export-kw", "nan"))
     assert "no voltage criterion" in refused(run("run", folder, "--steps", 24, "--limits", "mine"))
     assert "has no connection 'h9'" in refused(run("explain", folder, "h9", "--steps", 24))
     assert "step: 24 is outside 0..23" in refused(run("explain", folder, "h1", "--steps", 24, "--step", 24))
