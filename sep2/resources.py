@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, get_args, get_type_hints
 
 from sep2 import wire as w
-from sep2.functions import dcap, der, derp, edev, fsa, logs, mup, rsps, sub
+from sep2.functions import dcap, der, derp, edev, fsa, logs, mup, rsps, sub, upt
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -231,5 +231,15 @@ TABLE = Table(
             "MirrorUsagePoint", "/mup/{mup}", w.MirrorUsagePoint, CALLER,
             get=mup.one_mirror, put=mup.replace_mirror, post=mup.post_readings, delete=mup.remove_mirror,
         ),
+        resource("UsagePointList", "/upt", w.UsagePointList, CALLER, get=upt.list_points),
+        resource("UsagePoint", "/upt/{upt}", w.UsagePoint, CALLER, get=upt.one_point),
+        resource("MeterReadingList", "/upt/{upt}/mr", w.MeterReadingList, CALLER, get=upt.list_series),
+        resource("MeterReading", "/upt/{upt}/mr/{mr}", w.MeterReading, CALLER, get=upt.one_series),
+        resource("ReadingType", "/upt/{upt}/mr/{mr}/rt", w.ReadingType, CALLER, get=upt.reading_type),
+        resource("LatestReading", "/upt/{upt}/mr/{mr}/r", w.Reading, CALLER, get=upt.latest),
+        resource("ReadingSetList", "/upt/{upt}/mr/{mr}/rs", w.ReadingSetList, CALLER, get=upt.list_sets),
+        resource("ReadingSet", "/upt/{upt}/mr/{mr}/rs/{rs}", w.ReadingSet, CALLER, get=upt.one_set),
+        resource("ReadingList", "/upt/{upt}/mr/{mr}/rs/{rs}/r", w.ReadingList, CALLER, get=upt.list_readings),
+        resource("Reading", "/upt/{upt}/mr/{mr}/rs/{rs}/r/{r}", w.Reading, CALLER, get=upt.one_reading),
     ]
 )  # fmt: skip

@@ -34,6 +34,7 @@ POLLED = (
     "ResponseSetList",
     "SubscriptionList",
     "Time",
+    "UsagePointList",
 )
 """The resources that carry a pollRate; controls, defaults and programs follow the DERProgramList."""
 

@@ -11,6 +11,7 @@ async def device_capability(rq: Request) -> w.DeviceCapability:
     count = await devices.count_of(rq.db, known) if known is not None else None
     return w.DeviceCapability(
         TimeLink=rq.link(w.TimeLink, "Time"),
+        UsagePointListLink=rq.list_link(w.UsagePointListLink, "UsagePointList", count.mirrors if count else 0),
         EndDeviceListLink=rq.list_link(w.EndDeviceListLink, "EndDeviceList", count.devices if count else 0),
         MirrorUsagePointListLink=rq.list_link(
             w.MirrorUsagePointListLink, "MirrorUsagePointList", count.mirrors if count else 0
