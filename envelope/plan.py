@@ -67,7 +67,7 @@ class Saved:
 def save(path: Path, feeder: str, problem: Problem, *, hysteresis_w: int = 0, randomize_relaxing_s: int = 0) -> None:
     """Write a problem, and how its limits are to be published.
 
-    `feeder` is a folder of gridmodel's layout, or `european-lv`.
+    `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`.
     """
     arrays: dict[str, Any] = {}
     said = {
@@ -137,13 +137,19 @@ def feeder_of(name: str) -> Any:
 
 
 def digest_of(name: str) -> str:
-    """Changes with any file of a feeder's folder that may say something about its model."""
+    """Changes with any file of a feeder that may say something about its model."""
     if name == EUROPEAN_LV:
         return f"pandapower {version('pandapower')}"
-    folder, found = Path(name), hashlib.sha256()
-    if not folder.is_dir():
+    path, found = Path(name), hashlib.sha256()
+    folder = path if path.is_dir() else path.parent
+    if not path.exists():
         raise BadProblem(f"{name}: no such folder")
-    for file in sorted(folder.rglob("*")):
+    if path.suffix.lower() == ".json":
+        files = [path]
+    else:
+        # What an OpenDSS script alone redirects to lies beside it.
+        files = sorted(folder.rglob("*") if path.is_dir() else folder.glob("*"))
+    for file in files:
         if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL):
             found.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
             found.update(file.read_bytes())

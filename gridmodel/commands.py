@@ -21,10 +21,15 @@ from gridmodel.taps import base_of, scaled
 from gridmodel.validate import Finding, check, check_folder
 
 EUROPEAN = "european-lv"
+NAMED = 3
+"""elements that are named of all that share a finding; `--json` has every one"""
 
 app = typer.Typer(no_args_is_help=True, help="Feeder models: check them, look at them.")
 
-FeederPath = Annotated[str, typer.Argument(metavar="FEEDER", help=f"A feeder folder, or {EUROPEAN}.")]
+FeederPath = Annotated[
+    str,
+    typer.Argument(metavar="FEEDER", help=f"A feeder folder, a network file (pandapower .json, .dss), or {EUROPEAN}."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Meters = Annotated[
     Path | None, typer.Option("--meters", help="Meter readings (ami.csv): check phases, transformers and energy too.")
@@ -55,15 +60,25 @@ def check_feeder(feeder: FeederPath, meters: Meters = None, as_json: Json = Fals
         size = f"{len(found.network.connections)} connections" if found else "unreadable"
         verdict = "cannot be used" if errors else "can be used"
         typer.echo(f"{feeder} ({size}) {verdict}: {errors} errors, {len(findings) - errors} other findings.")
+        if found is not None and not errors:
+            typer.echo(f"Look at it: sep2 grid show {feeder} --out feeder.png")
     raise typer.Exit(1 if errors else 0)
 
 
 def _print_findings(findings: list[Finding]) -> None:
     if not findings:
         return
-    table = Table("", "what", "field", "finding")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("", "what", "field", "finding"):
+        # A path is folded, never cut: whoever reads it must find the file.
+        table.add_column(name, overflow="fold")
+    alike: dict[tuple[str, str, str], list[str]] = {}
     for f in findings:
-        table.add_row(f.severity, f.element, f.field, f.detail)
+        alike.setdefault((f.severity, f.field, f.detail), []).append(f.element)
+    for (severity, field, detail), elements in alike.items():
+        more = len(elements) - NAMED
+        who = ", ".join(elements[:NAMED]) + (f" and {more} more" if more > 0 else "")
+        table.add_row(severity, who, field, detail)
     Console().print(table)
 
 
@@ -99,6 +114,11 @@ def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> N
         typer.echo(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
 
 
+def _clock(second: int) -> str:
+    """Time of the measured day."""
+    return f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}"
+
+
 def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]:
     """Figures of a feeder, and (reduced, voltages, currents) of its most loaded interval."""
     network, reduced = feeder.network, scaled(reduce(feeder.network), base_of(feeder.network))
@@ -129,6 +149,6 @@ def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]
         "max_voltage_v": float(volts[:, customers].max(initial=0.0)),
         "max_line_percent": float(100 * loading[:, kinds == "line"].max(initial=0.0)),
         "max_transformer_percent": float(100 * loading[:, kinds == "transformer"].max(initial=0.0)),
-        "shown": "no load" if profile is None else f"interval {hardest}",
+        "shown": "no load" if profile is None else f"interval {hardest} ({_clock(hardest * profile.step_s)})",
     }
     return summary, (reduced, volts[hardest], amps[hardest])

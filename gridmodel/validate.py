@@ -47,7 +47,7 @@ class Finding:
 
 
 def check_folder(path: str | Path) -> tuple[Feeder | None, list[Finding]]:
-    """The feeder of a folder, if it can be read, and every finding about its files and its network."""
+    """The feeder of a folder or file, if it can be read, and every finding about its files and its network."""
     from gridmodel.readers.folder import load
 
     try:
@@ -77,6 +77,10 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
         found += _no_load(network)
     if isinstance(what, Feeder):
         found += [*_measurements(what), *(Finding("note", "assumed", what.name, "file", note) for note in what.notes)]
+        found += [
+            Finding("note", "changed", c.element, c.field, f"{c.after:g} instead of {c.before:g}: {c.why}")
+            for c in what.changes
+        ]
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda finding: order[finding.severity])
 

@@ -25,7 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, co
 NO_MODEL = "Without a network model"
 OVER_TIME = "Fairness over time"
 FeederName = Annotated[
-    str, typer.Argument(metavar="FEEDER", help="A feeder folder, european-lv, or a plan (.npz) that the engine saved.")
+    str, typer.Argument(metavar="FEEDER", help="A feeder folder, a network file, european-lv, or a plan (.npz).")
 ]
 Out = Annotated[Path | None, typer.Option(help="Write the limits to this .csv or .parquet file.")]
 Picture = Annotated[Path | None, typer.Option(help="Draw to this PNG file.")]
@@ -33,8 +33,7 @@ FeederOrReadings = Annotated[
     str,
     typer.Argument(
         metavar="FEEDER",
-        help="A feeder folder, european-lv, a plan (.npz) that the engine saved, or meter readings (.csv) with"
-        " --fallback.",
+        help="A feeder folder, a network file, european-lv, a plan (.npz), or meter readings (.csv) with --fallback.",
     ),
 ]
 LedgerFile = Annotated[

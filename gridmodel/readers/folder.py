@@ -1,4 +1,4 @@
-"""A feeder folder: the network file, the customers and their day. `docs/feeders.md` describes the format."""
+"""A feeder folder, or a network file alone: the network, the customers, their day. See `docs/feeders.md`."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _grid(folder: Path, settings: dict[str, object]) -> _Grid:
     """The network of a folder, in whichever of the three formats it is."""
     known = "*.pandapower.json, nodes.csv or Master.dss"
     if folder.is_file():
-        raise FileError(folder, f"a file; a feeder is a folder with one of {known}")
+        return _grid_of_file(folder, known)
     if not folder.is_dir():
         raise FileError(folder, "no such folder")
     found = sorted([*folder.glob("*.pandapower.json"), *folder.glob("nodes.csv"), *folder.glob("[Mm]aster.dss")])
@@ -99,6 +99,17 @@ def _grid(folder: Path, settings: dict[str, object]) -> _Grid:
     from gridmodel.readers import pandapower
 
     return _of_equipment(pandapower.read_equipment(found[0]))
+
+
+def _grid_of_file(path: Path, known: str) -> _Grid:
+    """The network of a file by itself: its loads are the customers, and nothing was measured."""
+    if path.suffix.lower() == ".dss":
+        return _opendss(path)
+    if path.suffix.lower() != ".json":
+        raise FileError(path, f"neither a pandapower .json nor an OpenDSS .dss file, nor a folder with one of {known}")
+    from gridmodel.readers import pandapower
+
+    return _of_equipment(pandapower.read_equipment(path))
 
 
 def _of_equipment(equipment: Equipment) -> _Grid:

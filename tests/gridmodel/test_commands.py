@@ -39,6 +39,24 @@ def test_check_names_what_is_wrong(folder):  # noqa: F811
     assert run("check", folder).exit_code == 1
 
 
+def test_findings_that_are_alike_are_one_line_and_paths_are_whole(folder):  # noqa: F811
+    text = (folder / "customers.csv").read_text().splitlines()
+    rows = [",".join([*line.split(",")[:2], "", *line.split(",")[3:]]) for line in text[1:]]
+    (folder / "customers.csv").write_text("\n".join([text[0], *rows]) + "\n")
+    found = json.loads(run("check", folder, "--json").output)["findings"]
+    assert sum(one["field"] == "phase" for one in found) == 3
+    assert run("check", folder).output.count("not known") == 1
+    missing = folder / "a_name_that_is_a_good_deal_longer_than_what_fits_beside_the_rest_of_a_line"
+    said = "".join(run("check", missing).output.split())
+    assert str(missing) in said
+
+
+def test_the_european_feeder_says_what_was_changed():
+    found = json.loads(run("check", "european-lv", "--json").output)["findings"]
+    assert {one["code"] for one in found} == {"changed"}
+    assert any(one["field"] == "v_pu" and "1 instead of 1.05" in one["detail"] for one in found)
+
+
 def test_show_refuses_what_cannot_be_used(folder):  # noqa: F811
     (folder / "customers.csv").write_text("customer,bus,phase\nh1,nowhere,a\n")
     result = run("show", folder)

@@ -187,12 +187,31 @@ def test_all_faults_are_counted(folder):
         read_feeder(folder)
 
 
+def test_a_network_file_alone_is_a_feeder_whose_loads_are_its_customers(tmp_path):
+    script = tmp_path / "street.dss"
+    script.write_text(
+        "Clear\nNew Circuit.street basekv=11 bus1=hv\n"
+        "New Transformer.T buses=[hv lv] conns=[delta wye] kvs=[11 0.4] kvas=[100 100] xhl=4\n"
+        "New Line.L bus1=lv.1 bus2=home.1 phases=1 r1=0.1 x1=0.05 length=1 normamps=80\n"
+        "New Load.h1 bus1=home.1 phases=1 kv=0.23 kw=2\nSet voltagebases=[11 0.4]\nCalcvoltagebases\nSolve\n"
+    )
+    feeder = read_feeder(script)
+    assert feeder.network.connections.id == ("h1",)
+    assert feeder.profile is None
+    pandapower = pytest.importorskip("pandapower")
+    from pandapower.networks import ieee_european_lv_asymmetric
+
+    file = tmp_path / "european.json"
+    pandapower.to_json(ieee_european_lv_asymmetric("on_peak_566"), str(file))
+    assert len(read_feeder(file).network.connections) == 55
+
+
 def test_no_folder(tmp_path):
     with pytest.raises(FileError, match="no such folder"):
         read_feeder(tmp_path / "absent")
     book = tmp_path / "feeder.xlsx"
     book.write_bytes(b"PK")
-    with pytest.raises(FileError, match=r"feeder.xlsx: a file; a feeder is a folder with one of \*.pandapower.json"):
+    with pytest.raises(FileError, match=r"feeder.xlsx: neither a pandapower .json nor an OpenDSS .dss"):
         read_feeder(book)
 
 
