@@ -51,14 +51,17 @@ async def list_controls(rq: Request, asked: t.ControlQuery) -> t.Listed[t.Contro
     found = await listing_controls.all_of(
         rq.db, page(asked), group_id=group.id if group else None, live_at=None if asked.over else rq.now
     )
-    items = [views.control(row, rq.now, at_once=_at_once(rq)) for row in found.rows]
+    modes = await curves.shown_modes(rq, *(row.modes for row in found.rows))
+    items = [
+        views.control(row, said, rq.now, at_once=_at_once(rq)) for row, said in zip(found.rows, modes, strict=True)
+    ]
     return t.Listed(total=found.total, items=items)
 
 
 async def show_control(rq: Request, asked: t.Nothing) -> t.ControlShown:
     """One control (by the beginning of its mRID, or `latest`) and what each of its devices answered."""
     row = await find.control(rq.db, rq.ids["control"])
-    modes = await curves.shown_modes(rq, row.modes)
+    (modes,) = await curves.shown_modes(rq, row.modes)
     return views.control_shown(row, modes, await _reached(rq, row), rq.now, at_once=_at_once(rq))
 
 

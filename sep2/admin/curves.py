@@ -64,10 +64,9 @@ async def taken_modes(rq: Request, modes: Mapping[str, Any]) -> dict[str, Any]:
     return stored
 
 
-async def shown_modes(rq: Request, stored: str) -> dict[str, Any]:
-    """Stored modes as operators read them: a curve by its mRID."""
-    modes: dict[str, Any] = json.loads(stored)
-    if links := curve_ids(modes):
-        known = await stored_curves.mrids(rq.db, list(links.values()))
-        modes |= {name: known[number] for name, number in links.items()}
-    return modes
+async def shown_modes(rq: Request, *stored: str) -> list[dict[str, Any]]:
+    """Stored modes as operators read them: curves by their mRIDs."""
+    several: list[dict[str, Any]] = [json.loads(modes) for modes in stored]
+    ids = {number for modes in several for number in curve_ids(modes).values()}
+    known = await stored_curves.mrids(rq.db, sorted(ids)) if ids else {}
+    return [modes | {name: known[number] for name, number in curve_ids(modes).items()} for modes in several]

@@ -57,7 +57,8 @@ async def show_default(rq: Request, asked: t.Nothing) -> t.Default:
     row = await stored_defaults.of_group(rq.db, group.id)
     if row is None:
         raise find.UnknownGroup(group.name)
-    return views.default(row, group.name, await curves.shown_modes(rq, row.modes))
+    (modes,) = await curves.shown_modes(rq, row.modes)
+    return views.default(row, group.name, modes)
 
 
 async def set_default(rq: Request, asked: t.NewDefault) -> t.Default:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin import find, views
+from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.errors import BadRequest
@@ -124,7 +124,8 @@ async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     groups = await listing_register.defaults_over(rq.db, row.id)
     active = await listing_controls.active_over(rq.db, row.id, seen)
     documents = await listing_register.documents_of(rq.db, row.id)
-    return views.device_shown(row, views.in_force(groups, active), documents)
+    modes = await curves.shown_modes(rq, *(one.modes for one in (*groups, *active)))
+    return views.device_shown(row, views.in_force(groups, active, modes), documents)
 
 
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:

@@ -71,8 +71,17 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def in_force(groups: Sequence[Row[Any]], active: Sequence[Row[Any]]) -> list[t.InForce]:
-    """What each group asks for: its latest active control, or else its default."""
+def in_force(
+    groups: Sequence[Row[Any]], active: Sequence[Row[Any]], modes: Sequence[dict[str, Any]]
+) -> list[t.InForce]:
+    """What each group asks for: its latest active control, or else its default; and each mode as it was set last.
+
+    `modes` are those of `groups`, then of `active`.
+    """
+    said: dict[int, dict[str, Any]] = {}
+    of_controls = list(zip(active, modes[len(groups) :], strict=True))
+    for row, own in [*zip(groups, modes, strict=False), *reversed(of_controls)]:
+        said.setdefault(row.device_group_id, {}).update(own)
     latest = {row.device_group_id: row for row in reversed(active)}
     shown = []
     for group in groups:
@@ -84,6 +93,7 @@ def in_force(groups: Sequence[Row[Any]], active: Sequence[Row[Any]]) -> list[t.I
                 control=control.mrid if control else None,
                 until=control.latest_end if control else None,
                 limits=limits(control or group),
+                modes=said[group.device_group_id],
             )
         )
     return shown
@@ -162,9 +172,9 @@ def _point(row: Row[Any], x: int, y: int, excitation: bool | None = None) -> t.C
     return t.CurvePoint(x=curves.plain(x, row.x_multiplier), y=curves.plain(y, row.y_multiplier), excitation=excitation)
 
 
-def control(row: Row[Any], now: int, *, at_once: bool) -> t.Control:
+def control(row: Row[Any], modes: dict[str, Any], now: int, *, at_once: bool) -> t.Control:
     """A control with its EventStatus at `now`."""
-    return t.Control(**_of_control(row, now, at_once=at_once))
+    return t.Control(**_of_control(row, modes, now, at_once=at_once))
 
 
 def control_shown(
@@ -172,8 +182,7 @@ def control_shown(
 ) -> t.ControlShown:
     """A control with what its devices answered."""
     return t.ControlShown(
-        **_of_control(row, now, at_once=at_once),
-        modes=modes,
+        **_of_control(row, modes, now, at_once=at_once),
         ramp_tms=row.ramp_tms,
         randomize_start=row.randomize_start,
         randomize_duration=row.randomize_duration,
@@ -182,7 +191,7 @@ def control_shown(
     )
 
 
-def _of_control(row: Row[Any], now: int, *, at_once: bool) -> dict[str, Any]:
+def _of_control(row: Row[Any], modes: dict[str, Any], now: int, *, at_once: bool) -> dict[str, Any]:
     facts: Any = row
     status, since = events.status(facts, now, superseded_at_once=at_once)
     return {
@@ -196,6 +205,7 @@ def _of_control(row: Row[Any], now: int, *, at_once: bool) -> dict[str, Any]:
         "status_since": since,
         "over": row.latest_end <= now,
         "limits": limits(row),
+        "modes": modes,
         "source": row.source,
         "reason": row.reason,
     }

@@ -103,7 +103,7 @@ def list_controls(
     show(
         found,
         listed(found.total, len(found.items), "control"),
-        columns=("mRID", "group", "status", "start", "for", *LIMIT_COLUMNS, "source"),
+        columns=("mRID", "group", "status", "start", "for", *LIMIT_COLUMNS, "modes", "source"),
         rows=(
             (
                 c.mrid,
@@ -112,6 +112,7 @@ def list_controls(
                 shown_time(c.start),
                 shown_span(c.duration),
                 *limit_cells(c.limits),
+                ", ".join(c.modes),
                 c.source,
             )
             for c in found.items

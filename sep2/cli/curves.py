@@ -7,7 +7,7 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import api, at
-from sep2.cli.groups import ConnectionName, GroupName, group_of
+from sep2.cli.groups import ConnectionName, DeviceName, GroupName, group_of
 from sep2.cli.modes import SIDES, hundredths
 from sep2.cli.show import Limit, listed, show
 from sep2.cli.units import shown_time, span
@@ -69,6 +69,7 @@ def create_curve(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
+    device: DeviceName = None,
     reference: Annotated[
         str | None,
         typer.Option("--of", help="What a percentage of y is of: setMaxW, setMaxVar, statVarAvail or statWAvail."),
@@ -96,7 +97,7 @@ def create_curve(
     [bold]sep2 curve create watt-pf --connection NMI1 -- -100:0.95:inject 0:1:inject 100:0.95:absorb[/]
     """
     server = api()
-    name = group_of(server, group, connection)
+    name = group_of(server, group, connection, device)
     new = t.NewCurve(
         kind=kind,
         points=points,

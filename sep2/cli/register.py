@@ -8,6 +8,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
+from sep2.cli.modes import shown_modes
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import given, verb
@@ -221,15 +222,22 @@ def list_devices(
 def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
     """Everything about one device: PIN, groups, and what is in force now."""
     found = api().get(at("devices", name), t.DeviceShown)
-    top = next((f for f in found.groups if f.control or f.limits != t.Limits()), None)
+    top = next((f for f in found.groups if f.control or f.limits != t.Limits() or f.modes), None)
     said = f"{found.lfdi} has PIN {found.pin:06d}, SFDI {found.sfdi}, and connects through {found.client}"
     binds = f"; {top.group} binds first" if top else "; nothing limits it"
     show(
         found,
         f"{said}{binds}.",
-        columns=("group", "primacy", "in force", "until", *LIMIT_COLUMNS),
+        columns=("group", "primacy", "in force", "until", *LIMIT_COLUMNS, "modes"),
         rows=(
-            (f.group, str(f.primacy), f.control or "default", shown_time(f.until), *limit_cells(f.limits))
+            (
+                f.group,
+                str(f.primacy),
+                f.control or "default",
+                shown_time(f.until),
+                *limit_cells(f.limits),
+                shown_modes(f.modes),
+            )
             for f in found.groups
         ),
     )

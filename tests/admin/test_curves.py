@@ -36,6 +36,30 @@ async def test_modes_name_curves_by_mrid(street: Operator) -> None:
     assert (refused[0], refused[1]["code"]) == (409, "curve_in_use")
 
 
+async def test_what_is_in_force_is_said_mode_by_mode(street: Operator) -> None:
+    """A control for one mode leaves the others of the default, and of controls beside it, as they are."""
+    first, other = await make(street), await make(street, VOLT_VAR | {"points": [{"x": 98, "y": 0}]})
+    await street.change("PUT", f"{OWN}/default", {"modes": {"opModVoltVar": first, "opModMaxLimW": 5000}})
+
+    async def send(**modes: Any) -> None:
+        await street.change("POST", f"{OWN}/controls", {"controls": [{"duration": 60, "modes": modes}]})
+
+    async def in_force() -> Any:
+        (own,) = (await street.get("/devices/D1D1"))["groups"]
+        return own["modes"]
+
+    assert await in_force() == {"opModVoltVar": first, "opModMaxLimW": 5000}
+    await send(opModVoltVar=other)
+    await send(opModEnergize=False)
+    assert await in_force() == {"opModVoltVar": other, "opModMaxLimW": 5000, "opModEnergize": False}
+    assert [one["modes"] for one in (await street.get("/controls"))["items"]] == [
+        {"opModEnergize": False},
+        {"opModVoltVar": other},
+    ]
+    street.advance(NOW + 60)
+    assert await in_force() == {"opModVoltVar": first, "opModMaxLimW": 5000}
+
+
 @pytest.mark.parametrize(
     ("modes", "code"),
     [

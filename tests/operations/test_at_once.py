@@ -9,12 +9,17 @@ from sep2.errors import Conflict
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls, issue_schedule
+from sep2.operations.curves import CurveInUse, NoSuchCurve, create_curve, remove_curve
+from sep2.operations.defaults import Beside, set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, create_group
+from sep2.operations.modes import BadMode
+from sep2.rules.curves import Curve, Point
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store.tables import control, end_device
+from sep2.wire import DERCurveType
 
 NOW = 1000
 
@@ -87,6 +92,36 @@ async def test_a_control_is_cancelled_once(database, group):
 
     told = await together(database, cancel, [()] * 4)
     assert [type(error) for error in told if error] == [ControlOver] * 3
+
+
+@pytest.mark.parametrize("by", ["control", "default"])
+async def test_a_curve_is_removed_or_linked_to_and_never_both(database, group, by):
+    kind, points = DERCurveType.opModVoltVar, [Point(98, 0)]
+    async with database.write() as db:
+        made = (await create_curve(db, group, Curve(kind=kind, points=points), NOW)).id
+
+    async def work(db, verb):
+        if verb == "remove":
+            return await remove_curve(db, made, NOW)
+        if by == "default":
+            return await set_default(db, group, Limits(), now=NOW, beside=Beside(modes={kind.name: made}))
+        said = NewControl(start=2000, duration=100, limits=Limits(), modes={kind.name: made})
+        return await issue_controls(db, group, [said], NOW)
+
+    told = await together(database, work, [("remove",), ("link",), ("link",), ("remove",)])
+    removed = [one for one, verb in zip(told, "rllr", strict=True) if verb == "r" and one is None]
+    linked = [one for one, verb in zip(told, "rllr", strict=True) if verb == "l" and not isinstance(one, Exception)]
+    assert (len(removed), len(linked)) in ((1, 0), (0, 2))
+    assert all(isinstance(one, CurveInUse | NoSuchCurve | BadMode) for one in told if isinstance(one, Exception))
+
+
+async def test_a_curve_that_is_made_by_several_at_once_is_one(database, group):
+    async def make(db):
+        return await create_curve(db, group, Curve(kind=DERCurveType.opModVoltVar, points=[Point(98, 0)]), NOW)
+
+    told = await together(database, make, [()] * 5)
+    assert len({one.id for one in told}) == 1
+    assert sorted(one.new for one in told) == [False, False, False, False, True]
 
 
 async def test_a_connection_has_one_holder(database, client):

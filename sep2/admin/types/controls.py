@@ -52,6 +52,7 @@ class Control(Struct, frozen=True, kw_only=True):
     status_since: int
     over: bool
     limits: Limits
+    modes: dict[str, Any]
     source: str
     reason: str
 
@@ -69,7 +70,6 @@ class Reached(Struct, frozen=True, kw_only=True):
 class ControlShown(Control, frozen=True, kw_only=True):
     """A control and what its devices answered."""
 
-    modes: dict[str, Any]
     ramp_tms: int | None
     randomize_start: int | None
     randomize_duration: int | None

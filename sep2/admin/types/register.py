@@ -1,6 +1,6 @@
 """Clients, devices and connections, as the operator API shows and takes them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -65,13 +65,14 @@ class Device(Struct, frozen=True, kw_only=True):
 
 
 class InForce(Struct, frozen=True, kw_only=True):
-    """What one group asks of a device now: a control's limits, or the default's when `control` is absent."""
+    """What one group asks of a device now: a control's limits, or the default's when `control` is absent; all modes."""
 
     group: str
     primacy: int
     control: str | None
     until: int | None
     limits: Limits
+    modes: dict[str, Any]
 
 
 class DeviceShown(Device, frozen=True, kw_only=True):
