@@ -254,6 +254,7 @@ def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> 
         _both(problem, side, direction, status) for side, direction in zip(sides, ("import", "export"), strict=True)
     )
     first, count = cases[0].fit, len(problem.connection_id)
+    names = tuple(name for case in cases for name in row_names(case.fit.feeder, case.fit.rows))
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
         step_start=problem.step_start,
@@ -274,7 +275,7 @@ def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> 
         control_point=problem.control_points,
         reactive=reactive_range(problem, sides[1].room_w),
         pf_rule=problem.reactive.rule,
-        names=tuple(name for case in cases for name in row_names(case.fit.feeder, case.fit.rows)),
+        names=names,
         import_binding=_moved(imports.binding, first.rows.count if len(cases) > 1 else 0),
         export_binding=exports.binding,
         guarantee=guarantee_said(problem),
@@ -283,7 +284,7 @@ def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> 
         margin_v=problem.limits.margin_v,
         run_id=run_id(problem),
         figures=_effort(cases),
-        findings=(*infeasible(cases), *double_counted(problem), *uncontrolled(problem)),
+        findings=(*infeasible(cases, names, problem.step_start), *double_counted(problem), *uncontrolled(problem)),
         early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,

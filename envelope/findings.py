@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,18 +21,42 @@ HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit
 NAMED = 5
 
 
-def infeasible(cases: Sequence[Case], first: int = 0) -> list[str]:
-    """What is granted in any case and breaches a limit in step `first` or later."""
-    found = []
+def infeasible(cases: Sequence[Case], names: Sequence[str], step_start: NDArray[np.int64], first: int = 0) -> list[str]:
+    """What is granted in any case and breaches a limit in step `first` or later: which limit, by how much, and when.
+
+    names: of the cases' rows, one case after the other.
+    """
+    found, past = [], 0
     for case in cases:
-        base = case.fit.base_breached[first:]
+        fit, own = case.fit, names[past : past + case.fit.rows.count]
+        past += case.fit.rows.count
+        base = fit.base_breached[first:]
         if base.any():
-            found.append(f"{BASE}: the base load alone breaches a limit; no flexible room where it would add")
-        if (case.fit.breached[first:] & ~base).any():
+            beyond = np.where(base, (fit.at_rest - fit.limit)[first:] / fit.scale, -np.inf)
+            step, row = (int(k) for k in np.unravel_index(int(beyond.argmax()), beyond.shape))
+            unit = "%" if own[row].startswith("overload") else "V"
             found.append(
-                f"{FIRM}: firm limits, defaults, limits still in force and what nobody can limit do not all fit"
+                f"{BASE}: the base load alone is {beyond[step, row]:.2f} {unit} beyond the limit:"
+                f" {own[row]}, {_clock(int(step_start[first + step]))};"
+                f" {_counted(base)}; no flexible room where it would add"
+            )
+        firm = fit.breached[first:] & ~base
+        if firm.any():
+            often = own[int(firm.sum(axis=0).argmax())]
+            found.append(
+                f"{FIRM}: firm limits, defaults, limits still in force and what nobody can limit do not all fit:"
+                f" {often}; {_counted(firm)}"
             )
     return list(dict.fromkeys(found))
+
+
+def _counted(broken: NDArray[np.bool_]) -> str:
+    rows, steps = int(broken.any(axis=0).sum()), int(broken.any(axis=1).sum())
+    return f"{rows} {'limit' if rows == 1 else 'limits'} in {steps} of {len(broken)} intervals"
+
+
+def _clock(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list[str]:
@@ -43,7 +68,8 @@ def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list
     others = [said for said in schedule.findings if not said.startswith((f"{BASE}:", f"{FIRM}:"))]
     if first == 0 and HELD in schedule.findings:
         others.append(HELD)
-    found = infeasible(schedule.cases, first) if schedule.cases else schedule.findings
+    cases = schedule.cases
+    found = infeasible(cases, schedule.names, schedule.step_start, first) if cases else list(schedule.findings)
     return [*(said for said in found if exceeds or not said.startswith(f"{FIRM}:")), *others]
 
 

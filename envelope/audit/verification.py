@@ -153,7 +153,7 @@ def verify(
     problem = as_said(problem, schedule)
     asked, judge = effort or USUAL, solver or independent(problem)
     fast = judge if asked.judge_all else "reduced"
-    excused = allowed_of(problem, schedule)
+    excused = allowed_of(problem, schedule, most=asked.sign)
     trial = Trial(problem, boxes(problem, schedule), asked, solver_of(problem, fast), allowed=excused)
     trial.run()
     if fast != judge:

@@ -26,8 +26,8 @@ Index = NDArray[np.intp]
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what traces, of which nobody is held to account, may add to a breach"""
-MOST_CORNERS = 50
-"""of what is granted that are looked at beside those of the rows that it is known to break"""
+FEWEST_CORNERS = 50
+"""of what is granted that are looked at, beside those of the rows that it is known to break, however few are tried"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,11 @@ class Allowed:
     """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
 
 
-def allowed_of(problem: Problem, schedule: EnvelopeSchedule) -> Allowed:
-    """The limits, loosened where the base load or what is granted in any case exceeds them, at any of its corners."""
+def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Allowed:
+    """The limits, loosened where the base load or what is granted in any case exceeds them, at any of its corners.
+
+    most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
+    """
     watched = problem.watch()
     base, limits = granted(problem, watched), problem.limits
     rating = limits.permitted_a(problem.steps, watched, margin=0.0)
@@ -59,7 +62,7 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule) -> Allowed:
         if problem.guarantee is not Guarantee.TWO_SIDED:
             boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
         for lo, hi in boxes:
-            tried = patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, MOST_CORNERS)
+            tried = patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS))
             corners = [*((up, down) for _, up, down in tried), *_breaching(schedule)]
             for up, down in corners:
                 of, p = watched.slot_connection, base.p_w[steps]

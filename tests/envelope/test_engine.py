@@ -136,7 +136,16 @@ def test_base_load_that_breaches_leaves_no_room_where_it_would_add():
     assert np.any(schedule.status[1] == 1)
     assert np.all(schedule.import_room_w[1][schedule.status[1] == 1] < 1.0)
     assert np.all(schedule.import_limit_w[1] >= heavy[1])
-    assert schedule.findings[0].startswith("infeasible_base")
+    said = schedule.findings[0]
+    worst = max(
+        (float(beyond), name, at)
+        for case in schedule.cases
+        for at, row in enumerate((case.fit.at_rest - case.fit.limit) / case.fit.scale)
+        for beyond, name in zip(row, schedule.names, strict=True)
+    )
+    assert said.startswith(f"infeasible_base: the base load alone is {worst[0]:.2f} ")
+    assert f"beyond the limit: {worst[1]}, 2026-05-28 21:30 UTC;" in said
+    assert "in 1 of 2 intervals" in said
 
 
 def test_an_unknown_phase_gets_what_the_worst_phase_allows():

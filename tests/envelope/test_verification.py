@@ -143,6 +143,17 @@ def test_what_is_granted_in_any_case_is_told_apart():
     assert "granted in any case" in report.sentence()
 
 
+def test_what_the_base_load_breaches_is_told_apart_at_every_corner_that_is_tried(lv28):
+    feeder, reduced = lv28
+    problem = problem_of(feeder, Study(steps=24), reduced)
+    low = np.ones((24, 1))
+    low[18:20] = 0.89
+    problem = replace(problem, source_v=low * problem.source_v)
+    report = verify(problem, calculate(problem))
+    assert report.inside, report.sentence()
+    assert report.excused[1] > 5.0
+
+
 def test_what_is_granted_is_told_apart_however_few_corners_are_tried(lv28):
     feeder, reduced = lv28
     count = len(feeder.network.connections)
