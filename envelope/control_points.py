@@ -145,16 +145,21 @@ def divide(schedule: EnvelopeSchedule, devices: Sequence[Device], policy: Policy
 
 
 def parts(limit_w: NDArray[np.number], size_w: Array, policy: Policy) -> Watts:
-    """(T, D) whole watts of each device: never beyond its size, in all never beyond the (T,) limit."""
+    """(T, D) whole watts of each device: never beyond its size, in all never beyond the (T,) limit.
+
+    No part falls as the limit rises. A device of infinite size, which is not known, may be as large as the limit.
+    """
     limit = np.asarray(limit_w, dtype=float)
+    size = np.where(np.isfinite(size_w), size_w, limit[:, None])
+    whole = np.floor(size)
     if policy is Policy.PROPORTIONAL:
-        share = limit / np.maximum(float(size_w.sum()), np.maximum(limit, 1.0))
-        return np.minimum(floored(share[:, None] * size_w), np.floor(size_w).astype(np.int64))
-    given = np.zeros((len(limit), len(size_w)))
+        share = limit / np.maximum(size.sum(axis=1), np.maximum(limit, 1.0))
+        return np.minimum(floored(share[:, None] * size), whole.astype(np.int64))
+    given = np.zeros(size.shape)
     order = np.argsort(size_w, kind="stable") if policy is Policy.EQUAL else np.arange(len(size_w))
     left = limit.copy()
     for place, device in enumerate(order):
         level = left / (len(size_w) - place) if policy is Policy.EQUAL else left
-        given[:, device] = np.minimum(np.floor(level), np.floor(size_w[device]))
+        given[:, device] = np.minimum(np.floor(level), whole[:, device])
         left = left - given[:, device]
     return given.astype(np.int64)

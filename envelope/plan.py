@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from envelope.control_points import Policy
 from envelope.plain import pack, unpack
 from envelope.problem import BadProblem, Problem, select
+from gridmodel.devices import Device
 
 if TYPE_CHECKING:
     from gridmodel.reduce import Reduced
@@ -42,6 +44,10 @@ class Plan:
     hysteresis_w: int = 0
     randomize_relaxing_s: int = 0
     """how its limits are published (`publish.publish`)"""
+    sharing: Policy = Policy.PROPORTIONAL
+    """how several devices behind one connection share its limits"""
+    devices: tuple[Device, ...] = ()
+    """of the feeder"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Saved:
     fields: dict[str, Any]
     hysteresis_w: int
     randomize_relaxing_s: int
+    sharing: Policy
 
     def problem(self, reduced: Reduced) -> Problem:
         """The problem on its feeder."""
@@ -64,7 +71,15 @@ class Saved:
             raise BadProblem(f"{self.path} was saved by another version: {wrong}") from None
 
 
-def save(path: Path, feeder: str, problem: Problem, *, hysteresis_w: int = 0, randomize_relaxing_s: int = 0) -> None:
+def save(
+    path: Path,
+    feeder: str,
+    problem: Problem,
+    *,
+    hysteresis_w: int = 0,
+    randomize_relaxing_s: int = 0,
+    sharing: Policy = Policy.PROPORTIONAL,
+) -> None:
     """Write a problem, and how its limits are to be published.
 
     `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`.
@@ -77,6 +92,7 @@ def save(path: Path, feeder: str, problem: Problem, *, hysteresis_w: int = 0, ra
         "connection_id": list(problem.connection_id),
         "hysteresis_w": hysteresis_w,
         "randomize_relaxing_s": randomize_relaxing_s,
+        "sharing": str(sharing),
         "fields": {
             f.name: pack(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
         },
@@ -98,7 +114,8 @@ def read(path: Path) -> Saved:
             raise BadProblem(f"{path} was saved by another version; save it anew")
         values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
         names, terms = tuple(said["connection_id"]), (said["hysteresis_w"], said["randomize_relaxing_s"])
-        return Saved(path, said["feeder"], said["digest"], names, values, *terms)
+        sharing = Policy(said.get("sharing", Policy.PROPORTIONAL))
+        return Saved(path, said["feeder"], said["digest"], names, values, *terms, sharing)
     except FileNotFoundError:
         raise BadProblem(f"{path}: no such file") from None
     except (OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile) as wrong:
@@ -110,12 +127,24 @@ def load(path: Path) -> Plan:
     from gridmodel import reduce
 
     saved = read(path)
-    network = feeder_of(saved.feeder).network
+    feeder = feeder_of(saved.feeder)
+    network = feeder.network
     if saved.connection_id != network.connections.id:
         order = select(saved.connection_id, network.connections.id)
         raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
     problem = saved.problem(reduce(network))
-    return Plan(saved.feeder, problem, saved.digest, saved.hysteresis_w, saved.randomize_relaxing_s)
+    terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
+    return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices))
+
+
+def devices_of(name: str) -> tuple[Device, ...]:
+    """What stands behind the connections of a feeder; nothing where it can not be read."""
+    from gridmodel.errors import GridError
+
+    try:
+        return tuple(feeder_of(name).devices)
+    except (BadProblem, GridError, OSError):
+        return ()
 
 
 def feeder_of(name: str) -> Any:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envelope import findings
-from envelope.operation import held, premises, safe, seen
+from envelope.operation import held, premises, registered, safe, seen
 from envelope.operation.measured import Measured
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.premises import Broken, Premises
 from envelope.operation.publish import Published, Terms, publish
+from envelope.operation.registered import Sharing
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 from sep2.errors import SepError
@@ -32,8 +33,14 @@ log = logging.getLogger(__name__)
 
 FAILED, UNVERIFIED, INVALID = "envelope_failed", "envelope_unverified", "envelope_invalid"
 BASE, FIRM, LOOSE = "envelope_infeasible_base", "infeasible_firm", "default_looser_than_envelope"
-NO_SAFE, UNREGISTERED = "no_safe_limits", "unregistered_device"
-OF_FINDING = {findings.BASE: BASE, findings.FIRM: FIRM, findings.LOOSE: LOOSE, findings.NO_SAFE: NO_SAFE}
+NO_SAFE, UNREGISTERED, NO_CLIENT = "no_safe_limits", "unregistered_device", "no_client"
+OF_FINDING = {
+    findings.BASE: BASE,
+    findings.FIRM: FIRM,
+    findings.LOOSE: LOOSE,
+    findings.NO_SAFE: NO_SAFE,
+    findings.NO_CLIENT: NO_CLIENT,
+}
 RUN_MARK, SINCE_MARK = "envelope.run", "envelope.since"
 """which run is published, and since when every client has limits of ours"""
 LEDGER = "envelope-ledger.csv"
@@ -75,9 +82,13 @@ class Cycle:
     operating: Callable[[], Operating] = Operating
     """what the operator has decided"""
     premises: Premises = field(default_factory=Premises)
+    sharing: Sharing = field(default_factory=Sharing)
+    """how several devices behind one connection share its limits"""
     done: tuple[Problem, EnvelopeSchedule, VerificationReport] | None = None
     known: Problem | None = None
     """the latest problem that could be had"""
+    counted: tuple[Problem, registered.Told, Problem] | None = None
+    """a problem, what can be told at its connections, and the problem with that"""
 
     async def run_once(self, now: int) -> Outcome:
         """One round; whatever goes wrong raises an alarm and leaves what is published as it is."""
@@ -127,9 +138,10 @@ class Cycle:
         terms = Terms(self.horizon_events)
         async with self.db.write() as db:
             names = await safe.names_of(db, self.known, now)
-            firm = safe.firm_of(self.known)
-            bands = {} if self.known is None else seen.bands_in(self.known.connection_id, vars(self.known))
-            published = await safe.publish_safe(db, names, which, now, firm=firm, terms=terms, bands=bands)
+            known = safe.Known(sharing=self.sharing)
+            if self.known is not None:
+                known = safe.known_of(names, vars(self.known), self.sharing)
+            published = await safe.publish_safe(db, names, which, now, known=known, terms=terms)
             await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
             for code in (FAILED, UNVERIFIED):
                 await alarms.clear(db, code, self.feeder, now)
@@ -142,15 +154,19 @@ class Cycle:
         """What the last run has calculated, topped up; a new run first where the problem is another one."""
         async with self.db.read() as db:
             run = await marks.value(db, RUN_MARK) or ""
+            at = await registered.clients_at(db, problem.connection_id)
+        problem = self._counted(problem, registered.told_at(problem, at, self.sharing))
+        unclaimed = findings.without_client(registered.without_client(problem, at))
         if hold and run.startswith(NO_RUN):
             return await self._safe(Safe(run.removeprefix(NO_RUN)), (), now)
         if hold and self.done is None and run != await asyncio.to_thread(run_of, problem):
             return await self._left(problem, seen, now)
         is_known = self.done is not None and (hold or self.done[0] is problem)
         if self.done is None or not is_known:
-            self.done = await self._calculate(problem, run, now)
+            self.done = await self._calculate(problem, run, now, unclaimed)
         _, schedule, report = self.done
         said = findings.still(schedule, now, exceeds=max(report.excused) > 0.0)
+        said += unclaimed
         async with self.db.write() as db:
             published = await publish(
                 db,
@@ -162,6 +178,8 @@ class Cycle:
                 settle_rest=run.startswith(NO_RUN),
                 again=run == schedule.run_id,
                 steps_ahead=problem.hull_steps,
+                adoption_s=problem.adoption_s,
+                sharing=self.sharing,
             )
             if run.startswith(NO_RUN) or await marks.value(db, SINCE_MARK) is None:
                 await marks.put(db, SINCE_MARK, str(now + problem.adoption_s))
@@ -174,6 +192,12 @@ class Cycle:
             await asyncio.to_thread(_kept, self.ledger, schedule)
         return Outcome(now, schedule, report, published)
 
+    def _counted(self, problem: Problem, told: registered.Told) -> Problem:
+        """The problem with what can be told; the same object for as long as both are the same."""
+        if self.counted is None or self.counted[0] is not problem or self.counted[1] != told:
+            self.counted = problem, told, registered.counted(problem, told)
+        return self.counted[2]
+
     async def _left(self, problem: Problem, seen: Sequence[Measured], now: int) -> Outcome:
         """What stands is held as it is: the run that said it is not at hand any more."""
         async with self.db.write() as db:
@@ -183,9 +207,9 @@ class Cycle:
         return Outcome(now)
 
     async def _calculate(
-        self, problem: Problem, run: str, now: int
+        self, problem: Problem, run: str, now: int, unclaimed: Sequence[str]
     ) -> tuple[Problem, EnvelopeSchedule, VerificationReport]:
-        """Limits and their verification, off the event loop."""
+        """Limits and their verification, off the event loop; unclaimed: what a failure may be due to."""
         counted = problem
         if run and run != await asyncio.to_thread(run_of, problem):
             async with self.db.read() as db:
@@ -196,7 +220,7 @@ class Cycle:
             schedule, report = await asyncio.to_thread(_calculated, without_held(counted), self.solver)
             schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
         if not report.inside:
-            raise NotVerified(report.sentence())
+            raise NotVerified("; ".join([report.sentence(), *unclaimed]))
         return problem, schedule, report
 
     async def _found(self, db: Connection, found: Sequence[str], now: int) -> None:

@@ -3,31 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.findings import LOOSE, some
 from envelope.operation import seen
+from envelope.operation.registered import CSIP
 from envelope.schedule import EnvelopeSchedule, floored
+from sep2.operations.controls import limits_of
 from sep2.rules.limits import Limits
 from sep2.store import defaults
 from sep2.store.connection import Connection
 
 Array = NDArray[np.float64]
+Pair = tuple[int | None, int | None]
 
 
-async def in_effect(db: Connection, names: Sequence[str]) -> dict[str, Limits]:
-    """The default of each connection whose net limits a device holds: of every mode the strongest program's."""
-    found: dict[str, Limits] = {}
-    for row in await defaults.of_net_limit_holders(db, names):
-        before = found.get(row.connection_id, Limits())
-        own = (row.import_limit_w, row.export_limit_w, row.gen_limit_w, row.load_limit_w)
-        found[row.connection_id] = Limits(*(b if a is None else a for a, b in zip(before, own, strict=True)))
+class InEffect(NamedTuple):
+    """The default at a connection, as load and generation: of who keeps its net limits, and of all others together."""
+
+    net: Pair | None
+    parts: Pair | None
+    """None: there is nobody such; a limit in it that is None is not set"""
+
+
+async def in_effect(db: Connection, schedule: EnvelopeSchedule) -> dict[str, InEffect]:
+    """The default at each connection that has a device: of every mode the strongest program's."""
+    of_devices: dict[str, dict[int, Limits]] = {}
+    holders: dict[str, int] = {}
+    for row in await defaults.at_connections(db, schedule.connection_id):
+        devices = of_devices.setdefault(row.connection_id, {})
+        before = devices.get(row.device, Limits())
+        devices[row.device] = Limits(*(b if a is None else a for a, b in zip(before, limits_of(row), strict=True)))
+        if row.holds_net_limit and row.profile != CSIP:
+            holders[row.connection_id] = row.device
+    found = {}
+    for column, name in enumerate(schedule.connection_id):
+        if name in of_devices:
+            holder = None if seen.is_device(schedule, column) else holders.get(name)
+            found[name] = _in_effect(of_devices[name], holder)
     return found
 
 
-def looser(schedule: EnvelopeSchedule, default: Mapping[str, Limits], now: int, *, counted: bool = True) -> list[str]:
+def _in_effect(devices: Mapping[int, Limits], holder: int | None) -> InEffect:
+    others = [limits for device, limits in devices.items() if device != holder]
+    parts = (_sum([one.load_w for one in others]), _sum([one.gen_w for one in others])) if others else None
+    return InEffect(None if holder is None else devices[holder][:2], parts)
+
+
+def _sum(several: Sequence[int | None]) -> int | None:
+    """All of them together; None where one is not limited."""
+    known = [watts for watts in several if watts is not None]
+    return sum(known) if len(known) == len(several) else None
+
+
+def looser(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], now: int, *, counted: bool = True) -> list[str]:
     """The connections that could go beyond a limit from now on, on these defaults.
 
     counted: whether the default that the schedule was verified with may be looser than a limit.
@@ -51,18 +83,23 @@ def finding(names: Sequence[str]) -> tuple[str, ...]:
     return (f"{LOOSE}: on their default, {some(names)} could go beyond a published limit",) if names else ()
 
 
-def _most(schedule: EnvelopeSchedule, default: Mapping[str, Limits], column: int, side: int) -> Array:
-    """(T,) a connection's default, infinite where none is set; of one without a client the schedule's own."""
-    net, seen_w, own, at = (
-        (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w, 3),
-        (schedule.export_limit_w, schedule.gen_limit_w, schedule.default_export_w, 2),
+def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: int, side: int) -> Array:
+    """(T,) what a connection may come to on its default, infinite where none is set; else on the schedule's own."""
+    net, seen_w, own = (
+        (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w),
+        (schedule.export_limit_w, schedule.gen_limit_w, schedule.default_export_w),
     )[side]
-    name = schedule.connection_id[column]
-    if name not in default:
+    known = default.get(schedule.connection_id[column])
+    if known is None:
         return np.full(schedule.steps, float(own[column]))
-    of_device = seen.is_device(schedule, column)
-    watts = default[name][at if of_device else side]
-    if watts is None:
-        return np.full(schedule.steps, np.inf)
-    base = (net - seen_w)[:, column] if of_device else np.zeros(schedule.steps)
-    return np.asarray(watts + base, dtype=float)
+    found = np.full(schedule.steps, -np.inf)
+    if known.net is not None:
+        found = np.maximum(found, _or_none(known.net[side]))
+    if known.parts is not None:
+        found = np.maximum(found, _or_none(known.parts[side]) + (net - seen_w)[:, column])
+    return found
+
+
+def _or_none(watts: int | None) -> float:
+    """A limit, infinite where none is set."""
+    return np.inf if watts is None else float(watts)

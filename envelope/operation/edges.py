@@ -49,14 +49,16 @@ class Lead(NamedTuple):
         return Span(self.starts[first], stop, _watts(own), _watts(ahead))
 
 
-def lead_of(schedule: EnvelopeSchedule, column: int, first: int, steps_ahead: int = 1) -> Lead:
-    """What a connection's limits are from step `first` on; of load and generation where only a device is seen."""
+def lead_of(
+    schedule: EnvelopeSchedule, column: int, first: int, steps_ahead: int = 1, *, of_device: bool = False
+) -> Lead:
+    """What a connection's limits are from step `first` on; of_device: of load and generation."""
     sides = (
         (schedule.import_limit_w, schedule.import_binding),
         (schedule.export_limit_w, schedule.export_binding),
     )
     bound = np.stack([binding.is_network[:, column] for _, binding in sides], axis=1)
-    if seen.is_device(schedule, column):
+    if of_device:
         limits = seen.limits_ahead(schedule, column, bound, steps_ahead)[first:]
     else:
         limits = np.stack([limit[first:, column] for limit, _ in sides], axis=1)

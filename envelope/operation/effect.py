@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from envelope import plan
-from envelope.operation import operating, safe, seen
+from envelope.operation import operating, parting, registered, safe, seen
 from envelope.operation.cycle import (
     FAILED,
     INVALID,
@@ -23,6 +25,7 @@ from envelope.operation.cycle import (
 )
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.publish import SOURCE, ahead
+from envelope.operation.registered import NOBODY, Clients, Sharing
 from envelope.problem import BadProblem, Problem
 from sep2.clock import SystemClock
 from sep2.operations.controls import limits_of
@@ -114,12 +117,15 @@ class Desk:
             async with database.read() as db:
                 if which is not None:
                     return await self._safe(db, which, now)
-                problem = plan.load(self.folder / plan.FILE).problem
+                found = plan.load(self.folder / plan.FILE)
+                sharing = Sharing(found.sharing, found.devices)
+                at = await registered.clients_at(db, found.problem.connection_id)
+                problem = registered.counted(found.problem, registered.told_at(found.problem, at, sharing))
                 is_same = run == run_of(problem)
                 counted = problem if is_same or not run else await with_held(db, problem, now)
         finally:
             await database.close()
-        return calculated(counted, now)
+        return calculated(counted, now, at, sharing)
 
     def _has_changed(self) -> bool:
         """Whether the feeder is another than the plan's."""
@@ -129,12 +135,20 @@ class Desk:
     async def _safe(self, db: Connection, which: Safe, now: int) -> dict[str, Limits]:
         saved = self.plan()
         names = saved.connection_id if saved is not None else await safe.names_of(db, None, now)
-        firm = {} if saved is None else safe.firm_in(saved.connection_id, saved.fields)
-        bands = {} if saved is None else seen.bands_in(saved.connection_id, saved.fields)
+        known = safe.Known()
+        if saved is not None:
+            devices = await asyncio.to_thread(plan.devices_of, saved.feeder)
+            known = safe.known_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
+        at = await registered.clients_at(db, names)
         found = {}
         for name in names:
-            known = await connections.by_name(db, name)
-            limits = Limits() if known is None else await safe.limits_of_connection(db, known, which, firm, bands=bands)
+            row = await connections.by_name(db, name)
+            if row is None:
+                continue
+            place = known.place(row, at.get(name, ()))
+            part = parting.part_of_group(place.clients, of_device=place.of_device)
+            line = parting.Line(row.device_group_id, part)
+            limits = await safe.limits_of_line(db, place, line, which)
             if seen.is_whole(limits):
                 found[name] = limits
         return found
@@ -145,8 +159,10 @@ class Desk:
         return int(await marks.value(db, CLOCK_MARK) or 0)
 
 
-def calculated(problem: Problem, now: int) -> dict[str, Limits]:
-    """The limits that a problem's schedule has at a time; nothing where the time is beyond its horizon."""
+def calculated(
+    problem: Problem, now: int, at: Mapping[str, Clients] = NOBODY, sharing: Sharing | None = None
+) -> dict[str, Limits]:
+    """What a problem's schedule has each connection's group be told at a time; nothing beyond its horizon."""
     from envelope.engine import calculate
 
     schedule = calculate(problem)
@@ -154,7 +170,10 @@ def calculated(problem: Problem, now: int) -> dict[str, Limits]:
     for column, name in enumerate(schedule.connection_id):
         first = next(iter(ahead(schedule, column, now, steps_ahead=problem.hull_steps)), None)
         if first is not None and first.start <= now:
-            found[name] = first.limits
+            clients = at.get(name, ())
+            part = parting.part_of_group(clients, of_device=seen.is_device(schedule, column))
+            whole = first.limits
+            found[name] = whole if part is None else (sharing or Sharing()).parts(whole, clients)[part]
     return found
 
 

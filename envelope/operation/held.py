@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from envelope.operation import seen
 from envelope.operation.publish import SOURCE
+from envelope.operation.registered import clients_at
 from envelope.problem import Problem
 from sep2.operations.controls import limits_of
+from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults
 from sep2.store.connection import Connection
 
@@ -59,15 +62,41 @@ async def in_force(
     bands: of the base load meanwhile, for what limits of load and generation come to at the connection; else none.
     """
     found = np.zeros((2, len(names)))
+    at = await clients_at(db, names)
     for column, name in enumerate(names):
         known = await connections.by_name(db, name)
         if known is None:
             continue
-        standing = await controls.standing(db, known.device_group_id, now)
-        rows = [row for row in standing if row.source == source and row.earliest_start <= now + adoption_s]
-        default = await defaults.of_group(db, known.device_group_id)
-        for limits in [limits_of(row) for row in [*rows, *([default] if default is not None else [])]]:
-            net = seen.net_of(limits, (bands or {}).get(name, NO_BASE))
+        said = partial(_said, db, now=now, until=now + adoption_s, source=source)
+        clients = at.get(name, ())
+        others = [await said(group) for one in clients if (group := one.own_group_id) is not None]
+        beside = [_loosest(group) for group in others]
+        member = any(client.holds_net_limit for client in clients)
+        band = (bands or {}).get(name, NO_BASE)
+        for limits in [*await said(known.device_group_id), *([_together(beside)] if beside else [])]:
+            whole = _together([limits, *beside]) if beside and member and seen.is_of_device(limits) else limits
+            net = seen.net_of(whole, band)
             for side, value in enumerate(net[:2]):
                 found[side, column] = max(found[side, column], float(value or 0))
     return found[0], found[1]
+
+
+async def _said(db: Connection, group_id: int, *, now: int, until: int, source: str) -> list[Limits]:
+    """What a group's members may hold from now until then: controls of this source, and the default."""
+    rows = [row for row in await controls.standing(db, group_id, now) if row.source == source]
+    default = await defaults.of_group(db, group_id)
+    begun = [limits_of(row) for row in rows if row.earliest_start <= until]
+    return begun if default is None else [*begun, limits_of(default)]
+
+
+def _loosest(several: Sequence[Limits]) -> Limits:
+    """The largest limits of generation and load; 0 where nothing was said."""
+    return Limits(
+        gen_w=max((one.gen_w or 0 for one in several), default=0),
+        load_w=max((one.load_w or 0 for one in several), default=0),
+    )
+
+
+def _together(several: Sequence[Limits]) -> Limits:
+    """What limits of generation and load come to in all."""
+    return Limits(gen_w=sum(one.gen_w or 0 for one in several), load_w=sum(one.load_w or 0 for one in several))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.operation import defaulting, seen
+from envelope.operation import defaulting, parting, seen
 from envelope.operation.edges import lead_of, published
+from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
 from envelope.schedule import EnvelopeSchedule
 from sep2.errors import NotFound
 from sep2.operations.controls import MOST_AHEAD, intervals_of, issue_schedule
@@ -37,6 +39,8 @@ class Published:
     kept: int = 0
     superseded: int = 0
     defaults: int = 0
+    parts: int = 0
+    """devices that were told a part of their connection's limits"""
     missing: tuple[str, ...] = ()
     """connections of the schedule that are not registered"""
     findings: tuple[str, ...] = ()
@@ -52,11 +56,12 @@ class Tally:
     kept: int = 0
     superseded: int = 0
     defaults: int = 0
+    parts: int = 0
     missing: list[str] = field(default_factory=list)
 
     def published(self, findings: Sequence[str] = ()) -> Published:
         """The sum of it."""
-        counts = self.connections, self.created, self.kept, self.superseded, self.defaults
+        counts = self.connections, self.created, self.kept, self.superseded, self.defaults, self.parts
         return Published(*counts, tuple(self.missing), tuple(findings))
 
 
@@ -67,6 +72,11 @@ class Terms:
     horizon_events: int = MOST_AHEAD
     hysteresis_w: int = 0
     randomize_relaxing_s: int = 0
+    defaults: bool = True
+    settle_rest: bool = False
+    steps_ahead: int = 1
+    adoption_s: int = 0
+    sharing: Sharing = field(default_factory=Sharing)
 
 
 async def publish(
@@ -81,6 +91,8 @@ async def publish(
     settle_rest: bool = False,
     again: bool = False,
     steps_ahead: int = 1,
+    adoption_s: int = 0,
+    sharing: Sharing | None = None,
 ) -> Published:
     """Issue what differs from what stands, for every connection that is registered; the caller's transaction holds it.
 
@@ -90,27 +102,106 @@ async def publish(
     settle_rest: whether what stands beyond the schedule's end gives way to the default; otherwise it is left.
     again: whether the schedule was published before, so that a looser default found now is somebody else's.
     steps_ahead: for how many steps a client may go on with a limit, where nothing is published early.
+    adoption_s: for how long after `now` a device may hold a part of its connection's limits that has changed hands.
+    sharing: how several devices behind one connection share its limits.
     """
-    terms = Terms(horizon_events, hysteresis_w, randomize_relaxing_s)
+    shares = Sharing() if sharing is None else sharing
+    ways = defaults, settle_rest, steps_ahead, adoption_s, shares
+    terms = Terms(horizon_events, hysteresis_w, randomize_relaxing_s, *ways)
     loose = await _loose(db, schedule, now) if again else set()
-    tally = Tally()
+    tally, at = Tally(), await clients_at(db, schedule.connection_id)
     for column, name in enumerate(schedule.connection_id):
         known = await connections.by_name(db, name)
         if known is None:
             tally.missing.append(name)
             continue
         tally.connections += 1
-        if defaults:
-            tally.defaults += await set_default(db, known.device_group_id, _floor(schedule, column), now=now)
-        wanted = ahead(schedule, column, now, most=horizon_events, steps_ahead=steps_ahead)
-        if hysteresis_w or settle_rest:
-            standing = intervals_of(await controls.standing(db, known.device_group_id, now), SOURCE)
-            if not seen.is_device(schedule, column):
-                wanted = calmed(wanted, standing, Least(schedule, column), hysteresis_w)
-            wanted = merged([*wanted, *(_rest(schedule, column, standing, now) if settle_rest else ())])
-        await issue(db, known.device_group_id, wanted, now, terms=terms, tally=tally)
+        await _tell(db, Telling(schedule, column, known, at.get(name, ()), now, terms), tally)
     loose |= await _loose(db, schedule, now) | set(defaulting.looser(schedule, {}, now, counted=False))
     return tally.published(defaulting.finding([name for name in schedule.connection_id if name in loose]))
+
+
+class Telling(NamedTuple):
+    """One connection of a schedule, and whom it is told to."""
+
+    schedule: EnvelopeSchedule
+    column: int
+    known: Any
+    clients: Clients
+    now: int
+    terms: Terms
+
+    @property
+    def of_device(self) -> bool:
+        """Whether nobody there keeps net limits."""
+        return seen.is_device(self.schedule, self.column) or see_devices_only(self.clients)
+
+    def ahead(self, *, of_device: bool) -> list[Interval]:
+        """The connection's limits from now on; of_device: of load and generation."""
+        most, steps_ahead = self.terms.horizon_events, self.terms.steps_ahead
+        return ahead(self.schedule, self.column, self.now, most=most, steps_ahead=steps_ahead, of_device=of_device)
+
+    def part(self, limits: Limits, line: parting.Line) -> Limits:
+        """What of the connection's limits of load and generation one group is told."""
+        return limits if line.part is None else self.terms.sharing.parts(limits, self.clients)[line.part]
+
+
+class Said(NamedTuple):
+    """What one group is to be told, and what it was."""
+
+    line: parting.Line
+    wanted: list[Interval]
+    floor: Limits
+    standing: list[Interval]
+
+
+async def _tell(db: Connection, telling: Telling, tally: Tally) -> None:
+    """Have the controls and defaults of one connection, and of each device with a part of it, follow the schedule."""
+    own, *others = await parting.lines(db, telling.known, telling.clients, telling.now, of_device=telling.of_device)
+    several = [await _said(db, telling, own, of_device=telling.of_device)]
+    several += [await _said(db, telling, line, of_device=True) for line in others]
+    parted = parting.parted([own, *others])
+    tally.parts += len(parted)
+    mine = [said for said in several if said.line in parted]
+    rest = [said for said in several if said.line not in parted]
+    for said in [*rest, *await _eased(db, telling, mine)]:
+        await _follow(db, telling, said, is_net=said.line is own and not telling.of_device, tally=tally)
+
+
+async def _said(db: Connection, telling: Telling, line: parting.Line, *, of_device: bool) -> Said:
+    """What one group is to be told of the connection's limits, whole or in part."""
+    whole, floor = telling.ahead(of_device=of_device), _floor(telling.schedule, telling.column, of_device=of_device)
+    wanted = [interval._replace(limits=telling.part(interval.limits, line)) for interval in whole]
+    standing = intervals_of(await controls.standing(db, line.group_id, telling.now), SOURCE)
+    return Said(line, wanted, telling.part(floor, line), standing)
+
+
+async def _eased(db: Connection, telling: Telling, several: Sequence[Said]) -> list[Said]:
+    """Parts of one whole, none of them growing before those that shrink must have been taken up."""
+    now, adoption_s = telling.now, telling.terms.adoption_s
+    was = [await parting.floor_of(db, said.line.group_id, said.floor) for said in several]
+    floors = parting.floors(was, now, adoption_s)
+    wanted = [said.wanted for said in several]
+    if any(said.standing for said in several):
+        wanted = [
+            parting.eased(said.wanted, said.standing, floor.was, now + adoption_s)
+            for said, floor in zip(several, was, strict=True)
+        ]
+    both = zip(several, wanted, floors, strict=True)
+    return [said._replace(wanted=intervals, floor=floor) for said, intervals, floor in both]
+
+
+async def _follow(db: Connection, telling: Telling, said: Said, *, is_net: bool, tally: Tally) -> None:
+    """Have one group's controls and default say what they are to."""
+    terms, now = telling.terms, telling.now
+    if terms.defaults:
+        tally.defaults += await set_default(db, said.line.group_id, said.floor, now=now)
+    wanted = said.wanted
+    if is_net and (terms.hysteresis_w or terms.settle_rest):
+        wanted = calmed(wanted, said.standing, Least(telling.schedule, telling.column), terms.hysteresis_w)
+    if terms.settle_rest:
+        wanted = [*wanted, *_rest(telling.schedule, said.floor, said.standing, now)]
+    await issue(db, said.line.group_id, merged(wanted)[: terms.horizon_events], now, terms=terms, tally=tally)
 
 
 async def issue(
@@ -132,11 +223,22 @@ async def issue(
 
 
 def ahead(
-    schedule: EnvelopeSchedule, column: int, now: int, *, most: int = MOST_AHEAD, steps_ahead: int = 1
+    schedule: EnvelopeSchedule,
+    column: int,
+    now: int,
+    *,
+    most: int = MOST_AHEAD,
+    steps_ahead: int = 1,
+    of_device: bool | None = None,
 ) -> list[Interval]:
-    """A connection's limits from `now` on: neighbours merged, at most `most`, the tail coarsened by the minimum."""
+    """A connection's limits from `now` on: neighbours merged, at most `most`, the tail coarsened by the minimum.
+
+    of_device: limits of load and generation; None: where the schedule says that only a device is seen.
+    """
+    if of_device is None:
+        of_device = seen.is_device(schedule, column)
     first = int(np.searchsorted(schedule.step_start, now - schedule.step_s, side="right"))
-    lead = lead_of(schedule, column, first, steps_ahead)
+    lead = lead_of(schedule, column, first, steps_ahead, of_device=of_device)
     count = len(lead.starts)
     found: list[Interval] = []
     for fineness in (count + 1, *FINENESS):
@@ -144,7 +246,7 @@ def ahead(
         found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
         if len(found) <= most:
             break
-    if seen.is_device(schedule, column):
+    if of_device:
         found = [interval._replace(limits=seen.told(interval.limits)) for interval in found]
     return found[:most]
 
@@ -167,21 +269,21 @@ def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
 
 async def _loose(db: Connection, schedule: EnvelopeSchedule, now: int) -> set[str]:
     """The connections that the defaults in effect would let go too far."""
-    return set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule.connection_id), now))
+    return set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule), now))
 
 
-def _floor(schedule: EnvelopeSchedule, column: int) -> Limits:
+def _floor(schedule: EnvelopeSchedule, column: int, *, of_device: bool) -> Limits:
     """A connection's default."""
-    if seen.is_device(schedule, column):
+    if of_device:
         return seen.default_of(schedule, column)
     return Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
 
 
-def _rest(schedule: EnvelopeSchedule, column: int, standing: Sequence[Interval], now: int) -> list[Interval]:
-    """A connection's default, over what stands beyond the schedule's end."""
+def _rest(schedule: EnvelopeSchedule, floor: Limits, standing: Sequence[Interval], now: int) -> list[Interval]:
+    """A default, over what stands beyond the schedule's end."""
     end = max(int(schedule.step_start[-1]) + schedule.step_s, now)
     last = max((interval.end for interval in standing), default=end)
-    return [Interval(end, last, _floor(schedule, column))] if last > end else []
+    return [Interval(end, last, floor)] if last > end else []
 
 
 class Least:

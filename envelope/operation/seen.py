@@ -90,6 +90,11 @@ def sides(limits: Limits) -> tuple[int | None, int | None]:
     return (load_w if import_w is None else import_w, gen_w if export_w is None else export_w)
 
 
+def is_of_device(limits: Limits) -> bool:
+    """Whether these are limits of load and generation."""
+    return limits[:2] == (None, None) and limits[2:] != (None, None)
+
+
 def is_whole(limits: Limits) -> bool:
     """Whether both directions are limited: net, or as load and generation."""
     return None not in limits[:2] or None not in limits[2:]
@@ -102,11 +107,7 @@ def bands(names: Sequence[str], load_lo_w: NDArray[Any], load_hi_w: NDArray[Any]
 
 
 def bands_in(names: Sequence[str], fields: Mapping[str, Any]) -> dict[str, Band]:
-    """The bands of the connections whose clients see only their own device, in the fields of a problem."""
-    points = fields.get("control_point")
-    if points is None:
-        return {}
+    """The bands of all connections, in the fields of a problem."""
     base = np.asarray(fields["base_load_w"])
     sides = [base if fields.get(f"base_load_{end}_w") is None else fields[f"base_load_{end}_w"] for end in ("lo", "hi")]
-    found = bands(names, np.minimum(sides[0], base), np.maximum(sides[1], base))
-    return {name: found[name] for name, point in zip(names, points, strict=True) if point == DEVICE}
+    return bands(names, np.minimum(sides[0], base), np.maximum(sides[1], base))

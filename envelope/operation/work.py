@@ -14,6 +14,7 @@ from envelope.operation.cycle import LEDGER, Cycle, Outcome
 from envelope.operation.measured import from_mirrors
 from envelope.operation.operating import Mode
 from envelope.operation.premises import Premises
+from envelope.operation.registered import Sharing
 from envelope.problem import BadProblem, Problem
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class PlanFile:
         """The plan's problem; its limits are published as the plan says."""
         found = self.plan()
         cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
+        cycle.sharing = Sharing(found.sharing, found.devices)
         return found.problem
 
     def changed(self) -> str:

@@ -30,7 +30,7 @@ def problem():
 
 @pytest.fixture
 async def registered(database, problem):
-    """Three connections on each kind of database, the first with a device and with a contract for export."""
+    """Three connections on each kind of database, each with a device, the first with a contract for export."""
     return await _registered(database, problem)
 
 
@@ -48,7 +48,8 @@ async def _registered(database, problem):
         for name in problem.connection_id[1:]:
             await add_connection(db, NewConnection(name), START - 60)
         client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START - 60)
-        await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="c1"), START - 60)
+        for k, name in enumerate(problem.connection_id):
+            await add_device(db, NewDevice(f"{k}B" * 20, client, name), START - 60)
     return database
 
 

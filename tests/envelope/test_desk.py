@@ -20,7 +20,9 @@ from envelope.operation.cycle import RUN_MARK
 from gridmodel import read_feeder
 from sep2.cli.app import app as sep2
 from sep2.clock import SteppedClock
+from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.paging import Page
 from sep2.settings import read as read_settings
 from sep2.store import Database, connections, controls, listing_watch, marks, open_database
@@ -101,8 +103,10 @@ async def at_work(database_url, tmp_path, *, planned=True, homes=HOMES):
         plan.save(folder / plan.FILE, str(feeder), on(read_feeder(feeder).network, steps=6))
     opened, clock = await open_database(database_url), SteppedClock(START)
     async with opened.write() as db:
-        for name in homes:
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START)
+        for k, name in enumerate(homes):
             await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), START)
+            await add_device(db, NewDevice(f"{k:02}B0" * 10, client, name), START)
         await marks.put(db, "clock", str(START))
     state = SimpleNamespace(settings=read_settings(folder), db=opened, clock=clock, reached={})
     task = asyncio.create_task(work.work(state))

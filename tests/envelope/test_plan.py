@@ -12,6 +12,7 @@ import pytest
 from envelope import OperatingLimits, calculate, plan
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit
+from envelope.control_points import Policy
 from envelope.horizon import Study, problem_of
 from envelope.plain import KEPT, pack, unpack
 from envelope.problem import BadProblem, Early, Guarantee, Problem, Reference
@@ -131,7 +132,9 @@ def test_a_calculation_from_a_plan_is_that_of_the_problem(problem, tmp_path):
 def test_a_plan_says_how_its_limits_are_published(problem, tmp_path):
     plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem, hysteresis_w=50, randomize_relaxing_s=300)
     found = plan.load(tmp_path / plan.FILE)
-    assert (found.hysteresis_w, found.randomize_relaxing_s) == (50, 300)
+    assert (found.hysteresis_w, found.randomize_relaxing_s, found.sharing) == (50, 300, "proportional")
+    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem, sharing=Policy.PRIORITY)
+    assert plan.load(tmp_path / plan.FILE).sharing is Policy.PRIORITY
 
 
 def test_a_run_is_named_by_all_of_its_input(problem):

@@ -12,6 +12,7 @@ from envelope.operation.operating import Mode, Operating, Safe
 from envelope.uncertainty.margins import HeadVoltageMargin
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
+from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.rules.limits import Limits
 from sep2.store import alarms, connections
@@ -69,6 +70,7 @@ async def test_envelopes_come_back_also_from_limits_that_the_feeder_can_not_bear
     async with at_hand.write() as db:
         for name in ("c4", "c5", "c6"):
             await add_connection(db, NewConnection(name), START - 60)
+            await add_device(db, NewDevice(f"{name[1]}C" * 20, 1, name), START - 60)
         for name in told.problem.connection_id:
             await add_contract(db, name, 90_000)
     told.operating = Operating(Mode.CONTRACT)

@@ -8,7 +8,9 @@ import pytest
 from envelope.engine import calculate
 from envelope.ledger import Ledger
 from envelope.operation import cycle, held, publish
+from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.limits import Limits
 from sep2.store import alarms, connections, controls, defaults, groups
 from tests.envelope.cases import START, STEP_S, street
@@ -27,8 +29,10 @@ def schedule(problem):
 @pytest.fixture
 async def registered(database, problem):
     async with database.write() as db:
-        for name in problem.connection_id:
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START - 60)
+        for k, name in enumerate(problem.connection_id):
             await add_connection(db, NewConnection(name), START - 60)
+            await add_device(db, NewDevice(f"{k}B" * 20, client, name), START - 60)
     return database
 
 

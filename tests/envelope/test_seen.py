@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope.engine import calculate
-from envelope.operation import cycle, defaulting, publish, safe, seen
+from envelope.operation import cycle, defaulting, parting, publish, safe, seen
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.schedule import CAPACITY, Binding
 from sep2.operations.defaults import set_default
@@ -129,12 +129,13 @@ async def test_hysteresis_leaves_no_looser_limit_and_no_limit_unsaid(at_hand, sc
 async def test_a_default_that_limits_the_device_is_a_limit(at_hand, schedule):
     async with at_hand.write() as db:
         await publish.publish(db, schedule, START)
-        told = await defaulting.in_effect(db, ("c1",))
-        assert told == {"c1": seen.default_of(schedule, 0)}
+        told = await defaulting.in_effect(db, schedule)
+        default = seen.default_of(schedule, 0)
+        assert told["c1"] == (None, (default.load_w, default.gen_w))
         assert defaulting.looser(schedule, told, START) == []
         group = (await connections.by_name(db, "c1")).device_group_id
         await set_default(db, group, Limits(0, 0), now=START)
-        assert defaulting.looser(schedule, await defaulting.in_effect(db, ("c1",)), START) == (
+        assert defaulting.looser(schedule, await defaulting.in_effect(db, schedule), START) == (
             ["c1"] if schedule.export_binding.is_network[:, 0].any() else []
         )
 
@@ -160,12 +161,13 @@ async def test_what_devices_hold_is_counted_at_the_connection(at_hand, told, pro
 
 async def test_without_a_plan_a_device_is_told_its_default_and_else_nothing_is_known(at_hand, schedule):
     async with at_hand.write() as db:
-        known = await connections.by_name(db, "c1")
-        bands = {"c1": seen.Band(0, 100)}
-        nothing = await safe.limits_of_connection(db, known, Safe.CONTRACT, {}, bands=bands)
+        row = await connections.by_name(db, "c1")
+        line = parting.Line(row.device_group_id, None)
+        seen_there = safe.Known(bands={"c1": seen.Band(0, 100)}, of_device=frozenset(["c1"]))
+        nothing = await safe.limits_of_line(db, seen_there.place(row, ()), line, Safe.CONTRACT)
         assert not seen.is_whole(nothing)
         await publish.publish(db, schedule, START)
-        default = await safe.limits_of_connection(db, known, Safe.CONTRACT, {})
+        default = await safe.limits_of_line(db, safe.Known().place(row, ()), line, Safe.CONTRACT)
     assert default == seen.default_of(schedule, 0)
 
 
