@@ -161,6 +161,8 @@ class Cycle:
             return await self._safe(Safe(run.removeprefix(NO_RUN)), (), now)
         if hold and self.done is None and run != await asyncio.to_thread(run_of, problem):
             return await self._left(problem, seen, now)
+        if not at:
+            return await self._nobody(unclaimed, now)
         is_known = self.done is not None and (hold or self.done[0] is problem)
         if self.done is None or not is_known:
             self.done = await self._calculate(problem, run, now, unclaimed)
@@ -197,6 +199,14 @@ class Cycle:
         if self.counted is None or self.counted[0] is not problem or self.counted[1] != told:
             self.counted = problem, told, registered.counted(problem, told)
         return self.counted[2]
+
+    async def _nobody(self, unclaimed: Sequence[str], now: int) -> Outcome:
+        """Where nobody is registered there is nothing to calculate: whatever is said, nobody hears it."""
+        async with self.db.write() as db:
+            for code in (FAILED, UNVERIFIED, INVALID):
+                await alarms.clear(db, code, self.feeder, now)
+            await self._found(db, unclaimed, now)
+        return Outcome(now)
 
     async def _left(self, problem: Problem, seen: Sequence[Measured], now: int) -> Outcome:
         """What stands is held as it is: the run that said it is not at hand any more."""

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from envelope.control_points import Policy
 from envelope.engine import calculate
-from envelope.operation import cycle, defaulting, held, publish, registered, seen
+from envelope.operation import cycle, defaulting, effect, held, publish, registered, seen
 from envelope.operation.operating import Mode, Operating
 from envelope.operation.registered import Sharing
 from gridmodel.devices import Device
@@ -232,6 +232,37 @@ async def test_what_csip_can_not_be_told_is_counted_in_full(house, problem):
     assert out.report.inside
 
 
+async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limits(house, problem):
+    device = await csip(house)
+    async with house.write() as db:
+        await put_der_document(db, device, "DERSettings", b"<x/>", now=START - 60, set_max_w=6_000)
+        await add_device(db, NewDevice(BATTERY, 2, "c1", holds_net_limit=False), START - 60)
+    _, rounds = await rounds_of(house, problem, sharing=Sharing(Policy.EQUAL))
+    out = await rounds.run_once(START)
+    assert (out.failure, out.published.parts) == ("", 2)
+    (roof, roof_floor), (battery, battery_floor) = await said_to(house, START)
+    for t in range(problem.steps):
+        both = [at(several, START + t * STEP_S) for several in (roof, battery)]
+        assert both[0][:2] == both[1][:2] == (None, None)
+        assert 0 < sum(one.gen_w for one in both) <= out.schedule.gen_limit_w[t, 0]
+    default = seen.default_of(out.schedule, 0)
+    assert roof_floor.gen_w + battery_floor.gen_w <= default.gen_w
+    async with house.read() as db:
+        _, exports = await held.in_force(db, ["c1"], START)
+        parts_now = sum(at(several, START).gen_w for several in (roof, battery))
+        assert parts_now <= exports[0] <= out.schedule.gen_limit_w[:, 0].max()
+        assert (await defaulting.in_effect(db, out.schedule))["c1"].net is None
+    # What the next round would tell the first of them, as an operator is shown it.
+    clients = {"c1": (await clients_of(house))}
+    problem_told = rounds.counted[2]
+    assert effect.calculated(problem_told, START, clients, rounds.sharing)["c1"] == at(roof, START)
+
+
+async def clients_of(house):
+    async with house.read() as db:
+        return (await registered.clients_at(db, ["c1"]))["c1"]
+
+
 async def test_a_panel_that_draws_nothing_takes_no_import_control_away(house, problem):
     await settle(house, holds=True, lfdis=(ROOF,))
     await csip(house, holds_net_limit=False)
@@ -253,6 +284,17 @@ async def test_a_connection_without_a_client_is_controlled_by_nobody_and_named(h
     out = await rounds.run_once(START + 60)
     assert out.schedule.binding_text("export", 7, 0) != "no_export_control"
     assert "no_client" not in await alarms_of(house)
+
+
+async def test_where_nobody_is_registered_at_all_nothing_is_calculated(sqlite_url, problem):
+    opened = await open_database(sqlite_url)
+    async with opened.write() as db:
+        await add_connection(db, NewConnection("c1"), START - 60)
+    _, rounds = await rounds_of(opened, problem)
+    out = await rounds.run_once(START)
+    assert (out.failure, out.schedule, out.published) == ("", None, None)
+    assert (await alarms_of(opened)).keys() == {"no_client"}
+    await opened.close()
 
 
 def names_in(raw):
