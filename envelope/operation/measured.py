@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from sep2.rules.metering import ReadingSign
 from sep2.store import evidence
 from sep2.store.connection import Connection
 
@@ -51,7 +52,7 @@ Measurements = Callable[[Connection, Sequence[str], int, int], Awaitable[Sequenc
 
 
 async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: int) -> list[Measured]:
-    """Voltages and net power that meters at the connections themselves have mirrored."""
+    """Voltages, and net power of proven sign, that meters at the connections themselves have mirrored."""
     power: dict[tuple[str, int, int, int], float] = {}
     found = []
     for row in await evidence.mirrored(db, names, since, until):
@@ -60,7 +61,7 @@ async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: 
         value = row.value * 10.0**row.multiplier
         if row.uom == V:
             found.append(Measured(row.connection_id, Quantity.VOLTAGE, row.start, row.duration, value))
-        elif row.uom == W and row.phase == WHOLE:
+        elif row.uom == W and row.phase == WHOLE and row.reading_sign != ReadingSign.UNPROVEN:
             key = row.connection_id, row.mirror_usage_point_id, row.start, row.duration
             power[key] = power.get(key, 0.0) + _signed(row, value)
     for (name, _, start, duration), value in power.items():
@@ -70,4 +71,5 @@ async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: 
 
 def _signed(row: Any, value: float) -> float:
     """Import positive: meters that count both ways have a series for each, others one that may be negative."""
+    value *= ReadingSign(row.reading_sign).factor
     return -value if row.flow_direction == REVERSE else value

@@ -8,6 +8,7 @@ from sep2.admin.route import Request, page
 from sep2.clock import SteppedClock
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import rates
+from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.server.app import CLOCK_MARK
 from sep2.settings import POLLED
 from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks
@@ -61,6 +62,13 @@ async def set_post_rate(rq: Request, asked: t.NewRate) -> t.Done:
     mirror = rq.ids["mirror"]
     await rates.set_post_rate(rq.db, _number(mirror), asked.seconds, rq.now)
     return t.Done(message=f"readings of mirror {mirror} are posted every {asked.seconds} s, once its client has looked")
+
+
+async def set_reading_sign(rq: Request, asked: t.NewReadingSign) -> t.Done:
+    """Whether power that this MirrorUsagePoint posts is import, as the standard says, or export, or nobody knows."""
+    mirror = rq.ids["mirror"]
+    await set_sign(rq.db, _number(mirror), asked.reading_sign)
+    return t.Done(message=f"readings of mirror {mirror} are {asked.reading_sign}")
 
 
 async def list_poll_rates(rq: Request, asked: t.Nothing) -> list[t.Rate]:

@@ -36,6 +36,7 @@ TABLE = (
     Route("POST", "/subscriptions/{subscription}/replay", oversight.replay_delivery),
     Route("GET", "/mirrors", oversight.list_mirrors),
     Route("PUT", "/mirrors/{mirror}/post-rate", oversight.set_post_rate),
+    Route("PUT", "/mirrors/{mirror}/reading-sign", oversight.set_reading_sign),
     Route("GET", "/poll-rates", oversight.list_poll_rates),
     Route("PUT", "/poll-rates/{resource}", oversight.set_poll_rate),
     Route("GET", "/alarms", oversight.list_alarms),

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from sep2.admin import types as t
 from sep2.rules import curves, events
+from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
 
 
@@ -250,6 +251,7 @@ def mirror(row: Row[Any]) -> t.Mirror:
         description=row.description,
         role_flags=row.role_flags,
         post_rate=row.post_rate,
+        reading_sign=ReadingSign(row.reading_sign),
         series=row.series,
         latest=row.latest,
     )

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sep2.errors import BadValue, Forbidden, SepError
+from sep2.errors import BadValue, Forbidden, NotFound, SepError
+from sep2.rules.metering import ReadingSign
 from sep2.store import mirrors
 from sep2.store.connection import Connection
 
@@ -29,6 +30,10 @@ class TooManyMirrors(SepError):
 
     status = 403
     reason = 2
+
+
+class NoSuchMirror(NotFound):
+    """No such MirrorUsagePoint exists."""
 
 
 class NotYourDevice(Forbidden):
@@ -172,3 +177,9 @@ def _row(series_id: int, reading: NewReading, now: int) -> dict[str, int | str |
         "quality": reading.quality,
         "received": now,
     }
+
+
+async def set_reading_sign(db: Connection, mirror_id: int, sign: ReadingSign) -> None:
+    """What commissioning has found of a usage point's sign; what it posts is the same as before."""
+    if not await mirrors.update_one(db, mirror_id, reading_sign=sign):
+        raise NoSuchMirror(str(mirror_id))

@@ -1,6 +1,7 @@
 """How often clients are to poll and to post."""
 
-from sep2.errors import BadValue, NotFound
+from sep2.errors import BadValue
+from sep2.operations.mirrors import NoSuchMirror
 from sep2.store import marks, mirrors, outbox
 from sep2.store.connection import Connection
 
@@ -9,10 +10,6 @@ POLL_RATE = "poll_rate:"
 
 class BadRate(BadValue):
     """A rate is 1..4294967295 seconds."""
-
-
-class NoSuchMirror(NotFound):
-    """No such MirrorUsagePoint exists."""
 
 
 async def set_poll_rate(db: Connection, resource: str, seconds: int, now: int) -> None:

@@ -85,6 +85,7 @@ async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, un
             mirror_meter_reading.c.phase,
             mirror_meter_reading.c.data_qualifier,
             mirror_usage_point.c.role_flags,
+            mirror_usage_point.c.reading_sign,
             connection.c.connection_id,
         )
         .select_from(mirror_meter_reading)

@@ -229,6 +229,7 @@ mirror_usage_point = Table(
     Column("service_kind", Integer, nullable=False),
     Column("status", Integer, nullable=False),
     Column("post_rate", BigInteger),
+    Column("reading_sign", String(10), nullable=False, server_default="unproven"),  # unproven as-posted reversed
     _time("changed"),
     UniqueConstraint("client_id", "mrid"),
     sqlite_autoincrement=True,

@@ -32,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "cancel_control": {"reason": "", "randomized": False},
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
+    "set_reading_sign": {"reading_sign": "reversed"},
     "set_clock": {"now": NOW},
 }
 CONTROL = {

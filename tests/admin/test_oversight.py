@@ -78,6 +78,23 @@ async def test_what_a_device_metered_is_seen_and_its_rate_set(street: Operator) 
     assert (status, refused["code"]) == (404, "no_such_mirror")
 
 
+async def test_the_sign_of_a_meter_is_unproven_until_somebody_has_looked(street: Operator) -> None:
+    number = await mirror(street.house)
+
+    async def sign() -> str:
+        return (await street.get("/mirrors"))["items"][0]["reading_sign"]
+
+    assert await sign() == "unproven"
+    for found in ("reversed", "as-posted", "unproven"):
+        await street.change("PUT", f"/mirrors/{number}/reading-sign", {"reading_sign": found})
+        assert await sign() == found
+    status, refused = await street.ask("PUT", "/mirrors/99/reading-sign", {"reading_sign": "reversed"})
+    assert (status, refused["code"]) == (404, "no_such_mirror")
+    status, refused = await street.ask("PUT", f"/mirrors/{number}/reading-sign", {"reading_sign": "upside-down"})
+    assert status == 400
+    assert "reading_sign" in str(refused)
+
+
 async def test_a_poll_rate_is_the_settings_until_it_is_changed(operator: Operator) -> None:
     async def rate() -> int:
         rates = {rate["resource"]: rate["seconds"] for rate in await operator.get("/poll-rates")}

@@ -6,7 +6,8 @@ from envelope.operation import cycle
 from envelope.operation.measured import from_mirrors
 from envelope.operation.operating import Operating
 from envelope.operation.premises import Premises
-from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror, set_reading_sign
+from sep2.rules.metering import ReadingSign
 from sep2.store import alarms, connections, controls, defaults
 from sep2.store.tables import connection
 from tests.envelope.cases import START, STEP_S
@@ -65,15 +66,15 @@ async def add_contract(db, name, watts):
     )
 
 
-async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START):
-    """A device has posted means of five minutes: (unit, direction, value)."""
+async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START, sign=ReadingSign.AS_POSTED):
+    """A device, whose sign was proven, has posted means of five minutes: (unit, direction, value)."""
     async with database.write() as db:
         new = [
             NewSeries(mrid=f"{mrid[:28]}{k:04}", reading_type=b"", uom=uom, flow_direction=direction, data_qualifier=2,
                       readings=[NewReading(start=start, duration=300, local_id=0, set_mrid="", value=v, quality=None)])
             for k, (uom, direction, v) in enumerate(series)
         ]  # fmt: skip
-        await put_mirror(
+        number, _ = await put_mirror(
             db,
             NewMirror(
                 client_id=1, end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
@@ -81,3 +82,4 @@ async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START):
             ),
             start + 300,
         )  # fmt: skip
+        await set_reading_sign(db, number, sign)

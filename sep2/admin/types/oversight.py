@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from sep2.admin.types.base import Asked, Epoch, Seconds, Span
+from sep2.rules.metering import ReadingSign
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -39,9 +40,16 @@ class Mirror(Struct, frozen=True, kw_only=True):
     description: str
     role_flags: int
     post_rate: int | None
+    reading_sign: ReadingSign
     series: int
     latest: int | None
     """When the latest reading came in."""
+
+
+class NewReadingSign(Asked, frozen=True, kw_only=True):
+    """What was found of a meter's sign."""
+
+    reading_sign: ReadingSign
 
 
 class MirrorQuery(Span, frozen=True, kw_only=True):
