@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.boxes.allocate import Allocation
+from envelope.control_points import control_points
 from envelope.limits import OperatingLimits, as_61000
 from envelope.problem import BadProblem, Guarantee, Problem, Reference, steps_from
 from envelope.refusals import Made, Numbers, Rule, Word, settle
+from envelope.uncertainty.splits import splits_of
 from gridmodel.feeder import Feeder
 from gridmodel.reduce import Reduced, reduce
 
@@ -27,9 +29,9 @@ class Study:
     """What is asked of a feeder."""
 
     steps: int = 48
-    export_w: float = 5_000.0
-    import_w: float = 7_000.0
-    """controllable generation and load of each flexible connection"""
+    export_w: float | Array = 5_000.0
+    import_w: float | Array = 7_000.0
+    """controllable generation and load of each flexible connection: the same, or (C,)"""
     flexible: NDArray[np.bool_] | None = None
     """(C,) default: all"""
     sun: bool = True
@@ -43,8 +45,8 @@ class Study:
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "steps": Numbers(of=int, low=0, above=True, high=DAY_S),
-        "export_w": Numbers(low=0.0),
-        "import_w": Numbers(low=0.0),
+        "export_w": Numbers("one or C", low=0.0),
+        "import_w": Numbers("one or C", low=0.0),
         "flexible": Numbers("C", of=bool),
         "sun": Numbers(of=bool),
         "adoption_s": Numbers(of=int, low=0),
@@ -83,6 +85,46 @@ def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> 
         allocation=study.allocation,
         reference=study.reference,
     )
+
+
+def by_devices(feeder: Feeder, study: Study) -> Study:
+    """The study with the sizes of `devices.csv`; who has no device there has nothing that can be controlled."""
+    place = {name: k for k, name in enumerate(feeder.network.connections.id)}
+    sizes_w = np.zeros((2, len(place)))
+    for device in feeder.devices:
+        sizes_w[:, place[device.connection_id]] += device.max_gen_w, device.max_load_w
+    if not sizes_w.any():
+        raise BadProblem(f"{feeder.name}: devices.csv names no device with max_gen_w or max_load_w")
+    return replace(study, export_w=sizes_w[0], import_w=sizes_w[1], flexible=np.asarray(sizes_w.any(axis=0)))
+
+
+def on_devices(feeder: Feeder, problem: Problem) -> Problem:
+    """The problem with what devices say of themselves: who is told what, on which phases, and what was metered."""
+    network, profile = feeder.network, feeder.profile
+    metered = np.zeros(len(network.connections), dtype=bool) if profile is None else profile.pv_w.any(axis=0)
+    return replace(
+        problem,
+        control_point=control_points(network.connections.id, feeder.devices),
+        flex_split=splits_of(network, feeder.devices),
+        base_includes_devices=np.asarray(metered & problem.flex_gen_w.any(axis=0)),
+    )
+
+
+def assumed(feeder: Feeder, study: Study) -> list[str]:
+    """What the study takes for granted because nobody measured or registered it."""
+    found, count = [], len(feeder.network.connections)
+    if np.ndim(study.export_w) == 0:
+        who = count if study.flexible is None else int(np.count_nonzero(study.flexible))
+        export, most = (float(watts) / 1e3 for watts in (study.export_w, study.import_w))
+        found.append(
+            f"assumed: {who} of {count} connections have {export:g} kW of generation and {most:g} kW of load that"
+            " can be told a limit"
+        )
+    if feeder.profile is None:
+        found.append(f"assumed: every connection draws {FLAT_DEMAND_W:.0f} W at all hours, as no day was measured")
+    if study.sun and (feeder.profile is None or not feeder.profile.pv_w.any()):
+        found.append("assumed: the sun shines from six to six UTC, most at noon")
+    return found
 
 
 def _day(feeder: Feeder, steps: int) -> tuple[Array, Array, NDArray[np.complex128] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -54,9 +55,12 @@ def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for direction, binding in (("export", schedule.export_binding), ("import", schedule.import_binding)):
         rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
-        order = np.argsort(-times, kind="stable")[:MOST_BINDING]
+        # The two ends of a branch are rows of their own, and one thing to whoever reads it.
+        often = Counter[str]()
+        for row, count in zip(rows.tolist(), times.tolist(), strict=True):
+            often[schedule.name_of(direction, row)] += count
         found[direction] = [
-            {"binding": schedule.name_of(direction, int(rows[k])), "part": float(times[k] / times.sum())} for k in order
+            {"binding": name, "part": count / often.total()} for name, count in often.most_common(MOST_BINDING)
         ]
     return found
 

@@ -6,11 +6,13 @@ import contextlib
 import inspect
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 import typer
@@ -32,7 +34,8 @@ Command = Callable[..., None]
 
 
 RATING = "Transformers by temperature"
-STUDIED = ("steps", "export_kw", "import_kw", "flexible", "seed", "all_day", "limits")
+SIZES = ("export_kw", "import_kw", "flexible", "seed")
+STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits")
 POLICY = ("guarantee", "allocation", "reference")
 ABOVE_0 = Numbers(low=0.0, above=True)
 NUMBERS = {
@@ -47,7 +50,15 @@ NUMBERS = {
     "fuse_a": ABOVE_0,
 }
 """what options may be, by the names they have here"""
+DAY_S = 86_400
 THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
+
+
+class Posed(NamedTuple):
+    """A problem, and what was assumed for it."""
+
+    problem: Problem
+    assumed: list[str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,9 @@ class Asked:
     import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection.")] = 7.0
     flexible: Annotated[float, typer.Option(help="Part of the connections that is flexible, 0 to 1.")] = 1.0
     seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
+    devices: Annotated[bool, typer.Option("--devices", help="What devices.csv says instead, with its sizes.")] = False
     all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
+    day: Annotated[str, typer.Option(help="The day's date (UTC), such as 2026-11-26, or today.")] = "2026-05-29"
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
     guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
     allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
@@ -86,28 +99,47 @@ class Asked:
                 rule(option(name), value, UNKNOWN)
 
     def problem(self, feeder: str) -> Problem:
-        """The problem of a feeder folder, of european-lv, or of a plan that the engine saved."""
-        from envelope import plan
-        from envelope.horizon import Study, problem_of
+        """The problem of a feeder, or of a plan that the engine saved."""
+        return self.posed(feeder).problem
+
+    def posed(self, feeder: str) -> Posed:
+        """The same, and what was assumed for it."""
+        from envelope import horizon, plan
 
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
-            return self.rated(plan.load(Path(feeder)).problem)
+            return Posed(self.rated(plan.load(Path(feeder)).problem), [])
         found = plan.feeder_of(feeder)
-        study = Study(
+        study = horizon.Study(
             steps=self.steps,
             export_w=1e3 * self.export_kw,
             import_w=1e3 * self.import_kw,
             flexible=self.chosen(len(found.network.connections)),
             sun=not self.all_day,
+            start=self.start,
             limits=OperatingLimits.of(self.limits),
             guarantee=self.guarantee,
             allocation=self.allocation,
             reference=self.reference,
         )
-        problem = problem_of(found, study)
+        if self.devices:
+            self.refuse(SIZES, "devices.csv has its own sizes (--devices)")
+            study = horizon.by_devices(found, study)
+        problem = horizon.problem_of(found, study)
+        if self.devices:
+            problem = horizon.on_devices(found, problem)
         self._refuse_criterion(problem)
-        return self.rated(problem)
+        return Posed(self.rated(problem), horizon.assumed(found, study))
+
+    @property
+    def start(self) -> int:
+        """Epoch seconds at which the day begins."""
+        if self.day == "today":
+            return int(time.time()) // DAY_S * DAY_S
+        try:
+            return int(datetime.fromisoformat(self.day).replace(hour=0, tzinfo=UTC).timestamp()) // DAY_S * DAY_S
+        except ValueError:
+            raise BadProblem(f"--day: {self.day!r} is no date such as 2026-11-26, nor today") from None
 
     def chosen(self, count: int) -> NDArray[np.bool_]:
         """(C,) which connections are flexible."""

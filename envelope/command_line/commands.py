@@ -61,6 +61,10 @@ Critical = Annotated[
     str,
     typer.Option(help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL),
 ]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option(help="Save the problem for `sep2 serve DIR`, which publishes what DIR/envelope-plan.npz gives."),
+]
 COMPARED = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
     (Guarantee.ONE_SIDED, Allocation.EQUAL),
@@ -80,6 +84,7 @@ def run(
     *,
     out: Out = None,
     picture: Picture = None,
+    plan: PlanFile = None,
     ledger: LedgerFile = None,
     past: Past = 0.0,
     fallback: Fallback = None,
@@ -98,6 +103,8 @@ def run(
 
         if past:
             raise BadProblem("--past: shares without a network model are equal, whatever was before")
+        if plan is not None:
+            raise BadProblem("--plan: a server works from a network model")
         known = Known(rating_kva, meter_of, critical)
         _run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, asked=asked)
         return
@@ -105,30 +112,36 @@ def run(
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     if rating_kva is not None or meter_of or critical:
         raise BadProblem("--rating-kva, --meter-of, --critical: mean nothing without --fallback")
-    inside = _run_on_model(feeder, (ledger, past), out=out, picture=picture, asked=asked)
+    if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
+        raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
+    files = {"out": out, "picture": picture, "plan": plan}
+    inside = _run_on_model(feeder, (ledger, past), files, asked)
     raise typer.Exit(0 if inside else 1)
 
 
 def _run_on_model(
-    feeder: str, over_time: tuple[Path | None, float], *, out: Path | None, picture: Path | None, asked: Asked
+    feeder: str, over_time: tuple[Path | None, float], files: dict[str, Path | None], asked: Asked
 ) -> bool:
     """Calculates, verifies, writes and says it; whether every corner that was tried is inside."""
     ledger, past = over_time
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
-        problem = _favoured(asked.problem(feeder), ledger, past)
+        posed = asked.posed(feeder)
+        problem = _favoured(posed.problem, ledger, past)
         stage("calculating")
         schedule = calculate(problem)
         stage("verifying")
         report = verify(problem, schedule)
         rating = asked.rating(problem)
         thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
-        summary = summarise(problem, schedule, report) | thermal
+        summary = summarise(problem, schedule, report) | {"assumed": posed.assumed} | thermal
         stage("writing")
         # What is not verified is not published, and so curtails nobody.
-        summary |= _kept(schedule, ledger) if ledger is not None and report.inside else {}
-        summary |= _draw(problem, schedule, picture)
-        summary |= _write(schedule, out, summary)
+        if report.inside:
+            summary |= {} if ledger is None else _kept(schedule, ledger)
+            summary |= _planned(feeder, problem, files["plan"])
+        summary |= _draw(problem, schedule, files["picture"])
+        summary |= _write(schedule, files["out"], summary)
     if asked.as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -137,6 +150,16 @@ def _run_on_model(
             typer.echo(f"{report.stress_sentence()}.")
         typer.echo(f"{report.sentence()}.")
     return report.inside
+
+
+def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]:
+    """Saves what a server works from; it may stand in another folder than this command."""
+    if path is None:
+        return {}
+    from envelope import plan
+
+    plan.save(path, feeder if feeder == plan.EUROPEAN_LV else str(Path(feeder).resolve()), problem)
+    return {"plan": str(path)}
 
 
 def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:

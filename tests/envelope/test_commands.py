@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -77,6 +78,48 @@ def test_run_reports_fairness_and_keeps_the_ledger(lane, tmp_path):
     again = answer("run", lane, *SHORT, "--ledger", path)
     assert again["ledger"]["import"] == first["ledger"]["import"]
     assert len(Ledger.read(path).entries) == 2 * 6
+
+
+def test_what_was_assumed_is_said(lane):
+    assert [said.split(" ")[0] for said in answer("run", lane, *SHORT)["assumed"]] == ["assumed:"] * 3
+    said = ran("run", lane, *SHORT, "--export-kw", 3, "--flexible", 0.5).output
+    assert "3 of 6 connections have 3 kW of generation and 7 kW of load" in said
+    assert "every connection draws 500 W at all hours, as no day was measured" in said
+    assert re.search(r"^export is held back by .* \(\d+%\)", said, re.MULTILINE)
+
+
+def test_devices_say_who_is_flexible_and_how_far(lane, tmp_path):
+    shutil.copytree(lane, tmp_path / "lane")
+    rows = ("pv1,h6,pv,4000,0", "ev1,h6,ev,0,7000", "ev2,h1,ev,0,3000")
+    lines = ["device_id,connection_id,type,max_gen_w,max_load_w", *rows]
+    (tmp_path / "lane" / "devices.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "limits.csv"
+    found = answer("run", tmp_path / "lane", *SHORT, "--devices", "--all-day", "--out", out)
+    assert not any("can be told a limit" in said for said in found["assumed"])
+    table = load(out).set_index("connection_point")
+    assert set(table.import_limit_w[["h2", "h3", "h4", "h5"]]) == {500}  # their base load
+    assert table.import_limit_w["h1"].max() <= 3_500
+    assert 0 < table.export_limit_w["h6"].max() <= 3_500
+    # Two devices, none of which holds the net limits.
+    assert (table.control_point["h6"], table.control_point["h1"]) == ("device", "site")
+    refused = ran("run", tmp_path / "lane", *SHORT, "--devices", "--export-kw", 3)
+    assert (refused.exit_code, "--export-kw: devices.csv has its own sizes" in refused.output) == (2, True)
+    assert "names no device" in ran("run", lane, *SHORT, "--devices").output
+
+
+def test_a_plan_for_the_server_is_saved_with_its_day(lane, tmp_path, monkeypatch):
+    monkeypatch.chdir(lane.parent)
+    path = tmp_path / "envelope-plan.npz"
+    found = answer("run", lane.name, *SHORT, "--day", "2026-11-26", "--plan", path)
+    assert found["plan"] == str(path)
+    monkeypatch.chdir(tmp_path)
+    loaded = plan.load(path)
+    assert loaded.feeder == str(lane)
+    assert str(pd.Timestamp(loaded.problem.step_start[0], unit="s")) == "2026-11-26 00:00:00"
+    assert answer("run", path)["run_id"] == found["run_id"]
+    today = answer("run", lane, *SHORT, "--day", "today", "--plan", path)
+    assert pd.Timestamp(plan.load(path).problem.step_start[0], unit="s").hour == 0
+    assert today["run_id"] != found["run_id"]
 
 
 def test_the_ledger_names_the_most_curtailed_first(lane, tmp_path):
@@ -214,6 +257,8 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
         (("run", "lane", "--steps", 2, "--limits", "ansi-c84.1-a"), "is for 120 V, and the customers here have 231 V"),
         (("run", "lane", "--steps", 2, "--k-max", 1.2), "--k-max: says nothing without --thermal"),
         (("run", "lane", "--rating-kva", 2), "mean nothing without --fallback"),
+        (("run", "lane", "--day", "tomorrow"), "--day: 'tomorrow' is no date such as 2026-11-26"),
+        (("run", "lane", "--plan", "x.json"), "--plan x.json: a plan is an .npz file"),
         (("run", "x.csv", "--fallback", "asset-capacity", "--past", 1), "shares without a network model are equal"),
         (("run", "x.csv", "--fallback", "asset-capacity", "--allocation", "equal"), "--allocation: means nothing"),
         (("ledger", "no.csv"), "no such ledger; `sep2 envelope run FEEDER --ledger no.csv` begins one"),
