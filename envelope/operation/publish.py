@@ -153,6 +153,7 @@ class Said(NamedTuple):
     wanted: list[Interval]
     floor: Limits
     standing: list[Interval]
+    """asked for only where something depends on it"""
 
 
 async def _tell(db: Connection, telling: Telling, tally: Tally) -> None:
@@ -172,7 +173,9 @@ async def _said(db: Connection, telling: Telling, line: parting.Line, *, of_devi
     """What one group is to be told of the connection's limits, whole or in part."""
     whole, floor = telling.ahead(of_device=of_device), _floor(telling.schedule, telling.column, of_device=of_device)
     wanted = [interval._replace(limits=telling.part(interval.limits, line)) for interval in whole]
-    standing = intervals_of(await controls.standing(db, line.group_id, telling.now), SOURCE)
+    standing: list[Interval] = []
+    if line.part is not None or telling.terms.hysteresis_w or telling.terms.settle_rest:
+        standing = intervals_of(await controls.standing(db, line.group_id, telling.now), SOURCE)
     return Said(line, wanted, telling.part(floor, line), standing)
 
 
