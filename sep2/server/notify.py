@@ -112,11 +112,13 @@ class Notifier:
     async def _start_due(self, session: aiohttp.ClientSession) -> float:
         """Queue what is due and not queued yet, receiver by receiver; seconds until the next look."""
         now = self._clock.now()
+        # What is under way now may be done before its row is read, or read before it is done: it is not due again.
+        under_way = self._known.copy()
         async with self._db.read() as db:
             due = await deliveries.due(db, now, 4 * PER_RECEIVER)
             soonest = await deliveries.next_due(db)
         for row in due:
-            if row.subscription_id not in self._known:
+            if row.subscription_id not in under_way and row.subscription_id not in self._known:
                 self._known.add(row.subscription_id)
                 self._queues.setdefault(row.receiver, deque()).append(row)
         for receiver, queue in self._queues.items():
