@@ -17,6 +17,7 @@ from gridmodel.feeders import european_lv
 from gridmodel.flow import currents, solve, voltages
 from gridmodel.meters import check_readings
 from gridmodel.reduce import Reduced, reduce
+from gridmodel.refused import refusals, writable
 from gridmodel.taps import base_of, scaled
 from gridmodel.validate import Finding, check, check_folder
 
@@ -48,21 +49,28 @@ def open_feeder(name: str) -> tuple[Feeder | None, list[Finding]]:
 @app.command("check")
 def check_feeder(feeder: FeederPath, meters: Meters = None, as_json: Json = False) -> None:
     """Say what is missing, implausible or assumed in a feeder; exit code 1 if it cannot be used."""
-    found, findings = open_feeder(feeder)
-    if found is not None and meters is not None:
-        findings += check_readings(meters, found.network)
+    with refusals(as_json):
+        found, findings = open_feeder(feeder)
+        if found is not None and meters is not None:
+            findings += check_readings(meters, found.network)
     errors = sum(f.severity == "error" for f in findings)
-    if as_json:
-        rows = [{key: getattr(f, key) for key in ("severity", "code", "element", "field", "detail")} for f in findings]
-        typer.echo(json.dumps({"feeder": found.name if found else feeder, "usable": errors == 0, "findings": rows}))
-    else:
-        _print_findings(findings)
+    _say_findings(feeder, found, findings, as_json=as_json)
+    if not as_json:
         size = f"{len(found.network.connections)} connections" if found else "unreadable"
         verdict = "cannot be used" if errors else "can be used"
         typer.echo(f"{feeder} ({size}) {verdict}: {errors} errors, {len(findings) - errors} other findings.")
         if found is not None and not errors:
             typer.echo(f"Look at it: sep2 grid show {feeder} --out feeder.png")
     raise typer.Exit(1 if errors else 0)
+
+
+def _say_findings(name: str, feeder: Feeder | None, findings: list[Finding], *, as_json: bool) -> None:
+    if not as_json:
+        _print_findings(findings)
+        return
+    rows = [{key: getattr(f, key) for key in ("severity", "code", "element", "field", "detail")} for f in findings]
+    usable = all(f.severity != "error" for f in findings)
+    typer.echo(json.dumps({"feeder": feeder.name if feeder else name, "usable": usable, "findings": rows}))
 
 
 def _print_findings(findings: list[Finding]) -> None:
@@ -85,33 +93,31 @@ def _print_findings(findings: list[Finding]) -> None:
 @app.command("show")
 def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> None:
     """Summarise a feeder and its hardest interval; with --out, draw it."""
-    if out is not None and out.suffix.lower() != ".png":
-        typer.echo(f"--out {out}: the ending is not .png", err=True)
-        raise typer.Exit(2)
-    found, findings = open_feeder(feeder)
-    if found is None or any(f.severity == "error" for f in findings):
-        _print_findings(findings)
-        typer.echo(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
-        raise typer.Exit(1)
-    try:
+    with refusals(as_json):
+        writable("--out", out, ".png")
+        found, findings = open_feeder(feeder)
+        if found is None or any(f.severity == "error" for f in findings):
+            _say_findings(feeder, found, findings, as_json=as_json)
+            typer.echo(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
+            raise typer.Exit(1)
         summary, state = summarise(found)
-    except GridError as e:
-        typer.echo(f"{feeder}: {e}", err=True)
-        raise typer.Exit(1) from None
-    if out is not None:
-        from gridmodel.picture import draw
-
-        reduced, voltages_v, currents_a = state
-        title = f"{found.name}, {summary['shown']}"
-        summary["picture"] = str(draw(reduced, out, voltages_v=voltages_v, currents_a=currents_a, title=title))
+        if out is not None:
+            summary["picture"] = str(_drawn(found, out, summary["shown"], state))
     if as_json:
         typer.echo(json.dumps(summary))
-    else:
-        table = Table(show_header=False)
-        for key, value in summary.items():
-            table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
-        Console().print(table)
-        typer.echo(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
+        return
+    table = Table(show_header=False)
+    for key, value in summary.items():
+        table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    typer.echo(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
+
+
+def _drawn(feeder: Feeder, out: Path, shown: str, state: tuple[Reduced, Any, Any]) -> Path:
+    from gridmodel.picture import draw
+
+    reduced, voltages_v, currents_a = state
+    return draw(reduced, out, voltages_v=voltages_v, currents_a=currents_a, title=f"{feeder.name}, {shown}")
 
 
 def _clock(second: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +23,7 @@ from envelope.boxes.allocate import Allocation
 from envelope.limits import OperatingLimits, voltage_criterion
 from envelope.problem import Guarantee, Problem, Reference
 from envelope.refusals import UNKNOWN, BadProblem, Numbers
-from gridmodel.errors import GridError
+from gridmodel import refused
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
@@ -219,17 +218,9 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
     return declare
 
 
-@contextlib.contextmanager
-def refusals(as_json: bool = False) -> Iterator[None]:
+def refusals(as_json: bool) -> contextlib.AbstractContextManager[None]:
     """Errors in what was asked end the command with one line, or with one JSON object."""
-    try:
-        yield
-    except (SepError, GridError, OSError) as wrong:
-        if as_json:
-            typer.echo(json.dumps({"error": {"code": getattr(wrong, "code", "bad_file"), "detail": str(wrong)}}))
-        else:
-            typer.echo(str(wrong), err=True)
-        raise typer.Exit(2) from None
+    return refused.refusals(as_json, SepError)
 
 
 @contextlib.contextmanager

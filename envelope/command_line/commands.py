@@ -19,6 +19,7 @@ from envelope.model_free.fallback import Method
 from envelope.problem import BadProblem, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.summary import compared, most_withheld, priced, summarise
+from gridmodel.refused import writable
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
 
@@ -97,7 +98,7 @@ def run(
 
     Ends with 0 only if every corner that was tried is inside the limits.
     """
-    _refuse_endings(out, picture)
+    _refuse_files(out, picture)
     if fallback is not None:
         from envelope.command_line.meterwise import Known
 
@@ -214,8 +215,8 @@ def show_ledger(
     """Who had to forgo how much so far, the most curtailed first."""
     from envelope.ledger import Ledger
 
-    with refusals():
-        _refuse_endings(None, picture)
+    with refusals(as_json):
+        _refuse_files(None, picture)
         if not file.is_file():
             raise BadProblem(f"{file}: no such ledger; `sep2 envelope run FEEDER --ledger {file}` begins one")
         found = Ledger.read(file).whole()
@@ -234,7 +235,7 @@ def show_ledger(
 @command(app, "compare")
 def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> None:
     """Guarantees and fairness side by side: what each allows, how evenly, and what breaks at corners beyond it."""
-    _refuse_endings(None, picture)
+    _refuse_files(None, picture)
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
         problem = asked.problem(feeder)
@@ -269,7 +270,7 @@ def explain_limit(
     from envelope.explain import explain
     from envelope.relief import relieved
 
-    _refuse_endings(None, picture)
+    _refuse_files(None, picture)
     if direction not in ("export", "import"):
         raise BadProblem(f"direction: {direction!r} is neither export nor import")
     with stages(asked.as_json) as stage:
@@ -300,12 +301,9 @@ def explain_limit(
         typer.echo(f"picture: {picture}")
 
 
-def _refuse_endings(out: Path | None, picture: Path | None) -> None:
-    """Says what cannot be written before anything is calculated."""
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise BadProblem(f"--out {out}: the ending is neither .csv nor .parquet")
-    if picture is not None and picture.suffix != ".png":
-        raise BadProblem(f"--picture {picture}: the ending is not .png")
+def _refuse_files(out: Path | None, picture: Path | None) -> None:
+    writable("--out", out, ".csv", ".parquet")
+    writable("--picture", picture, ".png")
 
 
 def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]) -> dict[str, str]:
@@ -314,7 +312,6 @@ def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]
         return {}
     from envelope.frame import save
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     save(schedule, out)
     report = out.with_suffix(".report.json")
     report.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")

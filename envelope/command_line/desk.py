@@ -59,7 +59,7 @@ def status(
     folder: Folder = Path(), *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 ) -> None:
     """What the engine publishes in a server's folder, until when, and what is wrong."""
-    with refusals():
+    with refusals(as_json):
         desk, decided = _desk(folder)
         now, rows, raised, run = asyncio.run(desk.standing())
         planned = _planned(desk, rows)
@@ -124,7 +124,7 @@ def deactivate(
     as_json: Json = False,
 ) -> None:
     """Publish no new envelopes: the contract's static limits instead, or what stands for as long as it reaches."""
-    with refusals():
+    with refusals(as_json):
         desk, before = _desk(folder)
         said = "the contract's limits take their place" if to is Without.CONTRACT else "what stands is held"
         _decide(desk, before, replace(before, mode=Mode(to)), f"Envelopes are deactivated: {said}", how=(yes, as_json))
@@ -132,7 +132,7 @@ def deactivate(
 
 def activate(folder: Folder = Path(), *, yes: Yes = False, as_json: Json = False) -> None:
     """Publish envelopes again."""
-    with refusals():
+    with refusals(as_json):
         desk, before = _desk(folder)
         _decide(desk, before, replace(before, mode=Mode.ACTIVE), "Envelopes are active", how=(yes, as_json))
 
@@ -151,7 +151,7 @@ def topology(
     as_json: Json = False,
 ) -> None:
     """Declare that the feeder is switched otherwise than planned, or as planned again."""
-    with refusals():
+    with refusals(as_json):
         desk, before = _desk(folder)
         after = replace(before, abnormal=reason if how is Topology.ABNORMAL else "")
         said = "safe limits take the place of envelopes" if after.abnormal else "envelopes go on"
@@ -169,7 +169,7 @@ def safe_limits(
     as_json: Json = False,
 ) -> None:
     """Choose what is published while the premises of envelopes do not hold."""
-    with refusals():
+    with refusals(as_json):
         desk, before = _desk(folder)
         _decide(desk, before, replace(before, safe=which), f"Safe limits are the {which}", how=(yes, as_json))
 

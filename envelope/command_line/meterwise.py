@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.command_line.asked import POLICY, THERMAL, Asked
+from envelope.command_line.asked import ABOVE_0, POLICY, THERMAL, Asked
 from envelope.horizon import sine
 from envelope.limits import OperatingLimits
 from envelope.model_free.fallback import (
@@ -20,7 +20,7 @@ from envelope.model_free.fallback import (
     asset_capacity_delta_voltage,
 )
 from envelope.model_free.readings import Meters, read_meters
-from envelope.problem import BadProblem
+from envelope.refusals import UNKNOWN, BadProblem
 from envelope.schedule import EnvelopeSchedule
 from envelope.summary import evenness, room
 
@@ -41,8 +41,9 @@ def calculate_from_meters(
 ) -> tuple[EnvelopeSchedule, dict[str, Any]]:
     """Limits for the day after the readings, and what they rest on."""
     asked.refuse(("steps", *POLICY, *THERMAL), "means nothing without a network model")
-    if known.rating_kva is None or known.rating_kva <= 0.0:
+    if known.rating_kva is None:
         raise BadProblem("--rating-kva: the transformer's rating is needed where there is no model")
+    ABOVE_0("--rating-kva", known.rating_kva, UNKNOWN)
     if not readings.is_file():
         raise BadProblem(f"{readings}: with --fallback, FEEDER is a CSV file of meter readings")
     meters = read_meters(readings, known.transformer)

@@ -13,9 +13,10 @@ from gridmodel.equipment import CentreTap, Equipment, Line, Node, Supply, Transf
 from gridmodel.errors import FileError
 from gridmodel.readers.pandapower import ASSUMED_ZERO_RATIO, balanced
 from gridmodel.readers.regulators import read_capacitors, read_regulators
-from gridmodel.readers.tables import Row, read_csv
+from gridmodel.readers.tables import Row, by_id, read_csv
 
 LINE_PHASES = ("abc", "a", "b", "c", "ab", "bc", "ca", "12")
+NODE_PHASES = ("abc", "a", "b", "c", "ab", "bc", "ca", "ac", "12")
 LINE_COLUMNS = ("line_id", "from_node", "to_node", "length_m", "line_type")
 TRANSFORMER_COLUMNS = ("transformer_id", "hv_node", "lv_node", "connection", "kva", "hv_v", "lv_v", "x_percent")
 CONNECTIONS = ("Dyn", "YNyn", "Yzn", "Yyn", "YNd", "Yd", "Dy", "Dd", "Yy")
@@ -23,10 +24,11 @@ CONNECTIONS = ("Dyn", "YNyn", "Yzn", "Yyn", "YNd", "Yd", "Dy", "Dd", "Yy")
 
 def read_equipment(folder: Path, *, frequency_hz: float = 50.0) -> Equipment:
     """Equipment of a folder with nodes.csv and its companions, as docs/feeders.md lists them."""
-    nodes = {row.text("node"): row for row in read_csv(folder / "nodes.csv", ("node", "nominal_v"))}
-    types = {row.text("line_type"): row for row in read_csv(folder / "line_types.csv", ("line_type", "rating_a"))}
-    switches = _switches(folder)
-    lines = tuple(_line(row, types, nodes, switches) for row in read_csv(folder / "lines.csv", LINE_COLUMNS))
+    nodes = by_id(read_csv(folder / "nodes.csv", ("node", "nominal_v")), "node")
+    types = by_id(read_csv(folder / "line_types.csv", ("line_type", "rating_a")), "line_type")
+    rows = by_id(read_csv(folder / "lines.csv", LINE_COLUMNS), "line_id")
+    switches = _switches(folder, rows)
+    lines = tuple(_line(row, types, nodes, switches) for row in rows.values())
     three, split = _transformers(folder, nodes)
     supply = _supply(folder, nodes)
     ends = _ends(lines, three, split)
@@ -57,6 +59,8 @@ def _node(row: Row, ends: Mapping[str, set[str]]) -> Node:
     phases = row.text("phases", "").lower() or "".join(sorted(ends.get(row.text("node"), ())))
     if not phases:
         raise row.wrong("node", f"nothing is connected to {row.text('node')}")
+    if phases not in NODE_PHASES:
+        raise row.wrong("phases", f"{phases!r} is none of {', '.join(NODE_PHASES)}")
     x, y = row.number("x", math.nan), row.number("y", math.nan)
     return Node(row.text("node"), row.positive("nominal_v"), phases, x, y)
 
@@ -72,7 +76,7 @@ def _ends(lines: tuple[Line, ...], three: tuple[Transformer, ...], split: tuple[
     return found
 
 
-def _switches(folder: Path) -> dict[str, bool]:
+def _switches(folder: Path, lines: Mapping[str, Row]) -> dict[str, bool]:
     """Per line with a switch: whether it is open at its latest state."""
     if not (folder / "switches.csv").is_file():
         return {}
@@ -81,6 +85,8 @@ def _switches(folder: Path) -> dict[str, bool]:
         said, at, line = row.text("state").lower(), row.text("at", ""), row.text("line_id")
         if said not in {"open", "closed"}:
             raise row.wrong("state", f"{said!r} is neither open nor closed")
+        if line not in lines:
+            raise row.wrong("line_id", f"{line} is not in lines.csv")
         if line not in latest or at >= latest[line][0]:
             latest[line] = at, said == "open"
     return {line: is_open for line, (_, is_open) in latest.items()}
@@ -93,6 +99,8 @@ def _line(row: Row, types: Mapping[str, Row], nodes: Mapping[str, Row], switches
     phases = row.text("phases", "abc").lower()
     if phases not in LINE_PHASES:
         raise row.wrong("phases", f"{phases!r} is none of {', '.join(LINE_PHASES)}")
+    if row.text("from_node") == row.text("to_node"):
+        raise row.wrong("to_node", f"{row.text('to_node')} is where the line begins")
     length_m = row.number("length_m")
     if length_m < 0:
         raise row.wrong("length_m", f"{length_m:g} is negative")
@@ -135,7 +143,7 @@ def _transformers(folder: Path, nodes: Mapping[str, Row]) -> tuple[tuple[Transfo
     three: list[Transformer] = []
     split: list[CentreTap] = []
     if (folder / "transformers.csv").is_file():
-        for row in read_csv(folder / "transformers.csv", TRANSFORMER_COLUMNS):
+        for row in by_id(read_csv(folder / "transformers.csv", TRANSFORMER_COLUMNS), "transformer_id").values():
             if row.text("connection").lower() == "split":
                 split.append(_centre_tap(row, nodes))
             else:
@@ -176,9 +184,13 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
     name, clock = group.rstrip("0123456789"), group[len(group.rstrip("0123456789")) :]
     if name not in CONNECTIONS:
         raise row.wrong("connection", f"{group!r} is none of {', '.join(CONNECTIONS)}, split")
+    if clock and int(clock) > 12:
+        raise row.wrong("connection", f"{group!r}: a clock has twelve hours")
     z = _short_circuit(row)
     given = "r0_percent" in row and "x0_percent" in row
-    tap, step, side = int(row.number("tap", 0.0)), row.number("tap_step_percent", 0.0), row.text("tap_side", "hv")
+    tap, step, side = row.whole("tap", 0), row.number("tap_step_percent", 0.0), row.text("tap_side", "hv")
+    if not 1.0 + tap * step / 100 > 0.0:
+        raise row.wrong("tap", f"{tap} steps of {step:g} % leave no turns")
     if side not in ("hv", "lv"):
         raise row.wrong("tap_side", f"{side!r} is neither hv nor lv")
     return Transformer(
@@ -197,8 +209,8 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
         magnetising_pu=_no_load(row),
         zero_sequence_given=given,
         tap=tap,
-        tap_min=int(row.number("tap_min", 0.0)),
-        tap_max=int(row.number("tap_max", 0.0)),
+        tap_min=row.whole("tap_min", 0),
+        tap_max=row.whole("tap_max", 0),
         tap_step_percent=step,
     )
 
@@ -216,4 +228,4 @@ def _supply(folder: Path, nodes: Mapping[str, Row]) -> Supply:
         x_over_r = row.number("x_over_r", 10.0)
         size = 3 * nominal_v**2 / (row.positive("short_circuit_mva") * 1e6)
         z1 = complex(1.0, x_over_r) * size / math.hypot(1.0, x_over_r)
-    return Supply(node, balanced(row.number("v_pu") * nominal_v), z1, z1)
+    return Supply(node, balanced(row.positive("v_pu") * nominal_v), z1, z1)

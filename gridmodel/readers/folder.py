@@ -44,7 +44,8 @@ def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
     devices = () if faults else _devices(folder, customers, faults)
     if faults:
         return None, faults
-    profile = read_profile(folder, [c.connection.id for c in customers], settings, faults)
+    # Without customers that is the finding, and not that their series are a stranger's.
+    profile = None if not customers else read_profile(folder, [c.connection.id for c in customers], settings, faults)
     if faults:
         return None, faults
     network = grid.build(tuple(c.connection for c in customers), str(settings.get("name", grid.name)))

@@ -94,13 +94,19 @@ class _Circuit:
 
 def read_network(path: str | Path) -> tuple[Network, dict[str, float]]:
     """The network of a master file, and the inverter size in VA of each connection that has one."""
-    network, pv_va = network_of(open_circuit(Path(path)))
+    engine = open_circuit(Path(path))
+    try:
+        network, pv_va = network_of(engine)
+    except GridError as wrong:
+        raise FileError(path, str(wrong)) from None
     return replace(network, circuit_file=str(path)), pv_va
 
 
 def network_of(engine: Any) -> tuple[Network, dict[str, float]]:
     """The network of a compiled circuit."""
     circuit = _read(engine.ActiveCircuit)
+    if not circuit.elements:
+        raise GridError("nothing but a source stands in the circuit")
     zones = _Zones(circuit)
     buses = list(dict.fromkeys(bus for e in circuit.elements for end in e.ends for bus, _ in end))
     present: dict[str, set[int]] = {bus: set() for bus in buses}

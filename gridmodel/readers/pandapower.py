@@ -183,14 +183,17 @@ class PandapowerFile:
             raise FileError(self.file, f"{len(rows)} external grids in service; one is needed", field="ext_grid")
         row = rows[0]
         node = self.node(row, "bus")
-        line_to_line_v = next(n.nominal_v for n in self._nodes() if n.id == node) * math.sqrt(3)
+        nominal_v = next((n.nominal_v for n in self._nodes() if n.id == node), None)
+        if nominal_v is None:
+            raise row.wrong("bus", f"{node} is not in service")
+        line_to_line_v = nominal_v * math.sqrt(3)
         z1 = 0j
         if "s_sc_max_mva" in row:
             r_over_x = row.number("rx_max", 0.1)
-            x = line_to_line_v**2 / (row.number("s_sc_max_mva") * 1e6) / math.hypot(1.0, r_over_x)
+            x = line_to_line_v**2 / (row.positive("s_sc_max_mva") * 1e6) / math.hypot(1.0, r_over_x)
             z1 = complex(r_over_x * x, x)
         x0 = row.number("x0x_max", 1.0) * z1.imag
-        volts = row.number("vm_pu", 1.0) * line_to_line_v / math.sqrt(3)
+        volts = row.positive("vm_pu", 1.0) * line_to_line_v / math.sqrt(3)
         angle = cmath.exp(1j * math.radians(row.number("va_degree", 0.0)))
         return Supply(node, balanced(volts * angle), z1, complex(row.number("r0x0_max", 0.1) * x0, x0))
 
@@ -268,12 +271,18 @@ def _table(file: str, name: str, value: dict[str, Any]) -> Table:
     if not isinstance(content, dict) or not {"columns", "index", "data"} <= content.keys():
         raise FileError(file, "table is not in split form", field=name)
     columns, index, data = (content[part] for part in ("columns", "index", "data"))
+    if not all(isinstance(part, list) for part in (columns, index, data)) or not all(map(_is_text, columns)):
+        raise FileError(file, "columns, index and data are lists, columns of texts", field=name)
     for number, row in zip(index, data, strict=False):
         if not isinstance(number, int) or not isinstance(row, list) or len(row) != len(columns):
             raise FileError(file, f"row {number!r} has no value for each of {len(columns)} columns", field=name)
     if len(index) != len(data):
         raise FileError(file, f"{len(index)} row numbers for {len(data)} rows", field=name)
     return Table(file, name, columns, list(zip(index, data, strict=True)))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _names(table: Table, prefix: str) -> dict[int, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gridmodel.equipment import Capacitor, Transformer
 from gridmodel.errors import FileError, GridError
-from gridmodel.readers.tables import Row, read_csv
+from gridmodel.readers.tables import Row, by_id, read_csv
 from gridmodel.regulators import MEASURED, PHASES, Mode, Regulator, Setting
 
 COLUMNS = ("regulator_id", "node", "set_v", "band_v", "mode")
@@ -19,18 +18,16 @@ def read_regulators(folder: Path, transformers: Sequence[Transformer]) -> tuple[
     """The controls of regulators.csv; none where there is no such file."""
     if not (folder / "regulators.csv").is_file():
         return ()
-    found: dict[str, Regulator] = {}
+    found: list[Regulator] = []
     moved: dict[tuple[str, str], str] = {}
-    for row in read_csv(folder / "regulators.csv", COLUMNS):
+    for row in by_id(read_csv(folder / "regulators.csv", COLUMNS), "regulator_id").values():
         regulator = _regulator(row, transformers)
-        if regulator.id in found:
-            raise row.wrong("regulator_id", f"{regulator.id} stands here twice")
         for phase in regulator.phases:
             other = moved.setdefault((regulator.transformer, phase), regulator.id)
             if other != regulator.id:
                 raise row.wrong("phases", f"{other} moves phase {phase} of transformer {regulator.transformer} already")
-        found[regulator.id] = regulator
-    return tuple(found.values())
+        found.append(regulator)
+    return tuple(found)
 
 
 def _regulator(row: Row, transformers: Sequence[Transformer]) -> Regulator:
@@ -40,7 +37,7 @@ def _regulator(row: Row, transformers: Sequence[Transformer]) -> Regulator:
         raise row.wrong("phases", f"{phases!r} is none of {', '.join(PHASES)}")
     if measured not in ("", *MEASURED):
         raise row.wrong("measured", f"{measured!r} is none of {', '.join(MEASURED)}")
-    low, high = _whole(row, "tap_min", transformer.tap_min), _whole(row, "tap_max", transformer.tap_max)
+    low, high = row.whole("tap_min", transformer.tap_min), row.whole("tap_max", transformer.tap_max)
     step = row.number("tap_step_percent", transformer.tap_step_percent)
     if low >= high:
         raise row.wrong("tap_min", f"transformer {transformer.id} has no taps to move: {low}..{high}")
@@ -104,18 +101,12 @@ def _mode(row: Row) -> Mode:
     return Mode(said)
 
 
-def _whole(row: Row, field: str, default: int) -> int:
-    value = row.number(field, float(default))
-    if value != math.floor(value):
-        raise row.wrong(field, f"{value:g} is not a whole number")
-    return int(value)
-
-
 def read_capacitors(folder: Path, nodes: Mapping[str, Row]) -> tuple[Capacitor, ...]:
     """The banks of capacitors.csv; none where there is no such file."""
     if not (folder / "capacitors.csv").is_file():
         return ()
-    return tuple(_capacitor(row, nodes) for row in read_csv(folder / "capacitors.csv", CAPACITOR_COLUMNS))
+    rows = by_id(read_csv(folder / "capacitors.csv", CAPACITOR_COLUMNS), "capacitor_id")
+    return tuple(_capacitor(row, nodes) for row in rows.values())
 
 
 def _capacitor(row: Row, nodes: Mapping[str, Row]) -> Capacitor:

@@ -14,6 +14,8 @@ from gridmodel.feeder import Profile
 from gridmodel.readers.tables import Table, read_csv
 
 DAY_S = 86_400
+LARGEST = 1e6
+"""kW of a customer, or V of a supply: beyond it a unit has slipped"""
 STEPS_S = (60, 300, 600, 900, 1800, 3600)  # interval lengths a day may have without feeder.toml saying so
 
 
@@ -106,15 +108,17 @@ def _head_voltage(folder: Path, intervals: int) -> Complex | None:
 def _numbers(table: Table) -> Real:
     """(rows, columns) all values as finite numbers; intervals must count up from zero."""
     rows = list(table)
+    if not rows:
+        raise FileError(table.file, "no intervals", row=1, field="interval")
     try:
         values = np.array([[float(v) for v in row.fields.values()] for row in rows])
     except ValueError:
         values = np.array([[row.number(name) for name in table.columns] for row in rows])
-    for row, bad in zip(rows, ~np.isfinite(values), strict=True):
+    for row, bad in zip(rows, ~(np.abs(values) <= LARGEST), strict=True):
         if bad.any():
             name = table.columns[int(np.argmax(bad))]
-            raise row.wrong(name, f"{row.fields[name]!r} is not a finite number")
-    order = values[:, table.columns.index("interval")] if rows else np.zeros(0)
+            raise row.wrong(name, f"{row.fields[name]!r} is no number between {-LARGEST:g} and {LARGEST:g}")
+    order = values[:, table.columns.index("interval")]
     for row, wrong in zip(rows, order != np.arange(len(rows)), strict=True):
         if wrong:
             raise row.wrong("interval", f"{row.fields['interval']} does not follow the one before")

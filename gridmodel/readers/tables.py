@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from gridmodel.errors import FileError
+
+LARGEST, SMALLEST = 1e12, 1e-9
+"""no size of equipment is beyond, in any unit of a file; squares and quotients would run over"""
+EPOCH_DIGITS = 12
+"""a number of seconds that has more is none"""
 
 
 class Row:
@@ -36,14 +41,23 @@ class Row:
             raise self.wrong(field, f"{value!r} is not a number") from None
         if not math.isfinite(found):
             raise self.wrong(field, f"{value!r} is not a finite number")
+        if abs(found) > LARGEST:
+            raise self.wrong(field, f"{value!r} is outside {-LARGEST:g}..{LARGEST:g}")
         return found
 
     def positive(self, field: str, default: float | None = None) -> float:
         """The field as a number above 0."""
         found = self.number(field, default)
-        if found <= 0:
-            raise self.wrong(field, f"{found:g} is not positive")
+        if found < SMALLEST:
+            raise self.wrong(field, f"{found:g} is not positive" if found <= 0 else f"{found:g} is below {SMALLEST:g}")
         return found
+
+    def whole(self, field: str, default: int) -> int:
+        """The field as a whole number; the default where it is absent."""
+        found = self.number(field, float(default))
+        if found != math.floor(found):
+            raise self.wrong(field, f"{found:g} is not a whole number")
+        return int(found)
 
     def text(self, field: str, default: str | None = None) -> str:
         """The field as text; the default where it is absent."""
@@ -57,7 +71,7 @@ class Row:
     def epoch_s(self, field: str) -> int:
         """The field as epoch seconds: a number of them, or an ISO 8601 time; without a zone it is UTC."""
         said = self.text(field)
-        if said.isdigit():
+        if said.isdecimal() and len(said) <= EPOCH_DIGITS:
             return int(said)
         try:
             at = datetime.fromisoformat(said)
@@ -114,7 +128,7 @@ class Table:
 def read_text(path: Path) -> str:
     """A file's text, which is UTF-8."""
     if not path.is_file():
-        raise FileError(path, "no such file")
+        raise FileError(path, "not a file" if path.exists() else "no such file")
     try:
         content = path.read_bytes()
         return content.decode("utf-8-sig")
@@ -135,6 +149,9 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
         raise FileError(path, f"not CSV: {e}", row=lines.line_num) from None
     if not columns:
         raise FileError(path, "the file is empty; its first line names the columns", row=1)
+    for name in columns:
+        if columns.count(name) > 1:
+            raise FileError(path, "stands here twice", row=1, field=name)
     for name in required:
         if name not in columns:
             raise FileError(path, f"column is missing; found {', '.join(columns)}", row=1, field=name)
@@ -142,6 +159,15 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
         if len(values) != len(columns):
             raise FileError(path, f"{len(values)} values for {len(columns)} columns", row=number)
     return Table(str(path), "", columns, data)
+
+
+def by_id(rows: Iterable[Row], field: str) -> dict[str, Row]:
+    """The rows by what identifies them, which none shares with another."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        if found.setdefault(name := row.text(field), row) is not row:
+            raise row.wrong(field, f"{name} stands here twice")
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
