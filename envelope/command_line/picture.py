@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ COLOURS = {
 OTHER = "#7f8c8d"
 EXPORT, IMPORT = "#e59866", "#5d6d7e"
 GOOD, BAD = "#1e8449", "#c0392b"
+NAMES = 24
+"""up to so many connections are named beside their rows"""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def limits_picture(schedule: EnvelopeSchedule, path: Path, *, name: str, rating:
         _binding(figure.add_subplot(grid[row, 2]), schedule, side)
     if rating is not None:
         _rating(figure.add_subplot(grid[2, :]), schedule, rating)
-    figure.suptitle(f"{name}: {schedule.guarantee}, {schedule.allocation}")
+    day = datetime.fromtimestamp(int(schedule.step_start[0]), UTC)
+    figure.suptitle(f"{name}, {day:%Y-%m-%d}: {schedule.guarantee}, {schedule.allocation}")
     return _saved(figure, path)
 
 
@@ -108,8 +112,12 @@ def _shares(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     image = axes.imshow(share.T, aspect="auto", extent=span, vmin=0, vmax=100, cmap="viridis", interpolation="nearest")
     axes.set_title(f"{side.direction} limit, % of reach")
     _over_the_day(axes, edges)
-    axes.set_ylabel("connection" if shown.all() else "flexible connection")
-    axes.figure.colorbar(image, ax=axes)
+    names = [name for name, is_shown in zip(schedule.connection_id, shown, strict=True) if is_shown]
+    if 0 < len(names) <= NAMES:
+        axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7)
+    else:
+        axes.set_ylabel("connection" if shown.all() else "flexible connection")
+    axes.figure.colorbar(image, ax=axes, label="white: nothing to limit" if np.isnan(share).any() else None)
 
 
 def _over_the_day(axes: Any, edges: Array) -> None:
@@ -125,8 +133,8 @@ def _stairs(axes: Any, edges: Array, value: Array, **style: Any) -> None:
 
 def _totals(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     edges = _hours(schedule)
-    _stairs(axes, edges, (side.reach * side.flexible).sum(axis=1) / 1e3, color="0.6", label="could")
-    _stairs(axes, edges, (side.limit * side.flexible).sum(axis=1) / 1e3, color=GOOD, label="may")
+    _stairs(axes, edges, (side.reach * side.flexible).sum(axis=1) / 1e3, color="0.6", label="could (reach)")
+    _stairs(axes, edges, (side.limit * side.flexible).sum(axis=1) / 1e3, color=GOOD, label="may (limits)")
     axes.set_title(f"sum of {side.direction}, kW")
     _over_the_day(axes, edges)
     axes.set_ylim(bottom=0.0)
@@ -145,9 +153,12 @@ def _binding(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
         below = below + count
     axes.set_title(f"{side.direction}: connections held back")
     _over_the_day(axes, edges)
-    axes.set_ylim(0.0, max(int(side.flexible.any(axis=0).sum()), 1))
+    most = max(int(side.flexible.any(axis=0).sum()), 1)
+    # Above the bars there is room for what they mean.
+    axes.set_ylim(0.0, 1.35 * most)
+    axes.axhline(most, color="0.6", linewidth=0.8, linestyle="--")
     if below.any():
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper center", ncols=2, columnspacing=1.0)
     else:
         axes.text(0.5, 0.5, "nobody", transform=axes.transAxes, ha="center", color="0.5")
 
