@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from envelope.control_points import Policy
 from envelope.plain import pack, unpack
-from envelope.problem import BadProblem, Problem, select
+from envelope.problem import Problem, select
+from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, Word, settle
 from gridmodel.devices import Device
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
 FORMAT = 3
+TERMS: Mapping[str, Rule] = {
+    "hysteresis_w": Numbers(of=int, low=0),
+    "randomize_relaxing_s": Numbers(of=int, low=0),
+    "sharing": Word(Policy),
+}
+"""how a plan's limits are published and shared"""
 SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
 NO_MODEL = (
@@ -63,12 +71,24 @@ class Saved:
     randomize_relaxing_s: int
     sharing: Policy
 
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "feeder": Made(str),
+        "digest": Made(str),
+        "connection_id": Texts(per_connection=False),
+        **TERMS,
+    }
+
+    def __post_init__(self) -> None:
+        settle(self)
+
     def problem(self, reduced: Reduced) -> Problem:
         """The problem on its feeder."""
         try:
             return Problem(reduced=reduced, **self.fields)
         except TypeError as wrong:
             raise BadProblem(f"{self.path} was saved by another version: {wrong}") from None
+        except BadProblem as wrong:
+            raise BadProblem(f"{self.path}: {wrong.detail}") from None
 
 
 def save(
@@ -85,14 +105,13 @@ def save(
     `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`.
     """
     arrays: dict[str, Any] = {}
+    terms = {"hysteresis_w": hysteresis_w, "randomize_relaxing_s": randomize_relaxing_s, "sharing": sharing}
     said = {
         "format": FORMAT,
         "feeder": feeder,
         "digest": digest_of(feeder),
         "connection_id": list(problem.connection_id),
-        "hysteresis_w": hysteresis_w,
-        "randomize_relaxing_s": randomize_relaxing_s,
-        "sharing": str(sharing),
+        **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
         "fields": {
             f.name: pack(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
         },
@@ -110,16 +129,30 @@ def read(path: Path) -> Saved:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         said = json.loads(arrays.pop("said").tobytes())
-        if said.get("format") != FORMAT:
-            raise BadProblem(f"{path} was saved by another version; save it anew")
-        values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
-        names, terms = tuple(said["connection_id"]), (said["hysteresis_w"], said["randomize_relaxing_s"])
-        sharing = Policy(said.get("sharing", Policy.PROPORTIONAL))
-        return Saved(path, said["feeder"], said["digest"], names, values, *terms, sharing)
+        return _saved(path, said, arrays)
     except FileNotFoundError:
         raise BadProblem(f"{path}: no such file") from None
-    except (OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile) as wrong:
+    except BadProblem as wrong:
+        raise BadProblem(f"{path}: {wrong.detail}") from None
+    except (
+        AttributeError,
+        OSError,
+        KeyError,
+        ValueError,
+        TypeError,
+        ImportError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as wrong:
         raise BadProblem(f"{path}: not a plan that the engine saved ({type(wrong).__name__})") from None
+
+
+def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
+    if said.get("format") != FORMAT:
+        raise BadProblem("was saved by another version; save it anew")
+    values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
+    terms = said["hysteresis_w"], said["randomize_relaxing_s"], said.get("sharing", Policy.PROPORTIONAL)
+    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms)
 
 
 def load(path: Path) -> Plan:

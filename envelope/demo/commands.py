@@ -69,14 +69,18 @@ def demo(
         console.print(changed)
     played = _played(place, wanted, None if once else console)
     runs = study.four_runs(place.reduced, place.day, played.homes.played())
-    console.print(study.table(runs))
-    for sentence in report.sentences(place, played, runs):
-        console.print(sentence, highlight=False)
+    _show(console, place, played, runs)
     console.print(f"Picture: {_draw(folder, place, played, runs)}", highlight=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(report.as_json(place, played, runs, time.monotonic() - began)))
     if not report.is_right(played, runs):
         raise typer.Exit(1)
+
+
+def _show(console: Console, place: Street, played: Played, runs: dict[str, Run]) -> None:
+    console.print(study.table(runs))
+    for sentence in report.sentences(place, played, runs):
+        console.print(sentence, highlight=False)
 
 
 def _played(place: Street, wanted: Wanted, console: Console | None) -> Played:

@@ -148,6 +148,10 @@ def test_a_feeder_that_cannot_be_used_is_said_with_its_findings(there, command, 
         (lambda said, arrays: arrays.update(base_load_w=np.nan * arrays["base_load_w"]), "base_load_w: connection h1"),
         (lambda said, arrays: said["fields"].update(alpha=-1), "alpha: -1 is not above 0"),
         (lambda said, arrays: said["fields"].pop("step_s"), "saved by another version"),
+        (lambda said, arrays: said.update(fields=3), "not a plan that the engine saved"),
+        (lambda said, arrays: said.update(feeder=5), "feeder: 5 is no str"),
+        (lambda said, arrays: said.update(hysteresis_w="x"), "hysteresis_w: 'x' is not a whole number"),
+        (lambda said, arrays: said.update(sharing="x"), "sharing: 'x' is none of"),
         (lambda said, arrays: said["fields"]["limits"]["of"].update(v_min_v=999), "v_max_v: 253 is not above v_min_v"),
     ],
 )
@@ -160,3 +164,4 @@ def test_a_spoiled_plan_is_refused(there, spoil, said):
     done = asked(envelope, there, ("run", "@spoiled.npz"))
     assert done.exit_code == 2, done.output
     assert said in done.output
+    assert "spoiled.npz" in done.output or "nowhere" in said
