@@ -112,7 +112,7 @@ def _shares(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     image = axes.imshow(share.T, aspect="auto", extent=span, vmin=0, vmax=100, cmap="viridis", interpolation="nearest")
     axes.set_title(f"{side.direction} limit, % of reach")
     _over_the_day(axes, edges)
-    names = [name for name, is_shown in zip(schedule.connection_id, shown, strict=True) if is_shown]
+    names = [schedule.connection_id[k] for k in np.flatnonzero(shown)]
     if 0 < len(names) <= NAMES:
         axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=7)
     else:
