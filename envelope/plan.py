@@ -32,6 +32,8 @@ TERMS: Mapping[str, Rule] = {
     "sharing": Word(Policy),
 }
 """how a plan's limits are published and shared"""
+UNREADABLE = (AttributeError, OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile)
+"""what comes of taking another file for a plan"""
 SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
 NO_MODEL = (
@@ -134,16 +136,7 @@ def read(path: Path) -> Saved:
         raise BadProblem(f"{path}: no such file") from None
     except BadProblem as wrong:
         raise BadProblem(f"{path}: {wrong.detail}") from None
-    except (
-        AttributeError,
-        OSError,
-        KeyError,
-        ValueError,
-        TypeError,
-        ImportError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as wrong:
+    except UNREADABLE as wrong:
         raise BadProblem(f"{path}: not a plan that the engine saved ({type(wrong).__name__})") from None
 
 

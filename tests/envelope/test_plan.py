@@ -178,7 +178,7 @@ def test_what_a_file_may_hold_is_where_it_is_said_to_be(name, home):
 def test_a_plan_of_another_version_is_refused_by_name(tmp_path):
     said = np.frombuffer(json.dumps({"feeder": "x"}).encode(), dtype=np.uint8)
     np.savez(tmp_path / "old.npz", said=said)
-    with pytest.raises(BadProblem, match=r"old\.npz was saved by another version"):
+    with pytest.raises(BadProblem, match=r"old\.npz: was saved by another version"):
         plan.read(tmp_path / "old.npz")
 
 
