@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.boxes.allocate import Allocation
-from envelope.limits import OperatingLimits, voltage_criterion
+from envelope.limits import OperatingLimits, voltage_criteria, voltage_criterion
 from envelope.problem import Guarantee, Problem, Reference
 from envelope.refusals import UNKNOWN, BadProblem, Numbers
 from gridmodel import refused
@@ -172,7 +172,10 @@ class Asked:
         meant = voltage_criterion(self.limits).nominal_v
         here = float(np.median(problem.reduced.node_nominal_v[problem.reduced.voltages_at_connections()]))
         if not 0.8 < here / meant < 1.25:
-            raise BadProblem(f"--limits {self.limits}: is for {meant:.0f} V, and the customers here have {here:.0f} V")
+            fit = [name for name, c in voltage_criteria().items() if 0.8 < here / c.nominal_v < 1.25]
+            instead = f"; for them: {', '.join(fit)}" if fit else ""
+            said = f"is for {meant:.0f} V, and the customers here have {here:.0f} V{instead}"
+            raise BadProblem(f"--limits {self.limits}: {said}")
 
     def refuse(self, names: Sequence[str], why: str) -> None:
         """Says which of these options was given although it changes nothing here."""

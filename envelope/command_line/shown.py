@@ -59,10 +59,11 @@ def told(summary: dict[str, Any]) -> list[str]:
     lines = [*summary.get("assumed", ()), *_held_back(summary.get("held_back", {}))]
     lines += [ratings.sentence(summary["thermal"])] if "thermal" in summary else []
     lines += summary["findings"]
-    if summary.get("beyond_guarantee"):
+    other = summary.get("beyond_guarantee")
+    if other and max(other.values()) > 0.0:
         lines.append(
             f"{summary['guarantee'].split(' ')[0]}: clients that keep these limits in any other mix reach"
-            f" {_beyond(summary['beyond_guarantee'])} beyond; `sep2 envelope compare` shows what safer limits cost"
+            f" {_beyond(other)} beyond; `sep2 envelope compare` shows what safer limits cost"
         )
     if "ledger" in summary:
         past = summary["ledger"]
@@ -139,6 +140,8 @@ def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:
     first = rows[0]
     worst = {key: first[f"any_{short}"] for key, short in _SHORT.items()}
     lines = [f"Beyond its guarantee, {first['guarantee']} breaks at corners that its limits allow: {_beyond(worst)}."]
+    if max(worst.values()) <= 0.0:
+        lines = [f"Here even {first['guarantee']} breaks at no corner that its limits allow."]
     alike = [row for row in rows[1:] if row["allocation"] == first["allocation"]]
     if alike:
         said = (

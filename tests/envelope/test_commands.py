@@ -178,6 +178,12 @@ def test_compare_prices_policies_and_draws_them(lane, tmp_path):
     assert re.search(r"^coincident .* \+\d+\.\d/\+\d+\.\d$", table[2])
 
 
+def test_where_nothing_breaks_nothing_is_said_to(lane):
+    roomy = ("--export-kw", 0.2, "--import-kw", 0.2)
+    assert "even coincident breaks at no corner" in ran("compare", lane, *SHORT, *roomy).output
+    assert "beyond;" not in ran("run", lane, *SHORT, *roomy, "--guarantee", "one-sided").output
+
+
 def test_less_than_two_sided_limits_come_with_what_they_do_not_hold(lane):
     plain = ("run", lane, *SHORT)
     assert answer(*plain)["beyond_guarantee"] is None
@@ -254,7 +260,10 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
         (("run", "lane", "--steps", 2, "--fuse-a", -4), "--fuse-a: -4 is not above 0"),
         (("run", "lane", "--steps", 2, "--thermal", "onan-65", "--k-max", 0), "--k-max: 0 is not above 0"),
         (("run", "lane", "--steps", 2, "--export-kw", -3), "--export-kw: -3 is negative"),
-        (("run", "lane", "--steps", 2, "--limits", "ansi-c84.1-a"), "is for 120 V, and the customers here have 231 V"),
+        (
+            ("run", "lane", "--steps", 2, "--limits", "ansi-c84.1-a"),
+            "customers here have 231 V; for them: as-61000.3.100, en-50160",
+        ),
         (("run", "lane", "--steps", 2, "--k-max", 1.2), "--k-max: says nothing without --thermal"),
         (("run", "lane", "--rating-kva", 2), "mean nothing without --fallback"),
         (("run", "lane", "--day", "tomorrow"), "--day: 'tomorrow' is no date such as 2026-11-26"),
