@@ -262,7 +262,7 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
         (("run", "lane", "--steps", 2, "--export-kw", -3), "--export-kw: -3 is negative"),
         (
             ("run", "lane", "--steps", 2, "--limits", "ansi-c84.1-a"),
-            "customers here have 231 V; for them: as-61000.3.100, en-50160",
+            "here have 231 V; for them: en-50160, en-50160-all, as-61000.3.100",
         ),
         (("run", "lane", "--steps", 2, "--k-max", 1.2), "--k-max: says nothing without --thermal"),
         (("run", "lane", "--rating-kva", 2), "mean nothing without --fallback"),
