@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 
 from gridmodel.arrays import TURN, Complex
-from gridmodel.equipment import Capacitor, CentreTap, Equipment, Line, Node, Supply, Transformer
+from gridmodel.equipment import LARGEST, SMALLEST, Capacitor, CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import GridError
 from gridmodel.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
 
@@ -18,6 +19,7 @@ SUPPLY_NODE = "supply"
 
 def network(equipment: Equipment) -> Network:
     """The feeder in arrays. A line with an open end carries nothing and is left out (its charging is neglected)."""
+    _refuse_sizes(equipment)
     nodes = (*equipment.nodes, *_supply_node(equipment))
     index = {node.id: k for k, node in enumerate(nodes)}
     terminals = Terminals([node.phases for node in nodes])
@@ -48,6 +50,26 @@ def network(equipment: Equipment) -> Network:
         equipment=equipment,
         frequency_hz=equipment.frequency_hz,
     )
+
+
+SIZES = {
+    "nodes": ("nominal_v",),
+    "transformers": ("s_rated_va", "hv_v", "lv_v", "tap_ratio"),
+    "centre_taps": ("s_rated_va", "hv_v", "lv_v"),
+}
+"""what has to be positive for an admittance to exist"""
+
+
+def _refuse_sizes(equipment: Equipment) -> None:
+    for kind, names in SIZES.items():
+        for element in getattr(equipment, kind):
+            for name in names:
+                value = getattr(element, name)
+                if not isinstance(value, Real) or not SMALLEST <= float(value) <= LARGEST:
+                    raise GridError(f"{kind[:-1]} {element.id}: {name}: {value!r} is not a positive number")
+    volts = np.asarray(equipment.supply.v)
+    if volts.shape != (3,) or volts.dtype.kind not in "ifc" or not np.all((np.abs(volts) > 0) & np.isfinite(volts)):
+        raise GridError(f"supply: v: {equipment.supply.v!r} is not three voltages")
 
 
 def _position(index: dict[str, int], node: str, who: str) -> int:

@@ -14,6 +14,8 @@ from gridmodel.arrays import Complex
 from gridmodel.regulators import Regulator
 
 JOINT_OHM = 1e-6
+LARGEST, SMALLEST = 1e12, 1e-9
+"""no size of equipment is beyond, in any unit; squares and quotients would run over"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

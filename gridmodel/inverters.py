@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -24,9 +23,12 @@ class Curve:
     points: tuple[tuple[float, float], ...]
 
     def __post_init__(self) -> None:
-        volts = [v for v, _ in self.points]
-        if len(volts) < 2 or any(b <= a for a, b in pairwise(volts)):
-            raise GridError(f"curve {self.points}: needs two points or more, at ascending voltages")
+        try:
+            volts, share = np.array(self.points, dtype=np.float64).reshape(-1, 2).T
+        except (TypeError, ValueError):
+            raise GridError(f"curve {self.points!r}: its points are pairs of numbers, voltage and share") from None
+        if len(volts) < 2 or not np.all(np.diff(volts) > 0.0) or not np.all(np.isfinite([volts, share])):
+            raise GridError(f"curve {self.points}: needs two points or more, finite and at ascending voltages")
 
     def at(self, v_pu: Real) -> Real:
         """The share at each voltage."""

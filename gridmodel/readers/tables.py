@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gridmodel.equipment import LARGEST, SMALLEST
 from gridmodel.errors import FileError
 
-LARGEST, SMALLEST = 1e12, 1e-9
-"""no size of equipment is beyond, in any unit of a file; squares and quotients would run over"""
 EPOCH_DIGITS = 12
 """a number of seconds that has more is none"""
 

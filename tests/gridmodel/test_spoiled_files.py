@@ -1,13 +1,16 @@
 """Whatever one cell of a feeder file is spoiled with: an error that says where, findings, or a feeder that solves."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmodel import FileError, GridError, read_feeder
+from gridmodel import FileError, GridError, build, read_feeder
 from gridmodel.commands import summarise
+from gridmodel.inverters import Curve
 from gridmodel.validate import check_folder
 from tests.gridmodel.tables import FILES, write
 from tests.gridmodel.test_folder import network_json
@@ -129,3 +132,30 @@ def test_a_day_without_intervals(folder):
     with pytest.raises(FileError, match="field interval: no intervals"):
         read_feeder(folder)
     (folder / "demand_kw.csv").write_text(FILES["demand_kw.csv"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("nodes", {"nominal_v": 0.0}, "node n3: nominal_v: 0.0 is not a positive number"),
+        ("transformers", {"hv_v": float("nan")}, "transformer TX: hv_v: nan is not a positive number"),
+        ("transformers", {"s_rated_va": float("inf")}, "transformer TX: s_rated_va: inf is not"),
+        ("transformers", {"lv_v": "400"}, "transformer TX: lv_v: '400' is not"),
+        ("supply", {"v": np.zeros(3)}, "supply: v: .* is not three voltages"),
+    ],
+)
+def test_equipment_of_no_size_is_refused_by_name(folder, kind, change, said):
+    equipment = read_feeder(folder).network.equipment
+    given = getattr(equipment, kind)
+    spoilt = replace(given, **change) if kind == "supply" else (*given[:-1], replace(given[-1], **change))
+    with pytest.raises(GridError, match=said) as refusal:
+        build.network(replace(equipment, **{kind: spoilt}))
+    assert refusal.value.code == "bad_network"
+
+
+@pytest.mark.parametrize(
+    "points", [(), ((1, 2),), ((1, 2), (1, 3)), ((1, np.nan), (2, 1)), ((1, "x"), (2, 1)), 5, "ab"]
+)
+def test_a_curve_of_no_use_is_refused(points):
+    with pytest.raises(GridError, match="curve"):
+        Curve(points)
