@@ -218,6 +218,8 @@ def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
     for which in members:
         most = which[strain[:, which].max(axis=0).argmax()]
         much = strain[:, most] >= STRAINED * strain[:, most].max()
+        # All of them where none can be told, as with a base load that no power flow bears.
+        much |= not much.any()
         k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
         away = rows.corners.up[k] * high - rows.corners.down[k] * low
         states.append(_State(base.slots_va[much].mean(axis=0), away, base.source_v[much].mean(axis=0)))

@@ -183,16 +183,22 @@ class Cycle:
                 adoption_s=problem.adoption_s,
                 sharing=self.sharing,
             )
-            if run.startswith(NO_RUN) or await marks.value(db, SINCE_MARK) is None:
-                await marks.put(db, SINCE_MARK, str(now + problem.adoption_s))
-            await marks.put(db, RUN_MARK, schedule.run_id)
-            for code in (FAILED, UNVERIFIED, INVALID):
-                await alarms.clear(db, code, self.feeder, now)
+            await self._stands(
+                db, schedule.run_id, anew=run.startswith(NO_RUN), adopted=now + problem.adoption_s, now=now
+            )
             await self._found(db, (*said, *published.findings), now)
             await self._unregistered(db, problem, seen, now)
         if self.ledger is not None and not is_known:
             await asyncio.to_thread(_kept, self.ledger, schedule)
         return Outcome(now, schedule, report, published)
+
+    async def _stands(self, db: Connection, run_id: str, *, anew: bool, adopted: int, now: int) -> None:
+        """Which run is published, since when every client has limits of ours, and that nothing stands in its way."""
+        if anew or await marks.value(db, SINCE_MARK) is None:
+            await marks.put(db, SINCE_MARK, str(adopted))
+        await marks.put(db, RUN_MARK, run_id)
+        for code in (FAILED, UNVERIFIED, INVALID):
+            await alarms.clear(db, code, self.feeder, now)
 
     def _counted(self, problem: Problem, told: registered.Told) -> Problem:
         """The problem with what can be told; the same object for as long as both are the same."""

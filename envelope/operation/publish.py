@@ -13,7 +13,6 @@ from envelope.operation import defaulting, parting, seen
 from envelope.operation.edges import lead_of, published
 from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
 from envelope.schedule import EnvelopeSchedule
-from sep2.errors import NotFound
 from sep2.operations.controls import MOST_AHEAD, intervals_of, issue_schedule
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
@@ -24,10 +23,6 @@ from sep2.store.connection import Connection
 SOURCE = "envelope"
 Watts = NDArray[np.int64]
 FINENESS = (16, 12, 8, 6, 4, 3, 2, 1)
-
-
-class NoSuchConnection(NotFound):
-    """No such connection is registered."""
 
 
 @dataclass(frozen=True)
