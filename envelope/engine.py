@@ -143,10 +143,11 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)
-    # A margin is a part of the limit itself.
-    extra = [margin.per_row(built, built.value(rest), hard) for margin in problem.all_margins]
-    for kept_free in extra:
-        hard, aims = hard - kept_free, aims - kept_free
+    if margins := problem.all_margins:
+        # A margin is a part of the limit itself.
+        before = built.value(rest)
+        extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))
+        hard, aims = hard - extra, aims - extra
     run = partial(fitting.fit, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))
     if problem.guarantee is Guarantee.TWO_SIDED:
         return [Case(run(base=base), up=True, down=True)]

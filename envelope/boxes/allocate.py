@@ -59,6 +59,11 @@ class Ready(NamedTuple):
     row: Index
     """(R',) rows that are left"""
 
+    @property
+    def is_free(self) -> bool:
+        """Whether no row can be full, or nobody can use anything: there is nothing to share out, and no price."""
+        return not self.packing.a.size
+
     def whole(self, x: Array, count: int) -> Array:
         """(T, N) from what the variables that are left get."""
         found = np.zeros((len(x), count))
@@ -147,8 +152,7 @@ def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Array
         return max_sum(packing)
     ready = prepare(packing)
     left = ready.packing
-    if not left.a.size:
-        # No row can be full, or nobody can use anything: there is nothing to share out, and no price to find.
+    if ready.is_free:
         return ready.whole(left.cap, packing.cap.shape[1])
     weight = np.ones_like(left.cap) if left.weight is None else left.weight
     x, price = _priced(left, weight * left.reference ** (alpha - 1.0), alpha, rounds)
@@ -259,8 +263,7 @@ def max_sum(packing: Packing) -> Array:
 
     ready = prepare(packing)
     left = ready.packing
-    if not left.a.size:
-        # No row can be full, or nobody can use anything: there is nothing to share out, and no price to find.
+    if ready.is_free:
         return ready.whole(left.cap, packing.cap.shape[1])
     weight = np.ones_like(left.cap) if left.weight is None else left.weight
     return ready.whole(solve_steps(left.a, left.b, left.cap, weight), packing.cap.shape[1])

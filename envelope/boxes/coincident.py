@@ -45,6 +45,9 @@ class _Search:
         reference = base.reference_up_w if up else base.reference_down_w
         self.unit = np.ones_like(self.room) if problem.allocation is Allocation.EQUAL else reference
         self.most = (self.room / self.unit).max(axis=1, initial=0.0)
+        limits = problem.limits
+        self.low_v, self.high_v = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
+        self.permitted_a = self._permitted(base.feeder)
         self.turns = self.solves = 0
 
     def found(self, rest: Values, at: tuple[Sensitivity, Sensitivity]) -> Fit:
@@ -66,17 +69,16 @@ class _Search:
     def _near(self, rest: Values, full: Values) -> rows.Wanted:
         """What is near to its limit at one end or the other."""
         limits = self.problem.limits
-        permitted = limits.permitted_a(self.problem.steps, self.base.feeder, margin=1.0)
         return rows.Wanted(
             np.any(np.maximum(full.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
             np.any(np.minimum(full.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
-            np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * permitted, axis=0),
+            np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * self.permitted_a, axis=0),
         )
 
     def _level(self, feeder: Watched, ends: tuple[Values, Values], guess: Array) -> Array:
         """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
         permitted = self._permitted(feeder)
-        below, above = (self._excess(values, self._permitted(self.base.feeder)) for values in ends)
+        below, above = (self._excess(values, self.permitted_a) for values in ends)
         good, bad = np.where(above <= 0.0, self.most, 0.0), self.most.copy()
         unit_w = self.unit.max(axis=1, initial=0.0)
         moved = np.zeros(len(good))
@@ -102,13 +104,13 @@ class _Search:
 
     def _guess(self, rest: Values, at: Sensitivity) -> Array:
         """(T,) level at which the first aim would be met if everything went on as it begins."""
-        limits, feeder = self.problem.limits, self.base.feeder
+        feeder = self.base.feeder
         each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
         dv, di = each @ at.dv.T, each @ at.di.T
-        aim = np.where(dv > 0.0, limits.v_max_v - limits.margin_v, limits.v_min_v + limits.margin_v)
+        aim = np.where(dv > 0.0, self.high_v, self.low_v)
         # |i + level di| meets what is permitted at the positive root of a quadratic.
         square, half = np.abs(di) ** 2, (np.conj(rest.i_a) * di).real
-        left = self._permitted(feeder) ** 2 - np.abs(rest.i_a) ** 2
+        left = self.permitted_a**2 - np.abs(rest.i_a) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             by_voltage, by_current = (aim - rest.v_v) / dv, (np.sqrt(half**2 + square * left) - half) / square
         level = self.most
@@ -122,10 +124,8 @@ class _Search:
 
     def _excess(self, found: Values, permitted: Array) -> Array:
         """(T,) how far the worst of all is beyond its aim, V or percent."""
-        limits = self.problem.limits
-        low, high = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
         load = 100.0 * (np.abs(found.i_a) / permitted - 1.0)
-        most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - high, low - found.v_v, load)]
+        most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - self.high_v, self.low_v - found.v_v, load)]
         return np.where(found.converged, np.max(most, axis=0), np.inf)
 
     def _inside(self, level: Array) -> tuple[Values, Array]:
@@ -133,7 +133,7 @@ class _Search:
         feeder = self.base.feeder
         for _ in range(TURNS):
             found = self._values(feeder, level)
-            beyond = (self._excess(found, self._permitted(feeder)) > 2.0 * COARSE_V) & (level > 0.0)
+            beyond = (self._excess(found, self.permitted_a) > 2.0 * COARSE_V) & (level > 0.0)
             if not beyond.any():
                 break
             level = np.where(beyond, BACK * level, level)

@@ -258,7 +258,7 @@ def _slopes_in(states: list[_State], rows: Rows, base: Base, members: list[Index
 def wanted(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits: OperatingLimits) -> Wanted:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
     feeder, steps = base.feeder, len(base.p_w)
-    part = np.where(feeder.one_of, 1.0, feeder.slot_share)
+    part = feeder.slot_part
     top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
     bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
     (up, down), gain = at, LARGEST_GAIN

@@ -152,6 +152,11 @@ class Watched:
         return flexible_share(self.reduced.network, self.flex_split)
 
     @cached_property
+    def slot_part(self) -> Array:
+        """(L,) most of its connection's flexible power that a slot may carry: all of it where nobody knows."""
+        return np.where(self.one_of, 1.0, self.slot_share)
+
+    @cached_property
     def base_share(self) -> Array:
         """(L,) part of its connection's base load that a slot carries."""
         return slot_share(self.reduced.network)

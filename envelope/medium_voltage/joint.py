@@ -193,8 +193,8 @@ def _refuse(medium: MediumVoltage, found: Coordinated) -> None:
         pairs = [(getattr(problem.limits, f.name), getattr(first.limits, f.name)) for f in fields(problem.limits)]
         if problem.guarantee is not first.guarantee:
             raise BadProblem(f"feeder {name}: one audit needs the same guarantee for all feeders")
-        if not all(np.array_equal(a, b) for a, b in pairs) or np.ndim(problem.limits.rating_factor) > 1:
-            raise BadProblem(f"feeder {name}: one audit needs the same limits for all feeders, none by branch")
+        if not all(np.array_equal(a, b) for a, b in pairs):
+            raise BadProblem(f"feeder {name}: one audit needs the same limits for all feeders")
         if problem.reactive != first.reactive and problem.reactive.rule != "as forecast":
             raise BadProblem(f"feeder {name}: one audit needs the same reactive power policy for all feeders")
     if medium.other_va is not None and np.any(medium.other_va):

@@ -103,8 +103,7 @@ class FreeReactive:
 def _by_slot(feeder: Watched) -> Array:
     """(L, C) part of a connection's vars at a slot: evenly, or all of it where its phase is not known."""
     to = np.zeros((len(feeder.slot_connection), feeder.connections))
-    part = np.where(feeder.one_of, 1.0, feeder.slot_share)
-    to[np.arange(len(to)), feeder.slot_connection] = part
+    to[np.arange(len(to)), feeder.slot_connection] = feeder.slot_part
     return to
 
 
