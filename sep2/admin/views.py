@@ -260,5 +260,11 @@ def mirror(row: Row[Any]) -> t.Mirror:
 def alarm(row: Row[Any]) -> t.Alarm:
     """An alarm."""
     return t.Alarm(
-        id=row.id, code=row.code, subject=row.subject, detail=row.detail, raised=row.raised, cleared=row.cleared
+        id=row.id,
+        code=row.code,
+        priority=row.priority,
+        subject=row.subject,
+        detail=row.detail,
+        raised=row.raised,
+        cleared=row.cleared,
     )

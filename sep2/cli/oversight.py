@@ -82,14 +82,23 @@ def list_alarms(
     cleared: Annotated[bool, typer.Option("--cleared", help="Also those that were cleared.")] = False,
     limit: Limit = 100,
 ) -> None:
-    """Alarms that stand, latest first."""
+    """Alarms that stand, the most urgent first: 1 act within 5 minutes, 2 within 30 minutes, 3 this day."""
     found = api().get("/alarms", t.Listed[t.Alarm], cleared=cleared, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "alarm"),
-        columns=("id", "raised", "cleared", "code", "subject", "detail"),
+        columns=("id", "priority", "raised", "cleared", "code", "subject", "detail"),
         rows=(
-            (str(a.id), shown_time(a.raised), shown_time(a.cleared), a.code, a.subject, a.detail) for a in found.items
+            (
+                str(a.id),
+                str(a.priority),
+                shown_time(a.raised),
+                shown_time(a.cleared),
+                a.code,
+                a.subject,
+                a.detail,
+            )
+            for a in found.items
         ),
     )
 

@@ -6,7 +6,7 @@ from sep2.store.connection import Connection
 
 DEVICE_MOVED = "device_moved"
 NO_IMPORT_CONTROL = "no_import_control"
-NO_SET_MAX_W = "no_set_max_w"
+SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 PROFILE_MISMATCH = "profile_mismatch"
 TOO_MANY_REQUESTS = "too_many_requests"
@@ -21,12 +21,14 @@ async def warn_of_inexpressible(db: Connection, group_id: int, limits: Limits, n
     if limits.export_w is not None or limits.gen_w is not None:
         silent = [device.lfdi for device in american if device.set_max_w is None]
         detail = "an export limit is sent in percent of setMaxW, and the device has not reported its own"
-        await alarms.raise_many(db, NO_SET_MAX_W, silent, detail, now=now)
+        await alarms.raise_many(db, SET_MAX_W, silent, detail, now=now)
 
 
-async def raise_alarm(db: Connection, code: str, subject: str, detail: str, *, now: int) -> None:
-    """Raise an alarm; one that stands already is not raised again."""
-    await alarms.raise_one(db, code, subject, detail, now=now)
+async def raise_alarm(
+    db: Connection, code: str, subject: str, detail: str, *, now: int, priority: int | None = None
+) -> None:
+    """Raise an alarm; one that stands already is not raised again. priority: where it is not that of its kind."""
+    await alarms.raise_one(db, code, subject, detail, now=now, priority=priority)
 
 
 async def clear_alarm(db: Connection, code: str, subject: str, now: int) -> None:

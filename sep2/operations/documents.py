@@ -1,6 +1,6 @@
 """What devices write about themselves."""
 
-from sep2.operations.alarms import NO_SET_MAX_W, clear_alarm
+from sep2.operations.alarms import SET_MAX_W, clear_alarm
 from sep2.store import devices, documents, outbox
 from sep2.store.connection import Connection
 
@@ -21,6 +21,6 @@ async def _told_set_max_w(db: Connection, device_id: int, set_max_w: int, now: i
     if device is None or device.set_max_w == set_max_w:
         return
     await devices.update_one(db, device_id, set_max_w=set_max_w)
-    await clear_alarm(db, NO_SET_MAX_W, device.lfdi, now)
+    await clear_alarm(db, SET_MAX_W, device.lfdi, now)
     for reads in ("DERControlList", "DefaultDERControl"):
         await outbox.changed(db, reads, edev=device_id)

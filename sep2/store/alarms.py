@@ -5,18 +5,25 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
+from sep2.rules.alarm_kinds import priority_of
 from sep2.store.connection import Connection
 from sep2.store.tables import alarm as t
 
 
-async def raise_one(db: Connection, code: str, subject: str, detail: str, *, now: int) -> int:
-    """The id of the standing alarm; a standing one gets the new detail and is not raised twice."""
+async def raise_one(
+    db: Connection, code: str, subject: str, detail: str, *, now: int, priority: int | None = None
+) -> int:
+    """The id of the standing alarm; a standing one gets the new detail and priority, and is not raised twice.
+
+    priority: where it is not that of its kind.
+    """
+    priority = priority_of(code) if priority is None else priority
     standing = await db.one(
         select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
     )
     if standing is None:
-        return await db.add(insert(t).values(code=code, subject=subject, detail=detail, raised=now))
-    await db.run(update(t).where(t.c.id == standing.id).values(detail=detail))
+        return await db.add(insert(t).values(code=code, subject=subject, detail=detail, priority=priority, raised=now))
+    await db.run(update(t).where(t.c.id == standing.id).values(detail=detail, priority=priority))
     return int(standing.id)
 
 
@@ -27,7 +34,7 @@ async def raise_many(db: Connection, code: str, subjects: Sequence[str], detail:
     rows = await db.all(select(t.c.subject).where(t.c.code == code, t.c.cleared.is_(None)))
     standing = {row.subject for row in rows}
     fresh = [
-        {"code": code, "subject": subject, "detail": detail, "raised": now}
+        {"code": code, "subject": subject, "detail": detail, "priority": priority_of(code), "raised": now}
         for subject in dict.fromkeys(subjects)
         if subject not in standing
     ]
@@ -42,5 +49,6 @@ async def clear(db: Connection, code: str, subject: str, now: int) -> int:
 
 
 async def standing(db: Connection) -> Sequence[Row[Any]]:
-    """Alarms that nobody and nothing has cleared, latest first."""
-    return await db.all(select(t).where(t.c.cleared.is_(None)).order_by(t.c.raised.desc(), t.c.id.desc()))
+    """Alarms that nobody and nothing has cleared: the most urgent first, of these the latest."""
+    query = select(t).where(t.c.cleared.is_(None))
+    return await db.all(query.order_by(t.c.priority, t.c.raised.desc(), t.c.id.desc()))

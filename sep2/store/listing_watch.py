@@ -43,11 +43,11 @@ async def subscriptions(
 
 
 async def alarms(db: Connection, page: Page, *, cleared: bool) -> Found[Row[Any]]:
-    """Alarms, latest first; cleared ones only when asked for."""
+    """Alarms, the most urgent first, of these the latest; cleared ones only when asked for."""
     query = select(alarm)
     if not cleared:
         query = query.where(alarm.c.cleared.is_(None))
-    return await select_page(db, query.order_by(alarm.c.raised.desc(), alarm.c.id.desc()), page)
+    return await select_page(db, query.order_by(alarm.c.priority, alarm.c.raised.desc(), alarm.c.id.desc()), page)
 
 
 async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:

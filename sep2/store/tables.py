@@ -348,6 +348,7 @@ alarm = Table(
     Column("code", String(40), nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="3"),  # 1 act now, 2 act soon, 3 this day
     _time("raised"),
     _time("cleared", nullable=True),
     Index(None, "code", "subject"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sep2.operations.alarms import NO_IMPORT_CONTROL, NO_SET_MAX_W, clear_alarm
+from sep2.operations.alarms import NO_IMPORT_CONTROL, SET_MAX_W, clear_alarm
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.defaults import set_default
@@ -50,10 +50,10 @@ async def test_only_those_who_can_not_be_told_and_each_once(database, group):
 
 async def test_a_percentage_needs_to_know_of_what(database, group):
     await issue(database, group, Limits(export_w=1), NOW)
-    assert await standing(database) == [(NO_SET_MAX_W, AMERICAN), (NO_SET_MAX_W, OTHER)]
+    assert await standing(database) == [(SET_MAX_W, AMERICAN), (SET_MAX_W, OTHER)]
     async with database.write() as db:
         device = next(d for d in await devices.members(db, group) if d.lfdi == AMERICAN)
         await put_der_document(db, device.id, "DERSettings", b"<DERSettings/>", now=NOW, set_max_w=5000)
-    assert await standing(database) == [(NO_SET_MAX_W, OTHER)]
+    assert await standing(database) == [(SET_MAX_W, OTHER)]
     await issue(database, group, Limits(gen_w=1), NOW + 100)
-    assert await standing(database) == [(NO_SET_MAX_W, OTHER)]
+    assert await standing(database) == [(SET_MAX_W, OTHER)]

@@ -76,6 +76,8 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
     id: int
     code: str
+    priority: int
+    """1 act within 5 minutes, 2 within 30 minutes, 3 this day"""
     subject: str
     detail: str
     raised: int
