@@ -134,7 +134,8 @@ async def _forget_mirrors(db: Connection, device_id: int) -> None:
     series = select(tables.mirror_meter_reading.c.id).where(
         tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points)
     )
-    await db.run(delete(tables.reading).where(tables.reading.c.mirror_meter_reading_id.in_(series)))
+    for table in (tables.reading, tables.reading_set):
+        await db.run(delete(table).where(table.c.mirror_meter_reading_id.in_(series)))
     await db.run(
         delete(tables.mirror_meter_reading).where(tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points))
     )

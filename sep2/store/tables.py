@@ -9,6 +9,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -59,6 +60,7 @@ client = Table(
     Column("receiver_hosts", Text, nullable=False, server_default=""),  # space separated host or host:port
     Column("enabled", Boolean, nullable=False),
     _time("created"),
+    Column("pin", Integer),  # of its own EndDevice, where the operator chose one before that is registered
 )
 """A TLS peer that the operator has authorised; its LFDI is the certificate's."""
 
@@ -231,9 +233,12 @@ mirror_usage_point = Table(
     Column("post_rate", BigInteger),
     Column("reading_sign", String(10), nullable=False, server_default="unproven"),  # unproven as-posted reversed
     _time("changed"),
-    UniqueConstraint("client_id", "mrid"),
+    UniqueConstraint("end_device_id", "mrid"),
+    Index(None, "client_id", "mrid"),
+    Index(None, "mrid"),
     sqlite_autoincrement=True,
 )
+"""What a client meters at an EndDevice; clients choose mRIDs, so that these are compared within one EndDevice."""
 
 mirror_meter_reading = Table(
     "mirror_meter_reading",
@@ -251,9 +256,28 @@ mirror_meter_reading = Table(
     Column("data_qualifier", Integer, nullable=False),
     _time("last_update", nullable=True),
     _time("next_update", nullable=True),
+    Column("interval_s", BigInteger, nullable=False, server_default="0"),  # intervalLength; 0 is not said
+    _time("latest_start", nullable=True),  # of the reading that came in last
     UniqueConstraint("mirror_usage_point_id", "mrid"),
     Index(None, "mrid"),
 )
+
+reading_set = Table(
+    "reading_set",
+    metadata,
+    _id(),
+    _to(mirror_meter_reading),
+    Column("mrid", String(32), nullable=False),
+    _time("start"),
+    Column("duration", BigInteger, nullable=False),
+    Column("description", String(32), nullable=False, server_default=""),
+    Column("version", Integer),
+    _time("received"),
+    UniqueConstraint("mirror_meter_reading_id", "mrid", "start"),
+    Index(None, "mirror_meter_reading_id", "received"),
+    sqlite_autoincrement=True,
+)
+"""A MirrorReadingSet as it was posted. Clients that use one mRID again and again begin another set with another start."""
 
 reading = Table(
     "reading",
@@ -261,11 +285,21 @@ reading = Table(
     Column("mirror_meter_reading_id", Id, ForeignKey(mirror_meter_reading.c.id), primary_key=True),
     Column("start", BigInteger, primary_key=True),
     Column("duration", BigInteger, primary_key=True),
+    # The localID or, without one, a number that tells readings of one time apart; 2^16 more where no set holds it.
     Column("local_id", Integer, primary_key=True),
-    Column("set_mrid", String(32), nullable=False, server_default=""),
-    Column("value", BigInteger, nullable=False),
+    Column("consumption_block", SmallInteger, primary_key=True, server_default="-1"),  # -1 is not said
+    Column("tou_tier", SmallInteger, primary_key=True, server_default="-1"),  # -1 is not said
+    Column("local_id_octets", SmallInteger),  # NULL without a localID
+    Column("reading_set_id", Id, nullable=False, server_default="0"),  # 0 for a reading that was posted by itself
+    Column("value", BigInteger),  # NULL where the client posted none
     Column("quality", Integer),
     _time("received"),
+    Index(
+        "ix_reading_reading_set_id",
+        "reading_set_id",
+        sqlite_where=text("reading_set_id <> 0"),
+        postgresql_where=text("reading_set_id <> 0"),
+    ),
 )
 """Raw values; the true one is value * 10^multiplier in the unit of its ReadingType."""
 
@@ -297,7 +331,7 @@ log_event = Table(
     Column("details", String(32)),
     Column("extended_data", BigInteger),
     _time("received"),
-    UniqueConstraint("end_device_id", "created", "log_event_id", "profile_id", "log_event_pen", "log_event_code"),
+    Index(None, "end_device_id", "created", "log_event_id"),
     sqlite_autoincrement=True,
 )
 
