@@ -162,9 +162,7 @@ class _Known(NamedTuple):
     interval_s: int
 
 
-async def put_series(
-    db: Connection, poster: Poster, point_id: int, several: Sequence[NewSeries], *, now: int
-) -> bool:
+async def put_series(db: Connection, poster: Poster, point_id: int, several: Sequence[NewSeries], *, now: int) -> bool:
     """Store series and their readings (rules h1 to h3); whether any series is new."""
     known = {row.mrid: _Known(row.id, row.interval_s) for row in await mirrors.series(db, point_id)}
     before = len(known)

@@ -93,6 +93,11 @@ async def seen(db: Connection, device_id: int) -> Row[Any] | None:
     return await db.one(_ONE_SEEN, device_id=device_id)
 
 
+async def any_of(db: Connection, client_id: int) -> bool:
+    """Whether a client acts for any device."""
+    return await db.one(select(end_device.c.id).where(end_device.c.client_id == client_id).limit(1)) is not None
+
+
 async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
     """How many devices, and how many usage points, a client has: `devices`, `mirrors`."""
     return await db.one(_COUNTS, client_id=client_id)

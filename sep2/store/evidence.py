@@ -108,15 +108,13 @@ async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, un
         .subquery()
     )
     # Joined on the first column of the readings' key, of which their start is the second.
-    query = select(series, *_SAID).join_from(
-        series, reading, reading.c.mirror_meter_reading_id == series.c.id
-    )
+    query = select(series, *_SAID).join_from(series, reading, reading.c.mirror_meter_reading_id == series.c.id)
     within = reading.c.start >= since, reading.c.start < until, reading.c.value.is_not(None)
     return _said_last(await db.all(query.where(*within).order_by(reading.c.start, series.c.connection_id)))
 
 
 def _said_last(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """The readings without those that were said anew: by themselves after their set, or in a set after by themselves."""
+    """The readings without those that came in anew of the same time, by themselves after their set or the other way."""
     if not any(row.reading_set_id for row in rows):
         return rows
     last: dict[Any, tuple[int, int]] = {}

@@ -33,9 +33,7 @@ _POINTS = select(p, end_device.c.lfdi, _ALL_SERIES).join_from(p, end_device).whe
 _POINTS_IN_ORDER = _POINTS.order_by(p.c.mrid.desc(), p.c.id)
 _ONE_POINT = _POINTS.where(p.c.id == _POINT)
 
-_ALL_SETS = (
-    select(func.count()).where(g.c.mirror_meter_reading_id == s.c.id, g.c.received >= _SINCE).scalar_subquery()
-)
+_ALL_SETS = select(func.count()).where(g.c.mirror_meter_reading_id == s.c.id, g.c.received >= _SINCE).scalar_subquery()
 _ANY = exists().where(r.c.mirror_meter_reading_id == s.c.id)
 _OF_POINT = select(s, _ALL_SETS.label("all_sets"), _ANY.label("has_reading")).where(s.c.id.in_(_OWN))
 _OF_POINT_IN_ORDER = _OF_POINT.order_by(s.c.mrid.desc())

@@ -8,8 +8,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    SmallInteger,
     String,
     Table,
     Text,
@@ -17,30 +15,15 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-# SQLite numbers rows by itself only for a column of type INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _id() -> Column[int]:
-    """A number that rows are known by; where it is part of an href, the table has `sqlite_autoincrement`."""
-    return Column("id", Id, primary_key=True, autoincrement=True)
-
-
-def _to(target: Table, *, nullable: bool = False, name: str = "") -> Column[int]:
-    return Column(name or f"{target.name}_id", Id, ForeignKey(target.c.id), nullable=nullable)
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
+from sep2.store.columns import Id
+from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
+from sep2.store.columns import number as _id
+from sep2.store.columns import time as _time
+from sep2.store.columns import to as _to
+from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_reading  # noqa: PLC0414 - exported
+from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
+from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
+from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
 
 
 def _limits() -> list[Column[int]]:
@@ -217,91 +200,6 @@ der_document = Table(
     _time("changed"),
 )
 """What a device wrote about itself, whole, as a document of the widest profile."""
-
-mirror_usage_point = Table(
-    "mirror_usage_point",
-    metadata,
-    _id(),
-    Column("mrid", String(32), nullable=False),
-    _to(client),
-    _to(end_device),
-    Column("description", String(32), nullable=False, server_default=""),
-    Column("version", Integer),
-    Column("role_flags", Integer, nullable=False),
-    Column("service_kind", Integer, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("post_rate", BigInteger),
-    Column("reading_sign", String(10), nullable=False, server_default="unproven"),  # unproven as-posted reversed
-    _time("changed"),
-    UniqueConstraint("end_device_id", "mrid"),
-    Index(None, "client_id", "mrid"),
-    Index(None, "mrid"),
-    sqlite_autoincrement=True,
-)
-"""What a client meters at an EndDevice; clients choose mRIDs, so that these are compared within one EndDevice."""
-
-mirror_meter_reading = Table(
-    "mirror_meter_reading",
-    metadata,
-    _id(),
-    _to(mirror_usage_point),
-    Column("mrid", String(32), nullable=False),
-    Column("description", String(32), nullable=False, server_default=""),
-    Column("version", Integer),
-    Column("reading_type", LargeBinary, nullable=False),
-    Column("uom", Integer, nullable=False),
-    Column("multiplier", Integer, nullable=False),
-    Column("flow_direction", Integer, nullable=False),
-    Column("phase", Integer, nullable=False),
-    Column("data_qualifier", Integer, nullable=False),
-    _time("last_update", nullable=True),
-    _time("next_update", nullable=True),
-    Column("interval_s", BigInteger, nullable=False, server_default="0"),  # intervalLength; 0 is not said
-    _time("latest_start", nullable=True),  # of the reading that came in last
-    UniqueConstraint("mirror_usage_point_id", "mrid"),
-    Index(None, "mrid"),
-)
-
-reading_set = Table(
-    "reading_set",
-    metadata,
-    _id(),
-    _to(mirror_meter_reading),
-    Column("mrid", String(32), nullable=False),
-    _time("start"),
-    Column("duration", BigInteger, nullable=False),
-    Column("description", String(32), nullable=False, server_default=""),
-    Column("version", Integer),
-    _time("received"),
-    UniqueConstraint("mirror_meter_reading_id", "mrid", "start"),
-    Index(None, "mirror_meter_reading_id", "received"),
-    sqlite_autoincrement=True,
-)
-"""A MirrorReadingSet as it was posted. Clients that use one mRID again and again begin another set with another start."""
-
-reading = Table(
-    "reading",
-    metadata,
-    Column("mirror_meter_reading_id", Id, ForeignKey(mirror_meter_reading.c.id), primary_key=True),
-    Column("start", BigInteger, primary_key=True),
-    Column("duration", BigInteger, primary_key=True),
-    # The localID or, without one, a number that tells readings of one time apart; 2^16 more where no set holds it.
-    Column("local_id", Integer, primary_key=True),
-    Column("consumption_block", SmallInteger, primary_key=True, server_default="-1"),  # -1 is not said
-    Column("tou_tier", SmallInteger, primary_key=True, server_default="-1"),  # -1 is not said
-    Column("local_id_octets", SmallInteger),  # NULL without a localID
-    Column("reading_set_id", Id, nullable=False, server_default="0"),  # 0 for a reading that was posted by itself
-    Column("value", BigInteger),  # NULL where the client posted none
-    Column("quality", Integer),
-    _time("received"),
-    Index(
-        "ix_reading_reading_set_id",
-        "reading_set_id",
-        sqlite_where=text("reading_set_id <> 0"),
-        postgresql_where=text("reading_set_id <> 0"),
-    ),
-)
-"""Raw values; the true one is value * 10^multiplier in the unit of its ReadingType."""
 
 response = Table(
     "response",

@@ -30,9 +30,11 @@ from sep2.admin.types.oversight import (
 )
 from sep2.admin.types.register import (
     Client,
+    ClientAdded,
     ClientChange,
     Connection,
     Device,
+    DeviceAdded,
     DeviceQuery,
     DeviceShown,
     InForce,
@@ -50,6 +52,7 @@ __all__ = [
     "Cancelled",
     "ChangeQuery",
     "Client",
+    "ClientAdded",
     "ClientChange",
     "Connection",
     "Control",
@@ -62,6 +65,7 @@ __all__ = [
     "CurveQuery",
     "Default",
     "Device",
+    "DeviceAdded",
     "DeviceQuery",
     "DeviceShown",
     "Done",

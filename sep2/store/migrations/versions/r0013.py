@@ -35,9 +35,7 @@ def _key_mirrors() -> None:
 
 def _tell_intervals() -> None:
     """Take the intervalLength out of each ReadingType that is stored."""
-    op.add_column(
-        "mirror_meter_reading", sa.Column("interval_s", sa.BigInteger(), nullable=False, server_default="0")
-    )
+    op.add_column("mirror_meter_reading", sa.Column("interval_s", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("mirror_meter_reading", sa.Column("latest_start", sa.BigInteger(), nullable=True))
     series = sa.table(
         "mirror_meter_reading",
