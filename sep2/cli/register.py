@@ -232,9 +232,10 @@ def expect_device(
     who = identity_of(name, "device", cert=cert, lfdi=lfdi, issue=issue)
     body = t.NewClient(name=name, lfdi=who.lfdi, kind="device", profile=profile, pin=pin, registration="in-band")
     made = api().change("POST", "/clients", t.ClientAdded, body)
+    said = f"{made.name} may connect as {made.lfdi}{_lies_in(who)}, and registers itself."
     if not made.enabled:
-        return show(made, f"{made.name} is still shut out; to let it in: sep2 aggregator admit {made.lfdi}")
-    show(made, f"{made.name} may connect as {made.lfdi}{_lies_in(who)}, and registers itself.")
+        said = f"{made.name} is still shut out; to let it in: sep2 aggregator admit {made.lfdi}"
+    show(made, said)
 
 
 @verb(device, "list")
