@@ -39,13 +39,12 @@ async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
     return views.client(await find.client(rq.db, rq.ids["client"]))
 
 
-async def register_client(rq: Request, asked: t.NewClient) -> t.ClientAdded:
+async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     """The client that may connect from now on; an aggregator has an EndDevice of its own."""
     if asked.kind == "device" and asked.connections:
         raise NotAnAggregator
     if asked.kind == "device" and asked.pen is not None:
         raise SaysNothing("pen: it ends the LFDIs of the devices behind an aggregator")
-    known = await stored_clients.by_lfdi(rq.db, asked.lfdi.upper()) is not None
     client_id = await _register(rq, asked)
     pen = asked.pen or rq.state.settings.pen
     for connection_id in asked.connections:
@@ -53,8 +52,7 @@ async def register_client(rq: Request, asked: t.NewClient) -> t.ClientAdded:
             await connections.add_connection(rq.db, connections.NewConnection(connection_id), rq.now)
         behind = devices.NewDevice(lfdi=managed_lfdi(pen), client_id=client_id, connection_id=connection_id)
         await devices.add_device(rq.db, behind, rq.now)
-    made = views.client(await find.client(rq.db, asked.lfdi))
-    return t.ClientAdded(**msgspec.structs.asdict(made), known=known)
+    return views.client(await find.client(rq.db, asked.lfdi))
 
 
 async def change_client(rq: Request, asked: t.ClientChange) -> t.Client:

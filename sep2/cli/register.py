@@ -118,7 +118,7 @@ def add_aggregator(
         receiver_hosts=receiver or [],
         connections=connection or [],
     )
-    made = api().change("POST", "/clients", t.ClientAdded, body)
+    made = api().change("POST", "/clients", t.Client, body)
     acts = f", and acts for {counted(made.devices - 1, 'device')}" if connection else ""
     show(made, f"Aggregator {made.name} may connect as {made.lfdi}{_lies_in(who)}{acts}.")
 
@@ -231,7 +231,7 @@ def expect_device(
     """
     who = identity_of(name, "device", cert=cert, lfdi=lfdi, issue=issue)
     body = t.NewClient(name=name, lfdi=who.lfdi, kind="device", profile=profile, pin=pin, registration="in-band")
-    made = api().change("POST", "/clients", t.ClientAdded, body)
+    made = api().change("POST", "/clients", t.Client, body)
     said = f"{made.name} may connect as {made.lfdi}{_lies_in(who)}, and registers itself."
     if not made.enabled:
         said = f"{made.name} is still shut out; to let it in: sep2 aggregator admit {made.lfdi}"

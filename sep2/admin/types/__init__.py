@@ -30,7 +30,6 @@ from sep2.admin.types.oversight import (
 )
 from sep2.admin.types.register import (
     Client,
-    ClientAdded,
     ClientChange,
     Connection,
     Device,
@@ -52,7 +51,6 @@ __all__ = [
     "Cancelled",
     "ChangeQuery",
     "Client",
-    "ClientAdded",
     "ClientChange",
     "Connection",
     "Control",

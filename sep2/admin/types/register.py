@@ -26,12 +26,6 @@ class Client(Struct, frozen=True, kw_only=True):
     devices: int
 
 
-class ClientAdded(Client, frozen=True, kw_only=True):
-    """A client that was authorised; `known` if it was registered before and had no EndDevice any more."""
-
-    known: bool
-
-
 class NewClient(Asked, frozen=True, kw_only=True):
     """A TLS peer to authorise; profile and registration default to the utility's.
 
