@@ -36,9 +36,9 @@ def test_extremes(writer: tuple[asyncio.Runner, Writer]) -> None:  # noqa: F811
     for name in AMONG:
         record_row(
             "Extremes",
-            f"{ROUNDS} documents of each class that a client may write (three times as many mirrors), with every field at "
-            "the ends of its type, on each kind of database: refused with a reason, or read back equal over the served port. So many were taken "
-            "on the last.",
+            f"{ROUNDS} documents of each class that a client may write, and three times as many mirrors, with every "
+            "field at the ends of its type, on each kind of database: refused with a reason, or read back equal over "
+            "the served port. So many were taken on the last.",
             (name, of.taken[name]),
             AMONG,
         )
