@@ -19,7 +19,7 @@ OLD = (
     "INSERT INTO mirror_usage_point VALUES (3, '0A', 1, 7, 'site', NULL, 3, 0, 1, 300, 0, 'unproven')",
     "INSERT INTO mirror_meter_reading VALUES (5, 3, '0C', '', NULL, CAST('{type}' AS {blob}), 38, 0, 1, 0, 0, NULL, NULL)",
     *(
-        f"INSERT INTO reading VALUES (5, {start}, {duration}, {local}, '{of_set}', {value}, NULL, {NOW})"
+        f"INSERT INTO reading VALUES (5, {start}, {duration}, {local}, '{of_set}', {value}, NULL, {NOW})"  # noqa: S608
         for start, duration, local, of_set, value in (
             (NOW, 300, 0, "51", 1),
             (NOW + 300, 300, 1, "51", 2),
