@@ -57,3 +57,4 @@ class Conflict(SepError):
     """That contradicts what is already here."""
 
     status = 409
+    reason = 1

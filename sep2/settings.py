@@ -175,6 +175,9 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One FunctionSetAssignments for each group a device is in, or one that holds all its programs."""
     registration_readable: bool = True
     """An aggregator may read the Registration, with the PIN, of a device it manages."""
+    identifiers: Literal["per-device", "server-wide"] = "per-device"
+    """Whether the mRIDs of mirrors and of their series may be those of another client: they are compared inside their
+    own EndDevice and mirror, or over all clients."""
     horizon_events: Annotated[int, Meta(ge=1, le=10_000)] = 24
     """Controls published ahead per device."""
     requests_per_minute: Pace = Pace()

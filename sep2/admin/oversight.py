@@ -6,7 +6,7 @@ from sep2.admin import find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.clock import SteppedClock
-from sep2.errors import BadValue, Conflict, NotFound
+from sep2.errors import BadRequest, BadValue, Conflict, NotFound
 from sep2.operations import rates
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.server.app import CLOCK_MARK
@@ -36,6 +36,8 @@ class ClockGoesBack(BadValue):
 
 async def list_subscriptions(rq: Request, asked: t.SubscriptionQuery) -> t.Listed[t.Subscription]:
     """Subscriptions, each with the notification that waits for it."""
+    if asked.waiting and asked.dead:
+        raise BadRequest("waiting: a notification that is dead waits no more")
     client = await find.client(rq.db, asked.client) if asked.client else None
     dead = True if asked.dead else False if asked.waiting else None
     found = await listing_watch.subscriptions(rq.db, page(asked), client_id=client.id if client else None, dead=dead)

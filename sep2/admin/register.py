@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
@@ -10,12 +11,17 @@ from sep2.admin.route import Request, page
 from sep2.errors import BadRequest
 from sep2.operations import clients, connections, devices
 from sep2.rules.identifiers import managed_lfdi
+from sep2.store import clients as stored_clients
 from sep2.store import listing_controls, listing_register
 from sep2.store.controls import Seen
 
 
 class NotAnAggregator(BadRequest):
     """A device that is its own client has one connection, and says itself which."""
+
+
+class SaysNothing(BadRequest):
+    """A field that does nothing where it stands is refused, not ignored."""
 
 
 class LfdiMissing(BadRequest):
@@ -37,6 +43,8 @@ async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     """The client that may connect from now on; an aggregator has an EndDevice of its own."""
     if asked.kind == "device" and asked.connections:
         raise NotAnAggregator
+    if asked.kind == "device" and asked.pen is not None:
+        raise SaysNothing("pen: it ends the LFDIs of the devices behind an aggregator")
     client_id = await _register(rq, asked)
     pen = asked.pen or rq.state.settings.pen
     for connection_id in asked.connections:
@@ -64,6 +72,7 @@ async def _register(rq: Request, asked: t.NewClient) -> int:
         registration=asked.registration or utility.registration,
         pen=asked.pen,
         receiver_hosts=tuple(asked.receiver_hosts),
+        pin=asked.pin,
     )
     return await clients.register_client(rq.db, new, rq.now)
 
@@ -83,8 +92,15 @@ async def show_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
     return await _shown(rq, await find.device(rq.db, rq.ids["device"]))
 
 
-async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceShown:
+async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
     """The device that a client may act for from now on."""
+    for name in ("name", "profile"):
+        if asked.client is not None and getattr(asked, name) is not None:
+            raise SaysNothing(f"{name}: is that of a device which is its own client; this one has client")
+    if asked.connection_id is None and not asked.holds_net_limit:
+        raise SaysNothing("holds_net_limit: there is no limit to hold without connection_id")
+    own = asked.client is None and asked.lfdi is not None
+    known = own and await stored_clients.by_lfdi(rq.db, (asked.lfdi or "").upper()) is not None
     client_id, lfdi = await _client_of(rq, asked)
     new = devices.NewDevice(
         lfdi=lfdi,
@@ -96,7 +112,10 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceShown:
         device_category=asked.device_category,
     )
     await devices.add_device(rq.db, new, rq.now)
-    return await _shown(rq, await find.device(rq.db, lfdi))
+    made = await _shown(rq, await find.device(rq.db, lfdi))
+    client = await stored_clients.one(rq.db, client_id)
+    may_connect = client is not None and client.enabled
+    return t.DeviceAdded(**msgspec.structs.asdict(made), known=known, may_connect=may_connect)
 
 
 async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
@@ -113,10 +132,11 @@ async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
 
 
 async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:
-    """The device is forgotten; its client is told."""
+    """The device is forgotten, and its client told; one that is its own client may no longer connect."""
     row = await find.device(rq.db, rq.ids["device"])
-    await devices.remove_device(rq.db, row.id, rq.now)
-    return t.Done(message=f"device {row.lfdi} is removed")
+    gone = await devices.remove_device(rq.db, row.id, rq.now)
+    more = f", and {row.client_name} may no longer connect; its certificate can be added again" if gone else ""
+    return t.Done(message=f"device {row.lfdi} is removed{more}")
 
 
 async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:

@@ -29,6 +29,7 @@ HINTS = {
     "ambiguous": "write more of it",
     "control_over": "`sep2 control list` shows those that can still be cancelled",
     "too_many_controls": "cancel some, or send fewer and longer ones",
+    "client_taken": "`sep2 aggregator list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
 }

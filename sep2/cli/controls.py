@@ -57,6 +57,8 @@ def send_control(
 
     [bold]sep2 control send --group "feeder 7" --curve 9F3C --for 2h[/]
     """
+    if watch and given.get().dry_run:
+        raise typer.BadParameter("--watch does nothing with --dry-run: no control is sent")
     server = api()
     name = group_of(server, group, connection, device)
     new = t.NewControl(
@@ -69,7 +71,7 @@ def send_control(
     )
     body = t.NewControls(controls=[new], reason=reason)
     done = server.change("POST", at("groups", name, "controls"), t.Issued, body)
-    if not watch or given.get().dry_run:
+    if not watch:
         return show(done, f"{_said(done, name)} Watch it: sep2 control watch")
     if not given.get().as_json:
         typer.echo(_said(done, name))

@@ -82,6 +82,8 @@ def init(
     mode = "production" if production else "test"
     text = settings_text(Wanted(host, port, operator_port, database, utility, pen, mode, clock))
     settings = resolved(parse(tomllib.loads(text)), folder.resolve())
+    if name and settings.tls.key.exists():
+        raise typer.BadParameter(f"--name does nothing: {settings.tls.key} is there, with a certificate of its own")
     folder.mkdir(parents=True, exist_ok=True)
     _make_certificates(settings, folder / "pki", host_names(host, name or []))
     _make_token(settings.operator.token_file)

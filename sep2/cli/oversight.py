@@ -119,6 +119,8 @@ def list_subscriptions(
     limit: Limit = 100,
 ) -> None:
     """Subscriptions, and the notifications that wait for them."""
+    if waiting and dead:
+        raise typer.BadParameter("give --waiting or --dead: a notification that was given up waits no more")
     query = {"client": client, "waiting": waiting, "dead": dead, "limit": limit}
     found = api().get("/subscriptions", t.Listed[t.Subscription], **query)
     show(

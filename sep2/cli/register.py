@@ -26,6 +26,15 @@ Issue = Annotated[
 Profile = Annotated[ProfileName | None, typer.Option(help="What it speaks.", show_default="the utility's")]
 
 
+Pin = Annotated[
+    int | None,
+    typer.Option(
+        help="The PIN it is registered with: up to six digits whose sum is a multiple of ten.",
+        show_default="a random one",
+    ),
+]
+
+
 class BadChoice(typer.BadParameter):
     """Options that do not go together."""
 
@@ -84,6 +93,7 @@ def add_aggregator(
     profile: Profile = None,
     registration: Annotated[Registration | None, typer.Option(help="Who registers its devices.")] = None,
     pen: Annotated[int | None, typer.Option(help="Its IANA private enterprise number.")] = None,
+    pin: Pin = None,
     receiver: Annotated[
         list[str] | None, typer.Option(help="host or host:port that it may have notifications sent to; repeatable.")
     ] = None,
@@ -104,6 +114,7 @@ def add_aggregator(
         profile=profile,
         registration=registration,
         pen=pen,
+        pin=pin,
         receiver_hosts=receiver or [],
         connections=connection or [],
     )
@@ -154,7 +165,7 @@ def add_device(
     net_limit: Annotated[
         bool, typer.Option(help="Whether it holds the connection's import and export limits, or has a part.")
     ] = True,
-    pin: Annotated[int | None, typer.Option(help="Its registration PIN.", show_default="a random one")] = None,
+    pin: Pin = None,
     profile: Profile = None,
 ) -> None:
     """Register a device: behind an aggregator, or one that connects by itself.
@@ -165,22 +176,43 @@ def add_device(
 
     [bold]sep2 device add gateway --issue utility/pki --connection NMI2[/]  makes the certificate too, for trying out
     """
+    _refuse_idle(name, client=client, profile=profile, issue=issue, connection=connection, net_limit=net_limit)
     who = None
     if client is None or cert is not None or issue is not None:
         who = identity_of(name or connection or "device", "device", cert=cert, lfdi=lfdi, issue=issue)
     body = t.NewDevice(
         lfdi=who.lfdi if who else lfdi,
         client=client,
-        name=name or None,
+        name=name or None if client is None else None,
         profile=profile,
         connection_id=connection,
         holds_net_limit=net_limit,
         pin=pin,
     )
-    made = api().change("POST", "/devices", t.DeviceShown, body)
+    made = api().change("POST", "/devices", t.DeviceAdded, body)
     place = f" at {made.connection_id}" if made.connection_id else ""
     acting = f"{made.client} acts for it" if client else f"it connects by itself{_lies_in(who) if who else ''}"
-    show(made, f"Device {made.lfdi}{place} has PIN {made.pin:06d}; {acting}.")
+    known = " It was registered before; what it is called and speaks is as said now." if made.known else ""
+    shut = "" if made.may_connect else f" It is still shut out; to let it in: sep2 aggregator admit {made.client_lfdi}"
+    show(made, f"Device {made.lfdi}{place} has PIN {made.pin:06d}; {acting}.{known}{shut}")
+
+
+def _refuse_idle(
+    name: str,
+    *,
+    client: str | None,
+    profile: str | None,
+    issue: Path | None,
+    connection: str | None,
+    net_limit: bool,
+) -> None:
+    """Refuse what `device add` would do nothing with: who acts for a device decides what it speaks."""
+    if client is not None and profile is not None:
+        raise BadChoice("--profile does nothing with --client: a device speaks what its aggregator does")
+    if client is not None and name and issue is None:
+        raise BadChoice("NAME does nothing with --client: only a client has one, or a certificate that is issued")
+    if connection is None and not net_limit:
+        raise BadChoice("--no-net-limit does nothing without --connection: there is no limit to hold")
 
 
 @verb(device, "expect", changes=True)
@@ -191,15 +223,19 @@ def expect_device(
     lfdi: LfdiOption = None,
     issue: Issue = None,
     profile: Profile = None,
+    pin: Pin = None,
 ) -> None:
     """Let a device connect that registers itself, in-band, and says itself at which connection it is.
 
     [bold]sep2 device expect gateway --cert gateway.pem[/]
     """
     who = identity_of(name, "device", cert=cert, lfdi=lfdi, issue=issue)
-    body = t.NewClient(name=name, lfdi=who.lfdi, kind="device", profile=profile, registration="in-band")
+    body = t.NewClient(name=name, lfdi=who.lfdi, kind="device", profile=profile, pin=pin, registration="in-band")
     made = api().change("POST", "/clients", t.Client, body)
-    show(made, f"{made.name} may connect as {made.lfdi}{_lies_in(who)}, and registers itself.")
+    said = f"{made.name} may connect as {made.lfdi}{_lies_in(who)}, and registers itself."
+    if not made.enabled:
+        said = f"{made.name} is still shut out; to let it in: sep2 aggregator admit {made.lfdi}"
+    show(made, said)
 
 
 @verb(device, "list")
@@ -245,7 +281,10 @@ def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LF
 
 @verb(device, "remove", changes=True)
 def remove_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
-    """Forget a device and everything it wrote; its client is told."""
+    """Forget a device and everything it wrote; its client is told.
+
+    One that connects by itself may no longer connect; its certificate can be added again.
+    """
     done = api().change("DELETE", at("devices", name), t.Done)
     show(done, f"{done.message[0].upper()}{done.message[1:]}.")
 

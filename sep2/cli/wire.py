@@ -28,6 +28,8 @@ def schema(
     into: Annotated[Path | None, typer.Option("--into", help="Write the files into this folder instead.")] = None,
 ) -> None:
     """Print the XML Schema of a profile, written from our own declarations."""
+    if csipaus and into is not None:
+        raise typer.BadParameter("--csipaus does nothing with --into: both files are written there")
     made = schemas(profile)
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
@@ -100,6 +102,12 @@ def wire(
     as_json: Json = False,
 ) -> None:
     """Show the fields of a class in document order, with types, bounds and units; or what a simple type carries."""
+    if whole and (name or as_json):
+        raise typer.BadParameter(
+            f"{'NAME' if name else '--json'} does nothing with --page: that is the whole reference"
+        )
+    if as_json and not name:
+        raise typer.BadParameter("--json does nothing without NAME")
     if whole:
         typer.echo(page(), nl=False)
         return

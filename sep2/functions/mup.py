@@ -1,6 +1,6 @@
 """Metering mirrors (2030.5 10.11): a client posts what it measures; only its creator sees and feeds a mirror."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -8,7 +8,17 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import BadRequest
 from sep2.functions.request import Made, Request, found
-from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, delete_mirror, put_mirror, put_series
+from sep2.operations.mirrors import (
+    NewMirror,
+    NewReading,
+    NewSeries,
+    NewSet,
+    Poster,
+    delete_mirror,
+    put_mirror,
+    put_series,
+)
+from sep2.rules.metering import Span
 from sep2.store import access, mirrors
 
 PROFILE = w.Profile.CSIP_AUS_1_3
@@ -39,6 +49,8 @@ async def replace_mirror(rq: Request, body: w.MirrorUsagePoint) -> None:
     row = found(await mirrors.one(rq.db, rq.client, rq.ids.mup))
     if str(body.mRID) != row.mrid:
         raise BadRequest(f"mRID: {body.mRID} is not {row.mrid}")
+    if str(body.deviceLFDI) != row.lfdi:
+        raise BadRequest(f"deviceLFDI: {body.deviceLFDI} is not {row.lfdi}; post the mirror of another device anew")
     await put_mirror(rq.db, await _checked(rq, body), rq.now)
 
 
@@ -52,13 +64,13 @@ async def post_readings(rq: Request, body: w.MirrorMeterReading | w.MirrorMeterR
     """Store readings; the Location is the mirror's."""
     found(await mirrors.one(rq.db, rq.client, rq.ids.mup))
     several = body.MirrorMeterReading if isinstance(body, w.MirrorMeterReadingList) else [body]
-    new = await put_series(rq.db, rq.client, rq.ids.mup, _series(several), now=rq.now)
+    new = await put_series(rq.db, _poster(rq), rq.ids.mup, _series(several), now=rq.now)
     return Made(rq.href("MirrorUsagePoint"), new)
 
 
 async def _checked(rq: Request, body: w.MirrorUsagePoint) -> NewMirror:
     return NewMirror(
-        client_id=rq.client,
+        poster=_poster(rq),
         end_device_id=await access.manages(rq.db, rq.client, str(body.deviceLFDI)),
         mrid=str(body.mRID),
         description=body.description or "",
@@ -70,6 +82,10 @@ async def _checked(rq: Request, body: w.MirrorUsagePoint) -> NewMirror:
         most=rq.house.settings.limits.mirrors,
         series=_series(body.MirrorMeterReading),
     )
+
+
+def _poster(rq: Request) -> Poster:
+    return Poster(rq.client, server_wide=rq.house.settings.utility.identifiers == "server-wide")
 
 
 def _series(several: Sequence[w.MirrorMeterReading]) -> list[NewSeries]:
@@ -86,7 +102,9 @@ def _series(several: Sequence[w.MirrorMeterReading]) -> list[NewSeries]:
             flow_direction=_number(one.ReadingType, "flowDirection"),
             phase=_number(one.ReadingType, "phase"),
             data_qualifier=_number(one.ReadingType, "dataQualifier"),
-            readings=list(_readings(one)),
+            interval_s=_number(one.ReadingType, "intervalLength"),
+            reading=None if one.Reading is None else _reading(one.Reading),
+            sets=[_set(group) for group in one.MirrorReadingSet],
         )
         for one in several
     ]
@@ -96,24 +114,23 @@ def _number(said: w.ReadingType | None, name: str) -> int:
     return int(getattr(said, name, None) or 0)
 
 
-def _readings(one: w.MirrorMeterReading) -> Iterator[NewReading]:
-    """A Reading of its own is the latest value; those in a set may take their period from it."""
-    if one.Reading is not None:
-        yield from _reading(one.Reading, None, "")
-    for group in one.MirrorReadingSet:
-        for reading in group.Reading:
-            yield from _reading(reading, group.timePeriod, str(group.mRID))
+def _set(group: w.MirrorReadingSet) -> NewSet:
+    return NewSet(
+        mrid=str(group.mRID),
+        description=group.description or "",
+        version=group.version,
+        span=Span(group.timePeriod.start, group.timePeriod.duration),
+        readings=[_reading(reading) for reading in group.Reading],
+    )
 
 
-def _reading(reading: w.Reading, of_set: w.DateTimeInterval | None, set_mrid: str) -> Iterator[NewReading]:
-    period = reading.timePeriod or of_set
-    if reading.value is None:
-        return
-    yield NewReading(
-        start=period.start if period else None,
-        duration=period.duration if period else 0,
-        local_id=int(reading.localID or 0),
-        set_mrid=set_mrid,
+def _reading(reading: w.Reading) -> NewReading:
+    period = reading.timePeriod
+    return NewReading(
+        span=Span(period.start, period.duration) if period else None,
+        local_id=reading.localID,
+        block=None if reading.consumptionBlock is None else int(reading.consumptionBlock),
+        tier=None if reading.touTier is None else int(reading.touTier),
         value=reading.value,
         quality=None if reading.qualityFlags is None else int(reading.qualityFlags),
     )

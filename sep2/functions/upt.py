@@ -5,8 +5,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2 import wire as w
+from sep2.errors import NotFound
 from sep2.functions.mup import PROFILE
 from sep2.functions.request import Request, found
+from sep2.operations.mirrors import LOCAL_IDS, NOT_SAID
 from sep2.rules.paging import Page
 from sep2.store import readings
 from sep2.store.page import Found
@@ -14,9 +16,8 @@ from sep2.store.page import Found
 IS_MIRROR = 0x01
 """The bit of roleFlags that says where the readings come from."""
 READ_BACK_S = 86_400
-"""Sets of the last day are listed: for a client to see that they arrived. The utility looks further back."""
-LOCAL_IDS = 2**16
-"""A reading is known by when it began and its localID, which has two octets."""
+"""Sets that came in during the last day are listed: for a client to see that they arrived. The utility looks further
+back."""
 
 
 async def list_points(rq: Request) -> w.UsagePointList:
@@ -55,7 +56,7 @@ async def reading_type(rq: Request) -> w.ReadingType:
 
 
 async def latest(rq: Request) -> w.Reading:
-    """The reading of a series that began last."""
+    """The reading of a series that came in last."""
     return _reading(found(await readings.latest(rq.db, _named(rq))))
 
 
@@ -74,16 +75,18 @@ async def one_set(rq: Request) -> w.ReadingSet:
 
 
 async def list_readings(rq: Request) -> w.ReadingList:
-    """The readings of a set, in the order of their localID."""
+    """The readings of a set, in the order of their localID; each is known by its place there."""
     page = await _of_set(rq, rq.page)
-    items = [_reading(row, rq.href("Reading", r=_number(row))) for row in page.rows]
+    items = [_reading(row, rq.href("Reading", r=rq.page.start + n)) for n, row in enumerate(page.rows, 1)]
     return w.ReadingList(all=page.total, results=len(items), Reading=items)
 
 
 async def one_reading(rq: Request) -> w.Reading:
-    """One reading."""
-    whole = await _of_set(rq, Page(0, LOCAL_IDS))
-    return _reading(found(next((row for row in whole.rows if _number(row) == rq.ids.r), None)))
+    """One reading, by its place in its set."""
+    if rq.ids.r == 0:
+        raise NotFound
+    page = await _of_set(rq, Page(rq.ids.r - 1, 1))
+    return _reading(found(page.rows[0] if page.rows else None))
 
 
 def _since(rq: Request) -> int:
@@ -101,7 +104,7 @@ async def _own_series(rq: Request) -> Row[Any]:
 async def _of_set(rq: Request, page: Page) -> Found[Row[Any]]:
     some = await readings.of_set(rq.db, _named(rq), rq.ids.rs, page)
     if some.total == 0:
-        found(None)
+        found(await readings.one_set(rq.db, _named(rq), rq.ids.rs))
     return some
 
 
@@ -133,22 +136,26 @@ def _series(row: Row[Any], rq: Request) -> w.MeterReading:
 
 def _set(row: Row[Any], rq: Request) -> w.ReadingSet:
     return w.ReadingSet(
-        href=rq.href("ReadingSet", rs=row.first),
+        href=rq.href("ReadingSet", rs=row.id),
         mRID=w.HexBinary(row.mrid),
-        timePeriod=w.DateTimeInterval(duration=row.last - row.first, start=row.first),
-        ReadingListLink=rq.list_link(w.ReadingListLink, "ReadingList", int(row.all_readings), rs=row.first),
+        description=row.description or None,
+        version=row.version,
+        timePeriod=w.DateTimeInterval(duration=row.duration, start=row.start),
+        ReadingListLink=rq.list_link(w.ReadingListLink, "ReadingList", row.all_readings, rs=row.id),
     )
 
 
 def _reading(row: Row[Any], href: str | None = None) -> w.Reading:
     return w.Reading(
         href=href,
+        consumptionBlock=_said(row.consumption_block),
         qualityFlags=None if row.quality is None else w.HexBinary(row.quality, 2),
         timePeriod=w.DateTimeInterval(duration=row.duration, start=row.start),
+        touTier=_said(row.tou_tier),
         value=row.value,
-        localID=w.HexBinary(row.local_id, 2),
+        localID=None if row.local_id_octets is None else w.HexBinary(row.local_id % LOCAL_IDS, row.local_id_octets),
     )
 
 
-def _number(row: Row[Any]) -> int:
-    return int(row.start) * LOCAL_IDS + int(row.local_id)
+def _said(number: int) -> int | None:
+    return None if number == NOT_SAID else number

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations.devices import NewDevice, add_device
+from sep2.operations.devices import NewDevice, add_device, check_pin
 from sep2.rules.identifiers import is_lfdi
-from sep2.store import clients, outbox
+from sep2.store import clients, devices, outbox
 from sep2.store.connection import Connection
 
 Kind = Literal["aggregator", "device"]
@@ -35,27 +35,34 @@ class NewClient:
     registration: str = "out-of-band"
     pen: int | None = None
     receiver_hosts: tuple[str, ...] = ()
+    pin: int | None = None
+    """Of the EndDevice that stands for itself, also where it registers that later; None is a random one."""
 
 
 async def register_client(db: Connection, new: NewClient, now: int) -> int:
-    """Authorise a client; an aggregator gets the EndDevice that stands for itself."""
+    """Authorise a client; an aggregator gets the EndDevice that stands for itself.
+
+    One that is known as a device and has no EndDevice is taken over as it is said now; if it was shut out, it stays so.
+    """
     lfdi = new.lfdi.upper()
     if not is_lfdi(lfdi):
         raise BadLfdi(f"lfdi: {new.lfdi[:60]!r}")
-    if await clients.by_lfdi(db, lfdi):
-        raise ClientTaken(lfdi)
-    client_id = await clients.add(
-        db,
-        lfdi=lfdi,
-        name=new.name,
-        kind=new.kind,
-        profile=new.profile,
-        registration=new.registration,
-        pen=new.pen,
-        receiver_hosts=" ".join(new.receiver_hosts),
-        enabled=True,
-        created=now,
-    )
+    check_pin(new.pin)
+    said = {
+        "name": new.name,
+        "profile": new.profile,
+        "registration": new.registration,
+        "pen": new.pen,
+        "receiver_hosts": " ".join(new.receiver_hosts),
+        "pin": new.pin,
+    }
+    known = await clients.by_lfdi(db, lfdi)
+    if known is not None:
+        if not (known.kind == new.kind == "device") or await devices.by_lfdi(db, lfdi):
+            raise ClientTaken(lfdi)
+        await clients.update_one(db, known.id, **said)
+        return int(known.id)
+    client_id = await clients.add(db, lfdi=lfdi, kind=new.kind, enabled=True, created=now, **said)
     if new.kind == "aggregator":
         await add_device(db, NewDevice(lfdi=lfdi, client_id=client_id, holds_net_limit=False), now)
     return client_id

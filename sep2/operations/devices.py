@@ -1,12 +1,15 @@
 """EndDevices: registered by the operator, or in-band by the client that may act for them."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers
 from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, raise_alarm
 from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign
-from sep2.rules.identifiers import is_lfdi, new_pin, sfdi_of
+from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
 from sep2.store import clients, connections, devices, groups, outbox
 from sep2.store.connection import Connection
 
@@ -67,9 +70,12 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
     lfdi = new.lfdi.upper()
     if not is_lfdi(lfdi):
         raise BadDevice(f"lfdi: {new.lfdi[:60]!r} is not 40 hexadecimal digits")
-    if new.pin is not None and not (0 <= new.pin <= 999_999 and sum(map(int, str(new.pin))) % 10 == 0):
-        raise BadDevice(f"pIN: {new.pin} is not up to six digits whose sum is a multiple of ten")
-    await _check_owner(db, new.client_id, lfdi)
+    check_pin(new.pin)
+    client = await _owner(db, new.client_id, lfdi)
+    if new.pin is not None:
+        pin = new.pin
+    else:
+        pin = client.pin if client.lfdi == lfdi and client.pin is not None else new_pin()
     if known := await devices.by_lfdi(db, lfdi):
         raise DeviceTaken(lfdi, known.id)
     row_id, group_id = await _place(db, new)
@@ -80,7 +86,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         client_id=new.client_id,
         connection_id=row_id,
         holds_net_limit=row_id is not None and new.holds_net_limit,
-        pin=new_pin() if new.pin is None else new.pin,
+        pin=pin,
         enabled=True,
         post_rate=new.post_rate,
         device_category=new.device_category,
@@ -107,13 +113,21 @@ async def _join(db: Connection, name: str, device_id: int, now: int) -> None:
         await raise_alarm(db, NO_SUCH_GROUP, name, "devices that register themselves are to join it", now=now)
 
 
-async def _check_owner(db: Connection, client_id: int, lfdi: str) -> None:
-    """Nothing, where that client may act for the LFDI: one that a certificate proves is its holder's alone."""
-    if await clients.one(db, client_id) is None:
+def check_pin(pin: int | None) -> None:
+    """Nothing, where a device may be registered with this pIN; None is any."""
+    if pin is not None and not is_pin(pin):
+        raise BadDevice(f"pIN: {pin} is not up to six digits whose sum is a multiple of ten")
+
+
+async def _owner(db: Connection, client_id: int, lfdi: str) -> Row[Any]:
+    """The client, where it may act for the LFDI: one that a certificate proves is its holder's alone."""
+    client = await clients.one(db, client_id)
+    if client is None:
         raise BadDevice(f"client_id: there is no client {client_id}")
     holder = await clients.by_lfdi(db, lfdi)
     if holder is not None and holder.id != client_id:
         raise BadDevice(f"lfdi: {lfdi} is that of another client")
+    return client
 
 
 async def _place(db: Connection, new: NewDevice) -> tuple[int | None, int | None]:
@@ -161,8 +175,11 @@ async def _leave_place(db: Connection, row_id: int | None, device_id: int, now: 
         await unassign(db, group.id, device_id, now)
 
 
-async def remove_device(db: Connection, device_id: int, now: int) -> None:
-    """Forget a device; its subscribers are told that it is gone."""
+async def remove_device(db: Connection, device_id: int, now: int) -> bool:
+    """Forget a device; its subscribers are told that it is gone. Whether the client that it was is forgotten with it.
+
+    A device that connects by itself may then no longer connect, nor register itself again, until it is added anew.
+    """
     device = await devices.one(db, device_id)
     if device is None:
         raise NoSuchDevice(str(device_id))
@@ -171,6 +188,12 @@ async def remove_device(db: Connection, device_id: int, now: int) -> None:
     await drop_own_group(db, device_id, now)
     await devices.remove(db, device_id)
     await outbox.changed(db, "EndDeviceList", client=device.client_id)
+    client = await clients.one(db, device.client_id)
+    is_client = client is not None and client.kind == "device" and client.lfdi == device.lfdi
+    if not is_client or await devices.any_of(db, device.client_id):
+        return False
+    await clients.remove(db, device.client_id)
+    return True
 
 
 async def change_device(

@@ -45,10 +45,7 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
         ids=new.key(),
         notification_uri=new.notification_uri,
     )
-    if known is not None:
-        await subscriptions.update_one(db, known, level=new.level, item_limit=new.limit)
-        return known, False
-    if await subscriptions.count_of(db, new.client_id) >= new.most:
+    if known is None and await subscriptions.count_of(db, new.client_id) >= new.most:
         raise TooManySubscriptions(f"{new.most}")
     subscription_id = await subscriptions.add(
         db,
@@ -64,8 +61,9 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
         item_limit=new.limit,
         created=now,
     )
-    await outbox.changed(db, "SubscriptionList", edev=new.end_device_id)
-    return subscription_id, True
+    if known is None:
+        await outbox.changed(db, "SubscriptionList", edev=new.end_device_id)
+    return subscription_id, known is None
 
 
 async def replace_subscription(db: Connection, subscription_id: int, new: NewSubscription) -> None:

@@ -33,6 +33,11 @@ def sfdi_of(lfdi: str) -> int:
     return left * 10 + -sum(map(int, str(left))) % 10
 
 
+def is_pin(pin: int) -> bool:
+    """Whether a number may be a Registration pIN: up to six digits whose sum is a multiple of ten (6.9)."""
+    return 0 <= pin <= 999_999 and sum(map(int, str(pin))) % 10 == 0
+
+
 def new_pin() -> int:
     """A fresh Registration pIN: five random digits and their check digit (6.9)."""
     left = secrets.randbelow(100_000)

@@ -16,6 +16,7 @@ from sep2.resources import TABLE, Resource
 from sep2.rules import media, pace
 from sep2.rules.paging import Page, read
 from sep2.server.access import admitted
+from sep2.server.dialect import Dialects
 from sep2.store.connection import Busy, Clash, Connection
 from sep2.store.database import Database
 
@@ -90,6 +91,7 @@ class Front:
         self._hurried: set[str] = set()
         self._kinds: dict[str, str] = {}
         self._booked: dict[str, float] = {}
+        self._dialects = Dialects(db)
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to a request; whatever goes wrong is an answer too."""
@@ -130,6 +132,8 @@ class Front:
             except (Clash, Busy):
                 # Somebody else wrote the same first; what they wrote is there to be found now.
                 return await self._write(row, ids, asked)
+            finally:
+                await self._dialects.compare(asked.lfdi, asked.body, self.clock.now())
         page = read(parse_qsl(asked.query, keep_blank_values=True), self._default_page, self._cap)
         async with self.db.read() as db:
             rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)

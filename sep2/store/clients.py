@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.tables import client
@@ -21,6 +21,16 @@ async def one(db: Connection, client_id: int) -> Row[Any] | None:
 async def by_lfdi(db: Connection, lfdi: str) -> Row[Any] | None:
     """A client by the LFDI of its certificate."""
     return await db.one(select(client).where(client.c.lfdi == lfdi))
+
+
+async def update_one(db: Connection, client_id: int, **columns: Any) -> None:
+    """Change columns of a client."""
+    await db.run(update(client).where(client.c.id == client_id).values(columns))
+
+
+async def remove(db: Connection, client_id: int) -> None:
+    """Forget a client that acts for no device."""
+    await db.run(delete(client).where(client.c.id == client_id))
 
 
 async def set_enabled(db: Connection, client_id: int, enabled: bool) -> int:

@@ -93,6 +93,11 @@ async def seen(db: Connection, device_id: int) -> Row[Any] | None:
     return await db.one(_ONE_SEEN, device_id=device_id)
 
 
+async def any_of(db: Connection, client_id: int) -> bool:
+    """Whether a client acts for any device."""
+    return await db.one(select(end_device.c.id).where(end_device.c.client_id == client_id).limit(1)) is not None
+
+
 async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
     """How many devices, and how many usage points, a client has: `devices`, `mirrors`."""
     return await db.one(_COUNTS, client_id=client_id)
@@ -134,7 +139,8 @@ async def _forget_mirrors(db: Connection, device_id: int) -> None:
     series = select(tables.mirror_meter_reading.c.id).where(
         tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points)
     )
-    await db.run(delete(tables.reading).where(tables.reading.c.mirror_meter_reading_id.in_(series)))
+    for table in (tables.reading, tables.reading_set):
+        await db.run(delete(table).where(table.c.mirror_meter_reading_id.in_(series)))
     await db.run(
         delete(tables.mirror_meter_reading).where(tables.mirror_meter_reading.c.mirror_usage_point_id.in_(points))
     )

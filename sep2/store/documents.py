@@ -1,9 +1,10 @@
 """What devices wrote about themselves: DERCapability, DERSettings, DERStatus, DERAvailability."""
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from sep2.store.connection import Connection
 from sep2.store.tables import der_document as t
+from sep2.store.upsert import upsert
 
 
 async def body(db: Connection, device_id: int, kind: str) -> bytes | None:
@@ -12,7 +13,9 @@ async def body(db: Connection, device_id: int, kind: str) -> bytes | None:
     return bytes(found.body) if found else None
 
 
+_PUT = upsert(t, ["end_device_id", "kind"], ["body", "changed"])
+
+
 async def put(db: Connection, device_id: int, kind: str, body: bytes, *, now: int) -> None:
-    """Store a document in place of the one before."""
-    await db.run(delete(t).where(t.c.end_device_id == device_id, t.c.kind == kind))
-    await db.run(insert(t).values(end_device_id=device_id, kind=kind, body=body, changed=now))
+    """Store a document in place of the one before; of several writers at once the last one's stands."""
+    await db.run(_PUT, {"end_device_id": device_id, "kind": kind, "body": body, "changed": now})

@@ -17,6 +17,20 @@ from sep2.store.tables import (
     response,
 )
 
+_SAID = tuple(
+    reading.c[name]
+    for name in (
+        "mirror_meter_reading_id",
+        "start",
+        "duration",
+        "consumption_block",
+        "tou_tier",
+        "reading_set_id",
+        "value",
+        "received",
+    )
+)
+
 
 async def asked(db: Connection, source: str) -> Sequence[Row[Any]]:
     """Every control that a source has issued to a connection, in the order it was issued."""
@@ -59,9 +73,7 @@ async def measured(db: Connection, since: int, until: int) -> Sequence[Row[Any]]
             mirror_meter_reading.c.uom,
             mirror_meter_reading.c.multiplier,
             mirror_meter_reading.c.flow_direction,
-            reading.c.start,
-            reading.c.duration,
-            reading.c.value,
+            *_SAID,
         )
         .select_from(reading)
         .join(mirror_meter_reading, mirror_meter_reading.c.id == reading.c.mirror_meter_reading_id)
@@ -69,8 +81,8 @@ async def measured(db: Connection, since: int, until: int) -> Sequence[Row[Any]]
         .join(end_device, end_device.c.id == mirror_usage_point.c.end_device_id)
         .join(connection, connection.c.id == end_device.c.connection_id)
     )
-    within = reading.c.start >= since, reading.c.start < until
-    return await db.all(query.where(*within).order_by(reading.c.start, connection.c.connection_id))
+    within = reading.c.start >= since, reading.c.start < until, reading.c.value.is_not(None)
+    return _said_last(await db.all(query.where(*within).order_by(reading.c.start, connection.c.connection_id)))
 
 
 async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, until: int) -> Sequence[Row[Any]]:
@@ -96,11 +108,23 @@ async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, un
         .subquery()
     )
     # Joined on the first column of the readings' key, of which their start is the second.
-    query = select(series, reading.c.start, reading.c.duration, reading.c.value).join_from(
-        series, reading, reading.c.mirror_meter_reading_id == series.c.id
-    )
-    within = reading.c.start >= since, reading.c.start < until
-    return await db.all(query.where(*within).order_by(reading.c.start, series.c.connection_id))
+    query = select(series, *_SAID).join_from(series, reading, reading.c.mirror_meter_reading_id == series.c.id)
+    within = reading.c.start >= since, reading.c.start < until, reading.c.value.is_not(None)
+    return _said_last(await db.all(query.where(*within).order_by(reading.c.start, series.c.connection_id)))
+
+
+def _said_last(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """The readings without those that came in anew of the same time, by themselves after their set or the other way."""
+    if not any(row.reading_set_id for row in rows):
+        return rows
+    last: dict[Any, tuple[int, int]] = {}
+    for row in rows:
+        last[_time(row)] = max(last.get(_time(row), (0, 0)), (row.received, row.reading_set_id))
+    return [row for row in rows if row.reading_set_id == last[_time(row)][1]]
+
+
+def _time(row: Row[Any]) -> tuple[int, ...]:
+    return row.mirror_meter_reading_id, row.start, row.duration, row.consumption_block, row.tou_tier
 
 
 async def limited(db: Connection, source: str, now: int) -> Sequence[str]:

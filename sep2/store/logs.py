@@ -7,15 +7,20 @@ from sqlalchemy import Row, bindparam, delete, insert, select
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
+from sep2.store.tables import end_device
 from sep2.store.tables import log_event as t
 
-_SAME = ("created", "log_event_id", "profile_id", "log_event_pen", "log_event_code")
+# Held until the end of the transaction; rows that refer to the device are written meanwhile.
+_ONE_AT_A_TIME = (
+    select(end_device.c.id).where(end_device.c.id == bindparam("device_id")).with_for_update(key_share=True)
+)
 
 
 async def same(db: Connection, device_id: int, columns: dict[str, Any]) -> int | None:
-    """The id of the event that was posted before with the same identity."""
-    query = select(t.c.id).where(t.c.end_device_id == device_id, *(t.c[name] == columns[name] for name in _SAME))
-    found = await db.one(query)
+    """The id of the event that was posted before and is equal in all it says; of several requests one looks first."""
+    await db.one(_ONE_AT_A_TIME, device_id=device_id)
+    query = select(t.c.id).where(t.c.end_device_id == device_id)
+    found = await db.one(query.where(*(t.c[name].is_not_distinct_from(said) for name, said in columns.items())))
     return found.id if found else None
 
 

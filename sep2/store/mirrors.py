@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
-from sep2.store.tables import end_device, mirror_meter_reading, mirror_usage_point, reading
+from sep2.store.tables import end_device, mirror_meter_reading, mirror_usage_point, reading, reading_set
+from sep2.store.upsert import upsert
 
 p, s, r = mirror_usage_point, mirror_meter_reading, reading
 
@@ -16,7 +17,7 @@ p, s, r = mirror_usage_point, mirror_meter_reading, reading
 async def of_client(db: Connection, client_id: int, page: Page) -> Found[Row[Any]]:
     """The usage points that a client created, by mRID descending, each with the LFDI it mirrors."""
     query = select(p, end_device.c.lfdi).join_from(p, end_device).where(p.c.client_id == client_id)
-    return await select_page(db, query.order_by(p.c.mrid.desc()), page)
+    return await select_page(db, query.order_by(p.c.mrid.desc(), p.c.id), page)
 
 
 async def one(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:
@@ -25,9 +26,14 @@ async def one(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:
     return await db.one(query.where(p.c.id == point_id, p.c.client_id == client_id))
 
 
-async def by_mrid(db: Connection, client_id: int, mrid: str) -> Row[Any] | None:
-    """A usage point by its mRID, if the client created it."""
-    return await db.one(select(p).where(p.c.mrid == mrid, p.c.client_id == client_id))
+async def by_mrid(db: Connection, device_id: int, mrid: str) -> Row[Any] | None:
+    """A usage point by its mRID among those of one EndDevice."""
+    return await db.one(select(p).where(p.c.mrid == mrid, p.c.end_device_id == device_id))
+
+
+async def of_another_client(db: Connection, client_id: int, mrid: str) -> bool:
+    """Whether another client has a usage point with that mRID."""
+    return await db.one(select(p.c.id).where(p.c.mrid == mrid, p.c.client_id != client_id).limit(1)) is not None
 
 
 async def count_of(db: Connection, client_id: int) -> int:
@@ -36,9 +42,17 @@ async def count_of(db: Connection, client_id: int) -> int:
     return row.n if row else 0
 
 
-async def add(db: Connection, **columns: Any) -> int:
-    """The id of a new usage point."""
-    return await db.add(insert(p).values(columns))
+_POINT_KEY = ("end_device_id", "mrid")
+_SAID_ONCE = ("client_id", "post_rate")
+"""What a usage point keeps from its creation; the operator may change its rate."""
+
+
+async def put(db: Connection, **columns: Any) -> int:
+    """The id of the usage point with that EndDevice and mRID, which says this from now on."""
+    changed = [name for name in columns if name not in (*_POINT_KEY, *_SAID_ONCE)]
+    row = await db.one(upsert(p, _POINT_KEY, changed).values(columns).returning(p.c.id))
+    assert row is not None
+    return int(row.id)
 
 
 async def update_one(db: Connection, point_id: int, **columns: Any) -> int:
@@ -51,15 +65,21 @@ async def series(db: Connection, point_id: int) -> Sequence[Row[Any]]:
     return await db.all(select(s).where(s.c.mirror_usage_point_id == point_id))
 
 
-async def series_owner(db: Connection, mrid: str) -> Row[Any] | None:
-    """Which client and usage point a series with that mRID belongs to."""
-    query = select(s.c.id, s.c.mirror_usage_point_id, p.c.client_id, p.c.end_device_id).join_from(s, p)
-    return await db.one(query.where(s.c.mrid == mrid))
+async def series_of_another_client(db: Connection, client_id: int, mrid: str) -> bool:
+    """Whether another client has a series with that mRID."""
+    query = select(s.c.id).join_from(s, p).where(s.c.mrid == mrid, p.c.client_id != client_id)
+    return await db.one(query.limit(1)) is not None
 
 
-async def add_series(db: Connection, **columns: Any) -> int:
-    """The id of a new series."""
-    return await db.add(insert(s).values(columns))
+_SERIES_KEY = ("mirror_usage_point_id", "mrid")
+
+
+async def put_series(db: Connection, **columns: Any) -> int:
+    """The id of the series with that usage point and mRID, which says this from now on."""
+    changed = [name for name in columns if name not in _SERIES_KEY]
+    row = await db.one(upsert(s, _SERIES_KEY, changed).values(columns).returning(s.c.id))
+    assert row is not None
+    return int(row.id)
 
 
 async def update_series(db: Connection, series_id: int, **columns: Any) -> None:
@@ -67,21 +87,60 @@ async def update_series(db: Connection, series_id: int, **columns: Any) -> None:
     await db.run(update(s).where(s.c.id == series_id).values(columns))
 
 
-_KEY = ("mirror_meter_reading_id", "start", "duration", "local_id")
-_FORGET = delete(r).where(*(r.c[name] == bindparam(f"of_{name}") for name in _KEY))
+_SET_KEY = ("mirror_meter_reading_id", "mrid", "start")
+_SET_SAID = ("duration", "description", "version", "received")
+_PUT_SET = upsert(reading_set, _SET_KEY, _SET_SAID).returning(reading_set.c.id)
+
+
+async def put_set(db: Connection, **columns: Any) -> int:
+    """The id of the set of a series with that mRID and start, which says this from now on."""
+    row = await db.one(_PUT_SET.values(columns))
+    assert row is not None
+    return int(row.id)
+
+
+_TIME = ("mirror_meter_reading_id", "start", "duration", "consumption_block", "tou_tier")
+_READING_SAID = ("local_id_octets", "reading_set_id", "value", "quality", "received")
+_PUT_READING = upsert(r, [column.name for column in r.primary_key], _READING_SAID)
+_OF_OTHER_SETS = delete(r).where(
+    *(r.c[name] == bindparam(f"of_{name}") for name in _TIME), r.c.reading_set_id.not_in([0, bindparam("of_set")])
+)
 
 
 async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Store readings; the last one said of a series, period and localID stands."""
-    latest = {tuple(row[name] for name in _KEY): row for row in rows}
-    if latest:
-        await db.run(_FORGET, [{f"of_{name}": row[name] for name in _KEY} for row in latest.values()])
-        await db.run(insert(r), list(latest.values()))
+    """Store readings. What a set says of a time replaces what other sets said of it, whatever their localIDs.
+
+    Within one set the localID tells readings of one time apart; one that was posted by itself stays beside those of
+    sets.
+    """
+    sets: dict[tuple[Any, ...], int] = {}
+    last: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        time = tuple(row[name] for name in _TIME)
+        last[*time, row["local_id"]] = row
+        if row["reading_set_id"]:
+            sets[time] = row["reading_set_id"]
+    if sets:
+        names = [f"of_{name}" for name in _TIME]
+        said = [dict(zip(names, time, strict=True)) | {"of_set": set_id} for time, set_id in sets.items()]
+        await db.run(_OF_OTHER_SETS, said)
+    stand = [row for time, row in last.items() if row["reading_set_id"] in (0, sets.get(time[:-1]))]
+    if stand:
+        await db.run(_PUT_READING, stand)
+
+
+async def moments(db: Connection, series_id: int, start: int) -> Sequence[Row[Any]]:
+    """The readings of one moment that were posted by themselves, by their number: local_id, value, quality."""
+    query = select(r.c.local_id, r.c.value, r.c.quality).where(
+        r.c.mirror_meter_reading_id == series_id, r.c.start == start, r.c.duration == 0, r.c.reading_set_id == 0
+    )
+    return await db.all(query.order_by(r.c.local_id))
 
 
 async def remove(db: Connection, point_id: int) -> None:
     """Forget a usage point with its series and readings."""
     of_point = select(s.c.id).where(s.c.mirror_usage_point_id == point_id)
     await db.run(delete(r).where(r.c.mirror_meter_reading_id.in_(of_point)))
+    await db.run(delete(reading_set).where(reading_set.c.mirror_meter_reading_id.in_(of_point)))
     await db.run(delete(s).where(s.c.mirror_usage_point_id == point_id))
     await db.run(delete(p).where(p.c.id == point_id))

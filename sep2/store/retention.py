@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Delete, Table, bindparam, delete, exists, select, tuple_
 
 from sep2.store.connection import Connection
-from sep2.store.tables import control, curve, log_event, mirror_meter_reading, reading, response
+from sep2.store.tables import control, curve, log_event, mirror_meter_reading, reading, reading_set, response
 
 AT_ONCE = 5000
 """Rows of each kind in one transaction, so that nobody waits long for the database."""
@@ -22,8 +22,11 @@ def _oldest(table: Table) -> Delete:
 _ANSWERED = exists().where(response.c.control_id == control.c.id)
 _OVER = select(control.c.id).where(control.c.latest_end < _BEFORE, ~_ANSWERED).limit(AT_ONCE)
 # Series by series, along the primary key: an index on the time would cost each reading more than the reading itself.
-_KEY = [reading.c[name] for name in ("mirror_meter_reading_id", "start", "duration", "local_id")]
+_KEY = list(reading.primary_key)
 _OF_SERIES = select(*_KEY).join_from(mirror_meter_reading, reading).where(reading.c.start < _BEFORE).limit(AT_ONCE)
+
+_SET_IDS = select(reading_set.c.id).join_from(mirror_meter_reading, reading_set)
+_OLD_SETS = _SET_IDS.where(reading_set.c.received < _BEFORE).limit(AT_ONCE)
 
 _RESPONSES, _LOG_EVENTS = _oldest(response), _oldest(log_event)
 _CONTROLS = delete(control).where(control.c.id.in_(_OVER))
@@ -34,6 +37,7 @@ _MAY_LINK = exists().where(
     control.c.created <= curve.c.removed,
 )
 _CURVES = delete(curve).where(curve.c.removed < _BEFORE, ~_MAY_LINK)
+_SETS = delete(reading_set).where(reading_set.c.id.in_(_OLD_SETS))
 _READINGS = delete(reading).where(tuple_(*_KEY).in_(_OF_SERIES))
 
 
@@ -47,6 +51,7 @@ async def forget(db: Connection, *, responses: int, controls: int, readings: int
         (_CONTROLS, controls),
         (_CURVES, controls),
         (_READINGS, readings),
+        (_SETS, readings),
         (_LOG_EVENTS, log_events),
     )
     gone = [(await db.run(statement, {"before": before})).rowcount for statement, before in parts]

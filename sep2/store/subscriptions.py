@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, func, or_, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, delivery
 from sep2.store.tables import subscription as t
+from sep2.store.upsert import upsert
 
 
 async def of_device(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
@@ -40,9 +41,15 @@ async def count_of(db: Connection, client_id: int) -> int:
     return row.n if row else 0
 
 
+_KEY = ("end_device_id", "resource", "ids", "notification_uri")
+_RENEWED = ("level", "item_limit")
+
+
 async def add(db: Connection, **columns: Any) -> int:
-    """The id of a new subscription."""
-    return await db.add(insert(t).values(columns))
+    """The id of the subscription to that resource with that receiver, new or renewed."""
+    row = await db.one(upsert(t, _KEY, _RENEWED).values(columns).returning(t.c.id))
+    assert row is not None
+    return int(row.id)
 
 
 async def update_one(db: Connection, subscription_id: int, **columns: Any) -> None:

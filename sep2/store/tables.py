@@ -8,7 +8,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -16,30 +15,15 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
-
-# SQLite numbers rows by itself only for a column of type INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _id() -> Column[int]:
-    """A number that rows are known by; where it is part of an href, the table has `sqlite_autoincrement`."""
-    return Column("id", Id, primary_key=True, autoincrement=True)
-
-
-def _to(target: Table, *, nullable: bool = False, name: str = "") -> Column[int]:
-    return Column(name or f"{target.name}_id", Id, ForeignKey(target.c.id), nullable=nullable)
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
+from sep2.store.columns import Id
+from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
+from sep2.store.columns import number as _id
+from sep2.store.columns import time as _time
+from sep2.store.columns import to as _to
+from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_reading  # noqa: PLC0414 - exported
+from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
+from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
+from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
 
 
 def _limits() -> list[Column[int]]:
@@ -59,6 +43,7 @@ client = Table(
     Column("receiver_hosts", Text, nullable=False, server_default=""),  # space separated host or host:port
     Column("enabled", Boolean, nullable=False),
     _time("created"),
+    Column("pin", Integer),  # of its own EndDevice, where the operator chose one before that is registered
 )
 """A TLS peer that the operator has authorised; its LFDI is the certificate's."""
 
@@ -216,59 +201,6 @@ der_document = Table(
 )
 """What a device wrote about itself, whole, as a document of the widest profile."""
 
-mirror_usage_point = Table(
-    "mirror_usage_point",
-    metadata,
-    _id(),
-    Column("mrid", String(32), nullable=False),
-    _to(client),
-    _to(end_device),
-    Column("description", String(32), nullable=False, server_default=""),
-    Column("version", Integer),
-    Column("role_flags", Integer, nullable=False),
-    Column("service_kind", Integer, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("post_rate", BigInteger),
-    Column("reading_sign", String(10), nullable=False, server_default="unproven"),  # unproven as-posted reversed
-    _time("changed"),
-    UniqueConstraint("client_id", "mrid"),
-    sqlite_autoincrement=True,
-)
-
-mirror_meter_reading = Table(
-    "mirror_meter_reading",
-    metadata,
-    _id(),
-    _to(mirror_usage_point),
-    Column("mrid", String(32), nullable=False),
-    Column("description", String(32), nullable=False, server_default=""),
-    Column("version", Integer),
-    Column("reading_type", LargeBinary, nullable=False),
-    Column("uom", Integer, nullable=False),
-    Column("multiplier", Integer, nullable=False),
-    Column("flow_direction", Integer, nullable=False),
-    Column("phase", Integer, nullable=False),
-    Column("data_qualifier", Integer, nullable=False),
-    _time("last_update", nullable=True),
-    _time("next_update", nullable=True),
-    UniqueConstraint("mirror_usage_point_id", "mrid"),
-    Index(None, "mrid"),
-)
-
-reading = Table(
-    "reading",
-    metadata,
-    Column("mirror_meter_reading_id", Id, ForeignKey(mirror_meter_reading.c.id), primary_key=True),
-    Column("start", BigInteger, primary_key=True),
-    Column("duration", BigInteger, primary_key=True),
-    Column("local_id", Integer, primary_key=True),
-    Column("set_mrid", String(32), nullable=False, server_default=""),
-    Column("value", BigInteger, nullable=False),
-    Column("quality", Integer),
-    _time("received"),
-)
-"""Raw values; the true one is value * 10^multiplier in the unit of its ReadingType."""
-
 response = Table(
     "response",
     metadata,
@@ -297,7 +229,7 @@ log_event = Table(
     Column("details", String(32)),
     Column("extended_data", BigInteger),
     _time("received"),
-    UniqueConstraint("end_device_id", "created", "log_event_id", "profile_id", "log_event_pen", "log_event_code"),
+    Index(None, "end_device_id", "created", "log_event_id"),
     sqlite_autoincrement=True,
 )
 

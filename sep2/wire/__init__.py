@@ -9,6 +9,7 @@ from sep2.wire.declare import WIRE as WIRE
 from sep2.wire.declare import layout as layout
 from sep2.wire.declare import wire as wire
 from sep2.wire.decode import decode as decode
+from sep2.wire.decode import other_csipaus as other_csipaus
 from sep2.wire.der import *  # noqa: F403
 from sep2.wire.der_codes import *  # noqa: F403
 from sep2.wire.der_info import *  # noqa: F403

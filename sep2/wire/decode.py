@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar, overload
 
 from sep2.wire.classes import root_class
 from sep2.wire.failures import WireError
-from sep2.wire.irregular import local, one_csipaus
+from sep2.wire.irregular import local, one_csipaus, unlike
 from sep2.wire.mode import Mode
 from sep2.wire.parse import LARGEST, parse
-from sep2.wire.profile import Profile
+from sep2.wire.profile import CSIP_AUS_1_1, Profile
 from sep2.wire.reader import reader_of
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def decode(
     root = parse(data, largest)
     mode = Mode(profile, ordered, extensions)
     if b"csipaus.org" in data:
-        one_csipaus(root, mode.csipaus)
+        one_csipaus(root, mode)
     cls = root_class(root, mode)
     if expected and not issubclass(cls, expected):
         raise WireError(f"{local(root)} is not {' or '.join(c.__name__ for c in expected)}")
@@ -52,3 +53,25 @@ def decode(
         return reader_of(cls, mode)(root)
     except WireError as error:
         raise error.under(local(root)) from None
+
+
+_CSIP_AUS = re.compile(rb"https?://csipaus\.org/ns[!-z]{0,60}?(?=[\"'])")
+
+
+def other_csipaus(data: bytes, profile: Profile) -> str:
+    """The csipaus namespace, of another edition than the profile's, that elements of a document are in; empty: none.
+
+    That of CSIP-AUS 1.1 counts only where its elements are not those of the profile.
+    """
+    named: set[str] = {found.decode("ascii") for found in _CSIP_AUS.findall(data)} - {profile.extension or ""}
+    if not named:
+        return ""
+    try:
+        root = parse(data)
+    except WireError:
+        return ""
+    for namespace in sorted(named):
+        agrees = namespace == CSIP_AUS_1_1 and profile.extension and not unlike(root, profile)
+        if not agrees and next(root.iter(f"{{{namespace}}}*"), None) is not None:
+            return namespace
+    return ""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, NoReturn
 
 from lxml import etree
 
-from sep2.wire.declare import Field, Layout
+from sep2.wire.declare import WIRE, Field, Layout, layout
 from sep2.wire.failures import WireError
 from sep2.wire.mode import Mode
 from sep2.wire.parse import refuse_depth
-from sep2.wire.profile import CSIP_AUS_KNOWN, NAMESPACE, XSI
+from sep2.wire.profile import CSIP_AUS_1_1, CSIP_AUS_KNOWN, NAMESPACE, XSI, Profile
 from sep2.wire.values import convert
 
 Element = etree._Element
@@ -160,10 +161,29 @@ class Irregular:
         raise WireError(f"{name}: stands {len(found)} times, not {field.least}..{field.most}")
 
 
-def one_csipaus(root: Element, namespace: str) -> None:
-    """Turn elements of other csipaus namespaces into those of `namespace`, where the document has none of them."""
-    if next(root.iter(f"{{{namespace}}}*"), None) is not None:
+def one_csipaus(root: Element, mode: Mode) -> None:
+    """Turn elements of other csipaus namespaces into those of the profile's, where the document has none of them.
+
+    The namespace of CSIP-AUS 1.1 is an alias of it, and one that differs is refused.
+    """
+    if next(root.iter(f"{{{mode.csipaus}}}*"), None) is not None:
         return
     for other in CSIP_AUS_KNOWN:
+        if other == CSIP_AUS_1_1 and mode.profile.extension and (name := unlike(root, mode.profile)):
+            raise WireError(f"{name}: of {CSIP_AUS_1_1} (CSIP-AUS 1.1) is no element of {mode.profile}")
         for element in list(root.iter(f"{{{other}}}*")):
-            element.tag = f"{{{namespace}}}{local(element)}"
+            element.tag = f"{{{mode.csipaus}}}{local(element)}"
+
+
+def unlike(root: Element, profile: Profile) -> str:
+    """The first element in the namespace of CSIP-AUS 1.1 that the profile does not have; empty where it has all."""
+    names = (local(element) for element in root.iter(f"{{{CSIP_AUS_1_1}}}*"))
+    return next((name for name in names if name not in _csipaus_names(profile)), "")
+
+
+@cache
+def _csipaus_names(profile: Profile) -> frozenset[str]:
+    """The names of all elements of a profile's csipaus namespace, and those that older editions gave them."""
+    layouts = [facts for facts in map(layout, WIRE.values()) if facts.within(profile)]
+    fields = {f.name for facts in layouts for f in facts.elements if f.mark.csipaus and f.within(profile)}
+    return frozenset(fields | {facts.name for facts in layouts if facts.csipaus} | {name for _, name in LEGACY})

@@ -6,7 +6,8 @@ NAMESPACE = "urn:ieee:std:2030.5:ns"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 CSIP_AUS_1_2 = "https://csipaus.org/ns"
 CSIP_AUS_1_3 = "https://csipaus.org/ns/v1.3"
-CSIP_AUS_KNOWN = (CSIP_AUS_1_2, CSIP_AUS_1_3, "https://csipaus.org/ns/v1.3-beta/storage")
+CSIP_AUS_1_1 = "http://csipaus.org/ns"
+CSIP_AUS_KNOWN = (CSIP_AUS_1_2, CSIP_AUS_1_3, "https://csipaus.org/ns/v1.3-beta/storage", CSIP_AUS_1_1)
 """Namespaces that have carried CSIP-AUS elements; all are read, only the profile's own is written."""
 
 DRAFT_NAMESPACES = ("http://zigbee.org/sep", "http://ieee.org/2030.5")

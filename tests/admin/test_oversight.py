@@ -4,7 +4,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sep2.admin.app import make
 from sep2.clock import SystemClock
-from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror
+from sep2.rules.metering import Span
 from sep2.server.app import CLOCK_MARK, State
 from sep2.store import alarms, deliveries, devices, marks, subscriptions
 from tests.admin.conftest import NOW, Operator
@@ -52,10 +53,10 @@ async def mirror(house: State) -> int:
     async with house.db.write() as db:
         own = await devices.by_lfdi(db, "A" * 40)
         assert own is not None
-        reading = NewReading(start=NOW, duration=300, local_id=0, set_mrid="", value=-1500, quality=None)
-        series = NewSeries(mrid="2" * 32, reading_type=b"<ReadingType/>", uom=38, readings=[reading])
+        reading = NewReading(span=Span(NOW, 300), value=-1500)
+        series = NewSeries(mrid="2" * 32, reading_type=b"<ReadingType/>", uom=38, reading=reading)
         new = NewMirror(
-            client_id=own.client_id,
+            poster=Poster(own.client_id),
             end_device_id=own.id,
             mrid="1" * 32,
             description="the site",

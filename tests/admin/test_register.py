@@ -107,3 +107,37 @@ async def test_a_device_that_registers_itself_has_no_connections_yet(operator: O
     assert (status, answer["code"]) == (400, "not_an_aggregator")
     assert (await operator.change("POST", "/clients", body))["devices"] == 0
     assert (await operator.get("/devices"))["total"] == 0
+
+
+async def test_a_field_that_would_do_nothing_is_refused(street: Operator) -> None:
+    own, managed = {"lfdi": "D9" * 20}, {"client": "Sunny"}
+    for path, body in (
+        ("/devices", managed | {"profile": "csip"}),
+        ("/devices", managed | {"name": "roof"}),
+        ("/devices", own | {"holds_net_limit": False}),
+        ("/clients", own | {"name": "gateway", "kind": "device", "pen": 4711}),
+    ):
+        status, refused = await street.ask("POST", path, body)
+        assert (status, refused["code"]) == (400, "says_nothing"), body
+    status, refused = await street.ask("GET", "/subscriptions", params={"waiting": "true", "dead": "true"})
+    assert (status, refused["code"]) == (400, "bad_request")
+
+
+async def test_a_device_client_is_taken_over_once_it_has_no_device(street: Operator) -> None:
+    """Also one that databases kept from before, when a removed device left its client behind."""
+    body = {"name": "anew", "lfdi": "D2" * 20, "connection_id": "NMI2", "profile": "csip", "pin": 111115}
+    status, refused = await street.ask("POST", "/devices", body)
+    assert (status, refused["code"]) == (409, "client_taken")
+    gone = await street.change("DELETE", "/devices/D2D2")
+    assert "gateway may no longer connect" in gone["message"]
+    assert (await street.get("/clients"))["total"] == 1
+    await street.change("POST", "/clients", {"name": "left", "lfdi": "D2" * 20, "kind": "device", "pin": 222220})
+    made = await street.change("POST", "/devices", body)
+    assert (made["known"], made["may_connect"], made["pin"]) == (True, True, 111115)
+    assert (made["client"], made["profile"]) == ("anew", "csip")
+
+
+async def test_a_device_that_acts_for_others_stays_a_client(street: Operator) -> None:
+    await street.change("POST", "/devices", {"client": "gateway", "lfdi": "D3" * 20})
+    assert "may no longer connect" not in (await street.change("DELETE", "/devices/D2D2"))["message"]
+    assert (await street.get("/clients/gateway"))["devices"] == 1

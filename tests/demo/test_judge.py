@@ -9,9 +9,10 @@ from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.devices import NewDevice, add_device
-from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, NewSet, Poster, put_mirror
 from sep2.operations.responses import answer
 from sep2.rules.limits import Limits
+from sep2.rules.metering import Span
 from sep2.store import Database, connections, controls, groups
 
 NOW, HALF_HOUR = 1_700_000_000, 1800
@@ -36,15 +37,15 @@ class Street:
                     await answer(db, self.devices[name], mrid=mrid, status=status, created=NOW, now=NOW)
 
     async def measure(self, name: str, *drawn_w: int) -> None:
-        readings = tuple(
-            NewReading(start=NOW + k * HALF_HOUR, duration=HALF_HOUR, local_id=0, set_mrid="", value=w, quality=None)
-            for k, w in enumerate(drawn_w)
-        )
+        readings = [
+            NewReading(span=Span(NOW + k * HALF_HOUR, HALF_HOUR), value=power_w) for k, power_w in enumerate(drawn_w)
+        ]
+        of_all = NewSet(mrid="C", span=Span(NOW, len(drawn_w) * HALF_HOUR), readings=readings)
         tail = f"{self.devices[name]:032X}"
-        series = NewSeries(mrid="A" + tail[1:], reading_type=b"", uom=38, flow_direction=1, readings=readings)
+        series = NewSeries(mrid="A" + tail[1:], reading_type=b"", uom=38, flow_direction=1, sets=[of_all])
         mirror = NewMirror(
             mrid="B" + tail[1:],
-            client_id=self.client,
+            poster=Poster(self.client),
             end_device_id=self.devices[name],
             description="site",
             version=None,

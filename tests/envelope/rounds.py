@@ -6,8 +6,8 @@ from envelope.operation import cycle
 from envelope.operation.measured import from_mirrors
 from envelope.operation.operating import Operating
 from envelope.operation.premises import Premises
-from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror, set_reading_sign
-from sep2.rules.metering import ReadingSign
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror, set_reading_sign
+from sep2.rules.metering import ReadingSign, Span
 from sep2.store import alarms, connections, controls, defaults
 from sep2.store.tables import connection
 from tests.envelope.cases import START, STEP_S
@@ -71,13 +71,13 @@ async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START, si
     async with database.write() as db:
         new = [
             NewSeries(mrid=f"{mrid[:28]}{k:04}", reading_type=b"", uom=uom, flow_direction=direction, data_qualifier=2,
-                      readings=[NewReading(start=start, duration=300, local_id=0, set_mrid="", value=v, quality=None)])
+                      reading=NewReading(span=Span(start, 300), value=v))
             for k, (uom, direction, v) in enumerate(series)
         ]  # fmt: skip
         number, _ = await put_mirror(
             db,
             NewMirror(
-                client_id=1, end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
+                poster=Poster(1), end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
                 service_kind=0, status=1, post_rate=300, series=new,
             ),
             start + 300,

@@ -215,15 +215,6 @@ async def test_readings_that_can_not_be(sunny, lfdi, why, body):
     assert (await sunny.post(location, body)).status == 400
 
 
-async def test_a_series_of_another_client_is_not_written_to(sunny, world, lfdi):
-    described = document("MirrorMeterReading", series("0C0C"))
-    location = (await sunny.post("/mup", mirror(lfdi))).location
-    assert (await sunny.post(location, described)).status in (201, 204)
-    gale = await world.as_("gale")
-    other = (await gale.post("/mup", mirror(world.ids.lfdis["three"], "0B"))).location
-    assert (await gale.post(other, described)).status == 400
-
-
 async def test_a_log_is_latest_first_and_an_event_is_one(sunny, device):
 
     def event(at: int, code: int) -> str:

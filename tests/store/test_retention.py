@@ -7,9 +7,10 @@ from sep2.operations.clients import NewClient, register_client
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
-from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, put_mirror
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, NewSet, Poster, put_mirror
 from sep2.operations.responses import answer
 from sep2.rules.limits import Limits
+from sep2.rules.metering import Span
 from sep2.store import controls, tables
 from sep2.store.retention import AT_ONCE, forget
 
@@ -28,12 +29,11 @@ async def device(database):
 
 
 async def read(database, client, device, starts, received=NOW):
-    readings = [
-        NewReading(start=start, duration=300, local_id=0, set_mrid="", value=1, quality=None) for start in starts
-    ]
-    series = NewSeries(mrid="0B", reading_type=b"<ReadingType/>", readings=readings)
+    readings = [NewReading(span=Span(start, 300), value=1) for start in starts]
+    of_all = NewSet(mrid="0C", span=Span(received, 0), readings=readings)
+    series = NewSeries(mrid="0B", reading_type=b"<ReadingType/>", sets=[of_all])
     mirror = NewMirror(
-        client_id=client,
+        poster=Poster(client),
         end_device_id=device,
         mrid="0A",
         description="",

@@ -27,7 +27,9 @@ async def test_numbers_in_hrefs_are_given_once(tmp_path):
         before = {table: old.execute(f"SELECT * FROM {table}").fetchall() for table in OLD}
     await migrate(f"sqlite:///{path}")
     with sqlite3.connect(path) as new:
-        assert {table: new.execute(f"SELECT * FROM {table}").fetchall() for table in OLD} == before
+        for table, rows in before.items():
+            after = new.execute(f"SELECT * FROM {table}").fetchall()
+            assert [row[: len(rows[0])] for row in after] == rows, "columns that a step adds stand behind"
     database = await open_database(f"sqlite:///{path}")
     said = {"client_id": 1, "end_device_id": 7, "ids": "{}", "subscribed_resource": "/edev", "receiver": "r"}
     said |= {"encoding": 0, "level": "", "item_limit": 1, "created": 0, "notification_uri": "v"}

@@ -8,6 +8,7 @@ from sep2.admin.types.base import Asked, Category, ConnectionId, Host, Lfdi, Lim
 from sep2.settings import ProfileName, Registration
 
 Kind = Literal["aggregator", "device"]
+Pin = Annotated[int, Meta(ge=0, le=999_999)]
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -29,7 +30,8 @@ class NewClient(Asked, frozen=True, kw_only=True):
     """A TLS peer to authorise; profile and registration default to the utility's.
 
     A `device` that is authorised so registers its EndDevice itself, in-band. Each of an aggregator's `connections` is
-    added if it is not known, with a device there for it to act for.
+    added if it is not known, with a device there for it to act for. `pen` ends the LFDIs of an aggregator's devices;
+    `pin` is that of the client's own EndDevice.
     """
 
     name: Text
@@ -39,6 +41,7 @@ class NewClient(Asked, frozen=True, kw_only=True):
     registration: Registration | None = None
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] | None = None
     receiver_hosts: list[Host] = field(default_factory=list)
+    pin: Pin | None = None
     connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
@@ -86,11 +89,20 @@ class DeviceShown(Device, frozen=True, kw_only=True):
     """When it last wrote each of DERCapability, DERSettings, DERStatus, DERAvailability."""
 
 
+class DeviceAdded(DeviceShown, frozen=True, kw_only=True):
+    """A device that was registered."""
+
+    known: bool
+    """It is its own client, and was registered as such before."""
+    may_connect: bool
+    """Its client is not shut out."""
+
+
 class NewDevice(Asked, frozen=True, kw_only=True):
     """A device to register.
 
-    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client.
-    A managed device without `lfdi` is given one.
+    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client, with a `name` and
+    a `profile`. A managed device without `lfdi` is given one. `holds_net_limit` is said of one at a connection.
     """
 
     lfdi: Lfdi | None = None
@@ -99,7 +111,7 @@ class NewDevice(Asked, frozen=True, kw_only=True):
     profile: ProfileName | None = None
     connection_id: ConnectionId | None = None
     holds_net_limit: bool = True
-    pin: Annotated[int, Meta(ge=0, le=999_999)] | None = None
+    pin: Pin | None = None
     post_rate: Seconds | None = None
     device_category: Category | None = None
 

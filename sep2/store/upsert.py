@@ -1,0 +1,13 @@
+"""Insert a row, or change the one that is there: one statement, so that two writers of one row never clash."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Table
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+
+def upsert(table: Table, key: Sequence[str], changed: Iterable[str]) -> Insert:
+    """An insert that changes the columns `changed` where there is a row with that key; both databases read it."""
+    statement = insert(table)
+    said = {name: statement.excluded[name] for name in changed}
+    return statement.on_conflict_do_update(index_elements=[table.c[name] for name in key], set_=said)
