@@ -17,6 +17,7 @@ from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, rates
 from sep2.server.front import Front
+from sep2.server.handshake import Door
 from sep2.server.http import Http
 from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
@@ -28,7 +29,6 @@ from sep2.store.database import Database
 log = logging.getLogger("sep2")
 
 CLOCK_MARK = "clock"
-HANDSHAKE_S = 10
 KEEP_UP_S = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -142,17 +142,13 @@ async def _clock(settings: Settings, db: Database) -> Clock:
 
 async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     http = Http(state.front, state.tls, state.settings.limits)
+    door = Door(http, state.tls)
+    stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
     listen = state.settings.listen
-    server = await asyncio.get_running_loop().create_server(
-        http, listen.host, listen.port, ssl=state.tls.listening, ssl_handshake_timeout=HANDSHAKE_S, backlog=1024
-    )
-    stack.push_async_callback(_close, server)
+    server = await asyncio.get_running_loop().create_server(door, listen.host, listen.port, backlog=1024)
+    stack.callback(server.close)
     log.info("2030.5 clients: %s", origin(state.settings))
-
-
-async def _close(server: asyncio.Server) -> None:
-    server.close()
 
 
 async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
