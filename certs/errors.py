@@ -26,6 +26,10 @@ class BadFile(BadValue):
     """This file holds no usable certificate or key."""
 
 
+class BadSigningRequest(BadValue):
+    """This request can not be certified."""
+
+
 class BadName(BadValue):
     """This can not be the name of an identity's files."""
 

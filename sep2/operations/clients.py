@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations.alarms import UNREGISTERED_LFDI, clear_alarm
 from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.identifiers import is_lfdi
 from sep2.store import clients, outbox
@@ -56,6 +57,7 @@ async def register_client(db: Connection, new: NewClient, now: int) -> int:
         enabled=True,
         created=now,
     )
+    await clear_alarm(db, UNREGISTERED_LFDI, lfdi, now)
     if new.kind == "aggregator":
         await add_device(db, NewDevice(lfdi=lfdi, client_id=client_id, holds_net_limit=False), now)
     return client_id

@@ -16,7 +16,6 @@ from sep2.server.tls import Tls
 
 log = logging.getLogger("sep2.handshake")
 
-HANDSHAKE_S = 10
 LINGER_S = 1
 """How long a refused connection stays half open, so that its peer sees the alert before the end."""
 MOST_OCTETS = 131_072
@@ -60,12 +59,18 @@ class Door:
     """What accepts the connections of clients: a handshake each, then a protocol of `serve`."""
 
     def __init__(
-        self, serve: Callable[[], asyncio.Protocol], tls: Tls, refused: Callable[[Refusal], bool] = lambda _: True
+        self,
+        serve: Callable[[], asyncio.Protocol],
+        tls: Tls,
+        *,
+        patience_s: float = 10,
+        refused: Callable[[Refusal], bool] = lambda _: True,
     ) -> None:
-        """`refused` hears of each handshake that failed, and says whether it is logged."""
+        """A handshake may take `patience_s`; `refused` hears of each that failed, and says whether it is logged."""
         self.serve = serve
         self.tls = tls
         self.refused = refused
+        self.patience_s = patience_s
         self.open: set[asyncio.Transport] = set()
 
     def __call__(self) -> asyncio.Protocol:
@@ -94,7 +99,7 @@ class Handshake(asyncio.Protocol):
         self._raw = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self._door.open.add(self._raw)
         self._buffers = Buffers(self._door.tls.listening)
-        self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._give_up)
+        self._timer = asyncio.get_running_loop().call_later(self._door.patience_s, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         """Go on with the handshake as far as it has come."""
@@ -170,7 +175,7 @@ class Handshake(asyncio.Protocol):
             log.warning("handshake refused: %s", refusal)
 
     def _give_up(self) -> None:
-        self._refuse(f"not done within {HANDSHAKE_S} s")
+        self._refuse(f"not done within {self._door.patience_s} s")
 
     def _flush(self) -> None:
         if self._buffers.outgoing.pending:

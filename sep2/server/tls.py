@@ -6,10 +6,11 @@ import time
 from typing import NamedTuple
 
 from certs import Peer, Trust
+from certs.custody import authority_keys
 from certs.errors import BadFile
 from certs.identity import Files
 from certs.tls import admit, client_context, ensure_ccm8, server_context, web_context
-from sep2.settings import Settings
+from sep2.settings import Settings, SettingsError
 
 log = logging.getLogger("sep2.tls")
 
@@ -65,10 +66,23 @@ class Tls:
 
 def _read(settings: Settings) -> tuple[Trust, _Contexts]:
     tls = settings.tls
+    if settings.mode == "production":
+        _refuse_authority_keys(settings)
     ensure_ccm8(Files(tls.certificate, tls.key))
     # Certificates for tests never get into production.
     trust = Trust.read(tls.authorities, tls.lenient_authorities, tests=settings.mode != "production")
     return trust, _contexts(settings, trust)
+
+
+def _refuse_authority_keys(settings: Settings) -> None:
+    """A machine that everybody can reach must not be one that can issue certificates."""
+    tls = settings.tls
+    found = authority_keys((tls.certificate, tls.key, *tls.authorities, *tls.lenient_authorities))
+    if found:
+        raise SettingsError(
+            f"{', '.join(map(str, found))}: the private key of a CA lies on the machine that serves. In production "
+            "take it to another machine and remove it here; issue there: sep2 certs request here, sep2 certs issue there"
+        )
 
 
 def _contexts(settings: Settings, trust: Trust) -> _Contexts:

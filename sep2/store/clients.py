@@ -1,5 +1,6 @@
 """TLS peers that the operator has authorised."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -21,6 +22,13 @@ async def one(db: Connection, client_id: int) -> Row[Any] | None:
 async def by_lfdi(db: Connection, lfdi: str) -> Row[Any] | None:
     """A client by the LFDI of its certificate."""
     return await db.one(select(client).where(client.c.lfdi == lfdi))
+
+
+async def known(db: Connection, lfdis: Sequence[str]) -> set[str]:
+    """Which of these LFDIs, a hundred at most, are those of clients, whether they have access or not."""
+    if not lfdis:
+        return set()
+    return {row.lfdi for row in await db.all(select(client.c.lfdi).where(client.c.lfdi.in_(lfdis[:100])))}
 
 
 async def set_enabled(db: Connection, client_id: int, enabled: bool) -> int:

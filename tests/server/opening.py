@@ -1,4 +1,4 @@
-"""A client that keeps every octet which a server says in a handshake, and a server in a process of its own to say them."""
+"""A client that keeps every octet of a server's handshake, and `sep2 serve` in a process of its own."""
 
 import os
 import signal
