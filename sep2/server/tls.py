@@ -81,7 +81,7 @@ def _refuse_authority_keys(settings: Settings) -> None:
     if found:
         raise SettingsError(
             f"{', '.join(map(str, found))}: the private key of a CA lies on the machine that serves. In production "
-            "take it to another machine and remove it here; issue there: sep2 certs request here, sep2 certs issue there"
+            "take it to another machine and remove it here; sep2 certs request is for here, sep2 certs issue for there"
         )
 
 

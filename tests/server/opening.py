@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +53,8 @@ def knock(port: int, tls: ssl.SSLContext, session: ssl.SSLSession | None = None)
             except ssl.SSLWantReadError:
                 pass
             except ssl.SSLError:
+                with suppress(OSError):
+                    plain.sendall(outgoing.read())
                 return Heard(said, False, _rest(plain) == b"")
             else:
                 return Heard(said, True, False)

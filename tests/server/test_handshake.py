@@ -1,7 +1,9 @@
 """A refused handshake at the port of `sep2 serve`: the alert on the wire, and one line of the log."""
 
 import json
+import socket
 import ssl
+import subprocess
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
