@@ -22,6 +22,12 @@ class BadIdentifier(BadValue):
     """This is not an LFDI, SFDI or PIN."""
 
 
+class CertificateExpired(BadCertificate):
+    """This certificate, or one that it leads through, has expired."""
+
+    alert = 45  # certificate_expired
+
+
 class BadFile(BadValue):
     """This file holds no usable certificate or key."""
 

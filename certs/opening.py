@@ -87,22 +87,29 @@ class Opening(NamedTuple):
     version: str = ""
     """The highest that the client offers."""
     suites: tuple[str, ...] = ()
-    holder: Holder = NOBODY
+    chain: tuple[bytes, ...] = ()
+    """The certificates in DER, the client's own first."""
+
+    @property
+    def holder(self) -> Holder:
+        """Whom the client's certificate names."""
+        return holder_of(self.chain[0]) if self.chain else NOBODY
 
 
 def read_opening(said: bytes) -> Opening:
     """What the octets of a client hold, as far as they can be read."""
-    version, holder = "", NOBODY
+    version = ""
     suites: tuple[str, ...] = ()
+    chain: tuple[bytes, ...] = ()
     try:
         for kind, body in _messages(_in_clear(said)):
             if kind == CLIENT_HELLO and not suites:
                 version, suites = _hello(body)
-            elif kind == CERTIFICATE and len(body) > 6:
-                holder = holder_of(body[6 : 6 + int.from_bytes(body[3:6], "big")])
+            elif kind == CERTIFICATE:
+                chain = tuple(_certificates(body[3:]))
     except (IndexError, ValueError):
         pass  # what came before it is told
-    return Opening(version, suites, holder)
+    return Opening(version, suites, chain)
 
 
 def holder_of(der: bytes) -> Holder:
@@ -144,6 +151,14 @@ def _messages(octets: bytes) -> Iterator[tuple[int, bytes]]:
         if end > len(octets):
             return
         yield octets[at], octets[at + 4 : end]
+        at = end
+
+
+def _certificates(listed: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + 3 <= len(listed):
+        end = at + 3 + int.from_bytes(listed[at : at + 3], "big")
+        yield listed[at + 3 : end]
         at = end
 
 

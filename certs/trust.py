@@ -10,7 +10,7 @@ from typing import Self
 from cryptography import x509
 
 from certs.check import Finding, is_self_signed, is_signed_by, path_findings, read_der
-from certs.errors import BadCertificate, BadFile, UnknownIssuer
+from certs.errors import BadCertificate, BadFile, CertificateExpired, UnknownIssuer
 from certs.identifiers import lfdi_of, sfdi_of
 from certs.identity import pem, read_certificates
 from certs.inspect import serial_of
@@ -70,15 +70,15 @@ class Trust:
         return cls(_read_all(strict), _read_all(lenient), tests=tests)
 
     def pem_at(self, now: float) -> str:
-        """The certificates for OpenSSL's store: what leads to a valid root at `now`, and what has no substitute there.
+        """The certificates for OpenSSL's store: what leads to a valid root at `now`, then other CAs that are valid.
 
-        OpenSSL takes one issuer by its name and tries no other: one that has expired must not stand beside its
-        successor. Where there is none it stays, so that the refusal is "expired" rather than "unknown".
+        OpenSSL takes one issuer by its name and tries no other, so one that has expired must not stand there beside
+        its successor, nor hide the one that a client sends. Roots that have no successor stay.
         """
         usable = self._usable(now)
         names = {certificate.subject for certificate in usable}
-        everything = (*self._anchors, *self._between)
-        return pem(*usable, *(rest for rest in everything if rest not in usable and rest.subject not in names)).decode()
+        others = [one for one in (*self._anchors, *self._between) if one not in usable and one.subject not in names]
+        return pem(*usable, *(one for one in others if one in self._anchors or _is_valid(one, now))).decode()
 
     def next_change(self, now: float) -> float:
         """When, after `now`, the first certificate becomes valid or ends: `pem_at` is another from then on."""
@@ -131,17 +131,18 @@ class Trust:
     def _look_at(self, sent: Sequence[bytes], now: float) -> Peer:
         """The peer by the path that holds longest; BadCertificate says what is wrong with the one nearest to it."""
         best: Peer | None = None
-        least: list[str] = []
+        least: list[Finding] = []
         for path in self.paths(sent):
             findings = path_findings(path, now)
-            refused = [str(finding) for finding in findings if finding.refuses(self._anchors[path[-1]])]
+            refused = [finding for finding in findings if finding.refuses(self._anchors[path[-1]])]
             if not refused:
                 peer = _peer(path, sent[0], findings)
                 best = peer if best is None or peer.expires > best.expires else best
             elif not least or len(refused) < len(least):
                 least = refused
         if best is None:
-            raise BadCertificate("; ".join(least))
+            kind = CertificateExpired if all(finding.is_expiry for finding in least) else BadCertificate
+            raise kind("; ".join(map(str, least)))
         if not self._tests and is_for_tests(read_der(sent[0])):
             raise BadCertificate("it is for tests, and this is none")
         return best

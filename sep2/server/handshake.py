@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
-from certs.errors import BadCertificate
+from certs.errors import BadCertificate, CertificateExpired
 from certs.opening import ALERTS, Opening, alert_in, fatal_alert, read_opening
 from sep2.server.secured import Buffers, Secured
 from sep2.server.tls import Tls
@@ -21,7 +21,10 @@ LINGER_S = 1
 MOST_OCTETS = 131_072
 """Of a client in its handshake. OpenSSL takes chains of certificates up to 100 KiB."""
 
-NO_CERTIFICATE_ACCEPTED = "certificate not accepted"
+NOT_ACCEPTED = "certificate not accepted"
+EXPIRED = "certificate has expired"
+NO_PATH = frozenset({2, 20, 21})
+"""OpenSSL's numbers for a certificate whose issuer it did not find."""
 REASONS = {
     "HTTP_REQUEST": "not TLS",
     "HTTPS_PROXY_REQUEST": "not TLS",
@@ -119,6 +122,8 @@ class Handshake(asyncio.Protocol):
             # Who resumes a session shows no certificate: the one it once showed is looked at before the answer.
             if not tls.session_reused or self._is_admitted():
                 self._flush()
+        except ssl.SSLCertVerificationError as problem:
+            self._explain(problem)
         except ssl.SSLError as problem:
             self._refuse(*_said_of(problem))
         else:
@@ -138,16 +143,31 @@ class Handshake(asyncio.Protocol):
             self._over = True
             self._tell("the client hung up")
 
+    def _explain(self, problem: ssl.SSLCertVerificationError) -> None:
+        """Refuse by what OpenSSL found, or by what ends the path that it did not find."""
+        if problem.verify_code in NO_PATH:
+            try:
+                self._door.tls.trust.admit(read_opening(bytes(self._said)).chain)
+            except CertificateExpired as bad:
+                return self._turn_away(EXPIRED, bad)
+            except BadCertificate:
+                pass
+        return self._refuse(problem.verify_message)
+
     def _is_admitted(self) -> bool:
         """Our own look at the client's certificate; nothing of the server's last flight has been sent yet."""
         try:
             self._door.tls.admit(self._buffers.tls)
         except BadCertificate as bad:
-            self._buffers.outgoing.read()
-            self._buffers.outgoing.write(fatal_alert(bad.alert))
-            self._refuse(NO_CERTIFICATE_ACCEPTED, bad.detail or str(bad))
+            self._turn_away(NOT_ACCEPTED, bad)
             return False
         return True
+
+    def _turn_away(self, reason: str, bad: BadCertificate) -> None:
+        """Refuse by an alert of our own in place of what OpenSSL would say, while nothing is encrypted yet."""
+        self._buffers.outgoing.read()
+        self._buffers.outgoing.write(fatal_alert(bad.alert))
+        self._refuse(reason, bad.detail or str(bad))
 
     def _hand_over(self) -> None:
         self._over = True
@@ -199,8 +219,6 @@ class Connection(Secured):
 
 def _said_of(problem: ssl.SSLError) -> tuple[str, str]:
     """The reason why OpenSSL gave up, and what more there is to say."""
-    if isinstance(problem, ssl.SSLCertVerificationError):
-        return problem.verify_message, ""
     reason = problem.reason or "not TLS"
     _, is_alert, alert = reason.partition("_ALERT_")
     if is_alert:
