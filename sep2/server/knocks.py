@@ -138,12 +138,13 @@ class Knocks:
         """Write what changes, until cancelled."""
         await self._remember()
         while True:
+            again_at = self._clock.now() + TICK_S
             try:
                 await self.once()
             except SepError as problem:
                 log.warning("alarms wait: %s", problem)
             await asyncio.sleep(PAUSE_S)
-            await self._next()
+            await self._next(again_at)
 
     async def once(self) -> None:
         """Raise and clear alarms as the counts say."""
@@ -176,11 +177,11 @@ class Knocks:
         if kind.note(subject, detail, now):
             self._begun.set()
 
-    async def _next(self) -> None:
-        """Wait until an alarm begins, or for a minute."""
+    async def _next(self, at: int) -> None:
+        """Wait until an alarm begins, or for that time."""
         waiting = [
             asyncio.ensure_future(self._begun.wait()),
-            asyncio.ensure_future(self._clock.sleep_until(self._clock.now() + TICK_S)),
+            asyncio.ensure_future(self._clock.sleep_until(at)),
         ]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,6 @@
 """Any valid path counts: authorities that were renewed or cross-signed, in whatever order they are named."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -10,6 +11,7 @@ from certs.identity import Identity, pem
 from certs.trust import Trust
 from tests.certs.forge import PAST, forge, named
 from tests.raw import Raw, context
+from tests.server.opening import knock
 from tests.server.world import serving
 
 OVER = PAST, datetime(2021, 1, 1, tzinfo=UTC)
@@ -101,7 +103,7 @@ def test_an_authority_leaves_the_store_when_it_ends_and_its_successor_begins():
         assert {each for each in (old, new) if each.certificate_pem.decode() in trust.pem_at(at)} == held
 
 
-'async def test_a_client_brings_the_successor_of_an_expired_authority(people, on_sqlite, tmp_path):
+async def test_a_client_brings_the_successor_of_an_expired_authority(people, on_sqlite, tmp_path):
     """And who does not is told that it is over, not that nobody knows it."""
     (root, old, new), *_ = renewed_ca()
     leaf = forge(new)
