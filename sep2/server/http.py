@@ -237,6 +237,8 @@ def _response(answer: Answer, *, close: bool = False) -> web.Response:
 def _unreadable(status: int, exc: BaseException | None, message: str) -> SepError:
     if isinstance(exc, BadHttpMethod):
         return NoSuchMethod(message[:40])
+    if isinstance(exc, ConnectionError):  # the peer hung up in the middle of a body: nobody reads the answer
+        return BadRequest()
     if isinstance(exc, LineTooLong):
         return UriTooLong() if str(exc.args[1]) == str(LONGEST_URI) else HeadersTooLarge()
     if status >= 500:

@@ -3,8 +3,11 @@
 import json
 import socket
 import ssl
+import struct
 import subprocess
+import time
 import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from certs import Authority
 from certs.identity import Files, Identity
 from tests.certs.forge import PAST, POLICY_MAPPINGS, forge, named, unknown
-from tests.raw import context
+from tests.raw import context, request
 from tests.server.opening import knock, records, say, served
 from tests.server.world import copied
 
@@ -195,3 +198,30 @@ def test_what_a_certificate_says_is_no_line_of_the_log(server, people, tmp_path)
     said = server.log.read_text()
     assert not {"\x1b", "\x9b", "\u202e"} & set(said)
     assert "\n2026-01-01" not in said
+
+
+def test_a_peer_that_hangs_up_is_no_error(server, people):
+    """In a body, in a header, before it has read the answers; with the end of TLS, without, and by a reset."""
+    before = server.log.read_text()
+    post = b"POST /mup HTTP/1.1\r\nHost: a\r\nContent-Type: application/sep+xml\r\n"
+    for octets in (
+        post + b"Content-Length: 5000\r\n\r\n<Mirror",
+        post + b"Transfer-Encoding: chunked\r\n\r\n5\r\n<Mi",
+        request("GET", "/dcap") * 50,
+        b"GET /dc",
+    ):
+        for ending in ("tls", "tcp", "reset"):
+            plain = socket.create_connection(("127.0.0.1", server.port), 20)
+            with own(people, people.files("roof")).wrap_socket(plain, suppress_ragged_eofs=True) as peer:
+                peer.sendall(octets)
+                if ending == "tls":
+                    peer.setblocking(False)
+                    with suppress(ssl.SSLError, OSError):
+                        peer.unwrap()
+                elif ending == "reset":
+                    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(0.5)
+    server.reload()  # the log has a line now that comes after those
+    said = server.log.read_text().removeprefix(before)
+    assert "ERROR" not in said
+    assert "Traceback" not in said

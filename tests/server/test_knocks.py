@@ -5,8 +5,10 @@ import ssl
 
 import pytest
 
+from certs import Authority
 from sep2.operations.clients import NewClient, register_client
 from sep2.store import alarms
+from tests.certs.forge import forge
 from tests.raw import Raw, context
 from tests.server.opening import knock, say
 from tests.server.world import NOW, serving
@@ -72,18 +74,19 @@ async def test_refusals_ten_minutes_apart_are_none(world, people):
     assert not await standing(world, "tls_refused")
 
 
-async def test_twenty_of_different_reasons_are_one_alarm(world, people):
-    refused = [str(number) for number in range(7)]
-    for reason in refused:
-        for _ in range(3):
-            world.state.knocks.refused(refusal(reason))
+async def test_twenty_of_different_reasons_are_one_alarm(world, people, tmp_path):
+    root = people.pki.folder / "root.pem"
+    gcm = context(root, people.files("roof"), ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
+    other = context(root, Authority.create("Other root").issue_device("1").save(tmp_path, "other"))
+    unfit = context(root, forge(people.pki.issuer, names=None).save(tmp_path, "unfit"))
+    for tls in (context(root), gcm, other, unfit):
+        await fails(world, 4, tls)
+    for _ in range(3):
+        await asyncio.to_thread(say, world.port, b"GET / HTTP/1.1\r\n\r\n")
+    await asyncio.sleep(1)
+    assert not await standing(world, "tls_refused")
+    await asyncio.to_thread(say, world.port, b"GET / HTTP/1.1\r\n\r\n")
     assert set(await until(world, "tls_refused", 1)) == {"several addresses"}
-
-
-def refusal(reason: str, address: str = "192.0.2.1"):
-    from sep2.server.handshake import Refusal
-
-    return Refusal(address, reason)
 
 
 async def test_one_address_can_not_fill_the_log(world, people, caplog):
