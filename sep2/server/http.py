@@ -176,8 +176,8 @@ class Protocol(RequestHandler):
         """The LFDI of the peer's certificate, looked at once per connection."""
         if self._lfdi is None:
             server, transport = self._manager, self.transport
-            assert isinstance(server, Http)
-            assert transport is not None
+            if not isinstance(server, Http) or transport is None:
+                raise ConnectionResetError("the peer has hung up")
             connection = transport.get_extra_info("ssl_object")
             try:
                 self._lfdi = server.tls.admit(connection).lfdi
