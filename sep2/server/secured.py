@@ -66,6 +66,9 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         self._closing = True
         if self._timer is not None:
             self._timer.cancel()
+        if isinstance(exc, OSError) and not isinstance(exc, ConnectionError):
+            # Whatever the socket calls it (not connected, timed out, no route), to the application the peer is gone.
+            exc = ConnectionResetError(*exc.args)
         self._app.connection_lost(cast(Exception | None, exc))
 
     def pause_writing(self) -> None:
