@@ -63,9 +63,13 @@ class Secured(asyncio.Transport, asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Tell the application that it is over."""
-        self._closing = True
         if self._timer is not None:
             self._timer.cancel()
+        if not self._closing:
+            # OpenSSL forgets the session of a connection that did not end well, and after an outage of the network
+            # everybody comes back at once: resuming costs far less than a handshake.
+            self._end_tls()
+        self._closing = True
         if isinstance(exc, OSError) and not isinstance(exc, ConnectionError):
             # Whatever the socket calls it (not connected, timed out, no route), to the application the peer is gone.
             exc = ConnectionResetError(*exc.args)
@@ -99,8 +103,7 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         if self._closing:
             return
         self._closing = True
-        with contextlib.suppress(ssl.SSLError):  # it would wait for the peer's own close_notify
-            self._tls.unwrap()
+        self._end_tls()
         self._flush()
         with contextlib.suppress(OSError, RuntimeError, NotImplementedError):
             # A full close while octets of the peer wait to be read would reset what the peer has yet to read.
@@ -188,6 +191,10 @@ class Secured(asyncio.Transport, asyncio.Protocol):
             self.abort()
         else:
             self._flush()
+
+    def _end_tls(self) -> None:
+        with contextlib.suppress(ssl.SSLError):  # it would wait for the peer's own close_notify
+            self._tls.unwrap()
 
     def _flush(self) -> None:
         if self._outgoing.pending:

@@ -2,21 +2,26 @@
 
 import os
 import shutil
+import signal
 import stat
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
 
 from certs import Strictness
+from certs.identity import Files
 from certs.inspect import read as read_certificate
 from certs.pki import create
 from certs.tls import client_context
+from certs.trust import Trust
 from sep2.settings import read
 from tests.cli.conftest import free_ports, say, serving
 from tests.server.opening import knock
@@ -101,9 +106,6 @@ def test_in_production_the_key_stays_and_only_a_request_travels(served: Path, au
     assert issued["serial"] == "A-17"
     assert say("certs", "issue", *words).status == 1  # what is there is not overwritten
     files = Path(issued["certificate"]), Path(made["key"])
-    from certs.identity import Files
-    from certs.trust import Trust
-
     with serving(served):
         tls = client_context(Files(*files), Trust.read([authority / "root.pem", authority / "ca.pem"]))
         assert knock(read(served).listen.port, tls).done
@@ -115,8 +117,6 @@ def encrypted(key: Path) -> bytes:
 
 
 def of_der(key: Path) -> bytes:
-    from cryptography.hazmat.primitives.serialization import NoEncryption
-
     loaded = load_pem_private_key(key.read_bytes(), password=None)
     return loaded.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
@@ -141,9 +141,6 @@ def test_in_production_a_key_of_the_authority_beside_the_servers_is_refused(serv
 
 
 def test_a_key_of_the_authority_that_appears_later_is_refused_at_the_next_reading(served, authority) -> None:
-    import signal
-    import time
-
     with serving(served) as process:
         shutil.copy(authority / "ca.key", served / "pki" / "forgotten.key")
         process.send_signal(signal.SIGHUP)

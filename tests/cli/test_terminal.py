@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from certs.authority import Authority
 from sep2.terminal import LogFormatter, say, say_json, shown
@@ -73,9 +75,6 @@ def test_a_document_is_quoted_as_text(tmp_path: Path) -> None:
 
 
 def test_a_certificate_is_quoted_as_text(tmp_path: Path) -> None:
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"C {NASTY}")])
     file = tmp_path / "c.pem"
     file.write_bytes(forge(Authority.create("R"), subject=subject).certificate_pem)

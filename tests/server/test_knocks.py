@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from certs import Authority
-from sep2.operations.clients import NewClient, register_client
+from sep2.operations.clients import NewClient, register_client, set_client_access
 from sep2.store import alarms
 from tests.certs.forge import forge
 from tests.raw import Raw, context
@@ -125,8 +125,6 @@ async def test_registering_it_ends_the_alarm(either, people):
 
 
 async def test_a_client_that_was_shut_out_is_not_unregistered(world, people):
-    from sep2.operations.clients import set_client_access
-
     async with world.state.db.write() as db:
         await set_client_access(db, world.ids.clients["leaver"], granted=False)
     await knocks(world, people.files("leaver"), 5)
