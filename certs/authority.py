@@ -33,13 +33,14 @@ class Authority(Identity):
         """A new root; devices that meet it must be told to trust it."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _common_name(name)
-        return cls(_as_authority(_draft(subject, key, INDEFINITE), subject, key).sign(key, hashes.SHA256()), key)
+        draft = _as_authority(_draft(subject, key.public_key(), INDEFINITE), subject, key)
+        return cls(draft.sign(key, hashes.SHA256()), key)
 
     def issue_authority(self, name: str, *, not_after: datetime = INDEFINITE) -> Self:
         """A CA under this one; in 2030.5 at most two stand between root and device."""
         key = ec.generate_private_key(ec.SECP256R1())
-        draft = _as_authority(self._draft(key, not_after), _common_name(name), key)
-        return type(self)(self._sign(draft), key, self._as_issuers())
+        draft = _as_authority(self._draft(key.public_key(), not_after), _common_name(name), key)
+        return type(self)(self._sign(draft), key, self.as_issuers())
 
     def issue_device(
         self,
@@ -83,17 +84,29 @@ class Authority(Identity):
     ) -> Identity:
         key = ec.generate_private_key(ec.SECP256R1())
         module = HardwareModule(f"1.3.6.1.4.1.{pen}.1", serial.encode())
-        names = x509.SubjectAlternativeName([module.general_name(), *map(_host_name, hosts)])
+        names = [module.general_name(), *map(host_name, hosts)]
+        made = self.certify(key.public_key(), names, purposes=purposes, not_after=not_after)
+        return Identity(made, key, self.as_issuers())
+
+    def certify(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        names: Iterable[x509.GeneralName],
+        *,
+        purposes: Iterable[Policy] = (),
+        not_after: datetime = INDEFINITE,
+    ) -> x509.Certificate:
+        """The certificate of a key that somebody else holds; `names` begin with the hardware module."""
         draft = (
             self._draft(key, not_after)
             .subject_name(x509.Name([]))
             .add_extension(key_usage(DEVICE_USAGE), critical=True)
             .add_extension(policies(Policy.GENERIC_DEVICE, *purposes), critical=True)
-            .add_extension(names, critical=True)
+            .add_extension(x509.SubjectAlternativeName(names), critical=True)
         )
-        return Identity(self._sign(draft), key, self._as_issuers())
+        return self._sign(draft)
 
-    def _draft(self, key: ec.EllipticCurvePrivateKey, not_after: datetime) -> x509.CertificateBuilder:
+    def _draft(self, key: ec.EllipticCurvePublicKey, not_after: datetime) -> x509.CertificateBuilder:
         own = self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         named = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
         return _draft(self.certificate.subject, key, not_after).add_extension(named, critical=False)
@@ -101,18 +114,19 @@ class Authority(Identity):
     def _sign(self, draft: x509.CertificateBuilder) -> x509.Certificate:
         return draft.sign(self.key, hashes.SHA256())
 
-    def _as_issuers(self) -> tuple[x509.Certificate, ...]:
+    def as_issuers(self) -> tuple[x509.Certificate, ...]:
+        """What an identity that it issues sends behind its own certificate: this CA and those above, no root."""
         is_root = self.certificate.issuer == self.certificate.subject
         return () if is_root else (self.certificate, *self.issuers)
 
 
-def _draft(issuer: x509.Name, key: ec.EllipticCurvePrivateKey, not_after: datetime) -> x509.CertificateBuilder:
+def _draft(issuer: x509.Name, key: ec.EllipticCurvePublicKey, not_after: datetime) -> x509.CertificateBuilder:
     now = datetime.now(UTC).replace(microsecond=0)
     return (
         x509.CertificateBuilder()
         .serial_number(x509.random_serial_number())
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .not_valid_before(min(now, not_after) - _ALLOWED_SKEW)
         .not_valid_after(not_after)
     )
@@ -141,7 +155,8 @@ def _common_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _host_name(host: str) -> x509.GeneralName:
+def host_name(host: str) -> x509.GeneralName:
+    """An entry of a subjectAltName: an address, or a name."""
     try:
         return x509.IPAddress(ip_address(host))
     except ValueError:

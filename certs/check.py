@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from certs.errors import BadCertificate
-from certs.rules import FORM, GRAVE, NOTE, Gravity, Told, departures, find
+from certs.rules import EXPIRED, FORM, GRAVE, NOTE, Gravity, Told, departures, find
 from certs.strictness import Strictness
 
 LONGEST_PATH = 4
@@ -22,6 +22,11 @@ class Finding:
     gravity: Gravity
     depth: int
     text: str
+
+    @property
+    def is_expiry(self) -> bool:
+        """Whether it says that the certificate has expired."""
+        return self.text.startswith(EXPIRED)
 
     def refuses(self, strictness: Strictness) -> bool:
         """Whether a certificate with this finding is turned away."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from certs.identifiers import new_pin, pin_with_check, spoken
+from certs.kinds import Kind
 from certs.strictness import Strictness
+from sep2.terminal import add_row, console, say, say_json, shown
 
 if TYPE_CHECKING:
     from certs.identity import Files, Identity
@@ -115,6 +117,49 @@ def server(
 
 
 @app.command()
+def request(
+    folder: Annotated[Path, typer.Argument(help="Where the private key stays.")],
+    serial: Serial,
+    *,
+    host: Hosts = None,
+    name: Name = "",
+    pen: Pen = 32473,
+    as_json: Json = False,
+) -> None:
+    """Make a private key and a request for its certificate, on the machine that will use them.
+
+    The request, NAME.csr, goes to whoever holds the authority and runs `sep2 certs issue`. The key never leaves.
+    """
+    from certs.pki import checked_name
+    from certs.requests import make_request
+
+    made = make_request(folder, checked_name(name or serial), serial=serial, hosts=host or (), pen=pen)
+    done = {"request": str(made.request), "key": str(made.key)}
+    then = f"sep2 certs issue --request {made.request.name} --authority DIR, where the authority is"
+    _say(done, f"Next: {then}", as_json=as_json)
+
+
+@app.command()
+def issue(
+    *,
+    request: Annotated[Path, typer.Option(help="The request, as `sep2 certs request` makes it; PEM or DER.")],
+    authority: Annotated[Path, typer.Option(help="The folder of the authority, as `sep2 certs create` makes it.")],
+    kind: Annotated[Kind, typer.Option("--as", help="Who it is for.")] = Kind.DEVICE,
+    out: Annotated[Path | None, typer.Option(help="Where the certificate goes.  [default: beside the request]")] = None,
+    production: Production = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Certify the key of a request: a certificate with its issuers, for the machine that made the request."""
+    from certs.issuing import certify
+
+    made = certify(_open(authority).issuer, request, kind, purposes=_purposes(production))
+    file = made.save(out or request.with_suffix(".pem"), replace=replace)
+    done = {"lfdi": made.lfdi, "sfdi": made.sfdi, "serial": made.serial, "certificate": str(file)}
+    _say(done, f"SFDI to read out: {spoken(made.sfdi)}. Take {file} to where the key is.", as_json=as_json)
+
+
+@app.command()
 def show(
     files: Annotated[list[Path], typer.Argument(help="PEM or DER files of certificates.")],
     check: Annotated[
@@ -132,7 +177,7 @@ def show(
 
     reports = [report for file in files for report in inspect.read(file)]
     if as_json:
-        typer.echo(json.dumps([report.as_json() for report in reports], indent=2))
+        say_json(json.dumps([report.as_json() for report in reports], indent=2))
     else:
         for report in reports:
             _explain(report)
@@ -150,7 +195,7 @@ def pin(
     The device reads its PIN from the server and compares it with the one typed in by its installer.
     """
     made = new_pin() if digits is None else pin_with_check(digits)
-    typer.echo(json.dumps({"pin": made}) if as_json else f"{made:06d}")
+    say(json.dumps({"pin": made}) if as_json else f"{made:06d}")
 
 
 def _open(folder: Path) -> "Pki":
@@ -177,23 +222,24 @@ def _issued(identity: "Identity", files: "Files", then: str, *, as_json: bool) -
 
 def _say(done: Mapping[str, object], last: str, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(done, indent=2))
+        say_json(json.dumps(done, indent=2))
         return
     for what, value in done.items():
-        typer.echo(f"{what:12} {value}")
-    typer.echo(last)
+        say(f"{what:12} {value}")
+    say(last)
 
 
 def _explain(report: "Report") -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(show_header=False, title=f"{report.kind} {report.serial or report.subject}", title_justify="left")
+    title = Text(shown(f"{report.kind} {report.serial or report.subject}"))
+    table = Table(show_header=False, title=title, title_justify="left")
     for what, value in _rows(report):
-        table.add_row(what, value)
+        add_row(table, what, value)
     for finding in report.findings:
-        table.add_row(_WORDS[finding.gravity.name], finding.text)
-    Console().print(table, markup=False)
+        add_row(table, _WORDS[finding.gravity.name], finding.text)
+    console().print(table)
 
 
 _WORDS = {"GRAVE": "refused", "FORM": "strict", "NOTE": "note"}

@@ -80,6 +80,12 @@ def report(certificate: x509.Certificate, *, now: float | None = None) -> Report
     )
 
 
+def serial_of(certificate: x509.Certificate) -> str:
+    """The serial number of the hardware module, or that of the certificate in hexadecimal where it names none."""
+    module = _module(_readable_extensions(certificate))
+    return module.serial_text if module else f"{certificate.serial_number:X}"
+
+
 def _readable_extensions(certificate: x509.Certificate) -> x509.Extensions:
     try:
         return certificate.extensions

@@ -46,9 +46,14 @@ class Pki:
 
     def save(self, identity: Identity, name: str, *, replace: bool = False) -> Files:
         """Keep an issued identity under a name of its own."""
-        if name in RESERVED or not name or name != Path(name).name:
-            raise BadName(repr(name))
-        return identity.save(self.folder, name, replace=replace)
+        return identity.save(self.folder, checked_name(name), replace=replace)
+
+
+def checked_name(name: str) -> str:
+    """The name of an identity's files; BadName where it is a CA's, or not the name of a file."""
+    if name in RESERVED or not name or name != Path(name).name:
+        raise BadName(repr(name))
+    return name
 
 
 def create(

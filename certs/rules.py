@@ -37,6 +37,9 @@ NOTE, FORM, GRAVE = Gravity.NOTE, Gravity.FORM, Gravity.GRAVE
 Told = Iterator[tuple[Gravity, str]]
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
+EXPIRED = "it expired on"
+"""How a finding begins that says so."""
+
 _FORBIDDEN = {
     Oid.NAME_CONSTRAINTS: "nameConstraints",
     Oid.POLICY_MAPPINGS: "policyMappings",
@@ -117,7 +120,7 @@ def _dates(certificate: x509.Certificate, now: float) -> Told:
     if certificate.not_valid_before_utc > at:
         yield GRAVE, f"it is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z"
     if certificate.not_valid_after_utc < at:
-        yield GRAVE, f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z"
+        yield GRAVE, f"{EXPIRED} {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z"
     elif certificate.not_valid_after_utc != INDEFINITE:
         yield NOTE, f"it expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
 

@@ -2,6 +2,7 @@
 
 import ssl
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,30 +51,20 @@ def web_context(files: Files) -> ssl.SSLContext:
     return context
 
 
-def replace(listening: ssl.SSLContext, fresh: ssl.SSLContext) -> None:
-    """Let new connections of a listening context use `fresh`; those that live are not touched.
-
-    The certificate and the trusted CAs change; a client that resumes a session is looked at anew by `admit`.
-    """
-
-    # OpenSSL calls this in every handshake, also when the client sends no server name.
-    def hand_over(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        connection.context = fresh
-
-    listening.sni_callback = hand_over
-
-
 def peer_chain(connection: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
     """The peer's certificates in DER, leaf first: the verified path, or after a resumption what is left of it."""
     # A server that resumes still has what the client once sent; a client that resumes has the leaf alone.
-    leaf = connection.getpeercert(binary_form=True)
     sent = _chain(connection, "get_verified_chain") or _chain(connection, "get_unverified_chain")
-    return sent or ([leaf] if leaf else [])
+    if sent:
+        return sent
+    leaf = connection.getpeercert(binary_form=True)
+    return [leaf] if leaf else []
 
 
 def admit(connection: ssl.SSLObject | ssl.SSLSocket, trust: Trust) -> Peer:
     """Who the peer of a finished handshake is; BadCertificate when OpenSSL accepted it and we do not."""
-    return trust.admit(peer_chain(connection))
+    # OpenSSL has verified one path; others may lead through what else the peer sent.
+    return trust.admit(list(dict.fromkeys((*peer_chain(connection), *_chain(connection, "get_unverified_chain")))))
 
 
 def ensure_ccm8(files: Files) -> None:
@@ -130,7 +121,7 @@ def _looking(trust: Trust, met: Callable[[Peer], None]) -> tuple[type[ssl.SSLObj
 
 def _load(context: ssl.SSLContext, files: Files, trust: Trust) -> ssl.SSLContext:
     _use(context, files)
-    context.load_verify_locations(cadata=trust.pem)
+    context.load_verify_locations(cadata=trust.pem_at(time.time()))
     return context
 
 

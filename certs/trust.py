@@ -9,14 +9,20 @@ from typing import Self
 
 from cryptography import x509
 
-from certs.check import Finding, is_self_signed, is_signed_by, read_der, tolerated
-from certs.errors import BadCertificate, BadFile
+from certs.check import Finding, is_self_signed, is_signed_by, path_findings, read_der
+from certs.errors import BadCertificate, BadFile, CertificateExpired, UnknownIssuer
 from certs.identifiers import lfdi_of, sfdi_of
 from certs.identity import pem, read_certificates
+from certs.inspect import serial_of
 from certs.rules import is_for_tests
 from certs.strictness import Strictness
 
 _REMEMBERED_PEERS = 16_384
+_MOST_SENT = 10
+"""Certificates of a peer that are looked at; a path of 2030.5 has four."""
+_LONGEST_PATH = 8
+_MOST_STEPS = 256
+"""Certificates tried in the search for paths: a peer may send CAs that sign each other in every combination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,9 @@ class Peer:
     expires: float
     findings: tuple[Finding, ...]
     """What was tolerated."""
+    subject: str = ""
+    serial: str = ""
+    """Of the hardware module, or of the certificate where it names none."""
 
 
 class Trust:
@@ -60,10 +69,30 @@ class Trust:
         """The trust that these files of certificates give."""
         return cls(_read_all(strict), _read_all(lenient), tests=tests)
 
-    @property
-    def pem(self) -> str:
-        """All certificates, for OpenSSL's store; those that are no root are no anchors there either."""
-        return pem(*self._anchors, *self._between).decode()
+    def pem_at(self, now: float) -> str:
+        """The certificates for OpenSSL's store: what leads to a valid root at `now`, then other CAs that are valid.
+
+        OpenSSL takes one issuer by its name and tries no other, so one that has expired must not stand there beside
+        its successor, nor hide the one that a client sends. Roots that have no successor stay.
+        """
+        usable = self._usable(now)
+        names = {certificate.subject for certificate in usable}
+        others = [one for one in (*self._anchors, *self._between) if one not in usable and one.subject not in names]
+        return pem(*usable, *(one for one in others if one in self._anchors or _is_valid(one, now))).decode()
+
+    def next_change(self, now: float) -> float:
+        """When, after `now`, the first certificate becomes valid or ends: `pem_at` is another from then on."""
+        ends = [end for certificate in (*self._anchors, *self._between) for end in _validity(certificate)]
+        return min((end for end in ends if end > now), default=float("inf"))
+
+    def _usable(self, now: float) -> list[x509.Certificate]:
+        """The valid anchors and the valid CAs that lead to one through valid ones, the latest first."""
+        usable = [certificate for certificate in self._anchors if _is_valid(certificate, now)]
+        waiting = [certificate for certificate in self._between if _is_valid(certificate, now)]
+        while found := [one for one in waiting if any(is_signed_by(one, issuer) for issuer in usable)]:
+            usable += found
+            waiting = [one for one in waiting if one not in found]
+        return sorted(usable, key=lambda certificate: certificate.not_valid_before_utc, reverse=True)
 
     def admit(self, sent: Sequence[bytes], *, now: float | None = None) -> Peer:
         """The peer that proved its leaf certificate in a handshake (DER, leaf first); BadCertificate otherwise."""
@@ -79,33 +108,66 @@ class Trust:
         return known
 
     def path(self, sent: Sequence[bytes]) -> list[x509.Certificate]:
-        """The way from a leaf to an anchor, through what the peer sent and what we hold."""
-        path = [read_der(sent[0])]
-        pool = [read_der(der) for der in sent[1:]]
-        while path[-1] not in self._anchors:
-            issuer = next(self._issuers(path[-1], pool), None)
-            if issuer is None or issuer in path:
-                raise BadCertificate("it does not lead to a trusted root")
-            path.append(issuer)
-        return path
+        """A way from a leaf to an anchor, through what the peer sent and what we hold."""
+        return next(self.paths(sent))
 
-    def _issuers(self, certificate: x509.Certificate, pool: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
-        candidates = (*self._anchors, *self._between, *pool)
-        return (candidate for candidate in candidates if is_signed_by(certificate, candidate))
+    def paths(self, sent: Sequence[bytes]) -> Iterator[list[x509.Certificate]]:
+        """Every way from a leaf to an anchor; UnknownIssuer where there is none."""
+        leaf, *pool = (read_der(der) for der in sent[:_MOST_SENT])
+        candidates = dict.fromkeys((*self._anchors, *self._between, *pool))
+        waiting, steps, found = [[leaf]], 0, False
+        while waiting and steps < _MOST_STEPS:
+            steps += 1
+            path = waiting.pop()
+            if path[-1] in self._anchors:
+                found = True
+                yield path
+            elif len(path) < _LONGEST_PATH:
+                issuers = [one for one in candidates if one not in path and is_signed_by(path[-1], one)]
+                waiting += [[*path, issuer] for issuer in reversed(issuers)]
+        if not found:
+            raise UnknownIssuer
 
     def _look_at(self, sent: Sequence[bytes], now: float) -> Peer:
-        path = self.path(sent)
-        findings = tolerated(path, self._anchors[path[-1]], now)
-        if not self._tests and is_for_tests(path[0]):
+        """The peer by the path that holds longest; BadCertificate says what is wrong with the one nearest to it."""
+        best: Peer | None = None
+        least: list[Finding] = []
+        for path in self.paths(sent):
+            findings = path_findings(path, now)
+            refused = [finding for finding in findings if finding.refuses(self._anchors[path[-1]])]
+            if not refused:
+                peer = _peer(path, sent[0], findings)
+                best = peer if best is None or peer.expires > best.expires else best
+            elif not least or len(refused) < len(least):
+                least = refused
+        if best is None:
+            kind = CertificateExpired if all(finding.is_expiry for finding in least) else BadCertificate
+            raise kind("; ".join(map(str, least)))
+        if not self._tests and is_for_tests(read_der(sent[0])):
             raise BadCertificate("it is for tests, and this is none")
-        lfdi = lfdi_of(sent[0])
-        return Peer(
-            lfdi=lfdi,
-            sfdi=sfdi_of(lfdi),
-            anchor=path[-1].subject.rfc4514_string(),
-            expires=min(certificate.not_valid_after_utc.timestamp() for certificate in path),
-            findings=tuple(findings),
-        )
+        return best
+
+
+def _peer(path: Sequence[x509.Certificate], der: bytes, findings: Iterable[Finding]) -> Peer:
+    lfdi = lfdi_of(der)
+    return Peer(
+        lfdi=lfdi,
+        sfdi=sfdi_of(lfdi),
+        anchor=path[-1].subject.rfc4514_string(),
+        expires=min(certificate.not_valid_after_utc.timestamp() for certificate in path),
+        findings=tuple(findings),
+        subject=path[0].subject.rfc4514_string(),
+        serial=serial_of(path[0]),
+    )
+
+
+def _validity(certificate: x509.Certificate) -> tuple[float, float]:
+    return certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+
+
+def _is_valid(certificate: x509.Certificate, now: float) -> bool:
+    start, end = _validity(certificate)
+    return start <= now <= end
 
 
 def _read_all(files: Iterable[Path]) -> list[x509.Certificate]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from gridmodel.errors import GridError
@@ -20,6 +19,7 @@ from gridmodel.reduce import Reduced, reduce
 from gridmodel.refused import refusals, writable
 from gridmodel.taps import base_of, scaled
 from gridmodel.validate import Finding, check, check_folder
+from sep2.terminal import add_row, console, say, say_json
 
 EUROPEAN = "european-lv"
 NAMED = 3
@@ -58,9 +58,9 @@ def check_feeder(feeder: FeederPath, meters: Meters = None, as_json: Json = Fals
     if not as_json:
         size = f"{len(found.network.connections)} connections" if found else "unreadable"
         verdict = "cannot be used" if errors else "can be used"
-        typer.echo(f"{feeder} ({size}) {verdict}: {errors} errors, {len(findings) - errors} other findings.")
+        say(f"{feeder} ({size}) {verdict}: {errors} errors, {len(findings) - errors} other findings.")
         if found is not None and not errors:
-            typer.echo(f"Look at it: sep2 grid show {feeder} --out feeder.png")
+            say(f"Look at it: sep2 grid show {feeder} --out feeder.png")
     raise typer.Exit(1 if errors else 0)
 
 
@@ -70,7 +70,7 @@ def _say_findings(name: str, feeder: Feeder | None, findings: list[Finding], *, 
         return
     rows = [{key: getattr(f, key) for key in ("severity", "code", "element", "field", "detail")} for f in findings]
     usable = all(f.severity != "error" for f in findings)
-    typer.echo(json.dumps({"feeder": feeder.name if feeder else name, "usable": usable, "findings": rows}))
+    say_json(json.dumps({"feeder": feeder.name if feeder else name, "usable": usable, "findings": rows}))
 
 
 def _print_findings(findings: list[Finding]) -> None:
@@ -86,8 +86,8 @@ def _print_findings(findings: list[Finding]) -> None:
     for (severity, field, detail), elements in alike.items():
         more = len(elements) - NAMED
         who = ", ".join(elements[:NAMED]) + (f" and {more} more" if more > 0 else "")
-        table.add_row(severity, who, field, detail)
-    Console().print(table)
+        add_row(table, severity, who, field, detail)
+    console().print(table)
 
 
 @app.command("show")
@@ -98,19 +98,19 @@ def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> N
         found, findings = open_feeder(feeder)
         if found is None or any(f.severity == "error" for f in findings):
             _say_findings(feeder, found, findings, as_json=as_json)
-            typer.echo(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
+            say(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
             raise typer.Exit(1)
         summary, state = summarise(found)
         if out is not None:
             summary["picture"] = str(_drawn(found, out, summary["shown"], state))
     if as_json:
-        typer.echo(json.dumps(summary))
+        say_json(json.dumps(summary))
         return
     table = Table(show_header=False)
     for key, value in summary.items():
-        table.add_row(key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
-    Console().print(table)
-    typer.echo(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
+        add_row(table, key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
+    console().print(table)
+    say(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
 
 
 def _drawn(feeder: Feeder, out: Path, shown: str, state: tuple[Reduced, Any, Any]) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from gridmodel.errors import FileError, GridError
+from sep2.terminal import say, say_json
 
 
 def writable(option: str, path: Path | None, *endings: str) -> None:
@@ -35,7 +36,7 @@ def refusals(as_json: bool, *others: type[Exception]) -> Iterator[None]:
         if isinstance(wrong, OSError) and wrong.filename is not None:
             detail = f"{wrong.filename}: {wrong.strerror}"
         if as_json:
-            typer.echo(json.dumps({"error": {"code": code, "detail": detail}}))
+            say_json(json.dumps({"error": {"code": code, "detail": detail}}))
         else:
-            typer.echo(detail, err=True)
+            say(detail, err=True)
         raise typer.Exit(2) from None

@@ -114,7 +114,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sessions: Count = 20_000
     """Open connections."""
     header_deadline_s: Seconds = 10
-    """A connection that has not finished its request's header by then is closed."""
+    """A connection that has not finished its handshake, or its request's header, by then is closed."""
     body_deadline_s: Seconds = 60
     idle_s: Seconds = 1200
     """A connection without a request for so long is closed."""

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = (
+    "sep2.terminal",
     "sep2.errors",
     "sep2.wire",
     "sep2.rules",
@@ -25,11 +26,11 @@ FLOORS = (
 )
 UNDER_THE_ENGINE = ("sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", "sep2.store", "sep2.operations")
 BESIDE = {
-    "certs": {"sep2.errors"},
+    "certs": {"sep2.terminal", "sep2.errors"},
     "sep2.client": {"sep2.errors", "sep2.wire", "sep2.rules", "sep2.clock", "certs"},
     "sep2.extension": {"sep2.errors", "sep2.settings", "sep2.clock", "sep2.store"},
-    "gridmodel": set(),
-    "envelope": {"gridmodel", "sep2.errors"},
+    "gridmodel": {"sep2.terminal"},
+    "envelope": {"gridmodel", "sep2.terminal", "sep2.errors"},
     "envelope.extension": {"sep2.extension"},
     "envelope.model_free": {"envelope", "gridmodel", "sep2.errors"},
     "envelope.medium_voltage": {"envelope", "gridmodel", "sep2.errors"},
@@ -39,6 +40,7 @@ BESIDE = {
         "envelope.model_free",
         "envelope.operation",
         "gridmodel",
+        "sep2.terminal",
         "sep2.errors",
         "sep2.rules",
         "sep2.settings",
@@ -48,6 +50,7 @@ BESIDE = {
         "envelope.operation",
         "gridmodel",
         "certs",
+        "sep2.terminal",
         "sep2.wire",
         "sep2.client",
         "sep2.extension",

@@ -20,6 +20,7 @@ from envelope.problem import BadProblem, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.summary import compared, most_withheld, priced, summarise
 from gridmodel.refused import writable
+from sep2.terminal import say, say_json
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
 
@@ -144,12 +145,12 @@ def _run_on_model(
         summary |= _draw(problem, schedule, files["picture"])
         summary |= _write(schedule, files["out"], summary)
     if asked.as_json:
-        typer.echo(json.dumps(summary))
+        say_json(json.dumps(summary))
     else:
         show_summary(summary)
         if report.wrong_phases is not None:
-            typer.echo(f"{report.stress_sentence()}.")
-        typer.echo(f"{report.sentence()}.")
+            say(f"{report.stress_sentence()}.")
+        say(f"{report.sentence()}.")
     return report.inside
 
 
@@ -200,7 +201,7 @@ def _run_without_model(
             summary["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
         summary |= _write(schedule, out, summary)
     if asked.as_json:
-        typer.echo(json.dumps(summary))
+        say_json(json.dumps(summary))
     else:
         show_summary(summary)
 
@@ -225,11 +226,11 @@ def show_ledger(
 
             ledger_picture(found, picture, name=file.name)
     if as_json:
-        typer.echo(json.dumps(found.figures()))
+        say_json(json.dumps(found.figures()))
         return
     show_whole(found, most)
     if picture is not None:
-        typer.echo(f"picture: {picture}")
+        say(f"picture: {picture}")
 
 
 @command(app, "compare")
@@ -249,11 +250,11 @@ def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> Non
 
             compare_picture(rows, picture, name=problem.reduced.network.name)
     if asked.as_json:
-        typer.echo(json.dumps({"feeder": problem.reduced.network.name, "policies": rows}))
+        say_json(json.dumps({"feeder": problem.reduced.network.name, "policies": rows}))
         return
     show_policies(rows)
     if picture is not None:
-        typer.echo(f"picture: {picture}")
+        say(f"picture: {picture}")
 
 
 @command(app, "explain")
@@ -292,13 +293,13 @@ def explain_limit(
 
             explain_picture(problem, schedule, connection, picture, step=at, direction=direction, found=found)
     if asked.as_json:
-        typer.echo(json.dumps(asdict(found) | {"sentence": found.sentence()}))
+        say_json(json.dumps(asdict(found) | {"sentence": found.sentence()}))
         return
     for who in found.contributors:
-        typer.echo(f"  {100 * who.part:5.1f} %  {who.connection_id}, {who.direction}")
-    typer.echo(found.sentence())
+        say(f"  {100 * who.part:5.1f} %  {who.connection_id}, {who.direction}")
+    say(found.sentence())
     if picture is not None:
-        typer.echo(f"picture: {picture}")
+        say(f"picture: {picture}")
 
 
 def _refuse_files(out: Path | None, picture: Path | None) -> None:

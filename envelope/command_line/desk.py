@@ -23,6 +23,7 @@ from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.seen import sides
 from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
+from sep2.terminal import add_row, say, say_json
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", envvar="SEP2_DIR", help="The server's folder.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -78,16 +79,16 @@ def status(
         "alarms": [{"code": row.code, "subject": row.subject, "detail": row.detail} for row in raised],
     }
     if as_json:
-        typer.echo(json.dumps(said))
+        say_json(json.dumps(said))
         return
     for row in raised:
-        typer.echo(f"alarm {row.code}: {row.subject}: {row.detail}")
+        say(f"alarm {row.code}: {row.subject}: {row.detail}")
     reaches = "" if until is None else f", until {_time(until)}"
     switched = f"abnormal ({decided.abnormal})" if decided.abnormal else "normal"
-    typer.echo(f"Published: {said['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
-    typer.echo(f"Mode {decided.mode}, topology {switched}; {decided.safe} are the safe limits.")
+    say(f"Published: {said['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
+    say(f"Mode {decided.mode}, topology {switched}; {decided.safe} are the safe limits.")
     for line in _of_plan(desk, planned, now):
-        typer.echo(line)
+        say(line)
 
 
 def _planned(desk: Desk, rows: list[Standing]) -> dict[str, Any] | None:
@@ -186,23 +187,23 @@ def _decide(desk: Desk, before: Operating, after: Operating, said: str, *, how: 
         now, effects = asyncio.run(desk.effect(after))
     if not as_json:
         _show(effects)
-        typer.echo(_counted(effects))
+        say(_counted(effects))
     if before != after and not yes and not as_json:
         typer.confirm("Do it?", abort=True)
     changed = before != after and (yes or not as_json)
     if changed:
         asyncio.run(desk.decide(after, now))
     if as_json:
-        typer.echo(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_plain(effects)}))
+        say_json(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_plain(effects)}))
         return
-    typer.echo(f"{said}. " + ("A server that runs follows at once." if changed else "That is so already."))
+    say(f"{said}. " + ("A server that runs follows at once." if changed else "That is so already."))
 
 
 def _show(effects: list[Effect]) -> None:
     table = Table("connection", "import now", "then", "export now", "then", box=None, pad_edge=False)
     for one in effects:
         pairs = zip(sides(one.now), sides(one.then), strict=True)
-        table.add_row(one.connection_id, *(_watts(side) for pair in pairs for side in pair))
+        add_row(table, one.connection_id, *(_watts(side) for pair in pairs for side in pair))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 200

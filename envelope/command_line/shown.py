@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-from rich.console import Console
 from rich.table import Table
 
 from envelope import ratings
 from envelope.fairness import fairness
 from envelope.ledger import Whole
+from sep2.terminal import add_row, console, say
 
 READING = (
     "Pairs are export/import. Price: mean kW against the first.",
@@ -32,16 +31,16 @@ def show_summary(summary: dict[str, Any]) -> None:
         ("Jain's index", "{export_jain:.2f}", "{import_jain:.2f}"),
     )
     for name, *cells in pairs:
-        table.add_row(name, *(cell.format(**summary) for cell in cells))
+        add_row(table, name, *(cell.format(**summary) for cell in cells))
     _add_fairness(table, summary["fairness"])
-    Console().print(table)
-    typer.echo(
+    console().print(table)
+    say(
         f"{summary['feeder']}: {summary['connections']} connections, {summary['steps']} steps, {summary['guarantee']},"
         f" {summary['allocation']} of {summary['reference']}; {summary['seconds']:.2f} s,"
         f" {summary['solves']:.0f} power flows."
     )
     for line in told(summary):
-        typer.echo(line)
+        say(line)
 
 
 def _add_fairness(table: Table, fairness: dict[str, dict[str, float]]) -> None:
@@ -51,7 +50,7 @@ def _add_fairness(table: Table, fairness: dict[str, dict[str, float]]) -> None:
         ("worst_decile_share", "part granted to the worst-off tenth", "{:.0%}"),
         ("worst_decile_kwh", "curtailed of the worst-off tenth, kWh", "{:.1f}"),
     ):
-        table.add_row(name, *(form.format(fairness[direction][key]) for direction in ("export", "import")))
+        add_row(table, name, *(form.format(fairness[direction][key]) for direction in ("export", "import")))
 
 
 def told(summary: dict[str, Any]) -> list[str]:
@@ -97,11 +96,11 @@ def show_whole(found: Whole, most: int) -> None:
         for direction in ("export", "import"):
             own = found.past[direction]
             cells += [f"{own.curtailed_wh[k] / 1e3:.1f} kWh", f"{own.share[k]:.0%}"]
-        table.add_row(found.connection_id[k], *cells)
-    Console().print(table)
+        add_row(table, found.connection_id[k], *cells)
+    console().print(table)
     for direction, past in found.past.items():
         even = fairness(past)
-        typer.echo(
+        say(
             f"{direction}: {even.curtailed_kwh:.0f} of {even.asked_kwh:.0f} kWh curtailed over {found.days:.1f} days;"
             f" the worst-off tenth was granted {even.worst_decile_share:.0%}, the least {even.least_share:.0%};"
             f" Jain's index {even.jain:.2f}."
@@ -120,7 +119,8 @@ def show_policies(rows: Sequence[dict[str, Any]]) -> None:
             [row[f"{direction}_{key}"] for direction in ("export", "import")]
             for key in ("price_percent", "worst_decile_share", "jain")
         )
-        table.add_row(
+        add_row(
+            table,
             row["guarantee"],
             row["allocation"],
             f"{row['export_kw']:.1f}",
@@ -130,9 +130,9 @@ def show_policies(rows: Sequence[dict[str, Any]]) -> None:
             f"{jain[0]:.2f}/{jain[1]:.2f}",
             f"{max(row['any_over_v'], row['any_under_v']):+.1f}/{row['any_load_percent']:+.1f}",
         )
-    Console().print(table)
+    console().print(table)
     for line in (*READING, *_concluded(rows)):
-        typer.echo(line)
+        say(line)
 
 
 def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from envelope.demo import conductor, picture, report, study
 from envelope.demo.conductor import Played, Wanted
@@ -18,6 +19,7 @@ from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.street import Street, street
 from envelope.demo.study import Run
 from envelope.demo.view import View
+from sep2.terminal import log_to, say_json, shown
 
 app = typer.Typer(rich_markup_mode="rich")
 PICTURE, CLIENTS_LOG = "day.png", "clients.log"
@@ -62,7 +64,7 @@ def demo(
     began = time.monotonic()
     console = Console(stderr=as_json)
     # What clients have to say of a server that was away belongs in a file, not across the live view.
-    logging.basicConfig(handlers=[logging.FileHandler(folder / CLIENTS_LOG, delay=True)], level=logging.WARNING)
+    log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)
     wanted = Wanted(folder, seed, disobey, silent, step_at(kill_at), speed)
     place = street(feeder, seed)
     if (changed := study.changes(place.feeder)) is not None:
@@ -70,9 +72,9 @@ def demo(
     played = _played(place, wanted, None if once else console)
     runs = study.four_runs(place.reduced, place.day, played.homes.played())
     _show(console, place, played, runs)
-    console.print(f"Picture: {_draw(folder, place, played, runs)}", highlight=False, soft_wrap=True)
+    console.print(Text(shown(f"Picture: {_draw(folder, place, played, runs)}", 4000)), soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(report.as_json(place, played, runs, time.monotonic() - began)))
+        say_json(json.dumps(report.as_json(place, played, runs, time.monotonic() - began)))
     if not report.is_right(played, runs):
         raise typer.Exit(1)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from rich.markup import escape
 
 from envelope.demo.conductor import Played
 from envelope.demo.criteria import V_MAX_V, V_MIN_V
 from envelope.demo.forecast import PER_INTERVAL
 from envelope.demo.street import Street
 from envelope.demo.study import RUNS, Run
+from sep2.terminal import shown
 
 
 def as_json(street: Street, played: Played, runs: dict[str, Run], seconds: float) -> dict[str, Any]:
@@ -80,16 +82,21 @@ def sentences(place: Street, played: Played, runs: dict[str, Run]) -> list[str]:
     said = [
         f"{bought}: what it takes for a voltage and a transformer limit to break without envelopes.",
         f"{told}, {verdict.readings} readings; from issue to adoption {took}.",
-        f"Guarantee: {played.schedule.guarantee}. {found[0].upper()}{found[1:]}.",
+        f"Guarantee: {played.schedule.guarantee}. {_plain(found[0].upper() + found[1:])}.",
     ]
     for names, what in (
         (verdict.disobeying, "measured beyond their limits"),
         (verdict.silent, "not answering or not measured"),
     ):
         if names:
-            said.append(f"[bold red]{len(names)} {what}:[/] {', '.join(names)}")
-    said += [f"[bold red]Alarm:[/] {alarm}" for alarm in played.alarms]
-    said += [f"Note: {finding}." for finding in played.schedule.findings]
+            said.append(f"[bold red]{len(names)} {what}:[/] {_plain(', '.join(names))}")
+    said += [f"[bold red]Alarm:[/] {_plain(alarm)}" for alarm in played.alarms]
+    said += [f"Note: {_plain(finding)}." for finding in played.schedule.findings]
     if is_right(played, runs):
         said.append("[bold green]Everything published was delivered, answered and obeyed.[/]")
     return said
+
+
+def _plain(text: object) -> str:
+    """What is no markup of ours."""
+    return escape(shown(text, 4000))

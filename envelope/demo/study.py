@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 
 from envelope.demo.criteria import Figures, Solved, figures, solved
 from envelope.demo.day import Day
@@ -15,6 +16,7 @@ from envelope.demo.devices import Limits, Played, play
 from gridmodel import Feeder, Network, Reduced, reduce
 from gridmodel import build as grid
 from sep2.errors import SepError
+from sep2.terminal import add_row, shown
 
 Array = NDArray[np.float64]
 
@@ -95,13 +97,17 @@ def changes(feeder: Feeder) -> Table | None:
     """What differs from the feeder as published, or None where nothing does."""
     if not feeder.changes:
         return None
-    made = Table(title=f"{feeder.name}: what differs from the published data", title_style="bold", header_style="bold")
+    made = Table(
+        title=Text(shown(f"{feeder.name}: what differs from the published data")),
+        title_style="bold",
+        header_style="bold",
+    )
     for column in ("element", "value", "published", "here", "why"):
         made.add_column(column, justify="right" if column in ("published", "here") else "left")
     said = ""
     for change in feeder.changes:
         why, said = "" if change.why == said else change.why, change.why
-        made.add_row(change.element, change.field, f"{change.before:g}", f"{change.after:g}", why)
+        add_row(made, change.element, change.field, f"{change.before:g}", f"{change.after:g}", why)
     return made
 
 

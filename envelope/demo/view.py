@@ -21,6 +21,7 @@ from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.homes import Homes
 from envelope.demo.street import Street
 from gridmodel import currents, slot_va, solve
+from sep2.terminal import add_row, shown
 
 Array = NDArray[np.float64]
 
@@ -60,7 +61,9 @@ class View:
 
     def __enter__(self) -> Self:
         self._live.__enter__()
-        self._live.update(Panel(f"Setting up {self._street.feeder.name}: a server, its certificates, its clients …"))
+        self._live.update(
+            Panel(Text(shown(f"Setting up {self._street.feeder.name}: a server, its certificates, its clients …")))
+        )
         return self
 
     def __exit__(
@@ -78,7 +81,9 @@ class View:
         seconds = time.monotonic() - self._began
         title = f"{self._street.feeder.name}  {clock // 3600:02d}:{clock % 3600 // 60:02d}"
         parts = Group(self._gauges(moment), "", _powers(homes), _counters(moment), "", _closest(homes))
-        return Panel(parts, title=title, subtitle=f"{(step + 1) / STEPS:.0%} of the day in {seconds:.0f} s")
+        return Panel(
+            parts, title=Text(shown(title)), subtitle=f"{(step + 1) / STEPS:.0%} of the day in {seconds:.0f} s"
+        )
 
     def _gauges(self, moment: Moment) -> Table:
         step = moment.step
@@ -158,5 +163,5 @@ def _closest(homes: Homes) -> Table:
         beyond = over[at] > TOLERANCE_W
         now = f"{abs(net[at]) / 1e3:.2f} kW {'out' if net[at] > 0 else 'in'}{'  over' if beyond else ''}"
         limits = (f"{each[at] / 1e3:.2f} kW" for each in (held.import_w, held.export_w))
-        made.add_row(homes.day.connection_ids[at], *limits, now, style="red" if beyond else "")
+        add_row(made, homes.day.connection_ids[at], *limits, now, style="red" if beyond else "")
     return made

@@ -51,8 +51,13 @@ class Refused(SepError):
         self.refusal = code
 
     def __str__(self) -> str:
+        return self.detail
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, where that is known."""
         hint = HINTS.get(self.refusal)
-        return f"{self.detail}\n{hint[0].upper()}{hint[1:]}." if hint else self.detail
+        return f"{hint[0].upper()}{hint[1:]}." if hint else ""
 
 
 class Api:

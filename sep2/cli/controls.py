@@ -14,6 +14,7 @@ from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import given, verb
 from sep2.cli.watch import STEPS, follow
+from sep2.terminal import say
 
 control = typer.Typer(
     no_args_is_help=True, help="Controls: limits for an interval, sent to a group, a connection or a device."
@@ -74,7 +75,7 @@ def send_control(
     if not watch:
         return show(done, f"{_said(done, name)} Watch it: sep2 control watch")
     if not given.get().as_json:
-        typer.echo(_said(done, name))
+        say(_said(done, name))
     return follow(server, [*done.created, *done.kept][0], until="ended")
 
 

@@ -14,12 +14,14 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from sep2.cli import process
+from sep2.cli.private import database_file, make_private, tightened, write_private
 from sep2.cli.show import show
 from sep2.cli.verb import given
 from sep2.errors import Conflict, SepError
 from sep2.extension import ExtensionError, load, resolve
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
+from sep2.terminal import log_to, say
 
 log = logging.getLogger(__name__)
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — named, not bound
@@ -85,11 +87,17 @@ def init(
     if name and settings.tls.key.exists():
         raise typer.BadParameter(f"--name does nothing: {settings.tls.key} is there, with a certificate of its own")
     folder.mkdir(parents=True, exist_ok=True)
-    _make_certificates(settings, folder / "pki", host_names(host, name or []))
+    request = _make_certificates(settings, folder / "pki", host_names(host, name or []))
     _make_token(settings.operator.token_file)
     asyncio.run(_make_database(settings))
-    (folder / FILE).write_text(text, encoding="utf-8")
-    show({"folder": str(folder)}, f"{folder} is ready. Start it: sep2 serve {folder}")
+    write_private(folder / FILE, text)
+    then = f"Start it: sep2 serve {folder}"
+    if request is not None:
+        then = (
+            f"Have {request} signed elsewhere: sep2 certs issue --as server --request {request.name} --authority DIR "
+            f"--production. Put server.pem, root.pem and ca.pem beside it; then: sep2 serve {folder}"
+        )
+    show({"folder": str(folder), "request": None if request is None else str(request)}, f"{folder} is ready. {then}")
 
 
 def settings_text(wanted: Wanted) -> str:
@@ -126,13 +134,18 @@ def host_names(host: str, more: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *own, *more]))
 
 
-def _make_certificates(settings: Settings, folder: Path, hosts: list[str]) -> None:
+def _make_certificates(settings: Settings, folder: Path, hosts: list[str]) -> Path | None:
+    """A hierarchy for trying out; in production a key and the request for its certificate, which is returned."""
     from certs import pki
     from certs.profile import Policy
+    from certs.requests import make_request
 
-    purposes = (Policy.TEST,) if settings.mode == "test" else ()
-    if not settings.tls.key.exists():
-        pki.create(folder, name="sep2", hosts=hosts, pen=settings.pen, purposes=purposes)
+    if settings.tls.key.exists():
+        return None
+    if settings.mode == "production":
+        return make_request(folder, "server", serial="server", hosts=hosts, pen=settings.pen).request
+    pki.create(folder, name="sep2", hosts=hosts, pen=settings.pen, purposes=(Policy.TEST,))
+    return None
 
 
 def _make_token(file: Path) -> None:
@@ -146,6 +159,7 @@ async def _make_database(settings: Settings) -> None:
     from sep2.operations.identifiers import set_pen
     from sep2.store.database import migrate, open_database
 
+    make_private(database_file(settings))
     await migrate(settings.database.url)
     database = await open_database(settings.database.url)
     try:
@@ -164,7 +178,7 @@ def migrate(folder: Dir = Path()) -> None:
     if (pid := process.serving(folder)) is not None:
         raise NotMigratable(f"stop process {pid}, or remove {folder / process.FILE} if that is something else")
     asyncio.run(_make_database(settings))
-    typer.echo(f"The database of {folder} is that of this version. Start the server: sep2 serve {folder}")
+    say(f"The database of {folder} is that of this version. Start the server: sep2 serve {folder}")
 
 
 def serve(folder: Dir = Path()) -> None:
@@ -174,7 +188,9 @@ def serve(folder: Dir = Path()) -> None:
     """
     given.set(given.get()._replace(folder=folder))
     settings = read(folder)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to(logging.StreamHandler(), logging.INFO)
+    for line in tightened(folder, settings):
+        log.warning(line)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     listen, operator = settings.listen, settings.operator
     said = (
@@ -191,7 +207,7 @@ def _run(settings: Settings, said: str) -> None:
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
+            runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: say(said)))
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

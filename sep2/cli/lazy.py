@@ -7,6 +7,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from sep2.errors import SepError
 from sep2.extension import Extension, ExtensionError, load, resolve
+from sep2.terminal import shown
 
 BUILT_IN = Extension(
     "sep2",
@@ -25,6 +26,7 @@ BUILT_IN = Extension(
 )
 
 
+MOST_OF_AN_ERROR = 4000
 COMPLETION = ("install_completion", "show_completion")
 
 
@@ -65,5 +67,7 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SepError as refusal:
-            typer.secho(f"Error: {refusal}", fg=typer.colors.RED, err=True)
+            typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
+            if hint := getattr(refusal, "hint", ""):
+                typer.secho(hint, fg=typer.colors.RED, err=True)
             raise typer.Exit(1) from None

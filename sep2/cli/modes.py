@@ -13,6 +13,7 @@ from sep2.admin import types as t
 from sep2.cli.api import Api, at
 from sep2.cli.units import PREFIX, span
 from sep2.rules.limits import scaled
+from sep2.terminal import Lines, shown
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -170,7 +171,7 @@ def modes_of(server: Api, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def shown_modes(modes: Mapping[str, Any]) -> str:
     """Modes in a table's cell, one a line."""
-    return "\n".join(f"{name} {shown_value(value)}" for name, value in modes.items())
+    return Lines("\n".join(shown(f"{name} {shown_value(value)}") for name, value in modes.items()))
 
 
 def shown_value(value: Any) -> str:

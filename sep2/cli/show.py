@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sep2.cli.verb import given
+from sep2.terminal import add_row, console, say, say_json
 
 Cells = Iterable[Sequence[str]]
 Limit = Annotated[int, typer.Option(min=0, max=1000, help="How many at most.")]
@@ -17,12 +17,12 @@ Limit = Annotated[int, typer.Option(min=0, max=1000, help="How many at most.")]
 def show(answer: Any, said: str, *, columns: Sequence[str] = (), rows: Cells = ()) -> None:
     """Print an answer: under --json as it is, otherwise as a table (if it has columns) and one line."""
     if given.get().as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+        say_json(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
         return
     lines = [tuple(row) for row in rows]
     if columns and lines:
         print_table(columns, lines)
-    typer.echo(f"Nothing is changed; without --dry-run: {said}" if given.get().dry_run else said)
+    say(f"Nothing is changed; without --dry-run: {said}" if given.get().dry_run else said)
 
 
 def print_table(columns: Sequence[str], rows: Cells) -> None:
@@ -31,16 +31,11 @@ def print_table(columns: Sequence[str], rows: Cells) -> None:
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in ("LFDI", "mRID"))
     for row in rows:
-        table.add_row(*row)
-    console().print(table)
-
-
-def console() -> Console:
-    """Where tables go."""
-    made = Console(highlight=False, markup=False)
+        add_row(table, *row)
+    made = console()
     if not made.is_terminal:
         made.width = 250
-    return made
+    made.print(table)
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from sep2.cli.api import Api, NoServer, at
 from sep2.cli.show import show
 from sep2.cli.units import shown_span, shown_time
 from sep2.cli.verb import given
+from sep2.terminal import say
 
 STEPS = {"received": (1, 2, *ENDS), "started": (2, *ENDS), "ended": ENDS}
 """What counts as having got so far: who ended has also begun."""
@@ -54,9 +55,7 @@ def _explain(missing: list[str], patience_s: int) -> None:
     """Say what a silence means, once."""
     if not given.get().as_json:
         of = missing[0] if len(missing) == 1 else f"{len(missing)} devices"
-        typer.echo(
-            f"Nothing yet of {of}: does its client run? Waiting up to {shown_span(patience_s)}, or until Ctrl-C."
-        )
+        say(f"Nothing yet of {of}: does its client run? Waiting up to {shown_span(patience_s)}, or until Ctrl-C.")
 
 
 def _missing(found: t.ControlShown, until: str) -> list[str]:
@@ -74,7 +73,7 @@ def _tell(before: t.ControlShown | None, found: t.ControlShown) -> None:
         return
     if before is None or status_of(before) != status_of(found):
         since = found.ends if status_of(found) == "completed" else found.status_since
-        typer.echo(f"{shown_time(since)}  control {found.mrid} is {status_of(found)}")
+        say(f"{shown_time(since)}  control {found.mrid} is {status_of(found)}")
     known = {one.lfdi: one.responses for one in before.devices} if before else {}
     news = [
         (received, one.lfdi, status)
@@ -83,4 +82,4 @@ def _tell(before: t.ControlShown | None, found: t.ControlShown) -> None:
         if status not in known.get(one.lfdi, {})
     ]
     for received, lfdi, status in sorted(news):
-        typer.echo(f"{shown_time(received)}  {lfdi} answers: {RESPONSE.get(status, f'status {status}')}")
+        say(f"{shown_time(received)}  {lfdi} answers: {RESPONSE.get(status, f'status {status}')}")

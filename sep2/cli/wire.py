@@ -9,6 +9,7 @@ import typer
 
 from sep2 import wire as w
 from sep2.cli.show import print_table
+from sep2.terminal import say, say_json
 from sep2.wire.reference import about, page
 from sep2.wire.xsd import BASE_FILE, EXTENSION_FILE, findings, schemas
 
@@ -35,7 +36,7 @@ def schema(
         into.mkdir(parents=True, exist_ok=True)
         for name, text in made.items():
             (into / name).write_text(text, encoding="utf-8")
-        typer.echo(f"{' and '.join(made)} of {profile} lie in {into}.")
+        say(f"{' and '.join(made)} of {profile} lie in {into}.")
     elif csipaus and EXTENSION_FILE not in made:
         raise typer.BadParameter(f"the profile {profile} has no csipaus namespace")
     else:
@@ -63,11 +64,11 @@ def validate(
         wrong = [f"codec: {refusal}", *_schema_lines(data, profile)]
     if as_json:
         said = {"file": str(file), "profile": profile, "class": kind, "read": bool(kind), "findings": wrong}
-        typer.echo(msgspec.json.encode(said).decode())
+        say_json(msgspec.json.encode(said).decode())
     else:
         for line in wrong:
-            typer.echo(line)
-        typer.echo(_verdict(kind, profile, wrong))
+            say(line)
+        say(_verdict(kind, profile, wrong))
     if wrong:
         raise typer.Exit(1)
 
@@ -112,14 +113,14 @@ def wire(
         typer.echo(page(), nl=False)
         return
     if not name:
-        typer.echo(", ".join(sorted(w.WIRE, key=str.lower)))
-        typer.echo("sep2 wire NAME shows one of them.")
+        say(", ".join(sorted(w.WIRE, key=str.lower)))
+        say("sep2 wire NAME shows one of them.")
         return
     line, columns, rows = about(name)
     if as_json:
         table = [dict(zip(columns, row, strict=True)) for row in rows]
-        typer.echo(msgspec.json.encode({"name": name, "about": line, "rows": table}).decode())
+        say_json(msgspec.json.encode({"name": name, "about": line, "rows": table}).decode())
         return
-    typer.echo(f"{name}: {line}")
+    say(f"{name}: {line}")
     if rows:
         print_table(columns, rows)

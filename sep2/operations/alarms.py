@@ -10,6 +10,8 @@ SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 PROFILE_MISMATCH = "profile_mismatch"
 TOO_MANY_REQUESTS = "too_many_requests"
+TLS_REFUSED = "tls_refused"
+UNREGISTERED_LFDI = "unregistered_lfdi"
 
 
 async def warn_of_inexpressible(db: Connection, group_id: int, limits: Limits, now: int) -> None:

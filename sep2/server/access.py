@@ -23,6 +23,10 @@ class Nowhere(NotFound):
     """There is nothing here for this certificate."""
 
 
+class Unregistered(Nowhere):
+    """There is nothing here for this certificate, which is no client's."""
+
+
 async def admitted(
     db: Connection, lfdi: str, row: Resource, ids: dict[str, int], *, utility: Utility, writes: bool
 ) -> tuple[Caller, Row[Any] | None]:
@@ -35,7 +39,9 @@ async def admitted(
     else:
         found = await access.acting_for(db, lfdi, ids["edev"])
     if found is None:
-        raise NotYours if writes else Nowhere
+        if writes:
+            raise NotYours
+        raise Nowhere if await access.caller(db, lfdi) else Unregistered
     caller = _known(found)
     if row.scope is not Scope.DEVICE and not is_der(found.lfdi, caller):
         raise Nowhere
@@ -47,7 +53,7 @@ async def _caller(db: Connection, lfdi: str, utility: Utility) -> Caller:
     if found is not None:
         return _known(found)
     if utility.registration == "out-of-band":
-        raise Nowhere
+        raise Unregistered
     return Caller(lfdi, None, "device", w.Profile(utility.profile), "out-of-band")
 
 

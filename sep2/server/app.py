@@ -17,18 +17,19 @@ from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, rates
 from sep2.server.front import Front
+from sep2.server.handshake import Door
 from sep2.server.http import Http
+from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
-from sep2.settings import Settings
+from sep2.settings import Settings, SettingsError
 from sep2.store import deliveries, marks, open_database, outbox
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2")
 
 CLOCK_MARK = "clock"
-HANDSHAKE_S = 10
 KEEP_UP_S = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -46,6 +47,7 @@ class State:
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
+        self.knocks = Knocks(db, clock)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
 
     def wake(self) -> None:
@@ -97,7 +99,9 @@ async def running(
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([state.notifier.run, state.sweep.run, *beside]))
+            await stack.enter_async_context(
+                _background([state.notifier.run, state.sweep.run, state.knocks.run, *beside])
+            )
             yield state
     finally:
         await db.close()
@@ -128,7 +132,7 @@ def _reload(tls: Tls) -> None:
     try:
         tls.reload()
         log.info("the certificates were read again")
-    except (BadFile, NoCcm8, UnknownSuite) as problem:
+    except (BadFile, NoCcm8, UnknownSuite, SettingsError) as problem:
         log.warning("the certificates stay as they were: %s", problem)
 
 
@@ -141,18 +145,15 @@ async def _clock(settings: Settings, db: Database) -> Clock:
 
 
 async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
-    http = Http(state.front, state.tls, state.settings.limits)
+    limits = state.settings.limits
+    http = Http(state.front, state.tls, limits, unregistered=state.knocks.unregistered)
+    door = Door(http, state.tls, patience_s=limits.header_deadline_s, refused=state.knocks.refused)
+    stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
     listen = state.settings.listen
-    server = await asyncio.get_running_loop().create_server(
-        http, listen.host, listen.port, ssl=state.tls.listening, ssl_handshake_timeout=HANDSHAKE_S, backlog=1024
-    )
-    stack.push_async_callback(_close, server)
+    server = await asyncio.get_running_loop().create_server(door, listen.host, listen.port, backlog=1024)
+    stack.callback(server.close)
     log.info("2030.5 clients: %s", origin(state.settings))
-
-
-async def _close(server: asyncio.Server) -> None:
-    server.close()
 
 
 async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:

@@ -15,7 +15,7 @@ from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
 from sep2.rules import media, pace
 from sep2.rules.paging import Page, read
-from sep2.server.access import admitted
+from sep2.server.access import Unregistered, admitted
 from sep2.server.dialect import Dialects
 from sep2.store.connection import Busy, Clash, Connection
 from sep2.store.database import Database
@@ -78,6 +78,8 @@ class Answer:
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    unregistered: bool = False
+    """Whether the certificate is no client's."""
 
 
 class Front:
@@ -99,7 +101,9 @@ class Front:
             return await self._answer(asked)
         except SepError as refusal:
             log.info("%s %s %s: %s (%s)", asked.lfdi[:12], asked.method, asked.path, refusal, refusal.code)
-            return refused(refusal, self._place_of(refusal))
+            answer = refused(refusal, self._place_of(refusal))
+            answer.unregistered = isinstance(refusal, Unregistered)
+            return answer
         except Exception:
             log.exception("%s %s %s failed", asked.lfdi[:12], asked.method, asked.path)
             return refused(SepError())

@@ -5,13 +5,16 @@ subclass below changes just that.
 """
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
+from certs import Peer
 from certs.errors import BadCertificate
 from sep2.errors import BadRequest, Forbidden, SepError
 from sep2.server.front import Answer, Asked, Front, NoSuchMethod, refused
@@ -63,7 +66,10 @@ class NotAdmitted(Forbidden):
 class Http(web.Server):
     """What accepts connections; `front` answers."""
 
-    def __init__(self, front: Front, tls: Tls, limits: Limits) -> None:
+    def __init__(
+        self, front: Front, tls: Tls, limits: Limits, *, unregistered: Callable[[Peer, str], None] = lambda *_: None
+    ) -> None:
+        """`unregistered` hears of each request with a certificate that is no client's, and from which address."""
         super().__init__(
             self._answer,
             request_factory=_request,
@@ -77,6 +83,7 @@ class Http(web.Server):
         self.front = front
         self.tls = tls
         self.limits = limits
+        self.unregistered = unregistered
 
     def __call__(self) -> RequestHandler:
         """A protocol for one new connection."""
@@ -100,6 +107,8 @@ class Http(web.Server):
         url = request.rel_url
         asked = Asked(request.method, url.raw_path, url.raw_query_string, request.headers, body, lfdi)
         answer = await self.front.answer(asked)
+        if answer.unregistered:
+            protocol.tell_unregistered()
         return _response(answer)  # aiohttp leaves the body of an answer to HEAD out by itself
 
     async def _body(self, request: web.BaseRequest) -> bytes:
@@ -167,8 +176,8 @@ class Protocol(RequestHandler):
         """The LFDI of the peer's certificate, looked at once per connection."""
         if self._lfdi is None:
             server, transport = self._manager, self.transport
-            assert isinstance(server, Http)
-            assert transport is not None
+            if not isinstance(server, Http) or transport is None:
+                raise ConnectionResetError("the peer has hung up")
             connection = transport.get_extra_info("ssl_object")
             try:
                 self._lfdi = server.tls.admit(connection).lfdi
@@ -176,6 +185,14 @@ class Protocol(RequestHandler):
                 log.warning("%s is not admitted: %s", self.peername, refusal)
                 raise NotAdmitted(str(refusal)) from None
         return self._lfdi
+
+    def tell_unregistered(self) -> None:
+        """The peer's certificate is no client's."""
+        server, transport, peer = self._manager, self.transport, self.peername
+        if isinstance(server, Http) and transport is not None:
+            with contextlib.suppress(BadCertificate):  # its CA was withdrawn just now
+                known = server.tls.admit(transport.get_extra_info("ssl_object"))
+                server.unregistered(known, str(peer[0]) if peer else "unknown")
 
     def _expect_header(self) -> None:
         server = self._manager
@@ -220,6 +237,8 @@ def _response(answer: Answer, *, close: bool = False) -> web.Response:
 def _unreadable(status: int, exc: BaseException | None, message: str) -> SepError:
     if isinstance(exc, BadHttpMethod):
         return NoSuchMethod(message[:40])
+    if isinstance(exc, ConnectionError):  # the peer hung up in the middle of a body: nobody reads the answer
+        return BadRequest()
     if isinstance(exc, LineTooLong):
         return UriTooLong() if str(exc.args[1]) == str(LONGEST_URI) else HeadersTooLarge()
     if status >= 500:

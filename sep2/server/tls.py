@@ -1,16 +1,24 @@
 """The server's TLS: who it is and whom it trusts, read from files, and read again while connections live."""
 
+import logging
 import ssl
+import time
 from typing import NamedTuple
 
 from certs import Peer, Trust
+from certs.custody import authority_keys
+from certs.errors import BadFile
 from certs.identity import Files
-from certs.tls import admit, client_context, ensure_ccm8, replace, server_context, web_context
-from sep2.settings import Settings
+from certs.tls import admit, client_context, ensure_ccm8, server_context, web_context
+from sep2.settings import Settings, SettingsError
+
+log = logging.getLogger("sep2.tls")
+
+AGAIN_S = 60
+"""Until what could not be read is tried again."""
 
 
-class _Read(NamedTuple):
-    trust: Trust
+class _Contexts(NamedTuple):
     listening: ssl.SSLContext
     outgoing: tuple[ssl.SSLContext, ...]
 
@@ -21,7 +29,18 @@ class Tls:
     def __init__(self, settings: Settings) -> None:
         """Refuses to start where CCM-8 can not be negotiated, or a file is not what it should be."""
         self._settings = settings
-        self.trust, self.listening, self.outgoing = _read(settings)
+        self.trust, self._contexts = _read(settings)
+        self._stale_at = self.trust.next_change(time.time())
+
+    @property
+    def listening(self) -> ssl.SSLContext:
+        """For the next connection of a client."""
+        return self._fresh().listening
+
+    @property
+    def outgoing(self) -> tuple[ssl.SSLContext, ...]:
+        """For the next connection to a receiver, tried in this order."""
+        return self._fresh().outgoing
 
     def admit(self, connection: ssl.SSLObject) -> Peer:
         """Who the peer of a connection is; BadCertificate when it is none of those we trust."""
@@ -29,19 +48,48 @@ class Tls:
 
     def reload(self) -> None:
         """Use what the files hold now, for new connections only; what can not be used changes nothing."""
-        fresh = _read(self._settings)
-        replace(self.listening, fresh.listening)
-        self.trust, self.outgoing = fresh.trust, fresh.outgoing
+        self.trust, self._contexts = _read(self._settings)
+        self._stale_at = self.trust.next_change(time.time())
+
+    def _fresh(self) -> _Contexts:
+        """The contexts, made anew when a certificate that is trusted has ended or become valid."""
+        now = time.time()
+        if now >= self._stale_at:
+            self._stale_at = now + AGAIN_S
+            try:
+                self._contexts = _contexts(self._settings, self.trust)
+                self._stale_at = self.trust.next_change(now)
+            except BadFile as problem:
+                log.warning("an expired authority stays beside its successor for now: %s", problem)
+        return self._contexts
 
 
-def _read(settings: Settings) -> _Read:
+def _read(settings: Settings) -> tuple[Trust, _Contexts]:
     tls = settings.tls
-    files = Files(tls.certificate, tls.key)
-    ensure_ccm8(files)
+    if settings.mode == "production":
+        _refuse_authority_keys(settings)
+    ensure_ccm8(Files(tls.certificate, tls.key))
     # Certificates for tests never get into production.
     trust = Trust.read(tls.authorities, tls.lenient_authorities, tests=settings.mode != "production")
+    return trust, _contexts(settings, trust)
+
+
+def _refuse_authority_keys(settings: Settings) -> None:
+    """A machine that everybody can reach must not be one that can issue certificates."""
+    tls = settings.tls
+    found = authority_keys((tls.certificate, tls.key, *tls.authorities, *tls.lenient_authorities))
+    if found:
+        raise SettingsError(
+            f"{', '.join(map(str, found))}: the private key of a CA lies on the machine that serves. In production "
+            "take it to another machine and remove it here; sep2 certs request is for here, sep2 certs issue for there"
+        )
+
+
+def _contexts(settings: Settings, trust: Trust) -> _Contexts:
+    tls = settings.tls
+    files = Files(tls.certificate, tls.key)
     outgoing = [client_context(files, trust, more_suites=tls.more_suites)]
     if settings.receivers.public_authorities:
         # Tried after the other: under the roots of the web only the host name says who a receiver is.
         outgoing.append(web_context(files))
-    return _Read(trust, server_context(files, trust, more_suites=tls.more_suites), tuple(outgoing))
+    return _Contexts(server_context(files, trust, more_suites=tls.more_suites), tuple(outgoing))

@@ -48,6 +48,11 @@ async def clear(db: Connection, code: str, subject: str, now: int) -> int:
     return (await db.run(update(t).where(*standing).values(cleared=now))).rowcount
 
 
+async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
+    """The subjects and details of one code that nobody and nothing has cleared."""
+    return await db.all(select(t.c.subject, t.c.detail).where(t.c.code == code, t.c.cleared.is_(None)))
+
+
 async def standing(db: Connection) -> Sequence[Row[Any]]:
     """Alarms that nobody and nothing has cleared: the most urgent first, of these the latest."""
     query = select(t).where(t.c.cleared.is_(None))

@@ -1,5 +1,6 @@
 """TLS peers that the operator has authorised."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -31,6 +32,13 @@ async def update_one(db: Connection, client_id: int, **columns: Any) -> None:
 async def remove(db: Connection, client_id: int) -> None:
     """Forget a client that acts for no device."""
     await db.run(delete(client).where(client.c.id == client_id))
+
+
+async def known(db: Connection, lfdis: Sequence[str]) -> set[str]:
+    """Which of these LFDIs, a hundred at most, are those of clients, whether they have access or not."""
+    if not lfdis:
+        return set()
+    return {row.lfdi for row in await db.all(select(client.c.lfdi).where(client.c.lfdi.in_(lfdis[:100])))}
 
 
 async def set_enabled(db: Connection, client_id: int, enabled: bool) -> int:

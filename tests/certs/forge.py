@@ -60,7 +60,7 @@ def forge(issuer, *, as_ca=False, key=None, subject=NO_NAME, issuer_name=None, d
             draft = draft.add_extension(part[0], critical=part[1])
     certificate = draft.sign(issuer.key if issuer else key, digest or hashes.SHA256())
     kind = Authority if as_ca else Identity
-    return kind(certificate, key, issuer._as_issuers() if issuer else ())
+    return kind(certificate, key, issuer.as_issuers() if issuer else ())
 
 
 def unknown(oid, value=b"\x05\x00"):

@@ -78,8 +78,10 @@ def test_what_can_not_be_used_changes_nothing(made, settings, broken):
 
 
 def test_production_refuses_certificates_for_tests(made, settings):
-    tls = Tls(msgspec.structs.replace(settings, mode="production", pen=1))
     _, context = client_of(made)
+    for name in ("root", "ca"):
+        (made.folder / f"{name}.key").unlink()
+    tls = Tls(msgspec.structs.replace(settings, mode="production", pen=1))
     served, _ = meet(tls.listening, context)
     with pytest.raises(BadCertificate, match="for tests"):
         tls.trust.admit(served.chain)

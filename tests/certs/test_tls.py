@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -128,7 +129,7 @@ def test_who_shows_no_certificate_is_refused_by_an_alert(server, trust):
     bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     bare.check_hostname = False
     bare.set_ciphers(CCM8)
-    bare.load_verify_locations(cadata=trust.pem)
+    bare.load_verify_locations(cadata=trust.pem_at(time.time()))
     served, asked = meet(server, bare)
     assert asked.error == "SSLV3_ALERT_HANDSHAKE_FAILURE"
     assert served.error == "PEER_DID_NOT_RETURN_A_CERTIFICATE"

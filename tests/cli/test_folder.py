@@ -25,7 +25,7 @@ def test_a_folder_has_settings_database_certificates_and_a_token(tmp_path: Path)
     settings = read(folder)
     assert (settings.pen, settings.utility.profile) == (4711, "csip")
     assert len(read_token(settings)) >= 40
-    for secret in (settings.operator.token_file, settings.tls.key):
+    for secret in (settings.operator.token_file, settings.tls.key, folder / "sep2.toml", folder / "sep2.db"):
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     server, *_ = read_certificate(settings.tls.certificate)
     assert "der.example.com" in server.hosts

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs import Authority
 from certs.identity import Identity
+from certs.trust import Trust
 from tests.certs.forge import forge
 from tests.raw import Raw, context
+from tests.server.opening import knock
 
 ECDSA_GCM = "ECDHE-ECDSA-AES128-GCM-SHA256"
 
@@ -57,6 +59,17 @@ async def test_who_sends_only_its_own_certificate_is_known(world, people, tmp_pa
     """The server's own store holds the CA between."""
     tls = context(people.pki.folder / "root.pem", leaf_only(people).save(tmp_path, "client"))
     assert await answer(world.port, tls) == 200
+
+
+async def test_a_session_of_an_authority_that_was_withdrawn_is_not_resumed(world, people):
+    tls = context(people.pki.folder / "root.pem", people.files("roof"))
+    first = await asyncio.to_thread(knock, world.port, tls)
+    again = await asyncio.to_thread(knock, world.port, tls, first.session)
+    assert (first.done, again.done) == (True, True)
+    assert len(again.octets) < len(first.octets) / 2
+    world.state.tls.trust = Trust([Authority.create("another root").certificate])
+    refused = await asyncio.to_thread(knock, world.port, tls, first.session)
+    assert (refused.done, refused.alert) == (False, 48)
 
 
 async def test_plain_http_is_not_answered(world):

@@ -1,0 +1,94 @@
+"""What is printed or logged: nothing that a client or a file says reaches a terminal as more than text.
+
+Control characters move the cursor, change colours or begin a line that looks like one of ours; those that turn the
+direction of writing make a name look like another. They are shown as an escape, as Python writes it.
+"""
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_UNSAFE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
+)
+"""C0, DEL, C1, the marks of writing direction, line and paragraph separators, and halves of surrogate pairs."""
+
+
+def shown(text: object, most: int = 120) -> str:
+    """A text on one line, of at most so many characters, with what could steer a terminal written as an escape."""
+    said = str(text)
+    cut = said if len(said) <= most else f"{said[: most - 1]}…"
+    return _UNSAFE.sub(_escape, cut)
+
+
+def shown_lines(text: object) -> str:
+    """The same of a text of several lines, however long they are."""
+    return "\n".join(_UNSAFE.sub(_escape, line) for line in str(text).split("\n"))
+
+
+class Lines(str):
+    """A text of several lines of ours, each made of what `shown` returned."""
+
+    __slots__ = ()
+
+
+def say(text: object = "", *, err: bool = False, most: int = 100_000) -> None:
+    """Print one line."""
+    import typer
+
+    typer.echo(shown(text, most), err=err)
+
+
+def say_json(text: str) -> None:
+    """Print JSON; the same values, with escapes for what JSON itself lets stand."""
+    import typer
+
+    typer.echo("\n".join(_UNSAFE.sub(_json_escape, line) for line in text.split("\n")))
+
+
+def console(*, err: bool = False) -> "Console":
+    """Where tables go; nothing in them is markup."""
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False, markup=False, emoji=False)
+
+
+def add_row(table: "Table", *cells: object, style: str | None = None) -> None:
+    """Add a row of plain texts to a table."""
+    from rich.text import Text
+
+    table.add_row(*(Text(cell if isinstance(cell, Lines) else shown(cell, 4000)) for cell in cells), style=style)
+
+
+class LogFormatter(logging.Formatter):
+    """Log records on one line each; the lines of a traceback are set in, so that none looks like a record."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line of a record, whatever was written into it."""
+        return shown(super().formatMessage(record), 4000)
+
+    def formatException(self, ei: Any) -> str:
+        """A traceback."""
+        return shown_lines(super().formatException(ei)).replace("\n", "\n    ")
+
+    def formatStack(self, stack_info: str) -> str:
+        """Where a record was written."""
+        return shown_lines(super().formatStack(stack_info)).replace("\n", "\n    ")
+
+
+def log_to(handler: logging.Handler, level: int) -> None:
+    """Have all records of this process written by one handler."""
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def _escape(found: "re.Match[str]") -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
+
+
+def _json_escape(found: "re.Match[str]") -> str:
+    return f"\\u{ord(found[0]):04x}"
