@@ -73,7 +73,7 @@ async def _checked(rq: Request, body: w.Subscription) -> NewSubscription:
         loopback=settings.loopback,
         private=settings.private,
     )
-    receiver = receivers.check(body.notificationURI, policy)
+    receiver = str(receivers.check(body.notificationURI, policy))
     resource, ids = await _readable(rq, body.subscribedResource)
     return NewSubscription(
         client_id=rq.client,

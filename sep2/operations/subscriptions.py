@@ -46,7 +46,7 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
         notification_uri=new.notification_uri,
     )
     if known is not None:
-        await subscriptions.update_one(db, known, level=new.level, item_limit=new.limit)
+        await replace_subscription(db, known, new)
         return known, False
     if await subscriptions.count_of(db, new.client_id) >= new.most:
         raise TooManySubscriptions(f"{new.most}")
@@ -70,9 +70,10 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
 
 async def replace_subscription(db: Connection, subscription_id: int, new: NewSubscription) -> None:
     """Have a subscription say something else from now on."""
-    await subscriptions.update_one(
+    await subscriptions.replace(
         db,
         subscription_id,
+        client_id=new.client_id,
         resource=new.resource,
         ids=new.key(),
         subscribed_resource=new.subscribed_resource,
