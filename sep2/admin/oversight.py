@@ -63,9 +63,7 @@ async def list_set_aside(rq: Request, asked: t.Span) -> t.Listed[t.SetAside]:
     """Changes that could not be turned into notifications, oldest first."""
     found = await outbox.set_aside(rq.db, page(asked))
     items = [
-        t.SetAside(
-            id=row.id, resource=row.kind, ids=msgspec.Raw(row.ids.encode()), attempts=row.attempts, error=row.error
-        )
+        t.SetAside(id=row.id, resource=row.kind, ids=row.ids, attempts=row.attempts, error=row.error)
         for row in found.rows
     ]
     return t.Listed(total=found.total, items=items)

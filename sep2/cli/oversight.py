@@ -158,9 +158,7 @@ def list_changes(limit: Limit = 100) -> None:
         found,
         listed(found.total, len(found.items), "change"),
         columns=("id", "resource", "of", "attempts", "error"),
-        rows=(
-            (str(c.id), c.resource, _spoken(msgspec.json.decode(c.ids)), str(c.attempts), c.error) for c in found.items
-        ),
+        rows=((str(c.id), c.resource, c.ids, str(c.attempts), c.error) for c in found.items),
     )
 
 

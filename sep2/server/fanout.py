@@ -111,9 +111,9 @@ async def subscribers(db: Connection, table: Table, kind: str, ids: Ids) -> set[
 
 def _alike(changes: Sequence[Change]) -> list[list[Change]]:
     """Changes that concern the same subscriptions, together."""
-    found: dict[str, list[Change]] = {}
+    found: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
-        found.setdefault(f"{change.kind} {json.dumps(change.ids, sort_keys=True)}", []).append(change)
+        found.setdefault((change.kind, change.stored_ids), []).append(change)
     return list(found.values())
 
 

@@ -26,7 +26,7 @@ HEAD_BYTES = 16 * 1024
 """Of an answer's head at most."""
 BODY_BYTES = 16 * 1024
 """A connection whose answer has a longer body is closed instead of read to its end."""
-BODY_S = 1.0
+BODY_S = 0.5
 """How long the rest of an answer is waited for, once its status is known."""
 RESOLVERS = 32
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?:[ \r\n]|$)")
@@ -127,7 +127,7 @@ class Poster:
         return await self._exchange((place, last), request, attempt)
 
     async def _exchange(self, key: _Key, request: bytes, attempt: "_Attempt") -> Answer:
-        kept = self._take(key)
+        kept = await self._take(key)
         if kept is not None:
             # A receiver may close a connection that was idle at the moment it is used again: this says nothing of it.
             with contextlib.suppress(OSError, EOFError):
@@ -148,11 +148,10 @@ class Poster:
                 self._idle.setdefault(key, []).append(connection._replace(idle_since=time.monotonic()))
         return done.answer
 
-    def _take(self, key: _Key) -> _Connection | None:
-        kept = self._idle.get(key, [])
-        while kept:
+    async def _take(self, key: _Key) -> _Connection | None:
+        while kept := self._idle.get(key):
             one = kept.pop()
-            if not one.reader.at_eof() and time.monotonic() - one.idle_since < KEPT_S:
+            if time.monotonic() - one.idle_since < KEPT_S and await _is_quiet(one.reader):
                 return one
             one.close()
         self._idle.pop(key, None)
@@ -188,6 +187,18 @@ class Poster:
         for address in addresses:
             self._admit(place, address)
         return addresses
+
+
+async def _is_quiet(reader: asyncio.StreamReader) -> bool:
+    """Whether nothing more came on a connection, such as a body that its head did not announce, or its end."""
+    try:
+        async with asyncio.timeout(0):
+            await reader.read(1)
+    except TimeoutError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 class _Attempt:

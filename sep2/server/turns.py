@@ -1,6 +1,6 @@
 """Whose notification is next: turns go round the clients, so that none waits for another's receivers.
 
-A client has a share of all notifications under way. One that has waited for its answer for a few seconds counts no
+A client has a share of all notifications under way. One that has waited for its answer for a second counts no
 more, but its receiver is sent nothing else until it answers. Receivers that gave no answer last time are tried one
 notification at a time, from a pool of their own.
 """
@@ -12,7 +12,7 @@ from enum import Enum
 
 SHARE = 8
 """Notifications to one client under way at the same time."""
-SLOW_S = 2.0
+SLOW_S = 1.0
 """After so long without an answer a notification no longer counts among those under way."""
 MOST_SLOW = 16
 """Such notifications, as a multiple of those that may be under way."""
@@ -20,11 +20,15 @@ SLOW_OF_CLIENT = 16
 
 
 class Standing(Enum):
-    """What is known of a receiver; each has a pool of its own, and the value is the part of `at_once` that it has."""
+    """What is known of a receiver."""
 
-    ANSWERS = 1.0
-    UNTRIED = 0.5
-    SILENT = 0.25
+    ANSWERS = "answers"
+    UNTRIED = "untried"
+    SILENT = "silent"
+
+
+PARTS = {Standing.ANSWERS: 1.0, Standing.UNTRIED: 1.0, Standing.SILENT: 0.25}
+"""Of `at_once`, for each a pool of its own: who answers never waits for who may not."""
 
 
 class Lane:
@@ -99,11 +103,12 @@ class Turns:
         """`emptied` is called whenever nothing more waits in a lane."""
         self._work = work
         self._emptied = emptied
-        self._pools = {standing: _Pool(max(1, int(at_once * standing.value))) for standing in Standing}
+        self._pools = {standing: _Pool(max(1, int(at_once * part))) for standing, part in PARTS.items()}
         self._most_slow = MOST_SLOW * at_once
         self._slow = 0
         self._clients: dict[int, _Client] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     @property
     def busy(self) -> bool:
@@ -140,6 +145,7 @@ class Turns:
 
     async def stop(self) -> None:
         """End what is under way, and forget what waits."""
+        self._stopping = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -147,6 +153,7 @@ class Turns:
         self._clients.clear()
         for pool in self._pools.values():
             pool.ring.clear()
+        self._stopping = False
 
     def _next(self, queue: _Queue) -> Lane | None:
         """The next lane to which something can be sent; one that can take nothing is offered again when it can."""
@@ -187,8 +194,9 @@ class Turns:
         finally:
             slow.end()
             lane.active -= 1
-            self._close_if_idle(lane, client)
-            self._again(client)
+            if not self._stopping:
+                self._close_if_idle(lane, client)
+                self._again(client)
 
     def _again(self, client: _Client) -> None:
         """Something of a client's came to its end, which may let others begin."""

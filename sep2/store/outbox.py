@@ -21,7 +21,13 @@ class Change(NamedTuple):
 
     id: int
     kind: str
-    ids: Ids
+    stored_ids: str
+
+    @property
+    def ids(self) -> Ids:
+        """Read only now: what can not be read is to stop nothing but this change."""
+        found: Ids = json.loads(self.stored_ids)
+        return found
 
 
 _INSERT = insert(outbox).values(kind=bindparam("kind"), ids=bindparam("ids"))
@@ -43,7 +49,7 @@ async def changed(db: Connection, kind: str, **ids: int | list[int]) -> None:
 
 async def oldest(db: Connection, most: int) -> list[Change]:
     """The oldest changes that were not turned into deliveries yet."""
-    return [Change(row.id, row.kind, json.loads(row.ids)) for row in await db.all(_OLDEST, most=most)]
+    return [Change(row.id, row.kind, row.ids) for row in await db.all(_OLDEST, most=most)]
 
 
 async def remove(db: Connection, ids: Collection[int]) -> None:

@@ -34,7 +34,8 @@ async def test_a_dead_notification_is_seen_and_replayed(street: Operator) -> Non
     quiet, failing = [await subscribe(street.house, f"https://h/{i}") for i in range(2)]
     async with street.house.db.write() as db:
         await deliveries.put(db, [failing], NOW)
-        await deliveries.postpone(db, failing, NOW + 10, "connection refused", dead=True)
+        await deliveries.postpone(db, failing, due=NOW + 10, error="connection refused", attempts=1, sent=False)
+        await deliveries.give_up(db, failing)
     assert (await street.get("/subscriptions"))["total"] == 2
     assert (await street.get("/subscriptions", waiting="true"))["total"] == 0
     (dead,) = (await street.get("/subscriptions", dead="true"))["items"]

@@ -32,7 +32,7 @@ async def group(database):
         await add_connection(db, NewConnection("NMI1"), NOW)
         await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client, connection_id="NMI1"), NOW)
         group_id = (await connections.by_name(db, "NMI1")).device_group_id
-        await outbox.oldest(db, 100)
+        await outbox.remove(db, [change.id for change in await outbox.oldest(db, 100)])
     return group_id
 
 

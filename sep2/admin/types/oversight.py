@@ -35,7 +35,8 @@ class SetAside(Struct, frozen=True, kw_only=True):
 
     id: int
     resource: str
-    ids: msgspec.Raw
+    ids: str
+    """as they are stored: JSON, unless that is what is wrong"""
     attempts: int
     error: str
 
