@@ -70,14 +70,14 @@ class Deliverer:
             rules.check(row.notification_uri, self._policy(row))
             told = await self._notification(row)
         except rules.ReceiverRefused as refused:
-            await self._postpone(row, str(refused))
+            await self._postpone(lane, row, str(refused))
         except SepError as problem:
             if problem.status == 503:
                 raise
-            await self._broken(row, problem)
+            await self._broken(lane, row, problem)
         except Exception as problem:
             log.exception("the notification of subscription %d can not be made", row.id)
-            await self._broken(row, problem)
+            await self._broken(lane, row, problem)
         else:
             await self._tell(lane, row, told, poster)
 
@@ -122,11 +122,11 @@ class Deliverer:
         """The receiver answers that it does not take this now; it may say when it will."""
         now = self._clock.now()
         if answer.retry_after_s is None:
-            await self._postpone(row, f"HTTP {answer.status}", sent=True)
+            await self._postpone(lane, row, f"HTTP {answer.status}", sent=True)
             return
         until = now + min(max(answer.retry_after_s, 1), self._settings.longest_retry_s)
         lane.close()
-        await self._postpone(row, f"HTTP {answer.status}, again in {until - now} s", sent=True, due=until)
+        await self._postpone(lane, row, f"HTTP {answer.status}, again in {until - now} s", sent=True, due=until)
         async with self._db.write() as db:
             await receivers.rest(db, row.receiver_id, until, at_least_until=until)
 
@@ -152,10 +152,13 @@ class Deliverer:
             if dead := await deliveries.give_up_at(db, row.receiver_id, now - self._settings.give_up_s):
                 await self._dead(db, row, f"{dead} given up: {silence}")
 
-    async def _postpone(self, row: Row[Any], error: str, *, sent: bool = False, due: int | None = None) -> None:
+    async def _postpone(
+        self, lane: Lane, row: Row[Any], error: str, *, sent: bool = False, due: int | None = None
+    ) -> None:
         """Try this one again later, a little later each time, until the utility's patience ends."""
         now = self._clock.now()
         log.warning("subscription %d was not told (attempt %d): %s", row.id, row.attempts + 1, error)
+        lane.postponed = True
         if due is None:
             due = now + self._pause(self._settings.first_retry_s, row.attempts, now - row.since)
         async with self._db.write() as db:
@@ -164,10 +167,11 @@ class Deliverer:
                 await deliveries.give_up(db, row.id)
                 await self._dead(db, row, error)
 
-    async def _broken(self, row: Row[Any], problem: Exception) -> None:
+    async def _broken(self, lane: Lane, row: Row[Any], problem: Exception) -> None:
         """A notification that can not be made is given up soon: trying it for a day would mend nothing."""
         now = self._clock.now()
         attempts = row.attempts + 1 if row.error.startswith(BROKEN) else 1
+        lane.postponed = True
         error = f"{BROKEN}{type(problem).__name__}: {problem}"[:200]
         due = now + self._pause(self._settings.first_retry_s, attempts - 1, 0)
         async with self._db.write() as db:

@@ -120,14 +120,13 @@ class Notifier:
         """Let every receiver take part for which something is due; seconds until the next one."""
         now = self._clock.now()
         async with self._db.read() as db:
-            ready = await receivers.ready(db, now, self._turns.receiver_ids)
-            soonest = await receivers.next_after(db, now)
-        for row in ready:
-            self._turns.open(Lane(row.id, row.client_id, row.failures))
+            waiting = await receivers.waiting(db)
+        for row in waiting:
+            if row.next <= now and not self._turns.has(row.client_id, row.id):
+                self._turns.open(Lane(row.id, row.client_id, row.failures))
         self._turns.go()
-        if soonest is None:
-            return LONGEST_SLEEP_S
-        return min(LONGEST_SLEEP_S, max(SHORTEST_SLEEP_S, soonest - now))
+        soonest = min((row.next for row in waiting if row.next > now), default=now + LONGEST_SLEEP_S)
+        return float(min(LONGEST_SLEEP_S, max(SHORTEST_SLEEP_S, soonest - now)))
 
     async def _work(self, lane: Lane) -> None:
         """Attempt the next delivery to a receiver, if there is one."""

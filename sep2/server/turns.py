@@ -43,6 +43,8 @@ class Lane:
         self.under_way: set[int] = set()
         self.more = True
         """Whether the database may hold more for it than is waiting here."""
+        self.postponed = False
+        """Whether something is to be sent there later."""
         self.looking = asyncio.Lock()
         self.closed = False
         """Whether nothing is to be sent there until it has rested."""
@@ -63,7 +65,7 @@ class Lane:
 
     def close(self) -> None:
         """Send nothing more there; what waits is found in the database again."""
-        self.closed = True
+        self.closed = self.postponed = True
         self.waiting.clear()
 
 
@@ -99,10 +101,10 @@ class _Pool:
 class Turns:
     """Starts `work` for lanes, one notification in each turn, within the bounds that hold for all of them."""
 
-    def __init__(self, at_once: int, work: Callable[[Lane], Awaitable[None]], emptied: Callable[[], None]) -> None:
-        """`emptied` is called whenever nothing more waits in a lane."""
+    def __init__(self, at_once: int, work: Callable[[Lane], Awaitable[None]], postponed: Callable[[], None]) -> None:
+        """`postponed` is called when a lane ends of which something is to be sent later."""
         self._work = work
-        self._emptied = emptied
+        self._postponed = postponed
         self._pools = {standing: _Pool(max(1, int(at_once * part))) for standing, part in PARTS.items()}
         self._most_slow = MOST_SLOW * at_once
         self._slow = 0
@@ -115,10 +117,10 @@ class Turns:
         """Whether anything is under way or waits for its turn."""
         return bool(self._clients)
 
-    @property
-    def receiver_ids(self) -> list[int]:
-        """The receivers that have a lane."""
-        return [receiver_id for client in self._clients.values() for receiver_id in client.lanes]
+    def has(self, client_id: int, receiver_id: int) -> bool:
+        """Whether a receiver has a lane."""
+        client = self._clients.get(client_id)
+        return client is not None and receiver_id in client.lanes
 
     def open(self, lane: Lane) -> None:
         """Let a lane take part."""
@@ -210,7 +212,8 @@ class Turns:
         client.lanes.pop(lane.receiver_id, None)
         if not client.lanes:
             self._clients.pop(lane.client_id, None)
-        self._emptied()
+        if lane.postponed:
+            self._postponed()
 
 
 class _Slow:

@@ -1,12 +1,11 @@
 """Receivers: where a client has notifications sent to, whether it answers, and until when it is left alone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, case, delete, exists, func, insert, select, update
 
 from sep2.store.connection import Connection
-from sep2.store.many import among
 from sep2.store.tables import client, delivery, subscription
 from sep2.store.tables import receiver as t
 
@@ -23,32 +22,25 @@ async def forget_unused(db: Connection, client_id: int) -> None:
     await db.run(delete(t).where(t.c.client_id == client_id, ~used))
 
 
-_FIRST_DUE = (
-    select(func.min(delivery.c.due))
-    .where(delivery.c.receiver_id == t.c.id, delivery.c.dead.is_(False))
-    .correlate(t)
-    .scalar_subquery()
+_FIRST = (
+    select(delivery.c.receiver_id, func.min(delivery.c.due).label("due"))
+    .where(delivery.c.dead.is_(False))
+    .group_by(delivery.c.receiver_id)
+    .subquery()
 )
-_WAITING = select(t.c.id, t.c.client_id, t.c.failures, t.c.rests_until, _FIRST_DUE.label("due")).subquery()
-_NEXT = case((_WAITING.c.rests_until > _WAITING.c.due, _WAITING.c.rests_until), else_=_WAITING.c.due)
-"""When something is to be sent to a receiver; NULL where nothing waits for it."""
+_NEXT = case((t.c.rests_until > _FIRST.c.due, t.c.rests_until), else_=_FIRST.c.due).label("next")
+_WAITING = select(t.c.id, t.c.client_id, t.c.failures, _NEXT).join_from(_FIRST, t, t.c.id == _FIRST.c.receiver_id)
+_NEXT_DUE = select(func.min(_WAITING.subquery().c.next).label("at"))
 
 
-async def ready(db: Connection, now: int, besides: Collection[int]) -> Sequence[Row[Any]]:
-    """The receivers to which something is to be sent now, without some of them: id, client_id, failures."""
-    query = select(_WAITING.c.id, _WAITING.c.client_id, _WAITING.c.failures)
-    return await db.all(query.where(now >= _NEXT, ~among(_WAITING.c.id, besides)).order_by(_WAITING.c.id))
+async def waiting(db: Connection) -> Sequence[Row[Any]]:
+    """The receivers for which something waits: id, client_id, failures, and `next`, when it is to be sent."""
+    return await db.all(_WAITING)
 
 
 async def next_due(db: Connection) -> int | None:
     """When something is to be sent to any receiver; None where nothing waits."""
-    row = await db.one(select(func.min(_NEXT).label("at")).where(_WAITING.c.due.is_not(None)))
-    return row.at if row else None
-
-
-async def next_after(db: Connection, now: int) -> int | None:
-    """When something is to be sent to a receiver that has nothing to take now; None where there is none."""
-    row = await db.one(select(func.min(_NEXT).label("at")).where(now < _NEXT))
+    row = await db.one(_NEXT_DUE)
     return row.at if row else None
 
 

@@ -362,7 +362,7 @@ delivery = Table(
     Column("dead", Boolean, nullable=False),
     Column("unsure", Boolean, nullable=False, server_default=text("false")),  # an earlier attempt may have arrived
     Column("error", Text, nullable=False, server_default=""),
-    Index(None, "receiver_id", "dead", "due"),
+    Index(None, "dead", "receiver_id", "due"),
 )
 """At most one waiting notification per subscription: it always carries the newest state."""
 

@@ -98,7 +98,6 @@ def test_the_look_itself(source: str, lines: list[int]) -> None:
         lambda db, numbers, texts: listing_controls.mrids(db, numbers),
         lambda db, numbers, texts: outbox.failed(db, numbers, "why", 3),
         lambda db, numbers, texts: outbox.remove(db, numbers),
-        lambda db, numbers, texts: receivers.ready(db, 0, numbers),
         lambda db, numbers, texts: subscriptions.to_resource(db, "EndDevice", texts, None),
     ],
 )

@@ -56,5 +56,5 @@ def _deliveries() -> None:
         delivery.add_column(sa.Column("unsure", sa.Boolean(), server_default=sa.false(), nullable=False))
         delivery.alter_column("receiver_id", existing_type=ID, nullable=False)
         delivery.create_foreign_key(op.f("fk_delivery_receiver_id"), "receiver", ["receiver_id"], ["id"])
-        delivery.create_index(op.f("ix_delivery_receiver_id_dead_due"), ["receiver_id", "dead", "due"])
+        delivery.create_index(op.f("ix_delivery_dead_receiver_id_due"), ["dead", "receiver_id", "due"])
         delivery.drop_index(op.f("ix_delivery_dead_due"))
