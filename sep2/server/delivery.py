@@ -67,7 +67,7 @@ class Deliverer:
         if row is None or row.dead or row.due > self._clock.now() or row.receiver_id != lane.receiver_id:
             return
         try:
-            rules.check(row.notification_uri, self._policy(row))
+            rules.check(row.notification_uri, self._settings.policy(row.receiver_hosts.split()))
             told = await self._notification(row)
         except rules.ReceiverRefused as refused:
             await self._postpone(lane, row, str(refused))
@@ -212,16 +212,6 @@ class Deliverer:
         )
         body = w.encode(notification, profile)
         return _Told(body, status, hashlib.blake2b(body, digest_size=16).hexdigest())
-
-    def _policy(self, row: Row[Any]) -> rules.Policy:
-        return policy(self._settings, row.receiver_hosts.split())
-
-
-def policy(settings: Receivers, hosts: list[str]) -> rules.Policy:
-    """Where the notifications of a client may go that has these hosts of its own."""
-    return rules.Policy(
-        hosts=(*settings.hosts, *hosts), http=settings.http, loopback=settings.loopback, private=settings.private
-    )
 
 
 def _subject(row: Row[Any]) -> str:

@@ -12,7 +12,7 @@ from sep2.errors import SepError
 from sep2.operations.alarms import NOTIFIER_STALLED, clear_alarm, raise_alarm
 from sep2.resources import TABLE
 from sep2.rules import receivers as rules
-from sep2.server.delivery import Deliverer, policy
+from sep2.server.delivery import Deliverer
 from sep2.server.fanout import FanOut
 from sep2.server.front import Front
 from sep2.server.posting import Poster
@@ -173,4 +173,4 @@ class Notifier:
                 await raise_alarm(db, NOTIFIER_STALLED, SERVER, detail, now=self._clock.now())
 
     def _admit(self, place: rules.Place, address: str) -> None:
-        rules.check_address(place, address, policy(self._settings, []))
+        rules.check_address(place, address, self._settings.policy())
