@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import logging
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -24,6 +25,8 @@ ANY = "%"
 """Stands for a number that the change does not say, as in SQL's LIKE."""
 MANY = 200
 """Members of a group from which on they are not looked up one by one."""
+MOST_PATTERNS = 50
+"""Each is a term of a statement; where there would be more, more subscriptions are looked at, and told what changed."""
 CHANGES_AT_ONCE = 100
 CHUNK = 2000
 """Subscriptions in one transaction, so that nobody waits long for the database."""
@@ -148,6 +151,8 @@ def _keys(row: Resource, options: Options) -> list[str]:
     """The ids that subscriptions to this row may have, as they are stored."""
     names = sorted(row.ids)
     values = [[str(number) for number in options.get(name, ())] or [ANY] for name in names]
+    if [ANY] in values and math.prod(map(len, values)) > MOST_PATTERNS:
+        values = [numbers if len(numbers) == 1 else [ANY] for numbers in values]
     pairs = (zip(names, one, strict=True) for one in itertools.product(*values))
     return ["{" + ", ".join(f'"{name}": {number}' for name, number in pair) + "}" for pair in pairs]
 

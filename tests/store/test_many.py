@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from sep2.clock import SteppedClock
 from sep2.resources import TABLE
-from sep2.server.fanout import FanOut
+from sep2.server.fanout import FanOut, subscribers
 from sep2.store import (
     controls,
     curves,
@@ -104,6 +104,13 @@ def test_the_look_itself(source: str, lines: list[int]) -> None:
 async def test_any_number_of_values(database, statement) -> None:
     async with database.write() as db:
         await statement(db, range(MANY), [f"NMI{number}" for number in range(MANY)])
+
+
+async def test_a_change_of_many_controls_is_looked_up_in_few_words(database) -> None:
+    """Where their devices are too many to be named, each control would be a term of the statement."""
+    async with database.write() as db:
+        await subscribers(db, TABLE, "DERControlList", {"derp": 1, "derc": list(range(MANY))})
+        await subscribers(db, TABLE, "DERControl", {"derc": list(range(MANY))})
 
 
 async def test_what_is_among_the_values(database) -> None:
