@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -11,6 +12,7 @@ from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
 from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.rules.receivers import Policy
 
 FILE = "sep2.toml"
 
@@ -89,22 +91,31 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where notifications may be sent. A client's own `receiver_hosts` are added to `hosts`."""
 
     hosts: tuple[str, ...] = ()
-    """Names or addresses, as `host` or `host:port`; nothing else is ever connected to."""
+    """Names or addresses, as `host` (port 443 only) or `host:port`; nothing else is ever connected to.
+
+    What a name stands for is looked at whenever it is connected to: public addresses, others where they are allowed.
+    """
     http: bool = False
     """Also plain http, not only https."""
     loopback: bool = False
     """Also receivers on this machine, on any port; to try the server out."""
     private: bool = False
-    """Also private addresses; link-local ones, where clouds keep their metadata, never."""
+    """Also private addresses, and names that stand for them; addresses where clouds keep their metadata never."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
     timeout_s: Seconds = 30
+    """A receiver that has not answered by then is silent: it is left alone for longer than that, longer every time."""
     first_retry_s: Seconds = 10
     longest_retry_s: Seconds = 1800
+    """In the first hour a pause is five minutes at most; a receiver's own Retry-After is kept up to the longest."""
     give_up_s: Seconds = 86_400
     """A notification that could not be delivered for so long is dead: an operator sees it and may replay it."""
     at_once: Count = 64
-    """Notifications under way at the same time."""
+    """Notifications under way at the same time; those that have waited for an answer for a second are not counted."""
+
+    def policy(self, hosts: Iterable[str] = ()) -> Policy:
+        """Where the notifications of a client may go that has these hosts of its own."""
+        return Policy(hosts=(*self.hosts, *hosts), http=self.http, loopback=self.loopback, private=self.private)
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

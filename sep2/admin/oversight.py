@@ -1,5 +1,7 @@
 """Is all well: subscriptions and what waits for them, poll rates, alarms, the audit log, the clock."""
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
 from sep2.admin import find, views
@@ -8,14 +10,20 @@ from sep2.admin.route import Request, page
 from sep2.clock import SteppedClock
 from sep2.errors import BadRequest, BadValue, Conflict, NotFound
 from sep2.operations import rates
+from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.server.app import CLOCK_MARK
+from sep2.server.fanout import SET_ASIDE
 from sep2.settings import POLLED
-from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks
+from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks, outbox
 
 
 class NothingWaits(NotFound):
     """No notification waits for that subscription."""
+
+
+class NotSetAside(NotFound):
+    """No change of that number is set aside."""
 
 
 class UnknownAlarm(NotFound):
@@ -49,7 +57,29 @@ async def replay_delivery(rq: Request, asked: t.Nothing) -> t.Done:
     subscription = rq.ids["subscription"]
     if not await deliveries.replay(rq.db, _number(subscription), rq.now):
         raise NothingWaits(subscription)
+    rq.after.append(_wake(rq))
     return t.Done(message=f"the notification for subscription {subscription} is sent again")
+
+
+async def list_set_aside(rq: Request, asked: t.Span) -> t.Listed[t.SetAside]:
+    """Changes that could not be turned into notifications, oldest first."""
+    found = await outbox.set_aside(rq.db, page(asked))
+    items = [
+        t.SetAside(id=row.id, resource=row.kind, ids=row.ids, attempts=row.attempts, error=row.error)
+        for row in found.rows
+    ]
+    return t.Listed(total=found.total, items=items)
+
+
+async def replay_change(rq: Request, asked: t.Nothing) -> t.Done:
+    """It is tried again to turn the change into notifications."""
+    change = rq.ids["change"]
+    if not await outbox.replay(rq.db, _number(change)):
+        raise NotSetAside(change[:20])
+    if not await outbox.count_set_aside(rq.db):
+        await alarms.clear(rq.db, NOTIFIER_STALLED, SET_ASIDE, rq.now)
+    rq.after.append(_wake(rq))
+    return t.Done(message=f"change {change} is tried again")
 
 
 async def list_mirrors(rq: Request, asked: t.MirrorQuery) -> t.Listed[t.Mirror]:
@@ -123,7 +153,7 @@ async def list_audit(rq: Request, asked: t.Span) -> t.Listed[t.Entry]:
 async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     """How the server is doing."""
     clients, devices = await listing_register.totals(rq.db)
-    outbox, standing = await listing_watch.totals(rq.db)
+    changes, standing = await listing_watch.totals(rq.db)
     waiting = await deliveries.counts(rq.db)
     return t.Status(
         now=rq.now,
@@ -132,7 +162,8 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         clients=clients,
         devices=devices,
         controls=await listing_controls.live_total(rq.db, rq.now),
-        outbox=outbox,
+        outbox=changes,
+        set_aside=await outbox.count_set_aside(rq.db),
         waiting=waiting["waiting"],
         dead=waiting["dead"],
         alarms=standing,
@@ -153,6 +184,15 @@ async def set_clock(rq: Request, asked: t.SetClock) -> t.Done:
 
     rq.after.append(move)
     return t.Done(message=f"the server's time is {asked.now}")
+
+
+def _wake(rq: Request) -> Callable[[], Awaitable[None]]:
+    """Has the notifier look once the request's transaction is kept."""
+
+    async def wake() -> None:
+        rq.state.wake()
+
+    return wake
 
 
 def _number(text: str) -> int:

@@ -34,6 +34,8 @@ TABLE = (
     Route("POST", "/controls/{control}/cancel", controls.cancel_control),
     Route("GET", "/subscriptions", oversight.list_subscriptions),
     Route("POST", "/subscriptions/{subscription}/replay", oversight.replay_delivery),
+    Route("GET", "/changes-set-aside", oversight.list_set_aside),
+    Route("POST", "/changes-set-aside/{change}/replay", oversight.replay_change),
     Route("GET", "/mirrors", oversight.list_mirrors),
     Route("PUT", "/mirrors/{mirror}/post-rate", oversight.set_post_rate),
     Route("PUT", "/mirrors/{mirror}/reading-sign", oversight.set_reading_sign),

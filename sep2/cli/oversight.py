@@ -27,6 +27,8 @@ def show_status() -> None:
     well = "All is well" if not found.dead and not found.alarms else "Look at `sep2 alarm list`"
     if found.dead:
         well = "Look at `sep2 subscription list --dead`"
+    if found.set_aside:
+        well = "Look at `sep2 subscription changes`"
     show(
         found,
         f"{well}: {waits}, {counted(found.alarms, 'alarm')}.",
@@ -148,6 +150,25 @@ def replay(number: Annotated[int, typer.Argument(metavar="ID", help="The subscri
     """Send a notification again that waits or was given up, with the newest state."""
     done = api().change("POST", at("subscriptions", str(number), "replay"), t.Done)
     show(done, f"The notification for subscription {number} is sent again; see `sep2 subscription list --waiting`.")
+
+
+@verb(subscription, "changes")
+def list_changes(limit: Limit = 100) -> None:
+    """Changes that could not be turned into notifications, and were set aside so that all others are told."""
+    found = api().get("/changes-set-aside", t.Listed[t.SetAside], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "change"),
+        columns=("id", "resource", "of", "attempts", "error"),
+        rows=((str(c.id), c.resource, c.ids, str(c.attempts), c.error) for c in found.items),
+    )
+
+
+@verb(subscription, "replay-change", changes=True)
+def replay_change(number: Annotated[int, typer.Argument(metavar="ID", help="The change's id.")]) -> None:
+    """Try again to turn a change into notifications that was set aside."""
+    done = api().change("POST", at("changes-set-aside", str(number), "replay"), t.Done)
+    show(done, f"Change {number} is tried again; see `sep2 subscription changes`.")
 
 
 @verb(mirror, "list")

@@ -95,7 +95,8 @@ def add_aggregator(
     pen: Annotated[int | None, typer.Option(help="Its IANA private enterprise number.")] = None,
     pin: Pin = None,
     receiver: Annotated[
-        list[str] | None, typer.Option(help="host or host:port that it may have notifications sent to; repeatable.")
+        list[str] | None,
+        typer.Option(help="host (port 443) or host:port that it may have notifications sent to; repeatable."),
     ] = None,
     connection: Annotated[
         list[str] | None, typer.Option(help="Add this connection too, with a device for it to act for; repeatable.")

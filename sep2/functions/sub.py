@@ -66,14 +66,8 @@ async def _checked(rq: Request, body: w.Subscription) -> NewSubscription:
         raise NoConditions
     if body.encoding != 0:
         raise BadValue(f"encoding: {body.encoding} is not 0 (XML)")
-    settings = rq.house.settings.receivers
-    policy = receivers.Policy(
-        hosts=(*settings.hosts, *rq.caller.receiver_hosts.split()),
-        http=settings.http,
-        loopback=settings.loopback,
-        private=settings.private,
-    )
-    receiver = receivers.check(body.notificationURI, policy)
+    policy = rq.house.settings.receivers.policy(rq.caller.receiver_hosts.split())
+    receiver = str(receivers.check(body.notificationURI, policy))
     resource, ids = await _readable(rq, body.subscribedResource)
     return NewSubscription(
         client_id=rq.client,

@@ -4,10 +4,13 @@ from sep2.rules.limits import Limits
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+DELIVERY_DEAD = "delivery_dead"
+DELIVERY_FAILING = "delivery_failing"
 DEVICE_MOVED = "device_moved"
 NO_IMPORT_CONTROL = "no_import_control"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
+NOTIFIER_STALLED = "notifier_stalled"
 PROFILE_MISMATCH = "profile_mismatch"
 TOO_MANY_REQUESTS = "too_many_requests"
 TLS_REFUSED = "tls_refused"

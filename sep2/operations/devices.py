@@ -10,7 +10,7 @@ from sep2.operations import identifiers
 from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, raise_alarm
 from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign
 from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
-from sep2.store import clients, connections, devices, groups, outbox
+from sep2.store import clients, connections, devices, groups, outbox, receivers
 from sep2.store.connection import Connection
 
 BELOW_A_DEVICE = (
@@ -187,6 +187,7 @@ async def remove_device(db: Connection, device_id: int, now: int) -> bool:
         await outbox.changed(db, kind, edev=device_id)
     await drop_own_group(db, device_id, now)
     await devices.remove(db, device_id)
+    await receivers.forget_unused(db, device.client_id)
     await outbox.changed(db, "EndDeviceList", client=device.client_id)
     client = await clients.one(db, device.client_id)
     is_client = client is not None and client.kind == "device" and client.lfdi == device.lfdi

@@ -13,9 +13,11 @@ class BadRate(BadValue):
 
 
 async def set_poll_rate(db: Connection, resource: str, seconds: int, now: int) -> None:
-    """Have clients poll a resource that often; its subscribers are told."""
+    """Have clients poll a resource that often; its subscribers are told, unless it was set to that before."""
     del now
     _check("pollRate", seconds)
+    if await marks.value(db, f"{POLL_RATE}{resource}") == str(seconds):
+        return
     await marks.put(db, f"{POLL_RATE}{resource}", str(seconds))
     await outbox.changed(db, resource)
 

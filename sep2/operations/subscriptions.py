@@ -45,7 +45,10 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
         ids=new.key(),
         notification_uri=new.notification_uri,
     )
-    if known is None and await subscriptions.count_of(db, new.client_id) >= new.most:
+    if known is not None:
+        await replace_subscription(db, known, new)
+        return known, False
+    if await subscriptions.count_of(db, new.client_id) >= new.most:
         raise TooManySubscriptions(f"{new.most}")
     subscription_id = await subscriptions.add(
         db,
@@ -61,16 +64,16 @@ async def subscribe(db: Connection, new: NewSubscription, now: int) -> tuple[int
         item_limit=new.limit,
         created=now,
     )
-    if known is None:
-        await outbox.changed(db, "SubscriptionList", edev=new.end_device_id)
-    return subscription_id, known is None
+    await outbox.changed(db, "SubscriptionList", edev=new.end_device_id)
+    return subscription_id, True
 
 
 async def replace_subscription(db: Connection, subscription_id: int, new: NewSubscription) -> None:
     """Have a subscription say something else from now on."""
-    await subscriptions.update_one(
+    await subscriptions.replace(
         db,
         subscription_id,
+        client_id=new.client_id,
         resource=new.resource,
         ids=new.key(),
         subscribed_resource=new.subscribed_resource,

@@ -24,7 +24,7 @@ from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.settings import Settings, SettingsError
-from sep2.store import deliveries, marks, open_database, outbox
+from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2")
@@ -49,6 +49,7 @@ class State:
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
+        self.front.on_request = self.notifier.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -66,7 +67,7 @@ class State:
         if self.sweep.reached < now or any(at < now for at in self.reached.values()) or self.notifier.busy:
             return False
         async with self.db.read() as db:
-            soonest = await deliveries.next_due(db)
+            soonest = await receivers.next_due(db)
             return not await outbox.waits(db) and (soonest is None or soonest > now)
 
 

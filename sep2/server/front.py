@@ -1,7 +1,7 @@
 """The front: finds the row, admits the caller, opens the transaction, runs the handler, encodes, and answers errors."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -89,6 +89,8 @@ class Front:
         self.db = db
         self.clock = clock
         self.house = house
+        self.on_request: Callable[[str], None] = lambda lfdi: None
+        """Hears of every request, by the LFDI of the peer's certificate."""
         self._compared: set[str] = set()
         self._hurried: set[str] = set()
         self._kinds: dict[str, str] = {}
@@ -123,6 +125,7 @@ class Front:
         if asked.method not in METHODS | NEVER_OFFERED:
             raise NoSuchMethod(asked.method[:20])
         await self._pace(asked.lfdi)
+        self.on_request(asked.lfdi)
         found = TABLE.find(asked.path)
         if found is None:
             raise NotFound(asked.path[:80])

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.tables import client
 
 
@@ -35,10 +36,9 @@ async def remove(db: Connection, client_id: int) -> None:
 
 
 async def known(db: Connection, lfdis: Sequence[str]) -> set[str]:
-    """Which of these LFDIs, a hundred at most, are those of clients, whether they have access or not."""
-    if not lfdis:
-        return set()
-    return {row.lfdi for row in await db.all(select(client.c.lfdi).where(client.c.lfdi.in_(lfdis[:100])))}
+    """Which of these LFDIs are those of clients, whether they have access or not."""
+    query = select(client.c.lfdi).where(among(client.c.lfdi, lfdis))
+    return {row.lfdi for row in await db.all(query)}
 
 
 async def set_enabled(db: Connection, client_id: int, enabled: bool) -> int:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control as c
 from sep2.store.tables import member, response
@@ -134,7 +135,7 @@ async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
 
 async def update_many(db: Connection, ids: Sequence[int], **columns: Any) -> None:
     """Change the same columns of several controls."""
-    await db.run(update(c).where(c.c.id.in_(ids)).values(columns))
+    await db.run(update(c).where(among(c.c.id, ids)).values(columns))
 
 
 _BELONGS = exists().where(

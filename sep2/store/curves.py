@@ -7,6 +7,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control, default_control
 from sep2.store.tables import curve as c
@@ -46,7 +47,7 @@ async def one(db: Connection, curve_id: int) -> Row[Any] | None:
 
 async def mrids(db: Connection, ids: Sequence[int]) -> dict[int, str]:
     """The mRIDs of these curves, by id."""
-    return {row.id: row.mrid for row in await db.all(select(c.c.id, c.c.mrid).where(c.c.id.in_(ids)))}
+    return {row.id: row.mrid for row in await db.all(select(c.c.id, c.c.mrid).where(among(c.c.id, ids)))}
 
 
 async def remove(db: Connection, curve_id: int, now: int) -> None:

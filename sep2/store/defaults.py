@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.tables import client, connection, device_group, end_device, member
 from sep2.store.tables import default_control as d
 
@@ -39,6 +40,6 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
         .join(member, member.c.end_device_id == end_device.c.id)
         .join(device_group, device_group.c.id == member.c.device_group_id)
         .join(d, d.c.device_group_id == device_group.c.id)
-        .where(connection.c.connection_id.in_(connection_ids))
+        .where(among(connection.c.connection_id, connection_ids))
     )
     return await db.all(query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc()))

@@ -3,78 +3,136 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Integer, Row, bindparam, delete, exists, func, insert, literal, select, update
 
 from sep2.store.connection import Connection
+from sep2.store.many import among
+from sep2.store.tables import client, receiver, subscription
 from sep2.store.tables import delivery as t
-from sep2.store.tables import subscription
+
+_THESE: Any = bindparam("these")
+_NOW: Any = bindparam("now", type_=BigInteger)
+_STATUS: Any = bindparam("new_status", type_=Integer)
+_WAITING = update(t).where(among(t.c.subscription_id, _THESE))
+_AGAIN = _WAITING.values(edition=t.c.edition + 1, status=_STATUS)
+_REVIVED = _WAITING.where(t.c.dead).values(dead=False, attempts=0, since=_NOW, due=_NOW)
+_FRESH = insert(t).from_select(
+    ["subscription_id", "receiver_id", "status", "edition", "attempts", "since", "due", "dead"],
+    select(
+        subscription.c.id,
+        subscription.c.receiver_id,
+        _STATUS,
+        literal(1),
+        literal(0),
+        _NOW,
+        _NOW,
+        literal(False),
+    ).where(among(subscription.c.id, _THESE), ~exists().where(t.c.subscription_id == subscription.c.id)),
+)
 
 
 async def put(db: Connection, subscription_ids: Sequence[int], now: int, *, status: int = 0) -> None:
     """Have these subscribers told; one that waits already is told once, of the newest state, and not sooner."""
     if not subscription_ids:
         return
-    waiting = update(t).where(t.c.subscription_id.in_(subscription_ids))
-    await db.run(waiting.values(edition=t.c.edition + 1, status=status))
-    await db.run(waiting.where(t.c.dead).values(dead=False, attempts=0, since=now, due=now))
-    known = {
-        row.subscription_id
-        for row in await db.all(select(t.c.subscription_id).where(t.c.subscription_id.in_(subscription_ids)))
-    }
-    fresh = [
-        {"subscription_id": one, "status": status, "edition": 1, "attempts": 0, "since": now, "due": now, "dead": False}
-        for one in subscription_ids
-        if one not in known
-    ]
-    if fresh:
-        await db.run(insert(t).values(fresh))
+    these = list(subscription_ids)
+    await db.run(_AGAIN, {"these": these, "new_status": status})
+    await db.run(_REVIVED, {"these": these, "now": now})
+    await db.run(_FRESH, {"these": these, "new_status": status, "now": now})
 
 
-_RANK = func.row_number().over(partition_by=subscription.c.receiver, order_by=(t.c.due, t.c.since))
-_RANKED = (
-    select(*t.c, subscription.c.receiver, _RANK.label("rank"))
-    .join_from(t, subscription)
-    .where(t.c.dead.is_(False), t.c.due <= bindparam("now"))
-    .subquery()
+_DUE = (
+    select(t.c.subscription_id)
+    .where(t.c.receiver_id == bindparam("receiver_id"), t.c.dead.is_(False), t.c.due <= _NOW)
+    .order_by(t.c.due)
+    .limit(bindparam("most"))
 )
-_DUE = select(_RANKED).where(_RANKED.c.rank <= bindparam("most")).order_by(_RANKED.c.rank)
 
 
-async def due(db: Connection, now: int, most: int) -> Sequence[Row[Any]]:
-    """The deliveries to attempt now, at most so many for each receiver, so that a slow one holds up no other."""
-    return await db.all(_DUE, now=now, most=most)
+async def due(db: Connection, receiver_id: int, now: int, most: int) -> list[int]:
+    """The subscriptions of which a receiver is to be told now, longest due first."""
+    return [row.subscription_id for row in await db.all(_DUE, receiver_id=receiver_id, now=now, most=most)]
 
 
-async def next_due(db: Connection) -> int | None:
-    """When the next attempt is due."""
-    row = await db.one(select(func.min(t.c.due).label("at")).where(t.c.dead.is_(False)))
-    return row.at if row else None
+_ONE = (
+    select(
+        *(subscription.c[name] for name in ("id", "client_id", "end_device_id", "resource", "ids", "item_limit")),
+        *(subscription.c[name] for name in ("subscribed_resource", "notification_uri", "last_digest", "receiver_id")),
+        *(t.c[name] for name in ("edition", "attempts", "since", "due", "dead", "unsure", "error")),
+        client.c.lfdi.label("client_lfdi"),
+        client.c.name.label("client_name"),
+        client.c.receiver_hosts,
+        *(receiver.c[name] for name in ("place", "failures", "silent_since")),
+    )
+    .select_from(t)
+    .join(subscription, subscription.c.id == t.c.subscription_id)
+    .join(client, client.c.id == subscription.c.client_id)
+    .join(receiver, receiver.c.id == subscription.c.receiver_id)
+    .where(t.c.subscription_id == bindparam("subscription_id"))
+)
 
 
-async def done(db: Connection, subscription_id: int, edition: int) -> None:
-    """Forget a delivery that arrived, unless something changed meanwhile."""
-    await db.run(delete(t).where(t.c.subscription_id == subscription_id, t.c.edition == edition))
-    again = update(t).where(t.c.subscription_id == subscription_id)
-    await db.run(again.values(attempts=0, error=""))
+async def one(db: Connection, subscription_id: int) -> Row[Any] | None:
+    """What waits for a subscription, with the subscription itself, its client and its receiver."""
+    return await db.one(_ONE, subscription_id=subscription_id)
 
 
-async def postpone(db: Connection, subscription_id: int, due: int, error: str, *, dead: bool = False) -> None:
-    """Note a failed attempt and when the next one is due, or that there is none."""
-    failed = update(t).where(t.c.subscription_id == subscription_id)
-    await db.run(failed.values(attempts=t.c.attempts + 1, due=due, error=error, dead=dead))
+_OF: Any = t.c.subscription_id == bindparam("of_subscription")
+_DONE = delete(t).where(_OF, t.c.edition == bindparam("edition"))
+_STILL_WAITS = update(t).where(_OF).values(attempts=0, error="", unsure=False)
+_RECEIVED = (
+    update(subscription).where(subscription.c.id == bindparam("of_subscription")).values(last_digest=bindparam("last"))
+)
 
 
-async def put_off(db: Connection, receiver: str, until: int) -> None:
-    """Attempt nothing at a receiver before then: it does not answer."""
-    there = select(subscription.c.id).where(subscription.c.receiver == receiver)
-    waiting = update(t).where(t.c.subscription_id.in_(there), t.c.dead.is_(False), t.c.due < until)
-    await db.run(waiting.values(due=until))
+async def done(db: Connection, subscription_id: int, edition: int, *, digest: str | None = None) -> bool:
+    """Forget a delivery that arrived, unless something changed meanwhile; whether nothing did.
+
+    digest: of what the subscriber received now; None where nothing was sent, as it has received the same before.
+    """
+    if digest is not None:
+        await db.run(_RECEIVED, {"of_subscription": subscription_id, "last": digest})
+    if (await db.run(_DONE, {"of_subscription": subscription_id, "edition": edition})).rowcount:
+        return True
+    await db.run(_STILL_WAITS, {"of_subscription": subscription_id})
+    return False
+
+
+async def postpone(db: Connection, subscription_id: int, *, due: int, error: str, attempts: int, sent: bool) -> None:
+    """Note a failed attempt and when the next one is due; `sent` says that it may have arrived all the same."""
+    failed = {"attempts": attempts, "due": due, "error": error} | ({"unsure": True} if sent else {})
+    await db.run(update(t).where(t.c.subscription_id == subscription_id).values(failed))
+
+
+async def give_up(db: Connection, subscription_id: int) -> None:
+    """Attempt this one no more, until it is replayed or something changes."""
+    await db.run(update(t).where(t.c.subscription_id == subscription_id).values(dead=True))
+
+
+async def give_up_at(db: Connection, receiver_id: int, since: int) -> int:
+    """Attempt nothing more of what has waited for a receiver since then or longer; how many there were."""
+    old = update(t).where(t.c.receiver_id == receiver_id, t.c.dead.is_(False), t.c.since <= since)
+    return (await db.run(old.values(dead=True, error="the receiver gives no answer"))).rowcount
+
+
+async def count_dead(db: Connection, receiver_id: int) -> int:
+    """How many notifications to a receiver were given up."""
+    row = await db.one(select(func.count().label("n")).where(t.c.receiver_id == receiver_id, t.c.dead))
+    return row.n if row else 0
+
+
+async def none_is_sure(db: Connection) -> None:
+    """Note that of what waits, anything may have been sent by a process that ended before it could say so."""
+    await db.run(update(t).where(t.c.unsure.is_(False)).values(unsure=True))
 
 
 async def replay(db: Connection, subscription_id: int, now: int) -> int:
     """Have a delivery attempted at once, also one that had been given up; how many were found."""
-    again = update(t).where(t.c.subscription_id == subscription_id)
-    return (await db.run(again.values(dead=False, attempts=0, since=now, due=now))).rowcount
+    here = update(t).where(t.c.subscription_id == subscription_id)
+    found = (await db.run(here.values(dead=False, attempts=0, since=now, due=now))).rowcount
+    of = select(t.c.receiver_id).where(t.c.subscription_id == subscription_id).scalar_subquery()
+    await db.run(update(receiver).where(receiver.c.id == of).values(rests_until=0, rests_at_least_until=0))
+    return found
 
 
 async def counts(db: Connection) -> dict[str, int]:

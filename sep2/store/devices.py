@@ -8,6 +8,7 @@ from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, 
 from sep2.rules.paging import Page
 from sep2.store import tables
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, device_group, end_device, member
 
@@ -58,7 +59,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
         .join(client, client.c.id == end_device.c.client_id)
         .outerjoin(device_group, device_group.c.end_device_id == end_device.c.id)
     )
-    return await db.all(query.where(connection.c.connection_id.in_(connection_ids)).order_by(end_device.c.id))
+    return await db.all(query.where(among(connection.c.connection_id, connection_ids)).order_by(end_device.c.id))
 
 
 def _count(table: Table) -> ScalarSelect[int]:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.tables import (
     connection,
     control,
@@ -104,7 +105,7 @@ async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, un
         .join(mirror_usage_point, mirror_usage_point.c.id == mirror_meter_reading.c.mirror_usage_point_id)
         .join(end_device, end_device.c.id == mirror_usage_point.c.end_device_id)
         .join(connection, connection.c.id == end_device.c.connection_id)
-        .where(connection.c.connection_id.in_(connection_ids))
+        .where(among(connection.c.connection_id, connection_ids))
         .subquery()
     )
     # Joined on the first column of the readings' key, of which their start is the second.

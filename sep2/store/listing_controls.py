@@ -8,6 +8,7 @@ from sqlalchemy import Row, Select, func, select
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.controls import IS_ACTIVE, Seen
+from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, control, device_group, end_device, member
 
@@ -40,7 +41,7 @@ def _named() -> Select[Any]:
 
 async def mrids(db: Connection, ids: Sequence[int]) -> list[str]:
     """The mRIDs of these controls, earliest first."""
-    query = select(control.c.mrid).where(control.c.id.in_(ids)).order_by(control.c.start, control.c.id)
+    query = select(control.c.mrid).where(among(control.c.id, ids)).order_by(control.c.start, control.c.id)
     return [row.mrid for row in await db.all(query)]
 
 

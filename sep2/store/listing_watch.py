@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Table, func, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Table, case, func, select
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
@@ -17,6 +17,7 @@ from sep2.store.tables import (
     mirror_usage_point,
     outbox,
     reading,
+    receiver,
     subscription,
 )
 
@@ -30,11 +31,12 @@ async def subscriptions(
         client.c.name.label("client_name"),
         delivery.c.since,
         delivery.c.attempts,
-        delivery.c.due,
+        case((receiver.c.rests_until > delivery.c.due, receiver.c.rests_until), else_=delivery.c.due).label("due"),
         delivery.c.dead,
         delivery.c.error,
     )
-    query = query.join_from(subscription, client).outerjoin(delivery, delivery.c.subscription_id == subscription.c.id)
+    query = query.join_from(subscription, client).join(receiver, receiver.c.id == subscription.c.receiver_id)
+    query = query.outerjoin(delivery, delivery.c.subscription_id == subscription.c.id)
     if client_id is not None:
         query = query.where(subscription.c.client_id == client_id)
     if dead is not None:
@@ -62,7 +64,7 @@ async def entries(db: Connection, page: Page) -> Found[Row[Any]]:
 
 async def totals(db: Connection) -> tuple[int, int]:
     """How many changes the notifier has not seen yet, and how many alarms stand."""
-    changes = select(func.count()).select_from(outbox).scalar_subquery()
+    changes = select(func.count()).where(outbox.c.set_aside.is_(False)).scalar_subquery()
     alarms_ = select(func.count()).where(alarm.c.cleared.is_(None)).scalar_subquery()
     row = await db.one(select(changes.label("changes"), alarms_.label("alarms")))
     return (row.changes, row.alarms) if row else (0, 0)

@@ -1,40 +1,89 @@
 """What changed, recorded with the change itself, for the notifier to turn into deliveries."""
 
 import json
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
+from sep2.rules.paging import Page
 from sep2.store.connection import Connection
+from sep2.store.many import among
+from sep2.store.page import Found, select_page
 from sep2.store.tables import outbox
+
+Ids = dict[str, int | list[int]]
+"""The numbers in the path of what changed, by name; a list where several resources did."""
 
 
 class Change(NamedTuple):
-    """One resource that reads differently now: its row of the resource table and its ids."""
+    """What reads differently now: a row of the resource table and its ids."""
 
     id: int
     kind: str
-    ids: dict[str, int]
+    stored_ids: str
+
+    @property
+    def ids(self) -> Ids:
+        """Read only now: what can not be read is to stop nothing but this change."""
+        found: Ids = json.loads(self.stored_ids)
+        return found
 
 
 _INSERT = insert(outbox).values(kind=bindparam("kind"), ids=bindparam("ids"))
-_OLDEST = select(outbox.c.id).order_by(outbox.c.id).limit(bindparam("most")).with_for_update(skip_locked=True)
-_TAKE = delete(outbox).where(outbox.c.id.in_(_OLDEST.scalar_subquery())).returning(*outbox.c)
-_ANY = select(outbox.c.id).limit(1)
+_OLDEST = (
+    select(outbox.c.id, outbox.c.kind, outbox.c.ids)
+    .where(outbox.c.set_aside.is_(False))
+    .order_by(outbox.c.id)
+    .limit(bindparam("most"))
+)
+_ANY = select(outbox.c.id).where(outbox.c.set_aside.is_(False)).limit(1)
+_TOLD = delete(outbox).where(among(outbox.c.id, bindparam("those")))
 
 
-async def changed(db: Connection, kind: str, **ids: int) -> None:
+async def changed(db: Connection, kind: str, **ids: int | list[int]) -> None:
     """Record that a resource changed; the notifier learns of it when the transaction is kept."""
     await db.run(_INSERT, {"kind": kind, "ids": json.dumps(ids, sort_keys=True)})
     db.changed = True
 
 
-async def take(db: Connection, most: int) -> list[Change]:
-    """The oldest changes, taken out; they come back if the transaction is undone. Another process takes others."""
-    rows = await db.all(_TAKE, most=most)
-    return sorted(Change(row.id, row.kind, json.loads(row.ids)) for row in rows)
+async def oldest(db: Connection, most: int) -> list[Change]:
+    """The oldest changes that were not turned into deliveries yet."""
+    return [Change(row.id, row.kind, row.ids) for row in await db.all(_OLDEST, most=most)]
+
+
+async def remove(db: Connection, ids: Collection[int]) -> None:
+    """Forget changes: they have been turned into deliveries."""
+    await db.run(_TOLD, {"those": list(ids)})
 
 
 async def waits(db: Connection) -> bool:
     """Whether any change has not been turned into deliveries yet."""
     return await db.one(_ANY) is not None
+
+
+async def failed(db: Connection, ids: Sequence[int], error: str, tries: int) -> int:
+    """Note that changes could not be turned into deliveries; how many are set aside now, after `tries` attempts."""
+    these = update(outbox).where(among(outbox.c.id, ids))
+    await db.run(these.values(attempts=outbox.c.attempts + 1, error=error))
+    return (await db.run(these.where(outbox.c.attempts >= tries).values(set_aside=True))).rowcount
+
+
+async def replay(db: Connection, change_id: int) -> int:
+    """Have a change that was set aside tried again; how many were found."""
+    aside = update(outbox).where(outbox.c.id == change_id, outbox.c.set_aside)
+    found = (await db.run(aside.values(set_aside=False, attempts=0))).rowcount
+    db.changed = db.changed or found > 0
+    return found
+
+
+async def count_set_aside(db: Connection) -> int:
+    """How many changes are set aside."""
+    row = await db.one(select(func.count().label("n")).where(outbox.c.set_aside))
+    return row.n if row else 0
+
+
+async def set_aside(db: Connection, page: Page) -> Found[Row[Any]]:
+    """The changes that are set aside, oldest first: id, kind, ids, attempts, error."""
+    columns = (outbox.c.id, outbox.c.kind, outbox.c.ids, outbox.c.attempts, outbox.c.error)
+    return await select_page(db, select(*columns).where(outbox.c.set_aside).order_by(outbox.c.id), page)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, false, func, or_, select, update
 
 from sep2.rules.paging import Page
+from sep2.store import receivers
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.page import Found, select_page
-from sep2.store.tables import client, delivery
+from sep2.store.tables import delivery
 from sep2.store.tables import subscription as t
 from sep2.store.upsert import upsert
 
@@ -42,38 +44,44 @@ async def count_of(db: Connection, client_id: int) -> int:
 
 
 _KEY = ("end_device_id", "resource", "ids", "notification_uri")
-_RENEWED = ("level", "item_limit")
+_RENEWED = ("receiver_id", "level", "item_limit", "last_digest")
 
 
-async def add(db: Connection, **columns: Any) -> int:
-    """The id of the subscription to that resource with that receiver, new or renewed."""
-    row = await db.one(upsert(t, _KEY, _RENEWED).values(columns).returning(t.c.id))
+async def add(db: Connection, *, client_id: int, receiver: str, **columns: Any) -> int:
+    """The id of the subscription to that resource, told at `receiver` (host:port); new, or renewed by two at once."""
+    receiver_id = await receivers.named(db, client_id, receiver)
+    said = {"client_id": client_id, "receiver_id": receiver_id, "last_digest": "", **columns}
+    row = await db.one(upsert(t, _KEY, _RENEWED).values(said).returning(t.c.id))
     assert row is not None
     return int(row.id)
 
 
-async def update_one(db: Connection, subscription_id: int, **columns: Any) -> None:
-    """Change columns of a subscription."""
-    await db.run(update(t).where(t.c.id == subscription_id).values(columns))
+async def replace(db: Connection, subscription_id: int, *, client_id: int, receiver: str, **columns: Any) -> None:
+    """Change columns of a client's subscription; it is told of the next change even if it has received the same."""
+    receiver_id = await receivers.named(db, client_id, receiver)
+    said = {"receiver_id": receiver_id, "last_digest": "", **columns}
+    await db.run(update(t).where(t.c.id == subscription_id).values(said))
+    await db.run(update(delivery).where(delivery.c.subscription_id == subscription_id).values(receiver_id=receiver_id))
+    await receivers.forget_unused(db, client_id)
 
 
 async def remove(db: Connection, subscription_id: int) -> None:
     """End a subscription, with what waits for it."""
+    of = await db.one(select(t.c.client_id).where(t.c.id == subscription_id))
+    if of is None:
+        return
     await db.run(delete(delivery).where(delivery.c.subscription_id == subscription_id))
     await db.run(delete(t).where(t.c.id == subscription_id))
+    await receivers.forget_unused(db, of.client_id)
 
 
 async def to_resource(db: Connection, resource: str, keys: Sequence[str], client_id: int | None) -> Sequence[Row[Any]]:
     """The subscriptions to a row of the resource table whose ids are one of `keys`; % stands for any number."""
     exact = [key for key in keys if "%" not in key]
-    any_of = [t.c.ids.like(key) for key in keys if "%" in key]
-    query = select(t.c.id, t.c.ids).where(t.c.resource == resource, or_(t.c.ids.in_(exact), *any_of))
+    matches: list[ColumnElement[bool]] = [t.c.ids.like(key) for key in keys if "%" in key]
+    if exact:
+        matches.append(among(t.c.ids, exact))
+    query = select(t.c.id, t.c.ids).where(t.c.resource == resource, or_(false(), *matches))
     if client_id is not None:
         query = query.where(t.c.client_id == client_id)
     return await db.all(query)
-
-
-async def with_client(db: Connection, subscription_id: int) -> Row[Any] | None:
-    """A subscription with the LFDI and receiver policy of its client."""
-    query = select(t, client.c.lfdi.label("client_lfdi"), client.c.receiver_hosts).join_from(t, client)
-    return await db.one(query.where(t.c.id == subscription_id))

@@ -233,6 +233,20 @@ log_event = Table(
     sqlite_autoincrement=True,
 )
 
+receiver = Table(
+    "receiver",
+    metadata,
+    _id(),
+    _to(client),
+    Column("place", Text, nullable=False),  # host:port of notificationURIs
+    Column("failures", Integer, nullable=False, server_default="0"),  # attempts in a row that got no answer
+    _time("silent_since", nullable=True),
+    Column("rests_until", BigInteger, nullable=False, server_default="0"),  # nothing is sent there before
+    Column("rests_at_least_until", BigInteger, nullable=False, server_default="0"),  # also when its client is heard of
+    UniqueConstraint("client_id", "place"),
+)
+"""Where a client has notifications sent to, and whether it answers."""
+
 subscription = Table(
     "subscription",
     metadata,
@@ -243,33 +257,44 @@ subscription = Table(
     Column("ids", Text, nullable=False),  # its ids, JSON with sorted keys
     Column("subscribed_resource", Text, nullable=False),
     Column("notification_uri", Text, nullable=False),
-    Column("receiver", Text, nullable=False),  # host:port of the notificationURI
+    _to(receiver),
     Column("encoding", Integer, nullable=False),
     Column("level", String(16), nullable=False),
     Column("item_limit", BigInteger, nullable=False),
+    Column("last_digest", String(32), nullable=False, server_default=""),  # of what it last received; "" nothing yet
     _time("created"),
     UniqueConstraint("end_device_id", "resource", "ids", "notification_uri"),
     Index(None, "resource", "ids"),
+    Index(None, "receiver_id"),
     sqlite_autoincrement=True,
 )
 
 outbox = Table(
-    "outbox", metadata, _id(), Column("kind", String(40), nullable=False), Column("ids", Text, nullable=False)
+    "outbox",
+    metadata,
+    _id(),
+    Column("kind", String(40), nullable=False),
+    Column("ids", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("set_aside", Boolean, nullable=False, server_default=text("false")),
+    Column("error", Text, nullable=False, server_default=""),
 )
-"""What changed, written with the change; the notifier turns rows into deliveries."""
+"""What changed, written with the change; the notifier turns rows into deliveries, and sets aside what it can not."""
 
 delivery = Table(
     "delivery",
     metadata,
     Column("subscription_id", Id, ForeignKey(subscription.c.id, ondelete="CASCADE"), primary_key=True),
+    _to(receiver),  # that of the subscription
     Column("status", Integer, nullable=False),  # of the Notification: 0 changed, 1 to 4 ended
     Column("edition", BigInteger, nullable=False),  # counts the changes that wait in this one delivery
     Column("attempts", Integer, nullable=False),
     _time("since"),
     _time("due"),
     Column("dead", Boolean, nullable=False),
+    Column("unsure", Boolean, nullable=False, server_default=text("false")),  # an earlier attempt may have arrived
     Column("error", Text, nullable=False, server_default=""),
-    Index(None, "dead", "due"),
+    Index(None, "dead", "receiver_id", "due"),
 )
 """At most one waiting notification per subscription: it always carries the newest state."""
 

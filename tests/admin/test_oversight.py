@@ -7,7 +7,7 @@ from sep2.clock import SystemClock
 from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror
 from sep2.rules.metering import Span
 from sep2.server.app import CLOCK_MARK, State
-from sep2.store import alarms, deliveries, devices, marks, subscriptions
+from sep2.store import alarms, deliveries, devices, marks, outbox, subscriptions
 from tests.admin.conftest import NOW, Operator
 
 
@@ -35,7 +35,8 @@ async def test_a_dead_notification_is_seen_and_replayed(street: Operator) -> Non
     quiet, failing = [await subscribe(street.house, f"https://h/{i}") for i in range(2)]
     async with street.house.db.write() as db:
         await deliveries.put(db, [failing], NOW)
-        await deliveries.postpone(db, failing, NOW + 10, "connection refused", dead=True)
+        await deliveries.postpone(db, failing, due=NOW + 10, error="connection refused", attempts=1, sent=False)
+        await deliveries.give_up(db, failing)
     assert (await street.get("/subscriptions"))["total"] == 2
     assert (await street.get("/subscriptions", waiting="true"))["total"] == 0
     (dead,) = (await street.get("/subscriptions", dead="true"))["items"]
@@ -46,6 +47,30 @@ async def test_a_dead_notification_is_seen_and_replayed(street: Operator) -> Non
     assert (waiting["id"], waiting["due"], waiting["attempts"]) == (failing, NOW, 0)
     status, refused = await street.ask("POST", f"/subscriptions/{quiet}/replay")
     assert (status, refused["code"]) == (404, "nothing_waits")
+
+
+async def test_a_change_that_was_set_aside_is_seen_and_replayed(street: Operator) -> None:
+    async with street.house.db.write() as db:
+        await outbox.remove(db, [change.id for change in await outbox.oldest(db, 100)])
+        await outbox.changed(db, "EndDeviceList", client=1)
+        (change,) = await outbox.oldest(db, 1)
+        await outbox.failed(db, [change.id], "KeyError: 1", 1)
+        await alarms.raise_one(db, "notifier_stalled", "changes", "1 set aside", now=NOW)
+    status = await street.get("/status")
+    assert (status["outbox"], status["set_aside"], status["alarms"]) == (0, 1, 1)
+    (aside,) = (await street.get("/changes-set-aside"))["items"]
+    assert aside == {
+        "id": change.id,
+        "resource": "EndDeviceList",
+        "ids": '{"client": 1}',
+        "attempts": 1,
+        "error": "KeyError: 1",
+    }
+    await street.change("POST", f"/changes-set-aside/{change.id}/replay")
+    status = await street.get("/status")
+    assert (status["outbox"], status["set_aside"], status["alarms"]) == (1, 0, 0)
+    again, refused = await street.ask("POST", f"/changes-set-aside/{change.id}/replay")
+    assert (again, refused["code"]) == (404, "not_set_aside")
 
 
 async def mirror(house: State) -> int:

@@ -109,6 +109,8 @@ def test_oversight(sep2: Sep2) -> None:
     assert sep2("alarm", "clear", "1").status == 1
     assert ok(sep2("subscription", "list", "--dead")).last_line == "No subscriptions."
     assert sep2("subscription", "replay", "1").status == 1
+    assert ok(sep2("subscription", "changes")).last_line == "No changes."
+    assert sep2("subscription", "replay-change", "1").status == 1
     assert "set_poll_rate" in ok(sep2("audit")).out
 
 

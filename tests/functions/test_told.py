@@ -89,5 +89,5 @@ async def test_why_a_receiver_could_not_be_told_is_said_in_short(world):
     await issue(world, world.ids.groups["feeder"])
     async with world.state.db.read() as db:
         (row,) = (await listing_watch.subscriptions(db, Page(0, 9))).rows
-    assert row.error.startswith("ClientConnectorError: ")
+    assert row.error.startswith("ConnectionRefusedError: ")
     assert "SSLContext" not in row.error

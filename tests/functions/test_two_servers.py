@@ -93,3 +93,21 @@ async def test_the_other_goes_on_where_the_first_has_stopped(pair, receiver):
     notice = await receiver.wait()
     found = notice.resource.findall("{*}DERControl/{*}EventStatus/{*}currentStatus")
     assert [status.text for status in found] == ["1"]
+
+
+async def test_a_request_at_the_other_has_a_silent_receiver_tried_again(pair, people):
+    """Its client is heard of where it asks; the server that tells learns of it."""
+    port, raw = free_port(), await pair.first.as_("sunny")
+    await subscribe(raw, f"{pair.program}/derc", Receiver(port))
+    await issue(pair.first, NOW + 10_000)
+    for at in (0, 12, 40, 90):
+        pair.first.advance(NOW + at)
+        await settle(pair)
+    pair.second.state.wake()
+    elsewhere = await pair.second.as_("sunny")
+    async with Receiver(port).listening(people.files("sunny"), people.pki.folder / "root.pem") as receiver:
+        pair.first.advance(NOW + 101)
+        await settle(pair)
+        assert receiver.taken == []
+        await elsewhere.get("/dcap")
+        await receiver.wait()

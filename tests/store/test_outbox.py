@@ -1,24 +1,26 @@
-"""Changes are recorded with their cause, and taken once."""
+"""Changes are recorded with their cause, and forgotten once they are told."""
 
-import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
+from sep2.rules.paging import Page
 from sep2.store import outbox
 from sep2.store.tables import outbox as table
 
 
-async def test_changes_are_taken_oldest_first_and_once(database):
+async def test_changes_are_found_oldest_first(database):
     async with database.write() as db:
         await outbox.changed(db, "DERControlList", edev=7, derp=2)
-        await outbox.changed(db, "DERControlList", derp=3)
+        await outbox.changed(db, "DERControlList", derp=3, derc=[4, 5])
         await outbox.changed(db, "EndDeviceList")
     async with database.write() as db:
-        first = await outbox.take(db, 2)
-        rest = await outbox.take(db, 2)
-        assert await outbox.take(db, 2) == []
+        first = await outbox.oldest(db, 2)
+        await outbox.remove(db, [change.id for change in first])
+        rest = await outbox.oldest(db, 2)
+        await outbox.remove(db, [change.id for change in rest])
+        assert not await outbox.waits(db)
     assert [(change.kind, change.ids) for change in first] == [
         ("DERControlList", {"derp": 2, "edev": 7}),
-        ("DERControlList", {"derp": 3}),
+        ("DERControlList", {"derp": 3, "derc": [4, 5]}),
     ]
     assert [(change.kind, change.ids) for change in rest] == [("EndDeviceList", {})]
 
@@ -30,12 +32,15 @@ async def test_ids_are_stored_in_one_spelling(database):
         assert [row.ids for row in await db.all(select(table.c.ids))] == ['{"derp": 2, "edev": 7}']
 
 
-async def test_what_a_failed_taker_took_comes_back(database):
+async def test_a_change_that_fails_is_set_aside_and_can_be_replayed(database):
     async with database.write() as db:
+        await db.run(insert(table).values(kind="EndDevice", ids="not JSON"))
         await outbox.changed(db, "EndDevice", edev=1)
-    with pytest.raises(KeyError):
-        async with database.write() as db:
-            assert len(await outbox.take(db, 5)) == 1
-            raise KeyError
-    async with database.write() as db:
-        assert [change.ids for change in await outbox.take(db, 5)] == [{"edev": 1}]
+        bad, good = await outbox.oldest(db, 2)
+        assert [await outbox.failed(db, [bad.id], "why", 3) for _ in range(3)] == [0, 0, 1]
+        assert await outbox.oldest(db, 2) == [good]
+        ((aside,), total) = reversed(await outbox.set_aside(db, Page(0, 9)))
+        assert (aside.id, aside.attempts, aside.error, total) == (bad.id, 3, "why", 1)
+        assert await outbox.replay(db, bad.id) == 1
+        assert await outbox.replay(db, good.id) == 0
+        assert await outbox.oldest(db, 2) == [bad, good]

@@ -42,16 +42,6 @@ async def test_a_lost_line_is_opened_again(pair):
     assert await there.wait_for_changes(30) is True
 
 
-async def test_two_takers_take_different_changes(pair):
-    here, there = pair
-    async with here.write() as db:
-        for number in range(4):
-            await outbox.changed(db, "EndDevice", edev=number)
-    async with here.write() as one, there.write() as two:
-        taken = [await outbox.take(one, 2), await outbox.take(two, 10)]
-    assert [[change.ids["edev"] for change in changes] for changes in taken] == [[0, 1], [2, 3]]
-
-
 async def test_a_deadlock_is_told_as_busy(pair):
     here, there = pair
     async with here.write() as db:

@@ -30,6 +30,17 @@ class SubscriptionQuery(Span, frozen=True, kw_only=True):
     dead: bool = False
 
 
+class SetAside(Struct, frozen=True, kw_only=True):
+    """A change that could not be turned into notifications: what changed, and why it could not."""
+
+    id: int
+    resource: str
+    ids: str
+    """as they are stored: JSON, unless that is what is wrong"""
+    attempts: int
+    error: str
+
+
 class Mirror(Struct, frozen=True, kw_only=True):
     """A MirrorUsagePoint: what a device has metered, how often it is to post, and when it last did."""
 
@@ -113,6 +124,8 @@ class Status(Struct, frozen=True, kw_only=True):
     devices: int
     controls: int
     outbox: int
+    set_aside: int
+    """Changes that could not be turned into notifications."""
     waiting: int
     dead: int
     alarms: int

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0013"
-down_revision = "r0006"
+down_revision = "r0009"
 
 TEN_YEARS_S = 315_576_000
 _INTERVAL = re.compile(rb"<intervalLength>(\d{1,10})</intervalLength>")
