@@ -103,7 +103,9 @@ _TIME = ("mirror_meter_reading_id", "start", "duration", "consumption_block", "t
 _READING_SAID = ("local_id_octets", "reading_set_id", "value", "quality", "received")
 _PUT_READING = upsert(r, [column.name for column in r.primary_key], _READING_SAID)
 _OF_OTHER_SETS = delete(r).where(
-    *(r.c[name] == bindparam(f"of_{name}") for name in _TIME), r.c.reading_set_id.not_in([0, bindparam("of_set")])
+    *(r.c[name] == bindparam(f"of_{name}") for name in _TIME),
+    r.c.reading_set_id != 0,
+    r.c.reading_set_id != bindparam("of_set"),
 )
 
 

@@ -68,6 +68,8 @@ class PostgresDatabase(Database):
         engine = _engine(url)
         try:
             async with _connected(engine) as core, core.begin():
+                # Another process may migrate for longer than a request would wait for a lock.
+                await core.execute(text("SET LOCAL lock_timeout = 0"))
                 await core.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
                 await core.run_sync(migrations.upgrade)
         finally:
