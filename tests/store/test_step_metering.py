@@ -17,8 +17,8 @@ OLD = (
     "INSERT INTO client VALUES (1, 'AA', 'agg', 'aggregator', 'csip', 'out-of-band', NULL, '', true, 0)",
     "INSERT INTO end_device VALUES (7, 'AA', 1, 1, NULL, false, 0, true, NULL, NULL, 'AA', NULL, 0, 0)",
     "INSERT INTO mirror_usage_point VALUES (3, '0A', 1, 7, 'site', NULL, 3, 0, 1, 300, 0, 'unproven')",
-    "INSERT INTO mirror_meter_reading"
-    " VALUES (5, 3, '0C', '', NULL, CAST('{type}' AS {blob}), 38, 0, 1, 0, 0, NULL, NULL)",
+    "INSERT INTO mirror_meter_reading "
+    "VALUES (5, 3, '0C', '', NULL, CAST('{type}' AS {blob}), 38, 0, 1, 0, 0, NULL, NULL)",
     *(
         f"INSERT INTO reading VALUES (5, {start}, {duration}, {local}, '{of_set}', {value}, NULL, {NOW})"
         for start, duration, local, of_set, value in (
