@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
+from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.rules.limits import LARGEST_W
 
 FILE = "sep2.toml"
 
@@ -152,6 +154,17 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For clients registered without one."""
     registration: Registration = "out-of-band"
     """For clients registered without one."""
+    default_export_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] | None = None
+    """What a device may export, or one beside its connection's holder generate, that neither a default nor a contract
+    bounds; none: nothing bounds it."""
+    default_import_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] | None = None
+    """The same of what it draws."""
+    default_layout: Layout = "merged"
+    """Each program's DefaultDERControl with what it inherits from less important programs, or its own alone."""
+    connection_move: Literal["ask", "at-once", "refuse"] = "ask"
+    """A device that says it is at another connection waits for an operator, moves, or is refused."""
+    listed_after_end_s: Annotated[int, Meta(ge=0, le=20)] = 10
+    """How long a control stays in its DERControlList after its latest end, for clients whose clocks are behind."""
     in_band_group: str = ""
     """The group, by its name, that devices join when they register themselves, so that its default holds at once."""
     response_required: Annotated[int, Meta(ge=0, le=7)] = 0x03
@@ -187,7 +200,10 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 UTILITIES: dict[str, dict[str, Any]] = {
-    "aus": {"poll_rates": {"DeviceCapability": 900, "Time": 900, "EndDeviceList": 900}},
+    "aus": {
+        "default_export_w": 1500,
+        "poll_rates": {"DeviceCapability": 900, "Time": 900, "EndDeviceList": 900},
+    },
     "csip": {"profile": "csip", "response_required": 0x07, "poll_rate": 600, "poll_rates": {"DERList": 300}},
 }
 """Named starting points; a table here holds only what differs from the defaults of Utility."""

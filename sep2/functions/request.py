@@ -90,7 +90,8 @@ class Request:
     @property
     def seen(self) -> Seen:
         """With what eyes, and when, the caller looks at controls."""
-        return Seen(self.now, self.caller.profile is not w.Profile.CSIP)
+        listed_after_end_s = self.house.settings.utility.listed_after_end_s
+        return Seen(self.now, self.caller.profile is not w.Profile.CSIP, listed_after_end_s)
 
     @property
     def client(self) -> int:

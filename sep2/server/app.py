@@ -15,7 +15,8 @@ from certs.errors import BadFile, NoCcm8, UnknownSuite
 from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
-from sep2.operations import identifiers, rates
+from sep2.operations import identifiers, newcomers, rates
+from sep2.rules.limits import Limits
 from sep2.server.front import Front
 from sep2.server.http import Http
 from sep2.server.notify import Notifier
@@ -23,12 +24,15 @@ from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.settings import Settings
 from sep2.store import deliveries, marks, open_database, outbox
+from sep2.store.connection import Busy, Clash
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2")
 
 CLOCK_MARK = "clock"
 HANDSHAKE_S = 10
+STARTS_AT_ONCE = 5
+"""Servers on one database that may start at the same moment."""
 KEEP_UP_S = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -42,7 +46,7 @@ class State:
         self.clock = clock
         self.house = House(settings)
         self.front = Front(db, clock, self.house)
-        self.sweep = Sweep(db, clock, settings.utility.retention)
+        self.sweep = Sweep(db, clock, settings.utility)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
@@ -89,6 +93,7 @@ async def running(
         async with db.write() as writing:
             await identifiers.set_pen(writing, settings.pen)
         state = State(settings, db, clock or await _clock(settings, db))
+        await _settle(state)
         await state.refresh()
         if await db.leads():
             await state.sweep.once()
@@ -130,6 +135,17 @@ def _reload(tls: Tls) -> None:
         log.info("the certificates were read again")
     except (BadFile, NoCcm8, UnknownSuite) as problem:
         log.warning("the certificates stay as they were: %s", problem)
+
+
+async def _settle(state: State) -> None:
+    """Have the database say what the settings do of defaults."""
+    utility = state.settings.utility
+    limits = Limits(import_w=utility.default_import_w, export_w=utility.default_export_w)
+    for attempt in range(STARTS_AT_ONCE):
+        with contextlib.suppress(*((Clash, Busy) if attempt + 1 < STARTS_AT_ONCE else ())):
+            async with state.db.write() as db:
+                await newcomers.settle(db, limits, utility.default_layout, state.clock.now())
+            return
 
 
 async def _clock(settings: Settings, db: Database) -> Clock:

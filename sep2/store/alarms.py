@@ -48,6 +48,12 @@ async def clear(db: Connection, code: str, subject: str, now: int) -> int:
     return (await db.run(update(t).where(*standing).values(cleared=now))).rowcount
 
 
+async def stands(db: Connection, code: str, subject: str) -> bool:
+    """Whether there is an alarm of that code and subject that nobody and nothing has cleared."""
+    query = select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
+    return await db.one(query) is not None
+
+
 async def standing(db: Connection) -> Sequence[Row[Any]]:
     """Alarms that nobody and nothing has cleared: the most urgent first, of these the latest."""
     query = select(t).where(t.c.cleared.is_(None))

@@ -1,6 +1,7 @@
 """What changed, recorded with the change itself, for the notifier to turn into deliveries."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -27,6 +28,13 @@ async def changed(db: Connection, kind: str, **ids: int) -> None:
     """Record that a resource changed; the notifier learns of it when the transaction is kept."""
     await db.run(_INSERT, {"kind": kind, "ids": json.dumps(ids, sort_keys=True)})
     db.changed = True
+
+
+async def changed_each(db: Connection, kind: str, each: Sequence[Mapping[str, int]]) -> None:
+    """Record that several resources of one kind changed."""
+    if each:
+        await db.run(_INSERT, [{"kind": kind, "ids": json.dumps(dict(ids), sort_keys=True)} for ids in each])
+        db.changed = True
 
 
 async def take(db: Connection, most: int) -> list[Change]:

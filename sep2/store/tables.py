@@ -88,7 +88,13 @@ end_device = Table(
     Column("post_rate", BigInteger),
     Column("device_category", BigInteger),
     Column("fsa_mrid", String(32), nullable=False),
-    Column("set_max_w", BigInteger),
+    Column("set_max_w", BigInteger),  # DERSettings, where it is a watt or more
+    Column("nameplate_w", BigInteger),  # rtgMaxW of the DERCapability, likewise
+    Column("agreed_max_w", BigInteger),  # the setMaxW that was plausible, or that an operator agreed to
+    Column("agreed_nameplate_w", BigInteger),  # at which an operator agreed; 0: none was reported
+    Column("modes_supported", BigInteger),  # of the DERCapability
+    Column("doe_modes_supported", BigInteger),
+    Column("claimed_connection", String(32)),  # where the device says it is, until an operator has decided
     _time("changed"),
     _time("registered"),
     Index(None, "client_id", "changed"),
@@ -148,6 +154,17 @@ default_control = Table(
 )
 """What holds when no control is active; every group has one from its creation on."""
 
+served_default = Table(
+    "served_default",
+    metadata,
+    Column("device_group_id", Id, ForeignKey(device_group.c.id), primary_key=True),
+    Column("end_device_id", Id, ForeignKey(end_device.c.id), primary_key=True),
+    Column("moved", Integer, nullable=False),
+    Index(None, "end_device_id"),
+)
+"""By how much the version of a DefaultDERControl, as one device is served it, differs from that of the group's own row:
+what it inherits changes, too. There is a row only where it does differ."""
+
 curve = Table(
     "curve",
     metadata,
@@ -205,6 +222,23 @@ control = Table(
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
+
+control_edition = Table(
+    "control_edition",
+    metadata,
+    _id(),
+    Column("control_id", Id, ForeignKey(control.c.id, ondelete="CASCADE"), nullable=False),
+    Column("end_device_id", Id, ForeignKey(end_device.c.id), nullable=False),
+    Column("mrid", String(32), nullable=False, unique=True),
+    _time("created"),
+    Column("rating_w", BigInteger),
+    Column("before_w", BigInteger),
+    Index(None, "end_device_id", "control_id"),
+    Index(None, "control_id"),
+    sqlite_autoincrement=True,
+)
+"""A control issued anew to one device, because the rating that its percentages are of is `rating_w` now, no more
+`before_w` (NULL: not known)."""
 
 der_document = Table(
     "der_document",
