@@ -4,7 +4,7 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 from sep2.errors import SepError
 from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
-from sep2.rules.limits import LARGEST_W
+from sep2.rules.limits import LARGEST_W, Limits
 
 FILE = "sep2.toml"
 
@@ -20,6 +20,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 LONGEST_S = 366 * 86_400
 Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bound = Annotated[int, Meta(ge=0, le=LARGEST_W)] | Literal["none"]
 Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)]
 ProfileName = Literal["csip", "csip-aus-1.2", "csip-aus-1.3"]
 Registration = Literal["out-of-band", "in-band"]
@@ -154,10 +155,10 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For clients registered without one."""
     registration: Registration = "out-of-band"
     """For clients registered without one."""
-    default_export_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] | None = None
+    default_export_w: Bound = "none"
     """What a device may export, or one beside its connection's holder generate, that neither a default nor a contract
-    bounds; none: nothing bounds it."""
-    default_import_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] | None = None
+    bounds, in watts; `none`: nothing bounds it."""
+    default_import_w: Bound = "none"
     """The same of what it draws."""
     default_layout: Layout = "merged"
     """Each program's DefaultDERControl with what it inherits from less important programs, or its own alone."""
@@ -193,6 +194,14 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_per_minute: Pace = Pace()
     """A client that asks more often is answered 429, and when it may ask again."""
     retention: Retention = Retention()
+
+    @property
+    def default_limits(self) -> Limits:
+        """What bounds import and export where nothing else does."""
+        import_w, export_w = (
+            None if said == "none" else said for said in (self.default_import_w, self.default_export_w)
+        )
+        return Limits(import_w=import_w, export_w=export_w)
 
     def poll_rate_of(self, resource: str) -> int:
         """Seconds between two polls of that resource, unless the operator has set another rate since."""
@@ -316,7 +325,9 @@ def _choices(where: str) -> tuple[Any, ...]:
     kind: Any = Settings
     for name in where.split("."):
         kind = get_type_hints(kind)[name]
-    return get_args(kind)
+    several = get_args(kind)
+    words = tuple(word for one in several if get_origin(one) is Literal for word in get_args(one))
+    return words or several
 
 
 def _value_at(found: Any, where: str) -> Any:

@@ -77,7 +77,8 @@ async def default(rq: Request) -> w.DefaultDERControl:
     if at is None:
         raise NotFound
     utility = rq.house.settings.utility
-    house = inherited.House(utility.default_layout, None, utility.default_import_w, utility.default_export_w)
+    bound = utility.default_limits
+    house = inherited.House(utility.default_layout, None, bound.import_w, bound.export_w)
     (held,) = inherited.held_of(rows, house)
     said = held.view(at, house.layout)
     ramps = {name: said[name].value for name in rules.RAMPS if name in said}

@@ -3,7 +3,7 @@
 import json
 
 from sep2.errors import Conflict
-from sep2.operations import inherited
+from sep2.operations import inherited, unlimited
 from sep2.operations.groups import NewGroup, create_group
 from sep2.rules.defaults import Layout
 from sep2.rules.limits import Limits
@@ -30,14 +30,14 @@ async def settle(db: Connection, limits: Limits, layout: Layout, now: int) -> No
         await outbox.changed(db, "DefaultDERControl")
     await marks.put(db, defaults.LAYOUT, layout)
     group_id = before.newcomers
-    if group_id is None:
-        if limits == NOBODY_BOUND:
-            return
+    if group_id is None and limits != NOBODY_BOUND:
         group_id = await create_group(db, NewGroup(NAME, "NT", LEAST_PRIMACY), now)
         await marks.put(db, defaults.NEWCOMERS, str(group_id))
-    await _bound(db, group_id, limits, before._replace(newcomers=group_id, layout=layout), now=now)
-    if await groups.join_ungrouped(db, group_id, now):
-        await outbox.changed(db, "FunctionSetAssignmentsList", derp=group_id)
+    if group_id is not None:
+        await _bound(db, group_id, limits, before._replace(newcomers=group_id, layout=layout), now=now)
+        if await groups.join_ungrouped(db, group_id, now):
+            await outbox.changed(db, "FunctionSetAssignmentsList", derp=group_id)
+    await unlimited.look_at_all(db, now)
 
 
 async def _bound(db: Connection, group_id: int, limits: Limits, before: inherited.House, *, now: int) -> None:

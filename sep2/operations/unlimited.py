@@ -41,6 +41,13 @@ async def look_at_group(db: Connection, group_id: int, now: int) -> None:
             await clear_alarm(db, DEFAULT_IN_FORCE, row.lfdi, now)
 
 
+async def look_at_all(db: Connection, now: int) -> None:
+    """Raise the alarm for every client that has unbound devices."""
+    known = await inherited.house(db)
+    for row in await unlimited.of_all(db, known.newcomers or NO_GROUP):
+        await _raise(db, known, row.client_lfdi, row.lfdi, now=now)
+
+
 async def _raise(db: Connection, known: inherited.House, client: str, device: str, *, now: int) -> None:
     holds = "nothing limits" if known.export_w is None else f"the utility's default of {known.export_w} W limits"
     detail = f"no default and no contract limits the export of devices such as {device}; {holds} it"

@@ -16,7 +16,6 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
-from sep2.rules.limits import Limits
 from sep2.server.front import Front
 from sep2.server.http import Http
 from sep2.server.notify import Notifier
@@ -140,11 +139,10 @@ def _reload(tls: Tls) -> None:
 async def _settle(state: State) -> None:
     """Have the database say what the settings do of defaults."""
     utility = state.settings.utility
-    limits = Limits(import_w=utility.default_import_w, export_w=utility.default_export_w)
     for attempt in range(STARTS_AT_ONCE):
         with contextlib.suppress(*((Clash, Busy) if attempt + 1 < STARTS_AT_ONCE else ())):
             async with state.db.write() as db:
-                await newcomers.settle(db, limits, utility.default_layout, state.clock.now())
+                await newcomers.settle(db, utility.default_limits, utility.default_layout, state.clock.now())
             return
 
 

@@ -39,6 +39,7 @@ _IN_GROUP = end_device.c.id.in_(select(member.c.end_device_id).where(member.c.de
 _OF_MEMBERS = (
     _devices(_CLIENT_LFDI, func.min(end_device.c.lfdi).label("lfdi")).where(_IN_GROUP, _UNBOUND).group_by(client.c.lfdi)
 )
+_OF_ALL = _devices(_CLIENT_LFDI, func.min(end_device.c.lfdi).label("lfdi")).where(_UNBOUND).group_by(client.c.lfdi)
 _STANDING = (
     select(client.c.id, client.c.lfdi)
     .join_from(client, alarm, alarm.c.subject == client.c.lfdi)
@@ -60,6 +61,11 @@ async def has_any(db: Connection, client_id: int, newcomers: int) -> bool:
 async def of_members(db: Connection, group_id: int, newcomers: int) -> Sequence[Row[Any]]:
     """The clients that have unbound devices in a group: client_lfdi, and the lfdi of one of them."""
     return await db.all(_OF_MEMBERS, group_id=group_id, newcomers=newcomers)
+
+
+async def of_all(db: Connection, newcomers: int) -> Sequence[Row[Any]]:
+    """The clients that have unbound devices: client_lfdi, and the lfdi of one of them."""
+    return await db.all(_OF_ALL, newcomers=newcomers)
 
 
 async def standing(db: Connection, code: str, group_id: int) -> Sequence[Row[Any]]:
