@@ -12,7 +12,8 @@ from msgspec import Meta, Struct, field
 from sep2.errors import SepError
 from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
-from sep2.rules.limits import LARGEST_W, Limits
+from sep2.rules.limits import LARGEST_W
+from sep2.rules.limits import Limits as PowerLimits
 
 FILE = "sep2.toml"
 
@@ -196,12 +197,12 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention: Retention = Retention()
 
     @property
-    def default_limits(self) -> Limits:
+    def default_limits(self) -> PowerLimits:
         """What bounds import and export where nothing else does."""
         import_w, export_w = (
             None if said == "none" else said for said in (self.default_import_w, self.default_export_w)
         )
-        return Limits(import_w=import_w, export_w=export_w)
+        return PowerLimits(import_w=import_w, export_w=export_w)
 
     def poll_rate_of(self, resource: str) -> int:
         """Seconds between two polls of that resource, unless the operator has set another rate since."""
