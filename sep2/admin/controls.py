@@ -21,7 +21,9 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     group = await find.group(rq.db, rq.ids["group"])
     utility = rq.state.settings.utility
     new = [await _new(rq, control) for control in asked.controls]
-    notes = await reach.look(rq.db, group.id, new, rq.now, poll_rate_s=rq.state.house.poll_rate("DERProgramList"))
+    house = rq.state.house
+    rate_s = house.poll_rate("DERProgramList")
+    notes = await reach.look(rq.db, group.id, new, rq.now, poll_rate_s=rate_s, told=house.told)
     if not asked.anyway:
         reach.refuse_too_short(notes)
     done = await controls.issue_controls(
@@ -34,9 +36,13 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
         kept=await listing_controls.mrids(rq.db, done.kept),
         superseded=await listing_controls.mrids(rq.db, done.superseded),
         devices=group.devices,
-        notes=[t.Note(**note._asdict()) for note in notes[:MOST_NOTES]],
+        notes=[_note(note) for note in notes[:MOST_NOTES]],
         noted=len(notes),
     )
+
+
+def _note(note: reach.Note) -> t.Note:
+    return t.Note(lfdi=note.lfdi, connection_id=note.connection_id, code=note.code, sentence=note.sentence)
 
 
 async def _new(rq: Request, asked: t.NewControl) -> controls.NewControl:

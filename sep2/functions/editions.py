@@ -99,18 +99,18 @@ def _neighbours(several: Sequence[Issued]) -> Iterable[tuple[Issued, Control]]:
 
 
 def _issued_anew(control: Control, edition: Edition) -> Control:
-    """The same control from the edition's creation on: what has begun goes on, and ends when it would have."""
+    """The same control from then on: what has begun goes on, and ends when it would have."""
     anew = control._replace(mrid=edition.mrid, created=edition.created)
-    if edition.created <= control.earliest_start:
+    if edition.since <= control.earliest_start:
         return anew
     end = control.start + max(0, control.randomize_start or 0) + control.duration
-    start = min(edition.created, end - 1)
+    start = min(edition.since, end - 1)
     return anew._replace(start=start, earliest_start=start, duration=end - start, randomize_start=None)
 
 
 def _replaced(old: Control, by: Control) -> Control:
     """A control that gave way to its next edition, unless it was cancelled or superseded before."""
-    gone = max(by.created, by.earliest_start)
+    gone = by.earliest_start
     if old.successor_start is not None and old.successor_start <= gone:
         return old
     if old.cancelled is not None and old.cancelled <= gone:

@@ -87,8 +87,9 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     device = await devices.one(db, device_id)
     if device is None:
         raise BadGroup(f"device: there is no EndDevice {device_id}")
-    if await _stands_for_aggregator(db, device):
-        raise BadGroup(f"device: {device.lfdi} stands for its aggregator, and obeys no control")
+    owner = await clients.one(db, device.client_id)
+    if owner is not None and _stands_for(owner, device):
+        raise BadGroup(f"device: {device.lfdi} stands for the aggregator {owner.name}, and obeys no control")
     if await groups.is_member(db, group_id, device_id):
         raise AlreadyMember(f"device {device_id}, group {group_id}")
     before = await inherited.held_by(db, device_id)
@@ -121,7 +122,8 @@ async def welcome(db: Connection, device_id: int, now: int) -> None:
     """Put a device that is in no group into that of the newcomers, and see whether anything bounds it."""
     newcomers = (await inherited.house(db)).newcomers
     device = await devices.one(db, device_id)
-    if device is None or await _stands_for_aggregator(db, device):
+    owner = None if device is None else await clients.one(db, device.client_id)
+    if owner is None or _stands_for(owner, device):
         return
     if newcomers is not None and not await groups.count_of(db, device_id):
         await assign(db, newcomers, device_id, now)
@@ -129,9 +131,9 @@ async def welcome(db: Connection, device_id: int, now: int) -> None:
         await unlimited.look_at_device(db, device_id, now)
 
 
-async def _stands_for_aggregator(db: Connection, device: Any) -> bool:
-    owner = await clients.one(db, device.client_id)
-    return owner is not None and owner.kind == "aggregator" and bool(owner.lfdi == device.lfdi)
+def _stands_for(owner: Any, device: Any) -> bool:
+    """Whether a device is an aggregator's own entry, which obeys nothing."""
+    return bool(owner.kind == "aggregator" and owner.lfdi == device.lfdi)
 
 
 async def give_own_group(db: Connection, device_id: int, now: int) -> int:

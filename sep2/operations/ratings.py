@@ -71,7 +71,7 @@ async def _issue_anew(db: Connection, device_id: int, before_w: int | None, rati
             mrid = await identifiers.fresh(db)
             rows.append({"control_id": control.id, "end_device_id": device_id, "mrid": mrid, "created": created})
     for row in rows:
-        row |= {"rating_w": rating_w, "before_w": before_w}
+        row |= {"since": now, "rating_w": rating_w, "before_w": before_w}
     await editions.add(db, rows)
     if rows:
         await outbox.changed(db, "DERControlList", edev=device_id)

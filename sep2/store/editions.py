@@ -15,12 +15,13 @@ FIRST_NUMBER = 10**15
 
 
 class Edition(NamedTuple):
-    """One row; ratings in watts, None where not known."""
+    """One row; ratings in watts, None where not known. creationTimes rise; `since` is when it took effect."""
 
     id: int
     control_id: int
     mrid: str
     created: int
+    since: int
     rating_w: int | None
     before_w: int | None
 

@@ -231,14 +231,15 @@ control_edition = Table(
     Column("end_device_id", Id, ForeignKey(end_device.c.id), nullable=False),
     Column("mrid", String(32), nullable=False, unique=True),
     _time("created"),
+    _time("since"),
     Column("rating_w", BigInteger),
     Column("before_w", BigInteger),
     Index(None, "end_device_id", "control_id"),
     Index(None, "control_id"),
     sqlite_autoincrement=True,
 )
-"""A control issued anew to one device, because the rating that its percentages are of is `rating_w` now, no more
-`before_w` (NULL: not known)."""
+"""A control issued anew to one device, because from `since` on the rating that its percentages are of is `rating_w`,
+no more `before_w` (NULL: not known)."""
 
 der_document = Table(
     "der_document",

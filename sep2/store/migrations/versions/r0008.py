@@ -56,6 +56,7 @@ def _tables() -> None:
         sa.Column("end_device_id", ID, nullable=False),
         sa.Column("mrid", sa.String(length=32), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("rating_w", sa.BigInteger(), nullable=True),
         sa.Column("before_w", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
