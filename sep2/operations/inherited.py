@@ -7,6 +7,7 @@ served before and after: where that differs, the version of the default rises fo
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from sep2.rules.defaults import NO_FLOOR, Floor, Layout, Said, Served, content, 
 from sep2.store import defaults, outbox
 from sep2.store.connection import Connection
 
-AT_ONCE = 500
+AT_ONCE = 100
 """Devices that are looked at in one statement."""
 
 
@@ -117,7 +118,9 @@ def held_of(rows: Iterable[Row[Any]], known: House) -> Iterator[Held]:
 
 
 def _held(rows: Sequence[Row[Any]], known: House) -> Held:
-    programs = tuple(Program(row.group_id, row.primacy, row.program_mrid, said_of(row)) for row in rows)
+    programs = tuple(
+        Program(row.group_id, row.primacy, row.program_mrid, Said._make(row[: len(Said._fields)])) for row in rows
+    )
     return Held(rows[0].device, programs, _floor(rows[0], known))
 
 
@@ -191,10 +194,10 @@ class _Told:
     async def note(self, db: Connection, pairs: Iterable[tuple[Held, Held]], layout: Layout) -> None:
         others: list[Pair] = []
         for before, after in pairs:
-            changed = set(_changed(before, after, layout))
-            for group_id in {one.group_id for one in after.programs} & (changed | {self._own}):
-                into = others if group_id != self._own else self._changed if group_id in changed else self._same
-                into.append((group_id, after.device))
+            changed = _changed(before, after, layout)
+            others += ((group_id, after.device) for group_id in changed if group_id != self._own)
+            if self._own is not None and any(one.group_id == self._own for one in after.programs):
+                (self._changed if self._own in changed else self._same).append((self._own, after.device))
         await defaults.move(db, others, 1)
         await _tell(db, others)
 
@@ -213,13 +216,33 @@ async def _tell(db: Connection, pairs: Sequence[Pair]) -> None:
     await outbox.changed_each(db, "DefaultDERControl", each)
 
 
-def _changed(before: Held, after: Held, layout: Layout) -> Iterator[int]:
+def _changed(before: Held, after: Held, layout: Layout) -> list[int]:
     """The groups whose default the device is served both before and after, and not as it was."""
     places = {one.group_id: at for at, one in enumerate(before.programs)}
-    for at, one in enumerate(after.programs):
-        was = places.get(one.group_id)
-        if was is not None and content(before.view(was, layout)) != content(after.view(at, layout)):
-            yield one.group_id
+    was = tuple(places.get(one.group_id) for one in after.programs)
+    differ = _differ(_says(before), _says(after), was, layout)
+    return [after.programs[at].group_id for at in differ]
+
+
+Says = tuple[tuple[Said, ...], Floor]
+
+
+def _says(held: Held) -> Says:
+    return tuple(one.said for one in held.programs), held.floor
+
+
+@lru_cache(maxsize=4096)
+def _differ(before: Says, after: Says, was: tuple[int | None, ...], layout: Layout) -> tuple[int, ...]:
+    """The places of programs that are served another default than at the place where each was; None: nowhere.
+
+    Most members of a group say and hold the same, so this is mostly known.
+    """
+    return tuple(
+        at
+        for at, old in enumerate(was)
+        if old is not None
+        and content(served(before[0], old, before[1], layout)) != content(served(after[0], at, after[1], layout))
+    )
 
 
 async def _in_parts(

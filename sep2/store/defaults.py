@@ -58,14 +58,14 @@ _PLACE = (
 
 
 def _over(which: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any]:
-    """The programs of devices, each device's most important first, with what their defaults say."""
+    """The programs of devices, each device's most important first: first what their defaults say, as in `Said`."""
     query = (
         select(
+            *_SAID,
             end_device.c.id.label("device"),
             device_group.c.id.label("group_id"),
             device_group.c.primacy,
             device_group.c.program_mrid,
-            *_SAID,
             *_PLACE,
             *more,
         )
