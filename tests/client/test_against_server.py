@@ -259,7 +259,8 @@ async def test_running_by_itself_it_does_the_same(world: World, connect: Connect
 
 
 async def test_nothing_is_lost_while_the_server_is_away(people: People, sqlite_url: str):
-    configured, clock, one = settings(people, sqlite_url), SteppedClock(NOW), Inverter()
+    configured = settings(people, sqlite_url, utility={"default_export_w": "none"})
+    clock, one = SteppedClock(NOW), Inverter()
     async with AsyncExitStack() as stack:
         async with running(configured, clock=clock) as state:
             world = World(people, clock, configured.listen.port, state, await populate(state.db, people))
