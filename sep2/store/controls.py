@@ -22,7 +22,8 @@ from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control as c
-from sep2.store.tables import control_edition, member, response
+from sep2.store.tables import member, response
+from sep2.store.tables_served import control_edition
 
 
 class Seen(NamedTuple):

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sep2.store.connection import Connection
 from sep2.store.tables import client, connection, device_group, end_device, member, setting
 from sep2.store.tables import default_control as d
-from sep2.store.tables import served_default as s
+from sep2.store.tables_served import served_default as s
 
 LAYOUT, NEWCOMERS, FLOOR = "default_layout", "newcomers_group", "default_floor"
 """Names in the table of settings: how defaults are served; the id of the group of devices that nobody has put anywhere;

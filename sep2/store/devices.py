@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
-from sep2.store import tables
+from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, device_group, end_device, member
@@ -164,8 +164,8 @@ async def remove(db: Connection, device_id: int) -> None:
     await _forget_mirrors(db, device_id)
     for table in (
         member,
-        tables.served_default,
-        tables.control_edition,
+        tables_served.served_default,
+        tables_served.control_edition,
         tables.der_document,
         tables.response,
         tables.log_event,

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, func, insert, select
 from sep2.store.connection import Connection
 from sep2.store.controls import COLUMNS, GOES_ON, Control
 from sep2.store.tables import control, member
-from sep2.store.tables import control_edition as t
+from sep2.store.tables_served import control_edition as t
 
 FIRST_NUMBER = 10**15
 """Editions follow controls in the numbers that hrefs are made of."""

@@ -154,17 +154,6 @@ default_control = Table(
 )
 """What holds when no control is active; every group has one from its creation on."""
 
-served_default = Table(
-    "served_default",
-    metadata,
-    Column("device_group_id", Id, ForeignKey(device_group.c.id), primary_key=True),
-    Column("end_device_id", Id, ForeignKey(end_device.c.id), primary_key=True),
-    Column("moved", Integer, nullable=False),
-    Index(None, "end_device_id"),
-)
-"""By how much the version of a DefaultDERControl, as one device is served it, differs from that of the group's own row:
-what it inherits changes, too. There is a row only where it does differ."""
-
 curve = Table(
     "curve",
     metadata,
@@ -222,24 +211,6 @@ control = Table(
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
-
-control_edition = Table(
-    "control_edition",
-    metadata,
-    _id(),
-    Column("control_id", Id, ForeignKey(control.c.id, ondelete="CASCADE"), nullable=False),
-    Column("end_device_id", Id, ForeignKey(end_device.c.id), nullable=False),
-    Column("mrid", String(32), nullable=False, unique=True),
-    _time("created"),
-    _time("since"),
-    Column("rating_w", BigInteger),
-    Column("before_w", BigInteger),
-    Index(None, "end_device_id", "control_id"),
-    Index(None, "control_id"),
-    sqlite_autoincrement=True,
-)
-"""A control issued anew to one device, because from `since` on the rating that its percentages are of is `rating_w`,
-no more `before_w` (NULL: not known)."""
 
 der_document = Table(
     "der_document",

@@ -10,7 +10,8 @@ from sep2.operations.devices import remove_device
 from sep2.operations.groups import assign, set_primacy, unassign
 from sep2.rules.curves import Curve, Point
 from sep2.rules.limits import Limits
-from sep2.store.tables import client, end_device, member, outbox, served_default, subscription
+from sep2.store.tables import client, end_device, member, outbox, subscription
+from sep2.store.tables_served import served_default
 from sep2.wire import DERCurveType
 from tests.functions.test_told import subscribe
 from tests.raw import Reply
