@@ -158,11 +158,14 @@ TABLE = Table(
         resource(
             "DERProgramList", "/edev/{edev}/fsa/{fsa}/derp", w.DERProgramList, PROGRAM,
             get=derp.list_programs, subscribable=True,
-            follows=("DERProgram", "DERControlList", "DERCurveList", "FunctionSetAssignmentsList"),
+            follows=(
+                "DERProgram", "DERControlList", "ActiveDERControlList", "DERCurveList", "FunctionSetAssignmentsList",
+            ),
         ),
         resource(
             "DERProgram", "/edev/{edev}/derp/{derp}", w.DERProgram, PROGRAM,
-            get=derp.one_program, subscribable=True, follows=("DERControlList", "DERCurveList"),
+            get=derp.one_program,
+            subscribable=True, follows=("DERControlList", "ActiveDERControlList", "DERCurveList"),
         ),
         resource(
             "DERControlList", "/edev/{edev}/derp/{derp}/derc", w.DERControlList, PROGRAM,

@@ -5,13 +5,16 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
+from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.rules.limits import LARGEST_W
+from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 
 FILE = "sep2.toml"
@@ -20,6 +23,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 LONGEST_S = 366 * 86_400
 Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Bound = Annotated[int, Meta(ge=0, le=LARGEST_W)] | Literal["none"]
 Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)]
 ProfileName = Literal["csip", "csip-aus-1.2", "csip-aus-1.3"]
 Registration = Literal["out-of-band", "in-band"]
@@ -163,6 +167,17 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For clients registered without one."""
     registration: Registration = "out-of-band"
     """For clients registered without one."""
+    default_export_w: Bound = "none"
+    """What a device may export, or one beside its connection's holder generate, that neither a default nor a contract
+    bounds, in watts; `none`: nothing bounds it."""
+    default_import_w: Bound = "none"
+    """The same of what it draws."""
+    default_layout: Layout = "merged"
+    """Each program's DefaultDERControl with what it inherits from less important programs, or its own alone."""
+    connection_move: Literal["ask", "at-once", "refuse"] = "ask"
+    """A device that says it is at another connection waits for an operator, moves, or is refused."""
+    listed_after_end_s: Annotated[int, Meta(ge=0, le=20)] = 10
+    """How long a control stays in its DERControlList after its latest end, for clients whose clocks are behind."""
     in_band_group: str = ""
     """The group, by its name, that devices join when they register themselves, so that its default holds at once."""
     response_required: Annotated[int, Meta(ge=0, le=7)] = 0x03
@@ -195,13 +210,24 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A client that asks more often is answered 429, and when it may ask again."""
     retention: Retention = Retention()
 
+    @property
+    def default_limits(self) -> PowerLimits:
+        """What bounds import and export where nothing else does."""
+        import_w, export_w = (
+            None if said == "none" else said for said in (self.default_import_w, self.default_export_w)
+        )
+        return PowerLimits(import_w=import_w, export_w=export_w)
+
     def poll_rate_of(self, resource: str) -> int:
         """Seconds between two polls of that resource, unless the operator has set another rate since."""
         return self.poll_rates.get(resource, self.poll_rate)
 
 
 UTILITIES: dict[str, dict[str, Any]] = {
-    "aus": {"poll_rates": {"DeviceCapability": 900, "Time": 900, "EndDeviceList": 900}},
+    "aus": {
+        "default_export_w": 1500,
+        "poll_rates": {"DeviceCapability": 900, "Time": 900, "EndDeviceList": 900},
+    },
     "csip": {"profile": "csip", "response_required": 0x07, "poll_rate": 600, "poll_rates": {"DERList": 300}},
 }
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
@@ -314,7 +340,9 @@ def _choices(where: str) -> tuple[Any, ...]:
     kind: Any = Settings
     for name in where.split("."):
         kind = get_type_hints(kind)[name]
-    return get_args(kind)
+    several = get_args(kind)
+    words = tuple(word for one in several if get_origin(one) is Literal for word in get_args(one))
+    return words or several
 
 
 def _value_at(found: Any, where: str) -> Any:

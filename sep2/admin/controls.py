@@ -8,9 +8,12 @@ from sqlalchemy import Row
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
-from sep2.operations import controls
+from sep2.operations import controls, reach
 from sep2.rules.limits import Limits
 from sep2.store import deliveries, listing_controls, responses
+
+MOST_NOTES = 1000
+"""In one answer; a group may have a hundred thousand devices."""
 
 
 async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
@@ -18,15 +21,28 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     group = await find.group(rq.db, rq.ids["group"])
     utility = rq.state.settings.utility
     new = [await _new(rq, control) for control in asked.controls]
+    house = rq.state.house
+    rate_s = house.poll_rate("DERProgramList")
+    notes = await reach.look(rq.db, group.id, new, rq.now, poll_rate_s=rate_s, told=house.told)
+    if not asked.anyway:
+        reach.refuse_too_short(notes)
     done = await controls.issue_controls(
         rq.db, group.id, new, rq.now, reason=asked.reason, most_ahead=utility.horizon_events
     )
+    created = await listing_controls.mrids(rq.db, done.created)
+    await reach.warn_too_short(rq.db, created, notes, rq.now)
     return t.Issued(
-        created=await listing_controls.mrids(rq.db, done.created),
+        created=created,
         kept=await listing_controls.mrids(rq.db, done.kept),
         superseded=await listing_controls.mrids(rq.db, done.superseded),
         devices=group.devices,
+        notes=[_note(note) for note in notes[:MOST_NOTES]],
+        noted=len(notes),
     )
+
+
+def _note(note: reach.Note) -> t.Note:
+    return t.Note(lfdi=note.lfdi, connection_id=note.connection_id, code=note.code, sentence=note.sentence)
 
 
 async def _new(rq: Request, asked: t.NewControl) -> controls.NewControl:

@@ -1,5 +1,6 @@
 """Clients, devices and connections: who may connect, for what, and where in the network."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,7 +10,8 @@ from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.errors import BadRequest
-from sep2.operations import clients, connections, devices
+from sep2.operations import clients, connections, devices, inherited, ratings
+from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
 from sep2.store import clients as stored_clients
 from sep2.store import listing_controls, listing_register
@@ -129,6 +131,40 @@ async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
     name = asked.name or asked.connection_id or asked.lfdi[:8]
     own = t.NewClient(name=name, lfdi=asked.lfdi, kind="device", profile=asked.profile)
     return await _register(rq, own), asked.lfdi.upper()
+
+
+async def show_served_default(rq: Request, asked: t.Nothing) -> t.ServedDefault:
+    """What the device holds to when no control is active, and where each mode is from."""
+    row = await find.device(rq.db, rq.ids["device"])
+    held = await inherited.held_by(rq.db, row.id)
+    found = merged(tuple(one.said for one in held.programs), held.floor)
+    beside = {name: one.value for name, one in found.items() if name in modes_of(found)}
+    (modes,) = await curves.shown_modes(rq, json.dumps(beside))
+    names = await listing_register.group_names(rq.db, row.id)
+    firm = {"opModImpLimW": row.firm_import_w, "opModExpLimW": row.firm_export_w}
+    contract = {mode for mode, watts in firm.items() if watts is not None}
+    return views.served_default(row, names, found, modes, contract=contract)
+
+
+async def move_device(rq: Request, asked: t.Place) -> t.DeviceShown:
+    """The device at the connection where an operator puts it, or agrees that it is."""
+    row = await find.device(rq.db, rq.ids["device"])
+    await devices.place_device(rq.db, row.id, asked.connection_id, rq.now, holds_net_limit=asked.holds_net_limit)
+    return await _shown(rq, await find.device(rq.db, row.lfdi))
+
+
+async def keep_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
+    """The device where it was: the move that it asked for is refused."""
+    row = await find.device(rq.db, rq.ids["device"])
+    await devices.keep_place(rq.db, row.id, rq.now)
+    return await _shown(rq, await find.device(rq.db, row.lfdi))
+
+
+async def agree_rating(rq: Request, asked: t.Nothing) -> t.DeviceShown:
+    """The device, whose percentages are of the setMaxW that it reports from now on."""
+    row = await find.device(rq.db, rq.ids["device"])
+    await ratings.agree_rating(rq.db, row.id, rq.now)
+    return await _shown(rq, await find.device(rq.db, row.lfdi))
 
 
 async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:

@@ -1,13 +1,13 @@
 """Rows of the database as the operator API shows them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
 from sep2.admin import types as t
-from sep2.rules import curves, events
+from sep2.rules import curves, defaults, events, ratings
 from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
 
@@ -47,14 +47,38 @@ def device(row: Row[Any]) -> t.Device:
 
 def device_shown(row: Row[Any], groups: list[t.InForce], documents: dict[str, int]) -> t.DeviceShown:
     """A device with all that is known of it."""
+    known = ratings.rating(row)
     return t.DeviceShown(
         **_of_device(row),
         pin=row.pin,
         post_rate=row.post_rate,
         device_category=row.device_category,
         groups=groups,
+        set_max_w=row.set_max_w,
+        nameplate_w=row.nameplate_w,
+        rating_w=known.watts,
+        rating_doubt=known.doubt,
         documents=documents,
     )
+
+
+def served_default(
+    row: Row[Any], names: Sequence[str], found: defaults.Served, modes: Mapping[str, Any], *, contract: Collection[str]
+) -> t.ServedDefault:
+    """The default of a device's first program as it is served.
+
+    names: of its groups. modes: as people read them. contract: the modes that the connection's contract may bound.
+    """
+    shown = [
+        t.ServedMode(
+            name=name,
+            value=modes.get(name, one.value),
+            group=names[one.source] if one.source >= 0 else None,
+            by="group" if one.source >= 0 else "contract" if name in contract else "default of the utility",
+        )
+        for name, one in found.items()
+    ]
+    return t.ServedDefault(lfdi=row.lfdi, group=next(iter(names), None), modes=shown)
 
 
 def _of_device(row: Row[Any]) -> dict[str, Any]:
@@ -66,6 +90,7 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
         "profile": row.profile,
         "connection_id": row.connection_name,
         "holds_net_limit": row.holds_net_limit,
+        "claimed_connection": row.claimed_connection,
         "group": row.own_group,
         "enabled": row.enabled,
         "registered": row.registered,

@@ -10,7 +10,7 @@ from sep2.cli.api import Api, api, at
 from sep2.cli.groups import ConnectionName, DeviceName, GroupName, group_of
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, with_modes
-from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.show import Limit, counted, listed, print_table, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import given, verb
 from sep2.cli.watch import STEPS, follow
@@ -46,6 +46,9 @@ def send_control(
         int | None, typer.Option(parser=span, metavar="SPAN", help="Go over to it within so long (rampTms).")
     ] = None,
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also if a device that polls may see it only after its end.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Then follow it until every device has ended it.")] = False,
 ) -> None:
     """Send a control: what it limits or sets, from when on, for how long.
@@ -70,13 +73,29 @@ def send_control(
         ramp_tms=None if ramp is None else ramp * 100,
         randomize_start=randomize,
     )
-    body = t.NewControls(controls=[new], reason=reason)
+    body = t.NewControls(controls=[new], reason=reason, anyway=anyway)
     done = server.change("POST", at("groups", name, "controls"), t.Issued, body)
     if not watch:
-        return show(done, f"{_said(done, name)} Watch it: sep2 control watch")
+        said = f"{_said(done, name)} Watch it: sep2 control watch"
+        return show(done, said, columns=NOTE_COLUMNS, rows=_note_rows(done))
     if not given.get().as_json:
+        if done.notes:
+            print_table(NOTE_COLUMNS, _note_rows(done))
         say(_said(done, name))
     return follow(server, [*done.created, *done.kept][0], until="ended")
+
+
+NOTE_COLUMNS = ("LFDI", "connection", "what", "why")
+
+
+def _note_rows(done: t.Issued) -> list[tuple[str, ...]]:
+    """One line for each device that the control does not reach as it is meant."""
+    rows: list[tuple[str, ...]] = [
+        (note.lfdi, note.connection_id or "", note.code, note.sentence) for note in done.notes
+    ]
+    if done.noted > len(rows):
+        rows.append((f"and {done.noted - len(rows)} more", "", "", ""))
+    return rows
 
 
 def _start(server: Api, start: When) -> int | None:

@@ -7,10 +7,11 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import Api, api, at
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
-from sep2.cli.modes import enter_service, hundredths, modes_of, shown_modes, with_modes
+from sep2.cli.modes import enter_service, hundredths, modes_of, shown_modes, shown_value, with_modes
 from sep2.cli.show import Limit, counted, listed, show
-from sep2.cli.units import shown_time
+from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import verb
+from sep2.rules.limits import MODES
 
 group = typer.Typer(no_args_is_help=True, help="Groups: sets of devices, each with one DERProgram.")
 default = typer.Typer(no_args_is_help=True, help="Defaults: what holds when no control is active.")
@@ -143,11 +144,27 @@ def set_default(
 
 @verb(default, "show")
 def show_default(*, group: GroupName = None, connection: ConnectionName = None, device: DeviceName = None) -> None:
-    """Show what holds for a group when no control is active."""
+    """Show what holds for a group when no control is active; with --device what a device is served, and from where."""
     server = api()
+    if device is not None and group is None and connection is None:
+        return _show_served(server.get(at("devices", device, "default"), t.ServedDefault))
     name = group_of(server, group, connection, device)
     found = server.get(at("groups", name, "default"), t.Default)
-    _show(found, f"The default of {found.group}, since {shown_time(found.changed)}.")
+    return _show(found, f"The default of {found.group}, since {shown_time(found.changed)}.")
+
+
+def _show_served(found: t.ServedDefault) -> None:
+    what = f"as the default of {found.group}" if found.group else "nothing: it is in no group"
+    show(
+        found,
+        f"Device {found.lfdi} is served {what}.",
+        columns=("mode", "value", "from"),
+        rows=((one.name, _value(one), one.group or one.by) for one in found.modes),
+    )
+
+
+def _value(one: t.ServedMode) -> str:
+    return shown_power(one.value) if one.name in MODES else shown_value(one.value)
 
 
 def _show(found: t.Default, said: str) -> None:

@@ -261,7 +261,15 @@ def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LF
     found = api().get(at("devices", name), t.DeviceShown)
     top = next((f for f in found.groups if f.control or f.limits != t.Limits() or f.modes), None)
     said = f"{found.lfdi} has PIN {found.pin:06d}, SFDI {found.sfdi}, and connects through {found.client}"
-    binds = f"; {top.group} binds first" if top else "; nothing limits it"
+    binds = (
+        f"; {top.group} binds first" if top else _falls_to(api().get(at("devices", name, "default"), t.ServedDefault))
+    )
+    if found.claimed_connection is not None:
+        binds += (
+            f"; it says that it is at {found.claimed_connection}: sep2 device move {found.lfdi[:8]} --to … or --stay"
+        )
+    if found.profile == "csip" and found.rating_doubt:
+        binds += f"; {found.rating_doubt}"
     show(
         found,
         f"{said}{binds}.",
@@ -278,6 +286,46 @@ def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LF
             for f in found.groups
         ),
     )
+
+
+def _falls_to(found: t.ServedDefault) -> str:
+    """What holds for a device that no group of its limits."""
+    if not found.modes:
+        return "; nothing limits it"
+    return f"; the {found.modes[0].by} limits it, see sep2 default show --device {found.lfdi[:8]}"
+
+
+@verb(device, "move", changes=True)
+def move_device(
+    name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")],
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="The connection it is at from now on.")] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Refuse the move that it asks for.")] = False,
+    net_limit: Annotated[
+        bool, typer.Option(help="Whether it holds the connection's import and export limits, or has a part.")
+    ] = True,
+) -> None:
+    """Put a device at another connection, or decide on a move that its client asks for.
+
+    [bold]sep2 device move 3E4F --to NMI2[/]
+
+    [bold]sep2 device move 3E4F --stay[/]
+    """
+    if (to is None) != stay:
+        raise BadChoice("give one of --to ID and --stay")
+    if to is None:
+        found = api().change("POST", at("devices", name, "stay"), t.DeviceShown)
+        return show(found, f"Device {found.lfdi} stays at {found.connection_id}.")
+    body = t.Place(connection_id=to, holds_net_limit=net_limit)
+    found = api().change("PUT", at("devices", name, "connection"), t.DeviceShown, body)
+    return show(found, f"Device {found.lfdi} is at {found.connection_id}; its client is told.")
+
+
+@verb(device, "agree-rating", changes=True)
+def agree_rating(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
+    """Agree to the setMaxW that a device reports: limits are sent in percent of it (profile csip)."""
+    found = api().change("POST", at("devices", name, "agree-rating"), t.DeviceShown)
+    show(found, f"Limits of {found.lfdi} are sent in percent of {shown_power(found.rating_w)}.")
 
 
 @verb(device, "remove", changes=True)

@@ -59,11 +59,13 @@ class Client:
         patience_s: float = 60.0,
         at_once: int = 16,
         pen: int = DOCUMENTATION_PEN,
+        whole_defaults: bool = True,
     ) -> None:
         """With a `receiver` it subscribes, without it polls.
 
         `pins` are the Registration PINs by LFDI, compared where given. `jitter` lengthens polls by up to that share,
         so that clients spread out. `patience_s` is how long `advance` waits for a server that is away.
+        `whole_defaults` takes the default of the first program as it is; else programs are put together mode by mode.
         """
         self.session = session
         self.clock = clock
@@ -74,7 +76,7 @@ class Client:
         self._adopt, self.receiver, self._pins, self._on_owed = adopt, receiver, pins or {}, on_owed
         self._seed, self._jitter, self._renew_s = seed, jitter, renew_s
         self.patience_s = patience_s
-        self._at_once, self._pen = at_once, pen
+        self._at_once, self._pen, self._whole_defaults = at_once, pen, whole_defaults
         self._rng = _random(seed, session.lfdi)
         self._mup_list = ""
         self._subscription_list = ""
@@ -291,7 +293,8 @@ class Client:
         if device is None:
             return None
         rng = _random(self._seed, lfdi)
-        managed = self.devices[lfdi] = Managed(lfdi, device, rng, pin=self._pins.get(lfdi), pen=self._pen)
+        pin, whole = self._pins.get(lfdi), self._whole_defaults
+        managed = self.devices[lfdi] = Managed(lfdi, device, rng, pin=pin, pen=self._pen, whole_defaults=whole)
         managed.on_owed = self._on_owed
         for watch in self.tree.of(w.MirrorUsagePointList):
             watch.due = min(watch.due, self.now())

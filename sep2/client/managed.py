@@ -26,11 +26,13 @@ GONE = frozenset({400, 404, 410})
 class Managed:
     """A device, its programs and its letters. Times are the server's."""
 
-    def __init__(self, lfdi: str, device: Device, rng: Random, *, pin: int | None, pen: int) -> None:
+    def __init__(
+        self, lfdi: str, device: Device, rng: Random, *, pin: int | None, pen: int, whole_defaults: bool = True
+    ) -> None:
         self.lfdi = lfdi
         self.device = device
         self.outbox = Outbox()
-        self.schedule = Schedule(rng, category=device.rating.category)
+        self.schedule = Schedule(rng, category=device.rating.category, whole_defaults=whole_defaults)
         self.limits: Limits | None = None
         """What the device was last told to obey."""
         rating = device.rating

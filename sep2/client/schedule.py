@@ -14,6 +14,10 @@ VANISHING_S = 30
 """An event that left its list so shortly before its end is over, not withdrawn: clocks differ by as much."""
 
 
+LISTED_S = 20
+"""A server may list an event for so long after its latest end; who sees it first then owes no answer."""
+
+
 class Control(NamedTuple):
     """One DERControl, as far as it decides what is done when."""
 
@@ -34,6 +38,11 @@ class Control(NamedTuple):
     def end(self) -> int:
         """The specified end: without randomization."""
         return self.start + self.duration
+
+    @property
+    def latest_end(self) -> int:
+        """The latest end that may be drawn."""
+        return self.end + max(0, self.randomize_start) + max(0, self.randomize_duration)
 
 
 class Default(NamedTuple):
@@ -92,8 +101,13 @@ class Booking:
 class Schedule:
     """The events of one EndDevice. All times are the server's; what is said at `now` never lies before what was."""
 
-    def __init__(self, rng: Random, *, category: int | None = None) -> None:
+    def __init__(self, rng: Random, *, category: int | None = None, whole_defaults: bool = True) -> None:
+        """whole_defaults: whether the default of the first program is taken as it is, with nothing from the others.
+
+        Clients are known to do so. Otherwise each mode is that of the first program whose default has it (10.10.4.3).
+        """
         self._rng = rng
+        self._whole_defaults = whole_defaults
         self._category = category
         self._programs: dict[int, Program] = {}
         self._defaults: dict[int, Default] = {}
@@ -145,13 +159,12 @@ class Schedule:
             self._settle(self._next, now)
 
     def limits(self, now: int, set_max_w: float | None = None) -> Limits:
-        """What holds at `now`: for each mode the strongest running control, else the first program's default for it."""
+        """What holds at `now`: for each mode the strongest running control, else the default for it."""
         self.advance(now)
         modes: dict[str, Setting] = {}
-        for mrid in reversed(self._programs):
-            default = self._defaults.get(mrid)
-            if default is not None:
-                modes |= {mode: Setting(value, default.mrid) for mode, value in default.modes.items()}
+        known = [self._defaults[mrid] for mrid in self._programs if mrid in self._defaults]
+        for default in reversed(known[:1] if self._whole_defaults else known):
+            modes |= {mode: Setting(value, default.mrid) for mode, value in default.modes.items()}
         running = [booking for booking in self._live.values() if booking.stage is Stage.RUNNING]
         for booking in sorted(running, key=self._strength, reverse=True):
             control = booking.control
@@ -188,7 +201,8 @@ class Schedule:
             self._close(booking, Answer.REJECTED_INVALID, now)
         elif control.end <= now:
             is_withdrawn = control.status not in (Status.SCHEDULED, Status.ACTIVE)
-            self._close(booking, None if is_withdrawn else Answer.REJECTED_EXPIRED, now)
+            is_only_listed = now < control.latest_end + LISTED_S
+            self._close(booking, None if is_withdrawn or is_only_listed else Answer.REJECTED_EXPIRED, now)
         else:
             self._owe(booking, Answer.RECEIVED, now)
             self._follow(booking, control, now)

@@ -9,7 +9,11 @@ async def device_capability(rq: Request) -> w.DeviceCapability:
     """Where everything else begins (2030.5 8.3)."""
     known = rq.caller.client
     count = await devices.count_of(rq.db, known) if known is not None else None
+    own = count.own if count else None
     return w.DeviceCapability(
+        ResponseSetListLink=(
+            None if own is None else rq.list_link(w.ResponseSetListLink, "ResponseSetList", 1, edev=own)
+        ),
         TimeLink=rq.link(w.TimeLink, "Time"),
         UsagePointListLink=rq.list_link(w.UsagePointListLink, "UsagePointList", count.mirrors if count else 0),
         EndDeviceListLink=rq.list_link(w.EndDeviceListLink, "EndDeviceList", count.devices if count else 0),

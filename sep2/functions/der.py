@@ -7,7 +7,7 @@ from sep2.errors import NotFound
 from sep2.functions.edev import THE_DER
 from sep2.functions.request import Request
 from sep2.operations.documents import put_der_document
-from sep2.rules.limits import LARGEST_W
+from sep2.rules.ratings import whole_watts
 from sep2.store import documents
 
 WIDEST = w.Profile.CSIP_AUS_1_3
@@ -55,15 +55,22 @@ async def put_document(rq: Request, body: Document) -> None:
     """Store a document in place of the one before."""
     _the_der(rq)
     body.href = None
-    set_max_w = body.setMaxW if isinstance(body, w.DERSettings) else None
-    await put_der_document(
-        rq.db,
-        rq.ids.edev,
-        type(body).__name__,
-        _kept(body),
-        now=rq.now,
-        set_max_w=None if set_max_w is None else _watts(set_max_w),
-    )
+    kind = type(body).__name__
+    await put_der_document(rq.db, rq.ids.edev, kind, _kept(body), now=rq.now, reported=_reported(body))
+
+
+def _reported(body: Document) -> dict[str, int | None]:
+    """What a document says of the device's rating and modes, as columns of the device."""
+    if isinstance(body, w.DERSettings):
+        return {"set_max_w": whole_watts(body.setMaxW.value, body.setMaxW.multiplier)}
+    if not isinstance(body, w.DERCapability):
+        return {}
+    doe = body.doeModesSupported
+    return {
+        "nameplate_w": whole_watts(body.rtgMaxW.value, body.rtgMaxW.multiplier),
+        "modes_supported": int(body.modesSupported),
+        "doe_modes_supported": None if doe is None else int(doe),
+    }
 
 
 def _kept(body: Document) -> bytes:
@@ -72,12 +79,6 @@ def _kept(body: Document) -> bytes:
         return w.encode(body, WIDEST)
     except w.WireError:
         return w.encode(body, MILDEST)
-
-
-def _watts(power: w.ActivePower) -> int:
-    """Whole watts within what a limit may be; ActivePower can say numbers that no database holds."""
-    exact = power.value * 10**power.multiplier if power.multiplier >= 0 else power.value // 10**-power.multiplier
-    return max(0, min(int(exact), LARGEST_W))
 
 
 async def _written(rq: Request, kind: type[Kind]) -> Kind:

@@ -1,74 +1,114 @@
 """DERProgram, DERControl, DefaultDERControl and DERCurve (2030.5 10.10)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
 
 from sep2 import wire as w
 from sep2.errors import NotFound
+from sep2.functions import editions
 from sep2.functions.fsa import ALL_GROUPS, check_layout
 from sep2.functions.request import Request, found, wire_version
 from sep2.functions.rsps import THE_SET
+from sep2.operations import inherited
 from sep2.operations.controls import limits_of
 from sep2.operations.curves import on_wire
 from sep2.operations.modes import control_base as modes_of
-from sep2.rules import events, limits
+from sep2.rules import defaults as rules
+from sep2.rules import events, limits, ratings
 from sep2.rules.limits import Limits
-from sep2.store import controls, curves, defaults, groups
+from sep2.store import curves, defaults, groups
 from sep2.store.controls import Control
+from sep2.store.page import Found
 
 
 async def list_programs(rq: Request) -> w.DERProgramList:
     """The programs of a FunctionSetAssignments, most important first."""
     check_layout(rq)
+    rq.house.told[rq.ids.edev] = rq.house.poll_rate("DERProgramList")
     if rq.ids.fsa != ALL_GROUPS:
-        only = [program(found(await groups.program(rq.db, rq.ids.edev, rq.ids.fsa, rq.seen)), rq)]
+        only = [await _program(rq, rq.ids.fsa)]
         items = only[rq.page.start : rq.page.start + rq.page.limit]
         return w.DERProgramList(all=1, results=len(items), DERProgram=items)
     page = await groups.programs(rq.db, rq.ids.edev, rq.page, rq.seen)
-    items = [program(row, rq) for row in page.rows]
+    more = await editions.more_listed(rq)
+    items = [program(row, rq, more) for row in page.rows]
     return w.DERProgramList(all=page.total, results=len(items), DERProgram=items)
 
 
 async def one_program(rq: Request) -> w.DERProgram:
     """One program."""
-    return program(found(await groups.program(rq.db, rq.ids.edev, rq.ids.derp, rq.seen)), rq)
+    return await _program(rq, rq.ids.derp)
+
+
+async def _program(rq: Request, group_id: int) -> w.DERProgram:
+    row = found(await groups.program(rq.db, rq.ids.edev, group_id, rq.seen))
+    return program(row, rq, await editions.more_listed(rq))
 
 
 async def list_controls(rq: Request) -> w.DERControlList:
-    """Controls that have not ended, earliest first."""
-    page = await controls.live(rq.db, rq.ids.derp, rq.page, rq.now)
-    return _list(page.total, page.rows, rq)
+    """Controls that have not ended, or only just, earliest first."""
+    return _list(await editions.live(rq), rq)
 
 
 async def list_active(rq: Request) -> w.DERControlList:
     """Controls that hold now."""
-    page = await controls.active(rq.db, rq.ids.derp, rq.page, rq.seen)
-    return _list(page.total, page.rows, rq)
+    return _list(await editions.active(rq), rq)
 
 
 async def one_control(rq: Request) -> w.DERControl:
     """One control, also when it is over, so that a client can look up what it answered to."""
-    row = await controls.in_group(rq.db, rq.ids.derp, rq.ids.derc)
-    if row is None:
+    issued = await editions.one(rq)
+    if issued is None:
         raise NotFound
-    return controls_view(rq)(row)
+    return controls_view(rq)(issued)
 
 
 async def default(rq: Request) -> w.DefaultDERControl:
-    """What holds when no control is active."""
-    row = found(await defaults.of_group(rq.db, rq.ids.derp))
+    """What holds when no control is active: the program's own default, and what it inherits from others (10.10.4.3).
+
+    It keeps the mRID of the program's own default for every device: it stands for the program at this href, and what it
+    says to each device is told apart by href and version, as percentages of setMaxW always were.
+    """
+    rows = await defaults.served(rq.db, rq.ids.edev)
+    at = next((index for index, row in enumerate(rows) if row.group_id == rq.ids.derp), None)
+    if at is None:
+        raise NotFound
+    utility = rq.house.settings.utility
+    bound = utility.default_limits
+    house = inherited.House(utility.default_layout, None, bound.import_w, bound.export_w)
+    (held,) = inherited.held_of(rows, house)
+    said = held.view(at, house.layout)
+    ramps = {name: said[name].value for name in rules.RAMPS if name in said}
     return w.DefaultDERControl(
         subscribable=rq.subscribable("DefaultDERControl"),
-        mRID=w.HexBinary(row.mrid),
-        version=wire_version(row.version),
-        DERControlBase=control_base(row, rq),
-        setGradW=row.set_grad_w,
-        setSoftGradW=row.set_soft_grad_w,
-        **json.loads(row.enter_service),
+        mRID=w.HexBinary(rows[at].mrid),
+        version=wire_version(rows[at].version + (rows[at].moved or 0)),
+        DERControlBase=_default_base(said, [row.group_id for row in rows], rq),
+        **ramps,
+        **rules.enter_service_of(said),
     )
+
+
+def _default_base(said: rules.Served, group_ids: Sequence[int], rq: Request) -> w.DERControlBase:
+    """The modes of a served default; a curve is found in the program that says to follow it."""
+    by_source: dict[int, dict[str, Any]] = {}
+    for name, one in rules.modes_of(said).items():
+        by_source.setdefault(one.source, {})[name] = one.value
+    base = w.DERControlBase()
+    for source, modes in by_source.items():
+        curve_href = partial(_curve_href, rq, group_ids[source])
+        found = modes_of(modes, curve_href)
+        for name in modes:
+            setattr(base, name, getattr(found, name))
+    return with_limits(base, rules.limits_of(said), ratings.rating(rq.own).watts, rq)
+
+
+def _curve_href(rq: Request, group_id: int, curve_id: int) -> str:
+    return rq.href("DERCurve", derp=group_id, dc=curve_id)
 
 
 async def list_curves(rq: Request) -> w.DERCurveList:
@@ -89,9 +129,10 @@ def curve(row: Row[Any], rq: Request) -> w.DERCurve:
     return on_wire(row._asdict(), mrid=row.mrid, created=row.created, description=row.description, href=href)
 
 
-def program(row: Row[Any], rq: Request) -> w.DERProgram:
-    """A group as the program of its devices."""
+def program(row: Row[Any], rq: Request, more: Mapping[int, int]) -> w.DERProgram:
+    """A group as the program of its devices; `more`: how many controls the device is served beyond the group's."""
     at: dict[str, int] = {"derp": row.id}
+    live = row.live + more.get(row.id, 0)
     return w.DERProgram(
         href=rq.href("DERProgram", **at),
         subscribable=rq.subscribable("DERProgram"),
@@ -100,22 +141,23 @@ def program(row: Row[Any], rq: Request) -> w.DERProgram:
         version=wire_version(row.version),
         ActiveDERControlListLink=rq.list_link(w.ActiveDERControlListLink, "ActiveDERControlList", row.active, **at),
         DefaultDERControlLink=rq.link(w.DefaultDERControlLink, "DefaultDERControl", **at),
-        DERControlListLink=rq.list_link(w.DERControlListLink, "DERControlList", row.live, **at),
+        DERControlListLink=rq.list_link(w.DERControlListLink, "DERControlList", live, **at),
         DERCurveListLink=rq.list_link(w.DERCurveListLink, "DERCurveList", row.curves, **at),
         primacy=row.primacy,
     )
 
 
-def controls_view(rq: Request) -> Callable[[Control], w.DERControl]:
+def controls_view(rq: Request) -> Callable[[editions.Issued], w.DERControl]:
     """The view of controls for one request; what is the same for all of them is looked up once."""
     href = rq.hrefs("DERControl", "derc")
     reply_to = rq.href("ResponseList", rsps=THE_SET)
     subscribable = rq.subscribable("DERControl")
     at_once = rq.seen.superseded_at_once
 
-    def view(row: Control) -> w.DERControl:
+    def view(issued: editions.Issued) -> w.DERControl:
+        row = issued.control
         return w.DERControl(
-            href=href(row.id),
+            href=href(issued.number),
             replyTo=reply_to,
             responseRequired=w.HexBinary(row.response_required, 1),
             subscribable=subscribable,
@@ -126,7 +168,7 @@ def controls_view(rq: Request) -> Callable[[Control], w.DERControl]:
             interval=w.DateTimeInterval(duration=row.duration, start=row.start),
             randomizeDuration=row.randomize_duration,
             randomizeStart=row.randomize_start,
-            DERControlBase=control_base(row, rq, ramp_tms=row.ramp_tms),
+            DERControlBase=control_base(row, rq, issued.rating_w),
             deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
         )
 
@@ -145,14 +187,21 @@ def event_status(row: Control, now: int, *, superseded_at_once: bool) -> w.Event
     )
 
 
-def control_base(row: Control | Row[Any], rq: Request, *, ramp_tms: int | None = None) -> w.DERControlBase:
-    """The limits and modes of a stored control or default, in the units and modes of the caller's profile."""
+def control_base(row: Control, rq: Request, rating_w: int | None) -> w.DERControlBase:
+    """The limits and modes of a stored control, in the units and modes of the caller's profile."""
     base = control_base_of(row.modes, rq)
-    base.rampTms = ramp_tms
-    wanted = limits_of(row)
+    base.rampTms = row.ramp_tms
+    return with_limits(base, limits_of(row), rating_w, rq)
+
+
+def with_limits(base: w.DERControlBase, wanted: Limits, rating_w: int | None, rq: Request) -> w.DERControlBase:
+    """Modes with limits beside them: in watts, or under CSIP as a share of the device's rating, the tightest of all."""
     if rq.caller.profile is w.Profile.CSIP:
-        shares = (base.opModMaxLimW, _generation_percent(wanted, rq))
-        base.opModMaxLimW = min((share for share in shares if share is not None), default=None)
+        bounds = [watts for watts in (wanted.export_w, wanted.gen_w) if watts is not None]
+        shares = [ratings.percent_of(watts, rating_w) for watts in bounds]
+        if base.opModMaxLimW is not None:
+            shares.append(base.opModMaxLimW)
+        base.opModMaxLimW = min(shares, default=None)
         return base
     for mode, watts in zip(limits.MODES, wanted, strict=True):
         if watts is not None:
@@ -171,14 +220,6 @@ def active_power(watts: int) -> w.ActivePower:
     return w.ActivePower(multiplier=multiplier, value=value)
 
 
-def _generation_percent(wanted: Limits, rq: Request) -> int | None:
-    """CSIP caps generation in percent of setMaxW; without a reported setMaxW the limit in force stays the default."""
-    bounds = [watts for watts in (wanted.export_w, wanted.gen_w) if watts is not None]
-    if not bounds or rq.own.set_max_w is None:
-        return None
-    return limits.percent_of(min(bounds), rq.own.set_max_w)
-
-
-def _list(total: int, rows: list[Control], rq: Request) -> w.DERControlList:
-    items = list(map(controls_view(rq), rows))
-    return w.DERControlList(all=total, results=len(items), DERControl=items)
+def _list(page: Found[editions.Issued], rq: Request) -> w.DERControlList:
+    items = list(map(controls_view(rq), page.rows))
+    return w.DERControlList(all=page.total, results=len(items), DERControl=items)

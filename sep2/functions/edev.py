@@ -7,7 +7,7 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import BadValue, Forbidden, NotFound
 from sep2.functions.request import Caller, Made, Request, found
-from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, place_device
+from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, claim_place
 from sep2.store import connections, devices
 
 THE_DER = 1
@@ -66,9 +66,12 @@ async def registration(rq: Request) -> w.Registration:
 
 
 async def connection_point(rq: Request) -> w.ConnectionPoint:
-    """The customer's point in the network that the device stands for."""
+    """The customer's point in the network that the device stands for, as its client wrote it last.
+
+    While an operator has yet to agree to another one, the device is held to the limits of the one before.
+    """
     row_id = rq.own.connection_id
-    name = await connections.name_of(rq.db, row_id) if row_id is not None else None
+    name = rq.own.claimed_connection or (await connections.name_of(rq.db, row_id) if row_id is not None else None)
     if name is None:
         raise NotFound
     return w.ConnectionPoint(connectionPointId=name)
@@ -79,7 +82,7 @@ async def place(rq: Request, body: w.ConnectionPoint) -> Made:
     name = body.connectionPointId
     if not name:
         raise BadDevice("connectionPointId: is empty")
-    await place_device(rq.db, rq.ids.edev, name, rq.now)
+    await claim_place(rq.db, rq.ids.edev, name, rq.now, move=rq.house.settings.utility.connection_move)
     return Made(rq.href("ConnectionPoint"), new=False)
 
 

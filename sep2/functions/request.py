@@ -57,6 +57,9 @@ class House:
     poll_rates: dict[str, int] = field(default_factory=dict)
     """Rates that the operator has set while the server runs."""
 
+    told: dict[int, int] = field(default_factory=dict)
+    """The pollRate of its DERProgramList that each EndDevice was told last, since this server started."""
+
     def poll_rate(self, resource: str) -> int:
         """Seconds between two polls of a resource."""
         return self.poll_rates.get(resource) or self.settings.utility.poll_rate_of(resource)
@@ -90,7 +93,8 @@ class Request:
     @property
     def seen(self) -> Seen:
         """With what eyes, and when, the caller looks at controls."""
-        return Seen(self.now, self.caller.profile is not w.Profile.CSIP)
+        listed_after_end_s = self.house.settings.utility.listed_after_end_s
+        return Seen(self.now, self.caller.profile is not w.Profile.CSIP, listed_after_end_s)
 
     @property
     def client(self) -> int:

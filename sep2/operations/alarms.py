@@ -1,13 +1,20 @@
 """Alarms: raised once for each code and subject, until the cause is gone or an operator clears them."""
 
+from collections import Counter, defaultdict
+from collections.abc import Collection
+
+from sep2.rules import reach
 from sep2.rules.limits import Limits
+from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
 DELIVERY_DEAD = "delivery_dead"
 DELIVERY_FAILING = "delivery_failing"
+CONTROL_TOO_SHORT = "control_too_short"
+DEFAULT_IN_FORCE = "default_in_force"
 DEVICE_MOVED = "device_moved"
-NO_IMPORT_CONTROL = "no_import_control"
+MODE_UNSUPPORTED = "mode_unsupported"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 NOTIFIER_STALLED = "notifier_stalled"
@@ -17,16 +24,30 @@ TLS_REFUSED = "tls_refused"
 UNREGISTERED_LFDI = "unregistered_lfdi"
 
 
-async def warn_of_inexpressible(db: Connection, group_id: int, limits: Limits, now: int) -> None:
-    """Tell operators which devices of a group can not be told these limits in their profile."""
-    american = [device for device in await devices.members(db, group_id) if device.profile == "csip"]
-    if limits.import_w is not None or limits.load_w is not None:
-        detail = "an import limit can not be expressed in profile csip"
-        await alarms.raise_many(db, NO_IMPORT_CONTROL, [device.lfdi for device in american], detail, now=now)
+async def warn_of_inexpressible(
+    db: Connection, group_id: int, limits: Limits, now: int, *, modes: Collection[str] = ()
+) -> None:
+    """Tell operators which devices of a group can not carry these limits and modes, or not as they are meant."""
+    lacking = Counter[tuple[str, str, str]]()
+    for row in await devices.kinds_of_member(db, group_id):
+        wanted = {*limits.modes(), *modes}
+        found = reach.unsupported(row.profile, row.modes_supported, row.doe_modes_supported, wanted)
+        lacking.update({(row.client_lfdi, mode, why): row.devices for mode, why in found.items()})
+    for (client, mode, why), count in lacking.items():
+        detail = f"{count} of its devices {'is' if count == 1 else 'are'} sent {mode}, and {why}"
+        await raise_alarm(db, MODE_UNSUPPORTED, f"{client} {mode}", detail, now=now)
     if limits.export_w is not None or limits.gen_w is not None:
-        silent = [device.lfdi for device in american if device.set_max_w is None]
-        detail = "an export limit is sent in percent of setMaxW, and the device has not reported its own"
-        await alarms.raise_many(db, SET_MAX_W, silent, detail, now=now)
+        await _warn_of_ratings(db, group_id, now)
+
+
+async def _warn_of_ratings(db: Connection, group_id: int, now: int) -> None:
+    doubtful = defaultdict(list)
+    for row in await devices.members(db, group_id, profile=reach.CSIP):
+        if doubt := rating(row).doubt:
+            doubtful[doubt].append(row.lfdi)
+    for doubt, lfdis in doubtful.items():
+        detail = f"a limit is sent in percent of setMaxW, and {doubt}"
+        await alarms.raise_many(db, SET_MAX_W, lfdis, detail, now=now)
 
 
 async def raise_alarm(

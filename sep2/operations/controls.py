@@ -103,7 +103,8 @@ async def issue_controls(
     superseded = await _replace(db, older, rows, now)
     if await controls.ahead_per_device(db, group_id, now) > most_ahead:
         raise TooManyControls(f"more than {most_ahead} ahead in group {group_id}")
-    await warn_of_inexpressible(db, group_id, _all_limits(fresh), now)
+    modes = {mode for control in fresh for mode in control.modes}
+    await warn_of_inexpressible(db, group_id, _all_limits(fresh), now, modes=modes)
     await outbox.changed(db, "DERControlList", derp=group_id)
     return Issued(tuple(created), kept, tuple(superseded))
 

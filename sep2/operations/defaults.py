@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sep2.errors import BadValue
+from sep2.operations import inherited, unlimited
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
 from sep2.operations.groups import NoSuchGroup, refuse_net_limits
 from sep2.operations.modes import control_base, enter_service
+from sep2.operations.newcomers import refuse_newcomers
 from sep2.rules.limits import Limits, check
-from sep2.store import defaults, groups, outbox
+from sep2.store import defaults, groups
 from sep2.store.connection import Connection
 
 
@@ -51,9 +53,12 @@ async def set_default(db: Connection, group_id: int, limits: Limits, *, now: int
         await check_links(db, group_id, [beside.modes])
     if all(getattr(known, name) == value for name, value in wanted.items()):
         return False
+    await refuse_newcomers(db, group_id)
     await defaults.set_one(db, group_id, **wanted, changed=now)
-    await warn_of_inexpressible(db, group_id, limits, now)
-    await outbox.changed(db, "DefaultDERControl", derp=group_id)
+    await warn_of_inexpressible(db, group_id, limits, now, modes=beside.modes if beside else ())
+    said = inherited.said_of(known)
+    await inherited.follow_members(db, group_id, lambda held: inherited.with_said(held, group_id, said), own_rose=True)
+    await unlimited.look_at_group(db, group_id, now)
     return True
 
 

@@ -1,14 +1,14 @@
 """EndDevices: registered by the operator, or in-band by the client that may act for them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers
-from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, raise_alarm
-from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign
+from sep2.operations import identifiers, inherited, unlimited
+from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, clear_alarm, raise_alarm
+from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign, welcome
 from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
 from sep2.store import clients, connections, devices, groups, outbox, receivers
 from sep2.store.connection import Connection
@@ -43,8 +43,20 @@ class ConnectionTaken(Conflict):
     """Another EndDevice holds the import and export limits of this connection."""
 
 
+class MoveRefused(Conflict):
+    """This utility lets no device say that it is at another connection."""
+
+
+class NoMoveAsked(Conflict):
+    """The device does not say that it is at another connection."""
+
+
 class BadDevice(BadValue):
     """The EndDevice can not be registered so."""
+
+
+Move = Literal["ask", "at-once", "refuse"]
+"""What becomes of a device that says it is at another connection, see `utility.connection_move`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         await give_own_group(db, device_id, now)
     if new.group:
         await _join(db, new.group, device_id, now)
+    await welcome(db, device_id, now)
     return device_id
 
 
@@ -142,37 +155,101 @@ async def _place(db: Connection, new: NewDevice) -> tuple[int | None, int | None
     return place.id, place.device_group_id
 
 
-async def place_device(db: Connection, device_id: int, connection_id: str, now: int) -> None:
-    """Move a device to a connection and into the group that is its own, as a ConnectionPoint says.
+async def claim_place(db: Connection, device_id: int, connection_id: str, now: int, *, move: Move = "ask") -> None:
+    """Take a ConnectionPoint that a client wrote for its device (CSIP-AUS).
 
-    A client may do so (CSIP-AUS), and gets rid of one connection's limits by it: operators are told.
+    A first place is taken at once. Another one would leave the limits of the first behind: an operator is told, and
+    decides, unless the utility lets devices move at once, or refuses that they do.
     """
+    device = await _known(db, device_id)
+    place = await _place_named(db, connection_id)
+    if device.connection_id == place.id:
+        await _settle_claim(db, device, now)
+        return
+    if holder := await devices.net_limit_holder(db, place.id):
+        raise ConnectionTaken(f"{connection_id} is held by {holder.lfdi}")
+    if device.connection_id is None:
+        await _move(db, device, place, now=now)
+        return
+    if move == "refuse":
+        raise MoveRefused(connection_id)
+    before = await connections.name_of(db, device.connection_id)
+    said = f"it says that it is at {connection_id}, no more {before}"
+    if move == "at-once":
+        await _move(db, device, place, now=now)
+        await raise_alarm(db, DEVICE_MOVED, device.lfdi, said, now=now)
+        return
+    await devices.update_one(db, device_id, claimed_connection=connection_id, changed=now)
+    await outbox.changed(db, "EndDevice", edev=device_id)
+    answer = f"`sep2 device move {device.lfdi[:8]} --to {connection_id}`, or `… --stay`"
+    await raise_alarm(db, DEVICE_MOVED, device.lfdi, f"{said}; until an operator agrees it stays: {answer}", now=now)
+
+
+async def place_device(
+    db: Connection, device_id: int, connection_id: str, now: int, *, holds_net_limit: bool = True
+) -> None:
+    """Move a device to a connection, as an operator decides; into the connection's group, or into one of its own."""
+    device = await _known(db, device_id)
+    place = await _place_named(db, connection_id)
+    holder = await devices.net_limit_holder(db, place.id)
+    if holds_net_limit and holder is not None and holder.id != device_id:
+        raise ConnectionTaken(f"{connection_id} is held by {holder.lfdi}")
+    if device.connection_id == place.id and device.holds_net_limit == holds_net_limit:
+        await _settle_claim(db, device, now)
+        return
+    await _move(db, device, place, now=now, holds_net_limit=holds_net_limit)
+
+
+async def keep_place(db: Connection, device_id: int, now: int) -> None:
+    """Refuse the move that a device has asked for: it stays where it is."""
+    device = await _known(db, device_id)
+    if device.claimed_connection is None:
+        raise NoMoveAsked(device.lfdi)
+    await _settle_claim(db, device, now)
+
+
+async def _known(db: Connection, device_id: int) -> Any:
     device = await devices.one(db, device_id)
     if device is None:
         raise NoSuchDevice(str(device_id))
+    return device
+
+
+async def _place_named(db: Connection, connection_id: str) -> Any:
     place = await connections.by_name(db, connection_id)
     if place is None:
         raise BadDevice(f"connectionPointId: there is no connection {connection_id!r}")
-    if device.connection_id == place.id:
+    return place
+
+
+async def _settle_claim(db: Connection, device: Any, now: int) -> None:
+    """Nothing is asked any more of where a device is."""
+    if device.claimed_connection is None:
         return
-    if await devices.net_limit_holder(db, place.id):
-        raise ConnectionTaken(connection_id)
-    if device.connection_id is not None:
-        before = await connections.name_of(db, device.connection_id)
-        await raise_alarm(
-            db, DEVICE_MOVED, device.lfdi, f"it says that it is at {connection_id}, no more {before}", now=now
-        )
-    await _leave_place(db, device.connection_id, device_id, now)
-    await devices.update_one(db, device_id, connection_id=place.id, holds_net_limit=True, changed=now)
-    await assign(db, place.device_group_id, device_id, now)
-    await outbox.changed(db, "EndDevice", edev=device_id)
+    await devices.update_one(db, device.id, claimed_connection=None, changed=now)
+    await clear_alarm(db, DEVICE_MOVED, device.lfdi, now)
+    await outbox.changed(db, "EndDevice", edev=device.id)
 
 
-async def _leave_place(db: Connection, row_id: int | None, device_id: int, now: int) -> None:
-    await drop_own_group(db, device_id, now)
-    group = await groups.of_connection(db, row_id) if row_id is not None else None
-    if group is not None and await groups.is_member(db, group.id, device_id):
-        await unassign(db, group.id, device_id, now)
+async def _move(db: Connection, device: Any, place: Any, *, now: int, holds_net_limit: bool = True) -> None:
+    """Put a device at a connection; it joins what goes with that before it leaves what went with the one before."""
+    before = await inherited.held_by(db, device.id)
+    columns = {"connection_id": place.id, "holds_net_limit": holds_net_limit, "claimed_connection": None}
+    await devices.update_one(db, device.id, **columns, changed=now)
+    await inherited.follow_device(db, before)
+    await clear_alarm(db, DEVICE_MOVED, device.lfdi, now)
+    if holds_net_limit:
+        if not await groups.is_member(db, place.device_group_id, device.id):
+            await assign(db, place.device_group_id, device.id, now)
+        await drop_own_group(db, device.id, now)
+    else:
+        await give_own_group(db, device.id, now)
+    if device.connection_id is not None and device.connection_id != place.id:
+        group = await groups.of_connection(db, device.connection_id)
+        if group is not None and await groups.is_member(db, group.id, device.id):
+            await unassign(db, group.id, device.id, now)
+    await unlimited.look_at_device(db, device.id, now)
+    await outbox.changed(db, "EndDevice", edev=device.id)
 
 
 async def remove_device(db: Connection, device_id: int, now: int) -> bool:
@@ -188,8 +265,11 @@ async def remove_device(db: Connection, device_id: int, now: int) -> bool:
     await drop_own_group(db, device_id, now)
     await devices.remove(db, device_id)
     await receivers.forget_unused(db, device.client_id)
+    await clear_alarm(db, DEVICE_MOVED, device.lfdi, now)
     await outbox.changed(db, "EndDeviceList", client=device.client_id)
     client = await clients.one(db, device.client_id)
+    if client is not None:
+        await unlimited.look_at_client(db, client.id, client.lfdi, now)
     is_client = client is not None and client.kind == "device" and client.lfdi == device.lfdi
     if not is_client or await devices.any_of(db, device.client_id):
         return False

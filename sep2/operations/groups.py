@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers
+from sep2.operations import identifiers, inherited, unlimited
 from sep2.rules import texts
 from sep2.rules.limits import Limits
 from sep2.store import clients, defaults, devices, groups, outbox
@@ -88,22 +88,52 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     if device is None:
         raise BadGroup(f"device: there is no EndDevice {device_id}")
     owner = await clients.one(db, device.client_id)
-    if owner is not None and owner.kind == "aggregator" and owner.lfdi == device.lfdi:
+    if owner is not None and _stands_for(owner, device):
         raise BadGroup(f"device: {device.lfdi} stands for the aggregator {owner.name}, and obeys no control")
     if await groups.is_member(db, group_id, device_id):
         raise AlreadyMember(f"device {device_id}, group {group_id}")
+    before = await inherited.held_by(db, device_id)
     await groups.join(db, group_id, device_id, now)
     await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
+    newcomers = (await inherited.house(db)).newcomers
+    if newcomers is not None and newcomers != group_id and await groups.is_member(db, newcomers, device_id):
+        await _leave(db, newcomers, device_id)
+    await inherited.follow_device(db, before)
+    await unlimited.look_at_device(db, device_id, now)
 
 
 async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> None:
-    """Take a device out of a group."""
-    del now
+    """Take a device out of a group; one that is in no group then is a newcomer again."""
+    before = await inherited.held_by(db, device_id)
+    await _leave(db, group_id, device_id)
+    await inherited.follow_device(db, before)
+    await welcome(db, device_id, now)
+
+
+async def _leave(db: Connection, group_id: int, device_id: int) -> None:
     if not await groups.leave(db, group_id, device_id):
         raise NotMember(f"device {device_id}, group {group_id}")
     await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
     for kind in ("DERProgram", "DERControlList", "DefaultDERControl"):  # the device may no longer read them
         await outbox.changed(db, kind, edev=device_id, derp=group_id)
+
+
+async def welcome(db: Connection, device_id: int, now: int) -> None:
+    """Put a device that is in no group into that of the newcomers, and see whether anything bounds it."""
+    newcomers = (await inherited.house(db)).newcomers
+    device = await devices.one(db, device_id)
+    owner = None if device is None else await clients.one(db, device.client_id)
+    if owner is None or _stands_for(owner, device):
+        return
+    if newcomers is not None and not await groups.count_of(db, device_id):
+        await assign(db, newcomers, device_id, now)
+    else:
+        await unlimited.look_at_device(db, device_id, now)
+
+
+def _stands_for(owner: Any, device: Any) -> bool:
+    """Whether a device is an aggregator's own entry, which obeys nothing."""
+    return bool(owner.kind == "aggregator" and owner.lfdi == device.lfdi)
 
 
 async def give_own_group(db: Connection, device_id: int, now: int) -> int:
@@ -137,7 +167,9 @@ async def drop_own_group(db: Connection, device_id: int, now: int) -> None:
     if known is None:
         return
     if await groups.is_member(db, known.id, device_id):
-        await unassign(db, known.id, device_id, now)
+        before = await inherited.held_by(db, device_id)
+        await _leave(db, known.id, device_id)
+        await inherited.follow_device(db, before)
     await groups.update_one(db, known.id, end_device_id=None, name=f"{known.name}, until {now} ({known.id})")
 
 
@@ -145,10 +177,12 @@ async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> 
     """Change how much a group's controls count against others'."""
     del now
     _check_primacy(primacy)
-    if await groups.one(db, group_id) is None:
+    known = await groups.one(db, group_id)
+    if known is None:
         raise NoSuchGroup(str(group_id))
     await groups.update_one(db, group_id, primacy=primacy)
     await outbox.changed(db, "DERProgram", derp=group_id)
+    await inherited.follow_members(db, group_id, lambda held: inherited.with_primacy(held, group_id, known.primacy))
 
 
 def _check_primacy(primacy: int) -> None:

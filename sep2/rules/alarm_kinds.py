@@ -35,7 +35,6 @@ KINDS: dict[str, Kind] = {
     "infeasible_firm": Kind(ACT_SOON, "the network can not hold what contracts guarantee"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),
-    "no_import_control": Kind(THIS_DAY, "an import limit can not be expressed in the device's profile"),
     "no_safe_limits": Kind(ACT_NOW, "there are no limits that are known to be safe"),
     "no_such_group": Kind(THIS_DAY, "the group that devices are to join does not exist"),
     "notifier_stalled": Kind(ACT_NOW, "notifications are not sent"),

@@ -44,10 +44,3 @@ def scaled(watts: int) -> tuple[int, int]:
         watts //= 10
         multiplier += 1
     return multiplier, watts
-
-
-def percent_of(limit_w: int, set_max_w: int) -> int:
-    """Hundredths of a percent of setMaxW that are at most `limit_w`, for opModMaxLimW; never above 100 %."""
-    if set_max_w <= 0:
-        return PERCENT_100 if limit_w > 0 else 0
-    return min(PERCENT_100, PERCENT_100 * limit_w // set_max_w)

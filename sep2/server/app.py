@@ -15,7 +15,7 @@ from certs.errors import BadFile, NoCcm8, UnknownSuite
 from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
-from sep2.operations import identifiers, rates
+from sep2.operations import identifiers, newcomers, rates
 from sep2.server.front import Front
 from sep2.server.handshake import Door
 from sep2.server.http import Http
@@ -25,11 +25,14 @@ from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.settings import Settings, SettingsError
 from sep2.store import marks, open_database, outbox, receivers
+from sep2.store.connection import Busy, Clash
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2")
 
 CLOCK_MARK = "clock"
+STARTS_AT_ONCE = 5
+"""Servers on one database that may start at the same moment."""
 KEEP_UP_S = 2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
@@ -43,7 +46,7 @@ class State:
         self.clock = clock
         self.house = House(settings)
         self.front = Front(db, clock, self.house)
-        self.sweep = Sweep(db, clock, settings.utility.retention)
+        self.sweep = Sweep(db, clock, settings.utility)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
@@ -92,6 +95,7 @@ async def running(
         async with db.write() as writing:
             await identifiers.set_pen(writing, settings.pen)
         state = State(settings, db, clock or await _clock(settings, db))
+        await _settle(state)
         await state.refresh()
         if await db.leads():
             await state.sweep.once()
@@ -135,6 +139,16 @@ def _reload(tls: Tls) -> None:
         log.info("the certificates were read again")
     except (BadFile, NoCcm8, UnknownSuite, SettingsError) as problem:
         log.warning("the certificates stay as they were: %s", problem)
+
+
+async def _settle(state: State) -> None:
+    """Have the database say what the settings do of defaults."""
+    utility = state.settings.utility
+    for attempt in range(STARTS_AT_ONCE):
+        with contextlib.suppress(*((Clash, Busy) if attempt + 1 < STARTS_AT_ONCE else ())):
+            async with state.db.write() as db:
+                await newcomers.settle(db, utility.default_limits, utility.default_layout, state.clock.now())
+            return
 
 
 async def _clock(settings: Settings, db: Database) -> Clock:

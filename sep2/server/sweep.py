@@ -7,7 +7,7 @@ import logging
 
 from sep2.clock import Clock
 from sep2.errors import SepError
-from sep2.settings import Retention
+from sep2.settings import Utility
 from sep2.store import controls, marks, outbox
 from sep2.store.database import Database
 from sep2.store.retention import forget
@@ -22,10 +22,11 @@ CLEANED_EVERY_S = 6 * 3600
 class Sweep:
     """Writes into the outbox what time alone changes; how far it came is stored, so a restart leaves nothing out."""
 
-    def __init__(self, db: Database, clock: Clock, retention: Retention) -> None:
+    def __init__(self, db: Database, clock: Clock, utility: Utility) -> None:
         self._db = db
         self._clock = clock
-        self._retention = retention
+        self._retention = utility.retention
+        self._listed_after_end_s = utility.listed_after_end_s
         self._cleaned = 0
         self.reached = 0
         """The time up to which everything is recorded."""
@@ -50,11 +51,15 @@ class Sweep:
             mark = await marks.value(db, _MARK)
             last = now if mark is None else int(mark)
             # After a clock was set back, what had turned already has yet to turn.
-            turned = await controls.turning(db, min(last, now), max(last, now))
-        if turned or mark is None or last > now:
+            between = min(last, now), max(last, now)
+            turned = await controls.turning(db, *between, listed_after_end_s=self._listed_after_end_s)
+            ended = await controls.ending(db, *between)
+        if turned or ended or mark is None or last > now:
             async with self._db.write() as db:
                 for group_id in turned:
                     await outbox.changed(db, "DERControlList", derp=group_id)
+                for group_id in ended:
+                    await outbox.changed(db, "ActiveDERControlList", derp=group_id)
                 await marks.put(db, _MARK, str(now))
         self.reached = now
 

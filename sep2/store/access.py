@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
+from sep2.store import devices
 from sep2.store.connection import Connection
 from sep2.store.tables import client, end_device, member
 
@@ -18,9 +19,10 @@ _CLIENT = (
 _DEVICE = (
     end_device.c.id.label("edev"),
     end_device.c.lfdi,
-    end_device.c.set_max_w,
+    *devices.REPORTED,
     end_device.c.fsa_mrid,
     end_device.c.connection_id,
+    end_device.c.claimed_connection,
 )
 
 _CALLER = select(*_CLIENT).where(client.c.lfdi == bindparam("lfdi"), client.c.enabled)

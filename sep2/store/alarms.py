@@ -53,6 +53,12 @@ async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
     return await db.all(select(t.c.subject, t.c.detail).where(t.c.code == code, t.c.cleared.is_(None)))
 
 
+async def stands(db: Connection, code: str, subject: str) -> bool:
+    """Whether there is an alarm of that code and subject that nobody and nothing has cleared."""
+    query = select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
+    return await db.one(query) is not None
+
+
 async def standing(db: Connection) -> Sequence[Row[Any]]:
     """Alarms that nobody and nothing has cleared: the most urgent first, of these the latest."""
     query = select(t).where(t.c.cleared.is_(None))

@@ -24,6 +24,7 @@ from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control as c
 from sep2.store.tables import member, response
+from sep2.store.tables_served import control_edition
 
 
 class Seen(NamedTuple):
@@ -31,6 +32,13 @@ class Seen(NamedTuple):
 
     now: int
     superseded_at_once: bool = True
+    listed_after_end_s: int = 0
+    """How long a control stays in its list after its latest end."""
+
+    @property
+    def listed_since(self) -> int:
+        """Controls that ended later are listed."""
+        return self.now - self.listed_after_end_s
 
 
 class Control(NamedTuple):
@@ -80,28 +88,28 @@ _NOW: BindParameter[int] = bindparam("now")
 _GROUP = c.c.device_group_id == bindparam("group_id")
 _NOT_REPLACED = or_(c.c.successor_start.is_(None), c.c.successor_start > _NOW)
 _NOT_REPLACED_BEFORE = or_(c.c.successor_created.is_(None), c.c.successor_created >= c.c.earliest_start)
-_GOES_ON = (c.c.latest_end > _NOW, c.c.cancelled.is_(None), _NOT_REPLACED)
+GOES_ON = (c.c.latest_end > _NOW, c.c.cancelled.is_(None), _NOT_REPLACED)
 
 IS_ACTIVE = {
-    False: and_(*_GOES_ON, c.c.earliest_start <= _NOW),
-    True: and_(*_GOES_ON, c.c.earliest_start <= _NOW, _NOT_REPLACED_BEFORE),
+    False: and_(*GOES_ON, c.c.earliest_start <= _NOW),
+    True: and_(*GOES_ON, c.c.earliest_start <= _NOW, _NOT_REPLACED_BEFORE),
 }
 """What makes a control one of the active list, as `rules.events.status` decides it, by `Seen.superseded_at_once`."""
 
 _LIVE = _in_order(_GROUP, c.c.latest_end > _NOW)
 _LIVE_AFTER = _LIVE.where(c.c.start > bindparam("after"))
 _ACTIVE = {at_once: _in_order(_GROUP, active) for at_once, active in IS_ACTIVE.items()}
-_STANDING = _in_order(_GROUP, *_GOES_ON)
+_STANDING = _in_order(_GROUP, *GOES_ON)
 _ONE = select(*COLUMNS).where(c.c.id == bindparam("control_id"))
 _IN_GROUP = _ONE.where(_GROUP)
 
 
-async def live(db: Connection, group_id: int, page: Page, now: int) -> Found[Control]:
-    """Controls of one program whose interval has not passed, earliest first."""
+async def live(db: Connection, group_id: int, page: Page, since: int) -> Found[Control]:
+    """Controls of one program that end after `since`, earliest first."""
     if page.after is None:
-        found = await select_page(db, _LIVE, page, group_id=group_id, now=now)
+        found = await select_page(db, _LIVE, page, group_id=group_id, now=since)
     else:
-        found = await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=now, after=page.after)
+        found = await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=since, after=page.after)
     return Found(found.total, _controls(found.rows))
 
 
@@ -142,11 +150,18 @@ _BELONGS = exists().where(
     member.c.device_group_id == c.c.device_group_id, member.c.end_device_id == bindparam("device_id")
 )
 _ANSWERED = exists().where(response.c.control_id == c.c.id, response.c.end_device_id == bindparam("device_id"))
-_ADDRESSED = select(c.c.id).where(c.c.mrid == bindparam("mrid"), or_(_BELONGS, _ANSWERED))
+_EDITED = select(control_edition.c.control_id).where(
+    control_edition.c.mrid == bindparam("mrid"), control_edition.c.end_device_id == bindparam("device_id")
+)
+_NAMED = or_(c.c.mrid == bindparam("mrid"), c.c.id == _EDITED.scalar_subquery())
+_ADDRESSED = select(c.c.id).where(_NAMED, or_(_BELONGS, _ANSWERED))
 
 
 async def addressed_to(db: Connection, mrid: str, device_id: int) -> int | None:
-    """The id of the control with that mRID, if the device is in its group or answered it while it was."""
+    """The id of the control with that mRID, if the device is in its group or answered it while it was.
+
+    One that was issued anew to the device alone is known by that mRID, too.
+    """
     found = await db.one(_ADDRESSED, mrid=mrid, device_id=device_id)
     return found.id if found else None
 
@@ -155,14 +170,21 @@ def _turns(when: ColumnElement[int]) -> ColumnElement[bool]:
     return and_(when > bindparam("after"), when <= bindparam("until"))
 
 
-_TURNING = (
-    select(c.c.device_group_id).where(or_(*map(_turns, (c.c.earliest_start, c.c.latest_end, c.c.successor_start))))
-).distinct()
+_BEGAN = or_(_turns(c.c.earliest_start), _turns(c.c.successor_start))
+_LEFT = and_(c.c.latest_end > bindparam("left_after"), c.c.latest_end <= bindparam("left_until"))
+_TURNING = select(c.c.device_group_id).where(or_(_BEGAN, _LEFT)).distinct()
+_ENDING = select(c.c.device_group_id).where(_turns(c.c.latest_end)).distinct()
 
 
-async def turning(db: Connection, after: int, until: int) -> Sequence[int]:
-    """The groups of which a control began, gave way or ended in (after, until]."""
-    return [row.device_group_id for row in await db.all(_TURNING, after=after, until=until)]
+async def turning(db: Connection, after: int, until: int, *, listed_after_end_s: int = 0) -> Sequence[int]:
+    """The groups of which a control began, gave way or left its list in (after, until]."""
+    left = {"left_after": after - listed_after_end_s, "left_until": until - listed_after_end_s}
+    return [row.device_group_id for row in await db.all(_TURNING, after=after, until=until, **left)]
+
+
+async def ending(db: Connection, after: int, until: int) -> Sequence[int]:
+    """The groups of which a control ended in (after, until]: it holds no more, and is still listed for a while."""
+    return [row.device_group_id for row in await db.all(_ENDING, after=after, until=until)]
 
 
 _OF_GROUP = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))

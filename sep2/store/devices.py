@@ -6,11 +6,14 @@ from typing import Any
 from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, insert, select, update
 
 from sep2.rules.paging import Page
-from sep2.store import tables
+from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, device_group, end_device, member
+
+REPORTED = tuple(end_device.c[name] for name in ("set_max_w", "nameplate_w", "agreed_max_w", "agreed_nameplate_w"))
+"""What decides the rating that a device's percentages are of, see `rules.ratings`."""
 
 
 async def add(db: Connection, **columns: Any) -> int:
@@ -86,7 +89,16 @@ def _of(table: Table) -> ScalarSelect[int]:
     return select(func.count()).where(table.c.client_id == bindparam("client_id")).scalar_subquery()
 
 
-_COUNTS = select(_of(end_device).label("devices"), _of(tables.mirror_usage_point).label("mirrors"))
+_OWN_ENTRY = (
+    select(end_device.c.id)
+    .join_from(end_device, client, client.c.id == end_device.c.client_id)
+    .where(client.c.id == bindparam("client_id"), end_device.c.lfdi == client.c.lfdi)
+)
+_COUNTS = select(
+    _of(end_device).label("devices"),
+    _of(tables.mirror_usage_point).label("mirrors"),
+    _OWN_ENTRY.scalar_subquery().label("own"),
+)
 
 
 async def seen(db: Connection, device_id: int) -> Row[Any] | None:
@@ -100,7 +112,7 @@ async def any_of(db: Connection, client_id: int) -> bool:
 
 
 async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
-    """How many devices, and how many usage points, a client has: `devices`, `mirrors`."""
+    """How many devices and usage points a client has: `devices`, `mirrors`; and `own`, the EndDevice that is itself."""
     return await db.one(_COUNTS, client_id=client_id)
 
 
@@ -117,20 +129,54 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
     await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
 
 
-async def members(db: Connection, group_id: int) -> Sequence[Row[Any]]:
-    """The devices of a group: id, lfdi, client, set_max_w, profile."""
+async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
+    """The devices of a group, of clients with a profile if so asked: id, lfdi, client, profile, what it reported."""
     query = (
-        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, end_device.c.set_max_w, client.c.profile)
+        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, client.c.profile, *REPORTED)
         .join(member, member.c.end_device_id == end_device.c.id)
         .join(client, client.c.id == end_device.c.client_id)
     )
+    if profile is not None:
+        query = query.where(client.c.profile == profile)
     return await db.all(query.where(member.c.device_group_id == group_id).order_by(end_device.c.id))
+
+
+_KIND = (
+    client.c.lfdi.label("client_lfdi"),
+    client.c.profile,
+    end_device.c.modes_supported,
+    end_device.c.doe_modes_supported,
+)
+_KINDS = (
+    select(*_KIND, func.count().label("devices"))
+    .join_from(member, end_device, end_device.c.id == member.c.end_device_id)
+    .join(client, client.c.id == end_device.c.client_id)
+    .where(member.c.device_group_id == bindparam("group_id"))
+    .group_by(*_KIND)
+    .order_by(client.c.lfdi)
+)
+
+
+async def kinds_of_member(db: Connection, group_id: int) -> Sequence[Row[Any]]:
+    """What differs among a group's devices in what they can carry.
+
+    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, and how many `devices` are so.
+    """
+    return await db.all(_KINDS, group_id=group_id)
 
 
 async def remove(db: Connection, device_id: int) -> None:
     """Forget a device and everything it wrote."""
     await _forget_mirrors(db, device_id)
-    for table in (member, tables.der_document, tables.response, tables.log_event, tables.subscription):
+    for table in (
+        member,
+        tables_served.served_default,
+        tables_served.control_edition,
+        tables.der_document,
+        tables.response,
+        tables.log_event,
+        tables.subscription,
+    ):
         await db.run(delete(table).where(table.c.end_device_id == device_id))
     await db.run(delete(end_device).where(end_device.c.id == device_id))
 

@@ -3,13 +3,26 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.controls import IS_ACTIVE, Seen
 from sep2.store.page import Found, select_page
-from sep2.store.tables import control, curve, device_group, member
+from sep2.store.tables import client, control, curve, device_group, end_device, member
 
 
 async def add(db: Connection, **columns: Any) -> int:
@@ -59,6 +72,20 @@ async def leave(db: Connection, group_id: int, device_id: int) -> int:
     return (await db.run(delete(member).where(*ended))).rowcount
 
 
+_UNGROUPED = (
+    select(bindparam("group_id", type_=BigInteger), end_device.c.id, bindparam("now", type_=BigInteger))
+    .join_from(end_device, client, client.c.id == end_device.c.client_id)
+    .where(~exists().where(member.c.end_device_id == end_device.c.id))
+    .where((client.c.kind != "aggregator") | (client.c.lfdi != end_device.c.lfdi))
+)
+_JOIN_UNGROUPED = insert(member).from_select(["device_group_id", "end_device_id", "since"], _UNGROUPED)
+
+
+async def join_ungrouped(db: Connection, group_id: int, now: int) -> int:
+    """Make every device that obeys and is in no group a member; how many were."""
+    return (await db.run(_JOIN_UNGROUPED, {"group_id": group_id, "now": now})).rowcount
+
+
 _MEMBER_IDS = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))
 
 
@@ -88,7 +115,7 @@ def _programs(active: ColumnElement[bool]) -> Select[Any]:
         device_group.c.description,
         device_group.c.version,
         device_group.c.primacy,
-        _count(control.c.latest_end > bindparam("now")).label("live"),
+        _count(control.c.latest_end > bindparam("listed_since")).label("live"),
         _count(active).label("active"),
         _CURVES.scalar_subquery().label("curves"),
     )
@@ -103,13 +130,15 @@ _PROGRAM = {at_once: query.where(device_group.c.id == bindparam("group_id")) for
 
 async def programs(db: Connection, device_id: int, page: Page, seen: Seen) -> Found[Row[Any]]:
     """The groups of a device as programs, most important first, with counts of what each holds."""
-    return await select_page(db, _PROGRAMS[seen.superseded_at_once], page, device_id=device_id, now=seen.now)
+    times = {"now": seen.now, "listed_since": seen.listed_since}
+    return await select_page(db, _PROGRAMS[seen.superseded_at_once], page, device_id=device_id, **times)
 
 
 async def program(db: Connection, device_id: int, group_id: int, seen: Seen) -> Row[Any] | None:
     """One group of a device as a program, with its counts."""
     query = _PROGRAM[seen.superseded_at_once]
-    return await db.one(query, device_id=device_id, group_id=group_id, now=seen.now)
+    times = {"now": seen.now, "listed_since": seen.listed_since}
+    return await db.one(query, device_id=device_id, group_id=group_id, **times)
 
 
 async def assignments(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:

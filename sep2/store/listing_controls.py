@@ -68,7 +68,9 @@ async def reached(db: Connection, control_id: int) -> Sequence[Row[Any]]:
         .join(client, client.c.id == end_device.c.client_id)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
     )
-    return await db.all(query.where(control.c.id == control_id).order_by(end_device.c.id))
+    # Who came when it was over is owed no answer, although it may still have seen it listed.
+    query = query.where(control.c.id == control_id, member.c.since < control.c.latest_end)
+    return await db.all(query.order_by(end_device.c.id))
 
 
 async def live_total(db: Connection, now: int) -> int:

@@ -52,6 +52,8 @@ def _devices() -> Select[Any]:
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
         connection.c.connection_id.label("connection_name"),
+        connection.c.firm_import_w,
+        connection.c.firm_export_w,
         device_group.c.name.label("own_group"),
     )
     query = query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
@@ -97,7 +99,15 @@ async def defaults_over(db: Connection, device_id: int) -> Sequence[Row[Any]]:
         .join(member, member.c.device_group_id == device_group.c.id)
         .join(default_control, default_control.c.device_group_id == device_group.c.id)
     )
-    return await db.all(query.where(member.c.end_device_id == device_id).order_by(device_group.c.primacy))
+    ordered = query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+    return await db.all(ordered.where(member.c.end_device_id == device_id))
+
+
+async def group_names(db: Connection, device_id: int) -> list[str]:
+    """The names of a device's groups, the most important first."""
+    query = select(device_group.c.name).join(member, member.c.device_group_id == device_group.c.id)
+    ordered = query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+    return [row.name for row in await db.all(ordered.where(member.c.end_device_id == device_id))]
 
 
 async def documents_of(db: Connection, device_id: int) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """What changed, recorded with the change itself, for the notifier to turn into deliveries."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
@@ -55,6 +55,13 @@ async def oldest(db: Connection, most: int) -> list[Change]:
 async def remove(db: Connection, ids: Collection[int]) -> None:
     """Forget changes: they have been turned into deliveries."""
     await db.run(_TOLD, {"those": list(ids)})
+
+
+async def changed_each(db: Connection, kind: str, each: Sequence[Mapping[str, int]]) -> None:
+    """Record that several resources of one kind changed."""
+    if each:
+        await db.run(_INSERT, [{"kind": kind, "ids": json.dumps(dict(ids), sort_keys=True)} for ids in each])
+        db.changed = True
 
 
 async def waits(db: Connection) -> bool:

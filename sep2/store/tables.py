@@ -73,7 +73,13 @@ end_device = Table(
     Column("post_rate", BigInteger),
     Column("device_category", BigInteger),
     Column("fsa_mrid", String(32), nullable=False),
-    Column("set_max_w", BigInteger),
+    Column("set_max_w", BigInteger),  # DERSettings, where it is a watt or more
+    Column("nameplate_w", BigInteger),  # rtgMaxW of the DERCapability, likewise
+    Column("agreed_max_w", BigInteger),  # the setMaxW that was plausible, or that an operator agreed to
+    Column("agreed_nameplate_w", BigInteger),  # at which an operator agreed; 0: none was reported
+    Column("modes_supported", BigInteger),  # of the DERCapability
+    Column("doe_modes_supported", BigInteger),
+    Column("claimed_connection", String(32)),  # where the device says it is, until an operator has decided
     _time("changed"),
     _time("registered"),
     Index(None, "client_id", "changed"),

@@ -28,7 +28,12 @@ BODIES: dict[str, dict[str, Any]] = {
         **{"open_loop_tms": 1, "ramp_dec_tms": 1, "ramp_inc_tms": 1, "ramp_pt1_tms": 1},
         **{"v_ref": 1, "autonomous_v_ref": True, "autonomous_v_ref_tms": 1},
     },
-    "issue_controls": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
+    "issue_controls": {
+        "controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}],
+        "reason": "",
+        "anyway": True,
+    },
+    "move_device": {"connection_id": "NMI1", "holds_net_limit": True},
     "cancel_control": {"reason": "", "randomized": False},
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
@@ -104,7 +109,16 @@ async def test_every_change_is_audited_with_its_operator_and_no_refusal_is(opera
 
 def test_every_change_has_a_body_here() -> None:
     changes = {route.verb for route in TABLE if route.changes}
-    bodiless = {"remove_device", "remove_curve", "unassign", "replay_delivery", "replay_change", "clear_alarm"}
+    bodiless = {
+        "keep_device",
+        "agree_rating",
+        "remove_device",
+        "remove_curve",
+        "unassign",
+        "replay_delivery",
+        "replay_change",
+        "clear_alarm",
+    }
     assert changes == BODIES.keys() | bodiless
 
 

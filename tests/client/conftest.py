@@ -10,10 +10,17 @@ import pytest
 from sep2.client import Client, Limits, Measured, Power, Rating, Receiver, Session
 from sep2.wire import Profile
 from tests.server import conftest as server
-from tests.server.world import People, World
+from tests.server.world import People, World, serving
 
-people, world = server.people, server.world
+people = server.people
 settled_sqlite, on_sqlite = server.settled_sqlite, server.on_sqlite
+
+
+@pytest.fixture
+async def world(people: People, on_sqlite: server.Settled) -> AsyncIterator[World]:
+    """A server of this test's own, which limits nobody by itself."""
+    async with serving(people, on_sqlite.url, ids=on_sqlite.ids, utility={"default_export_w": "none"}) as world:
+        yield world
 
 
 @dataclass

@@ -21,8 +21,8 @@ HOUR = Control(
 LATER = HOUR._replace(mrid=2, created=5, modes={EXPORT: 2000})
 
 
-def schedule(*controls: Control, now: int = 10, seed: int = 1) -> Schedule:
-    made = Schedule(Random(seed))
+def schedule(*controls: Control, now: int = 10, seed: int = 1, whole_defaults: bool = True) -> Schedule:
+    made = Schedule(Random(seed), whole_defaults=whole_defaults)
     made.assign([Program(P, 5), Program(OTHER, 7)], now)
     made.take_default(P, Default(0xD, {EXPORT: 1500}))
     take(made, *controls, now=now)
@@ -62,7 +62,8 @@ def test_a_control_is_received_obeyed_and_completed():
     ("why", "changes", "owed"),
     [
         ("started before it was received", {"start": 5}, [(1, 1, 10), (1, 2, 10), (1, 3, 105)]),
-        ("over before it was received", {"start": 5, "duration": 5}, [(1, 254, 10)]),
+        ("over long before it was received", {"start": -40, "duration": 5}, [(1, 254, 10)]),
+        ("over, and still listed for others", {"start": 5, "duration": 5}, []),
         ("lasts no time", {"duration": 0}, [(1, 253, 10)]),
         ("asks for nothing", {"modes": {}}, [(1, 253, 10)]),
         ("cancelled before it was received", {"status": 2}, [(1, 1, 10), (1, 6, 10)]),
@@ -286,11 +287,19 @@ def test_a_program_raised_above_the_other_takes_over_at_once():
 
 
 def test_defaults_fall_back_mode_by_mode():
-    plan = schedule()
+    plan = schedule(whole_defaults=False)
     plan.take_default(OTHER, Default(0xE, {EXPORT: 9000, IMPORT: 4000}))
     limits = plan.limits(10)
     assert (limits.export_limit_w, limits.import_limit_w) == (1500, 4000)
     assert (limits.set_by(EXPORT), limits.set_by(IMPORT)) == (0xD, 0xE)
+
+
+def test_the_first_programs_default_is_taken_as_a_whole():
+    """As clients are known to do; servers say in it what other programs add."""
+    plan = schedule()
+    plan.take_default(OTHER, Default(0xE, {EXPORT: 9000, IMPORT: 4000}))
+    limits = plan.limits(10)
+    assert (limits.export_limit_w, limits.import_limit_w) == (1500, None)
 
 
 def test_loss_of_communication_completes_what_is_held_then_falls_to_the_default():

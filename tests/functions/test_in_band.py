@@ -1,5 +1,7 @@
 """A client that registers its devices itself (CSIP-AUS): from an empty list to a connection's limits."""
 
+from typing import Any
+
 import pytest
 
 from sep2.operations.clients import NewClient, register_client
@@ -45,6 +47,12 @@ async def limits(raw: Raw, device: str) -> set[str]:
     return found
 
 
+async def moved(world) -> list[Any]:
+    """The alarms of devices that say they are elsewhere."""
+    async with world.state.db.read() as db:
+        return [alarm for alarm in await alarms.standing(db) if alarm.code == "device_moved"]
+
+
 async def test_a_device_is_limited_from_its_registration_on(world):
     stranger = await world.as_("stranger")
     posted = await stranger.post("/edev", entry(LFDI))
@@ -76,18 +84,16 @@ async def test_who_moves_itself_is_seen_to_do_so(world):
     sunny, stranger = await world.as_("sunny"), await world.as_("stranger")
     new = (await stranger.post("/edev", entry(LFDI))).location
     assert (await stranger.put(f"{new}/cp", connection_point("NMI9"))).status == 204
-    async with world.state.db.read() as db:
-        assert await alarms.standing(db) == []
+    assert await moved(world) == []
     one = f"/edev/{world.ids.devices['one']}"
     await stranger.put(f"{new}/cp", connection_point("NMI9"))
     assert (await sunny.put(f"{one}/cp", connection_point("NMI9"))).status == 409
     async with world.state.db.write() as db:
         await add_connection(db, NewConnection("NMI10"), NOW)
     assert (await sunny.put(f"{one}/cp", connection_point("NMI10"))).status == 204
-    async with world.state.db.read() as db:
-        (alarm,) = await alarms.standing(db)
-    assert (alarm.code, alarm.subject) == ("device_moved", world.ids.lfdis["one"])
-    assert alarm.detail == "it says that it is at NMI10, no more NMI1"
+    (alarm,) = await moved(world)
+    assert alarm.subject == world.ids.lfdis["one"]
+    assert alarm.detail.startswith("it says that it is at NMI10, no more NMI1")
 
 
 async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
@@ -95,5 +101,5 @@ async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
         joiner = await world.as_("joiner")
         assert (await joiner.post("/edev", entry(world.people.lfdi("joiner")))).status == 201
         async with world.state.db.read() as db:
-            (alarm,) = await alarms.standing(db)
-    assert (alarm.code, alarm.subject) == ("no_such_group", "nowhere")
+            standing = [(alarm.code, alarm.subject) for alarm in await alarms.standing(db)]
+    assert ("no_such_group", "nowhere") in standing

@@ -14,11 +14,13 @@ from tests.server.world import NOW, serving
 async def test_a_version_that_has_run_its_course_begins_anew(world):
     """A default that follows an engine changes every few minutes; the wire counts to 65535."""
     group = world.ids.groups["feeder"]
-    async with world.state.db.write() as db:
-        await db.run(update(default_control).values(version=65535))
-        await set_default(db, group, Limits(export_w=1), now=NOW)
+    path = f"/edev/{world.ids.devices['one']}/derp/{group}/dderc"
     sunny = await world.as_("sunny")
-    shown = await sunny.get(f"/edev/{world.ids.devices['one']}/derp/{group}/dderc")
+    (before,) = (await sunny.get(path)).texts("version")
+    async with world.state.db.write() as db:
+        await db.run(update(default_control).values(version=65536 - int(before) + default_control.c.version - 1))
+        await set_default(db, group, Limits(export_w=1), now=NOW)
+    shown = await sunny.get(path)
     assert (shown.status, shown.texts("version")) == (200, ["0"])
 
 

@@ -65,7 +65,7 @@ async def test_a_change_is_told_once(pair, receiver):
         await issue(world, NOW + 100 + 100 * number, number + 1)
         await settle(pair)
     assert len(receiver.taken) == 6
-    for number, at in enumerate((100, 160, 200), 7):
+    for number, at in enumerate((100, 170, 200), 7):
         pair.first.advance(NOW + at)
         pair.second.state.wake()
         await settle(pair)

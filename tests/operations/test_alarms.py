@@ -2,7 +2,7 @@
 
 import pytest
 
-from sep2.operations.alarms import NO_IMPORT_CONTROL, SET_MAX_W, clear_alarm
+from sep2.operations.alarms import MODE_UNSUPPORTED, SET_MAX_W, clear_alarm
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.defaults import set_default
@@ -14,6 +14,7 @@ from sep2.store import alarms, devices
 
 NOW = 1_700_000_000
 AMERICAN, OTHER, AUSTRALIAN = "AB" * 20, "AC" * 20, "AD" * 20
+US_CLIENT = "CD" * 20
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ async def group(database):
 
 async def standing(database):
     async with database.read() as db:
-        return sorted((row.code, row.subject) for row in await alarms.standing(db))
+        told = {MODE_UNSUPPORTED, SET_MAX_W}
+        return sorted((row.code, row.subject) for row in await alarms.standing(db) if row.code in told)
 
 
 async def issue(database, group, limits, start):
@@ -38,14 +40,15 @@ async def issue(database, group, limits, start):
         await issue_controls(db, group, [NewControl(start=start, duration=60, limits=limits)], NOW)
 
 
-async def test_only_those_who_can_not_be_told_and_each_once(database, group):
+async def test_one_alarm_for_each_client_and_mode_that_its_devices_can_not_carry(database, group):
     await issue(database, group, Limits(import_w=1), NOW)
     await issue(database, group, Limits(import_w=2), NOW + 100)
-    assert await standing(database) == [(NO_IMPORT_CONTROL, AMERICAN), (NO_IMPORT_CONTROL, OTHER)]
+    mode = (MODE_UNSUPPORTED, f"{US_CLIENT} opModImpLimW")
+    assert await standing(database) == [mode]
     async with database.write() as db:
-        await clear_alarm(db, NO_IMPORT_CONTROL, OTHER, NOW)
+        await clear_alarm(db, MODE_UNSUPPORTED, mode[1], NOW)
         await set_default(db, group, Limits(load_w=3), now=NOW)
-    assert await standing(database) == [(NO_IMPORT_CONTROL, AMERICAN), (NO_IMPORT_CONTROL, OTHER)]
+    assert await standing(database) == [(MODE_UNSUPPORTED, f"{US_CLIENT} opModLoadLimW")]
 
 
 async def test_a_percentage_needs_to_know_of_what(database, group):
@@ -53,7 +56,8 @@ async def test_a_percentage_needs_to_know_of_what(database, group):
     assert await standing(database) == [(SET_MAX_W, AMERICAN), (SET_MAX_W, OTHER)]
     async with database.write() as db:
         device = next(d for d in await devices.members(db, group) if d.lfdi == AMERICAN)
-        await put_der_document(db, device.id, "DERSettings", b"<DERSettings/>", now=NOW, set_max_w=5000)
+        said = {"set_max_w": 5000}
+        await put_der_document(db, device.id, "DERSettings", b"<DERSettings/>", now=NOW, reported=said)
     assert await standing(database) == [(SET_MAX_W, OTHER)]
     await issue(database, group, Limits(gen_w=1), NOW + 100)
     assert await standing(database) == [(SET_MAX_W, OTHER)]

@@ -82,8 +82,10 @@ async def test_a_control_begins_and_ends_by_itself(program):
     assert await program.statuses(NOW + 100) == [ACTIVE]
     assert len(await program.active()) == 1
     assert await program.statuses(NOW + 149) == [ACTIVE]
-    assert await program.statuses(NOW + 150) == []
+    assert await program.statuses(NOW + 150) == [ACTIVE]
     assert await program.active() == []
+    assert await program.statuses(NOW + 159) == [ACTIVE]
+    assert await program.statuses(NOW + 160) == []
 
 
 async def test_what_a_control_says_never_changes_but_its_status(program):
@@ -115,7 +117,7 @@ async def test_a_scheduled_control_is_superseded_when_its_successor_is_created(p
     await program.issue(NOW + 710, 50, export_w=1)
     assert await program.statuses() == [SCHEDULED, SUPERSEDED, SCHEDULED, SCHEDULED]
     assert await program.statuses(NOW + 799) == [SUPERSEDED, SCHEDULED]
-    assert await program.statuses(NOW + 800) == [ACTIVE]
+    assert await program.statuses(NOW + 810) == [ACTIVE]
 
 
 async def test_an_active_control_stays_active_until_its_successor_starts(program):
@@ -140,16 +142,18 @@ async def test_one_that_starts_as_the_other_ends(program):
     program.world.advance(NOW + 1)
     await program.issue(NOW + 100, 100, export_w=2)
     assert await program.statuses() == [ACTIVE, SCHEDULED]
-    assert await program.statuses(NOW + 100) == [ACTIVE]
+    assert await program.statuses(NOW + 100) == [ACTIVE, ACTIVE]
+    assert len(await program.active()) == 1
+    assert await program.statuses(NOW + 110) == [ACTIVE]
 
 
 async def test_a_cancelled_control_is_listed_until_its_end(program):
     control = await program.issue(NOW + 10, 100)
     await program.cancel(control)
     assert await program.statuses() == [CANCELLED]
-    assert await program.statuses(NOW + 109) == [CANCELLED]
+    assert await program.statuses(NOW + 119) == [CANCELLED]
     assert await program.active() == []
-    assert await program.statuses(NOW + 110) == []
+    assert await program.statuses(NOW + 120) == []
 
 
 @pytest.mark.parametrize(("profile", "first"), [("csip-aus-1.2", SUPERSEDED), ("csip", ACTIVE)])
@@ -166,7 +170,7 @@ async def test_a_successor_that_is_cancelled_before_its_start(program, profile, 
 
 
 async def test_randomization_is_served_as_it_was_said(program):
-    """Status is Active from the earliest start, and the control listed to its latest end."""
+    """Status is Active from the earliest start, and the control listed until after its latest end."""
     control = NewControl(
         start=NOW + 100, duration=60, limits=Limits(export_w=1), randomize_start=-30, randomize_duration=20
     )
@@ -177,7 +181,8 @@ async def test_randomization_is_served_as_it_was_said(program):
     assert await program.statuses(NOW + 69) == [SCHEDULED]
     assert await program.statuses(NOW + 70) == [ACTIVE]
     assert await program.statuses(NOW + 179) == [ACTIVE]
-    assert await program.statuses(NOW + 180) == []
+    assert await program.statuses(NOW + 189) == [ACTIVE]
+    assert await program.statuses(NOW + 190) == []
 
 
 async def test_everything_a_client_needs_to_answer_is_there(program):
@@ -217,13 +222,14 @@ async def test_other_answers_are_taken_too(program):
 
 
 async def test_a_default_is_readable_before_anybody_set_one(program):
-    """With an empty DERControlBase."""
+    """With the utility's own limit of export, and nothing else."""
     default = await program.raw.get(f"{program.path}/dderc")
-    assert (default.status, len(default.all("DERControlBase")[0])) == (200, 0)
+    assert (default.status, len(default.all("DERControlBase")[0])) == (200, 1)
+    assert default.texts("DERControlBase/opModExpLimW/value") == ["1500"]
     async with program.world.state.db.write() as db:
-        await set_default(db, program.group_id, Limits(export_w=1500), now=NOW)
+        await set_default(db, program.group_id, Limits(export_w=1400), now=NOW)
     changed = await program.raw.get(f"{program.path}/dderc")
-    assert changed.texts("DERControlBase/opModExpLimW/value") == ["1500"]
+    assert changed.texts("DERControlBase/opModExpLimW/value") == ["1400"]
     assert changed.texts("mRID") == default.texts("mRID")
     assert changed.texts("version") > default.texts("version")
 

@@ -4,6 +4,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import update
 
+from sep2.operations.devices import place_device
 from sep2.operations.rates import set_post_rate
 from sep2.store.tables import client
 from tests.raw import AUS, Raw, document
@@ -117,10 +118,14 @@ async def test_a_connection_point_is_taken_with_its_place_each_time(sunny, world
 
 
 async def test_a_place_brings_its_program(sunny, world):
-    """Moving to a connection is moving into its group, so that the envelope of the place holds from then on."""
+    """Moving to a connection, once an operator agrees, is moving into its group: its envelope holds from then on."""
     device = f"/edev/{world.ids.devices['two']}"
     body = document("csipaus:ConnectionPoint", "<csipaus:connectionPointId>NMI9</csipaus:connectionPointId>")
     assert (await sunny.put(f"{device}/cp", body)).status // 100 == 2
+    assert (await sunny.get(f"{device}/derp/{world.ids.groups['NMI9']}")).status == 404
+    assert (await sunny.get(f"{device}/derp/{world.ids.groups['NMI2']}")).status == 200
+    async with world.state.db.write() as db:
+        await place_device(db, world.ids.devices["two"], "NMI9", NOW)
     assert (await sunny.get(f"{device}/derp/{world.ids.groups['NMI9']}")).status == 200
     assert (await sunny.get(f"{device}/derp/{world.ids.groups['NMI2']}")).status == 404
 

@@ -159,10 +159,10 @@ async def test_what_changes_is_told_to_whom_it_concerns(sunny, world):
 
 
 async def test_time_alone_is_news(sunny):
-    """A control that begins, gives way or ends changes its list, though nobody wrote anything."""
+    """A control that begins, gives way or leaves its list changes it, though nobody wrote anything."""
     await sunny.issue(NOW + 100)
     await sunny.to(f"{sunny.program}/derc")
-    for at, statuses in ((NOW + 100, ["1"]), (NOW + 160, [])):
+    for at, statuses in ((NOW + 100, ["1"]), (NOW + 170, [])):
         since = len(sunny.receiver.taken)
         sunny.world.advance(at)
         notice = await sunny.receiver.wait(since=since)
@@ -183,7 +183,7 @@ async def test_other_resources(sunny, what):
     assert (await sunny.to(resource)).status == 201
     async with sunny.world.state.db.write() as db:
         if what == "default":
-            await set_default(db, sunny.world.ids.groups["feeder"], Limits(export_w=1500), now=NOW)
+            await set_default(db, sunny.world.ids.groups["feeder"], Limits(export_w=1400), now=NOW)
         elif what in ("programs", "program"):
             await groups.set_primacy(db, sunny.world.ids.groups["feeder"], 7, NOW)
         elif what == "assignments":

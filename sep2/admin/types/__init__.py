@@ -10,6 +10,7 @@ from sep2.admin.types.controls import (
     Issued,
     NewControl,
     NewControls,
+    Note,
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
@@ -41,6 +42,9 @@ from sep2.admin.types.register import (
     NewClient,
     NewConnection,
     NewDevice,
+    Place,
+    ServedDefault,
+    ServedMode,
 )
 
 __all__ = [
@@ -89,11 +93,15 @@ __all__ = [
     "NewGroup",
     "NewRate",
     "NewReadingSign",
+    "Note",
     "Nothing",
+    "Place",
     "Rate",
     "Reached",
     "Reference",
     "Refused",
+    "ServedDefault",
+    "ServedMode",
     "SetAside",
     "SetClock",
     "Span",

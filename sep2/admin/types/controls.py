@@ -28,6 +28,17 @@ class NewControls(Asked, frozen=True, kw_only=True):
 
     controls: Annotated[list[NewControl], Meta(min_length=1, max_length=10_000)]
     reason: Annotated[str, Meta(max_length=200)] = ""
+    anyway: bool = False
+    """Also where a device that polls may see a control only after its end."""
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """What a control does not do at one device; the code is that of the alarm it raises."""
+
+    lfdi: str
+    connection_id: str | None
+    code: str
+    sentence: str
 
 
 class Issued(Struct, frozen=True, kw_only=True):
@@ -37,6 +48,10 @@ class Issued(Struct, frozen=True, kw_only=True):
     kept: list[str]
     superseded: list[str]
     devices: int
+    notes: list[Note]
+    """Of the first devices that are not reached as it is meant."""
+    noted: int
+    """How many notes there are in all."""
 
 
 class Control(Struct, frozen=True, kw_only=True):

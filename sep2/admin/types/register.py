@@ -61,6 +61,8 @@ class Device(Struct, frozen=True, kw_only=True):
     profile: str
     connection_id: str | None
     holds_net_limit: bool
+    claimed_connection: str | None
+    """where it says it is, until an operator has decided"""
     group: str | None
     """its own, where it has its part of its connection's limits and not these themselves"""
     enabled: bool
@@ -85,6 +87,11 @@ class DeviceShown(Device, frozen=True, kw_only=True):
     post_rate: int | None
     device_category: int | None
     groups: list[InForce]
+    set_max_w: int | None
+    nameplate_w: int | None
+    rating_w: int | None
+    """what percentages are of under profile csip"""
+    rating_doubt: str
     documents: dict[str, int]
     """When it last wrote each of DERCapability, DERSettings, DERStatus, DERAvailability."""
 
@@ -114,6 +121,30 @@ class NewDevice(Asked, frozen=True, kw_only=True):
     pin: Pin | None = None
     post_rate: Seconds | None = None
     device_category: Category | None = None
+
+
+class Place(Asked, frozen=True, kw_only=True):
+    """The connection a device is at, and whether it holds that connection's import and export limits."""
+
+    connection_id: ConnectionId
+    holds_net_limit: bool = True
+
+
+class ServedMode(Struct, frozen=True, kw_only=True):
+    """One mode or ramp of a default as a device is served it, and where it is from: a group, or `by`."""
+
+    name: str
+    value: Any
+    group: str | None
+    by: str
+
+
+class ServedDefault(Struct, frozen=True, kw_only=True):
+    """What a device is served as the default of its most important program, whatever its profile can carry of it."""
+
+    lfdi: str
+    group: str | None
+    modes: list[ServedMode]
 
 
 class DeviceQuery(Span, frozen=True, kw_only=True):
