@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 
@@ -30,6 +31,8 @@ log = logging.getLogger("sep2")
 CLOCK_MARK = "clock"
 HANDSHAKE_S = 10
 KEEP_UP_S = 2
+SWITCH_S = 0.001
+"""How long the event loop may have to wait for a thread of this process that computes: decoding, an engine's round."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
 
@@ -93,6 +96,7 @@ async def running(
         if await db.leads():
             await state.sweep.once()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(state.front.close)
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
@@ -114,6 +118,7 @@ async def run(
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    sys.setswitchinterval(SWITCH_S)
     async with running(settings, workers=workers, operator_app=operator_app) as state:
         loop.add_signal_handler(signal.SIGHUP, _reload, state.tls)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
@@ -176,11 +181,12 @@ async def _background(work: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIte
 
 
 async def _keep_up(state: State) -> None:
-    """Take over what operators set at another server on the same database."""
+    """Take over what operators set at another server on the same database, and tell them who asks too often."""
     while True:
         await asyncio.sleep(KEEP_UP_S)
         with contextlib.suppress(SepError):
             await state.refresh()
+            await state.front.paces.tell(state.db)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:

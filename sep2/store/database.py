@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Self
+from typing import ClassVar, Self
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -24,6 +24,11 @@ class Unreachable(SepError):
 
 class Database(ABC):
     """One open database. Several processes may open the same one."""
+
+    reads_at_once: ClassVar[tuple[int, int]]
+    """Blocks to read that may be open for clients at the same time, and how many of them for one client."""
+    writes_at_once: ClassVar[tuple[int, int]]
+    """The same of blocks to write."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()

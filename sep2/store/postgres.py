@@ -21,7 +21,8 @@ from sep2.store.connection import Busy, Clash, Connection, Values
 from sep2.store.database import Database, Unreachable
 from sep2.store.line import FAILURES, Line
 
-CONNECTIONS = 10
+CONNECTIONS = 16
+"""Two of them are always left to operators and to what runs beside the requests."""
 PATIENCE_S = 5.0
 MIGRATING = 20305
 """The key of the advisory lock that lets one process migrate at a time."""
@@ -42,6 +43,9 @@ class PostgresConnection(Connection):
 
 class PostgresDatabase(Database):
     """One database of a PostgreSQL server."""
+
+    reads_at_once = (7, 5)
+    writes_at_once = (7, 5)
 
     def __init__(self, url: URL) -> None:
         super().__init__()
