@@ -4,7 +4,9 @@ from sep2.rules.limits import Limits
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+DATABASE = "database"
 DEVICE_MOVED = "device_moved"
+DISK_LOW = "disk_low"
 NO_IMPORT_CONTROL = "no_import_control"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"

@@ -24,6 +24,7 @@ from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.settings import Settings
 from sep2.store import deliveries, marks, open_database, outbox
+from sep2.store.connection import Full, Outage
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2")
@@ -89,12 +90,9 @@ async def running(
     """A server that listens and works while the block runs."""
     db = await open_database(settings.database.url)
     try:
-        async with db.write() as writing:
-            await identifiers.set_pen(writing, settings.pen)
         state = State(settings, db, clock or await _clock(settings, db))
         await state.refresh()
-        if await db.leads():
-            await state.sweep.once()
+        await _begin(state)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(state.front.close)
             await _listen(state, stack)
@@ -127,6 +125,18 @@ async def run(
         ready(state)
         await stop.wait()
         log.info("stopping")
+
+
+async def _begin(state: State) -> None:
+    """Write what has to be written at the start; where that has to wait, what is stored is served meanwhile."""
+    try:
+        async with state.db.write() as db:
+            await identifiers.set_pen(db, state.settings.pen)
+        if await state.db.leads():
+            await state.sweep.once()
+    except Full as problem:
+        state.front.outages.note(problem)
+        log.warning("nothing can be stored yet: %s", problem)
 
 
 def _reload(tls: Tls) -> None:
@@ -181,12 +191,13 @@ async def _background(work: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIte
 
 
 async def _keep_up(state: State) -> None:
-    """Take over what operators set at another server on the same database, and tell them who asks too often."""
+    """Take over what operators set at another server on the same database, and tell them of clients and outages."""
     while True:
         await asyncio.sleep(KEEP_UP_S)
         with contextlib.suppress(SepError):
             await state.refresh()
             await state.front.paces.tell(state.db)
+            await state.front.outages.tell(state.db)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
@@ -195,6 +206,8 @@ async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await work()
+        except Outage as problem:
+            log.warning("background work waits: %s", problem)
         except Exception:
             log.exception("background work failed; it begins anew in %.1f s", pause_s)
         await asyncio.sleep(pause_s)

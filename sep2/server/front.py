@@ -18,9 +18,10 @@ from sep2.rules import media
 from sep2.rules.paging import Page, read
 from sep2.server.access import admitted
 from sep2.server.bodies import Bodies
+from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
 from sep2.server.shares import Shares
-from sep2.store.connection import Busy, Clash, Connection
+from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2.front")
@@ -29,10 +30,6 @@ WRITES = frozenset({"PUT", "POST", "DELETE"})
 METHODS = WRITES | {"GET", "HEAD"}
 NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
 """Methods of HTTP that no resource of 2030.5 has."""
-
-
-BUSY_S = 5
-"""After how long a client may try again where the database is overloaded."""
 
 
 class NoSuchMethod(SepError):
@@ -89,6 +86,7 @@ class Front:
         self.clock = clock
         self.house = house
         self.paces = Paces(house.settings.utility.requests_per_minute, clock)
+        self.outages = Outages(clock)
         self.bodies = Bodies()
         self._reading = Shares(*db.reads_at_once)
         self._writing = Shares(*db.writes_at_once)
@@ -104,6 +102,10 @@ class Front:
         """The answer to a request; whatever goes wrong is an answer too."""
         try:
             return await self._answer(asked)
+        except Outage as outage:
+            self.outages.note(outage)
+            log.warning("%s %s %s: %s", asked.lfdi[:12], asked.method, asked.path, outage)
+            return refused(outage)
         except SepError as refusal:
             log.info("%s %s %s: %s (%s)", asked.lfdi[:12], asked.method, asked.path, refusal, refusal.code)
             return refused(refusal, self._place_of(refusal))
@@ -232,8 +234,12 @@ class Front:
         self._compared.add(lfdi)
         if media.refuses_extensions(accept):
             detail = f"it accepts {accept[:60]!r} and is registered as {rq.caller.profile}"
-            async with self.db.write() as db:
-                await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
+            try:
+                async with self.db.write() as db:
+                    await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
+            except Outage as outage:  # what was asked for can be shown all the same
+                self.outages.note(outage)
+                self._compared.discard(lfdi)
 
     def _place_of(self, refusal: SepError) -> str | None:
         """Where the EndDevice is that a second registration collided with."""
@@ -248,8 +254,10 @@ def refused(refusal: SepError, location: str | None = None) -> Answer:
     if isinstance(refusal, NotOffered):
         headers["Allow"] = refusal.allow
     wait_s = refusal.wait_s if isinstance(refusal, TooManyRequests) else None
-    if wait_s is not None or refusal.status == 503:
-        headers["Retry-After"] = str(wait_s or BUSY_S)
+    if isinstance(refusal, Outage):
+        headers["Retry-After"] = str(refusal.retry_s)
+    elif wait_s is not None:
+        headers["Retry-After"] = str(wait_s)
     if refusal.reason is None and refusal.status != 409:
         return Answer(refusal.status, headers=headers)
     body = w.encode(w.Error(maxRetryDuration=wait_s, reasonCode=refusal.reason or 0), w.Profile.CSIP)

@@ -9,17 +9,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from sep2.errors import SepError
-from sep2.store.connection import Connection
+from sep2.store.connection import Connection, Unreachable
 
 
 class UnknownDatabase(SepError):
     """The address of the database must begin with sqlite:/// or postgresql://."""
-
-
-class Unreachable(SepError):
-    """The database can not be opened."""
-
-    status = 503
 
 
 class Database(ABC):

@@ -8,21 +8,21 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Connection as Core
 from sqlalchemy import Engine, Executable, Result, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from sep2.errors import SepError
 from sep2.store import migrations
-from sep2.store.connection import Busy, Clash, Connection, Done, Values
-from sep2.store.database import Database, UnknownDatabase, Unreachable
+from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Outage, Unreachable, Values
+from sep2.store.database import Database, UnknownDatabase
 
 PATIENCE_S = 5.0
 READER_PATIENCE_MS = 50
@@ -32,6 +32,25 @@ LARGEST_GROUP = 100
 IDLE_READERS = 8
 ROWS_AT_ONCE = 200
 """Rows written in one go: a millisecond or two."""
+
+
+_CLASHES = (
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,
+)
+_OUTAGES: dict[int, type[Outage]] = {
+    sqlite3.SQLITE_BUSY: Busy,
+    sqlite3.SQLITE_LOCKED: Busy,
+    sqlite3.SQLITE_FULL: Full,
+    sqlite3.SQLITE_CORRUPT: Damaged,
+    sqlite3.SQLITE_NOTADB: Damaged,
+    sqlite3.SQLITE_CANTOPEN: Unreachable,
+    sqlite3.SQLITE_IOERR: Unreachable,
+    sqlite3.SQLITE_PERM: Unreachable,
+    sqlite3.SQLITE_READONLY: Unreachable,
+}
+"""What the primary result codes of SQLite mean to who asked."""
 
 
 class _Handle(NamedTuple):
@@ -55,7 +74,7 @@ class SqliteConnection(Connection):
         try:
             return self.core.execute(statement, values)
         except DBAPIError as error:
-            raise _refusal(error.orig) or error from error
+            raise _refusal(error.orig, self.core.engine) or error from error
 
     async def run(self, statement: Executable, values: Values | None = None) -> Done:
         """Insert, update or delete; of many rows a few at a time, and what else waits for the event loop in between."""
@@ -104,7 +123,8 @@ class SqliteDatabase(Database):
         """The database in this file, refused unless its tables are those of this version."""
         database = cls(url)
         try:
-            migrations.require_current(database._writer.core)
+            with _told(database._engine):
+                migrations.require_current(database._writer.core)
         except BaseException:
             await database.close()
             raise
@@ -123,13 +143,19 @@ class SqliteDatabase(Database):
     async def _read(self) -> AsyncIterator[Connection]:
         reader = self._readers.pop() if self._readers else self._new_reader()
         connection = SqliteConnection(reader.core)
-        reader.driver.execute("BEGIN")
+        is_sound = False
         try:
-            yield connection
+            with _told(self._engine):
+                reader.driver.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.core = None
+                with _told(self._engine):
+                    reader.driver.execute("ROLLBACK")
+            is_sound = True
         finally:
-            connection.core = None
-            reader.driver.execute("ROLLBACK")
-            if len(self._readers) < IDLE_READERS and not self._closed:
+            if is_sound and len(self._readers) < IDLE_READERS and not self._closed:
                 self._readers.append(reader)
             else:
                 reader.core.close()
@@ -197,8 +223,7 @@ class SqliteDatabase(Database):
         if self._group.size:
             self._committing = asyncio.get_running_loop().create_task(self._commit())
             return
-        if self._writer.driver.in_transaction:
-            self._writer.driver.execute("ROLLBACK")
+        _roll_back(self._writer.driver)
         self._taken = False
 
     async def _begin(self, patient_until: float) -> None:
@@ -208,12 +233,14 @@ class SqliteDatabase(Database):
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() > patient_until:
-                    raise _refusal(error) or error from error
+                    raise _refusal(error, self._engine) or error from error
                 await asyncio.sleep(RETRY_S)
-        driver.execute("SAVEPOINT block")
+        with _told(self._engine):
+            driver.execute("SAVEPOINT block")
 
     def _keep(self, connection: SqliteConnection) -> _Group:
-        self._writer.driver.execute("RELEASE block")
+        with _told(self._engine):
+            self._writer.driver.execute("RELEASE block")
         self._group.size += 1
         self._group.changed |= connection.changed
         return self._group
@@ -221,8 +248,13 @@ class SqliteDatabase(Database):
     def _undo(self) -> None:
         driver = self._writer.driver
         if driver.in_transaction:
-            driver.execute("ROLLBACK TO block")
-            driver.execute("RELEASE block")
+            try:
+                driver.execute("ROLLBACK TO block")
+                driver.execute("RELEASE block")
+            except sqlite3.Error as error:
+                # Whatever is left of the transaction is not to be trusted.
+                _roll_back(driver)
+                self._finish(_refusal(error, self._engine) or error)
         elif self._group.size:
             # A full disk and the like make SQLite undo the transaction itself, and with it the blocks before this one.
             self._finish(Busy("the transaction was lost"))
@@ -232,9 +264,8 @@ class SqliteDatabase(Database):
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, driver.execute, "COMMIT")
         except sqlite3.Error as error:
-            if driver.in_transaction:
-                driver.execute("ROLLBACK")
-            self._finish(_refusal(error) or error)
+            _roll_back(driver)
+            self._finish(_refusal(error, self._engine) or error)
         else:
             self._finish(None)
         self._pass_on()
@@ -264,16 +295,16 @@ def _engine(url: URL) -> Engine:
 def _connect(engine: Engine, *pragmas: str) -> _Handle:
     try:
         core = engine.connect()
-    except OperationalError as error:
+    except DBAPIError as error:
         raise Unreachable(f"{engine.url.database}: {error.orig}") from error
     driver = core.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     try:
         for pragma in ("foreign_keys = ON", *pragmas):
             driver.execute(f"PRAGMA {pragma}")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         core.close()
-        raise _refusal(error) or error from error
+        raise _refusal(error, engine) or error from error
     return _Handle(core, driver)
 
 
@@ -281,18 +312,16 @@ def _migrate(url: URL) -> None:
     engine = _engine(url)
     core, driver = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
     try:
-        _use_wal(driver)
-        driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew
-        driver.execute("BEGIN IMMEDIATE")
-        migrations.upgrade(core)
-        if broken := driver.execute("PRAGMA foreign_key_check").fetchall():
-            raise RuntimeError(f"the new tables contradict each other: {broken[:3]}")
-        driver.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        raise _refusal(error) or error from error
+        with _told(engine):
+            _use_wal(driver)
+            driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew
+            driver.execute("BEGIN IMMEDIATE")
+            migrations.upgrade(core)
+            if broken := driver.execute("PRAGMA foreign_key_check").fetchall():
+                raise RuntimeError(f"the new tables contradict each other: {broken[:3]}")
+            driver.execute("COMMIT")
     finally:
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
+        _roll_back(driver)
         core.close()
         engine.dispose()
 
@@ -314,18 +343,38 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _refusal(error: BaseException | None) -> SepError | None:
-    """The answer to a failure that a caller can do something about."""
+def _refusal(error: BaseException | None, engine: Engine) -> SepError | None:
+    """The answer to a failure that a caller, or an operator, can do something about."""
     if not isinstance(error, sqlite3.Error):
         return None
-    if _is_busy(error):
+    code = getattr(error, "sqlite_errorcode", 0)  # the driver's own refusals have none
+    if code in _CLASHES:
+        return Clash()
+    kind = _OUTAGES.get(code & 0xFF)
+    if kind is Busy:
         return Busy("another process is writing")
-    clashes = (
-        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-        sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,
-    )
-    return Clash() if error.sqlite_errorcode in clashes else None
+    if kind is None:
+        return None
+    file = engine.url.database
+    more = f"; `sqlite3 {file} 'PRAGMA integrity_check'` says where" if kind is Damaged else ""
+    return kind(f"{file}: {error}{more}")
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise _refusal(error.orig, engine) or error from error
+    except sqlite3.Error as error:
+        raise _refusal(error, engine) or error from error
+
+
+def _roll_back(driver: sqlite3.Connection) -> None:
+    """Undo what the connection has begun, if anything is left of it."""
+    if driver.in_transaction:
+        with suppress(sqlite3.Error):
+            driver.execute("ROLLBACK")
 
 
 def _seen(done: asyncio.Future[None]) -> None:
