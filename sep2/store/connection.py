@@ -83,6 +83,10 @@ class Connection(ABC):
         # SQLite reports the id of an earlier row where ON CONFLICT DO NOTHING did nothing.
         return Done(result.rowcount, result.inserted_primary_key[0] or 0 if result.rowcount else 0)
 
+    async def run_long(self, statement: Executable) -> Done:
+        """Update or delete rows whose number nothing bounds, without keeping others from being answered."""
+        return await self.run(statement)
+
     async def add(self, statement: Executable) -> int:
         """Insert one row; the id that it was given."""
         return (await self.run(statement)).inserted_id

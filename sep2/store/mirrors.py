@@ -82,6 +82,6 @@ async def put_readings(db: Connection, rows: Sequence[dict[str, Any]]) -> None:
 async def remove(db: Connection, point_id: int) -> None:
     """Forget a usage point with its series and readings."""
     of_point = select(s.c.id).where(s.c.mirror_usage_point_id == point_id)
-    await db.run(delete(r).where(r.c.mirror_meter_reading_id.in_(of_point)))
+    await db.run_long(delete(r).where(r.c.mirror_meter_reading_id.in_(of_point)))
     await db.run(delete(s).where(s.c.mirror_usage_point_id == point_id))
     await db.run(delete(p).where(p.c.id == point_id))

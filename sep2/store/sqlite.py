@@ -8,21 +8,30 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from typing import Any, NamedTuple, Self
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self
 
-from sqlalchemy import Connection as Core
-from sqlalchemy import Engine, Executable, Result, create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sep2.errors import SepError
 from sep2.store import migrations
-from sep2.store.connection import Busy, Clash, Connection, Damaged, Done, Full, Outage, Unreachable, Values
+from sep2.store.connection import Busy, Connection, Unreachable
 from sep2.store.database import Database, UnknownDatabase
+from sep2.store.sqlite_connection import (
+    STEPS,
+    Handle,
+    Patience,
+    Reader,
+    SqliteConnection,
+    is_busy,
+    refusal,
+    roll_back,
+    told,
+)
 
 PATIENCE_S = 5.0
 READER_PATIENCE_MS = 50
@@ -30,61 +39,7 @@ READER_PATIENCE_MS = 50
 RETRY_S = 0.005
 LARGEST_GROUP = 100
 IDLE_READERS = 8
-ROWS_AT_ONCE = 200
-"""Rows written in one go: a millisecond or two."""
-
-
-_CLASHES = (
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,
-)
-_OUTAGES: dict[int, type[Outage]] = {
-    sqlite3.SQLITE_BUSY: Busy,
-    sqlite3.SQLITE_LOCKED: Busy,
-    sqlite3.SQLITE_FULL: Full,
-    sqlite3.SQLITE_CORRUPT: Damaged,
-    sqlite3.SQLITE_NOTADB: Damaged,
-    sqlite3.SQLITE_CANTOPEN: Unreachable,
-    sqlite3.SQLITE_IOERR: Unreachable,
-    sqlite3.SQLITE_PERM: Unreachable,
-    sqlite3.SQLITE_READONLY: Unreachable,
-}
-"""What the primary result codes of SQLite mean to who asked."""
-
-
-class _Handle(NamedTuple):
-    """One open connection, as SQLAlchemy and as the driver see it."""
-
-    core: Core
-    driver: sqlite3.Connection
-
-
-class SqliteConnection(Connection):
-    """A connection of the standard library's driver, through SQLAlchemy Core."""
-
-    def __init__(self, core: Core) -> None:
-        super().__init__()
-        self.core: Core | None = core
-
-    async def execute(self, statement: Executable, values: Values) -> Result[Any]:
-        """The result of one statement; the event loop waits for it."""
-        if self.core is None:
-            raise RuntimeError("this block has ended; its connection may serve another one by now")
-        try:
-            return self.core.execute(statement, values)
-        except DBAPIError as error:
-            raise _refusal(error.orig, self.core.engine) or error from error
-
-    async def run(self, statement: Executable, values: Values | None = None) -> Done:
-        """Insert, update or delete; of many rows a few at a time, and what else waits for the event loop in between."""
-        if values is None or isinstance(values, Mapping) or len(values) <= ROWS_AT_ONCE:
-            return await super().run(statement, values)
-        rows = 0
-        for start in range(0, len(values), ROWS_AT_ONCE):
-            rows += (await super().run(statement, values[start : start + ROWS_AT_ONCE])).rowcount
-            await asyncio.sleep(0)
-        return Done(rows, 0)
+READING_THREADS = 2
 
 
 class _Group:
@@ -109,8 +64,9 @@ class SqliteDatabase(Database):
         """How long a write waits for another process to finish its own."""
         self._engine = _engine(url)
         self._writer = _connect(self._engine, "journal_mode = WAL", "synchronous = FULL")
-        self._readers: list[_Handle] = []
+        self._readers: list[Handle] = []
         self._thread = ThreadPoolExecutor(1, "sep2-writer")
+        self._reading = ThreadPoolExecutor(READING_THREADS, "sep2-reader")
         self._closed = False
         self._taken = False
         self._turns: deque[asyncio.Future[None]] = deque()
@@ -123,7 +79,7 @@ class SqliteDatabase(Database):
         """The database in this file, refused unless its tables are those of this version."""
         database = cls(url)
         try:
-            with _told(database._engine):
+            with told(database._engine):
                 migrations.require_current(database._writer.core)
         except BaseException:
             await database.close()
@@ -142,16 +98,16 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
         reader = self._readers.pop() if self._readers else self._new_reader()
-        connection = SqliteConnection(reader.core)
+        connection = Reader(reader, self._reading)
         is_sound = False
         try:
-            with _told(self._engine):
+            with told(self._engine):
                 reader.driver.execute("BEGIN")
             try:
                 yield connection
             finally:
                 connection.core = None
-                with _told(self._engine):
+                with told(self._engine):
                     reader.driver.execute("ROLLBACK")
             is_sound = True
         finally:
@@ -193,6 +149,7 @@ class SqliteDatabase(Database):
             handle.core.close()
         self._engine.dispose()
         self._thread.shutdown()
+        self._reading.shutdown()
 
     async def _take_turn(self, *, closing: bool = False) -> None:
         """Wait until no other block and no commit uses the writer."""
@@ -223,7 +180,7 @@ class SqliteDatabase(Database):
         if self._group.size:
             self._committing = asyncio.get_running_loop().create_task(self._commit())
             return
-        _roll_back(self._writer.driver)
+        roll_back(self._writer.driver)
         self._taken = False
 
     async def _begin(self, patient_until: float) -> None:
@@ -232,14 +189,14 @@ class SqliteDatabase(Database):
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > patient_until:
-                    raise _refusal(error, self._engine) or error from error
+                if not is_busy(error) or time.monotonic() > patient_until:
+                    raise refusal(error, self._engine) or error from error
                 await asyncio.sleep(RETRY_S)
-        with _told(self._engine):
+        with told(self._engine):
             driver.execute("SAVEPOINT block")
 
     def _keep(self, connection: SqliteConnection) -> _Group:
-        with _told(self._engine):
+        with told(self._engine):
             self._writer.driver.execute("RELEASE block")
         self._group.size += 1
         self._group.changed |= connection.changed
@@ -253,8 +210,8 @@ class SqliteDatabase(Database):
                 driver.execute("RELEASE block")
             except sqlite3.Error as error:
                 # Whatever is left of the transaction is not to be trusted.
-                _roll_back(driver)
-                self._finish(_refusal(error, self._engine) or error)
+                roll_back(driver)
+                self._finish(refusal(error, self._engine) or error)
         elif self._group.size:
             # A full disk and the like make SQLite undo the transaction itself, and with it the blocks before this one.
             self._finish(Busy("the transaction was lost"))
@@ -264,8 +221,8 @@ class SqliteDatabase(Database):
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, driver.execute, "COMMIT")
         except sqlite3.Error as error:
-            _roll_back(driver)
-            self._finish(_refusal(error, self._engine) or error)
+            roll_back(driver)
+            self._finish(refusal(error, self._engine) or error)
         else:
             self._finish(None)
         self._pass_on()
@@ -279,8 +236,10 @@ class SqliteDatabase(Database):
         if group.changed:
             self._news.set()
 
-    def _new_reader(self) -> _Handle:
-        return _connect(self._engine, "query_only = ON", f"busy_timeout = {READER_PATIENCE_MS}")
+    def _new_reader(self) -> Handle:
+        handle = _connect(self._engine, "query_only = ON", f"busy_timeout = {READER_PATIENCE_MS}")
+        handle.driver.set_progress_handler(handle.patience, STEPS)
+        return handle
 
 
 def _engine(url: URL) -> Engine:
@@ -292,7 +251,7 @@ def _engine(url: URL) -> Engine:
     return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=arguments)
 
 
-def _connect(engine: Engine, *pragmas: str) -> _Handle:
+def _connect(engine: Engine, *pragmas: str) -> Handle:
     try:
         core = engine.connect()
     except DBAPIError as error:
@@ -304,15 +263,15 @@ def _connect(engine: Engine, *pragmas: str) -> _Handle:
             driver.execute(f"PRAGMA {pragma}")
     except sqlite3.DatabaseError as error:
         core.close()
-        raise _refusal(error, engine) or error from error
-    return _Handle(core, driver)
+        raise refusal(error, engine) or error from error
+    return Handle(core, driver, Patience())
 
 
 def _migrate(url: URL) -> None:
     engine = _engine(url)
-    core, driver = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
+    core, driver, _ = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
     try:
-        with _told(engine):
+        with told(engine):
             _use_wal(driver)
             driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew
             driver.execute("BEGIN IMMEDIATE")
@@ -321,7 +280,7 @@ def _migrate(url: URL) -> None:
                 raise RuntimeError(f"the new tables contradict each other: {broken[:3]}")
             driver.execute("COMMIT")
     finally:
-        _roll_back(driver)
+        roll_back(driver)
         core.close()
         engine.dispose()
 
@@ -334,47 +293,9 @@ def _use_wal(driver: sqlite3.Connection) -> None:
             driver.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > patient_until:
+            if not is_busy(error) or time.monotonic() > patient_until:
                 raise
             time.sleep(RETRY_S)
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _refusal(error: BaseException | None, engine: Engine) -> SepError | None:
-    """The answer to a failure that a caller, or an operator, can do something about."""
-    if not isinstance(error, sqlite3.Error):
-        return None
-    code = getattr(error, "sqlite_errorcode", 0)  # the driver's own refusals have none
-    if code in _CLASHES:
-        return Clash()
-    kind = _OUTAGES.get(code & 0xFF)
-    if kind is Busy:
-        return Busy("another process is writing")
-    if kind is None:
-        return None
-    file = engine.url.database
-    more = f"; `sqlite3 {file} 'PRAGMA integrity_check'` says where" if kind is Damaged else ""
-    return kind(f"{file}: {error}{more}")
-
-
-@contextmanager
-def _told(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise _refusal(error.orig, engine) or error from error
-    except sqlite3.Error as error:
-        raise _refusal(error, engine) or error from error
-
-
-def _roll_back(driver: sqlite3.Connection) -> None:
-    """Undo what the connection has begun, if anything is left of it."""
-    if driver.in_transaction:
-        with suppress(sqlite3.Error):
-            driver.execute("ROLLBACK")
 
 
 def _seen(done: asyncio.Future[None]) -> None:

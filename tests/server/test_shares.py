@@ -15,6 +15,7 @@ from sep2.server import sessions
 from sep2.server.shares import Shares
 from sep2.store import Database
 from sep2.store.tables import alarm
+from tests.fuzz import fuzz
 from tests.raw import Reply, context, document, request
 from tests.server.conftest import Settled
 from tests.server.test_refusals import mirror
@@ -269,3 +270,23 @@ async def test_a_turn_that_nobody_waits_for_any_more_is_given_on() -> None:
         shares._end(await waiting[1], 0.0)
         async with shares.of("c"):
             pass
+
+
+async def test_spoiled_bodies_are_answered_and_so_are_others(people: People, on_sqlite: Settled) -> None:
+    """A seeded sample of the trial of a million."""
+    async with serving(people, on_sqlite.url, ids=on_sqlite.ids) as world:
+        ids = world.ids
+        said = [str(ids.devices["one"]), str(ids.groups["feeder"]), ids.lfdis["one"]]
+        root = people.pki.folder / "root.pem"
+        gale, others = await world.as_("gale"), 0
+        sending = asyncio.create_task(
+            fuzz(world.port, people.files("sunny"), root, connections=4, many=400, seed=20305, said=said)
+        )
+        while not sending.done():
+            assert (await gale.get("/tm")).status == 200
+            others += 1
+        answers = sending.result()
+    assert sum(answers.values()) == 400
+    assert answers["400"] > 100
+    assert answers["201"] + answers["204"] > 10
+    assert others > 10
