@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 PASS_S = 0.002
+PASSES = 4
+"""Of the event loop, from the octets of a request to where it waits for its turn."""
 REMEMBERED = 10_000
 """Clients that are kept in mind although none of their requests waits or runs; more are looked through and dropped."""
 
@@ -35,7 +37,7 @@ class Shares:
     """So many pieces of work at the same time, and so many of one client.
 
     Work that never waits for anything still lets others in between: after `PASS_S` in one pass of the event loop, turns
-    that end are given on in the next pass, when what has arrived meanwhile was read.
+    that end are given on `PASSES` passes later: by then what has arrived meanwhile was read, and waits for its turn.
     """
 
     def __init__(self, at_once: int, per_client: int) -> None:
@@ -47,7 +49,7 @@ class Shares:
         self._remembered = REMEMBERED
         self._pass_s = 0.0
         self._ended: list[_Client] = []
-        """Whose turns have ended in this pass of the event loop, and are given on in the next."""
+        """Whose turns have ended, and are given on some passes of the event loop later."""
         self._reached_s = 0.0
         """What the client had used whose turn came last: one that was away is not owed what it did not ask for."""
 
@@ -85,14 +87,17 @@ class Shares:
         client.used_s += took_s
         client.running -= 1
         if self._pass_s == 0.0:
-            asyncio.get_running_loop().call_soon(self._pass_on)
+            asyncio.get_running_loop().call_soon(self._pass_on, PASSES)
         self._pass_s += took_s
         if self._pass_s < PASS_S:
             self._give_on(client)
         else:
             self._ended.append(client)
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, passes: int) -> None:
+        if passes and self._ended:
+            asyncio.get_running_loop().call_soon(self._pass_on, passes - 1)
+            return
         self._pass_s = 0.0
         ended, self._ended = self._ended, []
         for client in ended:

@@ -23,6 +23,8 @@ STEPS = 2000
 """Steps of SQLite's virtual machine after which it asks whether to go on: about a tenth of a millisecond."""
 ROWS_AT_ONCE = 200
 """Rows written in one go: a millisecond or two."""
+PASSES = 4
+"""Of the event loop between them, so that a request that has arrived is answered."""
 Fetched = TypeVar("Fetched")
 
 _CLASHES = (
@@ -105,7 +107,8 @@ class SqliteConnection(Connection):
         rows = 0
         for start in range(0, len(values), ROWS_AT_ONCE):
             rows += (await super().run(statement, values[start : start + ROWS_AT_ONCE])).rowcount
-            await asyncio.sleep(0)
+            for _ in range(PASSES):
+                await asyncio.sleep(0)
         return Done(rows, 0)
 
 
