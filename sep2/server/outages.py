@@ -80,8 +80,7 @@ class Outages:
                 if is_over:
                     await clear_alarm(writing, code, SUBJECT, self._clock.now())
                 else:
-                    detail = f"since {since}: {outage}"
-                    await raise_alarm(writing, code, SUBJECT, detail, now=self._clock.now(), priority=ACT_NOW)
+                    await raise_alarm(writing, code, SUBJECT, str(outage), now=since, priority=ACT_NOW)
             self._told.add(code)
             if is_over:
                 log.warning("the database works again: nothing has failed for %d s", SOUND_S)
