@@ -127,10 +127,14 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     body_bytes: Bytes = 1024 * 1024
     sessions: Count = 20_000
-    """Open connections."""
+    """Open connections; fewer where the system lets a process open fewer files."""
+    sessions_per_client: Count = 200
+    """Open connections of one client; for one more the connection ends that was idle longest."""
     header_deadline_s: Seconds = 10
     """A connection that has not finished its handshake, or its request's header, by then is closed."""
     body_deadline_s: Seconds = 60
+    write_deadline_s: Seconds = 60
+    """A connection whose peer reads nothing of its answers for so long is closed."""
     idle_s: Seconds = 1200
     """A connection without a request for so long is closed."""
     subscriptions: Count = 100_000
@@ -153,10 +157,13 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Requests a minute that one client may make of one server; 0 sets no bound."""
+    """Requests a minute that one client may make of one server; 0 sets no bound.
 
-    device: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    Ten thousand devices behind one aggregator poll and post some five thousand times a minute.
+    """
+
+    device: Annotated[int, Meta(ge=0, le=1_000_000)] = 600
+    aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 30_000
 
 
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -207,7 +214,7 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     horizon_events: Annotated[int, Meta(ge=1, le=10_000)] = 24
     """Controls published ahead per device."""
     requests_per_minute: Pace = Pace()
-    """A client that asks more often is answered 429, and when it may ask again."""
+    """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
 
     @property

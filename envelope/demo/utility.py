@@ -29,9 +29,12 @@ post_rate = 1800
 DERList = 3600
 MirrorUsagePointList = 1800
 Registration = 86400
+
+[utility.requests_per_minute]
+aggregator = 0
 """
 """Polls come every quarter of an hour, readings every half and status every hour, not all every five minutes: that is
-what a day in about a minute leaves room for."""
+what a day in about a minute leaves room for. No pace of real minutes fits a day that is over in two of them."""
 
 
 class NotOurs(SepError):

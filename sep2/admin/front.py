@@ -1,6 +1,5 @@
 """From an HTTP request to a handler and back: token, decoding, transaction, audit log, errors."""
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -12,18 +11,22 @@ import msgspec
 from aiohttp import web
 
 from sep2.admin import types as t
+from sep2.admin.polls import Poll, Polls
 from sep2.admin.route import Request, Route
 from sep2.errors import BadRequest, NotFound, SepError
 from sep2.server.app import State
+from sep2.server.outages import Outages
 from sep2.store import audits
+from sep2.store.connection import Outage
 
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 8 * 1024 * 1024
 LONGEST_WAIT_S = 60
-LOOK_AGAIN_S = 0.2
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f]")
 
+OUTAGES: web.AppKey[Outages] = web.AppKey("outages", Outages)
+"""What the application notes outages of the database in."""
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -42,21 +45,25 @@ class WrongBody(BadRequest):
         self.field = field
 
 
-def answering(state: State, route: Route) -> Answer:
+def answering(state: State, route: Route, polls: Polls) -> Answer:
     """What aiohttp calls for a route."""
-    return _change(state, route) if route.changes else _look_up(state, route)
+    return _change(state, route) if route.changes else _look_up(state, route, polls)
 
 
-def _look_up(state: State, route: Route) -> Answer:
+def _look_up(state: State, route: Route, polls: Polls) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
         asked = _decoded(lambda: msgspec.convert(dict(http.query), route.asked, strict=False))
         body = await _seen(state, route, http, asked)
-        known, left = http.headers.get("If-None-Match"), _patience(http)
-        # A long poll is the GET again, until its answer is another one than the caller has.
-        while known == _tag(body) and left > 0:
-            await asyncio.sleep(LOOK_AGAIN_S)
-            left -= LOOK_AGAIN_S
-            body = await _seen(state, route, http, asked)
+        known, patience_s = http.headers.get("If-None-Match"), _patience(http)
+        if known == _tag(body) and patience_s > 0:
+            # A long poll is the GET again, until its answer is another one than the caller has.
+            poll = Poll(
+                f"{http.path}?{http.query_string}",
+                look=lambda: _seen(state, route, http, asked),
+                is_news=lambda found: known != _tag(found),
+                is_gone=lambda: http.transport is None or http.transport.is_closing(),
+            )
+            body = await polls.news(poll, patience_s) or body
         if known == _tag(body):
             return web.Response(status=304, headers={"ETag": known})
         return web.Response(body=body, content_type="application/json", headers={"ETag": _tag(body)})
@@ -147,6 +154,13 @@ async def errors_as_json(request: web.Request, handler: Answer) -> web.StreamRes
     """Every refusal as {code, message, field}; what nobody foresaw is logged and answered with 500."""
     try:
         return await handler(request)
+    except Outage as outage:
+        if (outages := request.app.get(OUTAGES)) is not None:
+            outages.note(outage)
+        log.warning("%s %s: %s", request.method, request.path, outage)
+        answer = _json(t.Refused(code=outage.code, message=str(outage)), outage.status)
+        answer.headers["Retry-After"] = str(outage.retry_s)
+        return answer
     except SepError as refusal:
         field = refusal.field if isinstance(refusal, WrongBody) else ""
         return _json(t.Refused(code=refusal.code, message=str(refusal), field=field), refusal.status)

@@ -9,11 +9,13 @@ from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+DATABASE = "database"
 DELIVERY_DEAD = "delivery_dead"
 DELIVERY_FAILING = "delivery_failing"
 CONTROL_TOO_SHORT = "control_too_short"
 DEFAULT_IN_FORCE = "default_in_force"
 DEVICE_MOVED = "device_moved"
+DISK_LOW = "disk_low"
 MODE_UNSUPPORTED = "mode_unsupported"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"

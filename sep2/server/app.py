@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 
@@ -25,7 +26,7 @@ from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.settings import Settings, SettingsError
 from sep2.store import marks, open_database, outbox, receivers
-from sep2.store.connection import Busy, Clash
+from sep2.store.connection import Busy, Clash, Full, Outage
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2")
@@ -34,6 +35,8 @@ CLOCK_MARK = "clock"
 STARTS_AT_ONCE = 5
 """Servers on one database that may start at the same moment."""
 KEEP_UP_S = 2
+SWITCH_S = 0.001
+"""How long the event loop may have to wait for a thread of this process that computes: decoding, an engine's round."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
 
 
@@ -92,14 +95,12 @@ async def running(
     """A server that listens and works while the block runs."""
     db = await open_database(settings.database.url)
     try:
-        async with db.write() as writing:
-            await identifiers.set_pen(writing, settings.pen)
         state = State(settings, db, clock or await _clock(settings, db))
         await _settle(state)
         await state.refresh()
-        if await db.leads():
-            await state.sweep.once()
+        await _begin(state)
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(state.front.close)
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
@@ -123,6 +124,7 @@ async def run(
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    sys.setswitchinterval(SWITCH_S)
     async with running(settings, workers=workers, operator_app=operator_app) as state:
         loop.add_signal_handler(signal.SIGHUP, _reload, state.tls)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
@@ -131,6 +133,18 @@ async def run(
         ready(state)
         await stop.wait()
         log.info("stopping")
+
+
+async def _begin(state: State) -> None:
+    """Write what has to be written at the start; where that has to wait, what is stored is served meanwhile."""
+    try:
+        async with state.db.write() as db:
+            await identifiers.set_pen(db, state.settings.pen)
+        if await state.db.leads():
+            await state.sweep.once()
+    except Full as problem:
+        state.front.outages.note(problem)
+        log.warning("nothing can be stored yet: %s", problem)
 
 
 def _reload(tls: Tls) -> None:
@@ -192,11 +206,13 @@ async def _background(work: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIte
 
 
 async def _keep_up(state: State) -> None:
-    """Take over what operators set at another server on the same database."""
+    """Take over what operators set at another server on the same database, and tell them of clients and outages."""
     while True:
         await asyncio.sleep(KEEP_UP_S)
         with contextlib.suppress(SepError):
             await state.refresh()
+            await state.front.paces.tell(state.db)
+            await state.front.outages.tell(state.db)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
@@ -205,6 +221,8 @@ async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await work()
+        except Outage as problem:
+            log.warning("background work waits: %s", problem)
         except Exception:
             log.exception("background work failed; it begins anew in %.1f s", pause_s)
         await asyncio.sleep(pause_s)

@@ -1,8 +1,9 @@
 """The front: finds the row, admits the caller, opens the transaction, runs the handler, encodes, and answers errors."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,14 +11,18 @@ from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
 from sep2.functions.request import House, Ids, Made, Request
-from sep2.operations.alarms import PROFILE_MISMATCH, TOO_MANY_REQUESTS, raise_alarm
+from sep2.operations.alarms import PROFILE_MISMATCH, raise_alarm
 from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
-from sep2.rules import media, pace
+from sep2.rules import media
 from sep2.rules.paging import Page, read
 from sep2.server.access import Unregistered, admitted
+from sep2.server.bodies import Bodies
 from sep2.server.dialect import Dialects
-from sep2.store.connection import Busy, Clash, Connection
+from sep2.server.outages import Outages
+from sep2.server.paces import Paces, TooManyRequests
+from sep2.server.shares import Shares
+from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
 
 log = logging.getLogger("sep2.front")
@@ -26,10 +31,6 @@ WRITES = frozenset({"PUT", "POST", "DELETE"})
 METHODS = WRITES | {"GET", "HEAD"}
 NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
 """Methods of HTTP that no resource of 2030.5 has."""
-
-
-BUSY_S = 5
-"""After how long a client may try again where the database is overloaded."""
 
 
 class NoSuchMethod(SepError):
@@ -48,15 +49,13 @@ class NotOffered(SepError):
         self.allow = row.allow
 
 
-class TooManyRequests(SepError):
-    """The client asks more often than this utility lets it."""
+class _Anew(Enum):
+    """That a change has to be made anew, from its body on."""
 
-    status = 429
-    reason = 4
+    ANEW = auto()
 
-    def __init__(self, wait_s: int) -> None:
-        super().__init__(f"again in {wait_s} s")
-        self.wait_s = wait_s
+
+_ANEW = _Anew.ANEW
 
 
 @dataclass(slots=True)
@@ -91,16 +90,28 @@ class Front:
         self.house = house
         self.on_request: Callable[[str], None] = lambda lfdi: None
         """Hears of every request, by the LFDI of the peer's certificate."""
+        self.paces = Paces(house.settings.utility.requests_per_minute, clock)
+        self.outages = Outages(clock)
+        self.bodies = Bodies()
+        self._reading = Shares(*db.reads_at_once)
+        self._writing = Shares(*db.writes_at_once)
+        self._profiles: dict[str, w.Profile] = {}
+        """Of clients that were admitted before: what they send can be decoded before a transaction begins."""
         self._compared: set[str] = set()
-        self._hurried: set[str] = set()
-        self._kinds: dict[str, str] = {}
-        self._booked: dict[str, float] = {}
         self._dialects = Dialects(db)
+
+    def close(self) -> None:
+        """End what works for it."""
+        self.bodies.close()
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to a request; whatever goes wrong is an answer too."""
         try:
             return await self._answer(asked)
+        except Outage as outage:
+            self.outages.note(outage)
+            log.warning("%s %s %s: %s", asked.lfdi[:12], asked.method, asked.path, outage)
+            return refused(outage)
         except SepError as refusal:
             log.info("%s %s %s: %s (%s)", asked.lfdi[:12], asked.method, asked.path, refusal, refusal.code)
             answer = refused(refusal, self._place_of(refusal))
@@ -113,7 +124,7 @@ class Front:
     async def represent(self, lfdi: str, name: str, ids: dict[str, int], limit: int) -> tuple[Any, w.Profile]:
         """What a GET by this peer would show, with at most `limit` items, and the profile to show it in."""
         row = TABLE[name]
-        async with self.db.read() as db:
+        async with self._reading.of(lfdi), self.db.read() as db:
             rq = await self._admit(db, row, ids, Page(0, min(limit, self._cap)), lfdi=lfdi, writes=False)
             return await self._shown(row, rq), rq.caller.profile
 
@@ -124,7 +135,6 @@ class Front:
     async def _answer(self, asked: Asked) -> Answer:
         if asked.method not in METHODS | NEVER_OFFERED:
             raise NoSuchMethod(asked.method[:20])
-        await self._pace(asked.lfdi)
         self.on_request(asked.lfdi)
         found = TABLE.find(asked.path)
         if found is None:
@@ -134,44 +144,76 @@ class Front:
             raise NotOffered(row)
         media.check_accept(asked.headers.get("Accept"))
         if asked.method in WRITES:
-            try:
-                return await self._write(row, ids, asked)
-            except (Clash, Busy):
-                # Somebody else wrote the same first; what they wrote is there to be found now.
-                return await self._write(row, ids, asked)
-            finally:
-                await self._dialects.compare(asked.lfdi, asked.body, self.clock.now())
+            async with self.bodies.worked_on(asked.lfdi, asked.body):
+                try:
+                    return await self._change(row, ids, asked)
+                finally:
+                    await self._dialects.compare(asked.lfdi, asked.body, self.clock.now())
         page = read(parse_qsl(asked.query, keep_blank_values=True), self._default_page, self._cap)
-        async with self.db.read() as db:
-            rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
-            shown = await self._shown(row, rq)
+        async with self._reading.of(asked.lfdi):
+            async with self.db.read() as db:
+                rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
+                shown = await self._shown(row, rq)
+            body = w.encode(shown, rq.caller.profile)
         await self._compare(rq, asked.headers.get("Accept"))
-        return Answer(200, w.encode(shown, rq.caller.profile), {"Content-Type": media.XML})
+        return Answer(200, body, {"Content-Type": media.XML})
 
     @property
     def _default_page(self) -> int:
         return self.house.settings.utility.default_page
 
-    async def _write(self, row: Resource, ids: dict[str, int], asked: Asked) -> Answer:
-        handler = row.handler(asked.method)
+    async def _change(self, row: Resource, ids: dict[str, int], asked: Asked) -> Answer:
+        """The answer to a PUT, POST or DELETE. Its body is decoded before anybody has to wait for the transaction."""
+        body, profile = None, w.Profile.CSIP
+        if asked.method != "DELETE":
+            profile = self._profiles.get(asked.lfdi) or await self._profile(row, ids, asked.lfdi)
+            try:
+                media.check_content_type(asked.headers.get("Content-Type"))
+                takes = row.posted if asked.method == "POST" else (row.kind,)
+                body = await self.bodies.decoded(asked.lfdi, asked.body, takes, profile)
+            except SepError:
+                # Who may not write here is told that, whatever the body is.
+                current = await self._profile(row, ids, asked.lfdi)
+                if current is profile:
+                    raise
+                return await self._change(row, ids, asked)
+        async with self._writing.of(asked.lfdi):
+            try:
+                made = await self._write(row, ids, asked, (body, profile))
+            except (Clash, Busy):
+                # Somebody else wrote the same first; what they wrote is there to be found now.
+                made = await self._write(row, ids, asked, (body, profile))
+        # The profile of the client was changed meanwhile: it means something else now.
+        return await self._change(row, ids, asked) if made is _ANEW else _changed(made)
+
+    async def _write(
+        self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile]
+    ) -> Made | _Anew | None:
+        """What the handler made, in one transaction; nothing, where the body was read for another profile."""
+        body, profile = said
+        handler: Callable[..., Awaitable[Made | None]] | None = row.handler(asked.method)
         assert handler is not None
         async with self.db.write() as db:
             rq = await self._admit(db, row, ids, Page(), lfdi=asked.lfdi, writes=True)
             if asked.method == "DELETE":
-                made = await handler(rq)
-            else:
-                media.check_content_type(asked.headers.get("Content-Type"))
-                takes = row.posted if asked.method == "POST" else (row.kind,)
-                body: Any = w.decode(asked.body, *takes, profile=rq.caller.profile)
-                made = await handler(rq, body)
-        return _changed(made)
+                return await handler(rq)
+            if rq.caller.profile is not profile:
+                return _ANEW
+            return await handler(rq, body)
+
+    async def _profile(self, row: Resource, ids: dict[str, int], lfdi: str) -> w.Profile:
+        """The profile of a client that may write here; refuses one that may not."""
+        async with self._reading.of(lfdi), self.db.read() as db:
+            return (await self._admit(db, row, ids, Page(), lfdi=lfdi, writes=True)).caller.profile
 
     async def _admit(
         self, db: Connection, row: Resource, ids: dict[str, int], page: Page, *, lfdi: str, writes: bool
     ) -> Request:
         utility = self.house.settings.utility
         caller, device = await admitted(db, lfdi, row, ids, utility=utility, writes=writes)
-        self._kinds[lfdi] = caller.kind
+        self.paces.know(lfdi, caller.kind)
+        if caller.client is not None:
+            self._profiles[lfdi] = caller.profile
         return Request(
             db=db,
             now=self.clock.now(),
@@ -193,22 +235,6 @@ class Front:
             shown.pollRate = self.house.poll_rate(row.name)
         return shown
 
-    async def _pace(self, lfdi: str) -> None:
-        """Refuse a client that asks too often, before it costs anything; raise an alarm, once."""
-        most = self.house.settings.utility.requests_per_minute
-        per_minute = most.aggregator if self._kinds.get(lfdi) == "aggregator" else most.device
-        if per_minute == 0:
-            return
-        now = self.clock.now()
-        self._booked[lfdi], wait_s = pace.admit(self._booked.get(lfdi, 0), now, per_minute)
-        if wait_s == 0:
-            return
-        if lfdi not in self._hurried:
-            self._hurried.add(lfdi)
-            async with self.db.write() as db:
-                await raise_alarm(db, TOO_MANY_REQUESTS, lfdi, f"more than {per_minute} a minute", now=now)
-        raise TooManyRequests(wait_s)
-
     async def _compare(self, rq: Request, accept: str | None) -> None:
         """Raise an alarm, once, for a client that says it reads no extensions and is registered as one that does.
 
@@ -220,8 +246,12 @@ class Front:
         self._compared.add(lfdi)
         if media.refuses_extensions(accept):
             detail = f"it accepts {accept[:60]!r} and is registered as {rq.caller.profile}"
-            async with self.db.write() as db:
-                await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
+            try:
+                async with self.db.write() as db:
+                    await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
+            except Outage as outage:  # what was asked for can be shown all the same
+                self.outages.note(outage)
+                self._compared.discard(lfdi)
 
     def _place_of(self, refusal: SepError) -> str | None:
         """Where the EndDevice is that a second registration collided with."""
@@ -236,8 +266,10 @@ def refused(refusal: SepError, location: str | None = None) -> Answer:
     if isinstance(refusal, NotOffered):
         headers["Allow"] = refusal.allow
     wait_s = refusal.wait_s if isinstance(refusal, TooManyRequests) else None
-    if wait_s is not None or refusal.status == 503:
-        headers["Retry-After"] = str(wait_s or BUSY_S)
+    if isinstance(refusal, Outage):
+        headers["Retry-After"] = str(refusal.retry_s)
+    elif wait_s is not None:
+        headers["Retry-After"] = str(wait_s)
     if refusal.reason is None and refusal.status != 409:
         return Answer(refusal.status, headers=headers)
     body = w.encode(w.Error(maxRetryDuration=wait_s, reasonCode=refusal.reason or 0), w.Profile.CSIP)

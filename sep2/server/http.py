@@ -11,13 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
-from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from certs import Peer
 from certs.errors import BadCertificate
+from certs.identifiers import lfdi_of
 from sep2.errors import BadRequest, Forbidden, SepError
+from sep2.server.bodies import LARGE
 from sep2.server.front import Answer, Asked, Front, NoSuchMethod, refused
+from sep2.server.sessions import Sessions, room
 from sep2.server.tls import Tls
 from sep2.settings import Limits
 
@@ -25,6 +28,9 @@ log = logging.getLogger("sep2.http")
 
 LONGEST_URI = 4094
 LONGEST_FIELD = 8190
+MOST_FIELDS = 64
+LARGEST_HEADER = 64 * 1024
+"""Octets of one request's header that are kept before it is complete."""
 LINGER_S = 1
 """How long a connection whose request was refused is read on, so that its peer sees the answer before the end."""
 
@@ -45,6 +51,10 @@ class BodyTooLarge(SepError):
     """The body is larger than this server reads."""
 
     status = 413
+
+
+class Garbled(BadRequest):
+    """The body is not framed as its header says."""
 
 
 class TooSlow(SepError):
@@ -79,11 +89,13 @@ class Http(web.Server):
             lingering_time=LINGER_S,
             max_line_size=LONGEST_URI,
             max_field_size=LONGEST_FIELD,
+            max_headers=MOST_FIELDS,
         )
         self.front = front
         self.tls = tls
         self.limits = limits
         self.unregistered = unregistered
+        self.sessions = Sessions(limits, room(limits.sessions))
 
     def __call__(self) -> RequestHandler:
         """A protocol for one new connection."""
@@ -98,54 +110,73 @@ class Http(web.Server):
                 raise BadRequest("the Host header is missing")
             if request.version not in (HttpVersion10, HttpVersion11):
                 raise NoSuchVersion
+            self.sessions.asks(protocol, lfdi)
+            await self.front.paces.keep(lfdi)
             if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            body = await self._body(request) if request.body_exists else b""
+            async with contextlib.AsyncExitStack() as held:
+                body = await self._body(request, lfdi, held) if request.body_exists else b""
+                url = request.rel_url
+                asked = Asked(request.method, url.raw_path, url.raw_query_string, request.headers, body, lfdi)
+                answer = await self.front.answer(asked)
         except SepError as refusal:
-            protocol.close_after_answer = isinstance(refusal, NotAdmitted | BodyTooLarge | TooSlow)
+            protocol.close_after_answer = isinstance(refusal, NotAdmitted | BodyTooLarge | Garbled | TooSlow)
             return _response(refused(refusal), close=protocol.close_after_answer)
-        url = request.rel_url
-        asked = Asked(request.method, url.raw_path, url.raw_query_string, request.headers, body, lfdi)
-        answer = await self.front.answer(asked)
         if answer.unregistered:
             protocol.tell_unregistered()
         return _response(answer)  # aiohttp leaves the body of an answer to HEAD out by itself
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
+    async def _body(self, request: web.BaseRequest, lfdi: str, held: contextlib.AsyncExitStack) -> bytes:
+        """The body; a large one is taken from the connection when it is its turn, which ends with `held`."""
         most = self.limits.body_bytes
         if (request.content_length or 0) > most:
             raise BodyTooLarge(f"more than {most} bytes")
-        parts, size = [], 0
+        parts: list[bytes] = []
+        size, is_large = 0, False
+        loop, deadline_s = asyncio.get_running_loop(), self.limits.body_deadline_s
         try:
-            async with asyncio.timeout(self.limits.body_deadline_s):
+            async with asyncio.timeout(deadline_s) as left:
                 async for part in request.content.iter_any():
                     size += len(part)
                     if size > most:
                         raise BodyTooLarge(f"more than {most} bytes")
                     parts.append(part)
+                    if size > LARGE and not is_large:
+                        is_large = True
+                        left.reschedule(None)  # the peer is not slow while we do not read
+                        await held.enter_async_context(self.front.bodies.receiving(lfdi))
+                        left.reschedule(loop.time() + deadline_s)
         except TimeoutError:
             raise TooSlow from None
+        except (RequestPayloadError, HttpProcessingError) as problem:
+            raise Garbled(str(problem).split("\n", 1)[0][:80]) from None
         return b"".join(parts)
 
 
 class Protocol(RequestHandler):
-    """One connection: who its peer is, and a deadline for each request's header."""
+    """One connection: who its peer is, a deadline for each request's header, and one for a peer that does not read."""
 
-    __slots__ = ("_deadline", "_lfdi", "close_after_answer")
+    __slots__ = ("_deadline", "_header", "_lfdi", "_owner", "_stuck", "_unread", "close_after_answer")
 
     def __init__(self, manager: Http, **options: Any) -> None:
         super().__init__(manager, **options)
         self._deadline: asyncio.TimerHandle | None = None
+        self._stuck: asyncio.TimerHandle | None = None
+        self._unread = 0
+        """Octets that waited for the peer when it was last looked at."""
+        self._header = 0
+        """Octets of a header that is not complete."""
         self._lfdi: str | None = None
+        self._owner = ""
+        """The LFDI under which the connection is counted."""
         self.close_after_answer = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection in, or turn it away where there are too many."""
         super().connection_made(transport)
-        server = self._manager
-        assert isinstance(server, Http)
-        if len(server.connections) > server.limits.sessions:
-            log.warning("a connection was turned away: %d are open", server.limits.sessions)
+        certificate = transport.get_extra_info("ssl_object").getpeercert(True)
+        self._owner = lfdi_of(certificate) if certificate else ""
+        if not self._http.sessions.enter(self, self._owner):
             self.force_close()
             return
         self._expect_header()
@@ -155,19 +186,44 @@ class Protocol(RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count > before:
+            self._header = 0
             self._stop_waiting()
-        elif self._deadline is None and self._waiter is not None and not self._waiter.done():
-            self._expect_header()
+            return
+        if self.idle:
+            self._header += len(data)
+            if self._header > LARGEST_HEADER:
+                log.info("%s sent a header of more than %d octets", self.peername, LARGEST_HEADER)
+                self.force_close()
+            elif self._deadline is None:
+                self._expect_header()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the deadline."""
+        """Forget the connection and its deadlines."""
         self._stop_waiting()
+        self._stop_watching()
+        if self._manager is not None:
+            self._http.sessions.leave(self, self._owner)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer reads more slowly than it is answered: it has until the deadline to take some of it."""
+        super().pause_writing()
+        self._watch()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; what the peer does not take of it has the same deadline."""
+        done = await super().finish_response(request, resp, start_time)
+        self._watch()
+        return done
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """The answer to what aiohttp could not read."""
+        """The answer to what aiohttp could not read; a peer that has hung up gets none."""
+        if isinstance(exc, ConnectionError):
+            raise exc
         self.close_after_answer = True
         self.keep_alive(False)
         return _response(refused(_unreadable(status, exc, message or "")), close=True)
@@ -175,12 +231,11 @@ class Protocol(RequestHandler):
     def peer_lfdi(self) -> str:
         """The LFDI of the peer's certificate, looked at once per connection."""
         if self._lfdi is None:
-            server, transport = self._manager, self.transport
-            if not isinstance(server, Http) or transport is None:
+            if self.transport is None:
                 raise ConnectionResetError("the peer has hung up")
-            connection = transport.get_extra_info("ssl_object")
+            connection = self.transport.get_extra_info("ssl_object")
             try:
-                self._lfdi = server.tls.admit(connection).lfdi
+                self._lfdi = self._http.tls.admit(connection).lfdi
             except BadCertificate as refusal:
                 log.warning("%s is not admitted: %s", self.peername, refusal)
                 raise NotAdmitted(str(refusal)) from None
@@ -188,16 +243,24 @@ class Protocol(RequestHandler):
 
     def tell_unregistered(self) -> None:
         """The peer's certificate is no client's."""
-        server, transport, peer = self._manager, self.transport, self.peername
-        if isinstance(server, Http) and transport is not None:
+        transport, peer = self.transport, self.peername
+        if transport is not None:
             with contextlib.suppress(BadCertificate):  # its CA was withdrawn just now
-                known = server.tls.admit(transport.get_extra_info("ssl_object"))
-                server.unregistered(known, str(peer[0]) if peer else "unknown")
+                known = self._http.tls.admit(transport.get_extra_info("ssl_object"))
+                self._http.unregistered(known, str(peer[0]) if peer else "unknown")
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def _http(self) -> Http:
+        assert isinstance(self._manager, Http)
+        return self._manager
 
     def _expect_header(self) -> None:
-        server = self._manager
-        assert isinstance(server, Http)
-        self._deadline = self._loop.call_later(server.limits.header_deadline_s, self._give_up)
+        self._deadline = self._loop.call_later(self._http.limits.header_deadline_s, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -207,6 +270,29 @@ class Protocol(RequestHandler):
     def _give_up(self) -> None:
         log.info("%s sent no complete request in time", self.peername)
         self.force_close()
+
+    def _watch(self) -> None:
+        """Look again after the deadline at what waits for the peer to read it, if anything does."""
+        if self._stuck is None and self.transport is not None and self._manager is not None:
+            self._unread = self.transport.get_write_buffer_size()
+            if self._unread:
+                self._stuck = self._loop.call_later(self._http.limits.write_deadline_s, self._look_again)
+
+    def _look_again(self) -> None:
+        self._stuck = None
+        if self.transport is None:
+            return
+        before = self._unread
+        if 0 < before <= self.transport.get_write_buffer_size():
+            log.info("%s reads nothing of what it asked for", self.peername)
+            self.transport.abort()
+            return
+        self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
 
 def _request(message: Any, *rest: Any) -> web.BaseRequest:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import Executable, Result, Row
 
@@ -11,10 +11,32 @@ from sep2.errors import Conflict, SepError
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
-class Busy(SepError):
-    """The database is held by someone else; the same request will do later."""
+class Outage(SepError):
+    """The database can not be used just now."""
 
     status = 503
+    retry_s: ClassVar[int] = 5
+    """After how many seconds the same request may do."""
+
+
+class Busy(Outage):
+    """The database is held by someone else; the same request will do later."""
+
+
+class Unreachable(Outage):
+    """The database can not be opened."""
+
+
+class Full(Outage):
+    """The disk of the database is full: what is there can be read, nothing new is stored until there is room."""
+
+    retry_s = 60
+
+
+class Damaged(Outage):
+    """The database is damaged: stop the server, check it, and put its latest backup in its place."""
+
+    retry_s = 300
 
 
 class Clash(Conflict):
@@ -60,6 +82,10 @@ class Connection(ABC):
             return Done(len(values or ()), 0)
         # SQLite reports the id of an earlier row where ON CONFLICT DO NOTHING did nothing.
         return Done(result.rowcount, result.inserted_primary_key[0] or 0 if result.rowcount else 0)
+
+    async def run_long(self, statement: Executable) -> Done:
+        """Update or delete rows whose number nothing bounds, without keeping others from being answered."""
+        return await self.run(statement)
 
     async def add(self, statement: Executable) -> int:
         """Insert one row; the id that it was given."""

@@ -3,27 +3,26 @@
 import asyncio
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Self
+from typing import ClassVar, Self
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from sep2.errors import SepError
-from sep2.store.connection import Connection
+from sep2.store.connection import Connection, Unreachable
 
 
 class UnknownDatabase(SepError):
     """The address of the database must begin with sqlite:/// or postgresql://."""
 
 
-class Unreachable(SepError):
-    """The database can not be opened."""
-
-    status = 503
-
-
 class Database(ABC):
     """One open database. Several processes may open the same one."""
+
+    reads_at_once: ClassVar[tuple[int, int]]
+    """Blocks to read that may be open for clients at the same time, and how many of them for one client."""
+    writes_at_once: ClassVar[tuple[int, int]]
+    """The same of blocks to write."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,10 @@ LEADING = 20306
 """The key of the advisory lock that the leading process holds."""
 KEPT_ALIVE = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 """A process whose machine is gone is missed after so many seconds, and another one leads."""
+
+PATIENCE_S = 5.0
+"""How long the server may take to answer."""
+COMPLAIN_AGAIN_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,7 @@ class Line:
         self._leading = False
         self._unsaid = False
         self._telling: asyncio.Task[None] | None = None
+        self._complained: float | None = None
 
     def tell(self) -> None:
         """Wake the other processes, soon."""
@@ -54,7 +60,7 @@ class Line:
                     self._listening = True
                     self._heard()  # something may have been written before
         except FAILURES as error:
-            log.warning("changes made by other processes are noticed late: %s", error)
+            self._complain("changes made by other processes are noticed late", error)
 
     async def lead(self) -> bool:
         """Whether this process leads: the first one that asks does, until its connection ends."""
@@ -64,7 +70,7 @@ class Line:
                 if not self._leading:
                     self._leading = await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADING)
         except FAILURES as error:
-            log.warning("another process may have to lead: %s", error)
+            self._complain("another process may have to lead", error)
             return False
         return self._leading
 
@@ -73,7 +79,8 @@ class Line:
         if self._telling is not None:
             await self._telling
         if self._connection is not None:
-            await self._connection.close()
+            with suppress(*FAILURES):
+                await self._connection.close()
 
     async def _tell(self) -> None:
         try:
@@ -82,17 +89,27 @@ class Line:
                 async with self._in_use:
                     await (await self._open()).execute(f"NOTIFY {CHANNEL}")
         except FAILURES as error:
-            log.warning("other processes hear late of a change: %s", error)
+            self._complain("other processes hear late of a change", error)
 
     async def _open(self) -> Any:
         if self._connection is None or self._connection.is_closed():
             self._listening = self._leading = False
             url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
             self._connection = await asyncpg.connect(
-                url, server_settings={"application_name": "sep2 line", **KEPT_ALIVE}
+                url,
+                timeout=PATIENCE_S,
+                command_timeout=PATIENCE_S,
+                server_settings={"application_name": "sep2 line", **KEPT_ALIVE},
             )
             self._connection.add_termination_listener(self._lost)
         return self._connection
+
+    def _complain(self, what: str, error: BaseException) -> None:
+        """Log that the line is down, once a minute however often it is tried."""
+        now = asyncio.get_running_loop().time()
+        if self._complained is None or now - self._complained >= COMPLAIN_AGAIN_S:
+            self._complained = now
+            log.warning("%s: %s", what, " ".join(str(error).split()) or type(error).__name__)
 
     def _lost(self, _: Any) -> None:
         self._heard()  # the listener calls again, and so the line is opened again

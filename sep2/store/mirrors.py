@@ -142,7 +142,7 @@ async def moments(db: Connection, series_id: int, start: int) -> Sequence[Row[An
 async def remove(db: Connection, point_id: int) -> None:
     """Forget a usage point with its series and readings."""
     of_point = select(s.c.id).where(s.c.mirror_usage_point_id == point_id)
-    await db.run(delete(r).where(r.c.mirror_meter_reading_id.in_(of_point)))
-    await db.run(delete(reading_set).where(reading_set.c.mirror_meter_reading_id.in_(of_point)))
+    await db.run_long(delete(r).where(r.c.mirror_meter_reading_id.in_(of_point)))
+    await db.run_long(delete(reading_set).where(reading_set.c.mirror_meter_reading_id.in_(of_point)))
     await db.run(delete(s).where(s.c.mirror_usage_point_id == point_id))
     await db.run(delete(p).where(p.c.id == point_id))

@@ -5,24 +5,30 @@ buys statements, types and errors that are the same on both databases.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
 
 from sqlalchemy import Executable, Result, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from sep2.errors import SepError
 from sep2.store import migrations
-from sep2.store.connection import Busy, Clash, Connection, Values
-from sep2.store.database import Database, Unreachable
+from sep2.store.connection import Busy, Clash, Connection, Damaged, Full, Unreachable, Values
+from sep2.store.database import Database
 from sep2.store.line import FAILURES, Line
 
-CONNECTIONS = 10
+log = logging.getLogger(__name__)
+
+CONNECTIONS = 16
+"""Two of them are always left to operators and to what runs beside the requests."""
 PATIENCE_S = 5.0
+LONGEST_COMMAND_S = 60.0
+"""A server that does not answer for so long is taken for lost."""
 MIGRATING = 20305
 """The key of the advisory lock that lets one process migrate at a time."""
 
@@ -42,6 +48,9 @@ class PostgresConnection(Connection):
 
 class PostgresDatabase(Database):
     """One database of a PostgreSQL server."""
+
+    reads_at_once = (7, 5)
+    writes_at_once = (7, 5)
 
     def __init__(self, url: URL) -> None:
         super().__init__()
@@ -122,7 +131,9 @@ def _engine(url: URL, **pool: Any) -> AsyncEngine:
         "jit": "off",
     }
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"), connect_args={"server_settings": settings}, **pool
+        url.set(drivername="postgresql+asyncpg"),
+        connect_args={"server_settings": settings, "timeout": PATIENCE_S, "command_timeout": LONGEST_COMMAND_S},
+        **pool,
     )
 
 
@@ -139,7 +150,17 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield core
     finally:
         # A cancelled caller must not leave half a conversation on a connection that the next one gets.
-        await asyncio.shield(core.close())
+        await asyncio.shield(_closed(core))
+
+
+async def _closed(core: AsyncConnection) -> None:
+    """Give the connection back to its pool; one that was lost can not be told that its transaction is over."""
+    try:
+        await core.close()
+    except (SQLAlchemyError, *FAILURES) as error:
+        log.debug("a connection was lost: %s", error)
+        with suppress(SQLAlchemyError, *FAILURES):
+            await core.invalidate()
 
 
 @contextmanager
@@ -148,13 +169,27 @@ def _told() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise _refusal(error) or error from error
+    except FAILURES as error:
+        raise Unreachable(f"the connection was lost: {error}") from error
 
 
 def _refusal(error: DBAPIError) -> SepError | None:
-    """The answer to a failure that a caller can do something about."""
-    match getattr(error.orig, "sqlstate", None):
+    """The answer to a failure that a caller, or an operator, can do something about."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    match state:
         case "40001" | "40P01" | "55P03":  # serialization failure, deadlock, lock timeout
             return Busy("another process is writing the same rows")
         case "23505" | "23503":  # unique, foreign key
             return Clash()
-    return Unreachable("the connection was lost") if error.connection_invalidated else None
+        case "53100":
+            return Full(_line(error))
+        case "XX001" | "XX002":  # data corrupted, index corrupted
+            return Damaged(_line(error))
+    # Out of resources, shut down or starting, read-only, an input or output error.
+    away = state[:2] in ("53", "57", "58", "08") or state == "25006"
+    return Unreachable(_line(error)) if away or error.connection_invalidated else None
+
+
+def _line(error: DBAPIError) -> str:
+    """What the database said, in one line."""
+    return " ".join(str(error.orig).split())[:200]

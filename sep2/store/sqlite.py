@@ -11,18 +11,27 @@ from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from sqlalchemy import Connection as Core
-from sqlalchemy import Engine, Executable, Result, create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from sep2.errors import SepError
 from sep2.store import migrations
-from sep2.store.connection import Busy, Clash, Connection, Values
-from sep2.store.database import Database, UnknownDatabase, Unreachable
+from sep2.store.connection import Busy, Connection, Unreachable
+from sep2.store.database import Database, UnknownDatabase
+from sep2.store.sqlite_connection import (
+    STEPS,
+    Handle,
+    Patience,
+    Reader,
+    SqliteConnection,
+    is_busy,
+    refusal,
+    roll_back,
+    told,
+)
 
 PATIENCE_S = 5.0
 READER_PATIENCE_MS = 50
@@ -30,30 +39,7 @@ READER_PATIENCE_MS = 50
 RETRY_S = 0.005
 LARGEST_GROUP = 100
 IDLE_READERS = 8
-
-
-class _Handle(NamedTuple):
-    """One open connection, as SQLAlchemy and as the driver see it."""
-
-    core: Core
-    driver: sqlite3.Connection
-
-
-class SqliteConnection(Connection):
-    """A connection of the standard library's driver, through SQLAlchemy Core."""
-
-    def __init__(self, core: Core) -> None:
-        super().__init__()
-        self.core: Core | None = core
-
-    async def execute(self, statement: Executable, values: Values) -> Result[Any]:
-        """The result of one statement; the event loop waits for it."""
-        if self.core is None:
-            raise RuntimeError("this block has ended; its connection may serve another one by now")
-        try:
-            return self.core.execute(statement, values)
-        except DBAPIError as error:
-            raise _refusal(error.orig) or error from error
+READING_THREADS = 2
 
 
 class _Group:
@@ -69,14 +55,18 @@ class _Group:
 class SqliteDatabase(Database):
     """One file in write-ahead mode, every commit synced to the disk."""
 
+    reads_at_once = (4, 1)  # a read that is done on the event loop lets nothing else run
+    writes_at_once = (32, 24)  # they run one after the other, and share a commit
+
     def __init__(self, url: URL) -> None:
         super().__init__()
         self.patience_s = PATIENCE_S
         """How long a write waits for another process to finish its own."""
         self._engine = _engine(url)
         self._writer = _connect(self._engine, "journal_mode = WAL", "synchronous = FULL")
-        self._readers: list[_Handle] = []
+        self._readers: list[Handle] = []
         self._thread = ThreadPoolExecutor(1, "sep2-writer")
+        self._reading = ThreadPoolExecutor(READING_THREADS, "sep2-reader")
         self._closed = False
         self._taken = False
         self._turns: deque[asyncio.Future[None]] = deque()
@@ -89,7 +79,8 @@ class SqliteDatabase(Database):
         """The database in this file, refused unless its tables are those of this version."""
         database = cls(url)
         try:
-            migrations.require_current(database._writer.core)
+            with told(database._engine):
+                migrations.require_current(database._writer.core)
         except BaseException:
             await database.close()
             raise
@@ -107,14 +98,20 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
         reader = self._readers.pop() if self._readers else self._new_reader()
-        connection = SqliteConnection(reader.core)
-        reader.driver.execute("BEGIN")
+        connection = Reader(reader, self._reading)
+        is_sound = False
         try:
-            yield connection
+            with told(self._engine):
+                reader.driver.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.core = None
+                with told(self._engine):
+                    reader.driver.execute("ROLLBACK")
+            is_sound = True
         finally:
-            connection.core = None
-            reader.driver.execute("ROLLBACK")
-            if len(self._readers) < IDLE_READERS and not self._closed:
+            if is_sound and len(self._readers) < IDLE_READERS and not self._closed:
                 self._readers.append(reader)
             else:
                 reader.core.close()
@@ -152,6 +149,7 @@ class SqliteDatabase(Database):
             handle.core.close()
         self._engine.dispose()
         self._thread.shutdown()
+        self._reading.shutdown()
 
     async def _take_turn(self, *, closing: bool = False) -> None:
         """Wait until no other block and no commit uses the writer."""
@@ -182,8 +180,7 @@ class SqliteDatabase(Database):
         if self._group.size:
             self._committing = asyncio.get_running_loop().create_task(self._commit())
             return
-        if self._writer.driver.in_transaction:
-            self._writer.driver.execute("ROLLBACK")
+        roll_back(self._writer.driver)
         self._taken = False
 
     async def _begin(self, patient_until: float) -> None:
@@ -192,13 +189,15 @@ class SqliteDatabase(Database):
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > patient_until:
-                    raise _refusal(error) or error from error
+                if not is_busy(error) or time.monotonic() > patient_until:
+                    raise refusal(error, self._engine) or error from error
                 await asyncio.sleep(RETRY_S)
-        driver.execute("SAVEPOINT block")
+        with told(self._engine):
+            driver.execute("SAVEPOINT block")
 
     def _keep(self, connection: SqliteConnection) -> _Group:
-        self._writer.driver.execute("RELEASE block")
+        with told(self._engine):
+            self._writer.driver.execute("RELEASE block")
         self._group.size += 1
         self._group.changed |= connection.changed
         return self._group
@@ -206,8 +205,13 @@ class SqliteDatabase(Database):
     def _undo(self) -> None:
         driver = self._writer.driver
         if driver.in_transaction:
-            driver.execute("ROLLBACK TO block")
-            driver.execute("RELEASE block")
+            try:
+                driver.execute("ROLLBACK TO block")
+                driver.execute("RELEASE block")
+            except sqlite3.Error as error:
+                # Whatever is left of the transaction is not to be trusted.
+                roll_back(driver)
+                self._finish(refusal(error, self._engine) or error)
         elif self._group.size:
             # A full disk and the like make SQLite undo the transaction itself, and with it the blocks before this one.
             self._finish(Busy("the transaction was lost"))
@@ -217,9 +221,8 @@ class SqliteDatabase(Database):
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, driver.execute, "COMMIT")
         except sqlite3.Error as error:
-            if driver.in_transaction:
-                driver.execute("ROLLBACK")
-            self._finish(_refusal(error) or error)
+            roll_back(driver)
+            self._finish(refusal(error, self._engine) or error)
         else:
             self._finish(None)
         self._pass_on()
@@ -233,8 +236,10 @@ class SqliteDatabase(Database):
         if group.changed:
             self._news.set()
 
-    def _new_reader(self) -> _Handle:
-        return _connect(self._engine, "query_only = ON", f"busy_timeout = {READER_PATIENCE_MS}")
+    def _new_reader(self) -> Handle:
+        handle = _connect(self._engine, "query_only = ON", f"busy_timeout = {READER_PATIENCE_MS}")
+        handle.driver.set_progress_handler(handle.patience, STEPS)
+        return handle
 
 
 def _engine(url: URL) -> Engine:
@@ -246,38 +251,36 @@ def _engine(url: URL) -> Engine:
     return create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args=arguments)
 
 
-def _connect(engine: Engine, *pragmas: str) -> _Handle:
+def _connect(engine: Engine, *pragmas: str) -> Handle:
     try:
         core = engine.connect()
-    except OperationalError as error:
+    except DBAPIError as error:
         raise Unreachable(f"{engine.url.database}: {error.orig}") from error
     driver = core.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     try:
         for pragma in ("foreign_keys = ON", *pragmas):
             driver.execute(f"PRAGMA {pragma}")
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         core.close()
-        raise _refusal(error) or error from error
-    return _Handle(core, driver)
+        raise refusal(error, engine) or error from error
+    return Handle(core, driver, Patience())
 
 
 def _migrate(url: URL) -> None:
     engine = _engine(url)
-    core, driver = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
+    core, driver, _ = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
     try:
-        _use_wal(driver)
-        driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew
-        driver.execute("BEGIN IMMEDIATE")
-        migrations.upgrade(core)
-        if broken := driver.execute("PRAGMA foreign_key_check").fetchall():
-            raise RuntimeError(f"the new tables contradict each other: {broken[:3]}")
-        driver.execute("COMMIT")
-    except sqlite3.OperationalError as error:
-        raise _refusal(error) or error from error
+        with told(engine):
+            _use_wal(driver)
+            driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew
+            driver.execute("BEGIN IMMEDIATE")
+            migrations.upgrade(core)
+            if broken := driver.execute("PRAGMA foreign_key_check").fetchall():
+                raise RuntimeError(f"the new tables contradict each other: {broken[:3]}")
+            driver.execute("COMMIT")
     finally:
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
+        roll_back(driver)
         core.close()
         engine.dispose()
 
@@ -290,27 +293,9 @@ def _use_wal(driver: sqlite3.Connection) -> None:
             driver.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > patient_until:
+            if not is_busy(error) or time.monotonic() > patient_until:
                 raise
             time.sleep(RETRY_S)
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _refusal(error: BaseException | None) -> SepError | None:
-    """The answer to a failure that a caller can do something about."""
-    if not isinstance(error, sqlite3.Error):
-        return None
-    if _is_busy(error):
-        return Busy("another process is writing")
-    clashes = (
-        sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-        sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-        sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,
-    )
-    return Clash() if error.sqlite_errorcode in clashes else None
 
 
 def _seen(done: asyncio.Future[None]) -> None:

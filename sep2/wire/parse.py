@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import cache
 
 from lxml import etree
@@ -14,17 +15,25 @@ LARGEST = 4 << 20
 DEEPEST = 31
 """Levels below the root element; no class of the schema needs a third of them."""
 
-_PARSER = etree.XMLParser(
-    encoding="utf-8",
-    resolve_entities=False,
-    no_network=True,
-    load_dtd=False,
-    dtd_validation=False,
-    huge_tree=False,
-    remove_comments=True,
-    remove_pis=True,
-    collect_ids=False,
-)
+
+class _Parser(threading.local):
+    """A parser of each thread's own: threads that share one wait for each other."""
+
+    def __init__(self) -> None:
+        self.strict = etree.XMLParser(
+            encoding="utf-8",
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            dtd_validation=False,
+            huge_tree=False,
+            remove_comments=True,
+            remove_pis=True,
+            collect_ids=False,
+        )
+
+
+_PARSER = _Parser()
 _PROLOG = re.compile(rb"(?:\s+|<!--(?:[^-]|-[^-])*-->|<\?(?:[^?]|\?[^>])*\?>)*(<!DOCTYPE)?")
 _ENCODING = re.compile(rb"<\?xml\s[^>]*\bencoding\s*=\s*[\"']([^\"']*)")
 _BLOCK = 1024
@@ -47,7 +56,7 @@ def parse(data: bytes, largest: int = LARGEST) -> etree._Element:
     if _is_crowded(data):
         raise WireError("an element has more than 64 attributes")
     try:
-        root = etree.fromstring(data, _PARSER)
+        root = etree.fromstring(data, _PARSER.strict)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise WireError(f"not well-formed XML: {' '.join(str(error).split())[:160]}") from None
     return root

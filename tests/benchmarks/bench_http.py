@@ -29,6 +29,7 @@ from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.limits import Limits
+from sep2.settings import FILE
 from sep2.store import groups, open_database
 from tests.benchmarks.load import Load, Target, kept_alive, one, reconnecting
 from tests.benchmarks.table import Row
@@ -47,6 +48,8 @@ def rows() -> list[Row]:
         port, operator_port = _free_port(), _free_port()
         init = ("init", folder, "--port", str(port), "--operator-port", str(operator_port))
         subprocess.run([sys.executable, "-c", SEP2, *init], check=True, capture_output=True)
+        with (Path(folder) / FILE).open("a", encoding="utf-8") as settings:
+            settings.write("\n[utility.requests_per_minute]\ndevice = 0\n")
         return uvloop.run(_rows(Path(folder), port))
 
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from sep2.store import Clash, Database, outbox
 from sep2.store.connection import Connection
@@ -171,3 +171,15 @@ async def test_closing_waits_for_what_is_under_way(database_url):
     database = await open_database(database_url)
     assert await names(database) == ["a", "b", "c"]
     await database.close()
+
+
+async def test_rows_without_number_are_removed_while_others_are_answered(database):
+    async with database.write() as db:
+        await db.run(insert(setting), [{"name": f"{number:05d}", "value": "x"} for number in range(5000)])
+    with pytest.raises(asyncio.CancelledError):
+        async with database.write() as db:
+            done = await db.run_long(delete(setting))
+            assert done.rowcount == 5000
+            raise asyncio.CancelledError
+    async with database.read() as db:
+        assert len(await db.all(select(setting.c.name))) == 5000, "it was part of the block"

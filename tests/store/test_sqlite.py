@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from sqlalchemy import insert, select, text
 
-from sep2.store import Busy, Clash, open_database
+from sep2.store import Busy, Clash, open_database, sqlite_connection
 from sep2.store.database import Unreachable
 from sep2.store.tables import end_device, setting
 
@@ -121,6 +121,37 @@ async def test_a_connection_ends_with_its_block(database, kind):
         pass
     with pytest.raises(RuntimeError, match="ended"):
         await db.all(select(setting))
+
+
+async def test_a_long_read_does_not_stop_the_loop_and_finds_one_state(database, monkeypatch):
+    """Who made a list long does not decide for how long nobody else is answered."""
+    count = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) SELECT count(*) FROM n"
+    )
+    passes = 0
+
+    async def read() -> tuple[int, int]:
+        async with database.read() as db:
+            before = len(await db.all(select(setting)))
+            assert (await db.one(count))[0] == 3_000_000
+            return before, len(await db.all(select(setting)))
+
+    reading = asyncio.create_task(read())
+    while not reading.done():
+        await asyncio.sleep(0)
+        if passes == 0:
+            async with database.write() as db:
+                await db.run(put("meanwhile"))
+        passes += 1
+    before, after = reading.result()
+    assert before == after
+    assert passes > 10
+    monkeypatch.setattr(sqlite_connection, "IN_A_THREAD_S", 0.05)
+    with pytest.raises(Busy, match="too long"):
+        async with database.read() as db:
+            await db.one(count)
+    async with database.read() as db:
+        assert len(await db.all(select(setting))) == 1
 
 
 async def test_a_closed_database_refuses(sqlite_url):
