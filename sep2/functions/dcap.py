@@ -4,6 +4,9 @@ from sep2 import wire as w
 from sep2.functions.request import Request
 from sep2.store import devices
 
+UNCOORDINATED = 7
+"""Time.quality of a time that nobody vouches for: the machine's clock has jumped."""
+
 
 async def device_capability(rq: Request) -> w.DeviceCapability:
     """Where everything else begins (2030.5 8.3)."""
@@ -29,6 +32,6 @@ async def time(rq: Request) -> w.Time:
         dstOffset=utility.dst_offset_s,
         dstStartTime=utility.dst_start,
         localTime=rq.now + utility.tz_offset_s + (utility.dst_offset_s if in_dst else 0),
-        quality=utility.time_quality,
+        quality=utility.time_quality if rq.house.trusts_clock() else UNCOORDINATED,
         tzOffset=utility.tz_offset_s,
     )

@@ -4,6 +4,8 @@ from sep2.rules.limits import Limits
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+CERTIFICATE_EXPIRING = "certificate_expiring"
+CLOCK_JUMP = "clock_jump"
 DEVICE_MOVED = "device_moved"
 NO_IMPORT_CONTROL = "no_import_control"
 SET_MAX_W = "set_max_w"

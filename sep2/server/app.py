@@ -16,6 +16,7 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, rates
+from sep2.server.clock_guard import ClockGuard
 from sep2.server.front import Front
 from sep2.server.http import Http
 from sep2.server.notify import Notifier
@@ -40,7 +41,8 @@ class State:
         self.settings = settings
         self.db = db
         self.clock = clock
-        self.house = House(settings)
+        self.clock_guard = ClockGuard(db, clock, settings)
+        self.house = House(settings, trusts_clock=clock.is_trusted)
         self.front = Front(db, clock, self.house)
         self.sweep = Sweep(db, clock, settings.utility.retention)
         self.reached: dict[str, int] = {}
@@ -89,6 +91,7 @@ async def running(
         async with db.write() as writing:
             await identifiers.set_pen(writing, settings.pen)
         state = State(settings, db, clock or await _clock(settings, db))
+        await state.clock_guard.begin()
         await state.refresh()
         if await db.leads():
             await state.sweep.once()
@@ -96,8 +99,9 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([state.notifier.run, state.sweep.run, *beside]))
+            await stack.enter_async_context(_background([*own, *beside]))
             yield state
     finally:
         await db.close()
