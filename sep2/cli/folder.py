@@ -189,7 +189,14 @@ def _run(settings: Settings, said: str) -> None:
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: typer.echo(said)))
+            runner.run(
+                run(
+                    settings,
+                    workers=workers(),
+                    operator_app=make,
+                    ready=lambda state: typer.echo(state.watch.shut_because() or said),
+                )
+            )
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

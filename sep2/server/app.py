@@ -22,6 +22,7 @@ from sep2.server.http import Http
 from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
+from sep2.server.watch import Watch
 from sep2.settings import Settings
 from sep2.store import deliveries, marks, open_database, outbox
 from sep2.store.database import Database
@@ -48,11 +49,16 @@ class State:
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
+        # Certificates live by the machine's time, also where the clock is one that operators move.
+        self.dates = clock if isinstance(clock, SystemClock) else SystemClock()
+        self.tls.now = self.dates.now
+        self.watch = Watch(db, settings, self.dates.now)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
         self.db.wake()
+        self.watch.wake()
 
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
@@ -99,7 +105,7 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run]
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside]))
             yield state
@@ -119,7 +125,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings, workers=workers, operator_app=operator_app) as state:
-        loop.add_signal_handler(signal.SIGHUP, _reload, state.tls)
+        loop.add_signal_handler(signal.SIGHUP, _reload, state)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()
         gc.freeze()
@@ -128,9 +134,10 @@ async def run(
         log.info("stopping")
 
 
-def _reload(tls: Tls) -> None:
+def _reload(state: State) -> None:
     try:
-        tls.reload()
+        state.tls.reload()
+        state.watch.read()
         log.info("the certificates were read again")
     except (BadFile, NoCcm8, UnknownSuite) as problem:
         log.warning("the certificates stay as they were: %s", problem)
@@ -144,19 +151,54 @@ async def _clock(settings: Settings, db: Database) -> Clock:
         return SteppedClock(int(await marks.value(reading, CLOCK_MARK) or 0))
 
 
+class Door:
+    """The port for 2030.5 clients; shut while the server has nothing valid to show (in production)."""
+
+    def __init__(self, state: State, http: Http) -> None:
+        self._state = state
+        self._http = http
+        self._server: asyncio.Server | None = None
+        self._shut_because = ""
+
+    async def look(self) -> None:
+        """Open the port, or shut it; connections that live go on."""
+        shut_because = self._state.watch.shut_because()
+        if shut_because and shut_because != self._shut_because:
+            log.error("%s", shut_because)
+        self._shut_because = shut_because
+        if shut_because:
+            self.shut()
+        elif self._server is None:
+            self._server = await self._open()
+            log.info("2030.5 clients: %s", origin(self._state.settings))
+
+    def shut(self) -> None:
+        """Accept no more connections."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _open(self) -> asyncio.Server:
+        listen = self._state.settings.listen
+        return await asyncio.get_running_loop().create_server(
+            self._http,
+            listen.host,
+            listen.port,
+            ssl=self._state.tls.listening,
+            ssl_handshake_timeout=HANDSHAKE_S,
+            backlog=1024,
+        )
+
+
 async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     http = Http(state.front, state.tls, state.settings.limits)
+    http.met = state.watch.met
+    state.watch.connections = http.peers
     stack.push_async_callback(http.shutdown, 2.0)
-    listen = state.settings.listen
-    server = await asyncio.get_running_loop().create_server(
-        http, listen.host, listen.port, ssl=state.tls.listening, ssl_handshake_timeout=HANDSHAKE_S, backlog=1024
-    )
-    stack.push_async_callback(_close, server)
-    log.info("2030.5 clients: %s", origin(state.settings))
-
-
-async def _close(server: asyncio.Server) -> None:
-    server.close()
+    door = Door(state, http)
+    stack.callback(door.shut)
+    await door.look()
+    state.watch.changed = door.look
 
 
 async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:

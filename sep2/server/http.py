@@ -6,12 +6,16 @@ subclass below changes just that.
 
 import asyncio
 import logging
+import math
+import ssl
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
+from certs import Peer
 from certs.errors import BadCertificate
 from sep2.errors import BadRequest, Forbidden, SepError
 from sep2.server.front import Answer, Asked, Front, NoSuchMethod, refused
@@ -77,10 +81,16 @@ class Http(web.Server):
         self.front = front
         self.tls = tls
         self.limits = limits
+        self.met: Callable[[Peer, ssl.SSLObject], None] = lambda peer, connection: None
+        """Hears of each peer that was admitted, once per connection."""
 
     def __call__(self) -> RequestHandler:
         """A protocol for one new connection."""
         return Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    def peers(self) -> "list[Protocol]":
+        """The connections that are open."""
+        return [one for one in self.connections if isinstance(one, Protocol)]
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
@@ -122,12 +132,15 @@ class Http(web.Server):
 class Protocol(RequestHandler):
     """One connection: who its peer is, and a deadline for each request's header."""
 
-    __slots__ = ("_deadline", "_lfdi", "close_after_answer")
+    __slots__ = ("_deadline", "close_after_answer", "expires", "lfdi")
 
     def __init__(self, manager: Http, **options: Any) -> None:
         super().__init__(manager, **options)
         self._deadline: asyncio.TimerHandle | None = None
-        self._lfdi: str | None = None
+        self.lfdi: str | None = None
+        """Of the peer's certificate; None before its first request."""
+        self.expires = math.inf
+        """When that certificate, or one above it, ends."""
         self.close_after_answer = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -165,17 +178,26 @@ class Protocol(RequestHandler):
 
     def peer_lfdi(self) -> str:
         """The LFDI of the peer's certificate, looked at once per connection."""
-        if self._lfdi is None:
+        if self.lfdi is None:
             server, transport = self._manager, self.transport
             assert isinstance(server, Http)
             assert transport is not None
             connection = transport.get_extra_info("ssl_object")
             try:
-                self._lfdi = server.tls.admit(connection).lfdi
+                peer = server.tls.admit(connection)
             except BadCertificate as refusal:
                 log.warning("%s is not admitted: %s", self.peername, refusal)
                 raise NotAdmitted(str(refusal)) from None
-        return self._lfdi
+            self.lfdi, self.expires = peer.lfdi, peer.expires
+            server.met(peer, connection)
+        return self.lfdi
+
+    def end(self) -> None:
+        """Close the connection, after the request that is being answered."""
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+        else:
+            self.close()
 
     def _expect_header(self) -> None:
         server = self._manager

@@ -1,11 +1,13 @@
 """The server's TLS: who it is and whom it trusts, read from files, and read again while connections live."""
 
 import ssl
+import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from certs import Peer, Trust
 from certs.identity import Files
-from certs.tls import admit, client_context, ensure_ccm8, replace, server_context, web_context
+from certs.tls import client_context, ensure_ccm8, peer_chain, replace, server_context, web_context
 from sep2.settings import Settings
 
 
@@ -21,11 +23,13 @@ class Tls:
     def __init__(self, settings: Settings) -> None:
         """Refuses to start where CCM-8 can not be negotiated, or a file is not what it should be."""
         self._settings = settings
+        self.now: Callable[[], float] = time.time
+        """The time by which certificates are judged."""
         self.trust, self.listening, self.outgoing = _read(settings)
 
     def admit(self, connection: ssl.SSLObject) -> Peer:
         """Who the peer of a connection is; BadCertificate when it is none of those we trust."""
-        return admit(connection, self.trust)
+        return self.trust.admit(peer_chain(connection), now=self.now())
 
     def reload(self) -> None:
         """Use what the files hold now, for new connections only; what can not be used changes nothing."""

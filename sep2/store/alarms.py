@@ -52,3 +52,8 @@ async def standing(db: Connection) -> Sequence[Row[Any]]:
     """Alarms that nobody and nothing has cleared: the most urgent first, of these the latest."""
     query = select(t).where(t.c.cleared.is_(None))
     return await db.all(query.order_by(t.c.priority, t.c.raised.desc(), t.c.id.desc()))
+
+
+async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
+    """Alarms of one code that stand: subject, detail and priority."""
+    return await db.all(select(t.c.subject, t.c.detail, t.c.priority).where(t.c.code == code, t.c.cleared.is_(None)))
