@@ -2,6 +2,8 @@
 
 from sep2 import wire as w
 from sep2.functions.request import Request
+from sep2.rules import zones
+from sep2.settings import Utility
 from sep2.store import devices
 
 UNCOORDINATED = 7
@@ -25,13 +27,20 @@ async def device_capability(rq: Request) -> w.DeviceCapability:
 async def time(rq: Request) -> w.Time:
     """The time by which events are executed (2030.5 9.2)."""
     utility = rq.house.settings.utility
-    in_dst = utility.dst_start <= rq.now < utility.dst_end
+    local = local_time(utility, rq.now)
     return w.Time(
         currentTime=rq.now,
-        dstEndTime=utility.dst_end,
-        dstOffset=utility.dst_offset_s,
-        dstStartTime=utility.dst_start,
-        localTime=rq.now + utility.tz_offset_s + (utility.dst_offset_s if in_dst else 0),
+        dstEndTime=local.dst_end,
+        dstOffset=local.dst_offset,
+        dstStartTime=local.dst_start,
+        localTime=local.at(rq.now),
         quality=utility.time_quality if rq.house.trusts_clock() else UNCOORDINATED,
-        tzOffset=utility.tz_offset_s,
+        tzOffset=local.tz_offset,
     )
+
+
+def local_time(utility: Utility, now: int) -> zones.Local:
+    """Local time at `now`, by the zone's name or else by the numbers in the settings."""
+    if utility.zone:
+        return zones.local(utility.zone, now)
+    return zones.Local(utility.tz_offset_s, utility.dst_offset_s, utility.dst_start, utility.dst_end)
