@@ -61,10 +61,14 @@ def peer_chain(connection: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
     return [leaf] if leaf else []
 
 
-def admit(connection: ssl.SSLObject | ssl.SSLSocket, trust: Trust) -> Peer:
-    """Who the peer of a finished handshake is; BadCertificate when OpenSSL accepted it and we do not."""
+def admit(connection: ssl.SSLObject | ssl.SSLSocket, trust: Trust, *, now: float | None = None) -> Peer:
+    """Who the peer of a finished handshake is; BadCertificate when OpenSSL accepted it and we do not.
+
+    now: epoch seconds at which the certificates are judged; None: the machine's time.
+    """
     # OpenSSL has verified one path; others may lead through what else the peer sent.
-    return trust.admit(list(dict.fromkeys((*peer_chain(connection), *_chain(connection, "get_unverified_chain")))))
+    chain = dict.fromkeys((*peer_chain(connection), *_chain(connection, "get_unverified_chain")))
+    return trust.admit(list(chain), now=now)
 
 
 def ensure_ccm8(files: Files) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from sep2.errors import SepError
+from sep2.rules import zones
 from sep2.rules.defaults import Layout
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
@@ -200,10 +201,13 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of mirror usage points."""
     time_quality: Annotated[int, Meta(ge=0, le=7)] = 7
     """Of the Time resource: 3 external source, 4 level 3, 5 level 2, 6 level 1, 7 intentionally uncoordinated."""
+    zone: str = ""
+    """The time zone by its name, e.g. Australia/Adelaide: local time and daylight saving of the Time resource."""
     tz_offset_s: Annotated[int, Meta(ge=-50_400, le=50_400)] = 0
     dst_offset_s: Annotated[int, Meta(ge=0, le=7200)] = 0
     dst_start: Annotated[int, Meta(ge=0)] = 0
     dst_end: Annotated[int, Meta(ge=0)] = 0
+    """These four are local time by numbers, where `zone` names none: one daylight saving, from `dst_start` on."""
     fsa_layout: Literal["per-group", "one"] = "per-group"
     """One FunctionSetAssignments for each group a device is in, or one that holds all its programs."""
     registration_readable: bool = True
@@ -373,10 +377,24 @@ def _check(settings: Settings) -> None:
         )
     if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError(f"database.url is {settings.database.url!r}, expected sqlite:///FILE or postgresql://…")
+    _check_zone(settings.utility)
     if settings.receivers.first_retry_s > settings.receivers.longest_retry_s:
         raise SettingsError(
             f"receivers.first_retry_s is {settings.receivers.first_retry_s}, "
             f"expected at most receivers.longest_retry_s ({settings.receivers.longest_retry_s})"
+        )
+
+
+def _check_zone(utility: Utility) -> None:
+    if not utility.zone:
+        return
+    if wrong := zones.misfit(utility.zone):
+        raise SettingsError(f"utility.zone is {utility.zone!r}, {wrong}")
+    numbers = ("tz_offset_s", "dst_offset_s", "dst_start", "dst_end")
+    if both := [name for name in numbers if getattr(utility, name)]:
+        raise SettingsError(
+            f"utility.{both[0]} is {getattr(utility, both[0])}, expected to be left out: "
+            f"utility.zone ({utility.zone}) says what local time is"
         )
 
 

@@ -195,6 +195,14 @@ def _wake(rq: Request) -> Callable[[], Awaitable[None]]:
     return wake
 
 
+async def confirm_clock(rq: Request, asked: t.Nothing) -> t.Done:
+    """The machine's clock is right, though it has jumped: the server's time is the machine's from now on."""
+    guard = rq.state.clock_guard
+    guard.ensure_doubted()
+    rq.after.append(guard.confirm)
+    return t.Done(message="the machine's clock is confirmed")
+
+
 def _number(text: str) -> int:
     """A row's number; one that no row can have stays one that no row has."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

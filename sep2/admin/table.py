@@ -49,4 +49,5 @@ TABLE = (
     Route("POST", "/alarms/{alarm}/clear", oversight.clear_alarm),
     Route("GET", "/audit", oversight.list_audit),
     Route("PUT", "/clock", oversight.set_clock),
+    Route("POST", "/clock/confirm", oversight.confirm_clock),
 )

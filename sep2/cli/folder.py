@@ -207,7 +207,14 @@ def _run(settings: Settings, said: str) -> None:
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(settings, workers=workers(), operator_app=make, ready=lambda _: say(said)))
+            runner.run(
+                run(
+                    settings,
+                    workers=workers(),
+                    operator_app=make,
+                    ready=lambda state: say(state.watch.shut_because() or said),
+                )
+            )
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

@@ -67,12 +67,31 @@ def _spoken(said: Any) -> str:
     return ", ".join(f"{name} {_spoken(value)}" for name, value in told.items())
 
 
+CONFIRM = When(ahead=-1)
+"""What stands for the word instead of a time; no time typed is before now."""
+
+
+def _time_or_confirm(text: str) -> When:
+    return CONFIRM if text.strip() == "confirm" else when(text)
+
+
 @verb(root, "clock", changes=True)
 def move_clock(
-    to: Annotated[When, typer.Argument(parser=when, metavar="TIME", help="+10m, or 2026-01-31T14:30+10:00")],
+    to: Annotated[
+        When,
+        typer.Argument(parser=_time_or_confirm, metavar="TIME", help="+10m, or 2026-01-31T14:30+10:00; or confirm"),
+    ],
 ) -> None:
-    """Move a paced clock (`clock = "paced"` in sep2.toml) forward."""
+    """Move a paced clock (`clock = "paced"` in sep2.toml) forward; `sep2 clock confirm`: the machine's clock is right.
+
+    A machine's clock that has jumped is believed by itself once it has held for a minute; at a start that is far from
+    the time of the last one, and where a minute is too long, you say so. `sep2 alarm list` shows what has happened.
+    """
     server = api()
+    if to == CONFIRM:
+        done = server.change("POST", "/clock/confirm", t.Done)
+        show(done, "The machine's clock is confirmed; the server's time is the machine's.")
+        return
     target = to.at if to.at is not None else server.get("/status", t.Status).now + to.ahead
     done = server.change("PUT", "/clock", t.Done, t.SetClock(now=target))
     show(done, f"The server's time is {shown_time(target)}.")

@@ -2,7 +2,12 @@
 
 from sep2 import wire as w
 from sep2.functions.request import Request
+from sep2.rules import zones
+from sep2.settings import Utility
 from sep2.store import devices
+
+UNCOORDINATED = 7
+"""Time.quality of a time that nobody vouches for: the machine's clock has jumped."""
 
 
 async def device_capability(rq: Request) -> w.DeviceCapability:
@@ -26,13 +31,20 @@ async def device_capability(rq: Request) -> w.DeviceCapability:
 async def time(rq: Request) -> w.Time:
     """The time by which events are executed (2030.5 9.2)."""
     utility = rq.house.settings.utility
-    in_dst = utility.dst_start <= rq.now < utility.dst_end
+    local = local_time(utility, rq.now)
     return w.Time(
         currentTime=rq.now,
-        dstEndTime=utility.dst_end,
-        dstOffset=utility.dst_offset_s,
-        dstStartTime=utility.dst_start,
-        localTime=rq.now + utility.tz_offset_s + (utility.dst_offset_s if in_dst else 0),
-        quality=utility.time_quality,
-        tzOffset=utility.tz_offset_s,
+        dstEndTime=local.dst_end,
+        dstOffset=local.dst_offset,
+        dstStartTime=local.dst_start,
+        localTime=local.at(rq.now),
+        quality=utility.time_quality if rq.house.trusts_clock() else UNCOORDINATED,
+        tzOffset=local.tz_offset,
     )
+
+
+def local_time(utility: Utility, now: int) -> zones.Local:
+    """Local time at `now`, by the zone's name or else by the numbers in the settings."""
+    if utility.zone:
+        return zones.local(utility.zone, now)
+    return zones.Local(utility.tz_offset_s, utility.dst_offset_s, utility.dst_start, utility.dst_end)

@@ -56,6 +56,8 @@ class House:
     settings: Settings
     poll_rates: dict[str, int] = field(default_factory=dict)
     """Rates that the operator has set while the server runs."""
+    trusts_clock: Callable[[], bool] = lambda: True
+    """Whether nothing speaks against the time that this server tells."""
 
     told: dict[int, int] = field(default_factory=dict)
     """The pollRate of its DERProgramList that each EndDevice was told last, since this server started."""

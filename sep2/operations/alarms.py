@@ -9,11 +9,13 @@ from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+CERTIFICATE_EXPIRING = "certificate_expiring"
+CLOCK_JUMP = "clock_jump"
+CONTROL_TOO_SHORT = "control_too_short"
 DATABASE = "database"
+DEFAULT_IN_FORCE = "default_in_force"
 DELIVERY_DEAD = "delivery_dead"
 DELIVERY_FAILING = "delivery_failing"
-CONTROL_TOO_SHORT = "control_too_short"
-DEFAULT_IN_FORCE = "default_in_force"
 DEVICE_MOVED = "device_moved"
 DISK_LOW = "disk_low"
 MODE_UNSUPPORTED = "mode_unsupported"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers
+from sep2.operations import creation, identifiers
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.curves import check_links
 from sep2.operations.groups import NoSuchGroup, refuse_net_limits
@@ -93,7 +93,7 @@ async def issue_controls(
     if not fresh:
         return Issued(kept=kept)
     older = [row for row in standing if row.id not in kept]
-    created_at = max([now, *(row.created + 1 for row in older)])
+    created_at = max([await creation.time_for(db, now), *(row.created + 1 for row in older)])
     rows = [
         {**_columns(control), "created": created_at, "source": source, "reason": reason}
         | {"device_group_id": group_id, "mrid": await identifiers.fresh(db)}

@@ -17,6 +17,7 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
+from sep2.server.clock_guard import ClockGuard
 from sep2.server.front import Front
 from sep2.server.handshake import Door
 from sep2.server.http import Http
@@ -24,6 +25,7 @@ from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
+from sep2.server.watch import Watch
 from sep2.settings import Settings, SettingsError
 from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.connection import Busy, Clash, Full, Outage
@@ -47,19 +49,25 @@ class State:
         self.settings = settings
         self.db = db
         self.clock = clock
-        self.house = House(settings)
+        self.clock_guard = ClockGuard(db, clock, settings)
+        self.house = House(settings, trusts_clock=clock.is_trusted)
         self.front = Front(db, clock, self.house)
         self.sweep = Sweep(db, clock, settings.utility)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
+        # Certificates live by the machine's time, also where the clock is one that operators move.
+        self.dates = clock if isinstance(clock, SystemClock) else SystemClock()
+        self.tls.now = self.dates.now
+        self.watch = Watch(db, settings, self.dates.now)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.front.on_request = self.notifier.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
         self.db.wake()
+        self.watch.wake()
 
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
@@ -96,6 +104,7 @@ async def running(
     db = await open_database(settings.database.url)
     try:
         state = State(settings, db, clock or await _clock(settings, db))
+        await state.clock_guard.begin()
         await _settle(state)
         await state.refresh()
         await _begin(state)
@@ -104,10 +113,9 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(
-                _background([state.notifier.run, state.sweep.run, state.knocks.run, *beside])
-            )
+            await stack.enter_async_context(_background([*own, state.knocks.run, *beside]))
             yield state
     finally:
         await db.close()
@@ -126,7 +134,7 @@ async def run(
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_S)
     async with running(settings, workers=workers, operator_app=operator_app) as state:
-        loop.add_signal_handler(signal.SIGHUP, _reload, state.tls)
+        loop.add_signal_handler(signal.SIGHUP, _reload, state)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()
         gc.freeze()
@@ -147,9 +155,10 @@ async def _begin(state: State) -> None:
         log.warning("nothing can be stored yet: %s", problem)
 
 
-def _reload(tls: Tls) -> None:
+def _reload(state: State) -> None:
     try:
-        tls.reload()
+        state.tls.reload()
+        state.watch.read()
         log.info("the certificates were read again")
     except (BadFile, NoCcm8, UnknownSuite, SettingsError) as problem:
         log.warning("the certificates stay as they were: %s", problem)
@@ -173,16 +182,51 @@ async def _clock(settings: Settings, db: Database) -> Clock:
         return SteppedClock(int(await marks.value(reading, CLOCK_MARK) or 0))
 
 
+class Port:
+    """The port for 2030.5 clients; shut while the server has nothing valid to show (in production)."""
+
+    def __init__(self, state: State, door: Door) -> None:
+        self._state = state
+        self._door = door
+        self._server: asyncio.Server | None = None
+        self._shut_because = ""
+
+    async def look(self) -> None:
+        """Open the port, or shut it; connections that live go on."""
+        shut_because = self._state.watch.shut_because()
+        if shut_because and shut_because != self._shut_because:
+            log.error("%s", shut_because)
+        self._shut_because = shut_because
+        if shut_because:
+            self.shut()
+        elif self._server is None:
+            self._server = await self._open()
+            log.info("2030.5 clients: %s", origin(self._state.settings))
+
+    def shut(self) -> None:
+        """Accept no more connections."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _open(self) -> asyncio.Server:
+        listen = self._state.settings.listen
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._door, listen.host, listen.port, backlog=1024)
+
+
 async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     limits = state.settings.limits
     http = Http(state.front, state.tls, limits, unregistered=state.knocks.unregistered)
+    http.met = state.watch.met
+    state.watch.connections = http.peers
     door = Door(http, state.tls, patience_s=limits.header_deadline_s, refused=state.knocks.refused)
     stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
-    listen = state.settings.listen
-    server = await asyncio.get_running_loop().create_server(door, listen.host, listen.port, backlog=1024)
-    stack.callback(server.close)
-    log.info("2030.5 clients: %s", origin(state.settings))
+    port = Port(state, door)
+    stack.callback(port.shut)
+    await port.look()
+    state.watch.changed = port.look
 
 
 async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:

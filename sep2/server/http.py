@@ -7,6 +7,8 @@ subclass below changes just that.
 import asyncio
 import contextlib
 import logging
+import math
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -96,10 +98,16 @@ class Http(web.Server):
         self.limits = limits
         self.unregistered = unregistered
         self.sessions = Sessions(limits, room(limits.sessions))
+        self.met: Callable[[Peer, ssl.SSLObject], None] = lambda peer, connection: None
+        """Hears of each peer that was admitted, once per connection."""
 
     def __call__(self) -> RequestHandler:
         """A protocol for one new connection."""
         return Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    def peers(self) -> "list[Protocol]":
+        """The connections that are open."""
+        return [one for one in self.connections if isinstance(one, Protocol)]
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
@@ -156,7 +164,7 @@ class Http(web.Server):
 class Protocol(RequestHandler):
     """One connection: who its peer is, a deadline for each request's header, and one for a peer that does not read."""
 
-    __slots__ = ("_deadline", "_header", "_lfdi", "_owner", "_stuck", "_unread", "close_after_answer")
+    __slots__ = ("_deadline", "_header", "_owner", "_stuck", "_unread", "close_after_answer", "expires", "lfdi")
 
     def __init__(self, manager: Http, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -166,9 +174,12 @@ class Protocol(RequestHandler):
         """Octets that waited for the peer when it was last looked at."""
         self._header = 0
         """Octets of a header that is not complete."""
-        self._lfdi: str | None = None
         self._owner = ""
         """The LFDI under which the connection is counted."""
+        self.lfdi: str | None = None
+        """Of the peer's certificate; None before its first request."""
+        self.expires = math.inf
+        """When that certificate, or one above it, ends."""
         self.close_after_answer = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -230,16 +241,25 @@ class Protocol(RequestHandler):
 
     def peer_lfdi(self) -> str:
         """The LFDI of the peer's certificate, looked at once per connection."""
-        if self._lfdi is None:
+        if self.lfdi is None:
             if self.transport is None:
                 raise ConnectionResetError("the peer has hung up")
             connection = self.transport.get_extra_info("ssl_object")
             try:
-                self._lfdi = self._http.tls.admit(connection).lfdi
+                peer = self._http.tls.admit(connection)
             except BadCertificate as refusal:
                 log.warning("%s is not admitted: %s", self.peername, refusal)
                 raise NotAdmitted(str(refusal)) from None
-        return self._lfdi
+            self.lfdi, self.expires = peer.lfdi, peer.expires
+            self._http.met(peer, connection)
+        return self.lfdi
+
+    def end(self) -> None:
+        """Close the connection, after the request that is being answered."""
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+        else:
+            self.close()
 
     def tell_unregistered(self) -> None:
         """The peer's certificate is no client's."""

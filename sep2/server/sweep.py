@@ -17,6 +17,8 @@ log = logging.getLogger("sep2.sweep")
 _MARK = "swept"
 LONGEST_SLEEP_S = 1
 CLEANED_EVERY_S = 6 * 3600
+HELD_S = 3600
+"""Nothing is deleted before the clock has gone on evenly for so long: a wrong time makes everything old."""
 
 
 class Sweep:
@@ -42,6 +44,7 @@ class Sweep:
                     self.reached = self._clock.now()
             except SepError as problem:
                 log.warning("the sweep waits: %s", problem)
+            # It returns at once where the clock is set back: what has yet to turn is told again.
             await self._clock.sleep_until(self._clock.now() + LONGEST_SLEEP_S)
 
     async def once(self) -> None:
@@ -64,9 +67,9 @@ class Sweep:
         self.reached = now
 
     async def _clean(self) -> None:
-        """Forget, every few hours, what is older than the utility keeps."""
+        """Forget, every few hours, what is older than the utility keeps; not while the time may be wrong."""
         now = self._clock.now()
-        if now - self._cleaned < CLEANED_EVERY_S:
+        if 0 <= now - self._cleaned < CLEANED_EVERY_S or self._clock.held_s() < HELD_S:
             return
         kept = self._retention
         async with self._db.write() as db:

@@ -3,6 +3,7 @@
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from certs import Peer, Trust
@@ -29,6 +30,8 @@ class Tls:
     def __init__(self, settings: Settings) -> None:
         """Refuses to start where CCM-8 can not be negotiated, or a file is not what it should be."""
         self._settings = settings
+        self.now: Callable[[], float] = time.time
+        """The time by which certificates are judged."""
         self.trust, self._contexts = _read(settings)
         self._stale_at = self.trust.next_change(time.time())
 
@@ -44,16 +47,16 @@ class Tls:
 
     def admit(self, connection: ssl.SSLObject) -> Peer:
         """Who the peer of a connection is; BadCertificate when it is none of those we trust."""
-        return admit(connection, self.trust)
+        return admit(connection, self.trust, now=self.now())
 
     def reload(self) -> None:
         """Use what the files hold now, for new connections only; what can not be used changes nothing."""
         self.trust, self._contexts = _read(self._settings)
-        self._stale_at = self.trust.next_change(time.time())
+        self._stale_at = self.trust.next_change(self.now())
 
     def _fresh(self) -> _Contexts:
         """The contexts, made anew when a certificate that is trusted has ended or become valid."""
-        now = time.time()
+        now = self.now()
         if now >= self._stale_at:
             self._stale_at = now + AGAIN_S
             try:

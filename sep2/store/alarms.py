@@ -48,11 +48,6 @@ async def clear(db: Connection, code: str, subject: str, now: int) -> int:
     return (await db.run(update(t).where(*standing).values(cleared=now))).rowcount
 
 
-async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
-    """The subjects and details of one code that nobody and nothing has cleared."""
-    return await db.all(select(t.c.subject, t.c.detail).where(t.c.code == code, t.c.cleared.is_(None)))
-
-
 async def stands(db: Connection, code: str, subject: str) -> bool:
     """Whether there is an alarm of that code and subject that nobody and nothing has cleared."""
     query = select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
@@ -63,3 +58,8 @@ async def standing(db: Connection) -> Sequence[Row[Any]]:
     """Alarms that nobody and nothing has cleared: the most urgent first, of these the latest."""
     query = select(t).where(t.c.cleared.is_(None))
     return await db.all(query.order_by(t.c.priority, t.c.raised.desc(), t.c.id.desc()))
+
+
+async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
+    """Alarms of one code that stand: subject, detail and priority."""
+    return await db.all(select(t.c.subject, t.c.detail, t.c.priority).where(t.c.code == code, t.c.cleared.is_(None)))

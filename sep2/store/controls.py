@@ -201,3 +201,13 @@ _AHEAD = (
 async def ahead_per_device(db: Connection, group_id: int, now: int) -> int:
     """The most controls that any one device of the group still has to hold."""
     return max((row.n for row in await db.all(_AHEAD, group_id=group_id, now=now)), default=0)
+
+
+_RECENT = select(c.c.created).order_by(c.c.id.desc()).limit(1000).subquery()
+_LATEST_CREATION = select(func.max(_RECENT.c.created).label("at"))
+
+
+async def latest_creation(db: Connection) -> int:
+    """The latest creationTime among the controls that were added last; 0 where there are none."""
+    found = await db.one(_LATEST_CREATION)
+    return int(found.at or 0) if found else 0

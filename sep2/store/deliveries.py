@@ -140,3 +140,14 @@ async def counts(db: Connection) -> dict[str, int]:
     rows = await db.all(select(t.c.dead, func.count().label("n")).group_by(t.c.dead))
     found = {bool(row.dead): int(row.n) for row in rows}
     return {"waiting": found.get(False, 0), "dead": found.get(True, 0)}
+
+
+async def shift(db: Connection, by_s: int) -> None:
+    """Move the times of all that waits with a clock that was set to another time: pauses last as long as they did."""
+    waiting = update(t).where(t.c.dead.is_(False))
+    await db.run(waiting.values(since=t.c.since + by_s, due=t.c.due + by_s))
+
+
+async def bring_forward(db: Connection, latest: int) -> None:
+    """Have nothing wait beyond that time: what does was put off by a clock that was ahead."""
+    await db.run(update(t).where(t.c.dead.is_(False), t.c.due > latest).values(due=latest))

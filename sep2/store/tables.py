@@ -47,6 +47,18 @@ client = Table(
 )
 """A TLS peer that the operator has authorised; its LFDI is the certificate's."""
 
+client_certificate = Table(
+    "client_certificate",
+    metadata,
+    Column("lfdi", String(40), primary_key=True),
+    _time("not_after"),
+    Column("subject", Text, nullable=False),
+    Column("serial", Text, nullable=False),  # of the certificate, in hexadecimal digits
+    _time("seen"),
+    Index(None, "not_after"),
+)
+"""What a client showed in its latest handshake; whether it is registered, `client` says."""
+
 connection = Table(
     "connection",
     metadata,

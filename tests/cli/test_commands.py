@@ -107,6 +107,7 @@ def test_oversight(sep2: Sep2) -> None:
     ok(sep2("clock", "+10m"))
     assert ok(sep2("status", "--json")).json["now"] == before + 600
     assert "does not go back" in sep2("clock", "1970-01-01T00:00Z").err
+    assert "there is nothing to confirm" in sep2("clock", "confirm").err
     ok(sep2("poll-rate", "set", "DERProgramList", "1m"))
     assert "DERProgramList" in ok(sep2("poll-rate", "list")).out
     codes = {alarm["code"] for alarm in ok(sep2("alarm", "list", "--json")).json["items"]}

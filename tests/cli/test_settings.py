@@ -45,6 +45,16 @@ def test_a_named_utility_fills_in_what_is_left_out() -> None:
         ({"utility": {"poll_rates": {"Time": 0}}}, "utility.poll_rates.Time is 0, expected 1 to"),
         ({"utility": {"poll_rates": {"Time": "5m"}}}, "utility.poll_rates.Time is '5m', expected 1 to"),
         ({"utility": 5}, "utility is 5, expected object"),
+        (
+            {"utility": {"zone": "Australia/Adelade"}},
+            "utility.zone is 'Australia/Adelade', expected a time zone such as Australia/Adelaide; "
+            "did you mean Australia/Adelaide?",
+        ),
+        ({"utility": {"zone": "right/UTC"}}, "utility.zone is 'right/UTC', expected a time zone"),
+        (
+            {"utility": {"zone": "Australia/Darwin", "tz_offset_s": 34_200}},
+            "utility.tz_offset_s is 34200, expected to be left out: utility.zone (Australia/Darwin)",
+        ),
         ({"operator": {"host": "0.0.0.0"}}, "operator.host is '0.0.0.0', expected a loopback address"),
         ({"database": {"url": "mysql://x"}}, "database.url is 'mysql://x', expected sqlite:///"),
         (

@@ -1,0 +1,69 @@
+"""Certificates that clients have shown, and which clients may still act."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from sep2.store.connection import Connection
+from sep2.store.tables import client
+from sep2.store.tables import client_certificate as t
+
+AT_ONCE = 500
+"""LFDIs in one statement."""
+
+
+class Shown(NamedTuple):
+    """A client's certificate: when it ends and was seen last, epoch seconds; `serial` is the certificate's number."""
+
+    lfdi: str
+    not_after: int
+    subject: str
+    serial: str
+    seen: int
+
+
+_KNOWN = select(t.c.lfdi).where(t.c.lfdi.in_(bindparam("lfdis", expanding=True)))
+_AGAIN = update(t).where(t.c.lfdi == bindparam("of")).values(seen=bindparam("at"))
+
+
+async def note(db: Connection, shown: Sequence[Shown]) -> None:
+    """Remember certificates; of one that is known only when it was seen last changes."""
+    for first in range(0, len(shown), AT_ONCE):
+        part = {one.lfdi: one for one in shown[first : first + AT_ONCE]}
+        known = {row.lfdi for row in await db.all(_KNOWN, lfdis=list(part))}
+        if again := [{"of": lfdi, "at": part[lfdi].seen} for lfdi in sorted(known)]:
+            await db.run(_AGAIN, again)
+        if fresh := [one._asdict() for lfdi, one in part.items() if lfdi not in known]:
+            await db.run(insert(t), fresh)
+
+
+_ENDING = (
+    select(t, client.c.name)
+    .join_from(t, client, client.c.lfdi == t.c.lfdi)
+    .where(client.c.enabled, t.c.not_after < bindparam("before"))
+    .order_by(t.c.not_after, t.c.lfdi)
+    .limit(bindparam("most"))
+)
+
+
+async def ending(db: Connection, before: int, most: int) -> Sequence[Row[Any]]:
+    """The certificates, and names, of clients that may connect, which end before that time: the first ones."""
+    return await db.all(_ENDING, before=before, most=most)
+
+
+_BLOCKED = select(client.c.lfdi).where(client.c.enabled.is_(False))
+_REGISTERED = select(client.c.lfdi).where(client.c.lfdi.in_(bindparam("lfdis", expanding=True)))
+
+
+async def blocked(db: Connection) -> set[str]:
+    """The LFDIs of clients that operators have shut out."""
+    return {row.lfdi for row in await db.all(_BLOCKED)}
+
+
+async def registered(db: Connection, lfdis: Sequence[str]) -> set[str]:
+    """Those of these LFDIs that are clients', shut out or not."""
+    found: set[str] = set()
+    for first in range(0, len(lfdis), AT_ONCE):
+        found |= {row.lfdi for row in await db.all(_REGISTERED, lfdis=list(lfdis[first : first + AT_ONCE]))}
+    return found
