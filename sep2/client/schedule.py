@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from sep2.client.limits import Limits, Setting
+from sep2.rules import authority
 from sep2.rules.events import Status
 from sep2.wire import ResponseStatus as Answer
 
@@ -147,16 +148,28 @@ class Schedule:
     def limits(self, now: int, set_max_w: float | None = None) -> Limits:
         """What holds at `now`: for each mode the strongest running control, else the first program's default for it."""
         self.advance(now)
-        modes: dict[str, Setting] = {}
-        for mrid in reversed(self._programs):
-            default = self._defaults.get(mrid)
-            if default is not None:
-                modes |= {mode: Setting(value, default.mrid) for mode, value in default.modes.items()}
-        running = [booking for booking in self._live.values() if booking.stage is Stage.RUNNING]
-        for booking in sorted(running, key=self._strength, reverse=True):
-            control = booking.control
-            modes |= {mode: Setting(control.modes[mode], control.mrid) for mode in booking.kept}
+        found = authority.effective((self._said(program, now) for program in self._programs.values()), now)
+        # Every mode is set by a control, or else by a default.
+        modes = {mode: Setting(one.value, one.control or one.default or 0) for mode, one in found.items()}
         return Limits(modes, set_max_w)
+
+    def _said(self, program: Program, now: int) -> authority.Program:
+        """One program as it is run: what has begun and not ended, less what others have taken of it."""
+        running = [
+            authority.Said(
+                booking.control.mrid,
+                booking.control.created,
+                min(booking.begins, now),
+                max(self._end(booking), now + 1),
+                {mode: booking.control.modes[mode] for mode in booking.kept},
+            )
+            for booking in self._live.values()
+            if booking.stage is Stage.RUNNING and booking.control.program == program.mrid
+        ]
+        default = self._defaults.get(program.mrid)
+        if default is None:
+            return authority.Program(program.mrid, program.primacy, running)
+        return authority.Program(program.mrid, program.primacy, running, default.modes, default.mrid)
 
     def owed(self) -> list[Owed]:
         """The responses owed since this was last asked, in order."""
@@ -286,7 +299,7 @@ class Schedule:
     def _strength(self, booking: Booking) -> tuple[int, int, int]:
         """The smallest wins: lower primacy, then later creationTime, then the order of the list (10.2.3.3 f, n)."""
         control = booking.control
-        return self._programs[control.program].primacy, -control.created, -control.mrid
+        return authority.strength(self._programs[control.program].primacy, control.mrid, control.created)
 
     def _end(self, booking: Booking) -> int:
         """The effective end: of two controls back to back, the first ends as the second begins, whatever was drawn."""

@@ -25,6 +25,9 @@ CONNECTIONS = 10
 PATIENCE_S = 5.0
 MIGRATING = 20305
 """The key of the advisory lock that lets one process migrate at a time."""
+DECIDING = 20306
+"""The key of the advisory lock that lets one transaction decide on controls at a time."""
+_TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 
 
 class PostgresConnection(Connection):
@@ -38,6 +41,10 @@ class PostgresConnection(Connection):
         """The result of one statement."""
         with _told():
             return await self._core.execute(statement, values)
+
+    async def in_turn(self) -> None:
+        """Wait until no other transaction decides on controls."""
+        await self.execute(_TURN, {})
 
 
 class PostgresDatabase(Database):

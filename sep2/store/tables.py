@@ -114,14 +114,19 @@ device_group = Table(
     Column("fsa_mrid", String(32), nullable=False, unique=True),
     Column("description", Text, nullable=False, server_default=""),
     Column("version", Integer, nullable=False, server_default="0"),
+    Column("role", String(16), nullable=False, server_default="group"),  # see rules.authority.Role
     _to(connection, nullable=True),
     _to(end_device, nullable=True),
     _time("created"),
-    Index(None, "end_device_id", unique=True),
+    Index(None, "connection_id", "role", unique=True),
+    Index(None, "end_device_id", "role", unique=True),
     sqlite_autoincrement=True,
 )
-"""The operator's set of devices, with one DERProgram. A connection has a group of its own, level SP, and so has each
-device at a connection whose net limits it does not hold."""
+"""A set of devices, with one DERProgram: the operator's (role `group`), or one of the programs of a single place.
+
+A place is a connection, a device beside the one that holds its connection's limits, or a device without a connection.
+The first two have a program of their own (role `connection` or `device`), which envelopes are published to; every
+place may have the operators' programs `override`, `wide-override` and `schedule`, with the same members."""
 
 member = Table(
     "member",
@@ -200,11 +205,42 @@ control = Table(
     _time("successor_created", nullable=True),
     _time("successor_start", nullable=True),
     _time("overlapped_since", nullable=True),  # potentiallySupersededTime
+    Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
+    Index(None, "continues"),
     *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
+
+override = Table(
+    "override",
+    metadata,
+    _id(),
+    Column("scope", String(16), nullable=False),  # connection device group aggregator system
+    Column("subject", Text, nullable=False),  # a name, an LFDI, or nothing
+    *_limits(),
+    Column("modes", Text, nullable=False, server_default="{}"),
+    _time("start"),
+    _time("end"),
+    Column("reason", String(24), nullable=False),  # see rules.authority.REASONS
+    Column("note", Text, nullable=False, server_default=""),
+    Column("operator", Text, nullable=False),
+    _time("created"),
+    _time("released", nullable=True),
+    Index(None, "end"),
+    sqlite_autoincrement=True,
+)
+"""What an operator asked for over everything else, for whom, until when and why."""
+
+override_control = Table(
+    "override_control",
+    metadata,
+    Column("override_id", Id, ForeignKey(override.c.id), primary_key=True),
+    Column("control_id", Id, ForeignKey(control.c.id, ondelete="CASCADE"), primary_key=True),
+    Index(None, "control_id"),
+)
+"""The controls that an override was issued as; parts that were issued anew name them in `control.continues`."""
 
 der_document = Table(
     "der_document",

@@ -1,0 +1,64 @@
+"""What is in force for a device, or will be, of all that its programs say."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.operations.issuing import limits_of
+from sep2.rules import events
+from sep2.rules.authority import Holding, Program, Said, Stretch, course, effective
+from sep2.rules.limits import MODES, Limits
+from sep2.store import controls, listing_register
+from sep2.store.connection import Connection
+from sep2.store.controls import Control, Seen
+
+
+async def holdings(db: Connection, device_id: int, seen: Seen) -> dict[str, Holding]:
+    """What is in force for a device, mode by mode; limits by the CSIP-AUS modes that they are sent as."""
+    return effective(await programs_of(db, device_id, seen), seen.now)
+
+
+async def course_of(db: Connection, device_id: int, seen: Seen, span: tuple[int, int], *, above: int) -> list[Stretch]:
+    """What holds for a device over a time by programs whose primacy is more than `above`: less important ones."""
+    programs = [one for one in await programs_of(db, device_id, seen) if one.primacy > above]
+    return course(programs, *span)
+
+
+async def programs_of(db: Connection, device_id: int, seen: Seen) -> list[Program]:
+    """The programs of a device with what stands in each and its default; what is over or withdrawn is left out."""
+    groups = await listing_register.defaults_over(db, device_id)
+    return programs_from(groups, await controls.standing_for(db, device_id, seen.now), seen)
+
+
+def programs_from(groups: Iterable[Row[Any]], standing: Iterable[Control], seen: Seen) -> list[Program]:
+    """The same from rows: of groups with their defaults, and of controls."""
+    said: dict[int, list[Said]] = defaultdict(list)
+    for row in standing:
+        held = events.held(row, row.latest_end, superseded_at_once=seen.superseded_at_once)
+        if held is not None:
+            said[row.device_group_id].append(Said(int(row.mrid, 16), row.created, *held, modes_of(row)))
+    return [
+        Program(
+            int(row.program_mrid, 16), row.primacy, said[row.device_group_id], modes_of(row), int(row.mrid, 16)
+        )
+        for row in groups
+    ]  # fmt: skip
+
+
+def modes_of(row: Any) -> dict[str, Any]:
+    """The limits and modes of a stored control or default, by wire name."""
+    limits = zip(MODES, limits_of(row), strict=True)
+    return {mode: watts for mode, watts in limits if watts is not None} | json.loads(row.modes)
+
+
+def limits_in(modes: Mapping[str, Holding]) -> Limits:
+    """The limits among modes in force."""
+    return Limits(*(modes[mode].value if mode in modes else None for mode in MODES))
+
+
+def sources(groups: Sequence[Row[Any]]) -> dict[int, Row[Any]]:
+    """Groups by the mRID of their program."""
+    return {int(row.program_mrid, 16): row for row in groups}
