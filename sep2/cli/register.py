@@ -8,7 +8,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
-from sep2.cli.modes import shown_modes
+from sep2.cli.modes import shown_modes, shown_value
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import given, verb
@@ -222,12 +222,10 @@ def list_devices(
 def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
     """Everything about one device: PIN, groups, and what is in force now."""
     found = api().get(at("devices", name), t.DeviceShown)
-    top = next((f for f in found.groups if f.control or f.limits != t.Limits() or f.modes), None)
     said = f"{found.lfdi} has PIN {found.pin:06d}, SFDI {found.sfdi}, and connects through {found.client}"
-    binds = f"; {top.group} binds first" if top else "; nothing limits it"
     show(
         found,
-        f"{said}{binds}.",
+        f"{said}; {_binding(found)}.",
         columns=("group", "primacy", "in force", "until", *LIMIT_COLUMNS, "modes"),
         rows=(
             (
@@ -241,6 +239,19 @@ def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LF
             for f in found.groups
         ),
     )
+
+
+def _binding(found: t.DeviceShown) -> str:
+    """What binds a device, mode by mode, who says so, and until when."""
+    by: dict[tuple[str, str, int | None], list[str]] = {}
+    for one in found.in_force:
+        by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {shown_value(one.value)}")
+    said = [
+        f"{' and '.join(modes)} by {'the ' if source != 'group' else ''}{source}"
+        f"{' of' if source == 'default' else ''} {group}{f' until {shown_time(until)}' if until else ''}"
+        for (source, group, until), modes in by.items()
+    ]
+    return f"in force: {'; '.join(said)}" if said else "nothing limits it"
 
 
 @verb(device, "remove", changes=True)

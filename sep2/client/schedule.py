@@ -283,7 +283,8 @@ class Schedule:
         """Answer for what the server calls superseded once its successor has begun, or at once if none is known."""
         marked = [booking for booking in self._live.values() if booking.control.status == Status.SUPERSEDED]
         for booking in marked:
-            successors = (other for other in self._live.values() if self._overrules(other, booking))
+            of_program = (b for b in self._live.values() if b.control.program == booking.control.program)
+            successors = (other for other in of_program if self._overrules(other, booking))
             if self._end(booking) <= at or not any(other.begins > at and not other.doomed for other in successors):
                 self._close(booking, Answer.SUPERSEDED, now)
 

@@ -21,9 +21,9 @@ from sep2.operations.issuing import (
     limits_of,
     same,
 )
-from sep2.operations.resuming import Around, Writing, Written, alive, around, resume, write
+from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, write
 from sep2.rules import events, timeline
-from sep2.rules.limits import Limits
+from sep2.rules.limits import MODES, Limits
 from sep2.store import controls, groups, outbox
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -35,11 +35,13 @@ __all__ = [
     "NewControl",
     "NoSuchControl",
     "TooManyControls",
+    "Withdrawn",
     "cancel_control",
     "intervals_of",
     "issue_controls",
     "issue_schedule",
     "limits_of",
+    "withdraw",
 ]
 
 MOST_AHEAD = 24
@@ -84,11 +86,14 @@ async def issue_controls(
     source: str = "operator",
     reason: str = "",
     most_ahead: int | None = MOST_AHEAD,
+    refuses: bool = True,
+    ease: Ease | None = None,
 ) -> Issued:
     """Publish controls to a group; one that repeats what a standing control says is not issued again.
 
-    They are cut where something stronger ends, and so is what is weaker where they end. most_ahead: refused if a device
-    would have more to hold, even once what was calculated for it is coarser; None: never.
+    They are cut where something stronger ends, and so is what is weaker where they end. most_ahead: where a device
+    would have more to hold, what was calculated for it is told more coarsely; None: as many as there are. refuses:
+    whether nothing is issued if that is not enough. ease: how devices go over to what holds after them.
     """
     await db.in_turn()
     group = await groups.locked(db, group_id)
@@ -105,10 +110,10 @@ async def issue_controls(
     if not fresh:
         return Issued(kept=kept)
     written = await write(db, group_id, [Writing(control, source, reason) for control in fresh], now)
-    again = await resume(db, near, now, rows=[*near.standing[group_id], *written.rows])
+    again = await resume(db, near, now, rows=[*near.standing[group_id], *written.rows], ease=ease)
     if most_ahead is not None:
         await room.make(db, group_id, now, most_ahead)
-        if max((await controls.ahead_per_device(db, group_id, now)).values(), default=0) > most_ahead:
+        if refuses and max((await controls.ahead_per_device(db, group_id, now)).values(), default=0) > most_ahead:
             raise TooManyControls(f"more than {most_ahead} ahead in group {group_id}")
     await warn_of_inexpressible(db, group_id, _all_limits(fresh), now)
     superseded = written.superseded + (again[group_id].superseded if group_id in again else ())
@@ -170,7 +175,7 @@ async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Int
 def _cuts(near: Around, wanted: Iterable[timeline.Interval]) -> set[int]:
     spans = timeline.merged([interval._replace(limits=Limits()) for interval in sorted(wanted)])
     modes = frozenset[str]().union(*(interval.limits.modes() for interval in wanted))
-    said = Limits(*(0 if mode in modes else None for mode in timeline.MODES))
+    said = Limits(*(0 if mode in modes else None for mode in MODES))
     asked = [NewControl(start=one.start, duration=one.end - one.start, limits=said) for one in spans]
     return {cut for one in asked for cut in near.cuts(one)}
 
@@ -205,47 +210,46 @@ def _begun_late(piece: timeline.Interval, others: Sequence[timeline.Interval], n
 
 
 async def cancel_control(
-    db: Connection,
-    control_id: int,
-    now: int,
-    *,
-    reason: str = "",
-    randomized: bool = False,
-    ramp_tms: int | None = None,
+    db: Connection, control_id: int, now: int, *, reason: str = "", randomized: bool = False
 ) -> Withdrawn:
     """Withdraw a control with all parts of it that were issued anew; what it had replaced holds again, completely.
 
-    Clients learn of it by list and by notification. ramp_tms: how long devices take to go over to what holds then.
+    Clients learn of it by list and by notification.
     """
     await db.in_turn()
     known = await controls.one(db, control_id)
     if known is None:
         raise NoSuchControl(str(control_id))
-    group = await groups.locked(db, known.device_group_id)
+    await groups.locked(db, known.device_group_id)
     known = await controls.one(db, control_id) or known
-    parts = await controls.parts_of(db, known.continues or known.id, now)
+    parts = await controls.parts_of(db, [known.continues or known.id], now)
     if known.cancelled is not None or not any((part.successor_start or now + 1) > now for part in parts):
         raise ControlOver(known.mrid)
     check_fits("reason", reason, LONGEST_REASON)
+    return await withdraw(db, parts, now, reason=reason, randomized=randomized)
+
+
+async def withdraw(
+    db: Connection,
+    parts: Sequence[Control],
+    now: int,
+    *,
+    reason: str = "",
+    randomized: bool = False,
+    ease: Ease | None = None,
+) -> Withdrawn:
+    """Cancel controls of one group, and issue anew what they had replaced; ease: how devices go over to that."""
+    group = await groups.locked(db, parts[0].device_group_id)
+    assert group is not None
     near = await around(db, group, now, max(part.latest_end for part in parts))
     status = events.Status.CANCELLED_RANDOMIZED if randomized else events.Status.CANCELLED
-    for how, several in _withdrawn_as(parts, status, now).items():
-        await controls.update_many(db, several, cancelled=now, cancelled_as=int(how), reason=reason)
-    numbers = {part.id for part in parts}
-    left = [row for row in near.standing[known.device_group_id] if row.id not in numbers]
+    numbers = [part.id for part in parts]
+    await controls.update_many(db, numbers, cancelled=now, cancelled_as=int(status), reason=reason)
+    left = [row for row in near.standing[group.id] if row.id not in numbers]
     gone = [part for part in parts if alive(part, now)]
-    again = await resume(db, near, now, rows=left, gone=gone, ramp_tms=ramp_tms)
-    await outbox.changed(db, "DERControlList", derp=known.device_group_id)
+    again = await resume(db, near, now, rows=left, gone=gone, ease=ease)
+    await outbox.changed(db, "DERControlList", derp=group.id)
     return Withdrawn(tuple(part.id for part in gone), _ids(again))
-
-
-def _withdrawn_as(parts: Sequence[Control], status: events.Status, now: int) -> dict[events.Status, list[int]]:
-    """Which parts of a control are cancelled, and which only stay superseded, as clients were told."""
-    found: dict[events.Status, list[int]] = {}
-    for part in parts:
-        was_superseded = part.successor_start is not None and part.successor_start <= max(now, part.earliest_start)
-        found.setdefault(events.Status.SUPERSEDED if was_superseded else status, []).append(part.id)
-    return found
 
 
 def _ids(done: Mapping[int, Written]) -> tuple[int, ...]:

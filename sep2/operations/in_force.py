@@ -51,7 +51,8 @@ def programs_from(groups: Iterable[Row[Any]], standing: Iterable[Control], seen:
 def modes_of(row: Any) -> dict[str, Any]:
     """The limits and modes of a stored control or default, by wire name."""
     limits = zip(MODES, limits_of(row), strict=True)
-    return {mode: watts for mode, watts in limits if watts is not None} | json.loads(row.modes)
+    found: dict[str, Any] = {mode: watts for mode, watts in limits if watts is not None}
+    return {**found, **json.loads(row.modes)}
 
 
 def limits_in(modes: Mapping[str, Holding]) -> Limits:

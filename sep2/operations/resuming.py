@@ -36,6 +36,13 @@ class Written(NamedTuple):
     superseded: tuple[int, ...] = ()
 
 
+class Ease(NamedTuple):
+    """What is issued anew from that moment on is gone over to within so many hundredths of a second (rampTms)."""
+
+    at: int
+    ramp_tms: int
+
+
 @dataclass(frozen=True)
 class Around:
     """What stands in all programs of the devices of one group."""
@@ -124,18 +131,15 @@ async def resume(
     *,
     rows: Sequence[Control],
     gone: Sequence[Control] = (),
-    ramp_tms: int | None = None,
+    ease: Ease | None = None,
 ) -> dict[int, Written]:
-    """Issue anew what has to be, now that the group's controls are `rows` and `gone` are withdrawn; by program.
-
-    ramp_tms: how long devices take to go over to what is issued anew, in hundredths of a second.
-    """
+    """Issue anew what has to be, now that the group's controls are `rows` and `gone` are withdrawn; by program."""
     views = near.views([one for one in rows if one.latest_end > now])
     lost = [row_of(one._replace(cancelled=None), near.primacy) for one in gone]
     pieces = to_reissue(views, now, lost, until=near.until)
     if pieces and near.until < FOR_EVER:
         pieces = await _complete(db, near, views, now=now, lost=lost, programs={piece.row.program for piece in pieces})
-    return await _write(db, pieces, now, ramp_tms=ramp_tms)
+    return await _write(db, pieces, now, ease=ease)
 
 
 async def resume_device(db: Connection, device_id: int, now: int, *, gone: Sequence[tuple[Control, int]] = ()) -> None:
@@ -167,9 +171,7 @@ async def _complete(
     return to_reissue(fuller, now, lost, until=near.until)
 
 
-async def _write(
-    db: Connection, pieces: Sequence[Piece], now: int, *, ramp_tms: int | None = None
-) -> dict[int, Written]:
+async def _write(db: Connection, pieces: Sequence[Piece], now: int, *, ease: Ease | None = None) -> dict[int, Written]:
     by_program: dict[int, list[Piece]] = defaultdict(list)
     for piece in pieces:
         by_program[piece.row.program].append(piece)
@@ -181,8 +183,8 @@ async def _write(
             stored = await controls.one(db, piece.row.id)
             assert stored is not None
             asked = part_of(asked_of(stored), piece.start, piece.end, piece.modes)
-            if ramp_tms is not None and piece.start == now:
-                asked = replace(asked, ramp_tms=ramp_tms)
+            if ease is not None and piece.start == ease.at:
+                asked = replace(asked, ramp_tms=ease.ramp_tms)
             writing.append(Writing(asked, stored.source, stored.reason, stored.continues or stored.id))
         done[program] = await write(db, program, writing, now)
     return done

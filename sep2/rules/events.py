@@ -54,11 +54,11 @@ def latest_end(start: int, duration: int, randomize_start: int | None, randomize
 def status(facts: Facts, now: int, *, superseded_at_once: bool) -> tuple[Status, int]:
     """The status of a control at `now`, and since when; CSIP-AUS shows a scheduled control as superseded at once.
 
-    One that was superseded stays so when it is withdrawn together with the parts of it that were issued anew.
+    One that was superseded stays so when it is withdrawn, together with the parts of it that were issued anew.
     """
-    if facts.cancelled is not None and facts.cancelled_as not in (None, Status.SUPERSEDED):
-        return Status(facts.cancelled_as), facts.cancelled
     gone = superseded_from(facts, superseded_at_once=superseded_at_once)
+    if facts.cancelled is not None and facts.cancelled_as is not None and (gone is None or facts.cancelled <= gone):
+        return Status(facts.cancelled_as), facts.cancelled
     if gone is not None and gone <= now:
         return Status.SUPERSEDED, gone
     if facts.earliest_start <= now:

@@ -112,7 +112,7 @@ def cuts_of(start: int, end: int, modes: Modes, stronger: Iterable[Row]) -> list
 
 
 def _restored(rows: Sequence[Row], now: int, gone: Sequence[Row]) -> list[Row]:
-    """Parts of what withdrawn controls had replaced in their programs, as if said just now; their ids are below zero."""
+    """Parts of what withdrawn controls had replaced in their programs, as if said just now; with ids below zero."""
     found: list[Row] = []
     for lost in gone:
         before = [row for row in rows if row.program == lost.program and row.root != lost.root]

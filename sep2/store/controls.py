@@ -128,9 +128,10 @@ async def standing(db: Connection, group_id: int, now: int) -> list[Control]:
     return _controls(await db.all(_STANDING, group_id=group_id, now=now))
 
 
-_NOT_OVER = _in_order(_GROUP, c.c.latest_end > _NOW, c.c.cancelled.is_(None))
-_ROOT: BindParameter[int] = bindparam("root")
-_PARTS = _in_order(or_(c.c.id == _ROOT, c.c.continues == _ROOT), c.c.latest_end > _NOW, c.c.cancelled.is_(None))
+_LEFT = c.c.latest_end > _NOW, c.c.cancelled.is_(None)
+_NOT_OVER = _in_order(_GROUP, *_LEFT)
+CHUNK = 500
+"""Ids in one statement at most."""
 
 
 async def not_over(db: Connection, group_id: int, now: int) -> list[Control]:
@@ -138,9 +139,14 @@ async def not_over(db: Connection, group_id: int, now: int) -> list[Control]:
     return _controls(await db.all(_NOT_OVER, group_id=group_id, now=now))
 
 
-async def parts_of(db: Connection, root: int, now: int) -> list[Control]:
-    """A control and the parts of it that were issued anew, as far as they are neither over nor cancelled."""
-    return _controls(await db.all(_PARTS, root=root, now=now))
+async def parts_of(db: Connection, roots: Sequence[int], now: int) -> list[Control]:
+    """Controls and the parts of them that were issued anew, as far as they are neither over nor cancelled."""
+    found: list[Control] = []
+    for start in range(0, len(roots), CHUNK):
+        several = roots[start : start + CHUNK]
+        query = _in_order(or_(c.c.id.in_(several), c.c.continues.in_(several)), *_LEFT)
+        found += _controls(await db.all(query, now=now))
+    return found
 
 
 _IN = member.alias()

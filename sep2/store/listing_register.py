@@ -96,20 +96,27 @@ def _groups() -> Select[Any]:
 
 async def defaults_over(db: Connection, device_id: int) -> Sequence[Row[Any]]:
     """The groups of a device with their defaults, the most important first."""
-    query = (
-        select(
-            device_group.c.id,
-            device_group.c.name,
-            device_group.c.primacy,
-            device_group.c.role,
-            device_group.c.program_mrid,
-            default_control,
-        )
-        .join(member, member.c.device_group_id == device_group.c.id)
-        .join(default_control, default_control.c.device_group_id == device_group.c.id)
+    return await db.all(_WITH_DEFAULTS.join(member, _IN_GROUP).where(member.c.end_device_id == device_id))
+
+
+async def defaults_at(db: Connection, *, connection_id: int | None) -> Sequence[Row[Any]]:
+    """The programs of a connection with their defaults, the most important first."""
+    return await db.all(_WITH_DEFAULTS.where(device_group.c.connection_id == connection_id))
+
+
+_IN_GROUP = member.c.device_group_id == device_group.c.id
+_WITH_DEFAULTS = (
+    select(
+        device_group.c.id,
+        device_group.c.name,
+        device_group.c.primacy,
+        device_group.c.role,
+        device_group.c.program_mrid,
+        default_control,
     )
-    ordered = query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
-    return await db.all(ordered.where(member.c.end_device_id == device_id))
+    .join(default_control, default_control.c.device_group_id == device_group.c.id)
+    .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+)
 
 
 async def documents_of(db: Connection, device_id: int) -> dict[str, int]:

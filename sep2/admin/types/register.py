@@ -75,6 +75,20 @@ class InForce(Struct, frozen=True, kw_only=True):
     modes: dict[str, Any]
 
 
+class ModeInForce(Struct, frozen=True, kw_only=True):
+    """A mode that is in force for a device: its value, who says so (a default without `control`), and until when.
+
+    `source` is override, schedule, envelope, group or default.
+    """
+
+    mode: str
+    value: Any
+    source: str
+    group: str
+    control: str | None
+    until: int | None
+
+
 class DeviceShown(Device, frozen=True, kw_only=True):
     """All there is to know about a device; `groups` come most important first."""
 
@@ -82,6 +96,7 @@ class DeviceShown(Device, frozen=True, kw_only=True):
     post_rate: int | None
     device_category: int | None
     groups: list[InForce]
+    in_force: list[ModeInForce]
     documents: dict[str, int]
     """When it last wrote each of DERCapability, DERSettings, DERStatus, DERAvailability."""
 
