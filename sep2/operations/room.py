@@ -13,6 +13,8 @@ from sep2.store import controls, groups
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
+LEFT_TO_OPERATORS = 2
+"""Controls that envelopes leave free of what a device may hold ahead."""
 BY_PEOPLE = ("operator", "override")
 """The sources of controls that a person has asked for; they are never made coarser."""
 
@@ -28,6 +30,25 @@ async def make(db: Connection, group_id: int, now: int, most: int) -> None:
             for row in await groups.of_device(db, device_id):
                 if row.role in OWN:
                     await _coarsen(db, row, now, count - most)
+
+
+async def left(db: Connection, group_id: int, wanted: Sequence[Interval], now: int, *, most: int) -> int:
+    """How many controls an envelope may have ahead in a group, of so many that each of its devices may hold in all.
+
+    Two are left to operators, besides what they have sent; and a cut is made where something stronger ends.
+    """
+    group = await groups.one(db, group_id)
+    if group is None or not wanted:
+        return max(1, most - LEFT_TO_OPERATORS)
+    near = await around(db, group, now, max(one.end for one in wanted))
+    ahead = {
+        program: sum(row.successor_created is None for row in rows)
+        for program, rows in near.standing.items()
+        if program != group_id
+    }
+    ahead[group_id] = sum(row.successor_created is None and row.source in BY_PEOPLE for row in near.standing[group_id])
+    others = [sum(ahead.get(program, 0) for program in programs) for programs in near.devices.values()]
+    return max(1, most - LEFT_TO_OPERATORS - max(others, default=0) - len(near.cuts(_over(wanted))))
 
 
 async def _coarsen(db: Connection, group: Any, now: int, fewer: int) -> None:

@@ -25,7 +25,7 @@ CONNECTIONS = 10
 PATIENCE_S = 5.0
 MIGRATING = 20305
 """The key of the advisory lock that lets one process migrate at a time."""
-DECIDING = 20306
+DECIDING = 20307
 """The key of the advisory lock that lets one transaction decide on controls at a time."""
 _TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 

@@ -15,6 +15,7 @@ from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls, issue_schedule
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
+from sep2.operations.overrides import NewOverride, OverrideLoosens, OverrideOver, Terms, release, send
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, groups, open_database
@@ -37,9 +38,17 @@ envelopes = st.tuples(
     st.just("envelope"),
     st.lists(st.tuples(st.integers(3, 15), st.sampled_from([100, 200, 300])), min_size=1, max_size=4),
 )
+overriding = st.tuples(
+    st.just("override"),
+    st.sampled_from(["connection", "device", "group", "aggregator", "system"]),
+    st.integers(0, 10),
+    st.integers(2, 30),
+    limits,
+)
+releases = st.tuples(st.just("release"), st.integers(0, 9))
 cancels = st.tuples(st.just("cancel"), st.integers(0, 9))
 passes = st.tuples(st.just("pass"), st.integers(1, 9))
-histories = st.lists(st.one_of(sends, sends, envelopes, cancels, passes), min_size=1, max_size=9)
+histories = st.lists(st.one_of(sends, overriding, envelopes, cancels, releases, passes), min_size=1, max_size=9)
 
 
 class World:
@@ -47,6 +56,8 @@ class World:
 
     def __init__(self, db):
         self.db, self.now, self.sent = db, NOW, []
+        self.overrides: list[int] = []
+        self.subjects: dict[str, int] = {"system": 0}
         self.devices: list[int] = []
         self.groups: dict[str, int] = {}
 
@@ -61,6 +72,8 @@ class World:
             for device in self.devices:
                 await assign(db, self.groups["feeder"], device, NOW)
             place = await connections.by_name(db, "NMI1")
+            self.subjects |= {"connection": place.id, "device": self.devices[1], "aggregator": client}
+            self.subjects |= {"group": self.groups["feeder"]}
             for role in ROLES:
                 self.groups[role] = (await groups.of_connection(db, place.id, role)).id
 
@@ -78,9 +91,23 @@ class World:
                 at += length
             async with self.db.write() as db:
                 await issue_schedule(db, self.groups["connection"], wanted, self.now, source="envelope")
+        elif step[0] == "override":
+            _, scope, ahead, duration, said = step
+            start = self.now + ahead
+            new = NewOverride(
+                scope=scope, subject="x", subject_id=self.subjects[scope], limits=said, start=start,
+                end=start + duration, reason="test",
+            )  # fmt: skip
+            with suppress(OverrideLoosens):
+                async with self.db.write() as db:
+                    self.overrides.append((await send(db, new, self.now, Terms(spread_s=0))).id)
+        elif step[0] == "release" and self.overrides:
+            with suppress(OverrideOver):
+                async with self.db.write() as db:
+                    await release(db, self.overrides[step[1] % len(self.overrides)], self.now, spread_s=0)
         elif step[0] == "cancel" and self.sent:
-            async with self.db.write() as db:
-                with suppress(ControlOver):
+            with suppress(ControlOver):
+                async with self.db.write() as db:
                     await cancel_control(db, self.sent[step[1] % len(self.sent)], self.now)
 
 
