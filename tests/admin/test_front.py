@@ -29,6 +29,13 @@ BODIES: dict[str, dict[str, Any]] = {
         **{"v_ref": 1, "autonomous_v_ref": True, "autonomous_v_ref_tms": 1},
     },
     "issue_controls": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
+    "send_to_connection": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
+    "send_to_device": {"controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}], "reason": ""},
+    "send_override": {
+        **{"scope": "connection", "subject": "NMI1", "limits": {"export_w": 1}, "modes": {}, "ramp_tms": 1},
+        **{"start": NOW, "end": None, "duration": 60, "reason": "test", "note": "", "anyway": False},
+    },
+    "release_override": {"reason": "", "spread": 1},
     "cancel_control": {"reason": "", "randomized": False},
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
@@ -120,7 +127,14 @@ async def test_no_bad_body_is_the_servers_fault(street: Operator) -> None:
 
 def _changes() -> list[tuple[str, str, dict[str, Any]]]:
     ids = {"{client}": "Sunny", "{device}": "D1D1", "{group}": "connection%20NMI1", "{control}": "latest"}
-    ids |= {"{resource}": "Time", "{subscription}": "1", "{alarm}": "1", "{mirror}": "1"}
+    ids |= {
+        "{connection}": "NMI1",
+        "{override}": "latest",
+        "{resource}": "Time",
+        "{subscription}": "1",
+        "{alarm}": "1",
+        "{mirror}": "1",
+    }
     found = []
     for route in TABLE:
         path = route.path
