@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sep2.operations.clients import NewClient, register_client
@@ -156,9 +156,27 @@ def template(sqlite_template):
 
 
 @given(history=histories)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate), derandomize=True, database=None)
 def test_everybody_reads_the_same_at_every_second(template, history):
+    everybody_reads_the_same(template, history)
+
+
+def everybody_reads_the_same(template, history):
+    """Play a history on a database of its own, and compare all readings at every second."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sep2.sqlite"
         shutil.copy(template, path)
         asyncio.run(follow(f"sqlite:///{path}", history))
+
+
+CASE = [
+    ("send", "feeder", 10, 30, Limits(export_w=3000)),
+    ("send", "feeder", 15, 10, Limits(export_w=2000)),
+    ("pass", 1),
+    ("cancel", 1),
+]
+
+
+@pytest.mark.parametrize("on", ["sqlite", "postgresql"])
+def test_a_successor_that_is_cancelled_before_either_began(request, on):
+    asyncio.run(follow(request.getfixturevalue("sqlite_url" if on == "sqlite" else "postgres_url"), CASE))
