@@ -241,14 +241,18 @@ def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LF
     )
 
 
+SAID_BY = {"default": "the default of {}", "envelope": "the envelope of {}", "group": "group {}"}
+"""How a source is said, by the name of its group; operators' programs have names of their own."""
+
+
 def _binding(found: t.DeviceShown) -> str:
     """What binds a device, mode by mode, who says so, and until when."""
     by: dict[tuple[str, str, int | None], list[str]] = {}
     for one in found.in_force:
         by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {shown_value(one.value)}")
     said = [
-        f"{' and '.join(modes)} by {'the ' if source != 'group' else ''}{source}"
-        f"{' of' if source == 'default' else ''} {group}{f' until {shown_time(until)}' if until else ''}"
+        f"{' and '.join(modes)} by {SAID_BY.get(source, '{}').format(group)}"
+        f"{f' until {shown_time(until)}' if until else ''}"
         for (source, group, until), modes in by.items()
     ]
     return f"in force: {'; '.join(said)}" if said else "nothing limits it"

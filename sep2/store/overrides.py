@@ -8,6 +8,7 @@ from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
+from sep2.store.override_tables import override, override_control
 from sep2.store.page import Found, select_page
 from sep2.store.tables import (
     client,
@@ -16,8 +17,6 @@ from sep2.store.tables import (
     device_group,
     end_device,
     member,
-    override,
-    override_control,
     subscription,
 )
 

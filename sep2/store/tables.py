@@ -213,35 +213,6 @@ control = Table(
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
 
-override = Table(
-    "override",
-    metadata,
-    _id(),
-    Column("scope", String(16), nullable=False),  # connection device group aggregator system
-    Column("subject", Text, nullable=False),  # a name, an LFDI, or nothing
-    *_limits(),
-    Column("modes", Text, nullable=False, server_default="{}"),
-    _time("start"),
-    _time("end"),
-    Column("reason", String(24), nullable=False),  # see rules.authority.REASONS
-    Column("note", Text, nullable=False, server_default=""),
-    Column("operator", Text, nullable=False),
-    _time("created"),
-    _time("released", nullable=True),
-    Index(None, "end"),
-    sqlite_autoincrement=True,
-)
-"""What an operator asked for over everything else, for whom, until when and why."""
-
-override_control = Table(
-    "override_control",
-    metadata,
-    Column("override_id", Id, ForeignKey(override.c.id), primary_key=True),
-    Column("control_id", Id, ForeignKey(control.c.id, ondelete="CASCADE"), primary_key=True),
-    Index(None, "control_id"),
-)
-"""The controls that an override was issued as; parts that were issued anew name them in `control.continues`."""
-
 der_document = Table(
     "der_document",
     metadata,
@@ -405,3 +376,6 @@ setting = Table(
     "setting", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False)
 )
 """Values an operator changes while the server runs (poll rates), and the server's own marks (sweep, clock)."""
+
+# Tables of their own subject, which use those above; here, so that `metadata` has all of them.
+from sep2.store import override_tables  # noqa: E402, F401
