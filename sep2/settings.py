@@ -167,6 +167,24 @@ class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 30_000
 
 
+class Primacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the programs of each connection, the lower wins; groups that operators make have larger ones."""
+
+    override: Annotated[int, Meta(ge=0, le=250)] = 1
+    wide_override: Annotated[int, Meta(ge=0, le=250)] = 2
+    schedule: Annotated[int, Meta(ge=0, le=250)] = 3
+    connection: Annotated[int, Meta(ge=0, le=250)] = 4
+    """The connection's own program, with its envelope and its default."""
+
+
+class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an override may last, and how gently many devices are let go at once."""
+
+    longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
+    spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
+    """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
+
+
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What differs from utility to utility. `name` picks the values that a file leaves out."""
 
@@ -215,8 +233,11 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     identifiers: Literal["per-device", "server-wide"] = "per-device"
     """Whether the mRIDs of mirrors and of their series may be those of another client: they are compared inside their
     own EndDevice and mirror, or over all clients."""
-    horizon_events: Annotated[int, Meta(ge=1, le=10_000)] = 24
-    """Controls published ahead per device."""
+    horizon_events: Annotated[int, Meta(ge=4, le=10_000)] = 24
+    """Controls that a device holds ahead; envelopes leave two of them to operators."""
+    primacy: Primacy = Primacy()
+    """For connections that are added from now on."""
+    overrides: Overrides = Overrides()
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
@@ -378,6 +399,12 @@ def _check(settings: Settings) -> None:
     if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError(f"database.url is {settings.database.url!r}, expected sqlite:///FILE or postgresql://…")
     _check_zone(settings.utility)
+    ranks = settings.utility.primacy
+    if not ranks.override < ranks.wide_override < ranks.schedule < ranks.connection:
+        raise SettingsError(
+            "utility.primacy is out of order, expected override < wide_override < schedule < connection: "
+            f"{ranks.override}, {ranks.wide_override}, {ranks.schedule}, {ranks.connection}"
+        )
     if settings.receivers.first_retry_s > settings.receivers.longest_retry_s:
         raise SettingsError(
             f"receivers.first_retry_s is {settings.receivers.first_retry_s}, "

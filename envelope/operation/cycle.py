@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envelope import findings
-from envelope.operation import held, premises, registered, safe, seen
+from envelope.operation import held, overruled, premises, registered, safe, seen
 from envelope.operation.measured import Measured
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.premises import Broken, Premises
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 FAILED, UNVERIFIED, INVALID = "envelope_failed", "envelope_unverified", "envelope_invalid"
 BASE, FIRM, LOOSE = "envelope_infeasible_base", "infeasible_firm", "default_looser_than_envelope"
 NO_SAFE, UNREGISTERED, NO_CLIENT = "no_safe_limits", "unregistered_device", "no_client"
+OPERATOR = "operator_control"
 OF_FINDING = {
     findings.BASE: BASE,
     findings.FIRM: FIRM,
@@ -187,6 +188,7 @@ class Cycle:
                 db, schedule.run_id, anew=run.startswith(NO_RUN), adopted=now + problem.adoption_s, now=now
             )
             await self._found(db, (*said, *published.findings), now)
+            await _set(db, OPERATOR, self.feeder, await overruled.said(db, schedule, now), now=now)
             await self._unregistered(db, problem, seen, now)
         if self.ledger is not None and not is_known:
             await asyncio.to_thread(_kept, self.ledger, schedule)

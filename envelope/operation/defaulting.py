@@ -12,9 +12,9 @@ from envelope.findings import LOOSE, some
 from envelope.operation import seen
 from envelope.operation.registered import CSIP
 from envelope.schedule import EnvelopeSchedule, floored
-from sep2.operations.controls import limits_of
+from sep2.operations import inherited
+from sep2.rules.defaults import limits_of
 from sep2.rules.limits import Limits
-from sep2.store import defaults
 from sep2.store.connection import Connection
 
 Array = NDArray[np.float64]
@@ -30,15 +30,13 @@ class InEffect(NamedTuple):
 
 
 async def in_effect(db: Connection, schedule: EnvelopeSchedule) -> dict[str, InEffect]:
-    """The default at each connection that has a device: of every mode the strongest program's."""
+    """The default at each connection that has a device, as its devices are served it."""
     of_devices: dict[str, dict[int, Limits]] = {}
     holders: dict[str, int] = {}
-    for row in await defaults.at_connections(db, schedule.connection_id):
-        devices = of_devices.setdefault(row.connection_id, {})
-        before = devices.get(row.device, Limits())
-        devices[row.device] = Limits(*(b if a is None else a for a, b in zip(before, limits_of(row), strict=True)))
-        if row.holds_net_limit and row.profile != CSIP:
-            holders[row.connection_id] = row.device
+    for one in await inherited.at_connections(db, schedule.connection_id):
+        of_devices.setdefault(one.connection_id, {})[one.device_id] = limits_of(one.default)
+        if one.holds_net_limit and one.profile != CSIP:
+            holders[one.connection_id] = one.device_id
     found = {}
     for column, name in enumerate(schedule.connection_id):
         if name in of_devices:

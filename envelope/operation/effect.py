@@ -17,6 +17,7 @@ from envelope.operation.cycle import (
     INVALID,
     NO_RUN,
     OF_FINDING,
+    OPERATOR,
     RUN_MARK,
     UNREGISTERED,
     UNVERIFIED,
@@ -28,18 +29,17 @@ from envelope.operation.publish import SOURCE, ahead
 from envelope.operation.registered import NOBODY, Clients, Sharing
 from envelope.problem import BadProblem, Problem
 from sep2.clock import SystemClock
-from sep2.operations.controls import limits_of
-from sep2.rules.limits import Limits
-from sep2.rules.paging import Page
+from sep2.operations import in_force
+from sep2.rules import authority
+from sep2.rules.limits import MODES, Limits
 from sep2.settings import Settings
-from sep2.store import alarms, audits, connections, controls, defaults, marks, open_database
+from sep2.store import alarms, audits, connections, controls, groups, listing_register, marks, open_database
 from sep2.store.connection import Connection
 from sep2.store.controls import Seen
 
 CLOCK_MARK = "clock"
 """where a server with a paced clock notes its time"""
-ALARMS = {FAILED, UNVERIFIED, INVALID, UNREGISTERED, *OF_FINDING.values()}
-MANY = 255
+ALARMS = {FAILED, UNVERIFIED, INVALID, UNREGISTERED, OPERATOR, *OF_FINDING.values()}
 
 
 class Effect(NamedTuple):
@@ -196,12 +196,15 @@ async def _standing(db: Connection, name: str, now: int) -> Standing | None:
     known = await connections.by_name(db, name)
     if known is None:
         return None
-    active = (await controls.active(db, known.device_group_id, Page(0, MANY), Seen(now))).rows
-    standing = await controls.standing(db, known.device_group_id, now)
-    ends = [row.latest_end for row in standing if row.source == SOURCE]
-    default = await defaults.of_group(db, known.device_group_id)
-    latest = max(active, key=lambda row: row.created, default=None)
-    row = default if latest is None else latest
-    limits = Limits() if row is None else limits_of(row)
-    is_ours = latest is not None and latest.source == SOURCE
-    return Standing(name, limits, is_ours, max(ends, default=None))
+    ours = [row for row in await controls.standing(db, known.device_group_id, now) if row.source == SOURCE]
+    member = next(iter(await groups.member_ids(db, known.device_group_id)), None)
+    if member is not None:
+        programs = await in_force.programs_of(db, member, Seen(now))
+    else:
+        rows = await listing_register.defaults_at(db, connection_id=known.id)
+        said = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
+        programs = in_force.programs_from(rows, said, Seen(now))
+    holds = authority.effective(programs, now)
+    mrids = {int(row.mrid, 16) for row in ours}
+    is_ours = bool(holds) and all(one.control in mrids for mode, one in holds.items() if mode in MODES)
+    return Standing(name, in_force.limits_in(holds), is_ours, max((row.latest_end for row in ours), default=None))

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.operation import seen
-from envelope.operation.publish import SOURCE
 from envelope.operation.registered import clients_at
 from envelope.problem import Problem
+from sep2.operations import inherited
 from sep2.operations.controls import limits_of
+from sep2.rules.defaults import limits_of as served_limits
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults
 from sep2.store.connection import Connection
+from sep2.store.controls import Control
 
 Array = NDArray[np.float64]
 NO_BASE = seen.Band(0, 0)
@@ -53,7 +55,6 @@ async def in_force(
     now: int,
     *,
     adoption_s: int = 0,
-    source: str = SOURCE,
     bands: Mapping[str, seen.Band] | None = None,
 ) -> tuple[Array, Array]:
     """(C,) and (C,) loosest import and export limit that a client may hold from now until it has adopted new ones.
@@ -63,17 +64,21 @@ async def in_force(
     """
     found = np.zeros((2, len(names)))
     at = await clients_at(db, names)
+    served = {one.device_id: served_limits(one.default) for one in await inherited.at_connections(db, names)}
     for column, name in enumerate(names):
         known = await connections.by_name(db, name)
         if known is None:
             continue
-        said = partial(_said, db, now=now, until=now + adoption_s, source=source)
+        said = partial(_said, db, now=now, until=now + adoption_s)
         clients = at.get(name, ())
-        others = [await said(group) for one in clients if (group := one.own_group_id) is not None]
+        holder = next((served.get(one.device_id) for one in clients if one.holds_net_limit), None)
+        others = [
+            await said(group, served.get(one.device_id)) for one in clients if (group := one.own_group_id) is not None
+        ]
         beside = [_loosest(group) for group in others]
         member = any(client.holds_net_limit for client in clients)
         band = (bands or {}).get(name, NO_BASE)
-        for limits in [*await said(known.device_group_id), *([_together(beside)] if beside else [])]:
+        for limits in [*await said(known.device_group_id, holder), *([_together(beside)] if beside else [])]:
             whole = _together([limits, *beside]) if beside and member and seen.is_of_device(limits) else limits
             net = seen.net_of(whole, band)
             for side, value in enumerate(net[:2]):
@@ -81,12 +86,31 @@ async def in_force(
     return found[0], found[1]
 
 
-async def _said(db: Connection, group_id: int, *, now: int, until: int, source: str) -> list[Limits]:
-    """What a group's members may hold from now until then: controls of this source, and the default."""
-    rows = [row for row in await controls.standing(db, group_id, now) if row.source == source]
-    default = await defaults.of_group(db, group_id)
-    begun = [limits_of(row) for row in rows if row.earliest_start <= until]
-    return begun if default is None else [*begun, limits_of(default)]
+async def _said(db: Connection, group_id: int, default: Limits | None, *, now: int, until: int) -> list[Limits]:
+    """Limits that a group's member may hold from now until then: of all controls that it is served, and of its default.
+
+    Operators' programs come first; those of larger groups count only while the group's own says nothing.
+    default: as the member is served it; None: there is no member, and the group's own counts.
+    """
+    rows = [row for row in await _served(db, group_id, now, until) if row.earliest_start <= until]
+    begun = [limits_of(row) for row in rows]
+    if default is not None:
+        return [*begun, default]
+    own = await defaults.of_group(db, group_id)
+    return begun if own is None else [*begun, limits_of(own)]
+
+
+async def _served(db: Connection, group_id: int, now: int, until: int) -> list[Control]:
+    """What stands for a group's members, whoever has said it."""
+    own = await controls.standing(db, group_id, now)
+    primacies = {row.device_group_id: row.primacy for row in await controls.programs_around(db, group_id)}
+    if not primacies:
+        return own
+    others = [
+        row for row in await controls.standing_around(db, group_id, now, until) if row.device_group_id != group_id
+    ]
+    speaks = any(row.earliest_start <= now < row.latest_end for row in own)
+    return own + [row for row in others if not speaks or primacies[row.device_group_id] < primacies[group_id]]
 
 
 def _loosest(several: Sequence[Limits]) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from envelope.operation.registered import Clients, Sharing, clients_at, see_devi
 from envelope.schedule import EnvelopeSchedule
 from sep2.operations.controls import MOST_AHEAD, intervals_of, issue_schedule
 from sep2.operations.defaults import set_default
+from sep2.operations.room import left
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
 from sep2.store import connections, controls
@@ -103,6 +104,7 @@ async def publish(
     shares = Sharing() if sharing is None else sharing
     ways = defaults, settle_rest, steps_ahead, adoption_s, shares
     terms = Terms(horizon_events, hysteresis_w, randomize_relaxing_s, *ways)
+    await db.in_turn()
     loose = await _loose(db, schedule, now) if again else set()
     tally, at = Tally(), await clients_at(db, schedule.connection_id)
     for column, name in enumerate(schedule.connection_id):
@@ -131,9 +133,9 @@ class Telling(NamedTuple):
         """Whether nobody there keeps net limits."""
         return seen.is_device(self.schedule, self.column) or see_devices_only(self.clients)
 
-    def ahead(self, *, of_device: bool) -> list[Interval]:
-        """The connection's limits from now on; of_device: of load and generation."""
-        most, steps_ahead = self.terms.horizon_events, self.terms.steps_ahead
+    def ahead(self, *, most: int, of_device: bool) -> list[Interval]:
+        """The connection's limits from now on, in so many intervals; of_device: of load and generation."""
+        steps_ahead = self.terms.steps_ahead
         return ahead(self.schedule, self.column, self.now, most=most, steps_ahead=steps_ahead, of_device=of_device)
 
     def part(self, limits: Limits, line: parting.Line) -> Limits:
@@ -149,6 +151,8 @@ class Said(NamedTuple):
     floor: Limits
     standing: list[Interval]
     """asked for only where something depends on it"""
+    room: int
+    """how many controls of ours its devices may hold ahead"""
 
 
 async def _tell(db: Connection, telling: Telling, tally: Tally) -> None:
@@ -166,12 +170,16 @@ async def _tell(db: Connection, telling: Telling, tally: Tally) -> None:
 
 async def _said(db: Connection, telling: Telling, line: parting.Line, *, of_device: bool) -> Said:
     """What one group is to be told of the connection's limits, whole or in part."""
-    whole, floor = telling.ahead(of_device=of_device), _floor(telling.schedule, telling.column, of_device=of_device)
+    most, floor = telling.terms.horizon_events, _floor(telling.schedule, telling.column, of_device=of_device)
+    whole = telling.ahead(most=most, of_device=of_device)
+    room = await left(db, line.group_id, whole, telling.now, most=most)
+    if len(whole) > room:
+        whole = telling.ahead(most=room, of_device=of_device)
     wanted = [interval._replace(limits=telling.part(interval.limits, line)) for interval in whole]
     standing: list[Interval] = []
     if line.part is not None or telling.terms.hysteresis_w or telling.terms.settle_rest:
         standing = intervals_of(await controls.standing(db, line.group_id, telling.now), SOURCE)
-    return Said(line, wanted, telling.part(floor, line), standing)
+    return Said(line, wanted, telling.part(floor, line), standing, room)
 
 
 async def _eased(db: Connection, telling: Telling, several: Sequence[Said]) -> list[Said]:
@@ -199,13 +207,14 @@ async def _follow(db: Connection, telling: Telling, said: Said, *, is_net: bool,
         wanted = calmed(wanted, said.standing, Least(telling.schedule, telling.column), terms.hysteresis_w)
     if terms.settle_rest:
         wanted = [*wanted, *_rest(telling.schedule, said.floor, said.standing, now)]
-    await issue(db, said.line.group_id, merged(wanted)[: terms.horizon_events], now, terms=terms, tally=tally)
+    wanted = merged(wanted)[: max(said.room, 1)]
+    await issue(db, said.line.group_id, wanted, now, terms=replace(terms, horizon_events=said.room), tally=tally)
 
 
 async def issue(
     db: Connection, group_id: int, wanted: Sequence[Interval], now: int, *, terms: Terms, tally: Tally
 ) -> None:
-    """Have one connection's limits follow `wanted`."""
+    """Have one connection's limits follow `wanted`; what operators have sent stays, and is published around."""
     issued = await issue_schedule(
         db,
         group_id,

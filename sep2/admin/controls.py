@@ -1,16 +1,20 @@
 """Controls: issued, listed with their status, shown with what devices answered, cancelled."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
+from sep2.admin.overrides import primacies_of
 from sep2.admin.route import Request, page
-from sep2.operations import controls, reach
+from sep2.operations import controls, groups, in_force, reach
+from sep2.operations.places import Place, places_of, programs_at, with_curves
+from sep2.rules.authority import Role
 from sep2.rules.limits import Limits
-from sep2.store import deliveries, listing_controls, responses
+from sep2.store import deliveries, listing_controls, overrides, responses
 
 MOST_NOTES = 1000
 """In one answer; a group may have a hundred thousand devices."""
@@ -18,9 +22,32 @@ MOST_NOTES = 1000
 
 async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     """The mRIDs of the group's new controls, of those that said the same already and of those that give way."""
-    group = await find.group(rq.db, rq.ids["group"])
+    return await _issue(rq, await find.group(rq.db, rq.ids["group"]), asked)
+
+
+async def send_to_connection(rq: Request, asked: t.NewControls) -> t.Issued:
+    """The same for one connection: they go to the operators' schedule of it, which comes before its envelope."""
+    row = await find.connection(rq.db, rq.ids["connection"])
+    return await _issue(rq, await _schedule(rq, Place(row.connection_id, row.id, None)), asked)
+
+
+async def send_to_device(rq: Request, asked: t.NewControls) -> t.Issued:
+    """The same for one device: to the schedule of the connection whose limits it holds, or else to its own."""
+    row = await find.device(rq.db, rq.ids["device"])
+    places = places_of(await overrides.devices_in(rq.db, "device", row.id))
+    if not places:
+        raise groups.BadGroup(f"device: {row.lfdi} stands for an aggregator, and obeys no control")
+    return await _issue(rq, await _schedule(rq, places[0]), asked)
+
+
+async def _schedule(rq: Request, place: Place) -> Row[Any]:
+    programs = await programs_at(rq.db, place, rq.now, primacies_of(rq))
+    return await find.group(rq.db, programs[Role.SCHEDULE].name)
+
+
+async def _issue(rq: Request, group: Row[Any], asked: t.NewControls) -> t.Issued:
     utility = rq.state.settings.utility
-    new = [await _new(rq, control) for control in asked.controls]
+    new = [await _new(rq, group, control) for control in asked.controls]
     house = rq.state.house
     rate_s = house.poll_rate("DERProgramList")
     notes = await reach.look(rq.db, group.id, new, rq.now, poll_rate_s=rate_s, told=house.told)
@@ -38,6 +65,9 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
         devices=group.devices,
         notes=[_note(note) for note in notes[:MOST_NOTES]],
         noted=len(notes),
+        group=group.name,
+        reissued=await listing_controls.mrids(rq.db, done.reissued),
+        outranked=await _outranked(rq, group, new),
     )
 
 
@@ -45,13 +75,27 @@ def _note(note: reach.Note) -> t.Note:
     return t.Note(lfdi=note.lfdi, connection_id=note.connection_id, code=note.code, sentence=note.sentence)
 
 
-async def _new(rq: Request, asked: t.NewControl) -> controls.NewControl:
+async def _outranked(rq: Request, group: Row[Any], new: Sequence[controls.NewControl]) -> list[t.Outranked]:
+    """The devices for which something more important says the same meanwhile; each once, with the most important."""
+    start, end = min(one.earliest_start for one in new), max(one.latest_end for one in new)
+    modes = frozenset[str]().union(*(one.asks for one in new))
+    found: dict[str, t.Outranked] = {}
+    for row in await listing_controls.over(rq.db, group.id, max(start, rq.now), end):
+        if modes & in_force.modes_of(row).keys() and row.lfdi not in found:
+            source = views.SOURCES.get(Role(row.role), f"group {row.group_name}")
+            found[row.lfdi] = t.Outranked(
+                lfdi=row.lfdi, connection_id=row.connection_name, by=source, until=row.latest_end
+            )
+    return list(found.values())
+
+
+async def _new(rq: Request, group: Row[Any], asked: t.NewControl) -> controls.NewControl:
     limits = asked.limits
     return controls.NewControl(
         start=rq.now if asked.start is None else asked.start,
         duration=asked.duration,
         limits=Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
-        modes=await curves.taken_modes(rq, asked.modes),
+        modes=await with_curves(rq.db, group.id, await curves.taken_modes(rq, asked.modes), rq.now),
         ramp_tms=asked.ramp_tms,
         randomize_start=asked.randomize_start,
         randomize_duration=asked.randomize_duration,
@@ -92,8 +136,13 @@ async def _reached(rq: Request, control: Row[Any]) -> list[t.Reached]:
 async def cancel_control(rq: Request, asked: t.Cancel) -> t.Cancelled:
     """The control that is withdrawn, and how many notifications wait."""
     row = await find.control(rq.db, rq.ids["control"])
-    await controls.cancel_control(rq.db, row.id, rq.now, reason=asked.reason, randomized=asked.randomized)
-    return t.Cancelled(mrid=row.mrid, waiting=(await deliveries.counts(rq.db))["waiting"])
+    done = await controls.cancel_control(rq.db, row.id, rq.now, reason=asked.reason, randomized=asked.randomized)
+    return t.Cancelled(
+        mrid=row.mrid,
+        waiting=(await deliveries.counts(rq.db))["waiting"],
+        cancelled=len(done.cancelled),
+        reissued=len(done.reissued),
+    )
 
 
 def _at_once(rq: Request) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
-from sep2.store import listing_controls, listing_curves, listing_register
+from sep2.store import listing_controls, listing_curves, listing_register, overrides
 from sep2.store.connection import Connection
 
 
@@ -33,6 +33,10 @@ class UnknownControl(NotFound):
 
 class UnknownCurve(NotFound):
     """There is no curve whose mRID begins so."""
+
+
+class UnknownOverride(NotFound):
+    """There is no override of that number."""
 
 
 class Ambiguous(Conflict):
@@ -75,6 +79,15 @@ async def control(db: Connection, start: str) -> Row[Any]:
     if not re.fullmatch(r"[0-9A-Fa-f]{4,32}", start):
         raise UnknownControl(start[:60])
     return _only(await listing_controls.like(db, start.upper()), start, UnknownControl)
+
+
+async def override(db: Connection, named: str) -> Row[Any]:
+    """The override of that number, or the one made last for `latest`."""
+    if named == "latest":
+        last = await overrides.latest(db)
+        return _only([last] if last else [], named, UnknownOverride)
+    found = await overrides.one(db, int(named)) if re.fullmatch(r"[0-9]{1,15}", named) else None
+    return _only([found] if found else [], named, UnknownOverride)
 
 
 async def curve(db: Connection, start: str) -> Row[Any]:

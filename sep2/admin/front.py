@@ -101,7 +101,7 @@ async def _done(
     """What the handler answered, kept together with its entry in the audit log."""
     operator = CONTROL_CHARACTERS.sub("", http.headers.get("X-Operator", ""))[:60] or "operator"
     async with state.db.write() as db:
-        rq = Request(state, db, state.clock.now(), _ids(http))
+        rq = Request(state, db, state.clock.now(), _ids(http), operator)
         done = await route.handler(rq, asked)
         if only_trying:
             raise _OnlyTrying(done)

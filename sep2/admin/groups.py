@@ -9,9 +9,9 @@ from sep2.store import defaults as stored_defaults
 from sep2.store import listing_register
 
 
-async def list_groups(rq: Request, asked: t.Span) -> t.Listed[t.Group]:
+async def list_groups(rq: Request, asked: t.GroupQuery) -> t.Listed[t.Group]:
     """Groups, the most important first."""
-    found = await listing_register.groups(rq.db, page(asked))
+    found = await listing_register.groups(rq.db, page(asked), every=asked.every)
     return t.Listed(total=found.total, items=[views.group(row) for row in found.rows])
 
 

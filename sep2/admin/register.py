@@ -8,13 +8,14 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
+from sep2.admin.overrides import primacies_of
 from sep2.admin.route import Request, page
 from sep2.errors import BadRequest
-from sep2.operations import clients, connections, devices, inherited, ratings
+from sep2.operations import clients, connections, devices, in_force, inherited, ratings
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
 from sep2.store import clients as stored_clients
-from sep2.store import listing_controls, listing_register
+from sep2.store import controls, listing_curves, listing_register
 from sep2.store.controls import Seen
 
 
@@ -51,7 +52,9 @@ async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     pen = asked.pen or rq.state.settings.pen
     for connection_id in asked.connections:
         if await listing_register.connection_named(rq.db, connection_id) is None:
-            await connections.add_connection(rq.db, connections.NewConnection(connection_id), rq.now)
+            await connections.add_connection(
+                rq.db, connections.NewConnection(connection_id), rq.now, primacies=primacies_of(rq)
+            )
         behind = devices.NewDevice(lfdi=managed_lfdi(pen), client_id=client_id, connection_id=connection_id)
         await devices.add_device(rq.db, behind, rq.now)
     return views.client(await find.client(rq.db, asked.lfdi))
@@ -178,10 +181,12 @@ async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:
 async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(row.profile))
     groups = await listing_register.defaults_over(rq.db, row.id)
-    active = await listing_controls.active_over(rq.db, row.id, seen)
+    programs = in_force.programs_from(groups, await controls.standing_for(rq.db, row.id, rq.now), seen)
+    names = await listing_curves.over(rq.db, row.id)
     documents = await listing_register.documents_of(rq.db, row.id)
-    modes = await curves.shown_modes(rq, *(one.modes for one in (*groups, *active)))
-    return views.device_shown(row, views.in_force(groups, active, modes), documents)
+    asked = views.in_force(groups, programs, rq.now, names)
+    floor = await in_force.floor_of(rq.db, row.id)
+    return views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
 
 
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:
@@ -203,5 +208,5 @@ async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
         firm_import_w=asked.firm_import_w,
         firm_export_w=asked.firm_export_w,
     )
-    await connections.add_connection(rq.db, new, rq.now)
+    await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
     return views.connection(await find.connection(rq.db, asked.connection_id))

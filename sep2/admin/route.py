@@ -18,6 +18,8 @@ class Request:
     db: Connection
     now: int
     ids: Mapping[str, str]
+    operator: str = "operator"
+    """Who asks, as the audit log names them."""
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What has to happen once the change is committed."""
 

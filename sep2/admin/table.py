@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import controls, curves, groups, oversight, register
+from sep2.admin import controls, curves, groups, overrides, oversight, register
 from sep2.admin.route import Route
 
 TABLE = (
@@ -33,9 +33,15 @@ TABLE = (
     Route("GET", "/curves/{curve}", curves.show_curve),
     Route("DELETE", "/curves/{curve}", curves.remove_curve),
     Route("POST", "/groups/{group}/controls", controls.issue_controls),
+    Route("POST", "/connections/{connection}/controls", controls.send_to_connection),
+    Route("POST", "/devices/{device}/controls", controls.send_to_device),
     Route("GET", "/controls", controls.list_controls),
     Route("GET", "/controls/{control}", controls.show_control),
     Route("POST", "/controls/{control}/cancel", controls.cancel_control),
+    Route("GET", "/overrides", overrides.list_overrides),
+    Route("POST", "/overrides", overrides.send_override),
+    Route("GET", "/overrides/{override}", overrides.show_override),
+    Route("POST", "/overrides/{override}/release", overrides.release_override),
     Route("GET", "/subscriptions", oversight.list_subscriptions),
     Route("POST", "/subscriptions/{subscription}/replay", oversight.replay_delivery),
     Route("GET", "/changes-set-aside", oversight.list_set_aside),

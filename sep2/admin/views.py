@@ -7,7 +7,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.admin import types as t
+from sep2.operations.in_force import limits_in
+from sep2.operations.modes import curve_ids
 from sep2.rules import curves, defaults, events, ratings
+from sep2.rules.authority import OPERATORS, Holding, Program, Role, Said, effective
+from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
 
@@ -45,7 +49,9 @@ def device(row: Row[Any]) -> t.Device:
     return t.Device(**_of_device(row))
 
 
-def device_shown(row: Row[Any], groups: list[t.InForce], documents: dict[str, int]) -> t.DeviceShown:
+def device_shown(
+    row: Row[Any], groups: list[t.InForce], holds: list[t.ModeInForce], documents: dict[str, int]
+) -> t.DeviceShown:
     """A device with all that is known of it."""
     known = ratings.rating(row)
     return t.DeviceShown(
@@ -58,6 +64,7 @@ def device_shown(row: Row[Any], groups: list[t.InForce], documents: dict[str, in
         nameplate_w=row.nameplate_w,
         rating_w=known.watts,
         rating_doubt=known.doubt,
+        in_force=holds,
         documents=documents,
     )
 
@@ -97,32 +104,75 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def in_force(
-    groups: Sequence[Row[Any]], active: Sequence[Row[Any]], modes: Sequence[dict[str, Any]]
-) -> list[t.InForce]:
-    """What each group asks for: its latest active control, or else its default; and each mode as it was set last.
+SOURCES = {
+    Role.CONNECTION: "envelope",
+    Role.DEVICE: "envelope",
+    Role.OVERRIDE: "override",
+    Role.WIDE_OVERRIDE: "override",
+    Role.SCHEDULE: "schedule",
+}
+"""Who says what a program's controls say, by its role; of others it is the group itself."""
 
-    `modes` are those of `groups`, then of `active`.
+
+def in_force(
+    groups: Sequence[Row[Any]], programs: Sequence[Program], now: int, curve_mrids: Mapping[int, str]
+) -> list[t.InForce]:
+    """What each group asks for: its controls that hold, and where they say nothing its default.
+
+    Operators' programs of a single place are shown while they say something. `groups` are those of `programs`.
     """
-    said: dict[int, dict[str, Any]] = {}
-    of_controls = list(zip(active, modes[len(groups) :], strict=True))
-    for row, own in [*zip(groups, modes, strict=False), *reversed(of_controls)]:
-        said.setdefault(row.device_group_id, {}).update(own)
-    latest = {row.device_group_id: row for row in reversed(active)}
     shown = []
-    for group in groups:
-        control = latest.get(group.device_group_id)
+    for group, program in zip(groups, programs, strict=True):
+        found = effective([program], now)
+        if not found and group.role in OPERATORS:
+            continue
+        latest = max((said for said in program.controls if said.start <= now < said.end), key=_made, default=None)
         shown.append(
             t.InForce(
                 group=group.name,
                 primacy=group.primacy,
-                control=control.mrid if control else None,
-                until=control.latest_end if control else None,
-                limits=limits(control or group),
-                modes=said[group.device_group_id],
+                control=_mrid(latest.mrid) if latest else None,
+                until=latest.end if latest else None,
+                limits=t.Limits(**limits_in(found)._asdict()),
+                modes=_modes(found, curve_mrids),
             )
         )
     return shown
+
+
+def holdings(
+    groups: Sequence[Row[Any]], programs: Sequence[Program], now: int, curve_mrids: Mapping[int, str]
+) -> list[t.ModeInForce]:
+    """What is in force for a device of all that its programs say, mode by mode.
+
+    `groups` are those of `programs`, after which what bounds a device that no default bounds may follow.
+    """
+    of = {program.mrid: group for group, program in zip(groups, programs, strict=False)}
+    found = effective(programs, now)
+    shown = []
+    for mode, one in sorted(found.items()):
+        group = of.get(one.program)
+        source, name = "default", "" if group is None else group.name
+        if one.control is not None and group is not None:
+            source = SOURCES.get(Role(group.role), "group")
+        value = _modes({mode: one}, curve_mrids).get(mode, one.value)
+        control = None if one.control is None else _mrid(one.control)
+        shown.append(t.ModeInForce(mode=mode, value=value, source=source, group=name, control=control, until=one.until))
+    return shown
+
+
+def _made(said: Said) -> tuple[int, int]:
+    return said.created, said.mrid
+
+
+def _mrid(number: int) -> str:
+    return f"{number:032X}"
+
+
+def _modes(found: Mapping[str, Holding], curve_mrids: Mapping[int, str]) -> dict[str, Any]:
+    """Modes beside the limits, with curves by their mRIDs."""
+    modes = {mode: one.value for mode, one in found.items() if mode not in MODES}
+    return modes | {name: curve_mrids[number] for name, number in curve_ids(modes).items()}
 
 
 def connection(row: Row[Any]) -> t.Connection:
@@ -148,6 +198,7 @@ def group(row: Row[Any]) -> t.Group:
         connection_id=row.connection_name,
         devices=row.devices,
         created=row.created,
+        role=row.role,
     )
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from sep2.cli import controls, curves, folder, groups, oversight, register
+from sep2.cli import controls, curves, folder, groups, overrides, oversight, register
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.add_typer(groups.group, name="group")
 app.add_typer(groups.default, name="default")
 app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
+app.add_typer(overrides.override, name="override")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")

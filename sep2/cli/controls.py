@@ -7,7 +7,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.answers import DEVICE_COLUMNS, device_rows, status_of, summary
 from sep2.cli.api import Api, api, at
-from sep2.cli.groups import ConnectionName, DeviceName, GroupName, group_of
+from sep2.cli.groups import ConnectionName, GroupName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, with_modes
 from sep2.cli.show import Limit, counted, listed, print_table, show
@@ -29,7 +29,7 @@ def send_control(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
-    device: DeviceName = None,
+    device: Annotated[str | None, typer.Option("--device", help="A device, by its LFDI or how it begins.")] = None,
     import_limit: Import = None,
     export_limit: Export = None,
     generation_limit: Generation = None,
@@ -64,7 +64,7 @@ def send_control(
     if watch and given.get().dry_run:
         raise typer.BadParameter("--watch does nothing with --dry-run: no control is sent")
     server = api()
-    name = group_of(server, group, connection, device)
+    path, name = _addressed(group, connection, device)
     new = t.NewControl(
         start=_start(server, start),
         duration=duration,
@@ -74,8 +74,8 @@ def send_control(
         randomize_start=randomize,
     )
     body = t.NewControls(controls=[new], reason=reason, anyway=anyway)
-    done = server.change("POST", at("groups", name, "controls"), t.Issued, body)
-    if not watch:
+    done = server.change("POST", path, t.Issued, body)
+    if not watch or given.get().dry_run:
         said = f"{_said(done, name)} Watch it: sep2 control watch"
         return show(done, said, columns=NOTE_COLUMNS, rows=_note_rows(done))
     if not given.get().as_json:
@@ -98,6 +98,17 @@ def _note_rows(done: t.Issued) -> list[tuple[str, ...]]:
     return rows
 
 
+def _addressed(group: str | None, connection: str | None, device: str | None) -> tuple[str, str]:
+    """Where a control is sent, and whom it is for."""
+    if [group, connection, device].count(None) != 2:
+        raise typer.BadParameter("give one of --group NAME, --connection ID and --device LFDI")
+    if group is not None:
+        return at("groups", group, "controls"), group
+    if connection is not None:
+        return at("connections", connection, "controls"), f"connection {connection}"
+    return at("devices", device or "", "controls"), f"device {device}"
+
+
 def _start(server: Api, start: When) -> int | None:
     """The start in epoch seconds; None is the server's now, which only the server knows at the moment it matters."""
     if start.at is not None or start.ahead == 0:
@@ -110,7 +121,12 @@ def _said(done: t.Issued, name: str) -> str:
         return f"Control {done.kept[0]} says the same already; nothing is sent."
     replaced = f", in place of {counted(len(done.superseded), 'older one')}" if done.superseded else ""
     to = f"{counted(done.devices, 'device')} of {name}"
-    return f"Control {done.created[0]} is sent to {to}{replaced}."
+    said = f"Control {done.created[0]} is sent to {to}{replaced}."
+    if not done.outranked:
+        return said
+    above = [f"{one.connection_id or one.lfdi} ({one.by} until {shown_time(one.until)})" for one in done.outranked[:10]]
+    more = f" and {len(done.outranked) - 10} more" if len(done.outranked) > 10 else ""
+    return f"{said} More important there, at least for a while: {', '.join(above)}{more}."
 
 
 @verb(control, "list")
@@ -179,4 +195,5 @@ def cancel_control(
     """Withdraw a control before or during its interval."""
     body = t.Cancel(reason=reason, randomized=randomized)
     done = api().change("POST", at("controls", mrid, "cancel"), t.Cancelled, body)
-    show(done, f"Control {done.mrid} is cancelled. Watch it: sep2 control watch {done.mrid[:8]}")
+    again = f" {counted(done.reissued, 'control')} of what it had replaced hold again." if done.reissued else ""
+    show(done, f"Control {done.mrid} is cancelled.{again} Watch it: sep2 control watch {done.mrid[:8]}")

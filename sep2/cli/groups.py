@@ -83,9 +83,13 @@ def set_primacy(name: Named, primacy: Annotated[int, typer.Argument(min=0, max=2
 
 
 @verb(group, "list")
-def list_groups(limit: Limit = 100) -> None:
+def list_groups(
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Also the programs of operators at each connection.")] = False,
+    limit: Limit = 100,
+) -> None:
     """Groups, the most important first."""
-    found = api().get("/groups", t.Listed[t.Group], limit=limit)
+    found = api().get("/groups", t.Listed[t.Group], every=every, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "group"),

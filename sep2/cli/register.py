@@ -8,7 +8,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
-from sep2.cli.modes import shown_modes
+from sep2.cli.modes import shown_modes, shown_value
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import given, verb
@@ -259,20 +259,17 @@ def list_devices(
 def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LFDI, or how it begins.")]) -> None:
     """Everything about one device: PIN, groups, and what is in force now."""
     found = api().get(at("devices", name), t.DeviceShown)
-    top = next((f for f in found.groups if f.control or f.limits != t.Limits() or f.modes), None)
     said = f"{found.lfdi} has PIN {found.pin:06d}, SFDI {found.sfdi}, and connects through {found.client}"
-    binds = (
-        f"; {top.group} binds first" if top else _falls_to(api().get(at("devices", name, "default"), t.ServedDefault))
-    )
+    hints = ""
     if found.claimed_connection is not None:
-        binds += (
+        hints += (
             f"; it says that it is at {found.claimed_connection}: sep2 device move {found.lfdi[:8]} --to … or --stay"
         )
     if found.profile == "csip" and found.rating_doubt:
-        binds += f"; {found.rating_doubt}"
+        hints += f"; {found.rating_doubt}"
     show(
         found,
-        f"{said}{binds}.",
+        f"{said}; {_binding(found)}{hints}.",
         columns=("group", "primacy", "in force", "until", *LIMIT_COLUMNS, "modes"),
         rows=(
             (
@@ -286,13 +283,6 @@ def show_device(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its LF
             for f in found.groups
         ),
     )
-
-
-def _falls_to(found: t.ServedDefault) -> str:
-    """What holds for a device that no group of its limits."""
-    if not found.modes:
-        return "; nothing limits it"
-    return f"; the {found.modes[0].by} limits it, see sep2 default show --device {found.lfdi[:8]}"
 
 
 @verb(device, "move", changes=True)
@@ -326,6 +316,27 @@ def agree_rating(name: Annotated[str, typer.Argument(metavar="LFDI", help="Its L
     """Agree to the setMaxW that a device reports: limits are sent in percent of it (profile csip)."""
     found = api().change("POST", at("devices", name, "agree-rating"), t.DeviceShown)
     show(found, f"Limits of {found.lfdi} are sent in percent of {shown_power(found.rating_w)}.")
+
+
+SAID_BY = {"default": "the default of {}", "envelope": "the envelope of {}", "group": "group {}"}
+"""How a source is said, by the name of its group; operators' programs have names of their own."""
+
+
+CONTRACT = "the contract of its connection or the utility's default"
+"""Who says what holds where no program does."""
+
+
+def _binding(found: t.DeviceShown) -> str:
+    """What binds a device, mode by mode, who says so, and until when."""
+    by: dict[tuple[str, str, int | None], list[str]] = {}
+    for one in found.in_force:
+        by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {shown_value(one.value)}")
+    said = [
+        f"{' and '.join(modes)} by {SAID_BY.get(source, '{}').format(group) if group else CONTRACT}"
+        f"{f' until {shown_time(until)}' if until else ''}"
+        for (source, group, until), modes in by.items()
+    ]
+    return f"in force: {'; '.join(said)}" if said else "nothing limits it"
 
 
 @verb(device, "remove", changes=True)

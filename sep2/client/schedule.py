@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from sep2.client.limits import Limits, Setting
+from sep2.rules import authority
 from sep2.rules.events import Status
 from sep2.wire import ResponseStatus as Answer
 
@@ -161,15 +162,31 @@ class Schedule:
     def limits(self, now: int, set_max_w: float | None = None) -> Limits:
         """What holds at `now`: for each mode the strongest running control, else the default for it."""
         self.advance(now)
-        modes: dict[str, Setting] = {}
-        known = [self._defaults[mrid] for mrid in self._programs if mrid in self._defaults]
-        for default in reversed(known[:1] if self._whole_defaults else known):
-            modes |= {mode: Setting(value, default.mrid) for mode, value in default.modes.items()}
-        running = [booking for booking in self._live.values() if booking.stage is Stage.RUNNING]
-        for booking in sorted(running, key=self._strength, reverse=True):
-            control = booking.control
-            modes |= {mode: Setting(control.modes[mode], control.mrid) for mode in booking.kept}
+        known = [mrid for mrid in self._programs if mrid in self._defaults]
+        defaults = known[:1] if self._whole_defaults else known
+        said = (self._said(program, now, mrid in defaults) for mrid, program in self._programs.items())
+        found = authority.effective(said, now)
+        # Every mode is set by a control, or else by a default.
+        modes = {mode: Setting(one.value, one.control or one.default or 0) for mode, one in found.items()}
         return Limits(modes, set_max_w)
+
+    def _said(self, program: Program, now: int, with_default: bool) -> authority.Program:
+        """One program as it is run: what has begun and not ended, less what others have taken of it."""
+        running = [
+            authority.Said(
+                booking.control.mrid,
+                booking.control.created,
+                min(booking.begins, now),
+                max(self._end(booking), now + 1),
+                {mode: booking.control.modes[mode] for mode in booking.kept},
+            )
+            for booking in self._live.values()
+            if booking.stage is Stage.RUNNING and booking.control.program == program.mrid
+        ]
+        default = self._defaults.get(program.mrid)
+        if default is None or not with_default:
+            return authority.Program(program.mrid, program.primacy, running)
+        return authority.Program(program.mrid, program.primacy, running, default.modes, default.mrid)
 
     def owed(self) -> list[Owed]:
         """The responses owed since this was last asked, in order."""
@@ -284,7 +301,8 @@ class Schedule:
         """Answer for what the server calls superseded once its successor has begun, or at once if none is known."""
         marked = [booking for booking in self._live.values() if booking.control.status == Status.SUPERSEDED]
         for booking in marked:
-            successors = (other for other in self._live.values() if self._overrules(other, booking))
+            of_program = (b for b in self._live.values() if b.control.program == booking.control.program)
+            successors = (other for other in of_program if self._overrules(other, booking))
             if self._end(booking) <= at or not any(other.begins > at and not other.doomed for other in successors):
                 self._close(booking, Answer.SUPERSEDED, now)
 
@@ -300,7 +318,7 @@ class Schedule:
     def _strength(self, booking: Booking) -> tuple[int, int, int]:
         """The smallest wins: lower primacy, then later creationTime, then the order of the list (10.2.3.3 f, n)."""
         control = booking.control
-        return self._programs[control.program].primacy, -control.created, -control.mrid
+        return authority.strength(self._programs[control.program].primacy, control.mrid, control.created)
 
     def _end(self, booking: Booking) -> int:
         """The effective end: of two controls back to back, the first ends as the second begins, whatever was drawn."""

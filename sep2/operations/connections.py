@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict
-from sep2.operations.groups import SERVICE_POINT_PRIMACY, NewGroup, create_group
+from sep2.operations.groups import SERVICE_POINT, NewGroup, create_group, create_programs
+from sep2.rules.authority import PRIMACIES, Primacies, Role
 from sep2.store import connections
 from sep2.store.connection import Connection
 
@@ -26,8 +27,8 @@ class NewConnection:
     firm_export_w: int | None = None
 
 
-async def add_connection(db: Connection, new: NewConnection, now: int) -> int:
-    """Add a connection, with the group of its own that its envelope is published to."""
+async def add_connection(db: Connection, new: NewConnection, now: int, *, primacies: Primacies = PRIMACIES) -> int:
+    """Add a connection, with the group of its own that envelopes are published to, and operators' above it."""
     if not 1 <= len(new.connection_id.encode()) <= 32:
         raise BadConnection(f"connection_id: {new.connection_id[:60]!r}")
     for name in ("firm_import_w", "firm_export_w"):
@@ -43,6 +44,7 @@ async def add_connection(db: Connection, new: NewConnection, now: int) -> int:
         firm_export_w=new.firm_export_w,
         created=now,
     )
-    own = NewGroup(name=f"connection {new.connection_id}", level="SP", primacy=SERVICE_POINT_PRIMACY)
-    await create_group(db, own, now, connection=row_id)
+    own = NewGroup(name=f"connection {new.connection_id}", level=SERVICE_POINT, primacy=primacies.own)
+    await create_group(db, own, now, connection=row_id, role=Role.CONNECTION)
+    await create_programs(db, own.name, now, connection=row_id, primacies=primacies)
     return row_id

@@ -42,6 +42,16 @@ async def create_curve(db: Connection, group_id: int, curve: Curve, now: int, *,
         raise BadCurve(f"description: {wrong}")
     said = _columns(check(curve))
     w.check(on_wire(said, mrid="0" * 32, created=now, description=description), w.Profile.CSIP)
+    return await _put(db, group_id, said, now, description=description)
+
+
+async def adopt_curve(db: Connection, group_id: int, curve: Row[Any], now: int) -> int:
+    """The id of a curve of another group's program, made known in this one."""
+    said = {name: getattr(curve, name) for name in _SAID}
+    return (await _put(db, group_id, said, now, description=curve.description)).id
+
+
+async def _put(db: Connection, group_id: int, said: dict[str, Any], now: int, *, description: str) -> CurveMade:
     for known in await curves.standing(db, group_id):
         if all(getattr(known, name) == value for name, value in said.items()):
             return CurveMade(known.id, new=False)
@@ -111,6 +121,13 @@ def on_wire(said: Mapping[str, Any], *, mrid: str, created: int, description: st
 
 def _point(x: int, y: int, excitation: bool | None = None) -> w.CurveData:
     return w.CurveData(xvalue=x, yvalue=y, excitation=excitation)
+
+
+_SAID = (
+    *("kind", "points", "x_multiplier", "y_multiplier", "y_ref", "open_loop_tms"),
+    *("ramp_dec_tms", "ramp_inc_tms", "ramp_pt1_tms", "v_ref", "autonomous_v_ref", "autonomous_v_ref_tms"),
+)
+"""The columns of a curve, but for whose it is and when it was made."""
 
 
 def _columns(curve: Curve) -> dict[str, Any]:

@@ -52,10 +52,13 @@ def latest_end(start: int, duration: int, randomize_start: int | None, randomize
 
 
 def status(facts: Facts, now: int, *, superseded_at_once: bool) -> tuple[Status, int]:
-    """The status of a control at `now`, and since when; CSIP-AUS shows a scheduled control as superseded at once."""
-    if facts.cancelled is not None and facts.cancelled_as is not None:
-        return Status(facts.cancelled_as), facts.cancelled
+    """The status of a control at `now`, and since when; CSIP-AUS shows a scheduled control as superseded at once.
+
+    One that was superseded stays so when it is withdrawn, together with the parts of it that were issued anew.
+    """
     gone = superseded_from(facts, superseded_at_once=superseded_at_once)
+    if facts.cancelled is not None and facts.cancelled_as is not None and (gone is None or facts.cancelled <= gone):
+        return Status(facts.cancelled_as), facts.cancelled
     if gone is not None and gone <= now:
         return Status.SUPERSEDED, gone
     if facts.earliest_start <= now:
@@ -69,6 +72,15 @@ def superseded_from(facts: Facts, *, superseded_at_once: bool) -> int | None:
     if superseded_at_once and was_scheduled:
         return facts.successor_created
     return facts.successor_start
+
+
+def held(facts: Facts, latest_end: int, *, superseded_at_once: bool) -> tuple[int, int] | None:
+    """From when until when a control holds in its own program; None: not at all."""
+    if facts.cancelled is not None:
+        return None
+    gone = superseded_from(facts, superseded_at_once=superseded_at_once)
+    end = latest_end if gone is None else min(latest_end, gone)
+    return (facts.earliest_start, end) if end > facts.earliest_start else None
 
 
 def overlap(new: Window, old: Window) -> bool:

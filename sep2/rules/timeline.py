@@ -4,10 +4,11 @@ Events are never edited: where a wanted interval differs from what a live contro
 `now` or its start to its end, back to back, so that no second of it falls to the default by accident.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from sep2.rules.limits import Limits
+from sep2.rules.limits import MODES, Limits
 
 
 class Interval(NamedTuple):
@@ -18,21 +19,57 @@ class Interval(NamedTuple):
     limits: Limits
 
 
-def merged(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same sequence with equal neighbours joined."""
+class Taken(NamedTuple):
+    """A time that somebody else has said something about: which limits, by their modes."""
+
+    start: int
+    end: int
+    modes: frozenset[str]
+
+
+def merged(intervals: Iterable[Interval], cuts: Collection[int] = ()) -> list[Interval]:
+    """The same sequence with equal neighbours joined, but not across a cut."""
     joined: list[Interval] = []
     for interval in intervals:
         last = joined[-1] if joined else None
-        if last is not None and last.end == interval.start and last.limits == interval.limits:
+        touches = last is not None and last.end == interval.start and interval.start not in cuts
+        if last is not None and touches and last.limits == interval.limits:
             joined[-1] = last._replace(end=interval.end)
         else:
             joined.append(interval)
     return joined
 
 
-def to_issue(live: Sequence[Interval], wanted: Sequence[Interval], now: int) -> list[Interval]:
-    """The intervals to issue over `live` (neither overlaps itself) so that `wanted` holds from `now` on."""
-    wanted = merged(_from(wanted, now))
+def parted(intervals: Iterable[Interval], cuts: Collection[int]) -> list[Interval]:
+    """The same sequence with a new interval at each cut."""
+    found = []
+    for interval in intervals:
+        edges = [interval.start, *sorted(cut for cut in cuts if interval.start < cut < interval.end), interval.end]
+        found += [interval._replace(start=one, end=other) for one, other in pairwise(edges)]
+    return found
+
+
+def around(wanted: Iterable[Interval], taken: Sequence[Taken]) -> list[Interval]:
+    """What is wanted, less what others have said at the time."""
+    edges = {edge for one in taken for edge in (one.start, one.end)}
+    found = []
+    for part in parted(wanted, edges):
+        gone = frozenset[str]().union(*(one.modes for one in taken if one.start <= part.start < one.end))
+        sides = zip(MODES, part.limits, strict=True)
+        left = Limits(*(None if mode in gone else watts for mode, watts in sides))
+        if left != Limits() or part.limits == Limits():
+            found.append(part._replace(limits=left))
+    return merged(found)
+
+
+def to_issue(
+    live: Sequence[Interval], wanted: Sequence[Interval], now: int, cuts: Collection[int] = ()
+) -> list[Interval]:
+    """The intervals to issue over `live` (neither overlaps itself) so that `wanted` holds from `now` on.
+
+    cuts: times at which something stronger ends: what holds afterwards must begin there.
+    """
+    wanted = parted(merged(_from(wanted, now)), cuts)
     changed = [
         piece for want in wanted for piece in _uncovered(want, [old for old in live if old.limits == want.limits])
     ]
@@ -40,18 +77,43 @@ def to_issue(live: Sequence[Interval], wanted: Sequence[Interval], now: int) -> 
     kept = [old for old in live if not any(old.end == gone.end and old.limits == gone.limits for gone in replaced)]
     rest = [piece for gone in replaced for piece in _uncovered(gone, [*wanted, *kept])]
     pieces = [piece for want in wanted for piece in _uncovered(want, kept)]
-    return merged(sorted([*pieces, *rest]))
+    return merged(sorted([*pieces, *parted(rest, cuts)]), cuts)
 
 
-def fragments(live: Iterable[Interval], wanted: Sequence[Interval], now: int) -> list[Interval]:
+def fragments(
+    live: Iterable[Interval], wanted: Sequence[Interval], now: int, cuts: Collection[int] = ()
+) -> list[Interval]:
     """Those of `live` that say what is wanted, but are only a part of one wanted interval."""
-    joined = merged(_from(wanted, now))
+    joined = parted(merged(_from(wanted, now)), cuts)
     return [
         old
         for old in live
         for want in joined
         if old.limits == want.limits and old != want and want.start <= old.start and old.end <= want.end
     ]
+
+
+def coarsened(intervals: Sequence[Interval], fewer: int, now: int, cuts: Collection[int] = ()) -> list[Interval]:
+    """A sequence with up to so many intervals fewer: neighbours joined from the far end, with the tighter limits."""
+    left = list(intervals)
+    for _ in range(fewer):
+        place = next((k for k in range(len(left) - 2, -1, -1) if _may_join(left[k], left[k + 1], now, cuts)), None)
+        if place is None:
+            break
+        one, other = left[place], left[place + 1]
+        left[place : place + 2] = [Interval(one.start, other.end, tighter(one.limits, other.limits))]
+    return left
+
+
+def tighter(one: Limits, other: Limits) -> Limits:
+    """Of each limit the tighter; one that is not set bounds nothing."""
+    sides = zip(one, other, strict=True)
+    return Limits(*(min((watts for watts in side if watts is not None), default=None) for side in sides))
+
+
+def _may_join(one: Interval, other: Interval, now: int, cuts: Collection[int]) -> bool:
+    touch = one.end == other.start and one.start > now and other.start not in cuts
+    return touch and one.limits.modes() == other.limits.modes()
 
 
 def count_after(live: Iterable[Interval], pieces: Sequence[Interval]) -> int:

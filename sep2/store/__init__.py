@@ -1,6 +1,6 @@
 """The only code that speaks SQL."""
 
-from sep2.store import tables_served  # so that `tables.metadata` knows every table
+from sep2.store import override_tables, tables_served  # so that `tables.metadata` knows every table
 from sep2.store.connection import Busy, Clash, Connection, Done
 from sep2.store.database import Database, migrate, open_database
 from sep2.store.page import Found, select_page
@@ -14,6 +14,7 @@ __all__ = [
     "Found",
     "migrate",
     "open_database",
+    "override_tables",
     "select_page",
     "tables_served",
 ]

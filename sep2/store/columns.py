@@ -25,6 +25,11 @@ def to(target: Table, *, nullable: bool = False, name: str = "") -> Column[int]:
     return Column(name or f"{target.name}_id", Id, ForeignKey(target.c.id), nullable=nullable)
 
 
+def limits() -> list[Column[int]]:
+    """The limits of a control or a default in watts; one that is NULL is not set."""
+    return [Column(f"{what}_limit_w", BigInteger) for what in ("import", "export", "gen", "load")]
+
+
 def time(name: str, *, nullable: bool = False) -> Column[int]:
     """A time in epoch seconds."""
     return Column(name, BigInteger, nullable=nullable)

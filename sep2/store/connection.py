@@ -65,6 +65,12 @@ class Connection(ABC):
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement, all its rows already at hand."""
 
+    async def in_turn(self) -> None:  # noqa: B027 - where there is one writer at any time, nobody has to wait
+        """Wait until no other transaction decides on controls; to be called before any row of theirs is locked.
+
+        One control may have others of many groups issued anew, in an order that nobody knows before.
+        """
+
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
         return (await self.execute(statement, values)).first()

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select
 
+from sep2.rules.authority import Role
 from sep2.store.connection import Connection
 from sep2.store.tables import connection, device_group
 
@@ -15,9 +16,8 @@ async def add(db: Connection, **columns: Any) -> int:
 
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
     """A connection, and the group that is its own, by its connectionPointId."""
-    query = select(connection, device_group.c.id.label("device_group_id")).join_from(
-        connection, device_group, device_group.c.connection_id == connection.c.id
-    )
+    own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
+    query = select(connection, device_group.c.id.label("device_group_id")).join_from(connection, device_group, own)
     return await db.one(query.where(connection.c.connection_id == connection_id))
 
 

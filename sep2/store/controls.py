@@ -23,7 +23,7 @@ from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import control as c
-from sep2.store.tables import member, response
+from sep2.store.tables import device_group, member, response
 from sep2.store.tables_served import control_edition
 
 
@@ -70,6 +70,7 @@ class Control(NamedTuple):
     successor_created: int | None
     successor_start: int | None
     overlapped_since: int | None
+    continues: int | None
 
 
 WIDTH = len(Control._fields)
@@ -136,6 +137,69 @@ async def standing(db: Connection, group_id: int, now: int) -> list[Control]:
     return _controls(await db.all(_STANDING, group_id=group_id, now=now))
 
 
+_LEFT = c.c.latest_end > _NOW, c.c.cancelled.is_(None)
+_NOT_OVER = _in_order(_GROUP, *_LEFT)
+
+
+async def not_over(db: Connection, group_id: int, now: int) -> list[Control]:
+    """Controls of one program that are neither over nor cancelled; also those that were superseded."""
+    return _controls(await db.all(_NOT_OVER, group_id=group_id, now=now))
+
+
+async def parts_of(db: Connection, roots: Sequence[int], now: int) -> list[Control]:
+    """Controls and the parts of them that were issued anew, as far as they are neither over nor cancelled."""
+    query = _in_order(or_(among(c.c.id, roots), among(c.c.continues, roots)), *_LEFT)
+    return _controls(await db.all(query, now=now))
+
+
+_IN = member.alias()
+_BESIDE = member.alias()
+_AROUND = (
+    select(_BESIDE.c.end_device_id, _BESIDE.c.device_group_id, device_group.c.primacy)
+    .join_from(_IN, _BESIDE, _BESIDE.c.end_device_id == _IN.c.end_device_id)
+    .join(device_group, device_group.c.id == _BESIDE.c.device_group_id)
+    .where(_IN.c.device_group_id == bindparam("group_id"))
+)
+_GROUPS_AROUND = (
+    select(_BESIDE.c.device_group_id)
+    .join_from(_IN, _BESIDE, _BESIDE.c.end_device_id == _IN.c.end_device_id)
+    .where(_IN.c.device_group_id == bindparam("group_id"))
+)
+_STANDING_AROUND = _in_order(
+    c.c.device_group_id.in_(_GROUPS_AROUND), *GOES_ON, c.c.earliest_start <= bindparam("until")
+)
+
+
+async def programs_around(db: Connection, group_id: int) -> Sequence[Row[Any]]:
+    """All programs of each of a group's devices: end_device_id, device_group_id, primacy."""
+    return await db.all(_AROUND, group_id=group_id)
+
+
+async def standing_around(db: Connection, group_id: int, now: int, until: int) -> list[Control]:
+    """What stands in any program of a group's devices, and begins before `until`."""
+    return _controls(await db.all(_STANDING_AROUND, group_id=group_id, now=now, until=until))
+
+
+_STANDING_FOR = _in_order(
+    c.c.device_group_id.in_(select(member.c.device_group_id).where(member.c.end_device_id == bindparam("device_id"))),
+    *GOES_ON,
+)
+
+
+async def standing_for(db: Connection, device_id: int, now: int) -> list[Control]:
+    """What stands in any program of a device."""
+    return _controls(await db.all(_STANDING_FOR, device_id=device_id, now=now))
+
+
+_LATEST = select(func.max(c.c.created).label("latest")).where(_GROUP, c.c.latest_end > _NOW)
+
+
+async def latest_created(db: Connection, group_id: int, now: int) -> int | None:
+    """The latest creationTime of a program's controls that are not over."""
+    row = await db.one(_LATEST, group_id=group_id, now=now)
+    return row.latest if row else None
+
+
 async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
     """The ids of new controls."""
     return [await db.add(insert(c).values(row)) for row in columns]
@@ -171,8 +235,8 @@ def _turns(when: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 _BEGAN = or_(_turns(c.c.earliest_start), _turns(c.c.successor_start))
-_LEFT = and_(c.c.latest_end > bindparam("left_after"), c.c.latest_end <= bindparam("left_until"))
-_TURNING = select(c.c.device_group_id).where(or_(_BEGAN, _LEFT)).distinct()
+_LEFT_LIST = and_(c.c.latest_end > bindparam("left_after"), c.c.latest_end <= bindparam("left_until"))
+_TURNING = select(c.c.device_group_id).where(or_(_BEGAN, _LEFT_LIST)).distinct()
 _ENDING = select(c.c.device_group_id).where(_turns(c.c.latest_end)).distinct()
 
 
@@ -189,7 +253,7 @@ async def ending(db: Connection, after: int, until: int) -> Sequence[int]:
 
 _OF_GROUP = select(member.c.end_device_id).where(member.c.device_group_id == bindparam("group_id"))
 _AHEAD = (
-    select(func.count().label("n"))
+    select(member.c.end_device_id, func.count().label("n"))
     .select_from(member)
     .join(c, c.c.device_group_id == member.c.device_group_id)
     .where(member.c.end_device_id.in_(_OF_GROUP), c.c.latest_end > _NOW, c.c.cancelled.is_(None))
@@ -198,9 +262,9 @@ _AHEAD = (
 )
 
 
-async def ahead_per_device(db: Connection, group_id: int, now: int) -> int:
-    """The most controls that any one device of the group still has to hold."""
-    return max((row.n for row in await db.all(_AHEAD, group_id=group_id, now=now)), default=0)
+async def ahead_per_device(db: Connection, group_id: int, now: int) -> dict[int, int]:
+    """How many controls each device of the group still has to hold, in all its programs."""
+    return {row.end_device_id: row.n for row in await db.all(_AHEAD, group_id=group_id, now=now)}
 
 
 _RECENT = select(c.c.created).order_by(c.c.id.desc()).limit(1000).subquery()

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, insert, select, update
 
+from sep2.rules.authority import Role
 from sep2.rules.paging import Page
 from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
@@ -39,7 +40,8 @@ async def net_limit_holder(db: Connection, connection_id: int) -> Row[Any] | Non
 
 async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
     """The group that is a device's own, which one that holds no net limits has."""
-    return await db.one(select(device_group).where(device_group.c.end_device_id == device_id))
+    own = device_group.c.end_device_id == device_id, device_group.c.role == Role.DEVICE
+    return await db.one(select(device_group).where(*own))
 
 
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
@@ -60,7 +62,9 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
         )
         .join_from(connection, end_device, end_device.c.connection_id == connection.c.id)
         .join(client, client.c.id == end_device.c.client_id)
-        .outerjoin(device_group, device_group.c.end_device_id == end_device.c.id)
+        .outerjoin(
+            device_group, (device_group.c.end_device_id == end_device.c.id) & (device_group.c.role == Role.DEVICE)
+        )
     )
     return await db.all(query.where(among(connection.c.connection_id, connection_ids)).order_by(end_device.c.id))
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from sep2.rules.authority import Role
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.controls import IS_ACTIVE, Seen
@@ -49,9 +50,36 @@ async def by_name(db: Connection, name: str) -> Row[Any] | None:
     return await db.one(select(device_group).where(device_group.c.name == name))
 
 
-async def of_connection(db: Connection, connection_id: int) -> Row[Any] | None:
-    """The group that is a connection's own."""
-    return await db.one(select(device_group).where(device_group.c.connection_id == connection_id))
+_AT_CONNECTION = device_group.c.connection_id == bindparam("place")
+_AT_DEVICE = device_group.c.end_device_id == bindparam("place")
+_OF_CONNECTION = select(device_group).where(_AT_CONNECTION, device_group.c.role == bindparam("role"))
+_OF_DEVICE = select(device_group).where(_AT_DEVICE, device_group.c.role == bindparam("role"))
+
+
+async def of_connection(db: Connection, connection_id: int, role: Role = Role.CONNECTION) -> Row[Any] | None:
+    """The group that is a connection's own, or another one of its programs."""
+    return await db.one(_OF_CONNECTION, place=connection_id, role=role)
+
+
+async def of_one_device(db: Connection, device_id: int, role: Role = Role.DEVICE) -> Row[Any] | None:
+    """The group that is one device's own, or another one of the programs of that device alone."""
+    return await db.one(_OF_DEVICE, place=device_id, role=role)
+
+
+async def at_place(
+    db: Connection, *, connection_id: int | None = None, device_id: int | None = None
+) -> Sequence[Row[Any]]:
+    """All programs of one connection, or of one device alone, the most important first."""
+    place = _AT_DEVICE if connection_id is None else _AT_CONNECTION
+    query = select(device_group).where(place).order_by(device_group.c.primacy)
+    return await db.all(query, place=device_id if connection_id is None else connection_id)
+
+
+async def of_device(db: Connection, device_id: int) -> Sequence[Row[Any]]:
+    """The groups that a device is in, the most important first."""
+    query = select(device_group).join(member, member.c.device_group_id == device_group.c.id)
+    query = query.where(member.c.end_device_id == device_id)
+    return await db.all(query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc()))
 
 
 async def update_one(db: Connection, group_id: int, **columns: Any) -> None:
@@ -146,6 +174,13 @@ async def assignments(db: Connection, device_id: int, page: Page) -> Found[Row[A
     query = select(device_group.c.id, device_group.c.fsa_mrid, device_group.c.description, device_group.c.version)
     query = query.join(member, member.c.device_group_id == device_group.c.id).where(member.c.end_device_id == device_id)
     return await select_page(db, query.order_by(device_group.c.fsa_mrid.desc()), page)
+
+
+async def is_in_any(db: Connection, device_id: int, *, beside: Sequence[Role]) -> bool:
+    """Whether a device is in any group, not counting groups with these roles."""
+    query = select(device_group.c.role).join(member, member.c.device_group_id == device_group.c.id)
+    rows = await db.all(query.where(member.c.end_device_id == device_id).distinct())
+    return any(row.role not in beside for row in rows)
 
 
 async def count_of(db: Connection, device_id: int) -> int:

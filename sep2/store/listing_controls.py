@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, or_, select
 
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
-from sep2.store.controls import IS_ACTIVE, Seen
 from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, control, device_group, end_device, member
@@ -45,11 +44,31 @@ async def mrids(db: Connection, ids: Sequence[int]) -> list[str]:
     return [row.mrid for row in await db.all(query)]
 
 
-async def active_over(db: Connection, device_id: int, seen: Seen) -> Sequence[Row[Any]]:
-    """The controls that hold now for a device, the latest made first within each group."""
-    query = select(control).join(member, member.c.device_group_id == control.c.device_group_id)
-    query = query.where(member.c.end_device_id == device_id, IS_ACTIVE[seen.superseded_at_once])
-    return await db.all(query.order_by(control.c.created.desc(), control.c.id.desc()), now=seen.now)
+async def over(db: Connection, group_id: int, start: int, end: int) -> Sequence[Row[Any]]:
+    """What stands between two times above a group, for each of its devices, the most important first.
+
+    Columns: those of the control, lfdi, connection_name, group_name and role.
+    """
+    here, beside, own = member.alias(), member.alias(), device_group.alias()
+    query = (
+        select(
+            control,
+            end_device.c.lfdi,
+            connection.c.connection_id.label("connection_name"),
+            device_group.c.name.label("group_name"),
+            device_group.c.role,
+        )
+        .join_from(here, own, own.c.id == here.c.device_group_id)
+        .join(beside, beside.c.end_device_id == here.c.end_device_id)
+        .join(device_group, device_group.c.id == beside.c.device_group_id)
+        .join(control, control.c.device_group_id == device_group.c.id)
+        .join(end_device, end_device.c.id == here.c.end_device_id)
+        .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+        .where(here.c.device_group_id == group_id, device_group.c.primacy < own.c.primacy)
+        .where(control.c.earliest_start < end, control.c.latest_end > start, control.c.cancelled.is_(None))
+        .where(or_(control.c.successor_start.is_(None), control.c.successor_start > start))
+    )
+    return await db.all(query.order_by(end_device.c.id, device_group.c.primacy, control.c.latest_end.desc()))
 
 
 async def reached(db: Connection, control_id: int) -> Sequence[Row[Any]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, select
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
-from sep2.store.tables import curve, device_group
+from sep2.store.tables import curve, device_group, member
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
@@ -22,6 +22,12 @@ async def all_of(db: Connection, page: Page, *, group_id: int | None = None) -> 
     if group_id is not None:
         query = query.where(curve.c.device_group_id == group_id)
     return await select_page(db, query, page)
+
+
+async def over(db: Connection, device_id: int) -> dict[int, str]:
+    """The mRIDs of all curves of a device's programs, by their ids; also of those that are removed."""
+    query = select(curve.c.id, curve.c.mrid).join(member, member.c.device_group_id == curve.c.device_group_id)
+    return {row.id: row.mrid for row in await db.all(query.where(member.c.end_device_id == device_id))}
 
 
 def _named() -> Select[Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, ScalarSelect, Select, func, select
 
+from sep2.rules.authority import OPERATORS, Role
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.page import Found, select_page
@@ -57,7 +58,8 @@ def _devices() -> Select[Any]:
         device_group.c.name.label("own_group"),
     )
     query = query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
-    return query.outerjoin(device_group, device_group.c.end_device_id == end_device.c.id)
+    own = (device_group.c.end_device_id == end_device.c.id) & (device_group.c.role == Role.DEVICE)
+    return query.outerjoin(device_group, own)
 
 
 async def connections(db: Connection, page: Page) -> Found[Row[Any]]:
@@ -72,13 +74,15 @@ async def connection_named(db: Connection, connection_id: str) -> Row[Any] | Non
 
 def _connections() -> Select[Any]:
     query = select(connection, device_group.c.name.label("group_name"), end_device.c.lfdi.label("device_lfdi"))
-    query = query.join_from(connection, device_group, device_group.c.connection_id == connection.c.id)
+    own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
+    query = query.join_from(connection, device_group, own)
     return query.outerjoin(end_device, NET_LIMIT_HOLDER)
 
 
-async def groups(db: Connection, page: Page) -> Found[Row[Any]]:
-    """Groups, the most important first, each with how many devices it has."""
-    return await select_page(db, _groups().order_by(device_group.c.primacy, device_group.c.name), page)
+async def groups(db: Connection, page: Page, *, every: bool = False) -> Found[Row[Any]]:
+    """Groups, the most important first, each with how many devices it has; every: also operators' of one place."""
+    query = _groups() if every else _groups().where(device_group.c.role.not_in(OPERATORS))
+    return await select_page(db, query.order_by(device_group.c.primacy, device_group.c.name), page)
 
 
 async def group_named(db: Connection, name: str) -> Row[Any] | None:
@@ -94,13 +98,27 @@ def _groups() -> Select[Any]:
 
 async def defaults_over(db: Connection, device_id: int) -> Sequence[Row[Any]]:
     """The groups of a device with their defaults, the most important first."""
-    query = (
-        select(device_group.c.id, device_group.c.name, device_group.c.primacy, default_control)
-        .join(member, member.c.device_group_id == device_group.c.id)
-        .join(default_control, default_control.c.device_group_id == device_group.c.id)
+    return await db.all(_WITH_DEFAULTS.join(member, _IN_GROUP).where(member.c.end_device_id == device_id))
+
+
+async def defaults_at(db: Connection, *, connection_id: int | None) -> Sequence[Row[Any]]:
+    """The programs of a connection with their defaults, the most important first."""
+    return await db.all(_WITH_DEFAULTS.where(device_group.c.connection_id == connection_id))
+
+
+_IN_GROUP = member.c.device_group_id == device_group.c.id
+_WITH_DEFAULTS = (
+    select(
+        device_group.c.id,
+        device_group.c.name,
+        device_group.c.primacy,
+        device_group.c.role,
+        device_group.c.program_mrid,
+        default_control,
     )
-    ordered = query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
-    return await db.all(ordered.where(member.c.end_device_id == device_id))
+    .join(default_control, default_control.c.device_group_id == device_group.c.id)
+    .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+)
 
 
 async def group_names(db: Connection, device_id: int) -> list[str]:

@@ -31,6 +31,9 @@ LONGEST_COMMAND_S = 60.0
 """A server that does not answer for so long is taken for lost."""
 MIGRATING = 20305
 """The key of the advisory lock that lets one process migrate at a time."""
+DECIDING = 20307
+"""The key of the advisory lock that lets one transaction decide on controls at a time."""
+_TURN = text(f"SELECT pg_advisory_xact_lock({DECIDING})")
 
 
 class PostgresConnection(Connection):
@@ -44,6 +47,10 @@ class PostgresConnection(Connection):
         """The result of one statement."""
         with _told():
             return await self._core.execute(statement, values)
+
+    async def in_turn(self) -> None:
+        """Wait until no other transaction decides on controls."""
+        await self.execute(_TURN, {})
 
 
 class PostgresDatabase(Database):

@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from sep2.store.columns import Id
+from sep2.store.columns import limits as _limits
 from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
 from sep2.store.columns import number as _id
 from sep2.store.columns import time as _time
@@ -24,11 +25,6 @@ from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_read
 from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
-
-
-def _limits() -> list[Column[int]]:
-    return [Column(f"{what}_limit_w", BigInteger) for what in ("import", "export", "gen", "load")]
-
 
 client = Table(
     "client",
@@ -117,14 +113,19 @@ device_group = Table(
     Column("fsa_mrid", String(32), nullable=False, unique=True),
     Column("description", Text, nullable=False, server_default=""),
     Column("version", Integer, nullable=False, server_default="0"),
+    Column("role", String(16), nullable=False, server_default="group"),  # see rules.authority.Role
     _to(connection, nullable=True),
     _to(end_device, nullable=True),
     _time("created"),
-    Index(None, "end_device_id", unique=True),
+    Index(None, "connection_id", "role", unique=True),
+    Index(None, "end_device_id", "role", unique=True),
     sqlite_autoincrement=True,
 )
-"""The operator's set of devices, with one DERProgram. A connection has a group of its own, level SP, and so has each
-device at a connection whose net limits it does not hold."""
+"""A set of devices, with one DERProgram: the operator's (role `group`), or one of the programs of a single place.
+
+A place is a connection, a device beside the one that holds its connection's limits, or a device without a connection.
+The first two have a program of their own (role `connection` or `device`), which envelopes are published to; every
+place may have the operators' programs `override`, `wide-override` and `schedule`, with the same members."""
 
 member = Table(
     "member",
@@ -203,7 +204,9 @@ control = Table(
     _time("successor_created", nullable=True),
     _time("successor_start", nullable=True),
     _time("overlapped_since", nullable=True),  # potentiallySupersededTime
+    Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
+    Index(None, "continues"),
     *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
     sqlite_autoincrement=True,
 )

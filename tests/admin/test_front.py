@@ -8,6 +8,11 @@ import msgspec
 from sep2.admin.table import TABLE
 from tests.admin.conftest import NOW, TOKEN, Operator
 
+NEW_CONTROLS: dict[str, Any] = {
+    "controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}],
+    "reason": "",
+    "anyway": True,
+}
 BODIES: dict[str, dict[str, Any]] = {
     "register_client": {
         **{"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
@@ -28,12 +33,15 @@ BODIES: dict[str, dict[str, Any]] = {
         **{"open_loop_tms": 1, "ramp_dec_tms": 1, "ramp_inc_tms": 1, "ramp_pt1_tms": 1},
         **{"v_ref": 1, "autonomous_v_ref": True, "autonomous_v_ref_tms": 1},
     },
-    "issue_controls": {
-        "controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}],
-        "reason": "",
-        "anyway": True,
-    },
+    "issue_controls": NEW_CONTROLS,
     "move_device": {"connection_id": "NMI1", "holds_net_limit": True},
+    "send_to_connection": NEW_CONTROLS,
+    "send_to_device": NEW_CONTROLS,
+    "send_override": {
+        **{"scope": "connection", "subject": "NMI1", "limits": {"export_w": 1}, "modes": {}, "ramp_tms": 1},
+        **{"start": NOW, "end": None, "duration": 60, "reason": "test", "note": "", "anyway": False},
+    },
+    "release_override": {"reason": "", "spread": 1},
     "cancel_control": {"reason": "", "randomized": False},
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
@@ -135,7 +143,14 @@ async def test_no_bad_body_is_the_servers_fault(street: Operator) -> None:
 
 def _changes() -> list[tuple[str, str, dict[str, Any]]]:
     ids = {"{client}": "Sunny", "{device}": "D1D1", "{group}": "connection%20NMI1", "{control}": "latest"}
-    ids |= {"{resource}": "Time", "{subscription}": "1", "{alarm}": "1", "{mirror}": "1"}
+    ids |= {
+        "{connection}": "NMI1",
+        "{override}": "latest",
+        "{resource}": "Time",
+        "{subscription}": "1",
+        "{alarm}": "1",
+        "{mirror}": "1",
+    }
     found = []
     for route in TABLE:
         path = route.path

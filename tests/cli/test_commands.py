@@ -31,10 +31,10 @@ def test_an_aggregator_its_device_and_a_control(sep2: Sep2, folder: Path) -> Non
     send = ("control", "send", "--connection", "NMI1", "--export", "0", "--start", "+10m", "--for", "1h30m")
     tried = ok(sep2(*send, "--dry-run"))
     assert tried.last_line.startswith("Nothing is changed; without --dry-run: Control ")
-    assert ok(sep2("control", "list", "--group", "connection NMI1", "--json")).json["total"] == 0
+    assert ok(sep2("control", "list", "--group", "schedule of connection NMI1", "--json")).json["total"] == 0
     sent = ok(sep2(*send, "--reason", "storm"))
     now = ok(sep2("status", "--json")).json["now"]
-    (control,) = ok(sep2("control", "list", "--group", "connection NMI1", "--json")).json["items"]
+    (control,) = ok(sep2("control", "list", "--group", "schedule of connection NMI1", "--json")).json["items"]
     assert (control["start"], control["duration"], control["reason"]) == (now + 600, 5400, "storm")
     assert control["mrid"] in sent.last_line
     assert "says the same already" in ok(sep2(*send)).last_line

@@ -333,7 +333,7 @@ async def test_every_client_behind_a_connection_reads_its_limits(either_world, p
         raw = await world.as_(name)
         said[name] = [names_in(await raw.get(f"{program}/{what}")) for what in ("actderc", "dderc")]
         assert len((await raw.get(f"/edev/{beside.get(name, world.ids.devices['one'])}/fsa?l=9")).xml) == (
-            2 if name == "sunny" else 1
+            5 if name == "sunny" else 4
         )
         # What is the connection's, or a neighbour's, is nobody else's to read.
         for other in set(programs) - {name}:

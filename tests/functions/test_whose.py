@@ -24,7 +24,7 @@ async def test_one_assignments_for_all_groups_hides_those_for_each(people, sqlit
     async with serving(people, sqlite_url, utility={"fsa_layout": "one"}) as world:
         sunny = await world.as_("sunny")
         fsa = f"/edev/{world.ids.devices['one']}/fsa"
-        assert (await sunny.get(f"{fsa}/0/derp?l=9")).number("all") == 2
+        assert (await sunny.get(f"{fsa}/0/derp?l=9")).number("all") == 5
         assert (await sunny.get(f"{fsa}/{world.ids.groups['feeder']}/derp")).status == 404
 
 

@@ -30,7 +30,7 @@ from sep2.operations.groups import (
 )
 from sep2.rules.limits import Limits
 from sep2.rules.paging import Page
-from sep2.store import defaults, devices, groups
+from sep2.store import connections, defaults, devices, groups
 from sep2.store.controls import Seen
 
 NOW = 1_700_000_000
@@ -82,7 +82,9 @@ async def test_a_device_beside_the_holder_has_a_program_of_its_own(database, cli
         beside = await add_device(db, new, NOW)
         own = await devices.own_group(db, beside)
         assert (own.name, own.level, own.primacy) == ("device " + "EF" * 20, "SP", 4)
-        assert set(await groups_of(db, beside)) == {own.program_mrid}
+        own_and_operators = [row.id for row in await groups.at_place(db, device_id=beside)]
+        assert own_and_operators[-1] == own.id
+        assert [row.id for row in (await groups_of(db, beside)).values()] == own_and_operators
         assert await groups.member_ids(db, own.id) == [beside]
         assert (await defaults.of_group(db, own.id)).gen_limit_w is None
         # Said again, it changes nothing.
@@ -98,7 +100,9 @@ async def test_who_was_registered_before_there_were_such_programs_changes_over(d
         await assign(db, shared.id, beside, NOW)
         own = await give_own_group(db, beside, NOW)
         assert own != before.id
-        assert [row.id for row in (await groups_of(db, beside)).values()] == [own]
+        there = [row.id for row in await groups.at_place(db, device_id=beside)]
+        assert [row.id for row in (await groups_of(db, beside)).values()] == there
+        assert there[-1] == own
 
 
 async def test_a_device_that_is_gone_leaves_what_it_was_told_and_comes_back_without_it(database, client):
@@ -119,9 +123,10 @@ async def test_a_device_that_moves_and_holds_net_limits_there_has_no_program_of_
         device = await add_device(db, new, NOW)
         await place_device(db, device, "NMI2", NOW)
         assert await devices.own_group(db, device) is None
-        assert [row.id for row in (await groups_of(db, device)).values()] == [
-            (await groups.by_name(db, "connection NMI2")).id
-        ]
+        place = await connections.by_name(db, "NMI2")
+        there = [row.id for row in await groups.at_place(db, connection_id=place.id)]
+        assert [row.id for row in (await groups_of(db, device)).values()] == there
+        assert there[-1] == place.device_group_id
 
 
 async def test_the_holder_is_one_even_if_nobody_looked(database, client):

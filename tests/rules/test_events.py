@@ -84,10 +84,10 @@ SCHEDULED = Facts(earliest_start=1000, created=100)
         ("from its start on", SCHEDULED, 1000, (Status.ACTIVE, 1000), (Status.ACTIVE, 1000)),
         ("made after its start", Facts(1000, 1200), 1200, (Status.ACTIVE, 1200), (Status.ACTIVE, 1200)),
         (
-            "cancelled, whatever else",
+            "cancelled before its successor took its place",
             SCHEDULED._replace(cancelled=500, cancelled_as=2, successor_created=400, successor_start=1000),
             2000,
-            (Status.CANCELLED, 500),
+            (Status.SUPERSEDED, 400),
             (Status.CANCELLED, 500),
         ),
         (

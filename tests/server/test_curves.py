@@ -170,7 +170,8 @@ async def test_of_two_curves_for_one_function_the_later_event_wins_and_another_f
     program.world.advance(NOW + 2)
     await program.issue(NOW + 2, 50, opModVoltVar=other)
     controls = await program.follow("DERControlListLink")
-    assert controls.texts("DERControl/EventStatus/currentStatus") == ["4", "1", "1"]
+    # What is left of the first after the later one is issued anew.
+    assert controls.texts("DERControl/EventStatus/currentStatus") == ["4", "1", "1", "0"]
 
 
 async def test_the_same_curve_is_made_once_and_the_newest_is_listed_first(program):

@@ -47,7 +47,7 @@ def lists(world: World) -> dict[str, int]:
     one, feeder = world.ids.devices["one"], world.ids.groups["feeder"]
     return {
         "/edev": 23,
-        f"/edev/{one}/fsa": 9,
+        f"/edev/{one}/fsa": 12,
         f"/edev/{one}/fsa/{feeder}/derp": 1,
         f"/edev/{one}/derp/{feeder}/derc": 20,
         f"/edev/{one}/derp/{feeder}/actderc": 1,

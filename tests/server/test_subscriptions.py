@@ -136,7 +136,7 @@ async def test_the_limit_counts_items(sunny, limit, results):
     for number in range(3):
         await sunny.issue(NOW + 100 * (number + 1))
     await sunny.to(f"{sunny.program}/derc", limit=limit)
-    await sunny.issue(NOW + 50)
+    await sunny.issue(NOW + 1000)
     notice = await sunny.receiver.wait()
     assert (notice.resource.attrib["all"], notice.resource.attrib["results"]) == (
         "4",

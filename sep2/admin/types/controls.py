@@ -41,8 +41,20 @@ class Note(Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class Outranked(Struct, frozen=True, kw_only=True):
+    """A device of a group for which something more important says the same modes, at least for a part of the time."""
+
+    lfdi: str
+    connection_id: str | None
+    by: str
+    until: int
+
+
 class Issued(Struct, frozen=True, kw_only=True):
-    """The mRIDs of what was made, of what already said the same, and of what gives way."""
+    """The mRIDs of what was made, of what already said the same, and of what gives way.
+
+    `reissued` are parts of others that were issued anew, so that they hold where the new ones do not.
+    """
 
     created: list[str]
     kept: list[str]
@@ -52,6 +64,9 @@ class Issued(Struct, frozen=True, kw_only=True):
     """Of the first devices that are not reached as it is meant."""
     noted: int
     """How many notes there are in all."""
+    group: str
+    reissued: list[str]
+    outranked: list[Outranked]
 
 
 class Control(Struct, frozen=True, kw_only=True):
@@ -111,3 +126,7 @@ class Cancelled(Struct, frozen=True, kw_only=True):
 
     mrid: str
     waiting: int
+    cancelled: int
+    """With the parts of it that were issued anew."""
+    reissued: int
+    """Parts of what it had replaced, which hold again."""

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Limits, Text
+from sep2.admin.types.base import Asked, Limits, Span, Text
 
 Level = Literal["SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT"]
 Primacy = Annotated[int, Meta(ge=0, le=255)]
@@ -20,6 +20,8 @@ class Group(Struct, frozen=True, kw_only=True):
     connection_id: str | None
     devices: int
     created: int
+    role: str
+    """group, connection, device; or override, wide-override, schedule: operators' programs of one place"""
 
 
 class NewGroup(Asked, frozen=True, kw_only=True):
@@ -29,6 +31,12 @@ class NewGroup(Asked, frozen=True, kw_only=True):
     level: Level = "NT"
     primacy: Primacy
     description: Annotated[str, Meta(max_length=32)] = ""
+
+
+class GroupQuery(Span, frozen=True, kw_only=True):
+    """Also the operators' programs of single places, if asked for."""
+
+    every: bool = False
 
 
 class GroupChange(Asked, frozen=True, kw_only=True):

@@ -80,6 +80,21 @@ class InForce(Struct, frozen=True, kw_only=True):
     modes: dict[str, Any]
 
 
+class ModeInForce(Struct, frozen=True, kw_only=True):
+    """A mode that is in force for a device: its value, who says so (a default without `control`), and until when.
+
+    `source` is override, schedule, envelope, group or default. Without `group` it is the contract of the
+    connection, or the utility's default.
+    """
+
+    mode: str
+    value: Any
+    source: str
+    group: str
+    control: str | None
+    until: int | None
+
+
 class DeviceShown(Device, frozen=True, kw_only=True):
     """All there is to know about a device; `groups` come most important first."""
 
@@ -92,6 +107,7 @@ class DeviceShown(Device, frozen=True, kw_only=True):
     rating_w: int | None
     """what percentages are of under profile csip"""
     rating_doubt: str
+    in_force: list[ModeInForce]
     documents: dict[str, int]
     """When it last wrote each of DERCapability, DERSettings, DERStatus, DERAvailability."""
 

@@ -10,7 +10,7 @@ from sep2.rules.alarm_kinds import priority_of
 from sep2.rules.ratings import whole_watts
 
 revision = "r0008"
-down_revision = "r0013"
+down_revision = "r0007"
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REPORTED = ("nameplate_w", "agreed_max_w", "agreed_nameplate_w", "modes_supported", "doe_modes_supported")

@@ -1,0 +1,384 @@
+"""Overrides: an operator's limits over everything else, for one place or many, always until a certain time."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations import tightening
+from sep2.operations.controls import issue_controls, withdraw
+from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
+from sep2.operations.places import Place, places_of, programs_at, with_curves
+from sep2.operations.resuming import Ease, alive
+from sep2.operations.tightening import Part
+from sep2.rules.authority import PRIMACIES, REASONS, Primacies, Role
+from sep2.rules.limits import Limits
+from sep2.store import connections, controls, overrides
+from sep2.store.connection import Connection
+from sep2.store.controls import Control
+
+SOURCE = "override"
+SCOPES = ("connection", "device", "group", "aggregator", "system")
+NARROW = ("connection", "device")
+SPREAD_S = 600
+LONGEST_SPREAD_S = 655
+"""rampTms reaches no further."""
+LONGEST_OVERRIDE_S = 7 * 86_400
+TIMES_RATING = 3
+UNKNOWN_RATING_MOST_W = 1_000_000
+"""What a limit may be where nothing is known of the size of what is there."""
+
+
+class BadOverride(BadValue):
+    """The override can not be sent so."""
+
+
+class OverrideWithoutEnd(BadValue):
+    """An override has an end: say for how long (`duration`) or until when (`end`), and send it again if need be."""
+
+
+class OverrideTooLong(BadValue):
+    """An override may not last so long; send a shorter one, and another one before it ends."""
+
+
+class OverrideWithoutReason(BadValue):
+    """An override has a reason, one of these."""
+
+
+class LimitBeyondRating(Conflict):
+    """The limit is far beyond what is there to be limited; look at its unit, or send it with `anyway`."""
+
+
+class OverrideLoosens(Conflict):
+    """An override only tightens, and this one is tighter than what holds for nobody; set a lower limit."""
+
+
+class OverrideReachesNobody(Conflict):
+    """There is nobody whom the override could be sent to."""
+
+
+class NoSuchOverride(NotFound):
+    """No such override exists."""
+
+
+class OverrideOver(Conflict):
+    """The override is over or released already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOverride:
+    """An override to send; `subject` is the name, and `subject_id` the number, of what it is for."""
+
+    scope: str
+    subject: str
+    subject_id: int
+    limits: Limits
+    modes: Mapping[str, Any] = field(default_factory=dict)
+    ramp_tms: int | None = None
+    start: int
+    end: int | None
+    reason: str
+    note: str = ""
+    operator: str = "operator"
+    anyway: bool = False
+    """also a limit far beyond the rating of what is there"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the utility's settings say of overrides."""
+
+    most_ahead: int = 24
+    longest_s: int = LONGEST_OVERRIDE_S
+    spread_s: int = SPREAD_S
+    """over how long an end that loosens limits at many places is spread"""
+    primacies: Primacies = PRIMACIES
+    response_required: int = 3
+
+
+class Told(NamedTuple):
+    """What one place is sent: controls, what they take the place of, and what holds after them."""
+
+    place: Place
+    created: tuple[int, ...]
+    parts: tuple[Part, ...]
+    replaces: tuple[str, ...]
+    after: str
+    latest_end: int
+    programs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An override that was sent: what every place was told, and why others were not."""
+
+    id: int
+    told: tuple[Told, ...]
+    untold: tuple[tuple[Row[Any], str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """An override that was withdrawn; devices have gone over to what holds without it by `until`."""
+
+    id: int
+    cancelled: tuple[int, ...]
+    reissued: tuple[int, ...]
+    until: int
+
+
+async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent:
+    """Send an override: one control for each place, or several where what holds there is tighter for a part of it."""
+    await db.in_turn()
+    end = _checked(new, now, terms)
+    devices = await overrides.devices_in(db, new.scope, new.subject_id)
+    places = await _places(db, new, devices)
+    role = Role.OVERRIDE if new.scope in NARROW else Role.WIDE_OVERRIDE
+    _check_size(new, places)
+    override_id = await overrides.add(db, **_columns(new, now, end))
+    told, tightens = [], False
+    for place in places:
+        one = _Sending(db, new, place, now, end, terms, override_id, role)
+        done, does = await one.send()
+        tightens |= does
+        if done is not None:
+            told.append(done)
+    untold = _untold(new, devices, [one.place for one in told])
+    if not told:
+        raise OverrideReachesNobody("; ".join(why for _, why in untold[:3]) or new.subject or new.scope)
+    if not tightens:
+        raise OverrideLoosens(f"limits: {_named(new.limits)}")
+    return Sent(override_id, tuple(told), tuple(untold))
+
+
+async def _places(db: Connection, new: NewOverride, devices: Sequence[Row[Any]]) -> list[Place]:
+    if new.scope != "connection":
+        return places_of(devices)
+    # A connection's limits are its holder's to keep; who stands beside it is reached by its own LFDI.
+    held = [place for place in places_of(devices) if place.connection_id is not None]
+    name = await connections.name_of(db, new.subject_id)
+    return held or [Place(f"connection {name}", new.subject_id, None)]
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """One override on its way to one place."""
+
+    db: Connection
+    new: NewOverride
+    place: Place
+    now: int
+    end: int
+    terms: Terms
+    override_id: int
+    role: Role
+
+    async def send(self) -> tuple[Told | None, bool]:
+        """What the place is told, if any of it can be kept there, and whether it is tighter than what would hold."""
+        limits = self.place.fits(self.new.limits)
+        if not limits.modes() and not self.new.modes:
+            return None, False
+        programs = await programs_at(self.db, self.place, self.now, self.terms.primacies)
+        group = programs[self.role]
+        asked = await self._asked(group.id, limits)
+        view = await tightening.look(
+            self.db, self.place, group.primacy, now=self.now, span=(asked.earliest_start, self.end)
+        )
+        parts, tightens = view.tightened(asked)
+        last = view.after(asked, parts[-1].limits)
+        new = [self._control(asked, part) for part in parts]
+        if last.loosens and self.role is Role.WIDE_OVERRIDE and self.terms.spread_s and not last.by_control:
+            new[-1] = replace(new[-1], randomize_duration=self.terms.spread_s)
+        ease = Ease(self.end, self.terms.spread_s * 100) if last.loosens and last.by_control and self._is_wide else None
+        done = await self._issue(group.id, new, ease)
+        narrower = await self._tighten_narrower(programs, asked) if self.role is Role.WIDE_OVERRIDE else ()
+        told = Told(
+            self.place, (*done, *narrower), parts, view.replaced, last.said, new[-1].latest_end,
+            tuple(row.id for row in programs.values()),
+        )  # fmt: skip
+        return told, tightens or bool(narrower)
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.role is Role.WIDE_OVERRIDE and self.terms.spread_s > 0
+
+    async def _asked(self, group_id: int, limits: Limits) -> NewControl:
+        return NewControl(
+            start=self.new.start,
+            duration=self.end - self.new.start,
+            limits=limits,
+            modes=await with_curves(self.db, group_id, self.new.modes, self.now),
+            ramp_tms=self.new.ramp_tms,
+            response_required=self.terms.response_required,
+        )
+
+    def _control(self, asked: NewControl, part: Part) -> NewControl:
+        return replace(asked, start=part.start, duration=part.end - part.start, limits=part.limits)
+
+    async def _issue(self, group_id: int, new: Sequence[NewControl], ease: Ease | None = None) -> tuple[int, ...]:
+        said = f"{self.new.reason}: {self.new.note}" if self.new.note else self.new.reason
+        done = await issue_controls(
+            self.db,
+            group_id,
+            new,
+            self.now,
+            source=SOURCE,
+            reason=said,
+            most_ahead=self.terms.most_ahead,
+            refuses=False,
+            ease=ease,
+        )
+        await overrides.tie(self.db, self.override_id, done.created)
+        return done.created
+
+    async def _tighten_narrower(self, programs: Mapping[Role, Row[Any]], asked: NewControl) -> tuple[int, ...]:
+        """Controls over those of an override of this place alone that is looser than this one, while both hold."""
+        group_id = programs[Role.OVERRIDE].id
+        new = [
+            tighter
+            for row in await controls.standing(self.db, group_id, self.now)
+            if alive(row, self.now) and (tighter := tightening.both(asked_of(row), asked, self.now)) is not None
+        ]
+        return await self._issue(group_id, new) if new else ()
+
+
+async def release(
+    db: Connection, override_id: int, now: int, *, reason: str = "", spread_s: int = SPREAD_S
+) -> Released:
+    """Withdraw an override; what it had taken the place of holds again, at many places spread over so long."""
+    await db.in_turn()
+    row = await overrides.one(db, override_id)
+    if row is None:
+        raise NoSuchOverride(str(override_id))
+    if row.released is not None or row.end <= now:
+        raise OverrideOver(str(override_id))
+    if not 0 <= spread_s <= LONGEST_SPREAD_S:
+        raise BadOverride(f"spread: {spread_s} is outside 0..{LONGEST_SPREAD_S}")
+    check_fits("reason", reason, LONGEST_REASON)
+    wide_s = 0 if row.scope in NARROW or row.start > now else spread_s
+    parts = await controls.parts_of(db, await overrides.control_ids(db, override_id), now)
+    by_group: dict[int, list[Control]] = {}
+    for part in parts:
+        by_group.setdefault(part.device_group_id, []).append(part)
+    cancelled: list[int] = []
+    again: list[int] = []
+    for several in by_group.values():
+        ease = Ease(now, wide_s * 100) if wide_s else None
+        done = await withdraw(db, several, now, reason=reason, ease=ease)
+        cancelled += done.cancelled
+        again += done.reissued
+        if wide_s and not done.reissued:
+            again += await _let_go(db, override_id, several, now, spread_s=wide_s)
+    await overrides.released(db, override_id, now)
+    return Released(override_id, tuple(cancelled), tuple(again), now + wide_s)
+
+
+async def _let_go(
+    db: Connection, override_id: int, several: Sequence[Control], now: int, *, spread_s: int
+) -> tuple[int, ...]:
+    """Where nothing else holds than a default: the limit once more, with an end that devices spread in time."""
+    running = next((part for part in several if part.earliest_start <= now and alive(part, now)), None)
+    if running is None:
+        return ()
+    last = replace(
+        asked_of(running), start=now, duration=1, randomize_start=None, randomize_duration=spread_s, ramp_tms=None
+    )
+    done = await issue_controls(
+        db, running.device_group_id, [last], now, source=SOURCE, reason=running.reason, most_ahead=None
+    )
+    await overrides.tie(db, override_id, done.created)
+    return done.created
+
+
+def _checked(new: NewOverride, now: int, terms: Terms) -> int:
+    """The end of an override, if it can be sent."""
+    if new.end is None:
+        raise OverrideWithoutEnd
+    if new.end <= max(now, new.start):
+        raise BadOverride(f"end: {new.end} is not after {max(now, new.start)}")
+    if new.end - max(now, new.start) > terms.longest_s:
+        raise OverrideTooLong(f"duration: {new.end - max(now, new.start)} s, and {terms.longest_s} s at most")
+    if new.reason not in REASONS:
+        raise OverrideWithoutReason(f"reason: {new.reason[:40]!r} is none of {', '.join(REASONS)}")
+    if new.reason == "other" and not new.note.strip():
+        raise OverrideWithoutReason("note: `other` needs words of its own")
+    check_fits("note", f"{new.reason}: {new.note}", LONGEST_REASON)
+    if not new.limits.modes() and not new.modes:
+        raise BadOverride("limits: it sets neither a limit nor a mode")
+    return new.end
+
+
+def _check_size(new: NewOverride, places: Sequence[Place]) -> None:
+    """Nothing, unless a limit is far beyond all that is there: most likely its unit is wrong."""
+    if new.anyway or not new.limits.modes():
+        return
+    least = min(watts for watts in new.limits if watts is not None)
+    name = next(name for name, watts in new.limits._asdict().items() if watts == least)
+    sizes = [_size_w(place) for place in places]
+    if sizes and all(least > size for size in sizes):
+        most = max(sizes)
+        raise LimitBeyondRating(f"limits.{name}: {least} W, and {most} W is {TIMES_RATING} times what is there")
+
+
+def _size_w(place: Place) -> int:
+    """The largest limit that makes sense at a place."""
+    known = [device.set_max_w for device in place.devices if device.set_max_w]
+    firm = [
+        watts
+        for device in place.devices
+        if not place.beside
+        for watts in (device.firm_import_w, device.firm_export_w)
+        if watts
+    ]
+    if not known and not firm:
+        return UNKNOWN_RATING_MOST_W
+    size: int = TIMES_RATING * max(sum(known), *firm, 0)
+    return size
+
+
+def _untold(new: NewOverride, devices: Sequence[Row[Any]], told: Sequence[Place]) -> list[tuple[Row[Any], str]]:
+    """The devices of a scope that can not be told all of it, each with why."""
+    reached = {device.id for place in told for device in place.devices}
+    found = []
+    for device in devices:
+        if device.id not in reached:
+            found.append((device, "another device holds the limits of its connection"))
+        elif not (device.enabled and device.client_enabled):
+            found.append((device, "its client is shut out"))
+        elif why := _lost(new.limits, device):
+            found.append((device, why))
+    return found
+
+
+def _lost(limits: Limits, device: Row[Any]) -> str:
+    """What of the limits the profile of a device's client can not carry."""
+    if device.profile != "csip":
+        return ""
+    lost = [what for what in ("import", "load") if getattr(limits, f"{what}_w") is not None]
+    if lost:
+        return f"profile csip can not carry the {' and '.join(lost)} limit"
+    if limits.modes() and device.set_max_w is None:
+        return "its limit is sent in percent of setMaxW, which it has not reported"
+    return ""
+
+
+def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:
+    limits = {f"{what}_limit_w": getattr(new.limits, f"{what}_w") for what in ("import", "export", "gen", "load")}
+    return limits | {
+        "scope": new.scope,
+        "subject": new.subject,
+        "modes": json.dumps(dict(new.modes), sort_keys=True),
+        "start": new.start,
+        "end": end,
+        "reason": new.reason,
+        "note": new.note,
+        "operator": new.operator,
+        "created": now,
+    }
+
+
+def _named(limits: Limits) -> str:
+    return ", ".join(f"{name} {watts}" for name, watts in limits._asdict().items() if watts is not None)

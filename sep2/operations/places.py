@@ -1,0 +1,86 @@
+"""Where operators send controls to: the place of a device, and the program there that is theirs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.errors import Conflict
+from sep2.operations.curves import adopt_curve
+from sep2.operations.groups import programs_of_device
+from sep2.operations.modes import curve_ids
+from sep2.rules.authority import MOST_PROGRAMS, Primacies, Role
+from sep2.rules.limits import Limits
+from sep2.store import curves, groups
+from sep2.store.connection import Connection
+
+
+class TooManyPrograms(Conflict):
+    """A device would have to follow more programs than clients are known to (15); take it out of a group first."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A connection, or a device that has programs of its own, with the devices that obey what is sent there."""
+
+    name: str
+    connection_id: int | None
+    device_id: int | None
+    devices: tuple[Row[Any], ...] = ()
+    beside: bool = False
+    """whether another device holds the limits of its connection"""
+
+    def fits(self, limits: Limits) -> Limits:
+        """Those of the limits that can be kept there: a device beside the holder does not see import and export."""
+        return replace_net(limits) if self.beside else limits
+
+
+def replace_net(limits: Limits) -> Limits:
+    """The same without bounds on import and export."""
+    return limits._replace(import_w=None, export_w=None)
+
+
+def places_of(devices: Iterable[Row[Any]]) -> list[Place]:
+    """The places of some devices: the connection of one that holds its limits, else the device."""
+    found: dict[tuple[int | None, int | None], Place] = {}
+    for device in devices:
+        if device.place_id is not None and device.holds_net_limit:
+            place = Place(f"connection {device.connection_name}", device.place_id, None)
+        else:
+            place = Place(f"device {device.lfdi}", None, device.id, beside=device.place_id is not None)
+        key = place.connection_id, place.device_id
+        known = found.setdefault(key, place)
+        found[key] = replace(known, devices=(*known.devices, device))
+    return list(found.values())
+
+
+async def programs_at(db: Connection, place: Place, now: int, primacies: Primacies) -> dict[Role, Row[Any]]:
+    """The programs of a place by their role; a device without a connection is given the operators' on first use."""
+    if place.device_id is not None:
+        await programs_of_device(db, place.device_id, now, primacies=primacies)
+    rows = await groups.at_place(db, connection_id=place.connection_id, device_id=place.device_id)
+    for device in place.devices:
+        if await groups.count_of(db, device.id) > MOST_PROGRAMS:
+            raise TooManyPrograms(f"device {device.lfdi}")
+    return {Role(row.role): row for row in rows}
+
+
+async def with_curves(db: Connection, group_id: int, modes: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """The same modes, with the curves that they link to made known in another program of the same place."""
+    linked = curve_ids(modes)
+    found = dict(modes)
+    target = await groups.one(db, group_id)
+    for mode, number in linked.items():
+        row = await curves.one(db, number)
+        if row is None or target is None or row.device_group_id == group_id:
+            continue
+        home = await groups.one(db, row.device_group_id)
+        if home is not None and _same_place(home, target):
+            found[mode] = await adopt_curve(db, group_id, row, now)
+    return found
+
+
+def _same_place(one: Row[Any], other: Row[Any]) -> bool:
+    places = [(row.connection_id, row.end_device_id) for row in (one, other)]
+    return places[0] == places[1] and places[0] != (None, None)

@@ -1,0 +1,111 @@
+"""How an override may only tighten: at every moment the tighter of it and of what would hold without it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from sep2.operations.in_force import floor_of, limits_in, programs_from
+from sep2.operations.issuing import NewControl
+from sep2.operations.places import Place
+from sep2.rules.authority import Holding, Program, Stretch, course, effective
+from sep2.rules.limits import Limits
+from sep2.rules.timeline import Interval, coarsened, merged, tighter
+from sep2.store import controls, listing_register
+from sep2.store.connection import Connection
+from sep2.store.controls import Seen
+
+MOST_PARTS = 6
+"""Parts of one override at one place; where more would be needed, it is tighter than it need be."""
+
+Part = Interval
+
+
+class After(NamedTuple):
+    """What holds once an override has ended: in words, whether it is looser, and whether a control says so."""
+
+    said: str
+    loosens: bool
+    by_control: bool
+
+
+@dataclass(frozen=True)
+class Below:
+    """What would hold at a place without an override."""
+
+    programs: Sequence[Program]
+    names: Mapping[int, Row[Any]]
+    """groups by the mRID of their program"""
+    span: tuple[int, int]
+    stretches: Sequence[Stretch]
+
+    def tightened(self, asked: NewControl) -> tuple[tuple[Part, ...], bool]:
+        """An override in parts of which none is looser than what would hold; and whether any of them is tighter."""
+        parts, tightens = [], bool(asked.modes)
+        for stretch in self.stretches:
+            below = limits_in(stretch.modes)
+            parts.append(Part(stretch.start, stretch.end, _within(asked.limits, below)))
+            tightens |= _is_tighter(asked.limits, below)
+        joined = merged(parts)
+        return tuple(coarsened(joined, max(0, len(joined) - MOST_PARTS), -1)), tightens
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The sources that it takes the place of: those of what would hold meanwhile."""
+        found = {self._source(one) for stretch in self.stretches for one in stretch.modes.values()}
+        return tuple(sorted(found)) or ("nothing",)
+
+    def after(self, asked: NewControl, last: Limits) -> After:
+        """What holds once the override has ended."""
+        holds = effective(self.programs, self.span[1])
+        said = {mode: holds.get(mode) for mode in sorted(asked.asks)}
+        sources = sorted({"nothing" if one is None else self._source(one) for one in said.values()})
+        then = limits_in({mode: one for mode, one in said.items() if one is not None})
+        is_control = any(one is not None and one.control is not None for one in said.values())
+        return After(" and ".join(sources), _is_tighter(last, then) or bool(asked.modes), is_control)
+
+    def _source(self, one: Holding) -> str:
+        if one.control is None:
+            return "default"
+        group = self.names[one.program]
+        role = {"connection": "envelope", "device": "envelope", "wide-override": "override"}.get(group.role, group.role)
+        return f"group {group.name}" if role == "group" else role
+
+
+async def look(db: Connection, place: Place, primacy: int, *, now: int, span: tuple[int, int]) -> Below:
+    """What holds at a place over a time by programs that are less important."""
+    seen = Seen(now)
+    if place.devices:
+        device_id = place.devices[0].id
+        rows = await listing_register.defaults_over(db, device_id)
+        standing = await controls.standing_for(db, device_id, now)
+    else:
+        rows = await listing_register.defaults_at(db, connection_id=place.connection_id)
+        standing = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
+    weaker = [row for row in rows if row.primacy > primacy]
+    programs = programs_from(weaker, standing, seen)
+    if place.devices:
+        programs.append(await floor_of(db, place.devices[0].id))
+    names = {int(row.program_mrid, 16): row for row in weaker}
+    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]))
+
+
+def both(one: NewControl, other: NewControl, now: int) -> NewControl | None:
+    """The first control with the tighter limits of both while both hold; None where that changes nothing."""
+    start, end = max(now, one.earliest_start, other.start), min(one.latest_end, other.start + other.duration)
+    limits = _within(one.limits, other.limits)
+    if start >= end or limits == one.limits:
+        return None
+    return replace(one, start=start, duration=end - start, limits=limits, randomize_start=None, randomize_duration=None)
+
+
+def _within(asked: Limits, below: Limits) -> Limits:
+    """Of each limit that is asked for the tighter one."""
+    least = tighter(asked, below)
+    return Limits(*(None if watts is None else bound for watts, bound in zip(asked, least, strict=True)))
+
+
+def _is_tighter(asked: Limits, below: Limits) -> bool:
+    sides = zip(asked, below, strict=True)
+    return any(watts is not None and (bound is None or watts < bound) for watts, bound in sides)

@@ -1,0 +1,35 @@
+"""Tables of overrides."""
+
+from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
+
+from sep2.store.columns import Id, limits, metadata, number, time
+from sep2.store.tables import control
+
+override = Table(
+    "override",
+    metadata,
+    number(),
+    Column("scope", String(16), nullable=False),  # connection device group aggregator system
+    Column("subject", Text, nullable=False),  # a name, an LFDI, or nothing
+    *limits(),
+    Column("modes", Text, nullable=False, server_default="{}"),
+    time("start"),
+    time("end"),
+    Column("reason", String(24), nullable=False),  # see rules.authority.REASONS
+    Column("note", Text, nullable=False, server_default=""),
+    Column("operator", Text, nullable=False),
+    time("created"),
+    time("released", nullable=True),
+    Index(None, "end"),
+    sqlite_autoincrement=True,
+)
+"""What an operator asked for over everything else, for whom, until when and why."""
+
+override_control = Table(
+    "override_control",
+    metadata,
+    Column("override_id", Id, ForeignKey(override.c.id), primary_key=True),
+    Column("control_id", Id, ForeignKey(control.c.id, ondelete="CASCADE"), primary_key=True),
+    Index(None, "control_id"),
+)
+"""The controls that an override was issued as; parts that were issued anew name them in `control.continues`."""

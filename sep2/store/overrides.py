@@ -1,0 +1,136 @@
+"""Overrides: what an operator asked for over everything else, and the controls that it was issued as."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+
+from sep2.rules.paging import Page
+from sep2.store.connection import Connection
+from sep2.store.many import among
+from sep2.store.override_tables import override, override_control
+from sep2.store.page import Found, select_page
+from sep2.store.tables import (
+    client,
+    connection,
+    control,
+    device_group,
+    end_device,
+    member,
+    subscription,
+)
+
+_SCOPES = {
+    "connection": end_device.c.connection_id == bindparam("subject_id"),
+    "device": end_device.c.id == bindparam("subject_id"),
+    "group": end_device.c.id.in_(
+        select(member.c.end_device_id).where(member.c.device_group_id == bindparam("subject_id"))
+    ),
+    "aggregator": end_device.c.client_id == bindparam("subject_id"),
+    "system": end_device.c.id > bindparam("subject_id"),
+}
+_DEVICES = (
+    select(
+        end_device.c.id,
+        end_device.c.lfdi,
+        end_device.c.client_id,
+        end_device.c.holds_net_limit,
+        end_device.c.set_max_w,
+        end_device.c.enabled,
+        end_device.c.connection_id.label("place_id"),
+        client.c.name.label("client_name"),
+        client.c.profile,
+        client.c.enabled.label("client_enabled"),
+        connection.c.connection_id.label("connection_name"),
+        connection.c.firm_import_w,
+        connection.c.firm_export_w,
+    )
+    .join_from(end_device, client, client.c.id == end_device.c.client_id)
+    .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    # An aggregator's own entry obeys no control.
+    .where(or_(client.c.kind != "aggregator", client.c.lfdi != end_device.c.lfdi))
+    .order_by(end_device.c.id)
+)
+
+
+async def devices_in(db: Connection, scope: str, subject_id: int) -> Sequence[Row[Any]]:
+    """The devices of a scope, each with its client and its connection; subject_id: 0 for the whole system."""
+    return await db.all(_DEVICES.where(_SCOPES[scope]), subject_id=subject_id)
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new override."""
+    return await db.add(insert(override).values(columns))
+
+
+async def tie(db: Connection, override_id: int, control_ids: Sequence[int]) -> None:
+    """Note which controls an override was issued as."""
+    if control_ids:
+        rows = [{"override_id": override_id, "control_id": number} for number in control_ids]
+        await db.run(insert(override_control), rows)
+
+
+async def one(db: Connection, override_id: int) -> Row[Any] | None:
+    """An override by its id."""
+    return await db.one(select(override).where(override.c.id == override_id))
+
+
+async def latest(db: Connection) -> Row[Any] | None:
+    """The override that was made last."""
+    return await db.one(select(override).order_by(override.c.id.desc()).limit(1))
+
+
+async def listed(db: Connection, page: Page, *, live_at: int | None) -> Found[Row[Any]]:
+    """Overrides, the newest first; live_at: only those that are neither over nor released."""
+    query = select(override).order_by(override.c.id.desc())
+    if live_at is not None:
+        query = query.where(override.c.end > live_at, override.c.released.is_(None))
+    return await select_page(db, query, page)
+
+
+async def control_ids(db: Connection, override_id: int) -> list[int]:
+    """The controls that an override was issued as; parts issued anew since name them as what they continue."""
+    query = select(override_control.c.control_id).where(override_control.c.override_id == override_id)
+    return [row.control_id for row in await db.all(query.order_by(override_control.c.control_id))]
+
+
+async def released(db: Connection, override_id: int, now: int) -> None:
+    """Note that an override was released."""
+    await db.run(update(override).where(override.c.id == override_id).values(released=now))
+
+
+async def of_control(db: Connection, control_id: int) -> int | None:
+    """The override that a control belongs to, if it does to one."""
+    query = select(override_control.c.override_id).where(override_control.c.control_id == control_id)
+    row = await db.one(query)
+    return row.override_id if row else None
+
+
+async def places_of(db: Connection, override_id: int) -> Sequence[Row[Any]]:
+    """The programs that an override was issued in, and to how many devices each speaks: id, name, devices."""
+    devices = select(func.count()).where(member.c.device_group_id == device_group.c.id).scalar_subquery()
+    query = (
+        select(device_group.c.id, device_group.c.name, devices.label("devices"))
+        .distinct()
+        .join_from(override_control, control, control.c.id == override_control.c.control_id)
+        .join(device_group, device_group.c.id == control.c.device_group_id)
+    )
+    return await db.all(query.where(override_control.c.override_id == override_id).order_by(device_group.c.name))
+
+
+_FOLLOWED = ("DERControlList", "ActiveDERControlList", "DERProgramList", "DERProgram")
+_OF_CLIENT = select(subscription.c.resource, subscription.c.ids).where(
+    subscription.c.client_id == bindparam("client_id"), among(subscription.c.resource, _FOLLOWED)
+)
+
+
+async def subscribed(db: Connection, client_ids: Sequence[int], programs: Collection[int]) -> set[int]:
+    """The devices of some clients of which a subscription is told at once what changes in these programs."""
+    found = set[int]()
+    for client_id in client_ids:
+        for row in await db.all(_OF_CLIENT, client_id=client_id):
+            ids = json.loads(row.ids)
+            if ids.get("derp", ids.get("fsa")) in programs or ids.get("fsa") == 0:
+                found.add(ids["edev"])
+    return found

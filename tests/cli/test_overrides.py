@@ -1,0 +1,64 @@
+"""`sep2 override`, and where `sep2 control send` goes."""
+
+import pytest
+
+from tests.cli.conftest import Said, Sep2
+
+
+def ok(said: Said) -> Said:
+    assert said.status == 0, said.err
+    return said
+
+
+@pytest.fixture
+def street(sep2: Sep2) -> Sep2:
+    """An aggregator with a device at OV1; what is there already stays."""
+    sep2("aggregator", "add", "Overruled", "--lfdi", "E" * 40)
+    sep2("connection", "add", "OV1")
+    sep2("device", "add", "--client", "Overruled", "--lfdi", "E1" * 20, "--connection", "OV1")
+    return sep2
+
+
+def test_an_override_from_dry_run_to_release(street: Sep2) -> None:
+    ok(street("default", "set", "--connection", "OV1", "--export", "1.5kW"))
+    send = ("override", "send", "--connection", "OV1", "--export", "0", "--for", "2h", "--reason", "overload")
+    tried = ok(street(*send, "--dry-run")).out
+    assert "Nothing is changed; without --dry-run: Override" in tried
+    assert "covers 1 connection, 1 device until" in tried
+    assert "in place of default." in tried
+    assert "1 that poll by" in tried
+    assert ok(street("override", "list", "--json")).json["total"] == 0
+    number = str(ok(street(*send, "--json")).json["id"])
+    assert "opModExpLimW 0 by override of connection OV1 until" in ok(street("device", "show", "E1E1")).out
+    assert ok(street("override", "list", "--json")).json["items"][0]["reason"] == "overload"
+    assert f"Override {number} is active, 2h long, at 1 place with 1 device" in ok(street("override", "show")).out
+    assert f"Override {number} is released" in ok(street("override", "release", number)).out
+    assert "opModExpLimW 1500 by the default of connection OV1" in ok(street("device", "show", "E1E1")).out
+    said = street("override", "release", number)
+    assert (said.status, "`sep2 override list`" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("why", "words", "answer"),
+    [
+        ("no end", ("--connection", "OV1", "--export", "0", "--reason", "test"), "--for SPAN or --until TIME"),
+        ("no reason", ("--connection", "OV1", "--export", "0", "--for", "1h"), "--reason"),
+        ("no scope", ("--export", "0", "--for", "1h", "--reason", "test"), "--system"),
+        ("a strange reason", ("--connection", "OV1", "--export", "0", "--for", "1h", "--reason", "x"), "commissioning"),
+        ("5 MW", ("--connection", "OV1", "--export", "5MW", "--for", "1h", "--reason", "test"), "--anyway"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_way_out(street: Sep2, why: str, words: tuple[str, ...], answer: str) -> None:
+    said = street("override", "send", *words)
+    assert said.status != 0, why
+    assert answer in said.err
+
+
+def test_a_control_to_a_group_names_where_something_more_important_holds(street: Sep2) -> None:
+    street("group", "create", "ov feeder", "--primacy", "9")
+    street("group", "assign", "ov feeder", "E1E1")
+    ok(street("control", "send", "--connection", "OV1", "--export", "100", "--for", "1h"))
+    send = ("control", "send", "--group", "ov feeder", "--export", "1kW", "--for", "10m", "--dry-run")
+    assert "More important there, at least for a while: OV1 (schedule until" in ok(street(*send)).out
+    assert "schedule of connection OV1" not in ok(street("group", "list")).out
+    assert "schedule of connection OV1" in ok(street("group", "list", "--all")).out
