@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, insert, select, update
 
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.tables import client
 from sep2.store.tables import client_certificate as t
 
@@ -23,7 +24,7 @@ class Shown(NamedTuple):
     seen: int
 
 
-_KNOWN = select(t.c.lfdi).where(t.c.lfdi.in_(bindparam("lfdis", expanding=True)))
+_KNOWN = select(t.c.lfdi).where(among(t.c.lfdi, bindparam("lfdis")))
 _AGAIN = update(t).where(t.c.lfdi == bindparam("of")).values(seen=bindparam("at"))
 
 
@@ -53,7 +54,7 @@ async def ending(db: Connection, before: int, most: int) -> Sequence[Row[Any]]:
 
 
 _BLOCKED = select(client.c.lfdi).where(client.c.enabled.is_(False))
-_REGISTERED = select(client.c.lfdi).where(client.c.lfdi.in_(bindparam("lfdis", expanding=True)))
+_REGISTERED = select(client.c.lfdi).where(among(client.c.lfdi, bindparam("lfdis")))
 
 
 async def blocked(db: Connection) -> set[str]:

@@ -8,6 +8,7 @@ from sqlalchemy import Row, ScalarSelect, Select, func, select
 from sep2.rules.authority import OPERATORS, Role
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
 
@@ -81,7 +82,7 @@ def _connections() -> Select[Any]:
 
 async def groups(db: Connection, page: Page, *, every: bool = False) -> Found[Row[Any]]:
     """Groups, the most important first, each with how many devices it has; every: also operators' of one place."""
-    query = _groups() if every else _groups().where(device_group.c.role.not_in(OPERATORS))
+    query = _groups() if every else _groups().where(~among(device_group.c.role, OPERATORS))
     return await select_page(db, query.order_by(device_group.c.primacy, device_group.c.name), page)
 
 

@@ -50,6 +50,7 @@ async def test_a_dead_notification_is_seen_and_replayed(street: Operator) -> Non
 
 
 async def test_a_change_that_was_set_aside_is_seen_and_replayed(street: Operator) -> None:
+    alarms_before = (await street.get("/status"))["alarms"]
     async with street.house.db.write() as db:
         await outbox.remove(db, [change.id for change in await outbox.oldest(db, 100)])
         await outbox.changed(db, "EndDeviceList", client=1)
@@ -57,7 +58,7 @@ async def test_a_change_that_was_set_aside_is_seen_and_replayed(street: Operator
         await outbox.failed(db, [change.id], "KeyError: 1", 1)
         await alarms.raise_one(db, "notifier_stalled", "changes", "1 set aside", now=NOW)
     status = await street.get("/status")
-    assert (status["outbox"], status["set_aside"], status["alarms"]) == (0, 1, 1)
+    assert (status["outbox"], status["set_aside"], status["alarms"]) == (0, 1, alarms_before + 1)
     (aside,) = (await street.get("/changes-set-aside"))["items"]
     assert aside == {
         "id": change.id,
@@ -68,7 +69,7 @@ async def test_a_change_that_was_set_aside_is_seen_and_replayed(street: Operator
     }
     await street.change("POST", f"/changes-set-aside/{change.id}/replay")
     status = await street.get("/status")
-    assert (status["outbox"], status["set_aside"], status["alarms"]) == (1, 0, 0)
+    assert (status["outbox"], status["set_aside"], status["alarms"]) == (1, 0, alarms_before)
     again, refused = await street.ask("POST", f"/changes-set-aside/{change.id}/replay")
     assert (again, refused["code"]) == (404, "not_set_aside")
 

@@ -70,7 +70,7 @@ async def test_every_place_gets_the_operators_programs_with_the_members_of_its_o
         assert [list(await groups.member_ids(db, row.id)) for row in there] == [[2]] * 4
         assert (await groups.one(db, 4)).role == "group"
         assert len({row.program_mrid for row in there}) == 4
-        told = [(one.kind, json.dumps(one.ids)) for one in await outbox.take(db, 100)]
+        told = [(one.kind, json.dumps(one.ids)) for one in await outbox.oldest(db, 100)]
         kind = "FunctionSetAssignmentsList"
         assert told == [(kind, '{"derp": 1, "edev": 1}'), (kind, '{"derp": 3, "edev": 2}')]
     await database.close()

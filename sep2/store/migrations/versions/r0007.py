@@ -34,9 +34,8 @@ def upgrade() -> None:
     _change_tables()
     db = op.get_bind()
     taken = {name for (name,) in db.execute(sa.select(device_group.c.name))}
-    places = db.execute(
-        sa.select(device_group).where(device_group.c.role.in_(("connection", "device"))).order_by(device_group.c.id)
-    ).all()
+    of_place = sa.or_(device_group.c.role == "connection", device_group.c.role == "device")
+    places = db.execute(sa.select(device_group).where(of_place).order_by(device_group.c.id)).all()
     pen = db.execute(sa.select(setting.c.value).where(setting.c.name == "pen")).scalar() or "32473"
     for place in places:
         members = db.execute(sa.select(member).where(member.c.device_group_id == place.id)).all()
