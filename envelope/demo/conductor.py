@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from envelope.operation.cycle import BASE, FIRM
 from envelope.problem import Problem
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
+from sep2.operations.alarms import DEFAULT_IN_FORCE
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -146,12 +148,13 @@ async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
         notified=fleet.notified,
         refused=fleet.refused,
         adoption_s=tuple(fleet.adoption_s),
-        alarms=tuple(
-            sorted(
-                {f"{each['code']}: {each['detail']}" for each in alarms["items"] if each["code"] not in (BASE, FIRM)}
-            )
-        ),
+        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms["items"] if not _expected(each)})),
     )
+
+
+def _expected(alarm: dict[str, Any]) -> bool:
+    """Whether an alarm is part of every day: until the first round, the utility's default limits the devices."""
+    return alarm["code"] in (BASE, FIRM) or (alarm["code"] == DEFAULT_IN_FORCE and alarm["cleared"] is not None)
 
 
 def _engine(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:

@@ -32,6 +32,7 @@ Registration = 86400
 
 [utility.requests_per_minute]
 aggregator = 0
+device = 0
 """
 """Polls come every quarter of an hour, readings every half and status every hour, not all every five minutes: that is
 what a day in about a minute leaves room for. No pace of real minutes fits a day that is over in two of them."""

@@ -72,7 +72,7 @@ def device_shown(
 def served_default(
     row: Row[Any], names: Sequence[str], found: defaults.Served, modes: Mapping[str, Any], *, contract: Collection[str]
 ) -> t.ServedDefault:
-    """The default of a device's first program as it is served.
+    """The default of a device's first program as it is served; `group` is the first that says anything of it.
 
     names: of its groups. modes: as people read them. contract: the modes that the connection's contract may bound.
     """
@@ -85,7 +85,8 @@ def served_default(
         )
         for name, one in found.items()
     ]
-    return t.ServedDefault(lfdi=row.lfdi, group=next(iter(names), None), modes=shown)
+    first = min((one.source for one in found.values() if one.source >= 0), default=0)
+    return t.ServedDefault(lfdi=row.lfdi, group=names[first] if names else None, modes=shown)
 
 
 def _of_device(row: Row[Any]) -> dict[str, Any]:
