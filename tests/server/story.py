@@ -140,7 +140,7 @@ async def withdraw_default(story: Story) -> None:
 
 
 async def end(story: Story) -> None:
-    await story.house.move_clock(NOW + 700)
+    await story.house.move_clock(NOW + 710)  # controls are listed for some seconds after their end
     assert await story.status_of("first") is None
 
 
