@@ -201,8 +201,9 @@ async def write(db: Connection, group_id: int, several: Sequence[Writing], now: 
         for one in several
     ]
     ids = await controls.add(db, columns)
-    superseded = await _replace(db, [one for one in older if _goes_on(one, now)], columns, now)
-    await outbox.changed(db, "DERControlList", derp=group_id)
+    superseded, overlapped = await _replace(db, [one for one in older if _goes_on(one, now)], columns, now)
+    # Subscribers to a single control hear of that one only.
+    await outbox.changed(db, "DERControlList", derp=group_id, derc=[*ids, *superseded, *overlapped])
     blank = dict.fromkeys(Control._fields)
     rows = tuple(Control(**{**blank, **one, "id": number}) for one, number in zip(columns, ids, strict=True))
     return Written(tuple(ids), rows, tuple(superseded))
@@ -212,9 +213,13 @@ def _goes_on(one: Control, now: int) -> bool:
     return one.successor_start is None or one.successor_start > now
 
 
-async def _replace(db: Connection, standing: Sequence[Control], rows: Sequence[dict[str, Any]], now: int) -> list[int]:
-    """Note on each older control by what, and from when, it is superseded, or that it may be."""
-    superseded, new = [], [window(row) for row in rows]
+async def _replace(
+    db: Connection, standing: Sequence[Control], rows: Sequence[dict[str, Any]], now: int
+) -> tuple[list[int], list[int]]:
+    """Note on each older control by what, and from when, it is superseded, or that it may be; the ids of both kinds."""
+    superseded: list[int] = []
+    overlapped: list[int] = []
+    new = [window(row) for row in rows]
     for old in standing:
         said = window(old._asdict())
         winners = [one.start for one in new if events.supersedes(one, said)]
@@ -226,4 +231,5 @@ async def _replace(db: Connection, standing: Sequence[Control], rows: Sequence[d
             superseded.append(old.id)
         elif old.overlapped_since is None and any(events.may_supersede(one, said) for one in new):
             await controls.update_many(db, [old.id], overlapped_since=now)
-    return superseded
+            overlapped.append(old.id)
+    return superseded, overlapped
