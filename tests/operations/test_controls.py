@@ -60,7 +60,7 @@ async def test_a_change_and_the_word_of_it_commit_together(database, group):
             raise RuntimeError
     async with database.write() as db:
         changes = await outbox.oldest(db, 100)
-    assert [(change.kind, change.ids) for change in changes] == [("DERControlList", {"derp": group})]
+    assert [(change.kind, change.ids) for change in changes] == [("DERControlList", {"derp": group, "derc": [1]})]
     assert len(await listed(database, group, NOW)) == 1
 
 
