@@ -8,7 +8,7 @@ from sep2.errors import Conflict, SepError
 from sep2.operations import creation
 from sep2.operations.alarms import CLOCK_JUMP, clear_alarm, raise_alarm
 from sep2.settings import Settings
-from sep2.store import deliveries
+from sep2.store import deliveries, receivers
 from sep2.store.connection import Connection
 from sep2.store.database import Database
 
@@ -44,6 +44,7 @@ class ClockGuard:
             told = await creation.told_lately(db)
             await creation.keep_rising(db, now, now)
             await deliveries.bring_forward(db, now + self._patience_s)
+            await receivers.bring_forward(db, now + self._patience_s)
             if self._system is None:
                 return
             self._system.follows = False
@@ -121,12 +122,14 @@ class ClockGuard:
             await creation.keep_rising(db, before, before + by_s)
             if leads and by_s:
                 await deliveries.shift(db, by_s)
+                await receivers.shift(db, by_s)
             await self._in_order(db, before + by_s)
         self._detail, self._raised, self._marked = "", None, before + by_s
         clock.follow()
         # What was put off meanwhile was put off by the time before.
         async with self._db.write() as db:
             await deliveries.bring_forward(db, clock.now() + self._patience_s)
+            await receivers.bring_forward(db, clock.now() + self._patience_s)
         self._db.wake()
         log.warning("the server's time is the machine's again, %+d s from before", by_s)
 

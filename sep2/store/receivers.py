@@ -78,3 +78,15 @@ async def heard_of(db: Connection, lfdi: str, now: int) -> bool:
     of_client = select(client.c.id).where(client.c.lfdi == lfdi).scalar_subquery()
     ours = t.c.client_id == of_client, t.c.rests_until > now, t.c.rests_until > t.c.rests_at_least_until
     return (await db.run(update(t).where(*ours).values(rests_until=t.c.rests_at_least_until))).rowcount > 0
+
+
+async def shift(db: Connection, by_s: int) -> None:
+    """Move the times of all rests with a clock that was set to another time: they last as long as they did."""
+    moved = {name: t.c[name] + by_s for name in ("silent_since", "rests_until", "rests_at_least_until")}
+    await db.run(update(t).where(t.c.rests_until > 0).values(moved))
+
+
+async def bring_forward(db: Connection, latest: int) -> None:
+    """Have no receiver rest beyond that time: what does was told to by a clock that was ahead."""
+    for name in ("rests_until", "rests_at_least_until"):
+        await db.run(update(t).where(t.c[name] > latest).values({name: latest}))
