@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from envelope.problem import BadProblem, select
 from envelope.schedule import EnvelopeSchedule, floored
+from gridmodel.arrays import Index, Real, Watts
 from gridmodel.devices import DEVICE, SITE, Device, settled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Watts = NDArray[np.int64]
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 DIRECTIONS = {
     # opModMaxLimW caps generation; the 2018 edition has no limit on import (utility practice: DRLC for chargers).
@@ -144,7 +142,7 @@ def divide(schedule: EnvelopeSchedule, devices: Sequence[Device], policy: Policy
     return DeviceLimits(known, schedule, column, gen, load, policy)
 
 
-def parts(limit_w: NDArray[np.number], size_w: Array, policy: Policy) -> Watts:
+def parts(limit_w: NDArray[np.number], size_w: Real, policy: Policy) -> Watts:
     """(T, D) whole watts of each device: never beyond its size, in all never beyond the (T,) limit.
 
     No part falls as the limit rises. A device of infinite size, which is not known, may be as large as the limit.

@@ -21,9 +21,7 @@ from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, f
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.uncertainty import answering
 from envelope.uncertainty.splits import taken_w
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Mask, Real
 
 FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
@@ -36,9 +34,9 @@ EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
 class Side(NamedTuple):
     """One direction of what the engine found: import or export."""
 
-    limit_w: Array
+    limit_w: Real
     """(T, C) net limit that is verified; inf where the connection cannot reach its limit"""
-    room_w: Array
+    room_w: Real
     """(T, C) room above the base load"""
     binding: Binding
 
@@ -95,12 +93,12 @@ def granted(problem: Problem, feeder: Watched) -> Base:
     )  # fmt: skip
 
 
-def _own(problem: Problem, direction: str) -> Array:
+def _own(problem: Problem, direction: str) -> Real:
     """(T, C) limit below which a connection could not serve, or not get rid of, its base load."""
     return np.maximum(problem.load_hi_w if direction == "import" else -problem.load_lo_w, 0.0)
 
 
-def _least(problem: Problem, direction: str) -> Array:
+def _least(problem: Problem, direction: str) -> Real:
     """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
     now = _own(problem, direction)
     own, count = now.copy(), now.shape[1]
@@ -116,14 +114,14 @@ def _least(problem: Problem, direction: str) -> Array:
     return least
 
 
-def _favoured(problem: Problem, direction: str, room: Array) -> Array:
+def _favoured(problem: Problem, direction: str, room: Real) -> Real:
     """(T, C) watts of one share; where shares are filled, the past makes them larger or smaller."""
     favour = getattr(problem, f"favour_{direction}")
     plain = _reference(problem, direction, room)
     return plain if favour is None or problem.allocation not in FILLING else plain * favour
 
 
-def _reference(problem: Problem, direction: str, room: Array) -> Array:
+def _reference(problem: Problem, direction: str, room: Real) -> Real:
     """(T, C) watts of one share, the past aside."""
     if problem.reference is Reference.EQUAL:
         return np.ones_like(room)
@@ -163,7 +161,7 @@ def _rule(problem: Problem) -> allocate.Rule:
     return allocate.RULES[problem.allocation]
 
 
-def _weight(problem: Problem) -> Array | None:
+def _weight(problem: Problem) -> Real | None:
     """(2C,) weights of everyone's room upwards, then downwards, for rules of sums and logarithms."""
     if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
         return None

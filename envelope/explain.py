@@ -10,8 +10,9 @@ import numpy as np
 from envelope.boxes.box import Case
 from envelope.boxes.strain import Contributor, Strained
 from envelope.problem import Problem
-from envelope.schedule import STATUS, Array, EnvelopeSchedule, Index
+from envelope.schedule import STATUS, EnvelopeSchedule
 from envelope.uncertainty.splits import circulating_w
+from gridmodel.arrays import Index, Real
 
 CAUSES = {
     "infeasible_base": "the base load alone",
@@ -171,7 +172,7 @@ def _locate(schedule: EnvelopeSchedule, row: int) -> tuple[Case, int]:
     raise IndexError(row)
 
 
-def _users(schedule: EnvelopeSchedule, case: Case, row: int, at: int, *, up: bool) -> tuple[Index, Array, Array]:
+def _users(schedule: EnvelopeSchedule, case: Case, row: int, at: int, *, up: bool) -> tuple[Index, Real, Real]:
     """(columns, coefficients, references) of the limits of one direction that the row holds back."""
     binding = schedule.export_binding if up else schedule.import_binding
     # A tightening comes early: then it is an earlier interval's limit that names this one.

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.allocate import jain
 from envelope.problem import BadProblem, Problem
 from envelope.schedule import NETWORK, NEXT, EnvelopeSchedule
+from gridmodel.arrays import Real
 
-Array = NDArray[np.float64]
 DIRECTIONS = ("export", "import")
 HOUR_S = 3600.0
 MOST_FAVOUR = 2.0
@@ -28,13 +27,13 @@ WORST = 0.1
 class Forgone:
     """What was asked for and what was curtailed, per connection, in one direction."""
 
-    asked_wh: Array
+    asked_wh: Real
     """(C,) what could have been exported or imported"""
-    curtailed_wh: Array
+    curtailed_wh: Real
     """(C,) the part of it that limits did not let through"""
 
     @property
-    def share(self) -> Array:
+    def share(self) -> Real:
         """(C,) part of what was asked that was curtailed, 0..1; 0 where nothing was asked."""
         asked = np.maximum(self.asked_wh, 1e-9)
         return np.where(self.asked_wh > 0.0, np.clip(self.curtailed_wh / asked, 0.0, 1.0), 0.0)
@@ -57,7 +56,7 @@ class Fairness:
 
 
 def forgone(
-    schedule: EnvelopeSchedule, direction: str, *, offered_w: Array | None = None, measured_w: Array | None = None
+    schedule: EnvelopeSchedule, direction: str, *, offered_w: Real | None = None, measured_w: Real | None = None
 ) -> Forgone:
     """What a schedule curtails; with (T, C) watts offered and measured (both positive in `direction`), what it did."""
     if (offered_w is None) != (measured_w is None):
@@ -98,7 +97,7 @@ def of_schedule(schedule: EnvelopeSchedule) -> dict[str, Fairness]:
     return {direction: fairness(forgone(schedule, direction)) for direction in DIRECTIONS}
 
 
-def favours(past: Forgone, strength: float, most: float = MOST_FAVOUR) -> Array:
+def favours(past: Forgone, strength: float, most: float = MOST_FAVOUR) -> Real:
     """(C,) how much more than its plain share each is to get: exp(strength * (own part curtailed - everyone's)).
 
     Bounded by 1/most and most. Whoever asked for nothing counts as before. It changes who gets the room there is, never

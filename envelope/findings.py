@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.arrays import Mask
+
 if TYPE_CHECKING:
     from envelope.boxes.box import Case
     from envelope.problem import Problem
@@ -50,7 +52,7 @@ def infeasible(cases: Sequence[Case], names: Sequence[str], step_start: NDArray[
     return list(dict.fromkeys(found))
 
 
-def _counted(broken: NDArray[np.bool_]) -> str:
+def _counted(broken: Mask) -> str:
     rows, steps = int(broken.any(axis=0).sum()), int(broken.any(axis=1).sum())
     return f"{rows} {'limit' if rows == 1 else 'limits'} in {steps} of {len(broken)} intervals"
 
@@ -98,7 +100,7 @@ def without_client(names: Sequence[str]) -> list[str]:
     return [f"{NO_CLIENT}: nobody is registered at {some(names)}; nothing controls what is there, all of it is counted"]
 
 
-def _names(problem: Problem, mask: NDArray[np.bool_]) -> list[str]:
+def _names(problem: Problem, mask: Mask) -> list[str]:
     return [name for name, is_so in zip(problem.connection_id, mask, strict=True) if is_so]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from envelope.schedule import STATUS, EnvelopeSchedule, Index, unnamed
+from envelope.schedule import STATUS, EnvelopeSchedule, unnamed
+from gridmodel.arrays import Index
 
 
 def frame(schedule: EnvelopeSchedule, *, merged: bool = False) -> pd.DataFrame:

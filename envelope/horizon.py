@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.allocate import Allocation
 from envelope.control_points import control_points
@@ -15,10 +14,10 @@ from envelope.limits import OperatingLimits, as_61000
 from envelope.problem import BadProblem, Guarantee, Problem, Reference, steps_from
 from envelope.refusals import Made, Numbers, Rule, Word, settle
 from envelope.uncertainty.splits import splits_of
+from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.feeder import Feeder
 from gridmodel.reduce import Reduced, reduce
 
-Array = NDArray[np.float64]
 DAY_S = 86_400
 FLAT_DEMAND_W = 500.0
 """per connection, where a feeder has no measured day"""
@@ -29,10 +28,10 @@ class Study:
     """What is asked of a feeder."""
 
     steps: int = 48
-    export_w: float | Array = 5_000.0
-    import_w: float | Array = 7_000.0
+    export_w: float | Real = 5_000.0
+    import_w: float | Real = 7_000.0
     """controllable generation and load of each flexible connection: the same, or (C,)"""
-    flexible: NDArray[np.bool_] | None = None
+    flexible: Mask | None = None
     """(C,) default: all"""
     sun: bool = True
     """whether generation reaches only as far as the day's clear sky"""
@@ -127,7 +126,7 @@ def assumed(feeder: Feeder, study: Study) -> list[str]:
     return found
 
 
-def _day(feeder: Feeder, steps: int) -> tuple[Array, Array, NDArray[np.complex128] | None]:
+def _day(feeder: Feeder, steps: int) -> tuple[Real, Real, Complex | None]:
     """(T, C) W and var that nobody controls, and (T, 3) V at the supply, as means over each step."""
     profile, count = feeder.profile, len(feeder.network.connections)
     if profile is None:
@@ -138,14 +137,14 @@ def _day(feeder: Feeder, steps: int) -> tuple[Array, Array, NDArray[np.complex12
         raise BadProblem(f"steps: {steps} steps do not divide the {intervals} intervals of {feeder.name}")
     shape = (steps, intervals // steps, -1)
 
-    def means(series: NDArray[np.complex128] | Array) -> NDArray[np.complex128] | Array:
+    def means(series: Complex | Real) -> Complex | Real:
         return np.asarray(series.reshape(shape).mean(axis=1))
 
     source = None if profile.source_v is None else np.asarray(means(profile.source_v), dtype=np.complex128)
     return means(profile.demand_w - profile.pv_w).real, means(profile.demand_var).real, source
 
 
-def clear_sky(feeder: Feeder, steps: int) -> Array:
+def clear_sky(feeder: Feeder, steps: int) -> Real:
     """(T,) part of its size that generation can reach: the best of the day's measured systems, else a sine by day."""
     profile = feeder.profile
     if profile is None or not profile.pv_w.any():
@@ -155,7 +154,7 @@ def clear_sky(feeder: Feeder, steps: int) -> Array:
     return np.asarray(best.reshape(steps, -1).max(axis=1))
 
 
-def sine(steps: int) -> Array:
+def sine(steps: int) -> Real:
     """(T,) a day of twelve hours' sun, from six to six."""
     hours = (np.arange(steps) + 0.5) * 24.0 / steps
     return np.asarray(np.clip(np.sin((hours - 6.0) / 12.0 * np.pi), 0.0, None))

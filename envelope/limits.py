@@ -10,15 +10,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.refusals import BadProblem, Made, Numbers, Rule, settle
+from gridmodel.arrays import Real
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
     from envelope.boxes.watched import Watched
-
-Array = NDArray[np.float64]
 
 
 class UnknownCriterion(SepError):
@@ -65,9 +63,9 @@ class OperatingLimits:
 
     v_min_v: float = 216.0
     v_max_v: float = 253.0
-    rating_factor: float | Array = 1.0
+    rating_factor: float | Real = 1.0
     """scalar or (T,): permitted current over the rating of everything in the network, per step (seasonal)"""
-    transformer_factor: float | Array = 1.0
+    transformer_factor: float | Real = 1.0
     """scalar or (T,): the same for transformers alone, such as `thermal.rating_factors`"""
     transformer_most_a: float = float("inf")
     """A per low-voltage phase that fuses and bushings bear, however cool the transformer is"""
@@ -95,7 +93,7 @@ class OperatingLimits:
         if not self.v_min_v < self.v_max_v:
             raise BadProblem(f"v_max_v: {self.v_max_v:g} is not above v_min_v, {self.v_min_v:g}")
 
-    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
+    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Real:
         """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""
         factor = np.asarray(self.rating_factor, dtype=float)
         table = np.broadcast_to(factor[:, None] if factor.ndim else factor, (steps, len(watched.reduced.rating_a)))

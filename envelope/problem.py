@@ -17,11 +17,11 @@ from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Several,
 from envelope.uncertainty import splits
 from envelope.uncertainty.margins import ChanceMargin, Margin
 from envelope.uncertainty.reactive import AsForecast
+from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.devices import CONTROL_POINTS, SITE
 from gridmodel.reduce import Reduced
 
 __all__ = ["BadProblem", "Early", "Guarantee", "Problem", "Reference", "select", "steps_from", "zeros_or"]
-Array = NDArray[np.float64]
 
 
 class Guarantee(StrEnum):
@@ -71,41 +71,41 @@ class Problem:
     """(T,) epoch seconds"""
     step_s: int
     """length of a step, seconds"""
-    base_load_w: Array
+    base_load_w: Real
     """(T, C) forecast of what nobody controls, import positive (negative where passive generation exports)"""
-    base_load_var: Array
+    base_load_var: Real
     """(T, C) its reactive power, consumption positive"""
-    flex_gen_w: Array
+    flex_gen_w: Real
     """(T, C) most that controllable generation can feed (clear-sky ceiling, not nameplate; storage discharge)"""
-    flex_load_w: Array
+    flex_load_w: Real
     """(T, C) most that controllable load can draw (charging only when a vehicle can be there; storage charge)"""
-    base_load_lo_w: Array | None = None
-    base_load_hi_w: Array | None = None
+    base_load_lo_w: Real | None = None
+    base_load_hi_w: Real | None = None
     """(T, C) each connection's own band around its base load; default: the forecast itself"""
-    base_sigma_w: Array | None = None
+    base_sigma_w: Real | None = None
     """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the network rows"""
     base_z: float = 0.0
     """how many standard deviations of the aggregate the rows keep clear of"""
     margins: tuple[Margin, ...] = ()
     """what else is not known for sure, such as `margins.HeadVoltageMargin`"""
-    source_v: NDArray[np.complex128] | None = None
+    source_v: Complex | None = None
     """(3,) or (T, 3) V; default the network's own"""
-    firm_import_w: Array | None = None
-    firm_export_w: Array | None = None
+    firm_import_w: Real | None = None
+    firm_export_w: Real | None = None
     """(C,) contract minimum that is always granted; default 0"""
-    default_import_w: Array | None = None
-    default_export_w: Array | None = None
+    default_import_w: Real | None = None
+    default_export_w: Real | None = None
     """(C,) DefaultDERControl already set, counted as if in force; None: the schedule computes a safe one"""
-    in_force_import_w: Array | None = None
-    in_force_export_w: Array | None = None
+    in_force_import_w: Real | None = None
+    in_force_export_w: Real | None = None
     """(C,) limits that clients may still hold as the first step begins; None: none are"""
     in_force_until: int | None = None
     """epoch seconds until which they may; None: `adoption_s` after the first step begins"""
-    contract_import_w: Array | None = None
-    contract_export_w: Array | None = None
+    contract_import_w: Real | None = None
+    contract_export_w: Real | None = None
     """(C,) only for `Reference.CONTRACT`"""
-    favour_import: Array | None = None
-    favour_export: Array | None = None
+    favour_import: Real | None = None
+    favour_export: Real | None = None
     """(C,) how much more than its plain share each gets, to make up for the past (`envelope.fairness`); default 1"""
     adoption_s: int = 300
     """within this time every client has taken up a new limit (the longest time between two polls, and the ramp)"""
@@ -115,12 +115,12 @@ class Problem:
     """what is taken for granted about vars: one of the policies of `envelope.uncertainty.reactive`"""
     control_point: Sequence[str] | None = None
     """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
-    controls_import: NDArray[np.bool_] | None = None
-    controls_export: NDArray[np.bool_] | None = None
+    controls_import: Mask | None = None
+    controls_export: Mask | None = None
     """(C,) whether that direction can be limited at all; where it can not, all of its reach counts; default True"""
     flex_split: Sequence[str] | None = None
     """(C,) how flexible power stands on the phases: `balanced` (default), a slot such as `a`, or `unknown`"""
-    base_includes_devices: NDArray[np.bool_] | None = None
+    base_includes_devices: Mask | None = None
     """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()
     """limits on the sum of some connections (`envelope.boxes.watched.GroupLimit`)"""
@@ -205,7 +205,7 @@ class Problem:
         plain = Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
         return replace(plain, inverters=inverters_of(self, plain))
 
-    def controlled(self, direction: str) -> NDArray[np.bool_]:
+    def controlled(self, direction: str) -> Mask:
         """(C,) whether import, or export, can be limited."""
         value = self.controls_import if direction == "import" else self.controls_export
         return np.ones(len(self.connection_id), dtype=bool) if value is None else np.asarray(value)
@@ -226,22 +226,22 @@ class Problem:
         return len(self.step_start)
 
     @property
-    def load_lo_w(self) -> Array:
+    def load_lo_w(self) -> Real:
         """(T, C) least base load."""
         return self.base_load_w if self.base_load_lo_w is None else np.minimum(self.base_load_lo_w, self.base_load_w)
 
     @property
-    def load_hi_w(self) -> Array:
+    def load_hi_w(self) -> Real:
         """(T, C) most base load."""
         return self.base_load_w if self.base_load_hi_w is None else np.maximum(self.base_load_hi_w, self.base_load_w)
 
     @property
-    def reach_export_w(self) -> Array:
+    def reach_export_w(self) -> Real:
         """(T, C) most net export that can be reached; negative where the base load exceeds all generation."""
         return self.flex_gen_w - self.load_lo_w
 
     @property
-    def reach_import_w(self) -> Array:
+    def reach_import_w(self) -> Real:
         """(T, C) most net import that can be reached."""
         return self.flex_load_w + self.load_hi_w
 
@@ -285,7 +285,7 @@ class Problem:
         return int(np.searchsorted(self.step_start, self.in_force_until))
 
 
-def zeros_or(value: Array | None, count: int) -> Array:
+def zeros_or(value: Real | None, count: int) -> Real:
     """`value` or (count,) zeros."""
     return np.zeros(count) if value is None else np.broadcast_to(np.asarray(value, dtype=float), (count,))
 
@@ -295,7 +295,7 @@ def steps_from(start: int, step_s: int, steps: int) -> NDArray[np.int64]:
     return start + step_s * np.arange(steps, dtype=np.int64)
 
 
-def select(names: Sequence[str], wanted: Sequence[str]) -> NDArray[np.intp]:
+def select(names: Sequence[str], wanted: Sequence[str]) -> Index:
     """Positions of `wanted` in `names`; refuses one that is not there."""
     position = {name: k for k, name in enumerate(names)}
     missing = [name for name in wanted if name not in position]

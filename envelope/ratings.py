@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from envelope.limits import OperatingLimits
 from envelope.problem import BadProblem
 from envelope.thermal import ThermalModel, ThermalPolicy, Trace, rating_factors, simulate, thermal_model
+from gridmodel.arrays import Real
 from gridmodel.readers.tables import read_csv
 
-Array = NDArray[np.float64]
 DAY_S = 86_400
 
 
@@ -23,14 +23,14 @@ class ThermalRating:
 
     model: ThermalModel
     policy: ThermalPolicy
-    ambient_c: Array
-    factor: Array
+    ambient_c: Real
+    factor: Real
     """(T,) permitted load over the rated one"""
     full: Trace
     """temperatures and ageing when it is loaded to that at every step"""
 
     @classmethod
-    def of(cls, name: str, ambient_c: Array, step_s: int, policy: ThermalPolicy) -> ThermalRating:
+    def of(cls, name: str, ambient_c: Real, step_s: int, policy: ThermalPolicy) -> ThermalRating:
         """The rating of a model of `thermal.thermal_models` at (T,) ambient temperatures."""
         model = thermal_model(name)
         factor = rating_factors(model, ambient_c, step_s, policy)
@@ -66,7 +66,7 @@ def sentence(found: dict[str, float | str]) -> str:
     return said.format(**found)
 
 
-def ambient_of(said: str, step_start: NDArray[np.int64], step_s: int) -> Array:
+def ambient_of(said: str, step_start: NDArray[np.int64], step_s: int) -> Real:
     """(T,) ambient temperature, C: a number for all steps, or a CSV file with the columns at and temp_c.
 
     Of several days in a file each time of day (UTC) counts as it was on the hottest.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.arrays import Mask
 from sep2.errors import SepError
 
 LARGEST = 1e12
@@ -104,7 +105,7 @@ class Numbers:
         said = " or ".join(_shape(shape, known) for shape in shapes)
         raise BadProblem(f"{name} has shape {found.shape}; expected {said}")
 
-    def _faults(self, found: NDArray[Any]) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    def _faults(self, found: NDArray[Any]) -> Iterator[tuple[Mask, str]]:
         """Which entries break the rule, and why."""
         if self.of is bool:
             return

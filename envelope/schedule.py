@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.arrays import Index, Mask, Real, Watts
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from envelope.boxes.box import Case
     from envelope.problem import Problem
 
-Watts = NDArray[np.int64]
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 
 STATUS = (
     "ok",
@@ -45,7 +44,7 @@ class Binding:
     """(T, C) the interval whose row it is; a later one when a tightening comes early"""
 
     @property
-    def is_network(self) -> NDArray[np.bool_]:
+    def is_network(self) -> Mask:
         """(T, C) whether the network holds the limit back, rather than reach, or nobody who could be told one."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
 
@@ -69,11 +68,11 @@ class EnvelopeSchedule:
     default_import_w: Watts
     default_export_w: Watts
     """(C,) DefaultDERControl under which every state in between was counted"""
-    import_room_w: Array
-    export_room_w: Array
+    import_room_w: Real
+    export_room_w: Real
     """(T, C) room above the base load that was verified: what a connection can in fact use"""
-    import_reach_w: Array
-    export_reach_w: Array
+    import_reach_w: Real
+    export_reach_w: Real
     """(T, C) net power that the connection could reach"""
     status: NDArray[np.int8]
     """(T, C) position in STATUS"""
@@ -95,7 +94,7 @@ class EnvelopeSchedule:
     import_least_w: Watts | None = None
     export_least_w: Watts | None = None
     """(T, C) what a limit is never below: the contract minimum, and what the base load needs; None: the former"""
-    double_counted: NDArray[np.bool_] | None = None
+    double_counted: Mask | None = None
     """(C,) whose base load was measured with their devices in it; None: nobody's"""
     control_point: tuple[str, ...] | None = None
     """(C,) `site` or `device`; None: site"""
@@ -132,17 +131,17 @@ def unnamed(direction: str) -> dict[int, str]:
     return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}
 
 
-def floored(value: Array) -> Watts:
+def floored(value: Real) -> Watts:
     """Whole watts, rounded down; what is within a millionth of a whole watt counts as whole."""
     return np.floor(value + 1e-6).astype(np.int64)
 
 
-def raised(value: Array) -> Watts:
+def raised(value: Real) -> Watts:
     """Whole watts, rounded up."""
     return np.ceil(value - 1e-6).astype(np.int64)
 
 
-def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, Array]:
+def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
     """(T, C) lowest and highest net injection over the hull of states in between, within reach.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
@@ -157,7 +156,7 @@ def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, A
     return np.minimum(lo, -problem.base_load_w), np.maximum(hi, -problem.base_load_w)
 
 
-def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Array, Array]:
+def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
     """(T, C) loosest import and export limit that any client may hold in each interval."""
     sides = []
     for limit, binding, default, held in (

@@ -10,12 +10,11 @@ from importlib import resources
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, settle
+from gridmodel.arrays import Mask, Real
 from sep2.errors import SepError
 
-Array = NDArray[np.float64]
 DAY_S = 86_400
 HIGHEST_RATING = 3.0
 """per unit; above, the model says nothing"""
@@ -76,17 +75,17 @@ class ThermalModel:
         if self.oil_time_constant_s == self.winding_time_constant_s:
             raise BadProblem("winding_time_constant_s: is the oil's; a winding warms faster")
 
-    def oil_rise_c(self, load_pu: Array) -> Array:
+    def oil_rise_c(self, load_pu: Real) -> Real:
         """Top oil over ambient that a load ends at."""
         return np.asarray(
             self.top_oil_rise_c * ((load_pu**2 * self.loss_ratio + 1.0) / (self.loss_ratio + 1.0)) ** self.oil_exponent
         )
 
-    def winding_rise_c(self, load_pu: Array) -> Array:
+    def winding_rise_c(self, load_pu: Real) -> Real:
         """Hot spot over top oil that a load ends at."""
         return np.asarray(self.hot_spot_rise_c * np.abs(load_pu) ** (2.0 * self.winding_exponent))
 
-    def ageing(self, hot_spot_c: Array) -> Array:
+    def ageing(self, hot_spot_c: Real) -> Real:
         """Hours of life used per hour."""
         reference = self.ageing_k / (self.reference_hot_spot_c + 273.0)
         return np.asarray(np.exp(reference - self.ageing_k / (hot_spot_c + 273.0)))
@@ -111,8 +110,8 @@ def thermal_model(name: str = "onan-65") -> ThermalModel:
 class Trace:
     """Temperatures step by step, and what they cost."""
 
-    top_oil_c: Array
-    hot_spot_c: Array
+    top_oil_c: Real
+    hot_spot_c: Real
     """(T,) the hottest within each step"""
     life_used_percent: float
     """over the whole series"""
@@ -147,7 +146,7 @@ class ThermalPolicy:
         )
 
 
-def simulate(model: ThermalModel, load_pu: Array, ambient_c: Array, step_s: int) -> Trace:
+def simulate(model: ThermalModel, load_pu: Real, ambient_c: Real, step_s: int) -> Trace:
     """Temperatures over a series that has always been like this: (T,) load and ambient, constant in each step."""
     ambient_c, step_s = AMBIENT("ambient_c", ambient_c, UNKNOWN), STEP("step_s", step_s, UNKNOWN)
     load_pu = LOAD("load_pu", load_pu, {"T": len(ambient_c)})
@@ -164,7 +163,7 @@ def simulate(model: ThermalModel, load_pu: Array, ambient_c: Array, step_s: int)
     return Trace(top_oil, hot.max(axis=1), float(100.0 * used_h / model.life_h))
 
 
-def _times(away: Array, taus: Array, step_s: int) -> Array:
+def _times(away: Real, taus: Real, step_s: int) -> Real:
     """(T, M) seconds into each step at which temperatures are looked at, that of the hottest moment among them.
 
     The hot spot can be hottest inside a step: the winding warms to its load while the oil is still cooling.
@@ -176,7 +175,7 @@ def _times(away: Array, taus: Array, step_s: int) -> Array:
     return np.sort(np.column_stack([np.tile(even, (len(away), 1)), turn]), axis=1)
 
 
-def _lagging(ends: Array, keep: Array) -> Array:
+def _lagging(ends: Real, keep: Real) -> Real:
     """(T, K) what follows `ends` at first order, at the end of each step, when the series has always been repeating."""
     from scipy.signal import lfilter
 
@@ -188,7 +187,7 @@ def _lagging(ends: Array, keep: Array) -> Array:
     return found
 
 
-def rating_factors(model: ThermalModel, ambient_c: Array, step_s: int, policy: ThermalPolicy) -> Array:
+def rating_factors(model: ThermalModel, ambient_c: Real, step_s: int, policy: ThermalPolicy) -> Real:
     """(T,) permitted load over the rating in each step, when every step of every day is loaded to it.
 
     Loading to the rating throughout is the hottest prior state that any step can start from.
@@ -206,7 +205,7 @@ def rating_factors(model: ThermalModel, ambient_c: Array, step_s: int, policy: T
     return factor * _scale(model, factor, (ambient_c, step_s), policy)
 
 
-def _scale(model: ThermalModel, factor: Array, when: tuple[Array, int], policy: ThermalPolicy) -> float:
+def _scale(model: ThermalModel, factor: Real, when: tuple[Real, int], policy: ThermalPolicy) -> float:
     """Largest part of `factor`, up to all of it, that keeps the policy."""
     ambient_c, step_s = when
 
@@ -224,7 +223,7 @@ def _scale(model: ThermalModel, factor: Array, when: tuple[Array, int], policy: 
     return low
 
 
-def _steady(model: ThermalModel, ambient_c: Array, policy: ThermalPolicy) -> Array:
+def _steady(model: ThermalModel, ambient_c: Real, policy: ThermalPolicy) -> Real:
     """(T,) load that could be carried for ever at each step's ambient."""
     low, high = np.zeros(len(ambient_c)), np.full(len(ambient_c), min(policy.k_max, HIGHEST_RATING))
     top = high.copy()
@@ -235,7 +234,7 @@ def _steady(model: ThermalModel, ambient_c: Array, policy: ThermalPolicy) -> Arr
     return np.where(_bears(model, top, ambient_c, policy), top, low)
 
 
-def _bears(model: ThermalModel, load_pu: Array, ambient_c: Array, policy: ThermalPolicy) -> NDArray[np.bool_]:
+def _bears(model: ThermalModel, load_pu: Real, ambient_c: Real, policy: ThermalPolicy) -> Mask:
     """(T,) whether a load keeps the temperatures of the policy for ever."""
     oil = ambient_c + model.oil_rise_c(load_pu)
     return np.asarray((oil <= policy.top_oil_c) & (oil + model.winding_rise_c(load_pu) <= policy.hot_spot_c))

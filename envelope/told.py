@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from envelope.schedule import BREACHED, STATUS
 from envelope.uncertainty.splits import BALANCED, UNKNOWN, slots_of
 from envelope.uncertainty.unseen import free_var
+from gridmodel.arrays import Real, Watts
 
 if TYPE_CHECKING:
     from envelope.problem import Problem
-
-Array = NDArray[np.float64]
-Watts = NDArray[np.int64]
 
 
 def guarantee_said(problem: Problem) -> str:
@@ -56,7 +54,7 @@ def with_control(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]
     return np.where(breached | (found == 0), status, found).astype(np.int8)
 
 
-def reactive_range(problem: Problem, export_room_w: Array) -> tuple[Watts, Watts]:
+def reactive_range(problem: Problem, export_room_w: Real) -> tuple[Watts, Watts]:
     """(T, C) and (T, C) least and most var that were counted at each connection, produced positive, rounded outward."""
     policy, count = problem.reactive, len(problem.connection_id)
     lo, hi = free_var(problem)

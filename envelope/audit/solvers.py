@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.watched import Values, Watched
 from envelope.problem import BadProblem, Problem
+from gridmodel.arrays import Complex
 from gridmodel.audit import Magnitudes, Model, cannot_model
 
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 Solver = Callable[[Complex, Complex], Values]
 """(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
 

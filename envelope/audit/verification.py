@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.audit.solvers import Solver, independent, solver_of
 from envelope.boxes.allowed import Allowed, allowed_of
@@ -24,9 +23,8 @@ from envelope.problem import Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.uncertainty.answering import as_said, at_kinks, judged
 from envelope.uncertainty.unseen import Unseen
+from gridmodel.arrays import Index, Real
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 CHUNK, AT_KINKS = 4000, 0.25
 """scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
 
@@ -138,8 +136,8 @@ USUAL = Effort(wrong_phases=0.1)
 class Boxes(NamedTuple):
     """The boxes whose corners are tried: one, or one per direction."""
 
-    lo_w: list[Array]
-    hi_w: list[Array]
+    lo_w: list[Real]
+    hi_w: list[Real]
 
 
 def verify(
@@ -192,7 +190,7 @@ class _Worst:
         self.away = np.zeros((3, steps, slots))
         self.kind = np.full((3, steps), "", dtype=object)
 
-    def note(self, which: int, kind: str, steps: Index, *, table: Array, away: Array) -> None:
+    def note(self, which: int, kind: str, steps: Index, *, table: Real, away: Real) -> None:
         """Keeps what is worse than before; (S, E) against (S, L)."""
         element = table.argmax(axis=1)
         beyond = table[np.arange(len(steps)), element]
@@ -217,8 +215,8 @@ class Trial:
         self.worst = _Worst(problem.steps, problem.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
-        self.queue: list[tuple[str, Index, Array]] = []
-        self.sample: list[tuple[str, Index, Array]] = []
+        self.queue: list[tuple[str, Index, Real]] = []
+        self.sample: list[tuple[str, Index, Real]] = []
         self.allowed = allowed
 
     def run(self) -> None:
@@ -274,7 +272,7 @@ class Trial:
         name = self._name(which, int(self.worst.element[which, step]))
         return Finding(float(self.worst.beyond[which, step]), step, name, str(self.worst.kind[which, step]))
 
-    def _try_pattern(self, kind: str, up: Array, down: Array, box: tuple[Array, Array, Index]) -> None:
+    def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
         lo, hi, steps = box
         of, p = self.watched.slot_connection, self.base.p_w[steps]
         away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
@@ -283,7 +281,7 @@ class Trial:
             box_w = ((end - p)[:, of] * self.watched.slot_share for end in (lo, hi))
             self._queue("kink", steps, at_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
 
-    def _try_random(self, lo: Array, hi: Array, steps: Index) -> None:
+    def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
         if self.problem.guarantee is Guarantee.COINCIDENT:
             return
@@ -294,7 +292,7 @@ class Trial:
                 where = np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where
                 self._queue(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
 
-    def _queue(self, kind: str, steps: Index, away: Array) -> None:
+    def _queue(self, kind: str, steps: Index, away: Real) -> None:
         """Lines up (S, L) watts away from the base in these steps."""
         self.queue.append((kind, steps, away))
         self.waiting += len(steps)
@@ -316,7 +314,7 @@ class Trial:
         some = self.rng.choice(len(steps), max(1, len(steps) // 100), replace=False)
         self.sample.append(("sample", steps[some], away[some]))
 
-    def solve(self, steps: Index, away: Array) -> list[Array]:
+    def solve(self, steps: Index, away: Real) -> list[Real]:
         """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
         found = self._solved(steps, away, np.zeros_like(away))
         for state in self.unseen.states:
@@ -325,11 +323,11 @@ class Trial:
             found = worse if state.voltages else [*found[:2], worse[2]]
         return found
 
-    def _solved(self, steps: Index, away: Array, var: Array, *, voltages: bool = True) -> list[Array]:
+    def _solved(self, steps: Index, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
         injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
         return self._beyond(judged(self.watched, self.solver, injected, source, voltages=voltages), steps)
 
-    def _beyond(self, values: Values, steps: Index) -> list[Array]:
+    def _beyond(self, values: Values, steps: Index) -> list[Real]:
         """Solved values against the limits."""
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
@@ -342,7 +340,7 @@ class Trial:
             table[~values.converged] = np.nan
         return found
 
-    def _note(self, kind: str, steps: Index, away: Array, beyond: list[Array]) -> None:
+    def _note(self, kind: str, steps: Index, away: Real, beyond: list[Real]) -> None:
         self.scenarios += len(steps)
         tally = self.by_corner.setdefault(kind, {"scenarios": 0.0, "violating": 0.0})
         tally["scenarios"] += len(steps)
@@ -387,7 +385,7 @@ class Trial:
                 return
             value, away = float(score[best]), trial[best]
 
-    def _ends(self, step: int, away: Array) -> tuple[Array, Array]:
+    def _ends(self, step: int, away: Real) -> tuple[Real, Real]:
         """(L,) both ends, W from the base, of the box that a corner belongs to."""
         of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[step]
         found = []

@@ -7,19 +7,14 @@ another. That is why a fair allocation needs no solver: filling all shares at on
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.kernel import fill
+from gridmodel.arrays import Floating, Index, Mask, Real, Single
 
-Array = NDArray[np.float64]
-Single = NDArray[np.float32]
-Numbers = NDArray[np.floating[Any]]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Rule = Callable[["Packing"], Array]
+Rule = Callable[["Packing"], Real]
 """a way to share: (T, N) of what each variable gets"""
 TINY = 1e-12
 CHECK_EVERY, CLOSE_ENOUGH, CHEAPEST = 10, 0.3, np.float32(1e-5)
@@ -36,17 +31,17 @@ TRACE = 0.01
 class Packing:
     """Rows and bounds of one allocation: R rows, N variables, T steps."""
 
-    a: Numbers
+    a: Floating
     """(R, N) what one unit of each variable uses of each row, never negative."""
-    b: Numbers
+    b: Floating
     """(T, R) room of each row; negative where the base alone breaches it."""
-    cap: Array
+    cap: Real
     """(T, N) most that each variable can use."""
-    reference: Array
+    reference: Real
     """(N,) or (T, N) what one share means for each variable, in its own unit, positive."""
-    weight: Array | None = None
+    weight: Real | None = None
     """(N,) or (T, N) weights of the sum and of the logarithms; ones when absent."""
-    price: Array | None = None
+    price: Real | None = None
     """(T, R) what a similar problem's rows were worth, 0 where not known; rules that have prices bring it up to date"""
 
 
@@ -64,19 +59,19 @@ class Ready(NamedTuple):
         """Whether no row can be full, or nobody can use anything: there is nothing to share out, and no price."""
         return not self.packing.a.size
 
-    def whole(self, x: Array, count: int) -> Array:
+    def whole(self, x: Real, count: int) -> Real:
         """(T, N) from what the variables that are left get."""
         found = np.zeros((len(x), count))
         found[:, self.column] = x
         return found
 
 
-def takes_part(a: Numbers) -> Mask:
+def takes_part(a: Floating) -> Mask:
     """(R, N) where a variable uses more than a trace of a row."""
     return np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0))
 
 
-def held_by(closed: Mask, a: Numbers) -> Mask:
+def held_by(closed: Mask, a: Floating) -> Mask:
     """(T, N) variables that take part in any of the (T, R) rows that are closed."""
     return np.asarray(closed.astype(np.float32) @ takes_part(a).astype(np.float32) > 0.0)
 
@@ -105,7 +100,7 @@ def prepare(packing: Packing) -> Ready:
     row = np.flatnonzero(np.any(most > b * (1.0 + 1e-12), axis=0))
     b = np.minimum(b, 2.0 * most + 1.0)
 
-    def part(table: Numbers) -> Array:
+    def part(table: Floating) -> Real:
         return np.ascontiguousarray(np.broadcast_to(table, packing.cap.shape)[:, column])
 
     weight = None if packing.weight is None else part(packing.weight)
@@ -114,26 +109,26 @@ def prepare(packing: Packing) -> Ready:
     return Ready(left, column, row)
 
 
-def equal(packing: Packing) -> Array:
+def equal(packing: Packing) -> Real:
     """The same amount for everyone, up to each one's own cap, until the first row is full."""
     ready = prepare(packing)
     same = replace(ready.packing, reference=np.ones_like(ready.packing.cap))
     return ready.whole(_fill(same, onward=False), packing.cap.shape[1])
 
 
-def proportional(packing: Packing) -> Array:
+def proportional(packing: Packing) -> Real:
     """The same fraction of the reference for everyone, until the first row is full."""
     ready = prepare(packing)
     return ready.whole(_fill(ready.packing, onward=False), packing.cap.shape[1])
 
 
-def max_min(packing: Packing) -> Array:
+def max_min(packing: Packing) -> Real:
     """Lexicographic max-min of the shares: nobody can get more without someone poorer getting less."""
     ready = prepare(packing)
     return ready.whole(_fill(ready.packing, onward=True), packing.cap.shape[1])
 
 
-def _fill(packing: Packing, *, onward: bool) -> Array:
+def _fill(packing: Packing, *, onward: bool) -> Real:
     """Raise all free shares at one rate; rows that fill up freeze who uses them (all, unless `onward`)."""
     found = np.empty_like(packing.cap)
     at, b = np.ascontiguousarray(packing.a.T, dtype=float), np.ascontiguousarray(packing.b, dtype=float)
@@ -141,12 +136,12 @@ def _fill(packing: Packing, *, onward: bool) -> Array:
     return found
 
 
-def proportional_fair(packing: Packing, rounds: int = 300) -> Array:
+def proportional_fair(packing: Packing, rounds: int = 300) -> Real:
     """Maximum of the weighted sum of logarithms of the shares, by a multiplicative dual update."""
     return alpha_fair(packing, alpha=1.0, rounds=rounds)
 
 
-def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Array:
+def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Real:
     """Alpha-fair shares: towards the sum for alpha near 0, proportional fair at 1, towards max-min as alpha grows."""
     if alpha <= 0.0:
         return max_sum(packing)
@@ -161,7 +156,7 @@ def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Array
     return ready.whole(_top_up(left, x), packing.cap.shape[1])
 
 
-def _priced(left: Packing, gain: Array, alpha: float, rounds: int) -> tuple[Array, Array]:
+def _priced(left: Packing, gain: Real, alpha: float, rounds: int) -> tuple[Real, Real]:
     """What everyone asks for at prices at which rows are full or worth nothing, and those prices."""
     room = np.where(left.b > 0.0, left.b, 1.0)
     first = _first_price(left, room, alpha, gain)
@@ -180,7 +175,7 @@ class _Market:
     """
 
     def __init__(
-        self, left: Packing, gain: Array, alpha: float, *, room: Array, price: Array, patience: int = PATIENCE
+        self, left: Packing, gain: Real, alpha: float, *, room: Real, price: Real, patience: int = PATIENCE
     ) -> None:
         tables = (left.a, left.cap, gain, room, price)
         self.a, self.cap, self.gain, self.b, self.price = (np.ascontiguousarray(t, dtype=np.float32) for t in tables)
@@ -188,7 +183,7 @@ class _Market:
         self.found, self.prices = self.cap.copy(), self.price.copy()
         self.step, self.row = np.arange(len(self.cap)), np.arange(len(self.a))
 
-    def settled(self, rounds: int) -> tuple[Array, Array]:
+    def settled(self, rounds: int) -> tuple[Real, Real]:
         """(T, N) what is asked for in the end, and (T, R) prices."""
         for turn in range(rounds):
             x = _answer(self.price @ self.a, self.gain, self.alpha, self.cap)
@@ -227,7 +222,7 @@ class _Market:
         self.found[self.step], self.prices[np.ix_(self.step, self.row)] = x, self.price
 
 
-def _first_price(ready: Packing, b: Array, alpha: float, gain: Array) -> Array:
+def _first_price(ready: Packing, b: Real, alpha: float, gain: Real) -> Real:
     """(T, R) prices at which a row shared by all its users would be about full."""
     users = np.maximum((ready.a > 0.0).sum(axis=1), 1)
     typical = np.median(ready.a, axis=1) + ready.a.mean(axis=1) + TINY
@@ -245,7 +240,7 @@ def _answer(charge: Single, gain: Single, alpha: float, cap: Single) -> Single:
     return np.asarray(np.fmin(wish, cap))
 
 
-def _top_up(left: Packing, x: Array) -> Array:
+def _top_up(left: Packing, x: Real) -> Real:
     """Bring `x` inside every row, then fill what is left over fairly."""
     used, over = x @ left.a.T, np.ones_like(x)
     # Whoever uses an overfull row gives up as much as that takes; nobody else does.
@@ -257,7 +252,7 @@ def _top_up(left: Packing, x: Array) -> Array:
     return np.asarray(np.minimum(x + _fill(rest, onward=True), left.cap), dtype=float)
 
 
-def max_sum(packing: Packing) -> Array:
+def max_sum(packing: Packing) -> Real:
     """Largest weighted sum, one linear programme per step with warm start (HiGHS)."""
     from envelope.boxes.maxsum import solve_steps
 
@@ -279,7 +274,7 @@ RULES: dict[Allocation, Rule] = {
 }
 
 
-def jain(share: Array) -> float:
+def jain(share: Real) -> float:
     """Jain's index of a vector of shares: 1 when all are equal, 1/n when one takes all; 1 for no shares at all."""
     total = float(share.sum())
     return 1.0 if total <= 0.0 else total**2 / (len(share) * float((share**2).sum()))

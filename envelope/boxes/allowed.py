@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.box import Base
 from envelope.boxes.corners import patterns
@@ -20,9 +19,7 @@ from envelope.engine import at_rest, granted, sensitivities
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import BREACHED, EnvelopeSchedule
 from envelope.uncertainty.unseen import Unseen
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from gridmodel.arrays import Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what traces, of which nobody is held to account, may add to a breach"""
@@ -34,10 +31,10 @@ FEWEST_CORNERS = 50
 class Allowed:
     """Bounds per step and place."""
 
-    v_max_v: Array
-    v_min_v: Array
+    v_max_v: Real
+    v_min_v: Real
     """(T, N)"""
-    current_a: Array
+    current_a: Real
     """(T, B + G)"""
     excess: tuple[float, float, float]
     """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
@@ -83,7 +80,7 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
     )
 
 
-def _breaching(schedule: EnvelopeSchedule) -> list[tuple[Array, Array]]:
+def _breaching(schedule: EnvelopeSchedule) -> list[tuple[Real, Real]]:
     """Corners of the rows that what is granted breaks in any step, by the calculation: (up (L,), down (L,))."""
     found = {}
     for case in schedule.cases:
@@ -100,14 +97,14 @@ class _Seen:
         self.base, self.unseen = base, Unseen(problem, base.feeder)
         self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
 
-    def look(self, steps: Index, away: Array, plain: Values | None = None) -> None:
+    def look(self, steps: Index, away: Real, plain: Values | None = None) -> None:
         """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
         self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
         for state in self.unseen.states:
             found = self._values(steps, *self.unseen.on_top(state, steps, away))
             self._note(steps, found, voltages=state.voltages)
 
-    def _values(self, steps: Index, away: Array, var: Array) -> Values:
+    def _values(self, steps: Index, away: Real, var: Real) -> Values:
         return self.base.feeder.values(self.base.injections(steps, away, var), self.base.source_v[steps])
 
     def _note(self, steps: Index, found: Values, *, voltages: bool) -> None:

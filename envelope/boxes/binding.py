@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.allocate import takes_part
 from envelope.boxes.box import Fit
 from envelope.boxes.kernel import fullest
 from envelope.schedule import CAPACITY, NETWORK, Binding
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Mask
 
 NEARLY = 0.25
 """a row whose room is within this many units of slack (V, percent) may be what holds a limit back"""

@@ -7,17 +7,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.kernel import stand
 from envelope.boxes.rows import Corners, Rows
 from envelope.boxes.watched import Watched
-
-Array = NDArray[np.float64]
-Single = NDArray[np.float32]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +19,23 @@ class Base:
     """What stands before anything is allocated, per step."""
 
     feeder: Watched
-    p_w: Array
+    p_w: Real
     """(T, C) net injection with nothing flexible running"""
-    q_var: Array
-    lo_w: Array
-    hi_w: Array
+    q_var: Real
+    lo_w: Real
+    hi_w: Real
     """(T, C) box that is granted in any case"""
-    room_down_w: Array
-    room_up_w: Array
+    room_down_w: Real
+    room_up_w: Real
     """(T, C) most that the box may grow beyond it"""
-    reference_down_w: Array
-    reference_up_w: Array
+    reference_down_w: Real
+    reference_up_w: Real
     """(T, C) what one share means"""
     source_v: Complex
     """(T, 3)"""
     tan_phi: float = 0.0
     """var absorbed per W of upward room used"""
-    weight: Array | None = None
+    weight: Real | None = None
     """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
     @cached_property
@@ -59,7 +53,7 @@ class Base:
         """(T, L) injection of every slot with nothing flexible running."""
         return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
 
-    def injections(self, steps: Index | int, away_w: Array | Single, var: Array | float = 0.0) -> Complex:
+    def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
         """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
         found = self.slots_va[steps] + away_w
         if self.tan_phi:
@@ -72,7 +66,7 @@ class Base:
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
         return found
 
-    def away(self, lo: Array, hi: Array) -> Array:
+    def away(self, lo: Real, hi: Real) -> Real:
         """(T, 2C) W by which a box goes above, and below, the base load."""
         return np.concatenate([hi - self.p_w, self.p_w - lo], axis=1)
 
@@ -82,13 +76,13 @@ class Ends(NamedTuple):
 
     place: Index
     """(E,) among the 2C, upward ones first"""
-    granted_w: Array
+    granted_w: Real
     """(T, E) W away from the base load that are granted in any case"""
-    room_w: Array
+    room_w: Real
     """(T, E) most that it may become beyond that"""
-    reference_w: Array
+    reference_w: Real
     """(T, E) what one share means"""
-    weight: Array | None
+    weight: Real | None
     """(E,)"""
 
 
@@ -100,7 +94,7 @@ class Fit:
     base: Base
     rows: Rows
     """the rows that can bind; `take` sets new ones"""
-    away_w: Array
+    away_w: Real
     """(T, E) W by which each end of the box is away from the base load; `grow` sets it"""
     limit: Single
     aim: Single
@@ -113,13 +107,13 @@ class Fit:
     """(T, R) predicted rise at which it was; 0 where it was not"""
     usual_gain: Single = field(init=False)
     """(R,) gain where the slopes were taken"""
-    price: Array = field(init=False)
+    price: Real = field(init=False)
     """(T, R) what room in a row was worth to an allocation that has prices; 0 where not known"""
     breached: Mask = field(init=False)
     """(T, R) rows that what is granted in any case already breaks"""
-    error: Array = field(init=False)
+    error: Real = field(init=False)
     """(T,) latest largest error of a prediction near a limit, in units of slack"""
-    worst_error: Array = field(init=False)
+    worst_error: Real = field(init=False)
     """(T,) largest error of any prediction so far"""
     rise: Single = field(init=False)
     """(T, R) linear rise of every row at its own worst corner of the box"""
@@ -147,7 +141,7 @@ class Fit:
         self.rows, self.uses = rows, rows.uses(self.base.ends.place)
         self.rise = self.away_w.astype(np.float32) @ self.uses.T
 
-    def grow(self, steps: Index, away_w: Array) -> None:
+    def grow(self, steps: Index, away_w: Real) -> None:
         """Takes another box in some steps."""
         self.away_w[steps] = away_w
         self.rise[steps] = away_w.astype(np.float32) @ self.uses.T
@@ -158,7 +152,7 @@ class Fit:
         return self.rows.scale(self.feeder)
 
     @cached_property
-    def margin(self) -> Array:
+    def margin(self) -> Real:
         """(T,) smallest declared margin, in units of slack."""
         return np.asarray(((self.limit - self.aim) / self.scale).min(axis=1), dtype=float)
 
@@ -168,16 +162,16 @@ class Fit:
         return np.asarray(self.at_rest > self.limit)
 
     @property
-    def hi_w(self) -> Array:
+    def hi_w(self) -> Real:
         """(T, C) upper ends of the box, net injection."""
         return np.asarray(self.base.p_w + self._whole(slice(None))[:, : self.base.p_w.shape[1]])
 
     @property
-    def lo_w(self) -> Array:
+    def lo_w(self) -> Real:
         """(T, C) lower ends of the box."""
         return np.asarray(self.base.p_w - self._whole(slice(None))[:, self.base.p_w.shape[1] :])
 
-    def _whole(self, steps: Index | slice) -> Array:
+    def _whole(self, steps: Index | slice) -> Real:
         """(T', 2C) W away from the base load of all ends, the fixed ones too."""
         base = self.base
         found = base.away(base.lo_w, base.hi_w)[steps]
@@ -188,7 +182,7 @@ class Fit:
         """(S, L) W away from the base at one corner of each of these steps' boxes."""
         return self._stand(steps, corners, self.rows.corners)
 
-    def at(self, steps: Index, up: Array, down: Array) -> Single:
+    def at(self, steps: Index, up: Real, down: Real) -> Single:
         """(S, L) W away from the base where slots stand at (L,) parts of their room up and down."""
         parts = Corners(up[None].astype(np.float32), down[None].astype(np.float32))
         return self._stand(steps, np.zeros(len(steps), dtype=np.intp), parts)

@@ -6,18 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes import rows
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.box import Base, Case, Fit
 from envelope.boxes.watched import COARSE_V, Sensitivity, Values, Watched
+from gridmodel.arrays import Index, Real
 
 if TYPE_CHECKING:
     from envelope.problem import Problem
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 NEAR_V, NEAR_LOAD = 2.0, 0.8
 """what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""
 TURNS, CLOSE = 16, 0.005
@@ -75,7 +73,7 @@ class _Search:
             np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * self.permitted_a, axis=0),
         )
 
-    def _level(self, feeder: Watched, ends: tuple[Values, Values], guess: Array) -> Array:
+    def _level(self, feeder: Watched, ends: tuple[Values, Values], guess: Real) -> Real:
         """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
         permitted = self._permitted(feeder)
         below, above = (self._excess(values, self.permitted_a) for values in ends)
@@ -102,7 +100,7 @@ class _Search:
             bad[outside], above[outside], moved[outside] = middle[found > 0.0], found[found > 0.0], -1
         return good
 
-    def _guess(self, rest: Values, at: Sensitivity) -> Array:
+    def _guess(self, rest: Values, at: Sensitivity) -> Real:
         """(T,) level at which the first aim would be met if everything went on as it begins."""
         feeder = self.base.feeder
         each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
@@ -118,17 +116,17 @@ class _Search:
             level = np.minimum(level, np.where(found > 0.0, found, np.inf).min(axis=1, initial=np.inf))
         return np.asarray(level)
 
-    def _permitted(self, feeder: Watched) -> Array:
+    def _permitted(self, feeder: Watched) -> Real:
         """(T, B + G) A that the search aims at."""
         return self.problem.limits.permitted_a(self.problem.steps, feeder, margin=1.0)
 
-    def _excess(self, found: Values, permitted: Array) -> Array:
+    def _excess(self, found: Values, permitted: Real) -> Real:
         """(T,) how far the worst of all is beyond its aim, V or percent."""
         load = 100.0 * (np.abs(found.i_a) / permitted - 1.0)
         most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - self.high_v, self.low_v - found.v_v, load)]
         return np.where(found.converged, np.max(most, axis=0), np.inf)
 
-    def _inside(self, level: Array) -> tuple[Values, Array]:
+    def _inside(self, level: Real) -> tuple[Values, Real]:
         """The power flow at a level, a little lower where one that was not looked at is beyond its aim."""
         feeder = self.base.feeder
         for _ in range(TURNS):
@@ -139,7 +137,7 @@ class _Search:
             level = np.where(beyond, BACK * level, level)
         return found, level
 
-    def _fit(self, built: rows.Rows, ends: Array, tables: tuple[Array, Array, Array, Array]) -> Fit:
+    def _fit(self, built: rows.Rows, ends: Real, tables: tuple[Real, Real, Real, Real]) -> Fit:
         """The box of this direction with its nearly full rows, measured where all stand at their end."""
         base, nothing = self.base, np.zeros_like(ends)
         if self.up:
@@ -155,12 +153,12 @@ class _Search:
             found.gain = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
         return found
 
-    def _ends(self, level: Array, steps: Index | slice = slice(None)) -> Array:
+    def _ends(self, level: Real, steps: Index | slice = slice(None)) -> Real:
         """(T, C) net injection of all at one common level per step."""
         reach = np.minimum(level[:, None] * self.unit[steps], self.room[steps])
         return np.asarray(self.start[steps] + self.sign * reach)
 
-    def _values(self, feeder: Watched, level: Array, *, steps: Index | slice = slice(None)) -> Values:
+    def _values(self, feeder: Watched, level: Real, *, steps: Index | slice = slice(None)) -> Values:
         """(T, ...) with everyone at a level."""
         base, p_w = self.base, self._ends(level, steps)
         q = base.q_var[steps] - base.tan_phi * np.maximum(p_w - base.p_w[steps], 0.0)

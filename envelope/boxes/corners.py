@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.rows import FACETS, Rows
 from envelope.boxes.watched import Watched
 from envelope.problem import Guarantee
-
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
+from gridmodel.arrays import Index, Real
 
 
-def patterns(guarantee: Guarantee, built: Rows, watched: Watched, most: int) -> Iterator[tuple[str, Array, Array]]:
+def patterns(guarantee: Guarantee, built: Rows, watched: Watched, most: int) -> Iterator[tuple[str, Real, Real]]:
     """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
     if guarantee is Guarantee.COINCIDENT:
         share = watched.slot_share
@@ -26,7 +23,7 @@ def patterns(guarantee: Guarantee, built: Rows, watched: Watched, most: int) -> 
     yield from (("aligned", up, down) for up, down in aligned_corners(watched))
 
 
-def sign_corners(built: Rows, most: int) -> list[tuple[Array, Array]]:
+def sign_corners(built: Rows, most: int) -> list[tuple[Real, Real]]:
     """Worst corners of all voltage rows and of the currents, strongest rows first; side directions of currents last."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
@@ -47,7 +44,7 @@ def _interleaved(built: Rows, order: Index) -> Index:
     return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
 
 
-def aligned_corners(watched: Watched) -> list[tuple[Array, Array]]:
+def aligned_corners(watched: Watched) -> list[tuple[Real, Real]]:
     """Every combination of phases that export while the others import."""
     labels = np.array(watched.reduced.network.connections.slot_phase)
     phases = sorted(set(labels.tolist()))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.allocate import Packing, Rule, max_min, max_sum, takes_part
 from envelope.boxes.box import Base, Fit
@@ -16,12 +15,7 @@ from envelope.boxes.probing import COVERED, COVERED_IN_AUDIT, SETTLED, measure, 
 from envelope.boxes.rows import Rows, Wanted, linearised, narrowed, slopes
 from envelope.boxes.watched import Sensitivity, Values
 from envelope.limits import OperatingLimits
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Single = NDArray[np.float32]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 MAX_ROUNDS = 15
 LARGEST_GAIN = 2.0
@@ -45,7 +39,7 @@ DOUBT, LOOKS = 1.1, 6
 looked at again, the last but one time with none left out"""
 
 
-def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Array, Array], allocate: Rule) -> Fit:
+def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Real, Real], allocate: Rule) -> Fit:
     """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
 
     rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.
@@ -203,7 +197,7 @@ def _doubtful(whole: Fit, steps: Index | slice = slice(None)) -> Mask:
     return np.asarray(left < FIRST_ERROR * whole.scale)
 
 
-def at_corners(rows: Rows, base: Base, lo: Array, hi: Array) -> Rows:
+def at_corners(rows: Rows, base: Base, lo: Real, hi: Real) -> Rows:
     """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
 
     At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
@@ -230,7 +224,7 @@ class _State(NamedTuple):
     """Where slopes are taken: (L,) VA of the base load, how far slots are away from it, W, and (3,) V of the source."""
 
     base_va: Complex
-    away_w: Array
+    away_w: Real
     source_v: Complex
 
 

@@ -5,11 +5,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from gridmodel.arrays import Floating, Real
 from sep2.errors import SepError
-
-Array = NDArray[np.float64]
-Numbers = NDArray[np.floating[Any]]
-
 
 OPTIONS = {"output_flag": False, "threads": 1, "presolve": "off", "simplex_dual_edge_weight_strategy": 1}
 """each step starts from the last one's optimum, a few pivots away: preparing it would cost more than solving it"""
@@ -19,7 +16,7 @@ class NoOptimum(SepError):
     """The linear programme has no optimum."""
 
 
-def solve_steps(a: Numbers, b: Numbers, cap: Array, weight: Array) -> Array:
+def solve_steps(a: Floating, b: Floating, cap: Real, weight: Real) -> Real:
     """(T, N) optimum of `weight @ x` with `a @ x <= b`, `0 <= x <= cap` for each of the T steps."""
     x = np.array(cap, dtype=float)
     hard = (cap @ a.T > b * (1.0 + 1e-12)).any(axis=1)
@@ -48,7 +45,7 @@ def solve_steps(a: Numbers, b: Numbers, cap: Array, weight: Array) -> Array:
     return x
 
 
-def _model(a: Numbers, weight: Array) -> Any:
+def _model(a: Floating, weight: Real) -> Any:
     """A row-wise HighsLp of the shared matrix."""
     import highspy
 
@@ -65,6 +62,6 @@ def _model(a: Numbers, weight: Array) -> Any:
     return lp
 
 
-def _set_rows(solver: Any, row: NDArray[np.int32], upper: Numbers) -> None:
+def _set_rows(solver: Any, row: NDArray[np.int32], upper: Floating) -> None:
     """Move all right-hand sides in one call."""
     solver.changeRowsBounds(len(row), row, np.full(len(row), -np.inf), upper)

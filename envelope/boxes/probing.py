@@ -8,17 +8,12 @@ error that was measured.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.box import Fit
 from envelope.boxes.corners import aligned_corners
 from envelope.boxes.kernel import learn
 from envelope.boxes.watched import COARSE_V
-
-Array = NDArray[np.float64]
-Single = NDArray[np.float32]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Index, Mask, Real, Single
 
 COVERED, COVERED_IN_AUDIT = 0.85, 0.9995
 """a corner speaks for a row when it reaches this part of the row's own worst linear rise"""
@@ -43,14 +38,14 @@ def measure(state: Fit, todo: Index) -> Index:
     return todo[~settled]
 
 
-def fine(state: Fit, steps: Index, over: Array) -> Mask:
+def fine(state: Fit, steps: Index, over: Real) -> Mask:
     """Which steps are inside at every corner, and while there is time also not needlessly tight."""
     tolerance = SETTLED * state.margin[steps]
     exact = state.error[steps] <= EXACT * tolerance
     return np.asarray((over <= tolerance) & (exact | (state.turns > EXACT_TURNS)))
 
 
-def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) -> Array:
+def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) -> Real:
     """(T',) largest excess over the aim, in units of slack, at the corners of all rows near their limit.
 
     aligned: also where all of a phase export while others import.
@@ -67,7 +62,7 @@ def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) ->
     return _correct(state, steps, (at, state.rows.value(found, np.float32), rise))
 
 
-def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Array:
+def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Real:
     """Sets each row's gain from the corner that strains it most; gives the largest excess over the aim per step."""
     at, values, rise = measured
     worst, gain, closed = state.rise[steps], state.gain[steps], state.breached[steps]

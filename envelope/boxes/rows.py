@@ -15,12 +15,7 @@ from numpy.typing import NDArray
 from envelope.boxes.kernel import evaluate, name, slope, split
 from envelope.boxes.watched import Sensitivity, Values, Watched
 from envelope.limits import OperatingLimits
-
-Array = NDArray[np.float64]
-Single = NDArray[np.float32]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 FACETS, FINE_FACETS = 8, 16
 """directions per watched current: enough to know who strains it, and enough to find its worst corner"""
@@ -115,7 +110,7 @@ class Rows:
         up, down = place[place < count], place[place >= count] - count
         return np.concatenate([self.plus[:, up], self.minus[:, down]], axis=1)
 
-    def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Array:
+    def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
         """(T, R) right-hand sides, less `margin` times the declared margins."""
         permitted = limits.permitted_a(steps, feeder, margin=margin)
         table = np.empty((steps, 2 + permitted.shape[1]))

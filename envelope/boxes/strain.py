@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.boxes.box import Array, Case
+from envelope.boxes.box import Case
 from envelope.boxes.rows import KINDS
 from envelope.problem import Guarantee, Problem
+from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
 """the step in a limit for which the relief is told"""
@@ -56,7 +57,7 @@ class Strained:
         self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
         """how much faster the row rises here than its coefficients say"""
 
-    def _values(self, away: Array, *, head: float = 1.0, tan_phi: float | None = None) -> Array:
+    def _values(self, away: Real, *, head: float = 1.0, tan_phi: float | None = None) -> Real:
         """(S,) the row's value with slots (S, L) watts away from the base load."""
         base = self.fit.base
         more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
@@ -81,7 +82,7 @@ class Strained:
             found.append((f"{other.connection_id} {other.direction}ing {LESS_W / 1e3:g} kW less", eased))
         return [(what, float(easing)) for what, easing in found]
 
-    def _without(self, other: Contributor) -> Array:
+    def _without(self, other: Contributor) -> Real:
         """(1, L) the corner with one connection up to a kilowatt nearer to its base load."""
         column = self.problem.connection_id.index(other.connection_id)
         slots = self.fit.feeder.slot_connection == column

@@ -6,17 +6,16 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes import rows
 from envelope.boxes.box import Base
 from envelope.limits import OperatingLimits
+from gridmodel.arrays import Real
 
 if TYPE_CHECKING:
     from envelope.boxes.watched import Watched
     from envelope.problem import Problem
 
-Array = NDArray[np.float64]
 NARROWEST_V, LEAST = 1e-3, 1e-6
 """band that is left where margins take more than there is: everyone is outside, and gets no room; the same for
 currents, as a part"""
@@ -26,10 +25,10 @@ currents, as a part"""
 class Tightened(OperatingLimits):
     """Limits less the margins of a problem."""
 
-    taken_a: dict[str, Array] = field(default_factory=dict)
+    taken_a: dict[str, Real] = field(default_factory=dict)
     """(T,) kept free of each current, A, and of each group's sum, W, by name"""
 
-    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Array:
+    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Real:
         """(T, B + G) what is left; never nothing, so that parts of it can be told."""
         taken = [self.taken_a[name] for name in watched.current_names]
         whole = super().permitted_a(steps, watched, margin=margin)

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.box import Base, Case
 from envelope.boxes.corners import aligned_corners
@@ -22,17 +21,13 @@ from envelope.problem import Guarantee, Problem
 from envelope.schedule import NETWORK, Binding
 from envelope.uncertainty.unseen import Unseen
 from gridmodel import flow as power_flow
-from gridmodel.arrays import TURN
+from gridmodel.arrays import TURN, Complex, Index, Mask, Real
 from gridmodel.build import network
 from gridmodel.equipment import Connection
 from gridmodel.reduce import Reduced, reduce
 from gridmodel.sensitivity import sensitivities
 
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-Corner = tuple[str, Array, Array]
+Corner = tuple[str, Real, Real]
 """kind, and parts of each slot's room up and down, (L,)"""
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
@@ -81,19 +76,19 @@ class Unbalance:
         found = [np.einsum("p,kpx->kx", s, rows[at]) for s in (NEGATIVE, POSITIVE) for rows in (whole.Zn, whole.Wn)]
         return found[0], found[1], found[2], found[3]
 
-    def percent(self, i: Complex, source_v: Complex) -> Array:
+    def percent(self, i: Complex, source_v: Complex) -> Real:
         """(S, K) at slot currents (S, L) and source voltages (S, 3)."""
         z2, w2, z1, w1 = self._rows
         return np.asarray(100.0 * np.abs(i @ z2.T + source_v @ w2.T) / np.abs(i @ z1.T + source_v @ w1.T))
 
     @cached_property
-    def limit(self) -> Array:
+    def limit(self) -> Real:
         """(T, K) percent; where the base load alone is beyond it, that."""
         rest = self.solved(np.arange(self.problem.steps), np.zeros((self.problem.steps, self.feeder.reduced.slots)))
         most = self.problem.limits.vuf_max_percent or np.inf
         return np.where(rest > most, rest + WORSE, most)
 
-    def solved(self, steps: Index, away: Array) -> Array:
+    def solved(self, steps: Index, away: Real) -> Real:
         """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
         found = self._at(steps, away, np.zeros_like(away))
         unseen = Unseen(self.problem, self.feeder)
@@ -106,7 +101,7 @@ class Unbalance:
         """Percentage points between this part of the limit and all of it."""
         return (1.0 - part) * (self.problem.limits.vuf_max_percent or 0.0)
 
-    def _at(self, steps: Index, away: Array, var: Array) -> Array:
+    def _at(self, steps: Index, away: Real, var: Real) -> Real:
         source = self.base.source_v[steps]
         flow = power_flow.solve(self.feeder.reduced, self.base.injections(steps, away, var), source, tol_v=FINE_V)
         # What has no solution is the affair of the other limits.
@@ -135,13 +130,13 @@ class Unbalance:
         flow = power_flow.solve(feeder.reduced, s, base.source_v.mean(axis=0))
         return np.asarray(self._rows[0] @ sensitivities(feeder.reduced, s, flow.v)[0])
 
-    def away(self, corners: Sequence[Corner], box: tuple[Array, Array], steps: Index) -> Array:
+    def away(self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index) -> Real:
         """(S, L) watts from the base at a corner of each of these (S, C) boxes."""
         up, down = (np.stack([corner[k] for corner in corners]) for k in (1, 2))
         (lo, hi), of, p = box, self.feeder.slot_connection, self.base.p_w[steps]
         return np.asarray(up * (hi - p)[:, of] - down * (p - lo)[:, of])
 
-    def beyond(self, corners: Sequence[Corner], box: tuple[Array, Array], steps: Index, which: Index) -> Array:
+    def beyond(self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index, which: Index) -> Real:
         """(n, S) largest excess over the limit, percentage points, at n corners of each box, by their numbers."""
         found = np.empty(which.shape)
         together = max(1, CHUNK // max(1, len(steps)))
@@ -152,7 +147,7 @@ class Unbalance:
             found[start : start + together] = over.max(axis=1).reshape(part.shape)
         return found
 
-    def in_any_case(self, corners: Sequence[Corner], steps: Index) -> Array:
+    def in_any_case(self, corners: Sequence[Corner], steps: Index) -> Real:
         """(S, K) percent that what is granted in any case comes to where that is beyond the limit, else 0."""
         found = np.zeros((len(steps), len(self.nodes)))
         for corner in corners if len(steps) else ():
@@ -202,7 +197,7 @@ def _of_case(corners: list[Corner], case: Case) -> list[Corner]:
     return list({(up if case.up else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
 
 
-def _box(case: Case, steps: Index, part: Array) -> tuple[Array, Array]:
+def _box(case: Case, steps: Index, part: Real) -> tuple[Real, Real]:
     """(S, C) ends with this part of each interval's room."""
     fit, base = case.fit, case.fit.base
     lo, hi = (granted + part[:, None] * (end - granted) for granted, end in (
@@ -210,7 +205,7 @@ def _box(case: Case, steps: Index, part: Array) -> tuple[Array, Array]:
     return lo, hi
 
 
-def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, over: Array) -> Array:
+def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, over: Real) -> Real:
     """(S,) largest part of the rooms that was found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
     part = np.ones(len(steps))
     # A smaller room is strained most by one of the corners that strained the whole one.
@@ -228,7 +223,7 @@ def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *
     return part
 
 
-def _halved(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, near: Index, high: Array) -> Array:
+def _halved(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, near: Index, high: Real) -> Real:
     """(S,) largest part below `high` at which the near corners, (n, S), are inside the aim."""
     low = np.zeros(len(steps))
     for _ in range(HALVINGS):
@@ -281,7 +276,7 @@ class Effort(Protocol):
 
 
 def looked(
-    problem: Problem, base: Base, boxes: Sequence[tuple[Array, Array]], effort: Effort, *, judge: str
+    problem: Problem, base: Base, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
 ) -> Looked | None:
     """The worst over all corners of some boxes and random ones, each interval's worst by `judge`; None: no limit."""
     seen = Unbalance(problem, base)
@@ -307,7 +302,7 @@ def looked(
     return best
 
 
-def independent(seen: Unbalance, steps: Index, away: Array) -> Array:
+def independent(seen: Unbalance, steps: Index, away: Real) -> Real:
     """(S, K) percent by power-grid-model, read off three-phase connections without power at the nodes."""
     from gridmodel.audit import Model
 

@@ -8,19 +8,15 @@ from functools import cached_property, lru_cache
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.refusals import BadProblem, Made, Numbers, Rule, Texts, settle
 from envelope.uncertainty.splits import flexible_share, on_any
 from gridmodel import flow as power_flow
+from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.feeder import slot_share
 from gridmodel.inverters import Inverters
 from gridmodel.reduce import Reduced
 from gridmodel.sensitivity import current_rows, sensitivities, voltage_rows
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
 
 COARSE_V, FINE_V = 1e-3, 1e-5
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
@@ -29,17 +25,17 @@ COARSE_V, FINE_V = 1e-3, 1e-5
 class Values(NamedTuple):
     """Results of S power flows at the watched places."""
 
-    v_v: Array
+    v_v: Real
     """(S, N) voltage magnitudes at connections, V; inf where the scenario did not settle"""
     i_a: Complex
     """(S, B + G) branch currents, A, and each group's sum off its middle, W"""
-    converged: NDArray[np.bool_]
+    converged: Mask
 
 
 class Sensitivity(NamedTuple):
     """Derivatives at one state with respect to the active injection of each slot."""
 
-    dv: Array
+    dv: Real
     """(N, L) V per W"""
     di: Complex
     """(B + G, L) A per W; 1 where a slot belongs to a group"""
@@ -53,7 +49,7 @@ class GroupLimit:
     connections: tuple[str, ...]
     max_import_w: float
     max_export_w: float
-    part: Array | None = field(default=None, compare=False)
+    part: Real | None = field(default=None, compare=False)
     """(T,) how far the sum may be from the middle in each step, over `half_range_w`; default all of it"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
@@ -103,12 +99,12 @@ class Watched:
         return replace(self, reduced=self.reduced.watching(voltages, currents[currents < len(self.reduced.H)]))
 
     @cached_property
-    def rating_a(self) -> Array:
+    def rating_a(self) -> Real:
         """(B + G,) rating of each watched current, A, and half the range of each group's sum, W."""
         return np.concatenate([self.reduced.rating_a, [group.half_range_w for group in self.groups]])
 
     @cached_property
-    def transformer(self) -> NDArray[np.bool_]:
+    def transformer(self) -> Mask:
         """(B + G,) whether a watched current is a transformer's."""
         return np.concatenate([of_transformers(self.reduced), np.zeros(len(self.groups), dtype=bool)])
 
@@ -123,7 +119,7 @@ class Watched:
         return (*self.reduced.current_phase, *("sum" for _ in self.groups))
 
     @cached_property
-    def membership(self) -> Array:
+    def membership(self) -> Real:
         """(G, L) 1 where a slot belongs to a group."""
         position = {name: k for k, name in enumerate(self.reduced.network.connections.id)}
         found = np.zeros((len(self.groups), self.reduced.slots))
@@ -132,7 +128,7 @@ class Watched:
             row[np.isin(self.slot_connection, members)] = 1.0
         return found
 
-    def sums(self, p_w: Array) -> Array:
+    def sums(self, p_w: Real) -> Real:
         """(S, G) W by which each group's sum is off the middle of its range."""
         return np.asarray(p_w @ self.membership.T - np.array([group.middle_w for group in self.groups]))
 
@@ -147,26 +143,26 @@ class Watched:
         return self.reduced.network.connections.slot_connection
 
     @cached_property
-    def slot_share(self) -> Array:
+    def slot_share(self) -> Real:
         """(L,) part of its connection's flexible power that a slot carries; evenly split where nobody knows."""
         return flexible_share(self.reduced.network, self.flex_split)
 
     @cached_property
-    def slot_part(self) -> Array:
+    def slot_part(self) -> Real:
         """(L,) most of its connection's flexible power that a slot may carry: all of it where nobody knows."""
         return np.where(self.one_of, 1.0, self.slot_share)
 
     @cached_property
-    def base_share(self) -> Array:
+    def base_share(self) -> Real:
         """(L,) part of its connection's base load that a slot carries."""
         return slot_share(self.reduced.network)
 
     @cached_property
-    def one_of(self) -> NDArray[np.bool_]:
+    def one_of(self) -> Mask:
         """(L,) slots of connections whose flexible power may be on any one of them (unknown phase or split)."""
         return on_any(self.reduced.network.connections, self.flex_split)
 
-    def spread(self, power: Array) -> Array:
+    def spread(self, power: Real) -> Real:
         """(S, L) slot powers of (S, C) base powers, evenly split."""
         return np.asarray(power[..., self.slot_connection] * self.base_share)
 
@@ -185,7 +181,7 @@ class Watched:
         """The same power flow with inverters that answer their own voltage."""
         return power_flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
 
-    def answer_var(self, s_va: Complex, source_v: Complex | None) -> Array:
+    def answer_var(self, s_va: Complex, source_v: Complex | None) -> Real:
         """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
         found = self.answering(s_va, source_v)
         return np.asarray((found.v * np.conj(found.i)).imag - s_va.imag)
@@ -205,7 +201,7 @@ class Watched:
         both = zip(dv, current_rows(self.reduced, by_p), strict=True)
         return [Sensitivity(one, np.concatenate([di, self.membership])) for one, di in both]
 
-    def _answered(self, s_va: Complex, source_v: Complex | None) -> Array:
+    def _answered(self, s_va: Complex, source_v: Complex | None) -> Real:
         """(S, N, L) V per W with every inverter following its curve from where it is."""
         assert self.inverters is not None
         found, slot = self.answering(s_va, source_v), self.inverters.slot
@@ -220,7 +216,7 @@ class Watched:
         return np.asarray(by_w + (by_var[:, :, slot] * slope) @ np.linalg.solve(loop, own_by_w))
 
 
-def of_transformers(reduced: Reduced) -> NDArray[np.bool_]:
+def of_transformers(reduced: Reduced) -> Mask:
     """(B,) whether a current is a transformer's: what it may be can change by the hour."""
     kinds = reduced.network.branches.kind
     return np.array([kinds[k] == "transformer" for k in reduced.current_branch], dtype=bool)

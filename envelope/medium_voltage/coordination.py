@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.engine import calculate
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
@@ -20,15 +19,13 @@ from envelope.medium_voltage.operator_rows import Both, OperatorLimit, Share, ex
 from envelope.problem import BadProblem, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.uncertainty.margins import HeadVoltageMargin
+from gridmodel.arrays import Complex, Index, Real
 from gridmodel.taps import Tapped
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
     from envelope.medium_voltage.joint import JointReport
 
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
 
 __all__ = ["Coordinated", "HeadBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]
 
@@ -52,8 +49,8 @@ class Inconsistent(SepError):
 class Band(NamedTuple):
     """Head voltage over its centre, (T,) each; what customers without load would see."""
 
-    low_pu: Array
-    high_pu: Array
+    low_pu: Real
+    high_pu: Real
 
     def holds(self, other: Band) -> bool:
         """Whether the other lies inside."""
@@ -83,8 +80,8 @@ class HeadBand:
     """under which the feeder's envelope holds"""
     implied: Band
     """what all envelopes together bring about; inside `assumed`"""
-    low_v: Array
-    high_v: Array
+    low_v: Real
+    high_v: Real
     """(T,) least and most of any phase to neutral, V"""
 
 

@@ -12,20 +12,16 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.medium_voltage.heads import HeadBox
 from envelope.medium_voltage.operator_rows import OperatorLimit
 from envelope.problem import BadProblem
 from gridmodel import build
+from gridmodel.arrays import Complex, Index, Mask
 from gridmodel.network import Network
 from gridmodel.regulators import Regulator
 from gridmodel.sensitivity import sensitivities
 from gridmodel.taps import Tapped
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
 
 SWEEPS = 6
 """over the controls, each with the others at both ends of where they may stand"""
@@ -205,7 +201,7 @@ def _range_of(
     return _carried(low, high, holds, int(states[0].present[which]))
 
 
-def _carried(low: Index, high: Index, holds: NDArray[np.bool_], present: int) -> tuple[Index, Index]:
+def _carried(low: Index, high: Index, holds: Mask, present: int) -> tuple[Index, Index]:
     """Where taps may still stand from before: the last step's rest, and all before it where a control stands still."""
     stood_low, stood_high = low.copy(), high.copy()
     rest = present, present

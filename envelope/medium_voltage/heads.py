@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.corners import aligned_corners
 from envelope.boxes.rows import Wanted, build
@@ -16,11 +15,9 @@ from envelope.engine import granted
 from envelope.problem import BadProblem, Problem
 from envelope.uncertainty.unseen import Unseen
 from gridmodel import flow as power_flow
+from gridmodel.arrays import Complex, Real
 from gridmodel.reduce import reduce
 from gridmodel.sensitivity import sensitivities
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
 WIDER = 0.01
 """part of a box's width kept on either side for corners that were not tried"""
@@ -33,8 +30,8 @@ class HeadBox:
     lo_va: Complex
     hi_va: Complex
     """(T, 3) W + j var"""
-    sum_lo_w: Array
-    sum_hi_w: Array
+    sum_lo_w: Real
+    sum_hi_w: Real
     """(T,) of the three phases together"""
 
 
@@ -67,7 +64,7 @@ class Head:
         direction = np.round(w / largest, 6)
         return w[np.unique(direction, axis=0, return_index=True)[1]]
 
-    def box(self, lo_w: Array, hi_w: Array, sources: Sequence[Complex]) -> HeadBox:
+    def box(self, lo_w: Real, hi_w: Real, sources: Sequence[Complex]) -> HeadBox:
         """Over all states between (T, C) lo and hi, with the head at each of these voltages, (T, 3)."""
         states, shape = np.concatenate(list(self._states(lo_w, hi_w))), (-1, len(lo_w), 3)
         corners = len(states) // len(lo_w)
@@ -79,7 +76,7 @@ class Head:
         spare = WIDER * (total.max(axis=0) - total.min(axis=0)) + more.sum(axis=1)
         return HeadBox(lo - wide, hi + wide, total.min(axis=0) - spare, total.max(axis=0) + spare)
 
-    def _states(self, lo_w: Array, hi_w: Array) -> Iterator[Complex]:
+    def _states(self, lo_w: Real, hi_w: Real) -> Iterator[Complex]:
         """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
         at, of, steps = self.base, self.watched.slot_connection, np.arange(len(lo_w))
         unseen = Unseen(self.problem, self.watched)
@@ -106,7 +103,7 @@ class Head:
         return np.asarray(-source[:, None] * np.conj(self.per_a @ di))
 
     @cached_property
-    def _strongest(self) -> list[tuple[Array, Array]]:
+    def _strongest(self) -> list[tuple[Real, Real]]:
         """Corners with most and least active and reactive power in each phase, and most and least of all three."""
         rows = []
         for direction in (1.0 - 1j * self.base.tan_phi, 1.0):
@@ -118,7 +115,7 @@ class Head:
         return list(zip(built.corners.up, built.corners.down, strict=True))
 
     @cached_property
-    def _forecast_w(self) -> Array:
+    def _forecast_w(self) -> Real:
         """(T, 3) what forecast errors add on either side."""
         problem, count = self.problem, len(self.problem.connection_id)
         part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.watched.slot_connection]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.audit.verification import Effort, VerificationReport, verify
 from envelope.boxes.allocate import Allocation
@@ -20,13 +19,12 @@ from envelope.medium_voltage.operator_rows import OperatorLimit
 from envelope.problem import BadProblem, Problem
 from envelope.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
 from gridmodel import build
+from gridmodel.arrays import Index, Real
 from gridmodel.joined import joined
 from gridmodel.network import Network
 from gridmodel.reduce import Reduced, reduce
 from gridmodel.taps import Tapped
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
 FAR_W = 1e9
 """a sum that nobody reaches"""
 EFFORT = Effort(random=10, inside=2, sign=60, greedy=1)
@@ -163,7 +161,7 @@ def _joined(medium: MediumVoltage, found: Coordinated, network: Network) -> tupl
 
 
 def _exact(
-    problems: list[Problem], reduced: Reduced, boxes: list[tuple[Array, Array]], names: tuple[str, ...]
+    problems: list[Problem], reduced: Reduced, boxes: list[tuple[Real, Real]], names: tuple[str, ...]
 ) -> Problem:
     """Feeders side by side whose reach is exactly these (T, C) boxes of theirs."""
     first, nothing = problems[0], np.zeros((problems[0].steps, len(names)))
@@ -216,7 +214,7 @@ def _group(limit: OperatorLimit, found: Coordinated) -> GroupLimit:
     return GroupLimit(limit.name, members, float(np.max(draw)), float(np.max(feed)))
 
 
-def _schedule(schedules: list[EnvelopeSchedule], names: tuple[str, ...], box: tuple[Array, Array]) -> EnvelopeSchedule:
+def _schedule(schedules: list[EnvelopeSchedule], names: tuple[str, ...], box: tuple[Real, Real]) -> EnvelopeSchedule:
     """Limits that let all of a box be used, with nothing else but what a verification looks at."""
     limits = raised(np.maximum(-box[0], 0.0)), raised(np.maximum(box[1], 0.0))
     nothing, none = np.zeros(limits[0].shape, dtype=np.int64), np.zeros(limits[0].shape)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.watched import GroupLimit
 from envelope.medium_voltage.heads import Head, HeadBox
-
-Array = NDArray[np.float64]
+from gridmodel.arrays import Real
 
 SPARE = 0.1
 """part of its reach by which the other end of a one-sided group lies beyond what its members can do"""
@@ -26,8 +24,8 @@ class OperatorLimit:
 
     name: str
     feeders: tuple[str, ...]
-    max_import_w: float | Array = float("inf")
-    max_export_w: float | Array = float("inf")
+    max_import_w: float | Real = float("inf")
+    max_export_w: float | Real = float("inf")
     """scalar or (T,)"""
 
 
@@ -35,8 +33,8 @@ class Share(NamedTuple):
     """One feeder's part of an operator's limit, (T,) W; inf where it can never reach it."""
 
     name: str
-    max_import_w: Array
-    max_export_w: Array
+    max_import_w: Real
+    max_export_w: Real
 
     def groups(self, head: Head) -> tuple[GroupLimit, ...]:
         """Limits on the sum of the feeder's connections, one per direction that can bind."""
@@ -50,8 +48,8 @@ class Share(NamedTuple):
 class Both(NamedTuple):
     """Watts per direction, (T,) each."""
 
-    import_w: Array
-    export_w: Array
+    import_w: Real
+    export_w: Real
 
     def most(self, other: Both) -> Both:
         """The larger of each."""
@@ -79,7 +77,7 @@ def shares(
     }
 
 
-def _filled(room: Array, able: Array, left: Array) -> Array:
+def _filled(room: Real, able: Real, left: Real) -> Real:
     """(F, T) the same part of each room, no more than a feeder is able to, all together what is left (T,)."""
     low, high = np.zeros_like(left), np.ones_like(left)
     for _ in range(HALVINGS):
@@ -112,24 +110,24 @@ def firm_excess(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mappin
     return found
 
 
-def _in_any_case_w(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], up: bool) -> Array:
+def _in_any_case_w(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], up: bool) -> Real:
     """(T,) sum at the heads that no envelope can prevent."""
     return np.asarray(sum(_firm_w(heads[name], up) + extra_w[name][up] for name in limit.feeders))
 
 
-def _firm_w(head: Head, up: bool) -> Array:
+def _firm_w(head: Head, up: bool) -> Real:
     """(T,) sum that is granted in any case, positive in the direction."""
     return np.asarray(head.base.hi_w.sum(axis=1) if up else -head.base.lo_w.sum(axis=1))
 
 
-def reach_w(head: Head, *, up: bool) -> Array:
+def reach_w(head: Head, *, up: bool) -> Real:
     """(T,) sum that could be reached."""
     base = head.base
     room = (base.hi_w + base.room_up_w) if up else -(base.lo_w - base.room_down_w)
     return np.asarray(room.sum(axis=1))
 
 
-def _one_sided(name: str, head: Head, most: Array, *, up: bool) -> GroupLimit:
+def _one_sided(name: str, head: Head, most: Real, *, up: bool) -> GroupLimit:
     """A limit in one direction that varies by step; the other end lies beyond reach and never binds."""
     most = np.where(np.isfinite(most), most, reach_w(head, up=up) * (1.0 + SPARE) + 1.0)
     largest, other = max(float(most.max()), 0.0), float(reach_w(head, up=not up).max())

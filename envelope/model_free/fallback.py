@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from envelope.limits import OperatingLimits
 from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, follow, settle
 from envelope.schedule import CAPACITY, STATUS, Binding, EnvelopeSchedule, floored, raised
+from gridmodel.arrays import Mask, Real
 
-Array = NDArray[np.float64]
 FEWEST_SAMPLES = 48
 READ, READ_EACH = Numbers("S", gaps=True), Numbers("SC", gaps=True)
 """what meters say; NaN where there was no reading"""
@@ -52,10 +52,10 @@ class Unmodelled:
     step_start: NDArray[np.int64]
     step_s: int
     rating_va: float
-    base_load_w: Array
+    base_load_w: Real
     """(T, C) forecast of what nobody controls, import positive"""
-    flex_gen_w: Array
-    flex_load_w: Array
+    flex_gen_w: Real
+    flex_load_w: Real
     """(T, C) most that controllable generation feeds and controllable load draws"""
     reserve: float = 0.05
     """part of the rating kept for reactive power, losses and unbalance"""
@@ -101,7 +101,7 @@ class CriticalVoltage:
             raise BadProblem("slope_v_per_w: 0: no import would move the voltage")
 
     @classmethod
-    def regress(cls, net_import_w: Array, voltage_v: Array) -> CriticalVoltage:
+    def regress(cls, net_import_w: Real, voltage_v: Real) -> CriticalVoltage:
         """Least squares; refuses too few, constant or upside-down measurements."""
         net_import_w = READ("net_import_w", net_import_w, UNKNOWN)
         voltage_v = READ("voltage_v", voltage_v, {"S": len(net_import_w)})
@@ -138,7 +138,7 @@ class DeltaVoltage:
         settle(self)
 
     @classmethod
-    def measure(cls, net_import_w: Array, transformer_v: Array, customer_v: Array) -> DeltaVoltage:
+    def measure(cls, net_import_w: Real, transformer_v: Real, customer_v: Real) -> DeltaVoltage:
         """From (S,) net import and transformer voltage and (S, C) customers' voltages."""
         transformer_v = READ("transformer_v", transformer_v, UNKNOWN)
         customer_v = READ_EACH("customer_v", customer_v, {"S": len(transformer_v)})
@@ -191,11 +191,11 @@ class _Most(NamedTuple):
 class _Side(NamedTuple):
     """Limits of one direction: (T, C), and (T,) whether the base load alone is beyond what is permitted."""
 
-    room_w: Array
+    room_w: Real
     limit_w: NDArray[np.int64]
-    reach_w: Array
+    reach_w: Real
     binding: Binding
-    breached: NDArray[np.bool_]
+    breached: Mask
 
 
 def _capped(known: Unmodelled, method: str, most: tuple[float, float], kind: int) -> EnvelopeSchedule:
@@ -205,7 +205,7 @@ def _capped(known: Unmodelled, method: str, most: tuple[float, float], kind: int
     return _shared(known, method, imports, exports)
 
 
-def _side(net_w: Array, flex_w: Array, most: _Most) -> _Side:
+def _side(net_w: Real, flex_w: Real, most: _Most) -> _Side:
     """Equal shares of what is permitted beyond (T, C) base load, all positive in the direction."""
     total = net_w.sum(axis=1)
     room = _levels(np.maximum(most.watts - total, 0.0), flex_w)
@@ -259,7 +259,7 @@ def _run_id(known: Unmodelled, *said: object) -> str:
     return digest.hexdigest()[:16]
 
 
-def _levels(room_w: Array, most_w: Array) -> Array:
+def _levels(room_w: Real, most_w: Real) -> Real:
     """(T, C) the same level for everyone up to each one's most, (T,) in all."""
     ordered = np.sort(most_w, axis=1)
     count = most_w.shape[1]

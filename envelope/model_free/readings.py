@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from envelope.model_free.fallback import READ, READ_EACH, CriticalVoltage, Unmodelled
 from envelope.problem import steps_from
 from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
+from gridmodel.arrays import Real
 from gridmodel.errors import FileError
 from gridmodel.readers.tables import Row, read_csv
 
-Array = NDArray[np.float64]
 COLUMNS = ("connection_id", "interval_start", "duration_s", "import_wh")
 DAY_S = 86_400
 LEAST_KNOWN = 0.9
@@ -32,12 +32,12 @@ class Meters:
     start: NDArray[np.int64]
     """(S,) epoch seconds"""
     duration_s: int
-    import_w: Array
+    import_w: Real
     """(S, C) mean net import"""
-    v: Array
+    v: Real
     """(S, C) mean phase-to-neutral voltage, V"""
-    transformer_w: Array
-    transformer_v: Array
+    transformer_w: Real
+    transformer_v: Real
     """(S,) the same at the transformer, import positive; NaN where it has no meter"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
@@ -59,7 +59,7 @@ class Meters:
         follow("start", self.start, self.duration_s)
 
     @property
-    def total_w(self) -> Array:
+    def total_w(self) -> Real:
         """(S,) net import of all: the transformer's own meter, else the sum scaled to those who were not read."""
         known = np.isfinite(self.import_w)
         enough = known.mean(axis=1) >= LEAST_KNOWN
@@ -86,7 +86,7 @@ class Meters:
             raise refusal
         return min(found.items(), key=lambda item: item[1].slope_v_per_w)
 
-    def day_ahead(self, rating_va: float, flex_gen_w: Array, flex_load_w: Array) -> Unmodelled:
+    def day_ahead(self, rating_va: float, flex_gen_w: Real, flex_load_w: Real) -> Unmodelled:
         """The day after the readings: each time of day as it was on average, (T, C) flexibility beyond it as given."""
         steps = self.steps
         slot = (self.start % DAY_S) // self.duration_s

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.rows import Rows
 from envelope.boxes.watched import Values, Watched
 from envelope.findings import UNCREDITED
 from envelope.uncertainty.reactive import VoltVar
+from gridmodel.arrays import Complex, Index, Real
 from gridmodel.inverters import Inverters
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from envelope.problem import Problem
     from envelope.schedule import EnvelopeSchedule
 
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
 TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""
 ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
@@ -61,7 +58,7 @@ class Kept:
     over_v: float
     under_v: float
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """The same for every row of a kind."""
         return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
 
@@ -134,7 +131,7 @@ def judged(watched: Watched, solver: Solver, s_va: Complex, source_v: Complex, *
     return Values(answered.v_v, values.i_a, values.converged & answered.converged)
 
 
-def at_kinks(base: Base, steps: Index, away: Array, *, rng: np.random.Generator, box_w: tuple[Array, ...]) -> Array:
+def at_kinks(base: Base, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]) -> Real:
     """(S, L) W away from the base: corners from which some inverters have moved to where their answer changes.
 
     box_w: (S, L) least and most W away.

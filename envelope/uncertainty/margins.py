@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.boxes.rows import Rows
 from envelope.refusals import BadProblem, Made, Numbers, Rule, settle
+from gridmodel.arrays import Real
 
-Array = NDArray[np.float64]
 GROWTH = 1.25
 """effects are taken this much larger than at the base state: near a limit the same power moves voltages more"""
 
@@ -21,7 +20,7 @@ GROWTH = 1.25
 class Margin(Protocol):
     """Room kept free, whatever is allocated."""
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """(T, R) in each row's own unit; `at_rest` and `limit` are (T, R) values."""
         ...
 
@@ -34,7 +33,7 @@ class Margin(Protocol):
 class BoxMargin:
     """Every base load anywhere within a band of its own, all of them at their worst at once."""
 
-    delta_w: Array
+    delta_w: Real
     """(C,) or (T, C)"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {"delta_w": Numbers("one or C or TC", low=0.0)}
@@ -42,7 +41,7 @@ class BoxMargin:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """Sum of what each band moves the row."""
         delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.plus.shape[1]))
         return np.asarray(GROWTH * delta @ np.maximum(rows.plus, rows.minus).T)
@@ -56,10 +55,10 @@ class BoxMargin:
 class ChanceMargin:
     """Independent forecast errors and one that is common to all, up to so many standard deviations of their effect."""
 
-    sigma_w: Array
+    sigma_w: Real
     """(C,) or (T, C)"""
     z: float = 3.0
-    common_w: Array | None = None
+    common_w: Real | None = None
     """(C,) or (T, C) watts per standard deviation of an error that all share, such as the weather"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
@@ -71,7 +70,7 @@ class ChanceMargin:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """z times the standard deviation of each row: aggregates vary less than their parts."""
         weight = np.maximum(rows.plus, rows.minus)
         shape = (len(at_rest), weight.shape[1])
@@ -89,9 +88,9 @@ class ChanceMargin:
 class ScenarioMargin:
     """The worst of some demand paths, each the same for all of the network."""
 
-    load_w: Array
+    load_w: Real
     """(K, T, C)"""
-    base_load_w: Array
+    base_load_w: Real
     """(T, C) the forecast they scatter around"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {"load_w": Numbers("KTC"), "base_load_w": Numbers("TC")}
@@ -103,7 +102,7 @@ class ScenarioMargin:
                 f"load_w has shape {self.load_w.shape}; expected paths like base_load_w, {self.base_load_w.shape}"
             )
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """The largest linear rise over all paths, never negative."""
         signed = rows.plus - rows.minus
         rises = np.stack([(self.base_load_w - path) @ signed.T for path in self.load_w])
@@ -118,8 +117,8 @@ class ScenarioMargin:
 class HeadVoltageMargin:
     """Voltage at the head of the feeder anywhere in a band around what was taken; the band may differ by step."""
 
-    low_pu: float | Array = 0.99
-    high_pu: float | Array = 1.01
+    low_pu: float | Real = 0.99
+    high_pu: float | Real = 1.01
     """scalar or (T,)"""
     currents: int | None = None
     """how many of the watched currents are currents; those after them are sums of power, which no voltage moves"""
@@ -137,7 +136,7 @@ class HeadVoltageMargin:
         if np.any(np.less(self.high_pu, self.low_pu)):
             raise BadProblem(f"high_pu: {np.min(self.high_pu):g} is below low_pu")
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """Voltages follow the head; currents of constant power go against it."""
         up, down = (np.broadcast_to(np.maximum(d, 0.0), len(limit)) for d in (self._up, self._down))
         part = np.stack([up, down, down], axis=1)[:, rows.kind]
@@ -146,11 +145,11 @@ class HeadVoltageMargin:
         return np.asarray(GROWTH * np.abs(limit) * part)
 
     @property
-    def _up(self) -> Array:
+    def _up(self) -> Real:
         return np.asarray(self.high_pu, dtype=float) - 1.0
 
     @property
-    def _down(self) -> Array:
+    def _down(self) -> Real:
         return 1.0 - np.asarray(self.low_pu, dtype=float)
 
     def said(self) -> str:
@@ -169,7 +168,7 @@ class ImpedanceMargin:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """What remains between rest and limit shrinks by the factor."""
         return np.asarray(np.maximum(limit - at_rest, 0.0) * self.part / (1.0 + self.part))
 
@@ -182,7 +181,7 @@ class ImpedanceMargin:
 class AutonomousResponse:
     """Volt-var of inverters: counted in every current, never credited to a voltage."""
 
-    q_max_var: Array
+    q_max_var: Real
     """(C,) most that a connection's inverters may produce or absorb by themselves"""
     wording: str = "volt-var counted, not credited"
 
@@ -191,7 +190,7 @@ class AutonomousResponse:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """What all that reactive power can add to a current, whatever its angle."""
         weight = np.maximum(rows.plus, rows.minus)
         out = np.zeros_like(at_rest)

@@ -9,12 +9,10 @@ from enum import StrEnum
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.refusals import BadProblem, Made, Numbers, Rule, Word, settle
+from gridmodel.arrays import Real
 from gridmodel.inverters import Curve
-
-Array = NDArray[np.float64]
 
 
 class Credit(StrEnum):
@@ -57,15 +55,15 @@ class AsForecast:
         """Var per W that flows behind a meter, unseen by it."""
         return 0.0
 
-    def constant_var(self, count: int) -> Array:
+    def constant_var(self, count: int) -> Real:
         """(C,) produced in any case, beside the forecast."""
         return np.zeros(count)
 
-    def free_var(self, count: int) -> Array:
+    def free_var(self, count: int) -> Real:
         """(C,) most that may be produced or absorbed at any moment, whatever the limits say."""
         return np.zeros(count)
 
-    def answer_var(self, count: int) -> Array:
+    def answer_var(self, count: int) -> Real:
         """(C,) most that inverters produce or absorb in answer to their voltage."""
         return np.zeros(count)
 
@@ -112,7 +110,7 @@ class FixedPowerFactor(AsForecast):
 class ConstantVar(AsForecast):
     """Each connection produces the same reactive power all the time, beside the forecast."""
 
-    var: Array
+    var: Real
     """(C,) produced, over-excited positive"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {"var": Numbers("one or C")}
@@ -127,7 +125,7 @@ class ConstantVar(AsForecast):
         """Inverters keep it."""
         return "constant var as given"
 
-    def constant_var(self, count: int) -> Array:
+    def constant_var(self, count: int) -> Real:
         """As given."""
         return np.broadcast_to(self.var, (count,))
 
@@ -136,7 +134,7 @@ class ConstantVar(AsForecast):
 class FreeVar(AsForecast):
     """Any reactive power within the inverters' capability circle, at any moment: the worst of it is kept free."""
 
-    size_va: Array
+    size_va: Real
     """(C,) size of each connection's inverters, VA; what may be produced or absorbed when they feed nothing"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {"size_va": Numbers("one or C", low=0.0)}
@@ -151,7 +149,7 @@ class FreeVar(AsForecast):
         """All of it is counted."""
         return "any var in the capability circle"
 
-    def free_var(self, count: int) -> Array:
+    def free_var(self, count: int) -> Real:
         """The whole circle: at no active power all of it is reactive."""
         return np.broadcast_to(self.size_va, (count,))
 
@@ -160,13 +158,13 @@ class FreeVar(AsForecast):
 class VoltVar(AsForecast):
     """Inverters answer their own voltage. Currents always count all of it; voltages what is credited."""
 
-    most_var: Array
+    most_var: Real
     """(C,) most that each connection's inverters produce or absorb by themselves, at full active power too"""
     credit: Credit = Credit.NONE
     curve: Curve | None = None
     """share of `most_var` produced, by voltage in per unit of `reference_v`; needed for any credit"""
     reference_v: float = 230.0
-    measured_share: Array | None = None
+    measured_share: Real | None = None
     """(C,) part of the declared answer that was seen to come, 0..1; for `Credit.MEASURED`"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
@@ -196,11 +194,11 @@ class VoltVar(AsForecast):
             return "volt-var counted, not credited"
         return f"volt-var credited to voltages as {self.credit}"
 
-    def answer_var(self, count: int) -> Array:
+    def answer_var(self, count: int) -> Real:
         """As given."""
         return np.broadcast_to(self.most_var, (count,))
 
-    def credited_var(self, count: int) -> Array:
+    def credited_var(self, count: int) -> Real:
         """(C,) size of the answer that voltages may count on."""
         if self.credit is Credit.NONE:
             return np.zeros(count)

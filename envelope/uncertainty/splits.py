@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gridmodel.arrays import Mask, Real
 from gridmodel.devices import Device
 from gridmodel.feeder import slot_share
 from gridmodel.network import SLOT_PHASES, Connections, Network
@@ -20,7 +20,6 @@ from gridmodel.network import SLOT_PHASES, Connections, Network
 if TYPE_CHECKING:
     from envelope.problem import Problem
 
-Array = NDArray[np.float64]
 BALANCED, UNKNOWN = "balanced", "unknown"
 
 
@@ -47,7 +46,7 @@ def balanced(split: Sequence[str] | None) -> bool:
     return split is None or all(said == BALANCED for said in split)
 
 
-def flexible_share(network: Network, split: Sequence[str] | None) -> Array:
+def flexible_share(network: Network, split: Sequence[str] | None) -> Real:
     """(L,) part of its connection's flexible power that a slot carries, evenly split where nothing else is said."""
     share = slot_share(network)
     if split is None:
@@ -59,17 +58,17 @@ def flexible_share(network: Network, split: Sequence[str] | None) -> Array:
     return share
 
 
-def on_any(connections: Connections, split: Sequence[str] | None) -> NDArray[np.bool_]:
+def on_any(connections: Connections, split: Sequence[str] | None) -> Mask:
     """(L,) slots of connections whose flexible power may be on any one of them."""
     several = np.array([len(slots_of(phase)) > 1 for phase in connections.phase], dtype=bool)
     unknown = np.array([phase == "unknown" for phase in connections.phase], dtype=bool)
     if split is not None:
         unknown |= several & (np.asarray(split) == UNKNOWN)
-    found: NDArray[np.bool_] = unknown[connections.slot_connection]
+    found: Mask = unknown[connections.slot_connection]
     return found
 
 
-def circulates(problem: Problem) -> NDArray[np.bool_]:
+def circulates(problem: Problem) -> Mask:
     """(C,) connections whose devices may feed on one phase what they draw on another: several phases, split unknown."""
     connections = problem.reduced.network.connections
     if problem.flex_split is None:
@@ -78,17 +77,17 @@ def circulates(problem: Problem) -> NDArray[np.bool_]:
     return np.asarray(np.array(several, dtype=bool) & (np.asarray(problem.flex_split) == UNKNOWN))
 
 
-def both_ways_w(problem: Problem) -> Array:
+def both_ways_w(problem: Problem) -> Real:
     """(T, C) what a connection can feed and draw at the same time, unseen by its meter."""
     return np.minimum(problem.flex_gen_w, problem.flex_load_w)
 
 
-def circulating_w(problem: Problem) -> Array:
+def circulating_w(problem: Problem) -> Real:
     """(T, C) W that may circulate between the phases of a connection."""
     return np.asarray(both_ways_w(problem) * circulates(problem))
 
 
-def taken_w(problem: Problem) -> Array:
+def taken_w(problem: Problem) -> Real:
     """(T, C) the part of circulating power that a connection's reach beyond it no longer has.
 
     Who feeds 10 kW at most, 4 kW of them for a load behind the same meter, exports 6 kW at most. Members of a group

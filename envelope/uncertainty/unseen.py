@@ -18,18 +18,16 @@ from envelope.boxes.rows import Rows
 from envelope.boxes.watched import Sensitivity, Watched
 from envelope.uncertainty.margins import GROWTH, Margin
 from envelope.uncertainty.splits import both_ways_w, circulates, circulating_w, taken_w
+from gridmodel.arrays import Complex, Index, Mask, Real
 
 if TYPE_CHECKING:
     from envelope.problem import Problem
 
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
 STRAINED_PU = 0.15
 """how far voltages are from their nominal value, at most, in the states at which vars are measured"""
 
 
-def free_var(problem: Problem) -> tuple[Array, Array]:
+def free_var(problem: Problem) -> tuple[Real, Real]:
     """(T, C) and (T, C) least and most var that may be produced beside what a box counts with: never > 0, never < 0."""
     most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
     hidden = problem.reactive.hidden_var * both_ways_w(problem)
@@ -42,14 +40,14 @@ class Circulation:
 
     problem: Problem
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """What the worst pair of phases does to each row."""
         whole, taken = circulating_w(self.problem), taken_w(self.problem)
         # Where reach was shortened by it, the row must also bear that part as plain import or export.
         kept = taken @ (rows.plus + rows.minus).T
         return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
 
-    def _span(self, rows: Rows) -> Array:
+    def _span(self, rows: Rows) -> Real:
         """(R, C) difference between the slots of a connection that move a row most and least."""
         of = self.problem.reduced.network.connections.slot_connection
         span = np.zeros((rows.count, len(self.problem.connection_id)))
@@ -67,8 +65,8 @@ class FreeReactive:
     """Vars within their policy, each connection's at its worst."""
 
     problem: Problem
-    lo_var: Array
-    hi_var: Array
+    lo_var: Real
+    hi_var: Real
     """(T, C) never above, never below zero"""
     voltages: bool = True
     """whether voltages must bear it, or currents alone"""
@@ -79,7 +77,7 @@ class FreeReactive:
         feeder = self.problem.watch()
         return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
 
-    def per_row(self, rows: Rows, at_rest: Array, limit: Array) -> Array:
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """What the worst of all vars does to each row, in the state of those measured where it is most."""
         to = _by_slot(self.problem.watch())
         found = np.zeros_like(at_rest)
@@ -100,7 +98,7 @@ class FreeReactive:
         return ""
 
 
-def _by_slot(feeder: Watched) -> Array:
+def _by_slot(feeder: Watched) -> Real:
     """(L, C) part of a connection's vars at a slot: evenly, or all of it where its phase is not known."""
     to = np.zeros((len(feeder.slot_connection), feeder.connections))
     to[np.arange(len(to)), feeder.slot_connection] = feeder.slot_part
@@ -127,9 +125,9 @@ def _strained(problem: Problem, feeder: Watched) -> tuple[Complex, Complex]:
 class State(NamedTuple):
     """Something unseen on top of a corner."""
 
-    circulating: Array | None
+    circulating: Real | None
     """(L,) -1, 0 or 1: where circulating power is fed and drawn"""
-    var: Array | None
+    var: Real | None
     """(T, L) produced beside what the corner counts with"""
     voltages: bool
     """whether voltages must bear it, or currents alone"""
@@ -161,18 +159,18 @@ class Unseen:
         return [*found, *(State(pair, None, True) for pair in pairs if pair.any())]
 
     @property
-    def _part(self) -> Array:
+    def _part(self) -> Real:
         """(L,) part of a connection's vars at a slot."""
         return self.feeder.slot_share
 
-    def _between(self, source: str, sink: str, labels: NDArray[np.str_], moved: NDArray[np.bool_]) -> Array:
+    def _between(self, source: str, sink: str, labels: NDArray[np.str_], moved: Mask) -> Real:
         """(L,) 1 where it is fed and -1 where it is drawn, for connections that have both."""
         of = self.feeder.slot_connection
         feeds, draws = moved & (labels == source), moved & (labels == sink)
         both = np.intersect1d(of[feeds], of[draws])
         return np.where(np.isin(of, both), feeds.astype(float) - draws.astype(float), 0.0)
 
-    def on_top(self, state: State, steps: Index, away: Array) -> tuple[Array, Array]:
+    def on_top(self, state: State, steps: Index, away: Real) -> tuple[Real, Real]:
         """(S, L) W away from the base and (S, L) var, with the state on top of a corner."""
         var = np.zeros_like(away) if state.var is None else state.var[steps]
         if state.circulating is None:
@@ -180,7 +178,7 @@ class Unseen:
         whole = circulating_w(self.problem)[steps][:, self.feeder.slot_connection]
         return self._shortened(steps, away) + whole * state.circulating, var
 
-    def _shortened(self, steps: Index, away: Array) -> Array:
+    def _shortened(self, steps: Index, away: Real) -> Real:
         """(S, L) corners no farther than is left of each connection's reach beside what circulates."""
         of, problem = self.feeder.slot_connection, self.problem
         net = away @ (of[:, None] == np.arange(self.feeder.connections))
@@ -194,7 +192,7 @@ class Unseen:
         return np.asarray(away * np.where(moved, part, 1.0)[:, of])
 
 
-def _patterns(labels: NDArray[np.str_]) -> Iterator[NDArray[np.bool_]]:
+def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
     """(L,) slots at their most, the others at their least: every combination of up to four phases."""
     phases = np.unique(labels)[:4]
     for code in range(2 ** len(phases)):

@@ -51,7 +51,7 @@ def example_of(kind):
     """A margin with a value for every field, by the field's declared type and rule."""
     given = {}
     for k, f in enumerate(fields(kind)):
-        if "Array" in str(f.type):
+        if "Real" in str(f.type):
             axes = kind.RULES[f.name].shapes.split(" or ")[-1]
             shape = [{"K": 2, "T": STEPS, "C": COUNT}[axis] for axis in axes]
             given[f.name] = 1.0 + k + np.arange(float(np.prod(shape))).reshape(shape)
