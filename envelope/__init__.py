@@ -13,18 +13,18 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if TYPE_CHECKING:
     from envelope.audit.verification import VerificationReport, verify
     from envelope.engine import calculate
-    from envelope.limits import OperatingLimits
-    from envelope.problem import Guarantee, Problem, Reference
-    from envelope.schedule import EnvelopeSchedule, verified_box
+    from envelope.problem.limits import OperatingLimits
+    from envelope.problem.problem import Guarantee, Problem, Reference
+    from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 
 _HOMES = {
     "calculate": "engine",
-    "OperatingLimits": "limits",
-    "Guarantee": "problem",
-    "Problem": "problem",
-    "Reference": "problem",
-    "EnvelopeSchedule": "schedule",
-    "verified_box": "schedule",
+    "OperatingLimits": "problem.limits",
+    "Guarantee": "problem.problem",
+    "Problem": "problem.problem",
+    "Reference": "problem.problem",
+    "EnvelopeSchedule": "schedule.schedule",
+    "verified_box": "schedule.schedule",
     "VerificationReport": "audit.verification",
     "verify": "audit.verification",
 }

@@ -15,12 +15,12 @@ from envelope.boxes.binding import bind
 from envelope.boxes.box import Base, Case
 from envelope.boxes.tightened import tightened
 from envelope.boxes.watched import Sensitivity, Values, Watched
-from envelope.findings import double_counted, infeasible, uncontrolled
-from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
-from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
+from envelope.problem.phase_split import taken_w
+from envelope.problem.problem import Early, Guarantee, Problem, Reference, zeros_or
+from envelope.schedule.findings import double_counted, infeasible, uncontrolled
+from envelope.schedule.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.uncertainty import answering
-from envelope.uncertainty.splits import taken_w
 from gridmodel.arrays import Mask, Real
 
 FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)
@@ -324,6 +324,6 @@ def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
 
 def run_id(problem: Problem) -> str:
     """A name that is the same for the same input, whatever clients still hold from an earlier run."""
-    from envelope.plain import fingerprint
+    from envelope.problem.serialization import fingerprint
 
     return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.Z)

@@ -9,9 +9,9 @@ import numpy as np
 
 from envelope.boxes.box import Case
 from envelope.boxes.strain import Contributor, Strained
-from envelope.problem import Problem
-from envelope.schedule import STATUS, EnvelopeSchedule
-from envelope.uncertainty.splits import circulating_w
+from envelope.problem.phase_split import circulating_w
+from envelope.problem.problem import Problem
+from envelope.schedule.schedule import STATUS, EnvelopeSchedule
 from gridmodel.arrays import Index, Real
 
 CAUSES = {

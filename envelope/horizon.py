@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from envelope.boxes.allocate import Allocation
-from envelope.control_points import control_points
-from envelope.limits import OperatingLimits, as_61000
-from envelope.problem import BadProblem, Guarantee, Problem, Reference, steps_from
-from envelope.refusals import Made, Numbers, Rule, Word, settle
-from envelope.uncertainty.splits import splits_of
+from envelope.field_rules import Made, Numbers, Rule, Word, settle
+from envelope.problem.control_points import control_points
+from envelope.problem.limits import OperatingLimits, as_61000
+from envelope.problem.phase_split import splits_of
+from envelope.problem.problem import BadProblem, Guarantee, Problem, Reference, steps_from
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.feeder import Feeder
 from gridmodel.reduce import Reduced, reduce

@@ -11,9 +11,9 @@ import numpy as np
 from envelope.audit.verification import Effort, VerificationReport, verify
 from envelope.boxes.allocate import jain
 from envelope.engine import calculate
-from envelope.fairness import of_schedule
-from envelope.problem import Guarantee, Problem
-from envelope.schedule import UNCONTROLLED, EnvelopeSchedule
+from envelope.problem.problem import Guarantee, Problem
+from envelope.schedule.curtailment import of_schedule
+from envelope.schedule.schedule import UNCONTROLLED, EnvelopeSchedule
 
 QUICK = Effort(random=5, inside=2, greedy=1)
 MOST_BINDING = 3

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.schedule import BREACHED, STATUS
-from envelope.uncertainty.splits import BALANCED, UNKNOWN, slots_of
+from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
+from envelope.schedule.schedule import BREACHED, STATUS
 from envelope.uncertainty.unseen import free_var
 from gridmodel.arrays import Real, Watts
 
 if TYPE_CHECKING:
-    from envelope.problem import Problem
+    from envelope.problem.problem import Problem
 
 
 def guarantee_said(problem: Problem) -> str:

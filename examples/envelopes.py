@@ -17,14 +17,14 @@ from envelope import Guarantee, calculate, verify
 from envelope.boxes.allocate import Allocation
 from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
 from envelope.explain import explain
-from envelope.fairness import of_schedule
-from envelope.frame import save
 from envelope.horizon import Study, problem_of
-from envelope.ledger import DAY_S, Ledger, favoured
-from envelope.ratings import ThermalRating
+from envelope.problem.thermal import ThermalPolicy
+from envelope.problem.thermal_ratings import ThermalRating
 from envelope.relief import relieved
+from envelope.schedule.curtailment import of_schedule
+from envelope.schedule.ledger import DAY_S, Ledger, favoured
+from envelope.schedule.table import save
 from envelope.summary import compared, most_withheld, priced
-from envelope.thermal import ThermalPolicy
 from gridmodel.feeders import european_lv
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from envelope.audit.verification import Effort, VerificationReport, verify
-from envelope.problem import BadProblem, Problem
-from envelope.schedule import EnvelopeSchedule
-from envelope.uncertainty.splits import BALANCED
+from envelope.problem.phase_split import BALANCED
+from envelope.problem.problem import BadProblem, Problem
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.build import network
 from gridmodel.reduce import reduce
 

@@ -19,8 +19,8 @@ from envelope.boxes.rows import build, everything
 from envelope.boxes.unbalance import Looked, looked
 from envelope.boxes.watched import Values
 from envelope.engine import granted, sensitivities
-from envelope.problem import Guarantee, Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.problem.problem import Guarantee, Problem
+from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 from envelope.uncertainty.answering import as_said, at_kinks, judged
 from envelope.uncertainty.unseen import Unseen
 from gridmodel.arrays import Index, Real

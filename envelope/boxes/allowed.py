@@ -16,8 +16,8 @@ from envelope.boxes.fitting import at_corners
 from envelope.boxes.rows import build, everything
 from envelope.boxes.watched import Values
 from envelope.engine import at_rest, granted, sensitivities
-from envelope.problem import Guarantee, Problem
-from envelope.schedule import BREACHED, EnvelopeSchedule
+from envelope.problem.problem import Guarantee, Problem
+from envelope.schedule.schedule import BREACHED, EnvelopeSchedule
 from envelope.uncertainty.unseen import Unseen
 from gridmodel.arrays import Index, Real
 

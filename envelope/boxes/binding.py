@@ -7,7 +7,7 @@ import numpy as np
 from envelope.boxes.allocate import takes_part
 from envelope.boxes.box import Fit
 from envelope.boxes.kernel import fullest
-from envelope.schedule import CAPACITY, NETWORK, Binding
+from envelope.schedule.schedule import CAPACITY, NETWORK, Binding
 from gridmodel.arrays import Mask
 
 NEARLY = 0.25

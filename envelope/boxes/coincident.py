@@ -14,7 +14,7 @@ from envelope.boxes.watched import COARSE_V, Sensitivity, Values, Watched
 from gridmodel.arrays import Index, Real
 
 if TYPE_CHECKING:
-    from envelope.problem import Problem
+    from envelope.problem.problem import Problem
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
 """what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""

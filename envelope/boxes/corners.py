@@ -8,7 +8,7 @@ import numpy as np
 
 from envelope.boxes.rows import FACETS, Rows
 from envelope.boxes.watched import Watched
-from envelope.problem import Guarantee
+from envelope.problem.problem import Guarantee
 from gridmodel.arrays import Index, Real
 
 

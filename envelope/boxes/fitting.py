@@ -14,7 +14,7 @@ from envelope.boxes.box import Base, Fit
 from envelope.boxes.probing import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
 from envelope.boxes.rows import Rows, Wanted, linearised, narrowed, slopes
 from envelope.boxes.watched import Sensitivity, Values
-from envelope.limits import OperatingLimits
+from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 MAX_ROUNDS = 15

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from envelope.boxes.kernel import evaluate, name, slope, split
 from envelope.boxes.watched import Sensitivity, Values, Watched
-from envelope.limits import OperatingLimits
+from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 FACETS, FINE_FACETS = 8, 16

@@ -9,7 +9,7 @@ import numpy as np
 
 from envelope.boxes.box import Case
 from envelope.boxes.rows import KINDS
-from envelope.problem import Guarantee, Problem
+from envelope.problem.problem import Guarantee, Problem
 from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0

@@ -9,12 +9,12 @@ import numpy as np
 
 from envelope.boxes import rows
 from envelope.boxes.box import Base
-from envelope.limits import OperatingLimits
+from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Real
 
 if TYPE_CHECKING:
     from envelope.boxes.watched import Watched
-    from envelope.problem import Problem
+    from envelope.problem.problem import Problem
 
 NARROWEST_V, LEAST = 1e-3, 1e-6
 """band that is left where margins take more than there is: everyone is outside, and gets no room; the same for

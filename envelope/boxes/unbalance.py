@@ -17,8 +17,8 @@ from envelope.boxes.box import Base, Case
 from envelope.boxes.corners import aligned_corners
 from envelope.boxes.rows import FINE_FACETS, Wanted, build
 from envelope.boxes.watched import FINE_V, Sensitivity, Watched
-from envelope.problem import Guarantee, Problem
-from envelope.schedule import NETWORK, Binding
+from envelope.problem.problem import Guarantee, Problem
+from envelope.schedule.schedule import NETWORK, Binding
 from envelope.uncertainty.unseen import Unseen
 from gridmodel import flow as power_flow
 from gridmodel.arrays import TURN, Complex, Index, Mask, Real

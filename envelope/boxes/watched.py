@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from envelope.refusals import BadProblem, Made, Numbers, Rule, Texts, settle
-from envelope.uncertainty.splits import flexible_share, on_any
+from envelope.field_rules import BadProblem, Made, Numbers, Rule, Texts, settle
+from envelope.problem.phase_split import flexible_share, on_any
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.feeder import slot_share

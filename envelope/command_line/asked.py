@@ -20,14 +20,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.boxes.allocate import Allocation
-from envelope.limits import OperatingLimits, voltage_criteria, voltage_criterion
-from envelope.problem import Guarantee, Problem, Reference
-from envelope.refusals import UNKNOWN, BadProblem, Numbers
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers
+from envelope.problem.limits import OperatingLimits, voltage_criteria, voltage_criterion
+from envelope.problem.problem import Guarantee, Problem, Reference
 from gridmodel import refused
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
-    from envelope.ratings import ThermalRating
+    from envelope.problem.thermal_ratings import ThermalRating
 
 Command = Callable[..., None]
 
@@ -103,7 +103,8 @@ class Asked:
 
     def posed(self, feeder: str) -> Posed:
         """The same, and what was assumed for it."""
-        from envelope import horizon, plan
+        from envelope import horizon
+        from envelope.problem import plan_file as plan
 
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
@@ -148,8 +149,8 @@ class Asked:
 
     def rating(self, problem: Problem) -> ThermalRating | None:
         """How transformers are rated by their temperature; None where nobody asked."""
-        from envelope.ratings import ThermalRating, ambient_of
-        from envelope.thermal import ThermalPolicy
+        from envelope.problem.thermal import ThermalPolicy
+        from envelope.problem.thermal_ratings import ThermalRating, ambient_of
 
         if self.thermal is None:
             self.refuse(THERMAL[1:-1], "says nothing without --thermal")

@@ -16,8 +16,8 @@ from envelope.command_line.desk import add_to
 from envelope.command_line.shown import show_policies, show_summary, show_whole
 from envelope.engine import calculate
 from envelope.model_free.fallback import Method
-from envelope.problem import BadProblem, Guarantee, Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.problem.problem import BadProblem, Guarantee, Problem
+from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.summary import compared, most_withheld, priced, summarise
 from gridmodel.refused import writable
 
@@ -157,7 +157,7 @@ def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]
     """Saves what a server works from; it may stand in another folder than this command."""
     if path is None:
         return {}
-    from envelope import plan
+    from envelope.problem import plan_file as plan
 
     plan.save(path, feeder if feeder == plan.EUROPEAN_LV else str(Path(feeder).resolve()), problem)
     return {"plan": str(path)}
@@ -169,14 +169,14 @@ def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
         return problem
     if ledger is None:
         raise BadProblem("--past: whose past? Name a --ledger")
-    from envelope.ledger import Ledger, favoured
+    from envelope.schedule.ledger import Ledger, favoured
 
     return favoured(problem, Ledger.read(ledger), past)
 
 
 def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
     """The ledger's figures with this run in it."""
-    from envelope.ledger import Ledger
+    from envelope.schedule.ledger import Ledger
 
     found = Ledger.read(path).with_run(schedule)
     found.write(path)
@@ -213,7 +213,7 @@ def show_ledger(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Who had to forgo how much so far, the most curtailed first."""
-    from envelope.ledger import Ledger
+    from envelope.schedule.ledger import Ledger
 
     with refusals(as_json):
         _refuse_files(None, picture)
@@ -310,7 +310,7 @@ def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]
     """Writes the limits, and beside them what they rest on and how they were verified."""
     if out is None:
         return {}
-    from envelope.frame import save
+    from envelope.schedule.table import save
 
     save(schedule, out)
     report = out.with_suffix(".report.json")

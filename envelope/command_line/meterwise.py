@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from envelope.command_line.asked import ABOVE_0, POLICY, THERMAL, Asked
+from envelope.field_rules import UNKNOWN, BadProblem
 from envelope.horizon import sine
-from envelope.limits import OperatingLimits
 from envelope.model_free.fallback import (
     CriticalVoltage,
     DeltaVoltage,
@@ -20,8 +20,8 @@ from envelope.model_free.fallback import (
     asset_capacity_delta_voltage,
 )
 from envelope.model_free.readings import Meters, read_meters
-from envelope.refusals import UNKNOWN, BadProblem
-from envelope.schedule import EnvelopeSchedule
+from envelope.problem.limits import OperatingLimits
+from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.summary import evenness, room
 
 

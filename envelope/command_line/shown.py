@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from envelope import ratings
-from envelope.fairness import fairness
-from envelope.ledger import Whole
+from envelope.problem import thermal_ratings as ratings
+from envelope.schedule.curtailment import fairness
+from envelope.schedule.ledger import Whole
 
 READING = (
     "Pairs are export/import. Price: mean kW against the first.",

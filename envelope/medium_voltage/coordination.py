@@ -16,9 +16,9 @@ from envelope.engine import calculate
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.medium_voltage.heads import Head, HeadBox
 from envelope.medium_voltage.operator_rows import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
-from envelope.problem import BadProblem, Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
-from envelope.uncertainty.margins import HeadVoltageMargin
+from envelope.problem.margins import HeadVoltageMargin
+from envelope.problem.problem import BadProblem, Problem
+from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.taps import Tapped
 from sep2.errors import SepError

@@ -15,7 +15,7 @@ import numpy as np
 
 from envelope.medium_voltage.heads import HeadBox
 from envelope.medium_voltage.operator_rows import OperatorLimit
-from envelope.problem import BadProblem
+from envelope.problem.problem import BadProblem
 from gridmodel import build
 from gridmodel.arrays import Complex, Index, Mask
 from gridmodel.network import Network

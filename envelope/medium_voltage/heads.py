@@ -12,7 +12,7 @@ from envelope.boxes.corners import aligned_corners
 from envelope.boxes.rows import Wanted, build
 from envelope.boxes.watched import FINE_V, Sensitivity
 from envelope.engine import granted
-from envelope.problem import BadProblem, Problem
+from envelope.problem.problem import BadProblem, Problem
 from envelope.uncertainty.unseen import Unseen
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Real

@@ -16,8 +16,8 @@ from envelope.engine import granted
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_rows import OperatorLimit
-from envelope.problem import BadProblem, Problem
-from envelope.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
+from envelope.problem.problem import BadProblem, Problem
+from envelope.schedule.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
 from gridmodel import build
 from gridmodel.arrays import Index, Real
 from gridmodel.joined import joined

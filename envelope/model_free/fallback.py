@@ -16,9 +16,9 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.limits import OperatingLimits
-from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, follow, settle
-from envelope.schedule import CAPACITY, STATUS, Binding, EnvelopeSchedule, floored, raised
+from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, follow, settle
+from envelope.problem.limits import OperatingLimits
+from envelope.schedule.schedule import CAPACITY, STATUS, Binding, EnvelopeSchedule, floored, raised
 from gridmodel.arrays import Mask, Real
 
 FEWEST_SAMPLES = 48

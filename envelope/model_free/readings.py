@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
 from envelope.model_free.fallback import READ, READ_EACH, CriticalVoltage, Unmodelled
-from envelope.problem import steps_from
-from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
+from envelope.problem.problem import steps_from
 from gridmodel.arrays import Real
 from gridmodel.errors import FileError
 from gridmodel.readers.tables import Row, read_csv

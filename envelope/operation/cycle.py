@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope import findings
 from envelope.operation import held, premises, registered, safe, seen
 from envelope.operation.measured import Measured
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.premises import Broken, Premises
 from envelope.operation.publish import Published, Terms, publish
 from envelope.operation.registered import Sharing
-from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.problem.problem import Problem
+from envelope.schedule import findings
+from envelope.schedule.schedule import EnvelopeSchedule
 from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
 from sep2.store import alarms, marks
@@ -78,7 +78,7 @@ class Cycle:
     randomize_relaxing_s: int = 0
     solver: str | None = None
     ledger: Path | None = None
-    """file that keeps what each connection had to forgo (`envelope.ledger`)"""
+    """file that keeps what each connection had to forgo (`envelope.schedule.ledger`)"""
     operating: Callable[[], Operating] = Operating
     """what the operator has decided"""
     premises: Premises = field(default_factory=Premises)
@@ -299,7 +299,7 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
 
 def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
     """Puts a run into the ledger; one that cannot be kept is no reason to hold limits back."""
-    from envelope.ledger import Ledger
+    from envelope.schedule.ledger import Ledger
     from gridmodel.errors import GridError
 
     try:

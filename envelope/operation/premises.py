@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.operation.measured import HEAD, Measured, Measurements, Quantity
-from envelope.problem import Problem
-from envelope.uncertainty.margins import HeadVoltageMargin
+from envelope.problem.margins import HeadVoltageMargin
+from envelope.problem.problem import Problem
 from sep2.store.connection import Connection
 
 Array = NDArray[np.float64]

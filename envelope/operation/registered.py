@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.control_points import Policy, directions, parts
-from envelope.problem import Problem
+from envelope.problem.control_points import Policy, directions, parts
+from envelope.problem.problem import Problem
 from gridmodel.devices import DEVICE, SITE, Device
 from sep2.rules.limits import Limits
 from sep2.store import devices

@@ -14,16 +14,16 @@ import numpy as np
 
 from envelope.boxes.rows import Rows
 from envelope.boxes.watched import Values, Watched
-from envelope.findings import UNCREDITED
-from envelope.uncertainty.reactive import VoltVar
+from envelope.problem.reactive import VoltVar
+from envelope.schedule.findings import UNCREDITED
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.inverters import Inverters
 
 if TYPE_CHECKING:
     from envelope.audit.solvers import Solver
     from envelope.boxes.box import Base
-    from envelope.problem import Problem
-    from envelope.schedule import EnvelopeSchedule
+    from envelope.problem.problem import Problem
+    from envelope.schedule.schedule import EnvelopeSchedule
 
 TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from envelope.boxes.rows import Rows
 from envelope.boxes.watched import Sensitivity, Watched
-from envelope.uncertainty.margins import GROWTH, Margin
-from envelope.uncertainty.splits import both_ways_w, circulates, circulating_w, taken_w
+from envelope.problem.margins import GROWTH, Margin
+from envelope.problem.phase_split import both_ways_w, circulates, circulating_w, taken_w
 from gridmodel.arrays import Complex, Index, Mask, Real
 
 if TYPE_CHECKING:
-    from envelope.problem import Problem
+    from envelope.problem.problem import Problem
 
 STRAINED_PU = 0.15
 """how far voltages are from their nominal value, at most, in the states at which vars are measured"""

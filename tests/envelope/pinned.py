@@ -26,11 +26,11 @@ from envelope.explain import explain
 from envelope.medium_voltage.coordination import Coordinated, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.joint import audit
-from envelope.problem import Early, Problem, Reference
+from envelope.problem.margins import BoxMargin, HeadVoltageMargin, ImpedanceMargin, ScenarioMargin
+from envelope.problem.problem import Early, Problem, Reference
+from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.relief import relieved
-from envelope.schedule import EnvelopeSchedule
-from envelope.uncertainty.margins import BoxMargin, HeadVoltageMargin, ImpedanceMargin, ScenarioMargin
-from envelope.uncertainty.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel import build, read_feeder
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve

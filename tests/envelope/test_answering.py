@@ -7,7 +7,7 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.audit.verification import Effort
-from envelope.uncertainty.reactive import AsForecast, Credit, VoltVar
+from envelope.problem.reactive import AsForecast, Credit, VoltVar
 from gridmodel import build
 from gridmodel.inverters import Curve
 from tests.envelope.cases import on, street

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.audit.verification import Effort
 from envelope.boxes.allocate import Allocation
-from envelope.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
 from envelope.explain import explain
-from envelope.problem import BadProblem
+from envelope.problem.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
+from envelope.problem.problem import BadProblem
 from envelope.summary import room
 from gridmodel.devices import Device
 from tests.envelope.cases import street

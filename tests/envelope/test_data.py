@@ -2,9 +2,9 @@
 
 import pytest
 
-from envelope.limits import OperatingLimits, UnknownCriterion, voltage_criteria, voltage_criterion
-from envelope.problem import BadProblem
-from envelope.thermal import UnknownTransformer, thermal_model, thermal_models
+from envelope.problem.limits import OperatingLimits, UnknownCriterion, voltage_criteria, voltage_criterion
+from envelope.problem.problem import BadProblem
+from envelope.problem.thermal import UnknownTransformer, thermal_model, thermal_models
 
 
 @pytest.mark.parametrize(

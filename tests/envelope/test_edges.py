@@ -12,8 +12,8 @@ from envelope import calculate, verified_box, verify
 from envelope.audit.verification import Effort
 from envelope.operation import publish
 from envelope.operation.edges import Span, published
-from envelope.problem import BadProblem, Early
-from envelope.schedule import CAPACITY, UNCONTROLLED, Binding
+from envelope.problem.problem import BadProblem, Early
+from envelope.schedule.schedule import CAPACITY, UNCONTROLLED, Binding
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
 

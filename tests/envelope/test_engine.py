@@ -8,7 +8,7 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
 from envelope.boxes.allocate import Allocation
-from envelope.problem import BadProblem, Reference
+from envelope.problem.problem import BadProblem, Reference
 from gridmodel.build import network
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import Node, V, equipment, line, radial, two_bus

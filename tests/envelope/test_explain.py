@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from envelope import OperatingLimits, calculate, plan, verify
+from envelope import OperatingLimits, calculate, verify
 from envelope.boxes.allocate import Allocation
 from envelope.command_line.commands import app
 from envelope.command_line.picture import explain_picture, schedule_picture
 from envelope.explain import explain
 from envelope.horizon import Study, clear_sky, problem_of
-from envelope.problem import BadProblem, Guarantee
+from envelope.problem import plan_file as plan
+from envelope.problem.problem import BadProblem, Guarantee
 from envelope.summary import most_withheld
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, street

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from envelope import calculate, verify
 from envelope.audit.verification import Effort
 from envelope.boxes.allocate import RULES, Allocation, Packing
-from envelope.fairness import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
-from envelope.ledger import DAY_S, Ledger, favoured
-from envelope.problem import BadProblem, Guarantee
+from envelope.problem.problem import BadProblem, Guarantee
+from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
+from envelope.schedule.ledger import DAY_S, Ledger, favoured
 from gridmodel.errors import FileError
 from tests.envelope.cases import STEP_S, street
 

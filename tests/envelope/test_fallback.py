@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from envelope.model_free.fallback import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
-from envelope.problem import BadProblem, steps_from
-from envelope.schedule import STATUS
+from envelope.problem.problem import BadProblem, steps_from
+from envelope.schedule.schedule import STATUS
 
 
 def known(**changes) -> Unmodelled:

@@ -9,7 +9,7 @@ from envelope import Guarantee, calculate, verified_box, verify
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit
 from envelope.explain import explain
-from envelope.problem import BadProblem
+from envelope.problem.problem import BadProblem
 from tests.envelope.cases import street
 
 DEPOT = GroupLimit("depot", ("c2", "c4", "c6"), max_import_w=9_000.0, max_export_w=5_000.0)

@@ -8,7 +8,7 @@ import pytest
 from envelope import OperatingLimits, calculate, verify
 from envelope.audit.stress import phase_stress, wrong_phases
 from envelope.audit.verification import Effort
-from envelope.uncertainty.margins import (
+from envelope.problem.margins import (
     AutonomousResponse,
     BoxMargin,
     ChanceMargin,

@@ -13,8 +13,8 @@ from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
 from envelope.medium_voltage.heads import Head
 from envelope.medium_voltage.joint import audit
 from envelope.medium_voltage.operator_rows import OperatorLimit
-from envelope.problem import BadProblem, Problem
-from envelope.uncertainty.margins import HeadVoltageMargin
+from envelope.problem.margins import HeadVoltageMargin
+from envelope.problem.problem import BadProblem, Problem
 from gridmodel import build
 from gridmodel.equipment import Capacitor
 from gridmodel.regulators import Mode

@@ -9,15 +9,16 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from envelope import OperatingLimits, calculate, plan
+from envelope import OperatingLimits, calculate
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit
-from envelope.control_points import Policy
 from envelope.horizon import Study, problem_of
-from envelope.plain import KEPT, pack, unpack
-from envelope.problem import BadProblem, Early, Guarantee, Problem, Reference
-from envelope.uncertainty import margins, reactive
-from envelope.uncertainty.reactive import Credit, VoltVar
+from envelope.problem import margins, reactive
+from envelope.problem import plan_file as plan
+from envelope.problem.control_points import Policy
+from envelope.problem.problem import BadProblem, Early, Guarantee, Problem, Reference
+from envelope.problem.reactive import Credit, VoltVar
+from envelope.problem.serialization import KEPT, pack, unpack
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import findings
 from envelope.operation import cycle, operating
 from envelope.operation.measured import HEAD, Measured, Quantity
 from envelope.operation.operating import Mode, Operating, Safe
-from envelope.uncertainty.margins import HeadVoltageMargin
+from envelope.problem.margins import HeadVoltageMargin
+from envelope.schedule import findings
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device

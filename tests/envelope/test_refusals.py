@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from envelope import Problem, calculate
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit
-from envelope.limits import OperatingLimits
-from envelope.problem import BadProblem, Guarantee, Reference
-from envelope.uncertainty import margins, reactive
+from envelope.problem import margins, reactive
+from envelope.problem.limits import OperatingLimits
+from envelope.problem.problem import BadProblem, Guarantee, Reference
 from gridmodel.inverters import Curve
 from sep2.errors import SepError
 from tests.envelope.cases import street

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from envelope.control_points import Policy
 from envelope.engine import calculate
 from envelope.operation import cycle, defaulting, effect, held, publish, registered, seen
 from envelope.operation.operating import Mode, Operating
 from envelope.operation.registered import Sharing
+from envelope.problem.control_points import Policy
 from gridmodel.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection

@@ -11,8 +11,8 @@ from envelope.audit.verification import Effort
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit
 from envelope.explain import explain
-from envelope.problem import BadProblem
-from envelope.uncertainty.splits import circulating_w, splits_of
+from envelope.problem.phase_split import circulating_w, splits_of
+from envelope.problem.problem import BadProblem
 from gridmodel import audit, build
 from gridmodel.devices import Device
 from tests.envelope.cases import on

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import OperatingLimits, calculate, plan
+from envelope import OperatingLimits, calculate
 from envelope.boxes.watched import Watched
 from envelope.engine import run_id
 from envelope.operation.held import from_step
-from envelope.ratings import ambient_of
-from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
+from envelope.problem import plan_file as plan
+from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
+from envelope.problem.thermal_ratings import ambient_of
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import on
 

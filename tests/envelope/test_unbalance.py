@@ -11,8 +11,8 @@ from envelope.audit.verification import Effort
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.unbalance import Unbalance, independent
 from envelope.engine import granted
-from envelope.plan import load, save
-from envelope.problem import BadProblem
+from envelope.problem.plan_file import load, save
+from envelope.problem.problem import BadProblem
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE
 from gridmodel.flow import phasors

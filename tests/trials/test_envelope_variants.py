@@ -17,9 +17,9 @@ from envelope.audit.verification import Effort
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit
 from envelope.horizon import Study, problem_of
-from envelope.problem import Early, Reference
-from envelope.uncertainty.margins import ChanceMargin, HeadVoltageMargin
-from envelope.uncertainty.reactive import FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem.margins import ChanceMargin, HeadVoltageMargin
+from envelope.problem.problem import Early, Reference
+from envelope.problem.reactive import FixedPowerFactor, FreeVar, VoltVar
 from gridmodel import read_feeder
 from tests.trials.figures import record_row
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from envelope.boxes.box import Case
-    from envelope.problem import Problem
+    from envelope.problem.problem import Problem
 
 
 STATUS = (
@@ -112,7 +112,7 @@ class EnvelopeSchedule:
 
     def to_frame(self, *, merged: bool = False) -> pd.DataFrame:
         """One row per connection and interval, as documented in docs/envelope.md; merged: equal neighbours are one."""
-        from envelope.frame import frame
+        from envelope.schedule.table import frame
 
         return frame(self, merged=merged)
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from envelope.boxes.allocate import Allocation
 from envelope.boxes.watched import GroupLimit, Watched
-from envelope.limits import OperatingLimits
-from envelope.refusals import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
-from envelope.uncertainty import splits
-from envelope.uncertainty.margins import ChanceMargin, Margin
-from envelope.uncertainty.reactive import AsForecast
+from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
+from envelope.problem import phase_split as splits
+from envelope.problem.limits import OperatingLimits
+from envelope.problem.margins import ChanceMargin, Margin
+from envelope.problem.reactive import AsForecast
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.devices import CONTROL_POINTS, SITE
 from gridmodel.reduce import Reduced
@@ -106,13 +106,13 @@ class Problem:
     """(C,) only for `Reference.CONTRACT`"""
     favour_import: Real | None = None
     favour_export: Real | None = None
-    """(C,) how much more than its plain share each gets, to make up for the past (`envelope.fairness`); default 1"""
+    """(C,) how much more than its plain share each gets, to make up for the past; default 1"""
     adoption_s: int = 300
     """within this time every client has taken up a new limit (the longest time between two polls, and the ramp)"""
     early: Early = Early.STEP
     """how far before its interval a tightening is published"""
     reactive: AsForecast = field(default_factory=AsForecast)
-    """what is taken for granted about vars: one of the policies of `envelope.uncertainty.reactive`"""
+    """what is taken for granted about vars: one of the policies of `envelope.problem.reactive`"""
     control_point: Sequence[str] | None = None
     """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
     controls_import: Mask | None = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from envelope.refusals import BadProblem, Made, Numbers, Rule, settle
+from envelope.field_rules import BadProblem, Made, Numbers, Rule, settle
 from gridmodel.arrays import Real
 from sep2.errors import SepError
 

@@ -18,7 +18,7 @@ from gridmodel.feeder import slot_share
 from gridmodel.network import SLOT_PHASES, Connections, Network
 
 if TYPE_CHECKING:
-    from envelope.problem import Problem
+    from envelope.problem.problem import Problem
 
 BALANCED, UNKNOWN = "balanced", "unknown"
 

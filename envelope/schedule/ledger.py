@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from envelope.fairness import DIRECTIONS, Forgone, fairness, forgone, making_up
-from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.problem.problem import Problem
+from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, forgone, making_up
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.readers.tables import Row, read_csv
 
 DAY_S = 86_400

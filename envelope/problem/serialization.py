@@ -13,29 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem import BadProblem
+from envelope.problem.problem import BadProblem
 
 KEPT = {
     "Allocation": "envelope.boxes.allocate",
-    "AsForecast": "envelope.uncertainty.reactive",
-    "AutonomousResponse": "envelope.uncertainty.margins",
-    "BoxMargin": "envelope.uncertainty.margins",
-    "ChanceMargin": "envelope.uncertainty.margins",
-    "ConstantVar": "envelope.uncertainty.reactive",
-    "Credit": "envelope.uncertainty.reactive",
+    "AsForecast": "envelope.problem.reactive",
+    "AutonomousResponse": "envelope.problem.margins",
+    "BoxMargin": "envelope.problem.margins",
+    "ChanceMargin": "envelope.problem.margins",
+    "ConstantVar": "envelope.problem.reactive",
+    "Credit": "envelope.problem.reactive",
     "Curve": "gridmodel.inverters",
-    "Early": "envelope.problem",
-    "FixedPowerFactor": "envelope.uncertainty.reactive",
-    "FreeVar": "envelope.uncertainty.reactive",
+    "Early": "envelope.problem.problem",
+    "FixedPowerFactor": "envelope.problem.reactive",
+    "FreeVar": "envelope.problem.reactive",
     "GroupLimit": "envelope.boxes.watched",
-    "Guarantee": "envelope.problem",
-    "HeadVoltageMargin": "envelope.uncertainty.margins",
-    "ImpedanceMargin": "envelope.uncertainty.margins",
-    "OperatingLimits": "envelope.limits",
-    "Reference": "envelope.problem",
-    "ScenarioMargin": "envelope.uncertainty.margins",
-    "VoltVar": "envelope.uncertainty.reactive",
-    "VoltageCriterion": "envelope.limits",
+    "Guarantee": "envelope.problem.problem",
+    "HeadVoltageMargin": "envelope.problem.margins",
+    "ImpedanceMargin": "envelope.problem.margins",
+    "OperatingLimits": "envelope.problem.limits",
+    "Reference": "envelope.problem.problem",
+    "ScenarioMargin": "envelope.problem.margins",
+    "VoltVar": "envelope.problem.reactive",
+    "VoltageCriterion": "envelope.problem.limits",
 }
 """Types that a file may hold, and where they are made: a file knows them by name, so that modules can move."""
 Arrays = dict[str, NDArray[Any]]

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, settle
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, settle
 from gridmodel.arrays import Mask, Real
 from sep2.errors import SepError
 

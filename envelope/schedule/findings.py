@@ -13,8 +13,8 @@ from gridmodel.arrays import Mask
 
 if TYPE_CHECKING:
     from envelope.boxes.box import Case
-    from envelope.problem import Problem
-    from envelope.schedule import EnvelopeSchedule
+    from envelope.problem.problem import Problem
+    from envelope.schedule.schedule import EnvelopeSchedule
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from envelope.refusals import BadProblem, Made, Numbers, Rule, Word, settle
+from envelope.field_rules import BadProblem, Made, Numbers, Rule, Word, settle
 from gridmodel.arrays import Real
 from gridmodel.inverters import Curve
 

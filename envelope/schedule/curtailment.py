@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envelope.boxes.allocate import jain
-from envelope.problem import BadProblem, Problem
-from envelope.schedule import NETWORK, NEXT, EnvelopeSchedule
+from envelope.problem.problem import BadProblem, Problem
+from envelope.schedule.schedule import NETWORK, NEXT, EnvelopeSchedule
 from gridmodel.arrays import Real
 
 DIRECTIONS = ("export", "import")

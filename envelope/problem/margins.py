@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from envelope.boxes.rows import Rows
-from envelope.refusals import BadProblem, Made, Numbers, Rule, settle
+from envelope.field_rules import BadProblem, Made, Numbers, Rule, settle
 from gridmodel.arrays import Real
 
 GROWTH = 1.25

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from envelope.schedule import STATUS, EnvelopeSchedule, unnamed
+from envelope.schedule.schedule import STATUS, EnvelopeSchedule, unnamed
 from gridmodel.arrays import Index
 
 

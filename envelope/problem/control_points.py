@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem import BadProblem, select
-from envelope.schedule import EnvelopeSchedule, floored
+from envelope.problem.problem import BadProblem, select
+from envelope.schedule.schedule import EnvelopeSchedule, floored
 from gridmodel.arrays import Index, Real, Watts
 from gridmodel.devices import DEVICE, SITE, Device, settled
 

@@ -1,0 +1,1 @@
+"""The result: limits per connection and interval, as data, with its tables, findings and curtailed energy."""
