@@ -10,11 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.boxes import allocate, coincident, fitting, rows, unbalance
+from envelope.allocation import rules as allocate
+from envelope.boxes import coincident, fitting
 from envelope.boxes.binding import bind
 from envelope.boxes.box import Base, Case
 from envelope.boxes.tightened import tightened
-from envelope.boxes.watched import Sensitivity, Values, Watched
+from envelope.constraints import linear as rows
+from envelope.constraints import unbalance
+from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
 from envelope.problem.phase_split import taken_w
 from envelope.problem.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled

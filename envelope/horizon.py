@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from envelope.boxes.allocate import Allocation
+from envelope.allocation.rules import Allocation
 from envelope.field_rules import Made, Numbers, Rule, Word, settle
 from envelope.problem.control_points import control_points
 from envelope.problem.limits import OperatingLimits, as_61000

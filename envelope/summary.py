@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from envelope.allocation.rules import jain
 from envelope.audit.verification import Effort, VerificationReport, verify
-from envelope.boxes.allocate import jain
 from envelope.engine import calculate
 from envelope.problem.problem import Guarantee, Problem
 from envelope.schedule.curtailment import of_schedule

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.constraints.disturbances import free_var
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
 from envelope.schedule.schedule import BREACHED, STATUS
-from envelope.uncertainty.unseen import free_var
 from gridmodel.arrays import Real, Watts
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from envelope import Guarantee, calculate, verify
-from envelope.boxes.allocate import Allocation
+from envelope.allocation.rules import Allocation
 from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
 from envelope.explain import explain
 from envelope.horizon import Study, problem_of

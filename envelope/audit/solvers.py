@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.boxes.watched import Values, Watched
+from envelope.constraints.monitored_feeder import Values, Watched
 from envelope.problem.problem import BadProblem, Problem
 from gridmodel.arrays import Complex
 from gridmodel.audit import Magnitudes, Model, cannot_model

@@ -13,16 +13,16 @@ import numpy as np
 
 from envelope.audit.solvers import Solver, independent, solver_of
 from envelope.boxes.allowed import Allowed, allowed_of
-from envelope.boxes.corners import patterns
 from envelope.boxes.fitting import at_corners
-from envelope.boxes.rows import build, everything
-from envelope.boxes.unbalance import Looked, looked
-from envelope.boxes.watched import Values
+from envelope.constraints.corners import patterns
+from envelope.constraints.disturbances import Unseen
+from envelope.constraints.linear import build, everything
+from envelope.constraints.monitored_feeder import Values
+from envelope.constraints.unbalance import Looked, looked
 from envelope.engine import granted, sensitivities
 from envelope.problem.problem import Guarantee, Problem
 from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 from envelope.uncertainty.answering import as_said, at_kinks, judged
-from envelope.uncertainty.unseen import Unseen
 from gridmodel.arrays import Index, Real
 
 CHUNK, AT_KINKS = 4000, 0.25

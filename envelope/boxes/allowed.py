@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.boxes.box import Base
-from envelope.boxes.corners import patterns
 from envelope.boxes.fitting import at_corners
-from envelope.boxes.rows import build, everything
-from envelope.boxes.watched import Values
+from envelope.constraints.corners import patterns
+from envelope.constraints.disturbances import Unseen
+from envelope.constraints.linear import build, everything
+from envelope.constraints.monitored_feeder import Values
 from envelope.engine import at_rest, granted, sensitivities
 from envelope.problem.problem import Guarantee, Problem
 from envelope.schedule.schedule import BREACHED, EnvelopeSchedule
-from envelope.uncertainty.unseen import Unseen
 from gridmodel.arrays import Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.boxes.allocate import takes_part
+from envelope.allocation.rules import takes_part
 from envelope.boxes.box import Fit
-from envelope.boxes.kernel import fullest
+from envelope.constraints.kernels import fullest
 from envelope.schedule.schedule import CAPACITY, NETWORK, Binding
 from gridmodel.arrays import Mask
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.boxes.kernel import stand
-from envelope.boxes.rows import Corners, Rows
-from envelope.boxes.watched import Watched
+from envelope.constraints.kernels import stand
+from envelope.constraints.linear import Corners, Rows
+from envelope.constraints.monitored_feeder import Watched
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 

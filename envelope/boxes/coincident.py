@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.boxes import rows
-from envelope.boxes.allocate import Allocation
+from envelope.allocation.rules import Allocation
 from envelope.boxes.box import Base, Case, Fit
-from envelope.boxes.watched import COARSE_V, Sensitivity, Values, Watched
+from envelope.constraints import linear as rows
+from envelope.constraints.monitored_feeder import COARSE_V, Sensitivity, Values, Watched
 from gridmodel.arrays import Index, Real
 
 if TYPE_CHECKING:

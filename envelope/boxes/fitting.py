@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.boxes.allocate import Packing, Rule, max_min, max_sum, takes_part
+from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_part
 from envelope.boxes.box import Base, Fit
 from envelope.boxes.probing import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
-from envelope.boxes.rows import Rows, Wanted, linearised, narrowed, slopes
-from envelope.boxes.watched import Sensitivity, Values
+from envelope.constraints.linear import Rows, Wanted, linearised, narrowed, slopes
+from envelope.constraints.monitored_feeder import Sensitivity, Values
 from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.boxes.box import Fit
-from envelope.boxes.corners import aligned_corners
-from envelope.boxes.kernel import learn
-from envelope.boxes.watched import COARSE_V
+from envelope.constraints.corners import aligned_corners
+from envelope.constraints.kernels import learn
+from envelope.constraints.monitored_feeder import COARSE_V
 from gridmodel.arrays import Index, Mask, Real, Single
 
 COVERED, COVERED_IN_AUDIT = 0.85, 0.9995

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.boxes import rows
 from envelope.boxes.box import Base
+from envelope.constraints import linear as rows
 from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Real
 
 if TYPE_CHECKING:
-    from envelope.boxes.watched import Watched
+    from envelope.constraints.monitored_feeder import Watched
     from envelope.problem.problem import Problem
 
 NARROWEST_V, LEAST = 1e-3, 1e-6

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from envelope.boxes.allocate import Allocation
+from envelope.allocation.rules import Allocation
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem.limits import OperatingLimits, voltage_criteria, voltage_criterion
 from envelope.problem.problem import Guarantee, Problem, Reference

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import verify
-from envelope.boxes.allocate import Allocation
 from envelope.command_line.asked import Asked, command, refusals, stages
 from envelope.command_line.desk import add_to
 from envelope.command_line.shown import show_policies, show_summary, show_whole

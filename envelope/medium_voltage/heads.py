@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from envelope.boxes.corners import aligned_corners
-from envelope.boxes.rows import Wanted, build
-from envelope.boxes.watched import FINE_V, Sensitivity
+from envelope.constraints.corners import aligned_corners
+from envelope.constraints.disturbances import Unseen
+from envelope.constraints.linear import Wanted, build
+from envelope.constraints.monitored_feeder import FINE_V, Sensitivity
 from envelope.engine import granted
 from envelope.problem.problem import BadProblem, Problem
-from envelope.uncertainty.unseen import Unseen
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Real
 from gridmodel.reduce import reduce

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import Effort, VerificationReport, verify
-from envelope.boxes.allocate import Allocation
 from envelope.boxes.allowed import WORSE_PERCENT, WORSE_V
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.engine import granted
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange

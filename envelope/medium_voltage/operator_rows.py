@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.medium_voltage.heads import Head, HeadBox
 from gridmodel.arrays import Real
 

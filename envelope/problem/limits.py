@@ -16,7 +16,7 @@ from gridmodel.arrays import Real
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
-    from envelope.boxes.watched import Watched
+    from envelope.constraints.monitored_feeder import Watched
 
 
 class UnknownCriterion(SepError):

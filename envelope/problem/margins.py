@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from envelope.boxes.rows import Rows
+from envelope.constraints.linear import Rows
 from envelope.field_rules import BadProblem, Made, Numbers, Rule, settle
 from gridmodel.arrays import Real
 

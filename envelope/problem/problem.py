@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit, Watched
+from envelope.allocation.rules import Allocation
+from envelope.constraints.monitored_feeder import GroupLimit, Watched
 from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
 from envelope.problem import phase_split as splits
 from envelope.problem.limits import OperatingLimits
@@ -123,7 +123,7 @@ class Problem:
     base_includes_devices: Mask | None = None
     """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()
-    """limits on the sum of some connections (`envelope.boxes.watched.GroupLimit`)"""
+    """limits on the sum of some connections (`envelope.constraints.monitored_feeder.GroupLimit`)"""
     limits: OperatingLimits = field(default_factory=OperatingLimits)
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
@@ -248,7 +248,7 @@ class Problem:
     @property
     def all_margins(self) -> tuple[Margin, ...]:
         """The margins given, those of the aggregate forecast error, and those of what no limit sees."""
-        from envelope.uncertainty.unseen import margins_of
+        from envelope.constraints.disturbances import margins_of
 
         found: list[Margin] = [*self.margins, *margins_of(self)]
         if self.base_sigma_w is not None and self.base_z != 0.0:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from envelope.problem.problem import BadProblem
 
 KEPT = {
-    "Allocation": "envelope.boxes.allocate",
+    "Allocation": "envelope.allocation.rules",
     "AsForecast": "envelope.problem.reactive",
     "AutonomousResponse": "envelope.problem.margins",
     "BoxMargin": "envelope.problem.margins",
@@ -27,7 +27,7 @@ KEPT = {
     "Early": "envelope.problem.problem",
     "FixedPowerFactor": "envelope.problem.reactive",
     "FreeVar": "envelope.problem.reactive",
-    "GroupLimit": "envelope.boxes.watched",
+    "GroupLimit": "envelope.constraints.monitored_feeder",
     "Guarantee": "envelope.problem.problem",
     "HeadVoltageMargin": "envelope.problem.margins",
     "ImpedanceMargin": "envelope.problem.margins",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envelope.boxes.allocate import jain
+from envelope.allocation.rules import jain
 from envelope.problem.problem import BadProblem, Problem
 from envelope.schedule.schedule import NETWORK, NEXT, EnvelopeSchedule
 from gridmodel.arrays import Real

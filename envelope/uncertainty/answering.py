@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.boxes.rows import Rows
-from envelope.boxes.watched import Values, Watched
+from envelope.constraints.linear import Rows
+from envelope.constraints.monitored_feeder import Values, Watched
 from envelope.problem.reactive import VoltVar
 from envelope.schedule.findings import UNCREDITED
 from gridmodel.arrays import Complex, Index, Real

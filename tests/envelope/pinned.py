@@ -18,10 +18,10 @@ import numba
 import numpy as np
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.solvers import SOLVERS
 from envelope.audit.verification import Effort, VerificationReport
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explain import explain
 from envelope.medium_voltage.coordination import Coordinated, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage

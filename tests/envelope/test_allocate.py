@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from envelope.boxes import allocate
-from envelope.boxes.allocate import RULES, Allocation, Packing
+from envelope.allocation import rules as allocate
+from envelope.allocation.rules import RULES, Allocation, Packing
 
 seeds = st.integers(0, 10_000)
 

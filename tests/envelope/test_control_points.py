@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
 from envelope.explain import explain
 from envelope.problem.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
 from envelope.problem.problem import BadProblem

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
-from envelope.boxes.allocate import Allocation
+from envelope.allocation.rules import Allocation
 from envelope.problem.problem import BadProblem, Reference
 from gridmodel.build import network
 from tests.envelope.cases import on, street

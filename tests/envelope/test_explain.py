@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope import OperatingLimits, calculate, verify
-from envelope.boxes.allocate import Allocation
+from envelope.allocation.rules import Allocation
 from envelope.command_line.commands import app
 from envelope.command_line.picture import explain_picture, schedule_picture
 from envelope.explain import explain

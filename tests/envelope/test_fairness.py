@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import calculate, verify
+from envelope.allocation.rules import RULES, Allocation, Packing
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import RULES, Allocation, Packing
 from envelope.problem.problem import BadProblem, Guarantee
 from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
 from envelope.schedule.ledger import DAY_S, Ledger, favoured

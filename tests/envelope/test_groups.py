@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box, verify
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
+from envelope.allocation.rules import Allocation
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explain import explain
 from envelope.problem.problem import BadProblem
 from tests.envelope.cases import street

@@ -7,7 +7,7 @@ import pytest
 
 from envelope import Guarantee, calculate, verified_box
 from envelope.audit.verification import Effort
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
 from envelope.medium_voltage.heads import Head

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from envelope import OperatingLimits, calculate
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.operation import cycle, held
 from envelope.operation.operating import Mode, Operating
 from envelope.problem.margins import BoxMargin, HeadVoltageMargin, ScenarioMargin

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
+from envelope.allocation.rules import Allocation
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.horizon import Study, problem_of
 from envelope.problem import margins, reactive
 from envelope.problem import plan_file as plan

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Problem, calculate
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
+from envelope.allocation.rules import Allocation
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.problem import margins, reactive
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.problem import BadProblem, Guarantee, Reference

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import calculate
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explain import explain
 from envelope.horizon import Study, problem_of
 from envelope.relief import relieved

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.stress import wrong_phases
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explain import explain
 from envelope.problem.phase_split import circulating_w, splits_of
 from envelope.problem.problem import BadProblem

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate
-from envelope.boxes.watched import Watched
+from envelope.constraints.monitored_feeder import Watched
 from envelope.engine import run_id
 from envelope.operation.held import from_step
 from envelope.problem import plan_file as plan

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.unbalance import Unbalance, independent
+from envelope.constraints.unbalance import Unbalance, independent
 from envelope.engine import granted
 from envelope.problem.plan_file import load, save
 from envelope.problem.problem import BadProblem

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
 from envelope.horizon import sine
 from envelope.model_free.fallback import asset_capacity, asset_capacity_critical_voltage
 from envelope.model_free.readings import Meters

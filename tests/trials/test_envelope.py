@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
 from envelope.horizon import Study, problem_of
 from gridmodel import read_feeder, reduce
 from gridmodel.feeders import european_lv

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
+from envelope.allocation.rules import Allocation
 from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
+from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.horizon import Study, problem_of
 from envelope.problem.margins import ChanceMargin, HeadVoltageMargin
 from envelope.problem.problem import Early, Reference

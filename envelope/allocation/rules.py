@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.boxes.kernel import fill
+from envelope.constraints.kernels import fill
 from gridmodel.arrays import Floating, Index, Mask, Real, Single
 
 Rule = Callable[["Packing"], Real]
@@ -254,7 +254,7 @@ def _top_up(left: Packing, x: Real) -> Real:
 
 def max_sum(packing: Packing) -> Real:
     """Largest weighted sum, one linear programme per step with warm start (HiGHS)."""
-    from envelope.boxes.maxsum import solve_steps
+    from envelope.allocation.linear_program import solve_steps
 
     ready = prepare(packing)
     left = ready.packing

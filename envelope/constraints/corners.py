@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envelope.boxes.rows import FACETS, Rows
-from envelope.boxes.watched import Watched
+from envelope.constraints.linear import FACETS, Rows
+from envelope.constraints.monitored_feeder import Watched
 from envelope.problem.problem import Guarantee
 from gridmodel.arrays import Index, Real
 

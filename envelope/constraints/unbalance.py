@@ -14,12 +14,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from envelope.boxes.box import Base, Case
-from envelope.boxes.corners import aligned_corners
-from envelope.boxes.rows import FINE_FACETS, Wanted, build
-from envelope.boxes.watched import FINE_V, Sensitivity, Watched
+from envelope.constraints.corners import aligned_corners
+from envelope.constraints.disturbances import Unseen
+from envelope.constraints.linear import FINE_FACETS, Wanted, build
+from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, Watched
 from envelope.problem.problem import Guarantee, Problem
 from envelope.schedule.schedule import NETWORK, Binding
-from envelope.uncertainty.unseen import Unseen
 from gridmodel import flow as power_flow
 from gridmodel.arrays import TURN, Complex, Index, Mask, Real
 from gridmodel.build import network

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.boxes.rows import Rows
-from envelope.boxes.watched import Sensitivity, Watched
+from envelope.constraints.linear import Rows
+from envelope.constraints.monitored_feeder import Sensitivity, Watched
 from envelope.problem.margins import GROWTH, Margin
 from envelope.problem.phase_split import both_ways_w, circulates, circulating_w, taken_w
 from gridmodel.arrays import Complex, Index, Mask, Real

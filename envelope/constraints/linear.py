@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.boxes.kernel import evaluate, name, slope, split
-from envelope.boxes.watched import Sensitivity, Values, Watched
+from envelope.constraints.kernels import evaluate, name, slope, split
+from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
 from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
