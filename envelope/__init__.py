@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
-    from envelope.audit.verification import VerificationReport, verify
     from envelope.engine import calculate
     from envelope.problem.limits import OperatingLimits
     from envelope.problem.problem import Guarantee, Problem, Reference
     from envelope.schedule.schedule import EnvelopeSchedule, verified_box
+    from envelope.verification.verification import VerificationReport, verify
 
 _HOMES = {
     "calculate": "engine",
@@ -25,8 +25,8 @@ _HOMES = {
     "Reference": "problem.problem",
     "EnvelopeSchedule": "schedule.schedule",
     "verified_box": "schedule.schedule",
-    "VerificationReport": "audit.verification",
-    "verify": "audit.verification",
+    "VerificationReport": "verification.verification",
+    "verify": "verification.verification",
 }
 
 __all__ = [

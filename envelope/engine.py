@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.allocation import rules as allocate
-from envelope.boxes import coincident, fitting
-from envelope.boxes.binding import bind
-from envelope.boxes.box import Base, Case
-from envelope.boxes.tightened import tightened
+from envelope.calculation import common_level as coincident
+from envelope.calculation import fitting
+from envelope.calculation.binding import bind
+from envelope.calculation.feasible_box import Base, Case
+from envelope.calculation.tightened_limits import tightened
 from envelope.constraints import linear as rows
 from envelope.constraints import unbalance
 from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
@@ -23,7 +24,7 @@ from envelope.problem.problem import Early, Guarantee, Problem, Reference, zeros
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
 from envelope.schedule.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.told import guarantee_said, reactive_range, with_control
-from envelope.uncertainty import answering
+from envelope.verification import volt_var as answering
 from gridmodel.arrays import Mask, Real
 
 FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)

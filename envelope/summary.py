@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from envelope.allocation.rules import jain
-from envelope.audit.verification import Effort, VerificationReport, verify
 from envelope.engine import calculate
 from envelope.problem.problem import Guarantee, Problem
 from envelope.schedule.curtailment import of_schedule
 from envelope.schedule.schedule import UNCONTROLLED, EnvelopeSchedule
+from envelope.verification.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
 MOST_BINDING = 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.boxes.box import Case
+from envelope.calculation.feasible_box import Case
 from envelope.constraints.linear import KINDS
 from envelope.problem.problem import Guarantee, Problem
 from gridmodel.arrays import Real

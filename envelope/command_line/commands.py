@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from envelope.allocation.rules import Allocation
-from envelope.audit.verification import verify
 from envelope.command_line.asked import Asked, command, refusals, stages
 from envelope.command_line.desk import add_to
 from envelope.command_line.shown import show_policies, show_summary, show_whole
@@ -19,6 +18,7 @@ from envelope.model_free.fallback import Method
 from envelope.problem.problem import BadProblem, Guarantee, Problem
 from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.summary import compared, most_withheld, priced, summarise
+from envelope.verification.verification import verify
 from gridmodel.refused import writable
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from envelope.boxes.box import Base, Case
+from envelope.calculation.feasible_box import Base, Case
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import FINE_FACETS, Wanted, build

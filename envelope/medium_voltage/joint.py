@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envelope.allocation.rules import Allocation
-from envelope.audit.verification import Effort, VerificationReport, verify
-from envelope.boxes.allowed import WORSE_PERCENT, WORSE_V
 from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.engine import granted
 from envelope.medium_voltage.coordination import Coordinated
@@ -18,6 +16,8 @@ from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_rows import OperatorLimit
 from envelope.problem.problem import BadProblem, Problem
 from envelope.schedule.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
+from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
+from envelope.verification.verification import Effort, VerificationReport, verify
 from gridmodel import build
 from gridmodel.arrays import Index, Real
 from gridmodel.joined import joined

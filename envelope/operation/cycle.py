@@ -27,7 +27,7 @@ from sep2.store.connection import Connection
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
-    from envelope.audit.verification import VerificationReport
+    from envelope.verification.verification import VerificationReport
 
 log = logging.getLogger(__name__)
 
@@ -289,8 +289,8 @@ def without_held(problem: Problem) -> Problem:
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
-    from envelope.audit.verification import Effort, verify
     from envelope.engine import calculate
+    from envelope.verification.verification import Effort, verify
 
     schedule = calculate(problem)
     # Nobody reads a stress with wrong phases here, and it takes as long as the rest.

@@ -200,7 +200,7 @@ class Problem:
 
     def watch(self) -> Watched:
         """The feeder as the engine sees it, with this problem's groups and splits, and the answers it credits."""
-        from envelope.uncertainty.answering import inverters_of
+        from envelope.verification.volt_var import inverters_of
 
         plain = Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
         return replace(plain, inverters=inverters_of(self, plain))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gridmodel.arrays import Mask
 
 if TYPE_CHECKING:
-    from envelope.boxes.box import Case
+    from envelope.calculation.feasible_box import Case
     from envelope.problem.problem import Problem
     from envelope.schedule.schedule import EnvelopeSchedule
 

@@ -13,7 +13,7 @@ from gridmodel.arrays import Index, Mask, Real, Watts
 if TYPE_CHECKING:
     import pandas as pd
 
-    from envelope.boxes.box import Case
+    from envelope.calculation.feasible_box import Case
     from envelope.problem.problem import Problem
 
 

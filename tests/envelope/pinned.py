@@ -19,8 +19,6 @@ import numpy as np
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.allocation.rules import Allocation
-from envelope.audit.solvers import SOLVERS
-from envelope.audit.verification import Effort, VerificationReport
 from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explain import explain
 from envelope.medium_voltage.coordination import Coordinated, coordinate
@@ -31,6 +29,8 @@ from envelope.problem.problem import Early, Problem, Reference
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.relief import relieved
 from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.verification.solvers import SOLVERS
+from envelope.verification.verification import Effort, VerificationReport
 from gridmodel import build, read_feeder
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.audit.verification import Effort
 from envelope.problem.reactive import AsForecast, Credit, VoltVar
+from envelope.verification.verification import Effort
 from gridmodel import build
 from gridmodel.inverters import Curve
 from tests.envelope.cases import on, street

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope import calculate, verified_box, verify
-from envelope.audit.verification import Effort
 from envelope.operation import publish
 from envelope.operation.edges import Span, published
 from envelope.problem.problem import BadProblem, Early
 from envelope.schedule.schedule import CAPACITY, UNCONTROLLED, Binding
+from envelope.verification.verification import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
 

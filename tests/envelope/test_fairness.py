@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from envelope import calculate, verify
 from envelope.allocation.rules import RULES, Allocation, Packing
-from envelope.audit.verification import Effort
 from envelope.problem.problem import BadProblem, Guarantee
 from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
 from envelope.schedule.ledger import DAY_S, Ledger, favoured
+from envelope.verification.verification import Effort
 from gridmodel.errors import FileError
 from tests.envelope.cases import STEP_S, street
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate, verify
-from envelope.audit.stress import phase_stress, wrong_phases
-from envelope.audit.verification import Effort
 from envelope.problem.margins import (
     AutonomousResponse,
     BoxMargin,
@@ -16,6 +14,8 @@ from envelope.problem.margins import (
     ImpedanceMargin,
     ScenarioMargin,
 )
+from envelope.verification.verification import Effort
+from envelope.verification.wrong_phases import phase_stress, wrong_phases
 from tests.envelope.cases import street
 
 EVERY = Effort(random=10, inside=2, judge_all=True)

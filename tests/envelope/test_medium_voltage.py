@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box
-from envelope.audit.verification import Effort
 from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
@@ -15,6 +14,7 @@ from envelope.medium_voltage.joint import audit
 from envelope.medium_voltage.operator_rows import OperatorLimit
 from envelope.problem.margins import HeadVoltageMargin
 from envelope.problem.problem import BadProblem, Problem
+from envelope.verification.verification import Effort
 from gridmodel import build
 from gridmodel.equipment import Capacitor
 from gridmodel.regulators import Mode

@@ -7,7 +7,6 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.allocation.rules import Allocation
-from envelope.audit.verification import Effort
 from envelope.constraints.disturbances import free_var
 from envelope.horizon import Study, problem_of
 from envelope.problem import plan_file as plan
@@ -15,6 +14,7 @@ from envelope.problem.margins import AutonomousResponse, HeadVoltageMargin
 from envelope.problem.problem import BadProblem
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import pack, unpack
+from envelope.verification.verification import Effort
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
 from tests.envelope.cases import street

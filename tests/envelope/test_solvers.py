@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
-from envelope.audit.solvers import SOLVERS, independent, solver_of
-from envelope.audit.verification import Effort
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.problem import BadProblem, steps_from
+from envelope.verification.solvers import SOLVERS, independent, solver_of
+from envelope.verification.verification import Effort
 from gridmodel import GridError, build, read_feeder, reduce
 from tests.envelope.cases import START, on, street
 from tests.gridmodel.feeders import radial_equipment

@@ -7,12 +7,12 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.allocation.rules import Allocation
-from envelope.audit.stress import wrong_phases
-from envelope.audit.verification import Effort
 from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explain import explain
 from envelope.problem.phase_split import circulating_w, splits_of
 from envelope.problem.problem import BadProblem
+from envelope.verification.verification import Effort
+from envelope.verification.wrong_phases import wrong_phases
 from gridmodel import audit, build
 from gridmodel.devices import Device
 from tests.envelope.cases import on

@@ -8,11 +8,11 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.allocation.rules import Allocation
-from envelope.audit.verification import Effort
 from envelope.constraints.unbalance import Unbalance, independent
 from envelope.engine import granted
 from envelope.problem.plan_file import load, save
 from envelope.problem.problem import BadProblem
+from envelope.verification.verification import Effort
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE
 from gridmodel.flow import phasors

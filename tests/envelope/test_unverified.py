@@ -7,11 +7,11 @@ import pytest
 
 from envelope import Guarantee, Problem, verify
 from envelope.allocation.rules import Allocation
-from envelope.audit.verification import Effort
 from envelope.horizon import sine
 from envelope.model_free.fallback import asset_capacity, asset_capacity_critical_voltage
 from envelope.model_free.readings import Meters
 from envelope.problem.problem import steps_from
+from envelope.verification.verification import Effort
 from gridmodel import reduce, slot_va, solve
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, STEP_S

@@ -16,8 +16,8 @@ import pytest
 
 from envelope import Guarantee, calculate, verify
 from envelope.allocation.rules import Allocation
-from envelope.audit.verification import Effort
 from envelope.horizon import Study, problem_of
+from envelope.verification.verification import Effort
 from gridmodel import read_feeder, reduce
 from gridmodel.feeders import european_lv
 from tests.trials.figures import record_row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envelope.allocation.rules import Allocation
-from envelope.boxes.box import Base, Case, Fit
+from envelope.calculation.feasible_box import Base, Case, Fit
 from envelope.constraints import linear as rows
 from envelope.constraints.monitored_feeder import COARSE_V, Sensitivity, Values, Watched
 from gridmodel.arrays import Index, Real

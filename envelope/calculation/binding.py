@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.allocation.rules import takes_part
-from envelope.boxes.box import Fit
+from envelope.calculation.feasible_box import Fit
 from envelope.constraints.kernels import fullest
 from envelope.schedule.schedule import CAPACITY, NETWORK, Binding
 from gridmodel.arrays import Mask

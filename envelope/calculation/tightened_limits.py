@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.boxes.box import Base
+from envelope.calculation.feasible_box import Base
 from envelope.constraints import linear as rows
 from envelope.problem.limits import OperatingLimits
 from gridmodel.arrays import Real

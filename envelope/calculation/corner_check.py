@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.boxes.box import Fit
+from envelope.calculation.feasible_box import Fit
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.kernels import learn
 from envelope.constraints.monitored_feeder import COARSE_V

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.audit.verification import Effort, VerificationReport, verify
 from envelope.problem.phase_split import BALANCED
 from envelope.problem.problem import BadProblem, Problem
 from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.verification.verification import Effort, VerificationReport, verify
 from gridmodel.build import network
 from gridmodel.reduce import reduce
 

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.audit.solvers import Solver, independent, solver_of
-from envelope.boxes.allowed import Allowed, allowed_of
-from envelope.boxes.fitting import at_corners
+from envelope.calculation.fitting import at_corners
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
@@ -22,7 +20,9 @@ from envelope.constraints.unbalance import Looked, looked
 from envelope.engine import granted, sensitivities
 from envelope.problem.problem import Guarantee, Problem
 from envelope.schedule.schedule import EnvelopeSchedule, verified_box
-from envelope.uncertainty.answering import as_said, at_kinks, judged
+from envelope.verification.acceptance import Allowed, allowed_of
+from envelope.verification.solvers import Solver, independent, solver_of
+from envelope.verification.volt_var import as_said, at_kinks, judged
 from gridmodel.arrays import Index, Real
 
 CHUNK, AT_KINKS = 4000, 0.25
@@ -145,7 +145,7 @@ def verify(
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, states in between included.
 
-    solver: one of `envelope.audit.solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
+    solver: one of `envelope.verification.solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
     problem = as_said(problem, schedule)
@@ -165,7 +165,7 @@ def verify(
 
 def _stress(problem: Problem, schedule: EnvelopeSchedule, effort: Effort) -> tuple[float, float, float] | None:
     """What breaks if the feeder's phases are not what its model says."""
-    from envelope.audit.stress import movable, phase_stress
+    from envelope.verification.wrong_phases import movable, phase_stress
 
     if not effort.wrong_phases or not movable(problem):
         return None

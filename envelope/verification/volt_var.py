@@ -20,10 +20,10 @@ from gridmodel.arrays import Complex, Index, Real
 from gridmodel.inverters import Inverters
 
 if TYPE_CHECKING:
-    from envelope.audit.solvers import Solver
-    from envelope.boxes.box import Base
+    from envelope.calculation.feasible_box import Base
     from envelope.problem.problem import Problem
     from envelope.schedule.schedule import EnvelopeSchedule
+    from envelope.verification.solvers import Solver
 
 TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""
@@ -78,8 +78,8 @@ def searched(problem: Problem) -> EnvelopeSchedule:
     A row's worst corner can be another one than where the answer is off: each round looks for it as a verification does
     and keeps free what it finds.
     """
-    from envelope.audit.verification import Effort, verify
     from envelope.engine import calculate, run_id
+    from envelope.verification.verification import Effort, verify
 
     search = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
     kept, looked = Kept(0.0, 0.0), 0.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.boxes.box import Base
-from envelope.boxes.fitting import at_corners
+from envelope.calculation.feasible_box import Base
+from envelope.calculation.fitting import at_corners
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything

@@ -1,0 +1,1 @@
+"""Whether a schedule keeps the limits: power flow at many corners of its box, by an independent solver."""
