@@ -16,15 +16,15 @@ import numpy as np
 from envelope import Guarantee, calculate, verify
 from envelope.allocation.rules import Allocation
 from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
-from envelope.explain import explain
-from envelope.horizon import Study, problem_of
+from envelope.explanation.explanation import explain
+from envelope.explanation.relief import relieved
 from envelope.problem.thermal import ThermalPolicy
 from envelope.problem.thermal_ratings import ThermalRating
-from envelope.relief import relieved
 from envelope.schedule.curtailment import of_schedule
 from envelope.schedule.ledger import DAY_S, Ledger, favoured
 from envelope.schedule.table import save
-from envelope.summary import compared, most_withheld, priced
+from envelope.study.study import Study, problem_of
+from envelope.study.summary import compared, most_withheld, priced
 from gridmodel.feeders import european_lv
 
 

@@ -103,8 +103,8 @@ class Asked:
 
     def posed(self, feeder: str) -> Posed:
         """The same, and what was assumed for it."""
-        from envelope import horizon
         from envelope.problem import plan_file as plan
+        from envelope.study import study as horizon
 
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")

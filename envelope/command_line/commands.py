@@ -14,10 +14,10 @@ from envelope.command_line.asked import Asked, command, refusals, stages
 from envelope.command_line.desk import add_to
 from envelope.command_line.shown import show_policies, show_summary, show_whole
 from envelope.engine import calculate
-from envelope.model_free.fallback import Method
+from envelope.model_free.methods import Method
 from envelope.problem.problem import BadProblem, Guarantee, Problem
 from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.summary import compared, most_withheld, priced, summarise
+from envelope.study.summary import compared, most_withheld, priced, summarise
 from envelope.verification.verification import verify
 from gridmodel.refused import writable
 
@@ -267,8 +267,8 @@ def explain_limit(
     asked: Asked,
 ) -> None:
     """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
-    from envelope.explain import explain
-    from envelope.relief import relieved
+    from envelope.explanation.explanation import explain
+    from envelope.explanation.relief import relieved
 
     _refuse_files(None, picture)
     if direction not in ("export", "import"):

@@ -10,8 +10,7 @@ import numpy as np
 
 from envelope.command_line.asked import ABOVE_0, POLICY, THERMAL, Asked
 from envelope.field_rules import UNKNOWN, BadProblem
-from envelope.horizon import sine
-from envelope.model_free.fallback import (
+from envelope.model_free.methods import (
     CriticalVoltage,
     DeltaVoltage,
     Method,
@@ -22,7 +21,8 @@ from envelope.model_free.fallback import (
 from envelope.model_free.readings import Meters, read_meters
 from envelope.problem.limits import OperatingLimits
 from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.summary import evenness, room
+from envelope.study.study import sine
+from envelope.study.summary import evenness, room
 
 
 @dataclass(frozen=True)

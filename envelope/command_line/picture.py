@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.explain import Explanation, explain
+from envelope.explanation.explanation import Explanation, explain
 from envelope.problem.problem import Problem
 from envelope.schedule.ledger import Whole
 from envelope.schedule.schedule import EnvelopeSchedule
@@ -185,7 +185,7 @@ def explain_picture(
 
     found: the explanation of that step and direction, where it was asked for before.
     """
-    from envelope.summary import most_withheld
+    from envelope.study.summary import most_withheld
 
     at = most_withheld(problem, schedule, connection, direction) if step is None else step
     found = explain(problem, schedule, connection, step=at, direction=direction) if found is None else found

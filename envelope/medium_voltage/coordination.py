@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from envelope.engine import calculate
+from envelope.medium_voltage.feeder_head import Head, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
-from envelope.medium_voltage.heads import Head, HeadBox
-from envelope.medium_voltage.operator_rows import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
+from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.problem.margins import HeadVoltageMargin
 from envelope.problem.problem import BadProblem, Problem
 from envelope.schedule.schedule import EnvelopeSchedule, verified_box
@@ -24,7 +24,7 @@ from gridmodel.taps import Tapped
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
-    from envelope.medium_voltage.joint import JointReport
+    from envelope.medium_voltage.joint_verification import JointReport
 
 
 __all__ = ["Coordinated", "HeadBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]
@@ -145,8 +145,7 @@ def coordinate(
 
     rounds: most calculations of all feeders; `Inconsistent` where none of them was consistent.
     solve: calculates one feeder.
-    audit: such as `envelope.medium_voltage.joint.audit`, which solves the joined network at corners; its report is
-        kept.
+    audit: such as `joint_verification.audit`, which solves the joined network at corners; its report is kept.
     """
     found = _Work(medium, feeders, solve).run(rounds)
     return replace(found, report=audit(medium, found)) if audit else found

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.medium_voltage.heads import HeadBox
-from envelope.medium_voltage.operator_rows import OperatorLimit
+from envelope.medium_voltage.feeder_head import HeadBox
+from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem.problem import BadProblem
 from gridmodel import build
 from gridmodel.arrays import Complex, Index, Mask

@@ -145,7 +145,7 @@ def verify(
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, states in between included.
 
-    solver: one of `envelope.verification.solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
+    solver: one of `solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
     problem = as_said(problem, schedule)

@@ -74,7 +74,7 @@ def _days(feeder: object, reduced: object, steps: int, each: dict[str, float]) -
     """P2 to P4: every guarantee and allocation; the coincident one, which is the same task, beside every engine."""
     from envelope import Guarantee, calculate
     from envelope.allocation.rules import Allocation
-    from envelope.horizon import Study, problem_of
+    from envelope.study.study import Study, problem_of
     from gridmodel import Feeder, Reduced
 
     assert isinstance(feeder, Feeder)

@@ -20,14 +20,14 @@ import numpy as np
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.allocation.rules import Allocation
 from envelope.constraints.monitored_feeder import GroupLimit
-from envelope.explain import explain
+from envelope.explanation.explanation import explain
+from envelope.explanation.relief import relieved
 from envelope.medium_voltage.coordination import Coordinated, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
-from envelope.medium_voltage.joint import audit
+from envelope.medium_voltage.joint_verification import audit
 from envelope.problem.margins import BoxMargin, HeadVoltageMargin, ImpedanceMargin, ScenarioMargin
 from envelope.problem.problem import Early, Problem, Reference
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
-from envelope.relief import relieved
 from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.verification.solvers import SOLVERS
 from envelope.verification.verification import Effort, VerificationReport

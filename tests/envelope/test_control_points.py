@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.allocation.rules import Allocation
-from envelope.explain import explain
+from envelope.explanation.explanation import explain
 from envelope.problem.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
 from envelope.problem.problem import BadProblem
-from envelope.summary import room
+from envelope.study.summary import room
 from envelope.verification.verification import Effort
 from gridmodel.devices import Device
 from tests.envelope.cases import street

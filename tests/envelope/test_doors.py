@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope.field_rules import BadProblem
-from envelope.horizon import Study, problem_of
-from envelope.model_free.fallback import (
+from envelope.model_free.methods import (
     CriticalVoltage,
     DeltaVoltage,
     Unmodelled,
@@ -20,6 +19,7 @@ from envelope.model_free.fallback import (
 from envelope.model_free.readings import Meters
 from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.problem.thermal_ratings import ThermalRating
+from envelope.study.study import Study, problem_of
 from gridmodel import Feeder
 from sep2.errors import SepError
 from tests.envelope.cases import STEP_S, street

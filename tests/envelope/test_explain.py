@@ -12,11 +12,11 @@ from envelope import OperatingLimits, calculate, verify
 from envelope.allocation.rules import Allocation
 from envelope.command_line.commands import app
 from envelope.command_line.picture import explain_picture, schedule_picture
-from envelope.explain import explain
-from envelope.horizon import Study, clear_sky, problem_of
+from envelope.explanation.explanation import explain
 from envelope.problem import plan_file as plan
 from envelope.problem.problem import BadProblem, Guarantee
-from envelope.summary import most_withheld
+from envelope.study.study import Study, clear_sky, problem_of
+from envelope.study.summary import most_withheld
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, street
 

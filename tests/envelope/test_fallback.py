@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from envelope.model_free.fallback import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
+from envelope.model_free.methods import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
 from envelope.problem.problem import BadProblem, steps_from
 from envelope.schedule.schedule import STATUS
 

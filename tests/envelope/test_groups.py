@@ -8,7 +8,7 @@ import pytest
 from envelope import Guarantee, calculate, verified_box, verify
 from envelope.allocation.rules import Allocation
 from envelope.constraints.monitored_feeder import GroupLimit
-from envelope.explain import explain
+from envelope.explanation.explanation import explain
 from envelope.problem.problem import BadProblem
 from tests.envelope.cases import street
 

@@ -8,10 +8,10 @@ import pytest
 from envelope import Guarantee, calculate, verified_box
 from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
+from envelope.medium_voltage.feeder_head import Head
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
-from envelope.medium_voltage.heads import Head
-from envelope.medium_voltage.joint import audit
-from envelope.medium_voltage.operator_rows import OperatorLimit
+from envelope.medium_voltage.joint_verification import audit
+from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem.margins import HeadVoltageMargin
 from envelope.problem.problem import BadProblem, Problem
 from envelope.verification.verification import Effort

@@ -12,13 +12,13 @@ import pytest
 from envelope import OperatingLimits, calculate
 from envelope.allocation.rules import Allocation
 from envelope.constraints.monitored_feeder import GroupLimit
-from envelope.horizon import Study, problem_of
 from envelope.problem import margins, reactive
 from envelope.problem import plan_file as plan
 from envelope.problem.control_points import Policy
 from envelope.problem.problem import BadProblem, Early, Guarantee, Problem, Reference
 from envelope.problem.reactive import Credit, VoltVar
 from envelope.problem.serialization import KEPT, pack, unpack
+from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
 

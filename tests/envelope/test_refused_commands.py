@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.commands import app as envelope
-from envelope.horizon import Study, problem_of
 from envelope.problem import plan_file as plan
+from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder
 from gridmodel.commands import app as grid
 from tests.gridmodel.tables import FILES, write

@@ -7,9 +7,9 @@ import pytest
 
 from envelope import calculate
 from envelope.constraints.monitored_feeder import GroupLimit
-from envelope.explain import explain
-from envelope.horizon import Study, problem_of
-from envelope.relief import relieved
+from envelope.explanation.explanation import explain
+from envelope.explanation.relief import relieved
+from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import street
 

@@ -8,7 +8,7 @@ import pytest
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.allocation.rules import Allocation
 from envelope.constraints.monitored_feeder import GroupLimit
-from envelope.explain import explain
+from envelope.explanation.explanation import explain
 from envelope.problem.phase_split import circulating_w, splits_of
 from envelope.problem.problem import BadProblem
 from envelope.verification.verification import Effort

@@ -7,7 +7,7 @@ import pytest
 
 from envelope import Guarantee, calculate, verify
 from envelope.allocation.rules import Allocation
-from envelope.horizon import Study, problem_of
+from envelope.study.study import Study, problem_of
 from envelope.verification.verification import Effort
 from gridmodel import build
 from gridmodel.feeders import european_lv

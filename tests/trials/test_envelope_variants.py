@@ -15,10 +15,10 @@ import pytest
 from envelope import Guarantee, Problem, calculate, verify
 from envelope.allocation.rules import Allocation
 from envelope.constraints.monitored_feeder import GroupLimit
-from envelope.horizon import Study, problem_of
 from envelope.problem.margins import ChanceMargin, HeadVoltageMargin
 from envelope.problem.problem import Early, Reference
 from envelope.problem.reactive import FixedPowerFactor, FreeVar, VoltVar
+from envelope.study.study import Study, problem_of
 from envelope.verification.verification import Effort
 from gridmodel import read_feeder
 from tests.trials.figures import record_row

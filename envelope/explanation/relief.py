@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.boxes.strain import ABSORBING_PF, HEAD_PART, LESS_W, RELIEF_PERCENT, RELIEF_V, Contributor
 from envelope.engine import calculate
-from envelope.explain import Explanation, Relief
+from envelope.explanation.binding_corner import ABSORBING_PF, HEAD_PART, LESS_W, RELIEF_PERCENT, RELIEF_V, Contributor
+from envelope.explanation.explanation import Explanation, Relief
 from envelope.problem.problem import Problem
 from envelope.problem.reactive import AsForecast, FixedPowerFactor
 from envelope.schedule.schedule import EnvelopeSchedule

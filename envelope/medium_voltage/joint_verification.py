@@ -13,7 +13,7 @@ from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.engine import granted
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
-from envelope.medium_voltage.operator_rows import OperatorLimit
+from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem.problem import BadProblem, Problem
 from envelope.schedule.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V

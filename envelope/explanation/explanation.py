@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from envelope.boxes.strain import Contributor, Strained
 from envelope.calculation.feasible_box import Case
+from envelope.explanation.binding_corner import Contributor, Strained
 from envelope.problem.phase_split import circulating_w
 from envelope.problem.problem import Problem
 from envelope.schedule.schedule import STATUS, EnvelopeSchedule
