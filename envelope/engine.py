@@ -19,7 +19,7 @@ from envelope.calculation.tightened_limits import tightened
 from envelope.constraints import linear as rows
 from envelope.constraints import unbalance
 from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
-from envelope.problem.phase_split import taken_w
+from envelope.problem.circulating_power import taken_w
 from envelope.problem.problem import Early, Guarantee, Problem, Reference, zeros_or
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
 from envelope.schedule.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from envelope.constraints.linear import Rows
 from envelope.constraints.monitored_feeder import Sensitivity, Watched
+from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
 from envelope.problem.margins import GROWTH, Margin
-from envelope.problem.phase_split import both_ways_w, circulates, circulating_w, taken_w
 from gridmodel.arrays import Complex, Index, Mask, Real
 
 if TYPE_CHECKING:

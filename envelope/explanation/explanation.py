@@ -9,7 +9,7 @@ import numpy as np
 
 from envelope.calculation.feasible_box import Case
 from envelope.explanation.binding_corner import Contributor, Strained
-from envelope.problem.phase_split import circulating_w
+from envelope.problem.circulating_power import circulating_w
 from envelope.problem.problem import Problem
 from envelope.schedule.schedule import STATUS, EnvelopeSchedule
 from gridmodel.arrays import Index, Real

@@ -1,14 +1,8 @@
-"""How flexible power stands on the phases of a connection, and what a net limit cannot see of it.
-
-A net limit bounds no single phase: 5 kW fed on one and 5 kW drawn from another are nothing at the meter. Where the
-phases of a connection's devices are not known, as much as it can both feed and draw may circulate so, whatever its
-limits say. That is counted in full, and beyond it the worst phase.
-"""
+"""How the flexible power of a connection is split over its phases, stated or unknown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +10,6 @@ from gridmodel.arrays import Mask, Real
 from gridmodel.devices import Device
 from gridmodel.feeder import slot_share
 from gridmodel.network import SLOT_PHASES, Connections, Network
-
-if TYPE_CHECKING:
-    from envelope.problem.problem import Problem
 
 BALANCED, UNKNOWN = "balanced", "unknown"
 
@@ -66,36 +57,6 @@ def on_any(connections: Connections, split: Sequence[str] | None) -> Mask:
         unknown |= several & (np.asarray(split) == UNKNOWN)
     found: Mask = unknown[connections.slot_connection]
     return found
-
-
-def circulates(problem: Problem) -> Mask:
-    """(C,) connections whose devices may feed on one phase what they draw on another: several phases, split unknown."""
-    connections = problem.reduced.network.connections
-    if problem.flex_split is None:
-        return np.zeros(len(connections), dtype=bool)
-    several = [phase != "unknown" and len(slots_of(phase)) > 1 for phase in connections.phase]
-    return np.asarray(np.array(several, dtype=bool) & (np.asarray(problem.flex_split) == UNKNOWN))
-
-
-def both_ways_w(problem: Problem) -> Real:
-    """(T, C) what a connection can feed and draw at the same time, unseen by its meter."""
-    return np.minimum(problem.flex_gen_w, problem.flex_load_w)
-
-
-def circulating_w(problem: Problem) -> Real:
-    """(T, C) W that may circulate between the phases of a connection."""
-    return np.asarray(both_ways_w(problem) * circulates(problem))
-
-
-def taken_w(problem: Problem) -> Real:
-    """(T, C) the part of circulating power that a connection's reach beyond it no longer has.
-
-    Who feeds 10 kW at most, 4 kW of them for a load behind the same meter, exports 6 kW at most. Members of a group
-    keep their whole reach: the group's sum does not see what circulates.
-    """
-    members = {name for group in problem.groups for name in group.connections}
-    alone = np.array([name not in members for name in problem.connection_id], dtype=bool)
-    return np.asarray(circulating_w(problem) * alone)
 
 
 def splits_of(network: Network, devices: Sequence[Device]) -> tuple[str, ...]:

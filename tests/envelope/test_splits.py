@@ -9,7 +9,8 @@ from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.allocation.rules import Allocation
 from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explanation.explanation import explain
-from envelope.problem.phase_split import circulating_w, splits_of
+from envelope.problem.circulating_power import circulating_w
+from envelope.problem.phase_split import splits_of
 from envelope.problem.problem import BadProblem
 from envelope.verification.verification import Effort
 from envelope.verification.wrong_phases import wrong_phases
