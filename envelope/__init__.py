@@ -13,16 +13,17 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if TYPE_CHECKING:
     from envelope.engine import calculate
     from envelope.problem.limits import OperatingLimits
-    from envelope.problem.problem import Guarantee, Problem, Reference
+    from envelope.problem.policies import Guarantee, Reference
+    from envelope.problem.problem import Problem
     from envelope.schedule.schedule import EnvelopeSchedule, verified_box
     from envelope.verification.verification import VerificationReport, verify
 
 _HOMES = {
     "calculate": "engine",
     "OperatingLimits": "problem.limits",
-    "Guarantee": "problem.problem",
+    "Guarantee": "problem.policies",
     "Problem": "problem.problem",
-    "Reference": "problem.problem",
+    "Reference": "problem.policies",
     "EnvelopeSchedule": "schedule.schedule",
     "verified_box": "schedule.schedule",
     "VerificationReport": "verification.verification",

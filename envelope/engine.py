@@ -20,14 +20,16 @@ from envelope.constraints import linear as rows
 from envelope.constraints import unbalance
 from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
 from envelope.problem.circulating_power import taken_w
-from envelope.problem.problem import Early, Guarantee, Problem, Reference, zeros_or
+from envelope.problem.policies import Allocation, Early, Guarantee, Reference
+from envelope.problem.problem import Problem
+from envelope.problem.steps import zeros_or
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
 from envelope.schedule.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.verification import volt_var as answering
 from gridmodel.arrays import Mask, Real
 
-FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)
+FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
 
 
@@ -160,9 +162,9 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
 
 
 def _rule(problem: Problem) -> allocate.Rule:
-    if problem.allocation is allocate.Allocation.ALPHA_FAIR:
+    if problem.allocation is Allocation.ALPHA_FAIR:
         return partial(allocate.alpha_fair, alpha=problem.alpha)
-    return allocate.RULES[problem.allocation]
+    return allocate.RULE_OF[problem.allocation]
 
 
 def _weight(problem: Problem) -> Real | None:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from envelope import Guarantee, calculate, verify
-from envelope.allocation.rules import Allocation
 from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
+from envelope.problem.policies import Allocation
 from envelope.problem.thermal import ThermalPolicy
 from envelope.problem.thermal_ratings import ThermalRating
 from envelope.schedule.curtailment import of_schedule

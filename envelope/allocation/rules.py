@@ -6,12 +6,12 @@ another. That is why a fair allocation needs no solver: filling all shares at on
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 
 from envelope.constraints.kernels import fill
+from envelope.problem.policies import Allocation
 from gridmodel.arrays import Floating, Index, Mask, Real, Single
 
 Rule = Callable[["Packing"], Real]
@@ -74,17 +74,6 @@ def takes_part(a: Floating) -> Mask:
 def held_by(closed: Mask, a: Floating) -> Mask:
     """(T, N) variables that take part in any of the (T, R) rows that are closed."""
     return np.asarray(closed.astype(np.float32) @ takes_part(a).astype(np.float32) > 0.0)
-
-
-class Allocation(StrEnum):
-    """The fairness rules by name."""
-
-    EQUAL = "equal"
-    PROPORTIONAL = "proportional"
-    MAX_MIN = "max-min"
-    PROPORTIONAL_FAIR = "proportional-fair"
-    ALPHA_FAIR = "alpha-fair"
-    MAX_SUM = "max-sum"
 
 
 def prepare(packing: Packing) -> Ready:
@@ -264,7 +253,7 @@ def max_sum(packing: Packing) -> Real:
     return ready.whole(solve_steps(left.a, left.b, left.cap, weight), packing.cap.shape[1])
 
 
-RULES: dict[Allocation, Rule] = {
+RULE_OF: dict[Allocation, Rule] = {
     Allocation.EQUAL: equal,
     Allocation.PROPORTIONAL: proportional,
     Allocation.MAX_MIN: max_min,
@@ -272,6 +261,7 @@ RULES: dict[Allocation, Rule] = {
     Allocation.ALPHA_FAIR: alpha_fair,
     Allocation.MAX_SUM: max_sum,
 }
+"""the function of each rule"""
 
 
 def jain(share: Real) -> float:

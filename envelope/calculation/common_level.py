@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.allocation.rules import Allocation
 from envelope.calculation.feasible_box import Base, Case, Fit
 from envelope.constraints import linear as rows
 from envelope.constraints.monitored_feeder import COARSE_V, Sensitivity, Values, Watched
+from envelope.problem.policies import Allocation
 from gridmodel.arrays import Index, Real
 
 if TYPE_CHECKING:

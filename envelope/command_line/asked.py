@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from envelope.allocation.rules import Allocation
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem.limits import OperatingLimits, voltage_criteria, voltage_criterion
-from envelope.problem.problem import Guarantee, Problem, Reference
+from envelope.problem.policies import Allocation, Guarantee, Reference
+from envelope.problem.problem import Problem
 from gridmodel import refused
 from sep2.errors import SepError
 

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from envelope.allocation.rules import Allocation
 from envelope.command_line.asked import Asked, command, refusals, stages
 from envelope.command_line.desk import add_to
 from envelope.command_line.shown import show_policies, show_summary, show_whole
 from envelope.engine import calculate
+from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
-from envelope.problem.problem import BadProblem, Guarantee, Problem
+from envelope.problem.policies import Allocation, Guarantee
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.study.summary import compared, most_withheld, priced, summarise
 from envelope.verification.verification import verify

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from envelope.field_rules import BadProblem, Made, Numbers, Rule, Texts, settle
+from envelope.problem.groups import GroupLimit
 from envelope.problem.phase_split import flexible_share, on_any
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Index, Mask, Real
@@ -39,41 +39,6 @@ class Sensitivity(NamedTuple):
     """(N, L) V per W"""
     di: Complex
     """(B + G, L) A per W; 1 where a slot belongs to a group"""
-
-
-@dataclass(frozen=True)
-class GroupLimit:
-    """What the sum of some connections may come to, whatever the network would bear: a breaker, reverse flow."""
-
-    name: str
-    connections: tuple[str, ...]
-    max_import_w: float
-    max_export_w: float
-    part: Real | None = field(default=None, compare=False)
-    """(T,) how far the sum may be from the middle in each step, over `half_range_w`; default all of it"""
-
-    RULES: ClassVar[Mapping[str, Rule]] = {
-        "name": Made(str),
-        "connections": Texts(per_connection=False),
-        "max_import_w": Numbers(low=0.0),
-        "max_export_w": Numbers(low=0.0),
-        "part": Numbers("T"),
-    }
-
-    def __post_init__(self) -> None:
-        settle(self, of=f"group {self.name}: ")
-        if self.half_range_w <= 0.0:
-            raise BadProblem(f"group {self.name}: max_import_w and max_export_w: both are 0")
-
-    @property
-    def middle_w(self) -> float:
-        """Sum, export positive, that is farthest from both limits."""
-        return 0.5 * (self.max_export_w - self.max_import_w)
-
-    @property
-    def half_range_w(self) -> float:
-        """How far the sum may be from the middle."""
-        return 0.5 * (self.max_export_w + self.max_import_w)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from envelope.engine import calculate
+from envelope.field_rules import BadProblem
 from envelope.medium_voltage.feeder_head import Head, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.problem.margins import HeadVoltageMargin
-from envelope.problem.problem import BadProblem, Problem
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.taps import Tapped

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.field_rules import BadProblem
 from envelope.medium_voltage.feeder_head import HeadBox
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from envelope.problem.problem import BadProblem
 from gridmodel import build
 from gridmodel.arrays import Complex, Index, Mask
 from gridmodel.network import Network

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.engine import granted
+from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from envelope.problem.problem import BadProblem, Problem
+from envelope.problem.groups import GroupLimit
+from envelope.problem.policies import Allocation
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
 from envelope.verification.verification import Effort, VerificationReport, verify

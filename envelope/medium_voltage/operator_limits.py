@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.medium_voltage.feeder_head import Head, HeadBox
+from envelope.problem.groups import GroupLimit
 from gridmodel.arrays import Real
 
 SPARE = 0.1

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from envelope.field_rules import BadProblem
 from envelope.operation import operating, parting, registered, safe, seen
 from envelope.operation.cycle import (
     FAILED,
@@ -26,7 +27,7 @@ from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.publish import SOURCE, ahead
 from envelope.operation.registered import NOBODY, Clients, Sharing
 from envelope.problem import plan_file as plan
-from envelope.problem.problem import BadProblem, Problem
+from envelope.problem.problem import Problem
 from sep2.clock import SystemClock
 from sep2.operations.controls import limits_of
 from sep2.rules.limits import Limits

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.problem.control_points import Policy, directions, parts
+from envelope.problem.control_points import directions, parts
+from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
 from gridmodel.devices import DEVICE, SITE, Device
 from sep2.rules.limits import Limits

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envelope.field_rules import BadProblem
 from envelope.operation import operating
 from envelope.operation.cycle import LEDGER, Cycle, Outcome
 from envelope.operation.measured import from_mirrors
@@ -15,7 +16,7 @@ from envelope.operation.operating import Mode
 from envelope.operation.premises import Premises
 from envelope.operation.registered import Sharing
 from envelope.problem import plan_file as plan
-from envelope.problem.problem import BadProblem, Problem
+from envelope.problem.problem import Problem
 
 if TYPE_CHECKING:
     from sep2.extension import State

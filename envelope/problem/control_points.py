@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem.problem import BadProblem, select
+from envelope.field_rules import BadProblem
+from envelope.problem.policies import Policy
+from envelope.problem.steps import select
 from envelope.schedule.schedule import EnvelopeSchedule, floored
 from gridmodel.arrays import Index, Real, Watts
 from gridmodel.devices import DEVICE, SITE, Device, settled
@@ -38,17 +39,6 @@ class ConnectionTaken(BadProblem):
     """Another device holds the import and export limits of this connection."""
 
     status = 409
-
-
-class Policy(StrEnum):
-    """How the devices of one connection share what it may generate and draw."""
-
-    PROPORTIONAL = "proportional"
-    """by size"""
-    EQUAL = "equal"
-    """the same for each, up to its size"""
-    PRIORITY = "priority"
-    """the first up to its size, then the next"""
 
 
 def directions(profile: str, *, drlc: bool = False) -> tuple[bool, bool]:

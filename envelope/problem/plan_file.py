@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, Word, settle
-from envelope.problem.control_points import Policy
-from envelope.problem.problem import Problem, select
+from envelope.problem.policies import Policy
+from envelope.problem.problem import Problem
 from envelope.problem.serialization import pack, unpack
+from envelope.problem.steps import select
 from gridmodel.devices import Device
 
 if TYPE_CHECKING:

@@ -4,57 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit, Watched
+from envelope.constraints.monitored_feeder import Watched
 from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
 from envelope.problem import phase_split as splits
+from envelope.problem.groups import GroupLimit
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.margins import ChanceMargin, Margin
+from envelope.problem.policies import Allocation, Early, Guarantee, Reference
 from envelope.problem.reactive import AsForecast
-from gridmodel.arrays import Complex, Index, Mask, Real
+from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.devices import CONTROL_POINTS, SITE
 from gridmodel.reduce import Reduced
-
-__all__ = ["BadProblem", "Early", "Guarantee", "Problem", "Reference", "select", "steps_from", "zeros_or"]
-
-
-class Guarantee(StrEnum):
-    """What holds for every connection that keeps its limits."""
-
-    TWO_SIDED = "two-sided"
-    """any combination of all connections anywhere between their import and export limits"""
-    ONE_SIDED = "one-sided"
-    """any combination between forecast and export limit, and any between import limit and forecast"""
-    COINCIDENT = "coincident"
-    """only all at their export limit together, or all at their import limit together"""
-
-
-class Reference(StrEnum):
-    """What one share of the room means: the denominator of fairness."""
-
-    CAPACITY = "capacity"
-    """the connection's largest reach of the horizon"""
-    REACH = "reach"
-    """what the connection could use in that very interval (its forecast surplus)"""
-    CONTRACT = "contract"
-    """the given `contract_*_w`"""
-    EQUAL = "equal"
-    """the same watts for everyone"""
-
-
-class Early(StrEnum):
-    """How far before its interval a tightening is published."""
-
-    STEP = "step"
-    """a whole step: an interval's limit is never above that of the next one"""
-    ADOPTION = "adoption"
-    """`adoption_s`, each direction at its own edge: an interval's limit is its own until then"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +88,7 @@ class Problem:
     base_includes_devices: Mask | None = None
     """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()
-    """limits on the sum of some connections (`envelope.constraints.monitored_feeder.GroupLimit`)"""
+    """limits on the sum of some connections (`envelope.problem.groups.GroupLimit`)"""
     limits: OperatingLimits = field(default_factory=OperatingLimits)
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
@@ -283,22 +248,3 @@ class Problem:
         if self.in_force_until is None:
             return self.hull_steps
         return int(np.searchsorted(self.step_start, self.in_force_until))
-
-
-def zeros_or(value: Real | None, count: int) -> Real:
-    """`value` or (count,) zeros."""
-    return np.zeros(count) if value is None else np.broadcast_to(np.asarray(value, dtype=float), (count,))
-
-
-def steps_from(start: int, step_s: int, steps: int) -> NDArray[np.int64]:
-    """(T,) start times of equal steps."""
-    return start + step_s * np.arange(steps, dtype=np.int64)
-
-
-def select(names: Sequence[str], wanted: Sequence[str]) -> Index:
-    """Positions of `wanted` in `names`; refuses one that is not there."""
-    position = {name: k for k, name in enumerate(names)}
-    missing = [name for name in wanted if name not in position]
-    if missing:
-        raise BadProblem(f"no connection {missing[0]!r} in the network")
-    return np.array([position[name] for name in wanted], dtype=np.intp)

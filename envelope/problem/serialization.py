@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem.problem import BadProblem
+from envelope.field_rules import BadProblem
 
 KEPT = {
-    "Allocation": "envelope.allocation.rules",
+    "Allocation": "envelope.problem.policies",
     "AsForecast": "envelope.problem.reactive",
     "AutonomousResponse": "envelope.problem.margins",
     "BoxMargin": "envelope.problem.margins",
@@ -24,15 +24,15 @@ KEPT = {
     "ConstantVar": "envelope.problem.reactive",
     "Credit": "envelope.problem.reactive",
     "Curve": "gridmodel.inverters",
-    "Early": "envelope.problem.problem",
+    "Early": "envelope.problem.policies",
     "FixedPowerFactor": "envelope.problem.reactive",
     "FreeVar": "envelope.problem.reactive",
-    "GroupLimit": "envelope.constraints.monitored_feeder",
-    "Guarantee": "envelope.problem.problem",
+    "GroupLimit": "envelope.problem.groups",
+    "Guarantee": "envelope.problem.policies",
     "HeadVoltageMargin": "envelope.problem.margins",
     "ImpedanceMargin": "envelope.problem.margins",
     "OperatingLimits": "envelope.problem.limits",
-    "Reference": "envelope.problem.problem",
+    "Reference": "envelope.problem.policies",
     "ScenarioMargin": "envelope.problem.margins",
     "VoltVar": "envelope.problem.reactive",
     "VoltageCriterion": "envelope.problem.limits",

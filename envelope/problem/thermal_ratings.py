@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.field_rules import BadProblem
 from envelope.problem.limits import OperatingLimits
-from envelope.problem.problem import BadProblem
 from envelope.problem.thermal import ThermalModel, ThermalPolicy, Trace, rating_factors, simulate, thermal_model
 from gridmodel.arrays import Real
 from gridmodel.readers.tables import read_csv

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envelope.allocation.rules import jain
-from envelope.problem.problem import BadProblem, Problem
+from envelope.field_rules import BadProblem
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import NETWORK, NEXT, EnvelopeSchedule
 from gridmodel.arrays import Real
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from envelope.allocation.rules import jain
 from envelope.engine import calculate
-from envelope.problem.problem import Guarantee, Problem
+from envelope.problem.policies import Guarantee
+from envelope.problem.problem import Problem
 from envelope.schedule.curtailment import of_schedule
 from envelope.schedule.schedule import UNCONTROLLED, EnvelopeSchedule
 from envelope.verification.verification import Effort, VerificationReport, verify

@@ -17,7 +17,8 @@ from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
 from envelope.constraints.monitored_feeder import Values
 from envelope.engine import at_rest, granted, sensitivities
-from envelope.problem.problem import Guarantee, Problem
+from envelope.problem.policies import Guarantee
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import BREACHED, EnvelopeSchedule
 from gridmodel.arrays import Index, Real
 

@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from envelope.constraints.monitored_feeder import Values, Watched
-from envelope.problem.problem import BadProblem, Problem
+from envelope.field_rules import BadProblem
+from envelope.problem.problem import Problem
 from gridmodel.arrays import Complex
 from gridmodel.audit import Magnitudes, Model, cannot_model
 

@@ -18,7 +18,8 @@ from envelope.constraints.linear import build, everything
 from envelope.constraints.monitored_feeder import Values
 from envelope.constraints.unbalance import Looked, looked
 from envelope.engine import granted, sensitivities
-from envelope.problem.problem import Guarantee, Problem
+from envelope.problem.policies import Guarantee
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.acceptance import Allowed, allowed_of
 from envelope.verification.solvers import Solver, independent, solver_of

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from envelope.field_rules import BadProblem
 from envelope.problem.phase_split import BALANCED
-from envelope.problem.problem import BadProblem, Problem
+from envelope.problem.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.verification.verification import Effort, VerificationReport, verify
 from gridmodel.build import network

@@ -18,15 +18,15 @@ import numba
 import numpy as np
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
 from envelope.medium_voltage.coordination import Coordinated, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.joint_verification import audit
+from envelope.problem.groups import GroupLimit
 from envelope.problem.margins import BoxMargin, HeadVoltageMargin, ImpedanceMargin, ScenarioMargin
-from envelope.problem.problem import Early, Problem, Reference
+from envelope.problem.policies import Allocation, Early, Reference
+from envelope.problem.problem import Problem
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.verification.solvers import SOLVERS

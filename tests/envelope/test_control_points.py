@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.allocation.rules import Allocation
 from envelope.explanation.explanation import explain
-from envelope.problem.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
-from envelope.problem.problem import BadProblem
+from envelope.field_rules import BadProblem
+from envelope.problem.control_points import ConnectionTaken, control_points, directions, divide, parts
+from envelope.problem.policies import Allocation, Policy
 from envelope.study.summary import room
 from envelope.verification.verification import Effort
 from gridmodel.devices import Device

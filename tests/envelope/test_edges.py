@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope import calculate, verified_box, verify
+from envelope.field_rules import BadProblem
 from envelope.operation import publish
 from envelope.operation.edges import Span, published
-from envelope.problem.problem import BadProblem, Early
+from envelope.problem.policies import Early
 from envelope.schedule.schedule import CAPACITY, UNCONTROLLED, Binding
 from envelope.verification.verification import Effort
 from sep2.rules.limits import Limits

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
-from envelope.allocation.rules import Allocation
-from envelope.problem.problem import BadProblem, Reference
+from envelope.field_rules import BadProblem
+from envelope.problem.policies import Allocation, Reference
 from gridmodel.build import network
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import Node, V, equipment, line, radial, two_bus

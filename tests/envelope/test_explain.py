@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope import OperatingLimits, calculate, verify
-from envelope.allocation.rules import Allocation
 from envelope.command_line.commands import app
 from envelope.command_line.picture import explain_picture, schedule_picture
 from envelope.explanation.explanation import explain
+from envelope.field_rules import BadProblem
 from envelope.problem import plan_file as plan
-from envelope.problem.problem import BadProblem, Guarantee
+from envelope.problem.policies import Allocation, Guarantee
 from envelope.study.study import Study, clear_sky, problem_of
 from envelope.study.summary import most_withheld
 from gridmodel.feeders import european_lv

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import calculate, verify
-from envelope.allocation.rules import RULES, Allocation, Packing
-from envelope.problem.problem import BadProblem, Guarantee
+from envelope.allocation.rules import RULE_OF, Packing
+from envelope.field_rules import BadProblem
+from envelope.problem.policies import Allocation, Guarantee
 from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
 from envelope.schedule.ledger import DAY_S, Ledger, favoured
 from envelope.verification.verification import Effort
@@ -111,7 +112,7 @@ def test_no_weight_brings_an_allocation_outside_its_rows(seed, allocation):
     a = rng.uniform(0.0, 1.0, (6, 8)) * (rng.uniform(size=(6, 8)) < 0.7)
     favour = rng.uniform(0.5, 2.0, 8)
     packing = Packing(a, rng.uniform(0.1, 2.0, (3, 6)), rng.uniform(0.0, 1.0, (3, 8)), favour, favour)
-    x = RULES[allocation](packing)
+    x = RULE_OF[allocation](packing)
     assert np.all(x @ a.T <= packing.b * (1.0 + 1e-6))
     assert np.all((x >= 0.0) & (x <= packing.cap + 1e-12))
 

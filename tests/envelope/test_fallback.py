@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from envelope.field_rules import BadProblem
 from envelope.model_free.methods import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
-from envelope.problem.problem import BadProblem, steps_from
+from envelope.problem.steps import steps_from
 from envelope.schedule.schedule import STATUS
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box, verify
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explanation.explanation import explain
-from envelope.problem.problem import BadProblem
+from envelope.field_rules import BadProblem
+from envelope.problem.groups import GroupLimit
+from envelope.problem.policies import Allocation
 from tests.envelope.cases import street
 
 DEPOT = GroupLimit("depot", ("c2", "c4", "c6"), max_import_w=9_000.0, max_export_w=5_000.0)

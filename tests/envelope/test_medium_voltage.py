@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box
-from envelope.constraints.monitored_feeder import GroupLimit
+from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
 from envelope.medium_voltage.feeder_head import Head
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
 from envelope.medium_voltage.joint_verification import audit
 from envelope.medium_voltage.operator_limits import OperatorLimit
+from envelope.problem.groups import GroupLimit
 from envelope.problem.margins import HeadVoltageMargin
-from envelope.problem.problem import BadProblem, Problem
+from envelope.problem.problem import Problem
 from envelope.verification.verification import Effort
 from gridmodel import build
 from gridmodel.equipment import Capacitor

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
+from envelope.field_rules import BadProblem
 from envelope.problem import margins, reactive
 from envelope.problem import plan_file as plan
-from envelope.problem.control_points import Policy
-from envelope.problem.problem import BadProblem, Early, Guarantee, Problem, Reference
+from envelope.problem.groups import GroupLimit
+from envelope.problem.policies import Allocation, Early, Guarantee, Policy, Reference
+from envelope.problem.problem import Problem
 from envelope.problem.reactive import Credit, VoltVar
 from envelope.problem.serialization import KEPT, pack, unpack
 from envelope.study.study import Study, problem_of

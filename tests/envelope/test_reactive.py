@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.allocation.rules import Allocation
 from envelope.constraints.disturbances import free_var
+from envelope.field_rules import BadProblem
 from envelope.problem import plan_file as plan
 from envelope.problem.margins import AutonomousResponse, HeadVoltageMargin
-from envelope.problem.problem import BadProblem
+from envelope.problem.policies import Allocation
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import pack, unpack
 from envelope.study.study import Study, problem_of

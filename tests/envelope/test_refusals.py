@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Problem, calculate
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
+from envelope.field_rules import BadProblem
 from envelope.problem import margins, reactive
+from envelope.problem.groups import GroupLimit
 from envelope.problem.limits import OperatingLimits
-from envelope.problem.problem import BadProblem, Guarantee, Reference
+from envelope.problem.policies import Allocation, Guarantee, Reference
 from gridmodel.inverters import Curve
 from sep2.errors import SepError
 from tests.envelope.cases import street

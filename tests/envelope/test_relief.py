@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from envelope import calculate
-from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
+from envelope.problem.groups import GroupLimit
 from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import street

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
+from envelope.field_rules import BadProblem
 from envelope.problem.limits import OperatingLimits
-from envelope.problem.problem import BadProblem, steps_from
+from envelope.problem.steps import steps_from
 from envelope.verification.solvers import SOLVERS, independent, solver_of
 from envelope.verification.verification import Effort
 from gridmodel import GridError, build, read_feeder, reduce

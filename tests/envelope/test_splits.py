@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
 from envelope.explanation.explanation import explain
+from envelope.field_rules import BadProblem
 from envelope.problem.circulating_power import circulating_w
+from envelope.problem.groups import GroupLimit
 from envelope.problem.phase_split import splits_of
-from envelope.problem.problem import BadProblem
+from envelope.problem.policies import Allocation
 from envelope.verification.verification import Effort
 from envelope.verification.wrong_phases import wrong_phases
 from gridmodel import audit, build

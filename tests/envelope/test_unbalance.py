@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.allocation.rules import Allocation
 from envelope.constraints.unbalance import Unbalance, independent
 from envelope.engine import granted
+from envelope.field_rules import BadProblem
 from envelope.problem.plan_file import load, save
-from envelope.problem.problem import BadProblem
+from envelope.problem.policies import Allocation
 from envelope.verification.verification import Effort
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, verify
-from envelope.allocation.rules import Allocation
 from envelope.model_free.methods import asset_capacity, asset_capacity_critical_voltage
 from envelope.model_free.readings import Meters
-from envelope.problem.problem import steps_from
+from envelope.problem.policies import Allocation
+from envelope.problem.steps import steps_from
 from envelope.study.study import sine
 from envelope.verification.verification import Effort
 from gridmodel import reduce, slot_va, solve

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.allocation.rules import Allocation
+from envelope.problem.policies import Allocation
 from envelope.study.study import Study, problem_of
 from envelope.verification.verification import Effort
 from gridmodel import build

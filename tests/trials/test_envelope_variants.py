@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
-from envelope.allocation.rules import Allocation
-from envelope.constraints.monitored_feeder import GroupLimit
+from envelope.problem.groups import GroupLimit
 from envelope.problem.margins import ChanceMargin, HeadVoltageMargin
-from envelope.problem.problem import Early, Reference
+from envelope.problem.policies import Allocation, Early, Reference
 from envelope.problem.reactive import FixedPowerFactor, FreeVar, VoltVar
 from envelope.study.study import Study, problem_of
 from envelope.verification.verification import Effort
