@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.kernels import fill
+from envelope.allocation.kernels import fill
 from envelope.problem.policies import Allocation
 from gridmodel.arrays import Floating, Index, Mask, Real, Single
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from envelope.allocation.rules import takes_part
 from envelope.calculation.feasible_box import Fit
-from envelope.constraints.kernels import fullest
+from envelope.calculation.kernels import fullest
 from envelope.schedule.schedule import CAPACITY, NETWORK, Binding
 from gridmodel.arrays import Mask
 

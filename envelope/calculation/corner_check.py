@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.calculation.feasible_box import Fit
+from envelope.calculation.kernels import learn
 from envelope.constraints.corners import aligned_corners
-from envelope.constraints.kernels import learn
 from envelope.constraints.monitored_feeder import COARSE_V
 from gridmodel.arrays import Index, Mask, Real, Single
 

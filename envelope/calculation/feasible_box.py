@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.kernels import stand
+from envelope.calculation.kernels import stand
 from envelope.constraints.linear import Corners, Rows
 from envelope.constraints.monitored_feeder import Watched
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
