@@ -18,7 +18,8 @@ from envelope.calculation.feasible_box import Base, Case
 from envelope.calculation.tightened_limits import tightened
 from envelope.constraints import linear as rows
 from envelope.constraints import unbalance
-from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
+from envelope.constraints.disturbances import reserves
+from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched, monitor
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.policies import Allocation, Early, Guarantee, Reference
 from envelope.problem.problem import Problem
@@ -62,7 +63,7 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason.
     """
     began = time.perf_counter()
-    feeder = problem.watch()
+    feeder = monitor(problem)
     if feeder.inverters is not None and not answering.under_way(problem):
         return answering.searched(problem)
     base = granted(problem, feeder)
@@ -143,11 +144,11 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
     at, rest = sensitivities(base), at_rest(base)
     # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.everything(base.feeder) if problem.all_margins else fitting.wanted(base, at, rest, problem.limits)
+    wanted = rows.everything(base.feeder) if reserves(problem) else fitting.wanted(base, at, rest, problem.limits)
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)
-    if margins := problem.all_margins:
+    if margins := reserves(problem):
         # A margin is a part of the limit itself.
         before = built.value(rest)
         extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))

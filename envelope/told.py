@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.constraints.disturbances import free_var
+from envelope.constraints.disturbances import free_var, reserves
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
 from envelope.schedule.schedule import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def guarantee_said(problem: Problem) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    said = [str(problem.guarantee), *(margin.said() for margin in problem.all_margins)]
+    said = [str(problem.guarantee), *(margin.said() for margin in reserves(problem))]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from envelope.calculation.feasible_box import Base
 from envelope.constraints import linear as rows
-from envelope.problem.limits import OperatingLimits
+from envelope.constraints.disturbances import reserves
+from envelope.problem.limits import OperatingLimits, RatedElements
 from gridmodel.arrays import Real
 
 if TYPE_CHECKING:
-    from envelope.constraints.monitored_feeder import Watched
     from envelope.problem.problem import Problem
 
 NARROWEST_V, LEAST = 1e-3, 1e-6
@@ -28,22 +28,22 @@ class Tightened(OperatingLimits):
     taken_a: dict[str, Real] = field(default_factory=dict)
     """(T,) kept free of each current, A, and of each group's sum, W, by name"""
 
-    def permitted_a(self, steps: int, watched: Watched, *, margin: float) -> Real:
+    def permitted_a(self, steps: int, feeder: RatedElements, *, margin: float) -> Real:
         """(T, B + G) what is left; never nothing, so that parts of it can be told."""
-        taken = [self.taken_a[name] for name in watched.current_names]
-        whole = super().permitted_a(steps, watched, margin=margin)
+        taken = [self.taken_a[name] for name in feeder.current_names]
+        whole = super().permitted_a(steps, feeder, margin=margin)
         return np.maximum(whole - np.stack(taken, axis=1), LEAST * whole) if taken else whole
 
 
 def tightened(problem: Problem, base: Base) -> Problem:
     """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
-    if not problem.all_margins:
+    if not reserves(problem):
         return problem
     from envelope.engine import at_rest, sensitivities
 
     built = rows.build(base.feeder, *sensitivities(base), wanted=rows.everything(base.feeder))
     rest, hard = built.value(at_rest(base)), built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
-    extra = sum((margin.per_row(built, rest, hard) for margin in problem.all_margins), np.zeros_like(hard))
+    extra = sum((margin.per_row(built, rest, hard) for margin in reserves(problem)), np.zeros_like(hard))
     most = [float(extra[:, built.kind == kind].max(initial=0.0)) for kind in (0, 1)]
     taken = np.zeros((problem.steps, len(base.feeder.rating_a)))
     load = np.flatnonzero(built.kind == 2)

@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.linear import Rows
-from envelope.constraints.monitored_feeder import Sensitivity, Watched
+from envelope.constraints.monitored_feeder import Sensitivity, Watched, monitor
 from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
-from envelope.problem.margins import GROWTH, Margin
+from envelope.problem.margins import GROWTH, ChanceMargin
+from envelope.problem.problem import Problem
+from envelope.problem.reactive import VoltVar
 from gridmodel.arrays import Complex, Index, Mask, Real
 
 if TYPE_CHECKING:
@@ -32,6 +34,18 @@ def free_var(problem: Problem) -> tuple[Real, Real]:
     most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
     hidden = problem.reactive.hidden_var * both_ways_w(problem)
     return np.minimum(hidden, 0.0) - most, np.maximum(hidden, 0.0) + most
+
+
+class Reserve(Protocol):
+    """A part of each constraint's limit that is kept free, whatever is allocated."""
+
+    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+        """(T, R) in each constraint's own unit; `at_rest` and `limit` are (T, R) values."""
+        ...
+
+    def said(self) -> str:
+        """How the guarantee is worded with it; empty where something else says it."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +88,12 @@ class FreeReactive:
     @cached_property
     def measured(self) -> list[Sensitivity]:
         """By var, at rest and where all feed or draw as much as voltages bear."""
-        feeder = self.problem.watch()
+        feeder = monitor(self.problem)
         return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
 
     def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
         """What the worst of all vars does to each row, in the state of those measured where it is most."""
-        to = _by_slot(self.problem.watch())
+        to = _by_slot(monitor(self.problem))
         found = np.zeros_like(at_rest)
         for at in self.measured:
             slope = np.empty((rows.count, len(to)))
@@ -88,7 +102,7 @@ class FreeReactive:
             load = rows.kind == 2
             slope[load] = (np.conj(rows.facet[load])[:, None] * at.di[rows.element[load]]).real
             # A group's sum is of watts.
-            slope[load] *= (rows.element[load] < len(self.problem.watch().reduced.rating_a))[:, None]
+            slope[load] *= (rows.element[load] < len(monitor(self.problem).reduced.rating_a))[:, None]
             up, down = np.maximum(slope, 0.0) @ to, np.maximum(-slope, 0.0) @ to
             found = np.maximum(found, self.hi_var @ up.T - self.lo_var @ down.T)
         return np.asarray(GROWTH * np.where(self.voltages | (rows.kind == 2), found, 0.0))
@@ -199,9 +213,11 @@ def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
         yield np.isin(labels, [phase for k, phase in enumerate(phases) if code >> k & 1])
 
 
-def margins_of(problem: Problem) -> tuple[Margin, ...]:
-    """What must be kept free for it."""
-    found: list[Margin] = []
+def reserves(problem: Problem) -> tuple[Reserve, ...]:
+    """What is kept free of every constraint: forecast errors, the given margins, and disturbances."""
+    found: list[Reserve] = [*problem.margins]
+    if problem.base_sigma_w is not None and problem.base_z != 0.0:
+        found.insert(0, ChanceMargin(problem.base_sigma_w, problem.base_z))
     if circulating_w(problem).any():
         found.append(Circulation(problem))
     lo, hi = free_var(problem)
@@ -211,3 +227,9 @@ def margins_of(problem: Problem) -> tuple[Margin, ...]:
     if answer.any():
         found.append(FreeReactive(problem, -answer, answer, voltages=False))
     return tuple(found)
+
+
+def without_credit(problem: Problem) -> VoltVar:
+    """The same answer, with nothing of it counted for voltages."""
+    assert isinstance(problem.reactive, VoltVar)
+    return VoltVar(problem.reactive.most_var)

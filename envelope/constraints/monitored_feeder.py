@@ -11,6 +11,8 @@ import numpy as np
 
 from envelope.problem.groups import GroupLimit
 from envelope.problem.phase_split import flexible_share, on_any
+from envelope.problem.problem import Problem
+from envelope.problem.reactive import VoltVar
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.feeder import slot_share
@@ -210,3 +212,28 @@ def weakest_branches(reduced: Reduced) -> Index:
     order = np.lexsort((reduced.rating_a, group.ravel()))
     first = np.concatenate([[True], np.diff(group.ravel()[order]) != 0]) if len(order) else np.zeros(0, dtype=bool)
     return np.sort(order[first]).astype(np.intp)
+
+
+def monitor(problem: Problem) -> Watched:
+    """The monitored feeder of a problem, with groups, phase splits and the inverter response that it credits."""
+    plain = Watched.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
+    return replace(plain, inverters=credited_inverters(problem, plain))
+
+
+def credited_inverters(problem: Problem, watched: Watched) -> Inverters | None:
+    """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
+    policy = problem.reactive
+    if not isinstance(policy, VoltVar) or policy.curve is None:
+        return None
+    size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
+    neutral = watched.reduced.network.connections.slot_minus < 0
+    slot = np.flatnonzero((size > 0.0) & ~watched.one_of & neutral)
+    if not len(slot):
+        return None
+    return Inverters(
+        slot=slot,
+        s_rated_va=size[slot],
+        available_w=np.zeros(len(slot)),
+        reference_v=policy.reference_v,
+        volt_var=policy.curve,
+    )

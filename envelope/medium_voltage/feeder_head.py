@@ -11,7 +11,7 @@ import numpy as np
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import Wanted, build
-from envelope.constraints.monitored_feeder import FINE_V, Sensitivity
+from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
 from envelope.engine import granted
 from envelope.field_rules import BadProblem
 from envelope.problem.problem import Problem
@@ -46,7 +46,7 @@ class Head:
                 "has a source impedance of its own, which the medium voltage stands for; see gridmodel.joined.stiff"
             )
             raise BadProblem(f"feeder {name}: {detail}")
-        self.name, self.problem, self.watched = name, problem, problem.watch()
+        self.name, self.problem, self.watched = name, problem, monitor(problem)
         self.base = granted(problem, self.watched)
         whole = reduce(network)
         rows = np.zeros((3, len(network.terminal_node)), dtype=np.complex128)

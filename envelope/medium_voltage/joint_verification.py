@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from envelope.constraints.monitored_feeder import monitor
 from envelope.engine import granted
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Coordinated
@@ -116,7 +117,7 @@ def _excused(found: Coordinated, steps: Index, effort: Effort) -> tuple[float, f
     """V over, V under and percent by which what is granted in any case exceeds limits, at the ends of heads' bands."""
     worst = [0.0, 0.0, 0.0]
     for name, problem in found.problems.items() if len(steps) else ():
-        base, band = granted(problem, problem.watch()), found.bands[name]
+        base, band = granted(problem, monitor(problem)), found.bands[name]
         # Taken as limits, and as base loads only where it is less.
         own = _exact([problem], problem.reduced, [(base.lo_w, base.hi_w)], problem.connection_id)
         schedule = _schedule([found.schedules[name]], problem.connection_id, (base.lo_w, base.hi_w))

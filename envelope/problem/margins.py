@@ -8,19 +8,42 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from envelope.constraints.linear import Rows
 from envelope.field_rules import BadProblem, Made, Numbers, Rule, settle
-from gridmodel.arrays import Real
+from gridmodel.arrays import Index, Real, Single
 
 GROWTH = 1.25
 """effects are taken this much larger than at the base state: near a limit the same power moves voltages more"""
+
+
+class ConstraintCoefficients(Protocol):
+    """What a margin needs to know of R linear constraints."""
+
+    @property
+    def kind(self) -> Index:
+        """(R,) 0 over-voltage, 1 under-voltage, 2 overload."""
+        ...
+
+    @property
+    def element(self) -> Index:
+        """(R,) monitored voltage, or monitored current."""
+        ...
+
+    @property
+    def plus(self) -> Single:
+        """(R, C) rise per W that a connection's upper end moves up, never negative."""
+        ...
+
+    @property
+    def minus(self) -> Single:
+        """(R, C) rise per W that its lower end moves down, never negative."""
+        ...
 
 
 @runtime_checkable
 class Margin(Protocol):
     """Room kept free, whatever is allocated."""
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """(T, R) in each row's own unit; `at_rest` and `limit` are (T, R) values."""
         ...
 
@@ -41,7 +64,7 @@ class BoxMargin:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """Sum of what each band moves the row."""
         delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.plus.shape[1]))
         return np.asarray(GROWTH * delta @ np.maximum(rows.plus, rows.minus).T)
@@ -70,7 +93,7 @@ class ChanceMargin:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """z times the standard deviation of each row: aggregates vary less than their parts."""
         weight = np.maximum(rows.plus, rows.minus)
         shape = (len(at_rest), weight.shape[1])
@@ -102,7 +125,7 @@ class ScenarioMargin:
                 f"load_w has shape {self.load_w.shape}; expected paths like base_load_w, {self.base_load_w.shape}"
             )
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """The largest linear rise over all paths, never negative."""
         signed = rows.plus - rows.minus
         rises = np.stack([(self.base_load_w - path) @ signed.T for path in self.load_w])
@@ -136,7 +159,7 @@ class HeadVoltageMargin:
         if np.any(np.less(self.high_pu, self.low_pu)):
             raise BadProblem(f"high_pu: {np.min(self.high_pu):g} is below low_pu")
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """Voltages follow the head; currents of constant power go against it."""
         up, down = (np.broadcast_to(np.maximum(d, 0.0), len(limit)) for d in (self._up, self._down))
         part = np.stack([up, down, down], axis=1)[:, rows.kind]
@@ -168,7 +191,7 @@ class ImpedanceMargin:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """What remains between rest and limit shrinks by the factor."""
         return np.asarray(np.maximum(limit - at_rest, 0.0) * self.part / (1.0 + self.part))
 
@@ -190,7 +213,7 @@ class AutonomousResponse:
     def __post_init__(self) -> None:
         settle(self)
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """What all that reactive power can add to a current, whatever its angle."""
         weight = np.maximum(rows.plus, rows.minus)
         out = np.zeros_like(at_rest)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.constraints.monitored_feeder import Watched
 from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
 from envelope.problem import phase_split as splits
 from envelope.problem.groups import GroupLimit
 from envelope.problem.limits import OperatingLimits
-from envelope.problem.margins import ChanceMargin, Margin
+from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Early, Guarantee, Reference
 from envelope.problem.reactive import AsForecast
 from gridmodel.arrays import Complex, Mask, Real
@@ -163,13 +162,6 @@ class Problem:
         if not splits.balanced(self.flex_split):
             raise BadProblem("flex_split: coincident limits are one level of balanced power")
 
-    def watch(self) -> Watched:
-        """The feeder as the engine sees it, with this problem's groups and splits, and the answers it credits."""
-        from envelope.verification.volt_var import inverters_of
-
-        plain = Watched.of(self.reduced, self.groups, flex_split=self.flex_split)
-        return replace(plain, inverters=inverters_of(self, plain))
-
     def controlled(self, direction: str) -> Mask:
         """(C,) whether import, or export, can be limited."""
         value = self.controls_import if direction == "import" else self.controls_export
@@ -209,16 +201,6 @@ class Problem:
     def reach_import_w(self) -> Real:
         """(T, C) most net import that can be reached."""
         return self.flex_load_w + self.load_hi_w
-
-    @property
-    def all_margins(self) -> tuple[Margin, ...]:
-        """The margins given, those of the aggregate forecast error, and those of what no limit sees."""
-        from envelope.constraints.disturbances import margins_of
-
-        found: list[Margin] = [*self.margins, *margins_of(self)]
-        if self.base_sigma_w is not None and self.base_z != 0.0:
-            found.insert(0, ChanceMargin(self.base_sigma_w, self.base_z))
-        return tuple(found)
 
     @property
     def hull_steps(self) -> int:

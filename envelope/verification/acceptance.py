@@ -15,7 +15,7 @@ from envelope.calculation.fitting import at_corners
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
-from envelope.constraints.monitored_feeder import Values
+from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.engine import at_rest, granted, sensitivities
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
@@ -46,7 +46,7 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
-    watched = problem.watch()
+    watched = monitor(problem)
     base, limits = granted(problem, watched), problem.limits
     rating = limits.permitted_a(problem.steps, watched, margin=0.0)
     rest = at_rest(base)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import Values, Watched
+from envelope.constraints.monitored_feeder import Values, Watched, monitor
 from envelope.field_rules import BadProblem
 from envelope.problem.problem import Problem
 from gridmodel.arrays import Complex
@@ -30,7 +30,7 @@ def independent(problem: Problem) -> str:
 def solver_of(problem: Problem, name: str) -> Solver:
     """The solver of that name for a problem's feeder."""
     # Whoever asks for a solver says what inverters do.
-    watched = replace(problem.watch(), inverters=None)
+    watched = replace(monitor(problem), inverters=None)
     if name == "reduced":
         return watched.values
     if name == "power-grid-model":

@@ -15,7 +15,7 @@ from envelope.calculation.fitting import at_corners
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
-from envelope.constraints.monitored_feeder import Values
+from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.constraints.unbalance import Looked, looked
 from envelope.engine import granted, sensitivities
 from envelope.problem.policies import Guarantee
@@ -208,7 +208,7 @@ class Trial:
 
     def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: Allowed) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
-        self.watched = problem.watch()
+        self.watched = monitor(problem)
         self.unseen = Unseen(problem, self.watched)
         self.base = granted(problem, self.watched)
         self.rng = np.random.default_rng(effort.seed)

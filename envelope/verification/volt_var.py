@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.constraints.linear import Rows
-from envelope.constraints.monitored_feeder import Values, Watched
+from envelope.constraints.disturbances import without_credit
+from envelope.constraints.monitored_feeder import Values, Watched, monitor
+from envelope.problem.margins import ConstraintCoefficients
 from envelope.problem.reactive import VoltVar
 from envelope.schedule.findings import UNCREDITED
 from gridmodel.arrays import Complex, Index, Real
-from gridmodel.inverters import Inverters
 
 if TYPE_CHECKING:
     from envelope.calculation.feasible_box import Base
@@ -32,25 +32,6 @@ ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
 margin that what is found must leave, for others may look elsewhere"""
 
 
-def inverters_of(problem: Problem, watched: Watched) -> Inverters | None:
-    """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
-    policy = problem.reactive
-    if not isinstance(policy, VoltVar) or policy.curve is None:
-        return None
-    size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
-    neutral = watched.reduced.network.connections.slot_minus < 0
-    slot = np.flatnonzero((size > 0.0) & ~watched.one_of & neutral)
-    if not len(slot):
-        return None
-    return Inverters(
-        slot=slot,
-        s_rated_va=size[slot],
-        available_w=np.zeros(len(slot)),
-        reference_v=policy.reference_v,
-        volt_var=policy.curve,
-    )
-
-
 @dataclass(frozen=True)
 class Kept:
     """Volts kept free of all voltage rows for what was found beyond the corners that a box was measured at."""
@@ -58,7 +39,7 @@ class Kept:
     over_v: float
     under_v: float
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """The same for every row of a kind."""
         return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
 
@@ -92,7 +73,7 @@ def searched(problem: Problem) -> EnvelopeSchedule:
             figures = found.figures | {"solves": found.figures["solves"] + 2.0 * looked}
             return replace(found, run_id=run_id(problem), figures=figures)
         kept = Kept(kept.over_v + _more(report.over_v + spare), kept.under_v + _more(report.under_v + spare))
-    plain = calculate(replace(problem, reactive=uncredited(problem)))
+    plain = calculate(replace(problem, reactive=without_credit(problem)))
     said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
     return replace(plain, run_id=run_id(problem), findings=(*plain.findings, said))
 
@@ -101,20 +82,14 @@ def _settles(problem: Problem) -> bool:
     """Whether the answers come to rest where nothing flexible runs; too steep a curve swings."""
     from envelope.engine import at_rest, granted
 
-    return bool(at_rest(granted(problem, problem.watch())).converged.all())
+    return bool(at_rest(granted(problem, monitor(problem))).converged.all())
 
 
 def as_said(problem: Problem, schedule: EnvelopeSchedule) -> Problem:
     """The problem with as much credit as a schedule says that it counted on."""
     if isinstance(problem.reactive, VoltVar) and schedule.pf_rule != problem.reactive.rule:
-        return replace(problem, reactive=uncredited(problem))
+        return replace(problem, reactive=without_credit(problem))
     return problem
-
-
-def uncredited(problem: Problem) -> VoltVar:
-    """The same answer, with nothing of it counted for voltages."""
-    assert isinstance(problem.reactive, VoltVar)
-    return VoltVar(problem.reactive.most_var)
 
 
 def _more(beyond_v: float) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
+from envelope.constraints.monitored_feeder import monitor
 from envelope.problem.reactive import AsForecast, Credit, VoltVar
 from envelope.verification.verification import Effort
 from gridmodel import build
@@ -65,8 +66,8 @@ def test_who_is_on_no_known_phase_is_not_credited():
     equipment = problem.reduced.network.equipment
     unknown = tuple(replace(c, phase="unknown") if k < 7 else c for k, c in enumerate(equipment.connections))
     moved = on(build.network(replace(equipment, connections=unknown)), 1, reactive=problem.reactive)
-    inverters = moved.watch().inverters
-    assert moved.watch().slot_connection[inverters.slot].tolist() == [7]
+    inverters = monitor(moved).inverters
+    assert monitor(moved).slot_connection[inverters.slot].tolist() == [7]
 
 
 def test_what_does_not_come_out_is_not_credited():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
+from envelope.constraints.monitored_feeder import monitor
 from envelope.field_rules import BadProblem
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.steps import steps_from
@@ -71,7 +72,7 @@ def test_solvers_agree_on_a_street():
 
 def test_every_solver_gives_the_same_values():
     problem = street(customers=4, steps=1)
-    s_va = problem.watch().spread(np.full((1, 4), 900.0)).astype(complex)
+    s_va = monitor(problem).spread(np.full((1, 4), 900.0)).astype(complex)
     source = np.broadcast_to(problem.reduced.network.source.v, (1, 3))
     ours = solver_of(problem, "reduced")(s_va, source)
     for name in SOLVERS:

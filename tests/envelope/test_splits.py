@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
+from envelope.constraints.monitored_feeder import monitor
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
 from envelope.problem.circulating_power import circulating_w
@@ -111,7 +112,7 @@ def test_the_base_load_stays_as_it_is():
     problem = three_phase()
     on_a = replace(problem, flex_split=half("a"), flex_gen_w=0.0 * problem.flex_gen_w)
     on_a = replace(on_a, flex_load_w=0.0 * problem.flex_load_w)
-    feeder, plain = on_a.watch(), problem.watch()
+    feeder, plain = monitor(on_a), monitor(problem)
     p = problem.base_load_w[0]
     assert np.array_equal(feeder.spread(p), plain.spread(p))
     assert feeder.slot_share[plain.slot_connection == 1].tolist() == [1.0, 0.0, 0.0]

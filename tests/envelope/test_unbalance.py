@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.constraints.monitored_feeder import monitor
 from envelope.constraints.unbalance import Unbalance, independent
 from envelope.engine import granted
 from envelope.field_rules import BadProblem
@@ -28,7 +29,7 @@ def limited(percent: float | None, **changes):
 
 
 def seen_of(problem) -> Unbalance:
-    return Unbalance(problem, granted(problem, problem.watch()))
+    return Unbalance(problem, granted(problem, monitor(problem)))
 
 
 def by_hand(problem, p_w) -> np.ndarray:
