@@ -14,14 +14,15 @@ from envelope.allocation import rules as allocate
 from envelope.calculation import common_level as coincident
 from envelope.calculation import fitting
 from envelope.calculation.binding import bind
-from envelope.calculation.feasible_box import Base, Case
+from envelope.calculation.feasible_box import Case
 from envelope.calculation.tightened_limits import tightened
 from envelope.constraints import linear as rows
 from envelope.constraints import unbalance
+from envelope.constraints.base_case import Base, at_rest, granted, sensitivities, unavoidable_w
 from envelope.constraints.disturbances import reserves
-from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched, monitor
+from envelope.constraints.monitored_feeder import Watched, monitor
 from envelope.problem.circulating_power import taken_w
-from envelope.problem.policies import Allocation, Early, Guarantee, Reference
+from envelope.problem.policies import Allocation, Early, Guarantee
 from envelope.problem.problem import Problem
 from envelope.problem.steps import zeros_or
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
@@ -29,10 +30,6 @@ from envelope.schedule.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSc
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.verification import volt_var as answering
 from gridmodel.arrays import Mask, Real
-
-FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
-"""rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
-
 
 EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
 """fields of a problem that say what an earlier run has left behind"""
@@ -78,68 +75,6 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     return found
 
 
-def granted(problem: Problem, feeder: Watched) -> Base:
-    """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
-    least_export, least_import = _least(problem, "export"), _least(problem, "import")
-    # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
-    taken = taken_w(problem)
-    reach_export, reach_import = problem.reach_export_w - taken, problem.reach_import_w - taken
-    p = -problem.base_load_w
-    top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
-    bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
-    room_up = np.where(problem.flex_gen_w > 0.0, np.maximum(reach_export - top, 0.0), 0.0)
-    room_down = np.where(problem.flex_load_w > 0.0, np.maximum(bottom + reach_import, 0.0), 0.0)
-    network = problem.reduced.network
-    source = network.source.v if problem.source_v is None else problem.source_v
-    return Base(
-        feeder,
-        p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
-        _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
-        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.reactive.tan_phi,
-        _weight(problem),
-    )  # fmt: skip
-
-
-def _own(problem: Problem, direction: str) -> Real:
-    """(T, C) limit below which a connection could not serve, or not get rid of, its base load."""
-    return np.maximum(problem.load_hi_w if direction == "import" else -problem.load_lo_w, 0.0)
-
-
-def _least(problem: Problem, direction: str) -> Real:
-    """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
-    now = _own(problem, direction)
-    own, count = now.copy(), now.shape[1]
-    for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
-        own[back:] = np.maximum(own[back:], now[:-back])
-    firm = zeros_or(getattr(problem, f"firm_{direction}_w"), count)
-    default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
-    least = np.maximum(own, np.maximum(firm, default))
-    held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
-    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
-    least = np.ceil(least - 1e-6)
-    least[:, ~problem.controlled(direction)] = np.inf
-    return least
-
-
-def _favoured(problem: Problem, direction: str, room: Real) -> Real:
-    """(T, C) watts of one share; where shares are filled, the past makes them larger or smaller."""
-    favour = getattr(problem, f"favour_{direction}")
-    plain = _reference(problem, direction, room)
-    return plain if favour is None or problem.allocation not in FILLING else plain * favour
-
-
-def _reference(problem: Problem, direction: str, room: Real) -> Real:
-    """(T, C) watts of one share, the past aside."""
-    if problem.reference is Reference.EQUAL:
-        return np.ones_like(room)
-    if problem.reference is Reference.REACH:
-        return np.maximum(room, 1.0)
-    if problem.reference is Reference.CONTRACT:
-        given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
-        return np.broadcast_to(np.maximum(given, 1.0), room.shape)
-    return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
-
-
 def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
     at, rest = sensitivities(base), at_rest(base)
@@ -166,29 +101,6 @@ def _rule(problem: Problem) -> allocate.Rule:
     if problem.allocation is Allocation.ALPHA_FAIR:
         return partial(allocate.alpha_fair, alpha=problem.alpha)
     return allocate.RULE_OF[problem.allocation]
-
-
-def _weight(problem: Problem) -> Real | None:
-    """(2C,) weights of everyone's room upwards, then downwards, for rules of sums and logarithms."""
-    if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
-        return None
-    ones = np.ones(len(problem.connection_id))
-    sides = (problem.favour_export, problem.favour_import)
-    return np.concatenate([ones if side is None else side for side in sides])
-
-
-def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
-    """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
-    feeder = base.feeder
-    mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
-    (down,) = feeder.sensitivities(mean_va, source)
-    (up,) = feeder.sensitivities(mean_va, source, tan_phi=base.tan_phi) if base.tan_phi else (down,)
-    return up, down
-
-
-def at_rest(base: Base) -> Values:
-    """The power flow with nothing flexible running."""
-    return base.feeder.values(base.slots_va, base.source_v)
 
 
 def _side(problem: Problem, cases: list[Case], direction: str, scaled: Mask) -> Side:
@@ -220,7 +132,7 @@ def _published(problem: Problem, side: Side, direction: str) -> Published:
         interval[now] = np.where(tighter, side.binding.interval[next_], interval[now])
     reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
     firm = raised(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
-    least = np.maximum(raised(_own(problem, direction)), firm)
+    least = np.maximum(raised(unavoidable_w(problem, direction)), firm)
     most = np.maximum(floored(np.maximum(reach, 0.0)), least)
     whole = np.where(np.isfinite(limit), floored(np.where(np.isfinite(limit), limit, 0.0)), most)
     return Published(np.clip(whole, least, most), least, Binding(row, interval))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Base, Case, Fit
+from envelope.calculation.feasible_box import Case, Fit
 from envelope.constraints import linear as rows
+from envelope.constraints.base_case import Base, at_rest, sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V, Sensitivity, Values, Watched
 from envelope.problem.policies import Allocation
+from envelope.problem.problem import Problem
 from gridmodel.arrays import Index, Real
-
-if TYPE_CHECKING:
-    from envelope.problem.problem import Problem
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
 """what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""
@@ -27,8 +25,6 @@ BACK = 0.99
 
 def cases(base: Base, problem: Problem) -> list[Case]:
     """The two levels by a search in the AC power flow, all steps at once."""
-    from envelope.engine import at_rest, sensitivities
-
     rest, at = at_rest(base), sensitivities(base)
     return [Case(_Search(base, problem, up=up).found(rest, at), up=up, down=not up) for up in (True, False)]
 

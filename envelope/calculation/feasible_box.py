@@ -2,88 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from envelope.calculation.kernels import stand
+from envelope.constraints.base_case import Base
 from envelope.constraints.linear import Corners, Rows
 from envelope.constraints.monitored_feeder import Watched
-from gridmodel.arrays import Complex, Index, Mask, Real, Single
-
-
-@dataclass(frozen=True, eq=False)
-class Base:
-    """What stands before anything is allocated, per step."""
-
-    feeder: Watched
-    p_w: Real
-    """(T, C) net injection with nothing flexible running"""
-    q_var: Real
-    lo_w: Real
-    hi_w: Real
-    """(T, C) box that is granted in any case"""
-    room_down_w: Real
-    room_up_w: Real
-    """(T, C) most that the box may grow beyond it"""
-    reference_down_w: Real
-    reference_up_w: Real
-    """(T, C) what one share means"""
-    source_v: Complex
-    """(T, 3)"""
-    tan_phi: float = 0.0
-    """var absorbed per W of upward room used"""
-    weight: Real | None = None
-    """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
-
-    @cached_property
-    def ends(self) -> Ends:
-        """The ends of connections' boxes that can be away from the base load at any time."""
-        granted, room = self.away(self.lo_w, self.hi_w), np.concatenate([self.room_up_w, self.room_down_w], axis=1)
-        place = np.flatnonzero(((granted + room) > 0.0).any(axis=0))
-        reference = np.concatenate([self.reference_up_w, self.reference_down_w], axis=1)
-        weight = None if self.weight is None else self.weight[place]
-        granted, room, reference = (np.ascontiguousarray(table[:, place]) for table in (granted, room, reference))
-        return Ends(place, granted, room, reference, weight)
-
-    @cached_property
-    def slots_va(self) -> Complex:
-        """(T, L) injection of every slot with nothing flexible running."""
-        return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
-
-    def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
-        """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
-        found = self.slots_va[steps] + away_w
-        if self.tan_phi:
-            found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
-        return np.asarray(found + 1j * var if np.any(var) else found)
-
-    def seen_by(self, feeder: Watched) -> Base:
-        """The same on a feeder that watches less; its ends and injections are what they were."""
-        found = replace(self, feeder=feeder)
-        found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
-        return found
-
-    def away(self, lo: Real, hi: Real) -> Real:
-        """(T, 2C) W by which a box goes above, and below, the base load."""
-        return np.concatenate([hi - self.p_w, self.p_w - lo], axis=1)
-
-
-class Ends(NamedTuple):
-    """The ends of boxes that can be away from the base load: E of C upward and C downward ones."""
-
-    place: Index
-    """(E,) among the 2C, upward ones first"""
-    granted_w: Real
-    """(T, E) W away from the base load that are granted in any case"""
-    room_w: Real
-    """(T, E) most that it may become beyond that"""
-    reference_w: Real
-    """(T, E) what one share means"""
-    weight: Real | None
-    """(E,)"""
+from gridmodel.arrays import Index, Mask, Real, Single
 
 
 @dataclass(eq=False)

@@ -11,7 +11,8 @@ import numpy as np
 
 from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_part
 from envelope.calculation.corner_check import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
-from envelope.calculation.feasible_box import Base, Fit
+from envelope.calculation.feasible_box import Fit
+from envelope.constraints.base_case import Base
 from envelope.constraints.linear import Rows, Wanted, linearised, narrowed, slopes
 from envelope.constraints.monitored_feeder import Sensitivity, Values
 from envelope.problem.limits import OperatingLimits

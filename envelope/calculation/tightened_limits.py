@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Base
 from envelope.constraints import linear as rows
+from envelope.constraints.base_case import Base, at_rest, sensitivities
 from envelope.constraints.disturbances import reserves
 from envelope.problem.limits import OperatingLimits, RatedElements
+from envelope.problem.problem import Problem
 from gridmodel.arrays import Real
-
-if TYPE_CHECKING:
-    from envelope.problem.problem import Problem
 
 NARROWEST_V, LEAST = 1e-3, 1e-6
 """band that is left where margins take more than there is: everyone is outside, and gets no room; the same for
@@ -39,8 +36,6 @@ def tightened(problem: Problem, base: Base) -> Problem:
     """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
     if not reserves(problem):
         return problem
-    from envelope.engine import at_rest, sensitivities
-
     built = rows.build(base.feeder, *sensitivities(base), wanted=rows.everything(base.feeder))
     rest, hard = built.value(at_rest(base)), built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = sum((margin.per_row(built, rest, hard) for margin in reserves(problem)), np.zeros_like(hard))

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.constraints.base_case import granted
 from envelope.constraints.linear import Rows
 from envelope.constraints.monitored_feeder import Sensitivity, Watched, monitor
 from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
@@ -21,9 +22,6 @@ from envelope.problem.margins import GROWTH, ChanceMargin
 from envelope.problem.problem import Problem
 from envelope.problem.reactive import VoltVar
 from gridmodel.arrays import Complex, Index, Mask, Real
-
-if TYPE_CHECKING:
-    from envelope.problem.problem import Problem
 
 STRAINED_PU = 0.15
 """how far voltages are from their nominal value, at most, in the states at which vars are measured"""
@@ -121,8 +119,6 @@ def _by_slot(feeder: Watched) -> Real:
 
 def _strained(problem: Problem, feeder: Watched) -> tuple[Complex, Complex]:
     """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
-    from envelope.engine import granted
-
     base = granted(problem, feeder)
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
     found = [base.slots_va.mean(axis=0)]

@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Base, Case
+from envelope.calculation.feasible_box import Case
+from envelope.constraints.base_case import Base
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import FINE_FACETS, Wanted, build

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from envelope.constraints.base_case import granted
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import Wanted, build
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
-from envelope.engine import granted
 from envelope.field_rules import BadProblem
 from envelope.problem.problem import Problem
 from gridmodel import flow as power_flow

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from envelope.constraints.base_case import granted
 from envelope.constraints.monitored_feeder import monitor
-from envelope.engine import granted
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange

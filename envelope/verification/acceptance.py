@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Base
 from envelope.calculation.fitting import at_corners
+from envelope.constraints.base_case import Base, at_rest, granted, sensitivities
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
 from envelope.constraints.monitored_feeder import Values, monitor
-from envelope.engine import at_rest, granted, sensitivities
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
 from envelope.schedule.schedule import BREACHED, EnvelopeSchedule

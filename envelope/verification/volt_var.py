@@ -20,7 +20,7 @@ from envelope.schedule.findings import UNCREDITED
 from gridmodel.arrays import Complex, Index, Real
 
 if TYPE_CHECKING:
-    from envelope.calculation.feasible_box import Base
+    from envelope.constraints.base_case import Base
     from envelope.problem.problem import Problem
     from envelope.schedule.schedule import EnvelopeSchedule
     from envelope.verification.solvers import Solver
@@ -80,7 +80,7 @@ def searched(problem: Problem) -> EnvelopeSchedule:
 
 def _settles(problem: Problem) -> bool:
     """Whether the answers come to rest where nothing flexible runs; too steep a curve swings."""
-    from envelope.engine import at_rest, granted
+    from envelope.constraints.base_case import at_rest, granted
 
     return bool(at_rest(granted(problem, monitor(problem))).converged.all())
 

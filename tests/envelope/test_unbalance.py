@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.constraints.base_case import granted
 from envelope.constraints.monitored_feeder import monitor
 from envelope.constraints.unbalance import Unbalance, independent
-from envelope.engine import granted
 from envelope.field_rules import BadProblem
 from envelope.problem.plan_file import load, save
 from envelope.problem.policies import Allocation
