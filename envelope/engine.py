@@ -20,6 +20,7 @@ from envelope.constraints import linear as rows
 from envelope.constraints import unbalance
 from envelope.constraints.base_case import Base, at_rest, granted, sensitivities, unavoidable_w
 from envelope.constraints.disturbances import reserves
+from envelope.constraints.linearisation import screen
 from envelope.constraints.monitored_feeder import Watched, monitor
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.policies import Allocation, Early, Guarantee
@@ -79,7 +80,7 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
     at, rest = sensitivities(base), at_rest(base)
     # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.everything(base.feeder) if reserves(problem) else fitting.wanted(base, at, rest, problem.limits)
+    wanted = rows.everything(base.feeder) if reserves(problem) else screen(base, at, rest, problem.limits)
     built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
     aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.calculation.fitting import at_corners
 from envelope.constraints.base_case import Base, at_rest, granted, sensitivities
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
+from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem

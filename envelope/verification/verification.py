@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.calculation.fitting import at_corners
 from envelope.constraints.base_case import granted, sensitivities
 from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
+from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.constraints.unbalance import Looked, looked
 from envelope.problem.policies import Guarantee
