@@ -16,8 +16,8 @@ from envelope.calculation import fitting
 from envelope.calculation.binding import bind
 from envelope.calculation.feasible_box import Case
 from envelope.calculation.tightened_limits import tightened
+from envelope.calculation.unbalance_scaling import scale_for_unbalance, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
-from envelope.constraints import unbalance
 from envelope.constraints.base_case import Base, at_rest, granted, sensitivities, unavoidable_w
 from envelope.constraints.disturbances import reserves
 from envelope.constraints.linearisation import screen
@@ -67,11 +67,11 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
     base = granted(problem, feeder)
     alone = problem.guarantee is Guarantee.COINCIDENT
     cases = coincident.cases(base, tightened(problem, base)) if alone else _cases(base, problem)
-    restrained = unbalance.restrain(problem, cases)
+    restrained = scale_for_unbalance(problem, cases)
     exports = _side(problem, [case for case in cases if case.up], "export", restrained.scaled)
     imports = _side(problem, [case for case in cases if case.down], "import", restrained.scaled)
     found = _schedule(problem, cases, (imports, exports))
-    found = replace(found, findings=(*found.findings, *unbalance.said(problem, restrained)))
+    found = replace(found, findings=(*found.findings, *unbalance_findings(problem, restrained)))
     found.figures["seconds"] = time.perf_counter() - began
     return found
 
@@ -115,7 +115,7 @@ def _side(problem: Problem, cases: list[Case], direction: str, scaled: Mask) -> 
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
     constrained = flexible & (end < reach - taken_w(problem) - 0.5)
     together = problem.guarantee is Guarantee.COINCIDENT
-    binding = unbalance.without_row(bind(found, constrained, up=up, together=together), scaled)
+    binding = without_constraint(bind(found, constrained, up=up, together=together), scaled)
     binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 

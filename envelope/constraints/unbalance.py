@@ -1,19 +1,16 @@
 """Voltage unbalance: negative over positive sequence at three-phase nodes with customers, in percent.
 
-No row of the engine limits it. Its own worst corners are solved when a box is found; where they leave the limit, the
-rooms of that interval give way together. A verification tries the same corners again, and random ones.
+No linear constraint stands for it: it is evaluated by power flow at the corners that raise it most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Case
 from envelope.constraints.base_case import Base
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
@@ -21,12 +18,9 @@ from envelope.constraints.linear import FINE_FACETS, Wanted, build
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, Watched
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import NETWORK, Binding
 from gridmodel import flow as power_flow
-from gridmodel.arrays import TURN, Complex, Index, Mask, Real
-from gridmodel.build import network
-from gridmodel.equipment import Connection
-from gridmodel.reduce import Reduced, reduce
+from gridmodel.arrays import TURN, Complex, Index, Real
+from gridmodel.reduce import reduce
 from gridmodel.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
@@ -34,14 +28,10 @@ Corner = tuple[str, Real, Real]
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
 POSITIVE = np.array([1.0, TURN, TURN**2]) / 3.0
-AIM, ENOUGH = 0.985, 0.995
-"""part of the limit that a box is brought to, and that it may use; the rest is for corners that are not tried"""
 WORSE = 0.02
 """percentage points that traces may add where the base load alone is beyond the limit"""
-MOST_CORNERS, CLOSE, NEAR, CHUNK = 200, 40, 6, 4096
-"""corners tried; of those, per interval, for a smaller room; while its largest part is sought; power flows at once"""
-HALVINGS, LAST = 8, 6
-"""of the interval in which it is looked for; rounds with all close corners thereafter"""
+MOST_CORNERS, CHUNK = 200, 4096
+"""corners tried, and power flows solved at once"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,169 +148,6 @@ class Unbalance:
         return np.where(found > (self.problem.limits.vuf_max_percent or np.inf), found + WORSE, 0.0)
 
 
-def _all(corners: Sequence[Corner], steps: Index) -> Index:
+def every_corner(corners: Sequence[Corner], steps: Index) -> Index:
     """(n, S) every corner in every step."""
     return np.tile(np.arange(len(corners), dtype=np.intp)[:, None], (1, len(steps)))
-
-
-class Restrained(NamedTuple):
-    """(T,) each."""
-
-    scaled: Mask
-    """intervals whose rooms were scaled down"""
-    closed: Mask
-    """intervals without any: there the base load alone, or what is granted in any case, is beyond the limit"""
-
-
-def restrain(problem: Problem, cases: Sequence[Case]) -> Restrained:
-    """Scales rooms down in the cases' boxes, interval by interval, until unbalance is inside its limit."""
-    scaled, closed = np.zeros(problem.steps, dtype=bool), np.zeros(problem.steps, dtype=bool)
-    if problem.limits.vuf_max_percent is None:
-        return Restrained(scaled, closed)
-    for case in cases:
-        fit, steps = case.fit, np.arange(problem.steps)
-        seen = Unbalance(problem, fit.base)
-        if not len(seen.nodes):
-            continue
-        corners = _of_case(seen.corners(), case)
-        over = seen.beyond(corners, (fit.lo_w, fit.hi_w), steps, _all(corners, steps)) + seen.spare(ENOUGH)
-        steps = np.flatnonzero(over.max(axis=0) > 0.0)
-        part = _largest(seen, corners, case, steps, over=over[:, steps])
-        granted = fit.base.ends.granted_w[steps]
-        fit.grow(steps, granted + part[:, None] * (fit.away_w[steps] - granted))
-        scaled[steps], closed[steps[part == 0.0]] = True, True
-    return Restrained(scaled, closed)
-
-
-def _of_case(corners: list[Corner], case: Case) -> list[Corner]:
-    """Without repetition where only one end of the box moves."""
-    if case.up and case.down:
-        return corners
-    return list({(up if case.up else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
-
-
-def _box(case: Case, steps: Index, part: Real) -> tuple[Real, Real]:
-    """(S, C) ends with this part of each interval's room."""
-    fit, base = case.fit, case.fit.base
-    lo, hi = (granted + part[:, None] * (end - granted) for granted, end in (
-        (base.lo_w[steps], fit.lo_w[steps]), (base.hi_w[steps], fit.hi_w[steps])))  # fmt: skip
-    return lo, hi
-
-
-def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, over: Real) -> Real:
-    """(S,) largest part of the rooms that was found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
-    part = np.ones(len(steps))
-    # A smaller room is strained most by one of the corners that strained the whole one.
-    close = np.argsort(-over, axis=0, kind="stable")[:CLOSE]
-    over = np.take_along_axis(over, close, axis=0)
-    for _ in range(LAST):
-        still = np.flatnonzero((over.max(axis=0, initial=-np.inf) > 0.0) & (part > 0.0))
-        if not len(still):
-            return part
-        near = np.take_along_axis(close[:, still], np.argsort(-over[:, still], axis=0, kind="stable")[:NEAR], axis=0)
-        part[still] = _halved(seen, corners, case, steps[still], near=near, high=part[still])
-        box = _box(case, steps[still], part[still])
-        over[:, still] = seen.beyond(corners, box, steps[still], close[:, still]) + seen.spare(ENOUGH)
-    part[over.max(axis=0, initial=-np.inf) > 0.0] = 0.0
-    return part
-
-
-def _halved(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, near: Index, high: Real) -> Real:
-    """(S,) largest part below `high` at which the near corners, (n, S), are inside the aim."""
-    low = np.zeros(len(steps))
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        inside = (seen.beyond(corners, _box(case, steps, middle), steps, near) + seen.spare(AIM)).max(axis=0) <= 0.0
-        low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-    return low
-
-
-def without_row(binding: Binding, steps: Mask) -> Binding:
-    """What holds limits back in these steps is no row."""
-    return Binding(np.where(steps[:, None] & (binding.row >= 0), NETWORK, binding.row), binding.interval)
-
-
-def said(problem: Problem, found: Restrained) -> tuple[str, ...]:
-    """What a person should know."""
-    most, lines = problem.limits.vuf_max_percent, []
-    if found.closed.any():
-        lines.append(
-            f"infeasible_base: in {int(found.closed.sum())} intervals the base load alone, or what is granted in any "
-            f"case, is unbalanced by more than {most:g} %; there is no flexible room"
-        )
-    if found.scaled.any():
-        lines.append(f"unbalance: the rooms of {int(found.scaled.sum())} intervals were scaled down to keep {most:g} %")
-    return tuple(lines)
-
-
-class Looked(NamedTuple):
-    """The worst that a verification found."""
-
-    beyond: float
-    """percentage points, negative inside"""
-    step: int
-    element: str
-    corner: str
-
-
-class Effort(Protocol):
-    """How much to try; `verification.Effort` is one."""
-
-    @property
-    def random(self) -> int:
-        """Random corners per interval."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of their generator."""
-        ...
-
-
-def looked(
-    problem: Problem, base: Base, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
-) -> Looked | None:
-    """The worst over all corners of some boxes and random ones, each interval's worst by `judge`; None: no limit."""
-    seen = Unbalance(problem, base)
-    if problem.limits.vuf_max_percent is None or not len(seen.nodes):
-        return None
-    rng, steps = np.random.default_rng(effort.seed), np.arange(seen.problem.steps)
-    of, share = seen.feeder.slot_connection, seen.feeder.slot_share
-    solved = independent if judge == "power-grid-model" else Unbalance.solved
-    best = Looked(-np.inf, 0, "", "")
-    for box in boxes:
-        corners = seen.corners()
-        for _ in range(0 if seen.problem.guarantee is Guarantee.COINCIDENT else effort.random):
-            up = np.where(rng.random(seen.feeder.connections)[of] < 0.5, share, 0.0)
-            corners.append(("random", up, share - up))
-        worst = seen.beyond(corners, box, steps, _all(corners, steps)).argmax(axis=0)
-        away = seen.away([corners[k] for k in worst], box, steps)
-        found, most = solved(seen, steps, away), seen.limit.copy()
-        broken = np.flatnonzero((found > most).any(axis=1))
-        most[broken] = np.maximum(most[broken], seen.in_any_case(corners, broken))
-        over = np.nan_to_num(found - most, nan=-np.inf)
-        at, node = divmod(int(over.argmax()), over.shape[1])
-        best = max(best, Looked(float(over[at, node]), at, seen.names[node], corners[worst[at]][0]))
-    return best
-
-
-def independent(seen: Unbalance, steps: Index, away: Real) -> Real:
-    """(S, K) percent by power-grid-model, read off three-phase connections without power at the nodes."""
-    from gridmodel.audit import Model
-
-    probed, slots = _probed(seen)
-    s = np.zeros((len(away), probed.slots), dtype=np.complex128)
-    own = seen.feeder.reduced.slots
-    s[:, :own] = seen.base.injections(steps, away)
-    v = Model(probed).solve(s, seen.base.source_v[steps]).flow.v[:, slots]
-    return np.asarray(100.0 * np.abs(v @ NEGATIVE) / np.abs(v @ POSITIVE))
-
-
-def _probed(seen: Unbalance) -> tuple[Reduced, Index]:
-    """The feeder with a connection that draws nothing at each node, and those (K, 3) slots."""
-    grid = seen.problem.reduced.network
-    assert grid.equipment is not None
-    more = tuple(Connection(f"probe {k}", grid.nodes.id[n], "abc") for k, n in enumerate(seen.nodes))
-    probed = reduce(network(replace(grid.equipment, connections=(*grid.equipment.connections, *more))))
-    own = seen.feeder.reduced.slots
-    return probed, (own + np.arange(3 * len(more))).reshape(-1, 3)

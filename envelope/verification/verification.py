@@ -17,12 +17,12 @@ from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
 from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
-from envelope.constraints.unbalance import Looked, looked
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.acceptance import Allowed, allowed_of
 from envelope.verification.solvers import Solver, independent, solver_of
+from envelope.verification.unbalance import UnbalanceFinding, verify_unbalance
 from envelope.verification.volt_var import as_said, at_kinks, judged
 from gridmodel.arrays import Index, Real
 
@@ -63,7 +63,7 @@ class VerificationReport:
     wrong_phases: tuple[float, float, float] | None = None
     """V over, V under, percent of the worst corner if `wrong_part` of the phases are wrong; None: not tried"""
     wrong_part: float = 0.0
-    unbalance: Looked | None = None
+    unbalance: UnbalanceFinding | None = None
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
 
     @property
@@ -157,7 +157,7 @@ def verify(
     trial.run()
     if fast != judge:
         trial = trial.judged(solver_of(problem, judge))
-    unbalanced = looked(problem, trial.base, list(zip(*trial.boxes, strict=True)), asked, judge=judge)
+    unbalanced = verify_unbalance(problem, trial.base, list(zip(*trial.boxes, strict=True)), asked, judge=judge)
     report = trial.report(judge, schedule.guarantee)
     return replace(
         report, wrong_phases=_stress(problem, schedule, asked), wrong_part=asked.wrong_phases, unbalance=unbalanced

@@ -9,10 +9,11 @@ import pytest
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.constraints.base_case import granted
 from envelope.constraints.monitored_feeder import monitor
-from envelope.constraints.unbalance import Unbalance, independent
+from envelope.constraints.unbalance import Unbalance
 from envelope.field_rules import BadProblem
 from envelope.problem.plan_file import load, save
 from envelope.problem.policies import Allocation
+from envelope.verification.unbalance import independent
 from envelope.verification.verification import Effort
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE
