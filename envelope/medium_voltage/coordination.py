@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,16 +17,14 @@ from envelope.field_rules import BadProblem
 from envelope.medium_voltage.feeder_head import Head, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
+from envelope.medium_voltage.report import JointReport
 from envelope.problem.margins import HeadVoltageMargin
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule.adoption import verified_box
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.taps import Tapped
 from sep2.errors import SepError
-
-if TYPE_CHECKING:
-    from envelope.medium_voltage.joint_verification import JointReport
-
 
 __all__ = ["Coordinated", "HeadBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]
 

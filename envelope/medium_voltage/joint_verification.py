@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +14,14 @@ from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_limits import OperatorLimit
+from envelope.medium_voltage.report import JointReport, Part
 from envelope.problem.groups import GroupLimit
 from envelope.problem.policies import Allocation
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import CAPACITY, Binding, EnvelopeSchedule, raised, verified_box
-from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
-from envelope.verification.verification import Effort, VerificationReport, verify
+from envelope.schedule.adoption import verified_box
+from envelope.schedule.codes import CAPACITY
+from envelope.schedule.schedule import Binding, EnvelopeSchedule, raised
+from envelope.verification.verification import Effort, verify
 from gridmodel import build
 from gridmodel.arrays import Index, Real
 from gridmodel.joined import joined
@@ -30,62 +32,6 @@ from gridmodel.taps import Tapped
 FAR_W = 1e9
 """a sum that nobody reaches"""
 EFFORT = Effort(random=10, inside=2, sign=60, greedy=1)
-
-
-class Part(NamedTuple):
-    """One state of taps, capacitors and source, in the intervals in which it may be."""
-
-    report: VerificationReport
-    excused: tuple[float, float, float]
-    """V over, V under and percent by which what is granted in any case exceeds limits somewhere in its head's band"""
-
-    @property
-    def inside(self) -> bool:
-        """Whether nothing is worse than that."""
-        tolerance = (WORSE_V, WORSE_V, WORSE_PERCENT)
-        pairs = zip(self.report.worst, self.excused, tolerance, strict=True)
-        return self.report.diverged == 0 and all(w <= (e + more if e > 0.0 else 0.0) for w, e, more in pairs)
-
-
-@dataclass(frozen=True, eq=False)
-class JointReport:
-    """What corners of the joined network showed, tap by tap."""
-
-    parts: tuple[Part, ...]
-
-    @property
-    def over_v(self) -> float:
-        """Worst over-voltage at any customer, V; negative: inside."""
-        return max(part.report.over_v for part in self.parts)
-
-    @property
-    def under_v(self) -> float:
-        """Worst under-voltage, V."""
-        return max(part.report.under_v for part in self.parts)
-
-    @property
-    def overload_percent(self) -> float:
-        """Worst overload of any branch, medium voltage included, or of an operator's sum."""
-        return max(part.report.overload_percent for part in self.parts)
-
-    @property
-    def excused(self) -> tuple[float, float, float]:
-        """V over, V under and percent that are nobody's fault: base loads and contracts alone come to them."""
-        over, under, load = (max(part.excused[k] for part in self.parts) for k in range(3))
-        return over, under, load
-
-    @property
-    def inside(self) -> bool:
-        """Whether every corner is inside every limit, or no worse than what is granted in any case."""
-        return all(part.inside for part in self.parts)
-
-    def sentence(self) -> str:
-        """The result in one line."""
-        corners, solver = sum(part.report.scenarios for part in self.parts), self.parts[0].report.solver
-        worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
-        beside = f"; what is granted in any case exceeds them by {max(self.excused):.2f}" if any(self.excused) else ""
-        verdict = "inside" if self.inside else "BEYOND"
-        return f"{corners} corners of the joined network, judged by {solver}: {verdict} the limits ({worst}){beside}"
 
 
 def audit(
