@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from envelope.problem.limits import OperatingLimits
     from envelope.problem.policies import Guarantee, Reference
     from envelope.problem.problem import Problem
-    from envelope.schedule.schedule import EnvelopeSchedule, verified_box
+    from envelope.schedule.adoption import verified_box
+    from envelope.schedule.schedule import EnvelopeSchedule
     from envelope.verification.verification import VerificationReport, verify
 
 _HOMES = {
@@ -25,7 +26,7 @@ _HOMES = {
     "Problem": "problem.problem",
     "Reference": "problem.policies",
     "EnvelopeSchedule": "schedule.schedule",
-    "verified_box": "schedule.schedule",
+    "verified_box": "schedule.adoption",
     "VerificationReport": "verification.verification",
     "verify": "verification.verification",
 }

@@ -26,8 +26,9 @@ from envelope.problem.circulating_power import taken_w
 from envelope.problem.policies import Allocation, Early, Guarantee
 from envelope.problem.problem import Problem
 from envelope.problem.steps import zeros_or
+from envelope.schedule.codes import STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
-from envelope.schedule.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
+from envelope.schedule.schedule import Binding, EnvelopeSchedule, floored, raised
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.verification import volt_var as answering
 from gridmodel.arrays import Mask, Real

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from envelope.constraints.disturbances import free_var, reserves
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
-from envelope.schedule.schedule import BREACHED, STATUS
+from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
 
 if TYPE_CHECKING:

@@ -262,9 +262,3 @@ RULE_OF: dict[Allocation, Rule] = {
     Allocation.MAX_SUM: max_sum,
 }
 """the function of each rule"""
-
-
-def jain(share: Real) -> float:
-    """Jain's index of a vector of shares: 1 when all are equal, 1/n when one takes all; 1 for no shares at all."""
-    total = float(share.sum())
-    return 1.0 if total <= 0.0 else total**2 / (len(share) * float((share**2).sum()))

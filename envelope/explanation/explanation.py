@@ -11,7 +11,8 @@ from envelope.calculation.feasible_box import Case
 from envelope.explanation.binding_corner import Contributor, Strained
 from envelope.problem.circulating_power import circulating_w
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import STATUS, EnvelopeSchedule
+from envelope.schedule.codes import STATUS
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Index, Real
 
 CAUSES = {

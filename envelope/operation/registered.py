@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.problem.control_points import directions, parts
+from envelope.problem.control_points import directions
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
+from envelope.schedule.device_limits import parts
 from gridmodel.devices import DEVICE, SITE, Device
 from sep2.rules.limits import Limits
 from sep2.store import devices

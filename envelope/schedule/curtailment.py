@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envelope.allocation.rules import jain
 from envelope.field_rules import BadProblem
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import NETWORK, NEXT, EnvelopeSchedule
+from envelope.schedule.codes import NETWORK, NEXT
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 
 DIRECTIONS = ("export", "import")
@@ -116,3 +116,9 @@ def making_up(problem: Problem, past: dict[str, Forgone], strength: float) -> Pr
     """The same problem with room shifted towards those who had to forgo most."""
     imports, exports = (favours(past[direction], strength) for direction in ("import", "export"))
     return replace(problem, favour_import=imports, favour_export=exports)
+
+
+def jain(share: Real) -> float:
+    """Jain's index of a vector of shares: 1 when all are equal, 1/n when one takes all; 1 for no shares at all."""
+    total = float(share.sum())
+    return 1.0 if total <= 0.0 else total**2 / (len(share) * float((share**2).sum()))

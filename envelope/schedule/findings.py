@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.calculation.feasible_box import Case
+from envelope.problem.problem import Problem
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Mask
-
-if TYPE_CHECKING:
-    from envelope.calculation.feasible_box import Case
-    from envelope.problem.problem import Problem
-    from envelope.schedule.schedule import EnvelopeSchedule
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"

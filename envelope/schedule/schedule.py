@@ -8,30 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.schedule.codes import CAPACITY, UNCONTROLLED, unnamed
 from gridmodel.arrays import Index, Mask, Real, Watts
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from envelope.calculation.feasible_box import Case
-    from envelope.problem.problem import Problem
-
-
-STATUS = (
-    "ok",
-    "infeasible_base",
-    "infeasible_firm",
-    "no_import_control",
-    "no_export_control",
-    "no_control",
-    "no_model",
-    "no_model_infeasible_base",
-)
-BREACHED = 2
-"""the last position in STATUS that says that a limit is breached by what is granted in any case"""
-CAPACITY, NETWORK, NEXT, UNCONTROLLED = -1, -2, -3, -4
-"""bindings that are no row: own reach; the network without a single row to name; a later interval of the hull; nobody
-who could be told a limit"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +109,6 @@ class EnvelopeSchedule:
         return self.names[row] if row >= 0 else unnamed(direction)[row]
 
 
-def unnamed(direction: str) -> dict[int, str]:
-    """What bindings that are no row are called."""
-    return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}
-
-
 def floored(value: Real) -> Watts:
     """Whole watts, rounded down; what is within a millionth of a whole watt counts as whole."""
     return np.floor(value + 1e-6).astype(np.int64)
@@ -139,38 +117,3 @@ def floored(value: Real) -> Watts:
 def raised(value: Real) -> Watts:
     """Whole watts, rounded up."""
     return np.ceil(value - 1e-6).astype(np.int64)
-
-
-def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) lowest and highest net injection over the hull of states in between, within reach.
-
-    The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
-    Where a tightening is published `adoption_s` early, nobody holds more than an interval's own limit once it begins:
-    what is published at any moment is the least over the adoption time that follows it.
-    """
-    imports, exports = _hull(problem, schedule)
-    for direction, most in (("import", imports), ("export", exports)):
-        most[:, ~problem.controlled(direction)] = np.inf
-    lo = np.where(problem.flex_load_w > 0.0, -np.minimum(imports, problem.reach_import_w), -problem.base_load_w)
-    hi = np.where(problem.flex_gen_w > 0.0, np.minimum(exports, problem.reach_export_w), -problem.base_load_w)
-    return np.minimum(lo, -problem.base_load_w), np.maximum(hi, -problem.base_load_w)
-
-
-def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) loosest import and export limit that any client may hold in each interval."""
-    sides = []
-    for limit, binding, default, held in (
-        (schedule.import_limit_w, schedule.import_binding, schedule.default_import_w, problem.in_force_import_w),
-        (schedule.export_limit_w, schedule.export_binding, schedule.default_export_w, problem.in_force_export_w),
-    ):
-        own = limit.astype(float)
-        if not problem.steps_ahead:
-            # A limit at capacity need not be adopted early: reach bounds whatever is held.
-            own = np.where(binding.is_network, own, np.inf)
-        loosest = np.maximum(own, default)
-        for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
-            loosest[back:] = np.maximum(loosest[back:], own[:-back])
-        if held is not None:
-            loosest[: problem.held_steps] = np.maximum(loosest[: problem.held_steps], held)
-        sides.append(loosest)
-    return sides[0], sides[1]

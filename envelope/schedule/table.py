@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from envelope.schedule.schedule import STATUS, EnvelopeSchedule, unnamed
+from envelope.schedule.codes import STATUS, unnamed
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Index
 
 

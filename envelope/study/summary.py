@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from envelope.allocation.rules import jain
 from envelope.engine import calculate
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
-from envelope.schedule.curtailment import of_schedule
-from envelope.schedule.schedule import UNCONTROLLED, EnvelopeSchedule
+from envelope.schedule.codes import UNCONTROLLED
+from envelope.schedule.curtailment import jain, of_schedule
+from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.verification.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)

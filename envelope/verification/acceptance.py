@@ -18,7 +18,8 @@ from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import BREACHED, EnvelopeSchedule
+from envelope.schedule.codes import BREACHED
+from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5

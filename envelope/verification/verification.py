@@ -19,7 +19,8 @@ from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule.adoption import verified_box
+from envelope.schedule.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import Allowed, allowed_of
 from envelope.verification.solvers import Solver, independent, solver_of
 from envelope.verification.unbalance import UnbalanceFinding, verify_unbalance

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
-from envelope.problem.control_points import ConnectionTaken, control_points, directions, divide, parts
+from envelope.problem.control_points import ConnectionTaken, control_points, directions
 from envelope.problem.policies import Allocation, Policy
+from envelope.schedule.device_limits import divide, parts
 from envelope.study.summary import room
 from envelope.verification.verification import Effort
 from gridmodel.devices import Device

@@ -13,7 +13,8 @@ from envelope.field_rules import BadProblem
 from envelope.operation import publish
 from envelope.operation.edges import Span, published
 from envelope.problem.policies import Early
-from envelope.schedule.schedule import CAPACITY, UNCONTROLLED, Binding
+from envelope.schedule.codes import CAPACITY, UNCONTROLLED
+from envelope.schedule.schedule import Binding
 from envelope.verification.verification import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street

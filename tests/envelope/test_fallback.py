@@ -6,7 +6,7 @@ import pytest
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
 from envelope.problem.steps import steps_from
-from envelope.schedule.schedule import STATUS
+from envelope.schedule.codes import STATUS
 
 
 def known(**changes) -> Unmodelled:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from envelope.operation import parting, publish, seen
 from envelope.operation.registered import Client, Sharing
-from envelope.problem.control_points import parts
 from envelope.problem.policies import Policy
+from envelope.schedule.device_limits import parts
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from tests.envelope.cases import START
