@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.schedule.codes import CAPACITY, UNCONTROLLED, unnamed
+from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, unnamed
+from envelope.schedule.columns import Column
 from gridmodel.arrays import Index, Mask, Real, Watts
 
 if TYPE_CHECKING:
@@ -97,7 +98,51 @@ class EnvelopeSchedule:
         """One row per connection and interval, as documented in docs/envelope.md; merged: equal neighbours are one."""
         from envelope.schedule.table import frame
 
-        return frame(self, merged=merged)
+        return frame(self.columns(), merged=merged)
+
+    def columns(self) -> dict[str, Column]:
+        """Those of the table, ordered by connection and start."""
+        steps, count = self.import_limit_w.shape
+        control_point = self.control_point or ("site",) * count
+        double = np.zeros(count, dtype=bool) if self.double_counted is None else self.double_counted
+        status = np.array(STATUS, dtype=object)[_tall(self.status)]
+        return {
+            "connection_point": Column(np.repeat(np.array(self.connection_id, dtype=object), steps)),
+            "start": Column(np.tile(self.step_start, count), "start"),
+            "duration": Column(np.full(steps * count, self.step_s), "duration"),
+            "control_point": Column(np.repeat(control_point, steps), "category"),
+            "import_limit_w": Column(_tall(self.import_limit_w)),
+            "export_limit_w": Column(_tall(self.export_limit_w)),
+            "gen_limit_w": Column(_tall(self.gen_limit_w)),
+            "load_limit_w": Column(_tall(self.load_limit_w)),
+            "firm_import_w": Column(np.repeat(self.firm_import_w, steps)),
+            "firm_export_w": Column(np.repeat(self.firm_export_w, steps)),
+            "q_min_var": Column(self._var(0), "count"),
+            "q_max_var": Column(self._var(1), "count"),
+            "pf_rule": Column([self.pf_rule] * (steps * count), "category"),
+            "import_binding": self._binding_names("import", self.import_binding.row),
+            "export_binding": self._binding_names("export", self.export_binding.row),
+            "status": Column(status, "category", STATUS),
+            "double_counted": Column(np.repeat(double, steps)),
+            "guarantee": Column([self.guarantee] * (steps * count), "category"),
+            "allocation": Column([self.allocation] * (steps * count), "category"),
+            "margin_v": Column(np.full(steps * count, self.margin_v, dtype=np.float32)),
+            "run_id": Column(self.run_id),
+        }
+
+    def _var(self, which: int) -> Any:
+        """Least or most var; missing where they were not considered."""
+        return [None] * self.import_limit_w.size if self.reactive is None else _tall(self.reactive[which])
+
+    def _binding_names(self, direction: str, row: Index) -> Column:
+        """Bindings by name, as categories in the order of their codes."""
+        others = unnamed(direction)
+        names = [*self.names, *(others[-1 - k] for k in range(len(others)))]
+        code = np.where(row < 0, len(self.names) - 1 - row, row)
+        used, position = np.unique(_tall(code), return_inverse=True)
+        wanted = [names[k] for k in used]
+        categories = tuple(dict.fromkeys(wanted))
+        return Column(np.array(wanted, dtype=object)[position], "category", categories)
 
     def binding_text(self, direction: str, step: int, connection: int) -> str:
         """Name of what holds back one limit, or "capacity"."""
@@ -107,6 +152,11 @@ class EnvelopeSchedule:
     def name_of(self, direction: str, row: int) -> str:
         """Name of a row, or of a binding that is none."""
         return self.names[row] if row >= 0 else unnamed(direction)[row]
+
+
+def _tall(table: NDArray[Any]) -> NDArray[Any]:
+    """(C * T,) of a (T, C) table: all steps of the first connection, then of the next."""
+    return np.asarray(table).T.ravel()
 
 
 def floored(value: Real) -> Watts:
