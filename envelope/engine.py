@@ -25,6 +25,7 @@ from envelope.constraints.monitored_feeder import Watched, monitor
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.policies import Allocation, Early, Guarantee
 from envelope.problem.problem import Problem
+from envelope.problem.serialization import run_id
 from envelope.problem.steps import zeros_or
 from envelope.schedule.codes import STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
@@ -32,9 +33,6 @@ from envelope.schedule.schedule import Binding, EnvelopeSchedule, floored, raise
 from envelope.told import guarantee_said, reactive_range, with_control
 from envelope.verification import volt_var as answering
 from gridmodel.arrays import Mask, Real
-
-EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
-"""fields of a problem that say what an earlier run has left behind"""
 
 
 class Side(NamedTuple):
@@ -241,10 +239,3 @@ def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
     places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")
     return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in zip(built.kind, built.element, strict=True)]
-
-
-def run_id(problem: Problem) -> str:
-    """A name that is the same for the same input, whatever clients still hold from an earlier run."""
-    from envelope.problem.serialization import fingerprint
-
-    return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.Z)

@@ -310,6 +310,6 @@ def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
 
 def run_of(problem: Problem) -> str:
     """The run id that a problem's schedule has."""
-    from envelope.engine import run_id
+    from envelope.problem.serialization import run_id
 
     return run_id(problem)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.field_rules import BadProblem
+from envelope.problem.problem import Problem
 
 KEPT = {
     "Allocation": "envelope.problem.policies",
@@ -38,6 +39,8 @@ KEPT = {
     "VoltageCriterion": "envelope.problem.limits",
 }
 """Types that a file may hold, and where they are made: a file knows them by name, so that modules can move."""
+EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
+"""fields of a problem that say what an earlier run has left behind"""
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -77,6 +80,11 @@ def unpack(said: Any, arrays: Arrays) -> Any:
     if "one_of" in said:
         return _class(said["one_of"])(said["value"])
     return _class(said["made"])(**{key: unpack(one, arrays) for key, one in said["of"].items()})
+
+
+def run_id(problem: Problem) -> str:
+    """A name that is the same for the same input, whatever clients still hold from an earlier run."""
+    return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.Z)
 
 
 def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> str:

@@ -59,7 +59,8 @@ def searched(problem: Problem) -> EnvelopeSchedule:
     A row's worst corner can be another one than where the answer is off: each round looks for it as a verification does
     and keeps free what it finds.
     """
-    from envelope.engine import calculate, run_id
+    from envelope.engine import calculate
+    from envelope.problem.serialization import run_id
     from envelope.verification.verification import Effort, verify
 
     search = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)

@@ -139,7 +139,7 @@ def test_a_plan_says_how_its_limits_are_published(problem, tmp_path):
 
 
 def test_a_run_is_named_by_all_of_its_input(problem):
-    from envelope.engine import run_id
+    from envelope.problem.serialization import run_id
 
     known = run_id(problem)
     assert run_id(replace(problem, in_force_export_w=np.ones(COUNT))) == known
