@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from envelope.problem.problem import Problem
     from envelope.schedule.adoption import verified_box
     from envelope.schedule.schedule import EnvelopeSchedule
-    from envelope.verification.verification import VerificationReport, verify
+    from envelope.verification.report import VerificationReport
+    from envelope.verification.verification import verify
 
 _HOMES = {
     "calculate": "engine",
@@ -27,7 +28,7 @@ _HOMES = {
     "Reference": "problem.policies",
     "EnvelopeSchedule": "schedule.schedule",
     "verified_box": "schedule.adoption",
-    "VerificationReport": "verification.verification",
+    "VerificationReport": "verification.report",
     "verify": "verification.verification",
 }
 

@@ -20,7 +20,6 @@ from envelope.constraints.monitored_feeder import Sensitivity, Watched, monitor
 from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
 from envelope.problem.margins import GROWTH, ChanceMargin
 from envelope.problem.problem import Problem
-from envelope.problem.reactive import VoltVar
 from gridmodel.arrays import Complex, Index, Mask, Real
 
 STRAINED_PU = 0.15
@@ -223,9 +222,3 @@ def reserves(problem: Problem) -> tuple[Reserve, ...]:
     if answer.any():
         found.append(FreeReactive(problem, -answer, answer, voltages=False))
     return tuple(found)
-
-
-def without_credit(problem: Problem) -> VoltVar:
-    """The same answer, with nothing of it counted for voltages."""
-    assert isinstance(problem.reactive, VoltVar)
-    return VoltVar(problem.reactive.most_var)

@@ -21,7 +21,8 @@ from envelope.problem.problem import Problem
 from envelope.schedule.adoption import verified_box
 from envelope.schedule.codes import CAPACITY
 from envelope.schedule.schedule import Binding, EnvelopeSchedule, raised
-from envelope.verification.verification import Effort, verify
+from envelope.verification.report import Effort
+from envelope.verification.verification import verify
 from gridmodel import build
 from gridmodel.arrays import Index, Real
 from gridmodel.joined import joined

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
-from envelope.verification.verification import VerificationReport
+from envelope.verification.report import VerificationReport
 
 
 class Part(NamedTuple):

@@ -27,7 +27,7 @@ from sep2.store.connection import Connection
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
-    from envelope.verification.verification import VerificationReport
+    from envelope.verification.report import VerificationReport
 
 log = logging.getLogger(__name__)
 
@@ -290,7 +290,8 @@ def without_held(problem: Problem) -> Problem:
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
     from envelope.engine import calculate
-    from envelope.verification.verification import Effort, verify
+    from envelope.verification.report import Effort
+    from envelope.verification.verification import verify
 
     schedule = calculate(problem)
     # Nobody reads a stress with wrong phases here, and it takes as long as the rest.

@@ -14,7 +14,8 @@ from envelope.problem.problem import Problem
 from envelope.schedule.codes import UNCONTROLLED
 from envelope.schedule.curtailment import jain, of_schedule
 from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.verification.verification import Effort, VerificationReport, verify
+from envelope.verification.report import Effort, VerificationReport
+from envelope.verification.verification import verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
 MOST_BINDING = 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,34 +11,11 @@ from envelope.constraints.base_case import Base
 from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_corner
 from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
+from envelope.verification.report import Effort, UnbalanceFinding
 from gridmodel.arrays import Index, Real
 from gridmodel.build import network
 from gridmodel.equipment import Connection
 from gridmodel.reduce import Reduced, reduce
-
-
-class UnbalanceFinding(NamedTuple):
-    """The worst that a verification found."""
-
-    beyond: float
-    """percentage points, negative inside"""
-    step: int
-    element: str
-    corner: str
-
-
-class Effort(Protocol):
-    """How much to try; `verification.Effort` is one."""
-
-    @property
-    def random(self) -> int:
-        """Random corners per interval."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of their generator."""
-        ...
 
 
 def verify_unbalance(

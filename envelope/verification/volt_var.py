@@ -8,22 +8,18 @@ and tried when they are verified.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope.constraints.disturbances import without_credit
+from envelope.constraints.base_case import Base
 from envelope.constraints.monitored_feeder import Values, Watched, monitor
+from envelope.constraints.volt_var_credit import without_credit
 from envelope.problem.margins import ConstraintCoefficients
-from envelope.problem.reactive import VoltVar
+from envelope.problem.problem import Problem
 from envelope.schedule.findings import UNCREDITED
+from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.verification.solvers import Solver
 from gridmodel.arrays import Complex, Index, Real
-
-if TYPE_CHECKING:
-    from envelope.constraints.base_case import Base
-    from envelope.problem.problem import Problem
-    from envelope.schedule.schedule import EnvelopeSchedule
-    from envelope.verification.solvers import Solver
 
 TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""
@@ -61,7 +57,8 @@ def searched(problem: Problem) -> EnvelopeSchedule:
     """
     from envelope.engine import calculate
     from envelope.problem.serialization import run_id
-    from envelope.verification.verification import Effort, verify
+    from envelope.verification.report import Effort
+    from envelope.verification.verification import verify
 
     search = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
     kept, looked = Kept(0.0, 0.0), 0.0
@@ -84,13 +81,6 @@ def _settles(problem: Problem) -> bool:
     from envelope.constraints.base_case import at_rest, granted
 
     return bool(at_rest(granted(problem, monitor(problem))).converged.all())
-
-
-def as_said(problem: Problem, schedule: EnvelopeSchedule) -> Problem:
-    """The problem with as much credit as a schedule says that it counted on."""
-    if isinstance(problem.reactive, VoltVar) and schedule.pf_rule != problem.reactive.rule:
-        return replace(problem, reactive=without_credit(problem))
-    return problem
 
 
 def _more(beyond_v: float) -> float:

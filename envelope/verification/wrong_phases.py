@@ -10,7 +10,8 @@ from envelope.field_rules import BadProblem
 from envelope.problem.phase_split import BALANCED
 from envelope.problem.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.verification.verification import Effort, VerificationReport, verify
+from envelope.verification.report import Effort, VerificationReport
+from envelope.verification.trial import try_corners
 from gridmodel.build import network
 from gridmodel.reduce import reduce
 
@@ -26,7 +27,7 @@ def movable(problem: Problem) -> list[int]:
     return [k for k, c in enumerate(equipment.connections) if c.phase in PHASES and set(PHASES) <= set(phases[c.node])]
 
 
-def wrong_phases(problem: Problem, part: float, seed: int) -> Problem:
+def with_wrong_phases(problem: Problem, part: float, seed: int) -> Problem:
     """The same problem on a feeder where this part of the single-phase connections is on another phase."""
     equipment = problem.reduced.network.equipment
     if equipment is None:
@@ -45,9 +46,9 @@ def wrong_phases(problem: Problem, part: float, seed: int) -> Problem:
     return replace(problem, reduced=reduce(network(replace(equipment, connections=moved))), flex_split=split)
 
 
-def phase_stress(
+def verify_wrong_phases(
     problem: Problem, schedule: EnvelopeSchedule, *, part: float = 0.1, seed: int = 1, solver: str = "reduced"
 ) -> VerificationReport:
     """The worst of a schedule's corners when this part of the phases is wrong."""
     effort = Effort(random=5, inside=0, sign=100, greedy=0, seed=seed)
-    return verify(wrong_phases(problem, part, seed), schedule, solver=solver, effort=effort)
+    return try_corners(with_wrong_phases(problem, part, seed), schedule, solver=solver, effort=effort)

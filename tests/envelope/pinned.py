@@ -29,8 +29,8 @@ from envelope.problem.policies import Allocation, Early, Reference
 from envelope.problem.problem import Problem
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.verification.report import Effort, VerificationReport
 from envelope.verification.solvers import SOLVERS
-from envelope.verification.verification import Effort, VerificationReport
 from gridmodel import build, read_feeder
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve

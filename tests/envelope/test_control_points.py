@@ -14,7 +14,7 @@ from envelope.problem.control_points import ConnectionTaken, control_points, dir
 from envelope.problem.policies import Allocation, Policy
 from envelope.schedule.device_limits import divide, parts
 from envelope.study.summary import room
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel.devices import Device
 from tests.envelope.cases import street
 

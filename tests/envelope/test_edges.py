@@ -15,7 +15,7 @@ from envelope.operation.edges import Span, published
 from envelope.problem.policies import Early
 from envelope.schedule.codes import CAPACITY, UNCONTROLLED
 from envelope.schedule.schedule import Binding
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
 

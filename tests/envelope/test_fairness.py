@@ -13,7 +13,7 @@ from envelope.field_rules import BadProblem
 from envelope.problem.policies import Allocation, Guarantee
 from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
 from envelope.schedule.ledger import DAY_S, Ledger, favoured
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel.errors import FileError
 from tests.envelope.cases import STEP_S, street
 

@@ -15,7 +15,7 @@ from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem.groups import GroupLimit
 from envelope.problem.margins import HeadVoltageMargin
 from envelope.problem.problem import Problem
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel import build
 from gridmodel.equipment import Capacitor
 from gridmodel.regulators import Mode

@@ -14,7 +14,7 @@ from envelope.problem.policies import Allocation
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import pack, unpack
 from envelope.study.study import Study, problem_of
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
 from tests.envelope.cases import street

@@ -12,8 +12,8 @@ from envelope.constraints.monitored_feeder import monitor
 from envelope.field_rules import BadProblem
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.steps import steps_from
+from envelope.verification.report import Effort
 from envelope.verification.solvers import SOLVERS, independent, solver_of
-from envelope.verification.verification import Effort
 from gridmodel import GridError, build, read_feeder, reduce
 from tests.envelope.cases import START, on, street
 from tests.gridmodel.feeders import radial_equipment

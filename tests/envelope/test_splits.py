@@ -13,8 +13,8 @@ from envelope.problem.circulating_power import circulating_w
 from envelope.problem.groups import GroupLimit
 from envelope.problem.phase_split import splits_of
 from envelope.problem.policies import Allocation
-from envelope.verification.verification import Effort
-from envelope.verification.wrong_phases import wrong_phases
+from envelope.verification.report import Effort
+from envelope.verification.wrong_phases import with_wrong_phases
 from gridmodel import audit, build
 from gridmodel.devices import Device
 from tests.envelope.cases import on
@@ -157,7 +157,7 @@ def test_a_home_drawn_on_another_phase_takes_its_split_along():
     problem = three_phase()
     phases = problem.reduced.network.connections.phase
     said = replace(problem, flex_split=tuple(phase if len(phase) == 1 else "unknown" for phase in phases))
-    plain, moved = (wrong_phases(each, 1.0, seed=1) for each in (problem, said))
+    plain, moved = (with_wrong_phases(each, 1.0, seed=1) for each in (problem, said))
     assert moved.flex_split == half("unknown")
     np.testing.assert_array_equal(moved.reduced.Z, plain.reduced.Z)
     assert verify(said, calculate(said)).wrong_phases is not None

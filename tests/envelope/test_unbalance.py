@@ -13,8 +13,8 @@ from envelope.constraints.unbalance import Unbalance
 from envelope.field_rules import BadProblem
 from envelope.problem.plan_file import load, save
 from envelope.problem.policies import Allocation
+from envelope.verification.report import Effort
 from envelope.verification.unbalance import independent
-from envelope.verification.verification import Effort
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE
 from gridmodel.flow import phasors

@@ -11,7 +11,7 @@ from envelope.model_free.readings import Meters
 from envelope.problem.policies import Allocation
 from envelope.problem.steps import steps_from
 from envelope.study.study import sine
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel import reduce, slot_va, solve
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, STEP_S

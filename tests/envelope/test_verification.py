@@ -8,7 +8,7 @@ import pytest
 from envelope import Guarantee, calculate, verify
 from envelope.problem.policies import Allocation
 from envelope.study.study import Study, problem_of
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel import build
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import on, street

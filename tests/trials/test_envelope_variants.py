@@ -18,7 +18,7 @@ from envelope.problem.margins import ChanceMargin, HeadVoltageMargin
 from envelope.problem.policies import Allocation, Early, Reference
 from envelope.problem.reactive import FixedPowerFactor, FreeVar, VoltVar
 from envelope.study.study import Study, problem_of
-from envelope.verification.verification import Effort
+from envelope.verification.report import Effort
 from gridmodel import read_feeder
 from tests.trials.figures import record_row
 
