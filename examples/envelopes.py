@@ -15,6 +15,7 @@ import numpy as np
 
 from envelope import Guarantee, calculate, verify
 from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
+from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
 from envelope.problem.policies import Allocation
@@ -31,18 +32,20 @@ from gridmodel.feeders import european_lv
 # %% A day, its limits, and their verification
 def run(folder: Path, steps: int):
     problem = problem_of(european_lv(), Study(steps=steps, export_w=5_000.0, import_w=7_000.0))
-    schedule = calculate(problem)
+    solution = solve_with_boxes(problem)
+    schedule = solution.schedule
     print(verify(problem, schedule).sentence())
     print(f"limits: {schedule.export_limit_w.shape} {schedule.export_limit_w.dtype}, steps by connections")
     print("drawn in", schedule_picture(problem, schedule, folder / "day.png"))
     save(schedule, folder / "limits.parquet")
-    return problem, schedule
+    return problem, solution
 
 
 # %% Why a limit is what it is, and what would relieve it
-def why(problem, schedule, folder: Path):
+def why(problem, solution, folder: Path):
+    schedule = solution.schedule
     step = most_withheld(problem, schedule, "LOAD53", "export")
-    found = relieved(problem, schedule, explain(problem, schedule, "LOAD53", step=step, direction="export"))
+    found = relieved(problem, schedule, explain(problem, solution, "LOAD53", step=step, direction="export"))
     print(found.reason())
     for relief in found.reliefs:
         print(f"  {relief.what}: {relief.gain_w:.0f} W more" + (f", then {relief.then} binds" if relief.then else ""))
@@ -95,8 +98,8 @@ def rate(problem):
 # %%
 def main(folder: Path = Path("out"), steps: int = 48, days: int = 5) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    problem, schedule = run(folder, steps)
-    why(problem, schedule, folder)
+    problem, solution = run(folder, steps)
+    why(problem, solution, folder)
     compare(problem, folder)
     remember(problem, folder, days)
     rate(problem)

@@ -268,6 +268,7 @@ def explain_limit(
     asked: Asked,
 ) -> None:
     """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
+    from envelope.engine import solve_with_boxes
     from envelope.explanation.explanation import explain
     from envelope.explanation.relief import relieved
 
@@ -283,9 +284,10 @@ def explain_limit(
         if step is not None and not 0 <= step < problem.steps:
             raise BadProblem(f"step: {step} is outside 0..{problem.steps - 1}")
         stage("calculating")
-        schedule = calculate(problem)
+        solution = solve_with_boxes(problem)
+        schedule = solution.schedule
         at = most_withheld(problem, schedule, connection, direction) if step is None else step
-        found = explain(problem, schedule, connection, step=at, direction=direction)
+        found = explain(problem, solution, connection, step=at, direction=direction)
         stage("calculating anew with what would relieve it")
         found = relieved(problem, schedule, found)
         if picture is not None:

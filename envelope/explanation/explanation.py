@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
 from envelope.calculation.feasible_box import Case
+from envelope.calculation.solution import Solution
 from envelope.explanation.binding_corner import Contributor, Strained
 from envelope.problem.circulating_power import circulating_w
 from envelope.problem.problem import Problem
@@ -106,14 +108,15 @@ class Explanation:
         return said + (f" What binds next: {', or '.join(then)}." if then else "")
 
 
-def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, step: int, direction: str) -> Explanation:
-    """The reason for one limit of a schedule that `calculate` gave."""
+def explain(problem: Problem, solution: Solution, connection: str, *, step: int, direction: str) -> Explanation:
+    """The reason for one limit of a schedule, by the boxes it was taken from."""
+    schedule = solution.schedule
     column = schedule.connection_id.index(connection)
     binding = schedule.export_binding if direction == "export" else schedule.import_binding
     limits = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
     reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
     row, at = int(binding.row[step, column]), int(binding.interval[step, column])
-    found = _Found(problem, schedule, direction, column=column, row=row, at=at)
+    found = _Found(problem, solution, direction, column=column, row=row, at=at)
     return Explanation(
         connection_id=connection,
         direction=direction,
@@ -137,18 +140,17 @@ def explain(problem: Problem, schedule: EnvelopeSchedule, connection: str, *, st
 class _Found:
     """What the binding row says."""
 
-    def __init__(
-        self, problem: Problem, schedule: EnvelopeSchedule, direction: str, *, column: int, row: int, at: int
-    ) -> None:
+    def __init__(self, problem: Problem, solution: Solution, direction: str, *, column: int, row: int, at: int) -> None:
         self.margin, self.unit, self.shared_by = 0.0, "", 0
         self.contributors: tuple[Contributor, ...] = ()
         self.reliefs: tuple[Relief, ...] = ()
-        if row < 0 or not schedule.cases:
+        if row < 0:
             return
-        case, local = _locate(schedule, row)
+        schedule = solution.schedule
+        case, local = _locate(solution.boxes, row)
         strained = Strained(problem, case, local, at)
         self.margin, self.unit = strained.margin, strained.unit
-        users = [_users(schedule, case, row, at, up=up) for up in (True, False)]
+        users = [_users(schedule, (case, row, local), at, up=up) for up in (True, False)]
         self.shared_by = sum(len(columns) for columns, _, _ in users)
         use = sum(float((weight * reference).sum()) for _, weight, reference in users)
         base = case.fit.base
@@ -164,21 +166,21 @@ class _Found:
             self.reliefs = tuple(relief for relief in told if relief.gain_w >= 1.0)
 
 
-def _locate(schedule: EnvelopeSchedule, row: int) -> tuple[Case, int]:
+def _locate(boxes: Sequence[Case], row: int) -> tuple[Case, int]:
     """The case a row belongs to, and its position there."""
-    for case in schedule.cases:
+    for case in boxes:
         if row < case.fit.rows.count:
             return case, row
         row -= case.fit.rows.count
     raise IndexError(row)
 
 
-def _users(schedule: EnvelopeSchedule, case: Case, row: int, at: int, *, up: bool) -> tuple[Index, Real, Real]:
+def _users(schedule: EnvelopeSchedule, of: tuple[Case, int, int], at: int, *, up: bool) -> tuple[Index, Real, Real]:
     """(columns, coefficients, references) of the limits of one direction that the row holds back."""
+    case, row, local = of
     binding = schedule.export_binding if up else schedule.import_binding
     # A tightening comes early: then it is an earlier interval's limit that names this one.
     columns = np.flatnonzero(((binding.row == row) & (binding.interval == at)).any(axis=0))
-    _, local = _locate(schedule, row)
     weight = (case.fit.rows.plus if up else case.fit.rows.minus)[local, columns]
     base = case.fit.base
     reference = (base.reference_up_w if up else base.reference_down_w)[at, columns]

@@ -129,7 +129,7 @@ def _exact(
         flex_split=_splits(problems),
         limits=replace(first.limits, vuf_max_percent=None),
         guarantee=first.guarantee,
-        allocation=Allocation.EQUAL,  # of what is at stake no one asks here, and coincident limits know no other
+        allocation=Allocation.EQUAL,  # which coincident limits have too
     )  # fmt: skip
 
 
@@ -174,7 +174,8 @@ def _schedule(schedules: list[EnvelopeSchedule], names: tuple[str, ...], box: tu
         firm_import_w=nothing[0], firm_export_w=nothing[0], default_import_w=nothing[0], default_export_w=nothing[0],
         import_room_w=none, export_room_w=none, import_reach_w=none, export_reach_w=none,
         status=np.concatenate([schedule.status for schedule in schedules], axis=1),
-        names=(), import_binding=free, export_binding=free, guarantee="all feeders together", cases=(), findings=(),
+        names=(), import_binding=free, export_binding=free, guarantee="all feeders together", infeasibility=(),
+        firm_corners=(), findings=(),
         import_least_w=None, export_least_w=None, double_counted=None, control_point=None, reactive=None,
     )  # fmt: skip
 

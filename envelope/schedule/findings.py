@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.calculation.feasible_box import Case
 from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.schedule.schedule import EnvelopeSchedule, Infeasibility
 from gridmodel.arrays import Mask
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
@@ -20,28 +19,22 @@ HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit
 NAMED = 5
 
 
-def infeasible(cases: Sequence[Case], names: Sequence[str], step_start: NDArray[np.int64], first: int = 0) -> list[str]:
-    """What is granted in any case and breaches a limit in step `first` or later: which limit, by how much, and when.
-
-    names: of the cases' rows, one case after the other.
-    """
-    found, past = [], 0
-    for case in cases:
-        fit, own = case.fit, names[past : past + case.fit.rows.count]
-        past += case.fit.rows.count
-        base = fit.base_breached[first:]
+def infeasible(boxes: Sequence[Infeasibility], step_start: NDArray[np.int64], first: int = 0) -> list[str]:
+    """What is granted in any case and breaches a limit in step `first` or later: which limit, by how much, and when."""
+    found = []
+    for box in boxes:
+        base, firm = box.base[first:], box.firm[first:]
         if base.any():
-            beyond = np.where(base, (fit.at_rest - fit.limit)[first:] / fit.scale, -np.inf)
+            beyond = np.where(base, box.excess[first:], -np.inf)
             step, row = (int(k) for k in np.unravel_index(int(beyond.argmax()), beyond.shape))
-            unit = "%" if own[row].startswith("overload") else "V"
+            unit = "%" if box.names[row].startswith("overload") else "V"
             found.append(
                 f"{BASE}: the base load alone is {beyond[step, row]:.2f} {unit} beyond the limit:"
-                f" {own[row]}, {_clock(int(step_start[first + step]))};"
+                f" {box.names[row]}, {_clock(int(step_start[first + step]))};"
                 f" {_counted(base)}; no flexible room where it would add"
             )
-        firm = fit.breached[first:] & ~base
         if firm.any():
-            often = own[int(firm.sum(axis=0).argmax())]
+            often = box.names[int(firm.sum(axis=0).argmax())]
             found.append(
                 f"{FIRM}: firm limits, defaults, limits still in force and what nobody can limit do not all fit:"
                 f" {often}; {_counted(firm)}"
@@ -67,8 +60,8 @@ def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list
     others = [said for said in schedule.findings if not said.startswith((f"{BASE}:", f"{FIRM}:"))]
     if first == 0 and HELD in schedule.findings:
         others.append(HELD)
-    cases = schedule.cases
-    found = infeasible(cases, schedule.names, schedule.step_start, first) if cases else list(schedule.findings)
+    boxes = schedule.infeasibility
+    found = infeasible(boxes, schedule.step_start, first) if boxes else list(schedule.findings)
     return [*(said for said in found if exceeds or not said.startswith(f"{FIRM}:")), *others]
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, unnamed
 from envelope.schedule.columns import Column
-from gridmodel.arrays import Index, Mask, Real, Watts
+from gridmodel.arrays import Index, Mask, Real, Single, Watts
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from envelope.calculation.feasible_box import Case
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +29,19 @@ class Binding:
     def is_network(self) -> Mask:
         """(T, C) whether the network holds the limit back, rather than reach, or nobody who could be told one."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
+
+
+class Infeasibility(NamedTuple):
+    """Limits of one box that are broken before anything is allocated; R of them."""
+
+    names: tuple[str, ...]
+    """(R,) such as "over-voltage at node n12, phase b" """
+    base: Mask
+    """(T, R) broken by the base load alone"""
+    firm: Mask
+    """(T, R) broken by what is granted in any case, and not by the base load alone"""
+    excess: Single
+    """(T, R) of the base load over the limit, V or percent of the rating"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +97,10 @@ class EnvelopeSchedule:
     """(T, C) and (T, C) least and most var that were counted, produced positive; None: not considered"""
     pf_rule: str = "not considered"
     """name of the reactive power policy"""
-    cases: tuple[Case, ...] = field(default=(), repr=False)
-    """the boxes with their rows, for explanations; empty on a schedule that was read from a file"""
+    infeasibility: tuple[Infeasibility, ...] = field(default=(), repr=False)
+    """per box that was calculated; empty on a schedule that was not"""
+    firm_corners: tuple[tuple[Single, Single], ...] = field(default=(), repr=False)
+    """corners, as (L,) parts of rooms up and down, of the limits that what is granted in any case breaks"""
 
     @property
     def steps(self) -> int:

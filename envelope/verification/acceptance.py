@@ -20,7 +20,7 @@ from envelope.problem.policies import Guarantee
 from envelope.problem.problem import Problem
 from envelope.schedule.codes import BREACHED
 from envelope.schedule.schedule import EnvelopeSchedule
-from gridmodel.arrays import Index, Real
+from gridmodel.arrays import Floating, Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what traces, of which nobody is held to account, may add to a breach"""
@@ -61,7 +61,7 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
             boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
         for lo, hi in boxes:
             tried = patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS))
-            corners = [*((up, down) for _, up, down in tried), *_breaching(schedule)]
+            corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
             for up, down in corners:
                 of, p = watched.slot_connection, base.p_w[steps]
                 away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
@@ -79,16 +79,6 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
         np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
         excess,
     )
-
-
-def _breaching(schedule: EnvelopeSchedule) -> list[tuple[Real, Real]]:
-    """Corners of the rows that what is granted breaks in any step, by the calculation: (up (L,), down (L,))."""
-    found = {}
-    for case in schedule.cases:
-        corners = case.fit.rows.corners
-        for k in np.unique(case.fit.rows.corner[case.fit.breached.any(axis=0)]):
-            found[corners.up[k].tobytes() + corners.down[k].tobytes()] = (corners.up[k], corners.down[k])
-    return list(found.values())
 
 
 class _Seen:

@@ -18,6 +18,7 @@ import numba
 import numpy as np
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
 from envelope.medium_voltage.coordination import Coordinated, coordinate
@@ -231,11 +232,11 @@ def of_explanation() -> dict[str, object]:
     said = []
     for guarantee in Guarantee:
         problem = street(CUSTOMERS, STEPS, seed=4, guarantee=guarantee, allocation=Allocation.EQUAL)
-        schedule = calculate(problem)
+        solution = solve_with_boxes(problem)
         for direction in ("import", "export"):
             for name in problem.connection_id[::2]:
-                found = explain(problem, schedule, name, step=1, direction=direction)
-                said.append([found.sentence(), relieved(problem, schedule, found).sentence()])
+                found = explain(problem, solution, name, step=1, direction=direction)
+                said.append([found.sentence(), relieved(problem, solution.schedule, found).sentence()])
     return {"digest": hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24], "sums_w": [0, 0], "run_id": ""}
 
 

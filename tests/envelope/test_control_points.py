@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
+from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
 from envelope.problem.control_points import ConnectionTaken, control_points, directions
@@ -85,7 +86,7 @@ def test_fairness_is_among_those_who_can_be_told():
 def test_the_reason_is_said_in_a_sentence():
     problem, can = chargers()
     problem = replace(problem, controls_import=can)
-    found = explain(problem, calculate(problem), "c2", step=0, direction="import")
+    found = explain(problem, solve_with_boxes(problem), "c2", step=0, direction="import")
     assert found.binding == "no_import_control"
     assert "nobody who could be told" in found.sentence()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
+from envelope.engine import solve_with_boxes
 from envelope.field_rules import BadProblem
 from envelope.problem.policies import Allocation, Reference
 from gridmodel.build import network
@@ -131,7 +132,7 @@ def test_base_load_that_breaches_leaves_no_room_where_it_would_add():
     problem = street(customers=6, steps=2)
     heavy = problem.base_load_w.copy()
     heavy[1] += 14_000.0
-    schedule = calculate(replace(problem, base_load_w=heavy, adoption_s=0))
+    schedule, boxes = solve_with_boxes(replace(problem, base_load_w=heavy, adoption_s=0))
     assert np.all(schedule.status[0] == 0)
     assert np.any(schedule.status[1] == 1)
     assert np.all(schedule.import_room_w[1][schedule.status[1] == 1] < 1.0)
@@ -139,7 +140,7 @@ def test_base_load_that_breaches_leaves_no_room_where_it_would_add():
     said = schedule.findings[0]
     worst = max(
         (float(beyond), name, at)
-        for case in schedule.cases
+        for case in boxes
         for at, row in enumerate((case.fit.at_rest - case.fit.limit) / case.fit.scale)
         for beyond, name in zip(row, schedule.names, strict=True)
     )

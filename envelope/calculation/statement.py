@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.disturbances import free_var, reserves
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
+from envelope.problem.problem import Problem
 from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
 
-if TYPE_CHECKING:
-    from envelope.problem.problem import Problem
 
-
-def guarantee_said(problem: Problem) -> str:
+def guarantee_statement(problem: Problem) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
     said = [str(problem.guarantee), *(margin.said() for margin in reserves(problem))]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
@@ -43,7 +39,7 @@ def _balanced(problem: Problem) -> str:
     return "three-phase power balanced" if even else ""
 
 
-def with_control(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
+def control_status(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
     """(T, C) the status, which also says where nobody can be told a limit; a breach outranks it."""
     imports = ~problem.controlled("import") & (problem.flex_load_w > 0.0)
     exports = ~problem.controlled("export") & (problem.flex_gen_w > 0.0)

@@ -1,0 +1,64 @@
+"""The boxes of a problem: one for both directions, or one for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.allocation import rules as allocate
+from envelope.calculation import common_level as coincident
+from envelope.calculation import fitting
+from envelope.calculation.feasible_box import Case
+from envelope.calculation.tightened_limits import tightened
+from envelope.constraints import linear as rows
+from envelope.constraints.base_case import Base, at_rest, sensitivities
+from envelope.constraints.disturbances import reserves
+from envelope.constraints.linearisation import screen
+from envelope.problem.policies import Allocation, Guarantee
+from envelope.problem.problem import Problem
+from envelope.schedule.schedule import EnvelopeSchedule
+
+
+class Solution(NamedTuple):
+    """A schedule and the boxes it was taken from, one for both directions or one for each."""
+
+    schedule: EnvelopeSchedule
+    boxes: tuple[Case, ...]
+
+
+def solve(problem: Problem, base: Base) -> tuple[Case, ...]:
+    """The largest boxes of a problem's guarantee, confirmed by AC power flow."""
+    if problem.guarantee is Guarantee.COINCIDENT:
+        return tuple(coincident.cases(base, tightened(problem, base)))
+    return tuple(_cases(base, problem))
+
+
+def _cases(base: Base, problem: Problem) -> list[Case]:
+    """One box for both directions, or one per direction with the other end at the base load."""
+    at, rest = sensitivities(base), at_rest(base)
+    # A margin may bring any row to its limit, also one that nobody's reach comes near.
+    wanted = rows.everything(base.feeder) if reserves(problem) else screen(base, at, rest, problem.limits)
+    built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
+    hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
+    aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)
+    if margins := reserves(problem):
+        # A margin is a part of the limit itself.
+        before = built.value(rest)
+        extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))
+        hard, aims = hard - extra, aims - extra
+    run = partial(fitting.fit, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))
+    if problem.guarantee is Guarantee.TWO_SIDED:
+        return [Case(run(base=base), up=True, down=True)]
+    nothing = np.zeros_like(base.p_w)
+    upward = replace(base, lo_w=base.p_w, room_down_w=nothing)
+    downward = replace(base, hi_w=base.p_w, room_up_w=nothing)
+    return [Case(run(base=upward), up=True, down=False), Case(run(base=downward), up=False, down=True)]
+
+
+def _rule(problem: Problem) -> allocate.Rule:
+    if problem.allocation is Allocation.ALPHA_FAIR:
+        return partial(allocate.alpha_fair, alpha=problem.alpha)
+    return allocate.RULE_OF[problem.allocation]
