@@ -12,13 +12,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from envelope.engine import calculate
-    from envelope.problem.limits import OperatingLimits
-    from envelope.problem.policies import Guarantee, Reference
-    from envelope.problem.problem import Problem
-    from envelope.schedule.adoption import verified_box
-    from envelope.schedule.schedule import EnvelopeSchedule
-    from envelope.verification.report import VerificationReport
-    from envelope.verification.verification import verify
+    from envelope.problem import Guarantee, OperatingLimits, Problem, Reference
+    from envelope.schedule import EnvelopeSchedule, verified_box
+    from envelope.verification import VerificationReport, verify
 
 _HOMES = {
     "calculate": "engine",

@@ -13,13 +13,11 @@ from envelope.calculation.unbalance_scaling import scale_for_unbalance
 from envelope.constraints.base_case import at_rest, granted
 from envelope.constraints.monitored_feeder import Watched, monitor
 from envelope.constraints.volt_var_credit import without_credit
+from envelope.problem import Problem, run_id
 from envelope.problem.margins import ConstraintCoefficients
-from envelope.problem.problem import Problem
-from envelope.problem.serialization import run_id
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.findings import UNCREDITED
-from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.verification.report import Effort
-from envelope.verification.verification import verify
+from envelope.verification import Effort, verify
 from gridmodel.arrays import Real
 
 ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5

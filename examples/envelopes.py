@@ -18,11 +18,12 @@ from envelope.command_line.picture import compare_picture, explain_picture, sche
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
-from envelope.problem.policies import Allocation
+from envelope.problem import Allocation
 from envelope.problem.thermal import ThermalPolicy
 from envelope.problem.thermal_ratings import ThermalRating
+from envelope.schedule import Ledger
 from envelope.schedule.curtailment import of_schedule
-from envelope.schedule.ledger import DAY_S, Ledger, favoured
+from envelope.schedule.ledger import DAY_S, favoured
 from envelope.schedule.table import save
 from envelope.study.study import Study, problem_of
 from envelope.study.summary import compared, most_withheld, priced

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.allocation.kernels import fill
-from envelope.problem.policies import Allocation
+from envelope.problem import Allocation
 from gridmodel.arrays import Floating, Index, Mask, Real, Single
 
 Rule = Callable[["Packing"], Real]

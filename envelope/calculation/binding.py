@@ -7,8 +7,8 @@ import numpy as np
 from envelope.allocation.rules import takes_part
 from envelope.calculation.feasible_box import Fit
 from envelope.calculation.kernels import fullest
+from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY, NETWORK
-from envelope.schedule.schedule import Binding
 from gridmodel.arrays import Mask
 
 NEARLY = 0.25

@@ -10,8 +10,7 @@ from envelope.calculation.feasible_box import Case, Fit
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import Base, at_rest, sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V, Sensitivity, Values, Watched
-from envelope.problem.policies import Allocation
-from envelope.problem.problem import Problem
+from envelope.problem import Allocation, Problem
 from gridmodel.arrays import Index, Real
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8

@@ -18,14 +18,13 @@ from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, 
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import unavoidable_w
 from envelope.constraints.monitored_feeder import Watched
+from envelope.problem import Early, Guarantee, Problem, run_id
 from envelope.problem.circulating_power import taken_w
-from envelope.problem.policies import Early, Guarantee
-from envelope.problem.problem import Problem
-from envelope.problem.serialization import run_id
 from envelope.problem.steps import zeros_or
+from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
 from envelope.schedule.codes import STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
-from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility, floored, raised
+from envelope.schedule.schedule import floored, raised
 from gridmodel.arrays import Mask, Real, Single
 
 

@@ -17,9 +17,8 @@ from envelope.constraints import linear as rows
 from envelope.constraints.base_case import Base, at_rest, sensitivities
 from envelope.constraints.disturbances import reserves
 from envelope.constraints.linearisation import screen
-from envelope.problem.policies import Allocation, Guarantee
-from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import Allocation, Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
 
 
 class Solution(NamedTuple):

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.disturbances import free_var, reserves
+from envelope.problem import Problem
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
-from envelope.problem.problem import Problem
 from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
 

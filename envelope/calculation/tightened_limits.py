@@ -9,8 +9,8 @@ import numpy as np
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import Base, at_rest, sensitivities
 from envelope.constraints.disturbances import reserves
-from envelope.problem.limits import OperatingLimits, RatedElements
-from envelope.problem.problem import Problem
+from envelope.problem import OperatingLimits, Problem
+from envelope.problem.limits import RatedElements
 from gridmodel.arrays import Real
 
 NARROWEST_V, LEAST = 1e-3, 1e-6

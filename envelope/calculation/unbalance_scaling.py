@@ -9,9 +9,9 @@ import numpy as np
 
 from envelope.calculation.feasible_box import Case
 from envelope.constraints.unbalance import Corner, Unbalance, every_corner
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
+from envelope.schedule import Binding
 from envelope.schedule.codes import NETWORK
-from envelope.schedule.schedule import Binding
 from gridmodel.arrays import Index, Mask, Real
 
 AIM, ENOUGH = 0.985, 0.995

@@ -20,9 +20,15 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
-from envelope.problem.limits import OperatingLimits, voltage_criteria, voltage_criterion
-from envelope.problem.policies import Allocation, Guarantee, Reference
-from envelope.problem.problem import Problem
+from envelope.problem import (
+    Allocation,
+    Guarantee,
+    OperatingLimits,
+    Problem,
+    Reference,
+    voltage_criteria,
+    voltage_criterion,
+)
 from gridmodel import refused
 from sep2.errors import SepError
 

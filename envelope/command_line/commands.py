@@ -15,11 +15,10 @@ from envelope.command_line.shown import show_policies, show_summary, show_whole
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
-from envelope.problem.policies import Allocation, Guarantee
-from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import Allocation, Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
 from envelope.study.summary import compared, most_withheld, priced, summarise
-from envelope.verification.verification import verify
+from envelope.verification import verify
 from gridmodel.refused import writable
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
@@ -170,14 +169,15 @@ def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
         return problem
     if ledger is None:
         raise BadProblem("--past: whose past? Name a --ledger")
-    from envelope.schedule.ledger import Ledger, favoured
+    from envelope.schedule import Ledger
+    from envelope.schedule.ledger import favoured
 
     return favoured(problem, Ledger.read(ledger), past)
 
 
 def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
     """The ledger's figures with this run in it."""
-    from envelope.schedule.ledger import Ledger
+    from envelope.schedule import Ledger
 
     found = Ledger.read(path).with_run(schedule)
     found.write(path)
@@ -214,7 +214,7 @@ def show_ledger(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Who had to forgo how much so far, the most curtailed first."""
-    from envelope.schedule.ledger import Ledger
+    from envelope.schedule import Ledger
 
     with refusals(as_json):
         _refuse_files(None, picture)

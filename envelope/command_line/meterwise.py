@@ -19,8 +19,8 @@ from envelope.model_free.methods import (
     asset_capacity_delta_voltage,
 )
 from envelope.model_free.readings import Meters, read_meters
-from envelope.problem.limits import OperatingLimits
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import OperatingLimits
+from envelope.schedule import EnvelopeSchedule
 from envelope.study.study import sine
 from envelope.study.summary import evenness, room
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.explanation.explanation import Explanation
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.ledger import Whole
-from envelope.schedule.schedule import EnvelopeSchedule
 
 Array = NDArray[np.float64]
 COLOURS = {

@@ -9,9 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
+from envelope.problem import Allocation, Problem, Reference
 from envelope.problem.circulating_power import taken_w
-from envelope.problem.policies import Allocation, Reference
-from envelope.problem.problem import Problem
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from envelope.constraints.linear import FACETS, Rows
 from envelope.constraints.monitored_feeder import Watched
-from envelope.problem.policies import Guarantee
+from envelope.problem import Guarantee
 from gridmodel.arrays import Index, Real
 
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from envelope.constraints.base_case import granted
 from envelope.constraints.linear import Rows
 from envelope.constraints.monitored_feeder import Sensitivity, Watched, monitor
+from envelope.problem import ChanceMargin, Problem
 from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
-from envelope.problem.margins import GROWTH, ChanceMargin
-from envelope.problem.problem import Problem
+from envelope.problem.margins import GROWTH
 from gridmodel.arrays import Complex, Index, Mask, Real
 
 STRAINED_PU = 0.15

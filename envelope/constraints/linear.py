@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from envelope.constraints.kernels import evaluate, name, slope, split
 from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
-from envelope.problem.limits import OperatingLimits
+from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 FACETS, FINE_FACETS = 8, 16

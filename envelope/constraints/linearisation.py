@@ -9,7 +9,7 @@ import numpy as np
 from envelope.constraints.base_case import Base
 from envelope.constraints.linear import Rows, Wanted, linearised, slopes
 from envelope.constraints.monitored_feeder import Sensitivity, Values
-from envelope.problem.limits import OperatingLimits
+from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Real, Single
 
 LARGEST_GAIN = 2.0

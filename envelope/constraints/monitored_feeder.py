@@ -9,10 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.problem.groups import GroupLimit
+from envelope.problem import GroupLimit, Problem, VoltVar
 from envelope.problem.phase_split import flexible_share, on_any
-from envelope.problem.problem import Problem
-from envelope.problem.reactive import VoltVar
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.feeder import slot_share

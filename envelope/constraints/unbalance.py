@@ -16,8 +16,7 @@ from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import FINE_FACETS, Wanted, build
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, Watched
-from envelope.problem.policies import Guarantee
-from envelope.problem.problem import Problem
+from envelope.problem import Guarantee, Problem
 from gridmodel import flow as power_flow
 from gridmodel.arrays import TURN, Complex, Index, Real
 from gridmodel.reduce import reduce

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from envelope.problem.problem import Problem
-from envelope.problem.reactive import VoltVar
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import Problem, VoltVar
+from envelope.schedule import EnvelopeSchedule
 
 
 def as_credited(problem: Problem, schedule: EnvelopeSchedule) -> Problem:

@@ -20,7 +20,7 @@ from envelope.demo.judge import Verdict, judged
 from envelope.demo.street import Street
 from envelope.demo.utility import Utility
 from envelope.operation.cycle import BASE, FIRM
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
 

@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.street import Street
+from envelope.problem import Problem, steps_from
 from envelope.problem.plan_file import EUROPEAN_LV
-from envelope.problem.problem import Problem
-from envelope.problem.steps import steps_from
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S

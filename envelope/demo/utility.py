@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from envelope.demo.operator import Operator, Process
+from envelope.problem import Problem
 from envelope.problem import plan_file as plan
-from envelope.problem.problem import Problem
 from sep2.errors import SepError
 from sep2.settings import FILE, Settings, read
 

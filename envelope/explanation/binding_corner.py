@@ -9,8 +9,7 @@ import numpy as np
 
 from envelope.calculation.feasible_box import Case
 from envelope.constraints.linear import KINDS
-from envelope.problem.policies import Guarantee
-from envelope.problem.problem import Problem
+from envelope.problem import Guarantee, Problem
 from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0

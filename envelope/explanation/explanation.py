@@ -11,10 +11,10 @@ import numpy as np
 from envelope.calculation.feasible_box import Case
 from envelope.calculation.solution import Solution
 from envelope.explanation.binding_corner import Contributor, Strained
+from envelope.problem import Problem
 from envelope.problem.circulating_power import circulating_w
-from envelope.problem.problem import Problem
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import STATUS
-from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Index, Real
 
 CAUSES = {

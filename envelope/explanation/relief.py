@@ -10,9 +10,8 @@ import numpy as np
 from envelope.engine import calculate
 from envelope.explanation.binding_corner import ABSORBING_PF, HEAD_PART, LESS_W, RELIEF_PERCENT, RELIEF_V, Contributor
 from envelope.explanation.explanation import Explanation, Relief
-from envelope.problem.problem import Problem
-from envelope.problem.reactive import AsForecast, FixedPowerFactor
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import AsForecast, FixedPowerFactor, Problem
+from envelope.schedule import EnvelopeSchedule
 
 SAME_CURRENT = 1e-3
 """of everybody's current, by which two branches may differ that count as one"""

@@ -18,10 +18,8 @@ from envelope.medium_voltage.feeder_head import Head, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.medium_voltage.report import JointReport
-from envelope.problem.margins import HeadVoltageMargin
-from envelope.problem.problem import Problem
-from envelope.schedule.adoption import verified_box
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import HeadVoltageMargin, Problem
+from envelope.schedule import EnvelopeSchedule, verified_box
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.taps import Tapped
 from sep2.errors import SepError

@@ -14,7 +14,7 @@ from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import Wanted, build
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
 from envelope.field_rules import BadProblem
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Real
 from gridmodel.reduce import reduce

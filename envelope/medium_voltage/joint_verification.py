@@ -15,14 +15,11 @@ from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.medium_voltage.report import JointReport, Part
-from envelope.problem.groups import GroupLimit
-from envelope.problem.policies import Allocation
-from envelope.problem.problem import Problem
-from envelope.schedule.adoption import verified_box
+from envelope.problem import Allocation, GroupLimit, Problem
+from envelope.schedule import Binding, EnvelopeSchedule, verified_box
 from envelope.schedule.codes import CAPACITY
-from envelope.schedule.schedule import Binding, EnvelopeSchedule, raised
-from envelope.verification.report import Effort
-from envelope.verification.verification import verify
+from envelope.schedule.schedule import raised
+from envelope.verification import Effort, verify
 from gridmodel import build
 from gridmodel.arrays import Index, Real
 from gridmodel.joined import joined

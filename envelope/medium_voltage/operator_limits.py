@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.medium_voltage.feeder_head import Head, HeadBox
-from envelope.problem.groups import GroupLimit
+from envelope.problem import GroupLimit
 from gridmodel.arrays import Real
 
 SPARE = 0.1

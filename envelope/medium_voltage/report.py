@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from envelope.verification import VerificationReport
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
-from envelope.verification.report import VerificationReport
 
 
 class Part(NamedTuple):

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, follow, settle
-from envelope.problem.limits import OperatingLimits
+from envelope.problem import OperatingLimits
+from envelope.schedule import Binding, EnvelopeSchedule
 from envelope.schedule.codes import CAPACITY, STATUS
-from envelope.schedule.schedule import Binding, EnvelopeSchedule, floored, raised
+from envelope.schedule.schedule import floored, raised
 from gridmodel.arrays import Mask, Real
 
 FEWEST_SAMPLES = 48

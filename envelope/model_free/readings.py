@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
 from envelope.model_free.methods import READ, READ_EACH, CriticalVoltage, Unmodelled
-from envelope.problem.steps import steps_from
+from envelope.problem import steps_from
 from gridmodel.arrays import Real
 from gridmodel.errors import FileError
 from gridmodel.readers.tables import Row, read_csv

@@ -17,9 +17,8 @@ from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.premises import Broken, Premises
 from envelope.operation.publish import Published, Terms, publish
 from envelope.operation.registered import Sharing
-from envelope.problem.problem import Problem
-from envelope.schedule import findings
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import Problem
+from envelope.schedule import EnvelopeSchedule, findings
 from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
 from sep2.store import alarms, marks
@@ -27,7 +26,7 @@ from sep2.store.connection import Connection
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
-    from envelope.verification.report import VerificationReport
+    from envelope.verification import VerificationReport
 
 log = logging.getLogger(__name__)
 
@@ -290,8 +289,7 @@ def without_held(problem: Problem) -> Problem:
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
     from envelope.engine import calculate
-    from envelope.verification.report import Effort
-    from envelope.verification.verification import verify
+    from envelope.verification import Effort, verify
 
     schedule = calculate(problem)
     # Nobody reads a stress with wrong phases here, and it takes as long as the rest.
@@ -300,7 +298,7 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
 
 def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
     """Puts a run into the ledger; one that cannot be kept is no reason to hold limits back."""
-    from envelope.schedule.ledger import Ledger
+    from envelope.schedule import Ledger
     from gridmodel.errors import GridError
 
     try:
@@ -311,6 +309,6 @@ def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
 
 def run_of(problem: Problem) -> str:
     """The run id that a problem's schedule has."""
-    from envelope.problem.serialization import run_id
+    from envelope.problem import run_id
 
     return run_id(problem)

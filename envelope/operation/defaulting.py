@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from envelope.operation import seen
 from envelope.operation.registered import CSIP
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.findings import LOOSE, some
-from envelope.schedule.schedule import EnvelopeSchedule, floored
+from envelope.schedule.schedule import floored
 from sep2.operations.controls import limits_of
 from sep2.rules.limits import Limits
 from sep2.store import defaults

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.operation import seen
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
 

@@ -26,8 +26,8 @@ from envelope.operation.cycle import (
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.publish import SOURCE, ahead
 from envelope.operation.registered import NOBODY, Clients, Sharing
+from envelope.problem import Problem
 from envelope.problem import plan_file as plan
-from envelope.problem.problem import Problem
 from sep2.clock import SystemClock
 from sep2.operations.controls import limits_of
 from sep2.rules.limits import Limits

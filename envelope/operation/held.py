@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from envelope.operation import seen
 from envelope.operation.publish import SOURCE
 from envelope.operation.registered import clients_at
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from sep2.operations.controls import limits_of
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from envelope.constraints.monitored_feeder import monitor
 from envelope.operation.measured import HEAD, Measured, Measurements, Quantity
-from envelope.problem.margins import HeadVoltageMargin
-from envelope.problem.problem import Problem
+from envelope.problem import HeadVoltageMargin, Problem
 from sep2.store.connection import Connection
 
 Array = NDArray[np.float64]

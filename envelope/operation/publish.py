@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from envelope.operation import defaulting, parting, seen
 from envelope.operation.edges import lead_of, published
 from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule
 from sep2.operations.controls import MOST_AHEAD, intervals_of, issue_schedule
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
-from envelope.problem.policies import Policy
-from envelope.problem.problem import Problem
 from envelope.schedule.device_limits import parts
 from gridmodel.devices import DEVICE, SITE, Device
 from sep2.rules.limits import Limits

@@ -13,7 +13,7 @@ from envelope.operation.operating import Safe
 from envelope.operation.parting import Line
 from envelope.operation.publish import SOURCE, Published, Tally, Terms, issue
 from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from envelope.schedule.findings import NO_SAFE, some
 from gridmodel.devices import DEVICE
 from sep2.operations.controls import intervals_of, limits_of

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.schedule.schedule import EnvelopeSchedule, floored, raised
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.schedule import floored, raised
 from gridmodel.devices import DEVICE
 from sep2.rules.limits import Limits
 

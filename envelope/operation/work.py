@@ -15,8 +15,8 @@ from envelope.operation.measured import from_mirrors
 from envelope.operation.operating import Mode
 from envelope.operation.premises import Premises
 from envelope.operation.registered import Sharing
+from envelope.problem import Problem
 from envelope.problem import plan_file as plan
-from envelope.problem.problem import Problem
 
 if TYPE_CHECKING:
     from sep2.extension import State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 

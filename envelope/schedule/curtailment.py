@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envelope.field_rules import BadProblem
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from envelope.schedule.codes import NETWORK, NEXT
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real

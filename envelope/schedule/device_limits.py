@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem.policies import Policy
+from envelope.problem import Policy
 from envelope.problem.steps import select
 from envelope.schedule.schedule import EnvelopeSchedule, floored
 from gridmodel.arrays import Index, Real, Watts

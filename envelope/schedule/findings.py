@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from envelope.schedule.schedule import EnvelopeSchedule, Infeasibility
 from gridmodel.arrays import Mask
 

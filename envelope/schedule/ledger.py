@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, forgone, making_up
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.readers.tables import Row, read_csv

@@ -9,12 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from envelope.field_rules import BadProblem, Made, Numbers, Rule, Word, settle
+from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, Reference, steps_from
 from envelope.problem.control_points import control_points
-from envelope.problem.limits import OperatingLimits, as_61000
+from envelope.problem.limits import as_61000
 from envelope.problem.phase_split import splits_of
-from envelope.problem.policies import Allocation, Guarantee, Reference
-from envelope.problem.problem import Problem
-from envelope.problem.steps import steps_from
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.feeder import Feeder
 from gridmodel.reduce import Reduced, reduce

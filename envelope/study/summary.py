@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from envelope.engine import calculate
-from envelope.problem.policies import Guarantee
-from envelope.problem.problem import Problem
+from envelope.problem import Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import UNCONTROLLED
 from envelope.schedule.curtailment import jain, of_schedule
-from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.verification.report import Effort, VerificationReport
-from envelope.verification.verification import verify
+from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
 MOST_BINDING = 3

@@ -16,10 +16,9 @@ from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
 from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
-from envelope.problem.policies import Guarantee
-from envelope.problem.problem import Problem
+from envelope.problem import Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
-from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Floating, Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5

@@ -10,7 +10,7 @@ import numpy as np
 
 from envelope.constraints.monitored_feeder import Values, Watched, monitor
 from envelope.field_rules import BadProblem
-from envelope.problem.problem import Problem
+from envelope.problem import Problem
 from gridmodel.arrays import Complex
 from gridmodel.audit import Magnitudes, Model, cannot_model
 

@@ -14,10 +14,8 @@ from envelope.constraints.linear import build, everything
 from envelope.constraints.linearisation import at_corners
 from envelope.constraints.monitored_feeder import Values, monitor
 from envelope.constraints.volt_var_credit import as_credited
-from envelope.problem.policies import Guarantee
-from envelope.problem.problem import Problem
-from envelope.schedule.adoption import verified_box
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.acceptance import Allowed, allowed_of
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent, solver_of

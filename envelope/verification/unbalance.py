@@ -9,8 +9,7 @@ import numpy as np
 
 from envelope.constraints.base_case import Base
 from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_corner
-from envelope.problem.policies import Guarantee
-from envelope.problem.problem import Problem
+from envelope.problem import Guarantee, Problem
 from envelope.verification.report import Effort, UnbalanceFinding
 from gridmodel.arrays import Index, Real
 from gridmodel.build import network

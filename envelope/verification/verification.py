@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from envelope.constraints.volt_var_credit import as_credited
-from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.problem import Problem
+from envelope.schedule import EnvelopeSchedule
 from envelope.verification.report import USUAL, Effort, VerificationReport
 from envelope.verification.trial import try_corners
 from envelope.verification.wrong_phases import movable, verify_wrong_phases

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from envelope.field_rules import BadProblem
+from envelope.problem import Problem
 from envelope.problem.phase_split import BALANCED
-from envelope.problem.problem import Problem
-from envelope.schedule.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule
 from envelope.verification.report import Effort, VerificationReport
 from envelope.verification.trial import try_corners
 from gridmodel.build import network

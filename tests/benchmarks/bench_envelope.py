@@ -73,7 +73,7 @@ def measure() -> list[Row]:
 def _days(feeder: object, reduced: object, steps: int, each: dict[str, float]) -> list[Row]:
     """P2 to P4: every guarantee and allocation; the coincident one, which is the same task, beside every engine."""
     from envelope import Guarantee, calculate
-    from envelope.problem.policies import Allocation
+    from envelope.problem import Allocation
     from envelope.study.study import Study, problem_of
     from gridmodel import Feeder, Reduced
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.problem.problem import Problem
-from envelope.problem.steps import steps_from
+from envelope.problem import Problem, steps_from
 from gridmodel import build, reduce
 from gridmodel.network import Network
 from tests.gridmodel.feeders import radial_equipment

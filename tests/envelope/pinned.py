@@ -24,13 +24,25 @@ from envelope.explanation.relief import relieved
 from envelope.medium_voltage.coordination import Coordinated, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.joint_verification import audit
-from envelope.problem.groups import GroupLimit
-from envelope.problem.margins import BoxMargin, HeadVoltageMargin, ImpedanceMargin, ScenarioMargin
-from envelope.problem.policies import Allocation, Early, Reference
-from envelope.problem.problem import Problem
-from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
-from envelope.schedule.schedule import EnvelopeSchedule
-from envelope.verification.report import Effort, VerificationReport
+from envelope.problem import (
+    Allocation,
+    AsForecast,
+    BoxMargin,
+    ConstantVar,
+    Credit,
+    Early,
+    FixedPowerFactor,
+    FreeVar,
+    GroupLimit,
+    HeadVoltageMargin,
+    ImpedanceMargin,
+    Problem,
+    Reference,
+    ScenarioMargin,
+    VoltVar,
+)
+from envelope.schedule import EnvelopeSchedule
+from envelope.verification import Effort, VerificationReport
 from envelope.verification.solvers import SOLVERS
 from gridmodel import build, read_feeder
 from gridmodel.feeders import european_lv

@@ -8,7 +8,7 @@ from scipy.optimize import linprog
 
 from envelope.allocation import rules as allocate
 from envelope.allocation.rules import RULE_OF, Packing
-from envelope.problem.policies import Allocation
+from envelope.problem import Allocation
 
 seeds = st.integers(0, 10_000)
 

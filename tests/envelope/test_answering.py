@@ -7,8 +7,8 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.constraints.monitored_feeder import monitor
-from envelope.problem.reactive import AsForecast, Credit, VoltVar
-from envelope.verification.report import Effort
+from envelope.problem import AsForecast, Credit, VoltVar
+from envelope.verification import Effort
 from gridmodel import build
 from gridmodel.inverters import Curve
 from tests.envelope.cases import on, street

@@ -16,7 +16,7 @@ from envelope import calculate
 from envelope.command_line.commands import app
 from envelope.problem import plan_file as plan
 from envelope.problem import thermal_ratings as ratings
-from envelope.schedule.ledger import Ledger
+from envelope.schedule import Ledger
 from envelope.schedule.table import load
 from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder

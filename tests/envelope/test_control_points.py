@@ -11,11 +11,12 @@ from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, Policy
 from envelope.problem.control_points import ConnectionTaken, control_points, directions
-from envelope.problem.policies import Allocation, Policy
-from envelope.schedule.device_limits import divide, parts
+from envelope.schedule import divide
+from envelope.schedule.device_limits import parts
 from envelope.study.summary import room
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from gridmodel.devices import Device
 from tests.envelope.cases import street
 

@@ -3,7 +3,8 @@
 import pytest
 
 from envelope.field_rules import BadProblem
-from envelope.problem.limits import OperatingLimits, UnknownCriterion, voltage_criteria, voltage_criterion
+from envelope.problem import OperatingLimits, voltage_criteria, voltage_criterion
+from envelope.problem.limits import UnknownCriterion
 from envelope.problem.thermal import UnknownTransformer, thermal_model, thermal_models
 
 

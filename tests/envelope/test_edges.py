@@ -12,10 +12,10 @@ from envelope import calculate, verified_box, verify
 from envelope.field_rules import BadProblem
 from envelope.operation import publish
 from envelope.operation.edges import Span, published
-from envelope.problem.policies import Early
+from envelope.problem import Early
+from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY, UNCONTROLLED
-from envelope.schedule.schedule import Binding
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
 

@@ -9,7 +9,7 @@ import pytest
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
 from envelope.engine import solve_with_boxes
 from envelope.field_rules import BadProblem
-from envelope.problem.policies import Allocation, Reference
+from envelope.problem import Allocation, Reference
 from gridmodel.build import network
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import Node, V, equipment, line, radial, two_bus

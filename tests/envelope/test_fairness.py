@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from envelope import calculate, verify
 from envelope.allocation.rules import RULE_OF, Packing
 from envelope.field_rules import BadProblem
-from envelope.problem.policies import Allocation, Guarantee
-from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, favours, forgone, making_up, of_schedule
-from envelope.schedule.ledger import DAY_S, Ledger, favoured
-from envelope.verification.report import Effort
+from envelope.problem import Allocation, Guarantee
+from envelope.schedule import Forgone, Ledger
+from envelope.schedule.curtailment import DIRECTIONS, fairness, favours, forgone, making_up, of_schedule
+from envelope.schedule.ledger import DAY_S, favoured
+from envelope.verification import Effort
 from gridmodel.errors import FileError
 from tests.envelope.cases import STEP_S, street
 

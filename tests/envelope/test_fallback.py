@@ -5,7 +5,7 @@ import pytest
 
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
-from envelope.problem.steps import steps_from
+from envelope.problem import steps_from
 from envelope.schedule.codes import STATUS
 
 

@@ -9,8 +9,7 @@ from envelope import Guarantee, calculate, verified_box, verify
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
-from envelope.problem.groups import GroupLimit
-from envelope.problem.policies import Allocation
+from envelope.problem import Allocation, GroupLimit
 from tests.envelope.cases import street
 
 DEPOT = GroupLimit("depot", ("c2", "c4", "c6"), max_import_w=9_000.0, max_export_w=5_000.0)

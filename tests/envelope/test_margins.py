@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate, verify
-from envelope.problem.margins import (
+from envelope.problem import (
     AutonomousResponse,
     BoxMargin,
     ChanceMargin,
@@ -14,8 +14,8 @@ from envelope.problem.margins import (
     ImpedanceMargin,
     ScenarioMargin,
 )
-from envelope.verification.report import Effort
-from envelope.verification.wrong_phases import verify_wrong_phases, with_wrong_phases
+from envelope.verification import Effort, verify_wrong_phases
+from envelope.verification.wrong_phases import with_wrong_phases
 from tests.envelope.cases import street
 
 EVERY = Effort(random=10, inside=2, judge_all=True)

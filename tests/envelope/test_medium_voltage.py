@@ -12,10 +12,8 @@ from envelope.medium_voltage.feeder_head import Head
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
 from envelope.medium_voltage.joint_verification import audit
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from envelope.problem.groups import GroupLimit
-from envelope.problem.margins import HeadVoltageMargin
-from envelope.problem.problem import Problem
-from envelope.verification.report import Effort
+from envelope.problem import GroupLimit, HeadVoltageMargin, Problem
+from envelope.verification import Effort
 from gridmodel import build
 from gridmodel.equipment import Capacitor
 from gridmodel.regulators import Mode

@@ -7,8 +7,7 @@ import numpy as np
 from envelope import OperatingLimits, calculate
 from envelope.operation import cycle, held
 from envelope.operation.operating import Mode, Operating
-from envelope.problem.groups import GroupLimit
-from envelope.problem.margins import BoxMargin, HeadVoltageMargin, ScenarioMargin
+from envelope.problem import BoxMargin, GroupLimit, HeadVoltageMargin, ScenarioMargin
 from tests.envelope.cases import START, STEP_S
 from tests.envelope.rounds import alarms_of, limits_at, planned
 

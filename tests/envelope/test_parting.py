@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from envelope.operation import parting, publish, seen
 from envelope.operation.registered import Client, Sharing
-from envelope.problem.policies import Policy
+from envelope.problem import Policy
 from envelope.schedule.device_limits import parts
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval

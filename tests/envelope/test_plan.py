@@ -11,12 +11,20 @@ import pytest
 
 from envelope import OperatingLimits, calculate
 from envelope.field_rules import BadProblem
-from envelope.problem import margins, reactive
+from envelope.problem import (
+    Allocation,
+    Credit,
+    Early,
+    GroupLimit,
+    Guarantee,
+    Policy,
+    Problem,
+    Reference,
+    VoltVar,
+    margins,
+    reactive,
+)
 from envelope.problem import plan_file as plan
-from envelope.problem.groups import GroupLimit
-from envelope.problem.policies import Allocation, Early, Guarantee, Policy, Reference
-from envelope.problem.problem import Problem
-from envelope.problem.reactive import Credit, VoltVar
 from envelope.problem.serialization import KEPT, pack, unpack
 from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
@@ -139,7 +147,7 @@ def test_a_plan_says_how_its_limits_are_published(problem, tmp_path):
 
 
 def test_a_run_is_named_by_all_of_its_input(problem):
-    from envelope.problem.serialization import run_id
+    from envelope.problem import run_id
 
     known = run_id(problem)
     assert run_id(replace(problem, in_force_export_w=np.ones(COUNT))) == known

@@ -9,7 +9,7 @@ from envelope.constraints.monitored_feeder import monitor
 from envelope.operation import cycle, operating
 from envelope.operation.measured import HEAD, Measured, Quantity
 from envelope.operation.operating import Mode, Operating, Safe
-from envelope.problem.margins import HeadVoltageMargin
+from envelope.problem import HeadVoltageMargin
 from envelope.schedule import findings
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default

@@ -8,13 +8,21 @@ import pytest
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.constraints.disturbances import free_var
 from envelope.field_rules import BadProblem
+from envelope.problem import (
+    Allocation,
+    AsForecast,
+    AutonomousResponse,
+    ConstantVar,
+    Credit,
+    FixedPowerFactor,
+    FreeVar,
+    HeadVoltageMargin,
+    VoltVar,
+)
 from envelope.problem import plan_file as plan
-from envelope.problem.margins import AutonomousResponse, HeadVoltageMargin
-from envelope.problem.policies import Allocation
-from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import pack, unpack
 from envelope.study.study import Study, problem_of
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
 from tests.envelope.cases import street

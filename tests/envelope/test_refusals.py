@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 
 from envelope import Problem, calculate
 from envelope.field_rules import BadProblem
-from envelope.problem import margins, reactive
-from envelope.problem.groups import GroupLimit
-from envelope.problem.limits import OperatingLimits
-from envelope.problem.policies import Allocation, Guarantee, Reference
+from envelope.problem import Allocation, GroupLimit, Guarantee, OperatingLimits, Reference, margins, reactive
 from gridmodel.inverters import Curve
 from sep2.errors import SepError
 from tests.envelope.cases import street

@@ -9,7 +9,7 @@ from envelope import calculate
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import relieved
-from envelope.problem.groups import GroupLimit
+from envelope.problem import GroupLimit
 from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import street

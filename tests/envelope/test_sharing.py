@@ -10,7 +10,7 @@ from envelope.engine import calculate
 from envelope.operation import cycle, defaulting, effect, held, publish, registered, seen
 from envelope.operation.operating import Mode, Operating
 from envelope.operation.registered import Sharing
-from envelope.problem.policies import Policy
+from envelope.problem import Policy
 from gridmodel.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection

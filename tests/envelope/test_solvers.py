@@ -10,9 +10,8 @@ import pytest
 from envelope import Guarantee, Problem, calculate, verify
 from envelope.constraints.monitored_feeder import monitor
 from envelope.field_rules import BadProblem
-from envelope.problem.limits import OperatingLimits
-from envelope.problem.steps import steps_from
-from envelope.verification.report import Effort
+from envelope.problem import OperatingLimits, steps_from
+from envelope.verification import Effort
 from envelope.verification.solvers import SOLVERS, independent, solver_of
 from gridmodel import GridError, build, read_feeder, reduce
 from tests.envelope.cases import START, on, street

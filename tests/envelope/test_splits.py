@@ -10,11 +10,10 @@ from envelope.constraints.monitored_feeder import monitor
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, GroupLimit
 from envelope.problem.circulating_power import circulating_w
-from envelope.problem.groups import GroupLimit
 from envelope.problem.phase_split import splits_of
-from envelope.problem.policies import Allocation
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from envelope.verification.wrong_phases import with_wrong_phases
 from gridmodel import audit, build
 from gridmodel.devices import Device

@@ -9,7 +9,7 @@ from envelope import OperatingLimits, calculate
 from envelope.constraints.monitored_feeder import Watched
 from envelope.operation.held import from_step
 from envelope.problem import plan_file as plan
-from envelope.problem.serialization import run_id
+from envelope.problem import run_id
 from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.problem.thermal_ratings import ambient_of
 from gridmodel.feeders import european_lv

@@ -11,9 +11,9 @@ from envelope.constraints.base_case import granted
 from envelope.constraints.monitored_feeder import monitor
 from envelope.constraints.unbalance import Unbalance
 from envelope.field_rules import BadProblem
+from envelope.problem import Allocation
 from envelope.problem.plan_file import load, save
-from envelope.problem.policies import Allocation
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from envelope.verification.unbalance import independent
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.build import PHASE_OF_SEQUENCE

@@ -8,10 +8,9 @@ import pytest
 from envelope import Guarantee, Problem, verify
 from envelope.model_free.methods import asset_capacity, asset_capacity_critical_voltage
 from envelope.model_free.readings import Meters
-from envelope.problem.policies import Allocation
-from envelope.problem.steps import steps_from
+from envelope.problem import Allocation, steps_from
 from envelope.study.study import sine
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from gridmodel import reduce, slot_va, solve
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import START, STEP_S

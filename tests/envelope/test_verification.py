@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.problem.policies import Allocation
+from envelope.problem import Allocation
 from envelope.study.study import Study, problem_of
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from gridmodel import build
 from gridmodel.feeders import european_lv
 from tests.envelope.cases import on, street

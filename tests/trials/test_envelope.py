@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.problem.policies import Allocation
+from envelope.problem import Allocation
 from envelope.study.study import Study, problem_of
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from gridmodel import read_feeder, reduce
 from gridmodel.feeders import european_lv
 from tests.trials.figures import record_row

@@ -13,12 +13,19 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
-from envelope.problem.groups import GroupLimit
-from envelope.problem.margins import ChanceMargin, HeadVoltageMargin
-from envelope.problem.policies import Allocation, Early, Reference
-from envelope.problem.reactive import FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem import (
+    Allocation,
+    ChanceMargin,
+    Early,
+    FixedPowerFactor,
+    FreeVar,
+    GroupLimit,
+    HeadVoltageMargin,
+    Reference,
+    VoltVar,
+)
 from envelope.study.study import Study, problem_of
-from envelope.verification.report import Effort
+from envelope.verification import Effort
 from gridmodel import read_feeder
 from tests.trials.figures import record_row
 
