@@ -120,10 +120,9 @@ def assemble(problem: Problem, boxes: tuple[Case, ...], scaling: Scaling) -> Env
 
 def _schedule(problem: Problem, cases: Sequence[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
     status = _status(problem, cases)
-    (imports, default_import), (exports, default_export) = (
-        _both(problem, side, direction, status) for side, direction in zip(sides, ("import", "export"), strict=True)
-    )
-    first, count = cases[0].fit, len(problem.connection_id)
+    imports, default_import = _both(problem, sides[0], "import", status)
+    exports, default_export = _both(problem, sides[1], "export", status)
+    count = len(problem.connection_id)
     names = [row_names(case.fit.feeder, case.fit.rows) for case in cases]
     beyond = tuple(_infeasibility(case.fit, own) for case, own in zip(cases, names, strict=True))
     return EnvelopeSchedule(
@@ -147,7 +146,7 @@ def _schedule(problem: Problem, cases: Sequence[Case], sides: tuple[Side, Side])
         reactive=reactive_range(problem, sides[1].room_w),
         pf_rule=problem.reactive.rule,
         names=tuple(itertools.chain(*names)),
-        import_binding=_moved(imports.binding, first.rows.count if len(cases) > 1 else 0),
+        import_binding=_moved(imports.binding, cases[0].fit.rows.count if len(cases) > 1 else 0),
         export_binding=exports.binding,
         guarantee=guarantee_statement(problem),
         allocation=str(problem.allocation),
