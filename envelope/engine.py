@@ -11,7 +11,7 @@ from envelope.calculation.schedule_assembly import assemble
 from envelope.calculation.solution import Solution, solve
 from envelope.calculation.unbalance_scaling import scale_for_unbalance
 from envelope.constraints.base_case import at_rest, granted
-from envelope.constraints.monitored_feeder import Watched, monitor
+from envelope.constraints.monitored_feeder import MonitoredFeeder, monitor
 from envelope.constraints.volt_var_credit import without_credit
 from envelope.problem import Problem, run_id
 from envelope.problem.margins import ConstraintCoefficients
@@ -40,7 +40,7 @@ def solve_with_boxes(problem: Problem) -> Solution:
     return _single_pass(problem, feeder) if feeder.inverters is None else _search(problem, feeder)
 
 
-def _single_pass(problem: Problem, feeder: Watched) -> Solution:
+def _single_pass(problem: Problem, feeder: MonitoredFeeder) -> Solution:
     """Boxes and schedule of a problem, without a search for states between their corners."""
     began = time.perf_counter()
     boxes = solve(problem, granted(problem, feeder))
@@ -66,7 +66,7 @@ class Kept:
         return ""
 
 
-def _search(problem: Problem, feeder: Watched) -> Solution:
+def _search(problem: Problem, feeder: MonitoredFeeder) -> Solution:
     """Limits that also hold between their corners, or without any volt-var credit where none are found.
 
     Another corner than a constraint's worst one may be worse where inverters respond less. Each round looks for such
@@ -88,7 +88,7 @@ def _search(problem: Problem, feeder: Watched) -> Solution:
     return plain._replace(schedule=replace(plain.schedule, run_id=run_id(problem), findings=findings))
 
 
-def _settles(problem: Problem, feeder: Watched) -> bool:
+def _settles(problem: Problem, feeder: MonitoredFeeder) -> bool:
     """Whether the inverters' responses converge with nothing flexible running; too steep a curve oscillates."""
     return bool(at_rest(granted(problem, feeder)).converged.all())
 

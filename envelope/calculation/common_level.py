@@ -9,7 +9,7 @@ import numpy as np
 from envelope.calculation.feasible_box import Case, Fit
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import Base, at_rest, sensitivities
-from envelope.constraints.monitored_feeder import COARSE_V, Sensitivity, Values, Watched
+from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Problem
 from gridmodel.arrays import Index, Real
 
@@ -43,7 +43,7 @@ class _Search:
         self.permitted_a = self._permitted(base.feeder)
         self.turns = self.solves = 0
 
-    def found(self, rest: Values, at: tuple[Sensitivity, Sensitivity]) -> Fit:
+    def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> Fit:
         """The box at the highest level that keeps all aims; rest, at: the base load's power flow and derivatives."""
         feeder, limits, steps = self.base.feeder, self.problem.limits, self.problem.steps
         full = self._values(feeder, self.most)
@@ -54,12 +54,12 @@ class _Search:
         hard, aim = (built.limit(feeder, limits, steps, margin=margin) for margin in (0.0, 1.0))
         return self._fit(built, self._ends(level), (hard, aim, built.value(rest), built.value(values)))
 
-    def _seen(self, rest: Values, full: Values) -> Watched:
+    def _seen(self, rest: FlowResult, full: FlowResult) -> MonitoredFeeder:
         """The feeder watching what can come near to its limit on the way."""
         over, under, load = self._near(rest, full)
-        return self.base.feeder.only(np.flatnonzero(over | under), np.flatnonzero(load))
+        return self.base.feeder.subset(np.flatnonzero(over | under), np.flatnonzero(load))
 
-    def _near(self, rest: Values, full: Values) -> rows.Wanted:
+    def _near(self, rest: FlowResult, full: FlowResult) -> rows.Wanted:
         """What is near to its limit at one end or the other."""
         limits = self.problem.limits
         return rows.Wanted(
@@ -68,7 +68,7 @@ class _Search:
             np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * self.permitted_a, axis=0),
         )
 
-    def _level(self, feeder: Watched, ends: tuple[Values, Values], guess: Real) -> Real:
+    def _level(self, feeder: MonitoredFeeder, ends: tuple[FlowResult, FlowResult], guess: Real) -> Real:
         """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
         permitted = self._permitted(feeder)
         below, above = (self._excess(values, self.permitted_a) for values in ends)
@@ -95,7 +95,7 @@ class _Search:
             bad[outside], above[outside], moved[outside] = middle[found > 0.0], found[found > 0.0], -1
         return good
 
-    def _guess(self, rest: Values, at: Sensitivity) -> Real:
+    def _guess(self, rest: FlowResult, at: Sensitivity) -> Real:
         """(T,) level at which the first aim would be met if everything went on as it begins."""
         feeder = self.base.feeder
         each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
@@ -111,17 +111,17 @@ class _Search:
             level = np.minimum(level, np.where(found > 0.0, found, np.inf).min(axis=1, initial=np.inf))
         return np.asarray(level)
 
-    def _permitted(self, feeder: Watched) -> Real:
+    def _permitted(self, feeder: MonitoredFeeder) -> Real:
         """(T, B + G) A that the search aims at."""
         return self.problem.limits.permitted_a(self.problem.steps, feeder, margin=1.0)
 
-    def _excess(self, found: Values, permitted: Real) -> Real:
+    def _excess(self, found: FlowResult, permitted: Real) -> Real:
         """(T,) how far the worst of all is beyond its aim, V or percent."""
         load = 100.0 * (np.abs(found.i_a) / permitted - 1.0)
         most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - self.high_v, self.low_v - found.v_v, load)]
         return np.where(found.converged, np.max(most, axis=0), np.inf)
 
-    def _inside(self, level: Real) -> tuple[Values, Real]:
+    def _inside(self, level: Real) -> tuple[FlowResult, Real]:
         """The power flow at a level, a little lower where one that was not looked at is beyond its aim."""
         feeder = self.base.feeder
         for _ in range(TURNS):
@@ -153,9 +153,9 @@ class _Search:
         reach = np.minimum(level[:, None] * self.unit[steps], self.room[steps])
         return np.asarray(self.start[steps] + self.sign * reach)
 
-    def _values(self, feeder: Watched, level: Real, *, steps: Index | slice = slice(None)) -> Values:
+    def _values(self, feeder: MonitoredFeeder, level: Real, *, steps: Index | slice = slice(None)) -> FlowResult:
         """(T, ...) with everyone at a level."""
         base, p_w = self.base, self._ends(level, steps)
         q = base.q_var[steps] - base.tan_phi * np.maximum(p_w - base.p_w[steps], 0.0)
         self.turns, self.solves = self.turns + 1, self.solves + len(p_w)
-        return feeder.values(feeder.spread(p_w) + 1j * feeder.spread(q), base.source_v[steps], tol_v=COARSE_V)
+        return feeder.power_flow(feeder.spread(p_w) + 1j * feeder.spread(q), base.source_v[steps], tol_v=COARSE_V)

@@ -57,7 +57,7 @@ def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) ->
         state.error[steps] = 0.0
         return np.full(len(steps), -np.inf)
     at, away, rise = (np.concatenate(parts) for parts in zip(*probes, strict=True))
-    found = state.feeder.values(state.base.injections(at, away), state.base.source_v[at], tol_v=COARSE_V)
+    found = state.feeder.power_flow(state.base.injections(at, away), state.base.source_v[at], tol_v=COARSE_V)
     state.solves += len(at)
     return _correct(state, steps, (at, state.rows.value(found, np.float32), rise))
 

@@ -11,7 +11,7 @@ import numpy as np
 from envelope.calculation.kernels import stand
 from envelope.constraints.base_case import Base
 from envelope.constraints.linear import Corners, Rows
-from envelope.constraints.monitored_feeder import Watched
+from envelope.constraints.monitored_feeder import MonitoredFeeder
 from gridmodel.arrays import Index, Mask, Real, Single
 
 
@@ -19,7 +19,7 @@ from gridmodel.arrays import Index, Mask, Real, Single
 class Fit:
     """A box under way, and in the end the box: feasible at every corner that was checked."""
 
-    feeder: Watched
+    feeder: MonitoredFeeder
     base: Base
     rows: Rows
     """the rows that can bind; `take` sets new ones"""

@@ -13,7 +13,7 @@ from envelope.calculation.feasible_box import Fit
 from envelope.constraints.base_case import Base
 from envelope.constraints.linear import Rows, narrowed
 from envelope.constraints.linearisation import LARGEST_GAIN, at_corners
-from envelope.constraints.monitored_feeder import Values
+from envelope.constraints.monitored_feeder import FlowResult
 from gridmodel.arrays import Index, Mask, Real, Single
 
 MAX_ROUNDS = 15
@@ -32,7 +32,7 @@ DOUBT, LOOKS = 1.1, 6
 looked at again, the last but one time with none left out"""
 
 
-def fit(rows: Rows, base: Base, rest: Values, *, limits: tuple[Real, Real], allocate: Rule) -> Fit:
+def fit(rows: Rows, base: Base, rest: FlowResult, *, limits: tuple[Real, Real], allocate: Rule) -> Fit:
     """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
 
     rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.

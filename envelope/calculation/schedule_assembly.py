@@ -17,7 +17,7 @@ from envelope.calculation.statement import control_status, guarantee_statement, 
 from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import unavoidable_w
-from envelope.constraints.monitored_feeder import Watched
+from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.problem import Early, Guarantee, Problem, run_id
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
@@ -206,7 +206,7 @@ def _both(
     return _let_go(problem, found, default, status), default
 
 
-def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
+def row_names(feeder: MonitoredFeeder, built: rows.Rows) -> list[str]:
     """(R,) such as "over-voltage at node n12, phase b"."""
     places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")

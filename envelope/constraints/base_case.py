@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Problem, Reference
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
@@ -19,7 +19,7 @@ from gridmodel.arrays import Complex, Index, Real, Single
 class Base:
     """What stands before anything is allocated, per step."""
 
-    feeder: Watched
+    feeder: MonitoredFeeder
     p_w: Real
     """(T, C) net injection with nothing flexible running"""
     q_var: Real
@@ -61,7 +61,7 @@ class Base:
             found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
         return np.asarray(found + 1j * var if np.any(var) else found)
 
-    def seen_by(self, feeder: Watched) -> Base:
+    def seen_by(self, feeder: MonitoredFeeder) -> Base:
         """The same on a feeder that watches less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
@@ -91,7 +91,7 @@ FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
 
 
-def granted(problem: Problem, feeder: Watched) -> Base:
+def granted(problem: Problem, feeder: MonitoredFeeder) -> Base:
     """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
     least_export, least_import = _least(problem, "export"), _least(problem, "import")
     # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
@@ -171,6 +171,6 @@ def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
     return up, down
 
 
-def at_rest(base: Base) -> Values:
+def at_rest(base: Base) -> FlowResult:
     """The power flow with nothing flexible running."""
-    return base.feeder.values(base.slots_va, base.source_v)
+    return base.feeder.power_flow(base.slots_va, base.source_v)

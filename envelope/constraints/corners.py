@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from envelope.constraints.linear import FACETS, Rows
-from envelope.constraints.monitored_feeder import Watched
+from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.problem import Guarantee
 from gridmodel.arrays import Index, Real
 
 
-def patterns(guarantee: Guarantee, built: Rows, watched: Watched, most: int) -> Iterator[tuple[str, Real, Real]]:
+def patterns(
+    guarantee: Guarantee, built: Rows, watched: MonitoredFeeder, most: int
+) -> Iterator[tuple[str, Real, Real]]:
     """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
     if guarantee is Guarantee.COINCIDENT:
         share = watched.slot_share
@@ -44,7 +46,7 @@ def _interleaved(built: Rows, order: Index) -> Index:
     return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
 
 
-def aligned_corners(watched: Watched) -> list[tuple[Real, Real]]:
+def aligned_corners(watched: MonitoredFeeder) -> list[tuple[Real, Real]]:
     """Every combination of phases that export while the others import."""
     labels = np.array(watched.reduced.network.connections.slot_phase)
     phases = sorted(set(labels.tolist()))
@@ -56,7 +58,7 @@ def aligned_corners(watched: Watched) -> list[tuple[Real, Real]]:
     return found
 
 
-def _leaders(watched: Watched) -> Index:
+def _leaders(watched: MonitoredFeeder) -> Index:
     """(L,) the slot by whose phase a slot's connection exports or imports: all of its slots do the same."""
     of = watched.slot_connection
     order = np.lexsort((-watched.slot_share, of))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from envelope.constraints.base_case import granted
 from envelope.constraints.linear import Rows
-from envelope.constraints.monitored_feeder import Sensitivity, Watched, monitor
+from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import ChanceMargin, Problem
 from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
 from envelope.problem.margins import GROWTH
@@ -109,23 +109,23 @@ class FreeReactive:
         return ""
 
 
-def _by_slot(feeder: Watched) -> Real:
+def _by_slot(feeder: MonitoredFeeder) -> Real:
     """(L, C) part of a connection's vars at a slot: evenly, or all of it where its phase is not known."""
     to = np.zeros((len(feeder.slot_connection), feeder.connections))
     to[np.arange(len(to)), feeder.slot_connection] = feeder.slot_part
     return to
 
 
-def _strained(problem: Problem, feeder: Watched) -> tuple[Complex, Complex]:
+def _strained(problem: Problem, feeder: MonitoredFeeder) -> tuple[Complex, Complex]:
     """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
     base = granted(problem, feeder)
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
     found = [base.slots_va.mean(axis=0)]
     part = 0.5 ** np.arange(10.0)[:, None]
-    rest = feeder.values(found[0][None], source).v_v
+    rest = feeder.power_flow(found[0][None], source).v_v
     for sign, reach in ((1.0, problem.flex_gen_w), (-1.0, problem.flex_load_w)):
         trial = found[0] + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
-        near = np.abs(feeder.values(trial, source).v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
+        near = np.abs(feeder.power_flow(trial, source).v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
         if near.any():
             found.append(trial[near.argmax()])
     return np.array(found), source
@@ -147,7 +147,7 @@ class Unseen:
     """What may come on top of any corner of one problem."""
 
     problem: Problem
-    feeder: Watched
+    feeder: MonitoredFeeder
 
     @cached_property
     def states(self) -> list[State]:

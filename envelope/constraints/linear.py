@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.kernels import evaluate, name, slope, split
-from envelope.constraints.monitored_feeder import Sensitivity, Values, Watched
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
@@ -59,7 +59,7 @@ class Rows:
     """(R,) the row's worst corner"""
     corners: Corners
 
-    def family(self, feeder: Watched) -> Index:
+    def family(self, feeder: MonitoredFeeder) -> Index:
         """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
         reduced = feeder.reduced
         names = sorted({*reduced.network.terminal_phase, *feeder.current_phase})
@@ -77,7 +77,7 @@ class Rows:
         """Number of rows, R."""
         return len(self.kind)
 
-    def value(self, values: Values, dtype: type[Any] = np.float64) -> NDArray[Any]:
+    def value(self, values: FlowResult, dtype: type[Any] = np.float64) -> NDArray[Any]:
         """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
         out = np.empty((len(values.converged), self.count), dtype=dtype)
         row = self.kind, self.element, self.facet.real, self.facet.imag
@@ -110,7 +110,7 @@ class Rows:
         up, down = place[place < count], place[place >= count] - count
         return np.concatenate([self.plus[:, up], self.minus[:, down]], axis=1)
 
-    def limit(self, feeder: Watched, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
+    def limit(self, feeder: MonitoredFeeder, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
         """(T, R) right-hand sides, less `margin` times the declared margins."""
         permitted = limits.permitted_a(steps, feeder, margin=margin)
         table = np.empty((steps, 2 + permitted.shape[1]))
@@ -119,7 +119,7 @@ class Rows:
         table[:, 2:] = permitted
         return np.take(table, np.where(self.kind == 2, 2 + self.element, self.kind), axis=1)
 
-    def scale(self, feeder: Watched) -> Single:
+    def scale(self, feeder: MonitoredFeeder) -> Single:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
         out = np.ones(self.count, dtype=np.float32)
         load = self.kind == 2
@@ -127,14 +127,14 @@ class Rows:
         return out
 
 
-def narrowed(feeder: Watched, rows: Rows) -> tuple[Watched, Rows]:
+def narrowed(feeder: MonitoredFeeder, rows: Rows) -> tuple[MonitoredFeeder, Rows]:
     """The feeder watching only what these rows are about (and its groups), and the rows on it."""
     load, branches = rows.kind == 2, len(feeder.reduced.H)
     volts, amps = np.unique(rows.element[~load]), np.unique(rows.element[load])
     amps = amps[amps < branches]
     currents = np.concatenate([amps, branches + np.arange(len(feeder.groups))])
     element = np.where(load, np.searchsorted(currents, rows.element), np.searchsorted(volts, rows.element))
-    return feeder.only(volts, amps), replace(rows, element=element)
+    return feeder.subset(volts, amps), replace(rows, element=element)
 
 
 class Wanted(NamedTuple):
@@ -147,13 +147,13 @@ class Wanted(NamedTuple):
     """(B,)"""
 
 
-def everything(feeder: Watched) -> Wanted:
+def everything(feeder: MonitoredFeeder) -> Wanted:
     """All limits."""
     voltages = np.ones(len(feeder.reduced.Zn), dtype=bool)
     return Wanted(voltages, voltages, np.ones(len(feeder.rating_a), dtype=bool))
 
 
-def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted, facets: int = FACETS) -> Rows:
+def build(feeder: MonitoredFeeder, up: Sensitivity, down: Sensitivity, *, wanted: Wanted, facets: int = FACETS) -> Rows:
     """Over- and under-voltage at each wanted voltage, and `facets` directions per wanted current.
 
     up, down: derivatives for injection that rises above the base load and for injection that falls below it.
@@ -178,7 +178,7 @@ def build(feeder: Watched, up: Sensitivity, down: Sensitivity, *, wanted: Wanted
     return linearised(bare, feeder, rise, rise if down is up else slopes(bare, down))
 
 
-def linearised(rows: Rows, feeder: Watched, rise: Single, fall: Single) -> Rows:
+def linearised(rows: Rows, feeder: MonitoredFeeder, rise: Single, fall: Single) -> Rows:
     """The same rows with new (R, L) slopes, above and below the base load."""
     plus, minus, corners = _split(feeder, rise, fall)
     first, corner = np.unique(_named(plus, minus, corners), return_index=True, return_inverse=True)[1:]
@@ -215,21 +215,23 @@ def _export_direction(di: Complex) -> Complex:
     return np.where(size > 0.0, total / np.where(size > 0.0, size, 1.0), 1.0)
 
 
-def _split(feeder: Watched, up: Single, down: Single) -> tuple[Single, Single, Corners]:
+def _split(feeder: MonitoredFeeder, up: Single, down: Single) -> tuple[Single, Single, Corners]:
     """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
     share, count = feeder.slot_share.astype(np.float32), (len(up), feeder.connections)
     plus, minus = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
     at_up, at_down = np.empty_like(up), np.empty_like(up)
     split(up, down, share, feeder.slot_connection, plus, minus, at_up, at_down)
-    if feeder.one_of.any():
+    if feeder.any_phase.any():
         _worst_phase(feeder, up, down, (plus, minus, at_up, at_down))
     return plus, minus, Corners(at_up, at_down)
 
 
-def _worst_phase(feeder: Watched, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]) -> None:
+def _worst_phase(
+    feeder: MonitoredFeeder, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]
+) -> None:
     """For connections of unknown phase, every row assumes the phase that is worst for it."""
     plus, minus, at_up, at_down = parts
-    for connection in np.unique(feeder.slot_connection[feeder.one_of]):
+    for connection in np.unique(feeder.slot_connection[feeder.any_phase]):
         slots = np.flatnonzero(feeder.slot_connection == connection)
         best, worst = up[:, slots].max(axis=1), (-down[:, slots]).max(axis=1)
         plus[:, connection], minus[:, connection] = np.maximum(best, 0.0), np.maximum(worst, 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from envelope.constraints.base_case import Base
 from envelope.constraints.linear import Rows, Wanted, linearised, slopes
-from envelope.constraints.monitored_feeder import Sensitivity, Values
+from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
 from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Real, Single
 
@@ -72,7 +72,7 @@ def _slopes_in(states: list[_State], rows: Rows, base: Base, members: list[Index
     return rise, fall
 
 
-def screen(base: Base, at: tuple[Sensitivity, Sensitivity], rest: Values, limits: OperatingLimits) -> Wanted:
+def screen(base: Base, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Wanted:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
     feeder, steps = base.feeder, len(base.p_w)
     part = feeder.slot_part

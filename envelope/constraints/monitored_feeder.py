@@ -11,7 +11,7 @@ import numpy as np
 
 from envelope.problem import GroupLimit, Problem, VoltVar
 from envelope.problem.phase_split import flexible_share, on_any
-from gridmodel import flow as power_flow
+from gridmodel import flow
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.feeder import slot_share
 from gridmodel.inverters import Inverters
@@ -22,7 +22,7 @@ COARSE_V, FINE_V = 1e-3, 1e-5
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
 
 
-class Values(NamedTuple):
+class FlowResult(NamedTuple):
     """Results of S power flows at the watched places."""
 
     v_v: Real
@@ -42,7 +42,7 @@ class Sensitivity(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Watched:
+class MonitoredFeeder:
     """A reduced network that watches customers' voltages and one branch per distinct current."""
 
     reduced: Reduced
@@ -55,11 +55,11 @@ class Watched:
     @classmethod
     def of(
         cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = (), *, flex_split: Sequence[str] | None = None
-    ) -> Watched:
+    ) -> MonitoredFeeder:
         """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
         return cls(at_customers(reduced), groups, flex_split)
 
-    def only(self, voltages: Index, currents: Index) -> Watched:
+    def subset(self, voltages: Index, currents: Index) -> MonitoredFeeder:
         """The same watching only these of its voltages and currents, and all its groups."""
         return replace(self, reduced=self.reduced.watching(voltages, currents[currents < len(self.reduced.H)]))
 
@@ -93,7 +93,7 @@ class Watched:
             row[np.isin(self.slot_connection, members)] = 1.0
         return found
 
-    def sums(self, p_w: Real) -> Real:
+    def group_sums(self, p_w: Real) -> Real:
         """(S, G) W by which each group's sum is off the middle of its range."""
         return np.asarray(p_w @ self.membership.T - np.array([group.middle_w for group in self.groups]))
 
@@ -115,7 +115,7 @@ class Watched:
     @cached_property
     def slot_part(self) -> Real:
         """(L,) most of its connection's flexible power that a slot may carry: all of it where nobody knows."""
-        return np.where(self.one_of, 1.0, self.slot_share)
+        return np.where(self.any_phase, 1.0, self.slot_share)
 
     @cached_property
     def base_share(self) -> Real:
@@ -123,7 +123,7 @@ class Watched:
         return slot_share(self.reduced.network)
 
     @cached_property
-    def one_of(self) -> Mask:
+    def any_phase(self) -> Mask:
         """(L,) slots of connections whose flexible power may be on any one of them (unknown phase or split)."""
         return on_any(self.reduced.network.connections, self.flex_split)
 
@@ -131,24 +131,24 @@ class Watched:
         """(S, L) slot powers of (S, C) base powers, evenly split."""
         return np.asarray(power[..., self.slot_connection] * self.base_share)
 
-    def values(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> Values:
+    def power_flow(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> FlowResult:
         """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
-        found = power_flow.solve(self.reduced, s_va, source_v, tol_v=tol_v)
-        answered = found if self.inverters is None else self.answering(s_va, source_v, tol_v=tol_v)
-        v = power_flow.voltages(self.reduced, answered)
-        i = power_flow.current_phasors(self.reduced, found)
+        found = flow.solve(self.reduced, s_va, source_v, tol_v=tol_v)
+        answered = found if self.inverters is None else self.power_flow_with_response(s_va, source_v, tol_v=tol_v)
+        v = flow.voltages(self.reduced, answered)
+        i = flow.current_phasors(self.reduced, found)
         converged = found.converged & answered.converged
         v[~converged] = np.inf
         i[~converged] = np.inf
-        return Values(v, np.concatenate([i, self.sums(s_va.real)], axis=1) if self.groups else i, converged)
+        return FlowResult(v, np.concatenate([i, self.group_sums(s_va.real)], axis=1) if self.groups else i, converged)
 
-    def answering(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> power_flow.Flow:
+    def power_flow_with_response(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> flow.Flow:
         """The same power flow with inverters that answer their own voltage."""
-        return power_flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
+        return flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
 
-    def answer_var(self, s_va: Complex, source_v: Complex | None) -> Real:
+    def response_var(self, s_va: Complex, source_v: Complex | None) -> Real:
         """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
-        found = self.answering(s_va, source_v)
+        found = self.power_flow_with_response(s_va, source_v)
         return np.asarray((found.v * np.conj(found.i)).imag - s_va.imag)
 
     def sensitivities(
@@ -158,18 +158,18 @@ class Watched:
 
         direction: what one more unit is; 1j gives derivatives by var. Not finite where the power flow does not settle.
         """
-        found = power_flow.solve(self.reduced, s_va, source_v, tol_v=FINE_V)
+        found = flow.solve(self.reduced, s_va, source_v, tol_v=FINE_V)
         per_va = np.asarray(direction - 1j * tan_phi)
         by_p = sensitivities(self.reduced, s_va, found.v, direction=per_va, dtype=np.float32)
         credited = self.inverters is not None and direction == 1.0
-        dv = self._answered(s_va, source_v) if credited else voltage_rows(self.reduced, found, by_p)
+        dv = self._response_derivatives(s_va, source_v) if credited else voltage_rows(self.reduced, found, by_p)
         both = zip(dv, current_rows(self.reduced, by_p), strict=True)
         return [Sensitivity(one, np.concatenate([di, self.membership])) for one, di in both]
 
-    def _answered(self, s_va: Complex, source_v: Complex | None) -> Real:
+    def _response_derivatives(self, s_va: Complex, source_v: Complex | None) -> Real:
         """(S, N, L) V per W with every inverter following its curve from where it is."""
         assert self.inverters is not None
-        found, slot = self.answering(s_va, source_v), self.inverters.slot
+        found, slot = self.power_flow_with_response(s_va, source_v), self.inverters.slot
         there, direction = found.v * np.conj(found.i), (1.0, 1j)
         by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
         turn = (np.conj(found.v) / np.abs(found.v))[:, slot, None]
@@ -212,20 +212,20 @@ def weakest_branches(reduced: Reduced) -> Index:
     return np.sort(order[first]).astype(np.intp)
 
 
-def monitor(problem: Problem) -> Watched:
+def monitor(problem: Problem) -> MonitoredFeeder:
     """The monitored feeder of a problem, with groups, phase splits and the inverter response that it credits."""
-    plain = Watched.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
+    plain = MonitoredFeeder.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
     return replace(plain, inverters=credited_inverters(problem, plain))
 
 
-def credited_inverters(problem: Problem, watched: Watched) -> Inverters | None:
+def credited_inverters(problem: Problem, watched: MonitoredFeeder) -> Inverters | None:
     """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
     policy = problem.reactive
     if not isinstance(policy, VoltVar) or policy.curve is None:
         return None
     size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
     neutral = watched.reduced.network.connections.slot_minus < 0
-    slot = np.flatnonzero((size > 0.0) & ~watched.one_of & neutral)
+    slot = np.flatnonzero((size > 0.0) & ~watched.any_phase & neutral)
     if not len(slot):
         return None
     return Inverters(

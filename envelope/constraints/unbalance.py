@@ -15,7 +15,7 @@ from envelope.constraints.base_case import Base
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import FINE_FACETS, Wanted, build
-from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, Watched
+from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
 from envelope.problem import Guarantee, Problem
 from gridmodel import flow as power_flow
 from gridmodel.arrays import TURN, Complex, Index, Real
@@ -41,7 +41,7 @@ class Unbalance:
     base: Base
 
     @property
-    def feeder(self) -> Watched:
+    def feeder(self) -> MonitoredFeeder:
         """As the engine sees it."""
         return self.base.feeder
 

@@ -62,7 +62,7 @@ class Strained:
         base = self.fit.base
         more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
         injected = base.injections(self.at, away, more)
-        found = base.feeder.values(injected, head * base.source_v[self.at], tol_v=EXACT_V)
+        found = base.feeder.power_flow(injected, head * base.source_v[self.at], tol_v=EXACT_V)
         return np.asarray(self.fit.rows.value(found)[:, self.local])
 
     def eased(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:

@@ -15,7 +15,7 @@ from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
 from envelope.constraints.linearisation import at_corners
-from envelope.constraints.monitored_feeder import Values, monitor
+from envelope.constraints.monitored_feeder import FlowResult, monitor
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
@@ -83,21 +83,21 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
 class _Seen:
     """The worst of each place so far, per step, with what no limit sees on top."""
 
-    def __init__(self, problem: Problem, base: Base, rest: Values) -> None:
+    def __init__(self, problem: Problem, base: Base, rest: FlowResult) -> None:
         self.base, self.unseen = base, Unseen(problem, base.feeder)
         self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
 
-    def look(self, steps: Index, away: Real, plain: Values | None = None) -> None:
+    def look(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:
         """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
         self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
         for state in self.unseen.states:
             found = self._values(steps, *self.unseen.on_top(state, steps, away))
             self._note(steps, found, voltages=state.voltages)
 
-    def _values(self, steps: Index, away: Real, var: Real) -> Values:
-        return self.base.feeder.values(self.base.injections(steps, away, var), self.base.source_v[steps])
+    def _values(self, steps: Index, away: Real, var: Real) -> FlowResult:
+        return self.base.feeder.power_flow(self.base.injections(steps, away, var), self.base.source_v[steps])
 
-    def _note(self, steps: Index, found: Values, *, voltages: bool) -> None:
+    def _note(self, steps: Index, found: FlowResult, *, voltages: bool) -> None:
         if voltages:
             self.high_v[steps] = np.maximum(self.high_v[steps], found.v_v)
             self.low_v[steps] = np.minimum(self.low_v[steps], found.v_v)

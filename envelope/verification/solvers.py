@@ -8,13 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import Values, Watched, monitor
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, monitor
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem
 from gridmodel.arrays import Complex
 from gridmodel.audit import Magnitudes, Model, cannot_model
 
-Solver = Callable[[Complex, Complex], Values]
+Solver = Callable[[Complex, Complex], FlowResult]
 """(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
 
 TOLERANCE_PU = 1e-8
@@ -32,7 +32,7 @@ def solver_of(problem: Problem, name: str) -> Solver:
     # Whoever asks for a solver says what inverters do.
     watched = replace(monitor(problem), inverters=None)
     if name == "reduced":
-        return watched.values
+        return watched.power_flow
     if name == "power-grid-model":
         return _independent(Model(watched.reduced, tolerance_pu=TOLERANCE_PU), watched)
     if name == "opendss":
@@ -53,12 +53,12 @@ class Judge(Protocol):
         """Voltages and currents for (S, L) VA and (S, 3) V."""
 
 
-def _independent(judge: Judge, watched: Watched) -> Solver:
+def _independent(judge: Judge, watched: MonitoredFeeder) -> Solver:
     """An engine of its own; of the currents only the magnitudes are known."""
 
-    def solve(s_va: Complex, source_v: Complex) -> Values:
+    def solve(s_va: Complex, source_v: Complex) -> FlowResult:
         found = judge.magnitudes(s_va, source_v)
-        currents = np.concatenate([found.i_a, watched.sums(s_va.real)], axis=1)
-        return Values(found.v_v, currents.astype(np.complex128), found.converged)
+        currents = np.concatenate([found.i_a, watched.group_sums(s_va.real)], axis=1)
+        return FlowResult(found.v_v, currents.astype(np.complex128), found.converged)
 
     return solve

@@ -12,7 +12,7 @@ from envelope.constraints.corners import patterns
 from envelope.constraints.disturbances import Unseen
 from envelope.constraints.linear import build, everything
 from envelope.constraints.linearisation import at_corners
-from envelope.constraints.monitored_feeder import Values, monitor
+from envelope.constraints.monitored_feeder import FlowResult, monitor
 from envelope.constraints.volt_var_credit import as_credited
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
@@ -205,7 +205,7 @@ class Trial:
         injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
         return self._beyond(judged(self.watched, self.solver, injected, source, voltages=voltages), steps)
 
-    def _beyond(self, values: Values, steps: Index) -> list[Real]:
+    def _beyond(self, values: FlowResult, steps: Index) -> list[Real]:
         """Solved values against the limits."""
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):

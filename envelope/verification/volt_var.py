@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.constraints.base_case import Base
-from envelope.constraints.monitored_feeder import Values, Watched
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.verification.solvers import Solver
 from gridmodel.arrays import Complex, Index, Real
 
@@ -18,14 +18,14 @@ TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""
 
 
-def judged(watched: Watched, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool) -> Values:
+def judged(watched: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool) -> FlowResult:
     """Values by a solver that is told what inverters answer: voltages, if wanted, with that, currents without it."""
     values = solver(s_va, source_v)
     if watched.inverters is None or not voltages:
         return values
-    answer = np.nan_to_num(watched.answer_var(s_va, source_v))
+    answer = np.nan_to_num(watched.response_var(s_va, source_v))
     answered = solver(s_va + 1j * answer, source_v)
-    return Values(answered.v_v, values.i_a, values.converged & answered.converged)
+    return FlowResult(answered.v_v, values.i_a, values.converged & answered.converged)
 
 
 def at_kinks(base: Base, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]) -> Real:
@@ -44,7 +44,7 @@ def at_kinks(base: Base, steps: Index, away: Real, *, rng: np.random.Generator, 
     low, high = (end[:, slot] for end in box_w)
     moved = away.copy()
     for _ in range(TURNS):
-        v = np.abs(watched.answering(base.injections(steps, moved), base.source_v[steps]).v[:, slot])
+        v = np.abs(watched.power_flow_with_response(base.injections(steps, moved), base.source_v[steps]).v[:, slot])
         off = np.where(np.isfinite(v), v - edge, 0.0)
         moved[:, slot] = np.where(chosen, np.clip(moved[:, slot] - off / slope, low, high), moved[:, slot])
     return moved

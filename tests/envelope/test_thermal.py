@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate
-from envelope.constraints.monitored_feeder import Watched
+from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.operation.held import from_step
 from envelope.problem import plan_file as plan
 from envelope.problem import run_id
@@ -170,7 +170,7 @@ def charging():
 
 
 def test_the_transformers_rating_moves_and_that_of_the_lines_does_not(charging):
-    watched = Watched.of(charging.reduced)
+    watched = MonitoredFeeder.of(charging.reduced)
     plain = OperatingLimits()
     warm = replace(plain, transformer_factor=np.array([1.2, 1.0, 0.8, 0.6]))
     before, after = (limits.permitted_a(4, watched, margin=0.0) for limits in (plain, warm))
