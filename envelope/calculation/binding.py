@@ -28,7 +28,7 @@ def bind(found: Fit, constrained: Mask, *, up: bool, together: bool = False) -> 
     if not len(candidates):
         row[constrained] = NETWORK
         return Binding(row, interval)
-    uses = (found.rows.plus if up else found.rows.minus)[candidates]
+    uses = (found.rows.rise_up if up else found.rows.rise_down)[candidates]
     best = np.empty((steps, count), dtype=np.intp)
     takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses)
     fullest(np.ascontiguousarray(slack[:, candidates]), takes, best)

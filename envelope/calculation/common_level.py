@@ -50,19 +50,19 @@ class _Search:
         values, level = self._inside(
             self._level(self._seen(rest, full), (rest, full), self._guess(rest, at[0 if self.up else 1]))
         )
-        built = rows.build(feeder, *at, wanted=self._near(rest, values))
-        hard, aim = (built.limit(feeder, limits, steps, margin=margin) for margin in (0.0, 1.0))
-        return self._fit(built, self._ends(level), (hard, aim, built.value(rest), built.value(values)))
+        built = rows.linearise(feeder, *at, wanted=self._near(rest, values))
+        hard, aim = (built.bounds(feeder, limits, steps, margin=margin) for margin in (0.0, 1.0))
+        return self._fit(built, self._ends(level), (hard, aim, built.evaluate(rest), built.evaluate(values)))
 
     def _seen(self, rest: FlowResult, full: FlowResult) -> MonitoredFeeder:
         """The feeder watching what can come near to its limit on the way."""
         over, under, load = self._near(rest, full)
         return self.base.feeder.subset(np.flatnonzero(over | under), np.flatnonzero(load))
 
-    def _near(self, rest: FlowResult, full: FlowResult) -> rows.Wanted:
+    def _near(self, rest: FlowResult, full: FlowResult) -> rows.Selection:
         """What is near to its limit at one end or the other."""
         limits = self.problem.limits
-        return rows.Wanted(
+        return rows.Selection(
             np.any(np.maximum(full.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
             np.any(np.minimum(full.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
             np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * self.permitted_a, axis=0),
@@ -132,7 +132,7 @@ class _Search:
             level = np.where(beyond, BACK * level, level)
         return found, level
 
-    def _fit(self, built: rows.Rows, ends: Real, tables: tuple[Real, Real, Real, Real]) -> Fit:
+    def _fit(self, built: rows.LinearConstraints, ends: Real, tables: tuple[Real, Real, Real, Real]) -> Fit:
         """The box of this direction with its nearly full rows, measured where all stand at their end."""
         base, nothing = self.base, np.zeros_like(ends)
         if self.up:

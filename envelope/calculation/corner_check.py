@@ -59,7 +59,7 @@ def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) ->
     at, away, rise = (np.concatenate(parts) for parts in zip(*probes, strict=True))
     found = state.feeder.power_flow(state.base.injections(at, away), state.base.source_v[at], tol_v=COARSE_V)
     state.solves += len(at)
-    return _correct(state, steps, (at, state.rows.value(found, np.float32), rise))
+    return _correct(state, steps, (at, state.rows.evaluate(found, np.float32), rise))
 
 
 def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Real:
@@ -70,7 +70,7 @@ def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -
     best, least, error = np.zeros_like(worst), np.zeros_like(worst), np.zeros_like(worst)
     over, wrong, found = np.full(len(steps), -np.inf), np.zeros(len(steps)), gain.copy()
     learn(
-        np.searchsorted(steps, at), values, rise, state.at_rest[steps], state.aim[steps], closed, state.scale,
+        np.searchsorted(steps, at), values, rise, state.at_rest[steps], state.aim[steps], closed, state.slack_unit,
         gain, state.known_rise[steps], state.steepness(steps), worst, 2.0 * state.margin[steps], COVERED,
         best, found, least, error, over, wrong,
     )  # fmt: skip
@@ -99,16 +99,18 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Sing
     if covered >= COVERED_IN_AUDIT:
         known = np.maximum(known, 0.5 * unknown)
     measured = state.known_rise[steps] > 0.0
-    open_rows = (slack < np.where(measured, known, unknown)) & ~state.breached[steps] & (worst > 1e-3 * state.scale)
+    open_rows = (
+        (slack < np.where(measured, known, unknown)) & ~state.breached[steps] & (worst > 1e-3 * state.slack_unit)
+    )
     # A row that was measured and is not close is predicted well enough from a neighbour's corner, if that is near to
     # its own in proportion: what others do to a current grows with the square of the box.
-    give = np.clip(FAR * slack * state.scale, (1.0 - COVERED_IN_AUDIT) * worst, (1.0 - COVERED_IF_FAR) * worst)
+    give = np.clip(FAR * slack * state.slack_unit, (1.0 - COVERED_IN_AUDIT) * worst, (1.0 - COVERED_IF_FAR) * worst)
     needed = np.where(measured, np.minimum(covered * worst, worst - give), covered * worst)
     probes: list[tuple[Index, Single, Single]] = []
     while (left := np.flatnonzero(open_rows.any(axis=1))).size:
         row = np.where(open_rows[left], slack[left], np.inf).argmin(axis=1)
         away = state.corner(steps[left], state.rows.corner[row])
-        rise = state.rows.move(away)
+        rise = state.rows.linear_change(away)
         probes.append((steps[left], away, rise))
         spoken = rise >= needed[left]
         spoken[np.arange(len(left)), row] = True
@@ -126,7 +128,7 @@ def _aligned(state: Fit, steps: Index) -> list[tuple[Index, Single, Single]]:
     if not len(near):
         return []
     corners = [state.at(near, up, down) for up, down in aligned_corners(state.feeder)]
-    return [(near, away, state.rows.move(away)) for away in corners]
+    return [(near, away, state.rows.linear_change(away)) for away in corners]
 
 
 def shrink(state: Fit, todo: Index) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from envelope.calculation.kernels import stand
 from envelope.constraints.base_case import Base
-from envelope.constraints.linear import Corners, Rows
+from envelope.constraints.linear import Corners, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
 from gridmodel.arrays import Index, Mask, Real, Single
 
@@ -21,7 +21,7 @@ class Fit:
 
     feeder: MonitoredFeeder
     base: Base
-    rows: Rows
+    rows: LinearConstraints
     """the rows that can bind; `take` sets new ones"""
     away_w: Real
     """(T, E) W by which each end of the box is away from the base load; `grow` sets it"""
@@ -46,7 +46,7 @@ class Fit:
     """(T,) largest error of any prediction so far"""
     rise: Single = field(init=False)
     """(T, R) linear rise of every row at its own worst corner of the box"""
-    uses: Single = field(init=False)
+    coefficients: Single = field(init=False)
     """(R, E) rise of every row per W that an end moves away"""
     rounds: int = field(default=0, init=False)
     """of allocation, since rows were last added"""
@@ -65,25 +65,25 @@ class Fit:
         self.error, self.worst_error = np.zeros(steps), np.zeros(steps)
         self.take(self.rows)
 
-    def take(self, rows: Rows) -> None:
+    def take(self, rows: LinearConstraints) -> None:
         """Goes on with these rows, the same ones with other slopes."""
-        self.rows, self.uses = rows, rows.uses(self.base.ends.place)
-        self.rise = self.away_w.astype(np.float32) @ self.uses.T
+        self.rows, self.coefficients = rows, rows.coefficients(self.base.ends.place)
+        self.rise = self.away_w.astype(np.float32) @ self.coefficients.T
 
     def grow(self, steps: Index, away_w: Real) -> None:
         """Takes another box in some steps."""
         self.away_w[steps] = away_w
-        self.rise[steps] = away_w.astype(np.float32) @ self.uses.T
+        self.rise[steps] = away_w.astype(np.float32) @ self.coefficients.T
 
     @cached_property
-    def scale(self) -> Single:
+    def slack_unit(self) -> Single:
         """(R,) one unit of slack: 1 V, or one percent of the rating."""
-        return self.rows.scale(self.feeder)
+        return self.rows.slack_unit(self.feeder)
 
     @cached_property
     def margin(self) -> Real:
         """(T,) smallest declared margin, in units of slack."""
-        return np.asarray(((self.limit - self.aim) / self.scale).min(axis=1), dtype=float)
+        return np.asarray(((self.limit - self.aim) / self.slack_unit).min(axis=1), dtype=float)
 
     @property
     def base_breached(self) -> Mask:
@@ -140,7 +140,7 @@ class Fit:
     def slack(self, steps: Index | slice = slice(None)) -> Single:
         """(T, R) room to the aim at every row's worst corner, in units of slack, by what was measured."""
         left = self.aim[steps] - self.at_rest[steps]
-        return np.asarray((left - self.expected(self.rise[steps], steps)) / self.scale)
+        return np.asarray((left - self.expected(self.rise[steps], steps)) / self.slack_unit)
 
 
 class Case(NamedTuple):

@@ -11,8 +11,8 @@ from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_par
 from envelope.calculation.corner_check import COVERED, COVERED_IN_AUDIT, SETTLED, measure, probe, shrink
 from envelope.calculation.feasible_box import Fit
 from envelope.constraints.base_case import Base
-from envelope.constraints.linear import Rows, narrowed
-from envelope.constraints.linearisation import LARGEST_GAIN, at_corners
+from envelope.constraints.linear import LinearConstraints, narrowed
+from envelope.constraints.linearisation import LARGEST_GAIN, linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
 from gridmodel.arrays import Index, Mask, Real, Single
 
@@ -32,16 +32,16 @@ DOUBT, LOOKS = 1.1, 6
 looked at again, the last but one time with none left out"""
 
 
-def fit(rows: Rows, base: Base, rest: FlowResult, *, limits: tuple[Real, Real], allocate: Rule) -> Fit:
+def fit(rows: LinearConstraints, base: Base, rest: FlowResult, *, limits: tuple[Real, Real], allocate: Rule) -> Fit:
     """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
 
     rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.
     Most rows never come near their limit. A first look picks those that may; in the end all are looked at again.
     """
     ends, everyone = base.ends, np.arange(len(base.p_w))
-    limit, aim, at_rest = limits[0].astype(np.float32), limits[1].astype(np.float32), rows.value(rest, np.float32)
+    limit, aim, at_rest = limits[0].astype(np.float32), limits[1].astype(np.float32), rows.evaluate(rest, np.float32)
     most_w = ends.granted_w + ends.room_w
-    most = at_rest + LARGEST_GAIN * most_w.astype(np.float32) @ rows.uses(ends.place).T
+    most = at_rest + LARGEST_GAIN * most_w.astype(np.float32) @ rows.coefficients(ends.place).T
     can_bind = np.any(most > aim, axis=0)
     away_w = ends.granted_w.copy() if can_bind.any() else most_w
     tables = (table[:, can_bind] for table in (limit, aim, at_rest))
@@ -109,7 +109,7 @@ def _chosen(whole: Fit, before: Fit, *, was: Mask, chosen: Mask) -> Fit:
     state.solves, state.shrunk, state.turns = before.solves, before.shrunk, before.turns
     state.looks = before.looks + 1
     if before.turns >= TURNED_AT:
-        state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+        state.take(linearise_at_corners(state.rows, state.base, state.lo_w, state.hi_w))
     here, there = was[chosen], chosen[was]
     state.price[:, here] = before.price[:, there]
     known = np.zeros(state.rise.shape, dtype=bool)
@@ -128,7 +128,7 @@ def _chosen(whole: Fit, before: Fit, *, was: Mask, chosen: Mask) -> Fit:
 def _closed(state: Fit, steps: Index | slice) -> Mask:
     """(T, R) rows that what is granted in any case fills, as far as they were measured."""
     left = state.aim[steps] - state.at_rest[steps]
-    granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.uses.T
+    granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.coefficients.T
     return np.asarray((left <= state.gain[steps] * granted) | state.base_breached[steps])
 
 
@@ -154,14 +154,14 @@ def _one_turn(state: Fit, allocate: Rule, todo: Index) -> None:
 def _turn(state: Fit) -> None:
     """Takes the slopes anew where the box has its corners; what was measured stays known."""
     found, known = state.expected(state.rise), state.known_rise > 0.0
-    state.take(at_corners(state.rows, state.base, state.lo_w, state.hi_w))
+    state.take(linearise_at_corners(state.rows, state.base, state.lo_w, state.hi_w))
     _recall(state, found, known)
 
 
 def _recall(state: Fit, found: Single, known: Mask) -> None:
     """Puts (T, R) changes that are expected of this box, where they are known, into terms of new slopes."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.where(state.rise > 1e-3 * state.scale, np.clip(found / state.rise, 0.2, 3.0), 1.0)
+        gain = np.where(state.rise > 1e-3 * state.slack_unit, np.clip(found / state.rise, 0.2, 3.0), 1.0)
     weight = np.where(known, state.rise, 1e-9)
     state.gain = gain.astype(np.float32)
     state.usual_gain = np.asarray((gain * weight).sum(axis=0) / weight.sum(axis=0), dtype=np.float32)
@@ -174,8 +174,8 @@ def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
     rise = whole.rise[:, active]
     with np.errstate(divide="ignore", invalid="ignore"):
         found = state.expected(state.rise) / rise
-    found = np.where(np.isfinite(found) & (rise > whole.scale[active]), found, 1.0)
-    families = whole.rows.family(whole.feeder)
+    found = np.where(np.isfinite(found) & (rise > whole.slack_unit[active]), found, 1.0)
+    families = whole.rows.similar(whole.feeder)
     for family in np.unique(families):
         of_family = families == family
         known = found[:, families[active] == family]
@@ -187,21 +187,21 @@ def _missed(whole: Fit, state: Fit, active: Mask) -> Mask:
 def _doubtful(whole: Fit, steps: Index | slice = slice(None)) -> Mask:
     """(T, R) rows that a prediction does not keep well inside their limit."""
     left = whole.aim[steps] - whole.at_rest[steps] - DOUBT * whole.gain[steps] * whole.rise[steps]
-    return np.asarray(left < FIRST_ERROR * whole.scale)
+    return np.asarray(left < FIRST_ERROR * whole.slack_unit)
 
 
 def _allocate(state: Fit, allocate: Rule, todo: Index) -> None:
     """Shares out what the rows, as measured so far, leave beyond the box that is granted in any case."""
     ends, gain, known = state.base.ends, state.gain[todo], state.known_rise[todo]
     granted_w, room_w = ends.granted_w[todo], ends.room_w[todo]
-    granted = granted_w.astype(np.float32) @ state.uses.T
+    granted = granted_w.astype(np.float32) @ state.coefficients.T
     left = state.aim[todo] - state.at_rest[todo]
     closed = _closed(state, todo)
     b = np.maximum(known + (left - gain * known) / state.steepness(todo), LEAST * left / gain) - granted
     # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
     grown = state.away_w[todo] - granted_w
-    main = np.where(takes_part(state.uses), state.uses, np.float32(0.0))
-    traces = grown.astype(np.float32) @ (state.uses - main).T
+    main = np.where(takes_part(state.coefficients), state.coefficients, np.float32(0.0))
+    traces = grown.astype(np.float32) @ (state.coefficients - main).T
     packing = Packing(
         main,
         np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),

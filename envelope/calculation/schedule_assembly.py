@@ -104,7 +104,7 @@ def _status(problem: Problem, cases: Sequence[Case]) -> NDArray[np.int8]:
     status = np.zeros((problem.steps, len(problem.connection_id)), dtype=np.int8)
     for case in cases:
         for broken, code in ((case.fit.breached, 2), (case.fit.base_breached, 1)):
-            for uses, decides in ((case.fit.rows.plus, case.up), (case.fit.rows.minus, case.down)):
+            for uses, decides in ((case.fit.rows.rise_up, case.up), (case.fit.rows.rise_down, case.down)):
                 if decides and broken.any():
                     status[allocate.held_by(broken, uses)] = code
     return status
@@ -169,7 +169,7 @@ def _infeasibility(fit: Fit, names: Sequence[str]) -> Infeasibility:
     base = fit.base_breached
     firm = fit.breached & ~base
     kept = np.flatnonzero((base | firm).any(axis=0))
-    excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / fit.scale[kept]
+    excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / fit.slack_unit[kept]
     return Infeasibility(tuple(names[int(k)] for k in kept), base[:, kept], firm[:, kept], excess)
 
 
@@ -206,7 +206,7 @@ def _both(
     return _let_go(problem, found, default, status), default
 
 
-def row_names(feeder: MonitoredFeeder, built: rows.Rows) -> list[str]:
+def row_names(feeder: MonitoredFeeder, built: rows.LinearConstraints) -> list[str]:
     """(R,) such as "over-voltage at node n12, phase b"."""
     places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")

@@ -39,13 +39,13 @@ def _cases(base: Base, problem: Problem) -> list[Case]:
     """One box for both directions, or one per direction with the other end at the base load."""
     at, rest = sensitivities(base), at_rest(base)
     # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.everything(base.feeder) if reserves(problem) else screen(base, at, rest, problem.limits)
-    built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
-    hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
-    aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)
+    wanted = rows.select_all(base.feeder) if reserves(problem) else screen(base, at, rest, problem.limits)
+    built = rows.linearise(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
+    hard = built.bounds(base.feeder, problem.limits, problem.steps, margin=0.0)
+    aims = built.bounds(base.feeder, problem.limits, problem.steps, margin=1.0)
     if margins := reserves(problem):
         # A margin is a part of the limit itself.
-        before = built.value(rest)
+        before = built.evaluate(rest)
         extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))
         hard, aims = hard - extra, aims - extra
     run = partial(fitting.fit, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))

@@ -36,8 +36,8 @@ def tightened(problem: Problem, base: Base) -> Problem:
     """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
     if not reserves(problem):
         return problem
-    built = rows.build(base.feeder, *sensitivities(base), wanted=rows.everything(base.feeder))
-    rest, hard = built.value(at_rest(base)), built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
+    built = rows.linearise(base.feeder, *sensitivities(base), wanted=rows.select_all(base.feeder))
+    rest, hard = built.evaluate(at_rest(base)), built.bounds(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = sum((margin.per_row(built, rest, hard) for margin in reserves(problem)), np.zeros_like(hard))
     most = [float(extra[:, built.kind == kind].max(initial=0.0)) for kind in (0, 1)]
     taken = np.zeros((problem.steps, len(base.feeder.rating_a)))

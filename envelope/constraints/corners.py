@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envelope.constraints.linear import FACETS, Rows
+from envelope.constraints.linear import FACETS, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.problem import Guarantee
 from gridmodel.arrays import Index, Real
 
 
-def patterns(
-    guarantee: Guarantee, built: Rows, watched: MonitoredFeeder, most: int
+def corners_to_check(
+    guarantee: Guarantee, built: LinearConstraints, watched: MonitoredFeeder, most: int
 ) -> Iterator[tuple[str, Real, Real]]:
     """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
     if guarantee is Guarantee.COINCIDENT:
@@ -25,19 +25,19 @@ def patterns(
     yield from (("aligned", up, down) for up, down in aligned_corners(watched))
 
 
-def sign_corners(built: Rows, most: int) -> list[tuple[Real, Real]]:
+def sign_corners(built: LinearConstraints, most: int) -> list[tuple[Real, Real]]:
     """Worst corners of all voltage rows and of the currents, strongest rows first; side directions of currents last."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
     main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
-    strength = built.plus.sum(axis=1) + built.minus.sum(axis=1)
+    strength = built.rise_up.sum(axis=1) + built.rise_down.sum(axis=1)
     order = np.argsort(-strength, kind="stable")
     corners = [int(k) for part in (order[main[order]], order[~main[order]]) for k in _interleaved(built, part)]
     corners = list(dict.fromkeys(corners))[:most]
     return [(built.corners.up[k], built.corners.down[k]) for k in corners]
 
 
-def _interleaved(built: Rows, order: Index) -> Index:
+def _interleaved(built: LinearConstraints, order: Index) -> Index:
     """Corners of the ordered rows, the three kinds taking turns."""
     rank = np.empty(len(order))
     for kind in range(3):

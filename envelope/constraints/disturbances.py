@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.base_case import granted
-from envelope.constraints.linear import Rows
+from envelope.constraints.linear import LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import ChanceMargin, Problem
 from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
@@ -36,7 +36,7 @@ def free_var(problem: Problem) -> tuple[Real, Real]:
 class Reserve(Protocol):
     """A part of each constraint's limit that is kept free, whatever is allocated."""
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """(T, R) in each constraint's own unit; `at_rest` and `limit` are (T, R) values."""
         ...
 
@@ -51,19 +51,19 @@ class Circulation:
 
     problem: Problem
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """What the worst pair of phases does to each row."""
         whole, taken = circulating_w(self.problem), taken_w(self.problem)
         # Where reach was shortened by it, the row must also bear that part as plain import or export.
-        kept = taken @ (rows.plus + rows.minus).T
+        kept = taken @ (rows.rise_up + rows.rise_down).T
         return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
 
-    def _span(self, rows: Rows) -> Real:
+    def _span(self, rows: LinearConstraints) -> Real:
         """(R, C) difference between the slots of a connection that move a row most and least."""
         of = self.problem.reduced.network.connections.slot_connection
         span = np.zeros((rows.count, len(self.problem.connection_id)))
         for connection in np.flatnonzero(circulates(self.problem)):
-            span[:, connection] = np.ptp(rows.slope[:, of == connection], axis=1)
+            span[:, connection] = np.ptp(rows.sensitivity[:, of == connection], axis=1)
         return span
 
     def said(self) -> str:
@@ -88,7 +88,7 @@ class FreeReactive:
         feeder = monitor(self.problem)
         return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
 
-    def per_row(self, rows: Rows, at_rest: Real, limit: Real) -> Real:
+    def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """What the worst of all vars does to each row, in the state of those measured where it is most."""
         to = _by_slot(monitor(self.problem))
         found = np.zeros_like(at_rest)

@@ -1,7 +1,7 @@
 """Robust rows: each limit as a linear row over the rooms of all connections, and the corner that strains it most.
 
 A limit `s . p <= b` over a box has its worst case at the corner where every connection stands at the end its sign
-points to, so that it becomes `plus . up + minus . down <= b` with coefficients that are never negative.
+points to, so that it becomes `rise_up . up + rise_down . down <= b` with coefficients that are never negative.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Corners(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class LinearConstraints:
     """R linear rows of one feeder, around one state. Same rows for all steps."""
 
     kind: Index
@@ -47,19 +47,19 @@ class Rows:
     """(R,) unit direction of a current row, 1 for voltages"""
     exports: Mask
     """(R,) whether a current row points the way in which export pushes it; True for voltages"""
-    slope: Single
+    sensitivity: Single
     """(R, L) exact derivative of the row's value by slot injection above the base load, V or A per W"""
-    slope_down: Single | None
+    sensitivity_down: Single | None
     """(R, L) the same below the base load, where it differs"""
-    plus: Single
+    rise_up: Single
     """(R, C) rise per W that a connection's upper end moves up, never negative"""
-    minus: Single
+    rise_down: Single
     """(R, C) rise per W that its lower end moves down, never negative"""
     corner: Index
     """(R,) the row's worst corner"""
     corners: Corners
 
-    def family(self, feeder: MonitoredFeeder) -> Index:
+    def similar(self, feeder: MonitoredFeeder) -> Index:
         """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
         reduced = feeder.reduced
         names = sorted({*reduced.network.terminal_phase, *feeder.current_phase})
@@ -77,40 +77,40 @@ class Rows:
         """Number of rows, R."""
         return len(self.kind)
 
-    def value(self, values: FlowResult, dtype: type[Any] = np.float64) -> NDArray[Any]:
+    def evaluate(self, values: FlowResult, dtype: type[Any] = np.float64) -> NDArray[Any]:
         """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
         out = np.empty((len(values.converged), self.count), dtype=dtype)
         row = self.kind, self.element, self.facet.real, self.facet.imag
         evaluate(values.v_v, values.i_a, values.converged, *row, SECTOR, out)
         return out
 
-    def move(self, away: Single) -> Single:
+    def linear_change(self, away: Single) -> Single:
         """(S, R) linear change of each row when slots are (S, L) watts away from the base load."""
-        if self.slope_down is None:
-            return np.asarray(away @ self.slope.T)
-        return np.asarray(np.maximum(away, 0.0) @ self.slope.T + np.minimum(away, 0.0) @ self.slope_down.T)
+        if self.sensitivity_down is None:
+            return np.asarray(away @ self.sensitivity.T)
+        return np.asarray(np.maximum(away, 0.0) @ self.sensitivity.T + np.minimum(away, 0.0) @ self.sensitivity_down.T)
 
-    def only(self, which: Index) -> Rows:
+    def only(self, which: Index) -> LinearConstraints:
         """What these rows are about, without slopes and corners."""
         names = ("kind", "element", "facet", "exports")
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 
-    def keep(self, wanted: Mask) -> Rows:
+    def keep(self, wanted: Mask) -> LinearConstraints:
         """Only these rows."""
         used, corner = np.unique(self.corner[wanted], return_inverse=True)
-        names = ("kind", "element", "facet", "exports", "slope", "plus", "minus")
+        names = ("kind", "element", "facet", "exports", "sensitivity", "rise_up", "rise_down")
         kept = {name: getattr(self, name)[wanted] for name in names}
-        down = None if self.slope_down is None else self.slope_down[wanted]
+        down = None if self.sensitivity_down is None else self.sensitivity_down[wanted]
         corners = Corners(self.corners.up[used], self.corners.down[used])
-        return replace(self, **kept, slope_down=down, corner=corner.astype(np.intp), corners=corners)
+        return replace(self, **kept, sensitivity_down=down, corner=corner.astype(np.intp), corners=corners)
 
-    def uses(self, place: Index) -> Single:
+    def coefficients(self, place: Index) -> Single:
         """(R, E) rise of each row per W that an end moves away; `place` among the 2C ends, upward ones first."""
-        count = self.plus.shape[1]
+        count = self.rise_up.shape[1]
         up, down = place[place < count], place[place >= count] - count
-        return np.concatenate([self.plus[:, up], self.minus[:, down]], axis=1)
+        return np.concatenate([self.rise_up[:, up], self.rise_down[:, down]], axis=1)
 
-    def limit(self, feeder: MonitoredFeeder, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
+    def bounds(self, feeder: MonitoredFeeder, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
         """(T, R) right-hand sides, less `margin` times the declared margins."""
         permitted = limits.permitted_a(steps, feeder, margin=margin)
         table = np.empty((steps, 2 + permitted.shape[1]))
@@ -119,7 +119,7 @@ class Rows:
         table[:, 2:] = permitted
         return np.take(table, np.where(self.kind == 2, 2 + self.element, self.kind), axis=1)
 
-    def scale(self, feeder: MonitoredFeeder) -> Single:
+    def slack_unit(self, feeder: MonitoredFeeder) -> Single:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
         out = np.ones(self.count, dtype=np.float32)
         load = self.kind == 2
@@ -127,7 +127,7 @@ class Rows:
         return out
 
 
-def narrowed(feeder: MonitoredFeeder, rows: Rows) -> tuple[MonitoredFeeder, Rows]:
+def narrowed(feeder: MonitoredFeeder, rows: LinearConstraints) -> tuple[MonitoredFeeder, LinearConstraints]:
     """The feeder watching only what these rows are about (and its groups), and the rows on it."""
     load, branches = rows.kind == 2, len(feeder.reduced.H)
     volts, amps = np.unique(rows.element[~load]), np.unique(rows.element[load])
@@ -137,7 +137,7 @@ def narrowed(feeder: MonitoredFeeder, rows: Rows) -> tuple[MonitoredFeeder, Rows
     return feeder.subset(volts, amps), replace(rows, element=element)
 
 
-class Wanted(NamedTuple):
+class Selection(NamedTuple):
     """Which limits get rows."""
 
     over: Mask
@@ -147,13 +147,15 @@ class Wanted(NamedTuple):
     """(B,)"""
 
 
-def everything(feeder: MonitoredFeeder) -> Wanted:
+def select_all(feeder: MonitoredFeeder) -> Selection:
     """All limits."""
     voltages = np.ones(len(feeder.reduced.Zn), dtype=bool)
-    return Wanted(voltages, voltages, np.ones(len(feeder.rating_a), dtype=bool))
+    return Selection(voltages, voltages, np.ones(len(feeder.rating_a), dtype=bool))
 
 
-def build(feeder: MonitoredFeeder, up: Sensitivity, down: Sensitivity, *, wanted: Wanted, facets: int = FACETS) -> Rows:
+def linearise(
+    feeder: MonitoredFeeder, up: Sensitivity, down: Sensitivity, *, wanted: Selection, facets: int = FACETS
+) -> LinearConstraints:
     """Over- and under-voltage at each wanted voltage, and `facets` directions per wanted current.
 
     up, down: derivatives for injection that rises above the base load and for injection that falls below it.
@@ -162,49 +164,51 @@ def build(feeder: MonitoredFeeder, up: Sensitivity, down: Sensitivity, *, wanted
     turn = np.exp(2j * np.pi * np.arange(facets) / facets)
     facet = (_export_direction(up.di[load])[:, None] * turn).ravel()
     empty = np.zeros((0, 0), dtype=np.float32)
-    bare = Rows(
+    bare = LinearConstraints(
         kind=np.repeat([0, 1, 2], [len(over), len(under), len(facet)]).astype(np.intp),
         element=np.concatenate([over, under, np.repeat(load, facets)]).astype(np.intp),
         facet=np.concatenate([np.ones(len(over) + len(under)), facet]).astype(np.complex128),
         exports=np.concatenate([np.ones(len(over) + len(under)), np.tile(turn.real >= -1e-9, len(load))]).astype(bool),
-        slope=empty,
-        slope_down=None,
-        plus=empty,
-        minus=empty,
+        sensitivity=empty,
+        sensitivity_down=None,
+        rise_up=empty,
+        rise_down=empty,
         corner=np.zeros(0, dtype=np.intp),
         corners=Corners(empty, empty),
     )
     rise = slopes(bare, up)
-    return linearised(bare, feeder, rise, rise if down is up else slopes(bare, down))
+    return with_sensitivities(bare, feeder, rise, rise if down is up else slopes(bare, down))
 
 
-def linearised(rows: Rows, feeder: MonitoredFeeder, rise: Single, fall: Single) -> Rows:
+def with_sensitivities(
+    rows: LinearConstraints, feeder: MonitoredFeeder, rise: Single, fall: Single
+) -> LinearConstraints:
     """The same rows with new (R, L) slopes, above and below the base load."""
-    plus, minus, corners = _split(feeder, rise, fall)
-    first, corner = np.unique(_named(plus, minus, corners), return_index=True, return_inverse=True)[1:]
+    rise_up, rise_down, corners = _split(feeder, rise, fall)
+    first, corner = np.unique(_named(rise_up, rise_down, corners), return_index=True, return_inverse=True)[1:]
     return replace(
         rows,
-        slope=rise,
-        slope_down=None if fall is rise else fall,
-        plus=plus,
-        minus=minus,
+        sensitivity=rise,
+        sensitivity_down=None if fall is rise else fall,
+        rise_up=rise_up,
+        rise_down=rise_down,
         corner=corner.ravel().astype(np.intp),
         corners=Corners(corners.up[first], corners.down[first]),
     )
 
 
-def slopes(rows: Rows, at: Sensitivity) -> Single:
+def slopes(rows: LinearConstraints, at: Sensitivity) -> Single:
     """(R, L) derivatives of rows."""
     out = np.empty((rows.count, at.dv.shape[1]), dtype=np.float32)
     slope(at.dv, at.di, rows.kind, rows.element, rows.facet.real, rows.facet.imag, out)
     return out
 
 
-def _named(plus: Single, minus: Single, corners: Corners) -> Index:
+def _named(rise_up: Single, rise_down: Single, corners: Corners) -> Index:
     """(R,) a number per corner, the same for the same corner; what is negligible in a row is cleared on the way."""
     draw = np.random.default_rng(0).integers(-(2**62), 2**62, (2, corners.up.shape[1]))
-    out = np.empty(len(plus), dtype=np.int64)
-    name(plus, minus, *corners, draw, np.float32(NEGLIGIBLE), out)
+    out = np.empty(len(rise_up), dtype=np.int64)
+    name(rise_up, rise_down, *corners, draw, np.float32(NEGLIGIBLE), out)
     return out.astype(np.intp)
 
 
@@ -218,24 +222,24 @@ def _export_direction(di: Complex) -> Complex:
 def _split(feeder: MonitoredFeeder, up: Single, down: Single) -> tuple[Single, Single, Corners]:
     """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
     share, count = feeder.slot_share.astype(np.float32), (len(up), feeder.connections)
-    plus, minus = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
+    rise_up, rise_down = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
     at_up, at_down = np.empty_like(up), np.empty_like(up)
-    split(up, down, share, feeder.slot_connection, plus, minus, at_up, at_down)
+    split(up, down, share, feeder.slot_connection, rise_up, rise_down, at_up, at_down)
     if feeder.any_phase.any():
-        _worst_phase(feeder, up, down, (plus, minus, at_up, at_down))
-    return plus, minus, Corners(at_up, at_down)
+        _worst_phase(feeder, up, down, (rise_up, rise_down, at_up, at_down))
+    return rise_up, rise_down, Corners(at_up, at_down)
 
 
 def _worst_phase(
     feeder: MonitoredFeeder, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]
 ) -> None:
     """For connections of unknown phase, every row assumes the phase that is worst for it."""
-    plus, minus, at_up, at_down = parts
+    rise_up, rise_down, at_up, at_down = parts
     for connection in np.unique(feeder.slot_connection[feeder.any_phase]):
         slots = np.flatnonzero(feeder.slot_connection == connection)
         best, worst = up[:, slots].max(axis=1), (-down[:, slots]).max(axis=1)
-        plus[:, connection], minus[:, connection] = np.maximum(best, 0.0), np.maximum(worst, 0.0)
-        rises = plus[:, connection] >= minus[:, connection]
+        rise_up[:, connection], rise_down[:, connection] = np.maximum(best, 0.0), np.maximum(worst, 0.0)
+        rises = rise_up[:, connection] >= rise_down[:, connection]
         at_up[:, slots], at_down[:, slots] = 0.0, 0.0
         every = np.arange(len(up))
         at_up[every, slots[up[:, slots].argmax(axis=1)]] = rises

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.base_case import Base
-from envelope.constraints.linear import Rows, Wanted, linearised, slopes
+from envelope.constraints.linear import LinearConstraints, Selection, slopes, with_sensitivities
 from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
 from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Real, Single
@@ -20,7 +20,7 @@ STRAINED = 0.7
 """slopes are taken at the mean of the steps that strain a row by this part of the most"""
 
 
-def at_corners(rows: Rows, base: Base, lo: Real, hi: Real) -> Rows:
+def linearise_at_corners(rows: LinearConstraints, base: Base, lo: Real, hi: Real) -> LinearConstraints:
     """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
 
     At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
@@ -28,8 +28,8 @@ def at_corners(rows: Rows, base: Base, lo: Real, hi: Real) -> Rows:
     """
     feeder, of = base.feeder, base.feeder.slot_connection
     up, down = hi - base.p_w, base.p_w - lo
-    strain = (up @ rows.plus.T + down @ rows.minus.T) / rows.scale(feeder)
-    families = rows.family(feeder)
+    strain = (up @ rows.rise_up.T + down @ rows.rise_down.T) / rows.slack_unit(feeder)
+    families = rows.similar(feeder)
     members = [np.flatnonzero(families == family) for family in np.unique(families)]
     states = []
     for which in members:
@@ -40,7 +40,7 @@ def at_corners(rows: Rows, base: Base, lo: Real, hi: Real) -> Rows:
         k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
         away = rows.corners.up[k] * high - rows.corners.down[k] * low
         states.append(_State(base.slots_va[much].mean(axis=0), away, base.source_v[much].mean(axis=0)))
-    return linearised(rows, feeder, *_slopes_in(states, rows, base, members))
+    return with_sensitivities(rows, feeder, *_slopes_in(states, rows, base, members))
 
 
 class _State(NamedTuple):
@@ -51,7 +51,9 @@ class _State(NamedTuple):
     source_v: Complex
 
 
-def _slopes_in(states: list[_State], rows: Rows, base: Base, members: list[Index]) -> tuple[Single, Single]:
+def _slopes_in(
+    states: list[_State], rows: LinearConstraints, base: Base, members: list[Index]
+) -> tuple[Single, Single]:
     """(R, L) slopes above and below the base load, of each state's members in that state."""
     rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
     fall = np.empty_like(rise) if base.tan_phi else rise
@@ -72,7 +74,7 @@ def _slopes_in(states: list[_State], rows: Rows, base: Base, members: list[Index
     return rise, fall
 
 
-def screen(base: Base, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Wanted:
+def screen(base: Base, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Selection:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
     feeder, steps = base.feeder, len(base.p_w)
     part = feeder.slot_part
@@ -83,7 +85,7 @@ def screen(base: Base, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, li
     falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
     flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
     permitted = limits.permitted_a(steps, feeder, margin=1.0)
-    return Wanted(
+    return Selection(
         np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
         np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),
         np.any(np.abs(rest.i_a) + gain * flows > permitted, axis=0),

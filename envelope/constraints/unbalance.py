@@ -14,7 +14,7 @@ import numpy as np
 from envelope.constraints.base_case import Base
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
-from envelope.constraints.linear import FINE_FACETS, Wanted, build
+from envelope.constraints.linear import FINE_FACETS, Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
 from envelope.problem import Guarantee, Problem
 from gridmodel import flow as power_flow
@@ -107,8 +107,10 @@ class Unbalance:
         slopes = self._slopes()
         count, none = len(self.nodes), np.zeros(0, dtype=bool)
         at = Sensitivity(np.zeros((0, len(together))), slopes)
-        built = build(self.feeder, at, at, wanted=Wanted(none, none, np.ones(count, dtype=bool)), facets=FINE_FACETS)
-        strength = built.plus.sum(axis=1) + built.minus.sum(axis=1)
+        built = linearise(
+            self.feeder, at, at, wanted=Selection(none, none, np.ones(count, dtype=bool)), facets=FINE_FACETS
+        )
+        strength = built.rise_up.sum(axis=1) + built.rise_down.sum(axis=1)
         order = dict.fromkeys(built.corner[np.argsort(-strength, kind="stable")].tolist())
         strongest = list(order)[:MOST_CORNERS]
         own = [("sign", built.corners.up[k], built.corners.down[k]) for k in strongest]

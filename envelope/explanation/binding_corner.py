@@ -48,11 +48,11 @@ class Strained:
         else:
             steps = np.array([at], dtype=np.intp)
             self.away = fit.corner(steps, fit.rows.corner[local : local + 1])
-        self.scale = float(fit.scale[local])
+        self.slack_unit = float(fit.slack_unit[local])
         self.kind = KINDS[int(fit.rows.kind[local])]
         self.unit = "%" if self.kind == "overload" else "V"
         self.worst, before = self._values(np.concatenate([self.away, (1.0 - NUDGE) * self.away]))
-        self.margin = float((fit.limit[at, local] - self.worst) / self.scale)
+        self.margin = float((fit.limit[at, local] - self.worst) / self.slack_unit)
         rise = float(fit.rise[at, local])
         self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
         """how much faster the row rises here than its coefficients say"""
@@ -63,7 +63,7 @@ class Strained:
         more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
         injected = base.injections(self.at, away, more)
         found = base.feeder.power_flow(injected, head * base.source_v[self.at], tol_v=EXACT_V)
-        return np.asarray(self.fit.rows.value(found)[:, self.local])
+        return np.asarray(self.fit.rows.evaluate(found)[:, self.local])
 
     def eased(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
         """What would ease the row, and by how much in its own unit (V or A); the limit itself first."""
@@ -71,7 +71,7 @@ class Strained:
         head = 1.0 - HEAD_PART if self.kind == "over-voltage" else 1.0 + HEAD_PART
         lower = "lower" if head < 1.0 else "higher"
         found = [
-            (f"{more:g} {'% more rating' if self.unit == '%' else 'V more'} there", self.scale * more),
+            (f"{more:g} {'% more rating' if self.unit == '%' else 'V more'} there", self.slack_unit * more),
             (f"a head voltage {100 * HEAD_PART:g} % {lower}", self.worst - self._values(self.away, head=head)[0]),
         ]
         if self.kind == "over-voltage" and (self.away > 0.0).any() and self.fit.base.tan_phi < ABSORBING:

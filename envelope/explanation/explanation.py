@@ -181,7 +181,7 @@ def _users(schedule: EnvelopeSchedule, of: tuple[Case, int, int], at: int, *, up
     binding = schedule.export_binding if up else schedule.import_binding
     # A tightening comes early: then it is an earlier interval's limit that names this one.
     columns = np.flatnonzero(((binding.row == row) & (binding.interval == at)).any(axis=0))
-    weight = (case.fit.rows.plus if up else case.fit.rows.minus)[local, columns]
+    weight = (case.fit.rows.rise_up if up else case.fit.rows.rise_down)[local, columns]
     base = case.fit.base
     reference = (base.reference_up_w if up else base.reference_down_w)[at, columns]
     return columns, weight, reference
@@ -190,8 +190,8 @@ def _users(schedule: EnvelopeSchedule, of: tuple[Case, int, int], at: int, *, up
 def _contributors(schedule: EnvelopeSchedule, case: Case, local: int, at: int) -> tuple[Contributor, ...]:
     """Who strains the row most at its worst corner."""
     fit = case.fit
-    up = fit.rows.plus[local] * (fit.hi_w[at] - fit.base.p_w[at])
-    down = fit.rows.minus[local] * (fit.base.p_w[at] - fit.lo_w[at])
+    up = fit.rows.rise_up[local] * (fit.hi_w[at] - fit.base.p_w[at])
+    down = fit.rows.rise_down[local] * (fit.base.p_w[at] - fit.lo_w[at])
     total = float(up.sum() + down.sum())
     if total <= 0.0:
         return ()

@@ -11,7 +11,7 @@ import numpy as np
 from envelope.constraints.base_case import granted
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Unseen
-from envelope.constraints.linear import Wanted, build
+from envelope.constraints.linear import Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem
@@ -111,8 +111,8 @@ class Head:
             slopes = self._slopes(direction)
             rows.append(np.concatenate([slopes.real, slopes.imag, slopes.real.sum(axis=0)[None]]))
         nothing, every = np.zeros((0, rows[0].shape[1]), dtype=np.complex128), np.ones(7, dtype=bool)
-        wanted = Wanted(every, every, np.zeros(0, dtype=bool))
-        built = build(self.watched, Sensitivity(rows[0], nothing), Sensitivity(rows[1], nothing), wanted=wanted)
+        wanted = Selection(every, every, np.zeros(0, dtype=bool))
+        built = linearise(self.watched, Sensitivity(rows[0], nothing), Sensitivity(rows[1], nothing), wanted=wanted)
         return list(zip(built.corners.up, built.corners.down, strict=True))
 
     @cached_property

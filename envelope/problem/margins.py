@@ -29,12 +29,12 @@ class ConstraintCoefficients(Protocol):
         ...
 
     @property
-    def plus(self) -> Single:
+    def rise_up(self) -> Single:
         """(R, C) rise per W that a connection's upper end moves up, never negative."""
         ...
 
     @property
-    def minus(self) -> Single:
+    def rise_down(self) -> Single:
         """(R, C) rise per W that its lower end moves down, never negative."""
         ...
 
@@ -66,8 +66,8 @@ class BoxMargin:
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """Sum of what each band moves the row."""
-        delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.plus.shape[1]))
-        return np.asarray(GROWTH * delta @ np.maximum(rows.plus, rows.minus).T)
+        delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.rise_up.shape[1]))
+        return np.asarray(GROWTH * delta @ np.maximum(rows.rise_up, rows.rise_down).T)
 
     def said(self) -> str:
         """The base is anywhere in its bands."""
@@ -95,11 +95,11 @@ class ChanceMargin:
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """z times the standard deviation of each row: aggregates vary less than their parts."""
-        weight = np.maximum(rows.plus, rows.minus)
+        weight = np.maximum(rows.rise_up, rows.rise_down)
         shape = (len(at_rest), weight.shape[1])
         variance = np.broadcast_to(self.sigma_w, shape) ** 2 @ (weight**2).T
         if self.common_w is not None:
-            variance = variance + (np.broadcast_to(self.common_w, shape) @ (rows.plus - rows.minus).T) ** 2
+            variance = variance + (np.broadcast_to(self.common_w, shape) @ (rows.rise_up - rows.rise_down).T) ** 2
         return np.asarray(GROWTH * self.z * np.sqrt(variance))
 
     def said(self) -> str:
@@ -127,7 +127,7 @@ class ScenarioMargin:
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """The largest linear rise over all paths, never negative."""
-        signed = rows.plus - rows.minus
+        signed = rows.rise_up - rows.rise_down
         rises = np.stack([(self.base_load_w - path) @ signed.T for path in self.load_w])
         return np.asarray(GROWTH * np.maximum(rises.max(axis=0), 0.0))
 
@@ -215,7 +215,7 @@ class AutonomousResponse:
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """What all that reactive power can add to a current, whatever its angle."""
-        weight = np.maximum(rows.plus, rows.minus)
+        weight = np.maximum(rows.rise_up, rows.rise_down)
         out = np.zeros_like(at_rest)
         for element in np.unique(rows.element[rows.kind == 2]):
             facets = np.flatnonzero((rows.kind == 2) & (rows.element == element))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.constraints.base_case import Base, at_rest, granted, sensitivities
-from envelope.constraints.corners import patterns
+from envelope.constraints.corners import corners_to_check
 from envelope.constraints.disturbances import Unseen
-from envelope.constraints.linear import build, everything
-from envelope.constraints.linearisation import at_corners
+from envelope.constraints.linear import linearise, select_all
+from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult, monitor
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
@@ -54,12 +54,14 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
     seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
     steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
-        built = build(watched, *sensitivities(base), wanted=everything(watched))
+        built = linearise(watched, *sensitivities(base), wanted=select_all(watched))
         boxes = [(base.lo_w, base.hi_w)]
         if problem.guarantee is not Guarantee.TWO_SIDED:
             boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
         for lo, hi in boxes:
-            tried = patterns(problem.guarantee, at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS))
+            tried = corners_to_check(
+                problem.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
+            )
             corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
             for up, down in corners:
                 of, p = watched.slot_connection, base.p_w[steps]

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.base_case import granted, sensitivities
-from envelope.constraints.corners import patterns
+from envelope.constraints.corners import corners_to_check
 from envelope.constraints.disturbances import Unseen
-from envelope.constraints.linear import build, everything
-from envelope.constraints.linearisation import at_corners
+from envelope.constraints.linear import linearise, select_all
+from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult, monitor
 from envelope.constraints.volt_var_credit import as_credited
 from envelope.problem import Guarantee, Problem
@@ -99,14 +99,14 @@ class Trial:
 
     def run(self) -> None:
         """Tries every kind of corner."""
-        plain = build(self.watched, *sensitivities(self.base), wanted=everything(self.watched))
+        plain = linearise(self.watched, *sensitivities(self.base), wanted=select_all(self.watched))
         everyone = np.arange(self.problem.steps)
         self._queue("rest", everyone, np.zeros((len(everyone), len(self.watched.slot_connection))))
         for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
             # A box without any width has one corner, which is at rest.
             steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
-            built = at_corners(plain, self.base, lo, hi)
-            for kind, up, down in patterns(self.problem.guarantee, built, self.watched, self.effort.sign):
+            built = linearise_at_corners(plain, self.base, lo, hi)
+            for kind, up, down in corners_to_check(self.problem.guarantee, built, self.watched, self.effort.sign):
                 self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
             self._try_random(lo[steps], hi[steps], steps)
         self._flush()

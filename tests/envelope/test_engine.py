@@ -141,7 +141,7 @@ def test_base_load_that_breaches_leaves_no_room_where_it_would_add():
     worst = max(
         (float(beyond), name, at)
         for case in boxes
-        for at, row in enumerate((case.fit.at_rest - case.fit.limit) / case.fit.scale)
+        for at, row in enumerate((case.fit.at_rest - case.fit.limit) / case.fit.slack_unit)
         for beyond, name in zip(row, schedule.names, strict=True)
     )
     assert said.startswith(f"infeasible_base: the base load alone is {worst[0]:.2f} ")
