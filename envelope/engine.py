@@ -10,7 +10,7 @@ import numpy as np
 from envelope.calculation.schedule_assembly import assemble
 from envelope.calculation.solution import Solution, solve
 from envelope.calculation.unbalance_scaling import scale_for_unbalance
-from envelope.constraints.base_case import at_rest, granted
+from envelope.constraints.base_case import base_flow, form_base_case
 from envelope.constraints.monitored_feeder import MonitoredFeeder, monitor
 from envelope.constraints.volt_var_credit import without_credit
 from envelope.problem import Problem, run_id
@@ -43,7 +43,7 @@ def solve_with_boxes(problem: Problem) -> Solution:
 def _single_pass(problem: Problem, feeder: MonitoredFeeder) -> Solution:
     """Boxes and schedule of a problem, without a search for states between their corners."""
     began = time.perf_counter()
-    boxes = solve(problem, granted(problem, feeder))
+    boxes = solve(problem, form_base_case(problem, feeder))
     scaling = scale_for_unbalance(problem, boxes)
     schedule = assemble(problem, boxes, scaling)
     schedule.figures["seconds"] = time.perf_counter() - began
@@ -90,7 +90,7 @@ def _search(problem: Problem, feeder: MonitoredFeeder) -> Solution:
 
 def _settles(problem: Problem, feeder: MonitoredFeeder) -> bool:
     """Whether the inverters' responses converge with nothing flexible running; too steep a curve oscillates."""
-    return bool(at_rest(granted(problem, feeder)).converged.all())
+    return bool(base_flow(form_base_case(problem, feeder)).converged.all())
 
 
 def _more(beyond_v: float) -> float:

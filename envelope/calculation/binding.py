@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.allocation.rules import takes_part
-from envelope.calculation.feasible_box import Fit
+from envelope.calculation.feasible_box import FeasibleBox
 from envelope.calculation.kernels import fullest
 from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY, NETWORK
@@ -15,7 +15,7 @@ NEARLY = 0.25
 """a row whose room is within this many units of slack (V, percent) may be what holds a limit back"""
 
 
-def bind(found: Fit, constrained: Mask, *, up: bool, together: bool = False) -> Binding:
+def binding_constraints(found: FeasibleBox, constrained: Mask, *, up: bool, together: bool = False) -> Binding:
     """(T, C) for each limit below its reach, the fullest row that it takes part in.
 
     together: limits are one common level, so that a full row holds back whoever takes no part in it too.
@@ -23,7 +23,7 @@ def bind(found: Fit, constrained: Mask, *, up: bool, together: bool = False) -> 
     steps, count = constrained.shape
     row = np.full((steps, count), CAPACITY, dtype=np.intp)
     interval = np.broadcast_to(np.arange(steps, dtype=np.intp)[:, None], (steps, count)).copy()
-    slack = np.where(found.breached, -np.inf, found.slack())
+    slack = np.where(found.infeasible, -np.inf, found.slack())
     candidates = np.flatnonzero((slack < NEARLY).any(axis=0))
     if not len(candidates):
         row[constrained] = NETWORK

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Case, Fit
+from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.constraints import linear as rows
-from envelope.constraints.base_case import Base, at_rest, sensitivities
+from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Problem
 from gridmodel.arrays import Index, Real
@@ -22,16 +22,16 @@ BACK = 0.99
 """of the level where a row that was not looked at turns out to be the worst"""
 
 
-def cases(base: Base, problem: Problem) -> list[Case]:
+def find_common_level(base: BaseCase, problem: Problem) -> list[DirectedBox]:
     """The two levels by a search in the AC power flow, all steps at once."""
-    rest, at = at_rest(base), sensitivities(base)
-    return [Case(_Search(base, problem, up=up).found(rest, at), up=up, down=not up) for up in (True, False)]
+    rest, at = base_flow(base), sensitivities(base)
+    return [DirectedBox(_Search(base, problem, up=up).found(rest, at), up=up, down=not up) for up in (True, False)]
 
 
 class _Search:
     """One direction's level per step."""
 
-    def __init__(self, base: Base, problem: Problem, *, up: bool) -> None:
+    def __init__(self, base: BaseCase, problem: Problem, *, up: bool) -> None:
         self.base, self.problem, self.up = base, problem, up
         self.room, self.start = (base.room_up_w, base.hi_w) if up else (base.room_down_w, base.lo_w)
         self.sign = 1.0 if up else -1.0
@@ -43,7 +43,7 @@ class _Search:
         self.permitted_a = self._permitted(base.feeder)
         self.turns = self.solves = 0
 
-    def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> Fit:
+    def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> FeasibleBox:
         """The box at the highest level that keeps all aims; rest, at: the base load's power flow and derivatives."""
         feeder, limits, steps = self.base.feeder, self.problem.limits, self.problem.steps
         full = self._values(feeder, self.most)
@@ -132,7 +132,7 @@ class _Search:
             level = np.where(beyond, BACK * level, level)
         return found, level
 
-    def _fit(self, built: rows.LinearConstraints, ends: Real, tables: tuple[Real, Real, Real, Real]) -> Fit:
+    def _fit(self, built: rows.LinearConstraints, ends: Real, tables: tuple[Real, Real, Real, Real]) -> FeasibleBox:
         """The box of this direction with its nearly full rows, measured where all stand at their end."""
         base, nothing = self.base, np.zeros_like(ends)
         if self.up:
@@ -141,11 +141,11 @@ class _Search:
             case, hi, lo = replace(base, hi_w=base.p_w, room_up_w=nothing), base.p_w, ends
         limit, aim, before, after = (table.astype(np.float32) for table in tables)
         away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
-        found = Fit(base.feeder, case, built, away, limit, aim, before)
-        found.breached, found.known_rise = before > aim, found.rise
-        found.turns, found.solves = self.turns, self.solves
+        found = FeasibleBox(base.feeder, case, built, away, limit, aim, before)
+        found.infeasible, found.known_rise = before > aim, found.rise
+        found.iterations, found.solves = self.turns, self.solves
         with np.errstate(divide="ignore", invalid="ignore"):
-            found.gain = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
+            found.correction = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
         return found
 
     def _ends(self, level: Real, steps: Index | slice = slice(None)) -> Real:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Fit
+from envelope.calculation.feasible_box import FeasibleBox
 from envelope.calculation.kernels import learn
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.monitored_feeder import COARSE_V
@@ -29,23 +29,23 @@ CUT, MOST_CUTS = 0.97, 120
 """part that is left of a room each time it does not settle, and how often at most: a fortieth is left then"""
 
 
-def measure(state: Fit, todo: Index) -> Index:
+def update_corrections(state: FeasibleBox, todo: Index) -> Index:
     """Corrects the gains at the corners that matter; gives the steps that have not settled."""
-    settled = fine(state, todo, probe(state, todo, COVERED))
+    settled = has_converged(state, todo, check_corners(state, todo, COVERED))
     if settled.any():
         # Once more, and closer: every row within reach of the largest error measured so far, at its own worst corner.
-        settled[settled] = fine(state, todo[settled], probe(state, todo[settled], COVERED_IN_AUDIT))
+        settled[settled] = has_converged(state, todo[settled], check_corners(state, todo[settled], COVERED_IN_AUDIT))
     return todo[~settled]
 
 
-def fine(state: Fit, steps: Index, over: Real) -> Mask:
+def has_converged(state: FeasibleBox, steps: Index, over: Real) -> Mask:
     """Which steps are inside at every corner, and while there is time also not needlessly tight."""
     tolerance = SETTLED * state.margin[steps]
     exact = state.error[steps] <= EXACT * tolerance
-    return np.asarray((over <= tolerance) & (exact | (state.turns > EXACT_TURNS)))
+    return np.asarray((over <= tolerance) & (exact | (state.iterations > EXACT_TURNS)))
 
 
-def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) -> Real:
+def check_corners(state: FeasibleBox, steps: Index, covered: float, *, aligned: bool = False) -> Real:
     """(T',) largest excess over the aim, in units of slack, at the corners of all rows near their limit.
 
     aligned: also where all of a phase export while others import.
@@ -62,33 +62,33 @@ def probe(state: Fit, steps: Index, covered: float, *, aligned: bool = False) ->
     return _correct(state, steps, (at, state.rows.evaluate(found, np.float32), rise))
 
 
-def _correct(state: Fit, steps: Index, measured: tuple[Index, Single, Single]) -> Real:
+def _correct(state: FeasibleBox, steps: Index, measured: tuple[Index, Single, Single]) -> Real:
     """Sets each row's gain from the corner that strains it most; gives the largest excess over the aim per step."""
     at, values, rise = measured
-    worst, gain, closed = state.rise[steps], state.gain[steps], state.breached[steps]
-    before = state.expected(worst, steps)
+    worst, gain, closed = state.rise[steps], state.correction[steps], state.infeasible[steps]
+    before = state.predicted(worst, steps)
     best, least, error = np.zeros_like(worst), np.zeros_like(worst), np.zeros_like(worst)
     over, wrong, found = np.full(len(steps), -np.inf), np.zeros(len(steps)), gain.copy()
     learn(
-        np.searchsorted(steps, at), values, rise, state.at_rest[steps], state.aim[steps], closed, state.slack_unit,
-        gain, state.known_rise[steps], state.steepness(steps), worst, 2.0 * state.margin[steps], COVERED,
+        np.searchsorted(steps, at), values, rise, state.at_rest[steps], state.target[steps], closed, state.slack_unit,
+        gain, state.known_rise[steps], state.marginal_correction(steps), worst, 2.0 * state.margin[steps], COVERED,
         best, found, least, error, over, wrong,
     )  # fmt: skip
     least = np.minimum(least, 2.0 * gain)
     known = (best > 0.0) | (least > found)
     found = np.maximum(found, least)
-    if state.turns > EXACT_TURNS:
+    if state.iterations > EXACT_TURNS:
         # Late turns only tighten, so that they must end.
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(known, np.maximum(found, before / worst), found)
-    state.gain[steps] = np.where(known, found, gain)
+    state.correction[steps] = np.where(known, found, gain)
     state.known_rise[steps] = np.where(known, worst, state.known_rise[steps])
     state.error[steps] = error.max(axis=1, initial=0.0)
     state.worst_error[steps] = wrong if state.rounds == 1 else np.maximum(state.worst_error[steps], wrong)
     return over
 
 
-def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Single, Single]]:
+def _corners(state: FeasibleBox, steps: Index, covered: float) -> list[tuple[Index, Single, Single]]:
     """Corners to solve: the tightest row's own, then the tightest of those it does not speak for, and so on.
 
     Each entry has at most one corner per step: (steps, (S, L) W away from the base, (S, R) linear rise there).
@@ -100,7 +100,7 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Sing
         known = np.maximum(known, 0.5 * unknown)
     measured = state.known_rise[steps] > 0.0
     open_rows = (
-        (slack < np.where(measured, known, unknown)) & ~state.breached[steps] & (worst > 1e-3 * state.slack_unit)
+        (slack < np.where(measured, known, unknown)) & ~state.infeasible[steps] & (worst > 1e-3 * state.slack_unit)
     )
     # A row that was measured and is not close is predicted well enough from a neighbour's corner, if that is near to
     # its own in proportion: what others do to a current grows with the square of the box.
@@ -118,12 +118,12 @@ def _corners(state: Fit, steps: Index, covered: float) -> list[tuple[Index, Sing
     return probes
 
 
-def _aligned(state: Fit, steps: Index) -> list[tuple[Index, Single, Single]]:
+def _aligned(state: FeasibleBox, steps: Index) -> list[tuple[Index, Single, Single]]:
     """Corners of phases against each other, as `_corners` gives them, in the steps that have a row near its limit.
 
     Where customers of other phases turn a current rather than raise it, slopes may take them for the wrong side.
     """
-    slack = np.where(state.breached[steps], np.inf, state.slack(steps))
+    slack = np.where(state.infeasible[steps], np.inf, state.slack(steps))
     near = steps[slack.min(axis=1, initial=np.inf) < NEAR]
     if not len(near):
         return []
@@ -131,13 +131,13 @@ def _aligned(state: Fit, steps: Index) -> list[tuple[Index, Single, Single]]:
     return [(near, away, state.rows.linear_change(away)) for away in corners]
 
 
-def shrink(state: Fit, todo: Index) -> None:
+def scale_down(state: FeasibleBox, todo: Index) -> None:
     """Scales the rooms of steps that did not settle until no corner of theirs is beyond its limit."""
-    state.shrunk, ends = state.shrunk + len(todo), state.base.ends
+    state.scaled_down, ends = state.scaled_down + len(todo), state.base.ends
     for _ in range(MOST_CUTS):
         if not len(todo):
             return
         granted = ends.granted_w[todo]
-        state.grow(todo, granted + CUT * (state.away_w[todo] - granted))
-        over = probe(state, todo, COVERED_IN_AUDIT, aligned=True)
+        state.set_offsets(todo, granted + CUT * (state.offset_w[todo] - granted))
+        over = check_corners(state, todo, COVERED_IN_AUDIT, aligned=True)
         todo = todo[over > SETTLED * state.margin[todo]]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.allocation import rules as allocate
-from envelope.calculation.binding import bind
-from envelope.calculation.feasible_box import Case, Fit
+from envelope.calculation.binding import binding_constraints
+from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.calculation.statement import control_status, guarantee_statement, reactive_range
 from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
@@ -47,7 +47,7 @@ class Published(NamedTuple):
     binding: Binding
 
 
-def _side(problem: Problem, cases: Sequence[Case], direction: str, scaled: Mask) -> Side:
+def _side(problem: Problem, cases: Sequence[DirectedBox], direction: str, scaled: Mask) -> Side:
     """What the case that decides this direction found; in scaled steps no row holds it back."""
     found = cases[0].fit
     base = found.base
@@ -58,7 +58,7 @@ def _side(problem: Problem, cases: Sequence[Case], direction: str, scaled: Mask)
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
     constrained = flexible & (end < reach - taken_w(problem) - 0.5)
     together = problem.guarantee is Guarantee.COINCIDENT
-    binding = without_constraint(bind(found, constrained, up=up, together=together), scaled)
+    binding = without_constraint(binding_constraints(found, constrained, up=up, together=together), scaled)
     binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 
@@ -99,18 +99,18 @@ def _default(problem: Problem, side: Side, published: NDArray[np.int64], directi
     return np.asarray(np.minimum(held_back, published.max(axis=0)), dtype=np.int64)
 
 
-def _status(problem: Problem, cases: Sequence[Case]) -> NDArray[np.int8]:
+def _status(problem: Problem, cases: Sequence[DirectedBox]) -> NDArray[np.int8]:
     """(T, C) position in STATUS: whether the base load, or what is granted in any case, closes a connection's room."""
     status = np.zeros((problem.steps, len(problem.connection_id)), dtype=np.int8)
     for case in cases:
-        for broken, code in ((case.fit.breached, 2), (case.fit.base_breached, 1)):
+        for broken, code in ((case.fit.infeasible, 2), (case.fit.base_infeasible, 1)):
             for uses, decides in ((case.fit.rows.rise_up, case.up), (case.fit.rows.rise_down, case.down)):
                 if decides and broken.any():
                     status[allocate.held_by(broken, uses)] = code
     return status
 
 
-def assemble(problem: Problem, boxes: tuple[Case, ...], scaling: Scaling) -> EnvelopeSchedule:
+def assemble(problem: Problem, boxes: tuple[DirectedBox, ...], scaling: Scaling) -> EnvelopeSchedule:
     """The schedule that fitted boxes give, with the intervals in which they were scaled down for unbalance."""
     exports = _side(problem, [box for box in boxes if box.up], "export", scaling.scaled)
     imports = _side(problem, [box for box in boxes if box.down], "import", scaling.scaled)
@@ -118,12 +118,12 @@ def assemble(problem: Problem, boxes: tuple[Case, ...], scaling: Scaling) -> Env
     return replace(found, findings=(*found.findings, *unbalance_findings(problem, scaling)))
 
 
-def _schedule(problem: Problem, cases: Sequence[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
+def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side, Side]) -> EnvelopeSchedule:
     status = _status(problem, cases)
     imports, default_import = _both(problem, sides[0], "import", status)
     exports, default_export = _both(problem, sides[1], "export", status)
     count = len(problem.connection_id)
-    names = [row_names(case.fit.feeder, case.fit.rows) for case in cases]
+    names = [constraint_names(case.fit.feeder, case.fit.rows) for case in cases]
     beyond = tuple(_infeasibility(case.fit, own) for case, own in zip(cases, names, strict=True))
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
@@ -164,21 +164,21 @@ def _schedule(problem: Problem, cases: Sequence[Case], sides: tuple[Side, Side])
     )
 
 
-def _infeasibility(fit: Fit, names: Sequence[str]) -> Infeasibility:
+def _infeasibility(fit: FeasibleBox, names: Sequence[str]) -> Infeasibility:
     """What the base load, or the box that is granted in any case, breaks in a box."""
-    base = fit.base_breached
-    firm = fit.breached & ~base
+    base = fit.base_infeasible
+    firm = fit.infeasible & ~base
     kept = np.flatnonzero((base | firm).any(axis=0))
     excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / fit.slack_unit[kept]
     return Infeasibility(tuple(names[int(k)] for k in kept), base[:, kept], firm[:, kept], excess)
 
 
-def _firm_corners(cases: Sequence[Case]) -> tuple[tuple[Single, Single], ...]:
+def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], ...]:
     """Corners of the rows that what is granted breaks in any step, each once: (up (L,), down (L,))."""
     found = {}
     for case in cases:
         corners = case.fit.rows.corners
-        for k in np.unique(case.fit.rows.corner[case.fit.breached.any(axis=0)]):
+        for k in np.unique(case.fit.rows.corner[case.fit.infeasible.any(axis=0)]):
             found[corners.up[k].tobytes() + corners.down[k].tobytes()] = (corners.up[k], corners.down[k])
     return tuple(found.values())
 
@@ -188,12 +188,12 @@ def _moved(binding: Binding, by: int) -> Binding:
     return Binding(np.where(binding.row >= 0, binding.row + by, binding.row), binding.interval)
 
 
-def _effort(cases: Sequence[Case]) -> dict[str, float]:
+def _effort(cases: Sequence[DirectedBox]) -> dict[str, float]:
     """What it took."""
     return {
         "solves": float(sum(case.fit.solves for case in cases)),
-        "rounds": float(max(case.fit.turns for case in cases)),
-        "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
+        "rounds": float(max(case.fit.iterations for case in cases)),
+        "scaled_down_steps": float(sum(case.fit.scaled_down for case in cases)),
     }
 
 
@@ -206,7 +206,7 @@ def _both(
     return _let_go(problem, found, default, status), default
 
 
-def row_names(feeder: MonitoredFeeder, built: rows.LinearConstraints) -> list[str]:
+def constraint_names(feeder: MonitoredFeeder, built: rows.LinearConstraints) -> list[str]:
     """(R,) such as "over-voltage at node n12, phase b"."""
     places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")

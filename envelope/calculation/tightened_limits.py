@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from envelope.constraints import linear as rows
-from envelope.constraints.base_case import Base, at_rest, sensitivities
+from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
 from envelope.constraints.disturbances import reserves
 from envelope.problem import OperatingLimits, Problem
 from envelope.problem.limits import RatedElements
@@ -19,7 +19,7 @@ currents, as a part"""
 
 
 @dataclass(frozen=True)
-class Tightened(OperatingLimits):
+class TightenedLimits(OperatingLimits):
     """Limits less the margins of a problem."""
 
     taken_a: dict[str, Real] = field(default_factory=dict)
@@ -32,12 +32,12 @@ class Tightened(OperatingLimits):
         return np.maximum(whole - np.stack(taken, axis=1), LEAST * whole) if taken else whole
 
 
-def tightened(problem: Problem, base: Base) -> Problem:
+def tighten(problem: Problem, base: BaseCase) -> Problem:
     """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
     if not reserves(problem):
         return problem
     built = rows.linearise(base.feeder, *sensitivities(base), wanted=rows.select_all(base.feeder))
-    rest, hard = built.evaluate(at_rest(base)), built.bounds(base.feeder, problem.limits, problem.steps, margin=0.0)
+    rest, hard = built.evaluate(base_flow(base)), built.bounds(base.feeder, problem.limits, problem.steps, margin=0.0)
     extra = sum((margin.per_row(built, rest, hard) for margin in reserves(problem)), np.zeros_like(hard))
     most = [float(extra[:, built.kind == kind].max(initial=0.0)) for kind in (0, 1)]
     taken = np.zeros((problem.steps, len(base.feeder.rating_a)))
@@ -51,4 +51,4 @@ def tightened(problem: Problem, base: Base) -> Problem:
         high += NARROWEST_V
     same = {f.name: getattr(limits, f.name) for f in fields(limits)} | {"v_min_v": low, "v_max_v": high}
     by_name = dict(zip(base.feeder.current_names, taken.T, strict=True))
-    return replace(problem, limits=Tightened(**same, taken_a=by_name))
+    return replace(problem, limits=TightenedLimits(**same, taken_a=by_name))

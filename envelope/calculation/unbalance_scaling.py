@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Case
+from envelope.calculation.feasible_box import DirectedBox
 from envelope.constraints.unbalance import Corner, Unbalance, every_corner
 from envelope.problem import Problem
 from envelope.schedule import Binding
@@ -31,7 +31,7 @@ class Scaling(NamedTuple):
     """intervals without any: there the base load alone, or what is granted in any case, is beyond the limit"""
 
 
-def scale_for_unbalance(problem: Problem, cases: Sequence[Case]) -> Scaling:
+def scale_for_unbalance(problem: Problem, cases: Sequence[DirectedBox]) -> Scaling:
     """Scales rooms down in the cases' boxes, interval by interval, until unbalance is inside its limit."""
     scaled, closed = np.zeros(problem.steps, dtype=bool), np.zeros(problem.steps, dtype=bool)
     if problem.limits.vuf_max_percent is None:
@@ -46,19 +46,19 @@ def scale_for_unbalance(problem: Problem, cases: Sequence[Case]) -> Scaling:
         steps = np.flatnonzero(over.max(axis=0) > 0.0)
         part = _largest(seen, corners, case, steps, over=over[:, steps])
         granted = fit.base.ends.granted_w[steps]
-        fit.grow(steps, granted + part[:, None] * (fit.away_w[steps] - granted))
+        fit.set_offsets(steps, granted + part[:, None] * (fit.offset_w[steps] - granted))
         scaled[steps], closed[steps[part == 0.0]] = True, True
     return Scaling(scaled, closed)
 
 
-def _of_case(corners: list[Corner], case: Case) -> list[Corner]:
+def _of_case(corners: list[Corner], case: DirectedBox) -> list[Corner]:
     """Without repetition where only one end of the box moves."""
     if case.up and case.down:
         return corners
     return list({(up if case.up else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
 
 
-def _box(case: Case, steps: Index, part: Real) -> tuple[Real, Real]:
+def _box(case: DirectedBox, steps: Index, part: Real) -> tuple[Real, Real]:
     """(S, C) ends with this part of each interval's room."""
     fit, base = case.fit, case.fit.base
     lo, hi = (granted + part[:, None] * (end - granted) for granted, end in (
@@ -66,7 +66,7 @@ def _box(case: Case, steps: Index, part: Real) -> tuple[Real, Real]:
     return lo, hi
 
 
-def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, over: Real) -> Real:
+def _largest(seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, over: Real) -> Real:
     """(S,) largest part of the rooms that was found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
     part = np.ones(len(steps))
     # A smaller room is strained most by one of the corners that strained the whole one.
@@ -84,7 +84,9 @@ def _largest(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *
     return part
 
 
-def _halved(seen: Unbalance, corners: list[Corner], case: Case, steps: Index, *, near: Index, high: Real) -> Real:
+def _halved(
+    seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, near: Index, high: Real
+) -> Real:
     """(S,) largest part below `high` at which the near corners, (n, S), are inside the aim."""
     low = np.zeros(len(steps))
     for _ in range(HALVINGS):

@@ -16,7 +16,7 @@ from gridmodel.arrays import Complex, Index, Real, Single
 
 
 @dataclass(frozen=True, eq=False)
-class Base:
+class BaseCase:
     """What stands before anything is allocated, per step."""
 
     feeder: MonitoredFeeder
@@ -40,14 +40,17 @@ class Base:
     """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
     @cached_property
-    def ends(self) -> Ends:
+    def ends(self) -> BoxEnds:
         """The ends of connections' boxes that can be away from the base load at any time."""
-        granted, room = self.away(self.lo_w, self.hi_w), np.concatenate([self.room_up_w, self.room_down_w], axis=1)
-        place = np.flatnonzero(((granted + room) > 0.0).any(axis=0))
+        firm, room = (
+            self.away(self.lo_w, self.hi_w),
+            np.concatenate([self.room_up_w, self.room_down_w], axis=1),
+        )
+        place = np.flatnonzero(((firm + room) > 0.0).any(axis=0))
         reference = np.concatenate([self.reference_up_w, self.reference_down_w], axis=1)
         weight = None if self.weight is None else self.weight[place]
-        granted, room, reference = (np.ascontiguousarray(table[:, place]) for table in (granted, room, reference))
-        return Ends(place, granted, room, reference, weight)
+        firm, room, reference = (np.ascontiguousarray(table[:, place]) for table in (firm, room, reference))
+        return BoxEnds(place, firm, room, reference, weight)
 
     @cached_property
     def slots_va(self) -> Complex:
@@ -61,7 +64,7 @@ class Base:
             found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
         return np.asarray(found + 1j * var if np.any(var) else found)
 
-    def seen_by(self, feeder: MonitoredFeeder) -> Base:
+    def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
         """The same on a feeder that watches less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
@@ -72,7 +75,7 @@ class Base:
         return np.concatenate([hi - self.p_w, self.p_w - lo], axis=1)
 
 
-class Ends(NamedTuple):
+class BoxEnds(NamedTuple):
     """The ends of boxes that can be away from the base load: E of C upward and C downward ones."""
 
     place: Index
@@ -91,7 +94,7 @@ FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
 
 
-def granted(problem: Problem, feeder: MonitoredFeeder) -> Base:
+def form_base_case(problem: Problem, feeder: MonitoredFeeder) -> BaseCase:
     """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
     least_export, least_import = _least(problem, "export"), _least(problem, "import")
     # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
@@ -104,7 +107,7 @@ def granted(problem: Problem, feeder: MonitoredFeeder) -> Base:
     room_down = np.where(problem.flex_load_w > 0.0, np.maximum(bottom + reach_import, 0.0), 0.0)
     network = problem.reduced.network
     source = network.source.v if problem.source_v is None else problem.source_v
-    return Base(
+    return BaseCase(
         feeder,
         p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
         _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
@@ -162,7 +165,7 @@ def _weight(problem: Problem) -> Real | None:
     return np.concatenate([ones if side is None else side for side in sides])
 
 
-def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
+def sensitivities(base: BaseCase) -> tuple[Sensitivity, Sensitivity]:
     """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
     feeder = base.feeder
     mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
@@ -171,6 +174,6 @@ def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
     return up, down
 
 
-def at_rest(base: Base) -> FlowResult:
+def base_flow(base: BaseCase) -> FlowResult:
     """The power flow with nothing flexible running."""
     return base.feeder.power_flow(base.slots_va, base.source_v)

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.constraints.base_case import granted
+from envelope.constraints.base_case import form_base_case
 from envelope.constraints.linear import LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import ChanceMargin, Problem
@@ -46,7 +46,7 @@ class Reserve(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Circulation:
+class CirculatingPower:
     """Power that is fed on one phase of a connection and drawn from another."""
 
     problem: Problem
@@ -72,7 +72,7 @@ class Circulation:
 
 
 @dataclass(frozen=True, eq=False)
-class FreeReactive:
+class ReactiveDisturbance:
     """Vars within their policy, each connection's at its worst."""
 
     problem: Problem
@@ -118,7 +118,7 @@ def _by_slot(feeder: MonitoredFeeder) -> Real:
 
 def _strained(problem: Problem, feeder: MonitoredFeeder) -> tuple[Complex, Complex]:
     """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
-    base = granted(problem, feeder)
+    base = form_base_case(problem, feeder)
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
     found = [base.slots_va.mean(axis=0)]
     part = 0.5 ** np.arange(10.0)[:, None]
@@ -131,7 +131,7 @@ def _strained(problem: Problem, feeder: MonitoredFeeder) -> tuple[Complex, Compl
     return np.array(found), source
 
 
-class State(NamedTuple):
+class Disturbance(NamedTuple):
     """Something unseen on top of a corner."""
 
     circulating: Real | None
@@ -143,29 +143,29 @@ class State(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Unseen:
+class Disturbances:
     """What may come on top of any corner of one problem."""
 
     problem: Problem
     feeder: MonitoredFeeder
 
     @cached_property
-    def states(self) -> list[State]:
+    def states(self) -> list[Disturbance]:
         """Each of them, one at a time."""
         of = self.feeder.slot_connection
         labels = np.array(self.feeder.reduced.network.connections.slot_phase)
         lo, hi = (bound[:, of] * self._part for bound in free_var(self.problem))
         answer = self.problem.reactive.answer_var(self.feeder.connections)[of] * self._part
         answers = np.broadcast_to(answer, lo.shape)
-        found: list[State] = []
+        found: list[Disturbance] = []
         for up in _patterns(labels):
             if lo.any() or hi.any():
-                found.append(State(None, np.where(up, hi, lo), True))
+                found.append(Disturbance(None, np.where(up, hi, lo), True))
             if answer.any():
-                found.append(State(None, np.where(up, answers + hi, lo - answers), False))
+                found.append(Disturbance(None, np.where(up, answers + hi, lo - answers), False))
         moved = circulates(self.problem)[of]
         pairs = [self._between(*pair, labels, moved) for pair in permutations(np.unique(labels[moved]).tolist(), 2)]
-        return [*found, *(State(pair, None, True) for pair in pairs if pair.any())]
+        return [*found, *(Disturbance(pair, None, True) for pair in pairs if pair.any())]
 
     @property
     def _part(self) -> Real:
@@ -179,7 +179,7 @@ class Unseen:
         both = np.intersect1d(of[feeds], of[draws])
         return np.where(np.isin(of, both), feeds.astype(float) - draws.astype(float), 0.0)
 
-    def on_top(self, state: State, steps: Index, away: Real) -> tuple[Real, Real]:
+    def on_top(self, state: Disturbance, steps: Index, away: Real) -> tuple[Real, Real]:
         """(S, L) W away from the base and (S, L) var, with the state on top of a corner."""
         var = np.zeros_like(away) if state.var is None else state.var[steps]
         if state.circulating is None:
@@ -214,11 +214,11 @@ def reserves(problem: Problem) -> tuple[Reserve, ...]:
     if problem.base_sigma_w is not None and problem.base_z != 0.0:
         found.insert(0, ChanceMargin(problem.base_sigma_w, problem.base_z))
     if circulating_w(problem).any():
-        found.append(Circulation(problem))
+        found.append(CirculatingPower(problem))
     lo, hi = free_var(problem)
     if lo.any() or hi.any():
-        found.append(FreeReactive(problem, lo, hi))
+        found.append(ReactiveDisturbance(problem, lo, hi))
     answer = np.broadcast_to(problem.reactive.answer_var(len(problem.connection_id)), lo.shape)
     if answer.any():
-        found.append(FreeReactive(problem, -answer, answer, voltages=False))
+        found.append(ReactiveDisturbance(problem, -answer, answer, voltages=False))
     return tuple(found)

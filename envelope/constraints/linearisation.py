@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.base_case import Base
+from envelope.constraints.base_case import BaseCase
 from envelope.constraints.linear import LinearConstraints, Selection, slopes, with_sensitivities
 from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
 from envelope.problem import OperatingLimits
@@ -20,7 +20,7 @@ STRAINED = 0.7
 """slopes are taken at the mean of the steps that strain a row by this part of the most"""
 
 
-def linearise_at_corners(rows: LinearConstraints, base: Base, lo: Real, hi: Real) -> LinearConstraints:
+def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: Real) -> LinearConstraints:
     """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
 
     At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
@@ -52,7 +52,7 @@ class _State(NamedTuple):
 
 
 def _slopes_in(
-    states: list[_State], rows: LinearConstraints, base: Base, members: list[Index]
+    states: list[_State], rows: LinearConstraints, base: BaseCase, members: list[Index]
 ) -> tuple[Single, Single]:
     """(R, L) slopes above and below the base load, of each state's members in that state."""
     rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
@@ -74,7 +74,7 @@ def _slopes_in(
     return rise, fall
 
 
-def screen(base: Base, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Selection:
+def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Selection:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
     feeder, steps = base.feeder, len(base.p_w)
     part = feeder.slot_part

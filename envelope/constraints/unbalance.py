@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from envelope.constraints.base_case import Base
+from envelope.constraints.base_case import BaseCase
 from envelope.constraints.corners import aligned_corners
-from envelope.constraints.disturbances import Unseen
+from envelope.constraints.disturbances import Disturbances
 from envelope.constraints.linear import FINE_FACETS, Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
 from envelope.problem import Guarantee, Problem
@@ -38,7 +38,7 @@ class Unbalance:
     """The unbalance of one feeder's states."""
 
     problem: Problem
-    base: Base
+    base: BaseCase
 
     @property
     def feeder(self) -> MonitoredFeeder:
@@ -82,7 +82,7 @@ class Unbalance:
     def solved(self, steps: Index, away: Real) -> Real:
         """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
         found = self._at(steps, away, np.zeros_like(away))
-        unseen = Unseen(self.problem, self.feeder)
+        unseen = Disturbances(self.problem, self.feeder)
         for state in unseen.states:
             if state.voltages:
                 found = np.maximum(found, self._at(steps, *unseen.on_top(state, steps, away)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Case
+from envelope.calculation.feasible_box import DirectedBox
 from envelope.constraints.linear import KINDS
 from envelope.problem import Guarantee, Problem
 from gridmodel.arrays import Real
@@ -38,7 +38,7 @@ class Contributor:
 class Strained:
     """A row of a fitted box in one interval, everyone standing where it is strained most."""
 
-    def __init__(self, problem: Problem, case: Case, local: int, at: int) -> None:
+    def __init__(self, problem: Problem, case: DirectedBox, local: int, at: int) -> None:
         fit = case.fit
         self.problem, self.fit, self.local, self.at = problem, fit, local, at
         of = fit.feeder.slot_connection

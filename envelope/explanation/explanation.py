@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from envelope.calculation.feasible_box import Case
+from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.solution import Solution
 from envelope.explanation.binding_corner import Contributor, Strained
 from envelope.problem import Problem
@@ -166,7 +166,7 @@ class _Found:
             self.reliefs = tuple(relief for relief in told if relief.gain_w >= 1.0)
 
 
-def _locate(boxes: Sequence[Case], row: int) -> tuple[Case, int]:
+def _locate(boxes: Sequence[DirectedBox], row: int) -> tuple[DirectedBox, int]:
     """The case a row belongs to, and its position there."""
     for case in boxes:
         if row < case.fit.rows.count:
@@ -175,7 +175,9 @@ def _locate(boxes: Sequence[Case], row: int) -> tuple[Case, int]:
     raise IndexError(row)
 
 
-def _users(schedule: EnvelopeSchedule, of: tuple[Case, int, int], at: int, *, up: bool) -> tuple[Index, Real, Real]:
+def _users(
+    schedule: EnvelopeSchedule, of: tuple[DirectedBox, int, int], at: int, *, up: bool
+) -> tuple[Index, Real, Real]:
     """(columns, coefficients, references) of the limits of one direction that the row holds back."""
     case, row, local = of
     binding = schedule.export_binding if up else schedule.import_binding
@@ -187,7 +189,7 @@ def _users(schedule: EnvelopeSchedule, of: tuple[Case, int, int], at: int, *, up
     return columns, weight, reference
 
 
-def _contributors(schedule: EnvelopeSchedule, case: Case, local: int, at: int) -> tuple[Contributor, ...]:
+def _contributors(schedule: EnvelopeSchedule, case: DirectedBox, local: int, at: int) -> tuple[Contributor, ...]:
     """Who strains the row most at its worst corner."""
     fit = case.fit
     up = fit.rows.rise_up[local] * (fit.hi_w[at] - fit.base.p_w[at])

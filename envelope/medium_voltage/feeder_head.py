@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from envelope.constraints.base_case import granted
+from envelope.constraints.base_case import form_base_case
 from envelope.constraints.corners import aligned_corners
-from envelope.constraints.disturbances import Unseen
+from envelope.constraints.disturbances import Disturbances
 from envelope.constraints.linear import Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
 from envelope.field_rules import BadProblem
@@ -47,7 +47,7 @@ class Head:
             )
             raise BadProblem(f"feeder {name}: {detail}")
         self.name, self.problem, self.watched = name, problem, monitor(problem)
-        self.base = granted(problem, self.watched)
+        self.base = form_base_case(problem, self.watched)
         whole = reduce(network)
         rows = np.zeros((3, len(network.terminal_node)), dtype=np.complex128)
         for phase, terminal in enumerate(network.source.terminals):
@@ -80,7 +80,7 @@ class Head:
     def _states(self, lo_w: Real, hi_w: Real) -> Iterator[Complex]:
         """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
         at, of, steps = self.base, self.watched.slot_connection, np.arange(len(lo_w))
-        unseen = Unseen(self.problem, self.watched)
+        unseen = Disturbances(self.problem, self.watched)
         for up, down in (*self._strongest, *aligned_corners(self.watched)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
             for w, var in ((away, 0.0), *(unseen.on_top(state, steps, away) for state in unseen.states)):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.constraints.base_case import Base, at_rest, granted, sensitivities
+from envelope.constraints.base_case import BaseCase, base_flow, form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
-from envelope.constraints.disturbances import Unseen
+from envelope.constraints.disturbances import Disturbances
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult, monitor
@@ -46,9 +46,9 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
     watched = monitor(problem)
-    base, limits = granted(problem, watched), problem.limits
+    base, limits = form_base_case(problem, watched), problem.limits
     rating = limits.permitted_a(problem.steps, watched, margin=0.0)
-    rest = at_rest(base)
+    rest = base_flow(base)
     seen = _Seen(problem, base, rest)
     everyone = np.arange(problem.steps)
     seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
@@ -85,8 +85,8 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
 class _Seen:
     """The worst of each place so far, per step, with what no limit sees on top."""
 
-    def __init__(self, problem: Problem, base: Base, rest: FlowResult) -> None:
-        self.base, self.unseen = base, Unseen(problem, base.feeder)
+    def __init__(self, problem: Problem, base: BaseCase, rest: FlowResult) -> None:
+        self.base, self.unseen = base, Disturbances(problem, base.feeder)
         self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
 
     def look(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.base_case import granted, sensitivities
+from envelope.constraints.base_case import form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
-from envelope.constraints.disturbances import Unseen
+from envelope.constraints.disturbances import Disturbances
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult, monitor
@@ -86,8 +86,8 @@ class Trial:
     def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: Allowed) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
         self.watched = monitor(problem)
-        self.unseen = Unseen(problem, self.watched)
-        self.base = granted(problem, self.watched)
+        self.unseen = Disturbances(problem, self.watched)
+        self.base = form_base_case(problem, self.watched)
         self.rng = np.random.default_rng(effort.seed)
         self.rating = problem.limits.permitted_a(problem.steps, self.watched, margin=0.0)
         self.worst = _Worst(problem.steps, problem.reduced.slots)

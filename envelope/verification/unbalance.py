@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.constraints.base_case import Base
+from envelope.constraints.base_case import BaseCase
 from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_corner
 from envelope.problem import Guarantee, Problem
 from envelope.verification.report import Effort, UnbalanceFinding
@@ -18,7 +18,7 @@ from gridmodel.reduce import Reduced, reduce
 
 
 def verify_unbalance(
-    problem: Problem, base: Base, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
+    problem: Problem, base: BaseCase, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
 ) -> UnbalanceFinding | None:
     """The worst over all corners of some boxes and random ones, each interval's worst by `judge`; None: no limit."""
     seen = Unbalance(problem, base)

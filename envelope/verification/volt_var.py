@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.constraints.base_case import Base
+from envelope.constraints.base_case import BaseCase
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.verification.solvers import Solver
 from gridmodel.arrays import Complex, Index, Real
@@ -28,7 +28,7 @@ def judged(watched: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Co
     return FlowResult(answered.v_v, values.i_a, values.converged & answered.converged)
 
 
-def at_kinks(base: Base, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]) -> Real:
+def at_kinks(base: BaseCase, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]) -> Real:
     """(S, L) W away from the base: corners from which some inverters have moved to where their answer changes.
 
     box_w: (S, L) least and most W away.

@@ -9,6 +9,7 @@ from scipy.optimize import linprog
 from envelope.allocation import rules as allocate
 from envelope.allocation.rules import RULE_OF, Packing
 from envelope.problem import Allocation
+from envelope.schedule.curtailment import jain
 
 seeds = st.integers(0, 10_000)
 
@@ -108,5 +109,5 @@ def test_where_nobody_can_use_anything_nobody_gets_anything(rule):
 
 
 def test_jain():
-    assert allocate.jain(np.array([2.0, 2.0, 2.0])) == pytest.approx(1.0)
-    assert allocate.jain(np.array([6.0, 0.0, 0.0])) == pytest.approx(1 / 3)
+    assert jain(np.array([2.0, 2.0, 2.0])) == pytest.approx(1.0)
+    assert jain(np.array([6.0, 0.0, 0.0])) == pytest.approx(1 / 3)

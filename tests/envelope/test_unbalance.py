@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.constraints.base_case import granted
+from envelope.constraints.base_case import form_base_case
 from envelope.constraints.monitored_feeder import monitor
 from envelope.constraints.unbalance import Unbalance
 from envelope.field_rules import BadProblem
@@ -30,7 +30,7 @@ def limited(percent: float | None, **changes):
 
 
 def seen_of(problem) -> Unbalance:
-    return Unbalance(problem, granted(problem, monitor(problem)))
+    return Unbalance(problem, form_base_case(problem, monitor(problem)))
 
 
 def by_hand(problem, p_w) -> np.ndarray:
