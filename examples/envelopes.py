@@ -17,13 +17,13 @@ from envelope import Guarantee, calculate, verify
 from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
-from envelope.explanation.relief import relieved
+from envelope.explanation.relief import recalculate_reliefs
 from envelope.problem import Allocation
 from envelope.problem.thermal import ThermalPolicy
 from envelope.problem.thermal_ratings import ThermalRating
 from envelope.schedule import Ledger
 from envelope.schedule.curtailment import of_schedule
-from envelope.schedule.ledger import DAY_S, favoured
+from envelope.schedule.ledger import DAY_S, with_ledger
 from envelope.schedule.table import save
 from envelope.study.study import Study, problem_of
 from envelope.study.summary import compared, most_withheld, priced
@@ -46,7 +46,7 @@ def run(folder: Path, steps: int):
 def why(problem, solution, folder: Path):
     schedule = solution.schedule
     step = most_withheld(problem, schedule, "LOAD53", "export")
-    found = relieved(problem, schedule, explain(problem, solution, "LOAD53", step=step, direction="export"))
+    found = recalculate_reliefs(problem, schedule, explain(problem, solution, "LOAD53", step=step, direction="export"))
     print(found.reason())
     for relief in found.reliefs:
         print(f"  {relief.what}: {relief.gain_w:.0f} W more" + (f", then {relief.then} binds" if relief.then else ""))
@@ -76,7 +76,7 @@ def remember(problem, folder: Path, days: int):
         ledger = Ledger()
         for day in range(days):
             today = replace(problem, step_start=problem.step_start + day * DAY_S)
-            schedule = calculate(favoured(today, ledger, strength))
+            schedule = calculate(with_ledger(today, ledger, strength))
             ledger = ledger.with_run(schedule)
         found = of_schedule(schedule)["export"]
         print(

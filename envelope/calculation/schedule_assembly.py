@@ -24,7 +24,7 @@ from envelope.problem.steps import zeros_or
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
 from envelope.schedule.codes import STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
-from envelope.schedule.schedule import floored, raised
+from envelope.schedule.schedule import whole_w_above, whole_w_below
 from gridmodel.arrays import Mask, Real, Single
 
 
@@ -75,10 +75,10 @@ def _published(problem: Problem, side: Side, direction: str) -> Published:
         row[now] = np.where(tighter, side.binding.row[next_], row[now])
         interval[now] = np.where(tighter, side.binding.interval[next_], interval[now])
     reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
-    firm = raised(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
-    least = np.maximum(raised(unavoidable_w(problem, direction)), firm)
-    most = np.maximum(floored(np.maximum(reach, 0.0)), least)
-    whole = np.where(np.isfinite(limit), floored(np.where(np.isfinite(limit), limit, 0.0)), most)
+    firm = whole_w_above(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
+    least = np.maximum(whole_w_above(unavoidable_w(problem, direction)), firm)
+    most = np.maximum(whole_w_below(np.maximum(reach, 0.0)), least)
+    whole = np.where(np.isfinite(limit), whole_w_below(np.where(np.isfinite(limit), limit, 0.0)), most)
     return Published(np.clip(whole, least, most), least, Binding(row, interval))
 
 
@@ -94,7 +94,7 @@ def _default(problem: Problem, side: Side, published: NDArray[np.int64], directi
     """(C,) the default that was given, or the loosest that is inside every interval's verified box."""
     given = getattr(problem, f"default_{direction}_w")
     if given is not None:
-        return floored(np.broadcast_to(np.asarray(given, dtype=float), published.shape[1:]))
+        return whole_w_below(np.broadcast_to(np.asarray(given, dtype=float), published.shape[1:]))
     held_back = np.where(np.isfinite(side.limit_w), published, np.iinfo(np.int64).max).min(axis=0)
     return np.asarray(np.minimum(held_back, published.max(axis=0)), dtype=np.int64)
 
@@ -131,10 +131,10 @@ def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side,
         step_s=problem.step_s,
         import_limit_w=imports.limit_w,
         export_limit_w=exports.limit_w,
-        gen_limit_w=np.maximum(exports.limit_w + floored(problem.load_lo_w), 0),
-        load_limit_w=np.maximum(imports.limit_w - raised(problem.load_hi_w), 0),
-        firm_import_w=raised(zeros_or(problem.firm_import_w, count)),
-        firm_export_w=raised(zeros_or(problem.firm_export_w, count)),
+        gen_limit_w=np.maximum(exports.limit_w + whole_w_below(problem.load_lo_w), 0),
+        load_limit_w=np.maximum(imports.limit_w - whole_w_above(problem.load_hi_w), 0),
+        firm_import_w=whole_w_above(zeros_or(problem.firm_import_w, count)),
+        firm_export_w=whole_w_above(zeros_or(problem.firm_export_w, count)),
         default_import_w=default_import,
         default_export_w=default_export,
         import_room_w=sides[0].room_w,

@@ -170,9 +170,9 @@ def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
     if ledger is None:
         raise BadProblem("--past: whose past? Name a --ledger")
     from envelope.schedule import Ledger
-    from envelope.schedule.ledger import favoured
+    from envelope.schedule.ledger import with_ledger
 
-    return favoured(problem, Ledger.read(ledger), past)
+    return with_ledger(problem, Ledger.read(ledger), past)
 
 
 def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
@@ -270,7 +270,7 @@ def explain_limit(
     """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
     from envelope.engine import solve_with_boxes
     from envelope.explanation.explanation import explain
-    from envelope.explanation.relief import relieved
+    from envelope.explanation.relief import recalculate_reliefs
 
     _refuse_files(None, picture)
     if direction not in ("export", "import"):
@@ -289,7 +289,7 @@ def explain_limit(
         at = most_withheld(problem, schedule, connection, direction) if step is None else step
         found = explain(problem, solution, connection, step=at, direction=direction)
         stage("calculating anew with what would relieve it")
-        found = relieved(problem, schedule, found)
+        found = recalculate_reliefs(problem, schedule, found)
         if picture is not None:
             from envelope.command_line.picture import explain_picture
 

@@ -179,7 +179,7 @@ class Disturbances:
         both = np.intersect1d(of[feeds], of[draws])
         return np.where(np.isin(of, both), feeds.astype(float) - draws.astype(float), 0.0)
 
-    def on_top(self, state: Disturbance, steps: Index, away: Real) -> tuple[Real, Real]:
+    def superpose(self, state: Disturbance, steps: Index, away: Real) -> tuple[Real, Real]:
         """(S, L) W away from the base and (S, L) var, with the state on top of a corner."""
         var = np.zeros_like(away) if state.var is None else state.var[steps]
         if state.circulating is None:

@@ -85,7 +85,7 @@ class Unbalance:
         unseen = Disturbances(self.problem, self.feeder)
         for state in unseen.states:
             if state.voltages:
-                found = np.maximum(found, self._at(steps, *unseen.on_top(state, steps, away)))
+                found = np.maximum(found, self._at(steps, *unseen.superpose(state, steps, away)))
         return found
 
     def spare(self, part: float) -> float:

@@ -35,7 +35,7 @@ class Contributor:
     """of the row's whole rise, 0..1"""
 
 
-class Strained:
+class BindingCorner:
     """A row of a fitted box in one interval, everyone standing where it is strained most."""
 
     def __init__(self, problem: Problem, case: DirectedBox, local: int, at: int) -> None:
@@ -65,7 +65,7 @@ class Strained:
         found = base.feeder.power_flow(injected, head * base.source_v[self.at], tol_v=EXACT_V)
         return np.asarray(self.fit.rows.evaluate(found)[:, self.local])
 
-    def eased(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
+    def relief_options(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
         """What would ease the row, and by how much in its own unit (V or A); the limit itself first."""
         more = RELIEF_PERCENT if self.unit == "%" else RELIEF_V
         head = 1.0 - HEAD_PART if self.kind == "over-voltage" else 1.0 + HEAD_PART

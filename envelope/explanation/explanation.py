@@ -10,7 +10,7 @@ import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.solution import Solution
-from envelope.explanation.binding_corner import Contributor, Strained
+from envelope.explanation.binding_corner import BindingCorner, Contributor
 from envelope.problem import Problem
 from envelope.problem.circulating_power import circulating_w
 from envelope.schedule import EnvelopeSchedule
@@ -148,7 +148,7 @@ class _Found:
             return
         schedule = solution.schedule
         case, local = _locate(solution.boxes, row)
-        strained = Strained(problem, case, local, at)
+        strained = BindingCorner(problem, case, local, at)
         self.margin, self.unit = strained.margin, strained.unit
         users = [_users(schedule, (case, row, local), at, up=up) for up in (True, False)]
         self.shared_by = sum(len(columns) for columns, _, _ in users)
@@ -162,7 +162,7 @@ class _Found:
             reach = schedule.export_reach_w if direction == "export" else schedule.import_reach_w
             limit = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
             most = float(max(reach[at, column] - limit[at, column], 0.0))
-            told = [Relief(what, min(watts * easing, most)) for what, easing in strained.eased(others[:1])]
+            told = [Relief(what, min(watts * easing, most)) for what, easing in strained.relief_options(others[:1])]
             self.reliefs = tuple(relief for relief in told if relief.gain_w >= 1.0)
 
 

@@ -17,7 +17,7 @@ SAME_CURRENT = 1e-3
 """of everybody's current, by which two branches may differ that count as one"""
 
 
-def relieved(problem: Problem, schedule: EnvelopeSchedule, found: Explanation) -> Explanation:
+def recalculate_reliefs(problem: Problem, schedule: EnvelopeSchedule, found: Explanation) -> Explanation:
     """The same explanation, its reliefs as whole new calculations give them: one for each."""
     if not found.unit or found.status in ("infeasible_base", "infeasible_firm"):
         return found

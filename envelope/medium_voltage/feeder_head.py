@@ -83,7 +83,7 @@ class Head:
         unseen = Disturbances(self.problem, self.watched)
         for up, down in (*self._strongest, *aligned_corners(self.watched)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
-            for w, var in ((away, 0.0), *(unseen.on_top(state, steps, away) for state in unseen.states)):
+            for w, var in ((away, 0.0), *(unseen.superpose(state, steps, away) for state in unseen.states)):
                 q = self.watched.spread(at.q_var) - at.tan_phi * np.maximum(w, 0.0) + var
                 yield self.watched.spread(at.p_w) + w + 1j * q
 

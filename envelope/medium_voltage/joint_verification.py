@@ -18,7 +18,7 @@ from envelope.medium_voltage.report import JointReport, Part
 from envelope.problem import Allocation, GroupLimit, Problem
 from envelope.schedule import Binding, EnvelopeSchedule, verified_box
 from envelope.schedule.codes import CAPACITY
-from envelope.schedule.schedule import raised
+from envelope.schedule.schedule import whole_w_above
 from envelope.verification import Effort, verify
 from gridmodel import build
 from gridmodel.arrays import Index, Real
@@ -162,7 +162,7 @@ def _group(limit: OperatorLimit, found: Coordinated) -> GroupLimit:
 
 def _schedule(schedules: list[EnvelopeSchedule], names: tuple[str, ...], box: tuple[Real, Real]) -> EnvelopeSchedule:
     """Limits that let all of a box be used, with nothing else but what a verification looks at."""
-    limits = raised(np.maximum(-box[0], 0.0)), raised(np.maximum(box[1], 0.0))
+    limits = whole_w_above(np.maximum(-box[0], 0.0)), whole_w_above(np.maximum(box[1], 0.0))
     nothing, none = np.zeros(limits[0].shape, dtype=np.int64), np.zeros(limits[0].shape)
     free = Binding(np.full(nothing.shape, CAPACITY, dtype=np.intp), nothing.astype(np.intp))
     return replace(

@@ -20,7 +20,7 @@ from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts
 from envelope.problem import OperatingLimits
 from envelope.schedule import Binding, EnvelopeSchedule
 from envelope.schedule.codes import CAPACITY, STATUS
-from envelope.schedule.schedule import floored, raised
+from envelope.schedule.schedule import whole_w_above, whole_w_below
 from gridmodel.arrays import Mask, Real
 
 FEWEST_SAMPLES = 48
@@ -211,7 +211,7 @@ def _side(net_w: Real, flex_w: Real, most: _Most) -> _Side:
     """Equal shares of what is permitted beyond (T, C) base load, all positive in the direction."""
     total = net_w.sum(axis=1)
     room = _levels(np.maximum(most.watts - total, 0.0), flex_w)
-    limit = np.maximum(floored(np.maximum(net_w + room, 0.0)), raised(np.maximum(net_w, 0.0)))
+    limit = np.maximum(whole_w_below(np.maximum(net_w + room, 0.0)), whole_w_above(np.maximum(net_w, 0.0)))
     steps = np.broadcast_to(np.arange(len(net_w), dtype=np.intp)[:, None], net_w.shape)
     binding = Binding(np.where(room < flex_w - 0.5, most.kind, CAPACITY), steps)
     return _Side(room, limit, net_w + flex_w, binding, total > most.watts)
@@ -229,8 +229,8 @@ def _shared(known: Unmodelled, method: str, most_import: _Most, most_export: _Mo
         step_s=known.step_s,
         import_limit_w=imports.limit_w,
         export_limit_w=exports.limit_w,
-        gen_limit_w=np.maximum(exports.limit_w + floored(base), 0),
-        load_limit_w=np.maximum(imports.limit_w - raised(base), 0),
+        gen_limit_w=np.maximum(exports.limit_w + whole_w_below(base), 0),
+        load_limit_w=np.maximum(imports.limit_w - whole_w_above(base), 0),
         firm_import_w=nothing,
         firm_export_w=nothing,
         default_import_w=imports.limit_w.min(axis=0),

@@ -25,6 +25,6 @@ CAPACITY, NETWORK, NEXT, UNCONTROLLED = -1, -2, -3, -4
 who could be told a limit"""
 
 
-def unnamed(direction: str) -> dict[int, str]:
+def special_bindings(direction: str) -> dict[int, str]:
     """What bindings that are no row are called."""
     return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}

@@ -1,7 +1,7 @@
-"""Fairness over time: what each connection has had to forgo, and how far a new day makes up for it.
+"""Curtailed energy per connection, how evenly it is spread, and weights by which a new day makes up for it.
 
-Forgone is what lies between a connection's reach and its limit where something else than its own reach binds; with
-measurements, what lies between the power it was offered to use and what it did use, in those same intervals.
+Curtailed is what lies between a connection's reach and its limit where something else than its own reach binds. With
+measurements it is what lies between the power that was offered and the power that was used, in those same intervals.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORST = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Forgone:
+class Curtailment:
     """What was asked for and what was curtailed, per connection, in one direction."""
 
     asked_wh: Real
@@ -56,9 +56,9 @@ class Fairness:
     """what that tenth had to forgo"""
 
 
-def forgone(
+def curtailed_energy(
     schedule: EnvelopeSchedule, direction: str, *, offered_w: Real | None = None, measured_w: Real | None = None
-) -> Forgone:
+) -> Curtailment:
     """What a schedule curtails; with (T, C) watts offered and measured (both positive in `direction`), what it did."""
     if (offered_w is None) != (measured_w is None):
         raise BadProblem("offered_w, measured_w: one says nothing without the other")
@@ -72,10 +72,10 @@ def forgone(
     could = np.where(held | (room > 0.0), np.maximum(reach if offered_w is None else offered_w, 0.0), 0.0)
     did = np.minimum(could, limit if measured_w is None else np.maximum(measured_w, 0.0))
     hours = schedule.step_s / HOUR_S
-    return Forgone(could.sum(axis=0) * hours, np.where(held, could - did, 0.0).sum(axis=0) * hours)
+    return Curtailment(could.sum(axis=0) * hours, np.where(held, could - did, 0.0).sum(axis=0) * hours)
 
 
-def fairness(found: Forgone) -> Fairness:
+def fairness(found: Curtailment) -> Fairness:
     """The figures that a run reports."""
     asked = found.asked_wh > 0.0
     granted = 1.0 - found.share[asked]
@@ -95,10 +95,10 @@ def fairness(found: Forgone) -> Fairness:
 
 def of_schedule(schedule: EnvelopeSchedule) -> dict[str, Fairness]:
     """The figures of one schedule, per direction."""
-    return {direction: fairness(forgone(schedule, direction)) for direction in DIRECTIONS}
+    return {direction: fairness(curtailed_energy(schedule, direction)) for direction in DIRECTIONS}
 
 
-def favours(past: Forgone, strength: float, most: float = MOST_FAVOUR) -> Real:
+def catch_up_weights(past: Curtailment, strength: float, most: float = MOST_FAVOUR) -> Real:
     """(C,) how much more than its plain share each is to get: exp(strength * (own part curtailed - everyone's)).
 
     Bounded by 1/most and most. Whoever asked for nothing counts as before. It changes who gets the room there is, never
@@ -112,9 +112,9 @@ def favours(past: Forgone, strength: float, most: float = MOST_FAVOUR) -> Real:
     return np.where(past.asked_wh > 0.0, found, 1.0)
 
 
-def making_up(problem: Problem, past: dict[str, Forgone], strength: float) -> Problem:
+def with_catch_up(problem: Problem, past: dict[str, Curtailment], strength: float) -> Problem:
     """The same problem with room shifted towards those who had to forgo most."""
-    imports, exports = (favours(past[direction], strength) for direction in ("import", "export"))
+    imports, exports = (catch_up_weights(past[direction], strength) for direction in ("import", "export"))
     return replace(problem, favour_import=imports, favour_export=exports)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from envelope.problem import Policy
 from envelope.problem.steps import select
-from envelope.schedule.schedule import EnvelopeSchedule, floored
+from envelope.schedule.schedule import EnvelopeSchedule, whole_w_below
 from gridmodel.arrays import Index, Real, Watts
 from gridmodel.devices import SITE, Device, settled
 
@@ -91,7 +91,7 @@ def parts(limit_w: NDArray[np.number], size_w: Real, policy: Policy) -> Watts:
     whole = np.floor(size)
     if policy is Policy.PROPORTIONAL:
         share = limit / np.maximum(size.sum(axis=1), np.maximum(limit, 1.0))
-        return np.minimum(floored(share[:, None] * size), whole.astype(np.int64))
+        return np.minimum(whole_w_below(share[:, None] * size), whole.astype(np.int64))
     given = np.zeros(size.shape)
     order = np.argsort(size_w, kind="stable") if policy is Policy.EQUAL else np.arange(len(size_w))
     left = limit.copy()

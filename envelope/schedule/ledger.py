@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from envelope.problem import Problem
-from envelope.schedule.curtailment import DIRECTIONS, Forgone, fairness, forgone, making_up
+from envelope.schedule.curtailment import DIRECTIONS, Curtailment, curtailed_energy, fairness, with_catch_up
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.readers.tables import Row, read_csv
 
@@ -49,7 +49,7 @@ class Whole:
     """All that a ledger knows, summed up."""
 
     connection_id: tuple[str, ...]
-    past: dict[str, Forgone]
+    past: dict[str, Curtailment]
     """per direction"""
     days: float
 
@@ -87,7 +87,7 @@ class Ledger:
             lines.writerows(_cells(entry) for entry in self.entries)
         part.replace(path)
 
-    def with_run(self, schedule: EnvelopeSchedule, measured: dict[str, Forgone] | None = None) -> Ledger:
+    def with_run(self, schedule: EnvelopeSchedule, measured: dict[str, Curtailment] | None = None) -> Ledger:
         """The ledger after a run: what it says replaces what earlier runs said of the same connections from then on."""
         start = int(schedule.step_start[0])
         end = int(schedule.step_start[-1]) + schedule.step_s
@@ -95,7 +95,7 @@ class Ledger:
         kept = [entry if entry.connection_point not in known else entry.before(start) for entry in self.entries]
         added: list[Entry] = []
         for direction in DIRECTIONS:
-            found = forgone(schedule, direction) if measured is None else measured[direction]
+            found = curtailed_energy(schedule, direction) if measured is None else measured[direction]
             said = PLANNED if measured is None else MEASURED
             added += (
                 Entry(start, end, name, direction, said, float(asked), float(curtailed), schedule.run_id)
@@ -107,13 +107,13 @@ class Ledger:
 
     def past(
         self, names: Sequence[str], at: int, *, half_life_days: float | None = HALF_LIFE_DAYS
-    ) -> dict[str, Forgone]:
+    ) -> dict[str, Curtailment]:
         """What these connections asked for and had to forgo before a time, per direction.
 
         half_life_days: what lies so far back counts half; None: everything counts alike.
         """
         column = {name: k for k, name in enumerate(names)}
-        found = {direction: Forgone(np.zeros(len(names)), np.zeros(len(names))) for direction in DIRECTIONS}
+        found = {direction: Curtailment(np.zeros(len(names)), np.zeros(len(names))) for direction in DIRECTIONS}
         for entry in (e.before(at) for e in self.entries if e.start < at and e.connection_point in column):
             age_days = (at - entry.end) / DAY_S
             weight = 1.0 if half_life_days is None else 0.5 ** (age_days / half_life_days)
@@ -134,9 +134,9 @@ class Ledger:
         return sum(end - start for start, end in spans) / DAY_S
 
 
-def favoured(problem: Problem, ledger: Ledger, strength: float) -> Problem:
+def with_ledger(problem: Problem, ledger: Ledger, strength: float) -> Problem:
     """The problem with the room shifted towards those whom the ledger knows as curtailed most."""
-    return making_up(problem, ledger.past(problem.connection_id, int(problem.step_start[0])), strength)
+    return with_catch_up(problem, ledger.past(problem.connection_id, int(problem.step_start[0])), strength)
 
 
 def _cells(entry: Entry) -> list[str]:

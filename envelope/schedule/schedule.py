@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, unnamed
+from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, special_bindings
 from envelope.schedule.columns import Column
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
 
@@ -149,7 +149,7 @@ class EnvelopeSchedule:
 
     def _binding_names(self, direction: str, row: Index) -> Column:
         """Bindings by name, as categories in the order of their codes."""
-        others = unnamed(direction)
+        others = special_bindings(direction)
         names = [*self.names, *(others[-1 - k] for k in range(len(others)))]
         code = np.where(row < 0, len(self.names) - 1 - row, row)
         used, position = np.unique(_tall(code), return_inverse=True)
@@ -164,7 +164,7 @@ class EnvelopeSchedule:
 
     def name_of(self, direction: str, row: int) -> str:
         """Name of a row, or of a binding that is none."""
-        return self.names[row] if row >= 0 else unnamed(direction)[row]
+        return self.names[row] if row >= 0 else special_bindings(direction)[row]
 
 
 def _tall(table: NDArray[Any]) -> NDArray[Any]:
@@ -172,11 +172,11 @@ def _tall(table: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(table).T.ravel()
 
 
-def floored(value: Real) -> Watts:
+def whole_w_below(value: Real) -> Watts:
     """Whole watts, rounded down; what is within a millionth of a whole watt counts as whole."""
     return np.floor(value + 1e-6).astype(np.int64)
 
 
-def raised(value: Real) -> Watts:
+def whole_w_above(value: Real) -> Watts:
     """Whole watts, rounded up."""
     return np.ceil(value - 1e-6).astype(np.int64)

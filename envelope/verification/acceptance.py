@@ -28,7 +28,7 @@ FEWEST_CORNERS = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Allowed:
+class AcceptedLimits:
     """Bounds per step and place."""
 
     v_max_v: Real
@@ -40,7 +40,7 @@ class Allowed:
     """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
 
 
-def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Allowed:
+def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
     """The limits, loosened where the base load or what is granted in any case exceeds them, at any of its corners.
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
@@ -74,7 +74,7 @@ def allowed_of(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> Al
         float(np.max((limits.v_min_v - low)[under], initial=0.0)),
         float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
     )
-    return Allowed(
+    return AcceptedLimits(
         np.where(over, high + WORSE_V, limits.v_max_v),
         np.where(under, low - WORSE_V, limits.v_min_v),
         np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
@@ -93,7 +93,7 @@ class _Seen:
         """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
         self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
         for state in self.unseen.states:
-            found = self._values(steps, *self.unseen.on_top(state, steps, away))
+            found = self._values(steps, *self.unseen.superpose(state, steps, away))
             self._note(steps, found, voltages=state.voltages)
 
     def _values(self, steps: Index, away: Real, var: Real) -> FlowResult:

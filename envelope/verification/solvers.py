@@ -22,7 +22,7 @@ TOLERANCE_PU = 1e-8
 SOLVERS = ("power-grid-model", "opendss", "pandapower", "reduced")
 
 
-def independent(problem: Problem) -> str:
+def independent_solver(problem: Problem) -> str:
     """The solver that judges a problem's feeder: power-grid-model, or OpenDSS where that has no model of it."""
     return "opendss" if cannot_model(problem.reduced.network) else "power-grid-model"
 
@@ -34,26 +34,26 @@ def solver_of(problem: Problem, name: str) -> Solver:
     if name == "reduced":
         return watched.power_flow
     if name == "power-grid-model":
-        return _independent(Model(watched.reduced, tolerance_pu=TOLERANCE_PU), watched)
+        return _magnitudes_only(Model(watched.reduced, tolerance_pu=TOLERANCE_PU), watched)
     if name == "opendss":
         from gridmodel.audit_opendss import circuit_of
 
-        return _independent(circuit_of(watched.reduced), watched)
+        return _magnitudes_only(circuit_of(watched.reduced), watched)
     if name == "pandapower":
         from gridmodel.audit_pandapower import Net
 
-        return _independent(Net(watched.reduced), watched)
+        return _magnitudes_only(Net(watched.reduced), watched)
     raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
 
 
-class Judge(Protocol):
+class IndependentModel(Protocol):
     """Another engine's model of the feeder."""
 
     def magnitudes(self, s_va: Complex, source_v: Complex | None = None) -> Magnitudes:
         """Voltages and currents for (S, L) VA and (S, 3) V."""
 
 
-def _independent(judge: Judge, watched: MonitoredFeeder) -> Solver:
+def _magnitudes_only(judge: IndependentModel, watched: MonitoredFeeder) -> Solver:
     """An engine of its own; of the currents only the magnitudes are known."""
 
     def solve(s_va: Complex, source_v: Complex) -> FlowResult:

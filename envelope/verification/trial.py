@@ -16,11 +16,11 @@ from envelope.constraints.monitored_feeder import FlowResult, monitor
 from envelope.constraints.volt_var_credit import as_credited
 from envelope.problem import Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
-from envelope.verification.acceptance import Allowed, allowed_of
+from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.report import Effort, Finding, VerificationReport
-from envelope.verification.solvers import Solver, independent, solver_of
+from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
-from envelope.verification.volt_var import at_kinks, judged
+from envelope.verification.volt_var import at_curve_kinks, solve_with_response
 from gridmodel.arrays import Index, Real
 
 CHUNK, AT_KINKS = 4000, 0.25
@@ -39,9 +39,9 @@ def try_corners(
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is."""
     problem = as_credited(problem, schedule)
-    judge = solver or independent(problem)
+    judge = solver or independent_solver(problem)
     fast = judge if effort.judge_all else "reduced"
-    excused = allowed_of(problem, schedule, most=effort.sign)
+    excused = accepted_limits(problem, schedule, most=effort.sign)
     trial = Trial(problem, boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
     trial.run()
     if fast != judge:
@@ -83,7 +83,9 @@ class _Worst:
 class Trial:
     """One verification under way."""
 
-    def __init__(self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: Allowed) -> None:
+    def __init__(
+        self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: AcceptedLimits
+    ) -> None:
         self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
         self.watched = monitor(problem)
         self.unseen = Disturbances(problem, self.watched)
@@ -157,7 +159,7 @@ class Trial:
         self._queue(kind, steps, away)
         if self.watched.inverters is not None and self.rng.random() < AT_KINKS:
             box_w = ((end - p)[:, of] * self.watched.slot_share for end in (lo, hi))
-            self._queue("kink", steps, at_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
+            self._queue("kink", steps, at_curve_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
 
     def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
@@ -196,14 +198,14 @@ class Trial:
         """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
         found = self._solved(steps, away, np.zeros_like(away))
         for state in self.unseen.states:
-            more = self._solved(steps, *self.unseen.on_top(state, steps, away), voltages=state.voltages)
+            more = self._solved(steps, *self.unseen.superpose(state, steps, away), voltages=state.voltages)
             worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
             found = worse if state.voltages else [*found[:2], worse[2]]
         return found
 
     def _solved(self, steps: Index, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
         injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
-        return self._beyond(judged(self.watched, self.solver, injected, source, voltages=voltages), steps)
+        return self._beyond(solve_with_response(self.watched, self.solver, injected, source, voltages=voltages), steps)
 
     def _beyond(self, values: FlowResult, steps: Index) -> list[Real]:
         """Solved values against the limits."""

@@ -18,7 +18,9 @@ TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""
 
 
-def judged(watched: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool) -> FlowResult:
+def solve_with_response(
+    watched: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool
+) -> FlowResult:
     """Values by a solver that is told what inverters answer: voltages, if wanted, with that, currents without it."""
     values = solver(s_va, source_v)
     if watched.inverters is None or not voltages:
@@ -28,7 +30,9 @@ def judged(watched: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Co
     return FlowResult(answered.v_v, values.i_a, values.converged & answered.converged)
 
 
-def at_kinks(base: BaseCase, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]) -> Real:
+def at_curve_kinks(
+    base: BaseCase, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]
+) -> Real:
     """(S, L) W away from the base: corners from which some inverters have moved to where their answer changes.
 
     box_w: (S, L) least and most W away.

@@ -20,7 +20,7 @@ import numpy as np
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
-from envelope.explanation.relief import relieved
+from envelope.explanation.relief import recalculate_reliefs
 from envelope.medium_voltage.coordination import Coordinated, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.joint_verification import audit
@@ -248,7 +248,7 @@ def of_explanation() -> dict[str, object]:
         for direction in ("import", "export"):
             for name in problem.connection_id[::2]:
                 found = explain(problem, solution, name, step=1, direction=direction)
-                said.append([found.sentence(), relieved(problem, solution.schedule, found).sentence()])
+                said.append([found.sentence(), recalculate_reliefs(problem, solution.schedule, found).sentence()])
     return {"digest": hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24], "sums_w": [0, 0], "run_id": ""}
 
 

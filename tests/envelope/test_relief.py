@@ -8,7 +8,7 @@ import pytest
 from envelope import calculate
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
-from envelope.explanation.relief import relieved
+from envelope.explanation.relief import recalculate_reliefs
 from envelope.problem import GroupLimit
 from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
@@ -16,7 +16,9 @@ from tests.envelope.cases import street
 
 
 def told(problem, solution, name, step, direction):
-    return relieved(problem, solution.schedule, explain(problem, solution, name, step=step, direction=direction))
+    return recalculate_reliefs(
+        problem, solution.schedule, explain(problem, solution, name, step=step, direction=direction)
+    )
 
 
 def gained(problem, schedule, found, step, **changes):

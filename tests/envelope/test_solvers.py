@@ -12,7 +12,7 @@ from envelope.constraints.monitored_feeder import monitor
 from envelope.field_rules import BadProblem
 from envelope.problem import OperatingLimits, steps_from
 from envelope.verification import Effort
-from envelope.verification.solvers import SOLVERS, independent, solver_of
+from envelope.verification.solvers import SOLVERS, independent_solver, solver_of
 from gridmodel import GridError, build, read_feeder, reduce
 from tests.envelope.cases import START, on, street
 from tests.gridmodel.feeders import radial_equipment
@@ -62,7 +62,7 @@ def test_the_worst_and_a_sample_are_judged_unless_all_are_asked_for(service):
 def test_solvers_agree_on_a_street():
     problem = street(customers=6, steps=2)
     schedule = calculate(problem)
-    assert independent(problem) == "power-grid-model"
+    assert independent_solver(problem) == "power-grid-model"
     quick = [name for name in SOLVERS if name != "pandapower"]
     found = {name: verify(problem, schedule, solver=name, effort=EVERY) for name in quick}
     for report in found.values():
