@@ -46,7 +46,7 @@ Rule = Callable[[str, Any, Axes], Any]
 """(name of the field, its value, axes that are known) to the value as the engine takes it"""
 
 
-def settle(what: Any, axes: Axes = UNKNOWN, of: str = "") -> None:
+def validate(what: Any, axes: Axes = UNKNOWN, of: str = "") -> None:
     """Brings each field of a dataclass to what its rule in `RULES` makes of it; None stays where it is the default."""
     for item in fields(what):
         rule, value = what.RULES.get(item.name), getattr(what, item.name)
@@ -137,14 +137,14 @@ def _entry(axis: str, at: int, axes: Axes) -> str:
     return f"{AXES[axis][1]} {'' if axis == 'T' else 'no. '}{at}"
 
 
-def follow(name: str, starts: NDArray[np.int64], step_s: int) -> None:
+def consecutive(name: str, starts: NDArray[np.int64], step_s: int) -> None:
     """Refuses intervals of which one begins before the last is over."""
     if early := np.flatnonzero(np.diff(starts) < step_s).tolist():
         raise BadProblem(f"{name}: interval {early[0] + 1} begins before {step_s} s after the last")
 
 
 @dataclass(frozen=True)
-class Word:
+class OneOf:
     """One of the words of an enumeration; its plain text will do."""
 
     of: type[StrEnum]
@@ -158,7 +158,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Texts:
+class Strings:
     """Texts, one for each connection where `per_connection` says so, each one of `words` where there are any."""
 
     words: tuple[str, ...] = ()
@@ -181,7 +181,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Made:
+class InstanceOf:
     """An object of a class, whose own fields fit the same axes."""
 
     of: type
@@ -191,19 +191,19 @@ class Made:
         if not isinstance(value, self.of):
             raise BadProblem(f"{name}: {reprlib.repr(value)} is no {self.of.__name__}")
         if axes is not UNKNOWN and hasattr(value, "RULES"):
-            settle(value, axes, f"{name}: ")
+            validate(value, axes, f"{name}: ")
         return value
 
 
 @dataclass(frozen=True)
-class Several:
+class ListOf:
     """Any number of such objects."""
 
     of: type
 
     def __call__(self, name: str, value: Any, axes: Axes = UNKNOWN) -> tuple[Any, ...]:
         """The objects as a tuple."""
-        return tuple(Made(self.of)(name, one, axes) for one in sequence(name, value))
+        return tuple(InstanceOf(self.of)(name, one, axes) for one in sequence(name, value))
 
 
 def sequence(name: str, value: Any) -> list[Any]:

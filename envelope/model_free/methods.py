@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, follow, settle
+from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, Rule, Strings, consecutive, validate
 from envelope.problem import OperatingLimits
 from envelope.schedule import Binding, EnvelopeSchedule
 from envelope.schedule.codes import CAPACITY, STATUS
@@ -63,7 +63,7 @@ class Unmodelled:
     """part of the rating kept for reactive power, losses and unbalance"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "connection_id": Texts(per_connection=False),
+        "connection_id": Strings(per_connection=False),
         "step_start": Numbers("T", of=int),
         "step_s": Numbers(of=int, low=0, above=True),
         "rating_va": Numbers(low=0.0, above=True),
@@ -76,8 +76,8 @@ class Unmodelled:
     def __post_init__(self) -> None:
         names = self.RULES["connection_id"]("connection_id", self.connection_id, UNKNOWN)
         starts = self.RULES["step_start"]("step_start", self.step_start, UNKNOWN)
-        settle(self, {"T": len(starts), "C": names})
-        follow("step_start", self.step_start, self.step_s)
+        validate(self, {"T": len(starts), "C": names})
+        consecutive("step_start", self.step_start, self.step_s)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class CriticalVoltage:
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if self.slope_v_per_w == 0.0:
             raise BadProblem("slope_v_per_w: 0: no import would move the voltage")
 
@@ -131,13 +131,13 @@ class DeltaVoltage:
     """largest measured difference between a customer and the transformer, each way"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "transformer": Made(CriticalVoltage),
+        "transformer": InstanceOf(CriticalVoltage),
         "most_rise_v": Numbers(low=0.0),
         "most_drop_v": Numbers(low=0.0),
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     @classmethod
     def measure(cls, net_import_w: Real, transformer_v: Real, customer_v: Real) -> DeltaVoltage:

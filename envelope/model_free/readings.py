@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, Strings, consecutive, validate
 from envelope.model_free.methods import READ, READ_EACH, CriticalVoltage, Unmodelled
 from envelope.problem import steps_from
 from gridmodel.arrays import Real
@@ -41,7 +41,7 @@ class Meters:
     """(S,) the same at the transformer, import positive; NaN where it has no meter"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "connection_id": Texts(per_connection=False),
+        "connection_id": Strings(per_connection=False),
         "start": Numbers("S", of=int),
         "duration_s": Numbers(of=int, low=0, above=True, high=DAY_S),
         "import_w": READ_EACH,
@@ -53,10 +53,10 @@ class Meters:
     def __post_init__(self) -> None:
         names = self.RULES["connection_id"]("connection_id", self.connection_id, UNKNOWN)
         starts = self.RULES["start"]("start", self.start, UNKNOWN)
-        settle(self, {"S": len(starts), "C": names})
+        validate(self, {"S": len(starts), "C": names})
         if DAY_S % self.duration_s:
             raise BadProblem(f"duration_s: {self.duration_s} does not divide a day")
-        follow("start", self.start, self.duration_s)
+        consecutive("start", self.start, self.duration_s)
 
     @property
     def total_w(self) -> Real:

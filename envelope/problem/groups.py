@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from envelope.field_rules import BadProblem, Made, Numbers, Rule, Texts, settle
+from envelope.field_rules import BadProblem, InstanceOf, Numbers, Rule, Strings, validate
 from gridmodel.arrays import Real
 
 
@@ -22,15 +22,15 @@ class GroupLimit:
     """(T,) how far the sum may be from the middle in each step, over `half_range_w`; default all of it"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "name": Made(str),
-        "connections": Texts(per_connection=False),
+        "name": InstanceOf(str),
+        "connections": Strings(per_connection=False),
         "max_import_w": Numbers(low=0.0),
         "max_export_w": Numbers(low=0.0),
         "part": Numbers("T"),
     }
 
     def __post_init__(self) -> None:
-        settle(self, of=f"group {self.name}: ")
+        validate(self, of=f"group {self.name}: ")
         if self.half_range_w <= 0.0:
             raise BadProblem(f"group {self.name}: max_import_w and max_export_w: both are 0")
 

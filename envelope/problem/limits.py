@@ -11,7 +11,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from envelope.field_rules import BadProblem, Made, Numbers, Rule, settle
+from envelope.field_rules import BadProblem, InstanceOf, Numbers, Rule, validate
 from envelope.problem.groups import GroupLimit
 from gridmodel.arrays import Mask, Real
 from gridmodel.reduce import Reduced
@@ -112,12 +112,12 @@ class OperatingLimits:
         "transformer_most_a": Numbers(low=0.0, above=True, high=float("inf")),
         "margin_v": Numbers(low=0.0, above=True),
         "margin_current": Numbers(low=0.0, above=True, high=0.5),
-        "source": Made(str),
+        "source": InstanceOf(str),
         "vuf_max_percent": Numbers(low=0.0, above=True, high=100.0),
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if not self.v_min_v < self.v_max_v:
             raise BadProblem(f"v_max_v: {self.v_max_v:g} is not above v_min_v, {self.v_min_v:g}")
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from envelope.field_rules import BadProblem, Made, Numbers, Rule, settle
+from envelope.field_rules import BadProblem, InstanceOf, Numbers, Rule, validate
 from gridmodel.arrays import Index, Real, Single
 
 GROWTH = 1.25
@@ -62,7 +62,7 @@ class BoxMargin:
     RULES: ClassVar[Mapping[str, Rule]] = {"delta_w": Numbers("one or C or TC", low=0.0)}
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """Sum of what each band moves the row."""
@@ -91,7 +91,7 @@ class ChanceMargin:
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """z times the standard deviation of each row: aggregates vary less than their parts."""
@@ -119,7 +119,7 @@ class ScenarioMargin:
     RULES: ClassVar[Mapping[str, Rule]] = {"load_w": Numbers("KTC"), "base_load_w": Numbers("TC")}
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if self.load_w.shape[1:] != self.base_load_w.shape:
             raise BadProblem(
                 f"load_w has shape {self.load_w.shape}; expected paths like base_load_w, {self.base_load_w.shape}"
@@ -153,7 +153,7 @@ class HeadVoltageMargin:
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if len({1, np.size(self.low_pu), np.size(self.high_pu)}) > 2:
             raise BadProblem(f"high_pu: {np.size(self.high_pu)} steps, and low_pu has {np.size(self.low_pu)}")
         if np.any(np.less(self.high_pu, self.low_pu)):
@@ -189,7 +189,7 @@ class ImpedanceMargin:
     RULES: ClassVar[Mapping[str, Rule]] = {"part": Numbers(low=0.0, high=1.0)}
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """What remains between rest and limit shrinks by the factor."""
@@ -208,10 +208,10 @@ class AutonomousResponse:
     """(C,) most that a connection's inverters may produce or absorb by themselves"""
     wording: str = "volt-var counted, not credited"
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"q_max_var": Numbers("C", low=0.0), "wording": Made(str)}
+    RULES: ClassVar[Mapping[str, Rule]] = {"q_max_var": Numbers("C", low=0.0), "wording": InstanceOf(str)}
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """What all that reactive power can add to a current, whatever its angle."""

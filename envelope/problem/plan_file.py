@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Texts, Word, settle
+from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
-from envelope.problem.serialization import pack, unpack
+from envelope.problem.serialization import from_plain, to_plain
 from envelope.problem.steps import select
 from gridmodel.devices import Device
 
@@ -30,7 +30,7 @@ FORMAT = 3
 TERMS: Mapping[str, Rule] = {
     "hysteresis_w": Numbers(of=int, low=0),
     "randomize_relaxing_s": Numbers(of=int, low=0),
-    "sharing": Word(Policy),
+    "sharing": OneOf(Policy),
 }
 """how a plan's limits are published and shared"""
 UNREADABLE = (AttributeError, OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile)
@@ -75,14 +75,14 @@ class Saved:
     sharing: Policy
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "feeder": Made(str),
-        "digest": Made(str),
-        "connection_id": Texts(per_connection=False),
+        "feeder": InstanceOf(str),
+        "digest": InstanceOf(str),
+        "connection_id": Strings(per_connection=False),
         **TERMS,
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     def problem(self, reduced: Reduced) -> Problem:
         """The problem on its feeder."""
@@ -116,7 +116,7 @@ def save(
         "connection_id": list(problem.connection_id),
         **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
         "fields": {
-            f.name: pack(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
+            f.name: to_plain(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
         },
     }
     part = path.with_suffix(".part")
@@ -144,7 +144,7 @@ def read(path: Path) -> Saved:
 def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
     if said.get("format") != FORMAT:
         raise BadProblem("was saved by another version; save it anew")
-    values = {name: unpack(packed, arrays) for name, packed in said["fields"].items()}
+    values = {name: from_plain(packed, arrays) for name, packed in said["fields"].items()}
     terms = said["hysteresis_w"], said["randomize_relaxing_s"], said.get("sharing", Policy.PROPORTIONAL)
     return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms)
 

@@ -9,7 +9,18 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.field_rules import UNKNOWN, BadProblem, Made, Numbers, Rule, Several, Texts, Word, follow, settle
+from envelope.field_rules import (
+    UNKNOWN,
+    BadProblem,
+    InstanceOf,
+    ListOf,
+    Numbers,
+    OneOf,
+    Rule,
+    Strings,
+    consecutive,
+    validate,
+)
 from envelope.problem import phase_split as splits
 from envelope.problem.groups import GroupLimit
 from envelope.problem.limits import OperatingLimits
@@ -106,7 +117,7 @@ class Problem:
         "base_load_hi_w": Numbers("TC"),
         "base_sigma_w": Numbers("C or TC", low=0.0),
         "base_z": Numbers(low=0.0),
-        "margins": Several(Margin),
+        "margins": ListOf(Margin),
         "source_v": Numbers("3 or T3", of=complex, low=0.0, above=True),
         **{
             f"{name}_{direction}_w": Numbers("C", low=0.0)
@@ -117,33 +128,33 @@ class Problem:
         "favour_import": Numbers("C", low=0.0, above=True),
         "favour_export": Numbers("C", low=0.0, above=True),
         "adoption_s": Numbers(of=int, low=0),
-        "early": Word(Early),
-        "reactive": Made(AsForecast),
-        "control_point": Texts(CONTROL_POINTS),
+        "early": OneOf(Early),
+        "reactive": InstanceOf(AsForecast),
+        "control_point": Strings(CONTROL_POINTS),
         "controls_import": Numbers("C", of=bool),
         "controls_export": Numbers("C", of=bool),
-        "flex_split": Texts(),
+        "flex_split": Strings(),
         "base_includes_devices": Numbers("C", of=bool),
-        "groups": Several(GroupLimit),
-        "limits": Made(OperatingLimits),
-        "guarantee": Word(Guarantee),
-        "allocation": Word(Allocation),
-        "reference": Word(Reference),
+        "groups": ListOf(GroupLimit),
+        "limits": InstanceOf(OperatingLimits),
+        "guarantee": OneOf(Guarantee),
+        "allocation": OneOf(Allocation),
+        "reference": OneOf(Reference),
         "alpha": Numbers(low=0.0, above=True),
     }
 
     def __post_init__(self) -> None:
-        Made(Reduced)("reduced", self.reduced)
+        InstanceOf(Reduced)("reduced", self.reduced)
         if not self.connection_id:
             raise BadProblem("reduced: the network has no connections")
         starts = self.RULES["step_start"]("step_start", self.step_start, UNKNOWN)
-        settle(self, {**UNKNOWN, "T": len(starts), "C": self.connection_id})
+        validate(self, {**UNKNOWN, "T": len(starts), "C": self.connection_id})
         self._refuse_together()
 
     def _refuse_together(self) -> None:
         """What each field may hold, but not beside the others."""
         # Some steps of a day are a problem too, but none may begin before the last one is over.
-        follow("step_start", self.step_start, self.step_s)
+        consecutive("step_start", self.step_start, self.step_s)
         for group in self.groups:
             if strange := [name for name in group.connections if name not in self.connection_id]:
                 raise BadProblem(f"groups: {group.name}: connections: {strange[0]!r} is not in the network")

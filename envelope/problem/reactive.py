@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from envelope.field_rules import BadProblem, Made, Numbers, Rule, Word, settle
+from envelope.field_rules import BadProblem, InstanceOf, Numbers, OneOf, Rule, validate
 from gridmodel.arrays import Real
 from gridmodel.inverters import Curve
 
@@ -33,7 +33,7 @@ class AsForecast:
     RULES: ClassVar[Mapping[str, Rule]] = {}
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     @property
     def rule(self) -> str:
@@ -169,14 +169,14 @@ class VoltVar(AsForecast):
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "most_var": Numbers("one or C", low=0.0),
-        "credit": Word(Credit),
-        "curve": Made(Curve),
+        "credit": OneOf(Credit),
+        "curve": InstanceOf(Curve),
         "reference_v": Numbers(low=0.0, above=True),
         "measured_share": Numbers("one or C", low=0.0, high=1.0),
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if self.credit is not Credit.NONE and self.curve is None:
             raise BadProblem(f"curve: volt-var credited as {self.credit} needs it")
         if (self.measured_share is not None) != (self.credit is Credit.MEASURED):

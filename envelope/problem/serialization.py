@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from envelope.field_rules import BadProblem
 from envelope.problem.problem import Problem
 
-KEPT = {
+FILE_TYPES = {
     "Allocation": "envelope.problem.policies",
     "AsForecast": "envelope.problem.reactive",
     "AutonomousResponse": "envelope.problem.margins",
@@ -44,7 +44,7 @@ EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
 Arrays = dict[str, NDArray[Any]]
 
 
-def pack(value: Any, arrays: Arrays, name: str) -> Any:
+def to_plain(value: Any, arrays: Arrays, name: str) -> Any:
     """`value` as what JSON can say; its arrays are put into `arrays` under names that begin with `name`."""
     if isinstance(value, Enum):
         return {"one_of": _name(value, name), "value": value.value}
@@ -56,30 +56,30 @@ def pack(value: Any, arrays: Arrays, name: str) -> Any:
         arrays[name] = value
         return {"array": name}
     if is_dataclass(value) and not isinstance(value, type):
-        said = {f.name: pack(getattr(value, f.name), arrays, f"{name}.{f.name}") for f in fields(value) if f.init}
+        said = {f.name: to_plain(getattr(value, f.name), arrays, f"{name}.{f.name}") for f in fields(value) if f.init}
         return {"made": _name(value, name), "of": said}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {"made": _name(value, name), "of": _packed(value._asdict(), arrays, name)}
     if isinstance(value, Mapping):
         return {"mapping": _packed(value, arrays, name)}
     if isinstance(value, Sequence):
-        return [pack(one, arrays, f"{name}.{k}") for k, one in enumerate(value)]
+        return [to_plain(one, arrays, f"{name}.{k}") for k, one in enumerate(value)]
     raise BadProblem(f"{name}: a {type(value).__name__} can not be kept in a file")
 
 
-def unpack(said: Any, arrays: Arrays) -> Any:
+def from_plain(said: Any, arrays: Arrays) -> Any:
     """The value that was packed; a sequence comes back as a tuple."""
     if isinstance(said, list):
-        return tuple(unpack(one, arrays) for one in said)
+        return tuple(from_plain(one, arrays) for one in said)
     if not isinstance(said, dict):
         return said
     if "array" in said:
         return arrays[said["array"]]
     if "mapping" in said:
-        return {key: unpack(one, arrays) for key, one in said["mapping"].items()}
+        return {key: from_plain(one, arrays) for key, one in said["mapping"].items()}
     if "one_of" in said:
         return _class(said["one_of"])(said["value"])
-    return _class(said["made"])(**{key: unpack(one, arrays) for key, one in said["of"].items()})
+    return _class(said["made"])(**{key: from_plain(one, arrays) for key, one in said["of"].items()})
 
 
 def run_id(problem: Problem) -> str:
@@ -101,25 +101,25 @@ def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> s
 def _told(value: Any, arrays: Arrays, name: str) -> Any:
     """A value packed; of somebody else's types, such as a margin of a utility's own, only their names."""
     try:
-        return pack(value, arrays, name)
+        return to_plain(value, arrays, name)
     except BadProblem:
         several = value if isinstance(value, Sequence) else [value]
         return [type(one).__qualname__ for one in several]
 
 
 def _packed(values: Mapping[str, Any], arrays: Arrays, name: str) -> dict[str, Any]:
-    return {key: pack(one, arrays, f"{name}.{key}") for key, one in values.items()}
+    return {key: to_plain(one, arrays, f"{name}.{key}") for key, one in values.items()}
 
 
 def _name(value: Any, where: str) -> str:
     kind = type(value)
-    if KEPT.get(kind.__name__) != kind.__module__:
+    if FILE_TYPES.get(kind.__name__) != kind.__module__:
         raise BadProblem(f"{where}: {kind.__module__}.{kind.__name__} is none of our types; a file can not keep it")
     return kind.__name__
 
 
 def _class(name: str) -> Any:
     """One of the types that a file may hold; nothing else is ever called."""
-    if name not in KEPT:
+    if name not in FILE_TYPES:
         raise BadProblem(f"{name} is no type that a file may hold")
-    return getattr(import_module(KEPT[name]), name)
+    return getattr(import_module(FILE_TYPES[name]), name)

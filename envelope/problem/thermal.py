@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, settle
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, validate
 from gridmodel.arrays import Mask, Real
 from sep2.errors import SepError
 
@@ -71,7 +71,7 @@ class ThermalModel:
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if self.oil_time_constant_s == self.winding_time_constant_s:
             raise BadProblem("winding_time_constant_s: is the oil's; a winding warms faster")
 
@@ -135,7 +135,7 @@ class ThermalPolicy:
     )
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
 
     def permits(self, trace: Trace, step_s: int) -> bool:
         """Whether temperatures and ageing stay inside."""

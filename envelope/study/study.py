@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from envelope.field_rules import BadProblem, Made, Numbers, Rule, Word, settle
+from envelope.field_rules import BadProblem, InstanceOf, Numbers, OneOf, Rule, validate
 from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, Reference, steps_from
 from envelope.problem.control_points import control_points
 from envelope.problem.limits import as_61000
@@ -49,14 +49,14 @@ class Study:
         "sun": Numbers(of=bool),
         "adoption_s": Numbers(of=int, low=0),
         "start": Numbers(of=int),
-        "limits": Made(OperatingLimits),
-        "guarantee": Word(Guarantee),
-        "allocation": Word(Allocation),
-        "reference": Word(Reference),
+        "limits": InstanceOf(OperatingLimits),
+        "guarantee": OneOf(Guarantee),
+        "allocation": OneOf(Allocation),
+        "reference": OneOf(Reference),
     }
 
     def __post_init__(self) -> None:
-        settle(self)
+        validate(self)
         if DAY_S % self.steps:
             raise BadProblem(f"steps: {self.steps} steps do not divide a day")
 
@@ -64,7 +64,7 @@ class Study:
 def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> Problem:
     """The study's problem on the feeder's measured day, or on a flat demand where it has none."""
     count = len(feeder.network.connections)
-    settle(study, {"C": feeder.network.connections.id})
+    validate(study, {"C": feeder.network.connections.id})
     load, load_var, source = _day(feeder, study.steps)
     flexible = np.ones(count, dtype=bool) if study.flexible is None else study.flexible
     sky = clear_sky(feeder, study.steps) if study.sun else np.ones(study.steps)

@@ -25,7 +25,7 @@ from envelope.problem import (
     reactive,
 )
 from envelope.problem import plan_file as plan
-from envelope.problem.serialization import KEPT, pack, unpack
+from envelope.problem.serialization import FILE_TYPES, from_plain, to_plain
 from envelope.study.study import Study, problem_of
 from gridmodel.feeders import european_lv
 from gridmodel.inverters import Curve
@@ -76,8 +76,8 @@ def example_of(kind):
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_margin_is_kept(kind):
     arrays = {}
-    said = json.loads(json.dumps(pack(example_of(kind), arrays, "it")))
-    assert same(unpack(said, arrays), example_of(kind))
+    said = json.loads(json.dumps(to_plain(example_of(kind), arrays, "it")))
+    assert same(from_plain(said, arrays), example_of(kind))
 
 
 def other_than_usual(problem):
@@ -169,17 +169,17 @@ def test_what_no_file_can_keep_is_refused_by_name(problem, tmp_path):
 @pytest.mark.parametrize("name", ["os:system", "system", "Problem", "Path"])
 def test_a_file_makes_nothing_but_our_own_values(name):
     with pytest.raises(BadProblem, match="is no type that a file may hold"):
-        unpack({"made": name, "of": {}}, {})
+        from_plain({"made": name, "of": {}}, {})
 
 
 @pytest.mark.parametrize("module", [margins, reactive])
 def test_every_margin_and_policy_of_ours_can_be_kept(module):
     here = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
     ours = {kind.__name__ for kind in here if is_dataclass(kind) or issubclass(kind, Enum)}
-    assert ours <= set(KEPT)
+    assert ours <= set(FILE_TYPES)
 
 
-@pytest.mark.parametrize(("name", "home"), KEPT.items())
+@pytest.mark.parametrize(("name", "home"), FILE_TYPES.items())
 def test_what_a_file_may_hold_is_where_it_is_said_to_be(name, home):
     assert getattr(import_module(home), name).__module__ == home
 

@@ -20,7 +20,7 @@ from envelope.problem import (
     VoltVar,
 )
 from envelope.problem import plan_file as plan
-from envelope.problem.serialization import pack, unpack
+from envelope.problem.serialization import from_plain, to_plain
 from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
 from gridmodel.feeders import european_lv
@@ -157,7 +157,7 @@ MEASURED = VoltVar(SIZE, Credit.MEASURED, CURVE, measured_share=np.full(8, 0.7))
 @pytest.mark.parametrize("policy", [*(policy for policy, _, _ in POLICIES), MEASURED], ids=lambda policy: policy.rule)
 def test_a_policy_comes_back_as_it_was_written(policy):
     arrays = {}
-    found = unpack(pack(policy, arrays, "x"), arrays)
+    found = from_plain(to_plain(policy, arrays, "x"), arrays)
     assert type(found) is type(policy)
     assert found.rule == policy.rule
     for name, value in vars(policy).items():
