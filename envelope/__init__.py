@@ -12,7 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
     from envelope.engine import calculate
-    from envelope.problem import Guarantee, OperatingLimits, Problem, Reference
+    from envelope.problem import Guarantee, OperatingLimits, Problem, ShareReference
     from envelope.schedule import EnvelopeSchedule, verified_box
     from envelope.verification import VerificationReport, verify
 
@@ -21,7 +21,7 @@ _HOMES = {
     "OperatingLimits": "problem.limits",
     "Guarantee": "problem.policies",
     "Problem": "problem.problem",
-    "Reference": "problem.policies",
+    "ShareReference": "problem.policies",
     "EnvelopeSchedule": "schedule.schedule",
     "verified_box": "schedule.adoption",
     "VerificationReport": "verification.report",
@@ -33,7 +33,7 @@ __all__ = [
     "Guarantee",
     "OperatingLimits",
     "Problem",
-    "Reference",
+    "ShareReference",
     "VerificationReport",
     "calculate",
     "verified_box",

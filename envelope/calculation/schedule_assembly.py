@@ -18,7 +18,7 @@ from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, 
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import unavoidable_w
 from envelope.constraints.monitored_feeder import MonitoredFeeder
-from envelope.problem import Early, Guarantee, Problem, run_id
+from envelope.problem import Guarantee, Problem, TighteningLead, run_id
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
@@ -155,7 +155,7 @@ def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side,
         run_id=run_id(problem),
         figures=_effort(cases),
         findings=(*infeasible(beyond, problem.step_start), *double_counted(problem), *uncontrolled(problem)),
-        early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
+        early_s=problem.adoption_s if problem.early == TighteningLead.ADOPTION else 0,
         import_least_w=imports.least_w,
         export_least_w=exports.least_w,
         double_counted=problem.base_includes_devices,

@@ -25,7 +25,7 @@ from envelope.problem import (
     Guarantee,
     OperatingLimits,
     Problem,
-    Reference,
+    ShareReference,
     voltage_criteria,
     voltage_criterion,
 )
@@ -81,7 +81,9 @@ class Asked:
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
     guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
     allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
-    reference: Annotated[Reference, typer.Option(help="What a fair share is a share of.")] = Reference.CAPACITY
+    reference: Annotated[ShareReference, typer.Option(help="What a fair share is a share of.")] = (
+        ShareReference.CAPACITY
+    )
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import Allocation, Problem, Reference
+from envelope.problem import Allocation, Problem, ShareReference
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
@@ -146,11 +146,11 @@ def _favoured(problem: Problem, direction: str, room: Real) -> Real:
 
 def _reference(problem: Problem, direction: str, room: Real) -> Real:
     """(T, C) watts of one share, the past aside."""
-    if problem.reference is Reference.EQUAL:
+    if problem.reference is ShareReference.EQUAL:
         return np.ones_like(room)
-    if problem.reference is Reference.REACH:
+    if problem.reference is ShareReference.REACH:
         return np.maximum(room, 1.0)
-    if problem.reference is Reference.CONTRACT:
+    if problem.reference is ShareReference.CONTRACT:
         given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
         return np.broadcast_to(np.maximum(given, 1.0), room.shape)
     return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)

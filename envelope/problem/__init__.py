@@ -11,7 +11,7 @@ from envelope.problem.margins import (
     Margin,
     ScenarioMargin,
 )
-from envelope.problem.policies import Allocation, Early, Guarantee, Policy, Reference
+from envelope.problem.policies import Allocation, Guarantee, Policy, ShareReference, TighteningLead
 from envelope.problem.problem import Problem
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import run_id
@@ -25,7 +25,6 @@ __all__ = [
     "ChanceMargin",
     "ConstantVar",
     "Credit",
-    "Early",
     "FixedPowerFactor",
     "FreeVar",
     "GroupLimit",
@@ -36,8 +35,9 @@ __all__ = [
     "OperatingLimits",
     "Policy",
     "Problem",
-    "Reference",
     "ScenarioMargin",
+    "ShareReference",
+    "TighteningLead",
     "VoltVar",
     "VoltageCriterion",
     "run_id",

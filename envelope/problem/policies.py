@@ -20,7 +20,7 @@ class Guarantee(StrEnum):
     """only all at their export limit together, or all at their import limit together"""
 
 
-class Reference(StrEnum):
+class ShareReference(StrEnum):
     """What one share of the room means: the denominator of fairness."""
 
     CAPACITY = "capacity"
@@ -33,7 +33,7 @@ class Reference(StrEnum):
     """the same watts for everyone"""
 
 
-class Early(StrEnum):
+class TighteningLead(StrEnum):
     """How far before its interval a tightening is published."""
 
     STEP = "step"

@@ -25,7 +25,7 @@ from envelope.problem import phase_split as splits
 from envelope.problem.groups import GroupLimit
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.margins import Margin
-from envelope.problem.policies import Allocation, Early, Guarantee, Reference
+from envelope.problem.policies import Allocation, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.devices import CONTROL_POINTS, SITE
@@ -84,7 +84,7 @@ class Problem:
     """(C,) how much more than its plain share each gets, to make up for the past; default 1"""
     adoption_s: int = 300
     """within this time every client has taken up a new limit (the longest time between two polls, and the ramp)"""
-    early: Early = Early.STEP
+    early: TighteningLead = TighteningLead.STEP
     """how far before its interval a tightening is published"""
     reactive: AsForecast = field(default_factory=AsForecast)
     """what is taken for granted about vars: one of the policies of `envelope.problem.reactive`"""
@@ -102,7 +102,7 @@ class Problem:
     limits: OperatingLimits = field(default_factory=OperatingLimits)
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
-    reference: Reference = Reference.CAPACITY
+    reference: ShareReference = ShareReference.CAPACITY
     alpha: float = 2.0
     """only for alpha-fair"""
 
@@ -128,7 +128,7 @@ class Problem:
         "favour_import": Numbers("C", low=0.0, above=True),
         "favour_export": Numbers("C", low=0.0, above=True),
         "adoption_s": Numbers(of=int, low=0),
-        "early": OneOf(Early),
+        "early": OneOf(TighteningLead),
         "reactive": InstanceOf(AsForecast),
         "control_point": Strings(CONTROL_POINTS),
         "controls_import": Numbers("C", of=bool),
@@ -139,7 +139,7 @@ class Problem:
         "limits": InstanceOf(OperatingLimits),
         "guarantee": OneOf(Guarantee),
         "allocation": OneOf(Allocation),
-        "reference": OneOf(Reference),
+        "reference": OneOf(ShareReference),
         "alpha": Numbers(low=0.0, above=True),
     }
 
@@ -158,7 +158,7 @@ class Problem:
         for group in self.groups:
             if strange := [name for name in group.connections if name not in self.connection_id]:
                 raise BadProblem(f"groups: {group.name}: connections: {strange[0]!r} is not in the network")
-        if self.reference is Reference.CONTRACT:
+        if self.reference is ShareReference.CONTRACT:
             for name in ("contract_import_w", "contract_export_w"):
                 if getattr(self, name) is None:
                     raise BadProblem(f"{name}: is needed where reference is contract")
@@ -221,7 +221,7 @@ class Problem:
     @property
     def steps_ahead(self) -> int:
         """How many later steps an interval's own limit may not exceed."""
-        return self.hull_steps if self.early == Early.STEP else 0
+        return self.hull_steps if self.early == TighteningLead.STEP else 0
 
     @property
     def has_held(self) -> bool:
@@ -231,7 +231,7 @@ class Problem:
     @property
     def steps_led(self) -> int:
         """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
-        if self.early == Early.STEP:
+        if self.early == TighteningLead.STEP:
             return self.steps
         return self.held_steps if self.has_held else 0
 

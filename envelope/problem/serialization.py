@@ -17,28 +17,29 @@ from envelope.field_rules import BadProblem
 from envelope.problem.problem import Problem
 
 FILE_TYPES = {
-    "Allocation": "envelope.problem.policies",
-    "AsForecast": "envelope.problem.reactive",
-    "AutonomousResponse": "envelope.problem.margins",
-    "BoxMargin": "envelope.problem.margins",
-    "ChanceMargin": "envelope.problem.margins",
-    "ConstantVar": "envelope.problem.reactive",
-    "Credit": "envelope.problem.reactive",
-    "Curve": "gridmodel.inverters",
-    "Early": "envelope.problem.policies",
-    "FixedPowerFactor": "envelope.problem.reactive",
-    "FreeVar": "envelope.problem.reactive",
-    "GroupLimit": "envelope.problem.groups",
-    "Guarantee": "envelope.problem.policies",
-    "HeadVoltageMargin": "envelope.problem.margins",
-    "ImpedanceMargin": "envelope.problem.margins",
-    "OperatingLimits": "envelope.problem.limits",
-    "Reference": "envelope.problem.policies",
-    "ScenarioMargin": "envelope.problem.margins",
-    "VoltVar": "envelope.problem.reactive",
-    "VoltageCriterion": "envelope.problem.limits",
+    "Allocation": ("envelope.problem.policies", "Allocation"),
+    "AsForecast": ("envelope.problem.reactive", "AsForecast"),
+    "AutonomousResponse": ("envelope.problem.margins", "AutonomousResponse"),
+    "BoxMargin": ("envelope.problem.margins", "BoxMargin"),
+    "ChanceMargin": ("envelope.problem.margins", "ChanceMargin"),
+    "ConstantVar": ("envelope.problem.reactive", "ConstantVar"),
+    "Credit": ("envelope.problem.reactive", "Credit"),
+    "Curve": ("gridmodel.inverters", "Curve"),
+    "Early": ("envelope.problem.policies", "TighteningLead"),
+    "FixedPowerFactor": ("envelope.problem.reactive", "FixedPowerFactor"),
+    "FreeVar": ("envelope.problem.reactive", "FreeVar"),
+    "GroupLimit": ("envelope.problem.groups", "GroupLimit"),
+    "Guarantee": ("envelope.problem.policies", "Guarantee"),
+    "HeadVoltageMargin": ("envelope.problem.margins", "HeadVoltageMargin"),
+    "ImpedanceMargin": ("envelope.problem.margins", "ImpedanceMargin"),
+    "OperatingLimits": ("envelope.problem.limits", "OperatingLimits"),
+    "Reference": ("envelope.problem.policies", "ShareReference"),
+    "ScenarioMargin": ("envelope.problem.margins", "ScenarioMargin"),
+    "VoltVar": ("envelope.problem.reactive", "VoltVar"),
+    "VoltageCriterion": ("envelope.problem.limits", "VoltageCriterion"),
 }
-"""Types that a file may hold, and where they are made: a file knows them by name, so that modules can move."""
+"""types that a file may hold, by their names there: the module and the name of each, which may change"""
+NAME_IN_FILES = {where: name for name, where in FILE_TYPES.items()}
 EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
 """fields of a problem that say what an earlier run has left behind"""
 Arrays = dict[str, NDArray[Any]]
@@ -113,13 +114,15 @@ def _packed(values: Mapping[str, Any], arrays: Arrays, name: str) -> dict[str, A
 
 def _name(value: Any, where: str) -> str:
     kind = type(value)
-    if FILE_TYPES.get(kind.__name__) != kind.__module__:
+    where_made = (kind.__module__, kind.__name__)
+    if where_made not in NAME_IN_FILES:
         raise BadProblem(f"{where}: {kind.__module__}.{kind.__name__} is none of our types; a file can not keep it")
-    return kind.__name__
+    return NAME_IN_FILES[where_made]
 
 
 def _class(name: str) -> Any:
     """One of the types that a file may hold; nothing else is ever called."""
     if name not in FILE_TYPES:
         raise BadProblem(f"{name} is no type that a file may hold")
-    return getattr(import_module(FILE_TYPES[name]), name)
+    module, made = FILE_TYPES[name]
+    return getattr(import_module(module), made)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from envelope.field_rules import BadProblem, InstanceOf, Numbers, OneOf, Rule, validate
-from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, Reference, steps_from
+from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, ShareReference, steps_from
 from envelope.problem.control_points import control_points
 from envelope.problem.limits import as_61000
 from envelope.problem.phase_split import splits_of
@@ -39,7 +39,7 @@ class Study:
     limits: OperatingLimits = field(default_factory=as_61000)
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
-    reference: Reference = Reference.CAPACITY
+    reference: ShareReference = ShareReference.CAPACITY
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "steps": Numbers(of=int, low=0, above=True, high=DAY_S),
@@ -52,7 +52,7 @@ class Study:
         "limits": InstanceOf(OperatingLimits),
         "guarantee": OneOf(Guarantee),
         "allocation": OneOf(Allocation),
-        "reference": OneOf(Reference),
+        "reference": OneOf(ShareReference),
     }
 
     def __post_init__(self) -> None:

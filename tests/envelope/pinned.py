@@ -30,15 +30,15 @@ from envelope.problem import (
     BoxMargin,
     ConstantVar,
     Credit,
-    Early,
     FixedPowerFactor,
     FreeVar,
     GroupLimit,
     HeadVoltageMargin,
     ImpedanceMargin,
     Problem,
-    Reference,
     ScenarioMargin,
+    ShareReference,
+    TighteningLead,
     VoltVar,
 )
 from envelope.schedule import EnvelopeSchedule
@@ -124,14 +124,14 @@ def _others(first: Problem) -> Iterator[tuple[str, Problem]]:
         some = {"controls_import": ~uncontrolled, "flex_load_w": np.minimum(first.flex_load_w, 3_000.0)}
         yield f"street {guarantee} uncontrolled", replace(first, **some, guarantee=guarantee)
     longer = street(CUSTOMERS, 8, seed=4, in_force_export_w=np.full(CUSTOMERS, 4_000.0))
-    for early in Early:
+    for early in TighteningLead:
         yield f"street early by {early}", replace(longer, early=early)
     yield "street any var", replace(first, reactive=FreeVar(np.full(CUSTOMERS, 2_000.0)))
     yield "street constant var", replace(first, reactive=ConstantVar(np.full(CUSTOMERS, 500.0)))
     paths = np.stack([first.base_load_w * part for part in (0.5, 1.0, 2.0)])
     scenarios = (ScenarioMargin(paths, first.base_load_w), ImpedanceMargin(0.05))
     yield "street scenarios", replace(first, margins=scenarios)
-    for reference in Reference:
+    for reference in ShareReference:
         contract = {"contract_import_w": np.full(CUSTOMERS, 9e3), "contract_export_w": np.full(CUSTOMERS, 5e3)}
         yield f"street {reference}", replace(first, reference=reference, **contract)
     heavy = first.base_load_w * 40.0

@@ -9,7 +9,7 @@ import pytest
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
 from envelope.engine import solve_with_boxes
 from envelope.field_rules import BadProblem
-from envelope.problem import Allocation, Reference
+from envelope.problem import Allocation, ShareReference
 from gridmodel.build import network
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import Node, V, equipment, line, radial, two_bus
@@ -163,10 +163,10 @@ def test_an_unknown_phase_gets_what_the_worst_phase_allows():
 def test_the_reference_decides_what_is_fair():
     problem = replace(street(adoption_s=0), contract_export_w=np.linspace(1e3, 2e3, 9))
     problem = replace(problem, contract_import_w=np.full(9, 1e3), allocation=Allocation.PROPORTIONAL)
-    schedule = calculate(replace(problem, reference=Reference.CONTRACT))
+    schedule = calculate(replace(problem, reference=ShareReference.CONTRACT))
     share = schedule.export_limit_w / problem.contract_export_w
     assert np.abs(share / share[:, :1] - 1.0).max() < 0.01
-    equal = calculate(replace(problem, reference=Reference.EQUAL)).export_limit_w
+    equal = calculate(replace(problem, reference=ShareReference.EQUAL)).export_limit_w
     assert np.ptp(equal, axis=1).max() <= 1
 
 

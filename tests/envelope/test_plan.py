@@ -14,12 +14,12 @@ from envelope.field_rules import BadProblem
 from envelope.problem import (
     Allocation,
     Credit,
-    Early,
     GroupLimit,
     Guarantee,
     Policy,
     Problem,
-    Reference,
+    ShareReference,
+    TighteningLead,
     VoltVar,
     margins,
     reactive,
@@ -89,8 +89,8 @@ def other_than_usual(problem):
         "limits": OperatingLimits(210.0, 250.0, np.full(STEPS, 0.9), margin_v=0.2, margin_current=0.01, source="ours"),
         "guarantee": Guarantee.ONE_SIDED,
         "allocation": Allocation.ALPHA_FAIR,
-        "reference": Reference.EQUAL,
-        "early": Early.ADOPTION,
+        "reference": ShareReference.EQUAL,
+        "early": TighteningLead.ADOPTION,
         "alpha": 3.0,
         "base_z": 1.5,
         "adoption_s": 77,
@@ -179,9 +179,9 @@ def test_every_margin_and_policy_of_ours_can_be_kept(module):
     assert ours <= set(FILE_TYPES)
 
 
-@pytest.mark.parametrize(("name", "home"), FILE_TYPES.items())
-def test_what_a_file_may_hold_is_where_it_is_said_to_be(name, home):
-    assert getattr(import_module(home), name).__module__ == home
+@pytest.mark.parametrize(("module", "name"), FILE_TYPES.values())
+def test_what_a_file_may_hold_is_where_it_is_said_to_be(module, name):
+    assert getattr(import_module(module), name).__module__ == module
 
 
 def test_a_plan_of_another_version_is_refused_by_name(tmp_path):
