@@ -17,8 +17,9 @@ from envelope.calculation.statement import control_status, guarantee_statement, 
 from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import unavoidable_w
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.monitored_feeder import MonitoredFeeder
-from envelope.problem import Guarantee, Problem, TighteningLead, run_id
+from envelope.problem import Problem, TighteningLead, run_id
 from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
@@ -57,7 +58,7 @@ def _side(problem: Problem, cases: Sequence[DirectedBox], direction: str, scaled
     reach = problem.reach_export_w if up else problem.reach_import_w
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
     constrained = flexible & (end < reach - taken_w(problem) - 0.5)
-    together = problem.guarantee is Guarantee.COINCIDENT
+    together = GUARANTEES[problem.guarantee].common_level
     binding = without_constraint(binding_constraints(found, constrained, up=up, together=together), scaled)
     binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)

@@ -16,8 +16,9 @@ from envelope.calculation.tightened_limits import tighten
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
 from envelope.constraints.disturbances import reserves
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linearisation import screen
-from envelope.problem import Allocation, Guarantee, Problem
+from envelope.problem import Allocation, Problem
 from envelope.schedule import EnvelopeSchedule
 
 
@@ -30,7 +31,7 @@ class Solution(NamedTuple):
 
 def solve(problem: Problem, base: BaseCase) -> tuple[DirectedBox, ...]:
     """The largest boxes of a problem's guarantee, confirmed by AC power flow."""
-    if problem.guarantee is Guarantee.COINCIDENT:
+    if GUARANTEES[problem.guarantee].common_level:
         return tuple(coincident.find_common_level(base, tighten(problem, base)))
     return tuple(_cases(base, problem))
 
@@ -49,7 +50,7 @@ def _cases(base: BaseCase, problem: Problem) -> list[DirectedBox]:
         extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))
         hard, aims = hard - extra, aims - extra
     run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))
-    if problem.guarantee is Guarantee.TWO_SIDED:
+    if not GUARANTEES[problem.guarantee].per_direction:
         return [DirectedBox(run(base=base), up=True, down=True)]
     nothing = np.zeros_like(base.p_w)
     upward = replace(base, lo_w=base.p_w, room_down_w=nothing)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import FACETS, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.problem import Guarantee
@@ -16,7 +17,7 @@ def corners_to_check(
     guarantee: Guarantee, built: LinearConstraints, watched: MonitoredFeeder, most: int
 ) -> Iterator[tuple[str, Real, Real]]:
     """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
-    if guarantee is Guarantee.COINCIDENT:
+    if GUARANTEES[guarantee].common_level:
         share = watched.slot_share
         yield "all together", share, np.zeros_like(share)
         yield "all together", np.zeros_like(share), share

@@ -14,9 +14,10 @@ import numpy as np
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import FINE_FACETS, Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
-from envelope.problem import Guarantee, Problem
+from envelope.problem import Problem
 from gridmodel import flow as power_flow
 from gridmodel.arrays import TURN, Complex, Index, Real
 from gridmodel.reduce import reduce
@@ -101,7 +102,7 @@ class Unbalance:
     def corners(self) -> list[Corner]:
         """Those that strain each node's unbalance most in each direction, and phases against each other."""
         together = self.feeder.slot_share
-        if self.problem.guarantee is Guarantee.COINCIDENT:
+        if GUARANTEES[self.problem.guarantee].common_level:
             nothing = np.zeros_like(together)
             return [("all together", together, nothing), ("all together", nothing, together)]
         slopes = self._slopes()

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import KINDS
-from envelope.problem import Guarantee, Problem
+from envelope.problem import Problem
 from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
@@ -42,7 +43,7 @@ class BindingCorner:
         fit = case.fit
         self.problem, self.fit, self.local, self.at = problem, fit, local, at
         of = fit.feeder.slot_connection
-        if problem.guarantee is Guarantee.COINCIDENT:
+        if GUARANTEES[problem.guarantee].common_level:
             end = fit.hi_w[at] if case.up else fit.lo_w[at]
             self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.slot_share)[None, :]
         else:

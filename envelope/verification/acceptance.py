@@ -13,10 +13,11 @@ import numpy as np
 from envelope.constraints.base_case import BaseCase, base_flow, form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
 from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult, monitor
-from envelope.problem import Guarantee, Problem
+from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
 from gridmodel.arrays import Floating, Index, Real
@@ -56,7 +57,7 @@ def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) 
     if len(steps):
         built = linearise(watched, *sensitivities(base), wanted=select_all(watched))
         boxes = [(base.lo_w, base.hi_w)]
-        if problem.guarantee is not Guarantee.TWO_SIDED:
+        if GUARANTEES[problem.guarantee].per_direction:
             boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
         for lo, hi in boxes:
             tried = corners_to_check(

@@ -10,11 +10,12 @@ import numpy as np
 from envelope.constraints.base_case import form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
 from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult, monitor
 from envelope.constraints.volt_var_credit import as_credited
-from envelope.problem import Guarantee, Problem
+from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.report import Effort, Finding, VerificationReport
@@ -53,7 +54,7 @@ def try_corners(
 def boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
     """What the guarantee says: one box, or export and import apart."""
     lo, hi = verified_box(problem, schedule)
-    if problem.guarantee is Guarantee.TWO_SIDED:
+    if not GUARANTEES[problem.guarantee].per_direction:
         return Boxes([lo], [hi])
     p = -problem.base_load_w
     return Boxes([p, lo], [hi, p])
@@ -163,7 +164,7 @@ class Trial:
 
     def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
-        if self.problem.guarantee is Guarantee.COINCIDENT:
+        if not GUARANTEES[self.problem.guarantee].random_corners:
             return
         of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[steps]
         for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
@@ -239,7 +240,7 @@ class Trial:
 
     def _search(self) -> None:
         """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""
-        if self.problem.guarantee is Guarantee.COINCIDENT:
+        if not GUARANTEES[self.problem.guarantee].random_corners:
             return
         for which in range(3):
             order = np.argsort(-self.worst.beyond[which], kind="stable")

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_corner
-from envelope.problem import Guarantee, Problem
+from envelope.problem import Problem
 from envelope.verification.report import Effort, UnbalanceFinding
 from gridmodel.arrays import Index, Real
 from gridmodel.build import network
@@ -30,7 +31,7 @@ def verify_unbalance(
     best = UnbalanceFinding(-np.inf, 0, "", "")
     for box in boxes:
         corners = seen.corners()
-        for _ in range(0 if seen.problem.guarantee is Guarantee.COINCIDENT else effort.random):
+        for _ in range(effort.random if GUARANTEES[seen.problem.guarantee].random_corners else 0):
             up = np.where(rng.random(seen.feeder.connections)[of] < 0.5, share, 0.0)
             corners.append(("random", up, share - up))
         worst = seen.beyond(corners, box, steps, every_corner(corners, steps)).argmax(axis=0)
