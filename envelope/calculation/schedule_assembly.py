@@ -39,7 +39,7 @@ class Side(NamedTuple):
     binding: Binding
 
 
-class Published(NamedTuple):
+class WholeSide(NamedTuple):
     """One direction as it is published, (T, C) whole watts."""
 
     limit_w: NDArray[np.int64]
@@ -64,7 +64,7 @@ def _side(problem: Problem, cases: Sequence[DirectedBox], direction: str, scaled
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
 
 
-def _published(problem: Problem, side: Side, direction: str) -> Published:
+def _published(problem: Problem, side: Side, direction: str) -> WholeSide:
     """(T, C) whole watts: never more than a neighbour in the hull allows, never beyond reach and contract."""
     limit, row, interval = side.limit_w.copy(), side.binding.row.copy(), side.binding.interval.copy()
     steps = problem.steps
@@ -80,10 +80,10 @@ def _published(problem: Problem, side: Side, direction: str) -> Published:
     least = np.maximum(whole_w_above(unavoidable_w(problem, direction)), firm)
     most = np.maximum(whole_w_below(np.maximum(reach, 0.0)), least)
     whole = np.where(np.isfinite(limit), whole_w_below(np.where(np.isfinite(limit), limit, 0.0)), most)
-    return Published(np.clip(whole, least, most), least, Binding(row, interval))
+    return WholeSide(np.clip(whole, least, most), least, Binding(row, interval))
 
 
-def _let_go(problem: Problem, side: Published, default: NDArray[np.int64], status: NDArray[np.int8]) -> Published:
+def _let_go(problem: Problem, side: WholeSide, default: NDArray[np.int64], status: NDArray[np.int8]) -> WholeSide:
     """The same, but where limits of an earlier run do not fit, what has replaced them is the default, at once."""
     too_much = status == STATUS.index("infeasible_firm")
     too_much[problem.held_steps if problem.has_held else 0 :] = False
@@ -200,7 +200,7 @@ def _effort(cases: Sequence[DirectedBox]) -> dict[str, float]:
 
 def _both(
     problem: Problem, side: Side, direction: str, status: NDArray[np.int8]
-) -> tuple[Published, NDArray[np.int64]]:
+) -> tuple[WholeSide, NDArray[np.int64]]:
     """One direction's limits, and its default."""
     found = _published(problem, side, direction)
     default = _default(problem, side, found.limit_w, direction)

@@ -56,7 +56,7 @@ def holders(devices: Sequence[Device]) -> dict[str, Device]:
     return found
 
 
-def control_points(connection_id: Sequence[str], devices: Sequence[Device]) -> tuple[str, ...]:
+def control_points_of(connection_id: Sequence[str], devices: Sequence[Device]) -> tuple[str, ...]:
     """(C,) `device` where a connection has devices and none of them holds its net limits, else `site`."""
     holds = holders(devices)
     with_devices = {device.connection_id for device in devices}

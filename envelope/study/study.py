@@ -10,7 +10,7 @@ import numpy as np
 
 from envelope.field_rules import BadProblem, InstanceOf, Numbers, OneOf, Rule, validate
 from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, ShareReference, steps_from
-from envelope.problem.control_points import control_points
+from envelope.problem.control_points import control_points_of
 from envelope.problem.limits import as_61000
 from envelope.problem.phase_split import splits_of
 from gridmodel.arrays import Complex, Mask, Real
@@ -102,7 +102,7 @@ def on_devices(feeder: Feeder, problem: Problem) -> Problem:
     metered = np.zeros(len(network.connections), dtype=bool) if profile is None else profile.pv_w.any(axis=0)
     return replace(
         problem,
-        control_point=control_points(network.connections.id, feeder.devices),
+        control_point=control_points_of(network.connections.id, feeder.devices),
         flex_split=splits_of(network, feeder.devices),
         base_includes_devices=np.asarray(metered & problem.flex_gen_w.any(axis=0)),
     )

@@ -43,7 +43,7 @@ def try_corners(
     judge = solver or independent_solver(problem)
     fast = judge if effort.judge_all else "reduced"
     excused = accepted_limits(problem, schedule, most=effort.sign)
-    trial = Trial(problem, boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
+    trial = Trial(problem, guaranteed_boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
     trial.run()
     if fast != judge:
         trial = trial.judged(solver_of(problem, judge))
@@ -51,7 +51,7 @@ def try_corners(
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
 
 
-def boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
+def guaranteed_boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
     """What the guarantee says: one box, or export and import apart."""
     lo, hi = verified_box(problem, schedule)
     if not GUARANTEES[problem.guarantee].per_direction:
