@@ -1,4 +1,4 @@
-"""What fields may hold, said once for each: whoever breaks a rule is told field, entry, value and bound.
+"""Rules for fields: check a value, and report field, entry, value and bound where it breaks its rule.
 
 A class lists its fields' rules as `RULES` and calls `settle` when it is made. What has to fit the steps and connections
 of a problem is asked again, by the same rules, when the problem is made.
@@ -207,7 +207,7 @@ class ListOf:
 
 
 def sequence(name: str, value: Any) -> list[Any]:
-    """What a sequence holds; a text is none."""
+    """A rule for a sequence of instances of one type; a text is none."""
     if isinstance(value, str) or not (value.ndim if isinstance(value, np.ndarray) else isinstance(value, Sequence)):
         raise BadProblem(f"{name}: {reprlib.repr(value)} is not a sequence")
     return list(value)

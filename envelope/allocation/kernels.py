@@ -14,7 +14,7 @@ from gridmodel.kernel import FAST_MATH, compiled
 def fill(  # noqa: C901, PLR0912, PLR0917  a compiled function takes no keyword arguments
     at: NDArray[Any], b: NDArray[Any], cap: NDArray[Any], reference: NDArray[Any], onward: bool, x: NDArray[Any]
 ) -> None:
-    """Raise all free shares at one rate; rows that fill up freeze who uses them (all, unless `onward`).
+    """Raise all free shares at one rate; a row that fills up freezes its users (all variables, unless `onward`).
 
     at: (N, R) use of each row by each variable; b: (T, R); cap, reference: (T, N); x: (T, N), written.
     """

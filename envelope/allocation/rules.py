@@ -1,4 +1,4 @@
-"""Who gets which part of the room: allocations over a packing problem, for all time steps at once.
+"""Fairness rules: allocations over a packing problem, for all time steps at once.
 
 A packing problem is `a @ x <= b`, `0 <= x <= cap` with `a >= 0`: raising one connection's room never makes room for
 another. That is why a fair allocation needs no solver: filling all shares at one rate until a row is full is exact.
@@ -56,7 +56,7 @@ class Ready(NamedTuple):
 
     @property
     def is_free(self) -> bool:
-        """Whether no row can be full, or nobody can use anything: there is nothing to share out, and no price."""
+        """Whether no row can be full or every cap is zero, so that there is nothing to share and no price."""
         return not self.packing.a.size
 
     def whole(self, x: Real, count: int) -> Real:
@@ -112,13 +112,13 @@ def proportional(packing: Packing) -> Real:
 
 
 def max_min(packing: Packing) -> Real:
-    """Lexicographic max-min of the shares: nobody can get more without someone poorer getting less."""
+    """Lexicographic max-min of the shares: no share can grow unless a smaller one shrinks."""
     ready = prepare(packing)
     return ready.whole(_fill(ready.packing, onward=True), packing.cap.shape[1])
 
 
 def _fill(packing: Packing, *, onward: bool) -> Real:
-    """Raise all free shares at one rate; rows that fill up freeze who uses them (all, unless `onward`)."""
+    """Raise all free shares at one rate; a row that fills up freezes its users (all variables, unless `onward`)."""
     found = np.empty_like(packing.cap)
     at, b = np.ascontiguousarray(packing.a.T, dtype=float), np.ascontiguousarray(packing.b, dtype=float)
     fill(at, b, np.ascontiguousarray(packing.cap), np.ascontiguousarray(packing.reference), onward, found)
@@ -146,7 +146,7 @@ def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Real:
 
 
 def _priced(left: Packing, gain: Real, alpha: float, rounds: int) -> tuple[Real, Real]:
-    """What everyone asks for at prices at which rows are full or worth nothing, and those prices."""
+    """Demand of each variable at prices at which rows are full or worth nothing, and those prices."""
     room = np.where(left.b > 0.0, left.b, 1.0)
     first = _first_price(left, room, alpha, gain)
     if left.price is not None:

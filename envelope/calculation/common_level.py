@@ -60,7 +60,7 @@ class _Search:
         return self.base.feeder.subset(np.flatnonzero(over | under), np.flatnonzero(load))
 
     def _near(self, rest: FlowResult, full: FlowResult) -> rows.Selection:
-        """What is near to its limit at one end or the other."""
+        """Select limits that come near at either end of the range."""
         limits = self.problem.limits
         return rows.Selection(
             np.any(np.maximum(full.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),

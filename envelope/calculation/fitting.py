@@ -137,7 +137,7 @@ def _restart_with(whole: FeasibleBox, before: FeasibleBox, *, was: Mask, chosen:
 
 
 def _exhausted(state: FeasibleBox, steps: Index | slice) -> Mask:
-    """(T, R) rows that what is granted in any case fills, as far as they were measured."""
+    """(T, R) constraints that the firm minimum alone fills, by the corrections measured so far."""
     left = state.target[steps] - state.at_rest[steps]
     granted = state.base.ends.granted_w[steps].astype(np.float32) @ state.coefficients.T
     return np.asarray((left <= state.correction[steps] * granted) | state.base_infeasible[steps])
@@ -202,7 +202,7 @@ def _may_bind(whole: FeasibleBox, steps: Index | slice = slice(None)) -> Mask:
 
 
 def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
-    """Shares out what the rows, as measured so far, leave beyond the box that is granted in any case."""
+    """Allocate the headroom that the constraints, as corrected so far, leave beyond the firm minimum."""
     ends, gain, known = state.base.ends, state.correction[todo], state.known_rise[todo]
     granted_w, room_w = ends.granted_w[todo], ends.room_w[todo]
     granted = granted_w.astype(np.float32) @ state.coefficients.T

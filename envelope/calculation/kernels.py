@@ -19,7 +19,7 @@ def learn(  # noqa: PLR0917  a compiled function takes no keyword arguments
     best: NDArray[Any], found: NDArray[Any], least: NDArray[Any], error: NDArray[Any],
     over: NDArray[Any], wrong: NDArray[Any],
 ) -> None:  # fmt: skip
-    """What S scenarios say of R rows in T' steps: measured gains, errors of prediction, excess over the aims.
+    """Measure R constraints in T' steps by S scenarios: corrections, prediction errors, excess over the targets.
 
     position: (S,) step of each scenario; value, rise: (S, R) measured, and by the slopes. at_rest, aim, closed, gain,
     known, steep, worst: (T', R), see `Fit`; scale: (R,); near: (T',) units of slack within which an error counts.

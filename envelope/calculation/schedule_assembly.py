@@ -49,7 +49,7 @@ class WholeSide(NamedTuple):
 
 
 def _side(problem: Problem, cases: Sequence[DirectedBox], direction: str, scaled: Mask) -> Side:
-    """What the case that decides this direction found; in scaled steps no row holds it back."""
+    """Limit, room and binding of one direction, from the box that decides it."""
     found = cases[0].fit
     base = found.base
     up = direction == "export"
@@ -101,7 +101,7 @@ def _default(problem: Problem, side: Side, published: NDArray[np.int64], directi
 
 
 def _status(problem: Problem, cases: Sequence[DirectedBox]) -> NDArray[np.int8]:
-    """(T, C) position in STATUS: whether the base load, or what is granted in any case, closes a connection's room."""
+    """(T, C) position in STATUS: whether the base load or the firm minimum leaves a connection no headroom."""
     status = np.zeros((problem.steps, len(problem.connection_id)), dtype=np.int8)
     for case in cases:
         for broken, code in ((case.fit.infeasible, 2), (case.fit.base_infeasible, 1)):
@@ -166,7 +166,7 @@ def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side,
 
 
 def _infeasibility(fit: FeasibleBox, names: Sequence[str]) -> Infeasibility:
-    """What the base load, or the box that is granted in any case, breaks in a box."""
+    """Constraints of a box that the base load or the firm minimum breaks."""
     base = fit.base_infeasible
     firm = fit.infeasible & ~base
     kept = np.flatnonzero((base | firm).any(axis=0))
@@ -190,7 +190,7 @@ def _moved(binding: Binding, by: int) -> Binding:
 
 
 def _effort(cases: Sequence[DirectedBox]) -> dict[str, float]:
-    """What it took."""
+    """Power flows solved, iterations, and steps that had to be scaled down."""
     return {
         "solves": float(sum(case.fit.solves for case in cases)),
         "rounds": float(max(case.fit.iterations for case in cases)),

@@ -1,4 +1,4 @@
-"""What a schedule says beside its limits: what it rests on, who can be told it, and which vars were counted."""
+"""Statements of a schedule: its guarantee with all assumptions, control status, and the range of vars counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def guarantee_statement(problem: Problem) -> str:
 
 
 def _uncontrolled(problem: Problem) -> str:
-    """Which directions count in full because nobody can limit them."""
+    """Name the directions that are counted in full because they cannot be limited."""
     which = [
         direction
         for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
@@ -40,7 +40,7 @@ def _balanced(problem: Problem) -> str:
 
 
 def control_status(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
-    """(T, C) the status, which also says where nobody can be told a limit; a breach outranks it."""
+    """(T, C) status, with connections that cannot be sent a limit; a breach has precedence."""
     imports = ~problem.controlled("import") & (problem.flex_load_w > 0.0)
     exports = ~problem.controlled("export") & (problem.flex_gen_w > 0.0)
     found = np.where(imports & exports, STATUS.index("no_control"), 0)

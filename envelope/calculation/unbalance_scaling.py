@@ -97,12 +97,12 @@ def _halved(
 
 
 def without_constraint(binding: Binding, steps: Mask) -> Binding:
-    """What holds limits back in these steps is no row."""
+    """Replace bindings to constraints by NETWORK in these steps."""
     return Binding(np.where(steps[:, None] & (binding.row >= 0), NETWORK, binding.row), binding.interval)
 
 
 def unbalance_findings(problem: Problem, found: Scaling) -> tuple[str, ...]:
-    """What a person should know."""
+    """Findings: intervals that are unbalanced by themselves, and intervals that were scaled down."""
     most, lines = problem.limits.vuf_max_percent, []
     if found.closed.any():
         lines.append(

@@ -1,4 +1,4 @@
-"""The base case: net injection without flexible power, and the box that is granted in any case."""
+"""Base case: net injection without flexible power, the firm minimum, and the headroom beyond it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gridmodel.arrays import Complex, Index, Real, Single
 
 @dataclass(frozen=True, eq=False)
 class BaseCase:
-    """What stands before anything is allocated, per step."""
+    """Net injection, firm minimum and headroom before anything is allocated, per step."""
 
     feeder: MonitoredFeeder
     p_w: Real
@@ -95,7 +95,7 @@ FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
 
 
 def form_base_case(problem: Problem, feeder: MonitoredFeeder) -> BaseCase:
-    """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
+    """Form the base case: base load, and the firm minimum from contracts, defaults and limits still in force."""
     least_export, least_import = _least(problem, "export"), _least(problem, "import")
     # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
     taken = taken_w(problem)

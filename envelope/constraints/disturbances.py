@@ -1,4 +1,4 @@
-"""What no limit in watts sees and may come on top of any state: circulating power, and vars within their policy.
+"""Disturbances that active-power limits do not bound: circulating power, and reactive power allowed by policy.
 
 Kept free as margins while a box is fitted, and tried at every corner when it is verified.
 """
@@ -27,7 +27,7 @@ STRAINED_PU = 0.15
 
 
 def free_var(problem: Problem) -> tuple[Real, Real]:
-    """(T, C) and (T, C) least and most var that may be produced beside what a box counts with: never > 0, never < 0."""
+    """(T, C) and (T, C) least and most var that may be produced on top of a box: never > 0, never < 0."""
     most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
     hidden = problem.reactive.hidden_var * both_ways_w(problem)
     return np.minimum(hidden, 0.0) - most, np.maximum(hidden, 0.0) + most
@@ -52,7 +52,7 @@ class CirculatingPower:
     problem: Problem
 
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
-        """What the worst pair of phases does to each row."""
+        """(T, R) rise of each constraint with the worst pair of phases."""
         whole, taken = circulating_w(self.problem), taken_w(self.problem)
         # Where reach was shortened by it, the row must also bear that part as plain import or export.
         kept = taken @ (rows.rise_up + rows.rise_down).T
@@ -89,7 +89,7 @@ class ReactiveDisturbance:
         return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
 
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
-        """What the worst of all vars does to each row, in the state of those measured where it is most."""
+        """(T, R) rise of each constraint with the worst vars, largest over the measured states."""
         to = _by_slot(monitor(self.problem))
         found = np.zeros_like(at_rest)
         for at in self.measured:
@@ -144,7 +144,7 @@ class Disturbance(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Disturbances:
-    """What may come on top of any corner of one problem."""
+    """All disturbances that may be superposed on any corner of one problem."""
 
     problem: Problem
     feeder: MonitoredFeeder
@@ -188,7 +188,7 @@ class Disturbances:
         return self._shortened(steps, away) + whole * state.circulating, var
 
     def _shortened(self, steps: Index, away: Real) -> Real:
-        """(S, L) corners no farther than is left of each connection's reach beside what circulates."""
+        """(S, L) corners, shortened to the capacity that circulating power leaves each connection."""
         of, problem = self.feeder.slot_connection, self.problem
         net = away @ (of[:, None] == np.arange(self.feeder.connections))
         whole, load = circulating_w(problem), problem.base_load_w
@@ -209,7 +209,7 @@ def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
 
 
 def reserves(problem: Problem) -> tuple[Reserve, ...]:
-    """What is kept free of every constraint: forecast errors, the given margins, and disturbances."""
+    """Reserves to keep free of every constraint: forecast errors, the given margins, and disturbances."""
     found: list[Reserve] = [*problem.margins]
     if problem.base_sigma_w is not None and problem.base_z != 0.0:
         found.insert(0, ChanceMargin(problem.base_sigma_w, problem.base_z))

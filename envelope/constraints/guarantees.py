@@ -1,4 +1,4 @@
-"""What each guarantee means for boxes, corners and allocations, in one table."""
+"""Guarantees as a table: boxes, corners and random tests of each."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def evaluate(  # noqa: PLR0917  a compiled function takes no keyword arguments
     kind: NDArray[Any], element: NDArray[Any], east: NDArray[Any], north: NDArray[Any], sector: float,
     out: NDArray[Any],
 ) -> None:  # fmt: skip
-    """What (S, N) voltages and (S, B) complex currents are for R rows; inf where the power flow has not settled.
+    """Values of R constraints at (S, N) voltages and (S, B) complex currents; inf where the power flow diverged.
 
     kind, element: (R,) see `Rows`; east, north: (R,) its facet, and sector the tangent of how far off it a current
     still counts in full; out: (S, R), written.

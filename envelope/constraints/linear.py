@@ -91,7 +91,7 @@ class LinearConstraints:
         return np.asarray(np.maximum(away, 0.0) @ self.sensitivity.T + np.minimum(away, 0.0) @ self.sensitivity_down.T)
 
     def only(self, which: Index) -> LinearConstraints:
-        """What these rows are about, without slopes and corners."""
+        """A subset of the constraints, without sensitivities and corners."""
         names = ("kind", "element", "facet", "exports")
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 

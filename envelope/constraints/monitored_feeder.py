@@ -80,7 +80,7 @@ class MonitoredFeeder:
 
     @cached_property
     def current_phase(self) -> tuple[str, ...]:
-        """(B + G,)"""
+        """(B + G,) phase of each monitored current, and "sum" for each group."""
         return (*self.reduced.current_phase, *("sum" for _ in self.groups))
 
     @cached_property
@@ -109,12 +109,12 @@ class MonitoredFeeder:
 
     @cached_property
     def slot_share(self) -> Real:
-        """(L,) part of its connection's flexible power that a slot carries; evenly split where nobody knows."""
+        """(L,) part of its connection's flexible power that a slot carries; evenly split where it is unknown."""
         return flexible_share(self.reduced.network, self.flex_split)
 
     @cached_property
     def slot_part(self) -> Real:
-        """(L,) most of its connection's flexible power that a slot may carry: all of it where nobody knows."""
+        """(L,) most of its connection's flexible power that a slot may carry: all of it where the split is unknown."""
         return np.where(self.any_phase, 1.0, self.slot_share)
 
     @cached_property

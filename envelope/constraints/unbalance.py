@@ -55,7 +55,7 @@ class Unbalance:
 
     @property
     def names(self) -> list[str]:
-        """(K,)"""
+        """(K,) such as "node n12"."""
         return [f"node {self.problem.reduced.network.nodes.id[n]}" for n in self.nodes]
 
     @cached_property
@@ -142,7 +142,7 @@ class Unbalance:
         return found
 
     def in_any_case(self, corners: Sequence[Corner], steps: Index) -> Real:
-        """(S, K) percent that what is granted in any case comes to where that is beyond the limit, else 0."""
+        """(S, K) percent that the firm minimum reaches where that is beyond the limit, else 0."""
         found = np.zeros((len(steps), len(self.nodes)))
         for corner in corners if len(steps) else ():
             away = self.away([corner] * len(steps), (self.base.lo_w[steps], self.base.hi_w[steps]), steps)

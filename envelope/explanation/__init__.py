@@ -1,1 +1,1 @@
-"""Which constraint binds a limit, at which corner, who contributes to it, and what would relieve it."""
+"""Explanations: the constraint that binds a limit, its worst corner, the contributors to it, and reliefs."""

@@ -67,7 +67,7 @@ class BindingCorner:
         return np.asarray(self.fit.rows.evaluate(found)[:, self.local])
 
     def relief_options(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
-        """What would ease the row, and by how much in its own unit (V or A); the limit itself first."""
+        """Relief options and their effect in the constraint's own unit (V or A); the limit itself first."""
         more = RELIEF_PERCENT if self.unit == "%" else RELIEF_V
         head = 1.0 - HEAD_PART if self.kind == "over-voltage" else 1.0 + HEAD_PART
         lower = "lower" if head < 1.0 else "higher"

@@ -74,7 +74,7 @@ class Explanation:
         return self.reason() + self.relief()
 
     def reason(self) -> str:
-        """What binds, where, when, and how near it is to its limit."""
+        """The binding constraint, its place and interval, and how near it is to its limit."""
         when = f"{_clock(self.start)} to {_clock(self.start + self.duration_s)}"
         said = f"{self.connection_id} may {self.direction} {self.limit_w} W from {when}"
         if self.binding == f"no_{self.direction}_control":
@@ -98,7 +98,7 @@ class Explanation:
         return f", with {self.margin:.2f} {self.unit} left at its worst corner; {share} it."
 
     def relief(self) -> str:
-        """What would make the limit larger, and what binds then; empty where nothing is known to."""
+        """Changes that would enlarge the limit, and the next binding constraint; empty where none is known."""
         if not self.reliefs:
             return ""
         first, *others = self.reliefs
@@ -138,7 +138,7 @@ def explain(problem: Problem, solution: Solution, connection: str, *, step: int,
 
 
 class _Found:
-    """What the binding row says."""
+    """Margin, contributors and reliefs of a binding constraint."""
 
     def __init__(self, problem: Problem, solution: Solution, direction: str, *, column: int, row: int, at: int) -> None:
         self.margin, self.unit, self.shared_by = 0.0, "", 0
@@ -190,7 +190,7 @@ def _users(
 
 
 def _contributors(schedule: EnvelopeSchedule, case: DirectedBox, local: int, at: int) -> tuple[Contributor, ...]:
-    """Who strains the row most at its worst corner."""
+    """Connections that contribute most to the constraint at its worst corner."""
     fit = case.fit
     up = fit.rows.rise_up[local] * (fit.hi_w[at] - fit.base.p_w[at])
     down = fit.rows.rise_down[local] * (fit.base.p_w[at] - fit.lo_w[at])

@@ -1,4 +1,4 @@
-"""What would make a limit larger, and by how much: each relief calculated anew, with all that steps in instead."""
+"""Reliefs of a limit, each by a calculation of its own, with the constraint that binds next."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def recalculate_reliefs(problem: Problem, schedule: EnvelopeSchedule, found: Exp
 
 
 def _told(found: Explanation, what: str, changed: Problem) -> Relief:
-    """What one change gives the limit in question, and what holds it back then."""
+    """Gain of the limit in question with one change, and its binding then."""
     schedule = calculate(changed)
     step = int(np.searchsorted(schedule.step_start, found.start))
     column = schedule.connection_id.index(found.connection_id)
@@ -36,7 +36,7 @@ def _told(found: Explanation, what: str, changed: Problem) -> Relief:
 
 
 def _changes(problem: Problem, schedule: EnvelopeSchedule, found: Explanation) -> Iterator[tuple[str, Problem]]:
-    """What could be done, and the problem as it would be then."""
+    """Possible changes, and the problem with each."""
     kind = found.binding.split(" ")[0]
     if kind == "overload":
         yield f"{RELIEF_PERCENT:g} % more rating there and in series with it", _rated(problem, found.binding)

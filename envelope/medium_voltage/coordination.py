@@ -149,7 +149,7 @@ def coordinate(
 
 
 class _Try(NamedTuple):
-    """What one round calculated."""
+    """Schedules and bands of one round."""
 
     assumed: dict[str, Band]
     implied: dict[str, Band]
@@ -219,7 +219,7 @@ class _Work:
         return {name: nothing.around(band, SPARE_PU) for name, band in bands.items()}
 
     def _bands(self, found: Heads) -> dict[str, Band]:
-        """What customers without load would see, over the centre; the worst of all of them."""
+        """Voltage of customers without load over the centre, the worst of all of them."""
         bands = {}
         for name, seen in self.no_load.items():
             v = found.v[:, :, self.medium.slots_of(name)]
@@ -245,7 +245,7 @@ class _Work:
         return _Try(assumed, implied, schedules, problems, found, self._judged(assumed, implied, boxes))
 
     def _able(self, name: str, own: Both) -> Both:
-        """What a feeder's connections are able to: known where its shares leave some unused, else as before."""
+        """Capacity of a feeder's connections: measured where its shares leave some unused, else as before."""
         before, head = self.able_w.get(name, own), self.heads[name]
         width = reach_w(head, up=False).max() + reach_w(head, up=True).max()
         found = []
@@ -307,7 +307,7 @@ def _width(bands: dict[str, Band]) -> float:
 
 
 def _refuse(medium: MediumVoltage, feeders: Mapping[str, Problem]) -> None:
-    """What can not be coordinated."""
+    """Refuse problems that cannot be coordinated."""
     if not feeders:
         raise BadProblem("no feeders to coordinate")
     first_name, first = next(iter(feeders.items()))

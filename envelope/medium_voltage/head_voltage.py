@@ -70,7 +70,7 @@ class MediumVoltage:
         return np.flatnonzero(connections.slot_connection == at)
 
     def sources(self, steps: int) -> Complex:
-        """(T, 3)"""
+        """(T, 3) V of the source."""
         given = self.network.source.v if self.source_v is None else self.source_v
         return np.broadcast_to(np.asarray(given, dtype=np.complex128), (steps, 3))
 
@@ -96,7 +96,7 @@ class TapRange(NamedTuple):
 
 
 class Heads(NamedTuple):
-    """What the medium voltage gives its feeders."""
+    """Head voltages and tap positions that the medium voltage brings about."""
 
     v: Complex
     """(M, T, L) V at every slot in M states of each step"""
@@ -134,7 +134,7 @@ def heads(medium: MediumVoltage, boxes: Mapping[str, HeadBox], states: list[Tapp
 
 
 def overloads(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> list[str]:
-    """What to say about the medium voltage's own branches at the corners that were tried."""
+    """Findings about overloaded branches of the medium voltage at the corners that were tried."""
     worst: dict[str, float] = {}
     corners, steps = found.injected.shape[:2]
     flat = found.injected.reshape(corners * steps, -1)
@@ -215,7 +215,7 @@ def _carried(low: Index, high: Index, holds: Mask, present: int) -> tuple[Index,
 
 
 def _voltages(state: Tapped, taps: Index, s: Complex, source_v: Complex) -> Complex:
-    """(K, T, L)"""
+    """(K, T, L) V at every slot."""
     corners, steps = s.shape[:2]
     found = state.state(np.tile(taps, (corners, 1)), s.reshape(corners * steps, -1), np.tile(source_v, (corners, 1)))
     return found.v.reshape(s.shape)

@@ -39,7 +39,7 @@ def audit(
     solver: str = "power-grid-model",
     effort: Effort = EFFORT,
 ) -> JointReport:
-    """Corners of all envelopes with the taps at both ends of where they may stand, and every state beside."""
+    """Verify corners of all envelopes with the taps at both ends of their range, in every state of the network."""
     _refuse(medium, found)
     source, parts = medium.sources(next(iter(found.problems.values())).steps), []
     breached = np.any([(schedule.status > 0).any(axis=1) for schedule in found.schedules.values()], axis=0)
@@ -58,7 +58,7 @@ def audit(
 
 
 def _excused(found: Coordinated, steps: Index, effort: Effort) -> tuple[float, float, float]:
-    """V over, V under and percent by which what is granted in any case exceeds limits, at the ends of heads' bands."""
+    """V over, V under and percent by which the firm minimum exceeds limits, at the ends of the heads' bands."""
     worst = [0.0, 0.0, 0.0]
     for name, problem in found.problems.items() if len(steps) else ():
         base, band = form_base_case(problem, monitor(problem)), found.bands[name]
@@ -131,7 +131,7 @@ def _exact(
 
 
 def _refuse(medium: MediumVoltage, found: Coordinated) -> None:
-    """What one audit can not judge together."""
+    """Refuse feeders that one verification cannot cover together."""
     first = next(iter(found.problems.values()))
     for name, problem in found.problems.items():
         pairs = [(getattr(problem.limits, f.name), getattr(first.limits, f.name)) for f in fields(problem.limits)]

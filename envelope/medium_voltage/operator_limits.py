@@ -20,7 +20,7 @@ HALVINGS = 40
 
 @dataclass(frozen=True, eq=False)
 class OperatorLimit:
-    """What some feeders may draw and feed together, at their heads: a feeder breaker, reverse flow at a substation."""
+    """Limit on the sum of some feeders at their heads, such as a feeder breaker or reverse flow at a substation."""
 
     name: str
     feeders: tuple[str, ...]
@@ -59,7 +59,7 @@ class Both(NamedTuple):
 def shares(
     limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], able_w: Mapping[str, Both]
 ) -> dict[str, Share]:
-    """Each feeder's part: what is granted there in any case, and the same part of its reach, up to what it is able to.
+    """Share of each feeder: its firm minimum, and the same part of its capacity for all.
 
     extra_w: what a head may draw and feed beyond the sum of its connections: losses, and what no corner showed.
     able_w: most that its connections were given without this limit.
@@ -90,7 +90,7 @@ def _filled(room: Real, able: Real, left: Real) -> Real:
 def excess_w(
     limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], boxes: Mapping[str, HeadBox]
 ) -> float:
-    """W by which boxes leave a limit, or what is granted in any case where that is more."""
+    """W by which boxes exceed a limit, or the firm minimum where that is more."""
     worst = -np.inf
     for up, most in ((False, limit.max_import_w), (True, limit.max_export_w)):
         reached = sum(boxes[name].sum_hi_w if up else -boxes[name].sum_lo_w for name in limit.feeders)
@@ -99,7 +99,7 @@ def excess_w(
 
 
 def firm_excess(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both]) -> list[str]:
-    """What to say where base load and contracts leave a limit by themselves."""
+    """Findings where base load and contracts alone exceed a limit."""
     found = []
     for up, most, said in ((False, limit.max_import_w, "import"), (True, limit.max_export_w, "export")):
         over = _in_any_case_w(limit, heads, extra_w, up) - most
@@ -116,7 +116,7 @@ def _in_any_case_w(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Map
 
 
 def _firm_w(head: Head, up: bool) -> Real:
-    """(T,) sum that is granted in any case, positive in the direction."""
+    """(T,) sum of the firm minimum, positive in the direction."""
     return np.asarray(head.base.hi_w.sum(axis=1) if up else -head.base.lo_w.sum(axis=1))
 
 

@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class JointReport:
-    """What corners of the joined network showed, tap by tap."""
+    """Worst corners of the joined network, tap position by tap position."""
 
     parts: tuple[Part, ...]
 
@@ -47,13 +47,13 @@ class JointReport:
 
     @property
     def excused(self) -> tuple[float, float, float]:
-        """V over, V under and percent that are nobody's fault: base loads and contracts alone come to them."""
+        """V over, V under and percent that base loads and contracts alone reach."""
         over, under, load = (max(part.excused[k] for part in self.parts) for k in range(3))
         return over, under, load
 
     @property
     def inside(self) -> bool:
-        """Whether every corner is inside every limit, or no worse than what is granted in any case."""
+        """Whether every corner is inside every limit, or no worse than the firm minimum."""
         return all(part.inside for part in self.parts)
 
     def sentence(self) -> str:

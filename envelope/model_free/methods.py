@@ -48,7 +48,7 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Unmodelled:
-    """What is known of a transformer and its customers without a model of the network."""
+    """A transformer and its customers, without a model of the network."""
 
     connection_id: Sequence[str]
     step_start: NDArray[np.int64]
@@ -152,7 +152,7 @@ class DeltaVoltage:
 
 
 def asset_capacity(known: Unmodelled) -> EnvelopeSchedule:
-    """The transformer's rating less the base load, shared equally among who can use it."""
+    """The transformer's rating less the base load, shared equally among connections that can use it."""
     usable = _Most(known.rating_va * (1.0 - known.reserve), ASSET)
     return _shared(known, "asset capacity", usable, usable)
 
@@ -184,7 +184,7 @@ def _between(line: CriticalVoltage, limits_v: tuple[float, float], keep_v: tuple
 
 
 class _Most(NamedTuple):
-    """What the net import, or export, of all may come to, W, and what permits no more."""
+    """Most net import or export of all connections, W, and the reason that limits it."""
 
     watts: float
     kind: int

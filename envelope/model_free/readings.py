@@ -1,4 +1,4 @@
-"""What meters say where no network model exists: a day's forecast, and how voltages go with what all draw together."""
+"""Meter readings where no network model exists: a day's forecast, and voltages against the total load."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Meters:
 
     @property
     def total_w(self) -> Real:
-        """(S,) net import of all: the transformer's own meter, else the sum scaled to those who were not read."""
+        """(S,) net import of all: by the transformer's own meter, else the sum scaled up for missing meters."""
         known = np.isfinite(self.import_w)
         enough = known.mean(axis=1) >= LEAST_KNOWN
         sums = np.where(known, self.import_w, 0.0).sum(axis=1) / np.maximum(known.mean(axis=1), 1e-9)

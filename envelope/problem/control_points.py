@@ -1,4 +1,4 @@
-"""Who can be told what: net limits at the connection or limits of single devices, and directions that nobody can limit.
+"""Control points: where a client keeps net limits or limits of its own device, and directions that can be limited.
 
 Where several clients stand behind one connection, one of them may hold its net limits; what its generation and load may
 come to is divided over all of its devices by a stated policy.

@@ -12,7 +12,7 @@ from gridmodel.arrays import Real
 
 @dataclass(frozen=True)
 class GroupLimit:
-    """What the sum of some connections may come to, whatever the network would bear: a breaker, reverse flow."""
+    """Limit on the sum of some connections, such as a breaker's rating or reverse flow."""
 
     name: str
     connections: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What the network must keep: voltage criteria as data, current ratings, and the margins kept inside them."""
+"""Operating limits: voltage criteria as data, current ratings, and the margins kept inside them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def voltage_criterion(name: str) -> VoltageCriterion:
 
 
 class RatedElements(Protocol):
-    """What current limits need to know of a feeder: B monitored currents and G group sums."""
+    """The part of a feeder that current limits need: B monitored currents and G group sums."""
 
     @property
     def reduced(self) -> Reduced:
@@ -78,7 +78,7 @@ class RatedElements(Protocol):
 
     @property
     def current_names(self) -> tuple[str, ...]:
-        """(B + G,)"""
+        """(B + G,) such as "line L23, phase b" or "group depot"."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What is not known for sure, as room kept free in each row: forecast, head voltage and impedance."""
+"""Margins for uncertain forecasts, head voltage and impedance, kept free in each constraint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROWTH = 1.25
 
 
 class ConstraintCoefficients(Protocol):
-    """What a margin needs to know of R linear constraints."""
+    """The part of R linear constraints that a margin needs."""
 
     @property
     def kind(self) -> Index:
@@ -192,7 +192,7 @@ class ImpedanceMargin:
         validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """What remains between rest and limit shrinks by the factor."""
+        """Shrink the distance between base load and limit by the factor."""
         return np.asarray(np.maximum(limit - at_rest, 0.0) * self.part / (1.0 + self.part))
 
     def said(self) -> str:
@@ -214,7 +214,7 @@ class AutonomousResponse:
         validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """What all that reactive power can add to a current, whatever its angle."""
+        """Rise of each current with all of that reactive power, at any angle."""
         weight = np.maximum(rows.rise_up, rows.rise_down)
         out = np.zeros_like(at_rest)
         for element in np.unique(rows.element[rows.kind == 2]):
@@ -224,5 +224,5 @@ class AutonomousResponse:
         return out
 
     def said(self) -> str:
-        """What is credited."""
+        """Wording of the credit."""
         return self.wording

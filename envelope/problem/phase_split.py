@@ -20,7 +20,7 @@ def slots_of(phase: str) -> tuple[str, ...]:
 
 
 def fault(connections: Connections, split: Sequence[str] | None) -> str:
-    """What is wrong with a split per connection; empty where nothing is."""
+    """The fault of a split per connection; empty where there is none."""
     if split is None:
         return ""
     if len(split) != len(connections):

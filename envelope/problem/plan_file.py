@@ -126,7 +126,7 @@ def save(
 
 
 def read(path: Path) -> Saved:
-    """What a plan's file holds; its feeder is not read."""
+    """The content of a plan's file, without its feeder."""
     try:
         # Opened here: numpy leaves a file open that it cannot read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
@@ -165,7 +165,7 @@ def load(path: Path) -> Plan:
 
 
 def devices_of(name: str) -> tuple[Device, ...]:
-    """What stands behind the connections of a feeder; nothing where it can not be read."""
+    """Devices behind the connections of a feeder; none where they cannot be read."""
     from gridmodel.errors import GridError
 
     try:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Guarantee(StrEnum):
-    """What holds for every connection that keeps its limits."""
+    """Condition under which the network limits hold while every connection keeps its own."""
 
     TWO_SIDED = "two-sided"
     """any combination of all connections anywhere between their import and export limits"""
@@ -21,7 +21,7 @@ class Guarantee(StrEnum):
 
 
 class ShareReference(StrEnum):
-    """What one share of the room means: the denominator of fairness."""
+    """Denominator of fairness: the watts that one share stands for."""
 
     CAPACITY = "capacity"
     """the connection's largest reach of the horizon"""

@@ -1,4 +1,4 @@
-"""What a calculation starts from: the network, what nobody controls, what each connection can reach, and the policy."""
+"""The question of a calculation: network, base load, capacity of each connection, limits and policies."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Problem:
         self._refuse_together()
 
     def _refuse_together(self) -> None:
-        """What each field may hold, but not beside the others."""
+        """Refuse combinations of fields that exclude each other."""
         # Some steps of a day are a problem too, but none may begin before the last one is over.
         consecutive("step_start", self.step_start, self.step_s)
         for group in self.groups:
@@ -180,12 +180,12 @@ class Problem:
 
     @property
     def control_points(self) -> tuple[str, ...]:
-        """(C,)"""
+        """(C,) `site` or `device`."""
         return (SITE,) * len(self.connection_id) if self.control_point is None else tuple(self.control_point)
 
     @property
     def connection_id(self) -> tuple[str, ...]:
-        """(C,)"""
+        """(C,) names of the connections."""
         return self.reduced.network.connections.id
 
     @property

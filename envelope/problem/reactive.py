@@ -16,7 +16,7 @@ from gridmodel.inverters import Curve
 
 
 class Credit(StrEnum):
-    """What an inverter's own answer to its voltage counts for."""
+    """Credit for an inverter's volt-var response in voltage constraints."""
 
     NONE = "none"
     """nothing: voltages are kept without it"""
@@ -42,7 +42,7 @@ class AsForecast:
 
     @property
     def said(self) -> str:
-        """What it adds to the name of a guarantee; empty where that is nothing."""
+        """The policy's part of the guarantee statement; empty where it has none."""
         return ""
 
     @property
@@ -56,7 +56,7 @@ class AsForecast:
         return 0.0
 
     def constant_var(self, count: int) -> Real:
-        """(C,) produced in any case, beside the forecast."""
+        """(C,) constant var produced in addition to the forecast."""
         return np.zeros(count)
 
     def free_var(self, count: int) -> Real:
@@ -108,7 +108,7 @@ class FixedPowerFactor(AsForecast):
 
 @dataclass(frozen=True, eq=False)
 class ConstantVar(AsForecast):
-    """Each connection produces the same reactive power all the time, beside the forecast."""
+    """Each connection produces the same reactive power all the time, in addition to the forecast."""
 
     var: Real
     """(C,) produced, over-excited positive"""
@@ -189,7 +189,7 @@ class VoltVar(AsForecast):
 
     @property
     def said(self) -> str:
-        """What is credited."""
+        """Wording of the credit."""
         if self.credit is Credit.NONE:
             return "volt-var counted, not credited"
         return f"volt-var credited to voltages as {self.credit}"

@@ -100,7 +100,7 @@ def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> s
 
 
 def _told(value: Any, arrays: Arrays, name: str) -> Any:
-    """A value packed; of somebody else's types, such as a margin of a utility's own, only their names."""
+    """A value in plain form; types of others, such as a margin of a utility's own, by their names only."""
     try:
         return to_plain(value, arrays, name)
     except BadProblem:

@@ -123,7 +123,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class ThermalPolicy:
-    """What a utility permits; `k_max` is the most that the tap changer or the maker permits over the rating."""
+    """Thermal policy of a utility; `k_max` is the highest load over the rating by tap changer or maker."""
 
     hot_spot_c: float = 120.0
     top_oil_c: float = 105.0

@@ -1,4 +1,4 @@
-"""What transformers may carry in each step of a day, from the weather: the least of heat, ageing, fuse and bushing."""
+"""Transformer ratings in each step of a day, from the weather: the least of heat, ageing, fuse and bushing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ThermalRating:
         return replace(limits, transformer_factor=self.factor, transformer_most_a=most)
 
     def figures(self, step_s: int) -> dict[str, float | str]:
-        """What a run reports."""
+        """Figures for a report of a run."""
         return {
             "model": self.model.name,
             "source": self.model.source,

@@ -26,5 +26,5 @@ who could be told a limit"""
 
 
 def special_bindings(direction: str) -> dict[int, str]:
-    """What bindings that are no row are called."""
+    """Names of bindings that are no constraint."""
     return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}

@@ -17,7 +17,7 @@ class Column(NamedTuple):
 
 
 class Tabular(Protocol):
-    """What can be written as a table."""
+    """Anything with named columns, which can be written as a table."""
 
     def columns(self) -> Mapping[str, Column]:
         """By name, in their order; all of the same length."""

@@ -26,7 +26,7 @@ WORST = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Curtailment:
-    """What was asked for and what was curtailed, per connection, in one direction."""
+    """Energy asked for and energy curtailed, per connection, in one direction."""
 
     asked_wh: Real
     """(C,) what could have been exported or imported"""
@@ -42,7 +42,7 @@ class Curtailment:
 
 @dataclass(frozen=True)
 class Fairness:
-    """How evenly what could be had was had, in one direction, over everyone who asked for any."""
+    """Fairness figures of one direction, over all connections that asked for energy."""
 
     asked_kwh: float
     curtailed_kwh: float
@@ -59,7 +59,7 @@ class Fairness:
 def curtailed_energy(
     schedule: EnvelopeSchedule, direction: str, *, offered_w: Real | None = None, measured_w: Real | None = None
 ) -> Curtailment:
-    """What a schedule curtails; with (T, C) watts offered and measured (both positive in `direction`), what it did."""
+    """Energy that a schedule curtails; with (T, C) watts offered and measured (positive in `direction`), curtailed."""
     if (offered_w is None) != (measured_w is None):
         raise BadProblem("offered_w, measured_w: one says nothing without the other")
     up = direction == "export"
@@ -113,7 +113,7 @@ def catch_up_weights(past: Curtailment, strength: float, most: float = MOST_FAVO
 
 
 def with_catch_up(problem: Problem, past: dict[str, Curtailment], strength: float) -> Problem:
-    """The same problem with room shifted towards those who had to forgo most."""
+    """The same problem with headroom shifted towards connections that were curtailed most."""
     imports, exports = (catch_up_weights(past[direction], strength) for direction in ("import", "export"))
     return replace(problem, favour_import=imports, favour_export=exports)
 

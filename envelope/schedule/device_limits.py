@@ -22,7 +22,7 @@ from envelope.problem.control_points import holders
 
 @dataclass(frozen=True, eq=False)
 class DeviceLimits:
-    """What each device is told. D devices, T steps; whole watts. Parts never sum to more than their connection's."""
+    """Limits of D devices in T steps, whole watts. Parts never sum to more than their connection's limit."""
 
     devices: tuple[Device, ...]
     """(D,) each with its control point"""

@@ -1,4 +1,4 @@
-"""What a person should know of a problem or a schedule before it is published: a code, a colon, a sentence."""
+"""Findings about a problem or a schedule before it is published: a code, a colon, a sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMED = 5
 
 
 def infeasible(boxes: Sequence[Infeasibility], step_start: NDArray[np.int64], first: int = 0) -> list[str]:
-    """What is granted in any case and breaches a limit in step `first` or later: which limit, by how much, and when."""
+    """Findings where base load or firm minimum breach a limit in step `first` or later, with excess and time."""
     found = []
     for box in boxes:
         base, firm = box.base[first:], box.firm[first:]
@@ -75,7 +75,7 @@ def double_counted(problem: Problem) -> list[str]:
 
 
 def uncontrolled(problem: Problem) -> list[str]:
-    """Connections where somebody can draw, or feed, and nobody can be told how much."""
+    """Findings about connections with flexible power in a direction that cannot be limited."""
     return [
         f"no_{direction}_control: nobody at {some(names)} can be told an {direction} limit; all they reach is counted"
         for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
@@ -84,7 +84,7 @@ def uncontrolled(problem: Problem) -> list[str]:
 
 
 def without_client(names: Sequence[str]) -> list[str]:
-    """Connections at which nobody is registered."""
+    """Findings about connections without a registered client."""
     if not names:
         return []
     return [f"{NO_CLIENT}: nobody is registered at {some(names)}; nothing controls what is there, all of it is counted"]

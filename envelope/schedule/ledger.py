@@ -1,4 +1,4 @@
-"""The ledger of curtailment: one CSV file beside the plan, one line per run, connection and direction."""
+"""The ledger of curtailment: one CSV file next to the plan, one line per run, connection and direction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLANNED, MEASURED = "planned", "measured"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one connection was offered and had to forgo over one stretch of time."""
+    """Energy that one connection was offered, and its curtailed part, over one period."""
 
     start: int
     end: int
@@ -108,7 +108,7 @@ class Ledger:
     def past(
         self, names: Sequence[str], at: int, *, half_life_days: float | None = HALF_LIFE_DAYS
     ) -> dict[str, Curtailment]:
-        """What these connections asked for and had to forgo before a time, per direction.
+        """Energy that these connections asked for, and its curtailed part, before a time, per direction.
 
         half_life_days: what lies so far back counts half; None: everything counts alike.
         """

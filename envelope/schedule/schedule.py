@@ -1,4 +1,4 @@
-"""What a calculation gives: limits per connection and interval, and why each is what it is."""
+"""Result of a calculation: limits per connection and interval, and the binding of each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Binding:
-    """What holds a limit back, per step and connection, for one direction."""
+    """The binding constraint of each limit, per step and connection, for one direction."""
 
     row: Index
     """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT or UNCONTROLLED"""
@@ -27,7 +27,7 @@ class Binding:
 
     @property
     def is_network(self) -> Mask:
-        """(T, C) whether the network holds the limit back, rather than reach, or nobody who could be told one."""
+        """(T, C) whether the network binds the limit, rather than capacity or missing control."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
 
 

@@ -1,4 +1,4 @@
-"""A problem from a feeder folder and its measured day, for studies: who is flexible, how far, in which steps."""
+"""A problem from a feeder folder and its measured day: flexible connections, their capacity, and steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FLAT_DEMAND_W = 500.0
 
 @dataclass(frozen=True)
 class Study:
-    """What is asked of a feeder."""
+    """Assumptions of a study about a feeder."""
 
     steps: int = 48
     export_w: float | Real = 5_000.0
@@ -86,7 +86,7 @@ def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> 
 
 
 def by_devices(feeder: Feeder, study: Study) -> Study:
-    """The study with the sizes of `devices.csv`; who has no device there has nothing that can be controlled."""
+    """The study with the sizes of `devices.csv`; a connection without a device there has no flexible power."""
     place = {name: k for k, name in enumerate(feeder.network.connections.id)}
     sizes_w = np.zeros((2, len(place)))
     for device in feeder.devices:
@@ -97,7 +97,7 @@ def by_devices(feeder: Feeder, study: Study) -> Study:
 
 
 def on_devices(feeder: Feeder, problem: Problem) -> Problem:
-    """The problem with what devices say of themselves: who is told what, on which phases, and what was metered."""
+    """The problem with control points, phases and metering as the devices state them."""
     network, profile = feeder.network, feeder.profile
     metered = np.zeros(len(network.connections), dtype=bool) if profile is None else profile.pv_w.any(axis=0)
     return replace(
@@ -109,7 +109,7 @@ def on_devices(feeder: Feeder, problem: Problem) -> Problem:
 
 
 def assumed(feeder: Feeder, study: Study) -> list[str]:
-    """What the study takes for granted because nobody measured or registered it."""
+    """Assumptions that the study makes without a measurement or a registered device."""
     found, count = [], len(feeder.network.connections)
     if np.ndim(study.export_w) == 0:
         who = count if study.flexible is None else int(np.count_nonzero(study.flexible))
@@ -126,7 +126,7 @@ def assumed(feeder: Feeder, study: Study) -> list[str]:
 
 
 def _day(feeder: Feeder, steps: int) -> tuple[Real, Real, Complex | None]:
-    """(T, C) W and var that nobody controls, and (T, 3) V at the supply, as means over each step."""
+    """(T, C) W and var of the base load, and (T, 3) V at the supply, as means over each step."""
     profile, count = feeder.profile, len(feeder.network.connections)
     if profile is None:
         load = np.full((steps, count), FLAT_DEMAND_W)

@@ -66,7 +66,7 @@ def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
 
 
 def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | None:
-    """What breaks where clients stand anywhere between their limits, whatever the guarantee says; None: it says all."""
+    """Violations with clients anywhere between their limits, beyond the guarantee; None where it covers that."""
     if problem.guarantee is Guarantee.TWO_SIDED:
         return None
     whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
@@ -74,7 +74,7 @@ def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | N
 
 
 def summarise(problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, Any]:
-    """What a run found, as plain values."""
+    """Result of a run, as plain values."""
     limits = problem.limits
     return {
         "feeder": problem.reduced.network.name,

@@ -1,4 +1,4 @@
-"""What a corner may reach: the limit, or what is granted in any case where that alone exceeds it.
+"""Limits for verification: the operating limit, or the level that the firm minimum alone already reaches.
 
 A base load must be served and a contract kept; where they breach a limit by themselves, limits cannot mend it. A
 schedule says so in its status; a verification then asks that nothing makes it worse.
@@ -42,7 +42,7 @@ class AcceptedLimits:
 
 
 def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
-    """The limits, loosened where the base load or what is granted in any case exceeds them, at any of its corners.
+    """The limits, raised to the level that base load or firm minimum alone reach at any of its corners.
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """

@@ -91,7 +91,7 @@ class VerificationReport:
         return f"{tried}: {verdict} the limits (worst against limit: {worst}){beside}"
 
     def stress_sentence(self) -> str:
-        """What a wrong model would do, in one line; empty where that was not tried."""
+        """Effect of a wrong model, in one line; empty where it was not tried."""
         if self.wrong_phases is None:
             return ""
         worst = "{:+.1f} V over, {:+.1f} V under, {:+.1f} % load against the limits".format(*self.wrong_phases)

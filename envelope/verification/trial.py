@@ -46,13 +46,13 @@ def try_corners(
     trial = Trial(problem, guaranteed_boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
     trial.run()
     if fast != judge:
-        trial = trial.judged(solver_of(problem, judge))
+        trial = trial.solved_by(solver_of(problem, judge))
     unbalanced = verify_unbalance(problem, trial.base, list(zip(*trial.boxes, strict=True)), effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
 
 
 def guaranteed_boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
-    """What the guarantee says: one box, or export and import apart."""
+    """Boxes that the guarantee covers: one, or one each for export and import."""
     lo, hi = verified_box(problem, schedule)
     if not GUARANTEES[problem.guarantee].per_direction:
         return Boxes([lo], [hi])
@@ -115,7 +115,7 @@ class Trial:
         self._flush()
         self._search()
 
-    def judged(self, solver: Solver) -> Trial:
+    def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
         judge = Trial(self.problem, self.boxes, self.effort, solver, allowed=self.allowed)
         chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
@@ -133,7 +133,7 @@ class Trial:
         return judge
 
     def report(self, solver: str, guarantee: str) -> VerificationReport:
-        """What was found."""
+        """Worst findings of all corners."""
         over, under, overload = (self._finding(which) for which in range(3))
         return VerificationReport(
             over,

@@ -31,7 +31,7 @@ def verify(
 
 
 def _stress(problem: Problem, schedule: EnvelopeSchedule, effort: Effort) -> tuple[float, float, float] | None:
-    """What breaks if the feeder's phases are not what its model says."""
+    """Violations where the phases of the feeder differ from its model."""
     if not effort.wrong_phases or not movable(problem):
         return None
     return verify_wrong_phases(problem, schedule, part=effort.wrong_phases, seed=effort.seed).worst

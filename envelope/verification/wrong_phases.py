@@ -1,4 +1,4 @@
-"""What limits are worth when the model is wrong: some customers stand on another phase than it says."""
+"""Verification against a wrong model: some customers connected to another phase than it says."""
 
 from __future__ import annotations
 
