@@ -27,7 +27,7 @@ from envelope.schedule.ledger import DAY_S, with_ledger
 from envelope.schedule.table import save
 from envelope.study.study import Study, problem_of
 from envelope.study.summary import compared, most_withheld, priced
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 
 
 # %% A day, its limits, and their verification

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.kernel import FAST_MATH, compiled
+from gridmodel.flow.kernels import FAST_MATH, compiled
 
 
 @compiled(fastmath=FAST_MATH)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.kernel import compiled
+from gridmodel.flow.kernels import compiled
 
 
 @compiled()

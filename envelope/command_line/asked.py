@@ -29,7 +29,7 @@ from envelope.problem import (
     voltage_criteria,
     voltage_criterion,
 )
-from gridmodel import refused
+from gridmodel import command_errors as refused
 from sep2.errors import SepError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from envelope.problem import Allocation, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.study.summary import compared, most_withheld, priced, summarise
 from envelope.verification import verify
-from gridmodel.refused import writable
+from gridmodel.command_errors import writable
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from envelope.problem import GroupLimit, Problem, VoltVar
 from envelope.problem.phase_split import flexible_share, on_any
-from gridmodel import flow
 from gridmodel.arrays import Complex, Index, Mask, Real
-from gridmodel.feeder import slot_share
-from gridmodel.inverters import Inverters
-from gridmodel.reduce import Reduced
-from gridmodel.sensitivity import current_rows, sensitivities, voltage_rows
+from gridmodel.flow import power_flow as flow
+from gridmodel.flow.inverters import Inverters
+from gridmodel.flow.kron import Reduced
+from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
+from gridmodel.model.feeder import slot_share
 
 COARSE_V, FINE_V = 1e-3, 1e-5
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""

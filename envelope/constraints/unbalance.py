@@ -18,10 +18,10 @@ from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import FINE_FACETS, Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
 from envelope.problem import Problem
-from gridmodel import flow as power_flow
 from gridmodel.arrays import TURN, Complex, Index, Real
-from gridmodel.reduce import reduce
-from gridmodel.sensitivity import sensitivities
+from gridmodel.flow import power_flow
+from gridmodel.flow.kron import reduce
+from gridmodel.flow.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
 """kind, and parts of each slot's room up and down, (L,)"""

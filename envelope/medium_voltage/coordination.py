@@ -21,7 +21,7 @@ from envelope.medium_voltage.report import JointReport
 from envelope.problem import HeadVoltageMargin, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
 from gridmodel.arrays import Complex, Index, Real
-from gridmodel.taps import Tapped
+from gridmodel.flow.taps import Tapped
 from sep2.errors import SepError
 
 __all__ = ["Coordinated", "HeadBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]

@@ -15,10 +15,10 @@ from envelope.constraints.linear import Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem
-from gridmodel import flow as power_flow
 from gridmodel.arrays import Complex, Real
-from gridmodel.reduce import reduce
-from gridmodel.sensitivity import sensitivities
+from gridmodel.flow import power_flow
+from gridmodel.flow.kron import reduce
+from gridmodel.flow.sensitivity import sensitivities
 
 WIDER = 0.01
 """part of a box's width kept on either side for corners that were not tried"""
@@ -42,10 +42,8 @@ class Head:
     def __init__(self, name: str, problem: Problem) -> None:
         network = problem.reduced.network
         if "source" in network.branches.kind:
-            detail = (
-                "has a source impedance of its own, which the medium voltage stands for; see gridmodel.joined.stiff"
-            )
-            raise BadProblem(f"feeder {name}: {detail}")
+            detail = "has a source impedance of its own, which the medium voltage stands for"
+            raise BadProblem(f"feeder {name}: {detail}; see gridmodel.model.combine.stiff")
         self.name, self.problem, self.watched = name, problem, monitor(problem)
         self.base = form_base_case(problem, self.watched)
         whole = reduce(network)

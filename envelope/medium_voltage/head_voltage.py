@@ -16,12 +16,12 @@ import numpy as np
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.feeder_head import HeadBox
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from gridmodel import build
 from gridmodel.arrays import Complex, Index, Mask
-from gridmodel.network import Network
-from gridmodel.regulators import Regulator
-from gridmodel.sensitivity import sensitivities
-from gridmodel.taps import Tapped
+from gridmodel.flow.sensitivity import sensitivities
+from gridmodel.flow.taps import Tapped
+from gridmodel.model import admittance as build
+from gridmodel.model.network import Network
+from gridmodel.model.regulators import Regulator
 
 SWEEPS = 6
 """over the controls, each with the others at both ends of where they may stand"""

@@ -20,12 +20,12 @@ from envelope.schedule import Binding, EnvelopeSchedule, verified_box
 from envelope.schedule.codes import CAPACITY
 from envelope.schedule.schedule import whole_w_above
 from envelope.verification import Effort, verify
-from gridmodel import build
 from gridmodel.arrays import Index, Real
-from gridmodel.joined import joined
-from gridmodel.network import Network
-from gridmodel.reduce import Reduced, reduce
-from gridmodel.taps import Tapped
+from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.flow.taps import Tapped
+from gridmodel.model import admittance as build
+from gridmodel.model.combine import joined
+from gridmodel.model.network import Network
 
 FAR_W = 1e9
 """a sum that nobody reaches"""

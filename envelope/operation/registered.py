@@ -12,7 +12,7 @@ import numpy as np
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
 from envelope.schedule.device_limits import parts
-from gridmodel.devices import DEVICE, SITE, Device
+from gridmodel.model.devices import DEVICE, SITE, Device
 from sep2.rules.limits import Limits
 from sep2.store import devices
 from sep2.store.connection import Connection

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from envelope.field_rules import BadProblem
 from envelope.problem.steps import select
-from gridmodel.devices import DEVICE, SITE, Device, settled
+from gridmodel.model.devices import DEVICE, SITE, Device, settled
 
 if TYPE_CHECKING:
     pass

@@ -14,7 +14,7 @@ import numpy as np
 from envelope.field_rules import BadProblem, InstanceOf, Numbers, Rule, validate
 from envelope.problem.groups import GroupLimit
 from gridmodel.arrays import Mask, Real
-from gridmodel.reduce import Reduced
+from gridmodel.flow.kron import Reduced
 from sep2.errors import SepError
 
 

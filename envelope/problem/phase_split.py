@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from gridmodel.arrays import Mask, Real
-from gridmodel.devices import Device
-from gridmodel.feeder import slot_share
-from gridmodel.network import SLOT_PHASES, Connections, Network
+from gridmodel.model.devices import Device
+from gridmodel.model.feeder import slot_share
+from gridmodel.model.network import SLOT_PHASES, Connections, Network
 
 BALANCED, UNKNOWN = "balanced", "unknown"
 

@@ -19,10 +19,10 @@ from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
 from envelope.problem.serialization import from_plain, to_plain
 from envelope.problem.steps import select
-from gridmodel.devices import Device
+from gridmodel.model.devices import Device
 
 if TYPE_CHECKING:
-    from gridmodel.reduce import Reduced
+    from gridmodel.flow.kron import Reduced
 
 EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
@@ -177,7 +177,7 @@ def devices_of(name: str) -> tuple[Device, ...]:
 def feeder_of(name: str) -> Any:
     """gridmodel's feeder of a folder, or the IEEE European LV feeder; one with errors is refused."""
     if name == EUROPEAN_LV:
-        from gridmodel.feeders import european_lv
+        from gridmodel.readers.example_feeders import european_lv
 
         return european_lv()
     from gridmodel import read_feeder

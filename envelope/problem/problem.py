@@ -28,8 +28,8 @@ from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
 from gridmodel.arrays import Complex, Mask, Real
-from gridmodel.devices import CONTROL_POINTS, SITE
-from gridmodel.reduce import Reduced
+from gridmodel.flow.kron import Reduced
+from gridmodel.model.devices import CONTROL_POINTS, SITE
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 
 from envelope.field_rules import BadProblem, InstanceOf, Numbers, OneOf, Rule, validate
 from gridmodel.arrays import Real
-from gridmodel.inverters import Curve
+from gridmodel.flow.inverters import Curve
 
 
 class Credit(StrEnum):

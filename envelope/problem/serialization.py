@@ -24,7 +24,7 @@ FILE_TYPES = {
     "ChanceMargin": ("envelope.problem.margins", "ChanceMargin"),
     "ConstantVar": ("envelope.problem.reactive", "ConstantVar"),
     "Credit": ("envelope.problem.reactive", "Credit"),
-    "Curve": ("gridmodel.inverters", "Curve"),
+    "Curve": ("gridmodel.flow.inverters", "Curve"),
     "Early": ("envelope.problem.policies", "TighteningLead"),
     "FixedPowerFactor": ("envelope.problem.reactive", "FixedPowerFactor"),
     "FreeVar": ("envelope.problem.reactive", "FreeVar"),

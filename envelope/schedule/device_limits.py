@@ -13,7 +13,7 @@ from envelope.problem import Policy
 from envelope.problem.steps import select
 from envelope.schedule.schedule import EnvelopeSchedule, whole_w_below
 from gridmodel.arrays import Index, Real, Watts
-from gridmodel.devices import SITE, Device, settled
+from gridmodel.model.devices import SITE, Device, settled
 
 if TYPE_CHECKING:
     import pandas as pd

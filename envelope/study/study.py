@@ -14,8 +14,8 @@ from envelope.problem.control_points import control_points_of
 from envelope.problem.limits import as_61000
 from envelope.problem.phase_split import splits_of
 from gridmodel.arrays import Complex, Mask, Real
-from gridmodel.feeder import Feeder
-from gridmodel.reduce import Reduced, reduce
+from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.model.feeder import Feeder
 
 DAY_S = 86_400
 FLAT_DEMAND_W = 500.0

@@ -12,7 +12,7 @@ from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, m
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem
 from gridmodel.arrays import Complex
-from gridmodel.audit import Magnitudes, Model, cannot_model
+from gridmodel.solvers.power_grid_model import Magnitudes, Model, cannot_model
 
 Solver = Callable[[Complex, Complex], FlowResult]
 """(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
@@ -36,11 +36,11 @@ def solver_of(problem: Problem, name: str) -> Solver:
     if name == "power-grid-model":
         return _magnitudes_only(Model(watched.reduced, tolerance_pu=TOLERANCE_PU), watched)
     if name == "opendss":
-        from gridmodel.audit_opendss import circuit_of
+        from gridmodel.solvers.opendss import circuit_of
 
         return _magnitudes_only(circuit_of(watched.reduced), watched)
     if name == "pandapower":
-        from gridmodel.audit_pandapower import Net
+        from gridmodel.solvers.pandapower import Net
 
         return _magnitudes_only(Net(watched.reduced), watched)
     raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")

@@ -13,9 +13,9 @@ from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_
 from envelope.problem import Problem
 from envelope.verification.report import Effort, UnbalanceFinding
 from gridmodel.arrays import Index, Real
-from gridmodel.build import network
-from gridmodel.equipment import Connection
-from gridmodel.reduce import Reduced, reduce
+from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.model.admittance import network
+from gridmodel.model.equipment import Connection
 
 
 def verify_unbalance(
@@ -47,7 +47,7 @@ def verify_unbalance(
 
 def independent(seen: Unbalance, steps: Index, away: Real) -> Real:
     """(S, K) percent by power-grid-model, read off three-phase connections without power at the nodes."""
-    from gridmodel.audit import Model
+    from gridmodel.solvers.power_grid_model import Model
 
     probed, slots = _probed(seen)
     s = np.zeros((len(away), probed.slots), dtype=np.complex128)

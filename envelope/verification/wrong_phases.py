@@ -12,8 +12,8 @@ from envelope.problem.phase_split import BALANCED
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.report import Effort, VerificationReport
 from envelope.verification.trial import try_corners
-from gridmodel.build import network
-from gridmodel.reduce import reduce
+from gridmodel.flow.kron import reduce
+from gridmodel.model.admittance import network
 
 PHASES = ("a", "b", "c")
 

@@ -44,9 +44,10 @@ from envelope.problem import (
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification import Effort, VerificationReport
 from envelope.verification.solvers import SOLVERS
-from gridmodel import build, read_feeder
-from gridmodel.feeders import european_lv
-from gridmodel.inverters import Curve
+from gridmodel import read_feeder
+from gridmodel.flow.inverters import Curve
+from gridmodel.model import admittance as build
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import radial_equipment
 from tests.gridmodel.medium import medium

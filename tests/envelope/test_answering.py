@@ -9,8 +9,8 @@ from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.constraints.monitored_feeder import monitor
 from envelope.problem import AsForecast, Credit, VoltVar
 from envelope.verification import Effort
-from gridmodel import build
-from gridmodel.inverters import Curve
+from gridmodel.flow.inverters import Curve
+from gridmodel.model import admittance as build
 from tests.envelope.cases import on, street
 
 EVERY = Effort(random=20, inside=10, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)

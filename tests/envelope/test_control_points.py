@@ -17,7 +17,7 @@ from envelope.schedule import divide
 from envelope.schedule.device_limits import parts
 from envelope.study.summary import room
 from envelope.verification import Effort
-from gridmodel.devices import Device
+from gridmodel.model.devices import Device
 from tests.envelope.cases import street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)

@@ -10,7 +10,7 @@ from envelope import Guarantee, OperatingLimits, calculate, verified_box
 from envelope.engine import solve_with_boxes
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation, ShareReference
-from gridmodel.build import network
+from gridmodel.model.admittance import network
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import Node, V, equipment, line, radial, two_bus
 

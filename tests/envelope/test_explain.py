@@ -18,7 +18,7 @@ from envelope.problem import Allocation, Guarantee
 from envelope.problem import plan_file as plan
 from envelope.study.study import Study, clear_sky, problem_of
 from envelope.study.summary import most_withheld
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import START, street
 
 PNG = b"\x89PNG"

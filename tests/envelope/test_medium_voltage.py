@@ -14,10 +14,10 @@ from envelope.medium_voltage.joint_verification import audit
 from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem import GroupLimit, HeadVoltageMargin, Problem
 from envelope.verification import Effort
-from gridmodel import build
-from gridmodel.equipment import Capacitor
-from gridmodel.regulators import Mode
-from gridmodel.taps import Tapped
+from gridmodel.flow.taps import Tapped
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Capacitor
+from gridmodel.model.regulators import Mode
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import radial_equipment
 from tests.gridmodel.medium import LINE_REGULATOR, SUBSTATION, medium, of_phases

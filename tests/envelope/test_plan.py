@@ -27,8 +27,8 @@ from envelope.problem import (
 from envelope.problem import plan_file as plan
 from envelope.problem.serialization import FILE_TYPES, from_plain, to_plain
 from envelope.study.study import Study, problem_of
-from gridmodel.feeders import european_lv
-from gridmodel.inverters import Curve
+from gridmodel.flow.inverters import Curve
+from gridmodel.readers.example_feeders import european_lv
 
 STEPS, COUNT = 4, 55
 

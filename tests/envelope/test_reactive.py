@@ -23,8 +23,8 @@ from envelope.problem import plan_file as plan
 from envelope.problem.serialization import from_plain, to_plain
 from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
-from gridmodel.feeders import european_lv
-from gridmodel.inverters import Curve
+from gridmodel.flow.inverters import Curve
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)

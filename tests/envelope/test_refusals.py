@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from envelope import Problem, calculate
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation, GroupLimit, Guarantee, OperatingLimits, ShareReference, margins, reactive
-from gridmodel.inverters import Curve
+from gridmodel.flow.inverters import Curve
 from sep2.errors import SepError
 from tests.envelope.cases import street
 from tests.envelope.spoils import spoiled, ways

@@ -11,7 +11,7 @@ from envelope.explanation.explanation import explain
 from envelope.explanation.relief import recalculate_reliefs
 from envelope.problem import GroupLimit
 from envelope.study.study import Study, problem_of
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import street
 
 

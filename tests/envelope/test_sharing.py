@@ -11,7 +11,7 @@ from envelope.operation import cycle, defaulting, effect, held, publish, registe
 from envelope.operation.operating import Mode, Operating
 from envelope.operation.registered import Sharing
 from envelope.problem import Policy
-from gridmodel.devices import Device
+from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default

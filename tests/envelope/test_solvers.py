@@ -13,7 +13,8 @@ from envelope.field_rules import BadProblem
 from envelope.problem import OperatingLimits, steps_from
 from envelope.verification import Effort
 from envelope.verification.solvers import SOLVERS, independent_solver, solver_of
-from gridmodel import GridError, build, read_feeder, reduce
+from gridmodel import GridError, read_feeder, reduce
+from gridmodel.model import admittance as build
 from tests.envelope.cases import START, on, street
 from tests.gridmodel.feeders import radial_equipment
 

@@ -15,8 +15,9 @@ from envelope.problem.circulating_power import circulating_w
 from envelope.problem.phase_split import splits_of
 from envelope.verification import Effort
 from envelope.verification.wrong_phases import with_wrong_phases
-from gridmodel import audit, build
-from gridmodel.devices import Device
+from gridmodel.model import admittance as build
+from gridmodel.model.devices import Device
+from gridmodel.solvers import power_grid_model as audit
 from tests.envelope.cases import on
 from tests.gridmodel.feeders import Node, V, equipment, line, radial_equipment, two_bus
 

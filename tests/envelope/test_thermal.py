@@ -12,7 +12,7 @@ from envelope.problem import plan_file as plan
 from envelope.problem import run_id
 from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.problem.thermal_ratings import ambient_of
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import on
 
 STEP_S = 1800

@@ -16,8 +16,8 @@ from envelope.problem.plan_file import load, save
 from envelope.verification import Effort
 from envelope.verification.unbalance import independent
 from gridmodel import read_feeder, reduce, solve
-from gridmodel.build import PHASE_OF_SEQUENCE
-from gridmodel.flow import phasors
+from gridmodel.flow.power_flow import phasors
+from gridmodel.model.admittance import PHASE_OF_SEQUENCE
 from tests.envelope.cases import on, street
 
 US_SERVICE = Path(__file__).parent.parent / "gridmodel" / "cases" / "us_service"

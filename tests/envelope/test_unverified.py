@@ -12,7 +12,7 @@ from envelope.problem import Allocation, steps_from
 from envelope.study.study import sine
 from envelope.verification import Effort
 from gridmodel import reduce, slot_va, solve
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import START, STEP_S
 
 DAYS, STEPS = 3, 48

@@ -9,8 +9,8 @@ from envelope import Guarantee, calculate, verify
 from envelope.problem import Allocation
 from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
-from gridmodel import build
-from gridmodel.feeders import european_lv
+from gridmodel.model import admittance as build
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import on, street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=2, judge_all=True)

@@ -19,7 +19,7 @@ from envelope.problem import Allocation
 from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
 from gridmodel import read_feeder, reduce
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.trials.figures import record_row
 
 CASES = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmodel.arrays import Complex, Mask, Real
-from gridmodel.devices import Device
-from gridmodel.network import SLOT_PHASES, Network
+from gridmodel.model.devices import Device
+from gridmodel.model.network import SLOT_PHASES, Network
 
 
 @dataclass(frozen=True, slots=True)

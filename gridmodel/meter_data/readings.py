@@ -18,8 +18,8 @@ import numpy as np
 
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.errors import FileError, GridError
-from gridmodel.network import Network
-from gridmodel.phase_model import likely_phases
+from gridmodel.meter_data.phase_identification import likely_phases
+from gridmodel.model.network import Network
 from gridmodel.readers.tables import Row, read_csv
 from gridmodel.validate import Finding, fault
 

@@ -1,7 +1,7 @@
 """Lines, transformers and the source with the parameters a planner knows them by.
 
-Readers produce these; `gridmodel.build` turns them into primitive admittances, `gridmodel.audit` hands them to
-another solver, `gridmodel.validate` judges them. One object per element, SI units.
+Readers produce these, `gridmodel.model.admittance` turns them into primitive admittances, the reference solvers of
+`gridmodel.solvers` take them as they are, and `gridmodel.validate` checks them. One object per element, SI units.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridmodel.arrays import Complex
-from gridmodel.regulators import Regulator
+from gridmodel.model.regulators import Regulator
 
 JOINT_OHM = 1e-6
 LARGEST, SMALLEST = 1e12, 1e-9

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmodel.arrays import Real
-from gridmodel.build import SUPPLY_NODE, sequence_matrix
-from gridmodel.equipment import CentreTap, Equipment, Line, Supply, Transformer
 from gridmodel.errors import GridError
+from gridmodel.model.admittance import SUPPLY_NODE, sequence_matrix
+from gridmodel.model.equipment import CentreTap, Equipment, Line, Supply, Transformer
 
 NUMBER = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
 STIFF_OHM = 1e-6

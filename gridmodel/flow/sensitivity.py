@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gridmodel.arrays import Complex, Real
-from gridmodel.flow import Flow, phasors
-from gridmodel.reduce import Reduced
+from gridmodel.flow.kron import Reduced
+from gridmodel.flow.power_flow import Flow, phasors
 
 TOLERANCE = 1e-8  # of a sensitivity, relative to the greatest
 SINGLE_TOLERANCE = 1e-6  # what single precision can give

@@ -1,6 +1,6 @@
 """Controls of tap changers as data: what they hold, where they measure it, and what they do when power runs backwards.
 
-`gridmodel.taps` solves the network with them.
+`gridmodel.flow.taps` solves the network with them.
 """
 
 from __future__ import annotations

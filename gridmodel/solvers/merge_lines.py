@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridmodel.equipment import Equipment, Line
+from gridmodel.model.equipment import Equipment, Line
 
 
 @dataclass(frozen=True, slots=True, eq=False)

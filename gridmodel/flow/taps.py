@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from gridmodel.arrays import Complex, Index, Mask, Real
-from gridmodel.equipment import Equipment
 from gridmodel.errors import GridError
-from gridmodel.flow import currents, phasors, solve
-from gridmodel.network import SIDE, Network
-from gridmodel.reduce import Reduced, reduce
-from gridmodel.regulators import HOLDING, Mode, Regulator
+from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.flow.power_flow import currents, phasors, solve
+from gridmodel.model.equipment import Equipment
+from gridmodel.model.network import SIDE, Network
+from gridmodel.model.regulators import HOLDING, Mode, Regulator
 
 SWEEPS = 12  # over the controls, each with the others where they stand
 LOW_VOLTAGE_V = 230.0  # what the power flow's tolerances are made for

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
-from gridmodel.network import SIDE, Network
+from gridmodel.model.network import SIDE, Network
 
 CHARGING_SHARE = 1e-3  # both ends of a branch are watched when charging exceeds this share of the rating
 FLOATING_OHM = 1e7  # no feeder has so high an impedance: what is left of a singular matrix after rounding

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridmodel.arrays import Complex, Index, Real
-from gridmodel.equipment import Connection, Equipment
 from gridmodel.errors import GridError
+from gridmodel.model.equipment import Connection, Equipment
 
 SIDE = 3  # terminals per side of a branch
 

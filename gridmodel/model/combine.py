@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from gridmodel import build
-from gridmodel.equipment import Equipment
 from gridmodel.errors import GridError
-from gridmodel.network import Network
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Equipment
+from gridmodel.model.network import Network
 
 NOMINAL_TOLERANCE = 0.02  # between the nominal voltage of a head and that of the feeder's source node
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
-from gridmodel.inverters import Inverters, Response
-from gridmodel.kernel import inject, step
-from gridmodel.reduce import Reduced, sources
+from gridmodel.flow.inverters import Inverters, Response
+from gridmodel.flow.kernels import inject, step
+from gridmodel.flow.kron import Reduced, sources
 
 BLOCK = 128  # scenarios handled together: their voltages stay in the processor's cache
 SINGLE_TOL_V, SINGLE_NOMINAL_V = 1e-4, 250.0  # where single precision hands over to double, at that voltage

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gridmodel import build
-from gridmodel.equipment import Connection, Equipment, Line, Supply, Transformer
 from gridmodel.errors import GridError
-from gridmodel.feeder import Change, Feeder
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Connection, Equipment, Line, Supply, Transformer
+from gridmodel.model.feeder import Change, Feeder
 from gridmodel.readers.pandapower import PandapowerFile, open_file, open_net
 from gridmodel.readers.tables import read_csv
 

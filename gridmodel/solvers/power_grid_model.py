@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gridmodel.arrays import Complex, Index, Mask, Real
-from gridmodel.audit_input import Tables
-from gridmodel.condense import condensed
 from gridmodel.errors import GridError
-from gridmodel.flow import Flow
-from gridmodel.network import Network
-from gridmodel.reduce import Reduced, sources
+from gridmodel.flow.kron import Reduced, sources
+from gridmodel.flow.power_flow import Flow
+from gridmodel.model.network import Network
+from gridmodel.solvers.merge_lines import condensed
+from gridmodel.solvers.power_grid_model_input import Tables
 
 BLOCK = 2_000  # scenarios per call: bounds the memory of the results
 TOLERANCE_PU = 1e-10

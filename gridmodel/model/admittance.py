@@ -8,9 +8,19 @@ from numbers import Real
 import numpy as np
 
 from gridmodel.arrays import TURN, Complex
-from gridmodel.equipment import LARGEST, SMALLEST, Capacitor, CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import GridError
-from gridmodel.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
+from gridmodel.model.equipment import (
+    LARGEST,
+    SMALLEST,
+    Capacitor,
+    CentreTap,
+    Equipment,
+    Line,
+    Node,
+    Supply,
+    Transformer,
+)
+from gridmodel.model.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
 
 # Phase quantities from sequence quantities, columns zero, positive, negative.
 PHASE_OF_SEQUENCE: Complex = np.array([[1, 1, 1], [1, TURN**2, TURN], [1, TURN, TURN**2]], dtype=np.complex128)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import TURN, Complex
-from gridmodel.audit import Magnitudes, cannot_model
-from gridmodel.build import SUPPLY_NODE
-from gridmodel.condense import condensed
-from gridmodel.equipment import Equipment, Line, Transformer
 from gridmodel.errors import GridError
-from gridmodel.reduce import Reduced, sources
+from gridmodel.flow.kron import Reduced, sources
+from gridmodel.model.admittance import SUPPLY_NODE
+from gridmodel.model.equipment import Equipment, Line, Transformer
+from gridmodel.solvers.merge_lines import condensed
+from gridmodel.solvers.power_grid_model import Magnitudes, cannot_model
 
 STIFF_MVA, NO_CORE_PERCENT, TOLERANCE_MVA = 1e9, 1e8, 1e-9
 GROUPS = ("Dyn", "YNyn", "Yzn")

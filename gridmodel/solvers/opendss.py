@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from gridmodel.arrays import Complex
-from gridmodel.audit import Audited, Magnitudes
-from gridmodel.condense import condensed
-from gridmodel.dss_circuit import NUMBER, Script, script
 from gridmodel.errors import GridError
-from gridmodel.flow import Flow
+from gridmodel.flow.kron import Reduced, sources
+from gridmodel.flow.power_flow import Flow
 from gridmodel.readers.opendss import CUSTOMER_CLASSES, new_engine, open_circuit
-from gridmodel.reduce import Reduced, sources
+from gridmodel.solvers.merge_lines import condensed
+from gridmodel.solvers.opendss_script import NUMBER, Script, script
+from gridmodel.solvers.power_grid_model import Audited, Magnitudes
 
 CONTROL_CLASSES = ("invcontrol", "regcontrol", "capcontrol")
 TOLERANCE_PU = 1e-10

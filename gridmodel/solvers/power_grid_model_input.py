@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import TURN, Complex
-from gridmodel.build import SUPPLY_NODE, sequence_matrix
-from gridmodel.equipment import Equipment, Line, Transformer
 from gridmodel.errors import GridError
+from gridmodel.model.admittance import SUPPLY_NODE, sequence_matrix
+from gridmodel.model.equipment import Equipment, Line, Transformer
 
 WINDINGS = {"Y": 0, "YN": 1, "D": 2, "y": 0, "yn": 1, "d": 2, "z": 3, "zn": 4}
 STIFF_VA = 1e18  # short-circuit power of the stiff source: next to no impedance

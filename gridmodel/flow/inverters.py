@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.errors import GridError
-from gridmodel.reduce import Reduced
+from gridmodel.flow.kron import Reduced
 
 SLOPE_STEP = 1e-5
 """per unit of voltage to both sides, where a curve's slope is asked for"""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import Real
-from gridmodel.network import Network
-from gridmodel.reduce import Reduced
+from gridmodel.flow.kron import Reduced
+from gridmodel.model.network import Network
 
 VOLTAGE_BAND_PU = (0.9, 1.1)  # ends of the colour scale where no limits are given
 SIZE_INCH = (11.0, 7.5)

@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from gridmodel.arrays import Complex, Index, Real
-from gridmodel.equipment import Connection
-from gridmodel.flow import solve
-from gridmodel.network import Network, Terminals, connect
-from gridmodel.reduce import reduce
+from gridmodel.flow.kron import reduce
+from gridmodel.flow.power_flow import solve
+from gridmodel.model.equipment import Connection
+from gridmodel.model.network import Network, Terminals, connect
 
 ROUNDS = 6  # of trying all phases, each from the phases found before
 
