@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from envelope.problem.policies import Guarantee
+from envelope.problem import Guarantee
 
 
 class GuaranteeRule(NamedTuple):
