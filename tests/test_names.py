@@ -89,3 +89,16 @@ def test_docstrings_begin_plainly(module):
 @pytest.mark.parametrize(("room", "names"), PUBLIC.items())
 def test_a_room_hands_on_its_public_names(room, names):
     assert not [name for name in names if not hasattr(import_module(room), name)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_array_types_are_defined_once(path):
+    name = name_of(path)
+    if room_of(name) in LATER or name == "gridmodel.arrays":
+        return
+    aliases = [
+        ast.unparse(node)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("NDArray[")
+    ]
+    assert not aliases
