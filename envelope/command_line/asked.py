@@ -19,15 +19,21 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from envelope.boxes.allocate import Allocation
-from envelope.limits import OperatingLimits, voltage_criteria, voltage_criterion
-from envelope.problem import Guarantee, Problem, Reference
-from envelope.refusals import UNKNOWN, BadProblem, Numbers
-from gridmodel import refused
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers
+from envelope.problem import (
+    Allocation,
+    Guarantee,
+    OperatingLimits,
+    Problem,
+    ShareReference,
+    voltage_criteria,
+    voltage_criterion,
+)
+from gridmodel import command_errors as refused
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
-    from envelope.ratings import ThermalRating
+    from envelope.problem.thermal_ratings import ThermalRating
 
 Command = Callable[..., None]
 
@@ -75,7 +81,9 @@ class Asked:
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
     guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
     allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
-    reference: Annotated[Reference, typer.Option(help="What a fair share is a share of.")] = Reference.CAPACITY
+    reference: Annotated[ShareReference, typer.Option(help="What a fair share is a share of.")] = (
+        ShareReference.CAPACITY
+    )
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
@@ -103,7 +111,8 @@ class Asked:
 
     def posed(self, feeder: str) -> Posed:
         """The same, and what was assumed for it."""
-        from envelope import horizon, plan
+        from envelope.problem import plan_file as plan
+        from envelope.study import study as horizon
 
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
@@ -148,8 +157,8 @@ class Asked:
 
     def rating(self, problem: Problem) -> ThermalRating | None:
         """How transformers are rated by their temperature; None where nobody asked."""
-        from envelope.ratings import ThermalRating, ambient_of
-        from envelope.thermal import ThermalPolicy
+        from envelope.problem.thermal import ThermalPolicy
+        from envelope.problem.thermal_ratings import ThermalRating, ambient_of
 
         if self.thermal is None:
             self.refuse(THERMAL[1:-1], "says nothing without --thermal")

@@ -14,13 +14,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from envelope import plan
 from envelope.command_line.asked import refusals, stages
-from envelope.findings import some
 from envelope.operation import operating
 from envelope.operation.effect import Desk, Effect, Standing, run_said
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.seen import sides
+from envelope.problem import plan_file as plan
+from envelope.schedule.findings import some
 from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
 from sep2.terminal import add_row, say, say_json

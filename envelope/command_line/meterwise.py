@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from envelope.command_line.asked import ABOVE_0, POLICY, THERMAL, Asked
-from envelope.horizon import sine
-from envelope.limits import OperatingLimits
-from envelope.model_free.fallback import (
+from envelope.field_rules import UNKNOWN, BadProblem
+from envelope.model_free.methods import (
     CriticalVoltage,
     DeltaVoltage,
     Method,
@@ -20,9 +19,10 @@ from envelope.model_free.fallback import (
     asset_capacity_delta_voltage,
 )
 from envelope.model_free.readings import Meters, read_meters
-from envelope.refusals import UNKNOWN, BadProblem
+from envelope.problem import OperatingLimits
 from envelope.schedule import EnvelopeSchedule
-from envelope.summary import evenness, room
+from envelope.study.study import sine
+from envelope.study.summary import evenness, room
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.explain import Explanation, explain
-from envelope.ledger import Whole
+from envelope.explanation.explanation import Explanation
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.ledger import Whole
 
 Array = NDArray[np.float64]
 COLOURS = {
@@ -179,16 +179,15 @@ def explain_picture(
     *,
     step: int | None = None,
     direction: str = "export",
-    found: Explanation | None = None,
+    found: Explanation,
 ) -> Path:
     """One connection's limits by what binds, and for one of them the sentence, who strains it and what relieves it.
 
-    found: the explanation of that step and direction, where it was asked for before.
+    found: the explanation of that step and direction.
     """
-    from envelope.summary import most_withheld
+    from envelope.study.summary import most_withheld
 
     at = most_withheld(problem, schedule, connection, direction) if step is None else step
-    found = explain(problem, schedule, connection, step=at, direction=direction) if found is None else found
     figure = _figure((12.0, 7.6))
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
     other = "import" if direction == "export" else "export"

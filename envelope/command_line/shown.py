@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
-from envelope import ratings
-from envelope.fairness import fairness
-from envelope.ledger import Whole
+from envelope.problem import thermal_ratings as ratings
+from envelope.schedule.curtailment import fairness
+from envelope.schedule.ledger import Whole
 from sep2.terminal import add_row, console, say
 
 READING = (

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, Played
-from gridmodel import Reduced, flow, slot_va
+from gridmodel import Reduced, slot_va
 from gridmodel.arrays import TURN
+from gridmodel.flow import power_flow as flow
 from sep2.errors import SepError
 
 Array = NDArray[np.float64]

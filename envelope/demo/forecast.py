@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.street import Street
-from envelope.plan import EUROPEAN_LV
 from envelope.problem import Problem, steps_from
+from envelope.problem.plan_file import EUROPEAN_LV
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S

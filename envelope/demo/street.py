@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day, Growth, bare, generated, grown
 from envelope.demo.study import Run, without_limits
 from gridmodel import Feeder, GridError, Reduced, read_feeder, reduce
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from sep2.errors import SepError
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ from envelope.demo.criteria import Figures, Solved, figures, solved
 from envelope.demo.day import Day
 from envelope.demo.devices import Limits, Played, play
 from gridmodel import Feeder, Network, Reduced, reduce
-from gridmodel import build as grid
+from gridmodel.model import admittance as grid
 from sep2.errors import SepError
 from sep2.terminal import add_row, shown
 

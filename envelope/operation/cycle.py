@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope import findings
 from envelope.operation import held, overruled, premises, registered, safe, seen
 from envelope.operation.measured import Measured
 from envelope.operation.operating import Mode, Operating, Safe
@@ -19,7 +18,7 @@ from envelope.operation.premises import Broken, Premises
 from envelope.operation.publish import Published, Terms, publish
 from envelope.operation.registered import Sharing
 from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule, findings
 from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
 from sep2.store import alarms, marks
@@ -27,7 +26,7 @@ from sep2.store.connection import Connection
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
-    from envelope.audit.verification import VerificationReport
+    from envelope.verification import VerificationReport
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ class Cycle:
     randomize_relaxing_s: int = 0
     solver: str | None = None
     ledger: Path | None = None
-    """file that keeps what each connection had to forgo (`envelope.ledger`)"""
+    """file that keeps what each connection had to forgo (`envelope.schedule.ledger`)"""
     operating: Callable[[], Operating] = Operating
     """what the operator has decided"""
     premises: Premises = field(default_factory=Premises)
@@ -291,8 +290,8 @@ def without_held(problem: Problem) -> Problem:
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
-    from envelope.audit.verification import Effort, verify
     from envelope.engine import calculate
+    from envelope.verification import Effort, verify
 
     schedule = calculate(problem)
     # Nobody reads a stress with wrong phases here, and it takes as long as the rest.
@@ -301,7 +300,7 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
 
 def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
     """Puts a run into the ledger; one that cannot be kept is no reason to hold limits back."""
-    from envelope.ledger import Ledger
+    from envelope.schedule import Ledger
     from gridmodel.errors import GridError
 
     try:
@@ -312,6 +311,6 @@ def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
 
 def run_of(problem: Problem) -> str:
     """The run id that a problem's schedule has."""
-    from envelope.engine import run_id
+    from envelope.problem import run_id
 
     return run_id(problem)

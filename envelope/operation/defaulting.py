@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.findings import LOOSE, some
 from envelope.operation import seen
 from envelope.operation.registered import CSIP
-from envelope.schedule import EnvelopeSchedule, floored
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.findings import LOOSE, some
+from envelope.schedule.schedule import whole_w_below
 from sep2.operations import inherited
 from sep2.rules.defaults import limits_of
 from sep2.rules.limits import Limits
@@ -71,7 +72,7 @@ def looser(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], now: int
         most = np.stack([_most(schedule, default, k, side)[ahead] for k in range(len(own))], axis=1)
         verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
         # Limits at reach are whole watts too.
-        within_reach = np.minimum(most, floored(np.maximum(reach[ahead], 0.0)))
+        within_reach = np.minimum(most, whole_w_below(np.maximum(reach[ahead], 0.0)))
         beyond |= ((within_reach > verified) & binding.is_network[ahead]).any(axis=0)
     return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
 

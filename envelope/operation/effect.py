@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envelope import plan
+from envelope.field_rules import BadProblem
 from envelope.operation import operating, parting, registered, safe, seen
 from envelope.operation.cycle import (
     FAILED,
@@ -27,7 +27,8 @@ from envelope.operation.cycle import (
 from envelope.operation.operating import Mode, Operating, Safe
 from envelope.operation.publish import SOURCE, ahead
 from envelope.operation.registered import NOBODY, Clients, Sharing
-from envelope.problem import BadProblem, Problem
+from envelope.problem import Problem
+from envelope.problem import plan_file as plan
 from sep2.clock import SystemClock
 from sep2.operations import in_force
 from sep2.rules import authority

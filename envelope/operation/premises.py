@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.constraints.monitored_feeder import monitor
 from envelope.operation.measured import HEAD, Measured, Measurements, Quantity
-from envelope.problem import Problem
-from envelope.uncertainty.margins import HeadVoltageMargin
+from envelope.problem import HeadVoltageMargin, Problem
 from sep2.store.connection import Connection
 
 Array = NDArray[np.float64]
@@ -125,7 +125,7 @@ class _Judge:
 
     def _over(self, one: Measured, steps: NDArray[np.intp]) -> str:
         if self._rating is None:
-            watched = self.problem.watch()
+            watched = monitor(self.problem)
             table = self.problem.limits.permitted_a(self.problem.steps, watched, margin=0.0)
             self._rating = dict(zip(watched.current_names, table.T, strict=True))
         if one.place not in self._rating:

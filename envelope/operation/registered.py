@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.control_points import Policy, directions, parts
-from envelope.problem import Problem
-from gridmodel.devices import DEVICE, SITE, Device
+from envelope.problem import Policy, Problem
+from envelope.problem.control_points import directions
+from envelope.schedule.device_limits import parts
+from gridmodel.model.devices import DEVICE, SITE, Device
 from sep2.rules.limits import Limits
 from sep2.store import devices
 from sep2.store.connection import Connection

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envelope.findings import NO_SAFE, some
 from envelope.operation import parting, seen
 from envelope.operation.operating import Safe
 from envelope.operation.parting import Line
 from envelope.operation.publish import SOURCE, Published, Tally, Terms, issue
 from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
 from envelope.problem import Problem
-from gridmodel.devices import DEVICE
+from envelope.schedule.findings import NO_SAFE, some
+from gridmodel.model.devices import DEVICE
 from sep2.operations.controls import intervals_of, limits_of
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval

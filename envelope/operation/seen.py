@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.schedule import EnvelopeSchedule, floored, raised
-from gridmodel.devices import DEVICE
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.schedule import whole_w_above, whole_w_below
+from gridmodel.model.devices import DEVICE
 from sep2.rules.limits import Limits
 
 Watts = NDArray[np.int64]
@@ -102,7 +103,7 @@ def is_whole(limits: Limits) -> bool:
 
 def bands(names: Sequence[str], load_lo_w: NDArray[Any], load_hi_w: NDArray[Any]) -> dict[str, Band]:
     """Of each connection the band of its base load over these (T, C) steps."""
-    least, most = floored(load_lo_w.min(axis=0)), raised(load_hi_w.max(axis=0))
+    least, most = whole_w_below(load_lo_w.min(axis=0)), whole_w_above(load_hi_w.max(axis=0))
     return {name: Band(int(least[k]), int(most[k])) for k, name in enumerate(names)}
 
 

@@ -8,14 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envelope import plan
+from envelope.field_rules import BadProblem
 from envelope.operation import operating
 from envelope.operation.cycle import LEDGER, Cycle, Outcome
 from envelope.operation.measured import from_mirrors
 from envelope.operation.operating import Mode
 from envelope.operation.premises import Premises
 from envelope.operation.registered import Sharing
-from envelope.problem import BadProblem, Problem
+from envelope.problem import Problem
+from envelope.problem import plan_file as plan
 
 if TYPE_CHECKING:
     from sep2.extension import State

@@ -12,7 +12,7 @@ from envelope.demo.conductor import Moment
 from envelope.demo.homes import Homes
 from envelope.demo.street import street
 from envelope.demo.view import Instruments, View, bar, span
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from sep2.client import Limits, Setting
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from envelope import plan
 from envelope.command_line.commands import app
 from envelope.operation import operating, work
 from envelope.operation.cycle import RUN_MARK
+from envelope.problem import plan_file as plan
 from gridmodel import read_feeder
 from sep2.cli.app import app as sep2
 from sep2.clock import SteppedClock

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from envelope import OperatingLimits, calculate
-from envelope.boxes.watched import GroupLimit
 from envelope.operation import cycle, held
 from envelope.operation.operating import Mode, Operating
-from envelope.uncertainty.margins import BoxMargin, HeadVoltageMargin, ScenarioMargin
+from envelope.problem import BoxMargin, GroupLimit, HeadVoltageMargin, ScenarioMargin
 from tests.envelope.cases import START, STEP_S
 from tests.envelope.rounds import alarms_of, limits_at, planned
 

@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envelope.control_points import Policy, parts
 from envelope.operation import parting, publish, seen
 from envelope.operation.registered import Client, Sharing
+from envelope.problem import Policy
+from envelope.schedule.device_limits import parts
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from tests.envelope.cases import START

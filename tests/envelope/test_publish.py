@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from envelope.engine import calculate
-from envelope.ledger import Ledger
 from envelope.operation import cycle, held, publish
+from envelope.schedule import Ledger
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device

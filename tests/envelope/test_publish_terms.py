@@ -8,7 +8,7 @@ import pytest
 
 from envelope.engine import calculate
 from envelope.operation import publish
-from envelope.schedule import CAPACITY
+from envelope.schedule.codes import CAPACITY
 from sep2.client.schedule import Control, Default, Program, Schedule
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection

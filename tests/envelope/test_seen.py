@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from envelope.engine import calculate
 from envelope.operation import cycle, defaulting, parting, publish, safe, seen
 from envelope.operation.operating import Mode, Operating, Safe
-from envelope.schedule import CAPACITY, Binding
+from envelope.schedule import Binding
+from envelope.schedule.codes import CAPACITY
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults

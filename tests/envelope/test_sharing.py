@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from envelope.control_points import Policy
 from envelope.engine import calculate
 from envelope.operation import cycle, defaulting, effect, held, publish, registered, seen
 from envelope.operation.operating import Mode, Operating
 from envelope.operation.registered import Sharing
-from gridmodel.devices import Device
+from envelope.problem import Policy
+from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
