@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from envelope import Guarantee, calculate, verify
-from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import recalculate_reliefs
@@ -25,6 +24,7 @@ from envelope.schedule import Ledger
 from envelope.schedule.curtailment import of_schedule
 from envelope.schedule.ledger import DAY_S, with_ledger
 from envelope.schedule.table import save
+from envelope.study.plots import compare_picture, explain_picture, schedule_picture
 from envelope.study.study import Study, problem_of
 from envelope.study.summary import compared, most_withheld, priced
 from gridmodel.readers.example_feeders import european_lv

@@ -137,7 +137,7 @@ def test_imports_point_down(path):
         ("envelope.operation.cycle", "sep2.operations.controls", True),
         ("envelope.operation.cycle", "sep2.server.app", False),
         ("envelope.operation.cycle", "sep2.client.walk", False),
-        ("envelope.demo.fleet", "sep2.client.walk", True),
+        ("envelope.demo.clients", "sep2.client.walk", True),
     ],
 )
 def test_the_rule_itself(module, imported, right):

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from envelope.command_line.asked import Asked, command, refusals, stages
-from envelope.command_line.desk import add_to
-from envelope.command_line.shown import show_policies, show_summary, show_whole
+from envelope.command_line.operate import add_to
+from envelope.command_line.options import Asked, command, refusals, stages
+from envelope.command_line.printing import show_policies, show_summary, show_whole
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
@@ -101,7 +101,7 @@ def run(
     """
     _refuse_files(out, picture)
     if fallback is not None:
-        from envelope.command_line.meterwise import Known
+        from envelope.command_line.model_free import Known
 
         if past:
             raise BadProblem("--past: shares without a network model are equal, whatever was before")
@@ -188,7 +188,7 @@ def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
 def _run_without_model(
     what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, ledger: Path | None, asked: Asked
 ) -> None:
-    from envelope.command_line.meterwise import calculate_from_meters, summary_of
+    from envelope.command_line.model_free import calculate_from_meters, summary_of
 
     readings, method, known = what
     with stages(asked.as_json) as stage:
@@ -197,7 +197,7 @@ def _run_without_model(
         stage("writing")
         summary = summary_of(readings, schedule, rests_on) | ({} if ledger is None else _kept(schedule, ledger))
         if picture is not None:
-            from envelope.command_line.picture import limits_picture
+            from envelope.study.plots import limits_picture
 
             summary["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
         summary |= _write(schedule, out, summary)
@@ -223,7 +223,7 @@ def show_ledger(
             raise BadProblem(f"{file}: no such ledger; `sep2 envelope run FEEDER --ledger {file}` begins one")
         found = Ledger.read(file).whole()
         if picture is not None:
-            from envelope.command_line.picture import ledger_picture
+            from envelope.study.plots import ledger_picture
 
             ledger_picture(found, picture, name=file.name)
     if as_json:
@@ -247,7 +247,7 @@ def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> Non
             rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
         rows = priced(rows)
         if picture is not None:
-            from envelope.command_line.picture import compare_picture
+            from envelope.study.plots import compare_picture
 
             compare_picture(rows, picture, name=problem.reduced.network.name)
     if asked.as_json:
@@ -292,7 +292,7 @@ def explain_limit(
         stage("calculating anew with what would relieve it")
         found = recalculate_reliefs(problem, schedule, found)
         if picture is not None:
-            from envelope.command_line.picture import explain_picture
+            from envelope.study.plots import explain_picture
 
             explain_picture(problem, schedule, connection, picture, step=at, direction=direction, found=found)
     if asked.as_json:
@@ -325,7 +325,7 @@ def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]
 def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) -> dict[str, str]:
     if picture is None:
         return {}
-    from envelope.command_line.picture import schedule_picture
+    from envelope.study.plots import schedule_picture
 
     return {"picture": str(schedule_picture(problem, schedule, picture))}
 

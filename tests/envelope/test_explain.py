@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from envelope import OperatingLimits, calculate, verify
 from envelope.command_line.commands import app
-from envelope.command_line.picture import explain_picture, schedule_picture
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation, Guarantee
 from envelope.problem import plan_file as plan
+from envelope.study.plots import explain_picture, schedule_picture
 from envelope.study.study import Study, clear_sky, problem_of
 from envelope.study.summary import most_withheld
 from gridmodel.readers.example_feeders import european_lv

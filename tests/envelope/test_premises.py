@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from envelope.constraints.monitored_feeder import monitor
-from envelope.operation import cycle, operating
-from envelope.operation.measured import HEAD, Measured, Quantity
-from envelope.operation.operating import Mode, Operating, Safe
+from envelope.operation import cycle, mode
+from envelope.operation.measurements import HEAD, Measured, Quantity
+from envelope.operation.mode import Mode, Operating, Safe
 from envelope.problem import HeadVoltageMargin
 from envelope.schedule import findings
 from sep2.operations.connections import NewConnection, add_connection
@@ -133,8 +133,8 @@ async def test_what_is_switched_counts_even_where_nothing_can_be_calculated(regi
 async def test_age_alone_and_a_state_that_can_not_be_read_end_nothing(at_hand, told, tmp_path):
     rounds = told.cycle(at_hand)
     out = await rounds.run_once(START)
-    (tmp_path / operating.FILE).write_text("{")
-    rounds.operating = lambda: operating.read(tmp_path)
+    (tmp_path / mode.FILE).write_text("{")
+    rounds.operating = lambda: mode.read(tmp_path)
     assert "envelope-state.json" in (await rounds.run_once(START + 6 * STEP_S)).failure
     assert await limits_at(at_hand, "c1", START + 6 * STEP_S) == planned(out, "c1", 6)
 

@@ -7,7 +7,7 @@ import pytest
 
 from envelope import OperatingLimits, calculate
 from envelope.constraints.monitored_feeder import MonitoredFeeder
-from envelope.operation.held import from_step
+from envelope.operation.limits_in_force import from_step
 from envelope.problem import plan_file as plan
 from envelope.problem import run_id
 from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model

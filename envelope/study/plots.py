@@ -16,8 +16,8 @@ from envelope.explanation.explanation import Explanation
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.ledger import Whole
+from gridmodel.arrays import Mask, Real
 
-Array = NDArray[np.float64]
 COLOURS = {
     "over-voltage": "#c0392b",
     "under-voltage": "#2471a3",
@@ -39,10 +39,10 @@ class _Side:
     """One direction of a schedule. C connections, T steps."""
 
     direction: str
-    limit: Array
+    limit: Real
     """(T, C) within reach"""
-    reach: Array
-    flexible: NDArray[np.bool_]
+    reach: Real
+    flexible: Mask
     kinds: NDArray[np.str_]
     """(T, C) what binds, by its first word"""
 
@@ -53,7 +53,7 @@ def schedule_picture(problem: Problem, schedule: EnvelopeSchedule, path: Path) -
     return limits_picture(schedule, path, name=problem.reduced.network.name, rating=factor if factor.ndim else None)
 
 
-def limits_picture(schedule: EnvelopeSchedule, path: Path, *, name: str, rating: Array | None = None) -> Path:
+def limits_picture(schedule: EnvelopeSchedule, path: Path, *, name: str, rating: Real | None = None) -> Path:
     """Share of reach that each connection may use, sums, and how many are held back by what; returns the path."""
     rows = 2 if rating is None else 3
     figure = _figure((13.0, 3.6 * rows))
@@ -82,7 +82,7 @@ def _saved(figure: Any, path: Path) -> Path:
     return path
 
 
-def _hours(schedule: EnvelopeSchedule) -> Array:
+def _hours(schedule: EnvelopeSchedule) -> Real:
     """(T + 1,) edges of the steps, as hours of the day (UTC) in which the first one begins."""
     edges = np.append(schedule.step_start, schedule.step_start[-1] + schedule.step_s)
     return np.asarray((edges - schedule.step_start[0] // 86_400 * 86_400) / 3600.0, dtype=float)
@@ -120,14 +120,14 @@ def _shares(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     axes.figure.colorbar(image, ax=axes, label="white: nothing to limit" if np.isnan(share).any() else None)
 
 
-def _over_the_day(axes: Any, edges: Array) -> None:
+def _over_the_day(axes: Any, edges: Real) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("hour (UTC)")
     if edges[-1] - edges[0] > 12.0:
         axes.set_xticks(np.arange(np.ceil(edges[0] / 6.0) * 6.0, edges[-1] + 0.1, 6.0))
 
 
-def _stairs(axes: Any, edges: Array, value: Array, **style: Any) -> None:
+def _stairs(axes: Any, edges: Real, value: Real, **style: Any) -> None:
     axes.step(edges, np.append(value, value[-1]), where="post", **style)
 
 
@@ -163,7 +163,7 @@ def _binding(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
         axes.text(0.5, 0.5, "nobody", transform=axes.transAxes, ha="center", color="0.5")
 
 
-def _rating(axes: Any, schedule: EnvelopeSchedule, factor: Array) -> None:
+def _rating(axes: Any, schedule: EnvelopeSchedule, factor: Real) -> None:
     edges = _hours(schedule)
     _stairs(axes, edges, 100.0 * factor, color=COLOURS["overload"])
     axes.axhline(100.0, color="0.6", linewidth=0.8, linestyle="--")
@@ -274,13 +274,13 @@ def compare_picture(rows: Sequence[Mapping[str, Any]], path: Path, *, name: str)
     return _saved(figure, path)
 
 
-def _pairs(axes: Any, place: Array, values: Sequence[Sequence[float]], title: str) -> None:
+def _pairs(axes: Any, place: Real, values: Sequence[Sequence[float]], title: str) -> None:
     for shift, value, colour, name in ((-0.2, values[0], EXPORT, "export"), (0.2, values[1], IMPORT, "import")):
         axes.barh(place + shift, value, 0.38, color=colour, label=name)
     axes.set_title(title, fontsize=9)
 
 
-def _breaches(axes: Any, place: Array, beyond: Sequence[float], title: str) -> None:
+def _breaches(axes: Any, place: Real, beyond: Sequence[float], title: str) -> None:
     bars = axes.barh(place, beyond, 0.6, color=[BAD if value > 0.0 else GOOD for value in beyond])
     axes.bar_label(bars, fmt="%+.1f", padding=3, fontsize=8)
     axes.axvline(0.0, color="black", linewidth=0.8)

@@ -8,22 +8,20 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from envelope.demo.conductor import Moment
 from envelope.demo.criteria import V_MAX_V, V_MIN_V
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.homes import Homes
+from envelope.demo.simulation import Moment
 from envelope.demo.street import Street
 from gridmodel import currents, slot_va, solve
+from gridmodel.arrays import Complex
 from sep2.terminal import add_row, shown
-
-Array = NDArray[np.float64]
 
 WIDTH = 46
 SHOWN = 8
@@ -40,7 +38,7 @@ class Instruments:
         self._reduced = reduced.watching(currents=np.array(transformer, dtype=np.intp))
         self._rating_a = self._reduced.rating_a
 
-    def read(self, s_va: NDArray[np.complex128], step: int) -> tuple[float, float, float]:
+    def read(self, s_va: Complex, step: int) -> tuple[float, float, float]:
         """Transformer's worst phase in percent, lowest and highest voltage at a customer."""
         day, reduced = self._street.day, self._reduced
         source = None if day.source_v is None else day.source_v[step]

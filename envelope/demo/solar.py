@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gridmodel.arrays import Real
 
 DC_PER_AC = 1.15
 """Panels are sold larger than their inverter, which is why a clear noon is flat."""
@@ -20,7 +19,7 @@ class Sky:
     day_of_year: int = 141
 
 
-def elevation_and_azimuth(sky: Sky, solar_hour: Array) -> tuple[Array, Array]:
+def elevation_and_azimuth(sky: Sky, solar_hour: Real) -> tuple[Real, Real]:
     """The sun's height above the horizon and its bearing clockwise from north, radians."""
     declination = np.radians(23.45) * np.sin(2 * np.pi * (284 + sky.day_of_year) / 365)
     latitude = np.radians(sky.latitude_deg)
@@ -31,7 +30,7 @@ def elevation_and_azimuth(sky: Sky, solar_hour: Array) -> tuple[Array, Array]:
     return np.arcsin(np.clip(up, -1.0, 1.0)), np.arctan2(east, north)
 
 
-def clear_sky_pu(sky: Sky, solar_hour: Array, facing_deg: Array, tilt_deg: float = 30.0) -> Array:
+def clear_sky_pu(sky: Sky, solar_hour: Real, facing_deg: Real, tilt_deg: float = 30.0) -> Real:
     """(steps, roofs) clear-sky output per unit of inverter rating, of roofs that face `facing_deg` from north."""
     elevation, azimuth = elevation_and_azimuth(sky, solar_hour)
     height = np.maximum(np.sin(elevation), 0.0)
@@ -44,7 +43,7 @@ def clear_sky_pu(sky: Sky, solar_hour: Array, facing_deg: Array, tilt_deg: float
     return np.asarray(np.minimum(SYSTEM_EFFICIENCY * DC_PER_AC * on_panel, 1.0), dtype=float)
 
 
-def cloud_factor(rng: np.random.Generator, steps: int) -> Array:
+def cloud_factor(rng: np.random.Generator, steps: int) -> Real:
     """(steps,) share of the clear sky that comes through: mostly all of it, with broken clouds now and then."""
     slow = _smooth(rng.standard_normal(steps), 30)
     quick = _smooth(rng.standard_normal(steps), 3)
@@ -52,7 +51,7 @@ def cloud_factor(rng: np.random.Generator, steps: int) -> Array:
     return np.asarray(0.99 - 0.65 * cover, dtype=float)
 
 
-def _smooth(noise: Array, width: int) -> Array:
+def _smooth(noise: Real, width: int) -> Real:
     """Noise averaged over `width` steps (the day wraps), at unit variance."""
     kernel = np.ones(width) / np.sqrt(width)
     wrapped = np.concatenate([noise, noise[: width - 1]])

@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
 from envelope.demo import forecast, utility
+from envelope.demo.clients import Fleet
+from envelope.demo.compliance import Verdict, judged
 from envelope.demo.day import STEP_S, STEPS, Day
-from envelope.demo.fleet import Fleet
 from envelope.demo.homes import Homes
-from envelope.demo.judge import Verdict, judged
 from envelope.demo.street import Street
 from envelope.demo.utility import Utility
 from envelope.operation.cycle import BASE, FIRM
 from envelope.problem import Problem
+from gridmodel.arrays import Mask, Real
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
 from sep2.operations.alarms import DEFAULT_IN_FORCE
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 AGGREGATOR, GATEWAY = "aggregator", "gateway"
 BEFORE_S = 900
@@ -112,7 +109,7 @@ def cast_of(street: Street, wanted: Wanted, schedule: EnvelopeSchedule) -> Cast:
     return Cast(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
 
 
-def beyond_w(street: Street, schedule: EnvelopeSchedule) -> Array:
+def beyond_w(street: Street, schedule: EnvelopeSchedule) -> Real:
     """(C,) how far each home would go beyond its limits if it did as it liked, summed over the half-hours."""
     net = street.grown.played.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
     beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.operation import defaulting, parting, seen
-from envelope.operation.edges import lead_of, published
-from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
+from envelope.operation import default_check, handover, net_to_device
+from envelope.operation.clients import Clients, Sharing, clients_at, see_devices_only
+from envelope.operation.lead_time import lead_of, published
 from envelope.schedule import EnvelopeSchedule
+from gridmodel.arrays import Watts
 from sep2.operations.controls import MOST_AHEAD, intervals_of, issue_schedule
 from sep2.operations.defaults import set_default
 from sep2.operations.room import left
@@ -22,7 +22,6 @@ from sep2.store import connections, controls
 from sep2.store.connection import Connection
 
 SOURCE = "envelope"
-Watts = NDArray[np.int64]
 FINENESS = (16, 12, 8, 6, 4, 3, 2, 1)
 
 
@@ -114,8 +113,8 @@ async def publish(
             continue
         tally.connections += 1
         await _tell(db, Telling(schedule, column, known, at.get(name, ()), now, terms), tally)
-    loose |= await _loose(db, schedule, now) | set(defaulting.looser(schedule, {}, now, counted=False))
-    return tally.published(defaulting.finding([name for name in schedule.connection_id if name in loose]))
+    loose |= await _loose(db, schedule, now) | set(default_check.looser(schedule, {}, now, counted=False))
+    return tally.published(default_check.finding([name for name in schedule.connection_id if name in loose]))
 
 
 class Telling(NamedTuple):
@@ -131,14 +130,14 @@ class Telling(NamedTuple):
     @property
     def of_device(self) -> bool:
         """Whether nobody there keeps net limits."""
-        return seen.is_device(self.schedule, self.column) or see_devices_only(self.clients)
+        return net_to_device.is_device(self.schedule, self.column) or see_devices_only(self.clients)
 
     def ahead(self, *, most: int, of_device: bool) -> list[Interval]:
         """The connection's limits from now on, in so many intervals; of_device: of load and generation."""
         steps_ahead = self.terms.steps_ahead
         return ahead(self.schedule, self.column, self.now, most=most, steps_ahead=steps_ahead, of_device=of_device)
 
-    def part(self, limits: Limits, line: parting.Line) -> Limits:
+    def part(self, limits: Limits, line: handover.Line) -> Limits:
         """What of the connection's limits of load and generation one group is told."""
         return limits if line.part is None else self.terms.sharing.parts(limits, self.clients)[line.part]
 
@@ -146,7 +145,7 @@ class Telling(NamedTuple):
 class Said(NamedTuple):
     """What one group is to be told, and what it was."""
 
-    line: parting.Line
+    line: handover.Line
     wanted: list[Interval]
     floor: Limits
     standing: list[Interval]
@@ -157,10 +156,10 @@ class Said(NamedTuple):
 
 async def _tell(db: Connection, telling: Telling, tally: Tally) -> None:
     """Have the controls and defaults of one connection, and of each device with a part of it, follow the schedule."""
-    own, *others = await parting.lines(db, telling.known, telling.clients, telling.now, of_device=telling.of_device)
+    own, *others = await handover.lines(db, telling.known, telling.clients, telling.now, of_device=telling.of_device)
     several = [await _said(db, telling, own, of_device=telling.of_device)]
     several += [await _said(db, telling, line, of_device=True) for line in others]
-    parted = parting.parted([own, *others])
+    parted = handover.parted([own, *others])
     tally.parts += len(parted)
     mine = [said for said in several if said.line in parted]
     rest = [said for said in several if said.line not in parted]
@@ -168,7 +167,7 @@ async def _tell(db: Connection, telling: Telling, tally: Tally) -> None:
         await _follow(db, telling, said, is_net=said.line is own and not telling.of_device, tally=tally)
 
 
-async def _said(db: Connection, telling: Telling, line: parting.Line, *, of_device: bool) -> Said:
+async def _said(db: Connection, telling: Telling, line: handover.Line, *, of_device: bool) -> Said:
     """What one group is to be told of the connection's limits, whole or in part."""
     most, floor = telling.terms.horizon_events, _floor(telling.schedule, telling.column, of_device=of_device)
     whole = telling.ahead(most=most, of_device=of_device)
@@ -185,12 +184,12 @@ async def _said(db: Connection, telling: Telling, line: parting.Line, *, of_devi
 async def _eased(db: Connection, telling: Telling, several: Sequence[Said]) -> list[Said]:
     """Parts of one whole, none of them growing before those that shrink must have been taken up."""
     now, adoption_s = telling.now, telling.terms.adoption_s
-    was = [await parting.floor_of(db, said.line.group_id, said.floor) for said in several]
-    floors = parting.floors(was, now, adoption_s)
+    was = [await handover.floor_of(db, said.line.group_id, said.floor) for said in several]
+    floors = handover.floors(was, now, adoption_s)
     wanted = [said.wanted for said in several]
     if any(said.standing for said in several):
         wanted = [
-            parting.eased(said.wanted, said.standing, floor.was, now + adoption_s)
+            handover.eased(said.wanted, said.standing, floor.was, now + adoption_s)
             for said, floor in zip(several, was, strict=True)
         ]
     both = zip(several, wanted, floors, strict=True)
@@ -243,7 +242,7 @@ def ahead(
     of_device: limits of load and generation; None: where the schedule says that only a device is seen.
     """
     if of_device is None:
-        of_device = seen.is_device(schedule, column)
+        of_device = net_to_device.is_device(schedule, column)
     first = int(np.searchsorted(schedule.step_start, now - schedule.step_s, side="right"))
     lead = lead_of(schedule, column, first, steps_ahead, of_device=of_device)
     count = len(lead.starts)
@@ -254,7 +253,7 @@ def ahead(
         if len(found) <= most:
             break
     if of_device:
-        found = [interval._replace(limits=seen.told(interval.limits)) for interval in found]
+        found = [interval._replace(limits=net_to_device.told(interval.limits)) for interval in found]
     return found[:most]
 
 
@@ -276,13 +275,13 @@ def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
 
 async def _loose(db: Connection, schedule: EnvelopeSchedule, now: int) -> set[str]:
     """The connections that the defaults in effect would let go too far."""
-    return set(defaulting.looser(schedule, await defaulting.in_effect(db, schedule), now))
+    return set(default_check.looser(schedule, await default_check.in_effect(db, schedule), now))
 
 
 def _floor(schedule: EnvelopeSchedule, column: int, *, of_device: bool) -> Limits:
     """A connection's default."""
     if of_device:
-        return seen.default_of(schedule, column)
+        return net_to_device.default_of(schedule, column)
     return Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
-from envelope.operation import operating, parting, registered, safe, seen
+from envelope.operation import clients as registered
+from envelope.operation import handover, net_to_device, static_limits
+from envelope.operation import mode as operating
+from envelope.operation.clients import NOBODY, Clients, Sharing
 from envelope.operation.cycle import (
     FAILED,
     INVALID,
@@ -24,9 +27,8 @@ from envelope.operation.cycle import (
     run_of,
     with_held,
 )
-from envelope.operation.operating import Mode, Operating, Safe
-from envelope.operation.publish import SOURCE, ahead
-from envelope.operation.registered import NOBODY, Clients, Sharing
+from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation.publication import SOURCE, ahead
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 from sep2.clock import SystemClock
@@ -80,7 +82,7 @@ class Desk:
         try:
             async with database.read() as db:
                 now, saved = await self._now(db), self.plan()
-                names = saved.connection_id if saved is not None else await safe.names_of(db, None, now)
+                names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
                 rows = [await _standing(db, name, now) for name in names]
                 raised = [row for row in await alarms.standing(db) if row.code in ALARMS]
                 return now, [row for row in rows if row is not None], raised, await marks.value(db, RUN_MARK) or ""
@@ -135,11 +137,11 @@ class Desk:
 
     async def _safe(self, db: Connection, which: Safe, now: int) -> dict[str, Limits]:
         saved = self.plan()
-        names = saved.connection_id if saved is not None else await safe.names_of(db, None, now)
-        known = safe.Known()
+        names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
+        known = static_limits.Known()
         if saved is not None:
             devices = await asyncio.to_thread(plan.devices_of, saved.feeder)
-            known = safe.known_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
+            known = static_limits.known_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
         at = await registered.clients_at(db, names)
         found = {}
         for name in names:
@@ -147,10 +149,10 @@ class Desk:
             if row is None:
                 continue
             place = known.place(row, at.get(name, ()))
-            part = parting.part_of_group(place.clients, of_device=place.of_device)
-            line = parting.Line(row.device_group_id, part)
-            limits = await safe.limits_of_line(db, place, line, which)
-            if seen.is_whole(limits):
+            part = handover.part_of_group(place.clients, of_device=place.of_device)
+            line = handover.Line(row.device_group_id, part)
+            limits = await static_limits.limits_of_line(db, place, line, which)
+            if net_to_device.is_whole(limits):
                 found[name] = limits
         return found
 
@@ -172,7 +174,7 @@ def calculated(
         first = next(iter(ahead(schedule, column, now, steps_ahead=problem.hull_steps)), None)
         if first is not None and first.start <= now:
             clients = at.get(name, ())
-            part = parting.part_of_group(clients, of_device=seen.is_device(schedule, column))
+            part = handover.part_of_group(clients, of_device=net_to_device.is_device(schedule, column))
             whole = first.limits
             found[name] = whole if part is None else (sharing or Sharing()).parts(whole, clients)[part]
     return found

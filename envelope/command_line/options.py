@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -30,6 +29,7 @@ from envelope.problem import (
     voltage_criterion,
 )
 from gridmodel import command_errors as refused
+from gridmodel.arrays import Mask
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Asked:
         except ValueError:
             raise BadProblem(f"--day: {self.day!r} is no date such as 2026-11-26, nor today") from None
 
-    def chosen(self, count: int) -> NDArray[np.bool_]:
+    def chosen(self, count: int) -> Mask:
         """(C,) which connections are flexible."""
         found = np.zeros(count, dtype=bool)
         found[np.random.default_rng(self.seed).permutation(count)[: round(self.flexible * count)]] = True

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envelope.operation import parting, seen
-from envelope.operation.operating import Safe
-from envelope.operation.parting import Line
-from envelope.operation.publish import SOURCE, Published, Tally, Terms, issue
-from envelope.operation.registered import Clients, Sharing, clients_at, see_devices_only
+from envelope.operation import handover, net_to_device
+from envelope.operation.clients import Clients, Sharing, clients_at, see_devices_only
+from envelope.operation.handover import Line
+from envelope.operation.mode import Safe
+from envelope.operation.publication import SOURCE, Published, Tally, Terms, issue
 from envelope.problem import Problem
 from envelope.schedule.findings import NO_SAFE, some
 from gridmodel.model.devices import DEVICE
@@ -47,7 +47,7 @@ class Place(NamedTuple):
     clients: Clients
     firm: Limits
     """the plan's contract"""
-    band: seen.Band | None
+    band: net_to_device.Band | None
     """of the base load; None: not known"""
     of_device: bool
     """whether nobody there keeps net limits"""
@@ -61,7 +61,7 @@ class Place(NamedTuple):
     @property
     def contract_of_devices(self) -> Limits:
         """What the contract leaves to generation and load; not set where the base load is not known."""
-        return UNKNOWN if self.band is None else seen.less_base(self.contract, self.band)
+        return UNKNOWN if self.band is None else net_to_device.less_base(self.contract, self.band)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Known:
     """What is known of a feeder's connections, as far as safe limits need it."""
 
     firm: Mapping[str, Limits] = field(default_factory=dict)
-    bands: Mapping[str, seen.Band] = field(default_factory=dict)
+    bands: Mapping[str, net_to_device.Band] = field(default_factory=dict)
     of_device: frozenset[str] = frozenset()
     sharing: Sharing = field(default_factory=Sharing)
     adoption_s: int = 0
@@ -86,7 +86,7 @@ def known_of(names: Sequence[str], fields: Mapping[str, Any], sharing: Sharing) 
     points = fields.get("control_point") or ()
     of_device = frozenset(name for name, point in zip(names, points, strict=False) if point == DEVICE)
     adoption_s = int(fields.get("adoption_s", 0))
-    return Known(firm_in(names, fields), seen.bands_in(names, fields), of_device, sharing, adoption_s)
+    return Known(firm_in(names, fields), net_to_device.bands_in(names, fields), of_device, sharing, adoption_s)
 
 
 async def limits_of_line(db: Connection, place: Place, line: Line, which: Safe) -> Limits:
@@ -95,7 +95,7 @@ async def limits_of_line(db: Connection, place: Place, line: Line, which: Safe) 
     said = UNKNOWN if row is None else limits_of(row)
     if line.part is None and not place.of_device:
         contract, default = place.contract, said._replace(gen_w=None, load_w=None)
-        if default == UNKNOWN and seen.is_whole(said) and not seen.is_whole(contract):
+        if default == UNKNOWN and net_to_device.is_whole(said) and not net_to_device.is_whole(contract):
             return said
     else:
         contract, default = place.contract_of_devices, said._replace(import_w=None, export_w=None)
@@ -118,9 +118,9 @@ async def publish_safe(
             tally.missing.append(name)
             continue
         place = known.place(row, at.get(name, ()))
-        several = await parting.lines(db, row, place.clients, now, of_device=place.of_device)
+        several = await handover.lines(db, row, place.clients, now, of_device=place.of_device)
         limits = {line: await limits_of_line(db, place, line, which) for line in several}
-        if not all(map(seen.is_whole, limits.values())):
+        if not all(map(net_to_device.is_whole, limits.values())):
             unknown.append(name)
             continue
         tally.connections += 1
@@ -132,7 +132,7 @@ async def _tell(
     db: Connection, limits: Mapping[Line, Limits], now: int, *, until_s: int, terms: Terms, tally: Tally
 ) -> None:
     """Have the groups of one connection say these limits; parts that grow wait for those that shrink."""
-    parted = parting.parted(list(limits))
+    parted = handover.parted(list(limits))
     tally.parts += len(parted)
     before = {line: intervals_of(await controls.standing(db, line.group_id, now), SOURCE) for line in limits}
     eases = any(before[line] for line in parted)
@@ -140,8 +140,8 @@ async def _tell(
         end = max([(now // DAY_S + 2) * DAY_S, *(old.end for old in before[line])])
         wanted = [Interval(now, end, safe)]
         if eases and line in parted:
-            floor = await parting.floor_of(db, line.group_id, safe)
-            wanted = parting.eased(wanted, before[line], floor.was, now + until_s)
+            floor = await handover.floor_of(db, line.group_id, safe)
+            wanted = handover.eased(wanted, before[line], floor.was, now + until_s)
         await issue(db, line.group_id, wanted, now, terms=terms, tally=tally)
 
 

@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.operation import seen
-from envelope.operation.registered import CSIP
+from envelope.operation import net_to_device
+from envelope.operation.clients import CSIP
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.findings import LOOSE, some
 from envelope.schedule.schedule import whole_w_below
+from gridmodel.arrays import Real
 from sep2.operations import inherited
 from sep2.rules.defaults import limits_of
 from sep2.rules.limits import Limits
 from sep2.store.connection import Connection
 
-Array = NDArray[np.float64]
 Pair = tuple[int | None, int | None]
 
 
@@ -41,7 +40,7 @@ async def in_effect(db: Connection, schedule: EnvelopeSchedule) -> dict[str, InE
     found = {}
     for column, name in enumerate(schedule.connection_id):
         if name in of_devices:
-            holder = None if seen.is_device(schedule, column) else holders.get(name)
+            holder = None if net_to_device.is_device(schedule, column) else holders.get(name)
             found[name] = _in_effect(of_devices[name], holder)
     return found
 
@@ -82,7 +81,7 @@ def finding(names: Sequence[str]) -> tuple[str, ...]:
     return (f"{LOOSE}: on their default, {some(names)} could go beyond a published limit",) if names else ()
 
 
-def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: int, side: int) -> Array:
+def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: int, side: int) -> Real:
     """(T,) what a connection may come to on its default, infinite where none is set; else on the schedule's own."""
     net, seen_w, own = (
         (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w),

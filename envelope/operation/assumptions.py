@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.constraints.monitored_feeder import monitor
-from envelope.operation.measured import HEAD, Measured, Measurements, Quantity
+from envelope.operation.measurements import HEAD, Measured, Measurements, Quantity
 from envelope.problem import HeadVoltageMargin, Problem
+from gridmodel.arrays import Index, Real
 from sep2.store.connection import Connection
-
-Array = NDArray[np.float64]
 
 
 class Broken(NamedTuple):
@@ -88,7 +86,7 @@ class _Judge:
 
     def __init__(self, problem: Problem, tolerance: Tolerance) -> None:
         self.problem, self.tolerance = problem, tolerance
-        self._rating: dict[str, Array] | None = None
+        self._rating: dict[str, Real] | None = None
 
     def excess(self, one: Measured) -> str:
         """What is wrong with a measurement; empty where nothing is, or where nothing was calculated for its time."""
@@ -105,7 +103,7 @@ class _Judge:
         where = "the head of the feeder" if one.place == HEAD else one.place
         return f"{one.value:.1f} V at {where} from {one.start} for {one.duration} s, outside {low:.1f}..{high:.1f} V"
 
-    def _band(self, place: str, steps: NDArray[np.intp]) -> tuple[float, float]:
+    def _band(self, place: str, steps: Index) -> tuple[float, float]:
         """The widest that a voltage may be anywhere in these steps."""
         slack = self.tolerance.voltage_v
         if place != HEAD:
@@ -115,7 +113,7 @@ class _Judge:
         low, high = self._head_pu(steps)
         return float((size.min(axis=1) * low).min()), float((size.max(axis=1) * high).max())
 
-    def _head_pu(self, steps: NDArray[np.intp]) -> tuple[Array, Array]:
+    def _head_pu(self, steps: Index) -> tuple[Real, Real]:
         """Declared, or tolerated, part of the head voltage that was taken, per step."""
         bands = [margin for margin in self.problem.margins if isinstance(margin, HeadVoltageMargin)]
         low, high = 1.0 - self.tolerance.head_pu, 1.0 + self.tolerance.head_pu
@@ -123,7 +121,7 @@ class _Judge:
         one, other = (np.broadcast_to(np.asarray(side), (self.problem.steps,))[steps] for side in sides)
         return one, other
 
-    def _over(self, one: Measured, steps: NDArray[np.intp]) -> str:
+    def _over(self, one: Measured, steps: Index) -> str:
         if self._rating is None:
             watched = monitor(self.problem)
             table = self.problem.limits.permitted_a(self.problem.steps, watched, margin=0.0)
@@ -136,7 +134,7 @@ class _Judge:
         return f"{one.value:.0f} A in {one.place} from {one.start} for {one.duration} s, above {most:.0f} A"
 
 
-def steps_during(problem: Problem, one: Measured) -> NDArray[np.intp]:
+def steps_during(problem: Problem, one: Measured) -> Index:
     """The steps that a measurement touches."""
     end = max(one.end, one.start + 1)
     return np.flatnonzero((problem.step_start < end) & (problem.step_start + problem.step_s > one.start))

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envelope.field_rules import BadProblem
-from envelope.operation import operating
+from envelope.operation import mode
+from envelope.operation.assumptions import Premises
+from envelope.operation.clients import Sharing
 from envelope.operation.cycle import LEDGER, Cycle, Outcome
-from envelope.operation.measured import from_mirrors
-from envelope.operation.operating import Mode
-from envelope.operation.premises import Premises
-from envelope.operation.registered import Sharing
+from envelope.operation.measurements import from_mirrors
+from envelope.operation.mode import Mode
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 
@@ -80,10 +80,10 @@ async def work(state: State) -> None:
         lambda _: source.put_into(cycle),
         state.settings.utility.horizon_events,
         ledger=path.with_name(LEDGER),
-        operating=partial(operating.read, folder),
+        operating=partial(mode.read, folder),
         premises=Premises(source.changed, from_mirrors),
     )
-    await rounds(state, cycle, [path, folder / operating.FILE])
+    await rounds(state, cycle, [path, folder / mode.FILE])
 
 
 async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
@@ -119,7 +119,7 @@ def next_due(cycle: Cycle, outcome: Outcome | None, now: int) -> int | None:
 def _is_deactivated(cycle: Cycle) -> bool:
     try:
         return cycle.operating().mode is not Mode.ACTIVE
-    except operating.BadState:
+    except mode.BadState:
         return True
 
 

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.schedule import whole_w_above, whole_w_below
+from gridmodel.arrays import Mask, Watts
 from gridmodel.model.devices import DEVICE
 from sep2.rules.limits import Limits
-
-Watts = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 class Band(NamedTuple):

@@ -11,14 +11,13 @@ from itertools import pairwise, takewhile
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.operation import seen
+from envelope.operation import net_to_device
 from envelope.schedule import EnvelopeSchedule
+from gridmodel.arrays import Watts
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
 
-Watts = NDArray[np.int64]
 UNBOUND = int(np.iinfo(np.int64).max)
 
 
@@ -59,7 +58,7 @@ def lead_of(
     )
     bound = np.stack([binding.is_network[:, column] for _, binding in sides], axis=1)
     if of_device:
-        limits = seen.limits_ahead(schedule, column, bound, steps_ahead)[first:]
+        limits = net_to_device.limits_ahead(schedule, column, bound, steps_ahead)[first:]
     else:
         limits = np.stack([limit[first:, column] for limit, _ in sides], axis=1)
     bound = bound[first:]

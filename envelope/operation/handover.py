@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from envelope.operation.registered import Client, Clients
+from envelope.operation.clients import Client, Clients
 from sep2.operations.controls import limits_of
 from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits

@@ -14,11 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from envelope.command_line.asked import refusals, stages
-from envelope.operation import operating
-from envelope.operation.effect import Desk, Effect, Standing, run_said
-from envelope.operation.operating import Mode, Operating, Safe
-from envelope.operation.seen import sides
+from envelope.command_line.options import refusals, stages
+from envelope.operation import mode
+from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation.net_to_device import sides
+from envelope.operation.preview import Desk, Effect, Standing, run_said
 from envelope.problem import plan_file as plan
 from envelope.schedule.findings import some
 from sep2.rules.limits import Limits
@@ -176,7 +176,7 @@ def safe_limits(
 
 
 def _desk(folder: Path) -> tuple[Desk, Operating]:
-    return Desk(folder, read_settings(folder)), operating.read(folder)
+    return Desk(folder, read_settings(folder)), mode.read(folder)
 
 
 def _decide(desk: Desk, before: Operating, after: Operating, said: str, *, how: tuple[bool, bool]) -> None:

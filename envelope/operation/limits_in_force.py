@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.operation import seen
-from envelope.operation.registered import clients_at
+from envelope.operation import net_to_device
+from envelope.operation.clients import clients_at
 from envelope.problem import Problem
+from gridmodel.arrays import Real
 from sep2.operations import inherited
 from sep2.operations.controls import limits_of
 from sep2.rules.defaults import limits_of as served_limits
@@ -21,8 +21,7 @@ from sep2.store import connections, controls, defaults
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
-Array = NDArray[np.float64]
-NO_BASE = seen.Band(0, 0)
+NO_BASE = net_to_device.Band(0, 0)
 BY_STEP = ("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part")
 """fields whose arrays of one dimension are per step; those of other names are per connection"""
 
@@ -55,8 +54,8 @@ async def in_force(
     now: int,
     *,
     adoption_s: int = 0,
-    bands: Mapping[str, seen.Band] | None = None,
-) -> tuple[Array, Array]:
+    bands: Mapping[str, net_to_device.Band] | None = None,
+) -> tuple[Real, Real]:
     """(C,) and (C,) loosest import and export limit that a client may hold from now until it has adopted new ones.
 
     One that has not heard of them yet goes on with what it has: also with what begins meanwhile. 0: nothing was said.
@@ -79,8 +78,8 @@ async def in_force(
         member = any(client.holds_net_limit for client in clients)
         band = (bands or {}).get(name, NO_BASE)
         for limits in [*await said(known.device_group_id, holder), *([_together(beside)] if beside else [])]:
-            whole = _together([limits, *beside]) if beside and member and seen.is_of_device(limits) else limits
-            net = seen.net_of(whole, band)
+            whole = _together([limits, *beside]) if beside and member and net_to_device.is_of_device(limits) else limits
+            net = net_to_device.net_of(whole, band)
             for side, value in enumerate(net[:2]):
                 found[side, column] = max(found[side, column], float(value or 0))
     return found[0], found[1]

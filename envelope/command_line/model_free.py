@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.command_line.asked import ABOVE_0, POLICY, THERMAL, Asked
+from envelope.command_line.options import ABOVE_0, POLICY, THERMAL, Asked
 from envelope.field_rules import UNKNOWN, BadProblem
 from envelope.model_free.methods import (
     CriticalVoltage,

@@ -12,7 +12,7 @@ from certs.identity import Files
 from certs.pki import open_pki
 from certs.profile import Policy
 from envelope.demo.homes import Homes
-from envelope.demo.relay import Relay
+from envelope.demo.network_outage import Relay
 from sep2 import wire as w
 from sep2.client import Client, Managed, Owed, Receiver, Session, Unreachable
 from sep2.clock import SteppedClock
