@@ -15,6 +15,7 @@ from envelope.problem import Policy
 from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.controls import limits_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device, remove_device
 from sep2.operations.documents import put_der_document
@@ -78,7 +79,7 @@ async def said_to(database, now, name="c1"):
         return [
             (
                 publication.intervals_of(await controls.standing(db, group, now), publication.SOURCE),
-                publication.default_check.limits_of(await defaults.of_group(db, group)),
+                limits_of(await defaults.of_group(db, group)),
             )
             for group in ids
             if group is not None
@@ -218,10 +219,10 @@ async def test_what_csip_can_not_be_told_is_counted_in_full(house, problem):
     assert out.schedule.export_limit_w[:, 0].tolist() == np.floor(problem.reach_export_w[:, 0]).tolist()
     kinds = {said.partition(":")[0] for said in out.schedule.findings}
     assert {"no_import_control", "no_export_control"} <= kinds
-    assert "no_import_control" in await alarms_of(house)
+    assert "mode_unsupported" in await alarms_of(house)
 
     async with house.write() as db:
-        await put_der_document(db, device, "DERSettings", b"<x/>", now=START + 60, set_max_w=9_000)
+        await put_der_document(db, device, "DERSettings", b"<x/>", now=START + 60, reported={"set_max_w": 9_000})
     out = await rounds.run_once(START + 60)
     assert out.schedule.binding_text("import", 0, 0) == "no_import_control"
     assert np.all(out.schedule.export_limit_w[:, 0] < problem.reach_export_w[:, 0] - 100.0)
@@ -236,7 +237,7 @@ async def test_what_csip_can_not_be_told_is_counted_in_full(house, problem):
 async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limits(house, problem):
     device = await csip(house)
     async with house.write() as db:
-        await put_der_document(db, device, "DERSettings", b"<x/>", now=START - 60, set_max_w=6_000)
+        await put_der_document(db, device, "DERSettings", b"<x/>", now=START - 60, reported={"set_max_w": 6_000})
         await add_device(db, NewDevice(BATTERY, 2, "c1", holds_net_limit=False), START - 60)
     _, rounds = await rounds_of(house, problem, sharing=Sharing(Policy.EQUAL))
     out = await rounds.run_once(START)
@@ -320,7 +321,7 @@ async def test_every_client_behind_a_connection_reads_its_limits(either_world, p
             ),
         }
         await db.run(update(tables.client).where(tables.client.c.name == "leaver").values(profile="csip"))
-        await put_der_document(db, beside["leaver"], "DERSettings", b"<x/>", now=NOW, set_max_w=5_000)
+        await put_der_document(db, beside["leaver"], "DERSettings", b"<x/>", now=NOW, reported={"set_max_w": 5_000})
         groups = {name: (await devices.own_group(db, device)).id for name, device in beside.items()}
     steps = NOW // STEP_S * STEP_S + STEP_S * np.arange(problem.steps)
     day = replace(calculate(problem), connection_id=("NMI1", "NMI2", "NMI3"), step_start=steps)
