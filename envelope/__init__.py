@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
-    from envelope.audit.verification import VerificationReport, verify
     from envelope.engine import calculate
-    from envelope.limits import OperatingLimits
-    from envelope.problem import Guarantee, Problem, Reference
+    from envelope.problem import Guarantee, OperatingLimits, Problem, ShareReference
     from envelope.schedule import EnvelopeSchedule, verified_box
+    from envelope.verification import VerificationReport, verify
 
 _HOMES = {
     "calculate": "engine",
-    "OperatingLimits": "limits",
-    "Guarantee": "problem",
-    "Problem": "problem",
-    "Reference": "problem",
-    "EnvelopeSchedule": "schedule",
-    "verified_box": "schedule",
-    "VerificationReport": "audit.verification",
-    "verify": "audit.verification",
+    "OperatingLimits": "problem.limits",
+    "Guarantee": "problem.policies",
+    "Problem": "problem.problem",
+    "ShareReference": "problem.policies",
+    "EnvelopeSchedule": "schedule.schedule",
+    "verified_box": "schedule.adoption",
+    "VerificationReport": "verification.report",
+    "verify": "verification.verification",
 }
 
 __all__ = [
@@ -34,7 +33,7 @@ __all__ = [
     "Guarantee",
     "OperatingLimits",
     "Problem",
-    "Reference",
+    "ShareReference",
     "VerificationReport",
     "calculate",
     "verified_box",

@@ -1,55 +1,29 @@
-"""From a problem to a schedule: what is granted anyway, the room beyond it, the states in between, whole watts."""
+"""Calculate operating envelopes: base case, feasible boxes, then limits in whole watts."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.boxes import allocate, coincident, fitting, rows, unbalance
-from envelope.boxes.binding import bind
-from envelope.boxes.box import Base, Case
-from envelope.boxes.tightened import tightened
-from envelope.boxes.watched import Sensitivity, Values, Watched
-from envelope.findings import double_counted, infeasible, uncontrolled
-from envelope.problem import Early, Guarantee, Problem, Reference, zeros_or
-from envelope.schedule import STATUS, UNCONTROLLED, Binding, EnvelopeSchedule, floored, raised
-from envelope.told import guarantee_said, reactive_range, with_control
-from envelope.uncertainty import answering
-from envelope.uncertainty.splits import taken_w
+from envelope.calculation.schedule_assembly import assemble
+from envelope.calculation.solution import Solution, solve
+from envelope.calculation.unbalance_scaling import scale_for_unbalance
+from envelope.constraints.base_case import base_flow, form_base_case
+from envelope.constraints.monitored_feeder import MonitoredFeeder, monitor
+from envelope.constraints.volt_var_credit import without_credit
+from envelope.problem import Problem, run_id
+from envelope.problem.margins import ConstraintCoefficients
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.findings import UNCREDITED
+from envelope.verification import Effort, verify
+from gridmodel.arrays import Real
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-FILLING = (allocate.Allocation.EQUAL, allocate.Allocation.PROPORTIONAL, allocate.Allocation.MAX_MIN)
-"""rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
-
-
-EARLIER = ("in_force_import_w", "in_force_export_w", "in_force_until")
-"""fields of a problem that say what an earlier run has left behind"""
-
-
-class Side(NamedTuple):
-    """One direction of what the engine found: import or export."""
-
-    limit_w: Array
-    """(T, C) net limit that is verified; inf where the connection cannot reach its limit"""
-    room_w: Array
-    """(T, C) room above the base load"""
-    binding: Binding
-
-
-class Published(NamedTuple):
-    """One direction as it is published, (T, C) whole watts."""
-
-    limit_w: NDArray[np.int64]
-    least_w: NDArray[np.int64]
-    """what the limit is never below: the contract minimum, and what the base load needs"""
-    binding: Binding
+ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
+"""of looking for what is worse than a corner, volts kept free beyond what was found, and the part of the declared
+margin that what is found must leave, for others may look elsewhere"""
+SEARCH = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
 
 
 def calculate(problem: Problem) -> EnvelopeSchedule:
@@ -57,275 +31,67 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 
     Raises `BadProblem` for input that makes no sense; a base load that breaches a limit gives zero room and its reason.
     """
+    return solve_with_boxes(problem).schedule
+
+
+def solve_with_boxes(problem: Problem) -> Solution:
+    """The same with the boxes that the limits were taken from, for explanations."""
+    feeder = monitor(problem)
+    return _single_pass(problem, feeder) if feeder.inverters is None else _search(problem, feeder)
+
+
+def _single_pass(problem: Problem, feeder: MonitoredFeeder) -> Solution:
+    """Boxes and schedule of a problem, without a search for states between their corners."""
     began = time.perf_counter()
-    feeder = problem.watch()
-    if feeder.inverters is not None and not answering.under_way(problem):
-        return answering.searched(problem)
-    base = granted(problem, feeder)
-    alone = problem.guarantee is Guarantee.COINCIDENT
-    cases = coincident.cases(base, tightened(problem, base)) if alone else _cases(base, problem)
-    restrained = unbalance.restrain(problem, cases)
-    exports = _side(problem, [case for case in cases if case.up], "export", restrained.scaled)
-    imports = _side(problem, [case for case in cases if case.down], "import", restrained.scaled)
-    found = _schedule(problem, cases, (imports, exports))
-    found = replace(found, findings=(*found.findings, *unbalance.said(problem, restrained)))
-    found.figures["seconds"] = time.perf_counter() - began
-    return found
+    boxes = solve(problem, form_base_case(problem, feeder))
+    scaling = scale_for_unbalance(problem, boxes)
+    schedule = assemble(problem, boxes, scaling)
+    schedule.figures["seconds"] = time.perf_counter() - began
+    return Solution(schedule, boxes)
 
 
-def granted(problem: Problem, feeder: Watched) -> Base:
-    """The base load and the box that holds in any case: firm limits, defaults and limits that clients still hold."""
-    least_export, least_import = _least(problem, "export"), _least(problem, "import")
-    # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
-    taken = taken_w(problem)
-    reach_export, reach_import = problem.reach_export_w - taken, problem.reach_import_w - taken
-    p = -problem.base_load_w
-    top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
-    bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
-    room_up = np.where(problem.flex_gen_w > 0.0, np.maximum(reach_export - top, 0.0), 0.0)
-    room_down = np.where(problem.flex_load_w > 0.0, np.maximum(bottom + reach_import, 0.0), 0.0)
-    network = problem.reduced.network
-    source = network.source.v if problem.source_v is None else problem.source_v
-    return Base(
-        feeder,
-        p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
-        _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
-        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.reactive.tan_phi,
-        _weight(problem),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Kept:
+    """Volts kept free of all voltage rows for what was found beyond the corners that a box was measured at."""
+
+    over_v: float
+    under_v: float
+
+    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
+        """The same for every row of a kind."""
+        return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
+
+    def said(self) -> str:
+        """The policy says it."""
+        return ""
 
 
-def _own(problem: Problem, direction: str) -> Array:
-    """(T, C) limit below which a connection could not serve, or not get rid of, its base load."""
-    return np.maximum(problem.load_hi_w if direction == "import" else -problem.load_lo_w, 0.0)
+def _search(problem: Problem, feeder: MonitoredFeeder) -> Solution:
+    """Limits that also hold between their corners, or without any volt-var credit where none are found.
+
+    Another corner than a constraint's worst one may be worse where inverters respond less. Each round looks for such
+    states as a verification does, and keeps free what it finds.
+    """
+    kept, looked = Kept(0.0, 0.0), 0.0
+    for turn in range(ROUNDS if _settles(problem, feeder) else 0):
+        found = _single_pass(replace(problem, margins=(*problem.margins, kept)), feeder)
+        report = verify(problem, found.schedule, solver="reduced", effort=replace(SEARCH, seed=100 + turn))
+        looked += report.scenarios
+        spare = CLEAR * problem.limits.margin_v
+        if report.inside and max(report.over_v, report.under_v) <= -spare:
+            figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
+            return found._replace(schedule=replace(found.schedule, run_id=run_id(problem), figures=figures))
+        kept = Kept(kept.over_v + _more(report.over_v + spare), kept.under_v + _more(report.under_v + spare))
+    plain = solve_with_boxes(replace(problem, reactive=without_credit(problem)))
+    said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
+    findings = (*plain.schedule.findings, said)
+    return plain._replace(schedule=replace(plain.schedule, run_id=run_id(problem), findings=findings))
 
 
-def _least(problem: Problem, direction: str) -> Array:
-    """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
-    now = _own(problem, direction)
-    own, count = now.copy(), now.shape[1]
-    for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
-        own[back:] = np.maximum(own[back:], now[:-back])
-    firm = zeros_or(getattr(problem, f"firm_{direction}_w"), count)
-    default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
-    least = np.maximum(own, np.maximum(firm, default))
-    held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
-    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
-    least = np.ceil(least - 1e-6)
-    least[:, ~problem.controlled(direction)] = np.inf
-    return least
+def _settles(problem: Problem, feeder: MonitoredFeeder) -> bool:
+    """Whether the inverters' responses converge with nothing flexible running; too steep a curve oscillates."""
+    return bool(base_flow(form_base_case(problem, feeder)).converged.all())
 
 
-def _favoured(problem: Problem, direction: str, room: Array) -> Array:
-    """(T, C) watts of one share; where shares are filled, the past makes them larger or smaller."""
-    favour = getattr(problem, f"favour_{direction}")
-    plain = _reference(problem, direction, room)
-    return plain if favour is None or problem.allocation not in FILLING else plain * favour
-
-
-def _reference(problem: Problem, direction: str, room: Array) -> Array:
-    """(T, C) watts of one share, the past aside."""
-    if problem.reference is Reference.EQUAL:
-        return np.ones_like(room)
-    if problem.reference is Reference.REACH:
-        return np.maximum(room, 1.0)
-    if problem.reference is Reference.CONTRACT:
-        given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
-        return np.broadcast_to(np.maximum(given, 1.0), room.shape)
-    return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
-
-
-def _cases(base: Base, problem: Problem) -> list[Case]:
-    """One box for both directions, or one per direction with the other end at the base load."""
-    at, rest = sensitivities(base), at_rest(base)
-    # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.everything(base.feeder) if problem.all_margins else fitting.wanted(base, at, rest, problem.limits)
-    built = rows.build(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
-    hard = built.limit(base.feeder, problem.limits, problem.steps, margin=0.0)
-    aims = built.limit(base.feeder, problem.limits, problem.steps, margin=1.0)
-    if margins := problem.all_margins:
-        # A margin is a part of the limit itself.
-        before = built.value(rest)
-        extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))
-        hard, aims = hard - extra, aims - extra
-    run = partial(fitting.fit, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))
-    if problem.guarantee is Guarantee.TWO_SIDED:
-        return [Case(run(base=base), up=True, down=True)]
-    nothing = np.zeros_like(base.p_w)
-    upward = replace(base, lo_w=base.p_w, room_down_w=nothing)
-    downward = replace(base, hi_w=base.p_w, room_up_w=nothing)
-    return [Case(run(base=upward), up=True, down=False), Case(run(base=downward), up=False, down=True)]
-
-
-def _rule(problem: Problem) -> allocate.Rule:
-    if problem.allocation is allocate.Allocation.ALPHA_FAIR:
-        return partial(allocate.alpha_fair, alpha=problem.alpha)
-    return allocate.RULES[problem.allocation]
-
-
-def _weight(problem: Problem) -> Array | None:
-    """(2C,) weights of everyone's room upwards, then downwards, for rules of sums and logarithms."""
-    if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
-        return None
-    ones = np.ones(len(problem.connection_id))
-    sides = (problem.favour_export, problem.favour_import)
-    return np.concatenate([ones if side is None else side for side in sides])
-
-
-def sensitivities(base: Base) -> tuple[Sensitivity, Sensitivity]:
-    """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
-    feeder = base.feeder
-    mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
-    (down,) = feeder.sensitivities(mean_va, source)
-    (up,) = feeder.sensitivities(mean_va, source, tan_phi=base.tan_phi) if base.tan_phi else (down,)
-    return up, down
-
-
-def at_rest(base: Base) -> Values:
-    """The power flow with nothing flexible running."""
-    return base.feeder.values(base.slots_va, base.source_v)
-
-
-def _side(problem: Problem, cases: list[Case], direction: str, scaled: Mask) -> Side:
-    """What the case that decides this direction found; in scaled steps no row holds it back."""
-    found = cases[0].fit
-    base = found.base
-    up = direction == "export"
-    flexible = (problem.flex_gen_w if up else problem.flex_load_w) > 0.0
-    end = found.hi_w if up else -found.lo_w
-    reach = problem.reach_export_w if up else problem.reach_import_w
-    room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
-    constrained = flexible & (end < reach - taken_w(problem) - 0.5)
-    together = problem.guarantee is Guarantee.COINCIDENT
-    binding = unbalance.without_row(bind(found, constrained, up=up, together=together), scaled)
-    binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
-    return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
-
-
-def _published(problem: Problem, side: Side, direction: str) -> Published:
-    """(T, C) whole watts: never more than a neighbour in the hull allows, never beyond reach and contract."""
-    limit, row, interval = side.limit_w.copy(), side.binding.row.copy(), side.binding.interval.copy()
-    steps = problem.steps
-    for ahead in range(1, min(problem.hull_steps, steps - 1) + 1):
-        now = slice(0, min(problem.steps_led, steps - ahead))
-        next_ = slice(ahead, now.stop + ahead)
-        tighter = side.limit_w[next_] < limit[now]
-        limit[now] = np.where(tighter, side.limit_w[next_], limit[now])
-        row[now] = np.where(tighter, side.binding.row[next_], row[now])
-        interval[now] = np.where(tighter, side.binding.interval[next_], interval[now])
-    reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
-    firm = raised(zeros_or(getattr(problem, f"firm_{direction}_w"), limit.shape[1]))
-    least = np.maximum(raised(_own(problem, direction)), firm)
-    most = np.maximum(floored(np.maximum(reach, 0.0)), least)
-    whole = np.where(np.isfinite(limit), floored(np.where(np.isfinite(limit), limit, 0.0)), most)
-    return Published(np.clip(whole, least, most), least, Binding(row, interval))
-
-
-def _let_go(problem: Problem, side: Published, default: NDArray[np.int64], status: NDArray[np.int8]) -> Published:
-    """The same, but where limits of an earlier run do not fit, what has replaced them is the default, at once."""
-    too_much = status == STATUS.index("infeasible_firm")
-    too_much[problem.held_steps if problem.has_held else 0 :] = False
-    held_down = np.maximum(np.minimum(side.limit_w, default), side.least_w)
-    return side._replace(limit_w=np.where(too_much, held_down, side.limit_w))
-
-
-def _default(problem: Problem, side: Side, published: NDArray[np.int64], direction: str) -> NDArray[np.int64]:
-    """(C,) the default that was given, or the loosest that is inside every interval's verified box."""
-    given = getattr(problem, f"default_{direction}_w")
-    if given is not None:
-        return floored(np.broadcast_to(np.asarray(given, dtype=float), published.shape[1:]))
-    held_back = np.where(np.isfinite(side.limit_w), published, np.iinfo(np.int64).max).min(axis=0)
-    return np.asarray(np.minimum(held_back, published.max(axis=0)), dtype=np.int64)
-
-
-def _status(problem: Problem, cases: list[Case]) -> NDArray[np.int8]:
-    """(T, C) position in STATUS: whether the base load, or what is granted in any case, closes a connection's room."""
-    status = np.zeros((problem.steps, len(problem.connection_id)), dtype=np.int8)
-    for case in cases:
-        for broken, code in ((case.fit.breached, 2), (case.fit.base_breached, 1)):
-            for uses, decides in ((case.fit.rows.plus, case.up), (case.fit.rows.minus, case.down)):
-                if decides and broken.any():
-                    status[allocate.held_by(broken, uses)] = code
-    return status
-
-
-def _schedule(problem: Problem, cases: list[Case], sides: tuple[Side, Side]) -> EnvelopeSchedule:
-    status = _status(problem, cases)
-    (imports, default_import), (exports, default_export) = (
-        _both(problem, side, direction, status) for side, direction in zip(sides, ("import", "export"), strict=True)
-    )
-    first, count = cases[0].fit, len(problem.connection_id)
-    names = tuple(name for case in cases for name in row_names(case.fit.feeder, case.fit.rows))
-    return EnvelopeSchedule(
-        connection_id=problem.connection_id,
-        step_start=problem.step_start,
-        step_s=problem.step_s,
-        import_limit_w=imports.limit_w,
-        export_limit_w=exports.limit_w,
-        gen_limit_w=np.maximum(exports.limit_w + floored(problem.load_lo_w), 0),
-        load_limit_w=np.maximum(imports.limit_w - raised(problem.load_hi_w), 0),
-        firm_import_w=raised(zeros_or(problem.firm_import_w, count)),
-        firm_export_w=raised(zeros_or(problem.firm_export_w, count)),
-        default_import_w=default_import,
-        default_export_w=default_export,
-        import_room_w=sides[0].room_w,
-        export_room_w=sides[1].room_w,
-        import_reach_w=problem.reach_import_w,
-        export_reach_w=problem.reach_export_w,
-        status=with_control(problem, status),
-        control_point=problem.control_points,
-        reactive=reactive_range(problem, sides[1].room_w),
-        pf_rule=problem.reactive.rule,
-        names=names,
-        import_binding=_moved(imports.binding, first.rows.count if len(cases) > 1 else 0),
-        export_binding=exports.binding,
-        guarantee=guarantee_said(problem),
-        allocation=str(problem.allocation),
-        reference=str(problem.reference),
-        margin_v=problem.limits.margin_v,
-        run_id=run_id(problem),
-        figures=_effort(cases),
-        findings=(*infeasible(cases, names, problem.step_start), *double_counted(problem), *uncontrolled(problem)),
-        early_s=problem.adoption_s if problem.early == Early.ADOPTION else 0,
-        import_least_w=imports.least_w,
-        export_least_w=exports.least_w,
-        double_counted=problem.base_includes_devices,
-        cases=tuple(cases),
-    )
-
-
-def _moved(binding: Binding, by: int) -> Binding:
-    """A binding whose rows stand behind so many others."""
-    return Binding(np.where(binding.row >= 0, binding.row + by, binding.row), binding.interval)
-
-
-def _effort(cases: list[Case]) -> dict[str, float]:
-    """What it took."""
-    return {
-        "solves": float(sum(case.fit.solves for case in cases)),
-        "rounds": float(max(case.fit.turns for case in cases)),
-        "scaled_down_steps": float(sum(case.fit.shrunk for case in cases)),
-    }
-
-
-def _both(
-    problem: Problem, side: Side, direction: str, status: NDArray[np.int8]
-) -> tuple[Published, NDArray[np.int64]]:
-    """One direction's limits, and its default."""
-    found = _published(problem, side, direction)
-    default = _default(problem, side, found.limit_w, direction)
-    return _let_go(problem, found, default, status), default
-
-
-def row_names(feeder: Watched, built: rows.Rows) -> list[str]:
-    """(R,) such as "over-voltage at node n12, phase b"."""
-    places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
-    joint = (" at ", " at ", " of ")
-    return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in zip(built.kind, built.element, strict=True)]
-
-
-def run_id(problem: Problem) -> str:
-    """A name that is the same for the same input, whatever clients still hold from an earlier run."""
-    from envelope.plain import fingerprint
-
-    return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.Z)
+def _more(beyond_v: float) -> float:
+    return beyond_v + BEYOND_V if beyond_v > 0.0 else 0.0

@@ -9,7 +9,7 @@ EXTENSION = Extension(
         "grid": "gridmodel.commands:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.operation.work:work",),
+    workers=("envelope.operation.worker:work",),
     summaries={
         "envelope": "Operating envelopes: calculate, compare, explain.",
         "grid": "Feeders: check and show.",

@@ -14,35 +14,39 @@ from pathlib import Path
 import numpy as np
 
 from envelope import Guarantee, calculate, verify
-from envelope.boxes.allocate import Allocation
-from envelope.command_line.picture import compare_picture, explain_picture, schedule_picture
-from envelope.explain import explain
-from envelope.fairness import of_schedule
-from envelope.frame import save
-from envelope.horizon import Study, problem_of
-from envelope.ledger import DAY_S, Ledger, favoured
-from envelope.ratings import ThermalRating
-from envelope.relief import relieved
-from envelope.summary import compared, most_withheld, priced
-from envelope.thermal import ThermalPolicy
-from gridmodel.feeders import european_lv
+from envelope.engine import solve_with_boxes
+from envelope.explanation.explanation import explain
+from envelope.explanation.relief import recalculate_reliefs
+from envelope.problem import Allocation
+from envelope.problem.thermal import ThermalPolicy
+from envelope.problem.thermal_ratings import ThermalRating
+from envelope.schedule import Ledger
+from envelope.schedule.curtailment import of_schedule
+from envelope.schedule.ledger import DAY_S, with_ledger
+from envelope.schedule.table import save
+from envelope.study.plots import compare_picture, explain_picture, schedule_picture
+from envelope.study.study import Study, problem_of
+from envelope.study.summary import compared, most_withheld, priced
+from gridmodel.readers.example_feeders import european_lv
 
 
 # %% A day, its limits, and their verification
 def run(folder: Path, steps: int):
     problem = problem_of(european_lv(), Study(steps=steps, export_w=5_000.0, import_w=7_000.0))
-    schedule = calculate(problem)
+    solution = solve_with_boxes(problem)
+    schedule = solution.schedule
     print(verify(problem, schedule).sentence())
     print(f"limits: {schedule.export_limit_w.shape} {schedule.export_limit_w.dtype}, steps by connections")
     print("drawn in", schedule_picture(problem, schedule, folder / "day.png"))
     save(schedule, folder / "limits.parquet")
-    return problem, schedule
+    return problem, solution
 
 
 # %% Why a limit is what it is, and what would relieve it
-def why(problem, schedule, folder: Path):
+def why(problem, solution, folder: Path):
+    schedule = solution.schedule
     step = most_withheld(problem, schedule, "LOAD53", "export")
-    found = relieved(problem, schedule, explain(problem, schedule, "LOAD53", step=step, direction="export"))
+    found = recalculate_reliefs(problem, schedule, explain(problem, solution, "LOAD53", step=step, direction="export"))
     print(found.reason())
     for relief in found.reliefs:
         print(f"  {relief.what}: {relief.gain_w:.0f} W more" + (f", then {relief.then} binds" if relief.then else ""))
@@ -72,7 +76,7 @@ def remember(problem, folder: Path, days: int):
         ledger = Ledger()
         for day in range(days):
             today = replace(problem, step_start=problem.step_start + day * DAY_S)
-            schedule = calculate(favoured(today, ledger, strength))
+            schedule = calculate(with_ledger(today, ledger, strength))
             ledger = ledger.with_run(schedule)
         found = of_schedule(schedule)["export"]
         print(
@@ -95,8 +99,8 @@ def rate(problem):
 # %%
 def main(folder: Path = Path("out"), steps: int = 48, days: int = 5) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    problem, schedule = run(folder, steps)
-    why(problem, schedule, folder)
+    problem, solution = run(folder, steps)
+    why(problem, solution, folder)
     compare(problem, folder)
     remember(problem, folder, days)
     rate(problem)

@@ -9,11 +9,11 @@ voltages(reduced, flow)                  # (intervals, node phases), V
 """
 
 from gridmodel.errors import FileError, GridError
-from gridmodel.feeder import Change, Feeder, Profile, slot_va
-from gridmodel.flow import Flow, currents, solve, voltages
-from gridmodel.network import Network
+from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.flow.power_flow import Flow, currents, solve, voltages
+from gridmodel.model.feeder import Change, Feeder, Profile, slot_va
+from gridmodel.model.network import Network
 from gridmodel.readers.folder import read_feeder
-from gridmodel.reduce import Reduced, reduce
 
 __all__ = [
     "Change",

@@ -1,11 +1,17 @@
-"""Array types used everywhere in gridmodel, shapes in the docstrings; and the angle between phases."""
+"""Array types of gridmodel and envelope (shapes are in docstrings), and the angle between phases."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Real = NDArray[np.float64]
+Single = NDArray[np.float32]
+Floating = NDArray[np.floating[Any]]
+Watts = NDArray[np.int64]
+"""whole watts"""
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]

@@ -10,14 +10,14 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from gridmodel.command_errors import refusals, writable
 from gridmodel.errors import GridError
-from gridmodel.feeder import Feeder, slot_va
-from gridmodel.feeders import european_lv
-from gridmodel.flow import currents, solve, voltages
-from gridmodel.meters import check_readings
-from gridmodel.reduce import Reduced, reduce
-from gridmodel.refused import refusals, writable
-from gridmodel.taps import base_of, scaled
+from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.flow.power_flow import currents, solve, voltages
+from gridmodel.flow.taps import base_of, scaled
+from gridmodel.meter_data.readings import check_readings
+from gridmodel.model.feeder import Feeder, slot_va
+from gridmodel.readers.example_feeders import european_lv
 from gridmodel.validate import Finding, check, check_folder
 from sep2.terminal import add_row, console, say, say_json
 
@@ -114,7 +114,7 @@ def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> N
 
 
 def _drawn(feeder: Feeder, out: Path, shown: str, state: tuple[Reduced, Any, Any]) -> Path:
-    from gridmodel.picture import draw
+    from gridmodel.diagram import draw
 
     reduced, voltages_v, currents_a = state
     return draw(reduced, out, voltages_v=voltages_v, currents_a=currents_a, title=f"{feeder.name}, {shown}")

@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from gridmodel import build
-from gridmodel.equipment import Equipment, Line, Transformer
 from gridmodel.errors import FileError, GridError
-from gridmodel.feeder import Feeder
-from gridmodel.network import SLOT_PHASES, Network
-from gridmodel.reduce import energised, reduce
+from gridmodel.flow.kron import energised, reduce
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Equipment, Line, Transformer
+from gridmodel.model.feeder import Feeder
+from gridmodel.model.network import SLOT_PHASES, Network
 
 Severity = Literal["error", "warning", "note"]
 

@@ -9,17 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from envelope.audit.verification import verify
-from envelope.boxes.allocate import Allocation
-from envelope.command_line.asked import Asked, command, refusals, stages
-from envelope.command_line.desk import add_to
-from envelope.command_line.shown import show_policies, show_summary, show_whole
+from envelope.command_line.operate import add_to
+from envelope.command_line.options import Asked, command, refusals, stages
+from envelope.command_line.printing import show_policies, show_summary, show_whole
 from envelope.engine import calculate
-from envelope.model_free.fallback import Method
-from envelope.problem import BadProblem, Guarantee, Problem
+from envelope.field_rules import BadProblem
+from envelope.model_free.methods import Method
+from envelope.problem import Allocation, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
-from envelope.summary import compared, most_withheld, priced, summarise
-from gridmodel.refused import writable
+from envelope.study.summary import compared, most_withheld, priced, summarise
+from envelope.verification import verify
+from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
 
 app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
@@ -101,7 +101,7 @@ def run(
     """
     _refuse_files(out, picture)
     if fallback is not None:
-        from envelope.command_line.meterwise import Known
+        from envelope.command_line.model_free import Known
 
         if past:
             raise BadProblem("--past: shares without a network model are equal, whatever was before")
@@ -158,7 +158,7 @@ def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]
     """Saves what a server works from; it may stand in another folder than this command."""
     if path is None:
         return {}
-    from envelope import plan
+    from envelope.problem import plan_file as plan
 
     plan.save(path, feeder if feeder == plan.EUROPEAN_LV else str(Path(feeder).resolve()), problem)
     return {"plan": str(path)}
@@ -170,14 +170,15 @@ def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
         return problem
     if ledger is None:
         raise BadProblem("--past: whose past? Name a --ledger")
-    from envelope.ledger import Ledger, favoured
+    from envelope.schedule import Ledger
+    from envelope.schedule.ledger import with_ledger
 
-    return favoured(problem, Ledger.read(ledger), past)
+    return with_ledger(problem, Ledger.read(ledger), past)
 
 
 def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
     """The ledger's figures with this run in it."""
-    from envelope.ledger import Ledger
+    from envelope.schedule import Ledger
 
     found = Ledger.read(path).with_run(schedule)
     found.write(path)
@@ -187,7 +188,7 @@ def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
 def _run_without_model(
     what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, ledger: Path | None, asked: Asked
 ) -> None:
-    from envelope.command_line.meterwise import calculate_from_meters, summary_of
+    from envelope.command_line.model_free import calculate_from_meters, summary_of
 
     readings, method, known = what
     with stages(asked.as_json) as stage:
@@ -196,7 +197,7 @@ def _run_without_model(
         stage("writing")
         summary = summary_of(readings, schedule, rests_on) | ({} if ledger is None else _kept(schedule, ledger))
         if picture is not None:
-            from envelope.command_line.picture import limits_picture
+            from envelope.study.plots import limits_picture
 
             summary["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
         summary |= _write(schedule, out, summary)
@@ -214,7 +215,7 @@ def show_ledger(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Who had to forgo how much so far, the most curtailed first."""
-    from envelope.ledger import Ledger
+    from envelope.schedule import Ledger
 
     with refusals(as_json):
         _refuse_files(None, picture)
@@ -222,7 +223,7 @@ def show_ledger(
             raise BadProblem(f"{file}: no such ledger; `sep2 envelope run FEEDER --ledger {file}` begins one")
         found = Ledger.read(file).whole()
         if picture is not None:
-            from envelope.command_line.picture import ledger_picture
+            from envelope.study.plots import ledger_picture
 
             ledger_picture(found, picture, name=file.name)
     if as_json:
@@ -246,7 +247,7 @@ def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> Non
             rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
         rows = priced(rows)
         if picture is not None:
-            from envelope.command_line.picture import compare_picture
+            from envelope.study.plots import compare_picture
 
             compare_picture(rows, picture, name=problem.reduced.network.name)
     if asked.as_json:
@@ -268,8 +269,9 @@ def explain_limit(
     asked: Asked,
 ) -> None:
     """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
-    from envelope.explain import explain
-    from envelope.relief import relieved
+    from envelope.engine import solve_with_boxes
+    from envelope.explanation.explanation import explain
+    from envelope.explanation.relief import recalculate_reliefs
 
     _refuse_files(None, picture)
     if direction not in ("export", "import"):
@@ -283,13 +285,14 @@ def explain_limit(
         if step is not None and not 0 <= step < problem.steps:
             raise BadProblem(f"step: {step} is outside 0..{problem.steps - 1}")
         stage("calculating")
-        schedule = calculate(problem)
+        solution = solve_with_boxes(problem)
+        schedule = solution.schedule
         at = most_withheld(problem, schedule, connection, direction) if step is None else step
-        found = explain(problem, schedule, connection, step=at, direction=direction)
+        found = explain(problem, solution, connection, step=at, direction=direction)
         stage("calculating anew with what would relieve it")
-        found = relieved(problem, schedule, found)
+        found = recalculate_reliefs(problem, schedule, found)
         if picture is not None:
-            from envelope.command_line.picture import explain_picture
+            from envelope.study.plots import explain_picture
 
             explain_picture(problem, schedule, connection, picture, step=at, direction=direction, found=found)
     if asked.as_json:
@@ -311,7 +314,7 @@ def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]
     """Writes the limits, and beside them what they rest on and how they were verified."""
     if out is None:
         return {}
-    from envelope.frame import save
+    from envelope.schedule.table import save
 
     save(schedule, out)
     report = out.with_suffix(".report.json")
@@ -322,7 +325,7 @@ def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]
 def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) -> dict[str, str]:
     if picture is None:
         return {}
-    from envelope.command_line.picture import schedule_picture
+    from envelope.study.plots import schedule_picture
 
     return {"picture": str(schedule_picture(problem, schedule, picture))}
 

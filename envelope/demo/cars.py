@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Index = NDArray[np.intp]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Index, Mask, Real
 
 HOME_FROM_H, HOME_UNTIL_H = 15.0, 8.0
 """A charger may be in use from 15:00 to 08:00: what customers registered, and so what the engine counts with."""
@@ -26,8 +23,8 @@ class Cars:
     home: Index
     arrives: Index
     departs: Index
-    asked_wh: Array
-    rate_w: Array
+    asked_wh: Real
+    rate_w: Real
 
     def __len__(self) -> int:
         return len(self.home)
@@ -38,7 +35,7 @@ class Cars:
         return Cars(self.home[kept], self.arrives[kept], self.departs[kept], self.asked_wh[kept], self.rate_w[kept])
 
 
-def sessions(rng: np.random.Generator, count: int, hours: Array) -> Cars:
+def sessions(rng: np.random.Generator, count: int, hours: Real) -> Cars:
     """A session for each home: plugged in after work, gone by eight, the energy of a day or two of driving."""
     steps = len(hours)
     home = np.clip(rng.normal(17.9, 1.2, count), 15.5, 22.0)
@@ -50,6 +47,6 @@ def sessions(rng: np.random.Generator, count: int, hours: Array) -> Cars:
     return Cars(np.arange(count), arrives, departs, np.minimum(asked, 0.8 * possible).round(-1), np.full(count, RATE_W))
 
 
-def _step(hour: Array, hours: Array) -> Index:
+def _step(hour: Real, hours: Real) -> Index:
     """The step of the day in which an hour of the clock falls."""
     return np.asarray((hour - hours[0]) % 24 / 24 * len(hours), dtype=np.intp)

@@ -13,12 +13,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from envelope.demo import conductor, picture, report, study
-from envelope.demo.conductor import Played, Wanted
+from envelope.demo import picture, report, simulation, study
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
+from envelope.demo.simulation import Played, Wanted
 from envelope.demo.street import Street, street
 from envelope.demo.study import Run
-from envelope.demo.view import View
+from envelope.demo.terminal_view import View
 from sep2.terminal import log_to, say_json, shown
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -88,9 +88,9 @@ def _show(console: Console, place: Street, played: Played, runs: dict[str, Run])
 def _played(place: Street, wanted: Wanted, console: Console | None) -> Played:
     """The day, shown while it is played where there is somewhere to show it."""
     if console is None:
-        return asyncio.run(conductor.play(place, wanted, lambda moment: None))
+        return asyncio.run(simulation.play(place, wanted, lambda moment: None))
     with View(place, console) as view:
-        return asyncio.run(conductor.play(place, wanted, view.show))
+        return asyncio.run(simulation.play(place, wanted, view.show))
 
 
 def _draw(folder: Path, place: Street, played: Played, runs: dict[str, Run]) -> Path:

@@ -6,15 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, Played
-from gridmodel import Reduced, flow, slot_va
-from gridmodel.arrays import TURN
+from gridmodel import Reduced, slot_va
+from gridmodel.arrays import TURN, Complex, Mask, Real
+from gridmodel.flow import power_flow as flow
 from sep2.errors import SepError
-
-Array = NDArray[np.float64]
 
 MEAN_STEPS = 600 // STEP_S
 """Supply standards judge ten-minute means (EN 50160 4.2.2; AS 61000.3.100)."""
@@ -29,15 +27,15 @@ class NoSolution(SepError):
 class Solved:
     """A day in the power flow: T steps, L slots, B watched branch phases."""
 
-    voltage_v: Array
+    voltage_v: Real
     """(T, L) at the customers"""
-    loading: Array
+    loading: Real
     """(T, B) current over rating, of every branch phase that has one"""
-    is_transformer: NDArray[np.bool_]
+    is_transformer: Mask
     """(B,)"""
-    transformer_va: Array
+    transformer_va: Real
     """(T,) apparent power through the transformer"""
-    unbalance: Array
+    unbalance: Real
     """(T,) largest ratio of negative to positive sequence voltage at any customer's three-phase node"""
 
 
@@ -78,7 +76,7 @@ class Figures:
         return asdict(self)
 
 
-def solved(reduced: Reduced, s_va: NDArray[np.complex128], source_v: NDArray[np.complex128] | None) -> Solved:
+def solved(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> Solved:
     """The day's power flows; a connection's power is shared evenly by its phases."""
     result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
     if not result.converged.all():
@@ -96,7 +94,7 @@ def solved(reduced: Reduced, s_va: NDArray[np.complex128], source_v: NDArray[np.
     )
 
 
-def _transformer_va(reduced: Reduced, current: NDArray[np.complex128], phasor: NDArray[np.complex128]) -> Array:
+def _transformer_va(reduced: Reduced, current: Complex, phasor: Complex) -> Real:
     """(T,) magnitude of the three phases' complex power at the transformer's low-voltage side."""
     branches = reduced.network.branches
     at = {int(terminal): n for n, terminal in enumerate(reduced.node_terminal)}
@@ -111,7 +109,7 @@ def _transformer_va(reduced: Reduced, current: NDArray[np.complex128], phasor: N
     return np.abs(total)
 
 
-def _unbalance(reduced: Reduced, phasor: NDArray[np.complex128]) -> Array:
+def _unbalance(reduced: Reduced, phasor: Complex) -> Real:
     """(T,) worst voltage unbalance over the three-phase nodes where customers are."""
     network = reduced.network
     at = {(int(network.terminal_node[t]), network.terminal_phase[t]): n for n, t in enumerate(reduced.node_terminal)}

@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.demo import households, sun
+from envelope.demo import households, solar
 from envelope.demo.cars import HOME_FROM_H, HOME_UNTIL_H, RATE_W, Cars, sessions
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Complex, Mask, Real
 
 STEPS, STEP_S = 288, 300
 FIRST_HOUR = 8
@@ -37,11 +33,11 @@ class Day:
     connection_ids: tuple[str, ...]
     base_va: Complex
     """(T, C) injection of what nobody controls: households, and solar of before; consumption is negative"""
-    pv_size_w: Array
+    pv_size_w: Real
     """(C,) new inverters; 0 where there is none"""
-    pv_w: Array
+    pv_w: Real
     """(T, C) what the weather lets them produce"""
-    pv_ceiling_w: Array
+    pv_ceiling_w: Real
     """(T, C) what a clear sky would"""
     cars: Cars
     source_v: Complex | None = None
@@ -65,14 +61,14 @@ class Day:
         return self.has_pv | self.has_car
 
     @property
-    def charging_w(self) -> Array:
+    def charging_w(self) -> Real:
         """(T, C) most that a car may draw at each step, by what the customer registered."""
         hour = hours()
         at_home = (hour >= HOME_FROM_H) | (hour < HOME_UNTIL_H)
         return np.outer(at_home, RATE_W * self.has_car)
 
 
-def hours() -> Array:
+def hours() -> Real:
     """(T,) hour of the clock at the start of each step."""
     return (FIRST_HOUR + np.arange(STEPS) * STEP_S / 3600) % 24
 
@@ -92,7 +88,7 @@ def bare(connection_ids: tuple[str, ...], base_va: Complex, source_v: Complex | 
     return Day(START, connection_ids, base_va, np.zeros(count), nothing, nothing, cars, source_v)
 
 
-def grown(day: Day, growth: Growth, seed: int, weather: Array | None = None) -> Day:
+def grown(day: Day, growth: Growth, seed: int, weather: Real | None = None) -> Day:
     """The same day after customers bought solar and cars; a larger share keeps the buyers of a smaller one.
 
     weather: (T,) measured output per unit of inverter, where the day has it.
@@ -101,8 +97,8 @@ def grown(day: Day, growth: Growth, seed: int, weather: Array | None = None) -> 
     count = len(day.connection_ids)
     has_pv = _buyers(pv, count, growth.pv_share)
     size = np.where(has_pv, roof.choice(PV_SIZES_W, count, p=PV_WEIGHTS), 0.0)
-    clear = sun.clear_sky_pu(sun.Sky(), hours(), roof.normal(180.0, 35.0, count))
-    through = sun.cloud_factor(sky, STEPS)[:, None]
+    clear = solar.clear_sky_pu(solar.Sky(), hours(), roof.normal(180.0, 35.0, count))
+    through = solar.cloud_factor(sky, STEPS)[:, None]
     if weather is not None:
         clear = ceiling_over(weather)[:, None]
         pv_w = np.outer(weather, size)
@@ -120,7 +116,7 @@ def _buyers(rng: np.random.Generator, count: int, share: float) -> Mask:
     return chosen
 
 
-def ceiling_over(weather: Array) -> Array:
+def ceiling_over(weather: Real) -> Real:
     """(T,) the lowest clear day, a power of a sine from sunrise to sunset, that lies over a measured one."""
     bright = np.flatnonzero(np.roll(weather, FIRST_HOUR * 3600 // STEP_S) > 0.002)
     clock = np.roll(np.arange(STEPS), -FIRST_HOUR * 3600 // STEP_S)

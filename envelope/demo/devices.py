@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.demo.day import STEP_S, STEPS, Day
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Mask = NDArray[np.bool_]
+from gridmodel.arrays import Complex, Mask, Real
 
 LEAST_CHARGE_W = 1380.0
 """IEC 61851-1 offers a car 6 A or nothing: below that, charging pauses."""
@@ -23,8 +19,8 @@ ENOUGH_WH = 100.0
 class Limits:
     """(C,) what each connection may take and give at one moment, W; infinity where nothing was said."""
 
-    import_w: Array
-    export_w: Array
+    import_w: Real
+    export_w: Real
 
     @classmethod
     def none(cls, connections: int) -> Limits:
@@ -41,8 +37,8 @@ class Limits:
 class Powers:
     """(C,) what happened in one step, W and VA; `s_va` is the injection at the connection."""
 
-    pv_w: Array
-    charge_w: Array
+    pv_w: Real
+    charge_w: Real
     s_va: Complex
 
 
@@ -64,7 +60,7 @@ class Devices:
         pv_w = np.clip(sun_w, 0.0, np.maximum(room_w, 0.0))
         return Powers(pv_w, charge_w, day.base_va[k] + pv_w - charge_w)
 
-    def _charge(self, k: int, room_w: Array) -> Array:
+    def _charge(self, k: int, room_w: Real) -> Real:
         """(C,) charging power, taken off what the cars still miss."""
         cars = self.day.cars
         plugged = (cars.arrives <= k) & (k < cars.departs)
@@ -81,10 +77,10 @@ class Devices:
 class Played:
     """A whole day as it happened: (T, C) powers, and what each car still missed when it left."""
 
-    pv_w: Array
-    charge_w: Array
+    pv_w: Real
+    charge_w: Real
     s_va: Complex
-    missing_wh: Array
+    missing_wh: Real
 
 
 def play(day: Day, limits: Limits, charger_share: float = 1.0) -> Played:

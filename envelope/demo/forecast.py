@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.street import Street
-from envelope.plan import EUROPEAN_LV
 from envelope.problem import Problem, steps_from
+from envelope.problem.plan_file import EUROPEAN_LV
+from gridmodel.arrays import Complex, Real
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S
@@ -48,12 +48,12 @@ def feeder_name(street: Street) -> str:
     return EUROPEAN_LV if street.folder is None else str(street.folder.resolve())
 
 
-def _halves(fine: NDArray[np.float64]) -> NDArray[np.float64]:
+def _halves(fine: Real) -> Real:
     """(intervals, steps of each, C) of a day in steps."""
     return fine.reshape(-1, PER_INTERVAL, *fine.shape[1:])
 
 
-def _source(day: Day) -> NDArray[np.complex128] | None:
+def _source(day: Day) -> Complex | None:
     """Each half-hour's mean voltage behind the feeder, where it is known."""
     if day.source_v is None:
         return None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.demo.day import Day
 from envelope.demo.devices import Devices, Limits, Played, Powers, collect
+from gridmodel.arrays import Mask, Real
 from sep2 import wire as w
 from sep2.client import limits as told
 from sep2.client.device import Measured, Power, Rating
-
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 class Homes:
@@ -49,7 +46,7 @@ class Homes:
         """The day as it happened."""
         return collect(self.steps, self.devices)
 
-    def limits(self) -> tuple[Array, Array]:
+    def limits(self) -> tuple[Real, Real]:
         """(T, C) import and export limits that were in force."""
         return np.array([held.import_w for held in self.held]), np.array([held.export_w for held in self.held])
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
+from gridmodel.arrays import Complex, Real
+
 Rng = np.random.Generator
 
 
@@ -44,7 +43,7 @@ WHEN: dict[str, tuple[tuple[float, float, float], ...]] = {
 """Hours of the day as a mixture of (mean, standard deviation, weight)."""
 
 
-def demand_va(rng: Rng, homes: int, hours: Array) -> Complex:
+def demand_va(rng: Rng, homes: int, hours: Real) -> Complex:
     """(steps, homes) consumption of a street's households; `hours` is the hour of the day at each step."""
     size = rng.lognormal(-0.05, 0.32, homes)
     demand = _standing(rng, size, hours) + _fridges(rng, homes, hours)
@@ -53,20 +52,20 @@ def demand_va(rng: Rng, homes: int, hours: Array) -> Complex:
     return demand
 
 
-def _standing(rng: Rng, size: Array, hours: Array) -> Complex:
+def _standing(rng: Rng, size: Real, hours: Real) -> Complex:
     """Routers, standby and clocks: 40 to 160 W."""
     watts = 90.0 * size * rng.uniform(0.6, 1.4, len(size))
     return np.tile(apparent(watts, 0.9), (len(hours), 1))
 
 
-def _fridges(rng: Rng, homes: int, hours: Array) -> Complex:
+def _fridges(rng: Rng, homes: int, hours: Real) -> Complex:
     """A compressor that runs for about two fifths of each hour."""
     period_h = rng.uniform(0.7, 1.2, homes)
     phase = (hours[:, None] / period_h + rng.uniform(0.0, 1.0, homes)) % 1.0
     return apparent(np.where(phase < 0.4, 95.0, 0.0), 0.8)
 
 
-def _use(rng: Rng, appliance: Appliance, size: Array, hours: Array) -> Complex:
+def _use(rng: Rng, appliance: Appliance, size: Real, hours: Real) -> Complex:
     """Every use of one kind of appliance, each a block of whole steps with the right energy."""
     step_minutes = 24 * 60 / len(hours)
     times = rng.poisson(appliance.per_day * size)
@@ -80,13 +79,13 @@ def _use(rng: Rng, appliance: Appliance, size: Array, hours: Array) -> Complex:
     return apparent(drawn, appliance.power_factor)
 
 
-def _moments(rng: Rng, when: str, count: int) -> Array:
+def _moments(rng: Rng, when: str, count: int) -> Real:
     """Hours of the day at which something is switched on."""
     mean, spread, weight = np.array(WHEN[when]).T
     which = rng.choice(len(mean), count, p=weight)
     return np.asarray(rng.normal(mean[which], spread[which]), dtype=float)
 
 
-def apparent(watts: Array, power_factor: float) -> Complex:
+def apparent(watts: Real, power_factor: float) -> Complex:
     """Watts and the lagging vars that go with them."""
     return np.asarray(watts * complex(1.0, np.tan(np.arccos(power_factor))), dtype=complex)

@@ -12,13 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from numpy.typing import NDArray
 
 from envelope.demo.criteria import V_MAX_V, V_MIN_V, Solved
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day
 from envelope.demo.study import TITLES, Run
-
-Array = NDArray[np.float64]
+from gridmodel.arrays import Real
 
 INK, GRID = "#22303c", "#d9dee3"
 COLOURS = {"none": "#d1495b", "static": "#edae49", "envelope": "#00798c", "upgrade": "#8d96a3"}
@@ -33,8 +31,8 @@ class Shown:
     title: str
     day: Day
     runs: Mapping[str, Run]
-    import_limit_w: Array
-    export_limit_w: Array
+    import_limit_w: Real
+    export_limit_w: Real
 
 
 def draw(path: Path, shown: Shown) -> Path:
@@ -109,7 +107,7 @@ def _duration(axes: Axes, runs: Mapping[str, Run]) -> None:
     axes.grid(color=GRID, lw=0.6)
 
 
-def _worst_phase(found: Solved) -> Array:
+def _worst_phase(found: Solved) -> Real:
     return np.asarray(100 * found.loading[:, found.is_transformer].max(axis=1), dtype=float)
 
 
@@ -132,7 +130,7 @@ def _limited(axes: Axes, shown: Shown, connection: int) -> None:
     axes.grid(color=GRID, lw=0.6)
 
 
-def reach_kw(day: Day, connection: int) -> tuple[Array, Array]:
+def reach_kw(day: Day, connection: int) -> tuple[Real, Real]:
     """(T,) most that a connection could export and import."""
     base = day.base_va[:, connection].real
     export = np.maximum(day.pv_ceiling_w[:, connection] + base, 0.0)

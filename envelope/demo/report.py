@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from rich.markup import escape
 
-from envelope.demo.conductor import Played
 from envelope.demo.criteria import V_MAX_V, V_MIN_V
 from envelope.demo.forecast import PER_INTERVAL
+from envelope.demo.simulation import Played
 from envelope.demo.street import Street
 from envelope.demo.study import RUNS, Run
 from sep2.terminal import shown

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day, Growth, bare, generated, grown
 from envelope.demo.study import Run, without_limits
 from gridmodel import Feeder, GridError, Reduced, read_feeder, reduce
-from gridmodel.feeders import european_lv
+from gridmodel.arrays import Real
+from gridmodel.readers.example_feeders import european_lv
 from sep2.errors import SepError
 
-Array = NDArray[np.float64]
 Number = TypeVar("Number", np.float64, np.complex128)
 
 BROKEN_PERCENT = 105.0
@@ -61,7 +61,7 @@ def street(folder: Path | None, seed: int) -> Street:
     return Street(folder, feeder, reduced, day, growth, without_limits(reduced, base), run)
 
 
-def first_day(feeder: Feeder, seed: int) -> tuple[Day, Array | None]:
+def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:
     """The day before any growth, and the measured solar output per unit of inverter where there is one."""
     ids, profile = feeder.network.connections.id, feeder.profile
     if profile is None:
@@ -87,7 +87,7 @@ def _from_eight(midnight: NDArray[Number], step_s: int) -> NDArray[Number]:
 
 
 def _grown_until_broken(
-    reduced: Reduced, base: Day, first: Growth, made: tuple[int, Array | None]
+    reduced: Reduced, base: Day, first: Growth, made: tuple[int, Real | None]
 ) -> tuple[Day, Growth, Run]:
     """The first growth that breaks a voltage and a transformer limit without envelopes, or all there is."""
     growth, (seed, weather) = first, made

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
@@ -14,11 +13,9 @@ from envelope.demo.criteria import Figures, Solved, figures, solved
 from envelope.demo.day import Day
 from envelope.demo.devices import Limits, Played, play
 from gridmodel import Feeder, Network, Reduced, reduce
-from gridmodel import build as grid
+from gridmodel.model import admittance as grid
 from sep2.errors import SepError
 from sep2.terminal import add_row, shown
-
-Array = NDArray[np.float64]
 
 STATIC_EXPORT_W = 5000.0
 STATIC_CHARGER_SHARE = 0.5

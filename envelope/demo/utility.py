@@ -10,9 +10,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from envelope import plan
 from envelope.demo.operator import Operator, Process
 from envelope.problem import Problem
+from envelope.problem import plan_file as plan
 from sep2.errors import SepError
 from sep2.settings import FILE, Settings, read
 

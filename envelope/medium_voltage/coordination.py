@@ -8,27 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.engine import calculate
+from envelope.field_rules import BadProblem
+from envelope.medium_voltage.feeder_head import Head, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
-from envelope.medium_voltage.heads import Head, HeadBox
-from envelope.medium_voltage.operator_rows import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
-from envelope.problem import BadProblem, Problem
+from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
+from envelope.medium_voltage.report import JointReport
+from envelope.problem import HeadVoltageMargin, Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
-from envelope.uncertainty.margins import HeadVoltageMargin
-from gridmodel.taps import Tapped
+from gridmodel.arrays import Complex, Index, Real
+from gridmodel.flow.taps import Tapped
 from sep2.errors import SepError
-
-if TYPE_CHECKING:
-    from envelope.medium_voltage.joint import JointReport
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
 
 __all__ = ["Coordinated", "HeadBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]
 
@@ -52,8 +46,8 @@ class Inconsistent(SepError):
 class Band(NamedTuple):
     """Head voltage over its centre, (T,) each; what customers without load would see."""
 
-    low_pu: Array
-    high_pu: Array
+    low_pu: Real
+    high_pu: Real
 
     def holds(self, other: Band) -> bool:
         """Whether the other lies inside."""
@@ -83,8 +77,8 @@ class HeadBand:
     """under which the feeder's envelope holds"""
     implied: Band
     """what all envelopes together bring about; inside `assumed`"""
-    low_v: Array
-    high_v: Array
+    low_v: Real
+    high_v: Real
     """(T,) least and most of any phase to neutral, V"""
 
 
@@ -148,15 +142,14 @@ def coordinate(
 
     rounds: most calculations of all feeders; `Inconsistent` where none of them was consistent.
     solve: calculates one feeder.
-    audit: such as `envelope.medium_voltage.joint.audit`, which solves the joined network at corners; its report is
-        kept.
+    audit: such as `joint_verification.audit`, which solves the joined network at corners; its report is kept.
     """
     found = _Work(medium, feeders, solve).run(rounds)
     return replace(found, report=audit(medium, found)) if audit else found
 
 
 class _Try(NamedTuple):
-    """What one round calculated."""
+    """Schedules and bands of one round."""
 
     assumed: dict[str, Band]
     implied: dict[str, Band]
@@ -226,7 +219,7 @@ class _Work:
         return {name: nothing.around(band, SPARE_PU) for name, band in bands.items()}
 
     def _bands(self, found: Heads) -> dict[str, Band]:
-        """What customers without load would see, over the centre; the worst of all of them."""
+        """Voltage of customers without load over the centre, the worst of all of them."""
         bands = {}
         for name, seen in self.no_load.items():
             v = found.v[:, :, self.medium.slots_of(name)]
@@ -252,7 +245,7 @@ class _Work:
         return _Try(assumed, implied, schedules, problems, found, self._judged(assumed, implied, boxes))
 
     def _able(self, name: str, own: Both) -> Both:
-        """What a feeder's connections are able to: known where its shares leave some unused, else as before."""
+        """Capacity of a feeder's connections: measured where its shares leave some unused, else as before."""
         before, head = self.able_w.get(name, own), self.heads[name]
         width = reach_w(head, up=False).max() + reach_w(head, up=True).max()
         found = []
@@ -314,7 +307,7 @@ def _width(bands: dict[str, Band]) -> float:
 
 
 def _refuse(medium: MediumVoltage, feeders: Mapping[str, Problem]) -> None:
-    """What can not be coordinated."""
+    """Refuse problems that cannot be coordinated."""
     if not feeders:
         raise BadProblem("no feeders to coordinate")
     first_name, first = next(iter(feeders.items()))

@@ -12,20 +12,16 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envelope.medium_voltage.heads import HeadBox
-from envelope.medium_voltage.operator_rows import OperatorLimit
-from envelope.problem import BadProblem
-from gridmodel import build
-from gridmodel.network import Network
-from gridmodel.regulators import Regulator
-from gridmodel.sensitivity import sensitivities
-from gridmodel.taps import Tapped
-
-Array = NDArray[np.float64]
-Complex = NDArray[np.complex128]
-Index = NDArray[np.intp]
+from envelope.field_rules import BadProblem
+from envelope.medium_voltage.feeder_head import HeadBox
+from envelope.medium_voltage.operator_limits import OperatorLimit
+from gridmodel.arrays import Complex, Index, Mask
+from gridmodel.flow.sensitivity import sensitivities
+from gridmodel.flow.taps import Tapped
+from gridmodel.model import admittance as build
+from gridmodel.model.network import Network
+from gridmodel.model.regulators import Regulator
 
 SWEEPS = 6
 """over the controls, each with the others at both ends of where they may stand"""
@@ -74,7 +70,7 @@ class MediumVoltage:
         return np.flatnonzero(connections.slot_connection == at)
 
     def sources(self, steps: int) -> Complex:
-        """(T, 3)"""
+        """(T, 3) V of the source."""
         given = self.network.source.v if self.source_v is None else self.source_v
         return np.broadcast_to(np.asarray(given, dtype=np.complex128), (steps, 3))
 
@@ -100,7 +96,7 @@ class TapRange(NamedTuple):
 
 
 class Heads(NamedTuple):
-    """What the medium voltage gives its feeders."""
+    """Head voltages and tap positions that the medium voltage brings about."""
 
     v: Complex
     """(M, T, L) V at every slot in M states of each step"""
@@ -138,7 +134,7 @@ def heads(medium: MediumVoltage, boxes: Mapping[str, HeadBox], states: list[Tapp
 
 
 def overloads(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> list[str]:
-    """What to say about the medium voltage's own branches at the corners that were tried."""
+    """Findings about overloaded branches of the medium voltage at the corners that were tried."""
     worst: dict[str, float] = {}
     corners, steps = found.injected.shape[:2]
     flat = found.injected.reshape(corners * steps, -1)
@@ -205,7 +201,7 @@ def _range_of(
     return _carried(low, high, holds, int(states[0].present[which]))
 
 
-def _carried(low: Index, high: Index, holds: NDArray[np.bool_], present: int) -> tuple[Index, Index]:
+def _carried(low: Index, high: Index, holds: Mask, present: int) -> tuple[Index, Index]:
     """Where taps may still stand from before: the last step's rest, and all before it where a control stands still."""
     stood_low, stood_high = low.copy(), high.copy()
     rest = present, present
@@ -219,7 +215,7 @@ def _carried(low: Index, high: Index, holds: NDArray[np.bool_], present: int) ->
 
 
 def _voltages(state: Tapped, taps: Index, s: Complex, source_v: Complex) -> Complex:
-    """(K, T, L)"""
+    """(K, T, L) V at every slot."""
     corners, steps = s.shape[:2]
     found = state.state(np.tile(taps, (corners, 1)), s.reshape(corners * steps, -1), np.tile(source_v, (corners, 1)))
     return found.v.reshape(s.shape)

@@ -1,4 +1,4 @@
-"""What meters say where no network model exists: a day's forecast, and how voltages go with what all draw together."""
+"""Meter readings where no network model exists: a day's forecast, and voltages against the total load."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.model_free.fallback import READ, READ_EACH, CriticalVoltage, Unmodelled
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers, Rule, Strings, consecutive, validate
+from envelope.model_free.methods import READ, READ_EACH, CriticalVoltage, Unmodelled
 from envelope.problem import steps_from
-from envelope.refusals import UNKNOWN, BadProblem, Numbers, Rule, Texts, follow, settle
+from gridmodel.arrays import Real
 from gridmodel.errors import FileError
 from gridmodel.readers.tables import Row, read_csv
 
-Array = NDArray[np.float64]
 COLUMNS = ("connection_id", "interval_start", "duration_s", "import_wh")
 DAY_S = 86_400
 LEAST_KNOWN = 0.9
@@ -32,16 +32,16 @@ class Meters:
     start: NDArray[np.int64]
     """(S,) epoch seconds"""
     duration_s: int
-    import_w: Array
+    import_w: Real
     """(S, C) mean net import"""
-    v: Array
+    v: Real
     """(S, C) mean phase-to-neutral voltage, V"""
-    transformer_w: Array
-    transformer_v: Array
+    transformer_w: Real
+    transformer_v: Real
     """(S,) the same at the transformer, import positive; NaN where it has no meter"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
-        "connection_id": Texts(per_connection=False),
+        "connection_id": Strings(per_connection=False),
         "start": Numbers("S", of=int),
         "duration_s": Numbers(of=int, low=0, above=True, high=DAY_S),
         "import_w": READ_EACH,
@@ -53,14 +53,14 @@ class Meters:
     def __post_init__(self) -> None:
         names = self.RULES["connection_id"]("connection_id", self.connection_id, UNKNOWN)
         starts = self.RULES["start"]("start", self.start, UNKNOWN)
-        settle(self, {"S": len(starts), "C": names})
+        validate(self, {"S": len(starts), "C": names})
         if DAY_S % self.duration_s:
             raise BadProblem(f"duration_s: {self.duration_s} does not divide a day")
-        follow("start", self.start, self.duration_s)
+        consecutive("start", self.start, self.duration_s)
 
     @property
-    def total_w(self) -> Array:
-        """(S,) net import of all: the transformer's own meter, else the sum scaled to those who were not read."""
+    def total_w(self) -> Real:
+        """(S,) net import of all: by the transformer's own meter, else the sum scaled up for missing meters."""
         known = np.isfinite(self.import_w)
         enough = known.mean(axis=1) >= LEAST_KNOWN
         sums = np.where(known, self.import_w, 0.0).sum(axis=1) / np.maximum(known.mean(axis=1), 1e-9)
@@ -86,7 +86,7 @@ class Meters:
             raise refusal
         return min(found.items(), key=lambda item: item[1].slope_v_per_w)
 
-    def day_ahead(self, rating_va: float, flex_gen_w: Array, flex_load_w: Array) -> Unmodelled:
+    def day_ahead(self, rating_va: float, flex_gen_w: Real, flex_load_w: Real) -> Unmodelled:
         """The day after the readings: each time of day as it was on average, (T, C) flexibility beyond it as given."""
         steps = self.steps
         slot = (self.start % DAY_S) // self.duration_s

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envelope import findings
-from envelope.operation import held, overruled, premises, registered, safe, seen
-from envelope.operation.measured import Measured
-from envelope.operation.operating import Mode, Operating, Safe
-from envelope.operation.premises import Broken, Premises
-from envelope.operation.publish import Published, Terms, publish
-from envelope.operation.registered import Sharing
+from envelope.operation import assumptions as premises
+from envelope.operation import clients, limits_in_force, overruled, static_limits
+from envelope.operation import net_to_device as seen
+from envelope.operation.assumptions import Broken, Premises
+from envelope.operation.clients import Sharing
+from envelope.operation.measurements import Measured
+from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation.publication import Published, Terms, publish
 from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule, findings
 from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
 from sep2.store import alarms, marks
@@ -27,7 +28,7 @@ from sep2.store.connection import Connection
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
-    from envelope.audit.verification import VerificationReport
+    from envelope.verification import VerificationReport
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Cycle:
     randomize_relaxing_s: int = 0
     solver: str | None = None
     ledger: Path | None = None
-    """file that keeps what each connection had to forgo (`envelope.ledger`)"""
+    """file that keeps what each connection had to forgo (`envelope.schedule.ledger`)"""
     operating: Callable[[], Operating] = Operating
     """what the operator has decided"""
     premises: Premises = field(default_factory=Premises)
@@ -88,7 +89,7 @@ class Cycle:
     done: tuple[Problem, EnvelopeSchedule, VerificationReport] | None = None
     known: Problem | None = None
     """the latest problem that could be had"""
-    counted: tuple[Problem, registered.Told, Problem] | None = None
+    counted: tuple[Problem, clients.Told, Problem] | None = None
     """a problem, what can be told at its connections, and the problem with that"""
 
     async def run_once(self, now: int) -> Outcome:
@@ -138,11 +139,11 @@ class Cycle:
         """Safe limits for everyone; what a run has calculated is over, and is not gone back to."""
         terms = Terms(self.horizon_events)
         async with self.db.write() as db:
-            names = await safe.names_of(db, self.known, now)
-            known = safe.Known(sharing=self.sharing)
+            names = await static_limits.names_of(db, self.known, now)
+            known = static_limits.Known(sharing=self.sharing)
             if self.known is not None:
-                known = safe.known_of(names, vars(self.known), self.sharing)
-            published = await safe.publish_safe(db, names, which, now, known=known, terms=terms)
+                known = static_limits.known_of(names, vars(self.known), self.sharing)
+            published = await static_limits.publish_safe(db, names, which, now, known=known, terms=terms)
             await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
             for code in (FAILED, UNVERIFIED):
                 await alarms.clear(db, code, self.feeder, now)
@@ -155,9 +156,9 @@ class Cycle:
         """What the last run has calculated, topped up; a new run first where the problem is another one."""
         async with self.db.read() as db:
             run = await marks.value(db, RUN_MARK) or ""
-            at = await registered.clients_at(db, problem.connection_id)
-        problem = self._counted(problem, registered.told_at(problem, at, self.sharing))
-        unclaimed = findings.without_client(registered.without_client(problem, at))
+            at = await clients.clients_at(db, problem.connection_id)
+        problem = self._counted(problem, clients.told_at(problem, at, self.sharing))
+        unclaimed = findings.without_client(clients.without_client(problem, at))
         if hold and run.startswith(NO_RUN):
             return await self._safe(Safe(run.removeprefix(NO_RUN)), (), now)
         if hold and self.done is None and run != await asyncio.to_thread(run_of, problem):
@@ -202,10 +203,10 @@ class Cycle:
         for code in (FAILED, UNVERIFIED, INVALID):
             await alarms.clear(db, code, self.feeder, now)
 
-    def _counted(self, problem: Problem, told: registered.Told) -> Problem:
+    def _counted(self, problem: Problem, told: clients.Told) -> Problem:
         """The problem with what can be told; the same object for as long as both are the same."""
         if self.counted is None or self.counted[0] is not problem or self.counted[1] != told:
-            self.counted = problem, told, registered.counted(problem, told)
+            self.counted = problem, told, clients.counted(problem, told)
         return self.counted[2]
 
     async def _nobody(self, unclaimed: Sequence[str], now: int) -> Outcome:
@@ -277,11 +278,11 @@ async def with_held(db: Connection, problem: Problem, now: int) -> Problem:
     """The rest of a problem's horizon, with the limits that clients may still hold from an earlier run."""
     adoption_s = problem.adoption_s
     current = int(np.searchsorted(problem.step_start, now, side="right")) - 1
-    rest = held.from_step(problem, current) if current > 0 else problem
+    rest = limits_in_force.from_step(problem, current) if current > 0 else problem
     until = max(now, int(rest.step_start[0])) + adoption_s
     touched = max(int(np.searchsorted(rest.step_start, until)), 1)
     bands = seen.bands(rest.connection_id, rest.load_lo_w[:touched], rest.load_hi_w[:touched])
-    imports, exports = await held.in_force(db, rest.connection_id, now, adoption_s=adoption_s, bands=bands)
+    imports, exports = await limits_in_force.in_force(db, rest.connection_id, now, adoption_s=adoption_s, bands=bands)
     return replace(rest, in_force_import_w=imports, in_force_export_w=exports, in_force_until=until)
 
 
@@ -291,8 +292,8 @@ def without_held(problem: Problem) -> Problem:
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
-    from envelope.audit.verification import Effort, verify
     from envelope.engine import calculate
+    from envelope.verification import Effort, verify
 
     schedule = calculate(problem)
     # Nobody reads a stress with wrong phases here, and it takes as long as the rest.
@@ -301,7 +302,7 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
 
 def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
     """Puts a run into the ledger; one that cannot be kept is no reason to hold limits back."""
-    from envelope.ledger import Ledger
+    from envelope.schedule import Ledger
     from gridmodel.errors import GridError
 
     try:
@@ -312,6 +313,6 @@ def _kept(path: Path, schedule: EnvelopeSchedule) -> None:
 
 def run_of(problem: Problem) -> str:
     """The run id that a problem's schedule has."""
-    from envelope.engine import run_id
+    from envelope.problem import run_id
 
     return run_id(problem)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.findings import some
 from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.findings import some
 from sep2.operations.issuing import limits_of
 from sep2.operations.room import BY_PEOPLE
 from sep2.store import connections, controls, groups

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gridmodel.arrays import Complex
-from gridmodel.equipment import CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import FileError
+from gridmodel.model.equipment import CentreTap, Equipment, Line, Node, Supply, Transformer
 from gridmodel.readers.pandapower import ASSUMED_ZERO_RATIO, balanced
 from gridmodel.readers.regulators import read_capacitors, read_regulators
 from gridmodel.readers.tables import Row, by_id, read_csv

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from gridmodel.devices import CONTROL_POINTS, SITE, Device, settled
 from gridmodel.errors import FileError
-from gridmodel.network import SLOT_PHASES
+from gridmodel.model.devices import CONTROL_POINTS, SITE, Device, settled
+from gridmodel.model.network import SLOT_PHASES
 from gridmodel.readers.series import noting
 from gridmodel.readers.tables import Row, read_csv
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from gridmodel import build
 from gridmodel.arrays import Real
-from gridmodel.devices import Device
-from gridmodel.equipment import Connection, Equipment
 from gridmodel.errors import FileError
-from gridmodel.feeder import Feeder
-from gridmodel.network import SLOT_PHASES, Network, Terminals, connect
+from gridmodel.model import admittance as build
+from gridmodel.model.devices import Device
+from gridmodel.model.equipment import Connection, Equipment
+from gridmodel.model.feeder import Feeder
+from gridmodel.model.network import SLOT_PHASES, Network, Terminals, connect
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.tables import Row, read_csv, read_text

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import Complex
-from gridmodel.equipment import Connection
 from gridmodel.errors import FileError, GridError
-from gridmodel.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
+from gridmodel.model.equipment import Connection
+from gridmodel.model.network import SIDE, Branches, Network, Nodes, Source, Terminals, connect
 
 SUPPLY_NODE = "supply"
 CUSTOMER_CLASSES = ("load", "pvsystem", "generator", "storage")

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import TURN, Complex
-from gridmodel.build import sequence_matrix
-from gridmodel.equipment import Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.errors import FileError, GridError
+from gridmodel.model.admittance import sequence_matrix
+from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.readers.tables import Row, Table, absent, read_json
 
 UNSUPPORTED = ("trafo3w", "impedance", "gen", "dcline", "ward", "xward", "shunt", "motor", "svc", "tcsc", "ssc")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gridmodel.equipment import Capacitor, Transformer
 from gridmodel.errors import FileError, GridError
+from gridmodel.model.equipment import Capacitor, Transformer
+from gridmodel.model.regulators import MEASURED, PHASES, Mode, Regulator, Setting
 from gridmodel.readers.tables import Row, by_id, read_csv
-from gridmodel.regulators import MEASURED, PHASES, Mode, Regulator, Setting
 
 COLUMNS = ("regulator_id", "node", "set_v", "band_v", "mode")
 CAPACITOR_COLUMNS = ("capacitor_id", "node", "kvar")

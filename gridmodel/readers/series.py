@@ -10,7 +10,7 @@ import numpy as np
 
 from gridmodel.arrays import Complex, Real
 from gridmodel.errors import FileError
-from gridmodel.feeder import Profile
+from gridmodel.model.feeder import Profile
 from gridmodel.readers.tables import Table, read_csv
 
 DAY_S = 86_400

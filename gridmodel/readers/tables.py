@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gridmodel.equipment import LARGEST, SMALLEST
 from gridmodel.errors import FileError
+from gridmodel.model.equipment import LARGEST, SMALLEST
 
 EPOCH_DIGITS = 12
 """a number of seconds that has more is none"""

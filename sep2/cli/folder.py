@@ -157,7 +157,7 @@ def _make_token(file: Path) -> None:
 
 async def _make_database(settings: Settings) -> None:
     from sep2.operations.identifiers import set_pen
-    from sep2.store.database import migrate, open_database
+    from sep2.store.opening import migrate, open_database
 
     make_private(database_file(settings))
     await migrate(settings.database.url)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sep2 import wire as w
-
-if TYPE_CHECKING:
-    from sep2.client.managed import Managed
+from sep2.client.schedule import Schedule
 
 DEFAULT_RATE_S = 900
 """What a pollRate that is not said means."""
@@ -27,6 +25,17 @@ SUBSCRIBED = (
 """What CSIP has an aggregator subscribe to, as far as this client acts on it."""
 
 
+class Owner(Protocol):
+    """The device on whose behalf something is read."""
+
+    schedule: Schedule
+    watches: list[Watch]
+    """All that is read on its behalf."""
+
+    def tick(self, now: int) -> None:
+        """Act on what has been read by now."""
+
+
 class Branch(NamedTuple):
     """A link worth following: where it leads, to what, and who takes what is found there.
 
@@ -37,7 +46,7 @@ class Branch(NamedTuple):
     href: str
     kind: type[Any]
     take: Callable[[Any, int], Iterable[Branch]]
-    owner: Managed | None = None
+    owner: Owner | None = None
     accept: Callable[[Any, int], bool] | None = None
 
 
@@ -48,7 +57,7 @@ class Watch:
     branch: Branch
     due: int
     parent: Watch | None = None
-    children: dict[tuple[str, Managed | None], Watch] = field(default_factory=dict)
+    children: dict[tuple[str, Owner | None], Watch] = field(default_factory=dict)
     rate_s: int = DEFAULT_RATE_S
     asked_at: int = NEVER
     told: int = 0

@@ -2,7 +2,8 @@
 
 from sep2.store import override_tables, tables_served  # so that `tables.metadata` knows every table
 from sep2.store.connection import Busy, Clash, Connection, Done
-from sep2.store.database import Database, migrate, open_database
+from sep2.store.database import Database
+from sep2.store.opening import migrate, open_database
 from sep2.store.page import Found, select_page
 
 __all__ = [

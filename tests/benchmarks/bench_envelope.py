@@ -73,8 +73,8 @@ def measure() -> list[Row]:
 def _days(feeder: object, reduced: object, steps: int, each: dict[str, float]) -> list[Row]:
     """P2 to P4: every guarantee and allocation; the coincident one, which is the same task, beside every engine."""
     from envelope import Guarantee, calculate
-    from envelope.boxes.allocate import Allocation
-    from envelope.horizon import Study, problem_of
+    from envelope.problem import Allocation
+    from envelope.study.study import Study, problem_of
     from gridmodel import Feeder, Reduced
 
     assert isinstance(feeder, Feeder)
@@ -178,7 +178,7 @@ def _states(reduced: object, count: int) -> np.ndarray:
 def _power_grid_model_s(reduced: object, count: int = 512) -> float:
     """Seconds per unbalanced power flow by power-grid-model's batch solver."""
     from gridmodel import Reduced
-    from gridmodel.audit import Model
+    from gridmodel.solvers.power_grid_model import Model
 
     assert isinstance(reduced, Reduced)
     model, s = Model(reduced), _states(reduced, count)
@@ -188,7 +188,7 @@ def _power_grid_model_s(reduced: object, count: int = 512) -> float:
 def _opendss_s(folder: Path, reduced: object, count: int = 200) -> float:
     """Seconds per unbalanced power flow by OpenDSS: loads set, solved, voltages read."""
     from gridmodel import Reduced
-    from gridmodel.audit_opendss import Circuit
+    from gridmodel.solvers.opendss import Circuit
 
     assert isinstance(reduced, Reduced)
     few = reduced.watching(currents=np.zeros(len(reduced.H), dtype=bool))

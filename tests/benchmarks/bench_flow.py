@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from gridmodel import Feeder, Reduced, currents, read_feeder, reduce, slot_va, solve, voltages
-from gridmodel.audit import Model
-from gridmodel.audit_opendss import Circuit, circuit_of
-from gridmodel.feeders import european_lv, european_lv_file
+from gridmodel.readers.example_feeders import european_lv, european_lv_file
+from gridmodel.solvers.opendss import Circuit, circuit_of
+from gridmodel.solvers.power_grid_model import Model
 from tests.benchmarks.table import Row
 
 ROUNDS = int(os.environ.get("SEP2_BENCH_ROUNDS", "7"))

@@ -137,7 +137,7 @@ OURS_ALONE = {
     "sep2/cli/lazy.py",  # in red, what `shown` returned
     "sep2/cli/wire.py",  # our own schema and reference page, of many lines
     "envelope/demo/study.py",  # figures, with markup of ours
-    "envelope/demo/view.py",
+    "envelope/demo/terminal_view.py",
 }
 
 

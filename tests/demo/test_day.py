@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from envelope.demo import day, sun
+from envelope.demo import day, solar
 from envelope.demo.cars import HOME_FROM_H, HOME_UNTIL_H
 
 IDS = tuple(f"home-{k}" for k in range(200))
@@ -88,6 +88,6 @@ def test_a_clear_day_lies_over_the_measured_one():
 @pytest.mark.parametrize(("facing", "best_hour"), [(90.0, (6.0, 11.5)), (180.0, (11.5, 12.5)), (270.0, (12.5, 18.0))])
 def test_a_roof_is_best_when_it_faces_the_sun(facing, best_hour):
     hour = np.arange(0.0, 24.0, 1 / 12)
-    output = sun.clear_sky_pu(sun.Sky(), hour, np.array([facing]))[:, 0]
+    output = solar.clear_sky_pu(solar.Sky(), hour, np.array([facing]))[:, 0]
     best = hour[output >= output.max() - 1e-12].mean()
     assert best_hour[0] < best < best_hour[1]

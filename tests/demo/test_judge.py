@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from envelope.demo.judge import Breach, judged
+from envelope.demo.compliance import Breach, judged
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import NewControl, issue_controls

@@ -8,11 +8,11 @@ from rich.console import Console
 
 from envelope.demo import study
 from envelope.demo.commands import step_at
-from envelope.demo.conductor import Moment
 from envelope.demo.homes import Homes
+from envelope.demo.simulation import Moment
 from envelope.demo.street import street
-from envelope.demo.view import Instruments, View, bar, span
-from gridmodel.feeders import european_lv
+from envelope.demo.terminal_view import Instruments, View, bar, span
+from gridmodel.readers.example_feeders import european_lv
 from sep2.client import Limits, Setting
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from envelope.problem import Problem, steps_from
-from gridmodel import build, reduce
-from gridmodel.network import Network
+from gridmodel import reduce
+from gridmodel.model import admittance as build
+from gridmodel.model.network import Network
 from tests.gridmodel.feeders import radial_equipment
 
 START, STEP_S = 1_780_002_000, 1800

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridmodel import Feeder, Reduced, currents, solve, voltages
-from gridmodel.inverters import Curve, Inverters
+from gridmodel.flow.inverters import Curve, Inverters
 
 STEP_W = 500.0
 V_MIN_V, V_MAX_V = 216.0, 253.0

@@ -3,9 +3,9 @@
 from sqlalchemy import update
 
 from envelope.operation import cycle
-from envelope.operation.measured import from_mirrors
-from envelope.operation.operating import Operating
-from envelope.operation.premises import Premises
+from envelope.operation.assumptions import Premises
+from envelope.operation.measurements import from_mirrors
+from envelope.operation.mode import Operating
 from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror, set_reading_sign
 from sep2.rules.metering import ReadingSign, Span
 from sep2.store import alarms, connections, controls, defaults

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from envelope.boxes import allocate
-from envelope.boxes.allocate import RULES, Allocation, Packing
+from envelope.allocation import rules as allocate
+from envelope.allocation.rules import RULE_OF, Packing
+from envelope.problem import Allocation
+from envelope.schedule.curtailment import jain
 
 seeds = st.integers(0, 10_000)
 
@@ -24,7 +26,7 @@ def packing(seed: int, steps: int = 3, rows: int = 12, variables: int = 8) -> Pa
 @given(seed=seeds)
 def test_every_allocation_is_inside_its_rows_and_caps(rule, seed):
     problem = packing(seed)
-    x = RULES[rule](problem)
+    x = RULE_OF[rule](problem)
     assert np.all(x >= 0.0)
     assert np.all(x <= problem.cap + 1e-9)
     assert np.all(x @ problem.a.T <= problem.b * (1 + 1e-6) + 1e-9)
@@ -89,7 +91,7 @@ def test_equal_stops_for_all_at_the_first_full_row_and_max_min_goes_on():
 def test_a_breached_row_closes_only_those_who_would_add_to_it(rule):
     a = np.array([[1.0, 0.001, 0.0], [1.0, 1.0, 1.0]])
     problem = Packing(a, np.array([[-1.0, 4.0]]), np.full((1, 3), 10.0), np.ones(3))
-    x = RULES[rule](problem)[0]
+    x = RULE_OF[rule](problem)[0]
     assert x[0] == 0.0
     assert x[1] + x[2] == pytest.approx(4.0)
 
@@ -97,15 +99,15 @@ def test_a_breached_row_closes_only_those_who_would_add_to_it(rule):
 @pytest.mark.parametrize("rule", list(Allocation))
 def test_where_no_row_can_be_full_everyone_gets_all_that_it_can_use(rule):
     roomy = Packing(np.ones((2, 3)), np.full((4, 2), 100.0), np.tile([1.0, 2.0, 3.0], (4, 1)), np.ones(3))
-    assert np.array_equal(RULES[rule](roomy), roomy.cap)
+    assert np.array_equal(RULE_OF[rule](roomy), roomy.cap)
 
 
 @pytest.mark.parametrize("rule", list(Allocation))
 def test_where_nobody_can_use_anything_nobody_gets_anything(rule):
     idle = Packing(np.ones((2, 3)), np.full((4, 2), 1.0), np.zeros((4, 3)), np.ones(3))
-    assert not RULES[rule](idle).any()
+    assert not RULE_OF[rule](idle).any()
 
 
 def test_jain():
-    assert allocate.jain(np.array([2.0, 2.0, 2.0])) == pytest.approx(1.0)
-    assert allocate.jain(np.array([6.0, 0.0, 0.0])) == pytest.approx(1 / 3)
+    assert jain(np.array([2.0, 2.0, 2.0])) == pytest.approx(1.0)
+    assert jain(np.array([6.0, 0.0, 0.0])) == pytest.approx(1 / 3)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.audit.verification import Effort
-from envelope.uncertainty.reactive import AsForecast, Credit, VoltVar
-from gridmodel import build
-from gridmodel.inverters import Curve
+from envelope.constraints.monitored_feeder import monitor
+from envelope.problem import AsForecast, Credit, VoltVar
+from envelope.verification import Effort
+from gridmodel.flow.inverters import Curve
+from gridmodel.model import admittance as build
 from tests.envelope.cases import on, street
 
 EVERY = Effort(random=20, inside=10, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
@@ -65,8 +66,8 @@ def test_who_is_on_no_known_phase_is_not_credited():
     equipment = problem.reduced.network.equipment
     unknown = tuple(replace(c, phase="unknown") if k < 7 else c for k, c in enumerate(equipment.connections))
     moved = on(build.network(replace(equipment, connections=unknown)), 1, reactive=problem.reactive)
-    inverters = moved.watch().inverters
-    assert moved.watch().slot_connection[inverters.slot].tolist() == [7]
+    inverters = monitor(moved).inverters
+    assert monitor(moved).slot_connection[inverters.slot].tolist() == [7]
 
 
 def test_what_does_not_come_out_is_not_credited():

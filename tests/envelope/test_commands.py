@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from envelope import calculate, plan, ratings
+from envelope import calculate
 from envelope.command_line.commands import app
-from envelope.frame import load
-from envelope.horizon import Study, problem_of
-from envelope.ledger import Ledger
+from envelope.problem import plan_file as plan
+from envelope.problem import thermal_ratings as ratings
+from envelope.schedule import Ledger
+from envelope.schedule.table import load
+from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder
 from tests.envelope.test_readings import write as write_readings
 

@@ -8,13 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.control_points import ConnectionTaken, Policy, control_points, directions, divide, parts
-from envelope.explain import explain
-from envelope.problem import BadProblem
-from envelope.summary import room
-from gridmodel.devices import Device
+from envelope.engine import solve_with_boxes
+from envelope.explanation.explanation import explain
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, Policy
+from envelope.problem.control_points import ConnectionTaken, control_points_of, directions
+from envelope.schedule import divide
+from envelope.schedule.device_limits import parts
+from envelope.study.summary import room
+from envelope.verification import Effort
+from gridmodel.model.devices import Device
 from tests.envelope.cases import street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)
@@ -84,7 +87,7 @@ def test_fairness_is_among_those_who_can_be_told():
 def test_the_reason_is_said_in_a_sentence():
     problem, can = chargers()
     problem = replace(problem, controls_import=can)
-    found = explain(problem, calculate(problem), "c2", step=0, direction="import")
+    found = explain(problem, solve_with_boxes(problem), "c2", step=0, direction="import")
     assert found.binding == "no_import_control"
     assert "nobody who could be told" in found.sentence()
 
@@ -116,7 +119,7 @@ GATEWAY = Device("g1", "c1", "gateway", control_point="site")
 def test_a_second_holder_of_net_limits_is_refused_with_a_code():
     pair = [replace(NORTH, control_point="site"), replace(SOUTH, control_point="site")]
     with pytest.raises(ConnectionTaken, match="connection c1: d1 and d2") as refused:
-        control_points(("c1",), pair)
+        control_points_of(("c1",), pair)
     assert (refused.value.code, refused.value.status) == ("connection_taken", 409)
     with pytest.raises(ConnectionTaken):
         divide(calculate(street(customers=2, steps=1)), pair)
@@ -125,16 +128,16 @@ def test_a_second_holder_of_net_limits_is_refused_with_a_code():
 def test_control_points_follow_the_devices():
     names = ("c1", "c2", "c3")
     other = Device("d3", "c2", "ev", max_load_w=7_000.0)
-    assert control_points(names, [NORTH, SOUTH, other]) == ("device", "site", "site")
-    assert control_points(names, [NORTH, SOUTH, GATEWAY]) == ("site", "site", "site")
+    assert control_points_of(names, [NORTH, SOUTH, other]) == ("device", "site", "site")
+    assert control_points_of(names, [NORTH, SOUTH, GATEWAY]) == ("site", "site", "site")
     with pytest.raises(BadProblem, match="no connection 'c1'"):
-        control_points(("c9",), [NORTH])
+        control_points_of(("c9",), [NORTH])
 
 
 @pytest.mark.parametrize("policy", list(Policy))
 def test_two_aggregators_share_what_their_connection_may(policy):
     problem = street(customers=4, steps=3, adoption_s=0)
-    problem = replace(problem, control_point=control_points(problem.connection_id, [NORTH, SOUTH]))
+    problem = replace(problem, control_point=control_points_of(problem.connection_id, [NORTH, SOUTH]))
     schedule = calculate(problem)
     found = divide(schedule, [NORTH, SOUTH], policy)
     assert np.all(found.gen_limit_w.sum(axis=1) <= schedule.gen_limit_w[:, 0])

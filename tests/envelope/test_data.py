@@ -2,9 +2,10 @@
 
 import pytest
 
-from envelope.limits import OperatingLimits, UnknownCriterion, voltage_criteria, voltage_criterion
-from envelope.problem import BadProblem
-from envelope.thermal import UnknownTransformer, thermal_model, thermal_models
+from envelope.field_rules import BadProblem
+from envelope.problem import OperatingLimits, voltage_criteria, voltage_criterion
+from envelope.problem.limits import UnknownCriterion
+from envelope.problem.thermal import UnknownTransformer, thermal_model, thermal_models
 
 
 @pytest.mark.parametrize(

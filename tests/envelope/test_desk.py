@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from envelope import plan
 from envelope.command_line.commands import app
-from envelope.operation import operating, work
+from envelope.operation import mode, worker
 from envelope.operation.cycle import RUN_MARK
+from envelope.problem import plan_file as plan
 from gridmodel import read_feeder
 from sep2.cli.app import app as sep2
 from sep2.clock import SteppedClock
@@ -73,7 +73,7 @@ class Office(NamedTuple):
         async with self.db.write() as db:
             await marks.put(db, "clock", str(to))
         self.clock.advance(to)
-        while self.reached.get(work.NAME, to) < to:  # noqa: ASYNC110 - a worker tells nobody
+        while self.reached.get(worker.NAME, to) < to:  # noqa: ASYNC110 - a worker tells nobody
             await asyncio.sleep(0.02)
 
 
@@ -109,7 +109,7 @@ async def at_work(database_url, tmp_path, *, planned=True, homes=HOMES):
             await add_device(db, NewDevice(f"{k:02}B0" * 10, client, name), START)
         await marks.put(db, "clock", str(START))
     state = SimpleNamespace(settings=read_settings(folder), db=opened, clock=clock, reached={})
-    task = asyncio.create_task(work.work(state))
+    task = asyncio.create_task(worker.work(state))
     yield Office(folder, feeder, opened, clock, state.reached)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -133,9 +133,9 @@ async def test_a_day_at_the_desk(office_on_either):
     row = next(one for one in shown["connections"] if one["connection_id"] == "H1")
     assert (row["import_now_w"], row["export_now_w"]) == first
     assert (row["import_then_w"], row["export_then_w"]) == (3000, 1500)
-    assert not (office.folder / operating.FILE).exists()
+    assert not (office.folder / mode.FILE).exists()
     declined = await office.says("deactivate", "--to", "contract", input="n\n")
-    assert (declined.exit_code, (office.folder / operating.FILE).exists()) == (1, False)
+    assert (declined.exit_code, (office.folder / mode.FILE).exists()) == (1, False)
     done = await office.says("deactivate", "--to", "contract", input="y\n")
     assert done.exit_code == 0
     assert "H1" in done.stdout
@@ -203,7 +203,7 @@ async def test_a_plan_that_can_not_be_read_withdraws_nothing(office):
     good = (office.folder / plan.FILE).read_bytes()
     (office.folder / plan.FILE).write_bytes(b"half a pl")
     await office.move(START + STEP_S - 1)
-    await asyncio.sleep(2 * work.LOOKS_EVERY_S)
+    await asyncio.sleep(2 * worker.LOOKS_EVERY_S)
     assert await limits_at(office.db, "H1", START) == before
     (office.folder / plan.FILE).write_bytes(good)
     await office.move(START + STEP_S)
@@ -214,7 +214,7 @@ async def test_a_plan_that_can_not_be_read_withdraws_nothing(office):
 async def test_beyond_its_plan_the_engine_waits_for_another_and_goes_on_with_it(office):
     await office.publishes(is_run)
     await office.move(START + 20 * STEP_S)
-    assert work.NAME not in office.reached
+    assert worker.NAME not in office.reached
     later = on(read_feeder(office.feeder).network, steps=6)
     later = replace(later, step_start=later.step_start + 20 * STEP_S, flex_gen_w=later.flex_gen_w * RISING)
     plan.save(office.folder / plan.FILE, str(office.feeder), later, randomize_relaxing_s=300)
@@ -235,7 +235,7 @@ async def test_a_plan_that_comes_while_the_server_runs_is_taken_up(sqlite_url, t
         assert "No plan lies in" in said
         assert "sep2 envelope run FEEDER --plan" in said
         assert (await office.told("status"))["plan"] is None
-        assert work.NAME not in office.reached
+        assert worker.NAME not in office.reached
         plan.save(office.folder / plan.FILE, str(office.feeder), on(read_feeder(office.feeder).network, steps=6))
         await office.publishes(is_run)
         assert await limits_at(office.db, "H1", START) is not None

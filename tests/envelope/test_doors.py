@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envelope.horizon import Study, problem_of
-from envelope.model_free.fallback import (
+from envelope.field_rules import BadProblem
+from envelope.model_free.methods import (
     CriticalVoltage,
     DeltaVoltage,
     Unmodelled,
@@ -17,9 +17,9 @@ from envelope.model_free.fallback import (
     asset_capacity_delta_voltage,
 )
 from envelope.model_free.readings import Meters
-from envelope.ratings import ThermalRating
-from envelope.refusals import BadProblem
-from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
+from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
+from envelope.problem.thermal_ratings import ThermalRating
+from envelope.study.study import Study, problem_of
 from gridmodel import Feeder
 from sep2.errors import SepError
 from tests.envelope.cases import STEP_S, street

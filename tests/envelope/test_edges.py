@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope import calculate, verified_box, verify
-from envelope.audit.verification import Effort
-from envelope.operation import publish
-from envelope.operation.edges import Span, published
-from envelope.problem import BadProblem, Early
-from envelope.schedule import CAPACITY, UNCONTROLLED, Binding
+from envelope.field_rules import BadProblem
+from envelope.operation import publication
+from envelope.operation.lead_time import Span, published
+from envelope.problem import TighteningLead
+from envelope.schedule import Binding
+from envelope.schedule.codes import CAPACITY, UNCONTROLLED
+from envelope.verification import Effort
 from sep2.rules.limits import Limits
 from tests.envelope.cases import START, STEP_S, street
 
@@ -84,7 +86,7 @@ def test_whoever_is_late_or_has_an_older_list_holds_no_more_than_the_intervals_l
     most, early_s = data.draw(st.integers(2, 24)), schedule.early_s
     end = int(schedule.step_start[-1]) + schedule.step_s
     now = data.draw(st.integers(START, end - 1))
-    intervals = publish.ahead(schedule, 0, now, most=most)
+    intervals = publication.ahead(schedule, 0, now, most=most)
     assert len(intervals) <= most
     for interval in intervals:
         # Each second of the interval may still be held so much later: both ends are the extremes.
@@ -105,7 +107,7 @@ def test_whoever_is_late_or_has_an_older_list_holds_no_more_than_the_intervals_l
 
 @given(schedules())
 def test_relaxing_is_never_early_and_tightening_no_earlier_than_it_must(schedule):
-    intervals = publish.ahead(schedule, 0, START, most=1000)
+    intervals = publication.ahead(schedule, 0, START, most=1000)
     for interval in intervals:
         for moment in (interval.start, interval.end - 1):
             first = (moment - START) // schedule.step_s
@@ -122,7 +124,9 @@ def dipping():
     """A street whose room changes from interval to interval."""
     rng = np.random.default_rng(3)
     problem = street(customers=8, steps=6)
-    return replace(problem, base_load_w=problem.base_load_w * rng.uniform(0.2, 3.0, (6, 1)), early=Early.ADOPTION)
+    return replace(
+        problem, base_load_w=problem.base_load_w * rng.uniform(0.2, 3.0, (6, 1)), early=TighteningLead.ADOPTION
+    )
 
 
 def test_every_state_in_between_is_inside_by_an_independent_power_flow(dipping):
@@ -140,7 +144,7 @@ def test_all_that_is_published_stays_in_the_verified_boxes(dipping):
     schedule, rng = calculate(dipping), np.random.default_rng(5)
     lo, hi = verified_box(dipping, schedule)
     columns = range(8)
-    lists = [publish.ahead(schedule, column, START, most=24) for column in columns]
+    lists = [publication.ahead(schedule, column, START, most=24) for column in columns]
     for at in START + rng.integers(0, 6 * STEP_S, 300):
         step = (at - START) // STEP_S
         for column in columns:
@@ -154,7 +158,7 @@ def test_all_that_is_published_stays_in_the_verified_boxes(dipping):
 
 def test_where_reach_is_the_limit_a_late_client_may_do_all_it_can():
     falling = np.linspace(90.7, 10.7, 4)[:, None] * np.ones(3)
-    problem = street(customers=3, steps=4, early=Early.ADOPTION, flex_gen_w=falling, flex_load_w=falling)
+    problem = street(customers=3, steps=4, early=TighteningLead.ADOPTION, flex_gen_w=falling, flex_load_w=falling)
     problem = replace(problem, base_load_w=np.zeros((4, 3)), base_load_var=np.zeros((4, 3)))
     lo, hi = verified_box(problem, calculate(problem))
     assert np.array_equal(hi, falling)
@@ -162,17 +166,17 @@ def test_where_reach_is_the_limit_a_late_client_may_do_all_it_can():
 
 
 def test_it_gives_more_room_than_a_whole_step_and_needs_what_the_base_load_needs(dipping):
-    fine, coarse = calculate(dipping), calculate(replace(dipping, early=Early.STEP))
+    fine, coarse = calculate(dipping), calculate(replace(dipping, early=TighteningLead.STEP))
     assert np.all(fine.export_limit_w >= coarse.export_limit_w)
     assert fine.export_limit_w.sum() > coarse.export_limit_w.sum()
     for column in range(8):
-        for interval in publish.ahead(fine, column, START, most=1000):
+        for interval in publication.ahead(fine, column, START, most=1000):
             step = (interval.start - START) // STEP_S
             assert interval.limits.import_w >= dipping.base_load_w[step, column]
 
 
 def test_what_does_not_fit_with_limits_still_held_gives_way_to_the_default_at_once():
-    problem = street(customers=8, steps=4, early=Early.ADOPTION)
+    problem = street(customers=8, steps=4, early=TighteningLead.ADOPTION)
     held = replace(problem, in_force_export_w=np.full(8, 9000.0), in_force_import_w=np.full(8, 9000.0))
     schedule = calculate(held)
     assert (schedule.status[0] == 2).all()
@@ -191,7 +195,7 @@ def test_held_limits_are_counted_for_as_long_as_they_may_be_held():
     assert np.all(hi[:2] >= 2500.0)
 
 
-@pytest.mark.parametrize("word", list(Early))
+@pytest.mark.parametrize("word", list(TighteningLead))
 def test_a_plain_word_means_what_it_says(word):
     """Limits of one way, published the other way, would be too wide."""
     one, other = (calculate(street(customers=8, steps=4, early=early)) for early in (word, str(word)))

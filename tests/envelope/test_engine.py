@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box
-from envelope.boxes.allocate import Allocation
-from envelope.problem import BadProblem, Reference
-from gridmodel.build import network
+from envelope.engine import solve_with_boxes
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, ShareReference
+from gridmodel.model.admittance import network
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import Node, V, equipment, line, radial, two_bus
 
@@ -131,7 +132,7 @@ def test_base_load_that_breaches_leaves_no_room_where_it_would_add():
     problem = street(customers=6, steps=2)
     heavy = problem.base_load_w.copy()
     heavy[1] += 14_000.0
-    schedule = calculate(replace(problem, base_load_w=heavy, adoption_s=0))
+    schedule, boxes = solve_with_boxes(replace(problem, base_load_w=heavy, adoption_s=0))
     assert np.all(schedule.status[0] == 0)
     assert np.any(schedule.status[1] == 1)
     assert np.all(schedule.import_room_w[1][schedule.status[1] == 1] < 1.0)
@@ -139,8 +140,8 @@ def test_base_load_that_breaches_leaves_no_room_where_it_would_add():
     said = schedule.findings[0]
     worst = max(
         (float(beyond), name, at)
-        for case in schedule.cases
-        for at, row in enumerate((case.fit.at_rest - case.fit.limit) / case.fit.scale)
+        for case in boxes
+        for at, row in enumerate((case.fit.at_rest - case.fit.limit) / case.fit.slack_unit)
         for beyond, name in zip(row, schedule.names, strict=True)
     )
     assert said.startswith(f"infeasible_base: the base load alone is {worst[0]:.2f} ")
@@ -162,10 +163,10 @@ def test_an_unknown_phase_gets_what_the_worst_phase_allows():
 def test_the_reference_decides_what_is_fair():
     problem = replace(street(adoption_s=0), contract_export_w=np.linspace(1e3, 2e3, 9))
     problem = replace(problem, contract_import_w=np.full(9, 1e3), allocation=Allocation.PROPORTIONAL)
-    schedule = calculate(replace(problem, reference=Reference.CONTRACT))
+    schedule = calculate(replace(problem, reference=ShareReference.CONTRACT))
     share = schedule.export_limit_w / problem.contract_export_w
     assert np.abs(share / share[:, :1] - 1.0).max() < 0.01
-    equal = calculate(replace(problem, reference=Reference.EQUAL)).export_limit_w
+    equal = calculate(replace(problem, reference=ShareReference.EQUAL)).export_limit_w
     assert np.ptp(equal, axis=1).max() <= 1
 
 

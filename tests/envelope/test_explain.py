@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from envelope import OperatingLimits, calculate, plan, verify
-from envelope.boxes.allocate import Allocation
+from envelope import OperatingLimits, calculate, verify
 from envelope.command_line.commands import app
-from envelope.command_line.picture import explain_picture, schedule_picture
-from envelope.explain import explain
-from envelope.horizon import Study, clear_sky, problem_of
-from envelope.problem import BadProblem, Guarantee
-from envelope.summary import most_withheld
-from gridmodel.feeders import european_lv
+from envelope.engine import solve_with_boxes
+from envelope.explanation.explanation import explain
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, Guarantee
+from envelope.problem import plan_file as plan
+from envelope.study.plots import explain_picture, schedule_picture
+from envelope.study.study import Study, clear_sky, problem_of
+from envelope.study.summary import most_withheld
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import START, street
 
 PNG = b"\x89PNG"
@@ -25,13 +27,13 @@ PNG = b"\x89PNG"
 @pytest.fixture(scope="module")
 def case():
     problem = street(customers=8, steps=4, adoption_s=0)
-    return problem, calculate(problem)
+    return problem, solve_with_boxes(problem)
 
 
 def test_a_limit_names_what_binds_and_what_would_relieve_it(case):
-    problem, schedule = case
-    at = most_withheld(problem, schedule, "c8", "export")
-    found = explain(problem, schedule, "c8", step=at, direction="export")
+    problem, solution = case
+    at = most_withheld(problem, solution.schedule, "c8", "export")
+    found = explain(problem, solution, "c8", step=at, direction="export")
     assert found.binding.split(" ")[0] in ("over-voltage", "under-voltage", "overload")
     assert found.limit_w < found.reach_w
     assert 0.0 <= found.margin < 0.3
@@ -42,8 +44,9 @@ def test_a_limit_names_what_binds_and_what_would_relieve_it(case):
 
 
 def test_the_relief_that_is_told_comes_true(case):
-    problem, schedule = case
-    found = explain(problem, schedule, "c8", step=0, direction="export")
+    problem, solution = case
+    schedule = solution.schedule
+    found = explain(problem, solution, "c8", step=0, direction="export")
     assert found.unit == "V"
     wider = OperatingLimits(v_min_v=215.0, v_max_v=254.0)
     relieved = calculate(replace(problem, limits=wider))
@@ -54,8 +57,9 @@ def test_the_relief_that_is_told_comes_true(case):
 
 @pytest.mark.parametrize("name", ["c4", "c8"])
 def test_another_head_voltage_gives_what_was_told(case, name):
-    problem, schedule = case
-    found = explain(problem, schedule, name, step=0, direction="export")
+    problem, solution = case
+    schedule = solution.schedule
+    found = explain(problem, solution, name, step=0, direction="export")
     assert found.binding.startswith("under-voltage")
     told = {relief.what: relief.gain_w for relief in found.reliefs}["a head voltage 0.5 % higher"]
     relieved = calculate(replace(problem, source_v=1.005 * problem.reduced.network.source.v))
@@ -67,8 +71,8 @@ def test_another_head_voltage_gives_what_was_told(case, name):
 
 def test_absorbing_generation_and_a_neighbour_who_gives_way_are_told():
     problem = problem_of(european_lv(), Study(steps=6))
-    schedule = calculate(problem)
-    every = [explain(problem, schedule, name, step=3, direction="export") for name in problem.connection_id]
+    solution = solve_with_boxes(problem)
+    every = [explain(problem, solution, name, step=3, direction="export") for name in problem.connection_id]
     found = next(found for found in every if found.binding.startswith("over-voltage"))
     told = {relief.what: relief.gain_w for relief in found.reliefs}
     assert told["generation absorbing at power factor 0.95"] > 0.0
@@ -78,14 +82,14 @@ def test_absorbing_generation_and_a_neighbour_who_gives_way_are_told():
 
 
 def test_what_is_left_at_a_worst_corner_is_what_the_power_flow_says(case):
-    problem, schedule = case
-    report = verify(problem, schedule)
+    problem, solution = case
+    report = verify(problem, solution.schedule)
     margins = [
         found.margin
         for name in problem.connection_id
         for step in range(problem.steps)
         for direction in ("export", "import")
-        if (found := explain(problem, schedule, name, step=step, direction=direction)).unit == "V"
+        if (found := explain(problem, solution, name, step=step, direction=direction)).unit == "V"
     ]
     # Nobody's worst corner is worse than the worst of all.
     assert min(margins) == pytest.approx(-max(report.over_v, report.under_v), abs=0.02)
@@ -93,7 +97,7 @@ def test_what_is_left_at_a_worst_corner_is_what_the_power_flow_says(case):
 
 def test_a_limit_that_nothing_holds_back_says_so():
     problem = street(customers=3, steps=2, flex_gen_w=np.full((2, 3), 50.0), flex_load_w=np.full((2, 3), 50.0))
-    found = explain(problem, calculate(problem), "c1", step=0, direction="import")
+    found = explain(problem, solve_with_boxes(problem), "c1", step=0, direction="import")
     assert found.binding == "capacity"
     assert "the network does not limit it" in found.sentence()
 
@@ -102,19 +106,22 @@ def test_a_tightening_that_comes_early_names_the_later_interval():
     problem = street(customers=8, steps=4)
     dip = np.array([1.0, 1.0, 0.97, 1.0])[:, None]
     problem = replace(problem, source_v=dip * problem.reduced.network.source.v)
-    schedule = calculate(problem)
-    found = explain(problem, schedule, "c8", step=1, direction="import")
+    found = explain(problem, solve_with_boxes(problem), "c8", step=1, direction="import")
     assert found.binding_start == START + 2 * 1800
     assert "in the interval that begins at" in found.sentence()
 
 
 def test_pictures(case, tmp_path):
-    assert schedule_picture(*case, tmp_path / "a" / "all.png").read_bytes().startswith(PNG)
-    assert explain_picture(*case, "c3", tmp_path / "one.png").read_bytes().startswith(PNG)
+    problem, solution = case
+    schedule = solution.schedule
+    found = explain(problem, solution, "c3", step=0, direction="export")
+    assert schedule_picture(problem, schedule, tmp_path / "a" / "all.png").read_bytes().startswith(PNG)
+    drawn = explain_picture(problem, schedule, "c3", tmp_path / "one.png", step=0, found=found)
+    assert drawn.read_bytes().startswith(PNG)
 
 
 def test_the_table_has_one_row_per_connection_and_interval(case):
-    _, schedule = case
+    schedule = case[1].schedule
     table = schedule.to_frame()
     assert len(table) == 8 * 4
     one = table[(table.connection_point == "c3") & (table.start == table.start.min())].iloc[0]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from envelope.model_free.fallback import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
-from envelope.problem import BadProblem, steps_from
-from envelope.schedule import STATUS
+from envelope.field_rules import BadProblem
+from envelope.model_free.methods import CriticalVoltage, Unmodelled, asset_capacity, asset_capacity_critical_voltage
+from envelope.problem import steps_from
+from envelope.schedule.codes import STATUS
 
 
 def known(**changes) -> Unmodelled:

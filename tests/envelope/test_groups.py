@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box, verify
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
-from envelope.explain import explain
-from envelope.problem import BadProblem
+from envelope.engine import solve_with_boxes
+from envelope.explanation.explanation import explain
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, GroupLimit
 from tests.envelope.cases import street
 
 DEPOT = GroupLimit("depot", ("c2", "c4", "c6"), max_import_w=9_000.0, max_export_w=5_000.0)
@@ -31,8 +31,7 @@ def test_no_combination_inside_the_box_exceeds_the_group(guarantee):
 
 def test_the_group_is_the_reason_that_is_given():
     problem = street(groups=(DEPOT,), adoption_s=0)
-    schedule = calculate(problem)
-    found = explain(problem, schedule, "c4", step=0, direction="export")
+    found = explain(problem, solve_with_boxes(problem), "c4", step=0, direction="export")
     assert found.binding == "overload of group depot"
     assert {c.connection_id for c in found.contributors} <= {"c2", "c4", "c6"}
 

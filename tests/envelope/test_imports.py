@@ -9,7 +9,7 @@ import pytest
     [
         ("import envelope, envelope.extension", ("numpy", "pandapower", "highspy", "matplotlib", "pandas")),
         (
-            "import envelope.engine, envelope.operation.cycle, envelope.operation.work",
+            "import envelope.engine, envelope.operation.cycle, envelope.operation.worker",
             ("pandapower", "highspy", "matplotlib", "pandas", "power_grid_model"),
         ),
     ],

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate, verify
-from envelope.audit.stress import phase_stress, wrong_phases
-from envelope.audit.verification import Effort
-from envelope.uncertainty.margins import (
+from envelope.problem import (
     AutonomousResponse,
     BoxMargin,
     ChanceMargin,
@@ -16,6 +14,8 @@ from envelope.uncertainty.margins import (
     ImpedanceMargin,
     ScenarioMargin,
 )
+from envelope.verification import Effort, verify_wrong_phases
+from envelope.verification.wrong_phases import with_wrong_phases
 from tests.envelope.cases import street
 
 EVERY = Effort(random=10, inside=2, judge_all=True)
@@ -95,10 +95,10 @@ def test_wrong_phases_break_what_was_guaranteed_and_are_reported():
     problem = street(customers=30, steps=2, adoption_s=0)
     schedule = calculate(problem)
     assert verify(problem, schedule, solver="reduced").inside
-    moved = wrong_phases(problem, 0.1, seed=1)
+    moved = with_wrong_phases(problem, 0.1, seed=1)
     pairs = zip(moved.reduced.network.connections.phase, problem.reduced.network.connections.phase, strict=True)
     assert sum(a != b for a, b in pairs) == 3
-    assert not phase_stress(problem, schedule, part=0.2).inside
+    assert not verify_wrong_phases(problem, schedule, part=0.2).inside
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])

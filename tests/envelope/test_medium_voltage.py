@@ -6,19 +6,18 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box
-from envelope.audit.verification import Effort
-from envelope.boxes.watched import GroupLimit
+from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
+from envelope.medium_voltage.feeder_head import Head
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
-from envelope.medium_voltage.heads import Head
-from envelope.medium_voltage.joint import audit
-from envelope.medium_voltage.operator_rows import OperatorLimit
-from envelope.problem import BadProblem, Problem
-from envelope.uncertainty.margins import HeadVoltageMargin
-from gridmodel import build
-from gridmodel.equipment import Capacitor
-from gridmodel.regulators import Mode
-from gridmodel.taps import Tapped
+from envelope.medium_voltage.joint_verification import audit
+from envelope.medium_voltage.operator_limits import OperatorLimit
+from envelope.problem import GroupLimit, HeadVoltageMargin, Problem
+from envelope.verification import Effort
+from gridmodel.flow.taps import Tapped
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Capacitor
+from gridmodel.model.regulators import Mode
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import radial_equipment
 from tests.gridmodel.medium import LINE_REGULATOR, SUBSTATION, medium, of_phases

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from envelope import OperatingLimits, calculate
-from envelope.boxes.watched import GroupLimit
-from envelope.operation import cycle, held
-from envelope.operation.operating import Mode, Operating
-from envelope.uncertainty.margins import BoxMargin, HeadVoltageMargin, ScenarioMargin
+from envelope.operation import cycle, limits_in_force
+from envelope.operation.mode import Mode, Operating
+from envelope.problem import BoxMargin, GroupLimit, HeadVoltageMargin, ScenarioMargin
 from tests.envelope.cases import START, STEP_S
 from tests.envelope.rounds import alarms_of, limits_at, planned
 
@@ -68,8 +67,8 @@ async def test_who_has_not_heard_of_new_limits_goes_on_to_the_next_old_ones(regi
     out = await told.cycle(registered).run_once(START)
     now = START + STEP_S - 100
     async with registered.read() as db:
-        alone, _ = await held.in_force(db, ("c1", "c2", "c3"), now)
-        until, _ = await held.in_force(db, ("c1", "c2", "c3"), now, adoption_s=300)
+        alone, _ = await limits_in_force.in_force(db, ("c1", "c2", "c3"), now)
+        until, _ = await limits_in_force.in_force(db, ("c1", "c2", "c3"), now, adoption_s=300)
         rest = await cycle.with_held(db, told.problem, now)
     assert np.all(until >= alone)
     assert until.tolist() == np.maximum(alone, out.schedule.import_limit_w[1]).tolist()
@@ -92,7 +91,7 @@ def test_the_rest_of_a_horizon_keeps_every_field_in_step(problem):
         groups=(GroupLimit("all", problem.connection_id, 9e4, 9e4, np.linspace(0.5, 1.0, steps)),),
         firm_import_w=np.ones(count),
     )
-    rest = held.from_step(rich, 3)
+    rest = limits_in_force.from_step(rich, 3)
     assert rest.steps == 5
     assert np.array_equal(rest.base_sigma_w, table[3:])
     assert rest.margins[2].load_w.shape == (2, 5, 3)

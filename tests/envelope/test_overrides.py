@@ -2,8 +2,8 @@
 
 import pytest
 
-from envelope.operation import cycle, held
-from envelope.operation.effect import _standing
+from envelope.operation import cycle, limits_in_force
+from envelope.operation.preview import _standing
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.operations.overrides import NewOverride, Terms, send
@@ -62,7 +62,7 @@ async def test_a_limit_of_an_operator_that_the_network_can_not_hold_is_an_alarm_
     async with registered.read() as db:
         stands = await controls.one(db, sent)
         found = {row.code: row.detail for row in await alarms.standing(db)}
-        imports, exports = await held.in_force(db, told.problem.connection_id, START + STEP_S)
+        imports, exports = await limits_in_force.in_force(db, told.problem.connection_id, START + STEP_S)
         column = list(told.problem.connection_id).index("c1")
         standing = await _standing(db, "c1", START + STEP_S)
     assert (stands.cancelled, stands.successor_created) == (None, None)

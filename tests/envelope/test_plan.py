@@ -9,17 +9,26 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from envelope import OperatingLimits, calculate, plan
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
-from envelope.control_points import Policy
-from envelope.horizon import Study, problem_of
-from envelope.plain import KEPT, pack, unpack
-from envelope.problem import BadProblem, Early, Guarantee, Problem, Reference
-from envelope.uncertainty import margins, reactive
-from envelope.uncertainty.reactive import Credit, VoltVar
-from gridmodel.feeders import european_lv
-from gridmodel.inverters import Curve
+from envelope import OperatingLimits, calculate
+from envelope.field_rules import BadProblem
+from envelope.problem import (
+    Allocation,
+    Credit,
+    GroupLimit,
+    Guarantee,
+    Policy,
+    Problem,
+    ShareReference,
+    TighteningLead,
+    VoltVar,
+    margins,
+    reactive,
+)
+from envelope.problem import plan_file as plan
+from envelope.problem.serialization import FILE_TYPES, from_plain, to_plain
+from envelope.study.study import Study, problem_of
+from gridmodel.flow.inverters import Curve
+from gridmodel.readers.example_feeders import european_lv
 
 STEPS, COUNT = 4, 55
 
@@ -51,7 +60,7 @@ def example_of(kind):
     """A margin with a value for every field, by the field's declared type and rule."""
     given = {}
     for k, f in enumerate(fields(kind)):
-        if "Array" in str(f.type):
+        if "Real" in str(f.type):
             axes = kind.RULES[f.name].shapes.split(" or ")[-1]
             shape = [{"K": 2, "T": STEPS, "C": COUNT}[axis] for axis in axes]
             given[f.name] = 1.0 + k + np.arange(float(np.prod(shape))).reshape(shape)
@@ -67,8 +76,8 @@ def example_of(kind):
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_margin_is_kept(kind):
     arrays = {}
-    said = json.loads(json.dumps(pack(example_of(kind), arrays, "it")))
-    assert same(unpack(said, arrays), example_of(kind))
+    said = json.loads(json.dumps(to_plain(example_of(kind), arrays, "it")))
+    assert same(from_plain(said, arrays), example_of(kind))
 
 
 def other_than_usual(problem):
@@ -80,8 +89,8 @@ def other_than_usual(problem):
         "limits": OperatingLimits(210.0, 250.0, np.full(STEPS, 0.9), margin_v=0.2, margin_current=0.01, source="ours"),
         "guarantee": Guarantee.ONE_SIDED,
         "allocation": Allocation.ALPHA_FAIR,
-        "reference": Reference.EQUAL,
-        "early": Early.ADOPTION,
+        "reference": ShareReference.EQUAL,
+        "early": TighteningLead.ADOPTION,
         "alpha": 3.0,
         "base_z": 1.5,
         "adoption_s": 77,
@@ -138,7 +147,7 @@ def test_a_plan_says_how_its_limits_are_published(problem, tmp_path):
 
 
 def test_a_run_is_named_by_all_of_its_input(problem):
-    from envelope.engine import run_id
+    from envelope.problem import run_id
 
     known = run_id(problem)
     assert run_id(replace(problem, in_force_export_w=np.ones(COUNT))) == known
@@ -160,19 +169,19 @@ def test_what_no_file_can_keep_is_refused_by_name(problem, tmp_path):
 @pytest.mark.parametrize("name", ["os:system", "system", "Problem", "Path"])
 def test_a_file_makes_nothing_but_our_own_values(name):
     with pytest.raises(BadProblem, match="is no type that a file may hold"):
-        unpack({"made": name, "of": {}}, {})
+        from_plain({"made": name, "of": {}}, {})
 
 
 @pytest.mark.parametrize("module", [margins, reactive])
 def test_every_margin_and_policy_of_ours_can_be_kept(module):
     here = [kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == module.__name__]
     ours = {kind.__name__ for kind in here if is_dataclass(kind) or issubclass(kind, Enum)}
-    assert ours <= set(KEPT)
+    assert ours <= set(FILE_TYPES)
 
 
-@pytest.mark.parametrize(("name", "home"), KEPT.items())
-def test_what_a_file_may_hold_is_where_it_is_said_to_be(name, home):
-    assert getattr(import_module(home), name).__module__ == home
+@pytest.mark.parametrize(("module", "name"), FILE_TYPES.values())
+def test_what_a_file_may_hold_is_where_it_is_said_to_be(module, name):
+    assert getattr(import_module(module), name).__module__ == module
 
 
 def test_a_plan_of_another_version_is_refused_by_name(tmp_path):

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import findings
-from envelope.operation import cycle, operating
-from envelope.operation.measured import HEAD, Measured, Quantity
-from envelope.operation.operating import Mode, Operating, Safe
-from envelope.uncertainty.margins import HeadVoltageMargin
+from envelope.constraints.monitored_feeder import monitor
+from envelope.operation import cycle, mode
+from envelope.operation.measurements import HEAD, Measured, Quantity
+from envelope.operation.mode import Mode, Operating, Safe
+from envelope.problem import HeadVoltageMargin
+from envelope.schedule import findings
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
@@ -132,8 +133,8 @@ async def test_what_is_switched_counts_even_where_nothing_can_be_calculated(regi
 async def test_age_alone_and_a_state_that_can_not_be_read_end_nothing(at_hand, told, tmp_path):
     rounds = told.cycle(at_hand)
     out = await rounds.run_once(START)
-    (tmp_path / operating.FILE).write_text("{")
-    rounds.operating = lambda: operating.read(tmp_path)
+    (tmp_path / mode.FILE).write_text("{")
+    rounds.operating = lambda: mode.read(tmp_path)
     assert "envelope-state.json" in (await rounds.run_once(START + 6 * STEP_S)).failure
     assert await limits_at(at_hand, "c1", START + 6 * STEP_S) == planned(out, "c1", 6)
 
@@ -183,7 +184,7 @@ async def test_the_head_voltage_has_a_band(at_hand, told, margin, inside, outsid
 
 
 async def test_a_measured_current_is_held_against_its_rating(at_hand, told):
-    watched = told.problem.watch()
+    watched = monitor(told.problem)
     place, rating = watched.current_names[0], float(watched.rating_a[0])
     rounds = told.cycle(at_hand)
     await rounds.run_once(START)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from envelope.engine import calculate
-from envelope.ledger import Ledger
-from envelope.operation import cycle, held, publish
+from envelope.operation import cycle, publication
+from envelope.operation import limits_in_force as held
+from envelope.schedule import Ledger
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
@@ -44,7 +45,7 @@ async def standing(database, name, now):
 
 async def test_every_interval_of_a_connection_is_published_over_its_default(registered, schedule):
     async with registered.write() as db:
-        done = await publish.publish(db, schedule, START)
+        done = await publication.publish(db, schedule, START)
     rows, default = await standing(registered, "c2", START)
     column = schedule.connection_id.index("c2")
     assert done.connections == 3
@@ -60,9 +61,9 @@ async def test_every_interval_of_a_connection_is_published_over_its_default(regi
 
 async def test_publishing_the_same_again_issues_nothing(registered, schedule):
     async with registered.write() as db:
-        first = await publish.publish(db, schedule, START)
+        first = await publication.publish(db, schedule, START)
     async with registered.write() as db:
-        again = await publish.publish(db, schedule, START + 10)
+        again = await publication.publish(db, schedule, START + 10)
     assert first.created > 0
     assert (again.created, again.superseded, again.defaults) == (0, 0, 0)
 
@@ -70,16 +71,16 @@ async def test_publishing_the_same_again_issues_nothing(registered, schedule):
 async def test_a_slightly_looser_limit_is_not_worth_a_control(registered, schedule):
     looser = replace(schedule, export_limit_w=schedule.export_limit_w + 40)
     async with registered.write() as db:
-        await publish.publish(db, schedule, START)
-        calm = await publish.publish(db, looser, START + 10, hysteresis_w=50)
-        keen = await publish.publish(db, looser, START + 10)
+        await publication.publish(db, schedule, START)
+        calm = await publication.publish(db, looser, START + 10, hysteresis_w=50)
+        keen = await publication.publish(db, looser, START + 10)
     assert calm.created == 0
     assert keen.created > 0
 
 
 async def test_connections_that_nobody_registered_are_named(database, schedule):
     async with database.write() as db:
-        done = await publish.publish(db, schedule, START)
+        done = await publication.publish(db, schedule, START)
     assert done.missing == schedule.connection_id
 
 
@@ -88,7 +89,7 @@ def test_a_long_day_fits_what_a_client_holds_and_is_never_loosened():
     rng = np.random.default_rng(4)
     noisy = replace(schedule, import_limit_w=rng.integers(0, 9000, (48, 2)), step_start=START + STEP_S * np.arange(48))
     for now in (START, START + 5 * STEP_S + 17):
-        found = publish.ahead(noisy, 0, now, most=24)
+        found = publication.ahead(noisy, 0, now, most=24)
         assert len(found) <= 24
         first = (now - START) // STEP_S
         assert found[0].start == START + first * STEP_S
@@ -100,7 +101,7 @@ def test_a_long_day_fits_what_a_client_holds_and_is_never_loosened():
 
 def test_equal_neighbours_are_one_control(schedule):
     flat = replace(schedule, import_limit_w=schedule.import_limit_w * 0 + 7, export_limit_w=schedule.export_limit_w * 0)
-    (only,) = publish.ahead(flat, 0, START)
+    (only,) = publication.ahead(flat, 0, START)
     assert only.limits == Limits(7, 0)
     assert only.end - only.start == 8 * STEP_S
 

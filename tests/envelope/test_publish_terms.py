@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from envelope.engine import calculate
-from envelope.operation import publish
-from envelope.schedule import CAPACITY
+from envelope.operation import publication
+from envelope.schedule.codes import CAPACITY
 from sep2.client.schedule import Control, Default, Program, Schedule
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
@@ -65,7 +65,7 @@ def limited(schedule, *pairs):
 
 async def put(database, schedule, now, **terms):
     async with database.write() as db:
-        return await publish.publish(db, schedule, now, **terms)
+        return await publication.publish(db, schedule, now, **terms)
 
 
 async def rows_of(database, name, now):
@@ -147,26 +147,26 @@ async def test_hysteresis_delays_a_relaxing_and_never_a_tightening(registered, s
         ([(2000, 2000)] * 5 + [(1990, 2000)], False),
     ):
         async with registered.write() as db:
-            done = await publish.publish(db, limited(schedule, *pairs), START + 10, hysteresis_w=50)
+            done = await publication.publish(db, limited(schedule, *pairs), START + 10, hysteresis_w=50)
             assert (done.created == 0) is delayed, pairs
             if not delayed:
                 group = (await connections.by_name(db, "c1")).device_group_id
-                live = publish.intervals_of(await controls.standing(db, group, START + 10), publish.SOURCE)
+                live = publication.intervals_of(await controls.standing(db, group, START + 10), publication.SOURCE)
                 for t, (most_import, most_export) in enumerate(pairs):
                     (now,) = [i.limits for i in live if i.start <= at(t) + 20 < i.end]
                     assert (now.import_w, now.export_w) <= (most_import, most_export)
                     assert now.import_w <= most_import
                     assert now.export_w <= most_export
-            await publish.publish(db, limited(schedule, *[(2000, 2000)] * 6), START + 10)
+            await publication.publish(db, limited(schedule, *[(2000, 2000)] * 6), START + 10)
 
 
 def test_hysteresis_never_keeps_what_is_below_the_contract_or_the_base_load(schedule):
     day = replace(limited(schedule, *[(2040, 2040)] * 6), import_least_w=np.full((6, 3), 2010))
     want, old = Interval(at(0), at(6), Limits(2040, 2040)), Interval(at(0), at(6), Limits(2000, 2000))
-    least = publish.Least(day, 0)
-    assert publish.calmed([want], [old], least, 50) == [want]
+    least = publication.Least(day, 0)
+    assert publication.calmed([want], [old], least, 50) == [want]
     near = old._replace(limits=Limits(2010, 2000))
-    assert publish.calmed([want], [near], least, 50) == [near]
+    assert publication.calmed([want], [near], least, 50) == [near]
 
 
 async def test_a_default_of_a_stronger_program_is_found(registered, schedule):

@@ -5,24 +5,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import Guarantee, OperatingLimits, calculate, plan, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.horizon import Study, problem_of
-from envelope.plain import pack, unpack
-from envelope.problem import BadProblem
-from envelope.uncertainty.margins import AutonomousResponse, HeadVoltageMargin
-from envelope.uncertainty.reactive import (
+from envelope import Guarantee, OperatingLimits, calculate, verify
+from envelope.constraints.disturbances import free_var
+from envelope.field_rules import BadProblem
+from envelope.problem import (
+    Allocation,
     AsForecast,
+    AutonomousResponse,
     ConstantVar,
     Credit,
     FixedPowerFactor,
     FreeVar,
+    HeadVoltageMargin,
     VoltVar,
 )
-from envelope.uncertainty.unseen import free_var
-from gridmodel.feeders import european_lv
-from gridmodel.inverters import Curve
+from envelope.problem import plan_file as plan
+from envelope.problem.serialization import from_plain, to_plain
+from envelope.study.study import Study, problem_of
+from envelope.verification import Effort
+from gridmodel.flow.inverters import Curve
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)
@@ -155,7 +157,7 @@ MEASURED = VoltVar(SIZE, Credit.MEASURED, CURVE, measured_share=np.full(8, 0.7))
 @pytest.mark.parametrize("policy", [*(policy for policy, _, _ in POLICIES), MEASURED], ids=lambda policy: policy.rule)
 def test_a_policy_comes_back_as_it_was_written(policy):
     arrays = {}
-    found = unpack(pack(policy, arrays, "x"), arrays)
+    found = from_plain(to_plain(policy, arrays, "x"), arrays)
     assert type(found) is type(policy)
     assert found.rule == policy.rule
     for name, value in vars(policy).items():

@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from envelope.model_free.fallback import DeltaVoltage, Unmodelled, asset_capacity, asset_capacity_delta_voltage
+from envelope.field_rules import BadProblem
+from envelope.model_free.methods import DeltaVoltage, Unmodelled, asset_capacity, asset_capacity_delta_voltage
 from envelope.model_free.readings import read_meters
-from envelope.problem import BadProblem
 from gridmodel.errors import FileError
 
 DAY_S = 86_400

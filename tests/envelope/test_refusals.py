@@ -8,12 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envelope import Problem, calculate
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
-from envelope.limits import OperatingLimits
-from envelope.problem import BadProblem, Guarantee, Reference
-from envelope.uncertainty import margins, reactive
-from gridmodel.inverters import Curve
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, GroupLimit, Guarantee, OperatingLimits, ShareReference, margins, reactive
+from gridmodel.flow.inverters import Curve
 from sep2.errors import SepError
 from tests.envelope.cases import street
 from tests.envelope.spoils import spoiled, ways
@@ -157,6 +154,6 @@ def test_what_is_wrong_is_said(change, said):
 def test_a_word_will_do_for_an_enumeration_and_a_list_for_an_array():
     plain = replace(WHOLE, guarantee="one-sided", allocation="equal", reference="reach", firm_import_w=[500, 500])
     assert (plain.guarantee, plain.allocation) == (Guarantee.ONE_SIDED, Allocation.EQUAL)
-    assert plain.reference is Reference.REACH
-    said = replace(WHOLE, guarantee=Guarantee.ONE_SIDED, allocation=Allocation.EQUAL, reference=Reference.REACH)
+    assert plain.reference is ShareReference.REACH
+    said = replace(WHOLE, guarantee=Guarantee.ONE_SIDED, allocation=Allocation.EQUAL, reference=ShareReference.REACH)
     assert calculate(plain).run_id == calculate(said).run_id

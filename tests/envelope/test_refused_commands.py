@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from envelope import plan
 from envelope.command_line.commands import app as envelope
-from envelope.horizon import Study, problem_of
+from envelope.problem import plan_file as plan
+from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder
 from gridmodel.commands import app as grid
 from tests.gridmodel.tables import FILES, write

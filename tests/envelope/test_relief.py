@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from envelope import calculate
-from envelope.boxes.watched import GroupLimit
-from envelope.explain import explain
-from envelope.horizon import Study, problem_of
-from envelope.relief import relieved
-from gridmodel.feeders import european_lv
+from envelope.engine import solve_with_boxes
+from envelope.explanation.explanation import explain
+from envelope.explanation.relief import recalculate_reliefs
+from envelope.problem import GroupLimit
+from envelope.study.study import Study, problem_of
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import street
 
 
-def told(problem, schedule, name, step, direction):
-    return relieved(problem, schedule, explain(problem, schedule, name, step=step, direction=direction))
+def told(problem, solution, name, step, direction):
+    return recalculate_reliefs(
+        problem, solution.schedule, explain(problem, solution, name, step=step, direction=direction)
+    )
 
 
 def gained(problem, schedule, found, step, **changes):
@@ -30,12 +33,13 @@ def gained(problem, schedule, found, step, **changes):
 @pytest.fixture(scope="module")
 def european():
     problem = problem_of(european_lv(), Study(steps=12))
-    return problem, calculate(problem)
+    return problem, solve_with_boxes(problem)
 
 
 def test_where_another_element_binds_at_once_no_watts_are_promised(european):
-    problem, schedule = european
-    found = told(problem, schedule, "LOAD53", 5, "export")
+    problem, solution = european
+    schedule = solution.schedule
+    found = told(problem, solution, "LOAD53", 5, "export")
     assert found.binding.startswith("over-voltage")
     limits = problem.limits
     more, then = gained(problem, schedule, found, 5, limits=replace(limits, v_max_v=limits.v_max_v + 1.0))
@@ -43,7 +47,7 @@ def test_where_another_element_binds_at_once_no_watts_are_promised(european):
     assert wider.what == "an upper voltage limit 1 V higher"
     assert (wider.gain_w, wider.then) == (more, "" if then == found.binding else then)
     # By the slopes of its own row it looked like a good deal more.
-    assert more < 0.5 * explain(problem, schedule, "LOAD53", step=5, direction="export").relief_w
+    assert more < 0.5 * explain(problem, solution, "LOAD53", step=5, direction="export").relief_w
     assert wider.then.startswith("overload of line LINE1")
     assert f"What binds next: {wider.then}" in found.sentence()
     source_v = 0.995 * problem.reduced.network.source.v
@@ -52,8 +56,9 @@ def test_where_another_element_binds_at_once_no_watts_are_promised(european):
 
 
 def test_more_rating_is_that_of_the_element_that_binds(european):
-    problem, schedule = european
-    found = told(problem, schedule, "LOAD53", 0, "import")
+    problem, solution = european
+    schedule = solution.schedule
+    found = told(problem, solution, "LOAD53", 0, "import")
     assert found.binding.startswith("overload of line LINE1")
     reduced = problem.reduced
     line = np.array([reduced.network.branches.id[k] in ("LINE1", "LINE2") for k in reduced.current_branch])
@@ -67,8 +72,9 @@ def test_a_group_can_be_given_more():
     problem = street(customers=6, steps=2)
     group = GroupLimit("three", ("c1", "c2", "c3"), max_import_w=9_000.0, max_export_w=300.0)
     problem = replace(problem, groups=(group,))
-    schedule = calculate(problem)
-    found = told(problem, schedule, "c2", 0, "export")
+    solution = solve_with_boxes(problem)
+    schedule = solution.schedule
+    found = told(problem, solution, "c2", 0, "export")
     assert "three" in found.binding
     larger = replace(group, max_import_w=9_900.0, max_export_w=330.0)
     assert found.reliefs[0].gain_w == gained(problem, schedule, found, 0, groups=(larger,))[0] > 0
@@ -76,4 +82,4 @@ def test_a_group_can_be_given_more():
 
 def test_what_nothing_holds_back_has_no_relief():
     problem = street(customers=3, steps=2, flex_gen_w=np.full((2, 3), 50.0), flex_load_w=np.full((2, 3), 50.0))
-    assert told(problem, calculate(problem), "c1", 0, "import").reliefs == ()
+    assert told(problem, solve_with_boxes(problem), "c1", 0, "import").reliefs == ()

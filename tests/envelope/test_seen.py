@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope.engine import calculate
-from envelope.operation import cycle, defaulting, parting, publish, safe, seen
-from envelope.operation.operating import Mode, Operating, Safe
-from envelope.schedule import CAPACITY, Binding
+from envelope.operation import cycle, default_check, handover, net_to_device, publication, static_limits
+from envelope.operation.mode import Mode, Operating, Safe
+from envelope.schedule import Binding
+from envelope.schedule.codes import CAPACITY
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults
@@ -69,7 +70,7 @@ def days(draw):
 def test_the_device_and_its_base_load_keep_the_net_limits_in_every_step_touched(given_day, most, late_s):
     """Also while what was held before the step began goes on for one step, or for as long as tightening is early."""
     day, low, high = given_day
-    found = publish.ahead(day, 0, START, most=most, steps_ahead=2)
+    found = publication.ahead(day, 0, START, most=most, steps_ahead=2)
     assert found
     for held in found:
         assert held.limits[:2] == (None, None)
@@ -84,7 +85,7 @@ def test_the_device_and_its_base_load_keep_the_net_limits_in_every_step_touched(
 @given(days())
 def test_the_default_is_inside_what_was_counted(given_day):
     day, low, high = given_day
-    told = seen.default_of(day, 0)
+    told = net_to_device.default_of(day, 0)
     bound = day.export_binding.is_network[:, 0]
     counts = bound if bound.any() else ~bound
     exports = np.maximum(day.default_export_w[0], day.export_limit_w[:, 0])[counts]
@@ -95,28 +96,28 @@ def test_the_default_is_inside_what_was_counted(given_day):
 
 @given(st.tuples(*[st.integers(0, 99)] * 2), st.integers(-50, 50), st.integers(0, 50))
 def test_what_a_device_is_told_of_net_limits_comes_back_as_no_more_than_they(net, least, width):
-    band, limits = seen.Band(least, least + width), Limits(*net)
-    told = seen.less_base(limits, band)
-    back = seen.net_of(told, band)
+    band, limits = net_to_device.Band(least, least + width), Limits(*net)
+    told = net_to_device.less_base(limits, band)
+    back = net_to_device.net_of(told, band)
     assert told.gen_w == 0 or back.export_w <= limits.export_w
     assert told.load_w == 0 or back.import_w <= limits.import_w
-    assert seen.net_of(Limits(), band) == Limits()
+    assert net_to_device.net_of(Limits(), band) == Limits()
 
 
 async def said(database, name, now):
     async with database.read() as db:
         group = (await connections.by_name(db, name)).device_group_id
         rows = [row for row in await controls.standing(db, group, now) if row.successor_created is None]
-        return publish.intervals_of(rows, publish.SOURCE), await defaults.of_group(db, group)
+        return publication.intervals_of(rows, publication.SOURCE), await defaults.of_group(db, group)
 
 
 async def test_hysteresis_leaves_no_looser_limit_and_no_limit_unsaid(at_hand, schedule):
     tighter = replace(schedule, gen_limit_w=schedule.gen_limit_w - 30, load_limit_w=schedule.load_limit_w - 30)
     for day, now in ((schedule, START), (tighter, START + 10)):
         async with at_hand.write() as db:
-            await publish.publish(db, day, now, hysteresis_w=100)
+            await publication.publish(db, day, now, hysteresis_w=100)
         live, default = await said(at_hand, "c1", now)
-        assert (default.import_limit_w, default.gen_limit_w) == (None, seen.default_of(day, 0).gen_w)
+        assert (default.import_limit_w, default.gen_limit_w) == (None, net_to_device.default_of(day, 0).gen_w)
         for t in range(8):
             (one,) = [i.limits for i in live if i.start <= START + t * STEP_S + 20 < i.end]
             assert one[:2] == (None, None)
@@ -128,14 +129,14 @@ async def test_hysteresis_leaves_no_looser_limit_and_no_limit_unsaid(at_hand, sc
 
 async def test_a_default_that_limits_the_device_is_a_limit(at_hand, schedule):
     async with at_hand.write() as db:
-        await publish.publish(db, schedule, START)
-        told = await defaulting.in_effect(db, schedule)
-        default = seen.default_of(schedule, 0)
+        await publication.publish(db, schedule, START)
+        told = await default_check.in_effect(db, schedule)
+        default = net_to_device.default_of(schedule, 0)
         assert told["c1"] == (None, (default.load_w, default.gen_w))
-        assert defaulting.looser(schedule, told, START) == []
+        assert default_check.looser(schedule, told, START) == []
         group = (await connections.by_name(db, "c1")).device_group_id
         await set_default(db, group, Limits(0, 0), now=START)
-        assert defaulting.looser(schedule, await defaulting.in_effect(db, schedule), START) == (
+        assert default_check.looser(schedule, await default_check.in_effect(db, schedule), START) == (
             ["c1"] if schedule.export_binding.is_network[:, 0].any() else []
         )
 
@@ -156,19 +157,19 @@ async def test_what_devices_hold_is_counted_at_the_connection(at_hand, told, pro
     # The contract has no import limit: there the default's holds.
     assert live[0].limits[:2] == (None, None)
     assert live[0].limits.gen_w == 1500 + int(np.floor(problem.load_lo_w[:, 0].min() + 1e-6))
-    assert live[0].limits.load_w == seen.default_of(first.schedule, 0).load_w
+    assert live[0].limits.load_w == net_to_device.default_of(first.schedule, 0).load_w
 
 
 async def test_without_a_plan_a_device_is_told_its_default_and_else_nothing_is_known(at_hand, schedule):
     async with at_hand.write() as db:
         row = await connections.by_name(db, "c1")
-        line = parting.Line(row.device_group_id, None)
-        seen_there = safe.Known(bands={"c1": seen.Band(0, 100)}, of_device=frozenset(["c1"]))
-        nothing = await safe.limits_of_line(db, seen_there.place(row, ()), line, Safe.CONTRACT)
-        assert not seen.is_whole(nothing)
-        await publish.publish(db, schedule, START)
-        default = await safe.limits_of_line(db, safe.Known().place(row, ()), line, Safe.CONTRACT)
-    assert default == seen.default_of(schedule, 0)
+        line = handover.Line(row.device_group_id, None)
+        seen_there = static_limits.Known(bands={"c1": net_to_device.Band(0, 100)}, of_device=frozenset(["c1"]))
+        nothing = await static_limits.limits_of_line(db, seen_there.place(row, ()), line, Safe.CONTRACT)
+        assert not net_to_device.is_whole(nothing)
+        await publication.publish(db, schedule, START)
+        default = await static_limits.limits_of_line(db, static_limits.Known().place(row, ()), line, Safe.CONTRACT)
+    assert default == net_to_device.default_of(schedule, 0)
 
 
 async def test_a_device_is_served_limits_of_generation_and_load_alone(either_world, schedule):
@@ -177,7 +178,7 @@ async def test_a_device_is_served_limits_of_generation_and_load_alone(either_wor
     steps = NOW // STEP_S * STEP_S + STEP_S * np.arange(schedule.steps)
     day = replace(schedule, connection_id=("NMI1", "NMI2", "NMI3"), step_start=steps)
     async with world.state.db.write() as db:
-        await publish.publish(db, day, NOW)
+        await publication.publish(db, day, NOW)
     sunny = await world.as_("sunny")
     program = f"/edev/{world.ids.devices['one']}/derp/{world.ids.groups['NMI1']}"
     listed, default = await sunny.get(f"{program}/derc?l=24"), await sunny.get(f"{program}/dderc")

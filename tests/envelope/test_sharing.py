@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from envelope.control_points import Policy
 from envelope.engine import calculate
-from envelope.operation import cycle, defaulting, effect, held, publish, registered, seen
-from envelope.operation.operating import Mode, Operating
-from envelope.operation.registered import Sharing
-from gridmodel.devices import Device
+from envelope.operation import clients as registered
+from envelope.operation import cycle, default_check, limits_in_force, net_to_device, preview, publication
+from envelope.operation.clients import Sharing
+from envelope.operation.mode import Mode, Operating
+from envelope.problem import Policy
+from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.controls import limits_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device, remove_device
 from sep2.operations.documents import put_der_document
@@ -76,8 +78,8 @@ async def said_to(database, now, name="c1"):
         ids = [(await connections.by_name(db, name)).device_group_id, *(one.own_group_id for one in clients)]
         return [
             (
-                publish.intervals_of(await controls.standing(db, group, now), publish.SOURCE),
-                publish.defaulting.limits_of(await defaults.of_group(db, group)),
+                publication.intervals_of(await controls.standing(db, group, now), publication.SOURCE),
+                limits_of(await defaults.of_group(db, group)),
             )
             for group in ids
             if group is not None
@@ -91,11 +93,11 @@ async def test_the_others_beside_the_holder_are_told_what_leaves_it_its_own(hous
              Device("b", "c1", "storage", max_gen_w=3_000.0, max_load_w=5_000.0, lfdi=BATTERY.lower()),
              Device("ev", "c1", "ev", max_load_w=7_000.0, lfdi=CHARGER))  # fmt: skip
     async with house.write() as db:
-        done = await publish.publish(db, schedule, START, sharing=Sharing(devices=known))
+        done = await publication.publish(db, schedule, START, sharing=Sharing(devices=known))
     assert (done.parts, done.findings) == (2, ())
     (net, _), (battery, battery_floor), (charger, charger_floor) = await said_to(house, START)
     assert [one.limits[2:] for one in net] == [(None, None)] * len(net)
-    whole = publish.ahead(schedule, 0, START, of_device=True)
+    whole = publication.ahead(schedule, 0, START, of_device=True)
     for t in range(schedule.steps):
         moment = START + t * STEP_S
         limits = [at(several, moment) for several in (battery, charger)]
@@ -106,10 +108,10 @@ async def test_the_others_beside_the_holder_are_told_what_leaves_it_its_own(hous
         drawn = sum(one.load_w for one in limits)
         assert drawn + problem.load_hi_w[t, 0] <= schedule.import_limit_w[t, 0]
         assert drawn > min(at(whole, moment).load_w, 12_000) - 3
-    assert battery_floor.gen_w <= seen.default_of(schedule, 0).gen_w // 3
+    assert battery_floor.gen_w <= net_to_device.default_of(schedule, 0).gen_w // 3
     assert charger_floor.load_w > 0
     async with house.write() as db:
-        again = await publish.publish(db, schedule, START + 10, sharing=Sharing(devices=known), again=True)
+        again = await publication.publish(db, schedule, START + 10, sharing=Sharing(devices=known), again=True)
     assert (again.created, again.defaults, again.findings) == (0, 0, ())
 
 
@@ -117,12 +119,12 @@ async def test_a_default_of_one_of_several_is_looked_at_too(house, problem):
     ids = await settle(house, holds=True)
     schedule = calculate(problem)
     async with house.write() as db:
-        await publish.publish(db, schedule, START)
+        await publication.publish(db, schedule, START)
         (battery,) = [one for one in (await registered.clients_at(db, ["c1"]))["c1"] if one.device_id == ids[1]]
         await set_default(db, battery.own_group_id, Limits(load_w=0), now=START)
-        told = await defaulting.in_effect(db, schedule)
+        told = await default_check.in_effect(db, schedule)
         assert told["c1"].parts == (0, None)
-        assert defaulting.looser(schedule, told, START) == ["c1"]
+        assert default_check.looser(schedule, told, START) == ["c1"]
 
 
 async def rounds_of(house, problem, **more):
@@ -147,7 +149,7 @@ async def test_two_aggregators_without_a_meter_are_each_told_a_part(house, probl
         assert abs(halves[0].load_w - halves[1].load_w) <= 1
     async with house.read() as db:
         counted = await cycle.with_held(db, rounds.counted[2], START)
-        _, exports = await held.in_force(db, ["c1"], START)
+        _, exports = await limits_in_force.in_force(db, ["c1"], START)
     assert exports[0] <= out.schedule.gen_limit_w[:, 0].max()
     assert counted.in_force_export_w[0] > 0.0
 
@@ -217,10 +219,10 @@ async def test_what_csip_can_not_be_told_is_counted_in_full(house, problem):
     assert out.schedule.export_limit_w[:, 0].tolist() == np.floor(problem.reach_export_w[:, 0]).tolist()
     kinds = {said.partition(":")[0] for said in out.schedule.findings}
     assert {"no_import_control", "no_export_control"} <= kinds
-    assert "no_import_control" in await alarms_of(house)
+    assert "mode_unsupported" in await alarms_of(house)
 
     async with house.write() as db:
-        await put_der_document(db, device, "DERSettings", b"<x/>", now=START + 60, set_max_w=9_000)
+        await put_der_document(db, device, "DERSettings", b"<x/>", now=START + 60, reported={"set_max_w": 9_000})
     out = await rounds.run_once(START + 60)
     assert out.schedule.binding_text("import", 0, 0) == "no_import_control"
     assert np.all(out.schedule.export_limit_w[:, 0] < problem.reach_export_w[:, 0] - 100.0)
@@ -235,7 +237,7 @@ async def test_what_csip_can_not_be_told_is_counted_in_full(house, problem):
 async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limits(house, problem):
     device = await csip(house)
     async with house.write() as db:
-        await put_der_document(db, device, "DERSettings", b"<x/>", now=START - 60, set_max_w=6_000)
+        await put_der_document(db, device, "DERSettings", b"<x/>", now=START - 60, reported={"set_max_w": 6_000})
         await add_device(db, NewDevice(BATTERY, 2, "c1", holds_net_limit=False), START - 60)
     _, rounds = await rounds_of(house, problem, sharing=Sharing(Policy.EQUAL))
     out = await rounds.run_once(START)
@@ -245,17 +247,17 @@ async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limit
         both = [at(several, START + t * STEP_S) for several in (roof, battery)]
         assert both[0][:2] == both[1][:2] == (None, None)
         assert 0 < sum(one.gen_w for one in both) <= out.schedule.gen_limit_w[t, 0]
-    default = seen.default_of(out.schedule, 0)
+    default = net_to_device.default_of(out.schedule, 0)
     assert roof_floor.gen_w + battery_floor.gen_w <= default.gen_w
     async with house.read() as db:
-        _, exports = await held.in_force(db, ["c1"], START)
+        _, exports = await limits_in_force.in_force(db, ["c1"], START)
         parts_now = sum(at(several, START).gen_w for several in (roof, battery))
         assert parts_now <= exports[0] <= out.schedule.gen_limit_w[:, 0].max()
-        assert (await defaulting.in_effect(db, out.schedule))["c1"].net is None
+        assert (await default_check.in_effect(db, out.schedule))["c1"].net is None
     # What the next round would tell the first of them, as an operator is shown it.
     clients = {"c1": (await clients_of(house))}
     problem_told = rounds.counted[2]
-    assert effect.calculated(problem_told, START, clients, rounds.sharing)["c1"] == at(roof, START)
+    assert preview.calculated(problem_told, START, clients, rounds.sharing)["c1"] == at(roof, START)
 
 
 async def clients_of(house):
@@ -319,12 +321,12 @@ async def test_every_client_behind_a_connection_reads_its_limits(either_world, p
             ),
         }
         await db.run(update(tables.client).where(tables.client.c.name == "leaver").values(profile="csip"))
-        await put_der_document(db, beside["leaver"], "DERSettings", b"<x/>", now=NOW, set_max_w=5_000)
+        await put_der_document(db, beside["leaver"], "DERSettings", b"<x/>", now=NOW, reported={"set_max_w": 5_000})
         groups = {name: (await devices.own_group(db, device)).id for name, device in beside.items()}
     steps = NOW // STEP_S * STEP_S + STEP_S * np.arange(problem.steps)
     day = replace(calculate(problem), connection_id=("NMI1", "NMI2", "NMI3"), step_start=steps)
     async with world.state.db.write() as db:
-        await publish.publish(db, day, NOW)
+        await publication.publish(db, day, NOW)
     programs = {"sunny": f"/edev/{world.ids.devices['one']}/derp/{world.ids.groups['NMI1']}"} | {
         name: f"/edev/{device}/derp/{groups[name]}" for name, device in beside.items()
     }

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
-from envelope.audit.solvers import SOLVERS, independent, solver_of
-from envelope.audit.verification import Effort
-from envelope.limits import OperatingLimits
-from envelope.problem import BadProblem, steps_from
-from gridmodel import GridError, build, read_feeder, reduce
+from envelope.constraints.monitored_feeder import monitor
+from envelope.field_rules import BadProblem
+from envelope.problem import OperatingLimits, steps_from
+from envelope.verification import Effort
+from envelope.verification.solvers import SOLVERS, independent_solver, solver_of
+from gridmodel import GridError, read_feeder, reduce
+from gridmodel.model import admittance as build
 from tests.envelope.cases import START, on, street
 from tests.gridmodel.feeders import radial_equipment
 
@@ -61,7 +63,7 @@ def test_the_worst_and_a_sample_are_judged_unless_all_are_asked_for(service):
 def test_solvers_agree_on_a_street():
     problem = street(customers=6, steps=2)
     schedule = calculate(problem)
-    assert independent(problem) == "power-grid-model"
+    assert independent_solver(problem) == "power-grid-model"
     quick = [name for name in SOLVERS if name != "pandapower"]
     found = {name: verify(problem, schedule, solver=name, effort=EVERY) for name in quick}
     for report in found.values():
@@ -70,7 +72,7 @@ def test_solvers_agree_on_a_street():
 
 def test_every_solver_gives_the_same_values():
     problem = street(customers=4, steps=1)
-    s_va = problem.watch().spread(np.full((1, 4), 900.0)).astype(complex)
+    s_va = monitor(problem).spread(np.full((1, 4), 900.0)).astype(complex)
     source = np.broadcast_to(problem.reduced.network.source.v, (1, 3))
     ours = solver_of(problem, "reduced")(s_va, source)
     for name in SOLVERS:

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.audit.stress import wrong_phases
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
-from envelope.explain import explain
-from envelope.problem import BadProblem
-from envelope.uncertainty.splits import circulating_w, splits_of
-from gridmodel import audit, build
-from gridmodel.devices import Device
+from envelope.constraints.monitored_feeder import monitor
+from envelope.engine import solve_with_boxes
+from envelope.explanation.explanation import explain
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation, GroupLimit
+from envelope.problem.circulating_power import circulating_w
+from envelope.problem.phase_split import splits_of
+from envelope.verification import Effort
+from envelope.verification.wrong_phases import with_wrong_phases
+from gridmodel.model import admittance as build
+from gridmodel.model.devices import Device
+from gridmodel.solvers import power_grid_model as audit
 from tests.envelope.cases import on
 from tests.gridmodel.feeders import Node, V, equipment, line, radial_equipment, two_bus
 
@@ -81,7 +84,7 @@ def test_what_a_balanced_split_would_miss_is_found_and_kept(one_home):
     assert report.inside, report.sentence()
     assert kept.status[0, 0] == 0
     assert 0 < kept.export_limit_w[0, 0] < 12_000
-    said = explain(unknown, kept, "c1", step=0, direction="export").sentence()
+    said = explain(unknown, solve_with_boxes(unknown), "c1", step=0, direction="export").sentence()
     assert "Up to 5000 W may flow from one of its phases to another" in said
 
 
@@ -110,7 +113,7 @@ def test_the_base_load_stays_as_it_is():
     problem = three_phase()
     on_a = replace(problem, flex_split=half("a"), flex_gen_w=0.0 * problem.flex_gen_w)
     on_a = replace(on_a, flex_load_w=0.0 * problem.flex_load_w)
-    feeder, plain = on_a.watch(), problem.watch()
+    feeder, plain = monitor(on_a), monitor(problem)
     p = problem.base_load_w[0]
     assert np.array_equal(feeder.spread(p), plain.spread(p))
     assert feeder.slot_share[plain.slot_connection == 1].tolist() == [1.0, 0.0, 0.0]
@@ -155,7 +158,7 @@ def test_a_home_drawn_on_another_phase_takes_its_split_along():
     problem = three_phase()
     phases = problem.reduced.network.connections.phase
     said = replace(problem, flex_split=tuple(phase if len(phase) == 1 else "unknown" for phase in phases))
-    plain, moved = (wrong_phases(each, 1.0, seed=1) for each in (problem, said))
+    plain, moved = (with_wrong_phases(each, 1.0, seed=1) for each in (problem, said))
     assert moved.flex_split == half("unknown")
     np.testing.assert_array_equal(moved.reduced.Z, plain.reduced.Z)
     assert verify(said, calculate(said)).wrong_phases is not None

@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import OperatingLimits, calculate, plan
-from envelope.boxes.watched import Watched
-from envelope.engine import run_id
-from envelope.operation.held import from_step
-from envelope.ratings import ambient_of
-from envelope.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
-from gridmodel.feeders import european_lv
+from envelope import OperatingLimits, calculate
+from envelope.constraints.monitored_feeder import MonitoredFeeder
+from envelope.operation.limits_in_force import from_step
+from envelope.problem import plan_file as plan
+from envelope.problem import run_id
+from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
+from envelope.problem.thermal_ratings import ambient_of
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import on
 
 STEP_S = 1800
@@ -169,7 +170,7 @@ def charging():
 
 
 def test_the_transformers_rating_moves_and_that_of_the_lines_does_not(charging):
-    watched = Watched.of(charging.reduced)
+    watched = MonitoredFeeder.of(charging.reduced)
     plain = OperatingLimits()
     warm = replace(plain, transformer_factor=np.array([1.2, 1.0, 0.8, 0.6]))
     before, after = (limits.permitted_a(4, watched, margin=0.0) for limits in (plain, warm))

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.unbalance import Unbalance, independent
-from envelope.engine import granted
-from envelope.plan import load, save
-from envelope.problem import BadProblem
+from envelope.constraints.base_case import form_base_case
+from envelope.constraints.monitored_feeder import monitor
+from envelope.constraints.unbalance import Unbalance
+from envelope.field_rules import BadProblem
+from envelope.problem import Allocation
+from envelope.problem.plan_file import load, save
+from envelope.verification import Effort
+from envelope.verification.unbalance import independent
 from gridmodel import read_feeder, reduce, solve
-from gridmodel.build import PHASE_OF_SEQUENCE
-from gridmodel.flow import phasors
+from gridmodel.flow.power_flow import phasors
+from gridmodel.model.admittance import PHASE_OF_SEQUENCE
 from tests.envelope.cases import on, street
 
 US_SERVICE = Path(__file__).parent.parent / "gridmodel" / "cases" / "us_service"
@@ -28,7 +30,7 @@ def limited(percent: float | None, **changes):
 
 
 def seen_of(problem) -> Unbalance:
-    return Unbalance(problem, granted(problem, problem.watch()))
+    return Unbalance(problem, form_base_case(problem, monitor(problem)))
 
 
 def by_hand(problem, p_w) -> np.ndarray:

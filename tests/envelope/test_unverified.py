@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.horizon import sine
-from envelope.model_free.fallback import asset_capacity, asset_capacity_critical_voltage
+from envelope.model_free.methods import asset_capacity, asset_capacity_critical_voltage
 from envelope.model_free.readings import Meters
-from envelope.problem import steps_from
+from envelope.problem import Allocation, steps_from
+from envelope.study.study import sine
+from envelope.verification import Effort
 from gridmodel import reduce, slot_va, solve
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import START, STEP_S
 
 DAYS, STEPS = 3, 48

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.horizon import Study, problem_of
-from gridmodel import build
-from gridmodel.feeders import european_lv
+from envelope.problem import Allocation
+from envelope.study.study import Study, problem_of
+from envelope.verification import Effort
+from gridmodel.model import admittance as build
+from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import on, street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=2, judge_all=True)

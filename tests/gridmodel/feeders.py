@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from gridmodel.build import network, sequence_matrix
-from gridmodel.equipment import Connection, Equipment, Line, Node, Supply, Transformer
-from gridmodel.network import Network
+from gridmodel.model.admittance import network, sequence_matrix
+from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
+from gridmodel.model.network import Network
 from gridmodel.readers.pandapower import balanced
 
 V = 230.0

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridmodel.equipment import Connection, Equipment, Line, Node, Supply, Transformer
+from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
+from gridmodel.model.regulators import Mode, Regulator, Setting
 from gridmodel.readers.pandapower import balanced
-from gridmodel.regulators import Mode, Regulator, Setting
 
 HV, MV = 33_000 / math.sqrt(3), 11_000 / math.sqrt(3)
 PT = MV / 63.5

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmodel import GridError, audit, build, currents, reduce, slot_va, solve, voltages
-from gridmodel.audit_opendss import Circuit, circuit_of
-from gridmodel.audit_pandapower import Net
-from gridmodel.equipment import Capacitor
-from gridmodel.feeders import european_lv, european_lv_file
+from gridmodel import GridError, currents, reduce, slot_va, solve, voltages
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Capacitor
 from gridmodel.readers import opendss, pandapower
+from gridmodel.readers.example_feeders import european_lv, european_lv_file
+from gridmodel.solvers import power_grid_model as audit
+from gridmodel.solvers.opendss import Circuit, circuit_of
+from gridmodel.solvers.pandapower import Net
 from tests.gridmodel.feeders import radial, radial_equipment, two_bus
 
 RNG_W, RNG_VAR = 5e3, 1e3

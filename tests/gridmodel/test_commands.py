@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gridmodel import build, currents, reduce, solve, voltages
+from gridmodel import currents, reduce, solve, voltages
 from gridmodel.commands import app
-from gridmodel.feeders import european_lv
-from gridmodel.picture import draw, layout
+from gridmodel.diagram import draw, layout
+from gridmodel.model import admittance as build
+from gridmodel.readers.example_feeders import european_lv
 from tests.gridmodel.feeders import radial, radial_equipment
 from tests.gridmodel.test_folder import folder  # noqa: F401  a fixture
 

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gridmodel import audit, build, currents, reduce, solve, voltages
-from gridmodel.condense import condensed
-from gridmodel.feeders import european_lv
+from gridmodel import currents, reduce, solve, voltages
+from gridmodel.model import admittance as build
+from gridmodel.readers.example_feeders import european_lv
+from gridmodel.solvers import power_grid_model as audit
+from gridmodel.solvers.merge_lines import condensed
 from tests.gridmodel.feeders import line, radial_equipment
 
 

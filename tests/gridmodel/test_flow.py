@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel import GridError, currents, reduce, slot_va, solve, voltages
-from gridmodel.sensitivity import current_rows, sensitivities, voltage_rows
+from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
 from tests.gridmodel.feeders import V, radial, two_bus
 
 

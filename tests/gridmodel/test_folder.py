@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridmodel import FileError, GridError, read_feeder, reduce, slot_va, solve, voltages
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from gridmodel.validate import check_folder
 
 BUSES = [["mv", 11.0, True], ["lv", 0.4, True], ["end", 0.4, True], ["far", 0.4, True]]

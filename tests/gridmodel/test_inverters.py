@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel import GridError, reduce, solve
-from gridmodel.inverters import Curve, Inverters
+from gridmodel.flow.inverters import Curve, Inverters
 from gridmodel.readers import opendss
 from tests.gridmodel.feeders import radial
 

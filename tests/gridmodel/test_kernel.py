@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gridmodel.kernel import inject, step
+from gridmodel.flow.kernels import inject, step
 
 DTYPES = [np.complex64, np.complex128]
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gridmodel import FileError, build, reduce, slot_va, solve
+from gridmodel import FileError, reduce, slot_va, solve
 from gridmodel.commands import app
-from gridmodel.equipment import Connection, Equipment, Node, Supply
-from gridmodel.meters import Readings, belongings, check_meters, read_readings, upstream
-from gridmodel.phase_model import likely_phases
+from gridmodel.meter_data.phase_identification import likely_phases
+from gridmodel.meter_data.readings import Readings, belongings, check_meters, read_readings, upstream
+from gridmodel.model import admittance as build
+from gridmodel.model.equipment import Connection, Equipment, Node, Supply
 from gridmodel.readers.pandapower import balanced
 from tests.gridmodel.feeders import line, radial_equipment, transformer
 from tests.gridmodel.test_folder import folder  # noqa: F401  a fixture

@@ -8,10 +8,10 @@ import pytest
 
 from gridmodel import GridError, currents, reduce, solve, voltages
 from gridmodel.arrays import TURN
-from gridmodel.build import network, sequence_matrix
-from gridmodel.equipment import Node
-from gridmodel.feeder import slot_share
-from gridmodel.reduce import admittance, energised
+from gridmodel.flow.kron import admittance, energised
+from gridmodel.model.admittance import network, sequence_matrix
+from gridmodel.model.equipment import Node
+from gridmodel.model.feeder import slot_share
 from tests.gridmodel.feeders import V, equipment, line, radial, radial_equipment, transformer, two_bus
 
 

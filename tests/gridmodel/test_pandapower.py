@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from gridmodel import FileError, GridError, build, reduce, solve, voltages
+from gridmodel import FileError, GridError, reduce, solve, voltages
+from gridmodel.model import admittance as build
 from gridmodel.readers.pandapower import read_equipment
 
 
@@ -173,7 +174,7 @@ def test_reading_a_file_does_not_import_pandapower():
     import sys
 
     code = (
-        "import sys; from gridmodel.feeders import european_lv; european_lv(); "
+        "import sys; from gridmodel.readers.example_feeders import european_lv; european_lv(); "
         "sys.exit('pandapower' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

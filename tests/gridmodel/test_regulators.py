@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridmodel import GridError, audit, build, reduce, solve, voltages
-from gridmodel.equipment import Capacitor, Equipment
-from gridmodel.flow import current_phasors, phasors
-from gridmodel.joined import joined, stiff
+from gridmodel import GridError, reduce, solve, voltages
+from gridmodel.flow.power_flow import current_phasors, phasors
+from gridmodel.flow.taps import Tapped, scaled
+from gridmodel.model import admittance as build
+from gridmodel.model.combine import joined, stiff
+from gridmodel.model.equipment import Capacitor, Equipment
+from gridmodel.model.regulators import Mode, Regulator, Setting
 from gridmodel.readers.opendss import read_network
-from gridmodel.regulators import Mode, Regulator, Setting
-from gridmodel.taps import Tapped, scaled
+from gridmodel.solvers import power_grid_model as audit
 from tests.gridmodel.feeders import radial_equipment
 from tests.gridmodel.medium import LINE_REGULATOR, MV, PT, SUBSTATION, medium, of_phases
 from tests.gridmodel.test_csv_folder import folder  # noqa: F401  a fixture

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from gridmodel import FileError, read_feeder
 from gridmodel.commands import app
-from gridmodel.regulators import Mode, Regulator, Setting
-from gridmodel.taps import Tapped
+from gridmodel.flow.taps import Tapped
+from gridmodel.model.regulators import Mode, Regulator, Setting
 from gridmodel.validate import check
 from tests.gridmodel.medium import MV, PT
 from tests.gridmodel.test_csv_folder import folder  # noqa: F401  a fixture

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridmodel import GridError, audit, currents, read_feeder, reduce, slot_va, solve, voltages
-from gridmodel.audit_opendss import Circuit, circuit_of
+from gridmodel import GridError, currents, read_feeder, reduce, slot_va, solve, voltages
+from gridmodel.solvers import power_grid_model as audit
+from gridmodel.solvers.opendss import Circuit, circuit_of
 from gridmodel.validate import check
 
 FOLDER = Path(__file__).parent / "cases" / "us_service"

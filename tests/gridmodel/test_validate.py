@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridmodel.equipment import Connection
-from gridmodel.feeder import Feeder, Profile
-from gridmodel.feeders import european_lv
+from gridmodel.model.equipment import Connection
+from gridmodel.model.feeder import Feeder, Profile
+from gridmodel.readers.example_feeders import european_lv
 from gridmodel.readers.pandapower import balanced
 from gridmodel.validate import check
 from tests.gridmodel.feeders import radial, radial_equipment, transformer

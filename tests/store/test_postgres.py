@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 
 from sep2.store import Busy, open_database, outbox
-from sep2.store.database import Unreachable
+from sep2.store.connection import Unreachable
 from sep2.store.tables import setting
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from sep2.store import Busy, Clash, open_database, sqlite_connection
-from sep2.store.database import Unreachable
+from sep2.store.connection import Unreachable
 from sep2.store.tables import end_device, setting
 
 

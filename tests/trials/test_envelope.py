@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.horizon import Study, problem_of
+from envelope.problem import Allocation
+from envelope.study.study import Study, problem_of
+from envelope.verification import Effort
 from gridmodel import read_feeder, reduce
-from gridmodel.feeders import european_lv
+from gridmodel.readers.example_feeders import european_lv
 from tests.trials.figures import record_row
 
 CASES = [

@@ -13,13 +13,19 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, Problem, calculate, verify
-from envelope.audit.verification import Effort
-from envelope.boxes.allocate import Allocation
-from envelope.boxes.watched import GroupLimit
-from envelope.horizon import Study, problem_of
-from envelope.problem import Early, Reference
-from envelope.uncertainty.margins import ChanceMargin, HeadVoltageMargin
-from envelope.uncertainty.reactive import FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem import (
+    Allocation,
+    ChanceMargin,
+    FixedPowerFactor,
+    FreeVar,
+    GroupLimit,
+    HeadVoltageMargin,
+    ShareReference,
+    TighteningLead,
+    VoltVar,
+)
+from envelope.study.study import Study, problem_of
+from envelope.verification import Effort
 from gridmodel import read_feeder
 from tests.trials.figures import record_row
 
@@ -34,12 +40,12 @@ def group(problem: Problem) -> Problem:
 
 
 VARIANTS: dict[str, Callable[[Problem], Problem]] = {
-    "tightened 300 s early": lambda p: replace(p, early=Early.ADOPTION),
+    "tightened 300 s early": lambda p: replace(p, early=TighteningLead.ADOPTION),
     "power factor 0.95": lambda p: replace(p, reactive=FixedPowerFactor(0.95)),
     "300 var free": lambda p: replace(p, reactive=FreeVar(np.where(np.arange(EVERYONE) < FLEXIBLE, 300.0, 0.0))),
     "volt-var of 2 kvar, not credited": lambda p: replace(p, reactive=VoltVar(np.full(EVERYONE, 2e3))),
     "shares of what is in reach": lambda p: replace(
-        p, reference=Reference.REACH, allocation=Allocation.PROPORTIONAL_FAIR
+        p, reference=ShareReference.REACH, allocation=Allocation.PROPORTIONAL_FAIR
     ),
     "20 that nobody can limit": lambda p: replace(
         p, controls_export=np.arange(EVERYONE) >= 20, flex_gen_w=0.3 * p.flex_gen_w

@@ -1,1 +1,0 @@
-"""Finding limits: the largest box of exports and imports that keeps the limits in the AC power flow."""

@@ -1,0 +1,36 @@
+"""Why a limit is what it is: the row that holds it back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envelope.allocation.rules import takes_part
+from envelope.calculation.feasible_box import FeasibleBox
+from envelope.calculation.kernels import fullest
+from envelope.schedule import Binding
+from envelope.schedule.codes import CAPACITY, NETWORK
+from gridmodel.arrays import Mask
+
+NEARLY = 0.25
+"""a row whose room is within this many units of slack (V, percent) may be what holds a limit back"""
+
+
+def binding_constraints(found: FeasibleBox, constrained: Mask, *, up: bool, together: bool = False) -> Binding:
+    """(T, C) for each limit below its reach, the fullest row that it takes part in.
+
+    together: limits are one common level, so that a full row holds back whoever takes no part in it too.
+    """
+    steps, count = constrained.shape
+    row = np.full((steps, count), CAPACITY, dtype=np.intp)
+    interval = np.broadcast_to(np.arange(steps, dtype=np.intp)[:, None], (steps, count)).copy()
+    slack = np.where(found.infeasible, -np.inf, found.slack())
+    candidates = np.flatnonzero((slack < NEARLY).any(axis=0))
+    if not len(candidates):
+        row[constrained] = NETWORK
+        return Binding(row, interval)
+    uses = (found.rows.rise_up if up else found.rows.rise_down)[candidates]
+    best = np.empty((steps, count), dtype=np.intp)
+    takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses)
+    fullest(np.ascontiguousarray(slack[:, candidates]), takes, best)
+    row[constrained] = np.where(best < 0, NETWORK, candidates[best])[constrained]
+    return Binding(row, interval)

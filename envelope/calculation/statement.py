@@ -1,0 +1,62 @@
+"""Statements of a schedule: its guarantee with all assumptions, control status, and the range of vars counted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.constraints.disturbances import free_var, reserves
+from envelope.problem import Problem
+from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
+from envelope.schedule.codes import BREACHED, STATUS
+from gridmodel.arrays import Real, Watts
+
+
+def guarantee_statement(problem: Problem) -> str:
+    """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
+    said = [str(problem.guarantee), *(margin.said() for margin in reserves(problem))]
+    said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
+    return " | ".join(dict.fromkeys(filter(None, said)))
+
+
+def _uncontrolled(problem: Problem) -> str:
+    """Name the directions that are counted in full because they cannot be limited."""
+    which = [
+        direction
+        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
+        if (reach[:, ~problem.controlled(direction)] > 0.0).any()
+    ]
+    return f"uncontrolled {' and '.join(which)} in full" if which else ""
+
+
+def _balanced(problem: Problem) -> str:
+    """Whether flexible power of a connection with several phases is taken as balanced."""
+    connections = problem.reduced.network.connections
+    split = (BALANCED,) * len(connections) if problem.flex_split is None else problem.flex_split
+    can = np.any((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0), axis=0).tolist()
+    pairs = zip(connections.phase, split, can, strict=True)
+    even = [p for p, s, c in pairs if c and s == BALANCED and p not in (UNKNOWN, "split") and len(slots_of(p)) > 1]
+    return "three-phase power balanced" if even else ""
+
+
+def control_status(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
+    """(T, C) status, with connections that cannot be sent a limit; a breach has precedence."""
+    imports = ~problem.controlled("import") & (problem.flex_load_w > 0.0)
+    exports = ~problem.controlled("export") & (problem.flex_gen_w > 0.0)
+    found = np.where(imports & exports, STATUS.index("no_control"), 0)
+    found = np.where(imports & ~exports, STATUS.index("no_import_control"), found)
+    found = np.where(exports & ~imports, STATUS.index("no_export_control"), found)
+    breached = (status > 0) & (status <= BREACHED)
+    return np.where(breached | (found == 0), status, found).astype(np.int8)
+
+
+def reactive_range(problem: Problem, export_room_w: Real) -> tuple[Watts, Watts]:
+    """(T, C) and (T, C) least and most var that were counted at each connection, produced positive, rounded outward."""
+    policy, count = problem.reactive, len(problem.connection_id)
+    lo, hi = free_var(problem)
+    fixed = policy.constant_var(count) - problem.base_load_var
+    follows = -policy.tan_phi * export_room_w
+    answer = policy.answer_var(count)
+    least = fixed + np.minimum(follows, 0.0) + lo - answer
+    most = fixed + np.maximum(follows, 0.0) + hi + answer
+    return np.floor(least + 1e-6).astype(np.int64), np.ceil(most - 1e-6).astype(np.int64)

@@ -1,0 +1,246 @@
+"""What every envelope command can be asked: the feeder, its customers' flexibility and the limits, as options."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from envelope.field_rules import UNKNOWN, BadProblem, Numbers
+from envelope.problem import (
+    Allocation,
+    Guarantee,
+    OperatingLimits,
+    Problem,
+    ShareReference,
+    voltage_criteria,
+    voltage_criterion,
+)
+from gridmodel import command_errors as refused
+from gridmodel.arrays import Mask
+from sep2.errors import SepError
+
+if TYPE_CHECKING:
+    from envelope.problem.thermal_ratings import ThermalRating
+
+Command = Callable[..., None]
+
+
+RATING = "Transformers by temperature"
+SIZES = ("export_kw", "import_kw", "flexible", "seed")
+STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits")
+POLICY = ("guarantee", "allocation", "reference")
+ABOVE_0 = Numbers(low=0.0, above=True)
+NUMBERS = {
+    "steps": Numbers(of=int, low=1, high=86_400),
+    "export_kw": Numbers(low=0.0),
+    "import_kw": Numbers(low=0.0),
+    "flexible": Numbers(low=0.0, high=1.0),
+    "hot_spot": ABOVE_0,
+    "top_oil": ABOVE_0,
+    "life": ABOVE_0,
+    "k_max": ABOVE_0,
+    "fuse_a": ABOVE_0,
+}
+"""what options may be, by the names they have here"""
+DAY_S = 86_400
+THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
+
+
+class Posed(NamedTuple):
+    """A problem, and what was assumed for it."""
+
+    problem: Problem
+    assumed: list[str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options that all commands share."""
+
+    steps: Annotated[int, typer.Option(help="Steps in the day.")] = 48
+    export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection.")] = 5.0
+    import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection.")] = 7.0
+    flexible: Annotated[float, typer.Option(help="Part of the connections that is flexible, 0 to 1.")] = 1.0
+    seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
+    devices: Annotated[bool, typer.Option("--devices", help="What devices.csv says instead, with its sizes.")] = False
+    all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
+    day: Annotated[str, typer.Option(help="The day's date (UTC), such as 2026-11-26, or today.")] = "2026-05-29"
+    limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
+    guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
+    allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
+    reference: Annotated[ShareReference, typer.Option(help="What a fair share is a share of.")] = (
+        ShareReference.CAPACITY
+    )
+    thermal: Annotated[
+        str | None,
+        typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
+    ] = None
+    ambient: Annotated[
+        str, typer.Option(help="Degrees Celsius, or a CSV file with at and temp_c.", rich_help_panel=RATING)
+    ] = "30"
+    hot_spot: Annotated[float, typer.Option(help="Hottest winding permitted, C.", rich_help_panel=RATING)] = 120.0
+    top_oil: Annotated[float, typer.Option(help="Hottest oil permitted, C.", rich_help_panel=RATING)] = 105.0
+    life: Annotated[float, typer.Option(help="Life used per day at most, %.", rich_help_panel=RATING)] = 0.0133
+    k_max: Annotated[float, typer.Option(help="Load over the rating at most.", rich_help_panel=RATING)] = 1.5
+    fuse_a: Annotated[
+        float | None, typer.Option(help="A per low-voltage phase that fuse and bushing bear.", rich_help_panel=RATING)
+    ] = None
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+
+    def __post_init__(self) -> None:
+        for name, rule in NUMBERS.items():
+            if (value := getattr(self, name)) is not None:
+                rule(option(name), value, UNKNOWN)
+
+    def problem(self, feeder: str) -> Problem:
+        """The problem of a feeder, or of a plan that the engine saved."""
+        return self.posed(feeder).problem
+
+    def posed(self, feeder: str) -> Posed:
+        """The same, and what was assumed for it."""
+        from envelope.problem import plan_file as plan
+        from envelope.study import study as horizon
+
+        if Path(feeder).suffix == ".npz":
+            self.refuse((*STUDIED, *POLICY), "a plan has its own")
+            return Posed(self.rated(plan.load(Path(feeder)).problem), [])
+        found = plan.feeder_of(feeder)
+        study = horizon.Study(
+            steps=self.steps,
+            export_w=1e3 * self.export_kw,
+            import_w=1e3 * self.import_kw,
+            flexible=self.chosen(len(found.network.connections)),
+            sun=not self.all_day,
+            start=self.start,
+            limits=OperatingLimits.of(self.limits),
+            guarantee=self.guarantee,
+            allocation=self.allocation,
+            reference=self.reference,
+        )
+        if self.devices:
+            self.refuse(SIZES, "devices.csv has its own sizes (--devices)")
+            study = horizon.by_devices(found, study)
+        problem = horizon.problem_of(found, study)
+        if self.devices:
+            problem = horizon.on_devices(found, problem)
+        self._refuse_criterion(problem)
+        return Posed(self.rated(problem), horizon.assumed(found, study))
+
+    @property
+    def start(self) -> int:
+        """Epoch seconds at which the day begins."""
+        if self.day == "today":
+            return int(time.time()) // DAY_S * DAY_S
+        try:
+            return int(datetime.fromisoformat(self.day).replace(hour=0, tzinfo=UTC).timestamp()) // DAY_S * DAY_S
+        except ValueError:
+            raise BadProblem(f"--day: {self.day!r} is no date such as 2026-11-26, nor today") from None
+
+    def chosen(self, count: int) -> Mask:
+        """(C,) which connections are flexible."""
+        found = np.zeros(count, dtype=bool)
+        found[np.random.default_rng(self.seed).permutation(count)[: round(self.flexible * count)]] = True
+        return found
+
+    def rating(self, problem: Problem) -> ThermalRating | None:
+        """How transformers are rated by their temperature; None where nobody asked."""
+        from envelope.problem.thermal import ThermalPolicy
+        from envelope.problem.thermal_ratings import ThermalRating, ambient_of
+
+        if self.thermal is None:
+            self.refuse(THERMAL[1:-1], "says nothing without --thermal")
+            return None
+        policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
+        ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
+        return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
+
+    def rated(self, problem: Problem) -> Problem:
+        """The problem with transformers rated as asked."""
+        found = self.rating(problem)
+        if found is not None:
+            return replace(problem, limits=found.limits(problem.limits, self.fuse_a))
+        if self.fuse_a is not None:
+            return replace(problem, limits=replace(problem.limits, transformer_most_a=self.fuse_a))
+        return problem
+
+    def _refuse_criterion(self, problem: Problem) -> None:
+        """Says when the voltage criterion is one for another nominal voltage."""
+        meant = voltage_criterion(self.limits).nominal_v
+        here = float(np.median(problem.reduced.node_nominal_v[problem.reduced.voltages_at_connections()]))
+        if not 0.8 < here / meant < 1.25:
+            fit = [name for name, c in voltage_criteria().items() if 0.8 < here / c.nominal_v < 1.25]
+            instead = f"; for them: {', '.join(fit)}" if fit else ""
+            said = f"is for {meant:.0f} V, and the customers here have {here:.0f} V{instead}"
+            raise BadProblem(f"--limits {self.limits}: {said}")
+
+    def refuse(self, names: Sequence[str], why: str) -> None:
+        """Says which of these options was given although it changes nothing here."""
+        for field in fields(self):
+            if field.name in names and getattr(self, field.name) != field.default:
+                raise BadProblem(f"{option(field.name)}: {why}")
+
+
+def option(name: str) -> str:
+    """How a field is called on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
+    """Make a function `f(feeder, ..., *, asked)` the command `name`, with the shared options as its own."""
+
+    def declare(function: Command) -> Command:
+        kinds = get_type_hints(Asked, include_extras=True)
+        of_function = get_type_hints(function, include_extras=True)
+        own = [
+            p.replace(annotation=of_function[p.name])
+            for p in inspect.signature(function).parameters.values()
+            if p.name != "asked"
+        ]
+        shared = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name])
+            for f in fields(Asked)
+        ]
+
+        @wraps(function)
+        def run(*args: Any, **named: Any) -> None:
+            options = {f.name: named.pop(f.name) for f in fields(Asked)}
+            with refusals(options["as_json"]):
+                asked = Asked(**options)
+                function(*args, **named, asked=asked)
+
+        hints = {key: kind for key, kind in of_function.items() if key != "asked"}
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(Asked)}
+        app.command(name)(run)
+        return function
+
+    return declare
+
+
+def refusals(as_json: bool) -> contextlib.AbstractContextManager[None]:
+    """Errors in what was asked end the command with one line, or with one JSON object."""
+    return refused.refusals(as_json, SepError)
+
+
+@contextlib.contextmanager
+def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, with the time it takes; on a terminal only."""
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    console = Console(stderr=True)
+    hidden = quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task("")
+        yield lambda said: progress.update(task, description=said)

@@ -1,0 +1,162 @@
+"""What the envelope commands print: tables and sentences of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from envelope.problem import thermal_ratings as ratings
+from envelope.schedule.curtailment import fairness
+from envelope.schedule.ledger import Whole
+from sep2.terminal import add_row, console, say
+
+READING = (
+    "Pairs are export/import. Price: mean kW against the first.",
+    "Tenth: what the worst-off tenth of the connections may use of what they could.",
+    "Breaks: the worst at any corner that the limits allow, V and % of a rating beyond a limit.",
+)
+
+
+FILES = ("file", "report", "picture", "plan")
+
+
+def show_summary(summary: dict[str, Any]) -> None:
+    """A run: how much, how evenly, by what policy, in what time; then what a person should know."""
+    table = Table("", "export", "import")
+    pairs = (
+        ("mean kW", "{export_kw:.1f}", "{import_kw:.1f}"),
+        ("least connection, mean W", "{export_least_w:.0f}", "{import_least_w:.0f}"),
+        ("Jain's index", "{export_jain:.2f}", "{import_jain:.2f}"),
+    )
+    for name, *cells in pairs:
+        add_row(table, name, *(cell.format(**summary) for cell in cells))
+    _add_fairness(table, summary["fairness"])
+    console().print(table)
+    say(
+        f"{summary['feeder']}: {summary['connections']} connections, {summary['steps']} steps, {summary['guarantee']},"
+        f" {summary['allocation']} of {summary['reference']}; {summary['seconds']:.2f} s,"
+        f" {summary['solves']:.0f} power flows."
+    )
+    for line in told(summary):
+        say(line)
+
+
+def _add_fairness(table: Table, fairness: dict[str, dict[str, float]]) -> None:
+    for key, name, form in (
+        ("curtailed_kwh", "curtailed, kWh", "{:.0f}"),
+        ("least_share", "least part granted", "{:.0%}"),
+        ("worst_decile_share", "part granted to the worst-off tenth", "{:.0%}"),
+        ("worst_decile_kwh", "curtailed of the worst-off tenth, kWh", "{:.1f}"),
+    ):
+        add_row(table, name, *(form.format(fairness[direction][key]) for direction in ("export", "import")))
+
+
+def told(summary: dict[str, Any]) -> list[str]:
+    """What goes below the table: what binds, ratings, findings, the ledger, files."""
+    lines = [*summary.get("assumed", ()), *_held_back(summary.get("held_back", {}))]
+    lines += [ratings.sentence(summary["thermal"])] if "thermal" in summary else []
+    lines += summary["findings"]
+    other = summary.get("beyond_guarantee")
+    if other and max(other.values()) > 0.0:
+        lines.append(
+            f"{summary['guarantee'].split(' ')[0]}: clients that keep these limits in any other mix reach"
+            f" {_beyond(other)} beyond; `sep2 envelope compare` shows what safer limits cost"
+        )
+    if "ledger" in summary:
+        past = summary["ledger"]
+        parts = (
+            f"{direction} {past[direction]['curtailed_kwh']:.0f} kWh, the worst-off tenth"
+            f" {past[direction]['worst_decile_kwh']:.1f} kWh ({past[direction]['worst_decile_share']:.0%} granted)"
+            for direction in ("export", "import")
+        )
+        lines.append(f"Curtailed over the {past['days']:.1f} days in {past['file']}: {'; '.join(parts)}.")
+    return [*lines, *(f"{name}: {summary[name]}" for name in FILES if name in summary)]
+
+
+def _held_back(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What binds most, per direction."""
+    said = {
+        direction: ", ".join(f"{one['binding']} ({one['part']:.0%})" for one in most)
+        for direction, most in found.items()
+    }
+    return [f"{direction} is held back by {what or 'nothing'}" for direction, what in said.items()]
+
+
+def _beyond(worst: dict[str, float]) -> str:
+    return f"{worst['over_v']:+.1f} V over, {worst['under_v']:+.1f} V under, {worst['overload_percent']:+.1f} % load"
+
+
+def show_whole(found: Whole, most: int) -> None:
+    """A ledger: its most curtailed connections, then how evenly all of it fell."""
+    table = Table("connection", "export curtailed", "", "import curtailed", "")
+    for k in found.order()[:most]:
+        cells = []
+        for direction in ("export", "import"):
+            own = found.past[direction]
+            cells += [f"{own.curtailed_wh[k] / 1e3:.1f} kWh", f"{own.share[k]:.0%}"]
+        add_row(table, found.connection_id[k], *cells)
+    console().print(table)
+    for direction, past in found.past.items():
+        even = fairness(past)
+        say(
+            f"{direction}: {even.curtailed_kwh:.0f} of {even.asked_kwh:.0f} kWh curtailed over {found.days:.1f} days;"
+            f" the worst-off tenth was granted {even.worst_decile_share:.0%}, the least {even.least_share:.0%};"
+            f" Jain's index {even.jain:.2f}."
+        )
+
+
+def show_policies(rows: Sequence[dict[str, Any]]) -> None:
+    """Policies side by side, each with its price against the first and what breaks at any corner."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("guarantee", "allocation"):
+        table.add_column(name, no_wrap=True)
+    for name in ("export\nkW", "import\nkW", "price\n%", "tenth\n%", "Jain's\nindex", "breaks\nV / %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        price, tenth, jain = (
+            [row[f"{direction}_{key}"] for direction in ("export", "import")]
+            for key in ("price_percent", "worst_decile_share", "jain")
+        )
+        add_row(
+            table,
+            row["guarantee"],
+            row["allocation"],
+            f"{row['export_kw']:.1f}",
+            f"{row['import_kw']:.1f}",
+            f"{price[0]:+.0f}/{price[1]:+.0f}",
+            f"{100 * tenth[0]:.0f}/{100 * tenth[1]:.0f}",
+            f"{jain[0]:.2f}/{jain[1]:.2f}",
+            f"{max(row['any_over_v'], row['any_under_v']):+.1f}/{row['any_load_percent']:+.1f}",
+        )
+    console().print(table)
+    for line in (*READING, *_concluded(rows)):
+        say(line)
+
+
+def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What breaks without a guarantee, what one costs at the same allocation, and who does not keep its own."""
+    first = rows[0]
+    worst = {key: first[f"any_{short}"] for key, short in _SHORT.items()}
+    lines = [f"Beyond its guarantee, {first['guarantee']} breaks at corners that its limits allow: {_beyond(worst)}."]
+    if max(worst.values()) <= 0.0:
+        lines = [f"Here even {first['guarantee']} breaks at no corner that its limits allow."]
+    alike = [row for row in rows[1:] if row["allocation"] == first["allocation"]]
+    if alike:
+        said = (
+            f"{row['guarantee']} {row['export_price_percent']:+.0f} % export,"
+            f" {row['import_price_percent']:+.0f} % import"
+            for row in alike
+        )
+        lines.append(f"What a guarantee costs at the same allocation ({first['allocation']}): {'; '.join(said)}.")
+    lines += [
+        f"NOT inside its own guarantee: {row['guarantee']}, {row['allocation']}."
+        for row in rows
+        if max(row[f"own_{short}"] for short in _SHORT.values()) > 0.0
+    ]
+    return lines
+
+
+_SHORT = {"over_v": "over_v", "under_v": "under_v", "overload_percent": "load_percent"}
+"""figures of a verification, and what a row of policies calls them"""

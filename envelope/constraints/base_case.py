@@ -1,0 +1,179 @@
+"""Base case: net injection without flexible power, the firm minimum, and the headroom beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
+from envelope.problem import Allocation, Problem, ShareReference
+from envelope.problem.circulating_power import taken_w
+from envelope.problem.steps import zeros_or
+from gridmodel.arrays import Complex, Index, Real, Single
+
+
+@dataclass(frozen=True, eq=False)
+class BaseCase:
+    """Net injection, firm minimum and headroom before anything is allocated, per step."""
+
+    feeder: MonitoredFeeder
+    p_w: Real
+    """(T, C) net injection with nothing flexible running"""
+    q_var: Real
+    lo_w: Real
+    hi_w: Real
+    """(T, C) box that is granted in any case"""
+    room_down_w: Real
+    room_up_w: Real
+    """(T, C) most that the box may grow beyond it"""
+    reference_down_w: Real
+    reference_up_w: Real
+    """(T, C) what one share means"""
+    source_v: Complex
+    """(T, 3)"""
+    tan_phi: float = 0.0
+    """var absorbed per W of upward room used"""
+    weight: Real | None = None
+    """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
+
+    @cached_property
+    def ends(self) -> BoxEnds:
+        """The ends of connections' boxes that can be away from the base load at any time."""
+        firm, room = (
+            self.away(self.lo_w, self.hi_w),
+            np.concatenate([self.room_up_w, self.room_down_w], axis=1),
+        )
+        place = np.flatnonzero(((firm + room) > 0.0).any(axis=0))
+        reference = np.concatenate([self.reference_up_w, self.reference_down_w], axis=1)
+        weight = None if self.weight is None else self.weight[place]
+        firm, room, reference = (np.ascontiguousarray(table[:, place]) for table in (firm, room, reference))
+        return BoxEnds(place, firm, room, reference, weight)
+
+    @cached_property
+    def slots_va(self) -> Complex:
+        """(T, L) injection of every slot with nothing flexible running."""
+        return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
+
+    def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
+        """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
+        found = self.slots_va[steps] + away_w
+        if self.tan_phi:
+            found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
+        return np.asarray(found + 1j * var if np.any(var) else found)
+
+    def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
+        """The same on a feeder that watches less; its ends and injections are what they were."""
+        found = replace(self, feeder=feeder)
+        found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
+        return found
+
+    def away(self, lo: Real, hi: Real) -> Real:
+        """(T, 2C) W by which a box goes above, and below, the base load."""
+        return np.concatenate([hi - self.p_w, self.p_w - lo], axis=1)
+
+
+class BoxEnds(NamedTuple):
+    """The ends of boxes that can be away from the base load: E of C upward and C downward ones."""
+
+    place: Index
+    """(E,) among the 2C, upward ones first"""
+    granted_w: Real
+    """(T, E) W away from the base load that are granted in any case"""
+    room_w: Real
+    """(T, E) most that it may become beyond that"""
+    reference_w: Real
+    """(T, E) what one share means"""
+    weight: Real | None
+    """(E,)"""
+
+
+FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
+"""rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
+
+
+def form_base_case(problem: Problem, feeder: MonitoredFeeder) -> BaseCase:
+    """Form the base case: base load, and the firm minimum from contracts, defaults and limits still in force."""
+    least_export, least_import = _least(problem, "export"), _least(problem, "import")
+    # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
+    taken = taken_w(problem)
+    reach_export, reach_import = problem.reach_export_w - taken, problem.reach_import_w - taken
+    p = -problem.base_load_w
+    top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
+    bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
+    room_up = np.where(problem.flex_gen_w > 0.0, np.maximum(reach_export - top, 0.0), 0.0)
+    room_down = np.where(problem.flex_load_w > 0.0, np.maximum(bottom + reach_import, 0.0), 0.0)
+    network = problem.reduced.network
+    source = network.source.v if problem.source_v is None else problem.source_v
+    return BaseCase(
+        feeder,
+        p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
+        _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
+        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.reactive.tan_phi,
+        _weight(problem),
+    )  # fmt: skip
+
+
+def unavoidable_w(problem: Problem, direction: str) -> Real:
+    """(T, C) limit below which a connection could not serve, or not get rid of, its base load."""
+    return np.maximum(problem.load_hi_w if direction == "import" else -problem.load_lo_w, 0.0)
+
+
+def _least(problem: Problem, direction: str) -> Real:
+    """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
+    now = unavoidable_w(problem, direction)
+    own, count = now.copy(), now.shape[1]
+    for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
+        own[back:] = np.maximum(own[back:], now[:-back])
+    firm = zeros_or(getattr(problem, f"firm_{direction}_w"), count)
+    default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
+    least = np.maximum(own, np.maximum(firm, default))
+    held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
+    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
+    least = np.ceil(least - 1e-6)
+    least[:, ~problem.controlled(direction)] = np.inf
+    return least
+
+
+def _favoured(problem: Problem, direction: str, room: Real) -> Real:
+    """(T, C) watts of one share; where shares are filled, the past makes them larger or smaller."""
+    favour = getattr(problem, f"favour_{direction}")
+    plain = _reference(problem, direction, room)
+    return plain if favour is None or problem.allocation not in FILLING else plain * favour
+
+
+def _reference(problem: Problem, direction: str, room: Real) -> Real:
+    """(T, C) watts of one share, the past aside."""
+    if problem.reference is ShareReference.EQUAL:
+        return np.ones_like(room)
+    if problem.reference is ShareReference.REACH:
+        return np.maximum(room, 1.0)
+    if problem.reference is ShareReference.CONTRACT:
+        given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
+        return np.broadcast_to(np.maximum(given, 1.0), room.shape)
+    return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
+
+
+def _weight(problem: Problem) -> Real | None:
+    """(2C,) weights of everyone's room upwards, then downwards, for rules of sums and logarithms."""
+    if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
+        return None
+    ones = np.ones(len(problem.connection_id))
+    sides = (problem.favour_export, problem.favour_import)
+    return np.concatenate([ones if side is None else side for side in sides])
+
+
+def sensitivities(base: BaseCase) -> tuple[Sensitivity, Sensitivity]:
+    """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
+    feeder = base.feeder
+    mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
+    (down,) = feeder.sensitivities(mean_va, source)
+    (up,) = feeder.sensitivities(mean_va, source, tan_phi=base.tan_phi) if base.tan_phi else (down,)
+    return up, down
+
+
+def base_flow(base: BaseCase) -> FlowResult:
+    """The power flow with nothing flexible running."""
+    return base.feeder.power_flow(base.slots_va, base.source_v)

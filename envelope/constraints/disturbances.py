@@ -1,0 +1,224 @@
+"""Disturbances that active-power limits do not bound: circulating power, and reactive power allowed by policy.
+
+Kept free as margins while a box is fitted, and tried at every corner when it is verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.constraints.base_case import form_base_case
+from envelope.constraints.linear import LinearConstraints
+from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity, monitor
+from envelope.problem import ChanceMargin, Problem
+from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
+from envelope.problem.margins import GROWTH
+from gridmodel.arrays import Complex, Index, Mask, Real
+
+STRAINED_PU = 0.15
+"""how far voltages are from their nominal value, at most, in the states at which vars are measured"""
+
+
+def free_var(problem: Problem) -> tuple[Real, Real]:
+    """(T, C) and (T, C) least and most var that may be produced on top of a box: never > 0, never < 0."""
+    most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
+    hidden = problem.reactive.hidden_var * both_ways_w(problem)
+    return np.minimum(hidden, 0.0) - most, np.maximum(hidden, 0.0) + most
+
+
+class Reserve(Protocol):
+    """A part of each constraint's limit that is kept free, whatever is allocated."""
+
+    def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
+        """(T, R) in each constraint's own unit; `at_rest` and `limit` are (T, R) values."""
+        ...
+
+    def said(self) -> str:
+        """How the guarantee is worded with it; empty where something else says it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CirculatingPower:
+    """Power that is fed on one phase of a connection and drawn from another."""
+
+    problem: Problem
+
+    def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
+        """(T, R) rise of each constraint with the worst pair of phases."""
+        whole, taken = circulating_w(self.problem), taken_w(self.problem)
+        # Where reach was shortened by it, the row must also bear that part as plain import or export.
+        kept = taken @ (rows.rise_up + rows.rise_down).T
+        return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
+
+    def _span(self, rows: LinearConstraints) -> Real:
+        """(R, C) difference between the slots of a connection that move a row most and least."""
+        of = self.problem.reduced.network.connections.slot_connection
+        span = np.zeros((rows.count, len(self.problem.connection_id)))
+        for connection in np.flatnonzero(circulates(self.problem)):
+            span[:, connection] = np.ptp(rows.sensitivity[:, of == connection], axis=1)
+        return span
+
+    def said(self) -> str:
+        """The worst phase."""
+        return "unknown splits on their worst phases"
+
+
+@dataclass(frozen=True, eq=False)
+class ReactiveDisturbance:
+    """Vars within their policy, each connection's at its worst."""
+
+    problem: Problem
+    lo_var: Real
+    hi_var: Real
+    """(T, C) never above, never below zero"""
+    voltages: bool = True
+    """whether voltages must bear it, or currents alone"""
+
+    @cached_property
+    def measured(self) -> list[Sensitivity]:
+        """By var, at rest and where all feed or draw as much as voltages bear."""
+        feeder = monitor(self.problem)
+        return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
+
+    def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
+        """(T, R) rise of each constraint with the worst vars, largest over the measured states."""
+        to = _by_slot(monitor(self.problem))
+        found = np.zeros_like(at_rest)
+        for at in self.measured:
+            slope = np.empty((rows.count, len(to)))
+            for kind, sign in ((0, 1.0), (1, -1.0)):
+                slope[rows.kind == kind] = sign * at.dv[rows.element[rows.kind == kind]]
+            load = rows.kind == 2
+            slope[load] = (np.conj(rows.facet[load])[:, None] * at.di[rows.element[load]]).real
+            # A group's sum is of watts.
+            slope[load] *= (rows.element[load] < len(monitor(self.problem).reduced.rating_a))[:, None]
+            up, down = np.maximum(slope, 0.0) @ to, np.maximum(-slope, 0.0) @ to
+            found = np.maximum(found, self.hi_var @ up.T - self.lo_var @ down.T)
+        return np.asarray(GROWTH * np.where(self.voltages | (rows.kind == 2), found, 0.0))
+
+    def said(self) -> str:
+        """The policy says it."""
+        return ""
+
+
+def _by_slot(feeder: MonitoredFeeder) -> Real:
+    """(L, C) part of a connection's vars at a slot: evenly, or all of it where its phase is not known."""
+    to = np.zeros((len(feeder.slot_connection), feeder.connections))
+    to[np.arange(len(to)), feeder.slot_connection] = feeder.slot_part
+    return to
+
+
+def _strained(problem: Problem, feeder: MonitoredFeeder) -> tuple[Complex, Complex]:
+    """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
+    base = form_base_case(problem, feeder)
+    source, of = base.source_v.mean(axis=0), feeder.slot_connection
+    found = [base.slots_va.mean(axis=0)]
+    part = 0.5 ** np.arange(10.0)[:, None]
+    rest = feeder.power_flow(found[0][None], source).v_v
+    for sign, reach in ((1.0, problem.flex_gen_w), (-1.0, problem.flex_load_w)):
+        trial = found[0] + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
+        near = np.abs(feeder.power_flow(trial, source).v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
+        if near.any():
+            found.append(trial[near.argmax()])
+    return np.array(found), source
+
+
+class Disturbance(NamedTuple):
+    """Something unseen on top of a corner."""
+
+    circulating: Real | None
+    """(L,) -1, 0 or 1: where circulating power is fed and drawn"""
+    var: Real | None
+    """(T, L) produced beside what the corner counts with"""
+    voltages: bool
+    """whether voltages must bear it, or currents alone"""
+
+
+@dataclass(frozen=True, eq=False)
+class Disturbances:
+    """All disturbances that may be superposed on any corner of one problem."""
+
+    problem: Problem
+    feeder: MonitoredFeeder
+
+    @cached_property
+    def states(self) -> list[Disturbance]:
+        """Each of them, one at a time."""
+        of = self.feeder.slot_connection
+        labels = np.array(self.feeder.reduced.network.connections.slot_phase)
+        lo, hi = (bound[:, of] * self._part for bound in free_var(self.problem))
+        answer = self.problem.reactive.answer_var(self.feeder.connections)[of] * self._part
+        answers = np.broadcast_to(answer, lo.shape)
+        found: list[Disturbance] = []
+        for up in _patterns(labels):
+            if lo.any() or hi.any():
+                found.append(Disturbance(None, np.where(up, hi, lo), True))
+            if answer.any():
+                found.append(Disturbance(None, np.where(up, answers + hi, lo - answers), False))
+        moved = circulates(self.problem)[of]
+        pairs = [self._between(*pair, labels, moved) for pair in permutations(np.unique(labels[moved]).tolist(), 2)]
+        return [*found, *(Disturbance(pair, None, True) for pair in pairs if pair.any())]
+
+    @property
+    def _part(self) -> Real:
+        """(L,) part of a connection's vars at a slot."""
+        return self.feeder.slot_share
+
+    def _between(self, source: str, sink: str, labels: NDArray[np.str_], moved: Mask) -> Real:
+        """(L,) 1 where it is fed and -1 where it is drawn, for connections that have both."""
+        of = self.feeder.slot_connection
+        feeds, draws = moved & (labels == source), moved & (labels == sink)
+        both = np.intersect1d(of[feeds], of[draws])
+        return np.where(np.isin(of, both), feeds.astype(float) - draws.astype(float), 0.0)
+
+    def superpose(self, state: Disturbance, steps: Index, away: Real) -> tuple[Real, Real]:
+        """(S, L) W away from the base and (S, L) var, with the state on top of a corner."""
+        var = np.zeros_like(away) if state.var is None else state.var[steps]
+        if state.circulating is None:
+            return away, var
+        whole = circulating_w(self.problem)[steps][:, self.feeder.slot_connection]
+        return self._shortened(steps, away) + whole * state.circulating, var
+
+    def _shortened(self, steps: Index, away: Real) -> Real:
+        """(S, L) corners, shortened to the capacity that circulating power leaves each connection."""
+        of, problem = self.feeder.slot_connection, self.problem
+        net = away @ (of[:, None] == np.arange(self.feeder.connections))
+        whole, load = circulating_w(problem), problem.base_load_w
+        most = np.where(
+            net > 0.0, (problem.reach_export_w + load - whole)[steps], (problem.reach_import_w - load - whole)[steps]
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = np.where(net == 0.0, 1.0, np.clip(most / np.abs(net), 0.0, 1.0))
+        moved = circulates(problem)
+        return np.asarray(away * np.where(moved, part, 1.0)[:, of])
+
+
+def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
+    """(L,) slots at their most, the others at their least: every combination of up to four phases."""
+    phases = np.unique(labels)[:4]
+    for code in range(2 ** len(phases)):
+        yield np.isin(labels, [phase for k, phase in enumerate(phases) if code >> k & 1])
+
+
+def reserves(problem: Problem) -> tuple[Reserve, ...]:
+    """Reserves to keep free of every constraint: forecast errors, the given margins, and disturbances."""
+    found: list[Reserve] = [*problem.margins]
+    if problem.base_sigma_w is not None and problem.base_z != 0.0:
+        found.insert(0, ChanceMargin(problem.base_sigma_w, problem.base_z))
+    if circulating_w(problem).any():
+        found.append(CirculatingPower(problem))
+    lo, hi = free_var(problem)
+    if lo.any() or hi.any():
+        found.append(ReactiveDisturbance(problem, lo, hi))
+    answer = np.broadcast_to(problem.reactive.answer_var(len(problem.connection_id)), lo.shape)
+    if answer.any():
+        found.append(ReactiveDisturbance(problem, -answer, answer, voltages=False))
+    return tuple(found)

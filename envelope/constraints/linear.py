@@ -1,0 +1,246 @@
+"""Robust rows: each limit as a linear row over the rooms of all connections, and the corner that strains it most.
+
+A limit `s . p <= b` over a box has its worst case at the corner where every connection stands at the end its sign
+points to, so that it becomes `rise_up . up + rise_down . down <= b` with coefficients that are never negative.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.constraints.kernels import evaluate, name, slope, split
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
+from envelope.problem import OperatingLimits
+from gridmodel.arrays import Complex, Index, Mask, Real, Single
+
+FACETS, FINE_FACETS = 8, 16
+"""directions per watched current: enough to know who strains it, and enough to find its worst corner"""
+SECTOR = np.tan(np.pi / 6.0)
+"""a current counts in full for the facets within 30 degrees of it"""
+NEGLIGIBLE = 1e-4
+"""coefficients below this part of the largest in their row are left to the AC check"""
+KINDS = ("over-voltage", "under-voltage", "overload")
+
+
+class Corners(NamedTuple):
+    """Where each slot stands at a corner: parts of its connection's room up and down."""
+
+    up: Single
+    """(K, L)"""
+    down: Single
+    """(K, L)"""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearConstraints:
+    """R linear rows of one feeder, around one state. Same rows for all steps."""
+
+    kind: Index
+    """(R,) position in KINDS"""
+    element: Index
+    """(R,) watched voltage or watched current"""
+    facet: Complex
+    """(R,) unit direction of a current row, 1 for voltages"""
+    exports: Mask
+    """(R,) whether a current row points the way in which export pushes it; True for voltages"""
+    sensitivity: Single
+    """(R, L) exact derivative of the row's value by slot injection above the base load, V or A per W"""
+    sensitivity_down: Single | None
+    """(R, L) the same below the base load, where it differs"""
+    rise_up: Single
+    """(R, C) rise per W that a connection's upper end moves up, never negative"""
+    rise_down: Single
+    """(R, C) rise per W that its lower end moves down, never negative"""
+    corner: Index
+    """(R,) the row's worst corner"""
+    corners: Corners
+
+    def similar(self, feeder: MonitoredFeeder) -> Index:
+        """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
+        reduced = feeder.reduced
+        names = sorted({*reduced.network.terminal_phase, *feeder.current_phase})
+        of_node = np.array(
+            [names.index(reduced.network.terminal_phase[t]) for t in reduced.node_terminal], dtype=np.intp
+        )
+        of_current = np.array([names.index(phase) for phase in feeder.current_phase], dtype=np.intp)
+        load = self.kind == 2
+        phase = np.empty(self.count, dtype=np.intp)
+        phase[load], phase[~load] = of_current[self.element[load]], of_node[self.element[~load]]
+        return np.asarray((self.kind * 2 + self.exports) * len(names) + phase)
+
+    @property
+    def count(self) -> int:
+        """Number of rows, R."""
+        return len(self.kind)
+
+    def evaluate(self, values: FlowResult, dtype: type[Any] = np.float64) -> NDArray[Any]:
+        """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
+        out = np.empty((len(values.converged), self.count), dtype=dtype)
+        row = self.kind, self.element, self.facet.real, self.facet.imag
+        evaluate(values.v_v, values.i_a, values.converged, *row, SECTOR, out)
+        return out
+
+    def linear_change(self, away: Single) -> Single:
+        """(S, R) linear change of each row when slots are (S, L) watts away from the base load."""
+        if self.sensitivity_down is None:
+            return np.asarray(away @ self.sensitivity.T)
+        return np.asarray(np.maximum(away, 0.0) @ self.sensitivity.T + np.minimum(away, 0.0) @ self.sensitivity_down.T)
+
+    def only(self, which: Index) -> LinearConstraints:
+        """A subset of the constraints, without sensitivities and corners."""
+        names = ("kind", "element", "facet", "exports")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
+
+    def keep(self, wanted: Mask) -> LinearConstraints:
+        """Only these rows."""
+        used, corner = np.unique(self.corner[wanted], return_inverse=True)
+        names = ("kind", "element", "facet", "exports", "sensitivity", "rise_up", "rise_down")
+        kept = {name: getattr(self, name)[wanted] for name in names}
+        down = None if self.sensitivity_down is None else self.sensitivity_down[wanted]
+        corners = Corners(self.corners.up[used], self.corners.down[used])
+        return replace(self, **kept, sensitivity_down=down, corner=corner.astype(np.intp), corners=corners)
+
+    def coefficients(self, place: Index) -> Single:
+        """(R, E) rise of each row per W that an end moves away; `place` among the 2C ends, upward ones first."""
+        count = self.rise_up.shape[1]
+        up, down = place[place < count], place[place >= count] - count
+        return np.concatenate([self.rise_up[:, up], self.rise_down[:, down]], axis=1)
+
+    def bounds(self, feeder: MonitoredFeeder, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
+        """(T, R) right-hand sides, less `margin` times the declared margins."""
+        permitted = limits.permitted_a(steps, feeder, margin=margin)
+        table = np.empty((steps, 2 + permitted.shape[1]))
+        table[:, 0] = limits.v_max_v - margin * limits.margin_v
+        table[:, 1] = -(limits.v_min_v + margin * limits.margin_v)
+        table[:, 2:] = permitted
+        return np.take(table, np.where(self.kind == 2, 2 + self.element, self.kind), axis=1)
+
+    def slack_unit(self, feeder: MonitoredFeeder) -> Single:
+        """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
+        out = np.ones(self.count, dtype=np.float32)
+        load = self.kind == 2
+        out[load] = 0.01 * feeder.rating_a[self.element[load]]
+        return out
+
+
+def narrowed(feeder: MonitoredFeeder, rows: LinearConstraints) -> tuple[MonitoredFeeder, LinearConstraints]:
+    """The feeder watching only what these rows are about (and its groups), and the rows on it."""
+    load, branches = rows.kind == 2, len(feeder.reduced.H)
+    volts, amps = np.unique(rows.element[~load]), np.unique(rows.element[load])
+    amps = amps[amps < branches]
+    currents = np.concatenate([amps, branches + np.arange(len(feeder.groups))])
+    element = np.where(load, np.searchsorted(currents, rows.element), np.searchsorted(volts, rows.element))
+    return feeder.subset(volts, amps), replace(rows, element=element)
+
+
+class Selection(NamedTuple):
+    """Which limits get rows."""
+
+    over: Mask
+    under: Mask
+    """(N,)"""
+    load: Mask
+    """(B,)"""
+
+
+def select_all(feeder: MonitoredFeeder) -> Selection:
+    """All limits."""
+    voltages = np.ones(len(feeder.reduced.Zn), dtype=bool)
+    return Selection(voltages, voltages, np.ones(len(feeder.rating_a), dtype=bool))
+
+
+def linearise(
+    feeder: MonitoredFeeder, up: Sensitivity, down: Sensitivity, *, wanted: Selection, facets: int = FACETS
+) -> LinearConstraints:
+    """Over- and under-voltage at each wanted voltage, and `facets` directions per wanted current.
+
+    up, down: derivatives for injection that rises above the base load and for injection that falls below it.
+    """
+    over, under, load = (np.flatnonzero(mask) for mask in wanted)
+    turn = np.exp(2j * np.pi * np.arange(facets) / facets)
+    facet = (_export_direction(up.di[load])[:, None] * turn).ravel()
+    empty = np.zeros((0, 0), dtype=np.float32)
+    bare = LinearConstraints(
+        kind=np.repeat([0, 1, 2], [len(over), len(under), len(facet)]).astype(np.intp),
+        element=np.concatenate([over, under, np.repeat(load, facets)]).astype(np.intp),
+        facet=np.concatenate([np.ones(len(over) + len(under)), facet]).astype(np.complex128),
+        exports=np.concatenate([np.ones(len(over) + len(under)), np.tile(turn.real >= -1e-9, len(load))]).astype(bool),
+        sensitivity=empty,
+        sensitivity_down=None,
+        rise_up=empty,
+        rise_down=empty,
+        corner=np.zeros(0, dtype=np.intp),
+        corners=Corners(empty, empty),
+    )
+    rise = slopes(bare, up)
+    return with_sensitivities(bare, feeder, rise, rise if down is up else slopes(bare, down))
+
+
+def with_sensitivities(
+    rows: LinearConstraints, feeder: MonitoredFeeder, rise: Single, fall: Single
+) -> LinearConstraints:
+    """The same rows with new (R, L) slopes, above and below the base load."""
+    rise_up, rise_down, corners = _split(feeder, rise, fall)
+    first, corner = np.unique(_named(rise_up, rise_down, corners), return_index=True, return_inverse=True)[1:]
+    return replace(
+        rows,
+        sensitivity=rise,
+        sensitivity_down=None if fall is rise else fall,
+        rise_up=rise_up,
+        rise_down=rise_down,
+        corner=corner.ravel().astype(np.intp),
+        corners=Corners(corners.up[first], corners.down[first]),
+    )
+
+
+def slopes(rows: LinearConstraints, at: Sensitivity) -> Single:
+    """(R, L) derivatives of rows."""
+    out = np.empty((rows.count, at.dv.shape[1]), dtype=np.float32)
+    slope(at.dv, at.di, rows.kind, rows.element, rows.facet.real, rows.facet.imag, out)
+    return out
+
+
+def _named(rise_up: Single, rise_down: Single, corners: Corners) -> Index:
+    """(R,) a number per corner, the same for the same corner; what is negligible in a row is cleared on the way."""
+    draw = np.random.default_rng(0).integers(-(2**62), 2**62, (2, corners.up.shape[1]))
+    out = np.empty(len(rise_up), dtype=np.int64)
+    name(rise_up, rise_down, *corners, draw, np.float32(NEGLIGIBLE), out)
+    return out.astype(np.intp)
+
+
+def _export_direction(di: Complex) -> Complex:
+    """(B,) unit direction in which a branch current grows when all export."""
+    total = di.sum(axis=1)
+    size = np.abs(total)
+    return np.where(size > 0.0, total / np.where(size > 0.0, size, 1.0), 1.0)
+
+
+def _split(feeder: MonitoredFeeder, up: Single, down: Single) -> tuple[Single, Single, Corners]:
+    """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
+    share, count = feeder.slot_share.astype(np.float32), (len(up), feeder.connections)
+    rise_up, rise_down = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
+    at_up, at_down = np.empty_like(up), np.empty_like(up)
+    split(up, down, share, feeder.slot_connection, rise_up, rise_down, at_up, at_down)
+    if feeder.any_phase.any():
+        _worst_phase(feeder, up, down, (rise_up, rise_down, at_up, at_down))
+    return rise_up, rise_down, Corners(at_up, at_down)
+
+
+def _worst_phase(
+    feeder: MonitoredFeeder, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]
+) -> None:
+    """For connections of unknown phase, every row assumes the phase that is worst for it."""
+    rise_up, rise_down, at_up, at_down = parts
+    for connection in np.unique(feeder.slot_connection[feeder.any_phase]):
+        slots = np.flatnonzero(feeder.slot_connection == connection)
+        best, worst = up[:, slots].max(axis=1), (-down[:, slots]).max(axis=1)
+        rise_up[:, connection], rise_down[:, connection] = np.maximum(best, 0.0), np.maximum(worst, 0.0)
+        rises = rise_up[:, connection] >= rise_down[:, connection]
+        at_up[:, slots], at_down[:, slots] = 0.0, 0.0
+        every = np.arange(len(up))
+        at_up[every, slots[up[:, slots].argmax(axis=1)]] = rises
+        at_down[every, slots[(-down[:, slots]).argmax(axis=1)]] = ~rises

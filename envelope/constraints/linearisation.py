@@ -1,0 +1,92 @@
+"""Linear constraints around the corners of a box, and which limits get constraints."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.constraints.base_case import BaseCase
+from envelope.constraints.linear import LinearConstraints, Selection, slopes, with_sensitivities
+from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
+from envelope.problem import OperatingLimits
+from gridmodel.arrays import Complex, Index, Real, Single
+
+LARGEST_GAIN = 2.0
+"""rows that stay inside their limit at all capacities with twice their linear rise are left out"""
+BACKED = (1.0, 0.5, 0.25, 0.0)
+"""how far from the base load slopes are taken, where no power flow settles further out"""
+STRAINED = 0.7
+"""slopes are taken at the mean of the steps that strain a row by this part of the most"""
+
+
+def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: Real) -> LinearConstraints:
+    """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
+
+    At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
+    the larger the box, so that the whole horizon's mean would not see what the largest boxes do to other phases.
+    """
+    feeder, of = base.feeder, base.feeder.slot_connection
+    up, down = hi - base.p_w, base.p_w - lo
+    strain = (up @ rows.rise_up.T + down @ rows.rise_down.T) / rows.slack_unit(feeder)
+    families = rows.similar(feeder)
+    members = [np.flatnonzero(families == family) for family in np.unique(families)]
+    states = []
+    for which in members:
+        most = which[strain[:, which].max(axis=0).argmax()]
+        much = strain[:, most] >= STRAINED * strain[:, most].max()
+        # All of them where none can be told, as with a base load that no power flow bears.
+        much |= not much.any()
+        k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
+        away = rows.corners.up[k] * high - rows.corners.down[k] * low
+        states.append(_State(base.slots_va[much].mean(axis=0), away, base.source_v[much].mean(axis=0)))
+    return with_sensitivities(rows, feeder, *_slopes_in(states, rows, base, members))
+
+
+class _State(NamedTuple):
+    """Where slopes are taken: (L,) VA of the base load, how far slots are away from it, W, and (3,) V of the source."""
+
+    base_va: Complex
+    away_w: Real
+    source_v: Complex
+
+
+def _slopes_in(
+    states: list[_State], rows: LinearConstraints, base: BaseCase, members: list[Index]
+) -> tuple[Single, Single]:
+    """(R, L) slopes above and below the base load, of each state's members in that state."""
+    rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
+    fall = np.empty_like(rise) if base.tan_phi else rise
+    todo = list(range(len(states)))
+    for part in BACKED:
+        base_va, away, source = (np.array(table) for table in zip(*(states[k] for k in todo), strict=True))
+        s_va = base_va + part * away - 1j * base.tan_phi * np.maximum(part * away, 0.0)
+        above = base.feeder.sensitivities(s_va, source, tan_phi=base.tan_phi)
+        below = base.feeder.sensitivities(s_va, source) if base.tan_phi else above
+        for k, up, down in zip(todo, above, below, strict=True):
+            of_state = rows.only(members[k])
+            rise[members[k]] = slopes(of_state, up)
+            if base.tan_phi:
+                fall[members[k]] = slopes(of_state, down)
+        todo = [k for k in todo if not (np.isfinite(rise[members[k]]).all() and np.isfinite(fall[members[k]]).all())]
+        if not todo:
+            break
+    return rise, fall
+
+
+def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Selection:
+    """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
+    feeder, steps = base.feeder, len(base.p_w)
+    part = feeder.slot_part
+    top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
+    bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
+    (up, down), gain = at, LARGEST_GAIN
+    rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
+    falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
+    flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
+    permitted = limits.permitted_a(steps, feeder, margin=1.0)
+    return Selection(
+        np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
+        np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),
+        np.any(np.abs(rest.i_a) + gain * flows > permitted, axis=0),
+    )

@@ -1,0 +1,237 @@
+"""The feeder as the engine sees it: power flow values and exact sensitivities at the rows that can matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.problem import GroupLimit, Problem, VoltVar
+from envelope.problem.phase_split import flexible_share, on_any
+from gridmodel.arrays import Complex, Index, Mask, Real
+from gridmodel.flow import power_flow as flow
+from gridmodel.flow.inverters import Inverters
+from gridmodel.flow.kron import Reduced
+from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
+from gridmodel.model.feeder import slot_share
+
+COARSE_V, FINE_V = 1e-3, 1e-5
+"""a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
+
+
+class FlowResult(NamedTuple):
+    """Results of S power flows at the watched places."""
+
+    v_v: Real
+    """(S, N) voltage magnitudes at connections, V; inf where the scenario did not settle"""
+    i_a: Complex
+    """(S, B + G) branch currents, A, and each group's sum off its middle, W"""
+    converged: Mask
+
+
+class Sensitivity(NamedTuple):
+    """Derivatives at one state with respect to the active injection of each slot."""
+
+    dv: Real
+    """(N, L) V per W"""
+    di: Complex
+    """(B + G, L) A per W; 1 where a slot belongs to a group"""
+
+
+@dataclass(frozen=True, eq=False)
+class MonitoredFeeder:
+    """A reduced network that watches customers' voltages and one branch per distinct current."""
+
+    reduced: Reduced
+    groups: tuple[GroupLimit, ...] = ()
+    flex_split: Sequence[str] | None = None
+    """(C,) see `Problem.flex_split`"""
+    inverters: Inverters | None = None
+    """whose answer to their own voltage counts for voltages; currents are those without it"""
+
+    @classmethod
+    def of(
+        cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = (), *, flex_split: Sequence[str] | None = None
+    ) -> MonitoredFeeder:
+        """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
+        return cls(at_customers(reduced), groups, flex_split)
+
+    def subset(self, voltages: Index, currents: Index) -> MonitoredFeeder:
+        """The same watching only these of its voltages and currents, and all its groups."""
+        return replace(self, reduced=self.reduced.watching(voltages, currents[currents < len(self.reduced.H)]))
+
+    @cached_property
+    def rating_a(self) -> Real:
+        """(B + G,) rating of each watched current, A, and half the range of each group's sum, W."""
+        return np.concatenate([self.reduced.rating_a, [group.half_range_w for group in self.groups]])
+
+    @cached_property
+    def transformer(self) -> Mask:
+        """(B + G,) whether a watched current is a transformer's."""
+        return np.concatenate([of_transformers(self.reduced), np.zeros(len(self.groups), dtype=bool)])
+
+    @cached_property
+    def current_names(self) -> tuple[str, ...]:
+        """(B + G,) such as "line L23, phase b" or "group depot"."""
+        return (*self.reduced.current_names, *(f"group {group.name}" for group in self.groups))
+
+    @cached_property
+    def current_phase(self) -> tuple[str, ...]:
+        """(B + G,) phase of each monitored current, and "sum" for each group."""
+        return (*self.reduced.current_phase, *("sum" for _ in self.groups))
+
+    @cached_property
+    def membership(self) -> Real:
+        """(G, L) 1 where a slot belongs to a group."""
+        position = {name: k for k, name in enumerate(self.reduced.network.connections.id)}
+        found = np.zeros((len(self.groups), self.reduced.slots))
+        for row, group in zip(found, self.groups, strict=True):
+            members = [position[name] for name in group.connections]
+            row[np.isin(self.slot_connection, members)] = 1.0
+        return found
+
+    def group_sums(self, p_w: Real) -> Real:
+        """(S, G) W by which each group's sum is off the middle of its range."""
+        return np.asarray(p_w @ self.membership.T - np.array([group.middle_w for group in self.groups]))
+
+    @property
+    def connections(self) -> int:
+        """Number of connections, C."""
+        return len(self.reduced.network.connections)
+
+    @property
+    def slot_connection(self) -> Index:
+        """(L,) connection that each slot belongs to."""
+        return self.reduced.network.connections.slot_connection
+
+    @cached_property
+    def slot_share(self) -> Real:
+        """(L,) part of its connection's flexible power that a slot carries; evenly split where it is unknown."""
+        return flexible_share(self.reduced.network, self.flex_split)
+
+    @cached_property
+    def slot_part(self) -> Real:
+        """(L,) most of its connection's flexible power that a slot may carry: all of it where the split is unknown."""
+        return np.where(self.any_phase, 1.0, self.slot_share)
+
+    @cached_property
+    def base_share(self) -> Real:
+        """(L,) part of its connection's base load that a slot carries."""
+        return slot_share(self.reduced.network)
+
+    @cached_property
+    def any_phase(self) -> Mask:
+        """(L,) slots of connections whose flexible power may be on any one of them (unknown phase or split)."""
+        return on_any(self.reduced.network.connections, self.flex_split)
+
+    def spread(self, power: Real) -> Real:
+        """(S, L) slot powers of (S, C) base powers, evenly split."""
+        return np.asarray(power[..., self.slot_connection] * self.base_share)
+
+    def power_flow(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> FlowResult:
+        """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
+        found = flow.solve(self.reduced, s_va, source_v, tol_v=tol_v)
+        answered = found if self.inverters is None else self.power_flow_with_response(s_va, source_v, tol_v=tol_v)
+        v = flow.voltages(self.reduced, answered)
+        i = flow.current_phasors(self.reduced, found)
+        converged = found.converged & answered.converged
+        v[~converged] = np.inf
+        i[~converged] = np.inf
+        return FlowResult(v, np.concatenate([i, self.group_sums(s_va.real)], axis=1) if self.groups else i, converged)
+
+    def power_flow_with_response(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> flow.Flow:
+        """The same power flow with inverters that answer their own voltage."""
+        return flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
+
+    def response_var(self, s_va: Complex, source_v: Complex | None) -> Real:
+        """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
+        found = self.power_flow_with_response(s_va, source_v)
+        return np.asarray((found.v * np.conj(found.i)).imag - s_va.imag)
+
+    def sensitivities(
+        self, s_va: Complex, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
+    ) -> list[Sensitivity]:
+        """Exact derivatives at each of (S, L) slot injections, when each W injected absorbs `tan_phi` var.
+
+        direction: what one more unit is; 1j gives derivatives by var. Not finite where the power flow does not settle.
+        """
+        found = flow.solve(self.reduced, s_va, source_v, tol_v=FINE_V)
+        per_va = np.asarray(direction - 1j * tan_phi)
+        by_p = sensitivities(self.reduced, s_va, found.v, direction=per_va, dtype=np.float32)
+        credited = self.inverters is not None and direction == 1.0
+        dv = self._response_derivatives(s_va, source_v) if credited else voltage_rows(self.reduced, found, by_p)
+        both = zip(dv, current_rows(self.reduced, by_p), strict=True)
+        return [Sensitivity(one, np.concatenate([di, self.membership])) for one, di in both]
+
+    def _response_derivatives(self, s_va: Complex, source_v: Complex | None) -> Real:
+        """(S, N, L) V per W with every inverter following its curve from where it is."""
+        assert self.inverters is not None
+        found, slot = self.power_flow_with_response(s_va, source_v), self.inverters.slot
+        there, direction = found.v * np.conj(found.i), (1.0, 1j)
+        by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
+        turn = (np.conj(found.v) / np.abs(found.v))[:, slot, None]
+        own_by_w, own_by_var = ((turn * (self.reduced.Z[slot] @ di)).real for di in by)
+        by_w, by_var = (voltage_rows(self.reduced, found, di) for di in by)
+        slope = self.inverters.slope_var_per_v(np.abs(found.v[:, slot]))[:, None, :]
+        # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own slots.
+        loop = np.eye(len(slot)) - own_by_var[:, :, slot] * slope
+        return np.asarray(by_w + (by_var[:, :, slot] * slope) @ np.linalg.solve(loop, own_by_w))
+
+
+def of_transformers(reduced: Reduced) -> Mask:
+    """(B,) whether a current is a transformer's: what it may be can change by the hour."""
+    kinds = reduced.network.branches.kind
+    return np.array([kinds[k] == "transformer" for k in reduced.current_branch], dtype=bool)
+
+
+@lru_cache(maxsize=16)
+def at_customers(reduced: Reduced) -> Reduced:
+    """The same network watched where customers are, and on one branch per distinct current; kept for later rounds."""
+    return reduced.watching(voltages=reduced.voltages_at_connections(), currents=weakest_branches(reduced))
+
+
+def weakest_branches(reduced: Reduced) -> Index:
+    """Positions of the watched currents left when, of those that carry the same current, the lowest rating stays.
+
+    A transformer and a line in series both stay.
+    """
+    seen = np.concatenate([reduced.H, reduced.Hw * np.abs(reduced.network.source.v).mean() / 10.0], axis=1)
+    size = np.abs(seen).max(initial=1e-12)
+    rounded = np.round(np.concatenate([seen.real, seen.imag], axis=1) / size, 6).astype(np.float64) * 1e6
+    phase = 2 * np.unique(np.array(reduced.current_phase), return_inverse=True)[1] + of_transformers(reduced)
+    # One number per row, the same for the same row: sorting numbers is far cheaper than sorting rows.
+    draw = np.random.default_rng(0).integers(-(2**40), 2**40, rounded.shape[1] + 1)
+    with np.errstate(over="ignore"):
+        key = rounded.astype(np.int64) @ draw[:-1] + phase * draw[-1]
+    group = np.unique(key, return_inverse=True)[1]
+    order = np.lexsort((reduced.rating_a, group.ravel()))
+    first = np.concatenate([[True], np.diff(group.ravel()[order]) != 0]) if len(order) else np.zeros(0, dtype=bool)
+    return np.sort(order[first]).astype(np.intp)
+
+
+def monitor(problem: Problem) -> MonitoredFeeder:
+    """The monitored feeder of a problem, with groups, phase splits and the inverter response that it credits."""
+    plain = MonitoredFeeder.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
+    return replace(plain, inverters=credited_inverters(problem, plain))
+
+
+def credited_inverters(problem: Problem, watched: MonitoredFeeder) -> Inverters | None:
+    """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
+    policy = problem.reactive
+    if not isinstance(policy, VoltVar) or policy.curve is None:
+        return None
+    size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
+    neutral = watched.reduced.network.connections.slot_minus < 0
+    slot = np.flatnonzero((size > 0.0) & ~watched.any_phase & neutral)
+    if not len(slot):
+        return None
+    return Inverters(
+        slot=slot,
+        s_rated_va=size[slot],
+        available_w=np.zeros(len(slot)),
+        reference_v=policy.reference_v,
+        volt_var=policy.curve,
+    )

@@ -1,0 +1,165 @@
+"""The day while it is played, in a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from envelope.demo.criteria import V_MAX_V, V_MIN_V
+from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
+from envelope.demo.homes import Homes
+from envelope.demo.simulation import Moment
+from envelope.demo.street import Street
+from gridmodel import currents, slot_va, solve
+from gridmodel.arrays import Complex
+from sep2.terminal import add_row, shown
+
+WIDTH = 46
+SHOWN = 8
+TOLERANCE_W = 1.0
+
+
+class Instruments:
+    """What the feeder's meters would show at one moment."""
+
+    def __init__(self, street: Street) -> None:
+        reduced = street.reduced
+        transformer = [k for k, b in enumerate(reduced.current_branch) if _is_transformer(street, int(b))]
+        self._street = street
+        self._reduced = reduced.watching(currents=np.array(transformer, dtype=np.intp))
+        self._rating_a = self._reduced.rating_a
+
+    def read(self, s_va: Complex, step: int) -> tuple[float, float, float]:
+        """Transformer's worst phase in percent, lowest and highest voltage at a customer."""
+        day, reduced = self._street.day, self._reduced
+        source = None if day.source_v is None else day.source_v[step]
+        flow = solve(reduced, slot_va(reduced.network, s_va), source)
+        percent = 100 * (currents(reduced, flow)[0] / self._rating_a).max()
+        volts = np.abs(flow.v[0])
+        return float(percent), float(volts.min()), float(volts.max())
+
+
+class View:
+    """The live picture; `show` is called after every step."""
+
+    def __init__(self, street: Street, console: Console) -> None:
+        self._street = street
+        self._instruments = Instruments(street)
+        self._live = Live(console=console, refresh_per_second=8, transient=True)
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        self._live.update(
+            Panel(Text(shown(f"Setting up {self._street.feeder.name}: a server, its certificates, its clients …")))
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, wrong: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, wrong, trace)
+
+    def show(self, moment: Moment) -> None:
+        """Draw the moment."""
+        self._live.update(self._drawn(moment))
+
+    def _drawn(self, moment: Moment) -> RenderableType:
+        step, homes = moment.step, moment.homes
+        clock = (FIRST_HOUR * 3600 + (step + 1) * STEP_S) % 86_400
+        seconds = time.monotonic() - self._began
+        title = f"{self._street.feeder.name}  {clock // 3600:02d}:{clock % 3600 // 60:02d}"
+        parts = Group(self._gauges(moment), "", _powers(homes), _counters(moment), "", _closest(homes))
+        return Panel(
+            parts, title=Text(shown(title)), subtitle=f"{(step + 1) / STEPS:.0%} of the day in {seconds:.0f} s"
+        )
+
+    def _gauges(self, moment: Moment) -> Table:
+        step = moment.step
+        percent, low_v, high_v = self._instruments.read(moment.homes.steps[-1].s_va, step)
+        free = self._street.grown.solved
+        free_percent = 100 * float(free.loading[step, free.is_transformer].max())
+        free_v = free.voltage_v[step]
+        made = Table.grid(padding=(0, 2))
+        made.add_row("transformer", bar(percent, 160.0, 100.0), f"{percent:4.0f} %", _free(f"{free_percent:.0f} %"))
+        made.add_row(
+            "voltage",
+            span(low_v, high_v),
+            f"{low_v:.0f} … {high_v:.0f} V",
+            _free(f"{free_v.min():.0f} … {free_v.max():.0f} V"),
+        )
+        return made
+
+
+def _is_transformer(street: Street, branch: int) -> bool:
+    return street.reduced.network.branches.kind[branch] == "transformer"
+
+
+def _free(text: str) -> Text:
+    return Text(f"without limits {text}", style="dim")
+
+
+def bar(value: float, full: float, limit: float) -> Text:
+    """A bar up to `full`, with a mark at `limit`; red once it is passed."""
+    filled, mark = (round(WIDTH * min(each / full, 1.0)) for each in (value, limit))
+    cells = ["█"] * filled + ["·"] * (WIDTH - filled)
+    return _marked(cells, (mark,), inside=value <= limit)
+
+
+def span(low_v: float, high_v: float) -> Text:
+    """Where the customers' voltages lie between the limits, which are at the marks."""
+    first, last = V_MIN_V - 8, V_MAX_V + 8
+
+    def at(volts: float) -> int:
+        return round((WIDTH - 1) * min(max((volts - first) / (last - first), 0.0), 1.0))
+
+    cells = ["█" if at(low_v) <= k <= at(high_v) else "·" for k in range(WIDTH)]
+    return _marked(cells, (at(V_MIN_V), at(V_MAX_V)), inside=low_v >= V_MIN_V and high_v <= V_MAX_V)
+
+
+def _marked(cells: list[str], limits: Sequence[int], *, inside: bool) -> Text:
+    """A bar with its limits as strokes."""
+    for limit in limits:
+        cells[limit] = "┃"
+    text = Text("".join(cells), style="green" if inside else "red")
+    for limit in limits:
+        text.stylize("bold white", limit, limit + 1)
+    return text
+
+
+def _powers(homes: Homes) -> Text:
+    last = homes.steps[-1]
+    sun, charge = last.pv_w.sum() / 1e3, last.charge_w.sum() / 1e3
+    held_back = homes.day.pv_w[len(homes.steps) - 1].sum() / 1e3 - sun
+    cars = int((last.charge_w > 0).sum())
+    return Text(f"solar {sun:6.1f} kW, {held_back:5.1f} kW held back   {cars:3d} cars charge with {charge:6.1f} kW")
+
+
+def _counters(moment: Moment) -> Text:
+    counts = f"{moment.controls} controls stand   {moment.notified} notifications delivered"
+    return Text(f"{counts}   {moment.answered} answers sent   {moment.pending} waiting")
+
+
+def _closest(homes: Homes) -> Table:
+    """The connections that use most of their limit, and those that are beyond it."""
+    held, net = homes.held[-1], homes.steps[-1].s_va.real
+    over = np.maximum(net - held.export_w, -net - held.import_w)
+    limited = np.flatnonzero(np.isfinite(over))
+    made = Table(box=None, padding=(0, 2), header_style="dim")
+    for column in ("connection", "import limit", "export limit", "now"):
+        made.add_column(column, justify="left" if column == "connection" else "right")
+    for at in limited[np.argsort(-over[limited], kind="stable")][:SHOWN]:
+        beyond = over[at] > TOLERANCE_W
+        now = f"{abs(net[at]) / 1e3:.2f} kW {'out' if net[at] > 0 else 'in'}{'  over' if beyond else ''}"
+        limits = (f"{each[at] / 1e3:.2f} kW" for each in (held.import_w, held.export_w))
+        add_row(made, homes.day.connection_ids[at], *limits, now, style="red" if beyond else "")
+    return made

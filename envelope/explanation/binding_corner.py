@@ -1,0 +1,92 @@
+"""One row at its worst corner in the AC power flow: what is left there, and what would ease it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from envelope.calculation.feasible_box import DirectedBox
+from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.linear import KINDS
+from envelope.problem import Problem
+from gridmodel.arrays import Real
+
+RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
+"""the step in a limit for which the relief is told"""
+HEAD_PART = 0.005
+"""and that in the head voltage"""
+LESS_W = 1000.0
+"""and that of another connection"""
+ABSORBING_PF, ABSORBING = 0.95, float(np.tan(np.arccos(0.95)))
+EXACT_V = 1e-7
+"""of differences between power flows something is to be told"""
+NUDGE = 0.05
+"""part of the way back from the corner over which the slope there is taken"""
+
+
+@dataclass(frozen=True)
+class Contributor:
+    """A connection's part in a binding row at its worst corner."""
+
+    connection_id: str
+    direction: str
+    part: float
+    """of the row's whole rise, 0..1"""
+
+
+class BindingCorner:
+    """A row of a fitted box in one interval, everyone standing where it is strained most."""
+
+    def __init__(self, problem: Problem, case: DirectedBox, local: int, at: int) -> None:
+        fit = case.fit
+        self.problem, self.fit, self.local, self.at = problem, fit, local, at
+        of = fit.feeder.slot_connection
+        if GUARANTEES[problem.guarantee].common_level:
+            end = fit.hi_w[at] if case.up else fit.lo_w[at]
+            self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.slot_share)[None, :]
+        else:
+            steps = np.array([at], dtype=np.intp)
+            self.away = fit.corner(steps, fit.rows.corner[local : local + 1])
+        self.slack_unit = float(fit.slack_unit[local])
+        self.kind = KINDS[int(fit.rows.kind[local])]
+        self.unit = "%" if self.kind == "overload" else "V"
+        self.worst, before = self._values(np.concatenate([self.away, (1.0 - NUDGE) * self.away]))
+        self.margin = float((fit.limit[at, local] - self.worst) / self.slack_unit)
+        rise = float(fit.rise[at, local])
+        self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
+        """how much faster the row rises here than its coefficients say"""
+
+    def _values(self, away: Real, *, head: float = 1.0, tan_phi: float | None = None) -> Real:
+        """(S,) the row's value with slots (S, L) watts away from the base load."""
+        base = self.fit.base
+        more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
+        injected = base.injections(self.at, away, more)
+        found = base.feeder.power_flow(injected, head * base.source_v[self.at], tol_v=EXACT_V)
+        return np.asarray(self.fit.rows.evaluate(found)[:, self.local])
+
+    def relief_options(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
+        """Relief options and their effect in the constraint's own unit (V or A); the limit itself first."""
+        more = RELIEF_PERCENT if self.unit == "%" else RELIEF_V
+        head = 1.0 - HEAD_PART if self.kind == "over-voltage" else 1.0 + HEAD_PART
+        lower = "lower" if head < 1.0 else "higher"
+        found = [
+            (f"{more:g} {'% more rating' if self.unit == '%' else 'V more'} there", self.slack_unit * more),
+            (f"a head voltage {100 * HEAD_PART:g} % {lower}", self.worst - self._values(self.away, head=head)[0]),
+        ]
+        if self.kind == "over-voltage" and (self.away > 0.0).any() and self.fit.base.tan_phi < ABSORBING:
+            absorbing = self._values(self.away, tan_phi=ABSORBING)[0]
+            found.append((f"generation absorbing at power factor {ABSORBING_PF:g}", self.worst - absorbing))
+        for other in others:
+            eased = self.worst - self._values(self._without(other))[0]
+            found.append((f"{other.connection_id} {other.direction}ing {LESS_W / 1e3:g} kW less", eased))
+        return [(what, float(easing)) for what, easing in found]
+
+    def _without(self, other: Contributor) -> Real:
+        """(1, L) the corner with one connection up to a kilowatt nearer to its base load."""
+        column = self.problem.connection_id.index(other.connection_id)
+        slots = self.fit.feeder.slot_connection == column
+        whole = float(np.abs(self.away[:, slots]).sum())
+        kept = max(whole - LESS_W, 0.0) / whole if whole > 0.0 else 0.0
+        return np.asarray(np.where(slots, kept * self.away, self.away))

@@ -1,0 +1,148 @@
+"""Who is registered at each connection: whether they can be told a limit, and whether one of them sees its meter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.problem import Policy, Problem
+from envelope.problem.control_points import directions
+from envelope.schedule.device_limits import parts
+from gridmodel.model.devices import DEVICE, SITE, Device
+from sep2.rules.limits import Limits
+from sep2.store import devices
+from sep2.store.connection import Connection
+
+CSIP = "csip"
+"""the profile whose only limit, opModMaxLimW, caps generation and sees no meter"""
+
+
+class Client(NamedTuple):
+    """One EndDevice at a connection, and what its client can be told."""
+
+    device_id: int
+    lfdi: str
+    profile: str
+    """empty where it is shut out"""
+    holds_net_limit: bool
+    set_max_w: int | None
+    own_group_id: int | None
+
+    @property
+    def sees_net(self) -> bool:
+        """Whether it can keep limits of import and export at the connection."""
+        return self.holds_net_limit and self.profile != CSIP
+
+
+Clients = tuple[Client, ...]
+NOBODY: Mapping[str, Clients] = {}
+
+
+async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]:
+    """The clients at each connection that has any, first come first."""
+    found: dict[str, Clients] = {}
+    for row in await devices.at_connections(db, names):
+        profile = row.profile if row.enabled else ""
+        client = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
+        found[row.connection_name] = (*found.get(row.connection_name, ()), client)
+    return found
+
+
+def see_devices_only(clients: Clients) -> bool:
+    """Whether there are clients, and none of them sees the connection's meter."""
+    return bool(clients) and not any(client.sees_net for client in clients)
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How the devices of one connection share what it may feed and draw."""
+
+    policy: Policy = Policy.PROPORTIONAL
+    devices: tuple[Device, ...] = ()
+    """of the feeder, known by LFDI: how large they are"""
+
+    @cached_property
+    def _known(self) -> dict[str, Device]:
+        return {device.lfdi.upper(): device for device in self.devices if device.lfdi}
+
+    def size(self, client: Client) -> tuple[float, float]:
+        """Most generation and most load, W; infinite where not known."""
+        known = self._known.get(client.lfdi)
+        if known is not None:
+            return known.max_gen_w, known.max_load_w
+        return np.inf if client.set_max_w is None else float(client.set_max_w), np.inf
+
+    def parts(self, limits: Limits, clients: Clients) -> list[Limits]:
+        """Of a connection's limits of generation and load the part of each client; of one alone it is all.
+
+        Each part falls and rises with the limit that is shared. So whatever each device still holds of one moment or
+        another, or of the default, in all it is no more than the connection's largest limit of these.
+        """
+        if len(clients) == 1:
+            return [limits]
+        size = np.array([self.size(client) for client in clients])
+        gen, load = (
+            [None] * len(clients) if watts is None else parts(np.array([watts]), size[:, side], self.policy)[0].tolist()
+            for side, watts in enumerate((limits.gen_w, limits.load_w))
+        )
+        return [Limits(gen_w=of_gen, load_w=of_load) for of_gen, of_load in zip(gen, load, strict=True)]
+
+    def can_tell(self, client: Client) -> tuple[bool, bool]:
+        """Whether what a client draws, and what it feeds, can be limited; where it does neither, nothing need be."""
+        gen_w, load_w = self.size(client)
+        imports, exports = directions(client.profile)
+        if client.profile == CSIP and client.set_max_w is None:
+            # Its limit is a percentage of setMaxW, which it has not reported: nothing is sent.
+            exports = False
+        return imports or load_w == 0.0, exports or gen_w == 0.0
+
+
+class Told(NamedTuple):
+    """What can be told at each connection of a problem."""
+
+    imports: tuple[bool, ...]
+    exports: tuple[bool, ...]
+    control_point: tuple[str, ...]
+
+
+def told_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Told:
+    """A direction can be limited where the plan says so, somebody is registered, and everybody there can be told."""
+    sides = {
+        name: [sharing.can_tell(client) for client in at[name]] if at.get(name) else [(False, False)]
+        for name in problem.connection_id
+    }
+    imports, exports = (
+        tuple(
+            bool(planned) and all(side[place] for side in sides[name])
+            for name, planned in zip(problem.connection_id, problem.controlled(direction), strict=True)
+        )
+        for place, direction in enumerate(("import", "export"))
+    )
+    points = tuple(
+        DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
+        for name, point in zip(problem.connection_id, problem.control_points, strict=True)
+    )
+    return Told(imports, exports, points)
+
+
+def counted(problem: Problem, told: Told) -> Problem:
+    """The problem with what can be told; itself where that is what it says anyway."""
+    before = tuple(map(bool, problem.controlled("import"))), tuple(map(bool, problem.controlled("export")))
+    if told == (*before, problem.control_points):
+        return problem
+    return replace(
+        problem,
+        controls_import=np.array(told.imports, dtype=bool),
+        controls_export=np.array(told.exports, dtype=bool),
+        control_point=told.control_point,
+    )
+
+
+def without_client(problem: Problem, at: Mapping[str, Clients]) -> list[str]:
+    """The connections where something can be controlled, and nobody is registered."""
+    flexible = np.any((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0), axis=0).tolist()
+    return [name for name, is_so in zip(problem.connection_id, flexible, strict=True) if is_so and not at.get(name)]

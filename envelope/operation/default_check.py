@@ -1,0 +1,103 @@
+"""Whether what holds when no control does is inside what was verified: every state in between counts on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.operation import net_to_device
+from envelope.operation.clients import CSIP
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.findings import LOOSE, some
+from envelope.schedule.schedule import whole_w_below
+from gridmodel.arrays import Real
+from sep2.operations import inherited
+from sep2.rules.defaults import limits_of
+from sep2.rules.limits import Limits
+from sep2.store.connection import Connection
+
+Pair = tuple[int | None, int | None]
+
+
+class InEffect(NamedTuple):
+    """The default at a connection, as load and generation: of who keeps its net limits, and of all others together."""
+
+    net: Pair | None
+    parts: Pair | None
+    """None: there is nobody such; a limit in it that is None is not set"""
+
+
+async def in_effect(db: Connection, schedule: EnvelopeSchedule) -> dict[str, InEffect]:
+    """The default at each connection that has a device, as its devices are served it."""
+    of_devices: dict[str, dict[int, Limits]] = {}
+    holders: dict[str, int] = {}
+    for one in await inherited.at_connections(db, schedule.connection_id):
+        of_devices.setdefault(one.connection_id, {})[one.device_id] = limits_of(one.default)
+        if one.holds_net_limit and one.profile != CSIP:
+            holders[one.connection_id] = one.device_id
+    found = {}
+    for column, name in enumerate(schedule.connection_id):
+        if name in of_devices:
+            holder = None if net_to_device.is_device(schedule, column) else holders.get(name)
+            found[name] = _in_effect(of_devices[name], holder)
+    return found
+
+
+def _in_effect(devices: Mapping[int, Limits], holder: int | None) -> InEffect:
+    others = [limits for device, limits in devices.items() if device != holder]
+    parts = (_sum([one.load_w for one in others]), _sum([one.gen_w for one in others])) if others else None
+    return InEffect(None if holder is None else devices[holder][:2], parts)
+
+
+def _sum(several: Sequence[int | None]) -> int | None:
+    """All of them together; None where one is not limited."""
+    known = [watts for watts in several if watts is not None]
+    return sum(known) if len(known) == len(several) else None
+
+
+def looser(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], now: int, *, counted: bool = True) -> list[str]:
+    """The connections that could go beyond a limit from now on, on these defaults.
+
+    counted: whether the default that the schedule was verified with may be looser than a limit.
+    """
+    ahead = slice(max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0), None)
+    beyond = np.zeros(len(schedule.connection_id), dtype=bool)
+    for side, limit, reach, binding, own in (
+        (0, schedule.import_limit_w, schedule.import_reach_w, schedule.import_binding, schedule.default_import_w),
+        (1, schedule.export_limit_w, schedule.export_reach_w, schedule.export_binding, schedule.default_export_w),
+    ):
+        most = np.stack([_most(schedule, default, k, side)[ahead] for k in range(len(own))], axis=1)
+        verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
+        # Limits at reach are whole watts too.
+        within_reach = np.minimum(most, whole_w_below(np.maximum(reach[ahead], 0.0)))
+        beyond |= ((within_reach > verified) & binding.is_network[ahead]).any(axis=0)
+    return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
+
+
+def finding(names: Sequence[str]) -> tuple[str, ...]:
+    """The connections, as a finding; none where there are none."""
+    return (f"{LOOSE}: on their default, {some(names)} could go beyond a published limit",) if names else ()
+
+
+def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: int, side: int) -> Real:
+    """(T,) what a connection may come to on its default, infinite where none is set; else on the schedule's own."""
+    net, seen_w, own = (
+        (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w),
+        (schedule.export_limit_w, schedule.gen_limit_w, schedule.default_export_w),
+    )[side]
+    known = default.get(schedule.connection_id[column])
+    if known is None:
+        return np.full(schedule.steps, float(own[column]))
+    found = np.full(schedule.steps, -np.inf)
+    if known.net is not None:
+        found = np.maximum(found, _or_none(known.net[side]))
+    if known.parts is not None:
+        found = np.maximum(found, _or_none(known.parts[side]) + (net - seen_w)[:, column])
+    return found
+
+
+def _or_none(watts: int | None) -> float:
+    """A limit, infinite where none is set."""
+    return np.inf if watts is None else float(watts)

@@ -1,0 +1,47 @@
+"""The question: feeder, forecast, capacity, limits and policies of one horizon. Data only, no power flow."""
+
+from envelope.problem.groups import GroupLimit
+from envelope.problem.limits import OperatingLimits, VoltageCriterion, voltage_criteria, voltage_criterion
+from envelope.problem.margins import (
+    AutonomousResponse,
+    BoxMargin,
+    ChanceMargin,
+    HeadVoltageMargin,
+    ImpedanceMargin,
+    Margin,
+    ScenarioMargin,
+)
+from envelope.problem.policies import Allocation, Guarantee, Policy, ShareReference, TighteningLead
+from envelope.problem.problem import Problem
+from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem.serialization import run_id
+from envelope.problem.steps import steps_from
+
+__all__ = [
+    "Allocation",
+    "AsForecast",
+    "AutonomousResponse",
+    "BoxMargin",
+    "ChanceMargin",
+    "ConstantVar",
+    "Credit",
+    "FixedPowerFactor",
+    "FreeVar",
+    "GroupLimit",
+    "Guarantee",
+    "HeadVoltageMargin",
+    "ImpedanceMargin",
+    "Margin",
+    "OperatingLimits",
+    "Policy",
+    "Problem",
+    "ScenarioMargin",
+    "ShareReference",
+    "TighteningLead",
+    "VoltVar",
+    "VoltageCriterion",
+    "run_id",
+    "steps_from",
+    "voltage_criteria",
+    "voltage_criterion",
+]

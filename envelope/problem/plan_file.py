@@ -1,0 +1,212 @@
+"""A problem on disk: the feeder by name, and every field of it in one file; what the cycle works from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fnmatch import fnmatch
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
+from envelope.problem.policies import Policy
+from envelope.problem.problem import Problem
+from envelope.problem.serialization import from_plain, to_plain
+from envelope.problem.steps import select
+from gridmodel.model.devices import Device
+
+if TYPE_CHECKING:
+    from gridmodel.flow.kron import Reduced
+
+EUROPEAN_LV = "european-lv"
+FILE = "envelope-plan.npz"
+FORMAT = 3
+TERMS: Mapping[str, Rule] = {
+    "hysteresis_w": Numbers(of=int, low=0),
+    "randomize_relaxing_s": Numbers(of=int, low=0),
+    "sharing": OneOf(Policy),
+}
+"""how a plan's limits are published and shared"""
+UNREADABLE = (AttributeError, OSError, KeyError, ValueError, TypeError, ImportError, EOFError, zipfile.BadZipFile)
+"""what comes of taking another file for a plan"""
+SKIPPED = ("reduced",)
+"""Fields that no plan holds: the feeder is read from its own files."""
+NO_MODEL = (
+    ".*", "*.png", "*.parquet", "*.log", "*.md", "*.part", "*~",
+    "demand_*.csv", "pv_kw.csv", "head_voltage*.csv", "ami*.csv", "scada*.csv", "weather*.csv", "*ledger*.csv",
+)  # fmt: skip
+"""Files of a feeder's folder that say nothing about its model: pictures, notes, and what was measured."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A feeder by name or folder, and the problem on it."""
+
+    feeder: str
+    problem: Problem
+    digest: str = ""
+    """of the feeder's files as the plan was made"""
+    hysteresis_w: int = 0
+    randomize_relaxing_s: int = 0
+    """how its limits are published (`publish.publish`)"""
+    sharing: Policy = Policy.PROPORTIONAL
+    """how several devices behind one connection share its limits"""
+    devices: tuple[Device, ...] = ()
+    """of the feeder"""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A plan as its file holds it, without its feeder."""
+
+    path: Path
+    feeder: str
+    digest: str
+    connection_id: tuple[str, ...]
+    fields: dict[str, Any]
+    hysteresis_w: int
+    randomize_relaxing_s: int
+    sharing: Policy
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "feeder": InstanceOf(str),
+        "digest": InstanceOf(str),
+        "connection_id": Strings(per_connection=False),
+        **TERMS,
+    }
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+    def problem(self, reduced: Reduced) -> Problem:
+        """The problem on its feeder."""
+        try:
+            return Problem(reduced=reduced, **self.fields)
+        except TypeError as wrong:
+            raise BadProblem(f"{self.path} was saved by another version: {wrong}") from None
+        except BadProblem as wrong:
+            raise BadProblem(f"{self.path}: {wrong.detail}") from None
+
+
+def save(
+    path: Path,
+    feeder: str,
+    problem: Problem,
+    *,
+    hysteresis_w: int = 0,
+    randomize_relaxing_s: int = 0,
+    sharing: Policy = Policy.PROPORTIONAL,
+) -> None:
+    """Write a problem, and how its limits are to be published.
+
+    `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`.
+    """
+    arrays: dict[str, Any] = {}
+    terms = {"hysteresis_w": hysteresis_w, "randomize_relaxing_s": randomize_relaxing_s, "sharing": sharing}
+    said = {
+        "format": FORMAT,
+        "feeder": feeder,
+        "digest": digest_of(feeder),
+        "connection_id": list(problem.connection_id),
+        **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
+        "fields": {
+            f.name: to_plain(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
+        },
+    }
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, said=np.frombuffer(json.dumps(said).encode(), dtype=np.uint8), **arrays)
+    part.replace(path)
+
+
+def read(path: Path) -> Saved:
+    """The content of a plan's file, without its feeder."""
+    try:
+        # Opened here: numpy leaves a file open that it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+            arrays = {name: found[name] for name in found.files}
+        said = json.loads(arrays.pop("said").tobytes())
+        return _saved(path, said, arrays)
+    except FileNotFoundError:
+        raise BadProblem(f"{path}: no such file") from None
+    except BadProblem as wrong:
+        raise BadProblem(f"{path}: {wrong.detail}") from None
+    except UNREADABLE as wrong:
+        raise BadProblem(f"{path}: not a plan that the engine saved ({type(wrong).__name__})") from None
+
+
+def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
+    if said.get("format") != FORMAT:
+        raise BadProblem("was saved by another version; save it anew")
+    values = {name: from_plain(packed, arrays) for name, packed in said["fields"].items()}
+    terms = said["hysteresis_w"], said["randomize_relaxing_s"], said.get("sharing", Policy.PROPORTIONAL)
+    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms)
+
+
+def load(path: Path) -> Plan:
+    """Read a problem and reduce its feeder."""
+    from gridmodel import reduce
+
+    saved = read(path)
+    feeder = feeder_of(saved.feeder)
+    network = feeder.network
+    if saved.connection_id != network.connections.id:
+        order = select(saved.connection_id, network.connections.id)
+        raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
+    problem = saved.problem(reduce(network))
+    terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
+    return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices))
+
+
+def devices_of(name: str) -> tuple[Device, ...]:
+    """Devices behind the connections of a feeder; none where they cannot be read."""
+    from gridmodel.errors import GridError
+
+    try:
+        return tuple(feeder_of(name).devices)
+    except (BadProblem, GridError, OSError):
+        return ()
+
+
+def feeder_of(name: str) -> Any:
+    """gridmodel's feeder of a folder, or the IEEE European LV feeder; one with errors is refused."""
+    if name == EUROPEAN_LV:
+        from gridmodel.readers.example_feeders import european_lv
+
+        return european_lv()
+    from gridmodel import read_feeder
+    from gridmodel.validate import check
+
+    feeder = read_feeder(name)
+    if not len(feeder.network.connections):
+        raise BadProblem(f"{name} has no connections")
+    for finding in check(feeder):
+        if finding.severity == "error":
+            raise BadProblem(f"{name}: {finding.element}: {finding.field}: {finding.detail}")
+    return feeder
+
+
+def digest_of(name: str) -> str:
+    """Changes with any file of a feeder that may say something about its model."""
+    if name == EUROPEAN_LV:
+        return f"pandapower {version('pandapower')}"
+    path, found = Path(name), hashlib.sha256()
+    folder = path if path.is_dir() else path.parent
+    if not path.exists():
+        raise BadProblem(f"{name}: no such folder")
+    if path.suffix.lower() == ".json":
+        files = [path]
+    else:
+        # What an OpenDSS script alone redirects to lies beside it.
+        files = sorted(folder.rglob("*") if path.is_dir() else folder.glob("*"))
+    for file in files:
+        if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL):
+            found.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
+            found.update(file.read_bytes())
+    return found.hexdigest()

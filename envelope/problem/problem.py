@@ -1,0 +1,243 @@
+"""The question of a calculation: network, base load, capacity of each connection, limits and policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.field_rules import (
+    UNKNOWN,
+    BadProblem,
+    InstanceOf,
+    ListOf,
+    Numbers,
+    OneOf,
+    Rule,
+    Strings,
+    consecutive,
+    validate,
+)
+from envelope.problem import phase_split as splits
+from envelope.problem.groups import GroupLimit
+from envelope.problem.limits import OperatingLimits
+from envelope.problem.margins import Margin
+from envelope.problem.policies import Allocation, Guarantee, ShareReference, TighteningLead
+from envelope.problem.reactive import AsForecast
+from gridmodel.arrays import Complex, Mask, Real
+from gridmodel.flow.kron import Reduced
+from gridmodel.model.devices import CONTROL_POINTS, SITE
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One horizon of one feeder. C connections in the network's order, T steps. Watts; import and export both positive.
+
+    A connection's net power is its base load (what nobody controls), less controllable generation, plus controllable
+    load. Reach says how far the controllable part can go in each step; a guarantee is taken over what can be reached.
+    """
+
+    reduced: Reduced
+    """the feeder, reduced to its connections (`gridmodel.reduce.reduce(network)`)"""
+    step_start: NDArray[np.int64]
+    """(T,) epoch seconds"""
+    step_s: int
+    """length of a step, seconds"""
+    base_load_w: Real
+    """(T, C) forecast of what nobody controls, import positive (negative where passive generation exports)"""
+    base_load_var: Real
+    """(T, C) its reactive power, consumption positive"""
+    flex_gen_w: Real
+    """(T, C) most that controllable generation can feed (clear-sky ceiling, not nameplate; storage discharge)"""
+    flex_load_w: Real
+    """(T, C) most that controllable load can draw (charging only when a vehicle can be there; storage charge)"""
+    base_load_lo_w: Real | None = None
+    base_load_hi_w: Real | None = None
+    """(T, C) each connection's own band around its base load; default: the forecast itself"""
+    base_sigma_w: Real | None = None
+    """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the network rows"""
+    base_z: float = 0.0
+    """how many standard deviations of the aggregate the rows keep clear of"""
+    margins: tuple[Margin, ...] = ()
+    """what else is not known for sure, such as `margins.HeadVoltageMargin`"""
+    source_v: Complex | None = None
+    """(3,) or (T, 3) V; default the network's own"""
+    firm_import_w: Real | None = None
+    firm_export_w: Real | None = None
+    """(C,) contract minimum that is always granted; default 0"""
+    default_import_w: Real | None = None
+    default_export_w: Real | None = None
+    """(C,) DefaultDERControl already set, counted as if in force; None: the schedule computes a safe one"""
+    in_force_import_w: Real | None = None
+    in_force_export_w: Real | None = None
+    """(C,) limits that clients may still hold as the first step begins; None: none are"""
+    in_force_until: int | None = None
+    """epoch seconds until which they may; None: `adoption_s` after the first step begins"""
+    contract_import_w: Real | None = None
+    contract_export_w: Real | None = None
+    """(C,) only for `Reference.CONTRACT`"""
+    favour_import: Real | None = None
+    favour_export: Real | None = None
+    """(C,) how much more than its plain share each gets, to make up for the past; default 1"""
+    adoption_s: int = 300
+    """within this time every client has taken up a new limit (the longest time between two polls, and the ramp)"""
+    early: TighteningLead = TighteningLead.STEP
+    """how far before its interval a tightening is published"""
+    reactive: AsForecast = field(default_factory=AsForecast)
+    """what is taken for granted about vars: one of the policies of `envelope.problem.reactive`"""
+    control_point: Sequence[str] | None = None
+    """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
+    controls_import: Mask | None = None
+    controls_export: Mask | None = None
+    """(C,) whether that direction can be limited at all; where it can not, all of its reach counts; default True"""
+    flex_split: Sequence[str] | None = None
+    """(C,) how flexible power stands on the phases: `balanced` (default), a slot such as `a`, or `unknown`"""
+    base_includes_devices: Mask | None = None
+    """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
+    groups: tuple[GroupLimit, ...] = ()
+    """limits on the sum of some connections (`envelope.problem.groups.GroupLimit`)"""
+    limits: OperatingLimits = field(default_factory=OperatingLimits)
+    guarantee: Guarantee = Guarantee.TWO_SIDED
+    allocation: Allocation = Allocation.MAX_MIN
+    reference: ShareReference = ShareReference.CAPACITY
+    alpha: float = 2.0
+    """only for alpha-fair"""
+
+    RULES: ClassVar[Mapping[str, Rule]] = {
+        "step_s": Numbers(of=int, low=0, above=True),
+        "step_start": Numbers("T", of=int),
+        "base_load_w": Numbers("TC"),
+        "base_load_var": Numbers("TC"),
+        "flex_gen_w": Numbers("TC", low=0.0),
+        "flex_load_w": Numbers("TC", low=0.0),
+        "base_load_lo_w": Numbers("TC"),
+        "base_load_hi_w": Numbers("TC"),
+        "base_sigma_w": Numbers("C or TC", low=0.0),
+        "base_z": Numbers(low=0.0),
+        "margins": ListOf(Margin),
+        "source_v": Numbers("3 or T3", of=complex, low=0.0, above=True),
+        **{
+            f"{name}_{direction}_w": Numbers("C", low=0.0)
+            for name in ("firm", "default", "in_force", "contract")
+            for direction in ("import", "export")
+        },
+        "in_force_until": Numbers(of=int),
+        "favour_import": Numbers("C", low=0.0, above=True),
+        "favour_export": Numbers("C", low=0.0, above=True),
+        "adoption_s": Numbers(of=int, low=0),
+        "early": OneOf(TighteningLead),
+        "reactive": InstanceOf(AsForecast),
+        "control_point": Strings(CONTROL_POINTS),
+        "controls_import": Numbers("C", of=bool),
+        "controls_export": Numbers("C", of=bool),
+        "flex_split": Strings(),
+        "base_includes_devices": Numbers("C", of=bool),
+        "groups": ListOf(GroupLimit),
+        "limits": InstanceOf(OperatingLimits),
+        "guarantee": OneOf(Guarantee),
+        "allocation": OneOf(Allocation),
+        "reference": OneOf(ShareReference),
+        "alpha": Numbers(low=0.0, above=True),
+    }
+
+    def __post_init__(self) -> None:
+        InstanceOf(Reduced)("reduced", self.reduced)
+        if not self.connection_id:
+            raise BadProblem("reduced: the network has no connections")
+        starts = self.RULES["step_start"]("step_start", self.step_start, UNKNOWN)
+        validate(self, {**UNKNOWN, "T": len(starts), "C": self.connection_id})
+        self._refuse_together()
+
+    def _refuse_together(self) -> None:
+        """Refuse combinations of fields that exclude each other."""
+        # Some steps of a day are a problem too, but none may begin before the last one is over.
+        consecutive("step_start", self.step_start, self.step_s)
+        for group in self.groups:
+            if strange := [name for name in group.connections if name not in self.connection_id]:
+                raise BadProblem(f"groups: {group.name}: connections: {strange[0]!r} is not in the network")
+        if self.reference is ShareReference.CONTRACT:
+            for name in ("contract_import_w", "contract_export_w"):
+                if getattr(self, name) is None:
+                    raise BadProblem(f"{name}: is needed where reference is contract")
+        if fault := splits.fault(self.reduced.network.connections, self.flex_split):
+            raise BadProblem(fault)
+        if self.guarantee is Guarantee.COINCIDENT:
+            self._refuse_coincident()
+
+    def _refuse_coincident(self) -> None:
+        if self.allocation not in (Allocation.EQUAL, Allocation.PROPORTIONAL):
+            raise BadProblem("allocation: coincident limits are one common level: allocate them equal or proportional")
+        if not splits.balanced(self.flex_split):
+            raise BadProblem("flex_split: coincident limits are one level of balanced power")
+
+    def controlled(self, direction: str) -> Mask:
+        """(C,) whether import, or export, can be limited."""
+        value = self.controls_import if direction == "import" else self.controls_export
+        return np.ones(len(self.connection_id), dtype=bool) if value is None else np.asarray(value)
+
+    @property
+    def control_points(self) -> tuple[str, ...]:
+        """(C,) `site` or `device`."""
+        return (SITE,) * len(self.connection_id) if self.control_point is None else tuple(self.control_point)
+
+    @property
+    def connection_id(self) -> tuple[str, ...]:
+        """(C,) names of the connections."""
+        return self.reduced.network.connections.id
+
+    @property
+    def steps(self) -> int:
+        """Number of steps, T."""
+        return len(self.step_start)
+
+    @property
+    def load_lo_w(self) -> Real:
+        """(T, C) least base load."""
+        return self.base_load_w if self.base_load_lo_w is None else np.minimum(self.base_load_lo_w, self.base_load_w)
+
+    @property
+    def load_hi_w(self) -> Real:
+        """(T, C) most base load."""
+        return self.base_load_w if self.base_load_hi_w is None else np.maximum(self.base_load_hi_w, self.base_load_w)
+
+    @property
+    def reach_export_w(self) -> Real:
+        """(T, C) most net export that can be reached; negative where the base load exceeds all generation."""
+        return self.flex_gen_w - self.load_lo_w
+
+    @property
+    def reach_import_w(self) -> Real:
+        """(T, C) most net import that can be reached."""
+        return self.flex_load_w + self.load_hi_w
+
+    @property
+    def hull_steps(self) -> int:
+        """How many earlier steps' limits may still be in force somewhere."""
+        return max(1, -(-self.adoption_s // self.step_s)) if self.adoption_s > 0 else 0
+
+    @property
+    def steps_ahead(self) -> int:
+        """How many later steps an interval's own limit may not exceed."""
+        return self.hull_steps if self.early == TighteningLead.STEP else 0
+
+    @property
+    def has_held(self) -> bool:
+        """Whether limits of an earlier run are counted."""
+        return self.in_force_import_w is not None or self.in_force_export_w is not None
+
+    @property
+    def steps_led(self) -> int:
+        """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
+        if self.early == TighteningLead.STEP:
+            return self.steps
+        return self.held_steps if self.has_held else 0
+
+    @property
+    def held_steps(self) -> int:
+        """In how many of the first steps `in_force_*` may still be held somewhere."""
+        if self.in_force_until is None:
+            return self.hull_steps
+        return int(np.searchsorted(self.step_start, self.in_force_until))

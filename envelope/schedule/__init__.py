@@ -1,0 +1,19 @@
+"""The result: limits per connection and interval, as data, with its tables, findings and curtailed energy."""
+
+from envelope.schedule.adoption import verified_box
+from envelope.schedule.curtailment import Curtailment, Fairness
+from envelope.schedule.device_limits import DeviceLimits, divide
+from envelope.schedule.ledger import Ledger
+from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility
+
+__all__ = [
+    "Binding",
+    "Curtailment",
+    "DeviceLimits",
+    "EnvelopeSchedule",
+    "Fairness",
+    "Infeasibility",
+    "Ledger",
+    "divide",
+    "verified_box",
+]

@@ -1,0 +1,30 @@
+"""Codes of a schedule: status of a limit, and bindings that are no constraint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+STATUS = (
+    "ok",
+    "infeasible_base",
+    "infeasible_firm",
+    "no_import_control",
+    "no_export_control",
+    "no_control",
+    "no_model",
+    "no_model_infeasible_base",
+)
+BREACHED = 2
+"""the last position in STATUS that says that a limit is breached by what is granted in any case"""
+CAPACITY, NETWORK, NEXT, UNCONTROLLED = -1, -2, -3, -4
+"""bindings that are no row: own reach; the network without a single row to name; a later interval of the hull; nobody
+who could be told a limit"""
+
+
+def special_bindings(direction: str) -> dict[int, str]:
+    """Names of bindings that are no constraint."""
+    return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}

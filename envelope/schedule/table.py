@@ -1,0 +1,77 @@
+"""A schedule as a table with one row per connection and interval, and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from envelope.schedule.codes import STATUS
+from envelope.schedule.columns import Column, Tabular
+
+
+def frame(columns: Mapping[str, Column], *, merged: bool = False) -> pd.DataFrame:
+    """A table of these columns, as documented in docs/envelope.md, ordered by connection and start.
+
+    merged: neighbours that say the same are one row with their whole duration.
+    """
+    table = pd.DataFrame({name: _typed(column) for name, column in columns.items()})
+    return _merged(table) if merged else table
+
+
+def _typed(column: Column) -> Any:
+    """The values with their type in the table."""
+    if column.kind == "start":
+        return pd.to_datetime(column.values, unit="s", utc=True)
+    if column.kind == "duration":
+        return pd.to_timedelta(column.values, unit="s")
+    if column.kind == "category":
+        return pd.Categorical(column.values, categories=column.categories and list(column.categories))
+    if column.kind == "count":
+        return pd.Series(column.values, dtype="Int64")
+    return column.values
+
+
+def _merged(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run of rows that differ in their start alone."""
+    others = table.drop(columns="start")
+    # Codes compare faster than what they stand for, and missing values are the same as each other.
+    codes = np.stack([pd.factorize(others[name], use_na_sentinel=False)[0] for name in others])
+    first = np.ones(len(table), dtype=bool)
+    first[1:] = (codes[:, 1:] != codes[:, :-1]).any(axis=0)
+    found = table[first].reset_index(drop=True)
+    found["duration"] = table["duration"].groupby(np.cumsum(first)).sum().to_numpy()
+    return found
+
+
+CATEGORIES = ("control_point", "import_binding", "export_binding", "status", "guarantee", "allocation", "pf_rule")
+
+
+def load(path: Path) -> pd.DataFrame:
+    """A table that `save` wrote, with the same types whichever of the two files it is."""
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    table = pd.read_csv(path, dtype={"connection_point": str, "run_id": str})
+    table["start"] = pd.to_datetime(table["start"], utc=True).astype("datetime64[ns, UTC]")
+    table["duration"] = pd.to_timedelta(table["duration"])
+    for name in table.columns:
+        if name.endswith("_w"):
+            table[name] = table[name].astype("int64")
+        elif name.endswith("_var"):
+            table[name] = table[name].astype("Int64")
+        elif name in CATEGORIES:
+            known = list(STATUS) if name == "status" else None
+            table[name] = pd.Categorical(table[name].astype(str), categories=known)
+    return table.astype({"margin_v": "float32"})
+
+
+def save(schedule: Tabular, path: Path) -> None:
+    """Write the table, equal neighbours merged, as CSV or Parquet, by the file's ending."""
+    table = frame(schedule.columns(), merged=True)
+    if path.suffix == ".parquet":
+        table.to_parquet(path, index=False)
+    else:
+        table.to_csv(path, index=False)

@@ -1,0 +1,158 @@
+"""A schedule in a few figures: how much, how evenly, how safely."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from envelope.engine import calculate
+from envelope.problem import Guarantee, Problem
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.codes import UNCONTROLLED
+from envelope.schedule.curtailment import jain, of_schedule
+from envelope.verification import Effort, VerificationReport, verify
+
+QUICK = Effort(random=5, inside=2, greedy=1)
+MOST_BINDING = 3
+"""elements named per direction"""
+
+_COMPARED = ("curtailed_kwh", "worst_decile_share", "worst_decile_kwh")
+
+
+def priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Policies with what each gives more or less than the first, %."""
+    return [
+        row
+        | {
+            f"{direction}_price_percent": 100.0 * (row[f"{direction}_kw"] / max(rows[0][f"{direction}_kw"], 1e-9) - 1.0)
+            for direction in ("export", "import")
+        }
+        for row in rows
+    ]
+
+
+def room(schedule: EnvelopeSchedule) -> dict[str, float]:
+    """Mean kW over the horizon, Jain's index and the least share of the flexible connections, per direction."""
+    found: dict[str, float] = {}
+    for name, given, binding in (
+        ("export", schedule.export_room_w, schedule.export_binding),
+        ("import", schedule.import_room_w, schedule.import_binding),
+    ):
+        # Fairness is among those who can be told a limit.
+        used = given[:, (given.max(axis=0) > 0.0) & ~(binding.row == UNCONTROLLED).any(axis=0)]
+        busy = used[used.max(axis=1, initial=0.0) > 0.0] if used.size else np.zeros((0, 0))
+        found[f"{name}_kw"] = float(given.sum(axis=1).mean() / 1e3)
+        found[f"{name}_jain"] = float(np.mean([jain(row) for row in busy])) if len(busy) else 1.0
+        found[f"{name}_least_w"] = float(used.mean(axis=0).min()) if used.size else 0.0
+    return found
+
+
+def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
+    """Per direction what holds limits back most: its name, and its part of all limits below their reach."""
+    found = {}
+    for direction, binding in (("export", schedule.export_binding), ("import", schedule.import_binding)):
+        rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
+        # The two ends of a branch are rows of their own, and one thing to whoever reads it.
+        often = Counter[str]()
+        for row, count in zip(rows.tolist(), times.tolist(), strict=True):
+            often[schedule.name_of(direction, row)] += count
+        found[direction] = [
+            {"binding": name, "part": count / often.total()} for name, count in often.most_common(MOST_BINDING)
+        ]
+    return found
+
+
+def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | None:
+    """Violations with clients anywhere between their limits, beyond the guarantee; None where it covers that."""
+    if problem.guarantee is Guarantee.TWO_SIDED:
+        return None
+    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    return worst_of(verify(whole, schedule, solver="reduced", effort=QUICK))
+
+
+def summarise(problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, Any]:
+    """Result of a run, as plain values."""
+    limits = problem.limits
+    return {
+        "feeder": problem.reduced.network.name,
+        "connections": len(problem.connection_id),
+        "steps": problem.steps,
+        "guarantee": schedule.guarantee,
+        "allocation": schedule.allocation,
+        "reference": schedule.reference,
+        "limits": {
+            "v_min_v": limits.v_min_v,
+            "v_max_v": limits.v_max_v,
+            "source": limits.source,
+            "vuf_max_percent": limits.vuf_max_percent,
+        },
+        "reactive_power": problem.reactive.rule,
+        **room(schedule),
+        "fairness": evenness(schedule),
+        "held_back": held_back(schedule),
+        **schedule.figures,
+        "findings": list(schedule.findings),
+        "beyond_guarantee": beyond(problem, schedule),
+        "verified_worst": {
+            **worst_of(report),
+            "unbalance_percent": report.unbalance.beyond if report.unbalance else None,
+            "solver": report.solver,
+            "corners": report.scenarios,
+            "inside": report.inside,
+        },
+        "wrong_phases": stress_of(report),
+        "run_id": schedule.run_id,
+    }
+
+
+def evenness(schedule: EnvelopeSchedule) -> dict[str, dict[str, float]]:
+    """Per direction what was asked, what was curtailed, and how evenly the rest was granted."""
+    return {direction: asdict(found) for direction, found in of_schedule(schedule).items()}
+
+
+def worst_of(report: VerificationReport) -> dict[str, float]:
+    """The worst of each kind, against its limit."""
+    return {"over_v": report.over_v, "under_v": report.under_v, "overload_percent": report.overload_percent}
+
+
+def stress_of(report: VerificationReport) -> dict[str, float] | None:
+    """The same if part of the phases were wrong; None where that was not tried."""
+    if report.wrong_phases is None:
+        return None
+    return dict(zip(("over_v", "under_v", "overload_percent"), report.wrong_phases, strict=True))
+
+
+def compared(problem: Problem) -> dict[str, Any]:
+    """One policy's figures, with the worst over corners of the whole box whatever the guarantee says."""
+    schedule = calculate(problem)
+    own = verify(problem, schedule, solver="reduced", effort=QUICK)
+    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    every = verify(whole, schedule, solver="reduced", effort=QUICK)
+    return {
+        "guarantee": str(problem.guarantee),
+        "allocation": str(problem.allocation),
+        **room(schedule),
+        **{f"{direction}_{key}": found[key] for direction, found in evenness(schedule).items() for key in _COMPARED},
+        "seconds": schedule.figures["seconds"],
+        "solves": schedule.figures["solves"],
+        "own_over_v": own.over_v,
+        "own_under_v": own.under_v,
+        "own_load_percent": own.overload_percent,
+        "any_over_v": every.over_v,
+        "any_under_v": every.under_v,
+        "any_load_percent": every.overload_percent,
+    }
+
+
+def most_withheld(problem: Problem, schedule: EnvelopeSchedule, connection: str, direction: str) -> int:
+    """The step in which a connection's limit is farthest below its reach."""
+    column = schedule.connection_id.index(connection)
+    limit, reach, flexible = (
+        (schedule.export_limit_w, problem.reach_export_w, problem.flex_gen_w)
+        if direction == "export"
+        else (schedule.import_limit_w, problem.reach_import_w, problem.flex_load_w)
+    )
+    return int(np.where(flexible[:, column] > 0.0, reach[:, column] - limit[:, column], -1.0).argmax())

@@ -1,0 +1,107 @@
+"""Limits for verification: the operating limit, or the level that the firm minimum alone already reaches.
+
+A base load must be served and a contract kept; where they breach a limit by themselves, limits cannot mend it. A
+schedule says so in its status; a verification then asks that nothing makes it worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from envelope.constraints.base_case import BaseCase, base_flow, form_base_case, sensitivities
+from envelope.constraints.corners import corners_to_check
+from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.linear import linearise, select_all
+from envelope.constraints.linearisation import linearise_at_corners
+from envelope.constraints.monitored_feeder import FlowResult, monitor
+from envelope.problem import Problem
+from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.codes import BREACHED
+from gridmodel.arrays import Floating, Index, Real
+
+WORSE_V, WORSE_PERCENT = 0.05, 0.5
+"""what traces, of which nobody is held to account, may add to a breach"""
+FEWEST_CORNERS = 50
+"""of what is granted that are looked at, beside those of the rows that it is known to break, however few are tried"""
+
+
+@dataclass(frozen=True, eq=False)
+class AcceptedLimits:
+    """Bounds per step and place."""
+
+    v_max_v: Real
+    v_min_v: Real
+    """(T, N)"""
+    current_a: Real
+    """(T, B + G)"""
+    excess: tuple[float, float, float]
+    """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
+
+
+def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
+    """The limits, raised to the level that base load or firm minimum alone reach at any of its corners.
+
+    most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
+    """
+    watched = monitor(problem)
+    base, limits = form_base_case(problem, watched), problem.limits
+    rating = limits.permitted_a(problem.steps, watched, margin=0.0)
+    rest = base_flow(base)
+    seen = _Seen(problem, base, rest)
+    everyone = np.arange(problem.steps)
+    seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
+    steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
+    if len(steps):
+        built = linearise(watched, *sensitivities(base), wanted=select_all(watched))
+        boxes = [(base.lo_w, base.hi_w)]
+        if GUARANTEES[problem.guarantee].per_direction:
+            boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
+        for lo, hi in boxes:
+            tried = corners_to_check(
+                problem.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
+            )
+            corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
+            for up, down in corners:
+                of, p = watched.slot_connection, base.p_w[steps]
+                away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
+                seen.look(steps, away)
+    high, low, load = seen.high_v, seen.low_v, seen.load_a
+    over, under, much = high > limits.v_max_v, low < limits.v_min_v, load > rating
+    excess = (
+        float(np.max((high - limits.v_max_v)[over], initial=0.0)),
+        float(np.max((limits.v_min_v - low)[under], initial=0.0)),
+        float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
+    )
+    return AcceptedLimits(
+        np.where(over, high + WORSE_V, limits.v_max_v),
+        np.where(under, low - WORSE_V, limits.v_min_v),
+        np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
+        excess,
+    )
+
+
+class _Seen:
+    """The worst of each place so far, per step, with what no limit sees on top."""
+
+    def __init__(self, problem: Problem, base: BaseCase, rest: FlowResult) -> None:
+        self.base, self.unseen = base, Disturbances(problem, base.feeder)
+        self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
+
+    def look(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:
+        """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
+        self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
+        for state in self.unseen.states:
+            found = self._values(steps, *self.unseen.superpose(state, steps, away))
+            self._note(steps, found, voltages=state.voltages)
+
+    def _values(self, steps: Index, away: Real, var: Real) -> FlowResult:
+        return self.base.feeder.power_flow(self.base.injections(steps, away, var), self.base.source_v[steps])
+
+    def _note(self, steps: Index, found: FlowResult, *, voltages: bool) -> None:
+        if voltages:
+            self.high_v[steps] = np.maximum(self.high_v[steps], found.v_v)
+            self.low_v[steps] = np.minimum(self.low_v[steps], found.v_v)
+        self.load_a[steps] = np.maximum(self.load_a[steps], np.abs(found.i_a))

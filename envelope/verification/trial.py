@@ -1,0 +1,278 @@
+"""Corners of a box, solved and compared with the limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from envelope.constraints.base_case import form_base_case, sensitivities
+from envelope.constraints.corners import corners_to_check
+from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.linear import linearise, select_all
+from envelope.constraints.linearisation import linearise_at_corners
+from envelope.constraints.monitored_feeder import FlowResult, monitor
+from envelope.constraints.volt_var_credit import as_credited
+from envelope.problem import Problem
+from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.verification.acceptance import AcceptedLimits, accepted_limits
+from envelope.verification.report import Effort, Finding, VerificationReport
+from envelope.verification.solvers import Solver, independent_solver, solver_of
+from envelope.verification.unbalance import verify_unbalance
+from envelope.verification.volt_var import at_curve_kinks, solve_with_response
+from gridmodel.arrays import Index, Real
+
+CHUNK, AT_KINKS = 4000, 0.25
+"""scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
+
+
+class Boxes(NamedTuple):
+    """The boxes whose corners are tried: one, or one per direction."""
+
+    lo_w: list[Real]
+    hi_w: list[Real]
+
+
+def try_corners(
+    problem: Problem, schedule: EnvelopeSchedule, *, solver: str | None, effort: Effort
+) -> VerificationReport:
+    """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is."""
+    problem = as_credited(problem, schedule)
+    judge = solver or independent_solver(problem)
+    fast = judge if effort.judge_all else "reduced"
+    excused = accepted_limits(problem, schedule, most=effort.sign)
+    trial = Trial(problem, guaranteed_boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
+    trial.run()
+    if fast != judge:
+        trial = trial.solved_by(solver_of(problem, judge))
+    unbalanced = verify_unbalance(problem, trial.base, list(zip(*trial.boxes, strict=True)), effort, judge=judge)
+    return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
+
+
+def guaranteed_boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
+    """Boxes that the guarantee covers: one, or one each for export and import."""
+    lo, hi = verified_box(problem, schedule)
+    if not GUARANTEES[problem.guarantee].per_direction:
+        return Boxes([lo], [hi])
+    p = -problem.base_load_w
+    return Boxes([p, lo], [hi, p])
+
+
+class _Worst:
+    """Worst of the three kinds in each step, and where it was found."""
+
+    def __init__(self, steps: int, slots: int) -> None:
+        self.beyond = np.full((3, steps), -np.inf)
+        self.element = np.zeros((3, steps), dtype=np.intp)
+        self.away = np.zeros((3, steps, slots))
+        self.kind = np.full((3, steps), "", dtype=object)
+
+    def note(self, which: int, kind: str, steps: Index, *, table: Real, away: Real) -> None:
+        """Keeps what is worse than before; (S, E) against (S, L)."""
+        element = table.argmax(axis=1)
+        beyond = table[np.arange(len(steps)), element]
+        order = np.argsort(beyond, kind="stable")
+        last = order[np.unique(steps[order][::-1], return_index=True)[1] * -1 + len(order) - 1]
+        worse = last[beyond[last] > self.beyond[which, steps[last]]]
+        at = steps[worse]
+        self.beyond[which, at], self.element[which, at] = beyond[worse], element[worse]
+        self.away[which, at], self.kind[which, at] = away[worse], kind
+
+
+class Trial:
+    """One verification under way."""
+
+    def __init__(
+        self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: AcceptedLimits
+    ) -> None:
+        self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
+        self.watched = monitor(problem)
+        self.unseen = Disturbances(problem, self.watched)
+        self.base = form_base_case(problem, self.watched)
+        self.rng = np.random.default_rng(effort.seed)
+        self.rating = problem.limits.permitted_a(problem.steps, self.watched, margin=0.0)
+        self.worst = _Worst(problem.steps, problem.reduced.slots)
+        self.by_corner: dict[str, dict[str, float]] = {}
+        self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
+        self.queue: list[tuple[str, Index, Real]] = []
+        self.sample: list[tuple[str, Index, Real]] = []
+        self.allowed = allowed
+
+    def run(self) -> None:
+        """Tries every kind of corner."""
+        plain = linearise(self.watched, *sensitivities(self.base), wanted=select_all(self.watched))
+        everyone = np.arange(self.problem.steps)
+        self._queue("rest", everyone, np.zeros((len(everyone), len(self.watched.slot_connection))))
+        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+            # A box without any width has one corner, which is at rest.
+            steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
+            built = linearise_at_corners(plain, self.base, lo, hi)
+            for kind, up, down in corners_to_check(self.problem.guarantee, built, self.watched, self.effort.sign):
+                self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
+            self._try_random(lo[steps], hi[steps], steps)
+        self._flush()
+        self._search()
+
+    def solved_by(self, solver: Solver) -> Trial:
+        """The worst corners of each step, and one of every hundred others, once more by another solver."""
+        judge = Trial(self.problem, self.boxes, self.effort, solver, allowed=self.allowed)
+        chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
+        for which in range(3):
+            known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
+            chosen += [(self.worst.kind[which, step], step, self.worst.away[which, step]) for step in known]
+        once = {(int(step), away.tobytes()): (kind, step, away) for kind, step, away in chosen}
+        for wanted in dict.fromkeys(kind for kind, _, _ in once.values()):
+            of_kind = [(step, away) for kind, step, away in once.values() if kind == wanted]
+            judge._queue(wanted, np.array([step for step, _ in of_kind]), np.array([away for _, away in of_kind]))
+        judge._flush()
+        judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
+        judge.by_corner = self.by_corner
+        judge.diverged += self.diverged
+        return judge
+
+    def report(self, solver: str, guarantee: str) -> VerificationReport:
+        """Worst findings of all corners."""
+        over, under, overload = (self._finding(which) for which in range(3))
+        return VerificationReport(
+            over,
+            under,
+            overload,
+            solver,
+            guarantee,
+            scenarios=self.scenarios,
+            judged=self.judged_scenarios or self.scenarios,
+            by_corner=self.by_corner,
+            diverged=self.diverged,
+            excused=self.allowed.excess,
+        )
+
+    def _finding(self, which: int) -> Finding:
+        step = int(self.worst.beyond[which].argmax())
+        name = self._name(which, int(self.worst.element[which, step]))
+        return Finding(float(self.worst.beyond[which, step]), step, name, str(self.worst.kind[which, step]))
+
+    def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
+        lo, hi, steps = box
+        of, p = self.watched.slot_connection, self.base.p_w[steps]
+        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
+        self._queue(kind, steps, away)
+        if self.watched.inverters is not None and self.rng.random() < AT_KINKS:
+            box_w = ((end - p)[:, of] * self.watched.slot_share for end in (lo, hi))
+            self._queue("kink", steps, at_curve_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
+
+    def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
+        """Corners, and points inside, at random; the same for every run with the same seed."""
+        if not GUARANTEES[self.problem.guarantee].random_corners:
+            return
+        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[steps]
+        for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
+            for _ in range(count):
+                where = self.rng.random(p.shape)
+                where = np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where
+                self._queue(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
+
+    def _queue(self, kind: str, steps: Index, away: Real) -> None:
+        """Lines up (S, L) watts away from the base in these steps."""
+        self.queue.append((kind, steps, away))
+        self.waiting += len(steps)
+        if self.waiting >= CHUNK:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Solves what is lined up and takes note of the worst."""
+        if not self.queue:
+            return
+        steps = np.concatenate([entry[1] for entry in self.queue])
+        away = np.concatenate([entry[2] for entry in self.queue])
+        kinds = np.repeat([entry[0] for entry in self.queue], [len(entry[1]) for entry in self.queue])
+        self.queue, self.waiting = [], 0
+        tables = self.solve(steps, away)
+        for kind in dict.fromkeys(kinds.tolist()):
+            of_kind = kinds == kind
+            self._note(kind, steps[of_kind], away[of_kind], [table[of_kind] for table in tables])
+        some = self.rng.choice(len(steps), max(1, len(steps) // 100), replace=False)
+        self.sample.append(("sample", steps[some], away[some]))
+
+    def solve(self, steps: Index, away: Real) -> list[Real]:
+        """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
+        found = self._solved(steps, away, np.zeros_like(away))
+        for state in self.unseen.states:
+            more = self._solved(steps, *self.unseen.superpose(state, steps, away), voltages=state.voltages)
+            worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
+            found = worse if state.voltages else [*found[:2], worse[2]]
+        return found
+
+    def _solved(self, steps: Index, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
+        injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
+        return self._beyond(solve_with_response(self.watched, self.solver, injected, source, voltages=voltages), steps)
+
+    def _beyond(self, values: FlowResult, steps: Index) -> list[Real]:
+        """Solved values against the limits."""
+        v, i = values.v_v, np.abs(values.i_a)
+        with np.errstate(invalid="ignore"):
+            found = [
+                v - self.allowed.v_max_v[steps],
+                self.allowed.v_min_v[steps] - v,
+                100.0 * (i - self.allowed.current_a[steps]) / self.rating[steps],
+            ]
+        for table in found:
+            table[~values.converged] = np.nan
+        return found
+
+    def _note(self, kind: str, steps: Index, away: Real, beyond: list[Real]) -> None:
+        self.scenarios += len(steps)
+        tally = self.by_corner.setdefault(kind, {"scenarios": 0.0, "violating": 0.0})
+        tally["scenarios"] += len(steps)
+        bad = np.zeros(len(steps), dtype=bool)
+        for which, (table, name) in enumerate(zip(beyond, ("over_v", "under_v", "overload_percent"), strict=True)):
+            lost = np.isnan(table).any(axis=1)
+            bad |= lost | np.any(table > 0.0, axis=1)
+            clean = np.where(np.isnan(table), -np.inf, table)
+            tally[name] = max(tally.get(name, -np.inf), float(clean.max(initial=-np.inf)))
+            self.worst.note(which, kind, steps, table=clean, away=away)
+        self.diverged += int(np.isnan(beyond[0]).any(axis=1).sum())
+        tally["violating"] += float(bad.sum())
+
+    def _name(self, which: int, element: int) -> str:
+        return (self.watched.reduced.voltage_names if which < 2 else self.watched.current_names)[element]
+
+    def _search(self) -> None:
+        """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""
+        if not GUARANTEES[self.problem.guarantee].random_corners:
+            return
+        for which in range(3):
+            order = np.argsort(-self.worst.beyond[which], kind="stable")
+            for step in order[: self.effort.greedy]:
+                if np.isfinite(self.worst.beyond[which, step]):
+                    self._climb(which, int(step))
+
+    def _climb(self, which: int, step: int) -> None:
+        of = self.watched.slot_connection
+        element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
+        low, high = self._ends(step, away)
+        movable = np.flatnonzero(np.bincount(of, weights=high - low) > 1.0)
+        value = self.worst.beyond[which, step]
+        for _ in range(2 * len(movable)):
+            flipped = np.where(away > 0.5 * (low + high), low, high)
+            trial = np.where(of[None, :] == movable[:, None], flipped, away)
+            at = np.full(len(trial), step)
+            tables = self.solve(at, trial)
+            self._note("greedy", at, trial, tables)
+            score = tables[which][:, element]
+            best = int(np.nan_to_num(score, nan=-np.inf).argmax())
+            if score[best] <= value + 1e-9:
+                return
+            value, away = float(score[best]), trial[best]
+
+    def _ends(self, step: int, away: Real) -> tuple[Real, Real]:
+        """(L,) both ends, W from the base, of the box that a corner belongs to."""
+        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[step]
+        found = []
+        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+            low, high = ((end[step] - p)[of] * share for end in (lo, hi))
+            outside = np.maximum(away - high, low - away).max(initial=0.0)
+            found.append((outside, low, high))
+        _, low, high = min(found, key=lambda entry: entry[0])
+        return low, high

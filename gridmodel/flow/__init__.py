@@ -1,0 +1,1 @@
+"""Power flow: Kron reduction, the batched solver, inverters, sensitivities and tap positions."""

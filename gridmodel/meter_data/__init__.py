@@ -1,0 +1,1 @@
+"""Meter readings of a feeder, and the phases that they suggest."""

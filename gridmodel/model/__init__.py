@@ -1,0 +1,1 @@
+"""The model of a network: equipment, terminals, admittances, regulators, devices and feeders."""

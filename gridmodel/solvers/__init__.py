@@ -1,0 +1,1 @@
+"""Reference solvers: the same network in power-grid-model, OpenDSS and pandapower."""

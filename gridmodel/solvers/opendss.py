@@ -1,0 +1,173 @@
+"""An independent power flow by OpenDSS: split-phase services, phase-to-phase customers, circuits read from OpenDSS.
+
+The circuit is the file that a network was read from, or is written from a network's equipment. Its own loads, PV
+systems and controls are switched off; one constant-power load per slot takes their place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gridmodel.arrays import Complex
+from gridmodel.errors import GridError
+from gridmodel.flow.kron import Reduced, sources
+from gridmodel.flow.power_flow import Flow
+from gridmodel.readers.opendss import CUSTOMER_CLASSES, new_engine, open_circuit
+from gridmodel.solvers.merge_lines import condensed
+from gridmodel.solvers.opendss_script import NUMBER, Script, script
+from gridmodel.solvers.power_grid_model import Audited, Magnitudes
+
+CONTROL_CLASSES = ("invcontrol", "regcontrol", "capcontrol")
+TOLERANCE_PU = 1e-10
+
+
+class Circuit:
+    """A circuit in OpenDSS that solves injections at the slots of a Reduced."""
+
+    def __init__(self, path: str | Path | None, reduced: Reduced, *, commands: tuple[str, ...] = ()) -> None:
+        """`path` is a circuit with the network's own names, None writes one from its equipment.
+
+        `commands` are OpenDSS commands to run after compiling, such as edits that match another model.
+        """
+        self.reduced = reduced
+        self.script = _written(reduced) if path is None else None
+        self.engine = new_engine(self.script.commands) if self.script else open_circuit(Path(path or ""))
+        self.circuit = self.engine.ActiveCircuit
+        for full_name in list(self.circuit.AllElementNames):
+            if full_name.lower().split(".")[0] in {*CUSTOMER_CLASSES, *CONTROL_CLASSES}:
+                self._say(f"{full_name}.enabled=no")
+        for command in commands:
+            self._say(command)
+        self.first_load = self._add_slots()
+        self._say(f"Set mode=snapshot controlmode=off tolerance={TOLERANCE_PU} maxiterations=500")
+        self._say("Solve")
+        order = {name.lower(): k for k, name in enumerate(self.circuit.YNodeOrder)}
+        self.at = np.array([order.get(name, -1) for name in self._terminal_names()], dtype=np.intp)
+        self.sources, self.source_v = list(self.circuit.Vsources.AllNames), np.full(3, np.nan, dtype=np.complex128)
+        watched = np.unique(reduced.current_branch)
+        self.branches = [(self._element(int(b)), np.flatnonzero(reduced.current_branch == b)) for b in watched]
+
+    def _say(self, command: str) -> None:
+        self.engine.Text.Command = command
+
+    def _bus(self, node: str) -> str:
+        return self.script.bus.get(node, "") if self.script else node
+
+    def _element(self, branch: int) -> str:
+        """OpenDSS's name of a branch; empty for a dead end that was left out."""
+        branches = self.reduced.network.branches
+        kind, name = branches.kind[branch], branches.id[branch]
+        return self.script.element.get((kind, name), "") if self.script else f"{kind}.{name}"
+
+    def _add_slots(self) -> int:
+        """Adds a load per slot; its first one's position among all loads."""
+        connections, nodes = self.reduced.network.connections, self.reduced.network.nodes
+        for k, (plus, phase) in enumerate(zip(connections.slot_plus, connections.slot_phase, strict=True)):
+            bus = self._bus(nodes.id[self.reduced.network.terminal_node[plus]])
+            numbers = ".".join(str(NUMBER[p]) for p in phase)
+            kv = self.reduced.nominal_v[k] / 1e3
+            self._say(
+                f"New Load.slot{k} bus1={bus}.{numbers} phases=1 conn=wye kV={kv} model=1 kW=0 kvar=0 "
+                "vminpu=0.05 vmaxpu=5 status=fixed"
+            )
+        self.circuit.Loads.Name = "slot0"
+        return int(self.circuit.Loads.idx)
+
+    def _terminal_names(self) -> list[str]:
+        network = self.reduced.network
+        buses = {
+            node: self._bus(node).lower() for node in network.nodes.id if not self.script or node in self.script.bus
+        }
+        nodes = [buses.get(network.nodes.id[n], "") for n in network.terminal_node]
+        return [f"{n}.{NUMBER.get(p, 0)}" for n, p in zip(nodes, network.terminal_phase, strict=True)]
+
+    def solve(self, s_va: Complex, source_v: Complex | None = None) -> Audited:
+        """What `flow.solve`, `flow.voltages` and `flow.currents` give, by OpenDSS; NaN where a name is not known."""
+        s = np.atleast_2d(np.asarray(s_va, dtype=np.complex128))
+        source = np.broadcast_to(sources(self.reduced, source_v), (len(s), 3))
+        volts = np.full((len(s), len(self.at)), np.nan, dtype=np.complex128)
+        amps = np.full((len(s), len(self.reduced.current_branch)), np.nan, dtype=np.complex128)
+        converged = np.zeros(len(s), dtype=np.bool_)
+        for k, (row, e) in enumerate(zip(s, source, strict=True)):
+            self._set_source(e)
+            self._set_loads(row)
+            self.circuit.Solution.Solve()
+            converged[k] = self.circuit.Solution.Converged
+            raw = np.asarray(self.circuit.YNodeVarray)
+            found = np.append(raw[0::2] + 1j * raw[1::2], np.nan)
+            volts[k] = found[self.at]
+            self._currents(amps[k])
+        connections = self.reduced.network.connections
+        back = np.where(connections.slot_minus >= 0, volts[:, connections.slot_minus], 0.0)
+        v = volts[:, connections.slot_plus] - back
+        with np.errstate(all="ignore"):
+            flow = Flow(v, np.conj(s / v), converged, 0, source)
+        return Audited(flow, np.abs(volts[:, self.reduced.node_terminal]), np.abs(amps))
+
+    def magnitudes(self, s_va: Complex, source_v: Complex | None = None) -> Magnitudes:
+        """Voltages and currents alone; refuses a place that the circuit does not know."""
+        found = self.solve(s_va, source_v)
+        settled = found.flow.converged
+        names = self.reduced.voltage_names, self.reduced.current_names
+        for table, called in zip((found.voltages, found.currents), names, strict=True):
+            unknown = np.isnan(table[settled]).all(axis=0) if settled.any() else np.zeros(len(called), dtype=bool)
+            if unknown.any():
+                raise GridError(f"the OpenDSS circuit does not know {called[int(unknown.argmax())]}")
+        return Magnitudes(found.voltages, found.currents, settled)
+
+    def _set_loads(self, row: Complex) -> None:
+        loads = self.circuit.Loads
+        for k, (kw, kvar) in enumerate(zip((-row.real / 1e3).tolist(), (-row.imag / 1e3).tolist(), strict=True)):
+            loads.idx = self.first_load + k
+            loads.kW, loads.kvar = kw, kvar
+
+    def _set_source(self, e: Complex) -> None:
+        if np.array_equal(e, self.source_v):
+            return
+        self.source_v = np.array(e)
+        one = self.circuit.Vsources
+        single = len(self.sources) == 3
+        if not single and np.ptp(np.abs(e)) > 1e-6 * np.abs(e).max():
+            raise GridError("OpenDSS's three-phase source is balanced; the circuit needs one source per phase")
+        for name, volts in zip(self.sources, e, strict=False):
+            one.Name = name
+            phases = int(one.Phases)
+            one.pu = abs(volts) / (one.BasekV * 1e3) * (np.sqrt(3) if phases == 3 else 1.0)
+            one.AngleDeg = float(np.angle(volts, deg=True))
+
+    def _currents(self, found: Complex) -> None:
+        """Writes the watched currents that the circuit knows."""
+        reduced = self.reduced
+        for element, rows in self.branches:
+            if not element:
+                found[rows] = 0.0
+                continue
+            if self.circuit.SetActiveElement(element) < 0:
+                continue
+            active = self.circuit.ActiveCktElement
+            raw, width = np.asarray(active.Currents), int(active.NumConductors)
+            amps, numbers = raw[0::2] + 1j * raw[1::2], list(active.NodeOrder)
+            for row in rows:
+                wanted = NUMBER[reduced.current_phase[row]]
+                ends = range(width, len(numbers)) if reduced.current_side[row] else range(width)
+                found[row] = sum(amps[k] for k in ends if numbers[k] == wanted)
+
+
+def circuit_of(reduced: Reduced) -> Circuit:
+    """The circuit that a network was read from, or one written from its equipment."""
+    network = reduced.network
+    return Circuit(network.circuit_file or None, reduced)
+
+
+def _written(reduced: Reduced) -> Script:
+    """A circuit without the nodes that nobody watches, where that is exact."""
+    network = reduced.network
+    if network.equipment is None:
+        raise GridError("the network is known by its admittances only; OpenDSS needs its equipment or its circuit")
+    small = condensed(network.equipment, {network.nodes.id[n] for n in network.terminal_node[reduced.node_terminal]})
+    found = script(small.equipment)
+    lines = {("line", name): found.element["line", now] for name, now in small.part_of.items()}
+    return replace(found, element=found.element | lines)

@@ -1,0 +1,104 @@
+"""Names and first lines of docstrings: the field's words, one meaning each, in whole sentences."""
+
+import ast
+import re
+from collections import defaultdict
+from importlib import import_module
+
+import pytest
+
+from tests.test_floors import MODULES, ROOMS, name_of
+
+LATER = ("envelope.operation", "envelope.command_line", "envelope.demo", "envelope")
+"""Rooms whose names and language are still to be done."""
+DONE = tuple(room for room in ROOMS if room not in LATER)
+OLD = {
+    "Allowed", "Base", "Case", "Circulation", "Early", "Fit", "Forgone", "FreeReactive", "Looked", "Made", "Reference",
+    "Restrained", "Rows", "Several", "State", "Strained", "Texts", "Tightened", "Unseen", "Values", "Wanted", "Watched",
+    "Word", "as_said", "at_kinks", "at_rest", "eased", "everything", "favoured", "favours", "fit", "floored", "follow",
+    "forgone", "granted", "guarantee_said", "judged", "looked", "making_up", "pack", "raised", "relieved", "restrain",
+    "settle", "tightened", "unnamed", "unpack", "with_control",
+}  # fmt: skip
+OLD_MODULES = {"told", "seen", "unseen", "held", "plain", "strain", "probing", "watched", "answering", "horizon"}
+WORDS = re.compile(r"\b(whoever|nobody|somebody|anyway|in any case|of late|lest|what is told)\b|^What\b", re.IGNORECASE)
+PUBLIC = {
+    "envelope.problem": (
+        "Problem",
+        "OperatingLimits",
+        "GroupLimit",
+        "Guarantee",
+        "Allocation",
+        "ShareReference",
+        "run_id",
+    ),
+    "envelope.schedule": ("EnvelopeSchedule", "Binding", "Infeasibility", "DeviceLimits", "Ledger", "verified_box"),
+    "envelope.verification": ("VerificationReport", "Effort", "verify", "verify_wrong_phases"),
+}
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+TREES = {name_of(path): ast.parse(path.read_text()) for path in MODULES if room_of(name_of(path)) in DONE}
+Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def is_error(node: ast.AST) -> bool:
+    """Whether a class is an error: its docstring is its message, which clients know."""
+    bases = getattr(node, "bases", [])
+    return any(isinstance(base, ast.Name) and (base.id.endswith("Error") or base.id == "BadProblem") for base in bases)
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_old_words_are_gone(module):
+    names = {node.name for node in ast.walk(TREES[module]) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert not names & OLD
+    assert module.rsplit(".", 1)[1] not in OLD_MODULES
+
+
+def test_no_module_hides_a_function_of_its_package():
+    public = defaultdict(set)
+    for module, tree in TREES.items():
+        public[module.rsplit(".", 1)[0]] |= {n.name for n in tree.body if isinstance(n, Defined)}
+    hidden = [module for module in TREES if module.rsplit(".", 1)[1] in public[module.rsplit(".", 1)[0]]]
+    assert not hidden
+
+
+def test_a_private_name_means_one_thing_in_a_room():
+    homes = defaultdict(set)
+    for module, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, Defined) and node.name.startswith("_"):
+                homes[room_of(module), node.name].add(module)
+    assert not {name: where for name, where in homes.items() if len(where) > 2}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_docstrings_begin_plainly(module):
+    tree, wrong = TREES[module], []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | Defined) and not is_error(node) and (said := ast.get_docstring(node)):
+            # A sentence may go on in the next line, and a first one may begin with a shape or a name in lower case.
+            first = said.split("\n\n")[0].replace("\n", " ")
+            if WORDS.search(first) or not first.endswith((".", ":")):
+                wrong.append(first)
+    assert not wrong
+
+
+@pytest.mark.parametrize(("room", "names"), PUBLIC.items())
+def test_a_room_hands_on_its_public_names(room, names):
+    assert not [name for name in names if not hasattr(import_module(room), name)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_array_types_are_defined_once(path):
+    name = name_of(path)
+    if name == "gridmodel.arrays":
+        return
+    aliases = [
+        ast.unparse(node)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("NDArray[")
+    ]
+    assert not aliases
