@@ -322,7 +322,7 @@ SAID_BY = {"default": "the default of {}", "envelope": "the envelope of {}", "gr
 """How a source is said, by the name of its group; operators' programs have names of their own."""
 
 
-CONTRACT = "the contract of its connection or the utility's default"
+CONTRACT = "its contract, or else the utility's default"
 """Who says what holds where no program does."""
 
 

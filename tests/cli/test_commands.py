@@ -63,7 +63,7 @@ def test_an_aggregator_its_device_and_a_control(sep2: Sep2, folder: Path) -> Non
     served = ok(sep2("default", "show", "--device", device["lfdi"]))
     assert "1.5 kW" in served.out
     assert "contract" in served.out
-    assert "the contract limits it" in ok(sep2("device", "show", device["lfdi"])).last_line
+    assert "opModExpLimW 1.5 kW by its contract" in ok(sep2("device", "show", device["lfdi"])).last_line
 
 
 def test_a_device_that_connects_by_itself(sep2: Sep2, folder: Path) -> None:

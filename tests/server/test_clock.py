@@ -307,7 +307,7 @@ async def test_the_operator_is_answered_while_the_clock_jumps_to_and_fro(people,
         await stands(world, ("clock_jump", 1))
         async with world.state.db.read() as db:
             rows = await db.all(select(tables.alarm.c.code))
-        assert [row.code for row in rows] == ["clock_jump"]
+        assert [row.code for row in rows].count("clock_jump") == 1
         assert world.clock.now() == NOW + 2 + 18
 
 

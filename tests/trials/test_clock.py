@@ -89,7 +89,7 @@ async def test_a_process_whose_wall_clock_is_set(people, played, sqlite_url, tmp
             offset.write_text(f"{said}\n")
             await stays(for_s)
             offset.write_text("+0\n")
-            while await alarms() != ["clock_jump"]:  # noqa: ASYNC110 - it is raised a moment later
+            while "clock_jump" not in await alarms():  # noqa: ASYNC110 - it is raised a moment later
                 await asyncio.sleep(0.1)
             await stays(62)
             while await alarms():  # noqa: ASYNC110 - a minute has to pass
@@ -97,7 +97,7 @@ async def test_a_process_whose_wall_clock_is_set(people, played, sqlite_url, tmp
             counts["jumps"] += 1
         offset.write_text(f"-{HOUR}\n")
         await stays(55)
-        assert await alarms() == ["clock_jump"]
+        assert "clock_jump" in await alarms()
         while await alarms():  # noqa: ASYNC110 - a minute has to pass
             await asyncio.sleep(0.5)
         await stays(5, -HOUR)
