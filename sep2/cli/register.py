@@ -12,6 +12,7 @@ from sep2.cli.modes import shown_modes, shown_value
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import given, verb
+from sep2.rules.limits import MODES
 from sep2.settings import ProfileName, Registration
 
 aggregator = typer.Typer(no_args_is_help=True, help="Aggregators: one certificate, many devices.")
@@ -326,11 +327,15 @@ CONTRACT = "its contract, or else the utility's default"
 """Who says what holds where no program does."""
 
 
+def _shown(one: t.ModeInForce) -> str:
+    return shown_power(one.value) if one.mode in MODES else shown_value(one.value)
+
+
 def _binding(found: t.DeviceShown) -> str:
     """What binds a device, mode by mode, who says so, and until when."""
     by: dict[tuple[str, str, int | None], list[str]] = {}
     for one in found.in_force:
-        by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {shown_value(one.value)}")
+        by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {_shown(one)}")
     said = [
         f"{' and '.join(modes)} by {SAID_BY.get(source, '{}').format(group) if group else CONTRACT}"
         f"{f' until {shown_time(until)}' if until else ''}"
