@@ -29,7 +29,7 @@ def test_an_override_from_dry_run_to_release(street: Sep2) -> None:
     assert "1 that poll by" in tried
     assert ok(street("override", "list", "--json")).json["total"] == 0
     number = str(ok(street(*send, "--json")).json["id"])
-    assert "opModExpLimW 0 by override of connection OV1 until" in ok(street("device", "show", "E1E1")).out
+    assert "opModExpLimW 0 W by override of connection OV1 until" in ok(street("device", "show", "E1E1")).out
     assert ok(street("override", "list", "--json")).json["items"][0]["reason"] == "overload"
     assert f"Override {number} is active, 2h long, at 1 place with 1 device" in ok(street("override", "show")).out
     assert f"Override {number} is released" in ok(street("override", "release", number)).out
