@@ -33,7 +33,7 @@ def test_an_override_from_dry_run_to_release(street: Sep2) -> None:
     assert ok(street("override", "list", "--json")).json["items"][0]["reason"] == "overload"
     assert f"Override {number} is active, 2h long, at 1 place with 1 device" in ok(street("override", "show")).out
     assert f"Override {number} is released" in ok(street("override", "release", number)).out
-    assert "opModExpLimW 1500 by the default of connection OV1" in ok(street("device", "show", "E1E1")).out
+    assert "opModExpLimW 1.5 kW by the default of connection OV1" in ok(street("device", "show", "E1E1")).out
     said = street("override", "release", number)
     assert (said.status, "`sep2 override list`" in said.err) == (1, True)
 
