@@ -121,7 +121,7 @@ async def issue_controls(
     if most_ahead is not None:
         await room.make(db, group_id, now, most_ahead)
         if refuses and max((await controls.ahead_per_device(db, group_id, now)).values(), default=0) > most_ahead:
-            raise TooManyControls(f"more than {most_ahead} ahead in group {group_id}")
+            raise TooManyControls(f"more than {most_ahead} ahead in {group.name}")
     modes = {mode for control in fresh for mode in control.modes}
     await warn_of_inexpressible(db, group_id, _all_limits(fresh), now, modes=modes)
     superseded = written.superseded + (again[group_id].superseded if group_id in again else ())

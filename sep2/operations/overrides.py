@@ -110,6 +110,8 @@ class Told(NamedTuple):
     after: str
     latest_end: int
     programs: tuple[int, ...]
+    program: int
+    """the one that it is sent in"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class _Sending:
         narrower = await self._tighten_narrower(programs, asked) if self.role is Role.WIDE_OVERRIDE else ()
         told = Told(
             self.place, (*done, *narrower), parts, view.replaced(asked), last.said, new[-1].latest_end,
-            tuple(row.id for row in programs.values()),
+            tuple(row.id for row in programs.values()), group.id,
         )  # fmt: skip
         return told, tightens or bool(narrower)
 
