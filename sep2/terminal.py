@@ -37,10 +37,10 @@ class Lines(str):
 
 
 def say(text: object = "", *, err: bool = False, most: int = 100_000) -> None:
-    """Print one line."""
+    """Print one line, or several of ours."""
     import typer
 
-    typer.echo(shown(text, most), err=err)
+    typer.echo(text if isinstance(text, Lines) else shown(text, most), err=err)
 
 
 def say_json(text: str) -> None:

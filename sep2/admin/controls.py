@@ -22,7 +22,9 @@ MOST_NOTES = 1000
 
 async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     """The mRIDs of the group's new controls, of those that said the same already and of those that give way."""
-    return await _issue(rq, await find.group(rq.db, rq.ids["group"]), asked)
+    group = await find.group(rq.db, rq.ids["group"])
+    groups.refuse_beside_overrides(group)
+    return await _issue(rq, group, asked)
 
 
 async def send_to_connection(rq: Request, asked: t.NewControls) -> t.Issued:

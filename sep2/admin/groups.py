@@ -64,6 +64,7 @@ async def show_default(rq: Request, asked: t.Nothing) -> t.Default:
 async def set_default(rq: Request, asked: t.NewDefault) -> t.Default:
     """The group's new default; what is left out is no longer set."""
     group = await find.group(rq.db, rq.ids["group"])
+    groups.refuse_default(group)
     limits = asked.limits
     await defaults.set_default(
         rq.db,

@@ -1,5 +1,6 @@
 """Overrides: sent, listed, shown and released."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -9,9 +10,9 @@ from sqlalchemy import Row
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
-from sep2.operations import overrides
+from sep2.operations import in_force, overrides
 from sep2.operations.overrides import Sent, Terms
-from sep2.rules.authority import Primacies
+from sep2.rules.authority import Primacies, Role
 from sep2.rules.limits import Limits
 from sep2.store import controls, listing_controls
 from sep2.store import overrides as stored
@@ -102,8 +103,28 @@ async def _sent(rq: Request, sent: Sent) -> t.OverrideSent:
         told_at_once=len(told),
         known_by=rq.now if len(told) == len(devices) else _known_by(rq),
         controls=await listing_controls.mrids(rq.db, issued[:MOST_PLACES]),
-        warning=ISOLATION if row.reason == "network_access" else "",
+        warning=" ".join(await _warnings(rq, row, sent)),
     )
+
+
+async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
+    """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
+    said = [ISOLATION] if row.reason == "network_access" else []
+    worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
+    if not await listing_controls.any_group_above(rq.db, worst):
+        return said
+    asks = {mode for one in sent.told for part in one.parts for mode in part.limits.modes()} | json.loads(
+        row.modes
+    ).keys()
+    above: set[str] = set()
+    for program in {one.program for one in sent.told}:
+        found = await listing_controls.over(rq.db, program, max(row.start, rq.now), row.end)
+        above |= {one.group_name for one in found if one.role == Role.GROUP and asks & in_force.modes_of(one).keys()}
+    if above:
+        said.append(
+            f"Controls of {', '.join(f'group {name}' for name in sorted(above)[:5])} outrank it by their primacy."
+        )
+    return said
 
 
 def _known_by(rq: Request) -> int:

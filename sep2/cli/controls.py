@@ -195,5 +195,6 @@ def cancel_control(
     """Withdraw a control before or during its interval."""
     body = t.Cancel(reason=reason, randomized=randomized)
     done = api().change("POST", at("controls", mrid, "cancel"), t.Cancelled, body)
-    again = f" {counted(done.reissued, 'control')} of what it had replaced hold again." if done.reissued else ""
+    holds = "holds" if done.reissued == 1 else "hold"
+    again = f" {counted(done.reissued, 'control')} of what it had replaced {holds} again." if done.reissued else ""
     show(done, f"Control {done.mrid} is cancelled.{again} Watch it: sep2 control watch {done.mrid[:8]}")

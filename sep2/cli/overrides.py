@@ -12,6 +12,7 @@ from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 from sep2.rules.authority import REASONS
+from sep2.terminal import Lines, shown
 
 override = typer.Typer(
     no_args_is_help=True,
@@ -119,13 +120,14 @@ def _said(done: t.OverrideSent) -> str:
     ]
     polling = done.devices - done.told_at_once
     told = [f"{counted(done.told_at_once, 'device')} notified at once"] if done.told_at_once else []
-    told += [f"{polling} that poll by {shown_time(done.known_by)}"] if polling else []
+    late = ", some of them perhaps only after its end" if done.known_by >= done.end else ""
+    told += [f"{polling} that poll by {shown_time(done.known_by)}{late}"] if polling else []
     lines += [f"Told: {', '.join(told)}."] if told else []
     lines += [f"Not told: {one.lfdi}: {one.why}." for one in done.untold[:10]]
     if len(done.untold) > 10:
         lines.append(f"Not told: {len(done.untold) - 10} more; --json shows all.")
     lines += [done.warning] if done.warning else []
-    return "\n".join([*lines, f"To withdraw it: sep2 override release {done.id}"])
+    return Lines("\n".join(shown(line, 4000) for line in [*lines, f"To withdraw it: sep2 override release {done.id}"]))
 
 
 def _sources(found: dict[str, int]) -> str:
@@ -191,10 +193,11 @@ def show_override(number: Number = "latest") -> None:
     """One override: for whom it is, until when, and the controls that it is issued as."""
     found = api().get(at("overrides", number), t.OverrideShown)
     left = shown_span(found.end - found.start)
+    stand = "stands" if len(found.controls) == 1 else "stand"
     show(
         found,
         f"Override {found.id} is {found.state}, {left} long, at {counted(len(found.places), 'place')} "
-        f"with {counted(found.devices, 'device')}; {counted(len(found.controls), 'control')} stand for it.",
+        f"with {counted(found.devices, 'device')}; {counted(len(found.controls), 'control')} {stand} for it.",
         columns=COLUMNS,
         rows=[_cells(found)],
     )

@@ -22,7 +22,7 @@ def show(answer: Any, said: str, *, columns: Sequence[str] = (), rows: Cells = (
     lines = [tuple(row) for row in rows]
     if columns and lines:
         print_table(columns, lines)
-    say(f"Nothing is changed; without --dry-run: {said}" if given.get().dry_run else said)
+    say(type(said)(f"Nothing is changed; without --dry-run: {said}") if given.get().dry_run else said)
 
 
 def print_table(columns: Sequence[str], rows: Cells) -> None:

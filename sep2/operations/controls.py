@@ -1,6 +1,7 @@
 """Controls: issued, superseded, cancelled; never edited."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,10 +72,14 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """The ids of controls that were cancelled, and of those issued anew so that what they had replaced holds again."""
+    """The ids of controls that were cancelled, and of those issued anew so that what they had replaced holds again.
+
+    programs: those in which controls were issued anew.
+    """
 
     cancelled: tuple[int, ...] = ()
     reissued: tuple[int, ...] = ()
+    programs: tuple[int, ...] = field(default=(), compare=False)
 
 
 async def issue_controls(
@@ -105,16 +110,18 @@ async def issue_controls(
     check_fits("reason", reason, LONGEST_REASON)
     near = await around(db, group, now, max((control.latest_end for control in new), default=now))
     said = _said(new, near, now)
-    kept = tuple(row.id for _, row in said if row is not None)
-    fresh = [control for control, row in said if row is None]
+    kept = tuple(row.id for parts in said for _, row in parts if row is not None)
+    apart = [[control for control, row in parts if row is None] for parts in said]
+    fresh = [control for parts in apart for control in parts]
     if not fresh:
         return Issued(kept=kept)
     written = await write(db, group_id, [Writing(control, source, reason) for control in fresh], now)
+    written = await _joined(db, written, [len(parts) for parts in apart])
     again = await resume(db, near, now, rows=[*near.standing[group_id], *written.rows], ease=ease)
     if most_ahead is not None:
         await room.make(db, group_id, now, most_ahead)
         if refuses and max((await controls.ahead_per_device(db, group_id, now)).values(), default=0) > most_ahead:
-            raise TooManyControls(f"more than {most_ahead} ahead in group {group_id}")
+            raise TooManyControls(f"more than {most_ahead} ahead in {group.name}")
     modes = {mode for control in fresh for mode in control.modes}
     await warn_of_inexpressible(db, group_id, _all_limits(fresh), now, modes=modes)
     superseded = written.superseded + (again[group_id].superseded if group_id in again else ())
@@ -122,11 +129,23 @@ async def issue_controls(
     return Issued(written.created, kept, ended, _ids(again))
 
 
-def _said(new: Sequence[NewControl], near: Around, now: int) -> list[tuple[NewControl, Control | None]]:
-    """New controls in parts, each with what says the same already."""
-    parts = [part for control in new for part in cut_at(control, near.cuts(control))]
+def _said(new: Sequence[NewControl], near: Around, now: int) -> list[list[tuple[NewControl, Control | None]]]:
+    """The parts of each new control, each with what says the same already."""
     standing = [row for row in near.standing[near.group_id] if alive(row, now)]
-    return [(control, same(control, standing)) for control in parts if control.latest_end > now]
+    cut = [cut_at(control, near.cuts(control)) for control in new]
+    return [[(part, same(part, standing)) for part in parts if part.latest_end > now] for parts in cut]
+
+
+async def _joined(db: Connection, written: Written, lengths: Sequence[int]) -> Written:
+    """What was written, as parts of so many each: whoever withdraws one of them withdraws them all."""
+    rows, ids = list(written.rows), iter(written.created)
+    root_of: dict[int, int] = {}
+    for length in lengths:
+        first, *others = itertools.islice(ids, length) if length else (0,)
+        root_of |= dict.fromkeys(others, first)
+        if others:
+            await controls.update_many(db, others, continues=first)
+    return written._replace(rows=tuple(row._replace(continues=root_of.get(row.id)) for row in rows))
 
 
 async def issue_schedule(
@@ -238,8 +257,12 @@ async def withdraw(
     reason: str = "",
     randomized: bool = False,
     ease: Ease | None = None,
+    fresh: Collection[int] = (),
 ) -> Withdrawn:
-    """Cancel controls of one group, and issue anew what they had replaced; ease: how devices go over to that."""
+    """Cancel controls of one group, and issue anew what they had replaced; ease: how devices go over to that.
+
+    fresh: what was issued anew already as others were cancelled in the same change.
+    """
     group = await groups.locked(db, parts[0].device_group_id)
     assert group is not None
     near = await around(db, group, now, max(part.latest_end for part in parts))
@@ -248,9 +271,9 @@ async def withdraw(
     await controls.update_many(db, numbers, cancelled=now, cancelled_as=int(status), reason=reason)
     left = [row for row in near.standing[group.id] if row.id not in numbers]
     gone = [part for part in parts if alive(part, now)]
-    again = await resume(db, near, now, rows=left, gone=gone, ease=ease)
+    again = await resume(db, near, now, rows=left, gone=gone, ease=ease, fresh=fresh)
     await outbox.changed(db, "DERControlList", derp=group.id)
-    return Withdrawn(tuple(part.id for part in gone), _ids(again))
+    return Withdrawn(tuple(part.id for part in gone), _ids(again), tuple(again))
 
 
 def _ids(done: Mapping[int, Written]) -> tuple[int, ...]:

@@ -42,6 +42,14 @@ class BadGroup(BadValue):
     """The group can not be made so."""
 
 
+class OnlyOverrides(BadValue):
+    """What is said there has an end and a reason; send an override."""
+
+
+class OnlyControls(BadValue):
+    """The program is for what operators send, and adds nothing to the default; set that of the connection or device."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewGroup:
     """A set of devices to be; the lower its primacy, the more its controls count."""
@@ -237,6 +245,18 @@ async def programs_of_device(
             await groups.join(db, one.id, device_id, now)
             await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=one.id)
     return [row for row in there if row.role in OPERATORS]
+
+
+def refuse_beside_overrides(group: Any) -> None:
+    """Nothing, unless the group is one that only overrides are sent to."""
+    if group.role in (Role.OVERRIDE, Role.WIDE_OVERRIDE):
+        raise OnlyOverrides(f"group: {group.name}")
+
+
+def refuse_default(group: Any) -> None:
+    """Nothing, unless the group is one that only controls are sent to: a default has no end."""
+    if group.role in OPERATORS:
+        raise OnlyControls(f"group: {group.name}")
 
 
 def refuse_net_limits(group: Any, limits: Sequence[Limits]) -> None:

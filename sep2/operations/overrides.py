@@ -15,6 +15,7 @@ from sep2.operations.places import Place, places_of, programs_at, with_curves
 from sep2.operations.resuming import Ease, alive
 from sep2.operations.tightening import Part
 from sep2.rules.authority import PRIMACIES, REASONS, Primacies, Role
+from sep2.rules.events import Status
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, overrides
 from sep2.store.connection import Connection
@@ -109,6 +110,8 @@ class Told(NamedTuple):
     after: str
     latest_end: int
     programs: tuple[int, ...]
+    program: int
+    """the one that it is sent in"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +199,8 @@ class _Sending:
         done = await self._issue(group.id, new, ease)
         narrower = await self._tighten_narrower(programs, asked) if self.role is Role.WIDE_OVERRIDE else ()
         told = Told(
-            self.place, (*done, *narrower), parts, view.replaced, last.said, new[-1].latest_end,
-            tuple(row.id for row in programs.values()),
+            self.place, (*done, *narrower), parts, view.replaced(asked), last.said, new[-1].latest_end,
+            tuple(row.id for row in programs.values()), group.id,
         )  # fmt: skip
         return told, tightens or bool(narrower)
 
@@ -265,15 +268,24 @@ async def release(
         by_group.setdefault(part.device_group_id, []).append(part)
     cancelled: list[int] = []
     again: list[int] = []
-    for several in by_group.values():
+    renewed: set[int] = set()
+    # All at once, so that what many places have in common is issued anew once and not at each of them.
+    await controls.update_many(db, [part.id for part in parts], cancelled=now, cancelled_as=int(Status.CANCELLED))
+    for group_id, several in by_group.items():
         ease = Ease(now, wide_s * 100) if wide_s else None
-        done = await withdraw(db, several, now, reason=reason, ease=ease)
+        done = await withdraw(db, several, now, reason=reason, ease=ease, fresh=frozenset(again))
         cancelled += done.cancelled
         again += done.reissued
-        if wide_s and not done.reissued:
+        renewed |= set(done.programs)
+        if wide_s and not renewed.intersection(await _programs_beside(db, group_id)):
             again += await _let_go(db, override_id, several, now, spread_s=wide_s)
     await overrides.released(db, override_id, now)
     return Released(override_id, tuple(cancelled), tuple(again), now + wide_s)
+
+
+async def _programs_beside(db: Connection, group_id: int) -> set[int]:
+    """The programs of a group's devices."""
+    return {row.device_group_id for row in await controls.programs_around(db, group_id)}
 
 
 async def _let_go(

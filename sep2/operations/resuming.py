@@ -1,7 +1,7 @@
 """What of other controls is issued anew when some are issued or withdrawn, so that all clients hold what is to hold."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -132,13 +132,19 @@ async def resume(
     rows: Sequence[Control],
     gone: Sequence[Control] = (),
     ease: Ease | None = None,
+    fresh: Collection[int] = (),
 ) -> dict[int, Written]:
-    """Issue anew what has to be, now that the group's controls are `rows` and `gone` are withdrawn; by program."""
+    """Issue anew what has to be, now that the group's controls are `rows` and `gone` are withdrawn; by program.
+
+    fresh: the ids of controls that were issued anew for the same withdrawal at another place.
+    """
     views = near.views([one for one in rows if one.latest_end > now])
     lost = [row_of(one._replace(cancelled=None), near.primacy) for one in gone]
-    pieces = to_reissue(views, now, lost, until=near.until)
+    pieces = to_reissue(views, now, lost, until=near.until, fresh=fresh)
     if pieces and near.until < FOR_EVER:
-        pieces = await _complete(db, near, views, now=now, lost=lost, programs={piece.row.program for piece in pieces})
+        programs = {piece.row.program for piece in pieces}
+        fuller = await _completed(db, near, views, now=now, programs=programs)
+        pieces = to_reissue(fuller, now, lost, until=near.until, fresh=fresh)
     return await _write(db, pieces, now, ease=ease)
 
 
@@ -153,22 +159,21 @@ async def resume_device(db: Connection, device_id: int, now: int, *, gone: Seque
     await _write(db, to_reissue([view], now, lost), now)
 
 
-async def _complete(
-    db: Connection, near: Around, views: list[list[Row]], *, now: int, lost: Sequence[Row], programs: set[int]
-) -> list[Piece]:
-    """The same once all that stands in these programs is looked at."""
+async def _completed(
+    db: Connection, near: Around, views: list[list[Row]], *, now: int, programs: set[int]
+) -> list[list[Row]]:
+    """The controls of each device with all that stands in these programs."""
     whole = {
         program: [row_of(one, near.primacies[program]) for one in await controls.standing(db, program, now)]
         for program in sorted(programs - {near.group_id})
     }
-    fuller = [
+    return [
         [
             *(row for row in view if row.program not in whole),
             *(row for program in {row.program for row in view} & whole.keys() for row in whole[program]),
         ]
         for view in views
     ]
-    return to_reissue(fuller, now, lost, until=near.until)
 
 
 async def _write(db: Connection, pieces: Sequence[Piece], now: int, *, ease: Ease | None = None) -> dict[int, Written]:

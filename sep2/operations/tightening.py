@@ -50,10 +50,11 @@ class Below:
         joined = merged(parts)
         return tuple(coarsened(joined, max(0, len(joined) - MOST_PARTS), -1)), tightens
 
-    @property
-    def replaced(self) -> tuple[str, ...]:
-        """The sources that it takes the place of: those of what would hold meanwhile."""
-        found = {self._source(one) for stretch in self.stretches for one in stretch.modes.values()}
+    def replaced(self, asked: NewControl) -> tuple[str, ...]:
+        """The sources that it takes the place of: those of what would hold meanwhile of what it says."""
+        found = {
+            self._source(one) for stretch in self.stretches for mode, one in stretch.modes.items() if mode in asked.asks
+        }
         return tuple(sorted(found)) or ("nothing",)
 
     def after(self, asked: NewControl, last: Limits) -> After:
@@ -74,7 +75,7 @@ class Below:
 
 
 async def look(db: Connection, place: Place, primacy: int, *, now: int, span: tuple[int, int]) -> Below:
-    """What holds at a place over a time by programs that are less important."""
+    """What holds at a place over a time by what is there already, and not more important."""
     seen = Seen(now)
     if place.devices:
         device_id = place.devices[0].id
@@ -83,7 +84,7 @@ async def look(db: Connection, place: Place, primacy: int, *, now: int, span: tu
     else:
         rows = await listing_register.defaults_at(db, connection_id=place.connection_id)
         standing = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
-    weaker = [row for row in rows if row.primacy > primacy]
+    weaker = [row for row in rows if row.primacy >= primacy]
     programs = programs_from(weaker, standing, seen)
     if place.devices:
         programs.append(await floor_of(db, place.devices[0].id))

@@ -6,7 +6,7 @@ which begins where the stronger one ends. Events are never edited (2030.5 10.2.3
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -63,11 +63,19 @@ class Marks(NamedTuple):
     spent: bool = False
 
 
-def to_reissue(views: Iterable[View], now: int, gone: Sequence[Row] = (), *, until: int | None = None) -> list[Piece]:
+def to_reissue(
+    views: Iterable[View],
+    now: int,
+    gone: Sequence[Row] = (),
+    *,
+    until: int | None = None,
+    fresh: Collection[int] = (),
+) -> list[Piece]:
     """The parts of controls to be issued anew once the views are what they are and `gone` are withdrawn.
 
     gone: controls withdrawn at `now`, which are in no view any more. What they had replaced in their own program is in
     the views, dead if nobody takes it up again. until: up to when the views are complete.
+    fresh: controls that were issued in this same change, so that no client has seen them below what is withdrawn.
     """
     seen = [list(view) for view in views]
     rows = {row.id: row for view in seen for row in view}
@@ -75,7 +83,7 @@ def to_reissue(views: Iterable[View], now: int, gone: Sequence[Row] = (), *, unt
     for view in seen:
         programs = {row.program for row in view}
         view.extend(row for row in restored if row.program in programs)
-    marks = _marked(seen, now, gone, until)
+    marks = _marked(seen, now, gone, until=until, fresh=fresh)
     marks |= {row.id: marks.get(row.id, Marks())._replace(spent=True) for row in restored}
     by_program: dict[int, list[Row]] = defaultdict(list)
     for row in (*rows.values(), *restored):
@@ -85,7 +93,9 @@ def to_reissue(views: Iterable[View], now: int, gone: Sequence[Row] = (), *, unt
     return [piece if piece.row.id >= 0 else piece._replace(row=rows[piece.row.root]) for piece in found]
 
 
-def _marked(views: Iterable[View], now: int, gone: Sequence[Row], until: int | None) -> dict[int, Marks]:
+def _marked(
+    views: Iterable[View], now: int, gone: Sequence[Row], *, until: int | None, fresh: Collection[int]
+) -> dict[int, Marks]:
     """Of each control that has to be issued anew: where it is to be cut, and whether all of it has to be."""
     cuts: dict[int, set[int]] = defaultdict(set)
     spent = set[int]()
@@ -96,7 +106,8 @@ def _marked(views: Iterable[View], now: int, gone: Sequence[Row], until: int | N
             cuts[row.id] |= {end for end in _ends(row, stronger) if now < end and (until is None or end <= until)}
             if any(_takes_at_once(other, row, now) for other in stronger):
                 spent.add(row.id)
-            if any(other.start <= now and other.strength < row.strength and _meet(other, row) for other in gone):
+            under = any(other.start <= now and other.strength < row.strength and _meet(other, row) for other in gone)
+            if under and row.id not in fresh:
                 spent.add(row.id)
             if row.start > now and cuts[row.id]:
                 # The part that is issued anew supersedes it, and CSIP-AUS shows what is scheduled so at once.

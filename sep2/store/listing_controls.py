@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select
 
+from sep2.rules.authority import Role
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.many import among
@@ -69,6 +70,12 @@ async def over(db: Connection, group_id: int, start: int, end: int) -> Sequence[
         .where(or_(control.c.successor_start.is_(None), control.c.successor_start > start))
     )
     return await db.all(query.order_by(end_device.c.id, device_group.c.primacy, control.c.latest_end.desc()))
+
+
+async def any_group_above(db: Connection, primacy: int) -> bool:
+    """Whether operators have made a group that counts more than a primacy."""
+    query = select(device_group.c.id).where(device_group.c.role == Role.GROUP, device_group.c.primacy < primacy)
+    return await db.one(query.limit(1)) is not None
 
 
 async def reached(db: Connection, control_id: int) -> Sequence[Row[Any]]:

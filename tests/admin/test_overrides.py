@@ -118,3 +118,27 @@ async def test_a_schedule_uses_the_curves_of_its_connection(street: Operator) ->
     await street.change("POST", "/connections/NMI1/controls", asked)
     assert (await in_force(street))["opModVoltVar"][1] == "schedule"
     assert (await street.get("/curves", group="schedule of connection NMI1"))["total"] == 1
+
+
+@pytest.mark.parametrize("role", ["override", "wide override"])
+async def test_only_overrides_are_sent_to_their_programs_and_none_of_these_has_a_default(
+    street: Operator, role: str
+) -> None:
+    group = f"/groups/{role} of connection NMI1".replace(" ", "%20")
+    body = {"controls": [{"duration": 3600, "limits": {"export_w": 0}}]}
+    status, answer = await street.ask("POST", f"{group}/controls", body)
+    assert (status, answer["code"]) == (400, "only_overrides")
+    for name in (group, "/groups/schedule%20of%20connection%20NMI1"):
+        status, answer = await street.ask("PUT", f"{name}/default", {"limits": {"export_w": 0}})
+        assert (status, answer["code"]) == (400, "only_controls")
+
+
+async def test_a_group_that_outranks_an_override_is_named_in_the_answer(street: Operator) -> None:
+    await street.change("POST", "/groups", {"name": "first", "primacy": 0})
+    await street.change("POST", "/groups/first/devices", {"devices": ["D1D1"]})
+    sent = {"scope": "connection", "subject": "NMI1", "limits": {"export_w": 0}, "duration": 600, "reason": "test"}
+    assert (await street.change("POST", "/overrides?dry_run=true", sent))["warning"] == ""
+    body = {"controls": [{"duration": 3600, "limits": {"export_w": 8000}}]}
+    await street.change("POST", "/groups/first/controls", body)
+    warning = (await street.change("POST", "/overrides", sent))["warning"]
+    assert warning == "Controls of group first outrank it by their primacy."

@@ -26,6 +26,7 @@ def test_an_override_from_dry_run_to_release(street: Sep2) -> None:
     assert "Nothing is changed; without --dry-run: Override" in tried
     assert "covers 1 connection, 1 device until" in tried
     assert "in place of default." in tried
+    assert "\nAfter it: default.\nTold: " in tried
     assert "1 that poll by" in tried
     assert ok(street("override", "list", "--json")).json["total"] == 0
     number = str(ok(street(*send, "--json")).json["id"])

@@ -304,3 +304,45 @@ async def test_a_device_that_leaves_a_group_is_held_by_what_the_group_had_overru
         await unassign(db, strong, street.devices["loose"], NOW + 20)
     after = await street.says("loose", NOW + 20)
     assert (after.export_limit_w, after.id != below) == (700, True)
+
+
+@pytest.mark.parametrize(("scope", "of"), [("connection", "NMI1"), ("system", "")])
+async def test_an_override_never_loosens_another_one_in_the_same_program(street, scope, of):
+    await street.override(NOW, scope, of, 100, end=NOW + 1000, terms=Terms(spread_s=0))
+    second = await street.override(NOW + 10, scope, of, 2000, end=NOW + 3000, terms=Terms(spread_s=0))
+    assert [await street.holds("NMI1", NOW + at) for at in (10, 999, 1000, 2999)] == [100, 100, 2000, 2000]
+    assert "override" in second.told[0].replaces
+    with pytest.raises(OverrideLoosens):
+        await street.override(NOW + 20, scope, of, 5000, end=NOW + 2000)
+
+
+async def test_an_override_takes_the_place_of_what_speaks_of_the_same(street):
+    async with street.database.write() as db:
+        other = NewControl(start=NOW, duration=3600, limits=Limits(gen_w=500))
+        await issue_controls(db, street.feeder, [other], NOW)
+    assert (await street.override(NOW, export_w=0, end=NOW + 600)).told[0].replaces == ("nothing",)
+
+
+async def test_what_many_places_have_in_common_is_issued_anew_once_when_an_override_is_released(street):
+    async with street.database.write() as db:
+        new = NewControl(start=NOW, duration=3600, limits=Limits(export_w=900))
+        await issue_controls(db, street.feeder, [new], NOW)
+    sent = await street.override(NOW + 10, "system", "", 0, end=NOW + 1800)
+    async with street.database.write() as db:
+        done = await release(db, sent.id, NOW + 20)
+    assert (len(done.cancelled), len(done.reissued)) == (3, 1)
+    assert {await street.holds(name, NOW + 20) for name in street.devices} == {900}
+    assert {(await street.says(name, NOW + 20)).ramp_tms for name in street.devices} == {60_000}
+
+
+async def test_a_control_that_is_cut_as_it_is_sent_is_withdrawn_whole_by_any_of_its_parts(street):
+    await street.override(NOW, export_w=0, end=NOW + 200)
+    schedule = await street.program("NMI1", "schedule")
+    for which in (0, 1):
+        async with street.database.write() as db:
+            new = NewControl(start=NOW + 60, duration=600, limits=Limits(export_w=3000))
+            parts = (await issue_controls(db, schedule, [new], NOW)).created
+            assert len(parts) == 2
+            done = await cancel_control(db, parts[which], NOW + 1)
+        assert sorted(done.cancelled) == sorted(parts)
+        assert [await street.holds("NMI1", NOW + at) for at in (60, 150, 200, 600)] == [0, 0, None, None]
