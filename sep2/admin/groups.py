@@ -4,6 +4,7 @@ from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.route import Request, page
 from sep2.operations import defaults, groups
+from sep2.rules.authority import Role
 from sep2.rules.limits import Limits
 from sep2.store import defaults as stored_defaults
 from sep2.store import listing_register
@@ -24,6 +25,7 @@ async def create_group(rq: Request, asked: t.NewGroup) -> t.Group:
     """The new group, with a DERProgram and an empty default."""
     new = groups.NewGroup(name=asked.name, level=asked.level, primacy=asked.primacy, description=asked.description)
     await groups.create_group(rq.db, new, rq.now)
+    await _keep_order(rq, asked.name, asked.primacy)
     return views.group(await find.group(rq.db, asked.name))
 
 
@@ -31,7 +33,16 @@ async def set_primacy(rq: Request, asked: t.GroupChange) -> t.Group:
     """The group with its new primacy."""
     group = await find.group(rq.db, rq.ids["group"])
     await groups.set_primacy(rq.db, group.id, asked.primacy, rq.now)
+    if group.role == Role.GROUP:
+        await _keep_order(rq, group.name, asked.primacy)
     return views.group(await find.group(rq.db, group.name))
+
+
+async def _keep_order(rq: Request, name: str, primacy: int) -> None:
+    """In production no group outranks what operators send to single connections; for tests it may, with an alarm."""
+    settings = rq.state.settings
+    least = settings.utility.primacy.connection
+    await groups.keep_order(rq.db, name, primacy, least, refuses=settings.mode == "production", now=rq.now)
 
 
 async def assign(rq: Request, asked: t.Members) -> t.Group:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers, inherited, unlimited
+from sep2.operations.alarms import GROUP_ORDER, clear_alarm, raise_alarm
 from sep2.operations.resuming import resume_device
 from sep2.rules import texts
 from sep2.rules.authority import NAMES, OPERATORS, OWN, PRIMACIES, Primacies, Role
@@ -28,6 +29,10 @@ class AlreadyMember(Conflict):
 
 class NoSuchGroup(NotFound):
     """No such group exists."""
+
+
+class GroupOrder(BadValue):
+    """A group of the operator's may not outrank what operators send to single connections."""
 
 
 class NetLimitHeld(BadValue):
@@ -287,6 +292,20 @@ async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> 
     await groups.update_one(db, group_id, primacy=primacy)
     await outbox.changed(db, "DERProgram", derp=group_id)
     await inherited.follow_members(db, group_id, lambda held: inherited.with_primacy(held, group_id, known.primacy))
+
+
+async def keep_order(db: Connection, name: str, primacy: int, least: int, *, refuses: bool, now: int) -> None:
+    """Refuse a primacy at which a group would outrank overrides or schedules, or raise an alarm; clear it otherwise.
+
+    least: the primacy of connections' own programs; that of a group is larger.
+    """
+    if primacy > least:
+        await clear_alarm(db, GROUP_ORDER, name, now)
+        return
+    said = f"primacy: {primacy} is not above {least}, that of connections' own programs"
+    if refuses:
+        raise GroupOrder(said)
+    await raise_alarm(db, GROUP_ORDER, name, f"{said}: its controls outrank overrides, schedules or envelopes", now=now)
 
 
 def _check_primacy(primacy: int) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.admin.conftest import NOW, Operator
@@ -142,3 +143,15 @@ async def test_a_group_that_outranks_an_override_is_named_in_the_answer(street: 
     await street.change("POST", "/groups/first/controls", body)
     warning = (await street.change("POST", "/overrides", sent))["warning"]
     assert warning == "Controls of group first outrank it by their primacy."
+
+
+async def test_a_group_that_outranks_overrides_is_an_alarm_and_refused_in_production(operator: Operator) -> None:
+    await operator.change("POST", "/groups", {"name": "first", "primacy": 1})
+    (alarm,) = [one for one in (await operator.get("/alarms"))["items"] if one["code"] == "group_order"]
+    assert (alarm["subject"], alarm["priority"]) == ("first", 3)
+    await operator.change("PUT", "/groups/first", {"primacy": 5})
+    assert "group_order" not in {one["code"] for one in (await operator.get("/alarms"))["items"]}
+    operator.house.settings = msgspec.structs.replace(operator.house.settings, mode="production")
+    status, refused = await operator.ask("PUT", "/groups/first", {"primacy": 4})
+    assert (status, refused["code"]) == (400, "group_order")
+    assert "primacy: 4 is not above 4" in refused["message"]
