@@ -10,7 +10,7 @@ from sep2.admin import types as t
 from sep2.operations.in_force import limits_in
 from sep2.operations.modes import curve_ids
 from sep2.rules import curves, defaults, events, ratings
-from sep2.rules.authority import OPERATORS, Holding, Program, Role, Said, effective
+from sep2.rules.authority import OPERATORS, SOURCES, Holding, Program, Role, Said, effective
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
@@ -103,16 +103,6 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
         "enabled": row.enabled,
         "registered": row.registered,
     }
-
-
-SOURCES = {
-    Role.CONNECTION: "envelope",
-    Role.DEVICE: "envelope",
-    Role.OVERRIDE: "override",
-    Role.WIDE_OVERRIDE: "override",
-    Role.SCHEDULE: "schedule",
-}
-"""Who says what a program's controls say, by its role; of others it is the group itself."""
 
 
 def in_force(

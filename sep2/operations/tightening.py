@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from sep2.operations.in_force import floor_of, limits_in, programs_from
 from sep2.operations.issuing import NewControl
 from sep2.operations.places import Place
-from sep2.rules.authority import Holding, Program, Stretch, course, effective
+from sep2.rules.authority import SOURCES, Holding, Program, Role, Stretch, course, effective
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, coarsened, merged, tighter
 from sep2.store import controls, listing_register
@@ -70,8 +70,7 @@ class Below:
         if one.control is None:
             return "default"
         group = self.names[one.program]
-        role = {"connection": "envelope", "device": "envelope", "wide-override": "override"}.get(group.role, group.role)
-        return f"group {group.name}" if role == "group" else role
+        return SOURCES.get(Role(group.role), f"group {group.name}")
 
 
 async def look(db: Connection, place: Place, primacy: int, *, now: int, span: tuple[int, int]) -> Below:

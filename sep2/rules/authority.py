@@ -32,6 +32,14 @@ NAMES = {
     Role.SCHEDULE: "schedule of {}",
 }
 """What the operators' programs of a place are called, by the name of its own."""
+SOURCES = {
+    Role.CONNECTION: "envelope",
+    Role.DEVICE: "envelope",
+    Role.OVERRIDE: "override",
+    Role.WIDE_OVERRIDE: "override",
+    Role.SCHEDULE: "schedule",
+}
+"""Who says what a program's controls say, by its role; of others it is the group itself."""
 REASONS = (
     "network_access",
     "overload",

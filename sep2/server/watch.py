@@ -18,7 +18,7 @@ from sep2.operations.alarms import CERTIFICATE_EXPIRING, clear_alarm, raise_alar
 from sep2.rules import expiry
 from sep2.rules.identifiers import is_lfdi
 from sep2.settings import Settings
-from sep2.store import alarms, certificates
+from sep2.store import alarms, certificates, clients
 from sep2.store.certificates import Shown
 from sep2.store.database import Database
 
@@ -157,7 +157,7 @@ class Watch:
         """Those who were clients when they were looked at before, and are none now."""
         lfdis = {one.lfdi for one in self.connections() if one.lfdi is not None}
         async with self._db.read() as db:
-            found = await certificates.registered(db, sorted(lfdis))
+            found = await clients.known(db, sorted(lfdis))
         self._removed, self._registered = (self._registered & lfdis) - found, found
 
     async def _note_clients(self) -> None:
@@ -166,7 +166,7 @@ class Watch:
         fresh, self._fresh = self._fresh, {}
         async with self._db.write() as db:
             # Strangers may show any number of certificates.
-            known = await certificates.registered(db, list(fresh))
+            known = await clients.known(db, list(fresh))
             await certificates.note(db, [one for lfdi, one in fresh.items() if lfdi in known])
         for lfdi in fresh.keys() - known:
             self._noted.pop(lfdi, None)

@@ -54,17 +54,8 @@ async def ending(db: Connection, before: int, most: int) -> Sequence[Row[Any]]:
 
 
 _BLOCKED = select(client.c.lfdi).where(client.c.enabled.is_(False))
-_REGISTERED = select(client.c.lfdi).where(among(client.c.lfdi, bindparam("lfdis")))
 
 
 async def blocked(db: Connection) -> set[str]:
     """The LFDIs of clients that operators have shut out."""
     return {row.lfdi for row in await db.all(_BLOCKED)}
-
-
-async def registered(db: Connection, lfdis: Sequence[str]) -> set[str]:
-    """Those of these LFDIs that are clients', shut out or not."""
-    found: set[str] = set()
-    for first in range(0, len(lfdis), AT_ONCE):
-        found |= {row.lfdi for row in await db.all(_REGISTERED, lfdis=list(lfdis[first : first + AT_ONCE]))}
-    return found
