@@ -106,7 +106,8 @@ async def test_a_file_that_another_process_writes_to(world: World, caplog: pytes
     sunny = await world.as_("sunny")
     path = f"/edev/{world.ids.devices['one']}/der/1/ders"
     world.state.db.patience_s = 0.05  # type: ignore[attr-defined]
-    other = sqlite3.connect(world.state.settings.database.url.removeprefix("sqlite:///"), isolation_level=None)
+    file = world.state.settings.database.url.removeprefix("sqlite:///")
+    other = sqlite3.connect(file, isolation_level=None, timeout=60)  # the server's own commit may wait for a busy disk
     other.execute("BEGIN IMMEDIATE")
     for _ in range(5):
         assert_held(await sunny.put(path, STATUS))
