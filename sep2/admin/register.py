@@ -9,9 +9,9 @@ from sqlalchemy import Row
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
-from sep2.admin.route import Request, page
 from sep2.errors import BadRequest
 from sep2.operations import clients, connections, devices, in_force, inherited, ratings
+from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
 from sep2.store import clients as stored_clients
@@ -34,7 +34,7 @@ class LfdiMissing(BadRequest):
 async def list_clients(rq: Request, asked: t.Span) -> t.Listed[t.Client]:
     """Clients by name."""
     found = await listing_register.clients(rq.db, page(asked))
-    return t.Listed(total=found.total, items=[views.client(row) for row in found.rows])
+    return listed(found, [views.client(row) for row in found.rows])
 
 
 async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
@@ -89,7 +89,7 @@ async def list_devices(rq: Request, asked: t.DeviceQuery) -> t.Listed[t.Device]:
     found = await listing_register.devices(
         rq.db, page(asked), client_id=client.id if client else None, group_id=group.id if group else None
     )
-    return t.Listed(total=found.total, items=[views.device(row) for row in found.rows])
+    return listed(found, [views.device(row) for row in found.rows])
 
 
 async def show_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
@@ -192,7 +192,7 @@ async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:
     """Connections by their id."""
     found = await listing_register.connections(rq.db, page(asked))
-    return t.Listed(total=found.total, items=[views.connection(row) for row in found.rows])
+    return listed(found, [views.connection(row) for row in found.rows])
 
 
 async def show_connection(rq: Request, asked: t.Nothing) -> t.Connection:

@@ -6,18 +6,18 @@ from typing import Any
 from sqlalchemy import Row, ScalarSelect, Select, func, select
 
 from sep2.rules.authority import OPERATORS, Role
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
-from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
 
 NET_LIMIT_HOLDER = (end_device.c.connection_id == connection.c.id) & end_device.c.holds_net_limit
 
 
-async def clients(db: Connection, page: Page) -> Found[Row[Any]]:
+async def clients(db: Connection, page: Keyset) -> Following:
     """Clients by name, each with how many devices it acts for."""
-    return await select_page(db, _clients().order_by(client.c.name, client.c.id), page)
+    return await select_following(db, _clients().order_by(client.c.name, client.c.id), page)
 
 
 async def clients_named(db: Connection, name: str) -> Sequence[Row[Any]]:
@@ -30,8 +30,8 @@ def _clients() -> Select[Any]:
 
 
 async def devices(
-    db: Connection, page: Page, *, client_id: int | None = None, group_id: int | None = None
-) -> Found[Row[Any]]:
+    db: Connection, page: Keyset, *, client_id: int | None = None, group_id: int | None = None
+) -> Following:
     """Devices in the order of their registration, of one client or one group if so asked."""
     query = _devices()
     if client_id is not None:
@@ -39,7 +39,7 @@ async def devices(
     if group_id is not None:
         query = query.join(member, member.c.end_device_id == end_device.c.id)
         query = query.where(member.c.device_group_id == group_id)
-    return await select_page(db, query.order_by(end_device.c.id), page)
+    return await select_following(db, query.order_by(end_device.c.id), page)
 
 
 async def devices_like(db: Connection, start: str) -> Sequence[Row[Any]]:
@@ -63,9 +63,9 @@ def _devices() -> Select[Any]:
     return query.outerjoin(device_group, own)
 
 
-async def connections(db: Connection, page: Page) -> Found[Row[Any]]:
+async def connections(db: Connection, page: Keyset) -> Following:
     """Connections by their id, each with its own group and the device that holds its limits."""
-    return await select_page(db, _connections().order_by(connection.c.connection_id), page)
+    return await select_following(db, _connections().order_by(connection.c.connection_id), page)
 
 
 async def connection_named(db: Connection, connection_id: str) -> Row[Any] | None:
@@ -80,10 +80,10 @@ def _connections() -> Select[Any]:
     return query.outerjoin(end_device, NET_LIMIT_HOLDER)
 
 
-async def groups(db: Connection, page: Page, *, every: bool = False) -> Found[Row[Any]]:
+async def groups(db: Connection, page: Keyset, *, every: bool = False) -> Following:
     """Groups, the most important first, each with how many devices it has; every: also operators' of one place."""
     query = _groups() if every else _groups().where(~among(device_group.c.role, OPERATORS))
-    return await select_page(db, query.order_by(device_group.c.primacy, device_group.c.name), page)
+    return await select_following(db, query.order_by(device_group.c.primacy, device_group.c.name), page)
 
 
 async def group_named(db: Connection, name: str) -> Row[Any] | None:

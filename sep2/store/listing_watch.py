@@ -4,9 +4,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, ScalarSelect, Table, case, func, select
 
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
-from sep2.store.page import Found, select_page
+from sep2.store.keyset import Following, select_following
 from sep2.store.tables import (
     alarm,
     audit,
@@ -23,8 +23,8 @@ from sep2.store.tables import (
 
 
 async def subscriptions(
-    db: Connection, page: Page, *, client_id: int | None = None, dead: bool | None = None
-) -> Found[Row[Any]]:
+    db: Connection, page: Keyset, *, client_id: int | None = None, dead: bool | None = None
+) -> Following:
     """Subscriptions, each with the notification that waits for it; `dead` asks for those that have one so marked."""
     query = select(
         subscription,
@@ -41,15 +41,15 @@ async def subscriptions(
         query = query.where(subscription.c.client_id == client_id)
     if dead is not None:
         query = query.where(delivery.c.dead.is_(dead))
-    return await select_page(db, query.order_by(subscription.c.id), page)
+    return await select_following(db, query.order_by(subscription.c.id), page)
 
 
-async def alarms(db: Connection, page: Page, *, cleared: bool) -> Found[Row[Any]]:
+async def alarms(db: Connection, page: Keyset, *, cleared: bool) -> Following:
     """Alarms, the most urgent first, of these the latest; cleared ones only when asked for."""
     query = select(alarm)
     if not cleared:
         query = query.where(alarm.c.cleared.is_(None))
-    return await select_page(db, query.order_by(alarm.c.priority, alarm.c.raised.desc(), alarm.c.id.desc()), page)
+    return await select_following(db, query.order_by(alarm.c.priority, alarm.c.raised.desc(), alarm.c.id.desc()), page)
 
 
 async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
@@ -57,9 +57,9 @@ async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
     return await db.one(select(alarm).where(alarm.c.id == alarm_id))
 
 
-async def entries(db: Connection, page: Page) -> Found[Row[Any]]:
+async def entries(db: Connection, page: Keyset) -> Following:
     """The audit log, newest first."""
-    return await select_page(db, select(audit).order_by(audit.c.id.desc()), page)
+    return await select_following(db, select(audit).order_by(audit.c.id.desc()), page)
 
 
 async def totals(db: Connection) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def _of_mirror(what: ColumnElement[Any], *joined: Table) -> ScalarSelect[Any]:
     return query.where(series.c.mirror_usage_point_id == mirror_usage_point.c.id).scalar_subquery()
 
 
-async def mirrors(db: Connection, page: Page, *, device_id: int | None = None) -> Found[Row[Any]]:
+async def mirrors(db: Connection, page: Keyset, *, device_id: int | None = None) -> Following:
     """MirrorUsagePoints with their client, their device, how many series they have and when they last heard."""
     query = select(
         mirror_usage_point,
@@ -92,4 +92,4 @@ async def mirrors(db: Connection, page: Page, *, device_id: int | None = None) -
     )
     if device_id is not None:
         query = query.where(mirror_usage_point.c.end_device_id == device_id)
-    return await select_page(db, query.order_by(mirror_usage_point.c.id.desc()), page)
+    return await select_following(db, query.order_by(mirror_usage_point.c.id.desc()), page)

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.override_tables import override, override_control
-from sep2.store.page import Found, select_page
 from sep2.store.tables import (
     client,
     connection,
@@ -81,12 +81,12 @@ async def latest(db: Connection) -> Row[Any] | None:
     return await db.one(select(override).order_by(override.c.id.desc()).limit(1))
 
 
-async def listed(db: Connection, page: Page, *, live_at: int | None) -> Found[Row[Any]]:
+async def listed(db: Connection, page: Keyset, *, live_at: int | None) -> Following:
     """Overrides, the newest first; live_at: only those that are neither over nor released."""
     query = select(override).order_by(override.c.id.desc())
     if live_at is not None:
         query = query.where(override.c.end > live_at, override.c.released.is_(None))
-    return await select_page(db, query, page)
+    return await select_following(db, query, page)
 
 
 async def control_ids(db: Connection, override_id: int) -> list[int]:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Category, ConnectionId, Host, Lfdi, Limits, Seconds, Span, Text, Watts
+from sep2.admin.types.base import Limits
+from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
 
 Kind = Literal["aggregator", "device"]
