@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.rules.defaults import NO_FLOOR, Floor, Layout, Said, Served, content, merged, served
+from sep2.rules.defaults import NO_FLOOR, Floor, Layout, Said, Served, content, limits_of, merged, served
+from sep2.rules.limits import Limits
 from sep2.store import defaults, outbox
 from sep2.store.connection import Connection
 
@@ -76,6 +77,12 @@ async def held_by(db: Connection, device_id: int, known: House | None = None) ->
     known = known or await house(db)
     found = list(held_of(await defaults.of_device(db, device_id), known))
     return found[0] if found else Held(device_id, (), NO_FLOOR)
+
+
+async def limits_served(db: Connection, group_id: int) -> Limits | None:
+    """The limits by default that the member of a place's own group is served; None where it has no member."""
+    found = list(held_of(await defaults.of_members(db, group_id, 0, 1), await house(db)))
+    return limits_of(merged(tuple(one.said for one in found[0].programs), found[0].floor)) if found else None
 
 
 class AtConnection(NamedTuple):
