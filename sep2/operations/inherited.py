@@ -128,10 +128,10 @@ def _held(rows: Sequence[Row[Any]], known: House) -> Held:
     programs = tuple(
         Program(row.group_id, row.primacy, row.program_mrid, Said._make(row[: len(Said._fields)])) for row in rows
     )
-    return Held(rows[0].device, programs, _floor(rows[0], known))
+    return Held(rows[0].device, programs, floor_at(rows[0], known))
 
 
-def _floor(row: Row[Any], known: House) -> Floor:
+def floor_at(row: Row[Any], known: House) -> Floor:
     """A connection's contract, or else the utility's default; who is beside the holder has no part of the contract."""
     if row.place is not None and not row.holds_net_limit:
         return Floor(known.import_w, known.export_w, beside=True)
