@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from envelope.operation.clients import Client, Clients
+from sep2.operations import inherited
 from sep2.operations.controls import limits_of
 from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
@@ -69,7 +70,7 @@ def least(want: Limits, held: Limits) -> Limits:
 
 
 class Floor(NamedTuple):
-    """The default of one group: what it is, since when, and what it is to be."""
+    """The default of one group: what its member is served, since when, and what its own is to be."""
 
     was: Limits
     since: int
@@ -79,7 +80,12 @@ class Floor(NamedTuple):
 async def floor_of(db: Connection, group_id: int, wanted: Limits) -> Floor:
     """What stands, and what is to."""
     row = await defaults.of_group(db, group_id)
-    return Floor(Limits(), 0, wanted) if row is None else Floor(limits_of(row), row.changed, wanted)
+    if row is None:
+        return Floor(Limits(), 0, wanted)
+    own = limits_of(row)
+    # What the group's own default leaves out, its member is served from less important programs, or by contract.
+    served = await inherited.limits_served(db, group_id)
+    return Floor(own if served is None else served, 0 if own == Limits() else row.changed, wanted)
 
 
 def floors(several: Sequence[Floor], now: int, adoption_s: int) -> list[Limits]:

@@ -10,8 +10,11 @@ from envelope.operation import handover, net_to_device, publication
 from envelope.operation.clients import Client, Sharing
 from envelope.problem import Policy
 from envelope.schedule.device_limits import parts
+from sep2.operations.defaults import set_default
+from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
+from sep2.store import connections, devices
 from tests.envelope.cases import START
 from tests.envelope.test_seen import days
 
@@ -117,3 +120,18 @@ def test_a_default_is_loosened_only_once_a_tighter_one_beside_it_is_taken_up():
     assert handover.floors(then, START + 299, 300) == [less, was]
     assert handover.floors(then, START + 300, 300) == [less, more]
     assert handover.floors([handover.Floor(Limits(), 0, less)] * 2, START, 300) == [less, less]
+
+
+async def test_what_a_device_is_served_as_its_default_counts_and_not_only_what_its_own_group_says(at_hand):
+    """Its part grows to no more than that at once, where another device's part has to be let go first."""
+    async with at_hand.write() as db:
+        group = (await connections.by_name(db, "c2")).device_group_id
+        feeder = await create_group(db, NewGroup("feeder", primacy=20), START)
+        device = await devices.by_lfdi(db, "1B" * 20)
+        await assign(db, feeder, device.id, START)
+        await set_default(db, feeder, Limits(gen_w=700, load_w=900), now=START)
+        wanted = Limits(gen_w=2000, load_w=2000)
+        counted = await handover.floor_of(db, group, wanted)
+    assert counted.was[2:] == (700, 900)
+    beside = handover.Floor(Limits(gen_w=3000, load_w=3000), 0, Limits(gen_w=1700, load_w=1700))
+    assert handover.floors([counted, beside], START, ADOPTION_S)[0] == Limits(gen_w=700, load_w=900)
