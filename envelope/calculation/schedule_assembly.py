@@ -17,16 +17,16 @@ from envelope.calculation.statement import control_status, guarantee_statement, 
 from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
 from envelope.constraints.base_case import unavoidable_w
-from envelope.constraints.guarantees import GUARANTEES
-from envelope.constraints.monitored_feeder import MonitoredFeeder
+from envelope.constraints.formulation import Formulation
 from envelope.problem import Problem, TighteningLead, run_id
-from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
 from envelope.schedule.codes import STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled
 from envelope.schedule.schedule import whole_w_above, whole_w_below
-from gridmodel.arrays import Mask, Real, Single
+from gridmodel.arrays import Index, Mask, Real, Single
+
+Boxes = tuple[DirectedBox, ...]
 
 
 class Side(NamedTuple):
@@ -48,7 +48,9 @@ class WholeSide(NamedTuple):
     binding: Binding
 
 
-def _side(problem: Problem, cases: Sequence[DirectedBox], direction: str, scaled: Mask) -> Side:
+def _side(
+    problem: Problem, formulation: Formulation, cases: Sequence[DirectedBox], direction: str, *, scaled: Mask
+) -> Side:
     """Limit, room and binding of one direction, from the box that decides it."""
     found = cases[0].fit
     base = found.base
@@ -57,8 +59,8 @@ def _side(problem: Problem, cases: Sequence[DirectedBox], direction: str, scaled
     end = found.hi_w if up else -found.lo_w
     reach = problem.reach_export_w if up else problem.reach_import_w
     room = (found.hi_w - base.p_w) if up else (base.p_w - found.lo_w)
-    constrained = flexible & (end < reach - taken_w(problem) - 0.5)
-    together = GUARANTEES[problem.guarantee].common_level
+    constrained = flexible & (end < reach - formulation.disturbances.power.capacity_used_w - 0.5)
+    together = formulation.guarantee.common_level
     binding = without_constraint(binding_constraints(found, constrained, up=up, together=together), scaled)
     binding.row[flexible & ~problem.controlled(direction)] = UNCONTROLLED
     return Side(np.where(constrained, end, np.inf), np.where(flexible, room, 0.0), binding)
@@ -111,21 +113,21 @@ def _status(problem: Problem, cases: Sequence[DirectedBox]) -> NDArray[np.int8]:
     return status
 
 
-def assemble(problem: Problem, boxes: tuple[DirectedBox, ...], scaling: Scaling) -> EnvelopeSchedule:
+def assemble(problem: Problem, formulation: Formulation, boxes: Boxes, scaling: Scaling) -> EnvelopeSchedule:
     """The schedule that fitted boxes give, with the intervals in which they were scaled down for unbalance."""
-    exports = _side(problem, [box for box in boxes if box.up], "export", scaling.scaled)
-    imports = _side(problem, [box for box in boxes if box.down], "import", scaling.scaled)
-    found = _schedule(problem, boxes, (imports, exports))
-    return replace(found, findings=(*found.findings, *unbalance_findings(problem, scaling)))
+    exports = _side(problem, formulation, [box for box in boxes if box.up], "export", scaled=scaling.scaled)
+    imports = _side(problem, formulation, [box for box in boxes if box.down], "import", scaled=scaling.scaled)
+    found = _schedule(problem, formulation, boxes, (imports, exports))
+    unbalanced = unbalance_findings(scaling, problem.limits.vuf_max_percent)
+    return replace(found, findings=(*found.findings, *unbalanced))
 
 
-def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side, Side]) -> EnvelopeSchedule:
+def _schedule(problem: Problem, formulation: Formulation, cases: Boxes, sides: tuple[Side, Side]) -> EnvelopeSchedule:
     status = _status(problem, cases)
     imports, default_import = _both(problem, sides[0], "import", status)
     exports, default_export = _both(problem, sides[1], "export", status)
     count = len(problem.connection_id)
-    names = [constraint_names(case.fit.feeder, case.fit.rows) for case in cases]
-    beyond = tuple(_infeasibility(case.fit, own) for case, own in zip(cases, names, strict=True))
+    beyond = tuple(_infeasibility(case.fit) for case in cases)
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
         step_start=problem.step_start,
@@ -144,12 +146,12 @@ def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side,
         export_reach_w=problem.reach_export_w,
         status=control_status(problem, status),
         control_point=problem.control_points,
-        reactive=reactive_range(problem, sides[1].room_w),
+        reactive=reactive_range(problem, formulation, sides[1].room_w),
         pf_rule=problem.reactive.rule,
-        names=tuple(itertools.chain(*names)),
+        names=tuple(itertools.chain(*(constraint_names(case.fit) for case in cases))),
         import_binding=_moved(imports.binding, cases[0].fit.rows.count if len(cases) > 1 else 0),
         export_binding=exports.binding,
-        guarantee=guarantee_statement(problem),
+        guarantee=guarantee_statement(problem, formulation),
         allocation=str(problem.allocation),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,
@@ -165,13 +167,13 @@ def _schedule(problem: Problem, cases: Sequence[DirectedBox], sides: tuple[Side,
     )
 
 
-def _infeasibility(fit: FeasibleBox, names: Sequence[str]) -> Infeasibility:
+def _infeasibility(fit: FeasibleBox) -> Infeasibility:
     """Constraints of a box that the base load or the firm minimum breaks."""
     base = fit.base_infeasible
     firm = fit.infeasible & ~base
     kept = np.flatnonzero((base | firm).any(axis=0))
     excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / fit.slack_unit[kept]
-    return Infeasibility(tuple(names[int(k)] for k in kept), base[:, kept], firm[:, kept], excess)
+    return Infeasibility(tuple(constraint_names(fit, kept)), base[:, kept], firm[:, kept], excess)
 
 
 def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], ...]:
@@ -207,8 +209,10 @@ def _both(
     return _let_go(problem, found, default, status), default
 
 
-def constraint_names(feeder: MonitoredFeeder, built: rows.LinearConstraints) -> list[str]:
-    """(R,) such as "over-voltage at node n12, phase b"."""
+def constraint_names(fit: FeasibleBox, which: Index | slice = slice(None)) -> list[str]:
+    """(R,) names of a box's constraints, or of some of them, such as "over-voltage at node n12, phase b"."""
+    feeder, built = fit.feeder, fit.rows
     places = (feeder.reduced.voltage_names, feeder.reduced.voltage_names, feeder.current_names)
     joint = (" at ", " at ", " of ")
-    return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in zip(built.kind, built.element, strict=True)]
+    of = zip(built.kind[which], built.element[which], strict=True)
+    return [rows.KINDS[k] + joint[k] + places[k][e] for k, e in of]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.constraints.disturbances import free_var, reserves
+from envelope.constraints.formulation import Formulation
 from envelope.problem import Problem
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
 from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
 
 
-def guarantee_statement(problem: Problem) -> str:
+def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    said = [str(problem.guarantee), *(margin.said() for margin in reserves(problem))]
+    said = [str(problem.guarantee), *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 
@@ -50,13 +50,11 @@ def control_status(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int
     return np.where(breached | (found == 0), status, found).astype(np.int8)
 
 
-def reactive_range(problem: Problem, export_room_w: Real) -> tuple[Watts, Watts]:
+def reactive_range(problem: Problem, formulation: Formulation, export_room_w: Real) -> tuple[Watts, Watts]:
     """(T, C) and (T, C) least and most var that were counted at each connection, produced positive, rounded outward."""
-    policy, count = problem.reactive, len(problem.connection_id)
-    lo, hi = free_var(problem)
+    policy, count, power = problem.reactive, len(problem.connection_id), formulation.disturbances.power
     fixed = policy.constant_var(count) - problem.base_load_var
     follows = -policy.tan_phi * export_room_w
-    answer = policy.answer_var(count)
-    least = fixed + np.minimum(follows, 0.0) + lo - answer
-    most = fixed + np.maximum(follows, 0.0) + hi + answer
+    least = fixed + np.minimum(follows, 0.0) + power.lo_var - power.response_var
+    most = fixed + np.maximum(follows, 0.0) + power.hi_var + power.response_var
     return np.floor(least + 1e-6).astype(np.int64), np.ceil(most - 1e-6).astype(np.int64)

@@ -10,7 +10,6 @@ import numpy as np
 
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Problem, ShareReference
-from envelope.problem.circulating_power import taken_w
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
 
@@ -57,6 +56,23 @@ class BaseCase:
         """(T, L) injection of every slot with nothing flexible running."""
         return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
 
+    @cached_property
+    def flow(self) -> FlowResult:
+        """Power flow of the base load, with nothing flexible running."""
+        return self.feeder.power_flow(self.slots_va, self.source_v)
+
+    @cached_property
+    def sensitivities(self) -> tuple[Sensitivity, Sensitivity]:
+        """Derivatives for injection above and below the base load, at the horizon's mean.
+
+        What differs by step is measured as a correction while a box is fitted.
+        """
+        feeder = self.feeder
+        mean_va, source = self.slots_va.mean(axis=0)[None], self.source_v.mean(axis=0)
+        (down,) = feeder.sensitivities(mean_va, source)
+        (up,) = feeder.sensitivities(mean_va, source, tan_phi=self.tan_phi) if self.tan_phi else (down,)
+        return up, down
+
     def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
         """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
         found = self.slots_va[steps] + away_w
@@ -94,11 +110,14 @@ FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
 
 
-def form_base_case(problem: Problem, feeder: MonitoredFeeder) -> BaseCase:
-    """Form the base case: base load, and the firm minimum from contracts, defaults and limits still in force."""
+def form_base_case(problem: Problem, feeder: MonitoredFeeder, *, capacity_used_w: Real) -> BaseCase:
+    """Form the base case: base load, and the firm minimum from contracts, defaults and limits still in force.
+
+    capacity_used_w: (T, C) part of the capacity that power circulating behind a meter uses.
+    """
     least_export, least_import = _least(problem, "export"), _least(problem, "import")
     # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
-    taken = taken_w(problem)
+    taken = capacity_used_w
     reach_export, reach_import = problem.reach_export_w - taken, problem.reach_import_w - taken
     p = -problem.base_load_w
     top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
@@ -163,17 +182,3 @@ def _weight(problem: Problem) -> Real | None:
     ones = np.ones(len(problem.connection_id))
     sides = (problem.favour_export, problem.favour_import)
     return np.concatenate([ones if side is None else side for side in sides])
-
-
-def sensitivities(base: BaseCase) -> tuple[Sensitivity, Sensitivity]:
-    """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
-    feeder = base.feeder
-    mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
-    (down,) = feeder.sensitivities(mean_va, source)
-    (up,) = feeder.sensitivities(mean_va, source, tan_phi=base.tan_phi) if base.tan_phi else (down,)
-    return up, down
-
-
-def base_flow(base: BaseCase) -> FlowResult:
-    """The power flow with nothing flexible running."""
-    return base.feeder.power_flow(base.slots_va, base.source_v)

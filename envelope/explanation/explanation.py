@@ -10,6 +10,7 @@ import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.solution import Solution
+from envelope.constraints.guarantees import GUARANTEES
 from envelope.explanation.binding_corner import BindingCorner, Contributor
 from envelope.problem import Problem
 from envelope.problem.circulating_power import circulating_w
@@ -148,7 +149,8 @@ class _Found:
             return
         schedule = solution.schedule
         case, local = _locate(solution.boxes, row)
-        strained = BindingCorner(problem, case, local, at)
+        together = GUARANTEES[problem.guarantee].common_level
+        strained = BindingCorner(case, local, at, together=together)
         self.margin, self.unit = strained.margin, strained.unit
         users = [_users(schedule, (case, row, local), at, up=up) for up in (True, False)]
         self.shared_by = sum(len(columns) for columns, _, _ in users)
