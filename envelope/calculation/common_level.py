@@ -10,7 +10,7 @@ from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.constraints import linear as rows
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import Allocation, OperatingLimits
+from envelope.problem import Allocation, Direction, OperatingLimits
 from gridmodel.arrays import Index, Real
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
@@ -25,15 +25,14 @@ BACK = 0.99
 def find_common_level(formulation: Formulation, limits: OperatingLimits) -> list[DirectedBox]:
     """The two levels by a search in the AC power flow, all steps at once; limits: less all reserves."""
     rest, at = formulation.base_flow, formulation.sensitivities
-    searches = [(_Search(formulation, limits, up=up), up) for up in (True, False)]
-    return [DirectedBox(search.found(rest, at), up=up, down=not up) for search, up in searches]
+    return [DirectedBox(_Search(formulation, limits, one).found(rest, at), (one,)) for one in Direction]
 
 
 class _Search:
     """One direction's level per step."""
 
-    def __init__(self, formulation: Formulation, limits: OperatingLimits, *, up: bool) -> None:
-        base = formulation.base
+    def __init__(self, formulation: Formulation, limits: OperatingLimits, direction: Direction) -> None:
+        base, up = formulation.base, direction is Direction.EXPORT
         self.base, self.limits, self.up = base, limits, up
         self.room, self.start = (base.room_up_w, base.hi_w) if up else (base.room_down_w, base.lo_w)
         self.sign = 1.0 if up else -1.0

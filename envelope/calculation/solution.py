@@ -16,7 +16,7 @@ from envelope.calculation.tightened_limits import tighten
 from envelope.constraints import linear as rows
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linearisation import screen
-from envelope.problem import Allocation
+from envelope.problem import Allocation, Direction
 from envelope.schedule import EnvelopeSchedule
 
 
@@ -50,11 +50,12 @@ def _boxes(formulation: Formulation) -> list[DirectedBox]:
         hard, aims = hard - extra, aims - extra
     run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(formulation))
     if not formulation.guarantee.per_direction:
-        return [DirectedBox(run(base=base), up=True, down=True)]
+        return [DirectedBox(run(base=base), (Direction.EXPORT, Direction.IMPORT))]
     nothing = np.zeros_like(base.p_w)
     upward = replace(base, lo_w=base.p_w, room_down_w=nothing)
     downward = replace(base, hi_w=base.p_w, room_up_w=nothing)
-    return [DirectedBox(run(base=upward), up=True, down=False), DirectedBox(run(base=downward), up=False, down=True)]
+    bases = {Direction.EXPORT: upward, Direction.IMPORT: downward}
+    return [DirectedBox(run(base=own), (direction,)) for direction, own in bases.items()]
 
 
 def _rule(formulation: Formulation) -> allocate.Rule:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.formulation import Formulation
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem, ProblemSide
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
 from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
@@ -21,11 +21,8 @@ def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
 
 def _uncontrolled(problem: Problem) -> str:
     """Name the directions that are counted in full because they cannot be limited."""
-    which = [
-        direction
-        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
-        if (reach[:, ~problem.controlled(direction)] > 0.0).any()
-    ]
+    sides = (problem.side(direction) for direction in (Direction.IMPORT, Direction.EXPORT))
+    which = [side.direction for side in sides if side.flexible[:, ~side.controlled].any()]
     return f"uncontrolled {' and '.join(which)} in full" if which else ""
 
 
@@ -39,13 +36,12 @@ def _balanced(problem: Problem) -> str:
     return "three-phase power balanced" if even else ""
 
 
-def control_status(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
+def control_status(imports: ProblemSide, exports: ProblemSide, status: NDArray[np.int8]) -> NDArray[np.int8]:
     """(T, C) status, with connections that cannot be sent a limit; a breach has precedence."""
-    imports = ~problem.controlled("import") & (problem.flex_load_w > 0.0)
-    exports = ~problem.controlled("export") & (problem.flex_gen_w > 0.0)
-    found = np.where(imports & exports, STATUS.index("no_control"), 0)
-    found = np.where(imports & ~exports, STATUS.index("no_import_control"), found)
-    found = np.where(exports & ~imports, STATUS.index("no_export_control"), found)
+    no_import, no_export = (~side.controlled & side.flexible for side in (imports, exports))
+    found = np.where(no_import & no_export, STATUS.index("no_control"), 0)
+    found = np.where(no_import & ~no_export, STATUS.index("no_import_control"), found)
+    found = np.where(no_export & ~no_import, STATUS.index("no_export_control"), found)
     breached = (status > 0) & (status <= BREACHED)
     return np.where(breached | (found == 0), status, found).astype(np.int8)
 

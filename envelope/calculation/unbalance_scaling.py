@@ -10,6 +10,7 @@ import numpy as np
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.unbalance import Corner, Unbalance, every_corner
+from envelope.problem import Direction
 from envelope.schedule import Binding
 from envelope.schedule.codes import NETWORK
 from gridmodel.arrays import Index, Mask, Real
@@ -53,9 +54,10 @@ def scale_for_unbalance(formulation: Formulation, cases: Sequence[DirectedBox]) 
 
 def _of_case(corners: list[Corner], case: DirectedBox) -> list[Corner]:
     """Without repetition where only one end of the box moves."""
-    if case.up and case.down:
+    if len(case.directions) > 1:
         return corners
-    return list({(up if case.up else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
+    exports = Direction.EXPORT in case.directions
+    return list({(up if exports else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
 
 
 def _box(case: DirectedBox, steps: Index, part: Real) -> tuple[Real, Real]:

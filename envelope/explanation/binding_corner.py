@@ -9,6 +9,7 @@ import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.constraints.linear import KINDS
+from envelope.problem import Direction
 from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
@@ -42,7 +43,7 @@ class BindingCorner:
         self.fit, self.local, self.at = fit, local, at
         of = fit.feeder.slot_connection
         if together:
-            end = fit.hi_w[at] if case.up else fit.lo_w[at]
+            end = fit.hi_w[at] if Direction.EXPORT in case.directions else fit.lo_w[at]
             self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.slot_share)[None, :]
         else:
             steps = np.array([at], dtype=np.intp)
