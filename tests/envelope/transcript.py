@@ -17,6 +17,7 @@ from sqlalchemy import TextClause
 from envelope.engine import calculate
 from envelope.operation import publication
 from envelope.operation.clients import Sharing
+from envelope.operation.publication_terms import PublicationTerms
 from envelope.schedule import EnvelopeSchedule
 from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
@@ -143,7 +144,7 @@ async def transcript(database: Database) -> tuple[dict[str, object], dict[str, i
                 group = (await connections.by_name(db, "c4")).device_group_id
                 await set_default(db, group, Limits(5000, 9000), now=now)
             count = Counting(db)
-            done = await publication.publish(db, day, now, sharing=Sharing(devices=DEVICES), **terms)
+            done = await publication.publish(db, day, now, PublicationTerms(sharing=Sharing(devices=DEVICES), **terms))
             counts[name] = count.statements
             found[name] = {"report": asdict(done), **await written(db, now)}
             await outbox.remove(db, [one.id for one in await outbox.oldest(db, 10_000)])
