@@ -9,8 +9,8 @@ from sep2.rules.authority import OPERATORS, Role
 from sep2.rules.cursor import Keyset
 from sep2.rules.names import key_of
 from sep2.store.connection import Connection
-from sep2.store.keyset import Following, select_following
 from sep2.store.defaults import PLACE
+from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
 
