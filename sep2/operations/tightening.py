@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.operations.in_force import floor_over, limits_in, programs_from
+from sep2.operations.in_force import floor_over, limits_in, programs_from, writers
 from sep2.operations.issuing import NewControl
 from sep2.operations.places import Place
-from sep2.rules.authority import SOURCES, Holding, Program, Role, Stretch, course, effective
+from sep2.rules.authority import Holding, Program, Role, Stretch, course, effective, said_by
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, coarsened, merged, tighter
 from sep2.store import controls, listing_register
@@ -40,6 +40,8 @@ class Below:
     """groups by the mRID of their program"""
     span: tuple[int, int]
     stretches: Sequence[Stretch]
+    writers: Mapping[int, str]
+    """the source of each control by its mRID"""
 
     def tightened(self, asked: NewControl, beside: Sequence[Interval] = ()) -> tuple[tuple[Part, ...], bool]:
         """An override in parts of which none is looser than what would hold; and whether any of them is tighter.
@@ -83,7 +85,7 @@ class Below:
         if one.control is None:
             return "default"
         group = self.names[one.program]
-        return SOURCES.get(Role(group.role), f"group {group.name}")
+        return said_by(group.role, self.writers.get(one.control)) or f"group {group.name}"
 
 
 async def look(
@@ -112,7 +114,7 @@ async def look(
     if place.devices:
         programs.append(await floor_over(db, rows))
     names = {int(row.program_mrid, 16): row for row in weaker}
-    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]))
+    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]), writers(standing))
 
 
 def _within(asked: Limits, below: Limits) -> Limits:

@@ -83,8 +83,8 @@ class InForce(Struct, frozen=True, kw_only=True):
 class ModeInForce(Struct, frozen=True, kw_only=True):
     """A mode that is in force for a device: its value, who says so (a default without `control`), and until when.
 
-    `source` is override, schedule, envelope, group or default. Without `group` it is the contract of the
-    connection, or the utility's default.
+    `source` is override, schedule, envelope, group, default, or operator: that of a control which was sent into the
+    program of an envelope. Without `group` it is the contract of the connection, or the utility's default.
     """
 
     mode: str
