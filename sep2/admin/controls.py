@@ -70,6 +70,7 @@ async def _issue(rq: Request, group: Row[Any], asked: t.NewControls) -> t.Issued
         group=group.name,
         reissued=await listing_controls.mrids(rq.db, done.reissued),
         outranked=await _outranked(rq, group, new),
+        late_s=done.late_s,
     )
 
 

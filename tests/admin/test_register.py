@@ -78,9 +78,10 @@ async def test_what_an_operator_sent_into_the_program_of_an_envelope_is_shown_as
 ) -> None:
     """As databases have it from before operators had programs of their own."""
     async with street.house.db.write() as db:
-        own = (await connections.by_name(db, "NMI1")).device_group_id
+        place = await connections.by_name(db, "NMI1")
+        assert place is not None
         old = NewControl(start=NOW, duration=900, limits=Limits(export_w=10))
-        await issue_controls(db, own, [old], NOW)
+        await issue_controls(db, place.device_group_id, [old], NOW)
     (mode,) = [one for one in (await street.get("/devices/D1D1"))["in_force"] if one["control"]]
     assert (mode["mode"], mode["value"], mode["source"]) == ("opModExpLimW", 10, "operator")
     body = {"scope": "connection", "subject": "NMI1", "limits": {"export_w": 5}, "duration": 60, "reason": "test"}
