@@ -19,7 +19,7 @@ from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
 from sep2.server.clock_guard import ClockGuard
 from sep2.server.front import Front
-from sep2.server.handshake import Door
+from sep2.server.handshake import Door, HalfOpen
 from sep2.server.http import Http
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
@@ -220,7 +220,8 @@ async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     http = Http(state.front, state.tls, limits, unregistered=state.knocks.unregistered)
     http.met = state.watch.met
     state.watch.connections = http.peers
-    door = Door(http, state.tls, patience_s=limits.header_deadline_s, refused=state.knocks.refused)
+    half_open = HalfOpen(limits.handshakes, limits.handshakes_per_address)
+    door = Door(http, state.tls, patience_s=limits.header_deadline_s, half_open=half_open, refused=state.knocks.refused)
     stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
     port = Port(state, door)
