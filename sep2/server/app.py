@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
+from sep2.server.causes import Causes
 from sep2.server.clock_guard import ClockGuard
 from sep2.server.front import Front
 from sep2.server.handshake import Door, HalfOpen
@@ -62,6 +64,7 @@ class State:
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
+        self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
         self.front.on_request = self.notifier.heard_of
 
     def wake(self) -> None:
@@ -83,6 +86,12 @@ class State:
         async with self.db.read() as db:
             soonest = await receivers.next_due(db)
             return not await outbox.waits(db) and (soonest is None or soonest > now)
+
+
+def _folder_of(url: str) -> Path | None:
+    """Where a database in a file is; None where a server of its own keeps it."""
+    file = url.removeprefix("sqlite:///")
+    return None if file == url else Path(file).parent
 
 
 def origin(settings: Settings) -> str:
@@ -115,7 +124,7 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*own, state.knocks.run, *beside]))
+            await stack.enter_async_context(_background([*own, state.knocks.run, state.causes.run, *beside]))
             yield state
     finally:
         await db.close()
