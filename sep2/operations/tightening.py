@@ -65,10 +65,11 @@ class Below:
                     limits = tighter(limits, one.limits) if one.start <= start < one.end else limits
                 yield Interval(start, end, limits)
 
-    def replaced(self, asked: NewControl) -> tuple[str, ...]:
-        """The sources that it takes the place of: those of what would hold meanwhile of what it says."""
+    def replaced(self, asked: NewControl, part: Part) -> tuple[str, ...]:
+        """The sources that a part of it takes the place of: those of what would hold meanwhile of what it says."""
+        meanwhile = [one for one in self.stretches if one.start < part.end and part.start < one.end]
         found = {
-            self._source(one) for stretch in self.stretches for mode, one in stretch.modes.items() if mode in asked.asks
+            self._source(one) for stretch in meanwhile for mode, one in stretch.modes.items() if mode in asked.asks
         }
         return tuple(sorted(found)) or ("nothing",)
 

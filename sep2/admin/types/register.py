@@ -8,7 +8,8 @@ from sep2.admin.types.base import Asked, Category, ConnectionId, Host, Lfdi, Lim
 from sep2.settings import ProfileName, Registration
 
 Kind = Literal["aggregator", "device"]
-Pin = Annotated[int, Meta(ge=0, le=999_999)]
+Pin = int
+"""Up to six digits whose sum is a multiple of ten, which the operation checks."""
 
 
 class Client(Struct, frozen=True, kw_only=True):
