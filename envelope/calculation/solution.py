@@ -36,13 +36,13 @@ def solve(formulation: Formulation) -> tuple[DirectedBox, ...]:
 
 def _boxes(formulation: Formulation) -> list[DirectedBox]:
     """One box for both directions, or one per direction with the other end at the base load."""
-    base, limits, steps = formulation.base, formulation.limits, formulation.steps
-    at, rest, reserves = formulation.sensitivities, formulation.base_flow, formulation.reserves
+    base, at, rest = formulation.base, formulation.sensitivities, formulation.base_flow
+    limits, targets = (formulation.limits.bounds(margin=margin) for margin in (0.0, 1.0))
+    reserves = formulation.reserves
     # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, limits)
+    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, targets)
     built = rows.linearise(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
-    hard = built.bounds(base.feeder, limits, steps, margin=0.0)
-    aims = built.bounds(base.feeder, limits, steps, margin=1.0)
+    hard, aims = built.right_hand_sides(limits), built.right_hand_sides(targets)
     if reserves:
         # A margin is a part of the limit itself.
         before = built.evaluate(rest)

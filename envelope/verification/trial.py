@@ -95,7 +95,7 @@ class Trial:
         self.watched, self.base = formulation.feeder, formulation.base
         self.unseen, steps = formulation.disturbances, formulation.steps
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = formulation.limits.permitted_a(steps, self.watched, margin=0.0)
+        self.rating = formulation.limits.current_a
         self.worst = _Worst(steps, self.watched.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
@@ -216,9 +216,9 @@ class Trial:
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
             found = [
-                v - self.allowed.v_max_v[steps],
-                self.allowed.v_min_v[steps] - v,
-                100.0 * (i - self.allowed.current_a[steps]) / self.rating[steps],
+                v - self.allowed.bounds.high_v[steps],
+                self.allowed.bounds.low_v[steps] - v,
+                100.0 * (i - self.allowed.bounds.current_a[steps]) / self.rating[steps],
             ]
         for table in found:
             table[~values.converged] = np.nan

@@ -21,7 +21,7 @@ def verify_unbalance(
 ) -> UnbalanceFinding | None:
     """The worst over all corners of some boxes and random ones, each interval's worst by `judge`; None: no limit."""
     seen = Unbalance(formulation, formulation.base)
-    if formulation.limits.vuf_max_percent is None or not len(seen.nodes):
+    if formulation.vuf_max_percent is None or not len(seen.nodes):
         return None
     rng, steps = np.random.default_rng(effort.seed), np.arange(formulation.steps)
     of, share = seen.feeder.slot_connection, seen.feeder.slot_share
