@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
@@ -12,6 +10,7 @@ from envelope.constraints.formulation import Formulation
 from envelope.constraints.limits import Bounds, LimitTables
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Direction
+from envelope.problem.guarantees import GuaranteedBox
 from gridmodel.arrays import Index, Real
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
@@ -25,16 +24,17 @@ BACK = 0.99
 
 def find_common_level(formulation: Formulation, limits: LimitTables) -> list[DirectedBox]:
     """The two levels by a search in the AC power flow, all steps at once; limits: less all reserves."""
-    rest, at = formulation.base_flow, formulation.sensitivities
-    return [DirectedBox(_Search(formulation, limits, one).found(rest, at), (one,)) for one in Direction]
+    rest, at, base = formulation.base_flow, formulation.sensitivities, formulation.base
+    asked = formulation.boxes(base.lo_w, base.hi_w)
+    return [DirectedBox(_Search(formulation, limits, box).found(rest, at), box.directions) for box in asked]
 
 
 class _Search:
     """One direction's level per step."""
 
-    def __init__(self, formulation: Formulation, limits: LimitTables, direction: Direction) -> None:
-        base, up = formulation.base, direction is Direction.EXPORT
-        self.base, self.limits, self.up = base, limits, up
+    def __init__(self, formulation: Formulation, limits: LimitTables, box: GuaranteedBox) -> None:
+        base, up = formulation.base, Direction.EXPORT in box.directions
+        self.base, self.case, self.limits, self.up = base, base.within(box), limits, up
         self.room, self.start = (base.room_up_w, base.hi_w) if up else (base.room_down_w, base.lo_w)
         self.sign = 1.0 if up else -1.0
         reference = base.reference_up_w if up else base.reference_down_w
@@ -130,11 +130,8 @@ class _Search:
 
     def _fit(self, built: rows.LinearConstraints, ends: Real, tables: tuple[Real, Real, Real, Real]) -> FeasibleBox:
         """The box of this direction with its nearly full rows, measured where all stand at their end."""
-        base, nothing = self.base, np.zeros_like(ends)
-        if self.up:
-            case, hi, lo = replace(base, lo_w=base.p_w, room_down_w=nothing), ends, base.p_w
-        else:
-            case, hi, lo = replace(base, hi_w=base.p_w, room_up_w=nothing), base.p_w, ends
+        base, case = self.base, self.case
+        lo, hi = (case.lo_w, ends) if self.up else (ends, case.hi_w)
         limit, aim, before, after = (table.astype(np.float32) for table in tables)
         away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
         found = FeasibleBox(base.feeder, case, built, away, limit, aim, before)

@@ -7,10 +7,11 @@ from functools import cached_property
 
 from envelope.constraints.base_case import BaseCase, form_base_case
 from envelope.constraints.disturbances import Disturbances, Reserve, unbounded_power
-from envelope.constraints.guarantees import GUARANTEES, GuaranteeRule
 from envelope.constraints.limits import LimitTables, limit_tables
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import Allocation, ChanceMargin, Problem
+from envelope.problem.guarantees import GUARANTEES, GuaranteedBox, GuaranteeRule
+from gridmodel.arrays import Real
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,10 @@ class Formulation:
     def steps(self) -> int:
         """Number of steps, T."""
         return len(self.base.p_w)
+
+    def boxes(self, lo_w: Real, hi_w: Real) -> tuple[GuaranteedBox, ...]:
+        """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W."""
+        return self.guarantee.boxes(self.base.p_w, lo_w, hi_w)
 
     @property
     def base_flow(self) -> FlowResult:

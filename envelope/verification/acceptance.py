@@ -49,10 +49,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
     steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
         built = linearise(watched, *formulation.sensitivities, wanted=select_all(watched))
-        boxes = [(base.lo_w, base.hi_w)]
-        if formulation.guarantee.per_direction:
-            boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
-        for lo, hi in boxes:
+        for lo, hi, _ in formulation.boxes(base.lo_w, base.hi_w):
             tried = corners_to_check(
                 formulation.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
             )

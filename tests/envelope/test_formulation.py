@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envelope import Guarantee
+from envelope import Guarantee, calculate, verified_box
 from envelope.calculation.solution import solve
 from envelope.constraints.formulation import formulate
-from envelope.problem import Allocation, BoxMargin
+from envelope.problem import Allocation, BoxMargin, Direction
+from envelope.problem.guarantees import GuaranteedBox, GuaranteeRule, per_direction
+from envelope.verification import Effort
+from envelope.verification.trial import try_corners
 from tests.envelope.cases import street
 
 
@@ -55,3 +58,24 @@ def test_a_further_margin_leaves_less_and_the_formulation_as_it_was(formulation)
     assert len(more.reserves) == len(formulation.reserves) + 1
     assert more.base_flow is formulation.base_flow
     assert solve(more)[0].fit.hi_w.sum() < solve(formulation)[0].fit.hi_w.sum()
+
+
+def upper_tenth(base_w, lo_w, hi_w):
+    """Boxes of a guarantee under which nobody falls below 90 % of a limit while others are at theirs."""
+    return (
+        GuaranteedBox(base_w + 0.9 * (hi_w - base_w), hi_w, (Direction.EXPORT,)),
+        GuaranteedBox(lo_w, base_w + 0.9 * (lo_w - base_w), (Direction.IMPORT,)),
+    )
+
+
+def test_a_further_guarantee_is_one_entry_that_verification_reads():
+    problem = street(customers=6, steps=3, guarantee=Guarantee.COINCIDENT, allocation=Allocation.EQUAL)
+    schedule, found = calculate(problem), formulate(problem)
+    box, effort = verified_box(problem, schedule), Effort(random=5, inside=1, sign=50, greedy=0)
+    worst = {
+        rule: try_corners(
+            replace(found, guarantee=GuaranteeRule(rule)), schedule, box, solver="reduced", effort=effort
+        ).over_v
+        for rule in (upper_tenth, per_direction)
+    }
+    assert 0.0 < worst[upper_tenth] < worst[per_direction]
