@@ -131,7 +131,7 @@ async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
         try:
             await _meet(made, fleet, street.day, cast)
             await _live(made, fleet, wanted, watch)
-            alarms = await made.operator.ask("GET", "/alarms?cleared=true&limit=1000")
+            alarms = await made.operator.ask("GET", "/alarms?cleared=true&limit=500")
         finally:
             await fleet.close()
     start = street.day.start
@@ -173,7 +173,7 @@ async def _meet(made: Utility, fleet: Fleet, day: Day, cast: Cast) -> None:
     own = fleet.issue(AGGREGATOR, aggregator=True)
     behind = [names[at] for at in cast.aggregator]
     await operator.ask("POST", "/clients", {"name": AGGREGATOR, "lfdi": own, "connections": behind})
-    found = await operator.ask("GET", f"/devices?client={AGGREGATOR}&limit=1000")
+    found = await operator.ask("GET", f"/devices?client={AGGREGATOR}&limit=500")
     position = {names[at]: at for at in cast.aggregator}
     lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found["items"] if each["connection_id"]}
     await fleet.add_aggregator(AGGREGATOR, lfdis)
