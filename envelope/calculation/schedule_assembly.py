@@ -57,7 +57,7 @@ def assemble(problem: Problem, formulation: Formulation, boxes: Boxes, scaling: 
         for direction in (Direction.IMPORT, Direction.EXPORT)
     )
     found = _schedule(problem, formulation, boxes, (imports, exports))
-    unbalanced = unbalance_findings(scaling, problem.limits.vuf_max_percent)
+    unbalanced = unbalance_findings(scaling, formulation.vuf_max_percent)
     return replace(found, findings=(*found.findings, *unbalanced))
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from envelope.command_line.audit import verify_limits
 from envelope.command_line.operate import add_to
 from envelope.command_line.options import Asked, command, refusals, stages
 from envelope.command_line.printing import show_policies, show_summary, show_whole
-from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Allocation, Guarantee, Problem
@@ -125,6 +125,9 @@ def _run_on_model(
     feeder: str, over_time: tuple[Path | None, float], files: dict[str, Path | None], asked: Asked
 ) -> bool:
     """Calculates, verifies, writes and says it; whether every corner that was tried is inside."""
+    # An audit by `verify` must be possible without the calculation.
+    from envelope.engine import calculate
+
     ledger, past = over_time
     with stages(asked.as_json) as stage:
         stage("reading the feeder")
@@ -330,4 +333,5 @@ def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) ->
     return {"picture": str(schedule_picture(problem, schedule, picture))}
 
 
+app.command("verify")(verify_limits)
 add_to(app)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.constraints.limits import limit_tables
 from envelope.constraints.monitored_feeder import monitor
 from envelope.operation.measurements import HEAD, Measured, Measurements, Quantity
 from envelope.problem import HeadVoltageMargin, Problem
@@ -124,7 +125,7 @@ class _Judge:
     def _over(self, one: Measured, steps: Index) -> str:
         if self._rating is None:
             watched = monitor(self.problem)
-            table = self.problem.limits.permitted_a(self.problem.steps, watched, margin=0.0)
+            table = limit_tables(self.problem.limits, watched, self.problem.steps).current_a
             self._rating = dict(zip(watched.current_names, table.T, strict=True))
         if one.place not in self._rating:
             return ""
