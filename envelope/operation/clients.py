@@ -161,3 +161,10 @@ def without_client(problem: Problem, at: Mapping[str, Clients]) -> list[str]:
     """Return the connections with flexible power and without a registered client."""
     flexible = np.any((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0), axis=0).tolist()
     return [name for name, is_so in zip(problem.connection_id, flexible, strict=True) if is_so and not at.get(name)]
+
+
+def uncontrolled_connections(problem: Problem) -> list[str]:
+    """Return the connections with flexible power in a direction that cannot be limited."""
+    sides = (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
+    free = np.any([~problem.controlled(name) & (flexible > 0.0).any(axis=0) for name, flexible in sides], axis=0)
+    return [name for name, is_free in zip(problem.connection_id, free.tolist(), strict=True) if is_free]

@@ -41,6 +41,8 @@ from envelope.operation.run_record import NO_RUN, published_run, published_since
 from envelope.operation.verified_run import NotVerified, VerifiedRun, calculate_verified
 from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
+from gridmodel.errors import GridError
+from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
 from sep2.store import alarms
 from sep2.store.connection import Connection
@@ -107,6 +109,9 @@ class Cycle:
         """Run one round; any failure raises an alarm and leaves the published limits as they are."""
         try:
             outcome = await self._round(now)
+        except (SepError, GridError) as refused:  # its message names the cause; a traceback adds nothing
+            log.warning("envelope of %s: nothing new is published: %s", self.feeder, refused)
+            return await self._failed(refused, now)
         except Exception as wrong:  # a round may fail for any reason; the last valid envelope must stand
             log.exception("envelope of %s failed", self.feeder)
             return await self._failed(wrong, now)
@@ -260,7 +265,6 @@ class Cycle:
 def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:
     """Add a run to the ledger; a ledger that cannot be written does not hold limits back."""
     from envelope.schedule import Ledger
-    from gridmodel.errors import GridError
 
     try:
         Ledger.read(path).with_run(schedule).write(path)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from envelope.operation.clients import uncontrolled_connections
 from envelope.operation.limits_in_force import with_limits_in_force, without_limits_in_force
 from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
@@ -48,8 +51,22 @@ async def calculate_verified(
         schedule, report = await asyncio.to_thread(_calculated, without_limits_in_force(counted), solver)
         schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
     if not report.inside:
-        raise NotVerified("; ".join([report.sentence(), *causes]))
+        raise NotVerified("; ".join([*_reasons(counted, report), *causes]))
     return VerifiedRun(problem, schedule, report)
+
+
+def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
+    """Return why a schedule is not verified: the verification, and the connections that cannot be limited."""
+    if report.diverged == 0 and np.isfinite((*report.worst, *report.excused)).all():
+        return [report.sentence()]
+    uncontrolled = uncontrolled_connections(problem)
+    if not uncontrolled:
+        return ["the power flow has no solution", report.sentence()]
+    return [
+        f"{len(uncontrolled)} of {len(problem.connection_id)} connections cannot be limited and count with their whole"
+        " capacity, for which the power flow has no solution; register their clients (sep2 device add --connection ID),"
+        " or make a plan with less capacity (sep2 envelope run --help)"
+    ]
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
