@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from envelope.command_line import examples
 from envelope.command_line.operate import add_to
-from envelope.command_line.options import StudyOptions, command, refusals, stages
+from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
 from envelope.command_line.printing import show_policies, show_whole
 from envelope.command_line.runs import run_on_model, run_without_model
 from envelope.field_rules import BadProblem
@@ -20,7 +21,9 @@ from envelope.study.summary import compared, most_withheld, priced
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
 
-app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
+app = typer.Typer(
+    no_args_is_help=True, help="Operating envelopes: calculate, compare, explain, operate.", epilog=examples.OVERVIEW
+)
 
 NO_MODEL = "Without a network model"
 OVER_TIME = "Fairness over time"
@@ -37,29 +40,30 @@ FeederOrReadings = Annotated[
     ),
 ]
 LedgerFile = Annotated[
-    Path | None, typer.Option(help="Keep who was curtailed in this CSV file, run after run.", rich_help_panel=OVER_TIME)
+    Path | None,
+    typer.Option(help="Add curtailed energy to this CSV file.", rich_help_panel=OVER_TIME),
 ]
 Past = Annotated[
     float,
     typer.Option(
         min=0.0,
-        help="How much those whom the ledger knows as curtailed most are favoured; 0: not.",
+        help="Weight of connections that the ledger shows as curtailed most; 0: none.",
         rich_help_panel=OVER_TIME,
     ),
 ]
 Fallback = Annotated[
     Method | None,
-    typer.Option(
-        help="Set limits from meter readings alone; no power flow stands behind them.", rich_help_panel=NO_MODEL
-    ),
+    typer.Option(help="Set limits from meter readings alone, without a power flow.", rich_help_panel=NO_MODEL),
 ]
-RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating.", rich_help_panel=NO_MODEL)]
+RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating, kVA.", rich_help_panel=NO_MODEL)]
 MeterOf = Annotated[
     str, typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL)
 ]
 Critical = Annotated[
     str,
-    typer.Option(help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL),
+    typer.Option(
+        help="The connection whose voltage counts; default: the one that varies most.", rich_help_panel=NO_MODEL
+    ),
 ]
 PlanFile = Annotated[
     Path | None,
@@ -97,6 +101,7 @@ def run(
 
     Ends with 0 only if every corner that was tried is inside the limits.
     """
+    refuse_missing(feeder)
     _refuse_files(out, picture)
     if fallback is not None:
         from envelope.command_line.model_free import TransformerOptions
@@ -119,7 +124,7 @@ def run(
     raise typer.Exit(0 if inside else 1)
 
 
-@app.command("ledger")
+@app.command("ledger", epilog=examples.OF_COMMAND["ledger"])
 def show_ledger(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A ledger that `run --ledger` keeps.")],
     most: Annotated[int, typer.Option(min=1, help="How many of the most curtailed connections to name.")] = 10,
@@ -174,7 +179,7 @@ def compare(feeder: FeederName, picture: Picture = None, *, options: StudyOption
 def explain_limit(
     feeder: FeederName,
     connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection whose limit is explained.")],
-    step: Annotated[int | None, typer.Option(help="Interval of the day; default: where most is withheld.")] = None,
+    step: Annotated[int | None, typer.Option(help="Interval of the day; default: the most curtailed one.")] = None,
     direction: Annotated[str, typer.Option(help="export or import")] = "export",
     *,
     picture: Picture = None,

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from envelope.command_line import examples
 from envelope.command_line.options import refusals, stages
 from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, StaticLimits
@@ -54,7 +55,7 @@ def add_to(app: typer.Typer) -> None:
         ("topology", topology),
         ("safe-limits", safe_limits),
     ):
-        app.command(name)(verb)
+        app.command(name, epilog=examples.OF_COMMAND[name])(verb)
 
 
 def status(
@@ -123,7 +124,7 @@ def _plan_lines(view: ServerView, planned: dict[str, Any] | None, now: int) -> l
 def deactivate(
     folder: Folder = Path(),
     *,
-    to: Annotated[Replacement, typer.Option(help="contract: each one's static limits; hold: what stands, as it is.")],
+    to: Annotated[Replacement, typer.Option(help="contract: static limits; hold: the published schedule.")],
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -147,12 +148,10 @@ def topology(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
     how: Annotated[
         Topology,
-        typer.Argument(
-            metavar="HOW", help="normal or abnormal: whether the feeder is switched as the plan takes it to be."
-        ),
+        typer.Argument(metavar="HOW", help="normal or abnormal: whether the feeder is switched as planned."),
     ],
     *,
-    reason: Annotated[str, typer.Option(help="What is switched; shown in the alarm.")] = "declared by the operator",
+    reason: Annotated[str, typer.Option(help="Reason, shown in the alarm.")] = "declared by the operator",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -168,7 +167,7 @@ def safe_limits(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
     which: Annotated[
         StaticLimits,
-        typer.Argument(metavar="WHICH", help="defaults or contract: what is published where envelopes are not valid."),
+        typer.Argument(metavar="WHICH", help="defaults or contract: published while envelopes are not valid."),
     ],
     *,
     yes: Yes = False,

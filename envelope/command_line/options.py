@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from envelope.command_line import examples
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem import (
     Allocation,
@@ -28,8 +29,10 @@ from envelope.problem import (
     voltage_criteria,
     voltage_criterion,
 )
+from envelope.problem.plan_file import EUROPEAN_LV
 from gridmodel import command_errors
 from gridmodel.arrays import Mask
+from gridmodel.errors import FileError
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
@@ -71,19 +74,17 @@ class StudyOptions:
     """The options that all commands share."""
 
     steps: Annotated[int, typer.Option(help="Steps in the day.")] = 48
-    export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection.")] = 5.0
-    import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection.")] = 7.0
-    flexible: Annotated[float, typer.Option(help="Part of the connections that is flexible, 0 to 1.")] = 1.0
+    export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection, kW.")] = 5.0
+    import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection, kW.")] = 7.0
+    flexible: Annotated[float, typer.Option(help="Part of the connections that are flexible, 0 to 1.")] = 1.0
     seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
-    devices: Annotated[bool, typer.Option("--devices", help="What devices.csv says instead, with its sizes.")] = False
+    devices: Annotated[bool, typer.Option("--devices", help="Take devices and sizes from devices.csv.")] = False
     all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
     day: Annotated[str, typer.Option(help="The day's date (UTC), such as 2026-11-26, or today.")] = "2026-05-29"
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
-    guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
-    allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
-    reference: Annotated[ShareReference, typer.Option(help="What a fair share is a share of.")] = (
-        ShareReference.CAPACITY
-    )
+    guarantee: Annotated[Guarantee, typer.Option(help="Guarantee while limits are kept.")] = Guarantee.TWO_SIDED
+    allocation: Annotated[Allocation, typer.Option(help="Rule by which capacity is shared.")] = Allocation.MAX_MIN
+    reference: Annotated[ShareReference, typer.Option(help="Quantity that shares refer to.")] = ShareReference.CAPACITY
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
@@ -114,6 +115,7 @@ class StudyOptions:
         from envelope.problem import plan_file
         from envelope.study import study as studies
 
+        refuse_missing(feeder)
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
             return StatedProblem(self.rated(plan_file.load(Path(feeder)).problem), [])
@@ -193,6 +195,16 @@ class StudyOptions:
                 raise BadProblem(f"{option(field.name)}: {why}")
 
 
+def refuse_missing(feeder: str) -> None:
+    """Refuse a feeder, plan or readings that do not exist, before anything else about them."""
+    path = Path(feeder)
+    if feeder == EUROPEAN_LV or path.exists():
+        return
+    if path.suffix == ".npz":
+        raise BadProblem(f"{feeder}: no such file")
+    raise FileError(feeder, "no such file" if path.suffix else "no such folder")
+
+
 def option(name: str) -> str:
     """Return a field's name on the command line."""
     return f"--{name.replace('_', '-')}"
@@ -223,7 +235,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         hints = {key: kind for key, kind in of_function.items() if key != "options"}
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
         run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(StudyOptions)}
-        app.command(name)(run)
+        app.command(name, epilog=examples.OF_COMMAND[name])(run)
         return function
 
     return declare
