@@ -270,16 +270,17 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
         (("run", "lane", "--rating-kva", 2), "mean nothing without --fallback"),
         (("run", "lane", "--day", "tomorrow"), "--day: 'tomorrow' is no date such as 2026-11-26"),
         (("run", "lane", "--plan", "x.json"), "--plan x.json: a plan is an .npz file"),
-        (("run", "x.csv", "--fallback", "asset-capacity", "--past", 1), "shares without a network model are equal"),
-        (("run", "x.csv", "--fallback", "asset-capacity", "--allocation", "equal"), "--allocation: means nothing"),
+        (("run", "readings", "--fallback", "asset-capacity", "--past", 1), "shares without a network model are equal"),
+        (("run", "readings", "--fallback", "asset-capacity", "--allocation", "equal"), "--allocation: means nothing"),
         (("ledger", "no.csv"), "no such ledger; `sep2 envelope run FEEDER --ledger no.csv` begins one"),
-        (("run", "readings.csv"), "need --fallback and --rating-kva"),
-        (("run", "readings.csv", "--fallback", "asset-capacity"), "rating is needed"),
+        (("run", "readings"), "need --fallback and --rating-kva"),
+        (("run", "readings", "--fallback", "asset-capacity"), "rating is needed"),
         (("run", "lane", "--fallback", "asset-capacity", "--rating-kva", 9), "is a CSV file of meter readings"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(arguments, said, lane):
-    done = ran(*(lane if part == "lane" else part for part in arguments))
+    files = {"lane": lane, "readings": lane / "nodes.csv"}
+    done = ran(*(files.get(part, part) for part in arguments))
     assert done.exit_code == 2, done.output
     assert said in done.output
     assert len(done.output.strip().splitlines()) == 1
