@@ -107,16 +107,16 @@ def run(
         from envelope.command_line.model_free import TransformerOptions
 
         if past:
-            raise BadProblem("--past: shares without a network model are equal, whatever was before")
+            raise BadProblem("--past: shares without a network model are equal, regardless of the past")
         if plan is not None:
-            raise BadProblem("--plan: a server works from a network model")
+            raise BadProblem("--plan: a server needs a network model")
         known = TransformerOptions(rating_kva, meter_of, critical)
         run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, options=options)
         return
     if Path(feeder).suffix == ".csv":
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     if rating_kva is not None or meter_of or critical:
-        raise BadProblem("--rating-kva, --meter-of, --critical: mean nothing without --fallback")
+        raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
     if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
     files = {"out": out, "picture": picture, "plan": plan}
@@ -206,7 +206,7 @@ def explain_limit(
         schedule = solution.schedule
         at = most_withheld(problem, schedule, connection, direction) if step is None else step
         found = explain(problem, solution, connection, step=at, direction=direction)
-        stage("calculating anew with what would relieve it")
+        stage("calculating with the constraint relieved")
         found = recalculate_reliefs(problem, schedule, found)
         if picture is not None:
             from envelope.study.plots import explain_picture

@@ -40,7 +40,7 @@ def calculate_from_meters(
     readings: Path, method: Method, known: TransformerOptions, options: StudyOptions
 ) -> tuple[EnvelopeSchedule, dict[str, Any]]:
     """Return limits for the day after the readings, and the figures of their regression."""
-    options.refuse(("steps", *POLICY, *THERMAL), "means nothing without a network model")
+    options.refuse(("steps", *POLICY, *THERMAL), "has no effect without a network model")
     if known.rating_kva is None:
         raise BadProblem("--rating-kva: the transformer's rating is needed where there is no model")
     ABOVE_0("--rating-kva", known.rating_kva, UNKNOWN)
@@ -107,7 +107,6 @@ def _regression_lines(found: dict[str, Any]) -> list[str]:
         f" import together ({found['samples']} readings, {found['spread_v']:.2f} V left unexplained)"
     )
     if "most_rise_v" in found:
-        sentence += (
-            f"; customers were seen up to {found['most_rise_v']:.1f} V above and {found['most_drop_v']:.1f} V below it"
-        )
+        rise, drop = found["most_rise_v"], found["most_drop_v"]
+        sentence += f"; customers were measured up to {rise:.1f} V above and {drop:.1f} V below it"
     return [sentence]

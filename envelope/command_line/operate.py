@@ -114,7 +114,7 @@ def _plan_lines(view: ServerView, planned: dict[str, Any] | None, now: int) -> l
     of, missing = planned["feeder"], planned["unknown"]
     lines = [f"Plan of {of}: {_time(planned['from'])} to {_time(planned['until'])}."]
     if planned["until"] <= now:
-        lines.append("It is over: make a plan of the days to come.")
+        lines.append("Its horizon is over: make a plan for the coming days.")
     if missing:
         unknown = f"The server does not know {len(missing)} of the plan's {planned['connections']} connections"
         lines.append(f"{unknown} ({some(missing)}): sep2 connection add ID, and sep2 device add --connection ID.")
@@ -131,7 +131,9 @@ def deactivate(
     """Publish no new envelopes: static limits by contract instead, or the published controls until they end."""
     with refusals(as_json):
         view, before = _open(folder)
-        effect = "the contract's limits take their place" if to is Replacement.CONTRACT else "what stands is held"
+        effect = (
+            "the contract's limits take their place" if to is Replacement.CONTRACT else "the published schedule stays"
+        )
         _decide(
             view, before, replace(before, mode=Mode(to)), f"Envelopes are deactivated: {effect}", how=(yes, as_json)
         )
@@ -159,7 +161,7 @@ def topology(
     with refusals(as_json):
         view, before = _open(folder)
         after = replace(before, abnormal=reason if how is Topology.ABNORMAL else "")
-        effect = "safe limits take the place of envelopes" if after.abnormal else "envelopes go on"
+        effect = "safe limits take the place of envelopes" if after.abnormal else "envelopes are published again"
         _decide(view, before, after, f"The topology is {how}: {effect}", how=(yes, as_json))
 
 
@@ -195,14 +197,14 @@ def _decide(
         _show_changes(changes)
         say(_count_of(changes))
     if before != after and not yes and not as_json:
-        typer.confirm("Do it?", abort=True)
+        typer.confirm("Apply this?", abort=True)
     changed = before != after and (yes or not as_json)
     if changed:
         asyncio.run(view.decide(after, now))
     if as_json:
         say_json(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_as_fields(changes)}))
         return
-    say(f"{sentence}. " + ("A server that runs follows at once." if changed else "That is so already."))
+    say(f"{sentence}. " + ("A running server applies it at once." if changed else "Nothing changes."))
 
 
 def _show_changes(changes: list[LimitsChange]) -> None:

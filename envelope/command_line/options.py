@@ -97,7 +97,8 @@ class StudyOptions:
     life: Annotated[float, typer.Option(help="Life used per day at most, %.", rich_help_panel=RATING)] = 0.0133
     k_max: Annotated[float, typer.Option(help="Load over the rating at most.", rich_help_panel=RATING)] = 1.5
     fuse_a: Annotated[
-        float | None, typer.Option(help="A per low-voltage phase that fuse and bushing bear.", rich_help_panel=RATING)
+        float | None,
+        typer.Option(help="Current per low-voltage phase that fuse and bushing carry, A.", rich_help_panel=RATING),
     ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 
@@ -163,7 +164,7 @@ class StudyOptions:
         from envelope.problem.thermal_ratings import ThermalRating, ambient_of
 
         if self.thermal is None:
-            self.refuse(THERMAL[1:-1], "says nothing without --thermal")
+            self.refuse(THERMAL[1:-1], "has no effect without --thermal")
             return None
         policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
         ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)

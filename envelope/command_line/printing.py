@@ -14,8 +14,8 @@ from sep2.terminal import add_row, console, say
 
 READING = (
     "Pairs are export/import. Price: mean kW against the first.",
-    "Tenth: what the worst-off tenth of the connections may use of what they could.",
-    "Breaks: the worst at any corner that the limits allow, V and % of a rating beyond a limit.",
+    "Tenth: part of their capacity that the worst-off tenth of the connections may use.",
+    "Breaks: largest violation at any corner that the limits allow, V and % of a rating.",
 )
 
 

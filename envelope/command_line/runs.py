@@ -66,7 +66,7 @@ def _with_past(problem: Problem, ledger: Path | None, past: float) -> Problem:
     if past == 0.0:
         return problem
     if ledger is None:
-        raise BadProblem("--past: whose past? Name a --ledger")
+        raise BadProblem("--past: needs a --ledger")
     from envelope.schedule import Ledger
     from envelope.schedule.ledger import with_ledger
 

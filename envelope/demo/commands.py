@@ -42,24 +42,28 @@ def demo(
     feeder: Annotated[
         Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number is another street and another day.")] = 7,
-    disobey: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that do as they like.")] = 0.0,
-    silent: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that go silent at noon.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated homes and day.")] = 7,
+    disobey: Annotated[
+        float, typer.Option(min=0, max=50, help="Percentage of clients that ignore their limits.")
+    ] = 0.0,
+    silent: Annotated[
+        float, typer.Option(min=0, max=50, help="Percentage of clients that are silent from noon on.")
+    ] = 0.0,
     kill_at: Annotated[
-        str | None, typer.Option(metavar="HH:MM", help="Kill the server twice at that time, and start it again.")
+        str | None, typer.Option(metavar="HH:MM", help="Kill and restart the server twice at that time.")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="Seconds of the day per second, at most; 0: no ceiling.")] = 0.0,
-    folder: Annotated[Path, typer.Option("--dir", help="The server's folder; made anew each time.")] = Path(
+    speed: Annotated[float, typer.Option(min=0, help="Most seconds of the day per second; 0: no limit.")] = 0.0,
+    folder: Annotated[Path, typer.Option("--dir", help="The server's folder; created again each time.")] = Path(
         "sep2-demo"
     ),
     once: Annotated[bool, typer.Option("--once", help="Without the live view.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object, on the last line.")] = False,
 ) -> None:
-    """Play a feeder's day through a real server and real clients, and compare it with other ways to run the feeder.
+    """Simulate a feeder's day with a real server and real clients, and compare it with other ways to run the feeder.
 
     [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
 
-    [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; who does not obey is named
+    [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; clients that disobey are named
     """
     began = time.monotonic()
     console = Console(stderr=as_json)

@@ -80,7 +80,7 @@ def solve_day(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> DayF
     """Return the day's power flows; a connection's power is divided equally between its phases."""
     result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
     if not result.converged.all():
-        raise NoSolution(f"{int((~result.converged).sum())} of {len(s_va)} steps; the feeder is far too weak for it")
+        raise NoSolution(f"{int((~result.converged).sum())} of {len(s_va)} steps; the feeder is far too weak")
     current = flow.currents(reduced, result)
     rated = np.isfinite(reduced.rating_a) & (reduced.rating_a > 0)
     kinds = np.array([reduced.network.branches.kind[k] for k in reduced.current_branch])[rated]

@@ -80,7 +80,7 @@ def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) ->
     found = played.report.sentence()
     growth = f"{scenario.growth.pv_share:.0%} of the homes have solar and {scenario.growth.ev_share:.0%} a car"
     lines = [
-        f"{growth}: what it takes for a voltage and a transformer limit to break without envelopes.",
+        f"{growth}: the least growth that exceeds a voltage and a transformer limit without envelopes.",
         f"{counts}, {compliance.readings} readings; from issue to adoption {delay}.",
         f"Guarantee: {played.schedule.guarantee}. {_plain(found[0].upper() + found[1:])}.",
     ]

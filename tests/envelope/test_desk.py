@@ -155,7 +155,7 @@ async def test_a_day_at_the_desk(office_on_either):
     shown = await office.told("deactivate", "--to", "hold", "--yes")
     assert all(one["import_now_w"] == one["import_then_w"] for one in shown["connections"])
     again = await office.says("deactivate", "--to", "hold")
-    assert again.stdout.splitlines()[-1].endswith("That is so already.")
+    assert again.stdout.splitlines()[-1].endswith("Nothing changes.")
     await office.move(START + STEP_S)
     async with office.db.read() as db:
         noted = await listing_watch.entries(db, Page(0, 9))
