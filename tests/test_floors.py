@@ -21,6 +21,7 @@ FLOORS = (
     "sep2.functions",
     "sep2.resources",
     "sep2.server",
+    "sep2.rest",
     "sep2.admin",
     "sep2.cli",
 )
@@ -103,7 +104,7 @@ def allowed(module: str) -> set[str]:
         return {here, "sep2", "sep2.errors", "gridmodel", *below, *BESIDE_THE_ENGINE.get(here, ())}
     lower = {"sep2", *FLOORS[: FLOORS.index(here) + 1]}
     # What stands beside wire is seen from every floor above it; a command may start a client.
-    beside = {"certs", "sep2.extension"} if here in ("sep2.server", "sep2.admin", "sep2.cli") else set()
+    beside = {"certs", "sep2.extension"} if here in ("sep2.server", "sep2.rest", "sep2.admin", "sep2.cli") else set()
     return lower | beside | ({"sep2.client"} if here == "sep2.cli" else set())
 
 
@@ -126,6 +127,8 @@ def test_imports_point_down(path):
         ("sep2.client.walk", "certs.tls", True),
         ("sep2.client.walk", "sep2.store", False),
         ("sep2.server.app", "certs.tls", True),
+        ("sep2.admin.table", "sep2.rest.route", True),
+        ("sep2.rest.front", "sep2.admin.table", False),
         ("sep2.store.page", "certs", False),
         ("sep2.server.app", "envelope.operation.cycle", False),
         ("gridmodel.flow", "sep2.errors", False),

@@ -131,7 +131,7 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         try:
             await _register(server, clients, scenario.day, roles)
             await _run(server, clients, settings, on_step)
-            alarms = await server.operator.ask("GET", "/alarms?cleared=true&limit=1000")
+            alarms = await server.operator.ask("GET", "/alarms?cleared=true&limit=500")
         finally:
             await clients.close()
     start = scenario.day.start
@@ -173,7 +173,7 @@ async def _register(server: Utility, clients: DemoClients, day: Day, roles: Role
     own = clients.issue(AGGREGATOR, aggregator=True)
     behind = [names[at] for at in roles.aggregator]
     await operator.ask("POST", "/clients", {"name": AGGREGATOR, "lfdi": own, "connections": behind})
-    found = await operator.ask("GET", f"/devices?client={AGGREGATOR}&limit=1000")
+    found = await operator.ask("GET", f"/devices?client={AGGREGATOR}&limit=500")
     position = {names[at]: at for at in roles.aggregator}
     lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found["items"] if each["connection_id"]}
     await clients.add_aggregator(AGGREGATOR, lfdis)

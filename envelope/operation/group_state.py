@@ -9,6 +9,7 @@ from envelope.operation import handover, net_to_device
 from envelope.operation.clients import Clients, clients_at, see_devices_only, with_own_groups
 from envelope.operation.handover import Recipient
 from envelope.operation.publication_terms import SOURCE, Publication
+from sep2.operations import inherited
 from sep2.operations.controls import intervals_of, limits_of
 from sep2.operations.room import left
 from sep2.rules.limits import Limits
@@ -104,6 +105,13 @@ async def standing_of(db: Connection, group_id: int, now: int) -> list[Interval]
 
 
 async def default_of(db: Connection, group_id: int) -> tuple[Limits, int]:
-    """Return a group's default and the time of its last change; no limits and 0 where it has none."""
+    """Return the default that a group's member is served and the time of its last change; no limits, 0 without one.
+
+    What the group's own default leaves out, its member is served from less important programs, or by contract.
+    """
     row = await defaults.of_group(db, group_id)
-    return (Limits(), 0) if row is None else (limits_of(row), row.changed)
+    if row is None:
+        return Limits(), 0
+    own = limits_of(row)
+    served = await inherited.limits_served(db, group_id)
+    return (own if served is None else served), (0 if own == Limits() else row.changed)

@@ -9,9 +9,9 @@ from sqlalchemy import Row
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
-from sep2.admin.route import Request, page
 from sep2.operations import controls, groups, in_force, reach
 from sep2.operations.places import Place, places_of, programs_at, with_curves
+from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import SOURCES, Role
 from sep2.rules.limits import Limits
 from sep2.store import deliveries, listing_controls, overrides, responses
@@ -117,7 +117,7 @@ async def list_controls(rq: Request, asked: t.ControlQuery) -> t.Listed[t.Contro
     items = [
         views.control(row, said, rq.now, at_once=_at_once(rq)) for row, said in zip(found.rows, modes, strict=True)
     ]
-    return t.Listed(total=found.total, items=items)
+    return listed(found, items)
 
 
 async def show_control(rq: Request, asked: t.Nothing) -> t.ControlShown:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sep2.admin import find, views
 from sep2.admin import types as t
-from sep2.admin.route import Request, page
 from sep2.operations import curves
 from sep2.operations.modes import BadMode, curve_ids
+from sep2.rest.route import Request, listed, page
 from sep2.rules.curves import MODES, Curve, Point
 from sep2.store import curves as stored_curves
 from sep2.store import listing_curves
@@ -19,7 +19,7 @@ async def list_curves(rq: Request, asked: t.CurveQuery) -> t.Listed[t.Curve]:
     """Curves, of one group if so asked, newest first."""
     group = await find.group(rq.db, asked.group) if asked.group else None
     found = await listing_curves.all_of(rq.db, page(asked), group_id=group.id if group else None)
-    return t.Listed(total=found.total, items=[views.curve(row) for row in found.rows])
+    return listed(found, [views.curve(row) for row in found.rows])
 
 
 async def show_curve(rq: Request, asked: t.Nothing) -> t.Curve:

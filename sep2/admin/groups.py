@@ -2,8 +2,8 @@
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.admin.route import Request, page
 from sep2.operations import defaults, groups
+from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Role
 from sep2.rules.limits import Limits
 from sep2.store import defaults as stored_defaults
@@ -13,7 +13,7 @@ from sep2.store import listing_register
 async def list_groups(rq: Request, asked: t.GroupQuery) -> t.Listed[t.Group]:
     """Groups, the most important first."""
     found = await listing_register.groups(rq.db, page(asked), every=asked.every)
-    return t.Listed(total=found.total, items=[views.group(row) for row in found.rows])
+    return listed(found, [views.group(row) for row in found.rows])
 
 
 async def show_group(rq: Request, asked: t.Nothing) -> t.Group:

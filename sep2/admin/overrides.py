@@ -9,9 +9,9 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.admin.route import Request, page
 from sep2.operations import in_force, overrides
 from sep2.operations.overrides import Sent, Terms
+from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Primacies, Role
 from sep2.rules.limits import Limits
 from sep2.store import controls, listing_controls
@@ -153,7 +153,7 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 async def list_overrides(rq: Request, asked: t.OverrideQuery) -> t.Listed[t.Override]:
     """Overrides that are to come or hold, the newest first."""
     found = await stored.listed(rq.db, page(asked), live_at=None if asked.over else rq.now)
-    return t.Listed(total=found.total, items=[t.Override(**await _of(rq, row)) for row in found.rows])
+    return listed(found, [t.Override(**await _of(rq, row)) for row in found.rows])
 
 
 async def show_override(rq: Request, asked: t.Nothing) -> t.OverrideShown:
@@ -172,8 +172,15 @@ async def show_override(rq: Request, asked: t.Nothing) -> t.OverrideShown:
 async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
     """The override that is withdrawn; what it had taken the place of holds again, of many places spread over a time."""
     row = await find.override(rq.db, rq.ids["override"])
-    spread_s = rq.state.settings.utility.overrides.spread_s if asked.spread is None else asked.spread
-    done = await overrides.release(rq.db, row.id, rq.now, reason=asked.reason, spread_s=spread_s)
+    terms = terms_of(rq)
+    done = await overrides.release(
+        rq.db,
+        row.id,
+        rq.now,
+        reason=asked.reason,
+        spread_s=terms.spread_s if asked.spread is None else asked.spread,
+        most_ahead=terms.most_ahead,
+    )
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     return t.OverrideReleased(

@@ -6,12 +6,12 @@ import msgspec
 
 from sep2.admin import find, views
 from sep2.admin import types as t
-from sep2.admin.route import Request, page
 from sep2.clock import SteppedClock
 from sep2.errors import BadRequest, BadValue, Conflict, NotFound
 from sep2.operations import rates
 from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
+from sep2.rest.route import Request, listed, page
 from sep2.server.app import CLOCK_MARK
 from sep2.server.fanout import SET_ASIDE
 from sep2.settings import POLLED
@@ -49,7 +49,7 @@ async def list_subscriptions(rq: Request, asked: t.SubscriptionQuery) -> t.Liste
     client = await find.client(rq.db, asked.client) if asked.client else None
     dead = True if asked.dead else False if asked.waiting else None
     found = await listing_watch.subscriptions(rq.db, page(asked), client_id=client.id if client else None, dead=dead)
-    return t.Listed(total=found.total, items=[views.subscription(row) for row in found.rows])
+    return listed(found, [views.subscription(row) for row in found.rows])
 
 
 async def replay_delivery(rq: Request, asked: t.Nothing) -> t.Done:
@@ -68,7 +68,7 @@ async def list_set_aside(rq: Request, asked: t.Span) -> t.Listed[t.SetAside]:
         t.SetAside(id=row.id, resource=row.kind, ids=row.ids, attempts=row.attempts, error=row.error)
         for row in found.rows
     ]
-    return t.Listed(total=found.total, items=items)
+    return listed(found, items)
 
 
 async def replay_change(rq: Request, asked: t.Nothing) -> t.Done:
@@ -86,7 +86,7 @@ async def list_mirrors(rq: Request, asked: t.MirrorQuery) -> t.Listed[t.Mirror]:
     """What devices have metered, the latest made first."""
     device = await find.device(rq.db, asked.device) if asked.device else None
     found = await listing_watch.mirrors(rq.db, page(asked), device_id=device.id if device else None)
-    return t.Listed(total=found.total, items=[views.mirror(row) for row in found.rows])
+    return listed(found, [views.mirror(row) for row in found.rows])
 
 
 async def set_post_rate(rq: Request, asked: t.NewRate) -> t.Done:
@@ -123,7 +123,7 @@ async def set_poll_rate(rq: Request, asked: t.NewRate) -> t.Rate:
 async def list_alarms(rq: Request, asked: t.AlarmQuery) -> t.Listed[t.Alarm]:
     """Alarms that stand, latest first; cleared ones too if so asked."""
     found = await listing_watch.alarms(rq.db, page(asked), cleared=asked.cleared)
-    return t.Listed(total=found.total, items=[views.alarm(row) for row in found.rows])
+    return listed(found, [views.alarm(row) for row in found.rows])
 
 
 async def clear_alarm(rq: Request, asked: t.Nothing) -> t.Done:
@@ -147,7 +147,7 @@ async def list_audit(rq: Request, asked: t.Span) -> t.Listed[t.Entry]:
         )
         for row in found.rows
     ]
-    return t.Listed(total=found.total, items=items)
+    return listed(found, items)
 
 
 async def show_status(rq: Request, asked: t.Nothing) -> t.Status:

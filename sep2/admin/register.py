@@ -9,9 +9,9 @@ from sqlalchemy import Row
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
-from sep2.admin.route import Request, page
 from sep2.errors import BadRequest
-from sep2.operations import clients, connections, devices, in_force, inherited, ratings
+from sep2.operations import clients, connections, devices, in_force, inherited, naming, ratings
+from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
 from sep2.store import clients as stored_clients
@@ -34,7 +34,7 @@ class LfdiMissing(BadRequest):
 async def list_clients(rq: Request, asked: t.Span) -> t.Listed[t.Client]:
     """Clients by name."""
     found = await listing_register.clients(rq.db, page(asked))
-    return t.Listed(total=found.total, items=[views.client(row) for row in found.rows])
+    return listed(found, [views.client(row) for row in found.rows])
 
 
 async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
@@ -89,7 +89,7 @@ async def list_devices(rq: Request, asked: t.DeviceQuery) -> t.Listed[t.Device]:
     found = await listing_register.devices(
         rq.db, page(asked), client_id=client.id if client else None, group_id=group.id if group else None
     )
-    return t.Listed(total=found.total, items=[views.device(row) for row in found.rows])
+    return listed(found, [views.device(row) for row in found.rows])
 
 
 async def show_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
@@ -99,14 +99,13 @@ async def show_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
 
 async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
     """The device that a client may act for from now on."""
-    for name in ("name", "profile"):
-        if asked.client is not None and getattr(asked, name) is not None:
-            raise SaysNothing(f"{name}: is that of a device which is its own client; this one has client")
+    if asked.client is not None and asked.profile is not None:
+        raise SaysNothing("profile: is that of a device which is its own client; this one has client")
     if asked.connection_id is None and not asked.holds_net_limit:
         raise SaysNothing("holds_net_limit: there is no limit to hold without connection_id")
     own = asked.client is None and asked.lfdi is not None
     known = own and await stored_clients.by_lfdi(rq.db, (asked.lfdi or "").upper()) is not None
-    client_id, lfdi = await _client_of(rq, asked)
+    client_id, lfdi, name = await _client_of(rq, asked)
     new = devices.NewDevice(
         lfdi=lfdi,
         client_id=client_id,
@@ -115,6 +114,7 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
         pin=asked.pin,
         post_rate=asked.post_rate,
         device_category=asked.device_category,
+        name=name,
     )
     await devices.add_device(rq.db, new, rq.now)
     made = await _shown(rq, await find.device(rq.db, lfdi))
@@ -123,17 +123,21 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
     return t.DeviceAdded(**msgspec.structs.asdict(made), known=known, may_connect=may_connect)
 
 
-async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
-    """The client that acts for a new device, and the device's LFDI."""
+async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str, str | None]:
+    """The client that acts for a new device, the device's LFDI, and its name."""
     if asked.client is not None:
         client = await find.client(rq.db, asked.client)
         pen = client.pen or rq.state.settings.pen
-        return client.id, (asked.lfdi or managed_lfdi(pen)).upper()
+        return client.id, (asked.lfdi or managed_lfdi(pen)).upper(), asked.name
     if asked.lfdi is None:
         raise LfdiMissing
-    name = asked.name or asked.connection_id or asked.lfdi[:8]
-    own = t.NewClient(name=name, lfdi=asked.lfdi, kind="device", profile=asked.profile)
-    return await _register(rq, own), asked.lfdi.upper()
+    lfdi = asked.lfdi.upper()
+    known = await stored_clients.by_lfdi(rq.db, lfdi)
+    name = asked.name
+    if name is None:
+        name = known.name if known else await naming.free(rq.db, "client", asked.connection_id or lfdi[:8])
+    own = t.NewClient(name=name, lfdi=lfdi, kind="device", profile=asked.profile)
+    return await _register(rq, own), lfdi, name
 
 
 async def show_served_default(rq: Request, asked: t.Nothing) -> t.ServedDefault:
@@ -185,14 +189,14 @@ async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     names = await listing_curves.over(rq.db, row.id)
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
-    floor = await in_force.floor_of(rq.db, row.id)
+    floor = await in_force.floor_over(rq.db, groups)
     return views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
 
 
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:
     """Connections by their id."""
     found = await listing_register.connections(rq.db, page(asked))
-    return t.Listed(total=found.total, items=[views.connection(row) for row in found.rows])
+    return listed(found, [views.connection(row) for row in found.rows])
 
 
 async def show_connection(rq: Request, asked: t.Nothing) -> t.Connection:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations import naming
 from sep2.operations.alarms import UNREGISTERED_LFDI, clear_alarm
 from sep2.operations.devices import NewDevice, add_device, check_pin
 from sep2.rules.identifiers import is_lfdi
@@ -61,9 +62,11 @@ async def register_client(db: Connection, new: NewClient, now: int) -> int:
     if known is not None:
         if not (known.kind == new.kind == "device") or await devices.by_lfdi(db, lfdi):
             raise ClientTaken(lfdi)
+        await naming.check(db, "client", new.name, beside=known.id)
         await clients.update_one(db, known.id, **said)
         await clear_alarm(db, UNREGISTERED_LFDI, lfdi, now)
         return int(known.id)
+    await naming.check(db, "client", new.name)
     client_id = await clients.add(db, lfdi=lfdi, kind=new.kind, enabled=True, created=now, **said)
     await clear_alarm(db, UNREGISTERED_LFDI, lfdi, now)
     if new.kind == "aggregator":

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sep2.errors import BadValue, Conflict
 from sep2.operations.groups import SERVICE_POINT, NewGroup, create_group, create_programs
 from sep2.rules.authority import PRIMACIES, Primacies, Role
-from sep2.store import connections
+from sep2.store import connections, naming
 from sep2.store.connection import Connection
 
 
 class ConnectionKnown(Conflict):
-    """A connection with this id exists already."""
+    """A connection with this id exists already; ids that differ in case only are the same."""
 
 
 class BadConnection(BadValue):
@@ -29,13 +29,10 @@ class NewConnection:
 
 async def add_connection(db: Connection, new: NewConnection, now: int, *, primacies: Primacies = PRIMACIES) -> int:
     """Add a connection, with the group of its own that envelopes are published to, and operators' above it."""
-    if not 1 <= len(new.connection_id.encode()) <= 32:
-        raise BadConnection(f"connection_id: {new.connection_id[:60]!r}")
     for name in ("firm_import_w", "firm_export_w"):
         if (getattr(new, name) or 0) < 0:
             raise BadConnection(f"{name}: {getattr(new, name)}")
-    if await connections.by_name(db, new.connection_id):
-        raise ConnectionKnown(new.connection_id)
+    await check_id(db, new.connection_id)
     row_id = await connections.add(
         db,
         connection_id=new.connection_id,
@@ -48,3 +45,12 @@ async def add_connection(db: Connection, new: NewConnection, now: int, *, primac
     await create_group(db, own, now, connection=row_id, role=Role.CONNECTION)
     await create_programs(db, own.name, now, connection=row_id, primacies=primacies)
     return row_id
+
+
+async def check_id(db: Connection, connection_id: str, *, beside: int | None = None) -> None:
+    """Nothing, where a connection may have this id; beside: the number of the one that is to have it."""
+    if not 1 <= len(connection_id.encode()) <= 32:
+        raise BadConnection(f"connection_id: {connection_id[:60]!r}")
+    known = await naming.holder(db, "connection", connection_id)
+    if known is not None and known != beside:
+        raise ConnectionKnown(connection_id)

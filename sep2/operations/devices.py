@@ -6,7 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers, inherited, unlimited
+from sep2.operations import identifiers, inherited, naming, unlimited
 from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, clear_alarm, raise_alarm
 from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign, welcome
 from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
@@ -72,6 +72,8 @@ class NewDevice:
     device_category: int | None = None
     group: str = ""
     """The name of a group to join."""
+    name: str | None = None
+    """What operators call it."""
 
 
 async def add_device(db: Connection, new: NewDevice, now: int) -> int:
@@ -90,6 +92,8 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         pin = client.pin if client.lfdi == lfdi and client.pin is not None else new_pin()
     if known := await devices.by_lfdi(db, lfdi):
         raise DeviceTaken(lfdi, known.id)
+    if new.name is not None:
+        await naming.check(db, "device", new.name)
     row_id, group_id = await _place(db, new)
     device_id = await devices.add(
         db,
@@ -102,6 +106,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         enabled=True,
         post_rate=new.post_rate,
         device_category=new.device_category,
+        name=new.name,
         fsa_mrid=await identifiers.fresh(db),
         changed=now,
         registered=now,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers, inherited, unlimited
+from sep2.operations import identifiers, inherited, naming, unlimited
 from sep2.operations.alarms import GROUP_ORDER, clear_alarm, raise_alarm
 from sep2.operations.resuming import resume_device
 from sep2.rules import texts
@@ -17,10 +17,6 @@ from sep2.store.connection import Connection
 SERVICE_POINT, NO_LEVEL = "SP", "NT"
 LEVELS = ("SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT")
 """Topology levels of CSIP from the system to the service point, and NT for groups beside the topology."""
-
-
-class GroupTaken(Conflict):
-    """A group of this name exists already."""
 
 
 class AlreadyMember(Conflict):
@@ -78,12 +74,9 @@ async def create_group(
     if new.level not in LEVELS:
         raise BadGroup(f"level: {new.level!r} is none of {' '.join(LEVELS)}")
     _check_primacy(new.primacy)
-    if not new.name:
-        raise BadGroup("name: is empty")
     if wrong := texts.misfit(new.description, 32):
         raise BadGroup(f"description: {wrong}")
-    if await groups.by_name(db, new.name):
-        raise GroupTaken(new.name)
+    await naming.check(db, "group", new.name)
     group_id = await groups.add(
         db,
         name=new.name,

@@ -1,6 +1,6 @@
 """The only code that speaks SQL."""
 
-from sep2.store import override_tables, tables_served  # so that `tables.metadata` knows every table
+from sep2.store import operator_tables, override_tables, tables_served  # so that `tables.metadata` knows every table
 from sep2.store.connection import Busy, Clash, Connection, Done
 from sep2.store.database import Database
 from sep2.store.opening import migrate, open_database
@@ -15,6 +15,7 @@ __all__ = [
     "Found",
     "migrate",
     "open_database",
+    "operator_tables",
     "override_tables",
     "select_page",
     "tables_served",

@@ -7,12 +7,13 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.many import among
+from sep2.store.naming import keyed
 from sep2.store.tables import client
 
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new client."""
-    return await db.add(insert(client).values(columns))
+    return await db.add(insert(client).values(keyed(columns)))
 
 
 async def one(db: Connection, client_id: int) -> Row[Any] | None:
@@ -27,7 +28,7 @@ async def by_lfdi(db: Connection, lfdi: str) -> Row[Any] | None:
 
 async def update_one(db: Connection, client_id: int, **columns: Any) -> None:
     """Change columns of a client."""
-    await db.run(update(client).where(client.c.id == client_id).values(columns))
+    await db.run(update(client).where(client.c.id == client_id).values(keyed(columns)))
 
 
 async def remove(db: Connection, client_id: int) -> None:

@@ -6,12 +6,13 @@ from sqlalchemy import Row, insert, select
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
+from sep2.store.naming import keyed
 from sep2.store.tables import connection, device_group
 
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new connection."""
-    return await db.add(insert(connection).values(columns))
+    return await db.add(insert(connection).values(keyed(columns, "connection_id")))
 
 
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:

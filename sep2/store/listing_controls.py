@@ -6,28 +6,28 @@ from typing import Any
 from sqlalchemy import Row, Select, func, or_, select
 
 from sep2.rules.authority import Role
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
+from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.many import among
-from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, control, device_group, end_device, member
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
-    """At most two controls whose mRID begins so."""
-    return await db.all(_named().where(control.c.mrid.startswith(start, autoescape=True)).limit(2))
+    """The first controls whose mRID begins so."""
+    found = _named().where(control.c.mrid.startswith(start, autoescape=True))
+    return await db.all(found.order_by(control.c.mrid).limit(MOST_CANDIDATES))
 
 
-async def all_of(
-    db: Connection, page: Page, *, group_id: int | None = None, live_at: int | None = None
-) -> Found[Row[Any]]:
+async def all_of(db: Connection, page: Keyset, *, group_id: int | None = None, live_at: int | None = None) -> Following:
     """Controls with the name of their group, earliest first."""
     query = _named().order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc())
     if group_id is not None:
         query = query.where(control.c.device_group_id == group_id)
     if live_at is not None:
         query = query.where(control.c.latest_end > live_at)
-    return await select_page(db, query, page)
+    return await select_following(db, query, page)
 
 
 async def latest(db: Connection) -> Row[Any] | None:

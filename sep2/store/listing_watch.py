@@ -1,12 +1,15 @@
 """What operators look up to see whether all is well: subscriptions and what waits for them, alarms, the audit log."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Table, case, func, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Table, case, func, select
 
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
+from sep2.rules.names import key_of
 from sep2.store.connection import Connection
-from sep2.store.page import Found, select_page
+from sep2.store.keyset import Following, select_following
+from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.tables import (
     alarm,
     audit,
@@ -23,8 +26,8 @@ from sep2.store.tables import (
 
 
 async def subscriptions(
-    db: Connection, page: Page, *, client_id: int | None = None, dead: bool | None = None
-) -> Found[Row[Any]]:
+    db: Connection, page: Keyset, *, client_id: int | None = None, dead: bool | None = None
+) -> Following:
     """Subscriptions, each with the notification that waits for it; `dead` asks for those that have one so marked."""
     query = select(
         subscription,
@@ -41,15 +44,15 @@ async def subscriptions(
         query = query.where(subscription.c.client_id == client_id)
     if dead is not None:
         query = query.where(delivery.c.dead.is_(dead))
-    return await select_page(db, query.order_by(subscription.c.id), page)
+    return await select_following(db, query.order_by(subscription.c.id), page)
 
 
-async def alarms(db: Connection, page: Page, *, cleared: bool) -> Found[Row[Any]]:
+async def alarms(db: Connection, page: Keyset, *, cleared: bool) -> Following:
     """Alarms, the most urgent first, of these the latest; cleared ones only when asked for."""
     query = select(alarm)
     if not cleared:
         query = query.where(alarm.c.cleared.is_(None))
-    return await select_page(db, query.order_by(alarm.c.priority, alarm.c.raised.desc(), alarm.c.id.desc()), page)
+    return await select_following(db, query.order_by(alarm.c.priority, alarm.c.raised.desc(), alarm.c.id.desc()), page)
 
 
 async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
@@ -57,9 +60,9 @@ async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
     return await db.one(select(alarm).where(alarm.c.id == alarm_id))
 
 
-async def entries(db: Connection, page: Page) -> Found[Row[Any]]:
+async def entries(db: Connection, page: Keyset) -> Following:
     """The audit log, newest first."""
-    return await select_page(db, select(audit).order_by(audit.c.id.desc()), page)
+    return await select_following(db, select(audit).order_by(audit.c.id.desc()), page)
 
 
 async def totals(db: Connection) -> tuple[int, int]:
@@ -78,8 +81,31 @@ def _of_mirror(what: ColumnElement[Any], *joined: Table) -> ScalarSelect[Any]:
     return query.where(series.c.mirror_usage_point_id == mirror_usage_point.c.id).scalar_subquery()
 
 
-async def mirrors(db: Connection, page: Page, *, device_id: int | None = None) -> Found[Row[Any]]:
+async def mirrors(db: Connection, page: Keyset, *, device_id: int | None = None) -> Following:
     """MirrorUsagePoints with their client, their device, how many series they have and when they last heard."""
+    query = _mirrors()
+    if device_id is not None:
+        query = query.where(mirror_usage_point.c.end_device_id == device_id)
+    return await select_following(db, query.order_by(mirror_usage_point.c.id.desc()), page)
+
+
+async def mirror(db: Connection, mirror_id: int) -> Row[Any] | None:
+    """One MirrorUsagePoint in the same form, by its number."""
+    return await db.one(_mirrors().where(mirror_usage_point.c.id == mirror_id))
+
+
+async def mirror_named(db: Connection, name: str) -> Row[Any] | None:
+    """The MirrorUsagePoint that operators call so."""
+    return await db.one(_mirrors().where(mirror_usage_point.c.name_key == key_of(name)))
+
+
+async def mirrors_like(db: Connection, start: str) -> Sequence[Row[Any]]:
+    """The first MirrorUsagePoints whose mRID begins so; clients choose them, and two may choose the same."""
+    found = _mirrors().where(mirror_usage_point.c.mrid.startswith(start.upper(), autoescape=True))
+    return await db.all(found.order_by(mirror_usage_point.c.mrid).limit(MOST_CANDIDATES))
+
+
+def _mirrors() -> Select[Any]:
     query = select(
         mirror_usage_point,
         client.c.name.label("client_name"),
@@ -87,9 +113,6 @@ async def mirrors(db: Connection, page: Page, *, device_id: int | None = None) -
         _of_mirror(func.count()).label("series"),
         _of_mirror(func.max(reading.c.received), reading).label("latest"),
     )
-    query = query.join_from(mirror_usage_point, client).join(
+    return query.join_from(mirror_usage_point, client).join(
         end_device, end_device.c.id == mirror_usage_point.c.end_device_id
     )
-    if device_id is not None:
-        query = query.where(mirror_usage_point.c.end_device_id == device_id)
-    return await select_page(db, query.order_by(mirror_usage_point.c.id.desc()), page)

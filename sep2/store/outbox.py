@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
-from sep2.store.page import Found, select_page
 from sep2.store.tables import outbox
 
 Ids = dict[str, int | list[int]]
@@ -90,7 +90,7 @@ async def count_set_aside(db: Connection) -> int:
     return row.n if row else 0
 
 
-async def set_aside(db: Connection, page: Page) -> Found[Row[Any]]:
+async def set_aside(db: Connection, page: Keyset) -> Following:
     """The changes that are set aside, oldest first: id, kind, ids, attempts, error."""
     columns = (outbox.c.id, outbox.c.kind, outbox.c.ids, outbox.c.attempts, outbox.c.error)
-    return await select_page(db, select(*columns).where(outbox.c.set_aside).order_by(outbox.c.id), page)
+    return await select_following(db, select(*columns).where(outbox.c.set_aside).order_by(outbox.c.id), page)

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, insert, or_, select, update
 
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.override_tables import override, override_control
-from sep2.store.page import Found, select_page
 from sep2.store.tables import (
     client,
     connection,
@@ -81,12 +81,12 @@ async def latest(db: Connection) -> Row[Any] | None:
     return await db.one(select(override).order_by(override.c.id.desc()).limit(1))
 
 
-async def listed(db: Connection, page: Page, *, live_at: int | None) -> Found[Row[Any]]:
+async def listed(db: Connection, page: Keyset, *, live_at: int | None) -> Following:
     """Overrides, the newest first; live_at: only those that are neither over nor released."""
     query = select(override).order_by(override.c.id.desc())
     if live_at is not None:
         query = query.where(override.c.end > live_at, override.c.released.is_(None))
-    return await select_page(db, query, page)
+    return await select_following(db, query, page)
 
 
 async def control_ids(db: Connection, override_id: int) -> list[int]:
@@ -117,6 +117,45 @@ async def places_of(db: Connection, override_id: int) -> Sequence[Row[Any]]:
         .join(device_group, device_group.c.id == control.c.device_group_id)
     )
     return await db.all(query.where(override_control.c.override_id == override_id).order_by(device_group.c.name))
+
+
+_ITS = override_control.alias(), control.alias(), device_group.alias()
+_ITS_PLACES = (
+    select(_ITS[2].c.connection_id, _ITS[2].c.end_device_id)
+    .distinct()
+    .join_from(_ITS[0], _ITS[1], _ITS[1].c.id == _ITS[0].c.control_id)
+    .join(_ITS[2], _ITS[2].c.id == _ITS[1].c.device_group_id)
+    .where(_ITS[0].c.override_id == bindparam("override_id"))
+    .subquery()
+)
+_BESIDE = (
+    select(
+        override, device_group.c.connection_id.label("at_connection"), device_group.c.end_device_id.label("at_device")
+    )
+    .distinct()
+    .join_from(override, override_control, override_control.c.override_id == override.c.id)
+    .join(control, control.c.id == override_control.c.control_id)
+    .join(device_group, device_group.c.id == control.c.device_group_id)
+    .join(
+        _ITS_PLACES,
+        or_(
+            device_group.c.connection_id == _ITS_PLACES.c.connection_id,
+            device_group.c.end_device_id == _ITS_PLACES.c.end_device_id,
+        ),
+    )
+    .where(
+        override.c.id != bindparam("override_id"),
+        override.c.released.is_(None),
+        override.c.end > bindparam("now"),
+        override.c.start < bindparam("until"),
+    )
+    .order_by(override.c.id)
+)
+
+
+async def beside(db: Connection, override_id: int, now: int, until: int) -> Sequence[Row[Any]]:
+    """Overrides that hold between two times where one was issued: each with `at_connection` or `at_device`, a place."""
+    return await db.all(_BESIDE, override_id=override_id, now=now, until=until)
 
 
 _FOLLOWED = ("DERControlList", "ActiveDERControlList", "DERProgramList", "DERProgram")

@@ -36,7 +36,7 @@ async def select_page(db: Connection, query: Select[Any], page: Page, **values: 
 def _paged(query: Select[Any]) -> Select[Any]:
     """The total beside each row of the page, and alone where the page is empty."""
     count = select(func.count().label("page_total")).select_from(query.order_by(None).subquery()).subquery()
-    keys = [_Key.of(clause) for clause in query._order_by_clauses]
+    keys = [SortKey.of(clause) for clause in query._order_by_clauses]
     named = [key.expression.label(f"page_key_{n}") for n, key in enumerate(keys)]
     page = query.add_columns(literal_column("1").label("page_row"), *named)
     rows = page.limit(bindparam("page_limit")).offset(bindparam("page_start")).subquery()
@@ -46,20 +46,22 @@ def _paged(query: Select[Any]) -> Select[Any]:
     return select(*columns, count.c.page_total).select_from(count.outerjoin(rows, true())).order_by(*order)
 
 
-class _Key(NamedTuple):
+class SortKey(NamedTuple):
     """One term of ORDER BY: what is sorted, and the words around it (DESC, NULLS LAST), innermost first."""
 
     expression: ColumnElement[Any]
     words: tuple[Any, ...] = ()
 
     @classmethod
-    def of(cls, clause: Any) -> "_Key":
+    def of(cls, clause: Any) -> "SortKey":
+        """The term that a clause of ORDER BY stands for."""
         if isinstance(clause, UnaryExpression) and clause.modifier is not None:
             inner = cls.of(clause.element)
             return cls(inner.expression, (*inner.words, clause.modifier))
         return cls(clause)
 
     def applied_to(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The same order of another column."""
         for word in self.words:
             column = UnaryExpression(column, modifier=word)
         return column

@@ -1,5 +1,6 @@
 """What every route has in common: token, audit log, errors, and its description."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -181,7 +182,7 @@ async def test_no_bad_id_is_the_servers_fault(street: Operator) -> None:
 
 
 async def test_a_query_that_is_not_understood_is_refused(operator: Operator) -> None:
-    for query in ("limit=x", "limit=-1", "limit=1001", "start=99999999999", "colour=red", "over=maybe"):
+    for query in ("limit=x", "limit=-1", "limit=501", "total=all", "start=1", "colour=red", "over=maybe"):
         status, refused = await operator.ask("GET", f"/controls?{query}")
         assert (status, refused["code"]) == (400, "wrong_body"), query
 
@@ -194,3 +195,68 @@ async def test_the_description_names_every_route_and_every_type_it_uses(operator
     used = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert used <= said["components"]["schemas"].keys()
     assert said["paths"]["/clients"]["post"]["operationId"] == "register_client"
+
+
+async def test_a_change_under_a_key_is_made_once(operator: Operator) -> None:
+    body, key = {"name": "Sunny", "lfdi": "A" * 40}, {"Idempotency-Key": "first"}
+    made = await operator.ask("POST", "/clients", body, headers=key)
+    assert made[0] == 200
+    assert await operator.ask("POST", "/clients", body, headers=key) == made
+    assert (await operator.ask("POST", "/clients", body))[0] == 409
+    assert (await operator.get("/audit"))["total"] == 1
+    status, refused = await operator.ask("POST", "/clients", body | {"name": "Gale"}, headers=key)
+    assert (status, refused["code"]) == (422, "idempotency_key_reused")
+    for bad in ("", "x" * 256, "\xe9"):
+        status, refused = await operator.ask("POST", "/clients", body, headers={"Idempotency-Key": bad})
+        assert (status, refused["code"]) == (400, "bad_idempotency_key"), bad
+    operator.advance(NOW + 86_401)
+    assert (await operator.ask("POST", "/clients", body, headers=key))[0] == 409
+
+
+async def test_a_refused_or_tried_change_does_not_use_its_key_up(operator: Operator) -> None:
+    key = {"Idempotency-Key": "k"}
+    body = {"name": "Sunny", "lfdi": "A" * 40}
+    assert (await operator.ask("POST", "/connections", {"connection_id": "é"}, headers=key))[0] == 400
+    assert (await operator.ask("POST", "/clients?dry_run=true", body, headers=key))[0] == 200
+    assert (await operator.ask("POST", "/clients", body, headers=key))[0] == 200
+
+
+async def test_the_same_key_sent_at_once_makes_one_change(operator: Operator) -> None:
+    body = {"connection_id": "NMI1"}
+    asked = [operator.ask("POST", "/connections", body, headers={"Idempotency-Key": "k"}) for _ in range(8)]
+    answers = await asyncio.gather(*asked)
+    assert [status for status, _ in answers] == [200] * 8
+    assert (await operator.get("/audit"))["total"] == 1
+
+
+LISTS = [route.path for route in TABLE if not route.changes and "limit" in route.asked.__struct_fields__]
+
+
+async def test_every_list_is_walked_to_its_end_without_a_gap(street: Operator) -> None:
+    for number in range(3):
+        limits = {"start": NOW, "duration": 60, "limits": {"export_w": number}}
+        await street.change("POST", "/connections/NMI1/controls", {"controls": [limits], "anyway": True})
+        await street.change("POST", "/groups", {"name": f"g{number}", "primacy": 9, "level": "NT"})
+    assert len(LISTS) > 8
+    for path in LISTS:
+        every = "&over=true" if path == "/controls" else ""
+        whole = (await street.get(f"{path}?limit=500{every}"))["items"]
+        walked, after = list[Any](), ""
+        while True:
+            part = await street.get(f"{path}?limit=1{every}{after}")
+            walked += part["items"]
+            if part["next"] is None:
+                break
+            after = f"&after={part['next']}"
+        assert walked == whole, path
+
+
+async def test_a_cursor_of_another_list_or_of_nobody_is_refused(street: Operator) -> None:
+    of_devices = (await street.get("/devices", limit="1"))["next"]
+    cursors = (of_devices, "", "x", "W10", "WzFd", "WyJhIl0", "WzFlNV0", "W251bGxd", "Wy0xLHRydWVd", "é", "W" * 999)
+    for path in LISTS:
+        for cursor in cursors:
+            status, said = await street.ask("GET", path, params={"after": cursor})
+            assert status in (200, 400), (path, cursor, said)
+            assert status == 200 or said["code"] == "bad_cursor", (path, cursor, said)
+    assert (await street.ask("GET", "/groups", params={"after": of_devices}))[0] == 400

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from sep2.admin import polls
-from sep2.admin.polls import Poll, Polls
+from sep2.rest import polls
+from sep2.rest.polls import Poll, Polls
 from sep2.store.connection import Full, Unreachable
 from tests.admin.conftest import TOKEN, Operator
 

@@ -95,7 +95,7 @@ async def test_a_beginning_that_fits_two_is_refused(street: Operator) -> None:
 
 async def test_lists_are_paged(street: Operator) -> None:
     first = await street.get("/devices", limit="2")
-    rest = await street.get("/devices", start="2", limit="2")
+    rest = await street.get("/devices", after=first["next"], limit="2")
     assert first["total"] == rest["total"] == 3
     assert len(first["items"]) == 2
     assert [device["lfdi"] for device in first["items"] + rest["items"]] == ["A" * 40, "D1" * 20, "D2" * 20]

@@ -6,12 +6,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envelope.operation import handover, lead_time, net_to_device
+from envelope.operation import group_state, handover, lead_time, net_to_device
 from envelope.operation.clients import Client, Sharing
 from envelope.problem import Policy
 from envelope.schedule.device_limits import parts
+from sep2.operations.defaults import set_default
+from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
+from sep2.store import connections, devices
 from tests.envelope.cases import START
 from tests.envelope.test_seen import days
 
@@ -117,3 +120,18 @@ def test_a_default_is_loosened_only_once_a_tighter_one_beside_it_is_taken_up():
     assert handover.defaults_to_set(then, START + 299, 300) == [less, was]
     assert handover.defaults_to_set(then, START + 300, 300) == [less, more]
     assert handover.defaults_to_set([handover.DefaultChange(Limits(), 0, less)] * 2, START, 300) == [less, less]
+
+
+async def test_what_a_device_is_served_as_its_default_counts_and_not_only_what_its_own_group_says(at_hand):
+    """Its part grows to no more than that at once, where another device's part has to be let go first."""
+    async with at_hand.write() as db:
+        group = (await connections.by_name(db, "c2")).device_group_id
+        feeder = await create_group(db, NewGroup("feeder", primacy=20), START)
+        device = await devices.by_lfdi(db, "1B" * 20)
+        await assign(db, feeder, device.id, START)
+        await set_default(db, feeder, Limits(gen_w=700, load_w=900), now=START)
+        wanted = Limits(gen_w=2000, load_w=2000)
+        counted = handover.DefaultChange(*await group_state.default_of(db, group), wanted)
+    assert counted.was[2:] == (700, 900)
+    beside = handover.DefaultChange(Limits(gen_w=3000, load_w=3000), 0, Limits(gen_w=1700, load_w=1700))
+    assert handover.defaults_to_set([counted, beside], START, ADOPTION_S)[0] == Limits(gen_w=700, load_w=900)

@@ -1,6 +1,6 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
-from sep2.admin.types.base import WORDS, Asked, ChangeQuery, Done, Limits, Listed, Nothing, Refused, Span
+from sep2.admin.types.base import Limits
 from sep2.admin.types.controls import (
     Cancel,
     Cancelled,
@@ -61,6 +61,7 @@ from sep2.admin.types.register import (
     ServedDefault,
     ServedMode,
 )
+from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
 
 __all__ = [
     "WORDS",

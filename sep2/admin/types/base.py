@@ -1,64 +1,6 @@
-"""What all routes share: bodies that refuse unknown fields, pages, limits, refusals."""
+"""What several routes of the operator API take: bounds in watts."""
 
-from typing import Annotated, Generic, TypeVar
-
-from msgspec import Meta, Struct
-
-T = TypeVar("T")
-
-WORDS = {
-    r"^[0-9A-Fa-f]{40}$(?!\n)": "40 hexadecimal digits",
-    r"^[\x21-\x7e]{1,32}$(?!\n)": "1 to 32 letters, digits and signs, without blanks",
-    r"^[^\s/]+$(?!\n)": "a host or host:port",
-    r"^[^\x00-\x1f\x7f]+$(?!\n)": "text in one line",
-}
-"""What each pattern asks for. Python's `$` also matches before a last line break, hence what follows it."""
-_LFDI, _CONNECTION, _HOST, _TEXT = WORDS
-
-Lfdi = Annotated[str, Meta(pattern=_LFDI)]
-ConnectionId = Annotated[str, Meta(pattern=_CONNECTION)]
-Host = Annotated[str, Meta(pattern=_HOST, max_length=255)]
-Epoch = Annotated[int, Meta(ge=0, le=2**40)]
-Seconds = Annotated[int, Meta(ge=1, le=2**32 - 1)]
-Watts = Annotated[int, Meta(ge=0, le=32767 * 10**9)]
-Text = Annotated[str, Meta(pattern=_TEXT, max_length=200)]
-Category = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-
-
-class Asked(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body or a query; a field that is not named here is refused."""
-
-
-class Nothing(Asked, frozen=True, kw_only=True):
-    """No parameters."""
-
-
-class Span(Asked, frozen=True, kw_only=True):
-    """Which part of a list."""
-
-    start: Annotated[int, Meta(ge=0, le=2**31)] = 0
-    limit: Annotated[int, Meta(ge=0, le=1000)] = 100
-
-
-class ChangeQuery(Asked, frozen=True, kw_only=True):
-    """With `dry_run`, the answer is what the change would give, and nothing is changed."""
-
-    dry_run: bool = False
-
-
-class Listed(Struct, Generic[T], frozen=True, kw_only=True):
-    """A part of a list, and how long the whole list is."""
-
-    total: int
-    items: list[T]
-
-
-class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a request was refused."""
-
-    code: str
-    message: str
-    field: str = ""
+from sep2.rest.types import Asked, Watts
 
 
 class Limits(Asked, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,9 +10,3 @@ class Limits(Asked, frozen=True, kw_only=True, omit_defaults=True):
     export_w: Watts | None = None
     gen_w: Watts | None = None
     load_w: Watts | None = None
-
-
-class Done(Struct, frozen=True, kw_only=True):
-    """The change is made."""
-
-    message: str

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Category, Epoch, Limits, Seconds, Span
+from sep2.admin.types.base import Limits
+from sep2.rest.types import Asked, Category, Epoch, Seconds, Span
 
 Offset = Annotated[int, Meta(ge=-3600, le=3600)]  # OneHourRangeType
 

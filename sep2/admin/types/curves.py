@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from sep2.admin.types.base import Asked, Span
+from sep2.rest.types import Asked, Span
 
 CurveKind = Literal[
     "opModFreqWatt",

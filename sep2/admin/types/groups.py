@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Limits, Span, Text
+from sep2.admin.types.base import Limits
+from sep2.rest.types import Asked, Span, Text
 
 Level = Literal["SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT"]
 Primacy = Annotated[int, Meta(ge=0, le=255)]

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Epoch, Limits, Seconds, Span
+from sep2.admin.types.base import Limits
+from sep2.rest.types import Asked, Epoch, Seconds, Span
 
 Scope = Literal["connection", "device", "group", "aggregator", "system"]
 

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from sep2.admin.types.base import Asked, Epoch, Seconds, Span
+from sep2.rest.types import Asked, Epoch, Seconds, Span
 from sep2.rules.metering import ReadingSign
 
 

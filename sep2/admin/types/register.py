@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Asked, Category, ConnectionId, Host, Lfdi, Limits, Seconds, Span, Text, Watts
+from sep2.admin.types.base import Limits
+from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
 
 Kind = Literal["aggregator", "device"]
@@ -124,8 +125,8 @@ class DeviceAdded(DeviceShown, frozen=True, kw_only=True):
 class NewDevice(Asked, frozen=True, kw_only=True):
     """A device to register.
 
-    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client, with a `name` and
-    a `profile`. A managed device without `lfdi` is given one. `holds_net_limit` is said of one at a connection.
+    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client, with the same
+    `name` and a `profile`. A managed device without `lfdi` is given one; `holds_net_limit` is of one at a connection.
     """
 
     lfdi: Lfdi | None = None

@@ -1,29 +1,39 @@
-"""The OpenAPI document of the operator API, made from its route table."""
+"""The OpenAPI document of an interface, made from its route table."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from sep2 import __version__
-from sep2.admin import types as t
-from sep2.admin.route import Route
-from sep2.admin.table import TABLE
+from sep2.rest.idempotency import HEADER, LONGEST
+from sep2.rest.route import Route
+from sep2.rest.types import ChangeQuery, Nothing, Refused
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
+_ONCE = (
+    {
+        "name": HEADER,
+        "in": "header",
+        "required": False,
+        "description": "The change is made once: sent again within a day under its key, it is answered as before.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$"},
+    },
+)
 
 
-def document() -> dict[str, Any]:
+def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
     """OpenAPI 3.1, ready to be encoded."""
-    kinds = [kind for route in TABLE for kind in (route.asked, route.answer)]
-    _, schemas = msgspec.json.schema_components([*kinds, t.ChangeQuery, t.Refused], ref_template=REFERENCE)
+    kinds = [kind for route in table for kind in (route.asked, route.answer)]
+    _, schemas = msgspec.json.schema_components([*kinds, ChangeQuery, Refused], ref_template=REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
-    for route in TABLE:
+    for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "sep2 operator API", "version": __version__},
+        "info": {"title": title, "version": __version__},
         "security": [{"token": []}],
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
@@ -31,17 +41,19 @@ def document() -> dict[str, Any]:
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    query = t.ChangeQuery if route.changes else route.asked
+    query = ChangeQuery if route.changes else route.asked
     operation: dict[str, Any] = {
         "operationId": route.verb,
         "summary": route.summary,
-        "parameters": [*_of_path(route.path), *_of_query(query, schemas)],
+        "description": f"For the role {route.role.word} and those above it.",
+        "x-role": route.role.word,
+        "parameters": [*_of_path(route.path), *_of_query(query, schemas), *(_ONCE if route.changes else ())],
         "responses": {
             "200": {"description": route.summary, "content": _content(route.answer)},
-            "4XX": {"description": t.Refused.__doc__, "content": _content(t.Refused)},
+            "4XX": {"description": Refused.__doc__, "content": _content(Refused)},
         },
     }
-    if route.changes and route.asked is not t.Nothing:
+    if route.changes and route.asked is not Nothing:
         operation["requestBody"] = {"required": True, "content": _content(route.asked)}
     return operation
 

@@ -1,13 +1,18 @@
-"""A route is its method, its path and its handler; what it takes and gives is read off the handler's signature."""
+"""A route is its method, its path, its handler and its role; what it takes and gives is read off the handler."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from sep2.rules.paging import Page
+from sep2.rest.types import Listed, Span
+from sep2.rules.cursor import Keyset, decode
+from sep2.rules.roles import OperatorRole
 from sep2.server.app import State
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,9 +29,15 @@ class Request:
     """What has to happen once the change is committed."""
 
 
-def page(asked: Any) -> Page:
+def page(asked: Span) -> Keyset:
     """The part of a list that a query asks for."""
-    return Page(asked.start, asked.limit)
+    after = None if asked.after is None else decode(asked.after)
+    return Keyset(asked.limit, after, exact=asked.total == "exact")
+
+
+def listed(found: Following, items: list[T]) -> Listed[T]:
+    """The answer of a list: what was found of it, each row in its type."""
+    return Listed(total=found.total, items=items, capped=found.capped, next=found.next)
 
 
 Handler = Callable[[Request, Any], Awaitable[Any]]
@@ -34,11 +45,12 @@ Handler = Callable[[Request, Any], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class Route:
-    """One row of the table. The verb of a change, as the audit log names it, is the handler's name."""
+    """One row of a table. The verb of a change, as the audit log names it, is the handler's name."""
 
     method: str
     path: str
     handler: Handler
+    role: OperatorRole
 
     @property
     def changes(self) -> bool:

@@ -1,0 +1,1 @@
+"""What every REST interface here shares: routes, decoding, refusals, paging, idempotency, long polls, OpenAPI."""
