@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from gridmodel.errors import FileError, GridError
-from gridmodel.flow.kron import energised, reduce
+from gridmodel.flow.kron import energised, no_load_voltages
 from gridmodel.model import admittance as build
 from gridmodel.model.equipment import Equipment, Line, Transformer
 from gridmodel.model.feeder import Feeder
+from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network
-
-Severity = Literal["error", "warning", "note"]
 
 # Ranges outside which a value is more likely a slip of unit than a fact: ohm/km, percent. (assumed)
 LOW_VOLTAGE_V = 1_000.0
@@ -32,26 +29,15 @@ SHORT_CIRCUIT_PU = (0.01, 0.2)
 NOMINAL_SHARE = (0.9, 1.12)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One observation: how grave, about what, which field, and what is the matter."""
+def check_folder(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | None, list[Finding]]:
+    """The feeder of a folder or file, if it can be read, and every finding about its files and its network.
 
-    severity: Severity
-    code: str
-    element: str
-    field: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.element}: {self.field}: {self.detail}"
-
-
-def check_folder(path: str | Path) -> tuple[Feeder | None, list[Finding]]:
-    """The feeder of a folder or file, if it can be read, and every finding about its files and its network."""
+    within: the folder that an OpenDSS circuit may read files from; by default its own.
+    """
     from gridmodel.readers.folder import load
 
     try:
-        feeder, faults = load(path)
+        feeder, faults = load(path, within)
     except GridError as e:
         return None, [Finding("error", "unusable", str(path), "network", str(e))]
     if feeder is None:
@@ -77,6 +63,7 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
         found += _no_load(network)
     if isinstance(what, Feeder):
         found += [*_measurements(what), *(Finding("note", "assumed", what.name, "file", note) for note in what.notes)]
+        found += what.findings
         found += [
             Finding("note", "changed", c.element, c.field, f"{c.after:g} instead of {c.before:g}: {c.why}")
             for c in what.changes
@@ -266,15 +253,17 @@ def _unrated(network: Network) -> Iterator[Finding]:
 def _no_load(network: Network) -> Iterator[Finding]:
     """Voltages that are wrong before anyone uses power: a slip in a ratio, a tap or a nominal voltage."""
     try:
-        reduced = reduce(network)
+        terminals, volts = no_load_voltages(network)
     except GridError as e:
         yield Finding("error", "unusable", network.name, "branches", str(e))
         return
-    share = np.abs(reduced.Wn @ network.source.v) / reduced.node_nominal_v
+    share = np.abs(volts) / network.terminal_nominal_v[terminals]
     wrong = np.flatnonzero((share < NOMINAL_SHARE[0]) | (share > NOMINAL_SHARE[1]) | ~np.isfinite(share))
     if len(wrong):
         detail = f"{share[wrong[0]]:.3g} of nominal without load, as at {len(wrong) - 1} others"
-        yield Finding("warning", "implausible_voltage", reduced.voltage_names[wrong[0]], "nominal_v", detail)
+        yield Finding(
+            "warning", "implausible_voltage", network.terminal_name(int(terminals[wrong[0]])), "nominal_v", detail
+        )
 
 
 def _measurements(feeder: Feeder) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.model.devices import Device
+from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network
 
 
@@ -57,6 +58,8 @@ class Feeder:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     """what the readers assumed"""
+    findings: tuple[Finding, ...] = ()
+    """what the readers found worth saying"""
 
 
 def slot_va(network: Network, connection_va: Complex) -> Complex:
