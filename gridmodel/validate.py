@@ -26,6 +26,8 @@ R_OHM_PER_KM = (0.005, 15.0)
 X_OHM_PER_KM = (0.005, 2.0)
 Z0_OVER_Z1 = (0.5, 12.0)
 SHORT_CIRCUIT_PU = (0.01, 0.2)
+NO_LENGTH = {"switch", "impedance"}
+"""line types that have an impedance and no length"""
 NOMINAL_SHARE = (0.9, 1.12)
 
 
@@ -148,6 +150,8 @@ def _lines(equipment: Equipment) -> Iterator[Finding]:
             continue
         if line.rating_a < 0:
             yield Finding("error", "negative_rating", element, "rating_a", f"{line.rating_a:g} A")
+        if line.line_type in NO_LENGTH:
+            continue
         if not line.zero_sequence_given:
             yield Finding("warning", "no_zero_sequence", element, "z0_ohm", "absent; four times positive assumed")
         yield from _impedance(line, element, nominal.get(line.from_node, 0.0) * np.sqrt(3) <= LOW_VOLTAGE_V)

@@ -122,7 +122,8 @@ def _of_equipment(equipment: Equipment) -> _Grid:
         return build.network(replace(equipment, connections=connections, name=name))
 
     own = tuple(_Customer(connection) for connection in equipment.connections)
-    return _Grid(equipment.name, {n.id: n.phases for n in equipment.nodes}, own, made, equipment.notes)
+    phases = {n.id: n.phases for n in equipment.nodes}
+    return _Grid(equipment.name, phases, own, made, equipment.notes, equipment.findings)
 
 
 def _opendss(path: Path, within: str | Path | None) -> _Grid:
