@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gridmodel import plausible
 from gridmodel.errors import FileError, GridError
 from gridmodel.flow.kron import energised, no_load_voltages
 from gridmodel.model import admittance as build
@@ -19,6 +20,7 @@ from gridmodel.model.equipment import Equipment, Line, Transformer
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network
+from gridmodel.plausible import NO_LENGTH
 
 # Ranges outside which a value is more likely a slip of unit than a fact: ohm/km, percent. (assumed)
 LOW_VOLTAGE_V = 1_000.0
@@ -26,8 +28,6 @@ R_OHM_PER_KM = (0.005, 15.0)
 X_OHM_PER_KM = (0.005, 2.0)
 Z0_OVER_Z1 = (0.5, 12.0)
 SHORT_CIRCUIT_PU = (0.01, 0.2)
-NO_LENGTH = {"switch", "impedance"}
-"""line types that have an impedance and no length"""
 NOMINAL_SHARE = (0.9, 1.12)
 
 
@@ -42,6 +42,8 @@ def check_folder(path: str | Path, within: str | Path | None = None) -> tuple[Fe
         feeder, faults = load(path, within)
     except GridError as e:
         return None, [Finding("error", "unusable", str(path), "network", str(e))]
+    except OSError as e:
+        return None, [Finding("error", "bad_file", str(e.filename or path), "file", e.strerror or str(e))]
     if feeder is None:
         return None, [fault(error) for error in faults]
     return feeder, check(feeder)
@@ -65,7 +67,7 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
         found += _no_load(network)
     if isinstance(what, Feeder):
         found += [*_measurements(what), *(Finding("note", "assumed", what.name, "file", note) for note in what.notes)]
-        found += what.findings
+        found += [*what.findings, *plausible.of_feeder(what)]
         found += [
             Finding("note", "changed", c.element, c.field, f"{c.after:g} instead of {c.before:g}: {c.why}")
             for c in what.changes
@@ -298,4 +300,5 @@ EQUIPMENT_RULES: tuple[Callable[[Equipment], Iterator[Finding]], ...] = (
     _lines,
     _transformers,
     _regulators,
+    plausible.of_equipment,
 )

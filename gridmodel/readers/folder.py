@@ -19,6 +19,7 @@ from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network, Terminals, connect
 from gridmodel.readers.devices import read_devices
+from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.tables import Row, read_csv, read_text
 
@@ -59,7 +60,7 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
         profile=profile,
         devices=devices,
         notes=grid.notes,
-        findings=grid.findings,
+        findings=(*grid.findings, *unused(folder)),
     )
     return feeder, faults
 
