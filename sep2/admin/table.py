@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import controls, curves, groups, overrides, oversight, register
+from sep2.admin import changes, controls, curves, groups, overrides, oversight, register
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -9,14 +9,23 @@ TABLE = (
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),
     Route("GET", "/clients/{client}", register.show_client, VIEWER),
-    Route("PUT", "/clients/{client}", register.change_client, ENGINEER),
+    Route("PUT", "/clients/{client}", changes.change_client, ENGINEER),
+    Route("DELETE", "/clients/{client}", changes.remove_client, ENGINEER),
+    Route("POST", "/clients/{client}/rename", changes.rename_client, ENGINEER),
+    Route("POST", "/clients/{client}/move-devices", changes.move_devices, ENGINEER),
     Route("GET", "/connections", register.list_connections, VIEWER),
     Route("POST", "/connections", register.add_connection, ENGINEER),
     Route("GET", "/connections/{connection}", register.show_connection, VIEWER),
+    Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER),
+    Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER),
+    Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER),
     Route("GET", "/devices", register.list_devices, VIEWER),
     Route("POST", "/devices", register.add_device, ENGINEER),
     Route("GET", "/devices/{device}", register.show_device, VIEWER),
+    Route("PUT", "/devices/{device}", changes.change_device, ENGINEER),
     Route("DELETE", "/devices/{device}", register.remove_device, ENGINEER),
+    Route("POST", "/devices/{device}/rename", changes.rename_device, ENGINEER),
+    Route("PUT", "/devices/{device}/client", changes.move_device_to_client, ENGINEER),
     Route("GET", "/devices/{device}/default", register.show_served_default, VIEWER),
     Route("PUT", "/devices/{device}/connection", register.move_device, ENGINEER),
     Route("POST", "/devices/{device}/stay", register.keep_device, ENGINEER),
@@ -24,7 +33,9 @@ TABLE = (
     Route("GET", "/groups", groups.list_groups, VIEWER),
     Route("POST", "/groups", groups.create_group, ENGINEER),
     Route("GET", "/groups/{group}", groups.show_group, VIEWER),
-    Route("PUT", "/groups/{group}", groups.set_primacy, ENGINEER),
+    Route("PUT", "/groups/{group}", changes.change_group, ENGINEER),
+    Route("DELETE", "/groups/{group}", changes.remove_group, ENGINEER),
+    Route("POST", "/groups/{group}/rename", changes.rename_group, ENGINEER),
     Route("POST", "/groups/{group}/devices", groups.assign, ENGINEER),
     Route("DELETE", "/groups/{group}/devices/{device}", groups.unassign, ENGINEER),
     Route("GET", "/groups/{group}/default", groups.show_default, VIEWER),
@@ -33,6 +44,7 @@ TABLE = (
     Route("GET", "/curves", curves.list_curves, VIEWER),
     Route("GET", "/curves/{curve}", curves.show_curve, VIEWER),
     Route("DELETE", "/curves/{curve}", curves.remove_curve, ENGINEER),
+    Route("POST", "/curves/{curve}/rename", changes.rename_curve, ENGINEER),
     Route("POST", "/groups/{group}/controls", controls.issue_controls, OPERATOR),
     Route("POST", "/connections/{connection}/controls", controls.send_to_connection, OPERATOR),
     Route("POST", "/devices/{device}/controls", controls.send_to_device, OPERATOR),
@@ -48,6 +60,10 @@ TABLE = (
     Route("GET", "/changes-set-aside", oversight.list_set_aside, VIEWER),
     Route("POST", "/changes-set-aside/{change}/replay", oversight.replay_change, OPERATOR),
     Route("GET", "/mirrors", oversight.list_mirrors, VIEWER),
+    Route("GET", "/mirrors/{mirror}", changes.show_mirror, VIEWER),
+    Route("PUT", "/mirrors/{mirror}", changes.change_mirror, ENGINEER),
+    Route("DELETE", "/mirrors/{mirror}", changes.remove_mirror, ENGINEER),
+    Route("POST", "/mirrors/{mirror}/rename", changes.rename_mirror, ENGINEER),
     Route("PUT", "/mirrors/{mirror}/post-rate", oversight.set_post_rate, ENGINEER),
     Route("PUT", "/mirrors/{mirror}/reading-sign", oversight.set_reading_sign, ENGINEER),
     Route("GET", "/poll-rates", oversight.list_poll_rates, VIEWER),

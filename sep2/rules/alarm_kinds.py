@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "group_order": Kind(THIS_DAY, "a group's primacy puts it above the operators' own programs"),
     "infeasible_firm": Kind(ACT_SOON, "the network can not hold what contracts guarantee"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
+    "name_clash": Kind(THIS_DAY, "names that were equal had to be told apart when the tables were brought up to date"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),
     "no_safe_limits": Kind(ACT_NOW, "there are no limits that are known to be safe"),
     "no_such_group": Kind(THIS_DAY, "the group that devices are to join does not exist"),

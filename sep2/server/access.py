@@ -19,6 +19,10 @@ class NotYours(Forbidden):
     """This certificate may not act for that device."""
 
 
+class DeviceBlocked(Forbidden):
+    """The utility has blocked this EndDevice."""
+
+
 class Nowhere(NotFound):
     """There is nothing here for this certificate."""
 
@@ -42,6 +46,8 @@ async def admitted(
         if writes:
             raise NotYours
         raise Nowhere if await access.caller(db, lfdi) else Unregistered
+    if not found.enabled and (writes or row.name != "EndDevice"):
+        raise DeviceBlocked if writes else Nowhere
     caller = _known(found)
     if row.scope is not Scope.DEVICE and not is_der(found.lfdi, caller):
         raise Nowhere

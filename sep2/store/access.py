@@ -21,6 +21,7 @@ _DEVICE = (
     end_device.c.lfdi,
     *devices.REPORTED,
     end_device.c.fsa_mrid,
+    end_device.c.enabled,
     end_device.c.connection_id,
     end_device.c.claimed_connection,
 )
@@ -35,7 +36,7 @@ _ACTING_IN = _ACTING_FOR.join(member, member.c.end_device_id == end_device.c.id)
     member.c.device_group_id == bindparam("group")
 )
 _MANAGES = select(end_device.c.id).where(
-    end_device.c.lfdi == bindparam("lfdi"), end_device.c.client_id == bindparam("client")
+    end_device.c.lfdi == bindparam("lfdi"), end_device.c.client_id == bindparam("client"), end_device.c.enabled
 )
 
 

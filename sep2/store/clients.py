@@ -38,7 +38,7 @@ async def remove(db: Connection, client_id: int) -> None:
 
 async def known(db: Connection, lfdis: Sequence[str]) -> set[str]:
     """Which of these LFDIs are those of clients, whether they have access or not."""
-    query = select(client.c.lfdi).where(among(client.c.lfdi, lfdis))
+    query = select(client.c.lfdi).where(among(client.c.lfdi, lfdis), client.c.removed.is_(None))
     return {row.lfdi for row in await db.all(query)}
 
 

@@ -1,6 +1,20 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
 from sep2.admin.types.base import Limits
+from sep2.admin.types.changes import (
+    ClientChange,
+    ConnectionChange,
+    DeviceChange,
+    GroupChange,
+    MirrorChange,
+    Moved,
+    OtherClient,
+    Remove,
+    Removed,
+    RemoveMirror,
+    Rename,
+    RenameConnection,
+)
 from sep2.admin.types.controls import (
     Cancel,
     Cancelled,
@@ -15,7 +29,7 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
-from sep2.admin.types.groups import Default, Group, GroupChange, GroupQuery, Level, Members, NewDefault, NewGroup
+from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.overrides import (
     NewOverride,
     Override,
@@ -46,7 +60,6 @@ from sep2.admin.types.oversight import (
 )
 from sep2.admin.types.register import (
     Client,
-    ClientChange,
     Connection,
     Device,
     DeviceAdded,
@@ -74,6 +87,7 @@ __all__ = [
     "Client",
     "ClientChange",
     "Connection",
+    "ConnectionChange",
     "Control",
     "ControlQuery",
     "ControlShown",
@@ -85,6 +99,7 @@ __all__ = [
     "Default",
     "Device",
     "DeviceAdded",
+    "DeviceChange",
     "DeviceQuery",
     "DeviceShown",
     "Done",
@@ -99,8 +114,10 @@ __all__ = [
     "Listed",
     "Members",
     "Mirror",
+    "MirrorChange",
     "MirrorQuery",
     "ModeInForce",
+    "Moved",
     "NewClient",
     "NewConnection",
     "NewControl",
@@ -114,6 +131,7 @@ __all__ = [
     "NewReadingSign",
     "Note",
     "Nothing",
+    "OtherClient",
     "Outranked",
     "Override",
     "OverridePart",
@@ -128,6 +146,11 @@ __all__ = [
     "Reference",
     "Refused",
     "Release",
+    "Remove",
+    "RemoveMirror",
+    "Removed",
+    "Rename",
+    "RenameConnection",
     "Scope",
     "ServedDefault",
     "ServedMode",
