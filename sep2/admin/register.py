@@ -37,11 +37,6 @@ async def list_clients(rq: Request, asked: t.Span) -> t.Listed[t.Client]:
     return listed(found, [views.client(row) for row in found.rows])
 
 
-async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
-    """One client, by its name or LFDI."""
-    return views.client(await find.client(rq.db, rq.ids["client"]))
-
-
 async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     """The client that may connect from now on; an aggregator has an EndDevice of its own."""
     if asked.kind == "device" and asked.connections:

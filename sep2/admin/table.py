@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import changes, controls, curves, groups, overrides, oversight, register
+from sep2.admin import certificates, changes, controls, curves, groups, overrides, oversight, register
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -8,10 +8,13 @@ TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),
-    Route("GET", "/clients/{client}", register.show_client, VIEWER),
+    Route("GET", "/clients/{client}", certificates.show_client, VIEWER),
     Route("PUT", "/clients/{client}", changes.change_client, ENGINEER),
     Route("DELETE", "/clients/{client}", changes.remove_client, ENGINEER),
     Route("POST", "/clients/{client}/rename", changes.rename_client, ENGINEER),
+    Route("POST", "/clients/{client}/replace-certificate", certificates.replace_certificate, ENGINEER),
+    Route("POST", "/clients/{client}/finish-replacement", certificates.finish_replacement, ENGINEER),
+    Route("POST", "/clients/{client}/cancel-replacement", certificates.cancel_replacement, ENGINEER),
     Route("POST", "/clients/{client}/move-devices", changes.move_devices, ENGINEER),
     Route("GET", "/connections", register.list_connections, VIEWER),
     Route("POST", "/connections", register.add_connection, ENGINEER),

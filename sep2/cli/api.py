@@ -35,6 +35,7 @@ HINTS = {
     "name_taken": "choose another name; the list shows those that are there",
     "control_over": "`sep2 control list` shows those that can still be cancelled",
     "too_many_controls": "cancel some, or send fewer and longer ones",
+    "certificate_unused": "wait until `sep2 client show` says that the new one is current; --anyway ends it now",
     "client_taken": "`sep2 client list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",

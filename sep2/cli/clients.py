@@ -6,8 +6,9 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import api, at
-from sep2.cli.identities import Cert, Issue, LfdiOption, Pin, Profile, identity_of, lies_in
+from sep2.cli.identities import BadChoice, Cert, Issue, LfdiOption, Pin, Profile, identity_of, lies_in
 from sep2.cli.show import Limit, To, WithDevices, counted, listed, only, sentence, show
+from sep2.cli.units import shown_time, span
 from sep2.cli.verb import verb
 from sep2.settings import Registration
 
@@ -86,16 +87,56 @@ def admit_client(name: Named) -> None:
 @verb(client, "show")
 def show_client(name: Named) -> None:
     """One client: its certificates, what it speaks, and what it acts for."""
-    found = api().get(at("clients", name), t.Client)
-    rows = [("may connect", "yes" if found.enabled else "no"), ("kind", found.kind), ("profile", found.profile)]
-    rows += [("registers devices", "itself" if found.registration == "in-band" else "the utility does")]
-    rows += [("receivers", " ".join(found.receiver_hosts))]
+    found = api().get(at("clients", name), t.ClientShown)
+    may = "may connect" if found.enabled else "may not connect"
+    hosts = f"; notifications go to {' '.join(found.receiver_hosts)}" if found.receiver_hosts else ""
+    acts = f"{counted(found.devices, 'device')}: sep2 device list --client {found.lfdi[:8]}"
     show(
         found,
-        f"{found.name} acts for {counted(found.devices, 'device')}: sep2 device list --client {found.lfdi[:8]}",
-        columns=("what", "value"),
-        rows=[("LFDI", found.lfdi), *rows],
+        f"{found.name} ({found.kind}, {found.profile}) {may} and acts for {acts}{hosts}.",
+        columns=("LFDI", "certificate", "since", "overlap until", "ends", "subject"),
+        rows=(
+            (one.lfdi, one.state, shown_time(one.since), shown_time(one.until), shown_time(one.not_after), one.subject)
+            for one in found.certificates
+        ),
     )
+
+
+@verb(client, "replace-certificate", changes=True)
+def replace_certificate(
+    name: Named,
+    *,
+    cert: Cert = None,
+    lfdi: LfdiOption = None,
+    overlap: Annotated[int, typer.Option(parser=span, metavar="SPAN", help="How long both certificates work.")] = "30d",  # type: ignore[assignment]  # parsed like what is typed
+    finish: Annotated[bool, typer.Option("--finish", help="End the overlap: only the new one works.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Forget the new one, which was never used.")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Finish even if the new one was never used.")] = False,
+) -> None:
+    """Let another certificate take the place of a client's; for a while both work.
+
+    Devices, PINs, mirrors, subscriptions and owed answers stay. A device that is its own client is served with the
+    LFDI of the certificate that it shows.
+
+    [bold]sep2 client replace-certificate Sunny --cert new.pem --overlap 30d[/]
+
+    [bold]sep2 client replace-certificate Sunny --finish[/]
+    """
+    if (cert is not None or lfdi is not None) + finish + cancel != 1:
+        raise BadChoice("give one of --cert FILE (or --lfdi LFDI), --finish and --cancel")
+    path = at("clients", name)
+    if finish:
+        body = t.FinishReplacement(anyway=anyway)
+        done = api().change("POST", f"{path}/finish-replacement", t.CertificateReplaced, body)
+        return show(done, f"Only {done.current} stands for {done.client}; {done.other} is refused from now on.")
+    if cancel:
+        done = api().change("POST", f"{path}/cancel-replacement", t.CertificateReplaced)
+        return show(done, f"{done.other} stands for nobody; {done.current} is {done.client} as before.")
+    who = identity_of(name, "aggregator", cert=cert, lfdi=lfdi, issue=None)
+    new = t.NewCertificate(lfdi=who.lfdi, overlap=overlap)
+    done = api().change("POST", f"{path}/replace-certificate", t.CertificateReplaced, new)
+    both = f"{done.current} and {done.other} both stand for {done.client} until {shown_time(done.until)}"
+    return show(done, f"{both}. Once it uses the new one: sep2 client replace-certificate {name} --finish")
 
 
 @verb(client, "set", changes=True)

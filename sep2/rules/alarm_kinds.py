@@ -16,6 +16,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "certificate_expiring": Kind(THIS_DAY, "a certificate of the server, a CA or a client ends soon, or has ended"),
+    "certificate_unused": Kind(ACT_SOON, "a new certificate was never used, and the one before is no longer accepted"),
     "client_clock": Kind(THIS_DAY, "a client's clock differs from the server's"),
     "clock_jump": Kind(ACT_NOW, "the wall clock of the server jumped; time goes on without it until it holds"),
     "control_too_short": Kind(THIS_DAY, "a polling client can not see a control before it ends"),

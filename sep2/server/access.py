@@ -48,7 +48,7 @@ async def admitted(
         raise Nowhere if await access.caller(db, lfdi) else Unregistered
     if not found.enabled and (writes or row.name != "EndDevice"):
         raise DeviceBlocked if writes else Nowhere
-    caller = _known(found)
+    caller = _known(found, lfdi)
     if row.scope is not Scope.DEVICE and not is_der(found.lfdi, caller):
         raise Nowhere
     return caller, found
@@ -57,11 +57,13 @@ async def admitted(
 async def _caller(db: Connection, lfdi: str, utility: Utility) -> Caller:
     found = await access.caller(db, lfdi)
     if found is not None:
-        return _known(found)
+        return _known(found, lfdi)
     if utility.registration == "out-of-band":
         raise Unregistered
     return Caller(lfdi, None, "device", w.Profile(utility.profile), "out-of-band")
 
 
-def _known(row: Row[Any]) -> Caller:
-    return Caller(row.client_lfdi, row.client, row.kind, w.Profile(row.profile), row.registration, row.receiver_hosts)
+def _known(row: Row[Any], lfdi: str) -> Caller:
+    profile = w.Profile(row.profile)
+    shown = "" if lfdi == row.client_lfdi else lfdi
+    return Caller(row.client_lfdi, row.client, row.kind, profile, row.registration, row.receiver_hosts, shown)

@@ -23,6 +23,7 @@ from sep2.server.handshake import Door
 from sep2.server.http import Http
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.replacements import Replacements
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.server.watch import Watch
@@ -63,6 +64,8 @@ class State:
         self.watch = Watch(db, settings, self.dates.now)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.front.on_request = self.notifier.heard_of
+        self.replacements = Replacements(db, clock)
+        self.front.on_other_certificate = self.replacements.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -113,7 +116,7 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run]
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, state.knocks.run, *beside]))
             yield state

@@ -8,8 +8,9 @@ import logging
 from sep2.clock import Clock
 from sep2.errors import SepError
 from sep2.operations.forgetting import forget_told
+from sep2.operations.identities import end_overlaps
 from sep2.settings import Utility
-from sep2.store import controls, dependants, marks, outbox
+from sep2.store import controls, dependants, identities, marks, outbox
 from sep2.store.database import Database
 from sep2.store.retention import forget
 
@@ -69,12 +70,14 @@ class Sweep:
         self.reached = now
 
     async def _forget_removed(self) -> None:
-        """Forget clients that operators removed, once their subscribers have been told."""
+        """Forget clients that operators removed, once their subscribers have been told; end overlaps that are over."""
+        now = self._clock.now()
         async with self._db.read() as db:
-            due = await dependants.removed_and_told(db)
+            due = await dependants.removed_and_told(db) or await identities.ended(db, now)
         if due:
             async with self._db.write() as db:
                 await forget_told(db)
+                await end_overlaps(db, now)
 
     async def _clean(self) -> None:
         """Forget, every few hours, what is older than the utility keeps; not while the time may be wrong."""

@@ -3,11 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.tables import client
 from sep2.store.tables import client_identity as t
+
+ACTS = t.c.state != "gone"
+
+
+def client_with(lfdi: Any) -> ColumnElement[int]:
+    """The id of the client that has this LFDI: that of its current certificate, or of one beside that."""
+    current = select(client.c.id).where(client.c.lfdi == lfdi).scalar_subquery()
+    beside = select(t.c.client_id).where(t.c.lfdi == lfdi, ACTS).scalar_subquery()
+    return func.coalesce(current, beside)
 
 
 async def add(db: Connection, **columns: Any) -> None:
@@ -43,18 +52,12 @@ async def remove_all(db: Connection, client_id: int) -> None:
 _ENDED = (
     select(t, client.c.name, client.c.lfdi.label("current"))
     .join_from(t, client, client.c.id == t.c.client_id)
-    .where(t.c.until <= bindparam("now"))
+    .where(t.c.until <= bindparam("now"), ACTS)
     .order_by(t.c.until)
     .limit(100)
 )
-_EXPECTED = select(t.c.lfdi, t.c.client_id).where(t.c.state == "expected")
 
 
 async def ended(db: Connection, now: int) -> Sequence[Row[Any]]:
     """Those whose overlap is over, with their client's name and current LFDI."""
     return await db.all(_ENDED, now=now)
-
-
-async def expected(db: Connection) -> dict[str, int]:
-    """The certificates that nobody has used yet: the client of each LFDI."""
-    return {row.lfdi: row.client_id for row in await db.all(_EXPECTED)}

@@ -2,12 +2,15 @@
 
 from sep2.admin.types.base import Limits
 from sep2.admin.types.changes import (
+    CertificateReplaced,
     ClientChange,
     ConnectionChange,
     DeviceChange,
+    FinishReplacement,
     GroupChange,
     MirrorChange,
     Moved,
+    NewCertificate,
     OtherClient,
     Remove,
     Removed,
@@ -60,6 +63,8 @@ from sep2.admin.types.oversight import (
 )
 from sep2.admin.types.register import (
     Client,
+    ClientCertificate,
+    ClientShown,
     Connection,
     Device,
     DeviceAdded,
@@ -83,9 +88,12 @@ __all__ = [
     "Asked",
     "Cancel",
     "Cancelled",
+    "CertificateReplaced",
     "ChangeQuery",
     "Client",
+    "ClientCertificate",
     "ClientChange",
+    "ClientShown",
     "Connection",
     "ConnectionChange",
     "Control",
@@ -104,6 +112,7 @@ __all__ = [
     "DeviceShown",
     "Done",
     "Entry",
+    "FinishReplacement",
     "Group",
     "GroupChange",
     "GroupQuery",
@@ -118,6 +127,7 @@ __all__ = [
     "MirrorQuery",
     "ModeInForce",
     "Moved",
+    "NewCertificate",
     "NewClient",
     "NewConnection",
     "NewControl",

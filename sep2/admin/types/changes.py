@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sep2.admin.types.groups import Level, Primacy
 from sep2.admin.types.register import Pin
-from sep2.rest.types import Asked, Category, ConnectionId, Host, Seconds, Text, Watts
+from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Text, Watts
 from sep2.rules.metering import ReadingSign
 from sep2.settings import ProfileName, Registration
 
@@ -70,6 +70,29 @@ class OtherClient(Asked, frozen=True, kw_only=True):
     """The client that is to act from now on, by its name or LFDI."""
 
     client: str
+
+
+class NewCertificate(Asked, frozen=True, kw_only=True):
+    """A certificate that is to take the place of the current one; both stand for the client for so long."""
+
+    lfdi: Lfdi
+    overlap: Annotated[int, Meta(ge=1, le=366 * 86_400)] = 30 * 86_400
+
+
+class FinishReplacement(Asked, frozen=True, kw_only=True):
+    """End the overlap now; `anyway`: also where the new certificate has not been used yet."""
+
+    anyway: bool = False
+
+
+class CertificateReplaced(Struct, frozen=True, kw_only=True):
+    """The certificate that stands for a client, the other one, what that is, and when the overlap ends or ended."""
+
+    client: str
+    current: str
+    other: str
+    state: str
+    until: int
 
 
 class Remove(Asked, frozen=True, kw_only=True):

@@ -27,6 +27,24 @@ class Client(Struct, frozen=True, kw_only=True):
     devices: int
 
 
+class ClientCertificate(Struct, frozen=True, kw_only=True):
+    """A certificate of a client: expected, current, retiring or gone, since then; `until` the end of the overlap."""
+
+    lfdi: str
+    state: str
+    since: int | None
+    until: int | None
+    subject: str
+    not_after: int | None
+    """When it ends, where it was shown already."""
+
+
+class ClientShown(Client, frozen=True, kw_only=True):
+    """A client with its certificates, the current one first."""
+
+    certificates: list[ClientCertificate]
+
+
 class NewClient(Asked, frozen=True, kw_only=True):
     """A TLS peer to authorise; profile and registration default to the utility's.
 
