@@ -52,7 +52,8 @@ async def test_a_device_that_is_its_own_client_is_renamed_as_both(street: Operat
 async def test_only_named_fields_change(street: Operator) -> None:
     before = await street.get("/clients/Sunny")
     done = await street.change("PUT", "/clients/Sunny", {"receiver_hosts": ["hooks.example"], "pen": 4711})
-    assert done == before | {"receiver_hosts": ["hooks.example"], "pen": 4711}
+    changed = {name for name in done if done[name] != before[name]}
+    assert changed == {"receiver_hosts", "pen"}
     assert (await street.change("PUT", "/clients/Sunny", {"pen": None}))["pen"] is None
     assert (await street.ask("PUT", "/clients/Sunny", {}))[0] == 400
     await street.change("PUT", "/connections/NMI1", {"firm_export_w": 1500})
