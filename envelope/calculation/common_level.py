@@ -8,9 +8,9 @@ import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.constraints import linear as rows
-from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import Allocation, Problem
+from envelope.problem import Allocation, Direction, OperatingLimits
 from gridmodel.arrays import Index, Real
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
@@ -22,30 +22,30 @@ BACK = 0.99
 """of the level where a row that was not looked at turns out to be the worst"""
 
 
-def find_common_level(base: BaseCase, problem: Problem) -> list[DirectedBox]:
-    """The two levels by a search in the AC power flow, all steps at once."""
-    rest, at = base_flow(base), sensitivities(base)
-    return [DirectedBox(_Search(base, problem, up=up).found(rest, at), up=up, down=not up) for up in (True, False)]
+def find_common_level(formulation: Formulation, limits: OperatingLimits) -> list[DirectedBox]:
+    """The two levels by a search in the AC power flow, all steps at once; limits: less all reserves."""
+    rest, at = formulation.base_flow, formulation.sensitivities
+    return [DirectedBox(_Search(formulation, limits, one).found(rest, at), (one,)) for one in Direction]
 
 
 class _Search:
     """One direction's level per step."""
 
-    def __init__(self, base: BaseCase, problem: Problem, *, up: bool) -> None:
-        self.base, self.problem, self.up = base, problem, up
+    def __init__(self, formulation: Formulation, limits: OperatingLimits, direction: Direction) -> None:
+        base, up = formulation.base, direction is Direction.EXPORT
+        self.base, self.limits, self.up = base, limits, up
         self.room, self.start = (base.room_up_w, base.hi_w) if up else (base.room_down_w, base.lo_w)
         self.sign = 1.0 if up else -1.0
         reference = base.reference_up_w if up else base.reference_down_w
-        self.unit = np.ones_like(self.room) if problem.allocation is Allocation.EQUAL else reference
+        self.unit = np.ones_like(self.room) if formulation.allocation is Allocation.EQUAL else reference
         self.most = (self.room / self.unit).max(axis=1, initial=0.0)
-        limits = problem.limits
         self.low_v, self.high_v = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
         self.permitted_a = self._permitted(base.feeder)
         self.turns = self.solves = 0
 
     def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> FeasibleBox:
         """The box at the highest level that keeps all aims; rest, at: the base load's power flow and derivatives."""
-        feeder, limits, steps = self.base.feeder, self.problem.limits, self.problem.steps
+        feeder, limits, steps = self.base.feeder, self.limits, len(self.base.p_w)
         full = self._values(feeder, self.most)
         values, level = self._inside(
             self._level(self._seen(rest, full), (rest, full), self._guess(rest, at[0 if self.up else 1]))
@@ -61,7 +61,7 @@ class _Search:
 
     def _near(self, rest: FlowResult, full: FlowResult) -> rows.Selection:
         """Select limits that come near at either end of the range."""
-        limits = self.problem.limits
+        limits = self.limits
         return rows.Selection(
             np.any(np.maximum(full.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
             np.any(np.minimum(full.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
@@ -113,7 +113,7 @@ class _Search:
 
     def _permitted(self, feeder: MonitoredFeeder) -> Real:
         """(T, B + G) A that the search aims at."""
-        return self.problem.limits.permitted_a(self.problem.steps, feeder, margin=1.0)
+        return self.limits.permitted_a(len(self.base.p_w), feeder, margin=1.0)
 
     def _excess(self, found: FlowResult, permitted: Real) -> Real:
         """(T,) how far the worst of all is beyond its aim, V or percent."""

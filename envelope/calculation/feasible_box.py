@@ -12,7 +12,21 @@ from envelope.calculation.kernels import stand
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.linear import Corners, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
+from envelope.problem import Direction
 from gridmodel.arrays import Index, Mask, Real, Single
+
+
+class BoxSide(NamedTuple):
+    """Export or import of a box; positive in the direction."""
+
+    end_w: Real
+    """(T, C) net power at the end of the box"""
+    room_w: Real
+    """(T, C) W from the base load to that end"""
+    rise: Single
+    """(R, C) rise of each constraint per W that the end moves away, never negative"""
+    reference_w: Real
+    """(T, C) watts of one share"""
 
 
 @dataclass(eq=False)
@@ -100,6 +114,15 @@ class FeasibleBox:
         """(T, C) lower ends of the box."""
         return np.asarray(self.base.p_w - self._whole(slice(None))[:, self.base.p_w.shape[1] :])
 
+    def side(self, direction: str) -> BoxSide:
+        """The box in one direction."""
+        base, rows = self.base, self.rows
+        if direction == Direction.EXPORT:
+            hi_w = self.hi_w
+            return BoxSide(hi_w, hi_w - base.p_w, rows.rise_up, base.reference_up_w)
+        lo_w = self.lo_w
+        return BoxSide(-lo_w, base.p_w - lo_w, rows.rise_down, base.reference_down_w)
+
     def _whole(self, steps: Index | slice) -> Real:
         """(T', 2C) W away from the base load of all ends, the fixed ones too."""
         base = self.base
@@ -147,5 +170,4 @@ class DirectedBox(NamedTuple):
     """One box that was fitted, and which of its two ends it decides."""
 
     fit: FeasibleBox
-    up: bool
-    down: bool
+    directions: tuple[Direction, ...]

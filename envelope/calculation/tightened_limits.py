@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from envelope.constraints import linear as rows
-from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
-from envelope.constraints.disturbances import reserves
-from envelope.problem import OperatingLimits, Problem
+from envelope.constraints.formulation import Formulation
+from envelope.problem import OperatingLimits
 from envelope.problem.limits import RatedElements
 from gridmodel.arrays import Real
 
@@ -32,23 +31,23 @@ class TightenedLimits(OperatingLimits):
         return np.maximum(whole - np.stack(taken, axis=1), LEAST * whole) if taken else whole
 
 
-def tighten(problem: Problem, base: BaseCase) -> Problem:
-    """The same problem with its margins taken off: the largest off all voltages, its own off each current."""
-    if not reserves(problem):
-        return problem
-    built = rows.linearise(base.feeder, *sensitivities(base), wanted=rows.select_all(base.feeder))
-    rest, hard = built.evaluate(base_flow(base)), built.bounds(base.feeder, problem.limits, problem.steps, margin=0.0)
-    extra = sum((margin.per_row(built, rest, hard) for margin in reserves(problem)), np.zeros_like(hard))
+def tighten(formulation: Formulation) -> OperatingLimits:
+    """The limits less all reserves: the largest off all voltages, its own off each current."""
+    limits, reserves, feeder = formulation.limits, formulation.reserves, formulation.feeder
+    if not reserves:
+        return limits
+    built = rows.linearise(feeder, *formulation.sensitivities, wanted=rows.select_all(feeder))
+    rest, hard = built.evaluate(formulation.base_flow), built.bounds(feeder, limits, formulation.steps, margin=0.0)
+    extra = sum((reserve.per_row(built, rest, hard) for reserve in reserves), np.zeros_like(hard))
     most = [float(extra[:, built.kind == kind].max(initial=0.0)) for kind in (0, 1)]
-    taken = np.zeros((problem.steps, len(base.feeder.rating_a)))
+    taken = np.zeros((formulation.steps, len(feeder.rating_a)))
     load = np.flatnonzero(built.kind == 2)
     for row in load:
         taken[:, built.element[row]] = np.maximum(taken[:, built.element[row]], extra[:, row])
-    limits = problem.limits
     low, high = limits.v_min_v + most[1], limits.v_max_v - most[0]
     if high - low < NARROWEST_V:
         low = high = 0.5 * (limits.v_min_v + limits.v_max_v)
         high += NARROWEST_V
     same = {f.name: getattr(limits, f.name) for f in fields(limits)} | {"v_min_v": low, "v_max_v": high}
-    by_name = dict(zip(base.feeder.current_names, taken.T, strict=True))
-    return replace(problem, limits=TightenedLimits(**same, taken_a=by_name))
+    by_name = dict(zip(feeder.current_names, taken.T, strict=True))
+    return TightenedLimits(**same, taken_a=by_name)

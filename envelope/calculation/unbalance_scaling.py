@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.unbalance import Corner, Unbalance, every_corner
-from envelope.problem import Problem
+from envelope.problem import Direction
 from envelope.schedule import Binding
 from envelope.schedule.codes import NETWORK
 from gridmodel.arrays import Index, Mask, Real
@@ -31,14 +32,14 @@ class Scaling(NamedTuple):
     """intervals without any: there the base load alone, or what is granted in any case, is beyond the limit"""
 
 
-def scale_for_unbalance(problem: Problem, cases: Sequence[DirectedBox]) -> Scaling:
-    """Scales rooms down in the cases' boxes, interval by interval, until unbalance is inside its limit."""
-    scaled, closed = np.zeros(problem.steps, dtype=bool), np.zeros(problem.steps, dtype=bool)
-    if problem.limits.vuf_max_percent is None:
+def scale_for_unbalance(formulation: Formulation, cases: Sequence[DirectedBox]) -> Scaling:
+    """Scale the boxes' headroom down, interval by interval, until unbalance is inside its limit."""
+    scaled, closed = np.zeros(formulation.steps, dtype=bool), np.zeros(formulation.steps, dtype=bool)
+    if formulation.limits.vuf_max_percent is None:
         return Scaling(scaled, closed)
     for case in cases:
-        fit, steps = case.fit, np.arange(problem.steps)
-        seen = Unbalance(problem, fit.base)
+        fit, steps = case.fit, np.arange(formulation.steps)
+        seen = Unbalance(formulation, fit.base)
         if not len(seen.nodes):
             continue
         corners = _of_case(seen.corners(), case)
@@ -53,9 +54,10 @@ def scale_for_unbalance(problem: Problem, cases: Sequence[DirectedBox]) -> Scali
 
 def _of_case(corners: list[Corner], case: DirectedBox) -> list[Corner]:
     """Without repetition where only one end of the box moves."""
-    if case.up and case.down:
+    if len(case.directions) > 1:
         return corners
-    return list({(up if case.up else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
+    exports = Direction.EXPORT in case.directions
+    return list({(up if exports else down).tobytes(): (kind, up, down) for kind, up, down in corners}.values())
 
 
 def _box(case: DirectedBox, steps: Index, part: Real) -> tuple[Real, Real]:
@@ -101,9 +103,9 @@ def without_constraint(binding: Binding, steps: Mask) -> Binding:
     return Binding(np.where(steps[:, None] & (binding.row >= 0), NETWORK, binding.row), binding.interval)
 
 
-def unbalance_findings(problem: Problem, found: Scaling) -> tuple[str, ...]:
-    """Findings: intervals that are unbalanced by themselves, and intervals that were scaled down."""
-    most, lines = problem.limits.vuf_max_percent, []
+def unbalance_findings(found: Scaling, most: float | None) -> tuple[str, ...]:
+    """Findings: intervals that are unbalanced by more than `most` percent by themselves, and intervals scaled down."""
+    lines = []
     if found.closed.any():
         lines.append(
             f"infeasible_base: in {int(found.closed.sum())} intervals the base load alone, or what is granted in any "

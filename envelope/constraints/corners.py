@@ -6,18 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.guarantees import GuaranteeRule
 from envelope.constraints.linear import FACETS, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
-from envelope.problem import Guarantee
 from gridmodel.arrays import Index, Real
 
 
 def corners_to_check(
-    guarantee: Guarantee, built: LinearConstraints, watched: MonitoredFeeder, most: int
+    guarantee: GuaranteeRule, built: LinearConstraints, watched: MonitoredFeeder, most: int
 ) -> Iterator[tuple[str, Real, Real]]:
     """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
-    if GUARANTEES[guarantee].common_level:
+    if guarantee.common_level:
         share = watched.slot_share
         yield "all together", share, np.zeros_like(share)
         yield "all together", np.zeros_like(share), share

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envelope.operation.publication import SOURCE
+from envelope.operation.publication_terms import SOURCE
 from sep2.store import evidence, open_database
 
 WATTS, FORWARD = 38, 1

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
-from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import KINDS
-from envelope.problem import Problem
+from envelope.problem import Direction
 from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
@@ -39,12 +38,12 @@ class Contributor:
 class BindingCorner:
     """A row of a fitted box in one interval, everyone standing where it is strained most."""
 
-    def __init__(self, problem: Problem, case: DirectedBox, local: int, at: int) -> None:
+    def __init__(self, case: DirectedBox, local: int, at: int, *, together: bool) -> None:
         fit = case.fit
-        self.problem, self.fit, self.local, self.at = problem, fit, local, at
+        self.fit, self.local, self.at = fit, local, at
         of = fit.feeder.slot_connection
-        if GUARANTEES[problem.guarantee].common_level:
-            end = fit.hi_w[at] if case.up else fit.lo_w[at]
+        if together:
+            end = fit.hi_w[at] if Direction.EXPORT in case.directions else fit.lo_w[at]
             self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.slot_share)[None, :]
         else:
             steps = np.array([at], dtype=np.intp)
@@ -85,7 +84,7 @@ class BindingCorner:
 
     def _without(self, other: Contributor) -> Real:
         """(1, L) the corner with one connection up to a kilowatt nearer to its base load."""
-        column = self.problem.connection_id.index(other.connection_id)
+        column = self.fit.feeder.reduced.network.connections.id.index(other.connection_id)
         slots = self.fit.feeder.slot_connection == column
         whole = float(np.abs(self.away[:, slots]).sum())
         kept = max(whole - LESS_W, 0.0) / whole if whole > 0.0 else 0.0

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.constraints.formulation import formulate
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.feeder_head import Head, HeadBox
+from envelope.medium_voltage.feeder_head import FeederHead, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.medium_voltage.report import JointReport
@@ -167,7 +168,7 @@ class _Work:
     ) -> None:
         _refuse(medium, feeders)
         self.medium, self.given, self.solve = medium, dict(feeders), solve
-        self.heads = {name: Head(name, problem) for name, problem in feeders.items()}
+        self.heads = {name: FeederHead(name, formulate(problem)) for name, problem in feeders.items()}
         self.no_load = {name: head.no_load for name, head in self.heads.items()}
         self.states: list[Tapped] = medium.states()
         self.steps = next(iter(feeders.values())).steps

@@ -8,13 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from envelope.constraints.base_case import form_base_case
 from envelope.constraints.corners import aligned_corners
-from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import Selection, linearise
-from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
+from envelope.constraints.monitored_feeder import FINE_V, Sensitivity
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
 from gridmodel.arrays import Complex, Real
 from gridmodel.flow import power_flow
 from gridmodel.flow.kron import reduce
@@ -36,16 +34,16 @@ class HeadBox:
     """(T,) of the three phases together"""
 
 
-class Head:
+class FeederHead:
     """The head of a feeder: what flows there in every state of its customers, by AC power flow."""
 
-    def __init__(self, name: str, problem: Problem) -> None:
-        network = problem.reduced.network
+    def __init__(self, name: str, formulation: Formulation) -> None:
+        network = formulation.feeder.reduced.network
         if "source" in network.branches.kind:
             detail = "has a source impedance of its own, which the medium voltage stands for"
             raise BadProblem(f"feeder {name}: {detail}; see gridmodel.model.combine.stiff")
-        self.name, self.problem, self.watched = name, problem, monitor(problem)
-        self.base = form_base_case(problem, self.watched)
+        self.name, self.formulation = name, formulation
+        self.watched, self.base = formulation.feeder, formulation.base
         whole = reduce(network)
         rows = np.zeros((3, len(network.terminal_node)), dtype=np.complex128)
         for phase, terminal in enumerate(network.source.terminals):
@@ -78,7 +76,7 @@ class Head:
     def _states(self, lo_w: Real, hi_w: Real) -> Iterator[Complex]:
         """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
         at, of, steps = self.base, self.watched.slot_connection, np.arange(len(lo_w))
-        unseen = Disturbances(self.problem, self.watched)
+        unseen = self.formulation.disturbances
         for up, down in (*self._strongest, *aligned_corners(self.watched)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
             for w, var in ((away, 0.0), *(unseen.superpose(state, steps, away) for state in unseen.states)):
@@ -116,8 +114,9 @@ class Head:
     @cached_property
     def _forecast_w(self) -> Real:
         """(T, 3) what forecast errors add on either side."""
-        problem, count = self.problem, len(self.problem.connection_id)
+        error, count = self.formulation.forecast_error, self.watched.connections
+        if error is None:
+            return np.zeros((self.formulation.steps, 3))
         part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.watched.slot_connection]
-        sigma = np.zeros(count) if problem.base_sigma_w is None else problem.base_sigma_w
-        sigma = np.broadcast_to(sigma, (problem.steps, count))
-        return np.asarray(problem.base_z * np.sqrt(sigma**2 @ (part.T**2)))
+        sigma = np.broadcast_to(error.sigma_w, (self.formulation.steps, count))
+        return np.asarray(error.z * np.sqrt(sigma**2 @ (part.T**2)))

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.constraints.base_case import form_base_case
-from envelope.constraints.monitored_feeder import monitor
+from envelope.constraints.formulation import formulate
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Coordinated
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
@@ -61,7 +60,7 @@ def _excused(found: Coordinated, steps: Index, effort: Effort) -> tuple[float, f
     """V over, V under and percent by which the firm minimum exceeds limits, at the ends of the heads' bands."""
     worst = [0.0, 0.0, 0.0]
     for name, problem in found.problems.items() if len(steps) else ():
-        base, band = form_base_case(problem, monitor(problem)), found.bands[name]
+        base, band = formulate(problem).base, found.bands[name]
         # Taken as limits, and as base loads only where it is less.
         own = _exact([problem], problem.reduced, [(base.lo_w, base.hi_w)], problem.connection_id)
         schedule = _schedule([found.schedules[name]], problem.connection_id, (base.lo_w, base.hi_w))

@@ -13,6 +13,7 @@ from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
 from envelope.schedule.device_limits import parts
 from gridmodel.model.devices import DEVICE, SITE, Device
+from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
 from sep2.store import devices
 from sep2.store.connection import Connection
@@ -50,6 +51,20 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
         client = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
     return found
+
+
+async def with_own_groups(db: Connection, at: Mapping[str, Clients], now: int) -> dict[str, Clients]:
+    """Return the same clients, each that holds no net limits with a group of its own, which is made where it has none.
+
+    Registration makes these groups, so that this rarely writes anything.
+    """
+    return {name: tuple([await _with_own_group(db, client, now) for client in clients]) for name, clients in at.items()}
+
+
+async def _with_own_group(db: Connection, client: Client, now: int) -> Client:
+    if client.holds_net_limit or client.own_group_id is not None:
+        return client
+    return client._replace(own_group_id=await give_own_group(db, client.device_id, now))
 
 
 def see_devices_only(clients: Clients) -> bool:

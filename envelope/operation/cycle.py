@@ -18,7 +18,8 @@ from envelope.operation.assumptions import Broken, Premises
 from envelope.operation.clients import Sharing
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, Operating, Safe
-from envelope.operation.publication import Published, Terms, publish
+from envelope.operation.publication import publish
+from envelope.operation.publication_terms import PublicationReport, PublicationTerms
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, findings
 from sep2.errors import SepError
@@ -63,7 +64,7 @@ class Outcome:
     at: int
     schedule: EnvelopeSchedule | None = None
     report: VerificationReport | None = None
-    published: Published | None = None
+    published: PublicationReport | None = None
     failure: str = ""
     broken: tuple[Broken, ...] = ()
 
@@ -137,13 +138,14 @@ class Cycle:
 
     async def _safe(self, which: Safe, broken: Sequence[Broken], now: int) -> Outcome:
         """Safe limits for everyone; what a run has calculated is over, and is not gone back to."""
-        terms = Terms(self.horizon_events)
         async with self.db.write() as db:
             names = await static_limits.names_of(db, self.known, now)
-            known = static_limits.Known(sharing=self.sharing)
+            basis = static_limits.FeederBasis(sharing=self.sharing)
             if self.known is not None:
-                known = static_limits.known_of(names, vars(self.known), self.sharing)
-            published = await static_limits.publish_safe(db, names, which, now, known=known, terms=terms)
+                basis = static_limits.basis_of(names, vars(self.known), self.sharing)
+            published = await static_limits.publish_static(
+                db, names, which, now, basis=basis, horizon_events=self.horizon_events
+            )
             await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
             for code in (FAILED, UNVERIFIED):
                 await alarms.clear(db, code, self.feeder, now)
@@ -171,20 +173,18 @@ class Cycle:
         _, schedule, report = self.done
         said = findings.still(schedule, now, exceeds=max(report.excused) > 0.0)
         said += unclaimed
+        terms = PublicationTerms(
+            horizon_events=self.horizon_events,
+            hysteresis_w=self.hysteresis_w,
+            randomize_relaxing_s=self.randomize_relaxing_s,
+            settle_rest=run.startswith(NO_RUN),
+            again=run == schedule.run_id,
+            steps_ahead=problem.hull_steps,
+            adoption_s=problem.adoption_s,
+            sharing=self.sharing,
+        )
         async with self.db.write() as db:
-            published = await publish(
-                db,
-                schedule,
-                now,
-                horizon_events=self.horizon_events,
-                hysteresis_w=self.hysteresis_w,
-                randomize_relaxing_s=self.randomize_relaxing_s,
-                settle_rest=run.startswith(NO_RUN),
-                again=run == schedule.run_id,
-                steps_ahead=problem.hull_steps,
-                adoption_s=problem.adoption_s,
-                sharing=self.sharing,
-            )
+            published = await publish(db, schedule, now, terms)
             await self._stands(
                 db, schedule.run_id, anew=run.startswith(NO_RUN), adopted=now + problem.adoption_s, now=now
             )

@@ -27,8 +27,10 @@ from envelope.operation.cycle import (
     run_of,
     with_held,
 )
+from envelope.operation.group_state import default_of
+from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.mode import Mode, Operating, Safe
-from envelope.operation.publication import SOURCE, ahead
+from envelope.operation.publication_terms import SOURCE
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 from sep2.clock import SystemClock
@@ -138,20 +140,20 @@ class Desk:
     async def _safe(self, db: Connection, which: Safe, now: int) -> dict[str, Limits]:
         saved = self.plan()
         names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
-        known = static_limits.Known()
+        basis = static_limits.FeederBasis()
         if saved is not None:
             devices = await asyncio.to_thread(plan.devices_of, saved.feeder)
-            known = static_limits.known_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
+            basis = static_limits.basis_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
         at = await registered.clients_at(db, names)
         found = {}
         for name in names:
             row = await connections.by_name(db, name)
             if row is None:
                 continue
-            place = known.place(row, at.get(name, ()))
-            part = handover.part_of_group(place.clients, of_device=place.of_device)
-            line = handover.Line(row.device_group_id, part)
-            limits = await static_limits.limits_of_line(db, place, line, which)
+            connection = basis.at(row, at.get(name, ()))
+            part = handover.part_of_group(connection.clients, of_device=connection.of_device)
+            default, _ = await default_of(db, row.device_group_id)
+            limits = connection.limits(handover.Recipient(row.device_group_id, part), default, which)
             if net_to_device.is_whole(limits):
                 found[name] = limits
         return found
@@ -171,7 +173,7 @@ def calculated(
     schedule = calculate(problem)
     found = {}
     for column, name in enumerate(schedule.connection_id):
-        first = next(iter(ahead(schedule, column, now, steps_ahead=problem.hull_steps)), None)
+        first = next(iter(upcoming_intervals(schedule, column, now, steps_ahead=problem.hull_steps)), None)
         if first is not None and first.start <= now:
             clients = at.get(name, ())
             part = handover.part_of_group(clients, of_device=net_to_device.is_device(schedule, column))

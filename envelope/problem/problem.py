@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,41 @@ from envelope.problem import phase_split as splits
 from envelope.problem.groups import GroupLimit
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.margins import Margin
-from envelope.problem.policies import Allocation, Guarantee, ShareReference, TighteningLead
+from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
+from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced
 from gridmodel.model.devices import CONTROL_POINTS, SITE
+
+
+class ProblemSide(NamedTuple):
+    """Export or import of a problem. Watts, positive in the direction; T steps, C connections."""
+
+    direction: Direction
+    flex_w: Real
+    """(T, C) most that controllable generation can feed, or controllable load draw"""
+    capacity_w: Real
+    """(T, C) most net power that can be reached; negative where the base load points the other way by more"""
+    unavoidable_w: Real
+    """(T, C) limit below which a connection could not serve, or not get rid of, its base load"""
+    firm_w: Real
+    """(C,) contract minimum"""
+    default_w: Real | None
+    """(C,) default that is already set; None: the schedule computes one"""
+    in_force_w: Real | None
+    """(C,) limits that clients may still hold as the first step begins"""
+    contract_w: Real | None
+    """(C,) denominator of fairness where shares refer to contracts"""
+    favour: Real | None
+    """(C,) weight of each connection's share, to make up for the past"""
+    controlled: Mask
+    """(C,) whether the direction can be limited"""
+
+    @property
+    def flexible(self) -> Mask:
+        """(T, C) whether there is controllable power."""
+        return self.flex_w > 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +205,24 @@ class Problem:
 
     def controlled(self, direction: str) -> Mask:
         """(C,) whether import, or export, can be limited."""
-        value = self.controls_import if direction == "import" else self.controls_export
+        value = self.controls_import if direction == Direction.IMPORT else self.controls_export
         return np.ones(len(self.connection_id), dtype=bool) if value is None else np.asarray(value)
+
+    def side(self, direction: str) -> ProblemSide:
+        """Fields of one direction."""
+        exports, count = direction == Direction.EXPORT, len(self.connection_id)
+        return ProblemSide(
+            direction=Direction(direction),
+            flex_w=self.flex_gen_w if exports else self.flex_load_w,
+            capacity_w=self.reach_export_w if exports else self.reach_import_w,
+            unavoidable_w=np.maximum(-self.load_lo_w if exports else self.load_hi_w, 0.0),
+            firm_w=zeros_or(self.firm_export_w if exports else self.firm_import_w, count),
+            default_w=self.default_export_w if exports else self.default_import_w,
+            in_force_w=self.in_force_export_w if exports else self.in_force_import_w,
+            contract_w=self.contract_export_w if exports else self.contract_import_w,
+            favour=self.favour_export if exports else self.favour_import,
+            controlled=self.controlled(direction),
+        )
 
     @property
     def control_points(self) -> tuple[str, ...]:

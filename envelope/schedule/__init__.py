@@ -4,7 +4,7 @@ from envelope.schedule.adoption import verified_box
 from envelope.schedule.curtailment import Curtailment, Fairness
 from envelope.schedule.device_limits import DeviceLimits, divide
 from envelope.schedule.ledger import Ledger
-from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility
+from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility, ScheduleSide
 
 __all__ = [
     "Binding",
@@ -14,6 +14,7 @@ __all__ = [
     "Fairness",
     "Infeasibility",
     "Ledger",
+    "ScheduleSide",
     "divide",
     "verified_box",
 ]

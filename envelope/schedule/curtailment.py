@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.schedule.codes import NETWORK, NEXT
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 
-DIRECTIONS = ("export", "import")
+DIRECTIONS = (Direction.EXPORT, Direction.IMPORT)
 HOUR_S = 3600.0
 MOST_FAVOUR = 2.0
 """nobody's share counts for more than twice its plain worth because of the past, nor for less than half"""
@@ -62,15 +62,11 @@ def curtailed_energy(
     """Energy that a schedule curtails; with (T, C) watts offered and measured (positive in `direction`), curtailed."""
     if (offered_w is None) != (measured_w is None):
         raise BadProblem("offered_w, measured_w: one says nothing without the other")
-    up = direction == "export"
-    limit, binding = (
-        (schedule.export_limit_w, schedule.export_binding) if up else (schedule.import_limit_w, schedule.import_binding)
-    )
-    room = schedule.export_room_w if up else schedule.import_room_w
-    held = (binding.row >= 0) | np.isin(binding.row, (NETWORK, NEXT))
-    reach = schedule.export_reach_w if up else schedule.import_reach_w
-    could = np.where(held | (room > 0.0), np.maximum(reach if offered_w is None else offered_w, 0.0), 0.0)
-    did = np.minimum(could, limit if measured_w is None else np.maximum(measured_w, 0.0))
+    side = schedule.side(direction)
+    held = (side.binding.row >= 0) | np.isin(side.binding.row, (NETWORK, NEXT))
+    offered = side.capacity_w if offered_w is None else offered_w
+    could = np.where(held | (side.room_w > 0.0), np.maximum(offered, 0.0), 0.0)
+    did = np.minimum(could, side.limit_w if measured_w is None else np.maximum(measured_w, 0.0))
     hours = schedule.step_s / HOUR_S
     return Curtailment(could.sum(axis=0) * hours, np.where(held, could - did, 0.0).sum(axis=0) * hours)
 
@@ -114,7 +110,7 @@ def catch_up_weights(past: Curtailment, strength: float, most: float = MOST_FAVO
 
 def with_catch_up(problem: Problem, past: dict[str, Curtailment], strength: float) -> Problem:
     """The same problem with headroom shifted towards connections that were curtailed most."""
-    imports, exports = (catch_up_weights(past[direction], strength) for direction in ("import", "export"))
+    imports, exports = (catch_up_weights(past[one], strength) for one in (Direction.IMPORT, Direction.EXPORT))
     return replace(problem, favour_import=imports, favour_export=exports)
 
 

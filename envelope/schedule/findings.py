@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.schedule.schedule import EnvelopeSchedule, Infeasibility
 from gridmodel.arrays import Mask
 
@@ -77,9 +77,10 @@ def double_counted(problem: Problem) -> list[str]:
 def uncontrolled(problem: Problem) -> list[str]:
     """Findings about connections with flexible power in a direction that cannot be limited."""
     return [
-        f"no_{direction}_control: nobody at {some(names)} can be told an {direction} limit; all they reach is counted"
-        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
-        if (names := _names(problem, ~problem.controlled(direction) & (reach > 0.0).any(axis=0)))
+        f"no_{side.direction}_control: nobody at {some(names)} can be told an {side.direction} limit; all they reach is"
+        " counted"
+        for side in map(problem.side, (Direction.IMPORT, Direction.EXPORT))
+        if (names := _names(problem, ~side.controlled & side.flexible.any(axis=0)))
     ]
 
 

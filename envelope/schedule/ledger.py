@@ -113,7 +113,9 @@ class Ledger:
         half_life_days: what lies so far back counts half; None: everything counts alike.
         """
         column = {name: k for k, name in enumerate(names)}
-        found = {direction: Curtailment(np.zeros(len(names)), np.zeros(len(names))) for direction in DIRECTIONS}
+        found: dict[str, Curtailment] = {
+            direction: Curtailment(np.zeros(len(names)), np.zeros(len(names))) for direction in DIRECTIONS
+        }
         for entry in (e.before(at) for e in self.entries if e.start < at and e.connection_point in column):
             age_days = (at - entry.end) / DAY_S
             weight = 1.0 if half_life_days is None else 0.5 ** (age_days / half_life_days)

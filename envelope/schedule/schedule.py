@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.problem import Direction
 from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, special_bindings
 from envelope.schedule.columns import Column
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
@@ -29,6 +30,23 @@ class Binding:
     def is_network(self) -> Mask:
         """(T, C) whether the network binds the limit, rather than capacity or missing control."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
+
+
+class ScheduleSide(NamedTuple):
+    """Export or import of a schedule. Watts, positive in the direction; T steps, C connections."""
+
+    direction: Direction
+    limit_w: Watts
+    """(T, C) net limits"""
+    room_w: Real
+    """(T, C) headroom beyond the base load that was verified"""
+    capacity_w: Real
+    """(T, C) net power that the connection could reach"""
+    binding: Binding
+    default_w: Watts
+    """(C,)"""
+    least_w: Watts | None
+    """(T, C) what a limit is never below; None: not known"""
 
 
 class Infeasibility(NamedTuple):
@@ -107,6 +125,14 @@ class EnvelopeSchedule:
         """Number of steps, T."""
         return len(self.step_start)
 
+    def side(self, direction: str) -> ScheduleSide:
+        """One direction."""
+        if direction == Direction.EXPORT:
+            own = self.export_limit_w, self.export_room_w, self.export_reach_w, self.export_binding
+            return ScheduleSide(Direction.EXPORT, *own, self.default_export_w, self.export_least_w)
+        own = self.import_limit_w, self.import_room_w, self.import_reach_w, self.import_binding
+        return ScheduleSide(Direction.IMPORT, *own, self.default_import_w, self.import_least_w)
+
     def to_frame(self, *, merged: bool = False) -> pd.DataFrame:
         """One row per connection and interval, as documented in docs/envelope.md; merged: equal neighbours are one."""
         from envelope.schedule.table import frame
@@ -159,8 +185,7 @@ class EnvelopeSchedule:
 
     def binding_text(self, direction: str, step: int, connection: int) -> str:
         """Name of what holds back one limit, or "capacity"."""
-        binding = self.import_binding if direction == "import" else self.export_binding
-        return self.name_of(direction, int(binding.row[step, connection]))
+        return self.name_of(direction, int(self.side(direction).binding.row[step, connection]))
 
     def name_of(self, direction: str, row: int) -> str:
         """Name of a row, or of a binding that is none."""

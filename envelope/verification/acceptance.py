@@ -10,14 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.constraints.base_case import BaseCase, base_flow, form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
-from envelope.constraints.disturbances import Disturbances
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
-from envelope.constraints.monitored_feeder import FlowResult, monitor
-from envelope.problem import Problem
+from envelope.constraints.monitored_feeder import FlowResult
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
 from gridmodel.arrays import Floating, Index, Real
@@ -41,27 +38,26 @@ class AcceptedLimits:
     """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
 
 
-def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
+def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
     """The limits, raised to the level that base load or firm minimum alone reach at any of its corners.
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
-    watched = monitor(problem)
-    base, limits = form_base_case(problem, watched), problem.limits
-    rating = limits.permitted_a(problem.steps, watched, margin=0.0)
-    rest = base_flow(base)
-    seen = _Seen(problem, base, rest)
-    everyone = np.arange(problem.steps)
-    seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
+    watched, base, limits = formulation.feeder, formulation.base, formulation.limits
+    rating = limits.permitted_a(formulation.steps, watched, margin=0.0)
+    rest = formulation.base_flow
+    seen = _Seen(formulation)
+    everyone = np.arange(formulation.steps)
+    seen.look(everyone, np.zeros((formulation.steps, len(watched.slot_connection))), rest)
     steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
-        built = linearise(watched, *sensitivities(base), wanted=select_all(watched))
+        built = linearise(watched, *formulation.sensitivities, wanted=select_all(watched))
         boxes = [(base.lo_w, base.hi_w)]
-        if GUARANTEES[problem.guarantee].per_direction:
+        if formulation.guarantee.per_direction:
             boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
         for lo, hi in boxes:
             tried = corners_to_check(
-                problem.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
+                formulation.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
             )
             corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
             for up, down in corners:
@@ -86,8 +82,8 @@ def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) 
 class _Seen:
     """The worst of each place so far, per step, with what no limit sees on top."""
 
-    def __init__(self, problem: Problem, base: BaseCase, rest: FlowResult) -> None:
-        self.base, self.unseen = base, Disturbances(problem, base.feeder)
+    def __init__(self, formulation: Formulation) -> None:
+        self.base, self.unseen, rest = formulation.base, formulation.disturbances, formulation.base_flow
         self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
 
     def look(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:

@@ -8,9 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, monitor
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
 from gridmodel.arrays import Complex
 from gridmodel.solvers.power_grid_model import Magnitudes, Model, cannot_model
 
@@ -22,15 +21,15 @@ TOLERANCE_PU = 1e-8
 SOLVERS = ("power-grid-model", "opendss", "pandapower", "reduced")
 
 
-def independent_solver(problem: Problem) -> str:
-    """The solver that judges a problem's feeder: power-grid-model, or OpenDSS where that has no model of it."""
-    return "opendss" if cannot_model(problem.reduced.network) else "power-grid-model"
+def independent_solver(feeder: MonitoredFeeder) -> str:
+    """Name of the solver that judges a feeder: power-grid-model, or OpenDSS where that has no model of it."""
+    return "opendss" if cannot_model(feeder.reduced.network) else "power-grid-model"
 
 
-def solver_of(problem: Problem, name: str) -> Solver:
-    """The solver of that name for a problem's feeder."""
+def solver_of(feeder: MonitoredFeeder, name: str) -> Solver:
+    """The solver of that name for a feeder."""
     # Whoever asks for a solver says what inverters do.
-    watched = replace(monitor(problem), inverters=None)
+    watched = replace(feeder, inverters=None)
     if name == "reduced":
         return watched.power_flow
     if name == "power-grid-model":

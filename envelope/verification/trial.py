@@ -7,16 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.base_case import form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
-from envelope.constraints.disturbances import Disturbances
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
-from envelope.constraints.monitored_feeder import FlowResult, monitor
-from envelope.constraints.volt_var_credit import as_credited
-from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.constraints.monitored_feeder import FlowResult
+from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
@@ -36,27 +32,35 @@ class Boxes(NamedTuple):
 
 
 def try_corners(
-    problem: Problem, schedule: EnvelopeSchedule, *, solver: str | None, effort: Effort
+    formulation: Formulation,
+    schedule: EnvelopeSchedule,
+    box: tuple[Real, Real],
+    *,
+    solver: str | None,
+    effort: Effort,
 ) -> VerificationReport:
-    """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is."""
-    problem = as_credited(problem, schedule)
-    judge = solver or independent_solver(problem)
+    """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is.
+
+    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`).
+    """
+    feeder = formulation.feeder
+    judge = solver or independent_solver(feeder)
     fast = judge if effort.judge_all else "reduced"
-    excused = accepted_limits(problem, schedule, most=effort.sign)
-    trial = Trial(problem, guaranteed_boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
+    accepted = accepted_limits(formulation, schedule, most=effort.sign)
+    trial = Trial(formulation, guaranteed_boxes(formulation, box), effort, solver_of(feeder, fast), allowed=accepted)
     trial.run()
     if fast != judge:
-        trial = trial.solved_by(solver_of(problem, judge))
-    unbalanced = verify_unbalance(problem, trial.base, list(zip(*trial.boxes, strict=True)), effort, judge=judge)
+        trial = trial.solved_by(solver_of(feeder, judge))
+    unbalanced = verify_unbalance(formulation, list(zip(*trial.boxes, strict=True)), effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
 
 
-def guaranteed_boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
+def guaranteed_boxes(formulation: Formulation, box: tuple[Real, Real]) -> Boxes:
     """Boxes that the guarantee covers: one, or one each for export and import."""
-    lo, hi = verified_box(problem, schedule)
-    if not GUARANTEES[problem.guarantee].per_direction:
+    lo, hi = box
+    if not formulation.guarantee.per_direction:
         return Boxes([lo], [hi])
-    p = -problem.base_load_w
+    p = formulation.base.p_w
     return Boxes([p, lo], [hi, p])
 
 
@@ -85,15 +89,14 @@ class Trial:
     """One verification under way."""
 
     def __init__(
-        self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: AcceptedLimits
+        self, formulation: Formulation, tried: Boxes, effort: Effort, solver: Solver, *, allowed: AcceptedLimits
     ) -> None:
-        self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
-        self.watched = monitor(problem)
-        self.unseen = Disturbances(problem, self.watched)
-        self.base = form_base_case(problem, self.watched)
+        self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
+        self.watched, self.base = formulation.feeder, formulation.base
+        self.unseen, steps = formulation.disturbances, formulation.steps
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = problem.limits.permitted_a(problem.steps, self.watched, margin=0.0)
-        self.worst = _Worst(problem.steps, problem.reduced.slots)
+        self.rating = formulation.limits.permitted_a(steps, self.watched, margin=0.0)
+        self.worst = _Worst(steps, self.watched.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, Index, Real]] = []
@@ -102,14 +105,14 @@ class Trial:
 
     def run(self) -> None:
         """Tries every kind of corner."""
-        plain = linearise(self.watched, *sensitivities(self.base), wanted=select_all(self.watched))
-        everyone = np.arange(self.problem.steps)
+        plain = linearise(self.watched, *self.formulation.sensitivities, wanted=select_all(self.watched))
+        everyone = np.arange(self.formulation.steps)
         self._queue("rest", everyone, np.zeros((len(everyone), len(self.watched.slot_connection))))
         for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
             # A box without any width has one corner, which is at rest.
             steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
             built = linearise_at_corners(plain, self.base, lo, hi)
-            for kind, up, down in corners_to_check(self.problem.guarantee, built, self.watched, self.effort.sign):
+            for kind, up, down in corners_to_check(self.formulation.guarantee, built, self.watched, self.effort.sign):
                 self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
             self._try_random(lo[steps], hi[steps], steps)
         self._flush()
@@ -117,7 +120,7 @@ class Trial:
 
     def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
-        judge = Trial(self.problem, self.boxes, self.effort, solver, allowed=self.allowed)
+        judge = Trial(self.formulation, self.boxes, self.effort, solver, allowed=self.allowed)
         chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
         for which in range(3):
             known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
@@ -164,7 +167,7 @@ class Trial:
 
     def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
-        if not GUARANTEES[self.problem.guarantee].random_corners:
+        if not self.formulation.guarantee.random_corners:
             return
         of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[steps]
         for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
@@ -240,7 +243,7 @@ class Trial:
 
     def _search(self) -> None:
         """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""
-        if not GUARANTEES[self.problem.guarantee].random_corners:
+        if not self.formulation.guarantee.random_corners:
             return
         for which in range(3):
             order = np.argsort(-self.worst.beyond[which], kind="stable")

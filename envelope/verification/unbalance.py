@@ -7,10 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.constraints.base_case import BaseCase
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_corner
-from envelope.problem import Problem
 from envelope.verification.report import Effort, UnbalanceFinding
 from gridmodel.arrays import Index, Real
 from gridmodel.flow.kron import Reduced, reduce
@@ -19,19 +17,19 @@ from gridmodel.model.equipment import Connection
 
 
 def verify_unbalance(
-    problem: Problem, base: BaseCase, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
+    formulation: Formulation, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
 ) -> UnbalanceFinding | None:
     """The worst over all corners of some boxes and random ones, each interval's worst by `judge`; None: no limit."""
-    seen = Unbalance(problem, base)
-    if problem.limits.vuf_max_percent is None or not len(seen.nodes):
+    seen = Unbalance(formulation, formulation.base)
+    if formulation.limits.vuf_max_percent is None or not len(seen.nodes):
         return None
-    rng, steps = np.random.default_rng(effort.seed), np.arange(seen.problem.steps)
+    rng, steps = np.random.default_rng(effort.seed), np.arange(formulation.steps)
     of, share = seen.feeder.slot_connection, seen.feeder.slot_share
     solved = independent if judge == "power-grid-model" else Unbalance.solved
     best = UnbalanceFinding(-np.inf, 0, "", "")
     for box in boxes:
         corners = seen.corners()
-        for _ in range(effort.random if GUARANTEES[seen.problem.guarantee].random_corners else 0):
+        for _ in range(effort.random if formulation.guarantee.random_corners else 0):
             up = np.where(rng.random(seen.feeder.connections)[of] < 0.5, share, 0.0)
             corners.append(("random", up, share - up))
         worst = seen.beyond(corners, box, steps, every_corner(corners, steps)).argmax(axis=0)
@@ -59,7 +57,7 @@ def independent(seen: Unbalance, steps: Index, away: Real) -> Real:
 
 def _probed(seen: Unbalance) -> tuple[Reduced, Index]:
     """The feeder with a connection that draws nothing at each node, and those (K, 3) slots."""
-    grid = seen.problem.reduced.network
+    grid = seen.feeder.reduced.network
     assert grid.equipment is not None
     more = tuple(Connection(f"probe {k}", grid.nodes.id[n], "abc") for k, n in enumerate(seen.nodes))
     probed = reduce(network(replace(grid.equipment, connections=(*grid.equipment.connections, *more))))

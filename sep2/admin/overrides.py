@@ -172,8 +172,15 @@ async def show_override(rq: Request, asked: t.Nothing) -> t.OverrideShown:
 async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
     """The override that is withdrawn; what it had taken the place of holds again, of many places spread over a time."""
     row = await find.override(rq.db, rq.ids["override"])
-    spread_s = rq.state.settings.utility.overrides.spread_s if asked.spread is None else asked.spread
-    done = await overrides.release(rq.db, row.id, rq.now, reason=asked.reason, spread_s=spread_s)
+    terms = terms_of(rq)
+    done = await overrides.release(
+        rq.db,
+        row.id,
+        rq.now,
+        reason=asked.reason,
+        spread_s=terms.spread_s if asked.spread is None else asked.spread,
+        most_ahead=terms.most_ahead,
+    )
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     return t.OverrideReleased(

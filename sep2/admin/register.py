@@ -183,7 +183,7 @@ async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     names = await listing_curves.over(rq.db, row.id)
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
-    floor = await in_force.floor_of(rq.db, row.id)
+    floor = await in_force.floor_over(rq.db, groups)
     return views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
 
 

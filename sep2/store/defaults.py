@@ -50,7 +50,7 @@ _SAID = tuple(
         "enter_service",
     )
 )
-_PLACE = (
+PLACE = (
     end_device.c.holds_net_limit,
     end_device.c.connection_id.label("place"),
     connection.c.firm_import_w,
@@ -67,7 +67,7 @@ def _over(which: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any]:
             device_group.c.id.label("group_id"),
             device_group.c.primacy,
             device_group.c.program_mrid,
-            *_PLACE,
+            *PLACE,
             *more,
         )
         .select_from(member)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Select, func, select
+from sqlalchemy import Row, ScalarSelect, Select, bindparam, func, select
 
 from sep2.rules.authority import OPERATORS, Role
 from sep2.rules.cursor import Keyset
 from sep2.rules.names import key_of
 from sep2.store.connection import Connection
+from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
@@ -132,8 +133,8 @@ def _groups() -> Select[Any]:
 
 
 async def defaults_over(db: Connection, device_id: int) -> Sequence[Row[Any]]:
-    """The groups of a device with their defaults, the most important first."""
-    return await db.all(_WITH_DEFAULTS.join(member, _IN_GROUP).where(member.c.end_device_id == device_id))
+    """The groups of a device with their defaults, the most important first, each with where the device is."""
+    return await db.all(_OVER_DEVICE, device_id=device_id)
 
 
 async def defaults_at(db: Connection, *, connection_id: int | None) -> Sequence[Row[Any]]:
@@ -153,6 +154,13 @@ _WITH_DEFAULTS = (
     )
     .join(default_control, default_control.c.device_group_id == device_group.c.id)
     .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+)
+_OVER_DEVICE = (
+    _WITH_DEFAULTS.join(member, _IN_GROUP)
+    .join(end_device, end_device.c.id == member.c.end_device_id)
+    .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    .add_columns(*PLACE)
+    .where(end_device.c.id == bindparam("device_id"))
 )
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box
+from envelope.constraints.formulation import formulate
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
-from envelope.medium_voltage.feeder_head import Head
+from envelope.medium_voltage.feeder_head import FeederHead
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
 from envelope.medium_voltage.joint_verification import audit
 from envelope.medium_voltage.operator_limits import OperatorLimit
@@ -100,7 +101,7 @@ def test_without_the_medium_voltage_the_same_feeders_break(grid, feeders, found)
 
 def test_any_state_of_a_feeder_is_in_its_box(feeders):
     problem = feeders["m2"]
-    head, (lo, hi) = Head("m2", problem), verified_box(problem, calculate(problem))
+    head, (lo, hi) = FeederHead("m2", formulate(problem)), verified_box(problem, calculate(problem))
     box = head.box(lo, hi, [head.base.source_v])
     rng = np.random.default_rng(1)
     for _ in range(30):
@@ -121,7 +122,7 @@ def test_any_state_of_taps_and_feeders_is_in_the_bands(grid, found):
     """Taps anywhere in their ranges, customers anywhere in their limits."""
     state = grid.states()[0]
     rng = np.random.default_rng(2)
-    all_heads = {name: Head(name, problem) for name, problem in found.problems.items()}
+    all_heads = {name: FeederHead(name, formulate(problem)) for name, problem in found.problems.items()}
     boxes = {n: verified_box(p, found.schedules[n]) for n, p in found.problems.items()}
     spans = []
     for _ in range(40):
@@ -171,7 +172,7 @@ def test_an_operators_limit_is_shared_and_kept_at_the_heads(grid, feeders, found
     # Losses count at the breaker: customers get less than it bears.
     head_w = 0.0
     for name in ("m2", "m4"):
-        head = Head(name, shared.problems[name])
+        head = FeederHead(name, formulate(shared.problems[name]))
         box = head.box(*boxes[name], [shared.bands[name].centre_v * shared.bands[name].assumed.low_pu[:, None]])
         head_w = head_w - box.sum_lo_w
     draws = -sum(boxes[name][0].sum(axis=1) for name in ("m2", "m4"))
@@ -245,7 +246,7 @@ def test_other_connections_draw_what_is_given(feeders):
     network = build.network(medium(km=3.0, regulators=()))
     problem = feeders["m4"]
     box = {
-        "m4": Head("m4", problem).box(
+        "m4": FeederHead("m4", formulate(problem)).box(
             -problem.base_load_w, -problem.base_load_w, [problem.reduced.network.source.v * np.ones((3, 1))]
         )
     }

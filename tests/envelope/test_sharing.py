@@ -8,14 +8,15 @@ from sqlalchemy import update
 
 from envelope.engine import calculate
 from envelope.operation import clients as registered
-from envelope.operation import cycle, default_check, limits_in_force, net_to_device, preview, publication
+from envelope.operation import cycle, default_check, lead_time, limits_in_force, net_to_device, preview, publication
 from envelope.operation.clients import Sharing
 from envelope.operation.mode import Mode, Operating
+from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.problem import Policy
 from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import limits_of
+from sep2.operations.controls import intervals_of, limits_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device, remove_device
 from sep2.operations.documents import put_der_document
@@ -78,7 +79,7 @@ async def said_to(database, now, name="c1"):
         ids = [(await connections.by_name(db, name)).device_group_id, *(one.own_group_id for one in clients)]
         return [
             (
-                publication.intervals_of(await controls.standing(db, group, now), publication.SOURCE),
+                intervals_of(await controls.standing(db, group, now), SOURCE),
                 limits_of(await defaults.of_group(db, group)),
             )
             for group in ids
@@ -93,11 +94,11 @@ async def test_the_others_beside_the_holder_are_told_what_leaves_it_its_own(hous
              Device("b", "c1", "storage", max_gen_w=3_000.0, max_load_w=5_000.0, lfdi=BATTERY.lower()),
              Device("ev", "c1", "ev", max_load_w=7_000.0, lfdi=CHARGER))  # fmt: skip
     async with house.write() as db:
-        done = await publication.publish(db, schedule, START, sharing=Sharing(devices=known))
+        done = await publication.publish(db, schedule, START, PublicationTerms(sharing=Sharing(devices=known)))
     assert (done.parts, done.findings) == (2, ())
     (net, _), (battery, battery_floor), (charger, charger_floor) = await said_to(house, START)
     assert [one.limits[2:] for one in net] == [(None, None)] * len(net)
-    whole = publication.ahead(schedule, 0, START, of_device=True)
+    whole = lead_time.upcoming_intervals(schedule, 0, START, of_device=True)
     for t in range(schedule.steps):
         moment = START + t * STEP_S
         limits = [at(several, moment) for several in (battery, charger)]
@@ -110,8 +111,11 @@ async def test_the_others_beside_the_holder_are_told_what_leaves_it_its_own(hous
         assert drawn > min(at(whole, moment).load_w, 12_000) - 3
     assert battery_floor.gen_w <= net_to_device.default_of(schedule, 0).gen_w // 3
     assert charger_floor.load_w > 0
+    again = PublicationTerms(sharing=Sharing(devices=known), again=True)
     async with house.write() as db:
-        again = await publication.publish(db, schedule, START + 10, sharing=Sharing(devices=known), again=True)
+        again = await publication.publish(
+            db, schedule, START + 10, PublicationTerms(sharing=Sharing(devices=known), again=True)
+        )
     assert (again.created, again.defaults, again.findings) == (0, 0, ())
 
 
