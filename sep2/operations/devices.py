@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers, inherited, naming, unlimited
+from sep2.operations import identifiers, inherited, naming, territory, unlimited
 from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, clear_alarm, raise_alarm
 from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign, welcome
 from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
@@ -117,6 +117,8 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         await assign(db, group_id, device_id, now)
     elif group_id is not None:
         await give_own_group(db, device_id, now)
+    if row_id is not None:
+        await territory.settle(db, [device_id], now)
     if new.group:
         await _join(db, new.group, device_id, now)
     await welcome(db, device_id, now)
@@ -263,6 +265,7 @@ async def _move(db: Connection, device: Any, place: Any, *, now: int, holds_net_
         group = await groups.of_connection(db, device.connection_id)
         if group is not None and await groups.is_member(db, group.id, device.id):
             await unassign(db, group.id, device.id, now)
+    await territory.settle(db, [device.id], now)
     await unlimited.look_at_device(db, device.id, now)
     await outbox.changed(db, "EndDevice", edev=device.id)
 

@@ -154,6 +154,17 @@ async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> N
     await welcome(db, device_id, now)
 
 
+async def regroup(db: Connection, device_id: int, now: int, *, joins: Sequence[int], leaves: Sequence[int]) -> None:
+    """Take a device out of some groups and put it into others, at once; its subscribers are told once."""
+    before = await inherited.held_by(db, device_id)
+    for group_id in joins:
+        await groups.join(db, group_id, device_id, now)
+        await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
+    await _leave(db, [await groups.one(db, group_id) for group_id in leaves], device_id, now)
+    await inherited.follow_device(db, before)
+    await unlimited.look_at_device(db, device_id, now)
+
+
 async def leave_all(db: Connection, device_id: int, now: int) -> None:
     """Take a device out of all its groups: it is to obey nothing any more."""
     before = await inherited.held_by(db, device_id)

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sep2.errors import BadValue, Conflict
-from sep2.operations import controls as issued
-from sep2.operations import devices, groups, mirrors, moves, overrides
+from sep2.operations import devices, groups, mirrors, moves, overrides, territory
 from sep2.operations.clients import NoSuchClient
 from sep2.operations.groups import BadGroup, NoSuchGroup
 from sep2.operations.inherited import house
-from sep2.operations.resuming import alive
+from sep2.operations.retiring import retire
 from sep2.rules.authority import Role
-from sep2.store import clients, connections, controls, deliveries, dependants, subscriptions
+from sep2.store import clients, connections, deliveries, dependants, subscriptions
 from sep2.store import devices as stored_devices
 from sep2.store import groups as stored_groups
 from sep2.store import overrides as stored_overrides
@@ -105,7 +104,7 @@ async def remove_connection(
     for override_id in await stored_overrides.live_of(db, "connection", name, now):
         await overrides.release(db, override_id, now, reason="the connection is removed", spread_s=0)
     for group in await stored_groups.at_place(db, connection_id=row_id):
-        await _retire(db, group, now)
+        await retire(db, group, now)
     await connections.remove(db, row_id)
     return found
 
@@ -121,6 +120,7 @@ async def remove_group(
         raise BadGroup(f"group: {group.name} is not the operator's to remove")
     if to == group_id:
         raise BadRemoval("to: is the group that is removed")
+    await territory.refuse_own(db, group_id)
     found = await dependants.of_group(db, group_id, now)
     _settle(group.name, found, with_them=with_devices, to=to)
     for device_id in await stored_groups.member_ids(db, group_id):
@@ -128,17 +128,8 @@ async def remove_group(
             await groups.assign(db, to, device_id, now)
         if await stored_groups.is_member(db, group_id, device_id):
             await groups.unassign(db, group_id, device_id, now)
-    await _retire(db, group, now)
+    await retire(db, group, now)
     return found
-
-
-async def _retire(db: Connection, group: Any, now: int) -> None:
-    """Nothing is said in a program any more; what was can still be looked up."""
-    parts = [row for row in await controls.standing(db, group.id, now) if alive(row, now)]
-    if parts:
-        await issued.withdraw(db, parts, now, reason="removed")
-    name = f"{group.name}, until {now} ({group.id})"
-    await stored_groups.update_one(db, group.id, connection_id=None, end_device_id=None, name=name, removed=now)
 
 
 async def remove_mirror(db: Connection, mirror_id: int, *, with_readings: bool = False) -> dict[str, int]:
