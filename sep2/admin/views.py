@@ -92,6 +92,7 @@ def served_default(
 def _of_device(row: Row[Any]) -> dict[str, Any]:
     return {
         "lfdi": row.lfdi,
+        "name": row.name,
         "sfdi": row.sfdi,
         "client": row.client_name,
         "client_lfdi": row.client_lfdi,
@@ -189,6 +190,7 @@ def group(row: Row[Any]) -> t.Group:
     """A group with the number of its devices."""
     return t.Group(
         name=row.name,
+        mrid=row.program_mrid,
         level=row.level,
         primacy=row.primacy,
         description=row.description,
@@ -229,6 +231,7 @@ def _of_curve(row: Row[Any]) -> dict[str, Any]:
     references = ("v_ref", "autonomous_v_ref", "autonomous_v_ref_tms")
     return {
         "mrid": row.mrid,
+        "name": row.name,
         "group": row.group_name,
         "kind": DERCurveType(row.kind).name,
         "points": [_point(row, *point) for point in json.loads(row.points)],
@@ -318,6 +321,7 @@ def mirror(row: Row[Any]) -> t.Mirror:
     """A MirrorUsagePoint as an operator sees it."""
     return t.Mirror(
         id=row.id,
+        name=row.name,
         mrid=row.mrid,
         client=row.client_name,
         device=row.lfdi,

@@ -19,7 +19,7 @@ from sep2.settings import Settings, read, read_token
 T = TypeVar("T")
 
 HINTS = {
-    "unknown_client": "`sep2 aggregator list` shows them",
+    "unknown_client": "`sep2 client list` shows them",
     "unknown_device": "`sep2 device list` shows them",
     "unknown_group": "`sep2 group list` shows them",
     "unknown_connection": "`sep2 connection list` shows them",
@@ -30,10 +30,13 @@ HINTS = {
     "unknown_override": "`sep2 override list --over` shows them all",
     "override_over": "`sep2 override list` shows those that hold or are to come",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
-    "ambiguous": "write more of it",
+    "ambiguous": "write more of it, or its name",
+    "has_dependants": "--with-devices removes its devices too, --to sends them elsewhere",
+    "name_taken": "choose another name; the list shows those that are there",
     "control_over": "`sep2 control list` shows those that can still be cancelled",
     "too_many_controls": "cancel some, or send fewer and longer ones",
-    "client_taken": "`sep2 aggregator list` shows it; a device is added again after `sep2 device remove LFDI`",
+    "certificate_unused": "wait until `sep2 client show` says that the new one is current; --anyway ends it now",
+    "client_taken": "`sep2 client list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
 }

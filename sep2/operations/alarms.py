@@ -10,6 +10,7 @@ from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
 CERTIFICATE_EXPIRING = "certificate_expiring"
+CERTIFICATE_UNUSED = "certificate_unused"
 CLOCK_JUMP = "clock_jump"
 CONTROL_TOO_SHORT = "control_too_short"
 DATABASE = "database"

@@ -16,6 +16,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "certificate_expiring": Kind(THIS_DAY, "a certificate of the server, a CA or a client ends soon, or has ended"),
+    "certificate_unused": Kind(ACT_SOON, "a new certificate was never used, and the one before is no longer accepted"),
     "client_clock": Kind(THIS_DAY, "a client's clock differs from the server's"),
     "clock_jump": Kind(ACT_NOW, "the wall clock of the server jumped; time goes on without it until it holds"),
     "control_too_short": Kind(THIS_DAY, "a polling client can not see a control before it ends"),
@@ -34,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "group_order": Kind(THIS_DAY, "a group's primacy puts it above the operators' own programs"),
     "infeasible_firm": Kind(ACT_SOON, "the network can not hold what contracts guarantee"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
+    "name_clash": Kind(THIS_DAY, "names that were equal had to be told apart when the tables were brought up to date"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),
     "no_safe_limits": Kind(ACT_NOW, "there are no limits that are known to be safe"),
     "no_such_group": Kind(THIS_DAY, "the group that devices are to join does not exist"),

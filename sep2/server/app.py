@@ -25,6 +25,7 @@ from sep2.server.handshake import Door, HalfOpen
 from sep2.server.http import Http
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.replacements import Replacements
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.server.watch import Watch
@@ -66,6 +67,8 @@ class State:
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
         self.front.on_request = self.notifier.heard_of
+        self.replacements = Replacements(db, clock)
+        self.front.on_other_certificate = self.replacements.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -122,7 +125,7 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run]
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, state.knocks.run, state.causes.run, *beside]))
             yield state

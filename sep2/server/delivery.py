@@ -196,6 +196,8 @@ class Deliverer:
         """The body, and its status; the right to read is looked at again every time."""
         resource, status, profile = None, 0, w.Profile.CSIP
         try:
+            if row.client_removed is not None:
+                raise NotFound
             resource, profile = await self._front.represent(
                 row.client_lfdi, row.resource, json.loads(row.ids), row.item_limit
             )

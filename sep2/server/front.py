@@ -89,6 +89,8 @@ class Front:
         self.house = house
         self.on_request: Callable[[str], None] = lambda lfdi: None
         """Hears of every request, by the LFDI of the peer's certificate."""
+        self.on_other_certificate: Callable[[str], None] = lambda lfdi: None
+        """Hears of admitted requests with a certificate that is not the current one of its client."""
         self.paces = Paces(house.settings.utility.requests_per_minute, clock)
         self.outages = Outages(clock)
         self.bodies = Bodies()
@@ -210,6 +212,8 @@ class Front:
         utility = self.house.settings.utility
         caller, device = await admitted(db, lfdi, row, ids, utility=utility, writes=writes)
         self.paces.know(lfdi, caller.kind)
+        if caller.shown:
+            self.on_other_certificate(lfdi)
         if caller.client is not None:
             self._profiles[lfdi] = caller.profile
         return Request(

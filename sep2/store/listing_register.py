@@ -45,10 +45,17 @@ async def _like(db: Connection, query: Select[Any], column: Any, start: str) -> 
 
 
 async def devices(
-    db: Connection, page: Keyset, *, client_id: int | None = None, group_id: int | None = None
+    db: Connection,
+    page: Keyset,
+    *,
+    client_id: int | None = None,
+    group_id: int | None = None,
+    connection_id: int | None = None,
 ) -> Following:
-    """Devices in the order of their registration, of one client or one group if so asked."""
+    """Devices in the order of their registration, of one client, group or connection if so asked."""
     query = _devices()
+    if connection_id is not None:
+        query = query.where(end_device.c.connection_id == connection_id)
     if client_id is not None:
         query = query.where(end_device.c.client_id == client_id)
     if group_id is not None:

@@ -173,3 +173,10 @@ async def subscribed(db: Connection, client_ids: Sequence[int], programs: Collec
             if ids.get("derp", ids.get("fsa")) in programs or ids.get("fsa") == 0:
                 found.add(ids["edev"])
     return found
+
+
+async def live_of(db: Connection, scope: str, subject: str, now: int) -> list[int]:
+    """The overrides of a scope that are neither over nor released."""
+    mine = override.c.scope == scope, override.c.subject == subject
+    query = select(override.c.id).where(*mine, override.c.end > now, override.c.released.is_(None))
+    return [row.id for row in await db.all(query.order_by(override.c.id))]

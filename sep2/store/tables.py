@@ -26,6 +26,7 @@ from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_read
 from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
+from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
 client = Table(
     "client",
@@ -84,7 +85,9 @@ connection = Table(
     Column("firm_export_w", BigInteger),
     _time("created"),
     Column("name_key", Text),  # of the id, see rules.names
+    Column("place_id", Id, ForeignKey("place.id")),
     Index(None, "name_key"),
+    Index(None, "place_id"),
 )
 """A customer's point in the network; `connection_id` is the ConnectionPoint's connectionPointId."""
 

@@ -1,6 +1,23 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
 from sep2.admin.types.base import Limits
+from sep2.admin.types.changes import (
+    CertificateReplaced,
+    ClientChange,
+    ConnectionChange,
+    DeviceChange,
+    FinishReplacement,
+    GroupChange,
+    MirrorChange,
+    Moved,
+    NewCertificate,
+    OtherClient,
+    Remove,
+    Removed,
+    RemoveMirror,
+    Rename,
+    RenameConnection,
+)
 from sep2.admin.types.controls import (
     Cancel,
     Cancelled,
@@ -15,7 +32,7 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
-from sep2.admin.types.groups import Default, Group, GroupChange, GroupQuery, Level, Members, NewDefault, NewGroup
+from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.overrides import (
     NewOverride,
     Override,
@@ -46,7 +63,8 @@ from sep2.admin.types.oversight import (
 )
 from sep2.admin.types.register import (
     Client,
-    ClientChange,
+    ClientCertificate,
+    ClientShown,
     Connection,
     Device,
     DeviceAdded,
@@ -70,10 +88,14 @@ __all__ = [
     "Asked",
     "Cancel",
     "Cancelled",
+    "CertificateReplaced",
     "ChangeQuery",
     "Client",
+    "ClientCertificate",
     "ClientChange",
+    "ClientShown",
     "Connection",
+    "ConnectionChange",
     "Control",
     "ControlQuery",
     "ControlShown",
@@ -85,10 +107,12 @@ __all__ = [
     "Default",
     "Device",
     "DeviceAdded",
+    "DeviceChange",
     "DeviceQuery",
     "DeviceShown",
     "Done",
     "Entry",
+    "FinishReplacement",
     "Group",
     "GroupChange",
     "GroupQuery",
@@ -99,8 +123,11 @@ __all__ = [
     "Listed",
     "Members",
     "Mirror",
+    "MirrorChange",
     "MirrorQuery",
     "ModeInForce",
+    "Moved",
+    "NewCertificate",
     "NewClient",
     "NewConnection",
     "NewControl",
@@ -114,6 +141,7 @@ __all__ = [
     "NewReadingSign",
     "Note",
     "Nothing",
+    "OtherClient",
     "Outranked",
     "Override",
     "OverridePart",
@@ -128,6 +156,11 @@ __all__ = [
     "Reference",
     "Refused",
     "Release",
+    "Remove",
+    "RemoveMirror",
+    "Removed",
+    "Rename",
+    "RenameConnection",
     "Scope",
     "ServedDefault",
     "ServedMode",

@@ -45,6 +45,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     """A MirrorUsagePoint: what a device has metered, how often it is to post, and when it last did."""
 
     id: int
+    name: str | None
     mrid: str
     client: str
     device: str
