@@ -102,9 +102,8 @@ class Desk:
         database = await open_database(self.settings.database.url)
         try:
             async with database.write() as db:
-                await audits.add(
-                    db, at=now, operator=_who(), verb="operate_envelope", subject="/envelope", detail=detail
-                )
+                said = audits.Entry(now, "local", "operate_envelope", "/envelope", detail, label=_who(), via="folder")
+                await audits.add(db, said)
         finally:
             await database.close()
 

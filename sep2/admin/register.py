@@ -14,6 +14,7 @@ from sep2.operations import clients, connections, devices, in_force, inherited, 
 from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
+from sep2.rules.roles import ENGINEER
 from sep2.store import clients as stored_clients
 from sep2.store import controls, listing_curves, listing_register
 from sep2.store.controls import Seen
@@ -186,7 +187,8 @@ async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
     floor = await in_force.floor_of(rq.db, row.id)
-    return views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
+    shown = views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
+    return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
 
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:

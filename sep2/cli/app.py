@@ -2,7 +2,7 @@
 
 import typer
 
-from sep2.cli import controls, curves, folder, groups, overrides, oversight, register
+from sep2.cli import controls, curves, desk, folder, groups, operators, overrides, oversight, register
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -44,3 +44,7 @@ app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(oversight.mirror, name="mirror")
+app.add_typer(oversight.audit, name="audit")
+app.add_typer(operators.operator, name="operator")
+app.add_typer(operators.token, name="token")
+app.add_typer(desk.desk, name="desk")

@@ -11,7 +11,7 @@ from sep2.cli.verb import given
 from sep2.terminal import add_row, console, say, say_json
 
 Cells = Iterable[Sequence[str]]
-Limit = Annotated[int, typer.Option(min=0, max=500, help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=0, max=1_000_000, help="How many at most.")]
 
 
 def show(answer: Any, said: str, *, columns: Sequence[str] = (), rows: Cells = ()) -> None:

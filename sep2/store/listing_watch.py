@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Table, case, func, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Table, case, func, select
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
+from sep2.store.operator_tables import audit, audit_detail
 from sep2.store.tables import (
     alarm,
-    audit,
     client,
     delivery,
     end_device,
@@ -57,9 +57,16 @@ async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
     return await db.one(select(alarm).where(alarm.c.id == alarm_id))
 
 
-async def entries(db: Connection, page: Keyset) -> Following:
-    """The audit log, newest first."""
-    return await select_following(db, select(audit).order_by(audit.c.id.desc()), page)
+async def entries(
+    db: Connection, page: Keyset, *, operator: str | None = None, subject: str | None = None
+) -> Following:
+    """The audit log, newest first; `detail` is NULL where it was erased. subject: the beginning of one."""
+    query = select(audit, audit_detail.c.detail).outerjoin(audit_detail, audit_detail.c.audit_id == audit.c.id)
+    if operator is not None:
+        query = query.where(audit.c.operator == operator)
+    if subject is not None:
+        query = query.where(audit.c.subject.startswith(subject, autoescape=True))
+    return await select_following(db, query.order_by(audit.c.id.desc()), page)
 
 
 async def totals(db: Connection) -> tuple[int, int]:
@@ -80,6 +87,18 @@ def _of_mirror(what: ColumnElement[Any], *joined: Table) -> ScalarSelect[Any]:
 
 async def mirrors(db: Connection, page: Keyset, *, device_id: int | None = None) -> Following:
     """MirrorUsagePoints with their client, their device, how many series they have and when they last heard."""
+    query = _mirrors()
+    if device_id is not None:
+        query = query.where(mirror_usage_point.c.end_device_id == device_id)
+    return await select_following(db, query.order_by(mirror_usage_point.c.id.desc()), page)
+
+
+async def mirror_by_id(db: Connection, mirror_id: int) -> Row[Any] | None:
+    """One MirrorUsagePoint in the same form."""
+    return await db.one(_mirrors().where(mirror_usage_point.c.id == mirror_id))
+
+
+def _mirrors() -> Select[Any]:
     query = select(
         mirror_usage_point,
         client.c.name.label("client_name"),
@@ -87,9 +106,5 @@ async def mirrors(db: Connection, page: Keyset, *, device_id: int | None = None)
         _of_mirror(func.count()).label("series"),
         _of_mirror(func.max(reading.c.received), reading).label("latest"),
     )
-    query = query.join_from(mirror_usage_point, client).join(
-        end_device, end_device.c.id == mirror_usage_point.c.end_device_id
-    )
-    if device_id is not None:
-        query = query.where(mirror_usage_point.c.end_device_id == device_id)
-    return await select_following(db, query.order_by(mirror_usage_point.c.id.desc()), page)
+    query = query.join_from(mirror_usage_point, client)
+    return query.join(end_device, end_device.c.id == mirror_usage_point.c.end_device_id)

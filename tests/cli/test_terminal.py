@@ -48,7 +48,7 @@ def test_a_name_is_a_name_in_sentences_tables_and_json(sep2: Sep2) -> None:
     assert seen in listed.out
     as_json = sep2("group", "list", "--json")
     assert name in {group["name"] for group in as_json.json["items"]}
-    for one in (made, listed, as_json, sep2("audit"), sep2("audit", "--json")):
+    for one in (made, listed, as_json, sep2("audit", "list"), sep2("audit", "list", "--json")):
         assert is_plain(one.out + one.err)
 
 
