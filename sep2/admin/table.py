@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import controls, curves, groups, operators, overrides, oversight, register
+from sep2.admin import controls, curves, groups, operators, overrides, oversight, receivers, register
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -58,6 +58,14 @@ TABLE = (
     Route("POST", "/alarms/{alarm}/clear", oversight.clear_alarm, OPERATOR),
     Route("GET", "/audit", oversight.list_audit, VIEWER),
     Route("GET", "/audit/verify", oversight.verify_audit, ENGINEER),
+    Route("GET", "/state", receivers.show_state, VIEWER),
+    Route("GET", "/receivers", receivers.list_receivers, ENGINEER),
+    Route("POST", "/receivers", receivers.add_receiver, ADMIN, secret=True),
+    Route("GET", "/receivers/{receiver}", receivers.show_receiver, ENGINEER),
+    Route("PUT", "/receivers/{receiver}", receivers.set_receiver, ADMIN, receivers.show_receiver, secret=True),
+    Route("DELETE", "/receivers/{receiver}", receivers.remove_receiver, ADMIN, receivers.show_receiver),
+    Route("POST", "/receivers/{receiver}/test", receivers.test_receiver, OPERATOR),
+    Route("POST", "/receivers/{receiver}/replay", receivers.replay_receiver, OPERATOR),
     Route("GET", "/me", operators.show_me, VIEWER),
     Route("GET", "/operators", operators.list_operators, ADMIN),
     Route("POST", "/operators", operators.add_operator, ADMIN),

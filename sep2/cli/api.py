@@ -40,6 +40,7 @@ HINTS = {
     "client_taken": "`sep2 aggregator list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
     "unknown_operator": "`sep2 operator list` shows them",
+    "unknown_receiver": "`sep2 receiver list` shows them",
     "unknown_token": "`sep2 token list` shows them",
     "role_too_low": "`sep2 operator show` says who you are; SEP2_TOKEN_FILE names another token",
     "last_admin": "give another operator the role admin first",

@@ -2,7 +2,7 @@
 
 import typer
 
-from sep2.cli import controls, curves, desk, folder, groups, operators, overrides, oversight, register
+from sep2.cli import controls, curves, desk, folder, groups, operators, overrides, oversight, receivers, register
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -48,3 +48,4 @@ app.add_typer(oversight.audit, name="audit")
 app.add_typer(operators.operator, name="operator")
 app.add_typer(operators.token, name="token")
 app.add_typer(desk.desk, name="desk")
+app.add_typer(receivers.receiver, name="receiver")

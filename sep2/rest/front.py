@@ -19,6 +19,7 @@ from sep2.rest.idempotency import Once, asked_once
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import Request, Route
+from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
 from sep2.rest.types import Nothing
 from sep2.server.app import State
 from sep2.store import audits
@@ -100,6 +101,8 @@ def _answering(state: State, route: Route, polls: Polls) -> Answer:
 def _look_up(state: State, route: Route, polls: Polls) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
         asked, caller = decoding.query(http, route.asked), caller_of(http)
+        if route.is_list and wants_csv(http):
+            return await _as_table(state, route, http, asked)
         body = await _seen(state, route, http, asked)
         known, patience_s = http.headers.get("If-None-Match"), _patience(http)
         if known == _tag(body) and patience_s > 0:
@@ -118,10 +121,20 @@ def _look_up(state: State, route: Route, polls: Polls) -> Answer:
     return answer
 
 
+async def _as_table(state: State, route: Route, http: web.Request, asked: Any) -> web.Response:
+    found = await _found(state, route, http, asked)
+    headers = {} if found.next is None else {NEXT: found.next}
+    return web.Response(body=as_csv(found), content_type=CSV, charset="utf-8", headers=headers)
+
+
 async def _seen(state: State, route: Route, http: web.Request, asked: Any) -> bytes:
+    return msgspec.json.encode(await _found(state, route, http, asked))
+
+
+async def _found(state: State, route: Route, http: web.Request, asked: Any) -> Any:
     async with state.db.read() as db:
         request = Request(state, db, state.clock.now(), decoding.ids(http), caller_of(http))
-        return msgspec.json.encode(await route.handler(request, asked))
+        return await route.handler(request, asked)
 
 
 def _change(state: State, route: Route) -> Answer:

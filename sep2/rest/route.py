@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 from sep2.rest.callers import Caller
 from sep2.rest.types import Listed, Span
@@ -81,6 +81,11 @@ class Route:
     def asked(self) -> Any:
         """The type of the body of a change, of the query of anything else."""
         return self._hints["asked"]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it answers a part of a list, which can be had as CSV too."""
+        return get_origin(self.answer) is Listed
 
     @cached_property
     def answer(self) -> Any:

@@ -28,6 +28,7 @@ from sep2.server.notify import Notifier
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
+from sep2.server.webhooks import Webhooks
 from sep2.settings import Settings, SettingsError
 from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.connection import Busy, Clash, Full, Outage
@@ -66,12 +67,14 @@ class State:
         self.watch = Watch(db, settings, self.dates.now)
         self.chain_watch = ChainWatch(db, clock)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
+        self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
         self.db.wake()
         self.watch.wake()
+        self.webhooks.wake()
 
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
@@ -117,9 +120,10 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.chain_watch.run]
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.knocks.run]
+            own += [state.chain_watch.run, state.webhooks.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*own, state.knocks.run, *beside]))
+            await stack.enter_async_context(_background([*own, *beside]))
             yield state
     finally:
         await db.close()

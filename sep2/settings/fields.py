@@ -113,6 +113,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Also private addresses, and names that stand for them; addresses where clouds keep their metadata never."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
+    webhook_authorities: tuple[Path, ...] = ()
+    """CAs of the utility's own systems (`sep2 receiver`), beside the roots that this machine trusts for the web."""
     timeout_s: Seconds = 30
     """A receiver that has not answered by then is silent: it is left alone for longer than that, longer every time."""
     first_retry_s: Seconds = 10

@@ -64,6 +64,10 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             key=None if operator.key is None else folder / operator.key,
             authorities=tuple(folder / path for path in operator.authorities),
         ),
+        receivers=replace(
+            settings.receivers,
+            webhook_authorities=tuple(folder / path for path in settings.receivers.webhook_authorities),
+        ),
         tls=replace(
             tls,
             certificate=folder / tls.certificate,

@@ -50,6 +50,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_post_rate": {"seconds": 60},
     "set_reading_sign": {"reading_sign": "reversed"},
     "set_clock": {"now": NOW},
+    "add_receiver": {
+        **{"name": "x", "url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1},
+    },
+    "set_receiver": {
+        **{"url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1, "enabled": True},
+        **{"new_secret": True},
+    },
     "add_operator": {"name": "Ada", "role": "viewer", "password": None},
     "set_operator": {"role": "admin", "password": None},
     "add_token": {"operator": "local", "label": "x", "role": "viewer", "read_only": True, "expires": None},
@@ -141,6 +148,9 @@ def test_every_change_has_a_body_here() -> None:
         "clear_alarm",
         "confirm_clock",
         "remove_operator",
+        "remove_receiver",
+        "test_receiver",
+        "replay_receiver",
         "remove_token",
         "end_session",
     }
@@ -167,6 +177,7 @@ def _changes() -> list[tuple[str, str, dict[str, Any]]]:
         "{alarm}": "1",
         "{mirror}": "1",
         "{operator}": "local",
+        "{receiver}": "x",
     }
     found = []
     for route in TABLE:

@@ -59,6 +59,14 @@ from sep2.admin.types.oversight import (
     Subscription,
     SubscriptionQuery,
 )
+from sep2.admin.types.receivers import (
+    ConnectionState,
+    LimitInForce,
+    NewReceiver,
+    Receiver,
+    ReceiverChange,
+    ReceiverMade,
+)
 from sep2.admin.types.register import (
     Client,
     ClientChange,
@@ -91,6 +99,7 @@ __all__ = [
     "Client",
     "ClientChange",
     "Connection",
+    "ConnectionState",
     "Control",
     "ControlQuery",
     "ControlShown",
@@ -113,6 +122,7 @@ __all__ = [
     "InForce",
     "Issued",
     "Level",
+    "LimitInForce",
     "Limits",
     "Listed",
     "Me",
@@ -132,6 +142,7 @@ __all__ = [
     "NewOverride",
     "NewRate",
     "NewReadingSign",
+    "NewReceiver",
     "NewToken",
     "Note",
     "Nothing",
@@ -148,6 +159,9 @@ __all__ = [
     "PlaceTold",
     "Rate",
     "Reached",
+    "Receiver",
+    "ReceiverChange",
+    "ReceiverMade",
     "Reference",
     "Refused",
     "Release",
