@@ -14,6 +14,7 @@ from sep2.operations import clients, connections, devices, in_force, inherited, 
 from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
+from sep2.rules.roles import ENGINEER
 from sep2.store import clients as stored_clients
 from sep2.store import controls, listing_curves, listing_register
 from sep2.store.controls import Seen
@@ -197,7 +198,8 @@ async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     asked = views.in_force(groups, programs, rq.now, names)
     floor = await in_force.floor_over(rq.db, groups)
     holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing))
-    return views.device_shown(row, asked, holds, documents)
+    shown = views.device_shown(row, asked, holds, documents)
+    return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
 
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:

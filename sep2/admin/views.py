@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from sep2.admin import types as t
@@ -345,3 +346,10 @@ def alarm(row: Row[Any]) -> t.Alarm:
         raised=row.raised,
         cleared=row.cleared,
     )
+
+
+def entry(row: Row[Any]) -> t.Entry:
+    """An entry of the audit log."""
+    names = ("id", "at", "operator", "label", "via", "address", "request", "verb", "subject", "outcome", "hash")
+    detail = msgspec.Raw(b"null" if row.detail is None else row.detail.encode())
+    return t.Entry(**{name: getattr(row, name) for name in names}, detail=detail)

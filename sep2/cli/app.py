@@ -2,7 +2,21 @@
 
 import typer
 
-from sep2.cli import clients, connections, controls, curves, devices, folder, groups, mirrors, overrides, oversight
+from sep2.cli import (
+    clients,
+    connections,
+    controls,
+    curves,
+    desk,
+    devices,
+    folder,
+    groups,
+    mirrors,
+    operators,
+    overrides,
+    oversight,
+    receivers,
+)
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -46,3 +60,8 @@ app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(mirrors.mirror, name="mirror")
+app.add_typer(oversight.audit, name="audit")
+app.add_typer(operators.operator, name="operator")
+app.add_typer(operators.token, name="token")
+app.add_typer(desk.desk, name="desk")
+app.add_typer(receivers.receiver, name="receiver")

@@ -14,6 +14,7 @@ from sep2.cli.verb import verb
 alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
+audit = typer.Typer(no_args_is_help=True, help="The audit log: who changed what, and whether the log is whole.")
 root = typer.Typer()
 
 
@@ -35,20 +36,41 @@ def show_status() -> None:
     )
 
 
-@verb(root, "audit")
-def list_audit(limit: Limit = 50) -> None:
-    """What operators changed, newest first."""
-    found = api().get("/audit", t.Listed[t.Entry], limit=limit)
+@verb(audit, "list")
+def list_audit(
+    *,
+    operator: Annotated[str | None, typer.Option(help="Only what this operator did.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only what begins so, such as /connections/NMI1.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """What operators changed and what they were refused, newest first."""
+    found = api().get("/audit", t.Listed[t.Entry], operator=operator, subject=subject, limit=limit)
     show(
         found,
-        listed(found.total, len(found.items), "change"),
-        columns=("time", "operator", "verb", "subject", "asked"),
-        rows=((shown_time(e.at), e.operator, e.verb, e.subject, _asked(e.detail)) for e in found.items),
+        listed(found.total, len(found.items), "entry"),
+        columns=("time", "operator", "verb", "subject", "outcome", "asked"),
+        rows=((shown_time(e.at), _who(e), e.verb, e.subject, e.outcome, _asked(e.detail)) for e in found.items),
     )
 
 
+def _who(entry: t.Entry) -> str:
+    """The name that was let in, and beside it what the program called its user."""
+    return f"{entry.operator} ({entry.label})" if entry.label and entry.label != entry.operator else entry.operator
+
+
+@verb(audit, "verify")
+def verify_audit() -> None:
+    """Whether the audit log is as it was written; exit status 6 where it is not."""
+    found = api().get("/audit/verify", t.ChainChecked)
+    if found.whole:
+        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}, head {found.head}.")
+        return
+    show(found, f"The audit log is broken at entry {found.broken_at}: {found.problem}.")
+    raise typer.Exit(6)
+
+
 def _asked(detail: msgspec.Raw) -> str:
-    return _spoken(msgspec.json.decode(detail).get("asked", {}))
+    return _spoken((msgspec.json.decode(detail) or {}).get("asked", {}))
 
 
 def _spoken(said: Any) -> str:

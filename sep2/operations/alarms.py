@@ -9,6 +9,7 @@ from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+AUDIT_BROKEN = "audit_broken"
 CERTIFICATE_EXPIRING = "certificate_expiring"
 CERTIFICATE_UNUSED = "certificate_unused"
 CLOCK_JUMP = "clock_jump"
@@ -24,6 +25,7 @@ MODE_UNSUPPORTED = "mode_unsupported"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 NOTIFIER_STALLED = "notifier_stalled"
+OPERATOR_LOGINS = "operator_logins"
 PROFILE_MISMATCH = "profile_mismatch"
 TOO_MANY_REQUESTS = "too_many_requests"
 TLS_REFUSED = "tls_refused"

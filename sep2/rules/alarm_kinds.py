@@ -15,6 +15,7 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
+    "audit_broken": Kind(ACT_NOW, "the audit log was changed after it was written"),
     "certificate_expiring": Kind(THIS_DAY, "a certificate of the server, a CA or a client ends soon, or has ended"),
     "certificate_unused": Kind(ACT_SOON, "a new certificate was never used, and the one before is no longer accepted"),
     "client_clock": Kind(THIS_DAY, "a client's clock differs from the server's"),
@@ -41,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "no_such_group": Kind(THIS_DAY, "the group that devices are to join does not exist"),
     "notifier_stalled": Kind(ACT_NOW, "notifications are not sent"),
     "operator_control": Kind(ACT_SOON, "an operator's limit is looser than what the network holds"),
+    "operator_logins": Kind(ACT_SOON, "many logins of operators fail from one address"),
     "profile_mismatch": Kind(THIS_DAY, "a client speaks another profile than it is registered with"),
     "set_max_w": Kind(ACT_SOON, "a device's setMaxW is absent or not plausible; its limit falls to the tighter"),
     "tls_refused": Kind(THIS_DAY, "handshakes from one address fail"),

@@ -98,6 +98,7 @@ class Deliverer:
         """What the receiver's answer means: told, told for the last time, or to be tried again."""
         lane.standing = Standing.ANSWERS
         ended = told.status != 0 or answer.status in ENDED_BY_RECEIVER
+        self._front.metrics.delivered("ended" if ended else "told" if answer.status // 100 == 2 else "refused")
         if not ended and answer.status // 100 != 2:
             await self._refused(lane, row, answer)
             return
@@ -133,6 +134,7 @@ class Deliverer:
     async def _silent(self, lane: Lane, row: Row[Any], silence: NoAnswer, waited_s: int) -> None:
         """Leave a receiver that gave no answer alone, for longer than it kept us waiting and longer every time."""
         now = self._clock.now()
+        self._front.metrics.delivered("silent")
         log.warning("subscription %d was not told (attempt %d): %s", row.id, row.attempts + 1, silence)
         first, known = not lane.closed, lane.standing is Standing.SILENT
         lane.close()
@@ -170,6 +172,7 @@ class Deliverer:
     async def _broken(self, lane: Lane, row: Row[Any], problem: Exception) -> None:
         """A notification that can not be made is given up soon: trying it for a day would mend nothing."""
         now = self._clock.now()
+        self._front.metrics.delivered("broken")
         attempts = row.attempts + 1 if row.error.startswith(BROKEN) else 1
         lane.postponed = True
         error = f"{BROKEN}{type(problem).__name__}: {problem}"[:200]

@@ -363,17 +363,6 @@ alarm = Table(
     Index(None, "code", "subject"),
 )
 
-audit = Table(
-    "audit",
-    metadata,
-    _id(),
-    _time("at"),
-    Column("operator", Text, nullable=False),
-    Column("verb", String(40), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("detail", Text, nullable=False, server_default="{}"),
-)
-
 setting = Table(
     "setting", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False)
 )

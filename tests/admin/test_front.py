@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from sep2.admin.app import ACCESS
 from sep2.admin.table import TABLE
+from sep2.admin.throttle import Throttle
 from tests.admin.conftest import NOW, TOKEN, Operator
 
 NEW_CONTROLS: dict[str, Any] = {
@@ -48,6 +50,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_post_rate": {"seconds": 60},
     "set_reading_sign": {"reading_sign": "reversed"},
     "set_clock": {"now": NOW},
+    "add_receiver": {
+        **{"name": "x", "url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1},
+    },
+    "set_receiver": {
+        **{"url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1, "enabled": True},
+        **{"new_secret": True},
+    },
+    "add_operator": {"name": "Ada", "role": "viewer", "password": None},
+    "set_operator": {"role": "admin", "password": None},
+    "add_token": {"operator": "local", "label": "x", "role": "viewer", "read_only": True, "expires": None},
 }
 CONTROL = {
     **{"start": NOW, "duration": 60, "limits": {"export_w": 1, "import_w": 1, "gen_w": 1, "load_w": 1}, "modes": {}},
@@ -75,8 +87,10 @@ NASTY_IDS = ["%00", "%0a", "%", "_", "%2e%2e", "x" * 3000, "%F0%9D%9F%98", "-1",
 
 
 async def test_nobody_gets_in_without_the_token(operator: Operator) -> None:
+    access = operator.http.server.app[ACCESS]
     for shown in ("", "Bearer", f"Basic {TOKEN}", "Bearer wrong", f"Bearer {TOKEN}x", "Bearer \xe9"):
         for path in ("/status", "/openapi.json", "/nothing-here"):
+            access.throttle = Throttle()
             status, refused = await operator.ask("GET", path, headers={"Authorization": shown})
             assert (status, refused["code"]) == (401, "unauthorized"), shown
 
@@ -106,12 +120,17 @@ async def test_refusals_are_json(operator: Operator) -> None:
     assert status == 413
 
 
-async def test_every_change_is_audited_with_its_operator_and_no_refusal_is(operator: Operator) -> None:
-    body = {"name": "Sunny", "lfdi": "A" * 40}
+async def test_every_change_and_refusal_is_audited_with_who_was_let_in(operator: Operator) -> None:
+    body = {"name": "Sunny", "lfdi": "A" * 40, "pin": 111115}
     assert (await operator.ask("POST", "/clients", body, headers={"X-Operator": "maria\t"}))[0] == 200
     assert (await operator.ask("POST", "/clients", body))[0] == 409
-    (entry,) = (await operator.get("/audit"))["items"]
-    assert (entry["at"], entry["operator"], entry["verb"]) == (NOW, "maria", "register_client")
+    assert (await operator.ask("POST", "/clients?dry_run=true", body))[0] == 409
+    refused, entry = (await operator.get("/audit"))["items"]
+    assert (refused["verb"], refused["outcome"]) == ("register_client", "refused: client_taken")
+    assert (entry["at"], entry["operator"], entry["verb"]) == (NOW, "local", "register_client")
+    assert (entry["label"], entry["via"], entry["address"]) == ("maria", "token local", "127.0.0.1")
+    assert (entry["outcome"], len(entry["request"])) == ("done", 16)
+    assert entry["detail"]["asked"]["pin"] == "(hidden)"
     assert (entry["detail"]["asked"]["name"], entry["detail"]["answered"]["lfdi"]) == ("Sunny", "A" * 40)
     assert await operator.house.db.wait_for_changes(0.001)
 
@@ -128,6 +147,12 @@ def test_every_change_has_a_body_here() -> None:
         "replay_change",
         "clear_alarm",
         "confirm_clock",
+        "remove_operator",
+        "remove_receiver",
+        "test_receiver",
+        "replay_receiver",
+        "remove_token",
+        "end_session",
     }
     assert changes == BODIES.keys() | bodiless
 
@@ -151,6 +176,8 @@ def _changes() -> list[tuple[str, str, dict[str, Any]]]:
         "{subscription}": "1",
         "{alarm}": "1",
         "{mirror}": "1",
+        "{operator}": "local",
+        "{receiver}": "x",
     }
     found = []
     for route in TABLE:
@@ -202,7 +229,6 @@ async def test_a_change_under_a_key_is_made_once(operator: Operator) -> None:
     made = await operator.ask("POST", "/clients", body, headers=key)
     assert made[0] == 200
     assert await operator.ask("POST", "/clients", body, headers=key) == made
-    assert (await operator.ask("POST", "/clients", body))[0] == 409
     assert (await operator.get("/audit"))["total"] == 1
     status, refused = await operator.ask("POST", "/clients", body | {"name": "Gale"}, headers=key)
     assert (status, refused["code"]) == (422, "idempotency_key_reused")

@@ -113,7 +113,8 @@ class ModeInForce(Struct, frozen=True, kw_only=True):
 class DeviceShown(Device, frozen=True, kw_only=True):
     """All there is to know about a device; `groups` come most important first."""
 
-    pin: int
+    pin: int | None
+    """Null for roles below engineer."""
     post_rate: int | None
     device_category: int | None
     groups: list[InForce]
