@@ -21,8 +21,10 @@ from sep2.server.clock_guard import ClockGuard
 from sep2.server.front import Front
 from sep2.server.handshake import Door
 from sep2.server.http import Http
+from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls
 from sep2.server.watch import Watch
@@ -51,8 +53,10 @@ class State:
         self.clock = clock
         self.clock_guard = ClockGuard(db, clock, settings)
         self.house = House(settings, trusts_clock=clock.is_trusted)
-        self.front = Front(db, clock, self.house)
+        self.seen = Seen(db, clock, origin(settings))
+        self.front = Front(db, clock, self.house, self.seen)
         self.sweep = Sweep(db, clock, settings.utility)
+        self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
@@ -113,7 +117,14 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run]
+            own = [
+                state.notifier.run,
+                state.sweep.run,
+                state.clock_guard.run,
+                state.watch.run,
+                state.seen.run,
+                state.judge.run,
+            ]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, state.knocks.run, *beside]))
             yield state
