@@ -4,6 +4,7 @@ import getpass
 import http.client
 import json
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -13,6 +14,7 @@ import msgspec
 from sep2.cli import process
 from sep2.cli.verb import given
 from sep2.errors import SepError
+from sep2.rest.types import MOST_ITEMS
 from sep2.settings import Settings, read, read_token
 
 T = TypeVar("T")
@@ -75,6 +77,16 @@ class Api:
         """What is at `path` now."""
         said = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
+
+    def all(self, path: str, kind: type[Any], **query: Any) -> Iterator[Any]:
+        """Every item of a list, read page by page."""
+        after = None
+        while True:
+            found = self.get(path, kind, limit=MOST_ITEMS, after=after, **query)
+            yield from found.items
+            after = found.next
+            if after is None:
+                return
 
     def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
         """What came of a change, or would come of it under --dry-run."""

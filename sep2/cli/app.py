@@ -2,7 +2,7 @@
 
 import typer
 
-from sep2.cli import controls, curves, folder, groups, overrides, oversight, register
+from sep2.cli import compliance, controls, curves, folder, groups, overrides, oversight, register, telemetry
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -44,3 +44,10 @@ app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(oversight.mirror, name="mirror")
+app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(telemetry.reading, name="reading")
+app.add_typer(telemetry.rating, name="rating")
+app.add_typer(telemetry.device_status, name="device-status")
+app.add_typer(telemetry.log_event, name="log-event")
+app.add_typer(telemetry.response, name="response")
+app.add_typer(telemetry.contact, name="contact")
