@@ -18,6 +18,7 @@ from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
 from sep2.server.clock_guard import ClockGuard
+from sep2.server.contacts import Contacts
 from sep2.server.front import Front
 from sep2.server.handshake import Door
 from sep2.server.http import Http
@@ -57,6 +58,7 @@ class State:
         self.front = Front(db, clock, self.house, self.seen)
         self.sweep = Sweep(db, clock, settings.utility)
         self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
+        self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)

@@ -13,6 +13,7 @@ from sep2.operations.judging import Policy, Window, judge_devices
 from sep2.operations.judging_again import AGAIN_S, JUDGED, judged_until
 from sep2.rules.days import LocalTime
 from sep2.rules.obedience import GRID_S, LATE_S
+from sep2.server.broken_limits import BrokenLimits
 from sep2.settings import Utility
 from sep2.store import judged, marks
 from sep2.store.database import Database
@@ -48,9 +49,8 @@ class Judge:
         self._clock = clock
         self._utility = utility
         self._poll_rate_s = poll_rate_s
+        self._broken = BrokenLimits(db, policy_of(utility, poll_rate_s()).local)
         self._at_work = asyncio.Lock()
-        self.looked: int | None = None
-        """When it last had judged all that was settled, epoch seconds; None: not since the start."""
 
     @property
     def settles_after_s(self) -> int:
@@ -91,7 +91,7 @@ class Judge:
             await self._keep(until)
             mark = until
         await self._again(mark)
-        self.looked = now
+        await self._broken.look(mark, now)
 
     async def _everybody(self, window: Window) -> None:
         policy = policy_of(self._utility, self._poll_rate_s())

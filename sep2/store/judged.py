@@ -188,6 +188,21 @@ async def rows(db: Connection, ids: Ids, since: int, until: int) -> Sequence[Row
     return await db.all(_ROWS.order_by(judged.c.start), these=list(ids), since=since, until=until)
 
 
+_BREACHES = (
+    select(judged, end_device.c.lfdi, client.c.name.label("client_name"), connection.c.connection_id.label("place"))
+    .join_from(judged, end_device, end_device.c.id == judged.c.end_device_id)
+    .join(client, client.c.id == end_device.c.client_id)
+    .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    .where(judged.c.start >= _SINCE, judged.c.state == "breach")
+    .order_by(judged.c.start)
+)
+
+
+async def breaches(db: Connection, since: int) -> Sequence[Row[Any]]:
+    """The intervals since a time that were beyond a limit, earliest first: lfdi, client_name and place beside them."""
+    return await db.all(_BREACHES, since=since)
+
+
 _KEY = ("end_device_id", "direction", "day")
 _PUT_DAY = upsert(judged_day, _KEY, [column.name for column in judged_day.c if column.name not in _KEY])
 
