@@ -7,6 +7,8 @@ error that was measured.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from envelope.calculation.feasible_box import FeasibleBox
@@ -131,13 +133,19 @@ def _aligned(state: FeasibleBox, steps: Index) -> list[tuple[Index, Single, Sing
     return [(near, away, state.rows.linear_change(away)) for away in corners]
 
 
-def scale_down(state: FeasibleBox, todo: Index) -> None:
-    """Scales the rooms of steps that did not settle until no corner of theirs is beyond its limit."""
+def exceeding(state: FeasibleBox, todo: Index) -> Index:
+    """Those of these steps in which any corner is beyond its aim."""
+    over = check_corners(state, todo, COVERED_IN_AUDIT, aligned=True)
+    return todo[over > SETTLED * state.margin[todo]]
+
+
+def scale_down(state: FeasibleBox, todo: Index, exceeding: Callable[[FeasibleBox, Index], Index] = exceeding) -> Index:
+    """Scale the rooms of steps that did not settle until no corner of theirs exceeds; return those that still do."""
     state.scaled_down, ends = state.scaled_down + len(todo), state.base.ends
     for _ in range(MOST_CUTS):
         if not len(todo):
-            return
+            break
         granted = ends.granted_w[todo]
         state.set_offsets(todo, granted + CUT * (state.offset_w[todo] - granted))
-        over = check_corners(state, todo, COVERED_IN_AUDIT, aligned=True)
-        todo = todo[over > SETTLED * state.margin[todo]]
+        todo = exceeding(state, todo)
+    return todo

@@ -70,6 +70,8 @@ class FeasibleBox:
     solves: int = field(default=0, init=False)
     scaled_down: int = field(default=0, init=False)
     """steps that had to be scaled down because the rounds did not settle"""
+    unsettled: int = field(default=0, init=False)
+    """steps in which a constraint exceeds at its own corner all the same"""
 
     def __post_init__(self) -> None:
         steps, shape = len(self.at_rest), self.at_rest.shape

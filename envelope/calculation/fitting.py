@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_part
+from envelope.calculation import own_corners
 from envelope.calculation.corner_check import (
     COVERED,
     COVERED_IN_AUDIT,
@@ -34,6 +35,8 @@ TRUSTED, SHORTEST_LEAP = 3, 0.002
 """turns after which nobody gets more than a part of all room at once; that part is halved from turn to turn"""
 LEAST = 0.2
 """part of what the whole way would leave that what was measured further out may not go below"""
+OWN_LOOKS = 8
+"""times that targets are lowered by what constraints exceed at corners of their own"""
 DOUBT, LOOKS = 1.1, 6
 """rows that were never measured are left out only if so many times their predicted rise stays inside; how often all are
 looked at again, the last but one time with none left out"""
@@ -65,18 +68,32 @@ def fit_box(
     state = _narrow(whole, active)
     _one_turn(state, allocate, everyone)
     check_corners(state, everyone, COVERED)
-    state, active = _with_missed_constraints(whole, state, active)
-    todo = everyone
+    state, active = _settle(whole, *_with_missed_constraints(whole, state, active), allocate=allocate, todo=everyone)
+    for _ in range(OWN_LOOKS):
+        todo = own_corners.lower_targets(state, whole, active)
+        if not len(todo):
+            return state
+        state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
+    left = own_corners.exceeding(state, everyone)
+    state.unsettled = len(scale_down(state, left, own_corners.exceeding))
+    return state
+
+
+def _settle(
+    whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule, todo: Index
+) -> tuple[FeasibleBox, Mask]:
+    """Iterate, look at all constraints again, and scale down what does not come inside; the box and its constraints."""
+    everyone = np.arange(len(state.offset_w))
     for look in range(LOOKS):
         _iterate(state, allocate, todo)
         state, active = _with_missed_constraints(whole, state, active, all_of_them=look == LOOKS - 2)
         over = check_corners(state, everyone, COVERED_IN_AUDIT, aligned=True)
         todo = everyone[over > SETTLED * state.margin]
         if not len(todo):
-            return state
+            return state, active
         state, active = _without_slack_constraints(whole, state, active)
     scale_down(state, todo)
-    return state
+    return state, active
 
 
 def _unknown(state: FeasibleBox) -> FeasibleBox:

@@ -20,7 +20,7 @@ from envelope.constraints.formulation import Formulation
 from envelope.problem import Direction, Problem, ProblemSide, TighteningLead, run_id
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
 from envelope.schedule.codes import STATUS, UNCONTROLLED
-from envelope.schedule.findings import double_counted, infeasible, uncontrolled
+from envelope.schedule.findings import double_counted, infeasible, uncontrolled, unsettled
 from envelope.schedule.schedule import whole_w_above, whole_w_below
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
 
@@ -57,8 +57,9 @@ def assemble(problem: Problem, formulation: Formulation, boxes: Boxes, scaling: 
         for direction in (Direction.IMPORT, Direction.EXPORT)
     )
     found = _schedule(problem, formulation, boxes, (imports, exports))
-    unbalanced = unbalance_findings(scaling, problem.limits.vuf_max_percent)
-    return replace(found, findings=(*found.findings, *unbalanced))
+    unbalanced = unbalance_findings(scaling, formulation.vuf_max_percent)
+    unsettled_intervals = unsettled(max(box.fit.unsettled for box in boxes), problem.steps)
+    return replace(found, findings=(*found.findings, *unsettled_intervals, *unbalanced))
 
 
 def _found(asked: ProblemSide, formulation: Formulation, boxes: Boxes, *, scaled: Mask) -> FoundSide:

@@ -35,7 +35,7 @@ class Scaling(NamedTuple):
 def scale_for_unbalance(formulation: Formulation, cases: Sequence[DirectedBox]) -> Scaling:
     """Scale the boxes' headroom down, interval by interval, until unbalance is inside its limit."""
     scaled, closed = np.zeros(formulation.steps, dtype=bool), np.zeros(formulation.steps, dtype=bool)
-    if formulation.limits.vuf_max_percent is None:
+    if formulation.vuf_max_percent is None:
         return Scaling(scaled, closed)
     for case in cases:
         fit, steps = case.fit, np.arange(formulation.steps)

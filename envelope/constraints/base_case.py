@@ -10,6 +10,7 @@ import numpy as np
 
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Direction, Problem, ProblemSide, ShareReference
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
 
@@ -85,6 +86,17 @@ class BaseCase:
         found = replace(self, feeder=feeder)
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
         return found
+
+    def within(self, box: GuaranteedBox) -> BaseCase:
+        """The same with the firm minimum of a box, and headroom in its directions only."""
+        nothing = np.zeros_like(self.p_w)
+        return replace(
+            self,
+            lo_w=box.lo_w,
+            hi_w=box.hi_w,
+            room_up_w=self.room_up_w if Direction.EXPORT in box.directions else nothing,
+            room_down_w=self.room_down_w if Direction.IMPORT in box.directions else nothing,
+        )
 
     def away(self, lo: Real, hi: Real) -> Real:
         """(T, 2C) W by which a box goes above, and below, the base load."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envelope.constraints.guarantees import GuaranteeRule
 from envelope.constraints.linear import FACETS, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
+from envelope.problem.guarantees import GuaranteeRule
 from gridmodel.arrays import Index, Real
 
 

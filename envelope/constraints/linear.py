@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.kernels import evaluate, name, slope, split
+from envelope.constraints.limits import Bounds
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 FACETS, FINE_FACETS = 8, 16
@@ -110,14 +110,10 @@ class LinearConstraints:
         up, down = place[place < count], place[place >= count] - count
         return np.concatenate([self.rise_up[:, up], self.rise_down[:, down]], axis=1)
 
-    def bounds(self, feeder: MonitoredFeeder, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
-        """(T, R) right-hand sides, less `margin` times the declared margins."""
-        permitted = limits.permitted_a(steps, feeder, margin=margin)
-        table = np.empty((steps, 2 + permitted.shape[1]))
-        table[:, 0] = limits.v_max_v - margin * limits.margin_v
-        table[:, 1] = -(limits.v_min_v + margin * limits.margin_v)
-        table[:, 2:] = permitted
-        return np.take(table, np.where(self.kind == 2, 2 + self.element, self.kind), axis=1)
+    def right_hand_sides(self, bounds: Bounds) -> Real:
+        """(T, R) bound of each constraint's value: of an under-voltage, that of the negative voltage."""
+        table = np.concatenate([bounds.high_v, -bounds.low_v, bounds.current_a], axis=1)
+        return np.asarray(np.take(table, self.kind * bounds.high_v.shape[1] + self.element, axis=1))
 
     def slack_unit(self, feeder: MonitoredFeeder) -> Single:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import LinearConstraints, Selection, slopes, with_sensitivities
 from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
-from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Real, Single
 
 LARGEST_GAIN = 2.0
@@ -74,9 +74,9 @@ def _slopes_in(
     return rise, fall
 
 
-def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Selection:
+def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, bounds: Bounds) -> Selection:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
-    feeder, steps = base.feeder, len(base.p_w)
+    feeder = base.feeder
     part = feeder.slot_part
     top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
     bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
@@ -84,9 +84,8 @@ def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult
     rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
     falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
     flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
-    permitted = limits.permitted_a(steps, feeder, margin=1.0)
     return Selection(
-        np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
-        np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),
-        np.any(np.abs(rest.i_a) + gain * flows > permitted, axis=0),
+        np.any(rest.v_v + gain * rises > bounds.high_v, axis=0),
+        np.any(rest.v_v - gain * falls < bounds.low_v, axis=0),
+        np.any(np.abs(rest.i_a) + gain * flows > bounds.current_a, axis=0),
     )

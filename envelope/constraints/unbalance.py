@@ -78,7 +78,7 @@ class Unbalance:
         rest = self.solved(
             np.arange(self.formulation.steps), np.zeros((self.formulation.steps, self.feeder.reduced.slots))
         )
-        most = self.formulation.limits.vuf_max_percent or np.inf
+        most = self.formulation.vuf_max_percent or np.inf
         return np.where(rest > most, rest + WORSE, most)
 
     def solved(self, steps: Index, away: Real) -> Real:
@@ -92,7 +92,7 @@ class Unbalance:
 
     def spare(self, part: float) -> float:
         """Percentage points between this part of the limit and all of it."""
-        return (1.0 - part) * (self.formulation.limits.vuf_max_percent or 0.0)
+        return (1.0 - part) * (self.formulation.vuf_max_percent or 0.0)
 
     def _at(self, steps: Index, away: Real, var: Real) -> Real:
         source = self.base.source_v[steps]
@@ -148,7 +148,7 @@ class Unbalance:
         for corner in corners if len(steps) else ():
             away = self.away([corner] * len(steps), (self.base.lo_w[steps], self.base.hi_w[steps]), steps)
             found = np.maximum(found, self.solved(steps, away))
-        return np.where(found > (self.formulation.limits.vuf_max_percent or np.inf), found + WORSE, 0.0)
+        return np.where(found > (self.formulation.vuf_max_percent or np.inf), found + WORSE, 0.0)
 
 
 def every_corner(corners: Sequence[Corner], steps: Index) -> Index:

@@ -10,10 +10,10 @@ import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.solution import Solution
-from envelope.constraints.guarantees import GUARANTEES
 from envelope.explanation.binding_corner import BindingCorner, Contributor
 from envelope.problem import Direction, Problem
 from envelope.problem.circulating_power import circulating_w
+from envelope.problem.guarantees import GUARANTEES
 from envelope.schedule import EnvelopeSchedule, ScheduleSide
 from envelope.schedule.codes import STATUS
 from gridmodel.arrays import Index, Real

@@ -23,6 +23,7 @@ from envelope.field_rules import (
 )
 from envelope.problem import phase_split as splits
 from envelope.problem.groups import GroupLimit
+from envelope.problem.guarantees import GUARANTEES
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
@@ -194,14 +195,15 @@ class Problem:
                     raise BadProblem(f"{name}: is needed where reference is contract")
         if fault := splits.fault(self.reduced.network.connections, self.flex_split):
             raise BadProblem(fault)
-        if self.guarantee is Guarantee.COINCIDENT:
-            self._refuse_coincident()
+        if GUARANTEES[self.guarantee].common_level:
+            self._refuse_at_common_level(GUARANTEES[self.guarantee].allocations)
 
-    def _refuse_coincident(self) -> None:
-        if self.allocation not in (Allocation.EQUAL, Allocation.PROPORTIONAL):
-            raise BadProblem("allocation: coincident limits are one common level: allocate them equal or proportional")
+    def _refuse_at_common_level(self, allocations: Sequence[Allocation]) -> None:
+        if self.allocation not in allocations:
+            known = " or ".join(allocations)
+            raise BadProblem(f"allocation: {self.guarantee} limits are one common level: allocate them {known}")
         if not splits.balanced(self.flex_split):
-            raise BadProblem("flex_split: coincident limits are one level of balanced power")
+            raise BadProblem(f"flex_split: {self.guarantee} limits are one level of balanced power")
 
     def controlled(self, direction: str) -> Mask:
         """(C,) whether import, or export, can be limited."""

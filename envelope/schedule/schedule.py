@@ -169,6 +169,16 @@ class EnvelopeSchedule:
             "run_id": Column(self.run_id),
         }
 
+    def file_columns(self) -> dict[str, Column]:
+        """Those of a limits file: the table's, and what else a schedule is read back from (`limits_file.read`)."""
+        return self.columns() | {
+            "default_import_w": Column(np.repeat(self.default_import_w, self.steps)),
+            "default_export_w": Column(np.repeat(self.default_export_w, self.steps)),
+            "reference": Column(self.reference),
+            "early_s": Column(self.early_s),
+            "step_s": Column(self.step_s),
+        }
+
     def _var(self, which: int) -> Any:
         """Least or most var; missing where they were not considered."""
         return [None] * self.import_limit_w.size if self.reactive is None else _tall(self.reactive[which])

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from envelope.engine import calculate
 from envelope.problem import Direction, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import UNCONTROLLED
@@ -127,6 +126,9 @@ def stress_of(report: VerificationReport) -> dict[str, float] | None:
 
 def compared(problem: Problem) -> dict[str, Any]:
     """One policy's figures, with the worst over corners of the whole box whatever the guarantee says."""
+    # Figures of limits that were read from a file need no calculation.
+    from envelope.engine import calculate
+
     schedule = calculate(problem)
     own = verify(problem, schedule, solver="reduced", effort=QUICK)
     whole = replace(problem, guarantee=Guarantee.TWO_SIDED)

@@ -12,6 +12,7 @@ import numpy as np
 
 from envelope.constraints.corners import corners_to_check
 from envelope.constraints.formulation import Formulation
+from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
@@ -27,13 +28,9 @@ FEWEST_CORNERS = 50
 
 @dataclass(frozen=True, eq=False)
 class AcceptedLimits:
-    """Bounds per step and place."""
+    """Bounds per step and place, and by how much the operating limits are exceeded before anything is allocated."""
 
-    v_max_v: Real
-    v_min_v: Real
-    """(T, N)"""
-    current_a: Real
-    """(T, B + G)"""
+    bounds: Bounds
     excess: tuple[float, float, float]
     """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
 
@@ -44,7 +41,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
     watched, base, limits = formulation.feeder, formulation.base, formulation.limits
-    rating = limits.permitted_a(formulation.steps, watched, margin=0.0)
+    rating = limits.current_a
     rest = formulation.base_flow
     seen = _Seen(formulation)
     everyone = np.arange(formulation.steps)
@@ -52,10 +49,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
     steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
         built = linearise(watched, *formulation.sensitivities, wanted=select_all(watched))
-        boxes = [(base.lo_w, base.hi_w)]
-        if formulation.guarantee.per_direction:
-            boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
-        for lo, hi in boxes:
+        for lo, hi, _ in formulation.boxes(base.lo_w, base.hi_w):
             tried = corners_to_check(
                 formulation.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
             )
@@ -65,18 +59,18 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
                 away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
                 seen.look(steps, away)
     high, low, load = seen.high_v, seen.low_v, seen.load_a
-    over, under, much = high > limits.v_max_v, low < limits.v_min_v, load > rating
+    over, under, much = high > limits.high_v, low < limits.low_v, load > rating
     excess = (
-        float(np.max((high - limits.v_max_v)[over], initial=0.0)),
-        float(np.max((limits.v_min_v - low)[under], initial=0.0)),
+        float(np.max((high - limits.high_v)[over], initial=0.0)),
+        float(np.max((limits.low_v - low)[under], initial=0.0)),
         float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
     )
-    return AcceptedLimits(
-        np.where(over, high + WORSE_V, limits.v_max_v),
-        np.where(under, low - WORSE_V, limits.v_min_v),
-        np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
-        excess,
+    bounds = Bounds(
+        low_v=np.where(under, low - WORSE_V, limits.low_v),
+        high_v=np.where(over, high + WORSE_V, limits.high_v),
+        current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
     )
+    return AcceptedLimits(bounds, excess)
 
 
 class _Seen:

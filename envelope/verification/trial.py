@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.report import Effort, Finding, VerificationReport
@@ -22,13 +22,6 @@ from gridmodel.arrays import Index, Real
 
 CHUNK, AT_KINKS = 4000, 0.25
 """scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
-
-
-class Boxes(NamedTuple):
-    """The boxes whose corners are tried: one, or one per direction."""
-
-    lo_w: list[Real]
-    hi_w: list[Real]
 
 
 def try_corners(
@@ -47,21 +40,12 @@ def try_corners(
     judge = solver or independent_solver(feeder)
     fast = judge if effort.judge_all else "reduced"
     accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    trial = Trial(formulation, guaranteed_boxes(formulation, box), effort, solver_of(feeder, fast), allowed=accepted)
+    trial = Trial(formulation, formulation.boxes(*box), effort, solver_of(feeder, fast), allowed=accepted)
     trial.run()
     if fast != judge:
         trial = trial.solved_by(solver_of(feeder, judge))
-    unbalanced = verify_unbalance(formulation, list(zip(*trial.boxes, strict=True)), effort, judge=judge)
+    unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
-
-
-def guaranteed_boxes(formulation: Formulation, box: tuple[Real, Real]) -> Boxes:
-    """Boxes that the guarantee covers: one, or one each for export and import."""
-    lo, hi = box
-    if not formulation.guarantee.per_direction:
-        return Boxes([lo], [hi])
-    p = formulation.base.p_w
-    return Boxes([p, lo], [hi, p])
 
 
 class _Worst:
@@ -89,13 +73,19 @@ class Trial:
     """One verification under way."""
 
     def __init__(
-        self, formulation: Formulation, tried: Boxes, effort: Effort, solver: Solver, *, allowed: AcceptedLimits
+        self,
+        formulation: Formulation,
+        tried: tuple[GuaranteedBox, ...],
+        effort: Effort,
+        solver: Solver,
+        *,
+        allowed: AcceptedLimits,
     ) -> None:
         self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
         self.watched, self.base = formulation.feeder, formulation.base
         self.unseen, steps = formulation.disturbances, formulation.steps
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = formulation.limits.permitted_a(steps, self.watched, margin=0.0)
+        self.rating = formulation.limits.current_a
         self.worst = _Worst(steps, self.watched.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
@@ -108,7 +98,7 @@ class Trial:
         plain = linearise(self.watched, *self.formulation.sensitivities, wanted=select_all(self.watched))
         everyone = np.arange(self.formulation.steps)
         self._queue("rest", everyone, np.zeros((len(everyone), len(self.watched.slot_connection))))
-        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+        for lo, hi, _ in self.boxes:
             # A box without any width has one corner, which is at rest.
             steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
             built = linearise_at_corners(plain, self.base, lo, hi)
@@ -216,9 +206,9 @@ class Trial:
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
             found = [
-                v - self.allowed.v_max_v[steps],
-                self.allowed.v_min_v[steps] - v,
-                100.0 * (i - self.allowed.current_a[steps]) / self.rating[steps],
+                v - self.allowed.bounds.high_v[steps],
+                self.allowed.bounds.low_v[steps] - v,
+                100.0 * (i - self.allowed.bounds.current_a[steps]) / self.rating[steps],
             ]
         for table in found:
             table[~values.converged] = np.nan
@@ -273,7 +263,7 @@ class Trial:
         """(L,) both ends, W from the base, of the box that a corner belongs to."""
         of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[step]
         found = []
-        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+        for lo, hi, _ in self.boxes:
             low, high = ((end[step] - p)[of] * share for end in (lo, hi))
             outside = np.maximum(away - high, low - away).max(initial=0.0)
             found.append((outside, low, high))

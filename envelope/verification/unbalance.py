@@ -9,6 +9,7 @@ import numpy as np
 
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.unbalance import NEGATIVE, POSITIVE, Unbalance, every_corner
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.verification.report import Effort, UnbalanceFinding
 from gridmodel.arrays import Index, Real
 from gridmodel.flow.kron import Reduced, reduce
@@ -17,18 +18,18 @@ from gridmodel.model.equipment import Connection
 
 
 def verify_unbalance(
-    formulation: Formulation, boxes: Sequence[tuple[Real, Real]], effort: Effort, *, judge: str
+    formulation: Formulation, boxes: Sequence[GuaranteedBox], effort: Effort, *, judge: str
 ) -> UnbalanceFinding | None:
     """The worst over all corners of some boxes and random ones, each interval's worst by `judge`; None: no limit."""
     seen = Unbalance(formulation, formulation.base)
-    if formulation.limits.vuf_max_percent is None or not len(seen.nodes):
+    if formulation.vuf_max_percent is None or not len(seen.nodes):
         return None
     rng, steps = np.random.default_rng(effort.seed), np.arange(formulation.steps)
     of, share = seen.feeder.slot_connection, seen.feeder.slot_share
     solved = independent if judge == "power-grid-model" else Unbalance.solved
     best = UnbalanceFinding(-np.inf, 0, "", "")
-    for box in boxes:
-        corners = seen.corners()
+    for lo_w, hi_w, _ in boxes:
+        box, corners = (lo_w, hi_w), seen.corners()
         for _ in range(effort.random if formulation.guarantee.random_corners else 0):
             up = np.where(rng.random(seen.feeder.connections)[of] < 0.5, share, 0.0)
             corners.append(("random", up, share - up))

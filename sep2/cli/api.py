@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from sep2.cli import process
+from sep2.cli.fields import in_options
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.rest.types import MOST_ITEMS
@@ -30,7 +31,6 @@ HINTS = {
     "unknown_alarm": "`sep2 alarm list` shows them",
     "unknown_override": "`sep2 override list --over` shows them all",
     "override_over": "`sep2 override list` shows those that hold or are to come",
-    "limit_beyond_rating": "--anyway sends it all the same",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
     "ambiguous": "write more of it",
     "control_over": "`sep2 control list` shows those that can still be cancelled",
@@ -165,6 +165,6 @@ def _who() -> str:
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
-        return Refused(status, said["code"], said["message"])
+        return Refused(status, said["code"], in_options(said["message"]))
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -17,10 +18,11 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
+from sep2.server.causes import Causes
 from sep2.server.clock_guard import ClockGuard
 from sep2.server.contacts import Contacts
 from sep2.server.front import Front
-from sep2.server.handshake import Door
+from sep2.server.handshake import Door, HalfOpen
 from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
@@ -68,6 +70,7 @@ class State:
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
+        self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
         self.front.on_request = self.notifier.heard_of
 
     def wake(self) -> None:
@@ -89,6 +92,12 @@ class State:
         async with self.db.read() as db:
             soonest = await receivers.next_due(db)
             return not await outbox.waits(db) and (soonest is None or soonest > now)
+
+
+def _folder_of(url: str) -> Path | None:
+    """Where a database in a file is; None where a server of its own keeps it."""
+    file = url.removeprefix("sqlite:///")
+    return None if file == url else Path(file).parent
 
 
 def origin(settings: Settings) -> str:
@@ -128,7 +137,7 @@ async def running(
                 state.judge.run,
             ]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*own, state.knocks.run, *beside]))
+            await stack.enter_async_context(_background([*own, state.knocks.run, state.causes.run, *beside]))
             yield state
     finally:
         await db.close()
@@ -233,7 +242,8 @@ async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     http = Http(state.front, state.tls, limits, unregistered=state.knocks.unregistered)
     http.met = state.watch.met
     state.watch.connections = http.peers
-    door = Door(http, state.tls, patience_s=limits.header_deadline_s, refused=state.knocks.refused)
+    half_open = HalfOpen(limits.handshakes, limits.handshakes_per_address)
+    door = Door(http, state.tls, patience_s=limits.header_deadline_s, half_open=half_open, refused=state.knocks.refused)
     stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
     port = Port(state, door)

@@ -11,7 +11,6 @@ from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
 from sep2.functions.request import House, Ids, Made, Request
-from sep2.operations.alarms import PROFILE_MISMATCH, raise_alarm
 from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
 from sep2.rules import media
@@ -115,8 +114,7 @@ class Front:
         self._writing = Shares(*db.writes_at_once)
         self._profiles: dict[str, w.Profile] = {}
         """Of clients that were admitted before: what they send can be decoded before a transaction begins."""
-        self._compared: set[str] = set()
-        self._dialects = Dialects(db)
+        self.dialects = Dialects(db)
 
     def close(self) -> None:
         """End what works for it."""
@@ -168,7 +166,7 @@ class Front:
                 try:
                     return await self._change(row, ids, asked)
                 finally:
-                    await self._dialects.compare(asked.lfdi, asked.body, self.clock.now())
+                    await self.dialects.compare(asked.lfdi, asked.body, self.clock.now())
         page = read(parse_qsl(asked.query, keep_blank_values=True), self._default_page, self._cap)
         async with self._reading.of(asked.lfdi):
             async with self.db.read() as db:
@@ -267,22 +265,19 @@ class Front:
         return shown
 
     async def _compare(self, rq: Request, accept: str | None) -> None:
-        """Raise an alarm, once, for a client that says it reads no extensions and is registered as one that does.
+        """Raise an alarm, at most once an hour, for a client that reads no extensions and is registered as if it did.
 
         Its limits are sent all the same: a client that is left without any is the greater danger.
         """
         lfdi = rq.caller.lfdi
-        if not accept or rq.caller.profile is w.Profile.CSIP or lfdi in self._compared:
+        if not accept or rq.caller.profile is w.Profile.CSIP or not self.dialects.is_due(lfdi, rq.now):
             return
-        self._compared.add(lfdi)
         if media.refuses_extensions(accept):
             detail = f"it accepts {accept[:60]!r} and is registered as {rq.caller.profile}"
             try:
-                async with self.db.write() as db:
-                    await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
+                await self.dialects.raise_for(lfdi, detail, rq.now)
             except Outage as outage:  # what was asked for can be shown all the same
                 self.outages.note(outage)
-                self._compared.discard(lfdi)
 
     def _place_of(self, refusal: SepError) -> str | None:
         """Where the EndDevice is that a second registration collided with."""

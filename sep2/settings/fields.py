@@ -126,6 +126,10 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Open connections; fewer where the system lets a process open fewer files."""
     sessions_per_client: Count = 200
     """Open connections of one client; for one more the connection ends that was idle longest."""
+    handshakes: Count = 2000
+    """Connections in their handshake, of all addresses; further ones are closed at once."""
+    handshakes_per_address: Count = 500
+    """The same of one address; many clients may share one."""
     header_deadline_s: Seconds = 10
     """A connection that has not finished its handshake, or its request's header, by then is closed."""
     body_deadline_s: Seconds = 60

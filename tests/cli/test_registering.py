@@ -94,6 +94,7 @@ def test_an_aggregator_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path) -> 
         "device add a --lfdi {lfdi} --pin 123456",
         "device expect a --lfdi {lfdi} --pin 7",
         "aggregator add a --lfdi {lfdi} --pin 999998",
+        "aggregator add a --lfdi {lfdi} --pin 12345678",
     ],
 )
 def test_a_pin_has_its_check_digit(sep2: Sep2, words: str) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from envelope.demo.compliance import Breach, judged
+from envelope.demo.compliance import Breach, compliance_of
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import NewControl, issue_controls
@@ -59,7 +59,7 @@ class Street:
             await put_mirror(db, mirror, NOW)
 
     async def verdict(self):
-        return await judged(self.url, NOW, NOW + 2 * HALF_HOUR, HALF_HOUR)
+        return await compliance_of(self.url, NOW, NOW + 2 * HALF_HOUR, HALF_HOUR)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ async def all_obey(street: Street, *but: str) -> None:
 async def test_all_is_well(street):
     await all_obey(street)
     found = await street.verdict()
-    assert found.all_is_well
+    assert found.complies
     assert (found.controls, found.responses, found.readings) == (6, 18, 6)
     assert (found.disobeying, found.silent) == ((), ())
 
@@ -107,7 +107,7 @@ async def test_who_does_as_he_likes_is_named(street, why, drawn_w, breach):
     await street.measure("NMI2", *drawn_w)
     found = await street.verdict()
     assert found.breaches == (breach,), why
-    assert (found.disobeying, found.silent, found.all_is_well) == (("NMI2",), (), False)
+    assert (found.disobeying, found.silent, found.complies) == (("NMI2",), (), False)
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ async def test_who_does_not_answer_is_named(street, why, statuses, which, undeli
     assert found.undelivered == (("NMI3",) if undelivered else ()), why
     assert found.unanswered == (("NMI3",) if unanswered else ()), why
     assert found.unmeasured == ()
-    assert found.all_is_well is not unanswered
+    assert found.complies is not unanswered
 
 
 async def test_who_is_not_measured_is_named(street):
     await all_obey(street, "NMI1")
     await street.respond("NMI1", 1, 2, 3)
     found = await street.verdict()
-    assert (found.unmeasured, found.silent, found.all_is_well) == (("NMI1",), ("NMI1",), False)
+    assert (found.unmeasured, found.silent, found.complies) == (("NMI1",), ("NMI1",), False)
