@@ -6,7 +6,7 @@ from sep2.admin import find, views
 from sep2.admin import types as t
 from sep2.clock import SteppedClock
 from sep2.errors import BadRequest, BadValue, Conflict, NotFound
-from sep2.operations import rates
+from sep2.operations import attention, rates
 from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.rest.route import Request, listed, page
@@ -171,6 +171,8 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     clients, devices = await listing_register.totals(rq.db)
     changes, standing = await listing_watch.totals(rq.db)
     waiting = await deliveries.counts(rq.db)
+    known = await attention.attention(rq.db, rq.now, rq.state.judge.settles_after_s)
+    unseen = known.not_looked_at if rq.state.clock.is_trusted() else [*known.not_looked_at, "clock"]
     return t.Status(
         now=rq.now,
         settled=await rq.state.settled(),
@@ -183,6 +185,10 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         waiting=waiting["waiting"],
         dead=waiting["dead"],
         alarms=standing,
+        silent_clients=known.silent_clients,
+        silent_devices=known.silent_devices,
+        disobeying=known.disobeying,
+        not_looked_at=unseen,
     )
 
 

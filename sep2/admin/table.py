@@ -3,6 +3,7 @@
 from sep2.admin import (
     certificates,
     changes,
+    compliance,
     controls,
     curves,
     groups,
@@ -11,6 +12,7 @@ from sep2.admin import (
     oversight,
     receivers,
     register,
+    telemetry,
 )
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -98,6 +100,20 @@ TABLE = (
     Route("POST", "/mirrors/{mirror}/rename", changes.rename_mirror, ENGINEER, changes.show_mirror),
     Route("PUT", "/mirrors/{mirror}/post-rate", oversight.set_post_rate, ENGINEER, changes.show_mirror),
     Route("PUT", "/mirrors/{mirror}/reading-sign", oversight.set_reading_sign, ENGINEER, changes.show_mirror),
+    Route("GET", "/readings", telemetry.list_readings, VIEWER),
+    Route("GET", "/readings/latest", telemetry.list_latest_readings, VIEWER),
+    Route("GET", "/ratings", telemetry.list_ratings, VIEWER),
+    Route("GET", "/device-status", telemetry.list_device_status, VIEWER),
+    Route("GET", "/log-events", telemetry.list_log_events, VIEWER),
+    Route("GET", "/responses", telemetry.list_responses, VIEWER),
+    Route("GET", "/compliance", compliance.list_compliance, VIEWER),
+    Route("GET", "/compliance/broken", compliance.list_broken_limits, VIEWER),
+    Route("GET", "/compliance/reaching", compliance.show_reaching, VIEWER),
+    Route("GET", "/compliance/connections/{connection}", compliance.show_compliance, VIEWER),
+    Route("GET", "/exemptions", compliance.list_exemptions, VIEWER),
+    Route("POST", "/connections/{connection}/exemptions", compliance.exempt_connection, ENGINEER),
+    Route("GET", "/contacts", telemetry.list_contacts, VIEWER),
+    Route("GET", "/device-contacts", telemetry.list_device_contacts, VIEWER),
     Route("GET", "/poll-rates", oversight.list_poll_rates, VIEWER),
     Route("GET", "/poll-rates/{resource}", oversight.show_poll_rate, VIEWER),
     Route("PUT", "/poll-rates/{resource}", oversight.set_poll_rate, ENGINEER, oversight.show_poll_rate),

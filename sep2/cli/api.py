@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,6 +108,16 @@ class Api:
     def _get(self, path: str, kind: type[T], query: dict[str, Any]) -> T:
         said = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
+
+    def all(self, path: str, kind: type[Any], **query: Any) -> Iterator[Any]:
+        """Every item of a list, read page by page."""
+        after = None
+        while True:
+            found = self.get(path, kind, limit=MOST_ITEMS, after=after, **query)
+            yield from found.items
+            after = found.next
+            if after is None:
+                return
 
     def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
         """What came of a change, or would come of it under --dry-run."""

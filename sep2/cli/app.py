@@ -4,6 +4,7 @@ import typer
 
 from sep2.cli import (
     clients,
+    compliance,
     connections,
     controls,
     curves,
@@ -16,6 +17,7 @@ from sep2.cli import (
     overrides,
     oversight,
     receivers,
+    telemetry,
 )
 from sep2.cli.lazy import LazyGroup
 
@@ -65,3 +67,10 @@ app.add_typer(operators.operator, name="operator")
 app.add_typer(operators.token, name="token")
 app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
+app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(telemetry.reading, name="reading")
+app.add_typer(telemetry.rating, name="rating")
+app.add_typer(telemetry.device_status, name="device-status")
+app.add_typer(telemetry.log_event, name="log-event")
+app.add_typer(telemetry.response, name="response")
+app.add_typer(telemetry.contact, name="contact")

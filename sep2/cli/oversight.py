@@ -10,6 +10,7 @@ from sep2.cli.api import api, at
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
+from sep2.rules.silence import named
 
 alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
@@ -23,17 +24,39 @@ def show_status() -> None:
     """How the server is doing: what waits, what failed, which alarms stand."""
     found = api().get("/status", t.Status)
     waits = f"{counted(found.waiting + found.outbox, 'notification')} waiting, {found.dead} dead"
-    well = "All is well" if not found.dead and not found.alarms else "Look at `sep2 alarm list`"
-    if found.dead:
-        well = "Look at `sep2 subscription list --dead`"
-    if found.set_aside:
-        well = "Look at `sep2 subscription changes`"
     show(
         found,
-        f"{well}: {waits}, {counted(found.alarms, 'alarm')}.",
+        f"{_well(found)}: {waits}, {counted(found.alarms, 'alarm')}.{_named(found)}",
         columns=("time", "clock", "clients", "devices", "controls"),
         rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
     )
+
+
+def _well(found: t.Status) -> str:
+    """That all is well, where everything was looked at and is; else where to look first."""
+    if found.set_aside:
+        return "Look at `sep2 subscription changes`"
+    if found.dead:
+        return "Look at `sep2 subscription list --dead`"
+    if found.alarms:
+        return "Look at `sep2 alarm list`"
+    if found.silent_clients or found.silent_devices:
+        return "Look at `sep2 contact list`"
+    if found.disobeying:
+        return "Look at `sep2 compliance list`"
+    if found.not_looked_at:
+        return f"Not known: nobody has looked at {' and '.join(found.not_looked_at)} yet"
+    return "All is well"
+
+
+def _named(found: t.Status) -> str:
+    """Who is silent and who does not keep limits, by name."""
+    parts = {
+        "silent": found.silent_clients,
+        "silent devices": found.silent_devices,
+        "beyond their limits": found.disobeying,
+    }
+    return "".join(f" {what[0].upper()}{what[1:]}: {named(names)}." for what, names in parts.items() if names)
 
 
 @verb(audit, "list")

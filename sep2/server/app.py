@@ -22,12 +22,15 @@ from sep2.server import security
 from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
 from sep2.server.clock_guard import ClockGuard
+from sep2.server.contacts import Contacts
 from sep2.server.front import Front
 from sep2.server.handshake import Door, HalfOpen, Refusal
 from sep2.server.http import Http
+from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.replacements import Replacements
+from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
@@ -57,9 +60,12 @@ class State:
         self.clock = clock
         self.clock_guard = ClockGuard(db, clock, settings)
         self.house = House(settings, trusts_clock=clock.is_trusted)
-        self.front = Front(db, clock, self.house)
+        self.seen = Seen(db, clock, origin(settings))
+        self.front = Front(db, clock, self.house, self.seen)
         self.metrics = self.front.metrics
         self.sweep = Sweep(db, clock, settings.utility)
+        self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
+        self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
@@ -134,6 +140,7 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
+            own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside]))
             yield state

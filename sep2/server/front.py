@@ -23,6 +23,7 @@ from sep2.server.dialect import Dialects
 from sep2.server.metrics import Metrics
 from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
+from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
 from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
@@ -32,6 +33,22 @@ log = logging.getLogger("sep2.front")
 
 WRITES = frozenset({"PUT", "POST", "DELETE"})
 METHODS = WRITES | {"GET", "HEAD"}
+SENT = {
+    "ResponseList": What.ANSWER,
+    **dict.fromkeys(
+        (
+            "MirrorUsagePointList",
+            "MirrorUsagePoint",
+            "LogEventList",
+            "DERCapability",
+            "DERSettings",
+            "DERStatus",
+            "DERAvailability",
+        ),
+        What.POST,
+    ),
+}
+"""What a client has sent with a PUT or POST to a resource; to others it is a request as any."""
 NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
 """Methods of HTTP that no resource of 2030.5 has."""
 
@@ -89,7 +106,7 @@ class Answer:
 class Front:
     """Answers requests out of one database."""
 
-    def __init__(self, db: Database, clock: Clock, house: House) -> None:
+    def __init__(self, db: Database, clock: Clock, house: House, seen: Seen) -> None:
         self.db = db
         self.clock = clock
         self.house = house
@@ -100,6 +117,7 @@ class Front:
         self.paces = Paces(house.settings.utility.requests_per_minute, clock)
         self.outages = Outages(clock)
         self.metrics = Metrics()
+        self.seen = seen
         self.bodies = Bodies()
         self._reading = Shares(*db.reads_at_once)
         self._writing = Shares(*db.writes_at_once)
@@ -130,6 +148,7 @@ class Front:
             log.warning("%s %s %s: %s", asked.lfdi[:12], asked.method, asked.path, outage)
             return refused(outage)
         except SepError as refusal:
+            self.seen.refused(asked.lfdi)
             log.info("%s %s %s: %s (%s)", asked.lfdi[:12], asked.method, asked.path, refusal, refusal.code)
             answer = refused(refusal, self._place_of(refusal))
             answer.unregistered = isinstance(refusal, Unregistered)
@@ -153,6 +172,7 @@ class Front:
         if asked.method not in METHODS | NEVER_OFFERED:
             raise NoSuchMethod(asked.method[:20])
         self.on_request(asked.lfdi)
+        self.seen.asked(asked.lfdi, asked.headers.get("User-Agent", ""))
         found = TABLE.find(asked.path)
         if found is None:
             raise NotFound(asked.path[:80])
@@ -173,6 +193,8 @@ class Front:
                 rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
                 shown = await self._shown(row, rq)
             body = w.encode(shown, rq.caller.profile)
+        if rq.device is not None:
+            self.seen.looked(rq.ids.edev)
         await self._compare(rq, asked.headers.get("Accept"))
         return Answer(200, body, {"Content-Type": media.XML})
 
@@ -202,7 +224,16 @@ class Front:
                 # Somebody else wrote the same first; what they wrote is there to be found now.
                 made = await self._write(row, ids, asked, (body, profile))
         # The profile of the client was changed meanwhile: it means something else now.
-        return await self._change(row, ids, asked) if made is _ANEW else _changed(made)
+        if made is _ANEW:
+            return await self._change(row, ids, asked)
+        self._note(row, ids, asked.lfdi, made)
+        return _changed(made)
+
+    def _note(self, row: Resource, ids: dict[str, int], lfdi: str, made: Made | None) -> None:
+        """Note who has sent what; `made` is what came of it."""
+        device = ids.get("edev") if made is None or made.device is None else made.device
+        written = None if made is None else made.written
+        self.seen.sent(lfdi, SENT.get(row.name, What.REQUEST), device=device, written=written)
 
     async def _write(
         self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile]

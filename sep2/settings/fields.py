@@ -196,6 +196,14 @@ class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
 
 
+class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How closely limits must be kept, see `sep2 compliance`; of both tolerances the larger counts."""
+
+    tolerance_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] = 100
+    tolerance_percent: Annotated[float, Meta(ge=0, le=100)] = 2.0
+    """Of the rating that a device reports."""
+
+
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What differs from utility to utility. `name` picks the values that a file leaves out."""
 
@@ -252,6 +260,7 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
+    compliance: Compliance = Compliance()
 
     @property
     def default_limits(self) -> PowerLimits:
