@@ -178,7 +178,7 @@ def _infeasibility(fit: FeasibleBox) -> Infeasibility:
 
 
 def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], ...]:
-    """Corners of the rows that what is granted breaks in any step, each once: (up (L,), down (L,))."""
+    """Corners of the constraints that the firm minimum breaks in any step, each once: (up (L,), down (L,))."""
     found = {}
     for case in cases:
         corners = case.fit.rows.corners
@@ -188,7 +188,7 @@ def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], 
 
 
 def _moved(binding: Binding, by: int) -> Binding:
-    """A binding whose rows stand behind so many others."""
+    """A binding whose constraints follow after so many others."""
     return Binding(np.where(binding.row >= 0, binding.row + by, binding.row), binding.interval)
 
 

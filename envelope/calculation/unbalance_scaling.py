@@ -18,7 +18,7 @@ from gridmodel.arrays import Index, Mask, Real
 AIM, ENOUGH = 0.985, 0.995
 """part of the limit that a box is brought to, and that it may use; the rest is for corners that are not tried"""
 CLOSE, NEAR = 40, 6
-"""corners tried per interval for a smaller room, and while its largest part is sought"""
+"""corners tried per interval for a smaller headroom, and while its largest part is sought"""
 HALVINGS, LAST = 8, 6
 """of the interval in which it is looked for; rounds with all close corners thereafter"""
 
@@ -27,9 +27,9 @@ class Scaling(NamedTuple):
     """(T,) each."""
 
     scaled: Mask
-    """intervals whose rooms were scaled down"""
+    """intervals whose headroom were scaled down"""
     closed: Mask
-    """intervals without any: there the base load alone, or what is granted in any case, is beyond the limit"""
+    """intervals without any: there the base load alone, or the firm minimum, is beyond the limit"""
 
 
 def scale_for_unbalance(formulation: Formulation, cases: Sequence[DirectedBox]) -> Scaling:
@@ -61,7 +61,7 @@ def _of_case(corners: list[Corner], case: DirectedBox) -> list[Corner]:
 
 
 def _box(case: DirectedBox, steps: Index, part: Real) -> tuple[Real, Real]:
-    """(S, C) ends with this part of each interval's room."""
+    """(S, C) ends with this part of each interval's headroom."""
     fit, base = case.fit, case.fit.base
     lo, hi = (granted + part[:, None] * (end - granted) for granted, end in (
         (base.lo_w[steps], fit.lo_w[steps]), (base.hi_w[steps], fit.hi_w[steps])))  # fmt: skip
@@ -69,9 +69,9 @@ def _box(case: DirectedBox, steps: Index, part: Real) -> tuple[Real, Real]:
 
 
 def _largest(seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, over: Real) -> Real:
-    """(S,) largest part of the rooms that was found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
+    """(S,) largest part of the headroom found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
     part = np.ones(len(steps))
-    # A smaller room is strained most by one of the corners that strained the whole one.
+    # A smaller headroom is strained most by one of the corners that strained the whole one.
     close = np.argsort(-over, axis=0, kind="stable")[:CLOSE]
     over = np.take_along_axis(over, close, axis=0)
     for _ in range(LAST):
@@ -89,7 +89,7 @@ def _largest(seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: I
 def _halved(
     seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, near: Index, high: Real
 ) -> Real:
-    """(S,) largest part below `high` at which the near corners, (n, S), are inside the aim."""
+    """(S,) largest part below `high` at which the near corners, (n, S), are inside the target."""
     low = np.zeros(len(steps))
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)

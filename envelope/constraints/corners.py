@@ -1,4 +1,4 @@
-"""Corners that every verification tries: the worst of each kind of row, and phases against each other."""
+"""Corners that every verification tries: the worst of each kind of constraint, and phases against each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gridmodel.arrays import Index, Real
 def corners_to_check(
     guarantee: GuaranteeRule, built: LinearConstraints, watched: MonitoredFeeder, most: int
 ) -> Iterator[tuple[str, Real, Real]]:
-    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
+    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's headroom."""
     if guarantee.common_level:
         share = watched.slot_share
         yield "all together", share, np.zeros_like(share)
@@ -26,7 +26,7 @@ def corners_to_check(
 
 
 def sign_corners(built: LinearConstraints, most: int) -> list[tuple[Real, Real]]:
-    """Worst corners of all voltage rows and of the currents, strongest rows first; side directions of currents last."""
+    """Worst corners of all voltage constraints and of currents, strongest first; side directions of currents last."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
     main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
@@ -38,7 +38,7 @@ def sign_corners(built: LinearConstraints, most: int) -> list[tuple[Real, Real]]
 
 
 def _interleaved(built: LinearConstraints, order: Index) -> Index:
-    """Corners of the ordered rows, the three kinds taking turns."""
+    """Corners of the ordered constraints, the three kinds taking turns."""
     rank = np.empty(len(order))
     for kind in range(3):
         of_kind = built.kind[order] == kind

@@ -99,12 +99,12 @@ class CirculatingPower:
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """(T, R) rise of each constraint with the worst pair of phases."""
         whole, taken = self.power.circulating_w, self.power.capacity_used_w
-        # Where reach was shortened by it, the row must also bear that part as plain import or export.
+        # Where capacity was shortened by it, the constraint must also bear that part as plain import or export.
         kept = taken @ (rows.rise_up + rows.rise_down).T
         return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
 
     def _span(self, rows: LinearConstraints) -> Real:
-        """(R, C) difference between the slots of a connection that move a row most and least."""
+        """(R, C) difference between the slots of a connection that move a constraint most and least."""
         of = self.feeder.slot_connection
         span = np.zeros((rows.count, self.feeder.connections))
         for connection in np.flatnonzero(self.power.circulates):
@@ -162,7 +162,7 @@ def _by_slot(feeder: MonitoredFeeder) -> Real:
 
 
 def _strained(base: BaseCase, power: UnboundedPower) -> tuple[Complex, Complex]:
-    """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
+    """(S, L) VA at the horizon's mean: at rest, and with the largest part of capacity that voltages bear; (3,) V."""
     feeder = base.feeder
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
     found = [base.slots_va.mean(axis=0)]

@@ -22,7 +22,7 @@ from gridmodel.flow.kron import reduce
 from gridmodel.flow.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
-"""kind, and parts of each slot's room up and down, (L,)"""
+"""kind, and parts of each slot's headroom up and down, (L,)"""
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
 POSITIVE = np.array([1.0, TURN, TURN**2]) / 3.0

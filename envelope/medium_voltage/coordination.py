@@ -33,9 +33,9 @@ NEAR_PU = 1e-3
 """bands are narrowed no further when this is all that could be won"""
 SUM_TOLERANCE_W = 1.0
 UNUSED = 0.01
-"""part of its share and of all its reach that a feeder must leave unused for others to get it"""
+"""part of its share and of all its capacity that a feeder must leave unused for others to get it"""
 FAR = 10.0
-"""so many times its reach is no limit for a feeder"""
+"""so many times its capacity is no limit for a feeder"""
 
 
 class Inconsistent(SepError):

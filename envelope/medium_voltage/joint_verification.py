@@ -27,7 +27,7 @@ from gridmodel.model.combine import joined
 from gridmodel.model.network import Network
 
 FAR_W = 1e9
-"""a sum that nobody reaches"""
+"""a sum that is never reached"""
 EFFORT = Effort(random=10, inside=2, sign=60, greedy=1)
 
 
@@ -108,7 +108,7 @@ def _joined(medium: MediumVoltage, found: Coordinated, network: Network) -> tupl
 def _exact(
     problems: list[Problem], reduced: Reduced, boxes: list[tuple[Real, Real]], names: tuple[str, ...]
 ) -> Problem:
-    """Feeders side by side whose reach is exactly these (T, C) boxes of theirs."""
+    """Feeders side by side whose capacity is exactly these (T, C) boxes of theirs."""
     first, nothing = problems[0], np.zeros((problems[0].steps, len(names)))
     if reduced.network.connections.id != names:
         raise BadProblem("the joined network's connections are not the feeders'")

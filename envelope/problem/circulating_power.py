@@ -33,10 +33,10 @@ def circulating_w(problem: Problem) -> Real:
 
 
 def taken_w(problem: Problem) -> Real:
-    """(T, C) the part of circulating power that a connection's reach beyond it no longer has.
+    """(T, C) the part of circulating power that a connection's capacity beyond it no longer has.
 
     Who feeds 10 kW at most, 4 kW of them for a load behind the same meter, exports 6 kW at most. Members of a group
-    keep their whole reach: the group's sum does not see what circulates.
+    keep their whole capacity: the group's sum does not see what circulates.
     """
     members = {name for group in problem.groups for name in group.connections}
     alone = np.array([name not in members for name in problem.connection_id], dtype=bool)

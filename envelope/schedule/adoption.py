@@ -13,8 +13,8 @@ def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Re
     """(T, C) lowest and highest net injection over the hull of states in between, within reach.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
-    Where a tightening is published `adoption_s` early, nobody holds more than an interval's own limit once it begins:
-    what is published at any moment is the least over the adoption time that follows it.
+    Where a tightening is published `adoption_s` early, no client holds more than an interval's own limit once it
+    begins: what is published at any moment is the least over the adoption time that follows it.
     """
     base = -problem.base_load_w
     lo = -_farthest_w(problem, schedule, Direction.IMPORT, -base)

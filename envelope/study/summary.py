@@ -54,7 +54,7 @@ def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
     for direction in Direction:
         binding = schedule.side(direction).binding
         rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
-        # The two ends of a branch are rows of their own, and one thing to whoever reads it.
+        # The two ends of a branch are constraints of their own, and one element to the reader.
         often = Counter[str]()
         for row, count in zip(rows.tolist(), times.tolist(), strict=True):
             often[schedule.name_of(direction, row)] += count

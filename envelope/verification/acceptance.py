@@ -21,9 +21,9 @@ from envelope.schedule.codes import BREACHED
 from gridmodel.arrays import Floating, Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
-"""what traces, of which nobody is held to account, may add to a breach"""
+"""what small coefficients, which are left out of allocations, may add to a breach"""
 FEWEST_CORNERS = 50
-"""of what is granted that are looked at, beside those of the rows that it is known to break, however few are tried"""
+"""of the firm minimum that are looked at, with those of the constraints it is known to break, however few are tried"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class AcceptedLimits:
 
     bounds: Bounds
     excess: tuple[float, float, float]
-    """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
+    """V over, V under and percent by which the firm minimum exceeds the limits; zeros where it does not"""
 
 
 def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:

@@ -14,7 +14,7 @@ from gridmodel.arrays import Complex
 from gridmodel.solvers.power_grid_model import Magnitudes, Model, cannot_model
 
 Solver = Callable[[Complex, Complex], FlowResult]
-"""(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
+"""(S, L) W, (S, L) var and (S, 3) V in; values at the monitored places out"""
 
 TOLERANCE_PU = 1e-8
 """when power-grid-model's iterations end: microvolts on a customer's voltage"""
@@ -28,7 +28,7 @@ def independent_solver(feeder: MonitoredFeeder) -> str:
 
 def solver_of(feeder: MonitoredFeeder, name: str) -> Solver:
     """The solver of that name for a feeder."""
-    # Whoever asks for a solver says what inverters do.
+    # A solver is told what inverters do; they do not respond by themselves.
     watched = replace(feeder, inverters=None)
     if name == "reduced":
         return watched.power_flow
