@@ -85,7 +85,7 @@ def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> P
     default = _default(side, whole)
     # Where limits of an earlier run do not fit, what has replaced them is the default, at once.
     too_much = status == STATUS.index("infeasible_firm")
-    too_much[problem.held_steps if problem.has_held else 0 :] = False
+    too_much[problem.in_force_steps if problem.has_held else 0 :] = False
     limited = np.where(too_much, np.maximum(np.minimum(whole, default), least), whole)
     return PublishedSide(limited, least, default, binding)
 
@@ -95,7 +95,7 @@ def _with_lead(problem: Problem, side: FoundSide) -> tuple[Real, Binding]:
     limit, row, interval = side.limit_w.copy(), side.binding.row.copy(), side.binding.interval.copy()
     steps = problem.steps
     for ahead in range(1, min(problem.hull_steps, steps - 1) + 1):
-        now = slice(0, min(problem.steps_led, steps - ahead))
+        now = slice(0, min(problem.steps_tightened_early, steps - ahead))
         next_ = slice(ahead, now.stop + ahead)
         tighter = side.limit_w[next_] < limit[now]
         limit[now] = np.where(tighter, side.limit_w[next_], limit[now])

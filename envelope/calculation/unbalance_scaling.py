@@ -1,4 +1,4 @@
-"""Rooms scaled down, interval by interval, until voltage unbalance is inside its limit."""
+"""Headroom scaled down, interval by interval, until voltage unbalance is inside its limit."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ def scale_for_unbalance(formulation: Formulation, cases: Sequence[DirectedBox]) 
         return Scaling(scaled, closed)
     for case in cases:
         fit, steps = case.fit, np.arange(formulation.steps)
-        seen = Unbalance(formulation, fit.base)
-        if not len(seen.nodes):
+        unbalance = Unbalance(formulation, fit.base)
+        if not len(unbalance.nodes):
             continue
-        corners = _of_case(seen.corners(), case)
-        over = seen.beyond(corners, (fit.lo_w, fit.hi_w), steps, every_corner(corners, steps)) + seen.spare(ENOUGH)
+        corners = _of_case(unbalance.corners(), case)
+        over = unbalance.beyond(corners, (fit.lo_w, fit.hi_w), steps, every_corner(corners, steps)) + unbalance.spare(
+            ENOUGH
+        )
         steps = np.flatnonzero(over.max(axis=0) > 0.0)
-        part = _largest(seen, corners, case, steps, over=over[:, steps])
+        part = _largest(unbalance, corners, case, steps, over=over[:, steps])
         granted = fit.base.ends.granted_w[steps]
         fit.set_offsets(steps, granted + part[:, None] * (fit.offset_w[steps] - granted))
         scaled[steps], closed[steps[part == 0.0]] = True, True
@@ -68,7 +70,7 @@ def _box(case: DirectedBox, steps: Index, part: Real) -> tuple[Real, Real]:
     return lo, hi
 
 
-def _largest(seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, over: Real) -> Real:
+def _largest(unbalance: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, over: Real) -> Real:
     """(S,) largest part of the headroom found to be inside; 0 where nothing is. `over`: (n, S) at the whole."""
     part = np.ones(len(steps))
     # A smaller headroom is strained most by one of the corners that strained the whole one.
@@ -79,21 +81,23 @@ def _largest(seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: I
         if not len(still):
             return part
         near = np.take_along_axis(close[:, still], np.argsort(-over[:, still], axis=0, kind="stable")[:NEAR], axis=0)
-        part[still] = _halved(seen, corners, case, steps[still], near=near, high=part[still])
+        part[still] = _halved(unbalance, corners, case, steps[still], near=near, high=part[still])
         box = _box(case, steps[still], part[still])
-        over[:, still] = seen.beyond(corners, box, steps[still], close[:, still]) + seen.spare(ENOUGH)
+        over[:, still] = unbalance.beyond(corners, box, steps[still], close[:, still]) + unbalance.spare(ENOUGH)
     part[over.max(axis=0, initial=-np.inf) > 0.0] = 0.0
     return part
 
 
 def _halved(
-    seen: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, near: Index, high: Real
+    unbalance: Unbalance, corners: list[Corner], case: DirectedBox, steps: Index, *, near: Index, high: Real
 ) -> Real:
     """(S,) largest part below `high` at which the near corners, (n, S), are inside the target."""
     low = np.zeros(len(steps))
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        inside = (seen.beyond(corners, _box(case, steps, middle), steps, near) + seen.spare(AIM)).max(axis=0) <= 0.0
+        inside = (unbalance.beyond(corners, _box(case, steps, middle), steps, near) + unbalance.spare(AIM)).max(
+            axis=0
+        ) <= 0.0
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     return low
 

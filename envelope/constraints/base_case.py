@@ -164,7 +164,7 @@ def _least_w(problem: Problem, side: ProblemSide) -> Real:
         own[back:] = np.maximum(own[back:], now[:-back])
     least = np.maximum(own, np.maximum(side.firm_w, zeros_or(side.default_w, count)))
     held = zeros_or(side.in_force_w, count)
-    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
+    least[: problem.in_force_steps] = np.maximum(least[: problem.in_force_steps], held)
     least = np.ceil(least - 1e-6)
     least[:, ~side.controlled] = np.inf
     return least

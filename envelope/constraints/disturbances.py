@@ -18,7 +18,7 @@ from envelope.constraints.base_case import BaseCase
 from envelope.constraints.linear import LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity
 from envelope.problem import AsForecast, Problem
-from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
+from envelope.problem.circulating_power import capacity_used_w, circulates, circulating_w, simultaneous_w
 from envelope.problem.margins import GROWTH
 from gridmodel.arrays import Complex, Index, Mask, Real
 
@@ -61,8 +61,8 @@ class UnboundedPower:
 
 def unbounded_power(problem: Problem) -> UnboundedPower:
     """Power of a problem's connections that its limits do not bound."""
-    whole, used_w, load = circulating_w(problem), taken_w(problem), problem.base_load_w
-    lo, hi = free_var(problem.reactive, both_ways_w(problem))
+    whole, used_w, load = circulating_w(problem), capacity_used_w(problem), problem.base_load_w
+    lo, hi = free_var(problem.reactive, simultaneous_w(problem))
     return UnboundedPower(
         circulates=circulates(problem),
         circulating_w=whole,

@@ -218,14 +218,14 @@ def monitor(problem: Problem) -> MonitoredFeeder:
     return replace(plain, inverters=credited_inverters(problem, plain))
 
 
-def credited_inverters(problem: Problem, watched: MonitoredFeeder) -> Inverters | None:
+def credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> Inverters | None:
     """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
     policy = problem.reactive
     if not isinstance(policy, VoltVar) or policy.curve is None:
         return None
-    size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
-    neutral = watched.reduced.network.connections.slot_minus < 0
-    slot = np.flatnonzero((size > 0.0) & ~watched.any_phase & neutral)
+    size = policy.credited_var(feeder.connections)[feeder.slot_connection] * feeder.slot_share
+    neutral = feeder.reduced.network.connections.slot_minus < 0
+    slot = np.flatnonzero((size > 0.0) & ~feeder.any_phase & neutral)
     if not len(slot):
         return None
     return Inverters(

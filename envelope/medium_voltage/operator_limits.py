@@ -139,5 +139,5 @@ def _one_sided(name: str, head: FeederHead, most: Real, *, up: bool) -> GroupLim
     ends = (far, largest) if up else (largest, far)
     part = (most - middle) / half
     return GroupLimit(
-        name, head.watched.reduced.network.connections.id, max_import_w=ends[0], max_export_w=ends[1], part=part
+        name, head.feeder.reduced.network.connections.id, max_import_w=ends[0], max_export_w=ends[1], part=part
     )

@@ -277,14 +277,14 @@ class Problem:
         return self.in_force_import_w is not None or self.in_force_export_w is not None
 
     @property
-    def steps_led(self) -> int:
+    def steps_tightened_early(self) -> int:
         """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
         if self.early == TighteningLead.STEP:
             return self.steps
-        return self.held_steps if self.has_held else 0
+        return self.in_force_steps if self.has_held else 0
 
     @property
-    def held_steps(self) -> int:
+    def in_force_steps(self) -> int:
         """In how many of the first steps `in_force_*` may still be held somewhere."""
         if self.in_force_until is None:
             return self.hull_steps

@@ -40,5 +40,5 @@ def _loosest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Directio
     for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
         loosest[back:] = np.maximum(loosest[back:], own[:-back])
     if held is not None:
-        loosest[: problem.held_steps] = np.maximum(loosest[: problem.held_steps], held)
+        loosest[: problem.in_force_steps] = np.maximum(loosest[: problem.in_force_steps], held)
     return loosest
