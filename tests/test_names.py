@@ -17,8 +17,8 @@ OLD = {
     "Restrained", "Rows", "Several", "State", "Strained", "Texts", "Tightened", "Unseen", "Values", "Wanted", "Watched",
     "Word", "as_said", "at_kinks", "at_rest", "eased", "everything", "favoured", "favours", "fit", "floored", "follow",
     "forgone", "granted", "guarantee_said", "judged", "looked", "making_up", "pack", "raised", "relieved", "restrain",
-    "settle", "tightened", "unnamed", "unpack", "with_control", "Head", "HeadBand", "Coordinated", "TightenedLimits", "Kept",
-    "taken_w", "both_ways_w", "steps_led", "held_steps", "audit",
+    "settle", "tightened", "unnamed", "unpack", "with_control", "Head", "HeadBand", "Coordinated", "TightenedLimits",
+    "Kept", "taken_w", "both_ways_w", "steps_led", "held_steps", "audit",
 }  # fmt: skip
 OLD_MODULES = {"told", "seen", "unseen", "held", "plain", "strain", "probing", "watched", "answering", "horizon"}
 WORDS = re.compile(r"\b(whoever|nobody|somebody|anyway|in any case|of late|lest|what is told)\b|^What\b", re.IGNORECASE)

@@ -10,7 +10,7 @@ from gridmodel.arrays import Real
 
 
 def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) lowest and highest net injection over the hull of states in between, within reach.
+    """(T, C) lowest and highest net injection over the hull of states in between, within capacity.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
     Where a tightening is published `adoption_s` early, no client holds more than an interval's own limit once it
