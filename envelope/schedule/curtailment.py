@@ -1,7 +1,7 @@
 """Curtailed energy per connection, how evenly it is spread, and weights by which a new day makes up for it.
 
 Curtailed is what lies between a connection's capacity and its limit where something else than its own capacity binds.
-With measurements it is what lies between the power that was offered and the power that was used, in those same intervals.
+With measurements it is what lies between the power that was offered and the power that was used in those intervals.
 """
 
 from __future__ import annotations
