@@ -49,12 +49,12 @@ def room(schedule: EnvelopeSchedule) -> dict[str, float]:
 
 
 def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
-    """Per direction what holds limits back most: its name, and its part of all limits below their reach."""
+    """Per direction what holds limits back most: its name, and its part of all limits below their capacity."""
     found: dict[str, list[dict[str, Any]]] = {}
     for direction in Direction:
         binding = schedule.side(direction).binding
         rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
-        # The two ends of a branch are rows of their own, and one thing to whoever reads it.
+        # The two ends of a branch are constraints of their own, and one element to the reader.
         often = Counter[str]()
         for row, count in zip(rows.tolist(), times.tolist(), strict=True):
             often[schedule.name_of(direction, row)] += count
@@ -150,7 +150,7 @@ def compared(problem: Problem) -> dict[str, Any]:
 
 
 def most_withheld(problem: Problem, schedule: EnvelopeSchedule, connection: str, direction: str) -> int:
-    """The step in which a connection's limit is farthest below its reach."""
+    """The step in which a connection's limit is farthest below its capacity."""
     column = schedule.connection_id.index(connection)
     limit_w, asked = schedule.side(direction).limit_w, problem.side(direction)
     withheld = asked.capacity_w[:, column] - limit_w[:, column]
