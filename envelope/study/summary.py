@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from envelope.problem import Direction, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import UNCONTROLLED
 from envelope.schedule.curtailment import jain, of_schedule
+from envelope.study.perfect_information import most_export, most_import
 from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
@@ -31,6 +33,18 @@ def priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def possible(problem: Problem) -> dict[str, float]:
+    """Mean kW over the horizon that perfect information would let each direction have, the other one idle."""
+    found = {"export": most_export(problem).feed_w, "import": most_import(problem).draw_w}
+    return {f"{direction}_kw": float(power.sum(axis=1).mean() / 1e3) for direction, power in found.items()}
+
+
+def recovered(rows: list[dict[str, Any]], bound: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Policies with the part of what is possible that each recovers, 0..1; 1 where nothing is."""
+    parts = {f"{d}_of_possible": f"{d}_kw" for d in ("export", "import")}
+    return [row | {part: row[kw] / bound[kw] if bound[kw] else 1.0 for part, kw in parts.items()} for row in rows]
 
 
 def room(schedule: EnvelopeSchedule) -> dict[str, float]:
