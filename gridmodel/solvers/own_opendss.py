@@ -11,7 +11,7 @@ import numpy as np
 from gridmodel.arrays import Index, Real
 from gridmodel.errors import GridError
 from gridmodel.readers.opendss_engine import open_circuit
-from gridmodel.solvers.own_file import Injections, OwnSolution
+from gridmodel.solvers.own_solution import Injections, OwnSolution
 
 KINDS = ("load", "pvsystem", "generator", "storage")
 CONTROLS = ("regcontrol", "capcontrol", "swtcontrol")

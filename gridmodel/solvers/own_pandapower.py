@@ -14,7 +14,7 @@ import numpy as np
 from gridmodel.errors import FileError, GridError
 from gridmodel.readers.pandapower_tables import MODELLED
 from gridmodel.readers.tables import read_json
-from gridmodel.solvers.own_file import Injections, OwnSolution
+from gridmodel.solvers.own_solution import Injections, OwnSolution
 
 TABLES = ("load", "sgen", "storage", "asymmetric_load", "asymmetric_sgen")
 GENERATES = ("sgen", "asymmetric_sgen")
