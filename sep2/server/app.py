@@ -128,16 +128,10 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [
-                state.notifier.run,
-                state.sweep.run,
-                state.clock_guard.run,
-                state.watch.run,
-                state.seen.run,
-                state.judge.run,
-            ]
+            own = (state.notifier, state.sweep, state.clock_guard, state.watch, state.knocks, state.causes)
+            oversight = (state.seen, state.contacts, state.judge)
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*own, state.knocks.run, state.causes.run, *beside]))
+            await stack.enter_async_context(_background([*(one.run for one in (*own, *oversight)), *beside]))
             yield state
     finally:
         await db.close()
