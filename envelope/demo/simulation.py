@@ -25,10 +25,13 @@ from gridmodel.arrays import Mask, Real
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
 from sep2.operations.alarms import DEFAULT_IN_FORCE
+from sep2.operations.judging import policy_of
 
 AGGREGATOR, GATEWAY = "aggregator", "gateway"
 BEFORE_S = 900
 """Time before the day at which the clients are registered, s."""
+METERS_PROVEN_AT = 12
+"""The step by which every meter has posted, and its sign has been compared on site."""
 SILENT_FROM = 48
 """The step, noon, from which silent clients do not communicate."""
 DAY_S = STEPS * STEP_S
@@ -134,8 +137,13 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
             alarms = await server.operator.ask("GET", "/alarms?cleared=true&limit=500")
         finally:
             await clients.close()
-    start = scenario.day.start
-    compliance = await compliance_of(server.settings.database.url, start, start + DAY_S, forecast.INTERVAL_S)
+    start, rules = scenario.day.start, server.settings.utility
+    compliance = await compliance_of(
+        server.settings.database.url,
+        (start, start + DAY_S),
+        forecast.INTERVAL_S,
+        policy_of(rules, rules.poll_rate_of("DERProgramList")),
+    )
     return SimulatedDay(
         homes=homes,
         roles=roles,
@@ -186,6 +194,14 @@ async def _register(server: Utility, clients: DemoClients, day: Day, roles: Role
     await clients.advance()
 
 
+async def _prove_meters(server: Utility) -> None:
+    """Record that the meters count imports positive; limits are judged only by meters of proven sign."""
+    found = await server.operator.ask("GET", "/mirrors?limit=500")
+    for mirror in found["items"]:
+        path = f"/mirrors/{mirror['id']}/reading-sign"
+        await server.operator.ask("PUT", path, {"reading_sign": "as-posted"})
+
+
 async def _run(server: Utility, clients: DemoClients, settings: DaySettings, on_step: OnStep) -> None:
     """Every five minutes of the day, and the state after its last."""
     start, began = clients.homes.day.start, time.monotonic()
@@ -196,6 +212,8 @@ async def _run(server: Utility, clients: DemoClients, settings: DaySettings, on_
             status = await _move_clock(server, clients, now, kill=kill)
             if not status["controls"]:
                 raise NothingPublished(f"{server.folder / 'server.log'} says why")
+            if step == METERS_PROVEN_AT:
+                await _prove_meters(server)
             if step == SILENT_FROM:
                 await clients.disconnect()
             await asyncio.gather(clients.advance(), *([server.kill_and_restart()] if kill else []))

@@ -7,11 +7,10 @@ from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations import compliance
 from sep2.operations.compliance import Arrival, Rollup
-from sep2.operations.judging import Policy
+from sep2.operations.judging import Policy, policy_of
 from sep2.operations.judging_again import judged_until
 from sep2.rest.route import Request, listed, page
 from sep2.rules import cursor
-from sep2.server.judge import policy_of
 from sep2.store import listing_compliance
 from sep2.store.listing_compliance import Whose
 

@@ -33,10 +33,15 @@ from sep2.rules.obedience import (
 )
 from sep2.rules.ratings import rating
 from sep2.rules.readings import DER, SITE, Metered, exact, factor
+from sep2.settings import Utility
 from sep2.store import defaults, judged
 from sep2.store.connection import Connection
 from sep2.store.database import Database
 
+AT_ONCE = 100
+"""Devices that are judged together."""
+MARGIN_S = 60
+"""A polling client knows of a control a little later than its next poll is due."""
 LOOKS_BACK_S = 3600
 """Before an interval: controls of that time may not have been adopted yet, and readings may reach into it."""
 LENGTHS = (600, 900, 1800, 3600)
@@ -62,11 +67,35 @@ class Policy(NamedTuple):
     local: LocalTime = LocalTime()
 
 
+def policy_of(utility: Utility, poll_rate_s: int) -> Policy:
+    """By what a utility judges whose clients are told to poll programs so often."""
+    compliance = utility.compliance
+    return Policy(
+        adoption_s=poll_rate_s + MARGIN_S,
+        tolerance_w=float(compliance.tolerance_w),
+        tolerance_share=compliance.tolerance_percent / 100,
+        local=LocalTime(utility.zone, utility.tz_offset_s),
+    )
+
+
 class Window(NamedTuple):
     """A time to be judged; both are multiples of five minutes."""
 
     since: int
     until: int
+
+
+async def judge_everybody(db: Database, window: Window, policy: Policy) -> None:
+    """Judge all devices over a time."""
+    after = 0
+    while True:
+        async with db.read() as reading:
+            devices = await judged.devices_after(reading, after, AT_ONCE)
+        if not devices:
+            return
+        await judge_devices(db, devices, window, policy)
+        after = devices[-1].id
+        await asyncio.sleep(0)
 
 
 async def judge_devices(db: Database, devices: Sequence[Row[Any]], window: Window, policy: Policy) -> Verdicts:

@@ -138,11 +138,7 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
-            own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
-            beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*own, *beside]))
             yield state
     finally:
         await db.close()

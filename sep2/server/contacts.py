@@ -79,7 +79,9 @@ class Contacts:
                 self._off = {row.subject for row in await alarms.standing_of(db, CLIENT_CLOCK)}
         silent = self._clients.look([self._client(row) for row in clients], now, self._up_since)
         below = self._silent_devices(clients, devices, silent, now)
-        wanted = self._wanted(clients, silent, below, now)
+        places = {row.client_id: row.connection_name for row in devices if row.connection_name is not None}
+        named_places = {row.name: places[row.id] for row in clients if row.kind == "device" and row.id in places}
+        wanted = self._wanted(clients, silent, below, places=named_places, now=now)
         wanted[CLIENT_CLOCK] = self._clocks(skews)
         async with self._db.read() as db:
             codes = [code for code, of_code in wanted.items() if await differs(db, code, of_code)]
@@ -122,6 +124,8 @@ class Contacts:
         clients: Sequence[Row[Any]],
         silent: Mapping[str, int],
         below: Mapping[str, tuple[dict[str, int], int]],
+        *,
+        places: Mapping[str, str],
         now: int,
     ) -> dict[str, dict[str, Wanted]]:
         """The alarms that have to stand, by code and subject: what has a cause in common is under that alone."""
@@ -139,7 +143,11 @@ class Contacts:
             of[name] = Wanted(detail)
         self._masses = set(masses)
         under = fell if EVERYBODY in masses else {}
-        alone = {row.name: _silent(row) for row in clients if row.name in silent and row.name not in under}
+        alone = {
+            row.name: _silent(row, places.get(row.name))
+            for row in clients
+            if row.name in silent and row.name not in under
+        }
         return {MASS_SILENCE: masses, CLIENT_SILENT: alone, DEVICE_SILENT: some}
 
     def _clocks(self, skews: Mapping[str, int]) -> dict[str, Wanted]:
@@ -160,8 +168,10 @@ def _last(row: Row[Any]) -> int | None:
     return max((at for at in (row.last_request, row.last_post, row.last_answer) if at is not None), default=None)
 
 
-def _silent(row: Row[Any]) -> Wanted:
+def _silent(row: Row[Any], place: str | None) -> Wanted:
     last = _last(row)
     since = "never heard of" if last is None else f"not heard of since {datetime.fromtimestamp(last, UTC):%H:%M:%SZ}"
-    under = f"; {row.devices} device{'' if row.devices == 1 else 's'} under it" if row.kind == "aggregator" else ""
+    under = f"; at {place}" if place is not None else ""
+    if row.kind == "aggregator":
+        under = f"; {row.devices} device{'' if row.devices == 1 else 's'} under it"
     return Wanted(since + under, ACT_SOON if row.kind == "aggregator" else THIS_DAY)

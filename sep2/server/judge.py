@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 from sep2.clock import Clock
 from sep2.errors import SepError
-from sep2.operations.judging import Policy, Window, judge_devices
+from sep2.operations.judging import AT_ONCE, MARGIN_S, Policy, Window, judge_devices, judge_everybody, policy_of
 from sep2.operations.judging_again import AGAIN_S, JUDGED, judged_until
-from sep2.rules.days import LocalTime
 from sep2.rules.obedience import GRID_S, LATE_S
 from sep2.server.broken_limits import BrokenLimits
 from sep2.settings import Utility
@@ -20,24 +19,10 @@ from sep2.store.database import Database
 
 log = logging.getLogger("sep2.judge")
 
-MARGIN_S = 60
-AT_ONCE = 100
-"""Devices that are judged together."""
 LONGEST_S = 3 * 3600
 """What was missed, such as while no server ran, is judged in parts."""
 CONTEXT_S = LATE_S + GRID_S
 """A limit that was kept late is known as such only so much later, so the last intervals are judged once more."""
-
-
-def policy_of(utility: Utility, poll_rate_s: int) -> Policy:
-    """By what this utility judges."""
-    compliance = utility.compliance
-    return Policy(
-        adoption_s=poll_rate_s + MARGIN_S,
-        tolerance_w=float(compliance.tolerance_w),
-        tolerance_share=compliance.tolerance_percent / 100,
-        local=LocalTime(utility.zone, utility.tz_offset_s),
-    )
 
 
 class Judge:
@@ -87,27 +72,17 @@ class Judge:
         mark = max(mark, settled - AGAIN_S)
         while mark < settled:
             until = min(settled, mark + LONGEST_S)
-            await self._everybody(Window(mark - CONTEXT_S, until))
+            await judge_everybody(
+                self._db, Window(mark - CONTEXT_S, until), policy_of(self._utility, self._poll_rate_s())
+            )
             await self._keep(until)
             mark = until
         await self._again(mark)
         await self._broken.look(mark, now)
 
-    async def _everybody(self, window: Window) -> None:
-        policy = policy_of(self._utility, self._poll_rate_s())
-        after = 0
-        while True:
-            async with self._db.read() as db:
-                devices = await judged.devices_after(db, after, AT_ONCE)
-            if not devices:
-                return
-            await judge_devices(self._db, devices, window, policy)
-            after = devices[-1].id
-            await asyncio.sleep(0)
-
     async def _again(self, mark: int) -> None:
         """Judge again what readings came in about since."""
-        policy = policy_of(self._utility, self._poll_rate_s())
+        policy = self._policy
         async with self._db.read() as db:
             several = await judged.late(db, AT_ONCE)
         for row in several:
@@ -121,6 +96,10 @@ class Judge:
         if several:
             async with self._db.write() as db:
                 await judged.done_late(db, several)
+
+    @property
+    def _policy(self) -> Policy:
+        return policy_of(self._utility, self._poll_rate_s())
 
     async def _keep(self, mark: int) -> None:
         async with self._db.write() as db:

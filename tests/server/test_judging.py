@@ -3,9 +3,9 @@
 import pytest
 
 from sep2.operations.compliance import arrivals, course_of, roll_up
+from sep2.operations.judging import policy_of
 from sep2.rules.cursor import Keyset
 from sep2.rules.days import LocalTime
-from sep2.server.judge import policy_of
 from sep2.store import listing_compliance
 from sep2.store.listing_compliance import Whose
 from tests.raw import document
