@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, findings
 from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
-from sep2.store import alarms, marks
+from sep2.store import alarms, audits, marks
 from sep2.store.connection import Connection
 from sep2.store.database import Database
 
@@ -148,7 +149,9 @@ class Cycle:
             for code in (FAILED, UNVERIFIED):
                 await alarms.clear(db, code, self.feeder, now)
             await self._found(db, published.findings, now)
-            await _set(db, INVALID, self.feeder, "; ".join(map(str, broken)), now=now)
+            why = "; ".join(map(str, broken))
+            await _set(db, INVALID, self.feeder, why, now=now)
+            await self._note(db, "publish_safe_limits", published, now, limits=which, because=why)
         self.done = None
         return Outcome(now, published=published, broken=tuple(broken))
 
@@ -191,6 +194,7 @@ class Cycle:
             await self._found(db, (*said, *published.findings), now)
             await _set(db, OPERATOR, self.feeder, await overruled.said(db, schedule, now), now=now)
             await self._unregistered(db, problem, seen, now)
+            await self._note(db, "publish_envelope", published, now, run=schedule.run_id, before=run)
         if self.ledger is not None and not is_known:
             await asyncio.to_thread(_kept, self.ledger, schedule)
         return Outcome(now, schedule, report, published)
@@ -241,6 +245,14 @@ class Cycle:
         if not report.inside:
             raise NotVerified("; ".join([report.sentence(), *unclaimed]))
         return problem, schedule, report
+
+    async def _note(self, db: Connection, verb: str, published: Published, now: int, **decided: str) -> None:
+        """Write what was decided, and how many controls that changed, into the audit log; nothing where none did."""
+        counts = {name: getattr(published, name) for name in ("created", "superseded", "defaults", "connections")}
+        if any(counts[name] for name in ("created", "superseded", "defaults")):
+            detail = json.dumps({"answered": decided | counts}, sort_keys=True)
+            said = audits.Entry(now, "engine", verb, f"/feeders/{self.feeder}", detail, via="engine")
+            await audits.add(db, said)
 
     async def _found(self, db: Connection, found: Sequence[str], now: int) -> None:
         """Raises what was found, and clears what no longer is."""
