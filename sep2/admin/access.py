@@ -151,7 +151,7 @@ class Access:
             self.throttle.note(address)
             security.event("login_failed", operator=name, address=address, by="password")
             raise WrongPassword
-        return await self._begin(http, row)
+        return await self.begin(http, row)
 
     def link(self, caller: Caller) -> str:
         """The value of a link that begins one session of the caller's operator, within a minute."""
@@ -172,9 +172,10 @@ class Access:
         if row is None:
             self._failed(address_of(http), "link")
             raise WrongLink
-        return await self._begin(http, row)
+        return await self.begin(http, row)
 
-    async def _begin(self, http: web.Request, row: Row[Any]) -> Session:
+    async def begin(self, http: web.Request, row: Row[Any]) -> Session:
+        """A session of the operator of that row, which the caller has made sure of."""
         cookie, now = secrets.token_urlsafe(32), self.now
         agent = CONTROL_CHARACTERS.sub("?", http.headers.get("User-Agent", ""))[:200]
         async with self._state.db.write() as db:

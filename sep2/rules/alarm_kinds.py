@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "envelope_unverified": Kind(ACT_SOON, "calculated limits did not pass verification; the last limits stand"),
     "group_order": Kind(THIS_DAY, "a group's primacy puts it above the operators' own programs"),
     "infeasible_firm": Kind(ACT_SOON, "the network can not hold what contracts guarantee"),
+    "local_login": Kind(ACT_SOON, "an operator signed in by password, although there is a sign-in provider"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),
     "no_safe_limits": Kind(ACT_NOW, "there are no limits that are known to be safe"),

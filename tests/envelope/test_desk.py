@@ -23,7 +23,7 @@ from sep2.clock import SteppedClock
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.settings import read as read_settings
 from sep2.store import Database, connections, controls, listing_watch, marks, open_database
 from tests.demo.conftest import FILES
@@ -158,8 +158,9 @@ async def test_a_day_at_the_desk(office_on_either):
     assert again.stdout.splitlines()[-1].endswith("That is so already.")
     await office.move(START + STEP_S)
     async with office.db.read() as db:
-        noted = await listing_watch.entries(db, Page(0, 9))
-    assert [json.loads(row.detail)["mode"] for row in noted.rows] == ["hold", "active", "contract"]
+        noted = await listing_watch.entries(db, Keyset(99))
+    decided = [json.loads(row.detail)["mode"] for row in noted.rows if row.verb == "operate_envelope"]
+    assert decided == ["hold", "active", "contract"]
     status = await office.told("status")
     assert (status["mode"], status["in_force"], status["connections"], status["alarms"]) == ("hold", 9, 9, [])
 

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.rates import set_poll_rate
+from sep2.rules.cursor import Keyset
 from sep2.rules.limits import Limits
-from sep2.rules.paging import Page
 from sep2.store import deliveries, listing_watch
 from tests.raw import CCM8, Raw, document
 from tests.server.world import NOW, People, World
@@ -50,7 +50,7 @@ async def waiting(world: World) -> dict[str, int]:
 async def seen(world: World) -> list[dict[str, object]]:
     """What an operator sees of every subscription."""
     async with world.state.db.read() as db:
-        return [row._asdict() for row in (await listing_watch.subscriptions(db, Page(0, 999))).rows]
+        return [row._asdict() for row in (await listing_watch.subscriptions(db, Keyset(999))).rows]
 
 
 class Sloppy:
