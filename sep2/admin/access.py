@@ -101,12 +101,10 @@ class Access:
         raise Unauthorized
 
     def _failed(self, address: str, by: str) -> None:
-        """Note a failure; TooManyLogins where there were many before."""
-        wait_s = self.throttle.wait_s(address)
+        """Note a failure of a secret of 256 bits, which nobody guesses; of many only the first are reported."""
+        if not self.throttle.wait_s(address):
+            security.event("login_failed", address=address, by=by)
         self.throttle.note(address)
-        if wait_s:
-            raise TooManyLogins(wait_s)
-        security.event("login_failed", address=address, by=by)
 
     async def _by_token(self, shown: str, http: web.Request) -> Caller | None:
         address, label = address_of(http), _label(http)
@@ -153,7 +151,7 @@ class Access:
             self.throttle.note(address)
             security.event("login_failed", operator=name, address=address, by="password")
             raise WrongPassword
-        return await self._begin(http, row)
+        return await self.begin(http, row)
 
     def link(self, caller: Caller) -> str:
         """The value of a link that begins one session of the caller's operator, within a minute."""
@@ -174,9 +172,10 @@ class Access:
         if row is None:
             self._failed(address_of(http), "link")
             raise WrongLink
-        return await self._begin(http, row)
+        return await self.begin(http, row)
 
-    async def _begin(self, http: web.Request, row: Row[Any]) -> Session:
+    async def begin(self, http: web.Request, row: Row[Any]) -> Session:
+        """A session of the operator of that row, which the caller has made sure of."""
         cookie, now = secrets.token_urlsafe(32), self.now
         agent = CONTROL_CHARACTERS.sub("?", http.headers.get("User-Agent", ""))[:200]
         async with self._state.db.write() as db:

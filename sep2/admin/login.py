@@ -1,15 +1,18 @@
 """Signing in and out: what a browser does before and after everything else."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from msgspec import Meta, Struct
 
+from sep2.admin import oidc
 from sep2.admin.access import COOKIE, SESSION_S, Access, NotHere, Session, address_of, csrf_token, is_local
 from sep2.admin.types import DeskLink
-from sep2.errors import Forbidden, SepError
+from sep2.errors import Forbidden, NotFound, SepError
+from sep2.operations.alarms import LOCAL_LOGIN, raise_alarm
+from sep2.operations.operators import signed_in
 from sep2.rest import auditing, browsers, decoding
 from sep2.rest.callers import CALLER, ID, REQUEST_ID, Caller, RoleTooLow, caller_of, new_request_id
 from sep2.rest.refusals import as_json
@@ -24,10 +27,13 @@ from sep2.terminal import request_id
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """What is answered whatever host it is asked of: who probes knows an address only."""
-OPEN = PROBES | {"/login", "/desk/open"}
+OPEN = PROBES | {"/login", "/login/oidc", oidc.CALLBACK, "/desk/open"}
 """What is answered to everybody."""
 LOCALLY_OPEN = frozenset({"/metrics"})
 """What is answered to everybody on this machine."""
+GO_ON = '<!doctype html><title>Signed in</title><meta http-equiv="refresh" content="0; url=/"><a href="/">Go on</a>'
+"""After the provider: a cookie that is for our own pages only comes with a request that one of them makes."""
+_COOKIE: dict[str, Any] = {"path": "/", "secure": True, "httponly": True, "samesite": "Strict"}
 Password = Annotated[str, Meta(min_length=1, max_length=LONGEST_PASSWORD)]
 
 
@@ -44,6 +50,10 @@ class SignedIn(Struct, frozen=True, kw_only=True):
     operator: str
     role: str
     csrf: str
+
+
+class NoProvider(NotFound):
+    """There is no sign-in provider here (operator.oidc)."""
 
 
 class CertificateMissing(Forbidden):
@@ -116,6 +126,8 @@ class Login:
     def __init__(self, state: State, access: Access) -> None:
         self._state = state
         self._access = access
+        known = state.settings.operator.oidc
+        self._provider = None if known is None else oidc.Provider(known)
 
     def routes(self) -> list[web.RouteDef]:
         """What the application answers beside its table."""
@@ -124,6 +136,8 @@ class Login:
             web.post("/logout", self.sign_out),
             web.post("/desk/links", self.make_link),
             web.get("/desk/open", self.follow),
+            web.get("/login/oidc", self.go_to_provider),
+            web.get(oidc.CALLBACK, self.come_from_provider),
         ]
 
     async def sign_in(self, http: web.Request) -> web.StreamResponse:
@@ -138,7 +152,40 @@ class Login:
                 nobody = Caller(_printable(asked.name), VIEWER, "password", address_of(http))
                 await auditing.note_refusal(self._state, http, refusal, caller=nobody, verb="login")
             raise
+        if self._provider is not None:
+            async with self._state.db.write() as db:
+                detail = f"from {address_of(http)}, by password"
+                await raise_alarm(db, LOCAL_LOGIN, session.name, detail, now=self._state.clock.now())
         return await self._begin(http, session, web.Response(content_type="application/json"))
+
+    async def go_to_provider(self, http: web.Request) -> web.StreamResponse:
+        """Send the browser to the utility's sign-in provider."""
+        if self._provider is None:
+            raise NoProvider
+        begun = await self._provider.begin(http, self._access.now)
+        answer = web.Response(status=303, headers={"Location": begun.url})
+        # Who comes back comes from the provider's page: a Strict cookie would not come with them.
+        answer.set_cookie(oidc.COOKIE, begun.cookie, max_age=oidc.GOOD_FOR_S, **{**_COOKIE, "samesite": "Lax"})
+        return answer
+
+    async def come_from_provider(self, http: web.Request) -> web.StreamResponse:
+        """A session of whom the provider has signed in; a page of ours goes on to the desk, with the cookie."""
+        if self._provider is None:
+            raise NoProvider
+        try:
+            who = await self._provider.finish(http, self._access.now)
+            async with self._state.db.write() as db:
+                name = _printable(who.name)[:80]
+                row = await signed_in(db, who.subject, name, who.role, now=self._state.clock.now())
+        except SepError as refusal:
+            security.event("login_failed", address=address_of(http), by="provider", code=refusal.code)
+            nobody = Caller("", VIEWER, "provider", address_of(http))
+            await auditing.note_refusal(self._state, http, refusal, caller=nobody, verb="login")
+            raise
+        session = await self._access.begin(http, row)
+        answer = await self._begin(http, session, web.Response(text=GO_ON, content_type="text/html"))
+        answer.del_cookie(oidc.COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+        return answer
 
     async def make_link(self, http: web.Request) -> web.StreamResponse:
         """A link that signs a browser on this machine in as the caller, once."""
@@ -174,10 +221,8 @@ class Login:
     async def _begin(self, http: web.Request, session: Session, answer: web.Response) -> web.Response:
         caller = Caller(session.name, session.role, f"session {session.id}", address_of(http))
         await self._note(http, caller, "login")
-        answer.set_cookie(
-            COOKIE, session.cookie, max_age=SESSION_S, path="/", secure=True, httponly=True, samesite="Strict"
-        )
-        if answer.status == 200:
+        answer.set_cookie(COOKIE, session.cookie, max_age=SESSION_S, **_COOKIE)
+        if answer.content_type == "application/json":
             csrf = csrf_token(session.cookie)
             answer.body = msgspec.json.encode(SignedIn(operator=session.name, role=session.role.word, csrf=csrf))
         return answer

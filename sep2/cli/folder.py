@@ -188,7 +188,8 @@ def serve(folder: Dir = Path()) -> None:
     """
     given.set(given.get()._replace(folder=folder))
     settings = read(folder)
-    log_to(logging.StreamHandler(), logging.INFO, as_json=settings.log.format == "json")
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    log_to(logging.StreamHandler(), level, as_json=settings.log.format == "json")
     for line in tightened(folder, settings):
         log.warning(line)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -62,6 +62,24 @@ async def add_operator(db: Connection, name: str, role: OperatorRole, now: int) 
     await operators.add(db, name=name, folded=folded(name), role=role.word, created=now)
 
 
+async def signed_in(db: Connection, subject: str, name: str, role: OperatorRole, *, now: int) -> Row[Any]:
+    """The operator whom a sign-in provider has signed in, with the role of today; a new one at the first time.
+
+    One of that name who was added here is somebody else: OperatorTaken.
+    """
+    row = await operators.by_subject(db, subject)
+    if row is None:
+        await add_operator(db, name, role, now)
+        made = await find(db, name)
+        await operators.change(db, made.id, subject=subject)
+    elif row.role != role.word:
+        await operators.change(db, row.id, role=role.word)
+        await operators.end_sessions(db, row.id)
+    found = await operators.by_subject(db, subject)
+    assert found is not None
+    return found
+
+
 async def set_role(db: Connection, row: Row[Any], role: OperatorRole) -> None:
     """Give an operator another role; its tokens do no more than it may, and its sessions end."""
     await _keep_an_admin(db, row, role)

@@ -67,8 +67,15 @@ def check_origin(http: web.Request) -> None:
     said = http.headers.get("Origin")
     if said is not None and said != f"{http.scheme}://{http.headers.get('Host', '')}":
         raise WrongOrigin(said[:80])
-    if http.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise WrongOrigin(http.headers["Sec-Fetch-Site"][:80])
+    site = http.headers.get("Sec-Fetch-Site", "same-origin")
+    if site not in ("same-origin", "none") and not _is_followed_link(http):
+        raise WrongOrigin(site[:80])
+
+
+def _is_followed_link(http: web.Request) -> bool:
+    """Whether a person follows a link from elsewhere: that page sees nothing, and no cookie of ours comes with it."""
+    mode, shown_in = http.headers.get("Sec-Fetch-Mode"), http.headers.get("Sec-Fetch-Dest")
+    return http.method in ("GET", "HEAD") and (mode, shown_in) == ("navigate", "document")
 
 
 def check_csrf(http: web.Request, caller: Caller) -> None:

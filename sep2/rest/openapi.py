@@ -14,6 +14,7 @@ from sep2.rest.types import ChangeQuery, Nothing, Refused
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
+_NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
 _CSV = {CSV: {"schema": {"type": "string"}}}
 _ONCE = (
     {
@@ -62,7 +63,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _of_path(path: str) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)\}", path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": _NAMED} for name in names]
 
 
 def _of_query(kind: type, schemas: dict[str, Any]) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ KINDS: dict[str, Kind] = {
     "infeasible_firm": Kind(ACT_SOON, "the network can not hold what contracts guarantee"),
     "limit_breach": Kind(ACT_SOON, "a connection was measured beyond its limit"),
     "mass_silence": Kind(ACT_NOW, "many fell silent at once: look at the server's own network, certificate and clock"),
+    "local_login": Kind(ACT_SOON, "an operator signed in by password, although there is a sign-in provider"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
     "name_clash": Kind(THIS_DAY, "names that were equal had to be told apart when the tables were brought up to date"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),

@@ -46,6 +46,8 @@ CLOCK_MARK = "clock"
 STARTS_AT_ONCE = 5
 """Servers on one database that may start at the same moment."""
 KEEP_UP_S = 2
+LONGEST_LINE = 64 * 1024
+"""Of a request of operators: what is asked for in a query may be long, and is then refused as JSON."""
 SWITCH_S = 0.001
 """How long the event loop may have to wait for a thread of this process that computes: decoding, an engine's round."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
@@ -138,7 +140,11 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
+            own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
+            beside = [partial(worker, state) for worker in (_keep_up, *workers)]
+            await stack.enter_async_context(_background([*own, *beside]))
             yield state
     finally:
         await db.close()
@@ -265,7 +271,7 @@ def _refused(state: State) -> Callable[[Refusal], bool]:
 
 async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
     operator = settings.operator
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, max_line_size=LONGEST_LINE)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, operator.host, operator.port, ssl_context=operator_context(operator)).start()

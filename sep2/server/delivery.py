@@ -24,6 +24,7 @@ from sep2.settings import Receivers
 from sep2.store import deliveries, receivers, subscriptions
 from sep2.store.connection import Connection
 from sep2.store.database import Database
+from sep2.terminal import request_id
 
 log = logging.getLogger("sep2.notify")
 
@@ -66,6 +67,13 @@ class Deliverer:
             row = await deliveries.one(db, subscription_id)
         if row is None or row.dead or row.due > self._clock.now() or row.receiver_id != lane.receiver_id:
             return
+        token = request_id.set(row.request)
+        try:
+            await self._attempt(lane, row, poster)
+        finally:
+            request_id.reset(token)
+
+    async def _attempt(self, lane: Lane, row: Row[Any], poster: Poster) -> None:
         try:
             rules.check(row.notification_uri, self._settings.policy(row.receiver_hosts.split()))
             told = await self._notification(row)
@@ -107,6 +115,7 @@ class Deliverer:
                 log.info("subscription %d ended: HTTP %d, status %d", row.id, answer.status, told.status)
                 await subscriptions.remove(db, row.id)
             else:
+                log.debug("subscription %d was told: HTTP %d", row.id, answer.status)
                 lane.more |= not await deliveries.done(db, row.id, row.edition, digest=told.digest)
             if row.failures or row.attempts:
                 await self._recovered(db, row)

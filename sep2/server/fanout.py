@@ -64,15 +64,17 @@ class FanOut:
         return sum([await self._tell_or_fail(same) for same in _alike(changes)])
 
     async def _tell(self, changes: Sequence[Change]) -> int:
-        told: set[int] = set()
+        told: dict[int, str] = {}
         for same in _alike(changes):
             async with self._db.read() as db:
-                told |= await subscribers(db, self._table, same[0].kind, same[0].ids)
+                found = await subscribers(db, self._table, same[0].kind, same[0].ids)
+            told |= dict.fromkeys(found, same[-1].request)
         await self._tell_systems(changes)
         now, ids = self._clock.now(), [change.id for change in changes]
         for chunk in _chunks(sorted(told)):
             async with self._db.write() as db:
-                await deliveries.put(db, chunk, now)
+                for request in {told[one] for one in chunk}:
+                    await deliveries.put(db, [one for one in chunk if told[one] == request], now, request=request)
                 if len(told) <= CHUNK:
                     await outbox.remove(db, ids)
             await asyncio.sleep(0)

@@ -57,6 +57,25 @@ class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The host name in absolute URIs of this server; empty: `host`, or this machine's name if `host` is none."""
 
 
+class Oidc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The utility's OpenID Connect provider: who signs in there has the highest role of their groups."""
+
+    issuer: Annotated[str, Meta(min_length=1)]
+    """Its issuer identifier, an https URL; what it supports is read from there."""
+    client_id: Annotated[str, Meta(min_length=1)]
+    roles: dict[str, Literal["viewer", "operator", "engineer", "admin"]]
+    """Group to role; who is in none of these groups is not let in."""
+    client_secret_file: Path | None = None
+    """The client's secret, if the provider gave one; only its owner may read the file."""
+    groups_claim: str = "groups"
+    """The claim of the ID token that lists the groups."""
+    name_claim: str = "preferred_username"
+    """The claim that the audit log shows as the operator's name."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    authorities: tuple[Path, ...] = ()
+    """CAs of the provider, beside the roots that this machine trusts for the web."""
+
+
 class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where operators reach the server: plain HTTP on loopback, TLS 1.3 wherever a certificate is given."""
 
@@ -74,6 +93,8 @@ class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
     syslog: str = ""
     """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    oidc: Oidc | None = None
+    """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 
 
 class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -290,6 +311,8 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     format: Literal["console", "json"] = "console"
     """Lines for people, or an object of JSON on each line."""
+    level: Literal["debug", "info", "warning"] = "info"
+    """`debug` also tells of every notification that was delivered."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +17,7 @@ from sep2.settings.fields import (
     POLLED,
     UTILITIES,
     Database,
+    Oidc,
     Settings,
     SettingsError,
     Utility,
@@ -63,6 +65,7 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             certificate=None if operator.certificate is None else folder / operator.certificate,
             key=None if operator.key is None else folder / operator.key,
             authorities=tuple(folder / path for path in operator.authorities),
+            oidc=None if operator.oidc is None else _oidc_in(operator.oidc, folder),
         ),
         receivers=replace(
             settings.receivers,
@@ -76,6 +79,12 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             lenient_authorities=tuple(folder / path for path in tls.lenient_authorities),
         ),
     )
+
+
+def _oidc_in(oidc: Oidc, folder: Path) -> Oidc:
+    secret = None if oidc.client_secret_file is None else folder / oidc.client_secret_file
+    authorities = tuple(folder / path for path in oidc.authorities)
+    return msgspec.structs.replace(oidc, client_secret_file=secret, authorities=authorities)
 
 
 def _with_named(utility: Any) -> Any:
@@ -171,6 +180,10 @@ def _check_operator(settings: Settings) -> None:
         )
     if operator.authorities and operator.certificate is None:
         raise SettingsError("operator.authorities is given, expected operator.certificate and operator.key beside it")
+    if operator.oidc is not None:
+        parts = urlsplit(operator.oidc.issuer)
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            raise SettingsError(f"operator.oidc.issuer is {operator.oidc.issuer!r}, expected an https URL")
     if operator.syslog and not re.fullmatch(r"udp://[^/\s]+|unix:/\S+", operator.syslog):
         raise SettingsError(f"operator.syslog is {operator.syslog!r}, expected udp://HOST:PORT or unix:/PATH")
 

@@ -13,9 +13,10 @@ operator = Table(
     Column("role", String(16), nullable=False),
     Column("password", String(200)),
     time("created"),
+    Column("subject", String(400), unique=True),
     sqlite_autoincrement=True,
 )
-"""Who may use the operator API; a password is stored as scrypt makes it."""
+"""Who may use the operator API; a password is stored as scrypt makes it, `subject` names who a provider signs in."""
 
 operator_token = Table(
     "operator_token",

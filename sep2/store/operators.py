@@ -30,6 +30,11 @@ async def named(db: Connection, folded: str) -> Row[Any] | None:
     return await db.one(_operators().where(t.c.folded == folded))
 
 
+async def by_subject(db: Connection, subject: str) -> Row[Any] | None:
+    """The operator whom a sign-in provider knows by that subject."""
+    return await db.one(_operators().where(t.c.subject == subject))
+
+
 async def admins(db: Connection) -> int:
     """How many operators have the role admin."""
     row = await db.one(select(func.count().label("n")).where(t.c.role == "admin"))

@@ -6,9 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sep2.admin.app import ACCESS
 from sep2.admin.table import TABLE
-from sep2.admin.throttle import Throttle
 from tests.admin.conftest import NOW, TOKEN, Operator
 
 NEW_CONTROLS: dict[str, Any] = {
@@ -88,10 +86,8 @@ NASTY_IDS = ["%00", "%0a", "%", "_", "%2e%2e", "x" * 3000, "%F0%9D%9F%98", "-1",
 
 
 async def test_nobody_gets_in_without_the_token(operator: Operator) -> None:
-    access = operator.http.server.app[ACCESS]
     for shown in ("", "Bearer", f"Basic {TOKEN}", "Bearer wrong", f"Bearer {TOKEN}x", "Bearer \xe9"):
         for path in ("/status", "/openapi.json", "/nothing-here"):
-            access.throttle = Throttle()
             status, refused = await operator.ask("GET", path, headers={"Authorization": shown})
             assert (status, refused["code"]) == (401, "unauthorized"), shown
 
@@ -285,5 +281,5 @@ async def test_a_cursor_of_another_list_or_of_nobody_is_refused(street: Operator
         for cursor in cursors:
             status, said = await street.ask("GET", path, params={"after": cursor})
             assert status in (200, 400), (path, cursor, said)
-            assert status == 200 or said["code"] == "bad_cursor", (path, cursor, said)
+            assert status == 200 or said["code"] in ("bad_cursor", "wrong_body"), (path, cursor, said)
     assert (await street.ask("GET", "/groups", params={"after": of_devices}))[0] == 400
