@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import certificates, changes, controls, curves, groups, overrides, oversight, register
+from sep2.admin import certificates, changes, controls, curves, groups, overrides, oversight, register, territory
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -44,6 +44,14 @@ TABLE = (
     Route("GET", "/groups/{group}/default", groups.show_default, VIEWER),
     Route("PUT", "/groups/{group}/default", groups.set_default, ENGINEER),
     Route("POST", "/groups/{group}/curves", curves.create_curve, ENGINEER),
+    Route("GET", "/places", territory.list_places, VIEWER),
+    Route("POST", "/places", territory.add_place, ENGINEER),
+    Route("GET", "/places/{place}", territory.show_place, VIEWER),
+    Route("DELETE", "/places/{place}", territory.remove_place, ENGINEER),
+    Route("POST", "/places/{place}/rename", territory.rename_place, ENGINEER),
+    Route("PUT", "/places/{place}/parent", territory.move_place, ENGINEER),
+    Route("POST", "/places/{place}/connections", territory.put_connections, ENGINEER),
+    Route("DELETE", "/connections/{connection}/place", territory.take_connection_away, ENGINEER),
     Route("GET", "/curves", curves.list_curves, VIEWER),
     Route("GET", "/curves/{curve}", curves.show_curve, VIEWER),
     Route("DELETE", "/curves/{curve}", curves.remove_curve, ENGINEER),
@@ -52,6 +60,7 @@ TABLE = (
     Route("POST", "/connections/{connection}/controls", controls.send_to_connection, OPERATOR),
     Route("POST", "/devices/{device}/controls", controls.send_to_device, OPERATOR),
     Route("GET", "/controls", controls.list_controls, VIEWER),
+    Route("POST", "/controls", controls.send_to_many, OPERATOR),
     Route("GET", "/controls/{control}", controls.show_control, VIEWER),
     Route("POST", "/controls/{control}/cancel", controls.cancel_control, OPERATOR),
     Route("GET", "/overrides", overrides.list_overrides, VIEWER),

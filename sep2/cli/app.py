@@ -2,7 +2,19 @@
 
 import typer
 
-from sep2.cli import clients, connections, controls, curves, devices, folder, groups, mirrors, overrides, oversight
+from sep2.cli import (
+    clients,
+    connections,
+    controls,
+    curves,
+    devices,
+    folder,
+    groups,
+    mirrors,
+    overrides,
+    oversight,
+    places,
+)
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -35,6 +47,7 @@ app.add_typer(oversight.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
     app.add_typer(clients.client, name=alias, hidden=True)
+app.add_typer(places.place, name="place")
 app.add_typer(connections.connection, name="connection")
 app.add_typer(devices.device, name="device")
 app.add_typer(groups.group, name="group")
