@@ -1,6 +1,6 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import certificates, changes, controls, curves, groups, overrides, oversight, register, territory
+from sep2.admin import bulk, certificates, changes, controls, curves, groups, overrides, oversight, register, territory
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -44,6 +44,11 @@ TABLE = (
     Route("GET", "/groups/{group}/default", groups.show_default, VIEWER),
     Route("PUT", "/groups/{group}/default", groups.set_default, ENGINEER),
     Route("POST", "/groups/{group}/curves", curves.create_curve, ENGINEER),
+    Route("POST", "/import", bulk.import_sheets, ENGINEER),
+    Route("GET", "/export/clients", bulk.export_clients, VIEWER),
+    Route("GET", "/export/places", bulk.export_places, VIEWER),
+    Route("GET", "/export/connections", bulk.export_connections, VIEWER),
+    Route("GET", "/export/devices", bulk.export_devices, VIEWER),
     Route("GET", "/places", territory.list_places, VIEWER),
     Route("POST", "/places", territory.add_place, ENGINEER),
     Route("GET", "/places/{place}", territory.show_place, VIEWER),

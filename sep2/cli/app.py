@@ -3,6 +3,7 @@
 import typer
 
 from sep2.cli import (
+    bulk,
     clients,
     connections,
     controls,
@@ -44,6 +45,7 @@ app.command("init")(folder.init)
 app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
+app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
     app.add_typer(clients.client, name=alias, hidden=True)
