@@ -1,6 +1,6 @@
 """Changes of what is registered: named fields, names, places; and its removal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from sep2.admin import find, register, views
 from sep2.admin import groups as group_routes
 from sep2.admin import types as t
 from sep2.errors import BadRequest
-from sep2.operations import clients, connections, devices, groups, moves, naming, rates, removal
+from sep2.operations import clients, connections, devices, groups, moves, naming, rates, removal, territory
 from sep2.operations.mirrors import set_reading_sign
 from sep2.rest.route import Request
 from sep2.store import dependants
@@ -48,7 +48,7 @@ async def remove_client(rq: Request, asked: t.Remove) -> t.Removed:
     row = await find.client(rq.db, rq.ids["client"])
     to = None if asked.to is None else (await find.client(rq.db, asked.to)).id
     found = await removal.remove_client(rq.db, row.id, rq.now, with_devices=asked.with_devices, to=to)
-    return _removed("client", row.name, found, asked.to)
+    return removed("client", row.name, found, asked.to)
 
 
 async def move_devices(rq: Request, asked: t.OtherClient) -> t.Moved:
@@ -104,7 +104,7 @@ async def remove_connection(rq: Request, asked: t.Remove) -> t.Removed:
     row = await find.connection(rq.db, rq.ids["connection"])
     to = None if asked.to is None else (await find.connection(rq.db, asked.to)).connection_id
     found = await removal.remove_connection(rq.db, row.id, rq.now, with_devices=asked.with_devices, to=to)
-    return _removed("connection", row.connection_id, found, to)
+    return removed("connection", row.connection_id, found, to)
 
 
 async def change_group(rq: Request, asked: t.GroupChange) -> t.Group:
@@ -121,6 +121,7 @@ async def rename_group(rq: Request, asked: t.Rename) -> t.Group:
     """The group by its new name."""
     row = await find.group(rq.db, rq.ids["group"])
     groups.refuse_own(row)
+    await territory.refuse_own(rq.db, row.id)
     await naming.check(rq.db, "group", asked.name, beside=row.id)
     await stored_names.rename(rq.db, "group", row.id, asked.name)
     return views.group(await find.group(rq.db, asked.name))
@@ -131,7 +132,7 @@ async def remove_group(rq: Request, asked: t.Remove) -> t.Removed:
     row = await find.group(rq.db, rq.ids["group"])
     to = None if asked.to is None else (await find.group(rq.db, asked.to)).id
     found = await removal.remove_group(rq.db, row.id, rq.now, with_devices=asked.with_devices, to=to)
-    return _removed("group", row.name, found, asked.to, let_go=True)
+    return removed("group", row.name, found, asked.to, let_go=True)
 
 
 async def show_mirror(rq: Request, asked: t.Nothing) -> t.Mirror:
@@ -162,7 +163,7 @@ async def remove_mirror(rq: Request, asked: t.RemoveMirror) -> t.Removed:
     """The mirror that is gone, with its readings; its client may make it anew."""
     row = await find.mirror(rq.db, rq.ids["mirror"])
     found = await removal.remove_mirror(rq.db, row.id, with_readings=asked.with_readings)
-    return _removed("mirror", str(row.id), found, None)
+    return removed("mirror", str(row.id), found, None)
 
 
 async def rename_curve(rq: Request, asked: t.Rename) -> t.Curve:
@@ -173,13 +174,21 @@ async def rename_curve(rq: Request, asked: t.Rename) -> t.Curve:
     return views.curve(await find.curve(rq.db, row.mrid))
 
 
-def _removed(noun: str, name: str, found: Mapping[str, int], to: str | None, *, let_go: bool = False) -> t.Removed:
-    counts = dict(found)
-    moved = counts.pop("device", 0) if to is not None or let_go else 0
-    words = [f"{noun} {name} is removed"]
-    if said := removal.said_of(counts):
-        words.append(f"with {said}")
-    message = " ".join(words)
-    if moved:
-        message += f"; {removal.said_of({'device': moved})} {f'went to {to}' if to is not None else 'left it'}"
+def removed(
+    noun: str,
+    name: str,
+    found: Mapping[str, int],
+    to: str | None,
+    *,
+    let_go: bool = False,
+    moves: Sequence[str] = ("device",),
+) -> t.Removed:
+    """What was removed, in words; moves: the kinds of what goes elsewhere."""
+    stays = {kind: count for kind, count in found.items() if kind in moves and (to is not None or let_go)}
+    gone = {kind: count for kind, count in found.items() if kind not in stays}
+    message = f"{noun} {name} is removed"
+    if said := removal.said_of(gone):
+        message += f" with {said}"
+    if said := removal.said_of(stays):
+        message += f"; {said} {f'went to {to}' if to is not None else 'left it'}"
     return t.Removed(name=name, dependants=dict(found), message=message)

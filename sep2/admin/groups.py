@@ -6,7 +6,7 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.operations import defaults, groups
+from sep2.operations import defaults, groups, territory
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Role
 from sep2.rules.limits import Limits
@@ -50,6 +50,7 @@ async def _keep_order(rq: Request, name: str, primacy: int) -> None:
 async def assign(rq: Request, asked: t.Members) -> t.Group:
     """The group with these devices added."""
     group = await find.group(rq.db, rq.ids["group"])
+    await territory.refuse_own(rq.db, group.id)
     for named in asked.devices:
         device = await find.device(rq.db, named)
         await groups.assign(rq.db, group.id, device.id, rq.now)
@@ -59,6 +60,7 @@ async def assign(rq: Request, asked: t.Members) -> t.Group:
 async def unassign(rq: Request, asked: t.Nothing) -> t.Group:
     """The group without that device."""
     group = await find.group(rq.db, rq.ids["group"])
+    await territory.refuse_own(rq.db, group.id)
     device = await find.device(rq.db, rq.ids["device"])
     await groups.unassign(rq.db, group.id, device.id, rq.now)
     return views.group(await find.group(rq.db, group.name))

@@ -10,7 +10,7 @@ from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
 from sep2.errors import BadRequest
-from sep2.operations import clients, connections, devices, in_force, inherited, naming, ratings
+from sep2.operations import clients, connections, devices, in_force, inherited, naming, ratings, territory
 from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
@@ -221,5 +221,8 @@ async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
         firm_import_w=asked.firm_import_w,
         firm_export_w=asked.firm_export_w,
     )
-    await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
+    row_id = await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
+    if asked.place is not None:
+        place = await find.place(rq.db, asked.place)
+        await territory.put_connections(rq.db, [row_id], place.id, rq.now)
     return views.connection(await find.connection(rq.db, asked.connection_id))

@@ -1,6 +1,7 @@
 """Every route of the operator API, and nothing else."""
 
 from sep2.admin import (
+    bulk,
     certificates,
     changes,
     compliance,
@@ -13,6 +14,7 @@ from sep2.admin import (
     receivers,
     register,
     telemetry,
+    territory,
 )
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -75,6 +77,21 @@ TABLE = (
     Route("GET", "/groups/{group}/default", groups.show_default, VIEWER),
     Route("PUT", "/groups/{group}/default", groups.set_default, ENGINEER, groups.show_default),
     Route("POST", "/groups/{group}/curves", curves.create_curve, ENGINEER),
+    Route("POST", "/import", bulk.import_sheets, ENGINEER),
+    Route("GET", "/export/clients", bulk.export_clients, VIEWER),
+    Route("GET", "/export/places", bulk.export_places, VIEWER),
+    Route("GET", "/export/connections", bulk.export_connections, VIEWER),
+    Route("GET", "/export/devices", bulk.export_devices, VIEWER),
+    Route("GET", "/places", territory.list_places, VIEWER),
+    Route("POST", "/places", territory.add_place, ENGINEER),
+    Route("GET", "/places/{place}", territory.show_place, VIEWER),
+    Route("DELETE", "/places/{place}", territory.remove_place, ENGINEER, territory.show_place),
+    Route("POST", "/places/{place}/rename", territory.rename_place, ENGINEER, territory.show_place),
+    Route("PUT", "/places/{place}/parent", territory.move_place, ENGINEER, territory.show_place),
+    Route("POST", "/places/{place}/connections", territory.put_connections, ENGINEER, territory.show_place),
+    Route(
+        "DELETE", "/connections/{connection}/place", territory.take_connection_away, ENGINEER, register.show_connection
+    ),
     Route("GET", "/curves", curves.list_curves, VIEWER),
     Route("GET", "/curves/{curve}", curves.show_curve, VIEWER),
     Route("DELETE", "/curves/{curve}", curves.remove_curve, ENGINEER, curves.show_curve),
@@ -83,6 +100,7 @@ TABLE = (
     Route("POST", "/connections/{connection}/controls", controls.send_to_connection, OPERATOR),
     Route("POST", "/devices/{device}/controls", controls.send_to_device, OPERATOR),
     Route("GET", "/controls", controls.list_controls, VIEWER),
+    Route("POST", "/controls", controls.send_to_many, OPERATOR),
     Route("GET", "/controls/{control}", controls.show_control, VIEWER),
     Route("POST", "/controls/{control}/cancel", controls.cancel_control, OPERATOR),
     Route("GET", "/overrides", overrides.list_overrides, VIEWER),

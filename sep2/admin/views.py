@@ -179,6 +179,7 @@ def connection(row: Row[Any]) -> t.Connection:
     return t.Connection(
         connection_id=row.connection_id,
         description=row.description,
+        place=row.place_name,
         firm_import_w=row.firm_import_w,
         firm_export_w=row.firm_export_w,
         group=row.group_name,

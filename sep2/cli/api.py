@@ -119,10 +119,10 @@ class Api:
             if after is None:
                 return
 
-    def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
+    def change(self, method: str, path: str, kind: type[T], body: Any = None, *, patience_s: float = PATIENCE_S) -> T:
         """What came of a change, or would come of it under --dry-run."""
         query = "?dry_run=true" if given.get().dry_run else ""
-        return _read(self._ask(method, path + query, body), kind)
+        return _read(self._ask(method, path + query, body, patience_s=patience_s), kind)
 
     def next(self, path: str, kind: type[T], tag: str, wait_s: int) -> tuple[T | None, str]:
         """What is at `path` once it differs from what had this tag, with its own tag; None after so many seconds."""

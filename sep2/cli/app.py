@@ -3,6 +3,7 @@
 import typer
 
 from sep2.cli import (
+    bulk,
     clients,
     compliance,
     connections,
@@ -16,6 +17,7 @@ from sep2.cli import (
     operators,
     overrides,
     oversight,
+    places,
     receivers,
     telemetry,
 )
@@ -48,9 +50,11 @@ app.command("init")(folder.init)
 app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
+app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
     app.add_typer(clients.client, name=alias, hidden=True)
+app.add_typer(places.place, name="place")
 app.add_typer(connections.connection, name="connection")
 app.add_typer(devices.device, name="device")
 app.add_typer(groups.group, name="group")

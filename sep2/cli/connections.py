@@ -6,6 +6,8 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import api, at
+from sep2.cli.identities import BadChoice
+from sep2.cli.places import show_moved
 from sep2.cli.show import Limit, To, WithDevices, counted, listed, only, sentence, show
 from sep2.cli.units import shown_power, watts
 from sep2.cli.verb import verb
@@ -20,16 +22,22 @@ FirmPower = Annotated[
 @verb(connection, "add", changes=True)
 def add_connection(
     name: Annotated[str, typer.Argument(metavar="ID", help="Its id, e.g. the NMI; at most 32 characters.")],
+    *,
     description: Annotated[str, typer.Option(help="For operators.")] = "",
     firm_import: FirmPower = None,
     firm_export: FirmPower = None,
+    place: Annotated[str | None, typer.Option(help="The place that it is at, such as its transformer.")] = None,
 ) -> None:
     """Add a customer's point in the network, with a group of its own.
 
     [bold]sep2 connection add NMI1 --firm-export 1.5kW[/]
     """
     body = t.NewConnection(
-        connection_id=name, description=description, firm_import_w=firm_import, firm_export_w=firm_export
+        connection_id=name,
+        description=description,
+        place=place,
+        firm_import_w=firm_import,
+        firm_export_w=firm_export,
     )
     made = api().change("POST", "/connections", t.Connection, body)
     show(made, f"Connection {made.connection_id} is known; next: sep2 device add --connection {made.connection_id} …")
@@ -42,9 +50,16 @@ def list_connections(limit: Limit = 100) -> None:
     show(
         found,
         listed(found.total, len(found.items), "connection"),
-        columns=("id", "firm import", "firm export", "device", "description"),
+        columns=("id", "place", "firm import", "firm export", "device", "description"),
         rows=(
-            (c.connection_id, shown_power(c.firm_import_w), shown_power(c.firm_export_w), c.device or "", c.description)
+            (
+                c.connection_id,
+                c.place or "",
+                shown_power(c.firm_import_w),
+                shown_power(c.firm_export_w),
+                c.device or "",
+                c.description,
+            )
             for c in found.items
         ),
     )
@@ -87,6 +102,28 @@ def set_connection(
         f"import {shown_power(done.firm_import_w) or 'not set'}, export {shown_power(done.firm_export_w) or 'not set'}"
     )
     show(done, f"Connection {done.connection_id} is changed; its contract guarantees: {firm}. Its devices are told.")
+
+
+@verb(connection, "move", changes=True)
+def move_connections(
+    names: Annotated[list[str], typer.Argument(metavar="ID…", help="Their ids.")],
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="The place they are at from now on.")] = None,
+    nowhere: Annotated[bool, typer.Option("--nowhere", help="They are at no place.")] = False,
+) -> None:
+    """Put connections at another place, such as a transformer; what holds for their devices follows at once.
+
+    [bold]sep2 connection move NMI1 NMI2 --to T7[/]
+    """
+    if (to is None) != nowhere:
+        raise BadChoice("give one of --to PLACE and --nowhere")
+    if to is not None:
+        body = t.PutConnections(connections=names)
+        done = api().change("POST", at("places", to, "connections"), t.PlaceMoved, body)
+        return show_moved(done, f"{counted(len(names), 'connection')} at {to}")
+    for name in names:
+        show_moved(api().change("DELETE", at("connections", name, "place"), t.PlaceMoved), f"{name} is at no place")
+    return None
 
 
 @verb(connection, "rename", changes=True)

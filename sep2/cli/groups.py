@@ -21,6 +21,13 @@ ConnectionName = Annotated[str | None, typer.Option("--connection", help="A conn
 DeviceName = Annotated[
     str | None, typer.Option("--device", help="A device that does not hold its connection's net limits, by its LFDI.")
 ]
+PlaceName = Annotated[
+    str | None, typer.Option("--place", help="Every device below a place, such as a transformer, by its name.")
+]
+ClientName = Annotated[
+    str | None,
+    typer.Option("--client", "--aggregator", help="Every device that a client acts for, by its name or LFDI."),
+]
 Named = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
 
 

@@ -12,7 +12,7 @@ from sep2.store.connection import Connection
 from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
-from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
+from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
 
 MOST_CANDIDATES = 10
 """Enough to tell that the beginning of an LFDI is not unique, and what it may mean."""
@@ -104,9 +104,15 @@ async def connection_named(db: Connection, connection_id: str) -> Row[Any] | Non
 
 
 def _connections() -> Select[Any]:
-    query = select(connection, device_group.c.name.label("group_name"), end_device.c.lfdi.label("device_lfdi"))
+    query = select(
+        connection,
+        device_group.c.name.label("group_name"),
+        end_device.c.lfdi.label("device_lfdi"),
+        place.c.name.label("place_name"),
+    )
     own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
     query = query.join_from(connection, device_group, own)
+    query = query.outerjoin(place, place.c.id == connection.c.place_id)
     return query.outerjoin(end_device, NET_LIMIT_HOLDER)
 
 

@@ -20,12 +20,16 @@ from sep2.store.tables import (
     member,
     subscription,
 )
+from sep2.store.territory import below
 
 _SCOPES = {
     "connection": end_device.c.connection_id == bindparam("subject_id"),
     "device": end_device.c.id == bindparam("subject_id"),
     "group": end_device.c.id.in_(
         select(member.c.end_device_id).where(member.c.device_group_id == bindparam("subject_id"))
+    ),
+    "place": end_device.c.connection_id.in_(
+        select(connection.c.id).where(connection.c.place_id.in_(below(bindparam("subject_id"))))
     ),
     "aggregator": end_device.c.client_id == bindparam("subject_id"),
     "system": end_device.c.id > bindparam("subject_id"),

@@ -1,13 +1,16 @@
 """Devices that another client acts for, and clients that are removed, as they see it themselves."""
 
+import asyncio
+
 import pytest
 
 from sep2.operations.devices import set_device
 from sep2.operations.forgetting import forget_told
 from sep2.operations.moves import move_to_client
 from sep2.operations.removal import remove_client
+from sep2.operations.territory import NewPlace, add_place, move_place, put_connections
 from sep2.rules.cursor import Keyset
-from sep2.store import clients, listing_watch
+from sep2.store import clients, connections, listing_watch
 from tests.raw import document
 from tests.receiver import Receiver
 from tests.server.subscriber import subscribe
@@ -89,3 +92,39 @@ async def test_a_blocked_device_is_shown_as_not_enabled_and_serves_nothing(eithe
     async with world.state.db.write() as db:
         await set_device(db, world.ids.devices["one"], {"enabled": True}, NOW)
     assert (await sunny.get(f"{device}/fsa")).status == 200
+
+
+async def test_a_subtree_moves_at_once_with_one_notification_and_never_an_empty_list(
+    either_world: World, receiver
+) -> None:
+    world, device = either_world, path_of(either_world, "one")
+    sunny = await world.as_("sunny")
+    async with world.state.db.write() as db:
+        feeders = [await add_place(db, NewPlace("feeder", name), NOW) for name in ("FD7", "FD8")]
+        transformer = await add_place(db, NewPlace("transformer", "T7", feeders[0]), NOW)
+        here = [await connections.by_name(db, name) for name in ("NMI1", "NMI2")]
+        await put_connections(db, [row.id for row in here if row], transformer, NOW)
+    await subscribe(sunny, f"{device}/fsa", receiver.uri)
+    await world.settle()
+    receiver.taken.clear()
+    before = (await pin_and_programs(sunny, device))[1]
+    seen: set[tuple[str, ...]] = set()
+    done = asyncio.Event()
+
+    async def read() -> None:
+        raw = await world.as_("sunny")
+        while not done.is_set():
+            seen.add(tuple((await raw.get(f"{device}/fsa?l=20")).texts("FunctionSetAssignments/mRID")))
+
+    reading = asyncio.create_task(read())
+    async with world.state.db.write() as db:
+        assert await move_place(db, transformer, feeders[1], NOW) == 2
+    world.state.wake()
+    await receiver.wait()
+    await world.settle()
+    after = (await pin_and_programs(sunny, device))[1]
+    done.set()
+    await reading
+    assert len(set(before) - set(after)) == len(set(after) - set(before)) == 1
+    assert seen <= {tuple(before), tuple(after)}
+    assert len(receiver.taken) == 1

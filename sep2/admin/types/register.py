@@ -192,6 +192,7 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     connection_id: str
     description: str
+    place: str | None
     firm_import_w: int | None
     firm_export_w: int | None
     group: str
@@ -204,5 +205,6 @@ class NewConnection(Asked, frozen=True, kw_only=True):
 
     connection_id: ConnectionId
     description: Annotated[str, Meta(max_length=200)] = ""
+    place: str | None = None
     firm_import_w: Watts | None = None
     firm_export_w: Watts | None = None
