@@ -1,6 +1,18 @@
 """Every route of the operator API, and nothing else."""
 
-from sep2.admin import bulk, certificates, changes, controls, curves, groups, overrides, oversight, register, territory
+from sep2.admin import (
+    bulk,
+    certificates,
+    changes,
+    controls,
+    curves,
+    groups,
+    overrides,
+    oversight,
+    register,
+    territory,
+    why,
+)
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -56,6 +68,7 @@ TABLE = (
     Route("POST", "/places/{place}/rename", territory.rename_place, ENGINEER),
     Route("PUT", "/places/{place}/parent", territory.move_place, ENGINEER),
     Route("POST", "/places/{place}/connections", territory.put_connections, ENGINEER),
+    Route("GET", "/connections/{connection}/why", why.explain_connection, VIEWER),
     Route("DELETE", "/connections/{connection}/place", territory.take_connection_away, ENGINEER),
     Route("GET", "/curves", curves.list_curves, VIEWER),
     Route("GET", "/curves/{curve}", curves.show_curve, VIEWER),

@@ -5,12 +5,15 @@ import http.client
 import json
 import time
 from contextlib import closing
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sep2.cli import process
+from sep2.cli.units import ZONE
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.settings import Settings, read, read_token
@@ -29,6 +32,7 @@ HINTS = {
     "unknown_override": "`sep2 override list --over` shows them all",
     "override_over": "`sep2 override list` shows those that hold or are to come",
     "limit_beyond_rating": "--anyway sends it all the same",
+    "control_too_long": "--anyway sends it all the same",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
     "ambiguous": "write more of it, or its name",
     "has_dependants": "--with-devices removes its devices too, --to sends them elsewhere",
@@ -73,6 +77,8 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self._operator = settings.operator
         self._token = read_token(settings)
+        self.zone = _zone(settings)
+        ZONE.set(None if self.zone is UTC else self.zone)
 
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """What is at `path` now."""
@@ -125,6 +131,14 @@ class Api:
                 if time.monotonic() - began > most_s:
                     raise
                 time.sleep(0.1)
+
+
+def _zone(settings: Settings) -> tzinfo:
+    """The utility's zone: by its name, or an offset from UTC."""
+    utility = settings.utility
+    if utility.zone:
+        return ZoneInfo(utility.zone)
+    return timezone(timedelta(seconds=utility.tz_offset_s)) if utility.tz_offset_s else UTC
 
 
 def api() -> Api:

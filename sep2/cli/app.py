@@ -15,6 +15,7 @@ from sep2.cli import (
     overrides,
     oversight,
     places,
+    why,
 )
 from sep2.cli.lazy import LazyGroup
 
@@ -45,6 +46,7 @@ app.command("init")(folder.init)
 app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
+app.add_typer(why.root)
 app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):

@@ -102,6 +102,7 @@ from sep2.admin.types.territory import (
     PutConnections,
     RemovePlace,
 )
+from sep2.admin.types.why import Why, WhyMode, WhyQuery
 from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
 
 __all__ = [
@@ -213,4 +214,7 @@ __all__ = [
     "Subscription",
     "SubscriptionQuery",
     "Untold",
+    "Why",
+    "WhyMode",
+    "WhyQuery",
 ]
