@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from envelope.calculation.tightened_limits import tighten
 from envelope.constraints import linear as rows
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linearisation import screen
-from envelope.problem import Allocation, Direction
+from envelope.problem import Allocation
 from envelope.schedule import EnvelopeSchedule
 
 
@@ -35,27 +34,22 @@ def solve(formulation: Formulation) -> tuple[DirectedBox, ...]:
 
 
 def _boxes(formulation: Formulation) -> list[DirectedBox]:
-    """One box for both directions, or one per direction with the other end at the base load."""
-    base, limits, steps = formulation.base, formulation.limits, formulation.steps
-    at, rest, reserves = formulation.sensitivities, formulation.base_flow, formulation.reserves
-    # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, limits)
+    """The boxes that the guarantee asks for, all within the same constraints."""
+    base, at, rest = formulation.base, formulation.sensitivities, formulation.base_flow
+    limits, targets = (formulation.limits.bounds(margin=margin) for margin in (0.0, 1.0))
+    reserves = formulation.reserves
+    # A margin may bring any constraint to its limit, also one that no connection's capacity comes near.
+    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, targets)
     built = rows.linearise(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
-    hard = built.bounds(base.feeder, limits, steps, margin=0.0)
-    aims = built.bounds(base.feeder, limits, steps, margin=1.0)
+    hard, aims = built.right_hand_sides(limits), built.right_hand_sides(targets)
     if reserves:
         # A margin is a part of the limit itself.
         before = built.evaluate(rest)
         extra = sum((reserve.per_row(built, before, hard) for reserve in reserves), np.zeros_like(hard))
         hard, aims = hard - extra, aims - extra
     run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(formulation))
-    if not formulation.guarantee.per_direction:
-        return [DirectedBox(run(base=base), (Direction.EXPORT, Direction.IMPORT))]
-    nothing = np.zeros_like(base.p_w)
-    upward = replace(base, lo_w=base.p_w, room_down_w=nothing)
-    downward = replace(base, hi_w=base.p_w, room_up_w=nothing)
-    bases = {Direction.EXPORT: upward, Direction.IMPORT: downward}
-    return [DirectedBox(run(base=own), (direction,)) for direction, own in bases.items()]
+    asked = formulation.boxes(base.lo_w, base.hi_w)
+    return [DirectedBox(run(base=base.within(box)), box.directions) for box in asked]
 
 
 def _rule(formulation: Formulation) -> allocate.Rule:

@@ -10,6 +10,7 @@ import numpy as np
 
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Direction, Problem, ProblemSide, ShareReference
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
 
@@ -24,7 +25,7 @@ class BaseCase:
     q_var: Real
     lo_w: Real
     hi_w: Real
-    """(T, C) box that is granted in any case"""
+    """(T, C) box of the firm minimum"""
     room_down_w: Real
     room_up_w: Real
     """(T, C) most that the box may grow beyond it"""
@@ -34,7 +35,7 @@ class BaseCase:
     source_v: Complex
     """(T, 3)"""
     tan_phi: float = 0.0
-    """var absorbed per W of upward room used"""
+    """var absorbed per W of upward headroom used"""
     weight: Real | None = None
     """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
@@ -81,10 +82,21 @@ class BaseCase:
         return np.asarray(found + 1j * var if np.any(var) else found)
 
     def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
-        """The same on a feeder that watches less; its ends and injections are what they were."""
+        """The same on a feeder that monitors less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
         return found
+
+    def within(self, box: GuaranteedBox) -> BaseCase:
+        """The same with the firm minimum of a box, and headroom in its directions only."""
+        nothing = np.zeros_like(self.p_w)
+        return replace(
+            self,
+            lo_w=box.lo_w,
+            hi_w=box.hi_w,
+            room_up_w=self.room_up_w if Direction.EXPORT in box.directions else nothing,
+            room_down_w=self.room_down_w if Direction.IMPORT in box.directions else nothing,
+        )
 
     def away(self, lo: Real, hi: Real) -> Real:
         """(T, 2C) W by which a box goes above, and below, the base load."""
@@ -97,7 +109,7 @@ class BoxEnds(NamedTuple):
     place: Index
     """(E,) among the 2C, upward ones first"""
     granted_w: Real
-    """(T, E) W away from the base load that are granted in any case"""
+    """(T, E) W away from the base load of the firm minimum"""
     room_w: Real
     """(T, E) most that it may become beyond that"""
     reference_w: Real
@@ -152,7 +164,7 @@ def _least_w(problem: Problem, side: ProblemSide) -> Real:
         own[back:] = np.maximum(own[back:], now[:-back])
     least = np.maximum(own, np.maximum(side.firm_w, zeros_or(side.default_w, count)))
     held = zeros_or(side.in_force_w, count)
-    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
+    least[: problem.in_force_steps] = np.maximum(least[: problem.in_force_steps], held)
     least = np.ceil(least - 1e-6)
     least[:, ~side.controlled] = np.inf
     return least

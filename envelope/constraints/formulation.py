@@ -7,9 +7,11 @@ from functools import cached_property
 
 from envelope.constraints.base_case import BaseCase, form_base_case
 from envelope.constraints.disturbances import Disturbances, Reserve, unbounded_power
-from envelope.constraints.guarantees import GUARANTEES, GuaranteeRule
+from envelope.constraints.limits import LimitTables, limit_tables
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity, monitor
-from envelope.problem import Allocation, ChanceMargin, OperatingLimits, Problem
+from envelope.problem import Allocation, ChanceMargin, Problem
+from envelope.problem.guarantees import GUARANTEES, GuaranteedBox, GuaranteeRule
+from gridmodel.arrays import Real
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +19,14 @@ class Formulation:
     """Base case, limits, reserves and disturbances of one horizon of one feeder; T steps, C connections."""
 
     base: BaseCase
-    limits: OperatingLimits
+    limits: LimitTables
     guarantee: GuaranteeRule
     allocation: Allocation
     alpha: float
     """of the alpha-fair allocation"""
     disturbances: Disturbances
+    vuf_max_percent: float | None = None
+    """limit of voltage unbalance; None: not limited"""
     forecast_error: ChanceMargin | None = None
     """independent errors of the base load's forecast"""
     margins: tuple[Reserve, ...] = ()
@@ -37,6 +41,10 @@ class Formulation:
     def steps(self) -> int:
         """Number of steps, T."""
         return len(self.base.p_w)
+
+    def boxes(self, lo_w: Real, hi_w: Real) -> tuple[GuaranteedBox, ...]:
+        """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W."""
+        return self.guarantee.boxes(self.base.p_w, lo_w, hi_w)
 
     @property
     def base_flow(self) -> FlowResult:
@@ -62,11 +70,13 @@ class Formulation:
 def formulate(problem: Problem) -> Formulation:
     """Form the monitored feeder, the base case and the disturbances of a problem."""
     power = unbounded_power(problem)
-    base = form_base_case(problem, monitor(problem), capacity_used_w=power.capacity_used_w)
+    feeder = monitor(problem)
+    base = form_base_case(problem, feeder, capacity_used_w=power.capacity_used_w)
     sigma_w, z = problem.base_sigma_w, problem.base_z
     return Formulation(
         base=base,
-        limits=problem.limits,
+        limits=limit_tables(problem.limits, feeder, problem.steps),
+        vuf_max_percent=problem.limits.vuf_max_percent,
         guarantee=GUARANTEES[problem.guarantee],
         allocation=problem.allocation,
         alpha=problem.alpha,

@@ -22,7 +22,7 @@ from gridmodel.flow.kron import reduce
 from gridmodel.flow.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
-"""kind, and parts of each slot's room up and down, (L,)"""
+"""kind, and parts of each slot's headroom up and down, (L,)"""
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
 POSITIVE = np.array([1.0, TURN, TURN**2]) / 3.0
@@ -78,21 +78,21 @@ class Unbalance:
         rest = self.solved(
             np.arange(self.formulation.steps), np.zeros((self.formulation.steps, self.feeder.reduced.slots))
         )
-        most = self.formulation.limits.vuf_max_percent or np.inf
+        most = self.formulation.vuf_max_percent or np.inf
         return np.where(rest > most, rest + WORSE, most)
 
     def solved(self, steps: Index, away: Real) -> Real:
         """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
         found = self._at(steps, away, np.zeros_like(away))
-        unseen = self.formulation.disturbances
-        for state in unseen.states:
+        disturbances = self.formulation.disturbances
+        for state in disturbances.states:
             if state.voltages:
-                found = np.maximum(found, self._at(steps, *unseen.superpose(state, steps, away)))
+                found = np.maximum(found, self._at(steps, *disturbances.superpose(state, steps, away)))
         return found
 
     def spare(self, part: float) -> float:
         """Percentage points between this part of the limit and all of it."""
-        return (1.0 - part) * (self.formulation.limits.vuf_max_percent or 0.0)
+        return (1.0 - part) * (self.formulation.vuf_max_percent or 0.0)
 
     def _at(self, steps: Index, away: Real, var: Real) -> Real:
         source = self.base.source_v[steps]
@@ -148,7 +148,7 @@ class Unbalance:
         for corner in corners if len(steps) else ():
             away = self.away([corner] * len(steps), (self.base.lo_w[steps], self.base.hi_w[steps]), steps)
             found = np.maximum(found, self.solved(steps, away))
-        return np.where(found > (self.formulation.limits.vuf_max_percent or np.inf), found + WORSE, 0.0)
+        return np.where(found > (self.formulation.vuf_max_percent or np.inf), found + WORSE, 0.0)
 
 
 def every_corner(corners: Sequence[Corner], steps: Index) -> Index:

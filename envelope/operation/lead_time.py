@@ -77,7 +77,7 @@ def upcoming_intervals(
         if len(found) <= most:
             break
     if of_device:
-        found = [interval._replace(limits=net_to_device.told(interval.limits)) for interval in found]
+        found = [interval._replace(limits=net_to_device.as_device_limits(interval.limits)) for interval in found]
     return found[:most]
 
 

@@ -1,4 +1,4 @@
-"""Limits that need no calculation: the default or the contract, published in place of envelopes.
+"""Static limits: the default or the contract, published in place of envelopes.
 
 As `publication`, in three passes: collect, decide, issue.
 """
@@ -16,7 +16,7 @@ from envelope.operation.clients import Clients, Sharing, clients_at, see_devices
 from envelope.operation.group_state import default_of, standing_of
 from envelope.operation.group_update import GroupUpdate
 from envelope.operation.handover import Recipient
-from envelope.operation.mode import Safe
+from envelope.operation.mode import StaticLimits
 from envelope.operation.publication import issue
 from envelope.operation.publication_terms import SOURCE, PublicationReport
 from envelope.problem import Problem
@@ -33,7 +33,7 @@ UNKNOWN = Limits()
 
 
 class ConnectionBasis(NamedTuple):
-    """One connection, and what its static limits are computed from."""
+    """One connection, with the data from which its static limits are computed."""
 
     row: Any
     """Of the connection's table."""
@@ -61,7 +61,7 @@ class ConnectionBasis(NamedTuple):
         """Groups that receive the limits, the connection's own first."""
         return handover.recipients_of(self.row.device_group_id, self.clients, of_device=self.of_device)
 
-    def limits(self, recipient: Recipient, default: Limits, which: Safe) -> Limits:
+    def limits(self, recipient: Recipient, default: Limits, which: StaticLimits) -> Limits:
         """Return the static limits of one recipient: contract or default, and the other where one is not known.
 
         default: limits of the recipient's default.
@@ -75,12 +75,12 @@ class ConnectionBasis(NamedTuple):
             contract, default = self.contract_of_devices, default._replace(import_w=None, export_w=None)
             if recipient.part is not None:
                 contract = self.sharing.parts(contract, self.clients)[recipient.part]
-        return _first(contract, default) if which is Safe.CONTRACT else _first(default, contract)
+        return _first(contract, default) if which is StaticLimits.CONTRACT else _first(default, contract)
 
 
 @dataclass(frozen=True)
 class FeederBasis:
-    """What static limits of a feeder are computed from, as far as its problem states it."""
+    """Data of a feeder's problem from which its static limits are computed."""
 
     firm: Mapping[str, Limits] = field(default_factory=dict)
     bands: Mapping[str, net_to_device.Band] = field(default_factory=dict)
@@ -131,7 +131,7 @@ def basis_of(names: Sequence[str], fields: Mapping[str, Any], sharing: Sharing) 
 async def publish_static(
     db: Connection,
     names: Sequence[str],
-    which: Safe,
+    which: StaticLimits,
     now: int,
     *,
     basis: FeederBasis,
@@ -182,7 +182,7 @@ async def _collect(
 
 
 def _decide(
-    connection: ConnectionBasis, states: Mapping[Recipient, _State], which: Safe, when: tuple[int, int, int]
+    connection: ConnectionBasis, states: Mapping[Recipient, _State], which: StaticLimits, when: tuple[int, int, int]
 ) -> list[GroupUpdate] | None:
     """Return the controls of one connection's groups, growing parts waiting for shrinking ones; None: not known."""
     now, adoption_s, horizon_events = when

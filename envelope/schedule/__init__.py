@@ -4,6 +4,7 @@ from envelope.schedule.adoption import verified_box
 from envelope.schedule.curtailment import Curtailment, Fairness
 from envelope.schedule.device_limits import DeviceLimits, divide
 from envelope.schedule.ledger import Ledger
+from envelope.schedule.limits_file import read
 from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility, ScheduleSide
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Ledger",
     "ScheduleSide",
     "divide",
+    "read",
     "verified_box",
 ]

@@ -14,7 +14,7 @@ from gridmodel.arrays import Mask
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
-UNCREDITED, NO_CLIENT = "volt_var_not_credited", "no_client"
+UNCREDITED, NO_CLIENT, UNSETTLED = "volt_var_not_credited", "no_client", "limits_not_settled"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -54,7 +54,7 @@ def _clock(at: int) -> str:
 def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list[str]:
     """The findings of a schedule but for those of steps that are over.
 
-    exceeds: whether what is granted in any case goes beyond a limit, or only into its margin.
+    exceeds: whether the firm minimum goes beyond a limit, or only into its margin.
     """
     first = max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0)
     others = [said for said in schedule.findings if not said.startswith((f"{BASE}:", f"{FIRM}:"))]
@@ -82,6 +82,13 @@ def uncontrolled(problem: Problem) -> list[str]:
         for side in map(problem.side, (Direction.IMPORT, Direction.EXPORT))
         if (names := _names(problem, ~side.controlled & side.flexible.any(axis=0)))
     ]
+
+
+def unsettled(intervals: int, of: int) -> list[str]:
+    """The finding about intervals whose limits could not be brought inside at every corner that was tried."""
+    if not intervals:
+        return []
+    return [f"{UNSETTLED}: in {intervals} of {of} intervals no limits were found that hold at every corner tried"]
 
 
 def without_client(names: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from sep2.errors import Conflict
 from sep2.operations import controls, groups, in_force, plausible, reach
 from sep2.operations.places import Place, places_of, programs_at, with_curves
 from sep2.rest.route import Request, listed, page
-from sep2.rules.authority import SOURCES, Role
+from sep2.rules.authority import Role, said_by
 from sep2.rules.limits import Limits
 from sep2.store import deliveries, listing_controls, overrides, responses
 
@@ -106,6 +106,7 @@ async def _issue(rq: Request, group: Row[Any], asked: t.NewControls, there: Sequ
         group=group.name,
         reissued=await listing_controls.mrids(rq.db, done.reissued),
         outranked=await _outranked(rq, group, new),
+        late_s=done.late_s,
     )
 
 
@@ -120,7 +121,7 @@ async def _outranked(rq: Request, group: Row[Any], new: Sequence[controls.NewCon
     found: dict[str, t.Outranked] = {}
     for row in await listing_controls.over(rq.db, group.id, max(start, rq.now), end):
         if modes & in_force.modes_of(row).keys() and row.lfdi not in found:
-            source = SOURCES.get(Role(row.role), f"group {row.group_name}")
+            source = said_by(row.role, row.source) or f"group {row.group_name}"
             found[row.lfdi] = t.Outranked(
                 lfdi=row.lfdi, connection_id=row.connection_name, by=source, until=row.latest_end
             )

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.operations import in_force, overrides
+from sep2.operations import in_force, overrides, standing
 from sep2.operations.overrides import Sent, Terms
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Primacies, Role
@@ -113,6 +113,7 @@ async def _sent(rq: Request, sent: Sent) -> t.OverrideSent:
 async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
     said = [ISOLATION] if row.reason == "network_access" else []
+    said += await _narrower(rq, row)
     worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
     if not await listing_controls.any_group_above(rq.db, worst):
         return said
@@ -130,6 +131,19 @@ async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     return said
 
 
+async def _narrower(rq: Request, row: Row[Any]) -> list[str]:
+    """That overrides of single places go before one of many there, also where they were sent before it."""
+    if row.scope in standing.NARROW:
+        return []
+    found = await stored.beside(rq.db, row.id, rq.now, row.end)
+    names = sorted({f"override {one.id} of {one.subject}" for one in found if one.scope in standing.NARROW})
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    goes = "goes" if len(names) == 1 else "go"
+    return [f"Where both hold, {', '.join(names[:5])}{more} {goes} before it, with the tighter limits of both."] * bool(
+        names
+    )
+
+
 def _known_by(rq: Request) -> int:
     """When a client that polls at the rates it was told knows of a change at the latest."""
     return rq.now + max(rq.state.house.poll_rate(name) for name in ("DERProgramList", "FunctionSetAssignmentsList"))
@@ -139,7 +153,10 @@ def _place(one: overrides.Told) -> t.PlaceTold:
     return t.PlaceTold(
         place=one.place.name,
         devices=[device.lfdi for device in one.place.devices],
-        parts=[t.OverridePart(start=part.start, end=part.end, limits=_limits(part.limits)) for part in one.parts],
+        parts=[
+            t.OverridePart(start=part.start, end=part.end, limits=_limits(part.limits), replaces=list(replaces))
+            for part, replaces in zip(one.parts, one.replaced, strict=True)
+        ],
         replaces=list(one.replaces),
         after=one.after,
     )

@@ -14,6 +14,7 @@ from sep2.operations import clients, connections, devices, in_force, inherited, 
 from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
+from sep2.rules.roles import ENGINEER
 from sep2.store import clients as stored_clients
 from sep2.store import controls, listing_curves, listing_register
 from sep2.store.controls import Seen
@@ -168,23 +169,37 @@ async def agree_rating(rq: Request, asked: t.Nothing) -> t.DeviceShown:
 
 
 async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:
-    """The device is forgotten, and its client told; one that is its own client may no longer connect."""
+    """The device is forgotten, and its client told; one that is its own client may no longer connect.
+
+    Where clients register themselves (`utility.registration = in-band`), it may do so again.
+    """
     row = await find.device(rq.db, rq.ids["device"])
     gone = await devices.remove_device(rq.db, row.id, rq.now)
-    more = f", and {row.client_name} may no longer connect; its certificate can be added again" if gone else ""
-    return t.Done(message=f"device {row.lfdi} is removed{more}")
+    return t.Done(message=f"device {row.lfdi} is removed{_after_removal(rq, row, its_client_is_gone=gone)}")
+
+
+def _after_removal(rq: Request, row: Row[Any], *, its_client_is_gone: bool) -> str:
+    """What the client of a removed device may still do."""
+    if its_client_is_gone:
+        if rq.state.settings.utility.registration == "in-band":
+            return f", and {row.client_name} may register itself again (utility.registration = in-band)"
+        return f", and {row.client_name} may no longer connect; its certificate can be added again"
+    return f"; {row.client_name} may register it again (in-band)" if row.client_registration == "in-band" else ""
 
 
 async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     """A device with what is in force for it now."""
     seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(row.profile))
     groups = await listing_register.defaults_over(rq.db, row.id)
-    programs = in_force.programs_from(groups, await controls.standing_for(rq.db, row.id, rq.now), seen)
+    standing = await controls.standing_for(rq.db, row.id, rq.now)
+    programs = in_force.programs_from(groups, standing, seen)
     names = await listing_curves.over(rq.db, row.id)
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
     floor = await in_force.floor_over(rq.db, groups)
-    return views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
+    holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing))
+    shown = views.device_shown(row, asked, holds, documents)
+    return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
 
 async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:

@@ -4,13 +4,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from sep2.admin import types as t
 from sep2.operations.in_force import limits_in
 from sep2.operations.modes import curve_ids
 from sep2.rules import curves, defaults, events, ratings
-from sep2.rules.authority import OPERATORS, SOURCES, Holding, Program, Role, Said, effective
+from sep2.rules.authority import OPERATORS, Holding, Program, Said, effective, said_by
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
@@ -133,11 +134,17 @@ def in_force(
 
 
 def holdings(
-    groups: Sequence[Row[Any]], programs: Sequence[Program], now: int, curve_mrids: Mapping[int, str]
+    groups: Sequence[Row[Any]],
+    programs: Sequence[Program],
+    now: int,
+    curve_mrids: Mapping[int, str],
+    *,
+    writers: Mapping[int, str],
 ) -> list[t.ModeInForce]:
     """What is in force for a device of all that its programs say, mode by mode.
 
-    `groups` are those of `programs`, after which what bounds a device that no default bounds may follow.
+    `groups` are those of `programs`, after which what bounds a device that no default bounds may follow. writers: the
+    source of each control by its mRID.
     """
     of = {program.mrid: group for group, program in zip(groups, programs, strict=False)}
     found = effective(programs, now)
@@ -146,7 +153,7 @@ def holdings(
         group = of.get(one.program)
         source, name = "default", "" if group is None else group.name
         if one.control is not None and group is not None:
-            source = SOURCES.get(Role(group.role), "group")
+            source = said_by(group.role, writers.get(one.control)) or "group"
         value = _modes({mode: one}, curve_mrids).get(mode, one.value)
         control = None if one.control is None else _mrid(one.control)
         shown.append(t.ModeInForce(mode=mode, value=value, source=source, group=name, control=control, until=one.until))
@@ -340,3 +347,10 @@ def alarm(row: Row[Any]) -> t.Alarm:
         raised=row.raised,
         cleared=row.cleared,
     )
+
+
+def entry(row: Row[Any]) -> t.Entry:
+    """An entry of the audit log."""
+    names = ("id", "at", "operator", "label", "via", "address", "request", "verb", "subject", "outcome", "hash")
+    detail = msgspec.Raw(b"null" if row.detail is None else row.detail.encode())
+    return t.Entry(**{name: getattr(row, name) for name in names}, detail=detail)

@@ -24,10 +24,11 @@ async def explain_connection(rq: Request, asked: t.WhyQuery) -> t.Why:
     device = await find.device(rq.db, row.device_lfdi)
     groups = await listing_register.defaults_over(rq.db, device.id)
     seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(device.profile))
-    programs = in_force.programs_from(groups, await controls.standing_for(rq.db, device.id, rq.now), seen)
+    standing = await controls.standing_for(rq.db, device.id, rq.now)
+    programs = in_force.programs_from(groups, standing, seen)
     programs.append(await in_force.floor_over(rq.db, groups))
     names = await listing_curves.over(rq.db, device.id)
-    shown = {one.mode: one for one in views.holdings(groups, programs, at, names)}
+    shown = {one.mode: one for one in views.holdings(groups, programs, at, names, writers=in_force.writers(standing))}
     found = effective(programs, at)
     modes = [
         await _mode(rq, shown[mode], _below(mode, held, programs, groups, at=at))

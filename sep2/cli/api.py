@@ -3,9 +3,13 @@
 import getpass
 import http.client
 import json
+import os
+import ssl
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, timedelta, timezone, tzinfo
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
@@ -13,9 +17,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sep2.cli import process
+from sep2.cli.fields import in_options
 from sep2.cli.units import ZONE
 from sep2.cli.verb import given
 from sep2.errors import SepError
+from sep2.rest.types import MOST_ITEMS, Listed
 from sep2.settings import Settings, read, read_token
 
 T = TypeVar("T")
@@ -31,8 +37,6 @@ HINTS = {
     "unknown_alarm": "`sep2 alarm list` shows them",
     "unknown_override": "`sep2 override list --over` shows them all",
     "override_over": "`sep2 override list` shows those that hold or are to come",
-    "limit_beyond_rating": "--anyway sends it all the same",
-    "control_too_long": "--anyway sends it all the same",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
     "ambiguous": "write more of it, or its name",
     "has_dependants": "--with-devices removes its devices too, --to sends them elsewhere",
@@ -42,6 +46,11 @@ HINTS = {
     "certificate_unused": "wait until `sep2 client show` says that the new one is current; --anyway ends it now",
     "client_taken": "`sep2 client list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
+    "unknown_operator": "`sep2 operator list` shows them",
+    "unknown_receiver": "`sep2 receiver list` shows them",
+    "unknown_token": "`sep2 token list` shows them",
+    "role_too_low": "`sep2 operator show` says who you are; SEP2_TOKEN_FILE names another token",
+    "last_admin": "give another operator the role admin first",
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
 }
 PATIENCE_S = 30
@@ -51,6 +60,10 @@ COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 2, 30
 
 class NoServer(SepError):
     """No server answers."""
+
+
+class NotThatServer(SepError):
+    """Who answers there has another certificate than operator.certificate."""
 
 
 class Refused(SepError):
@@ -76,14 +89,40 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self._operator = settings.operator
-        self._token = read_token(settings)
+        self._token = _token(settings)
         self.zone = _zone(settings)
         ZONE.set(None if self.zone is UTC else self.zone)
 
+    @property
+    def url(self) -> str:
+        """Where the server answers operators."""
+        operator = self._operator
+        host = "localhost" if operator.host in ("0.0.0.0", "::") else operator.host  # noqa: S104 - not bound to
+        return f"{'http' if operator.certificate is None else 'https'}://{host}:{operator.port}"
+
     def get(self, path: str, kind: type[T], **query: Any) -> T:
-        """What is at `path` now."""
+        """What is at `path` now; of a list as many items as `limit` says, in as many requests as that takes."""
+        limit = query.get("limit") or 0
+        found = self._get(path, kind, query | ({"limit": min(limit, MOST_ITEMS)} if limit else {}))
+        while isinstance(found, Listed) and found.next is not None and len(found.items) < limit:
+            more = min(limit - len(found.items), MOST_ITEMS)
+            part: Any = self._get(path, kind, query | {"limit": more, "after": found.next})
+            found = msgspec.structs.replace(part, items=[*found.items, *part.items])
+        return found
+
+    def _get(self, path: str, kind: type[T], query: dict[str, Any]) -> T:
         said = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
+
+    def all(self, path: str, kind: type[Any], **query: Any) -> Iterator[Any]:
+        """Every item of a list, read page by page."""
+        after = None
+        while True:
+            found = self.get(path, kind, limit=MOST_ITEMS, after=after, **query)
+            yield from found.items
+            after = found.next
+            if after is None:
+                return
 
     def change(self, method: str, path: str, kind: type[T], body: Any = None, *, patience_s: float = PATIENCE_S) -> T:
         """What came of a change, or would come of it under --dry-run."""
@@ -107,7 +146,7 @@ class Api:
         patience_s: float = PATIENCE_S,
     ) -> tuple[int, bytes, str]:
         said = {"Authorization": f"Bearer {self._token}", "X-Operator": _who(), **(headers or {})}
-        with closing(http.client.HTTPConnection(self._operator.host, self._operator.port, timeout=patience_s)) as line:
+        with closing(self._line(patience_s)) as line:
             try:
                 self._connect(line)
                 line.request(method, path, None if body is None else msgspec.json.encode(body), said)
@@ -119,6 +158,13 @@ class Api:
         if status >= 400:
             raise _refusal(status, answered)
         return status, answered, tag
+
+    def _line(self, patience_s: float) -> http.client.HTTPConnection:
+        operator = self._operator
+        host = "127.0.0.1" if operator.host in ("0.0.0.0", "::") else operator.host  # noqa: S104 - not bound to
+        if operator.certificate is None:
+            return http.client.HTTPConnection(host, operator.port, timeout=patience_s)
+        return Pinned(host, operator.port, operator.certificate, patience_s)
 
     def _connect(self, line: http.client.HTTPConnection) -> None:
         """Connect; a server that was started just now is waited for."""
@@ -139,6 +185,35 @@ def _zone(settings: Settings) -> tzinfo:
     if utility.zone:
         return ZoneInfo(utility.zone)
     return timezone(timedelta(seconds=utility.tz_offset_s)) if utility.tz_offset_s else UTC
+
+
+class Pinned(http.client.HTTPSConnection):
+    """A connection to the server that has exactly the certificate in a file, whoever issued it."""
+
+    def __init__(self, host: str, port: int, certificate: Path, patience_s: float) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the certificate itself is compared
+        super().__init__(host, port, timeout=patience_s, context=context)
+        self._certificate = certificate
+
+    def connect(self) -> None:
+        """Connect; NotThatServer where it shows another certificate."""
+        super().connect()
+        pem = self._certificate.read_text(encoding="ascii")
+        first = pem[pem.index("-----BEGIN CERTIFICATE") : pem.index("-----END CERTIFICATE-----") + 25]
+        shown = self.sock.getpeercert(binary_form=True)
+        if shown != ssl.PEM_cert_to_DER_cert(first):
+            raise NotThatServer(f"{self.host}:{self.port}")
+
+
+def _token(settings: Settings) -> str:
+    """The token of the file that SEP2_TOKEN_FILE names, or the folder's own."""
+    named = os.environ.get("SEP2_TOKEN_FILE")
+    if not named:
+        return read_token(settings)
+    operator = msgspec.structs.replace(settings.operator, token_file=Path(named))
+    return read_token(msgspec.structs.replace(settings, operator=operator))
 
 
 def api() -> Api:
@@ -170,6 +245,6 @@ def _who() -> str:
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
-        return Refused(status, said["code"], said["message"])
+        return Refused(status, said["code"], in_options(said["message"]))
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

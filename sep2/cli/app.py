@@ -5,16 +5,21 @@ import typer
 from sep2.cli import (
     bulk,
     clients,
+    compliance,
     connections,
     controls,
     curves,
+    desk,
     devices,
     folder,
     groups,
     mirrors,
+    operators,
     overrides,
     oversight,
     places,
+    receivers,
+    telemetry,
     why,
 )
 from sep2.cli.lazy import LazyGroup
@@ -63,3 +68,15 @@ app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(mirrors.mirror, name="mirror")
+app.add_typer(oversight.audit, name="audit")
+app.add_typer(operators.operator, name="operator")
+app.add_typer(operators.token, name="token")
+app.add_typer(desk.desk, name="desk")
+app.add_typer(receivers.receiver, name="receiver")
+app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(telemetry.reading, name="reading")
+app.add_typer(telemetry.rating, name="rating")
+app.add_typer(telemetry.device_status, name="device-status")
+app.add_typer(telemetry.log_event, name="log-event")
+app.add_typer(telemetry.response, name="response")
+app.add_typer(telemetry.contact, name="contact")

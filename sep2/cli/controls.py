@@ -102,7 +102,7 @@ def send_control(
         if done.notes:
             print_table(NOTE_COLUMNS, _note_rows(done))
         say(f"{_said(done, name)} {echo}")
-    return follow(server, [*done.created, *done.kept][0], until="ended")
+    return follow(server, done.created or done.kept[:1], until="ended")
 
 
 def _many(place: str | None, client: str | None, *, system: bool) -> tuple[str, str] | None:
@@ -162,12 +162,20 @@ def _said(done: t.Issued, name: str) -> str:
         return f"Control {done.kept[0]} says the same already; nothing is sent."
     replaced = f", in place of {counted(len(done.superseded), 'older one')}" if done.superseded else ""
     to = f"{counted(done.devices, 'device')} of {name}"
-    said = f"Control {done.created[0]} is sent to {to}{replaced}."
+    said = f"Control {done.created[0]} is sent to {to}{replaced}.{_parts(done)}"
     if not done.outranked:
         return said
     above = [f"{one.connection_id or one.lfdi} ({one.by} until {shown_time(one.until)})" for one in done.outranked[:10]]
     more = f" and {len(done.outranked) - 10} more" if len(done.outranked) > 10 else ""
     return f"{said} More important there, at least for a while: {', '.join(above)}{more}."
+
+
+def _parts(done: t.Issued) -> str:
+    """In how many parts a control is, and what follows from that."""
+    if len(done.created) < 2:
+        return ""
+    late = f", or up to {shown_span(done.late_s)} later" if done.late_s else ""
+    return f" It is in {len(done.created)} parts, so that it holds where something more important ends{late}."
 
 
 @verb(control, "list")
@@ -223,7 +231,7 @@ def watch_control(
     """
     if until not in STEPS:
         raise typer.BadParameter(f"--until is one of {', '.join(STEPS)}")
-    follow(api(), mrid, until=until, patience_s=patience)
+    follow(api(), [mrid], until=until, patience_s=patience)
 
 
 @verb(control, "cancel", changes=True)

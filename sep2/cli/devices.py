@@ -225,7 +225,12 @@ def agree_rating(name: Device) -> None:
     show(found, f"Limits of {found.lfdi} are sent in percent of {shown_power(found.rating_w)}.")
 
 
-SAID_BY = {"default": "the default of {}", "envelope": "the envelope of {}", "group": "group {}"}
+SAID_BY = {
+    "default": "the default of {}",
+    "envelope": "the envelope of {}",
+    "group": "group {}",
+    "operator": "what an operator sent to {}",
+}
 """How a source is said, by the name of its group; operators' programs have names of their own."""
 
 
@@ -254,7 +259,8 @@ def _binding(found: t.DeviceShown) -> str:
 def remove_device(name: Device) -> None:
     """Forget a device and everything it wrote; its client is told.
 
-    One that connects by itself may no longer connect; its certificate can be added again.
+    One that connects by itself may no longer connect; its certificate can be added again. Where clients register
+    themselves, it may do so again.
     """
     done = api().change("DELETE", at("devices", name), t.Done)
     show(done, f"{done.message[0].upper()}{done.message[1:]}.")

@@ -65,7 +65,9 @@ def send_override(
     given_names = {scope: name for scope, name in named.items() if name is not None}
     if len(given_names) + system != 1:
         raise typer.BadParameter("give one of --connection, --device, --group, --place, --client and --system")
-    if (duration is None) == (until is None):
+    if duration is not None and until is not None:
+        raise typer.BadParameter("--for and --until both say when it ends: give one of them")
+    if duration is None and until is None:
         raise typer.BadParameter("an override has an end: give --for SPAN or --until TIME")
     server = api()
     begin = resolved(server, start)
@@ -95,7 +97,7 @@ def _parts(done: t.OverrideSent) -> list[tuple[str, ...]]:
             *limit_cells(part.limits),
             shown_time(part.start),
             shown_time(part.end),
-            ", ".join(place.replaces),
+            ", ".join(part.replaces),
             place.after,
         )
         for place in done.places
@@ -114,7 +116,7 @@ def _said(done: t.OverrideSent) -> str:
     polling = done.devices - done.told_at_once
     told = [f"{counted(done.told_at_once, 'device')} notified at once"] if done.told_at_once else []
     late = ", some of them perhaps only after its end" if done.known_by >= done.end else ""
-    told += [f"{polling} that poll by {shown_time(done.known_by)}{late}"] if polling else []
+    told += [f"{counted(polling, 'device')} at the next poll, by {shown_time(done.known_by)}{late}"] if polling else []
     lines += [f"Told: {', '.join(told)}."] if told else []
     lines += [f"Not told: {one.lfdi}: {one.why}." for one in done.untold[:10]]
     if len(done.untold) > 10:

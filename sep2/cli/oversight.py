@@ -11,10 +11,12 @@ from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.times import now_of, resolved
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
+from sep2.rules.silence import named
 
 alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
+audit = typer.Typer(no_args_is_help=True, help="The audit log: who changed what, and whether the log is whole.")
 root = typer.Typer()
 
 
@@ -23,33 +25,76 @@ def show_status() -> None:
     """How the server is doing: what waits, what failed, which alarms stand."""
     found = api().get("/status", t.Status)
     waits = f"{counted(found.waiting + found.outbox, 'notification')} waiting, {found.dead} dead"
-    well = "All is well" if not found.dead and not found.alarms else "Look at `sep2 alarm list`"
-    if found.dead:
-        well = "Look at `sep2 subscription list --dead`"
-    if found.set_aside:
-        well = "Look at `sep2 subscription changes`"
     show(
         found,
-        f"{well}: {waits}, {counted(found.alarms, 'alarm')}.",
+        f"{_well(found)}: {waits}, {counted(found.alarms, 'alarm')}.{_named(found)}",
         columns=("time", "clock", "clients", "devices", "controls"),
         rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
     )
 
 
-@verb(root, "audit")
-def list_audit(limit: Limit = 50) -> None:
-    """What operators changed, newest first."""
-    found = api().get("/audit", t.Listed[t.Entry], limit=limit)
+def _well(found: t.Status) -> str:
+    """That all is well, where everything was looked at and is; else where to look first."""
+    if found.set_aside:
+        return "Look at `sep2 subscription changes`"
+    if found.dead:
+        return "Look at `sep2 subscription list --dead`"
+    if found.alarms:
+        return "Look at `sep2 alarm list`"
+    if found.silent_clients or found.silent_devices:
+        return "Look at `sep2 contact list`"
+    if found.disobeying:
+        return "Look at `sep2 compliance list`"
+    if found.not_looked_at:
+        return f"Not known: nobody has looked at {' and '.join(found.not_looked_at)} yet"
+    return "All is well"
+
+
+def _named(found: t.Status) -> str:
+    """Who is silent and who does not keep limits, by name."""
+    parts = {
+        "silent": found.silent_clients,
+        "silent devices": found.silent_devices,
+        "beyond their limits": found.disobeying,
+    }
+    return "".join(f" {what[0].upper()}{what[1:]}: {named(names)}." for what, names in parts.items() if names)
+
+
+@verb(audit, "list")
+def list_audit(
+    *,
+    operator: Annotated[str | None, typer.Option(help="Only what this operator did.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only what begins so, such as /connections/NMI1.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """What operators changed and what they were refused, newest first."""
+    found = api().get("/audit", t.Listed[t.Entry], operator=operator, subject=subject, limit=limit)
     show(
         found,
-        listed(found.total, len(found.items), "change"),
-        columns=("time", "operator", "verb", "subject", "asked"),
-        rows=((shown_time(e.at), e.operator, e.verb, e.subject, _asked(e.detail)) for e in found.items),
+        listed(found.total, len(found.items), "entry"),
+        columns=("time", "operator", "verb", "subject", "outcome", "asked"),
+        rows=((shown_time(e.at), _who(e), e.verb, e.subject, e.outcome, _asked(e.detail)) for e in found.items),
     )
 
 
+def _who(entry: t.Entry) -> str:
+    """The name that was let in, and beside it what the program called its user."""
+    return f"{entry.operator} ({entry.label})" if entry.label and entry.label != entry.operator else entry.operator
+
+
+@verb(audit, "verify")
+def verify_audit() -> None:
+    """Whether the audit log is as it was written; exit status 6 where it is not."""
+    found = api().get("/audit/verify", t.ChainChecked)
+    if found.whole:
+        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}, head {found.head}.")
+        return
+    show(found, f"The audit log is broken at entry {found.broken_at}: {found.problem}.")
+    raise typer.Exit(6)
+
+
 def _asked(detail: msgspec.Raw) -> str:
-    return _spoken(msgspec.json.decode(detail).get("asked", {}))
+    return _spoken((msgspec.json.decode(detail) or {}).get("asked", {}))
 
 
 def _spoken(said: Any) -> str:

@@ -13,7 +13,7 @@ from sep2.terminal import add_row, console, say, say_json
 Cells = Iterable[Sequence[str]]
 WithDevices = Annotated[bool, typer.Option("--with-devices", help="Remove its devices too.")]
 To = Annotated[str | None, typer.Option("--to", help="Where its devices go instead.")]
-Limit = Annotated[int, typer.Option(min=0, max=500, help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=0, max=1_000_000, help="How many at most.")]
 
 
 def show(answer: Any, said: str, *, columns: Sequence[str] = (), rows: Cells = ()) -> None:

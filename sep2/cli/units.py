@@ -74,6 +74,12 @@ ZONE: ContextVar[tzinfo | None] = ContextVar("zone", default=None)
 """The utility's, in which times are shown; without one they are in UTC."""
 
 
+def moment(text: str) -> When:
+    """As `when`, and also -1d: a time that may be over."""
+    text = text.strip()
+    return When(ahead=-span(text[1:])) if text.startswith("-") else when(text)
+
+
 def shown_power(power_w: int | None) -> str:
     """Watts as people read them."""
     if power_w is None:

@@ -74,6 +74,10 @@ class Made(NamedTuple):
 
     href: str
     new: bool = True
+    device: int | None = None
+    """The EndDevice that it is about, where the path of the request does not name it."""
+    written: int | None = None
+    """When the client says that it wrote it, epoch seconds; of answers only."""
 
 
 LinkType = TypeVar("LinkType", bound=w.Link)

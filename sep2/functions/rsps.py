@@ -58,7 +58,7 @@ async def respond(rq: Request, body: w.DERControlResponse | w.Response) -> Made:
     response_id = await answer(
         rq.db, device, mrid=str(body.subject), status=body.status, created=body.createdDateTime, now=rq.now
     )
-    return Made(rq.href("Response", edev=device, rsp=response_id))
+    return Made(rq.href("Response", edev=device, rsp=response_id), device=device, written=body.createdDateTime)
 
 
 def _the_set(rq: Request) -> None:

@@ -273,7 +273,8 @@ async def _move(db: Connection, device: Any, place: Any, *, now: int, holds_net_
 async def remove_device(db: Connection, device_id: int, now: int) -> bool:
     """Forget a device; its subscribers are told that it is gone. Whether the client that it was is forgotten with it.
 
-    A device that connects by itself may then no longer connect, nor register itself again, until it is added anew.
+    A device that connects by itself may then no longer connect, until it is added anew; where clients register
+    themselves, it may do that.
     """
     device = await devices.one(db, device_id)
     if device is None:

@@ -65,6 +65,11 @@ def programs_from(groups: Iterable[Row[Any]], standing: Iterable[Control], seen:
     ]  # fmt: skip
 
 
+def writers(standing: Iterable[Control]) -> dict[int, str]:
+    """The source of each control, by its mRID as a number."""
+    return {int(one.mrid, 16): one.source for one in standing}
+
+
 def modes_of(row: Any) -> dict[str, Any]:
     """The limits and modes of a stored control or default, by wire name."""
     limits = zip(MODES, limits_of(row), strict=True)

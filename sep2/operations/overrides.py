@@ -44,7 +44,7 @@ class OverrideTooLong(BadValue):
 
 
 class OverrideWithoutReason(BadValue):
-    """An override has a reason, one of these."""
+    """An override has a reason out of a list."""
 
 
 class OverrideLoosens(Conflict):
@@ -100,12 +100,18 @@ class Told(NamedTuple):
     place: Place
     created: tuple[int, ...]
     parts: tuple[Part, ...]
-    replaces: tuple[str, ...]
+    replaced: tuple[tuple[str, ...], ...]
+    """the sources that each part takes the place of"""
     after: str
     latest_end: int
     programs: tuple[int, ...]
     program: int
     """the one that it is sent in"""
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The sources that all of it takes the place of."""
+        return tuple(sorted({source for several in self.replaced for source in several}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,7 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
     if not told:
         raise OverrideReachesNobody("; ".join(why for _, why in untold[:3]) or new.subject or new.scope)
     if not tightens:
-        raise OverrideLoosens(f"limits: {_named(new.limits)}")
+        raise OverrideLoosens(_named(new.limits))
     if role is Role.WIDE_OVERRIDE:
         row = await overrides.one(db, override_id)
         for other in await standing.others_beside(db, row, now) if row else ():
@@ -197,7 +203,7 @@ class _Sending:
         ease = Ease(self.end, self.terms.spread_s * 100) if last.loosens and last.by_control and self._is_wide else None
         done = await self._issue(group.id, new, ease)
         told = Told(
-            self.place, done, parts, view.replaced(asked), last.said, new[-1].latest_end,
+            self.place, done, parts, tuple(view.replaced(asked, part) for part in parts), last.said, new[-1].latest_end,
             tuple(row.id for row in programs.values()), group.id,
         )  # fmt: skip
         return told, tightens
@@ -310,7 +316,7 @@ def _checked(new: NewOverride, now: int, terms: Terms) -> int:
     if new.reason not in REASONS:
         raise OverrideWithoutReason(f"reason: {new.reason[:40]!r} is none of {', '.join(REASONS)}")
     if new.reason == "other" and not new.note.strip():
-        raise OverrideWithoutReason("note: `other` needs words of its own")
+        raise OverrideWithoutReason("note: the reason other needs words of its own")
     check_fits("note", f"{new.reason}: {new.note}", LONGEST_REASON)
     if not new.limits.modes() and not new.modes:
         raise BadOverride("limits: it sets neither a limit nor a mode")
@@ -333,4 +339,4 @@ def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:
 
 
 def _named(limits: Limits) -> str:
-    return ", ".join(f"{name} {watts}" for name, watts in limits._asdict().items() if watts is not None)
+    return ", ".join(f"limits.{name}: {watts}" for name, watts in limits._asdict().items() if watts is not None)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.operations.in_force import floor_over, limits_in, programs_from
+from sep2.operations.in_force import floor_over, limits_in, programs_from, writers
 from sep2.operations.issuing import NewControl
 from sep2.operations.places import Place
-from sep2.rules.authority import SOURCES, Holding, Program, Role, Stretch, course, effective
+from sep2.rules.authority import Holding, Program, Role, Stretch, course, effective, said_by
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, coarsened, merged, tighter
 from sep2.store import controls, listing_register
@@ -40,6 +40,8 @@ class Below:
     """groups by the mRID of their program"""
     span: tuple[int, int]
     stretches: Sequence[Stretch]
+    writers: Mapping[int, str]
+    """the source of each control by its mRID"""
 
     def tightened(self, asked: NewControl, beside: Sequence[Interval] = ()) -> tuple[tuple[Part, ...], bool]:
         """An override in parts of which none is looser than what would hold; and whether any of them is tighter.
@@ -63,10 +65,11 @@ class Below:
                     limits = tighter(limits, one.limits) if one.start <= start < one.end else limits
                 yield Interval(start, end, limits)
 
-    def replaced(self, asked: NewControl) -> tuple[str, ...]:
-        """The sources that it takes the place of: those of what would hold meanwhile of what it says."""
+    def replaced(self, asked: NewControl, part: Part) -> tuple[str, ...]:
+        """The sources that a part of it takes the place of: those of what would hold meanwhile of what it says."""
+        meanwhile = [one for one in self.stretches if one.start < part.end and part.start < one.end]
         found = {
-            self._source(one) for stretch in self.stretches for mode, one in stretch.modes.items() if mode in asked.asks
+            self._source(one) for stretch in meanwhile for mode, one in stretch.modes.items() if mode in asked.asks
         }
         return tuple(sorted(found)) or ("nothing",)
 
@@ -83,7 +86,7 @@ class Below:
         if one.control is None:
             return "default"
         group = self.names[one.program]
-        return SOURCES.get(Role(group.role), f"group {group.name}")
+        return said_by(group.role, self.writers.get(one.control)) or f"group {group.name}"
 
 
 async def look(
@@ -112,7 +115,7 @@ async def look(
     if place.devices:
         programs.append(await floor_over(db, rows))
     names = {int(row.program_mrid, 16): row for row in weaker}
-    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]))
+    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]), writers(standing))
 
 
 def _within(asked: Limits, below: Limits) -> Limits:

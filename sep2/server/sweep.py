@@ -62,10 +62,11 @@ class Sweep:
             ended = await controls.ending(db, *between)
         if turned or ended or mark is None or last > now:
             async with self._db.write() as db:
-                for group_id in turned:
-                    await outbox.changed(db, "DERControlList", derp=group_id)
-                for group_id in ended:
-                    await outbox.changed(db, "ActiveDERControlList", derp=group_id)
+                # Subscribers to a single control hear of that one only.
+                for group_id, several in turned.items():
+                    await outbox.changed(db, "DERControlList", derp=group_id, derc=several)
+                for group_id, several in ended.items():
+                    await outbox.changed(db, "ActiveDERControlList", derp=group_id, derc=several)
                 await marks.put(db, _MARK, str(now))
         self.reached = now
 

@@ -57,13 +57,44 @@ class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The host name in absolute URIs of this server; empty: `host`, or this machine's name if `host` is none."""
 
 
+class Oidc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The utility's OpenID Connect provider: who signs in there has the highest role of their groups."""
+
+    issuer: Annotated[str, Meta(min_length=1)]
+    """Its issuer identifier, an https URL; what it supports is read from there."""
+    client_id: Annotated[str, Meta(min_length=1)]
+    roles: dict[str, Literal["viewer", "operator", "engineer", "admin"]]
+    """Group to role; who is in none of these groups is not let in."""
+    client_secret_file: Path | None = None
+    """The client's secret, if the provider gave one; only its owner may read the file."""
+    groups_claim: str = "groups"
+    """The claim of the ID token that lists the groups."""
+    name_claim: str = "preferred_username"
+    """The claim that the audit log shows as the operator's name."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    authorities: tuple[Path, ...] = ()
+    """CAs of the provider, beside the roots that this machine trusts for the web."""
+
+
 class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the command line reaches the server: loopback only, because it speaks plain HTTP."""
+    """Where operators reach the server: plain HTTP on loopback, TLS 1.3 wherever a certificate is given."""
 
     host: str = "127.0.0.1"
+    """An address other than loopback needs `certificate` and `key`."""
     port: Port = 8444
+    names: tuple[str, ...] = ()
+    """Further host names that operators use for this server; requests for others are refused."""
     token_file: Path = Path("operator.token")
-    """The bearer token; only its owner may read the file."""
+    """The bearer token of the operator `local`; only its owner may read the file."""
+    certificate: Path | None = None
+    """The certificate of this port, followed by its issuers; any public or private CA, not that of the devices."""
+    key: Path | None = None
+    authorities: tuple[Path, ...] = ()
+    """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
+    syslog: str = ""
+    """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    oidc: Oidc | None = None
+    """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 
 
 class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +134,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Also private addresses, and names that stand for them; addresses where clouds keep their metadata never."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
+    webhook_authorities: tuple[Path, ...] = ()
+    """CAs of the utility's own systems (`sep2 receiver`), beside the roots that this machine trusts for the web."""
     timeout_s: Seconds = 30
     """A receiver that has not answered by then is silent: it is left alone for longer than that, longer every time."""
     first_retry_s: Seconds = 10
@@ -126,6 +159,10 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Open connections; fewer where the system lets a process open fewer files."""
     sessions_per_client: Count = 200
     """Open connections of one client; for one more the connection ends that was idle longest."""
+    handshakes: Count = 2000
+    """Connections in their handshake, of all addresses; further ones are closed at once."""
+    handshakes_per_address: Count = 500
+    """The same of one address; many clients may share one."""
     header_deadline_s: Seconds = 10
     """A connection that has not finished its handshake, or its request's header, by then is closed."""
     body_deadline_s: Seconds = 60
@@ -178,6 +215,14 @@ class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
     spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
     """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
+
+
+class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How closely limits must be kept, see `sep2 compliance`; of both tolerances the larger counts."""
+
+    tolerance_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] = 100
+    tolerance_percent: Annotated[float, Meta(ge=0, le=100)] = 2.0
+    """Of the rating that a device reports."""
 
 
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -236,6 +281,7 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
+    compliance: Compliance = Compliance()
 
     @property
     def default_limits(self) -> PowerLimits:
@@ -260,6 +306,15 @@ UTILITIES: dict[str, dict[str, Any]] = {
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
 
 
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the server writes on standard error."""
+
+    format: Literal["console", "json"] = "console"
+    """Lines for people, or an object of JSON on each line."""
+    level: Literal["debug", "info", "warning"] = "info"
+    """`debug` also tells of every notification that was delivered."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `sep2.toml` may say. `Settings()` is valid and reaches a fresh folder's files."""
 
@@ -274,4 +329,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
     limits: Limits = Limits()
+    log: Log = Log()
     utility: Utility = field(default_factory=Utility)

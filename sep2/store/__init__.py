@@ -1,6 +1,13 @@
 """The only code that speaks SQL."""
 
-from sep2.store import operator_tables, override_tables, tables_served  # so that `tables.metadata` knows every table
+from sep2.store import (  # so that `tables.metadata` knows every table
+    judged_tables,
+    operator_tables,
+    override_tables,
+    seen_tables,
+    tables_served,
+    webhook_tables,
+)
 from sep2.store.connection import Busy, Clash, Connection, Done
 from sep2.store.database import Database
 from sep2.store.opening import migrate, open_database
@@ -13,10 +20,13 @@ __all__ = [
     "Database",
     "Done",
     "Found",
+    "judged_tables",
     "migrate",
     "open_database",
     "operator_tables",
     "override_tables",
+    "seen_tables",
     "select_page",
     "tables_served",
+    "webhook_tables",
 ]

@@ -134,6 +134,14 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
     return await db.all(_AT_PLACES, names=list(connection_ids))
 
 
+_THESE = _over(among(end_device.c.id, bindparam("these")))
+
+
+async def of_these(db: Connection, device_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The same of some devices, by their ids."""
+    return await db.all(_THESE, these=list(device_ids))
+
+
 _NOTED = select(setting.c.name, setting.c.value).where(among(setting.c.name, (LAYOUT, NEWCOMERS, FLOOR)))
 
 

@@ -80,6 +80,7 @@ def _devices() -> Select[Any]:
         client.c.name.label("client_name"),
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
+        client.c.registration.label("client_registration"),
         connection.c.connection_id.label("connection_name"),
         connection.c.firm_import_w,
         connection.c.firm_export_w,

@@ -36,6 +36,12 @@ async def of_another_client(db: Connection, client_id: int, mrid: str) -> bool:
     return await db.one(select(p.c.id).where(p.c.mrid == mrid, p.c.client_id != client_id).limit(1)) is not None
 
 
+async def device_of(db: Connection, point_id: int) -> int | None:
+    """The EndDevice that a usage point is about."""
+    row = await db.one(select(p.c.end_device_id).where(p.c.id == point_id))
+    return None if row is None else row.end_device_id
+
+
 async def count_of(db: Connection, client_id: int) -> int:
     """How many usage points a client created."""
     row = await db.one(select(func.count().label("n")).where(p.c.client_id == client_id))

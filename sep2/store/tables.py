@@ -330,6 +330,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("set_aside", Boolean, nullable=False, server_default=text("false")),
     Column("error", Text, nullable=False, server_default=""),
+    Column("request", String(40), nullable=False, server_default=""),  # that it was made by
 )
 """What changed, written with the change; the notifier turns rows into deliveries, and sets aside what it can not."""
 
@@ -346,6 +347,7 @@ delivery = Table(
     Column("dead", Boolean, nullable=False),
     Column("unsure", Boolean, nullable=False, server_default=text("false")),  # an earlier attempt may have arrived
     Column("error", Text, nullable=False, server_default=""),
+    Column("request", String(40), nullable=False, server_default=""),  # that made the newest change
     Index(None, "dead", "receiver_id", "due"),
 )
 """At most one waiting notification per subscription: it always carries the newest state."""
@@ -361,17 +363,6 @@ alarm = Table(
     _time("raised"),
     _time("cleared", nullable=True),
     Index(None, "code", "subject"),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    _id(),
-    _time("at"),
-    Column("operator", Text, nullable=False),
-    Column("verb", String(40), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("detail", Text, nullable=False, server_default="{}"),
 )
 
 setting = Table(

@@ -117,7 +117,7 @@ def test_oversight(sep2: Sep2) -> None:
     assert sep2("subscription", "replay", "1").status == 1
     assert ok(sep2("subscription", "changes")).last_line == "No changes."
     assert sep2("subscription", "replay-change", "1").status == 1
-    assert "set_poll_rate" in ok(sep2("audit")).out
+    assert "set_poll_rate" in ok(sep2("audit", "list")).out
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,9 @@ def test_a_control_is_echoed_in_full_and_explained(sep2: Sep2, folder: Path) -> 
     later = ok(sep2("why", "G1", "--at", "tomorrow 6:00")).out
     assert "Export at most 5 kW: its contract" in later
     refused = sep2("control", "send", "--connection", "G1", "--export", "5MW")
-    assert (refused.status, "--anyway sends it" in refused.err) == (1, True)
+    assert (refused.status, "--anyway" in refused.err) == (1, True)
     refused = sep2("control", "send", "--connection", "G1", "--export", "1kW", "--for", "400d")
-    assert (refused.status, "--anyway sends it" in refused.err) == (1, True)
+    assert (refused.status, "--anyway" in refused.err) == (1, True)
 
 
 def test_a_default_is_shown_as_it_was_typed(sep2: Sep2) -> None:

@@ -57,7 +57,7 @@ def test_a_certificate_is_added_again_after_its_device_was_removed(sep2: Sep2, f
     ok(sep2(*add[:-1], "222220"))
     assert pin_of(folder, "again") == "222220"
     assert ok(sep2("device", "show", lfdi, "--json")).json["connection_id"] == "AGAIN1"
-    assert [one["verb"] for one in ok(sep2("audit", "--json")).json["items"]].count("remove_device") >= 1
+    assert [one["verb"] for one in ok(sep2("audit", "list", "--json")).json["items"]].count("remove_device") >= 1
 
 
 def test_an_expected_device_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path) -> None:
@@ -94,6 +94,7 @@ def test_an_aggregator_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path) -> 
         "device add a --lfdi {lfdi} --pin 123456",
         "device expect a --lfdi {lfdi} --pin 7",
         "aggregator add a --lfdi {lfdi} --pin 999998",
+        "aggregator add a --lfdi {lfdi} --pin 12345678",
     ],
 )
 def test_a_pin_has_its_check_digit(sep2: Sep2, words: str) -> None:

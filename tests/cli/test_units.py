@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from sep2.cli.units import When, shown_power, shown_span, shown_time, span, watts, when
+from sep2.cli.units import When, moment, shown_power, shown_span, shown_time, span, watts, when
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,14 @@ def test_when() -> None:
     assert when("2026-01-31T04:30Z") == When(at=1_769_833_800)
     for local in ("2026-01-31T14:30", "18:00", "tomorrow 6:30"):
         assert when(local) == When(local=local)
+
+
+def test_a_moment_may_be_over() -> None:
+    assert moment("-1d") == When(ahead=-86_400)
+    assert moment(" now ") == When()
+    assert moment("+5m") == When(ahead=300)
+    with pytest.raises(typer.BadParameter):
+        moment("-")
 
 
 @pytest.mark.parametrize("text", ["", "later", "+", "-10m", "2026-13-01", "24:30"])

@@ -14,7 +14,8 @@ STREET = Made("create_kerber_landnetz_freileitung_2", 24, seed=1, export_w=9e3, 
 SERVICE = Made("service", 8, seed=3, export_w=9e3, import_w=9e3, steps=6)
 EFFORT = Effort(random=4, climbs=4)
 POLICIES = (
-    (Guarantee.TWO_SIDED, Allocation.MAX_MIN),
+    *((Guarantee.TWO_SIDED, a) for a in (Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR, Allocation.ALPHA_FAIR)),
+    (Guarantee.TWO_SIDED, Allocation.MAX_SUM),
     (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
     (Guarantee.COINCIDENT, Allocation.EQUAL),
 )

@@ -144,7 +144,7 @@ async def test_a_new_forecast_counts_what_clients_still_hold(registered, problem
     later = cycle.Cycle(registered, "street", lambda _: other)
     now = START + 2 * STEP_S
     await later.run_once(now)
-    schedule = later.done[1]
+    schedule = later.verified.schedule
     async with registered.read() as db:
         imports, _ = await held.in_force(db, problem.connection_id, now)
     assert schedule.step_start[0] == now
@@ -158,7 +158,7 @@ async def test_a_round_keeps_what_it_curtails(registered, problem, tmp_path):
     await rounds.run_once(START + STEP_S)
     kept = Ledger.read(path)
     assert len(kept.entries) == 2 * len(problem.connection_id)
-    assert {entry.run_id for entry in kept.entries} == {rounds.done[1].run_id}
+    assert {entry.run_id for entry in kept.entries} == {rounds.verified.schedule.run_id}
 
 
 async def test_a_ledger_that_cannot_be_read_holds_no_limit_back(registered, problem, tmp_path):

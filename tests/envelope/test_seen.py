@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope.engine import calculate
-from envelope.operation import cycle, default_check, handover, lead_time, net_to_device, publication, static_limits
+from envelope.operation import default_check, handover, lead_time, net_to_device, publication, static_limits
 from envelope.operation.group_state import default_of
-from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation.limits_in_force import with_limits_in_force
+from envelope.operation.mode import Mode, OperatingState, StaticLimits
 from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY
@@ -150,11 +151,11 @@ async def test_what_devices_hold_is_counted_at_the_connection(at_hand, told, pro
     first = await rounds.run_once(START)
     assert first.failure == ""
     async with at_hand.read() as db:
-        counted = await cycle.with_held(db, problem, START)
+        counted = await with_limits_in_force(db, problem, START)
     live, _ = await said(at_hand, "c1", START)
     least = live[0].limits.gen_w - problem.load_lo_w[:1, 0].min()
     assert least <= counted.in_force_export_w[0] + 1
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     await rounds.run_once(START + 60)
     live, _ = await said(at_hand, "c1", START + 60)
     # The contract has no import limit: there the default's holds.
@@ -168,11 +169,11 @@ async def test_without_a_plan_a_device_is_told_its_default_and_else_nothing_is_k
         row = await connections.by_name(db, "c1")
         recipient = handover.Recipient(row.device_group_id, None)
         seen_there = static_limits.FeederBasis(bands={"c1": net_to_device.Band(0, 100)}, of_device=frozenset(["c1"]))
-        nothing = seen_there.at(row, ()).limits(recipient, Limits(), Safe.CONTRACT)
+        nothing = seen_there.at(row, ()).limits(recipient, Limits(), StaticLimits.CONTRACT)
         assert not net_to_device.is_whole(nothing)
         await publication.publish(db, schedule, START)
         stored, _ = await default_of(db, row.device_group_id)
-        default = static_limits.FeederBasis().at(row, ()).limits(recipient, stored, Safe.CONTRACT)
+        default = static_limits.FeederBasis().at(row, ()).limits(recipient, stored, StaticLimits.CONTRACT)
     assert default == net_to_device.default_of(schedule, 0)
 
 

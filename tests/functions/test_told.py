@@ -5,8 +5,8 @@ import pytest
 from sep2.operations import devices, groups
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.devices import NewDevice, add_device
+from sep2.rules.cursor import Keyset
 from sep2.rules.limits import Limits
-from sep2.rules.paging import Page
 from sep2.store import listing_watch
 from tests.raw import Raw, document
 from tests.receiver import Receiver
@@ -88,6 +88,6 @@ async def test_why_a_receiver_could_not_be_told_is_said_in_short(world):
     await subscribe(raw, f"/edev/{world.ids.devices['one']}/derp/{world.ids.groups['feeder']}/derc", Receiver(9))
     await issue(world, world.ids.groups["feeder"])
     async with world.state.db.read() as db:
-        (row,) = (await listing_watch.subscriptions(db, Page(0, 9))).rows
+        (row,) = (await listing_watch.subscriptions(db, Keyset(9))).rows
     assert row.error.startswith("ConnectionRefusedError: ")
     assert "SSLContext" not in row.error

@@ -123,10 +123,10 @@ def extremes_of(demand_va: np.ndarray, solar_w: np.ndarray, source_v: np.ndarray
 def demonstration(facts: Path | None) -> Case:
     """The demonstration's day: LV28 with its raw files from `facts`, or the European feeder."""
     from envelope.demo import forecast
-    from envelope.demo.street import street
+    from envelope.demo.scenario import build_scenario
 
     folder = None if facts is None else facts / "data" / "lv28"
-    found = street(folder, 7)
+    found = build_scenario(folder, 7)
     if folder is None:
         circuit, own = raw.european_lv(REPOSITORY / "gridmodel" / "data" / "european_lv_ratings.csv"), found.day.base_va
         solar, source = np.zeros(own.shape), np.tile(_balanced(11e3 / np.sqrt(3.0)), (len(own), 1))

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from sep2.operations.controls import cancel_control
-from sep2.rules.paging import Page
+from sep2.rules.cursor import Keyset
 from sep2.store import alarms, deliveries, marks, open_database, outbox, tables
 from tests.raw import document
 from tests.receiver import Receiver
@@ -185,7 +185,7 @@ async def test_a_change_that_can_not_be_told_is_set_aside_and_the_rest_goes_on(s
         await sunny.receiver.wait(lambda notice, s=seconds: notice.resource.attrib["pollRate"] == str(s))
     assert await settled_without(sunny) == ["notifier_stalled"]
     async with db.write() as writing:
-        (aside,) = (await outbox.set_aside(writing, Page(0, 9))).rows
+        (aside,) = (await outbox.set_aside(writing, Keyset(9))).rows
         assert (aside.kind, aside.attempts) == ("DERControlList", 3)
         assert aside.error.startswith("JSONDecodeError")
         await writing.run(update(tables.outbox).values(ids="{}"))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from envelope import Guarantee, calculate
+from envelope import EnvelopeSchedule, Guarantee, calculate
 from envelope.problem import Allocation
 from tests.independent import cases
 from tests.independent.cases import Case, Made, Reading
-from tests.independent.search import Effort
+from tests.independent.search import Box, Effort, Search, States
 from tests.trials.figures import record_row
 
 STOCK = (
@@ -38,10 +38,11 @@ FEEDERS = (
     *(f"{what.network}, seed {what.seed}, {day}" for what in (*STOCK, SERVICE) for day in ("known day", "moving day")),
 )
 SAID = (
-    "Worst against the limits by the independent check: volts over, volts under, percent of a rating beyond it, and in "
-    "how many states of the day (negative: inside). *Limits*: everyone anywhere between the published limits, within "
-    "reach and each home's own band; *devices*: homes as they are that moment, their devices anywhere. *Own*: every "
-    "five minutes of the day; *extremes*: each half-hour's deviations of demand, solar and head voltage together."
+    "Worst against the limits by the independent check: volts over, volts under, percent of a rating beyond it "
+    "(negative: inside), and in how many states of the day any is. *limits*: everyone anywhere between the published "
+    "limits, within reach and each home's own band; *devices*: homes as they are that moment, their devices anywhere "
+    "that the limits let them. Own: every five minutes of the day; extremes: each half-hour's deviations of demand, "
+    "solar and head voltage at their worst together."
 )
 EFFORT = Effort()
 
@@ -63,30 +64,46 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("feeders")
 
 
-def looks(case: Case):
-    """What is looked into: where nothing moves, all of it is the same."""
-    if case.extremes is None:
-        return [("all", Reading.LIMITS, case.day)]
-    states = {"own": case.day, "extremes": case.extremes}
-    return [(f"{reading}, {name}", reading, found) for reading in Reading for name, found in states.items()]
+def looks(case: Case) -> dict[str, States]:
+    """What is looked into: where nothing moves, the day is all there is."""
+    return {"own": case.day} | ({} if case.extremes is None else {"extremes": case.extremes})
 
 
-@pytest.mark.parametrize(("guarantee", "allocation"), POLICIES)
-@pytest.mark.parametrize("name", FEEDERS)
-def test_no_state_of_the_day_breaks_a_limit(name, guarantee, allocation, folder, tmp_path):
+@cache
+def scheduled(name: str, guarantee: Guarantee, allocation: Allocation, folder: Path) -> tuple[Case, EnvelopeSchedule]:
+    """The case with its policy, and the engine's answer."""
     case = case_of(name, folder)
     problem = replace(case.problem, guarantee=guarantee, allocation=allocation)
-    case = replace(case, problem=problem)
-    schedule = calculate(problem)
+    return replace(case, problem=problem), calculate(problem)
+
+
+@pytest.mark.parametrize("name", FEEDERS)
+def test_the_day_alone_breaks_no_limit(name, folder):
+    """Else no limit could mend it, and the figures below would say nothing of limits."""
+    case = case_of(name, folder)
+    for states in looks(case).values():
+        rest = Box(states.own_va.real, states.own_va.real, together=True)
+        limits = case.problem.limits
+        found = Search(case.circuit, states, (limits.v_min_v, limits.v_max_v), EFFORT)
+        found.run(rest)
+        assert [each.said(k) for k, each in enumerate(found.worst) if each.beyond > 0.0] == []
+
+
+@pytest.mark.parametrize("reading", Reading)
+@pytest.mark.parametrize(("guarantee", "allocation"), POLICIES)
+@pytest.mark.parametrize("name", FEEDERS)
+def test_no_state_of_the_day_breaks_a_limit(name, guarantee, allocation, reading, folder, tmp_path):
+    case, schedule = scheduled(name, guarantee, allocation, folder)
     limits = case.limits_of(schedule, tmp_path / "limits.csv")
     figures, broken = [], []
-    for title, reading, states in looks(case):
+    for title, states in looks(case).items():
         found = case.judge(limits, states, reading, EFFORT)
         assert found.confirmed() == pytest.approx([worst.beyond for worst in found.worst], abs=2e-3)
         worst = "{:+.3f} V, {:+.3f} V, {:+.2f} %".format(*(each.beyond for each in found.worst))
-        figures.append(f"{title}: {worst} ({len(set[str]().union(*(each.broken for each in found.worst)))})")
+        many = len(set[str]().union(*(each.broken for each in found.worst)))
+        figures.append(f"{title} {worst} ({many} of {len(states.step)})")
         broken += [f"{title}: {each.said(k)}" for k, each in enumerate(found.worst) if each.beyond > 0.0]
-    named = [f"{feeder}, {g}, {a}" for feeder in FEEDERS for g, a in POLICIES]
-    verdict = "**beyond**: " if broken else ""
-    record_row("Independent check", SAID, (f"{name}, {guarantee}, {allocation}", verdict + "; ".join(figures)), named)
+    named = [f"{feeder}, {g}, {a}, {r}" for feeder in FEEDERS for g, a in POLICIES for r in Reading]
+    value = ("**beyond**: " if broken else "") + "; ".join(figures)
+    record_row("Independent check", SAID, (f"{name}, {guarantee}, {allocation}, {reading}", value), named)
     assert not broken, "\n".join([schedule.guarantee, *broken])

@@ -90,6 +90,8 @@ class Issued(Struct, frozen=True, kw_only=True):
     group: str
     reissued: list[str]
     outranked: list[Outranked]
+    late_s: int
+    """How long after something more important ends a part begins at the latest, where there are many parts."""
 
 
 class Control(Struct, frozen=True, kw_only=True):

@@ -55,6 +55,8 @@ class OverridePart(Struct, frozen=True, kw_only=True):
     start: int
     end: int
     limits: Limits
+    replaces: list[str]
+    """The sources that it takes the place of meanwhile."""
 
 
 class Override(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, 
 from sep2.settings import ProfileName, Registration
 
 Kind = Literal["aggregator", "device"]
-Pin = Annotated[int, Meta(ge=0, le=999_999)]
+Pin = int
+"""Up to six digits whose sum is a multiple of ten, which the operation checks."""
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -97,8 +98,8 @@ class InForce(Struct, frozen=True, kw_only=True):
 class ModeInForce(Struct, frozen=True, kw_only=True):
     """A mode that is in force for a device: its value, who says so (a default without `control`), and until when.
 
-    `source` is override, schedule, envelope, group or default. Without `group` it is the contract of the
-    connection, or the utility's default.
+    `source` is override, schedule, envelope, group, default, or operator: that of a control which was sent into the
+    program of an envelope. Without `group` it is the contract of the connection, or the utility's default.
     """
 
     mode: str
@@ -112,7 +113,8 @@ class ModeInForce(Struct, frozen=True, kw_only=True):
 class DeviceShown(Device, frozen=True, kw_only=True):
     """All there is to know about a device; `groups` come most important first."""
 
-    pin: int
+    pin: int | None
+    """Null for roles below engineer."""
     post_rate: int | None
     device_category: int | None
     groups: list[InForce]
