@@ -136,7 +136,9 @@ def move_clock(
         done = server.change("POST", "/clock/confirm", t.Done)
         show(done, "The machine's clock is confirmed; the server's time is the machine's.")
         return
-    target = resolved(server, to) or now_of(server)
+    target = resolved(server, to)
+    if target is None:
+        target = now_of(server)
     done = server.change("PUT", "/clock", t.Done, t.SetClock(now=target))
     show(done, f"The server's time is {shown_time(target)}.")
 

@@ -49,8 +49,9 @@ def within(server: Api, since: When | None, until: When | None) -> dict[str, int
     """The times of a query; those that count from now take the server's now, and a time of day is the last one."""
     relative = any(one is not None and one.at is None for one in (since, until))
     now = now_of(server) if relative else 0
-    times = (None if one is None else resolved(server, one, after=now - DAY_S) or now for one in (since, until))
-    return dict(zip(("from", "until"), times, strict=True))
+    times = [None if one is None else resolved(server, one, after=now - DAY_S) for one in (since, until)]
+    said = zip(("from", "until"), (since, until), times, strict=True)
+    return {name: now if one is not None and at is None else at for name, one, at in said}
 
 
 @verb(reading, "list")
