@@ -21,8 +21,8 @@ from envelope.verification.trial import try_corners
 from gridmodel.arrays import Real
 
 ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
-"""of looking for what is worse than a corner, volts kept free beyond what was found, and the part of the declared
-margin that what is found must leave, for others may look elsewhere"""
+"""rounds of the search for states worse than a corner, volts kept free beyond the worst that was found, and the part of
+the declared margin that must be left, as other searches look elsewhere"""
 SEARCH = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
 
 
@@ -53,18 +53,18 @@ def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Volts kept free of all voltage rows for what was found beyond the corners that a box was measured at."""
+class SearchMargin:
+    """Margin of all voltage constraints, V, for states found beyond the corners at which a box was measured."""
 
     over_v: float
     under_v: float
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """The same for every row of a kind."""
+        """(T, R) the same for every constraint of a kind."""
         return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
 
     def said(self) -> str:
-        """The policy says it."""
+        """Empty: the reactive policy words it."""
         return ""
 
 
@@ -74,11 +74,11 @@ def _search(problem: Problem, formulation: Formulation) -> Solution:
     Another corner than a constraint's worst one may be worse where inverters respond less. Each round looks for such
     states as a verification does, and keeps free what it finds.
     """
-    kept, looked = Kept(0.0, 0.0), 0.0
+    margin, looked = SearchMargin(0.0, 0.0), 0.0
     # Too steep a curve oscillates, even with nothing flexible running.
     converges = bool(formulation.base_flow.converged.all())
     for turn in range(ROUNDS if converges else 0):
-        found = _single_pass(problem, formulation.with_margin(kept))
+        found = _single_pass(problem, formulation.with_margin(margin))
         box, effort = verified_box(problem, found.schedule), replace(SEARCH, seed=100 + turn)
         report = try_corners(formulation, found.schedule, box, solver="reduced", effort=effort)
         looked += report.scenarios
@@ -86,7 +86,8 @@ def _search(problem: Problem, formulation: Formulation) -> Solution:
         if report.inside and max(report.over_v, report.under_v) <= -spare:
             figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
             return found._replace(schedule=replace(found.schedule, figures=figures))
-        kept = Kept(kept.over_v + _more(report.over_v + spare), kept.under_v + _more(report.under_v + spare))
+        over_v, under_v = (_more(beyond + spare) for beyond in (report.over_v, report.under_v))
+        margin = SearchMargin(margin.over_v + over_v, margin.under_v + under_v)
     plain = solve_with_boxes(replace(problem, reactive=without_credit(problem)))
     said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
     findings = (*plain.schedule.findings, said)

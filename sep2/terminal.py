@@ -4,14 +4,19 @@ Control characters move the cursor, change colours or begin a line that looks li
 direction of writing make a name look like another. They are shown as an escape, as Python writes it.
 """
 
+import json
 import logging
 import re
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The request that is being answered, or that a delivery comes from; empty where there is none."""
 _UNSAFE = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\ud800-\\udfff]"
 )
@@ -68,8 +73,9 @@ class LogFormatter(logging.Formatter):
     """Log records on one line each; the lines of a traceback are set in, so that none looks like a record."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line of a record, whatever was written into it."""
-        return shown(super().formatMessage(record), 4000)
+        """The line of a record, whatever was written into it, and the request that it belongs to."""
+        request = request_id.get()
+        return shown(super().formatMessage(record), 4000) + (f" [{request}]" if request else "")
 
     def formatException(self, ei: Any) -> str:
         """A traceback."""
@@ -80,9 +86,31 @@ class LogFormatter(logging.Formatter):
         return shown_lines(super().formatStack(stack_info)).replace("\n", "\n    ")
 
 
-def log_to(handler: logging.Handler, level: int) -> None:
-    """Have all records of this process written by one handler."""
-    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+class JsonFormatter(logging.Formatter):
+    """Log records as JSON, one object on each line: at, level, logger, message, request, and what else is known."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        said: dict[str, Any] = {
+            "at": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": shown(record.getMessage(), 4000),
+        }
+        if request := request_id.get():
+            said["request"] = request
+        if kind := getattr(record, "event", ""):
+            said |= {"event": kind, "about": getattr(record, "about", {})}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said)
+
+
+def log_to(handler: logging.Handler, level: int, *, as_json: bool = False) -> None:
+    """Have all records of this process written by one handler: lines for people, or JSON."""
+    lines = LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if as_json else lines)
     logging.basicConfig(level=level, handlers=[handler])
 
 

@@ -10,13 +10,15 @@ import pytest
 from tests.test_floors import MODULES, ROOMS, name_of
 
 OLD = {
-    "Allowed", "Asked", "Base", "Broken", "Case", "Circulation", "Desk", "Early", "Fit", "Fleet", "Floor", "Forgone",
-    "FreeReactive", "Least", "Line", "Looked", "Made", "Operating", "Premises", "Reference", "Relay", "Restrained",
-    "Rows", "Safe", "Said", "Several", "Shown", "State", "Strained", "Tally", "Telling", "Texts", "Tightened", "Told",
-    "Unseen", "Values", "Verdict", "Wanted", "Watched", "Word", "ahead", "as_said", "at_kinks", "at_rest", "calmed",
-    "counted", "eased", "everything", "favoured", "favours", "fit", "floored", "follow", "forgone", "granted",
-    "guarantee_said", "judged", "looked", "making_up", "pack", "raised", "relieved", "restrain", "settle", "tightened",
-    "told_at", "unnamed", "unpack", "with_control", "with_held",
+    "Allowed", "Asked", "Base", "Broken", "Case", "Circulation", "Coordinated", "Desk", "Early", "Fit", "Fleet",
+    "Floor", "Forgone", "FreeReactive", "Head", "HeadBand", "Kept", "Least", "Line", "Looked", "Made",
+    "Operating", "Premises", "Reference", "Relay", "Restrained", "Rows", "Safe", "Said", "Several", "Shown",
+    "State", "Strained", "Tally", "Telling", "Texts", "Tightened", "TightenedLimits", "Told", "Unseen",
+    "Values", "Verdict", "Wanted", "Watched", "Word", "ahead", "as_said", "at_kinks", "at_rest", "audit",
+    "both_ways_w", "calmed", "counted", "eased", "everything", "favoured", "favours", "fit", "floored",
+    "follow", "forgone", "granted", "guarantee_said", "held_steps", "judged", "looked", "making_up", "pack",
+    "raised", "relieved", "restrain", "settle", "steps_led", "taken_w", "tightened", "told_at", "unnamed",
+    "unpack", "with_control", "with_held",
 }  # fmt: skip
 OLD_MODULES = {
     "told", "seen", "unseen", "held", "plain", "strain", "probing", "watched", "answering", "horizon", "asked", "shown",

@@ -1,4 +1,4 @@
-"""Why a limit is what it is: the row that holds it back."""
+"""Why a limit is what it is: the constraint that holds it back."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from envelope.schedule.codes import CAPACITY, NETWORK
 from gridmodel.arrays import Mask, Single
 
 NEARLY = 0.25
-"""a row whose room is within this many units of slack (V, percent) may be what holds a limit back"""
+"""a constraint whose headroom is within this many units of slack (V, percent) may be what holds a limit back"""
 
 
 def binding_constraints(found: FeasibleBox, constrained: Mask, rise: Single, *, together: bool = False) -> Binding:
-    """(T, C) for each limit below its reach, the fullest row that it takes part in.
+    """(T, C) for each limit below its capacity, the fullest constraint that it takes part in.
 
     rise: (R, C) of each constraint per W in the limits' direction, never negative.
-    together: limits are one common level, so that a full row holds back whoever takes no part in it too.
+    together: limits are one common level, so that a full constraint holds back connections without a part in it too.
     """
     steps, count = constrained.shape
     row = np.full((steps, count), CAPACITY, dtype=np.intp)

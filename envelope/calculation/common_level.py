@@ -14,12 +14,11 @@ from envelope.problem.guarantees import GuaranteedBox
 from gridmodel.arrays import Index, Real
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
-"""what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""
+"""what comes no nearer to its limit, neither at rest nor with all at full capacity, is not looked at on the way"""
 TURNS, CLOSE = 16, 0.005
-"""of the search for a level, which ends when its worst row is this near to its aim (V, percent) or there is no doubt
-of a watt left"""
+"""of the search for a level, which ends when its worst limit is this near its target (V, percent), or a watt decides"""
 BACK = 0.99
-"""of the level where a row that was not looked at turns out to be the worst"""
+"""of the level where a constraint that was not looked at turns out to be the worst"""
 
 
 def find_common_level(formulation: Formulation, limits: LimitTables) -> list[DirectedBox]:
@@ -44,7 +43,7 @@ class _Search:
         self.turns = self.solves = 0
 
     def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> FeasibleBox:
-        """The box at the highest level that keeps all aims; rest, at: the base load's power flow and derivatives."""
+        """The box at the highest level that keeps all targets; rest, at: the base load's power flow and derivatives."""
         feeder = self.base.feeder
         full = self._values(feeder, self.most)
         guess = self._guess(rest, at[0 if self.up else 1])
@@ -63,7 +62,7 @@ class _Search:
         )
 
     def _level(self, near: rows.Selection, ends: tuple[FlowResult, FlowResult], guess: Real) -> Real:
-        """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails.
+        """(T,) highest level inside all targets: the regula falsi with the Illinois rule, and halving where that fails.
 
         near: limits that can come near on the way; no others are looked at.
         """
@@ -95,7 +94,7 @@ class _Search:
         return good
 
     def _guess(self, rest: FlowResult, at: Sensitivity) -> Real:
-        """(T,) level at which the first aim would be met if everything went on as it begins."""
+        """(T,) level at which the first target would be met if everything went on as it begins."""
         feeder = self.base.feeder
         each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
         dv, di = each @ at.dv.T, each @ at.di.T
@@ -111,14 +110,14 @@ class _Search:
         return np.asarray(level)
 
     def _excess(self, found: FlowResult, targets: Bounds) -> Real:
-        """(T,) how far the worst of all is beyond its aim, V or percent."""
+        """(T,) how far the worst of all is beyond its target, V or percent."""
         load = 100.0 * (np.abs(found.i_a) / targets.current_a - 1.0)
         excess = (found.v_v - targets.high_v, targets.low_v - found.v_v, load)
         most = [table.max(axis=1, initial=-np.inf) for table in excess]
         return np.where(found.converged, np.max(most, axis=0), np.inf)
 
     def _inside(self, level: Real) -> tuple[FlowResult, Real]:
-        """The power flow at a level, a little lower where one that was not looked at is beyond its aim."""
+        """The power flow at a level, a little lower where one that was not looked at is beyond its target."""
         feeder = self.base.feeder
         for _ in range(TURNS):
             found = self._values(feeder, level)
@@ -129,7 +128,7 @@ class _Search:
         return found, level
 
     def _fit(self, built: rows.LinearConstraints, ends: Real, tables: tuple[Real, Real, Real, Real]) -> FeasibleBox:
-        """The box of this direction with its nearly full rows, measured where all stand at their end."""
+        """The box of this direction with its nearly full constraints, measured where all stand at their end."""
         base, case = self.base, self.case
         lo, hi = (case.lo_w, ends) if self.up else (ends, case.hi_w)
         limit, aim, before, after = (table.astype(np.float32) for table in tables)

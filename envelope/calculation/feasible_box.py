@@ -1,4 +1,4 @@
-"""A box under way: what stands before anything is allocated, the rows that can bind, and how they were measured."""
+"""A box under way: the base case, the constraints that can bind, and how they were measured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FeasibleBox:
     feeder: MonitoredFeeder
     base: BaseCase
     rows: LinearConstraints
-    """the rows that can bind; `relinearise` sets new ones"""
+    """the constraints that can bind; `relinearise` sets new ones"""
     offset_w: Real
     """(T, E) W by which each end of the box is away from the base load; `set_offsets` sets it"""
     limit: Single
@@ -49,21 +49,21 @@ class FeasibleBox:
     known_rise: Single = field(init=False)
     """(T, R) predicted rise at which it was; 0 where it was not"""
     usual_correction: Single = field(init=False)
-    """(R,) gain where the slopes were taken"""
+    """(R,) correction where the sensitivities were taken"""
     dual_price: Real = field(init=False)
-    """(T, R) what room in a row was worth to an allocation that has prices; 0 where not known"""
+    """(T, R) what headroom in a constraint was worth to an allocation that has prices; 0 where not known"""
     infeasible: Mask = field(init=False)
-    """(T, R) rows that what is granted in any case already breaks"""
+    """(T, R) constraints that the firm minimum already breaks"""
     error: Real = field(init=False)
     """(T,) latest largest error of a prediction near a limit, in units of slack"""
     worst_error: Real = field(init=False)
     """(T,) largest error of any prediction so far"""
     rise: Single = field(init=False)
-    """(T, R) linear rise of every row at its own worst corner of the box"""
+    """(T, R) linear rise of every constraint at its own worst corner of the box"""
     coefficients: Single = field(init=False)
-    """(R, E) rise of every row per W that an end moves away"""
+    """(R, E) rise of every constraint per W that an end moves away"""
     rounds: int = field(default=0, init=False)
-    """of allocation, since rows were last added"""
+    """of allocation, since constraints were last added"""
     iterations: int = field(default=0, init=False)
     """of allocation, in all"""
     screenings: int = field(default=0, init=False)
@@ -82,7 +82,7 @@ class FeasibleBox:
         self.relinearise(self.rows)
 
     def relinearise(self, rows: LinearConstraints) -> None:
-        """Goes on with these rows, the same ones with other slopes."""
+        """Goes on with these constraints, the same ones with other sensitivities."""
         self.rows, self.coefficients = rows, rows.coefficients(self.base.ends.place)
         self.rise = self.offset_w.astype(np.float32) @ self.coefficients.T
 
@@ -103,7 +103,7 @@ class FeasibleBox:
 
     @property
     def base_infeasible(self) -> Mask:
-        """(T, R) rows that are broken with nothing flexible running."""
+        """(T, R) constraints that are broken with nothing flexible running."""
         return np.asarray(self.at_rest > self.limit)
 
     @property
@@ -137,7 +137,7 @@ class FeasibleBox:
         return self._stand(steps, corners, self.rows.corners)
 
     def at(self, steps: Index, up: Real, down: Real) -> Single:
-        """(S, L) W away from the base where slots stand at (L,) parts of their room up and down."""
+        """(S, L) W away from the base where slots stand at (L,) parts of their headroom up and down."""
         parts = Corners(up[None].astype(np.float32), down[None].astype(np.float32))
         return self._stand(steps, np.zeros(len(steps), dtype=np.intp), parts)
 
@@ -150,7 +150,7 @@ class FeasibleBox:
         return out
 
     def marginal_correction(self, steps: Index | slice = slice(None)) -> Single:
-        """(T, R) how much more than its slopes say a row moves near where it was measured.
+        """(T, R) how much more than its sensitivities say a constraint moves near where it was measured.
 
         Where a rise x becomes y = x / (1 - k x), as with loads of constant power, y / x squared is how steep it is.
         """
@@ -158,12 +158,12 @@ class FeasibleBox:
         return np.asarray(np.where(self.known_rise[steps] > 0.0, (gain / self.usual_correction) ** 2, gain))
 
     def predicted(self, rise: Single, steps: Index | slice = slice(None)) -> Single:
-        """(T, R) change of each row where it rises so much by its slopes: from where it was measured, onwards."""
+        """(T, R) change of each constraint at a linear rise: from where it was measured, onwards."""
         known = self.known_rise[steps]
         return np.asarray(self.correction[steps] * known + self.marginal_correction(steps) * (rise - known))
 
     def slack(self, steps: Index | slice = slice(None)) -> Single:
-        """(T, R) room to the aim at every row's worst corner, in units of slack, by what was measured."""
+        """(T, R) headroom to the target at every constraint's worst corner, in units of slack, by what was measured."""
         left = self.target[steps] - self.at_rest[steps]
         return np.asarray((left - self.predicted(self.rise[steps], steps)) / self.slack_unit)
 

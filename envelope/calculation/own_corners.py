@@ -9,19 +9,18 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.calculation.feasible_box import FeasibleBox
-from envelope.constraints.base_case import BaseCase
-from envelope.constraints.linear import LinearConstraints, with_sensitivities
+from envelope.constraints.linear import with_sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V
-from gridmodel.arrays import Complex, Index, Mask, Real, Single
-from gridmodel.flow import power_flow
+from envelope.constraints.sensitivity_series import own_sensitivities
+from gridmodel.arrays import Index, Mask, Real
 
 TIGHT = 0.5
 """constraints with less slack are looked at, in units of slack (V, percent of the rating)"""
 ENOUGH = 0.5
 """part of the declared margin that must be left at a constraint's own corner"""
-TERMS, TURNS, TOGETHER, NOTHING_W = 5, 2, 4096, 1.0
-"""of the series that a sensitivity is, times that signs are taken anew at the corner they led to, power flows solved at
-once, and how far a corner must be from another"""
+TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
+"""times that signs are taken anew at the corner they led to, power flows solved at once, and how far a corner must be
+from another"""
 
 
 def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index:
@@ -97,34 +96,3 @@ def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], value
         at = steps[place]
         found = state.feeder.power_flow(base.injections(at, away), base.source_v[at], tol_v=COARSE_V)
         np.maximum.at(values, place, state.rows.evaluate(found))
-
-
-def own_sensitivities(base: BaseCase, rows: LinearConstraints, steps: Index, away: Single) -> tuple[Single, Single]:
-    """(R, L) derivative of each constraint in a state of its own, above and below the base load, V or A per W.
-
-    steps: (R,) and away: (R, L) W away from the base. Per W, the current of a slot changes by c dp - d conj(Z di), so
-    that a row vector g of effects of currents becomes the sum of g, -conj(g d) Z, and so on: one product per term.
-    """
-    reduced, injected = base.feeder.reduced, base.injections(steps, away)
-    found = power_flow.solve(reduced, injected, base.source_v[steps], tol_v=COARSE_V)
-    total = term = _by_current(base, rows, found)
-    d, z = np.conj(injected / found.v**2).astype(np.complex64), reduced.Z.astype(np.complex64)
-    for _ in range(TERMS):
-        term = -np.conj(term * d) @ z
-        total = total + term
-    per_va = total / np.conj(found.v)
-    fall = np.asarray(per_va.real, dtype=np.float32)
-    rise = np.asarray((per_va * (1.0 + 1j * base.tan_phi)).real, dtype=np.float32) if base.tan_phi else fall
-    return rise, fall
-
-
-def _by_current(base: BaseCase, rows: LinearConstraints, found: power_flow.Flow) -> Complex:
-    """(R, L) g of each constraint in its state: its value changes by the real part of g di."""
-    reduced, load = base.feeder.reduced, rows.kind == 2
-    by = np.empty((rows.count, reduced.slots), dtype=np.complex128)
-    by_source = np.empty((rows.count, 3), dtype=np.complex128)
-    for chosen, of_ports, of_source in ((load, reduced.H, reduced.Hw), (~load, reduced.Zn, reduced.Wn)):
-        by[chosen], by_source[chosen] = of_ports[rows.element[chosen]], of_source[rows.element[chosen]]
-    value = (by * found.i).sum(axis=1) + (by_source * found.source_v).sum(axis=1)
-    sign = np.where(rows.kind == 1, -1.0, 1.0)
-    return np.asarray((sign * np.conj(value) / np.maximum(np.abs(value), 1e-9))[:, None] * by, dtype=np.complex64)

@@ -86,7 +86,7 @@ def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> P
     default = _default(side, whole)
     # Where limits of an earlier run do not fit, what has replaced them is the default, at once.
     too_much = status == STATUS.index("infeasible_firm")
-    too_much[problem.held_steps if problem.has_held else 0 :] = False
+    too_much[problem.in_force_steps if problem.has_held else 0 :] = False
     limited = np.where(too_much, np.maximum(np.minimum(whole, default), least), whole)
     return PublishedSide(limited, least, default, binding)
 
@@ -96,7 +96,7 @@ def _with_lead(problem: Problem, side: FoundSide) -> tuple[Real, Binding]:
     limit, row, interval = side.limit_w.copy(), side.binding.row.copy(), side.binding.interval.copy()
     steps = problem.steps
     for ahead in range(1, min(problem.hull_steps, steps - 1) + 1):
-        now = slice(0, min(problem.steps_led, steps - ahead))
+        now = slice(0, min(problem.steps_tightened_early, steps - ahead))
         next_ = slice(ahead, now.stop + ahead)
         tighter = side.limit_w[next_] < limit[now]
         limit[now] = np.where(tighter, side.limit_w[next_], limit[now])
@@ -179,7 +179,7 @@ def _infeasibility(fit: FeasibleBox) -> Infeasibility:
 
 
 def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], ...]:
-    """Corners of the rows that what is granted breaks in any step, each once: (up (L,), down (L,))."""
+    """Corners of the constraints that the firm minimum breaks in any step, each once: (up (L,), down (L,))."""
     found = {}
     for case in cases:
         corners = case.fit.rows.corners
@@ -189,7 +189,7 @@ def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], 
 
 
 def _moved(binding: Binding, by: int) -> Binding:
-    """A binding whose rows stand behind so many others."""
+    """A binding whose constraints follow after so many others."""
     return Binding(np.where(binding.row >= 0, binding.row + by, binding.row), binding.interval)
 
 

@@ -38,7 +38,7 @@ def _boxes(formulation: Formulation) -> list[DirectedBox]:
     base, at, rest = formulation.base, formulation.sensitivities, formulation.base_flow
     limits, targets = (formulation.limits.bounds(margin=margin) for margin in (0.0, 1.0))
     reserves = formulation.reserves
-    # A margin may bring any row to its limit, also one that nobody's reach comes near.
+    # A margin may bring any constraint to its limit, also one that no connection's capacity comes near.
     wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, targets)
     built = rows.linearise(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard, aims = built.right_hand_sides(limits), built.right_hand_sides(targets)

@@ -16,7 +16,7 @@ from envelope.command_line.printing import show_policies, show_whole
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Allocation, Guarantee
-from envelope.study.summary import compared, most_withheld, priced
+from envelope.study.summary import compared, most_withheld, possible, priced, recovered
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
 
@@ -164,15 +164,17 @@ def compare(feeder: FeederName, picture: Picture = None, *, options: StudyOption
         for k, (guarantee, allocation) in enumerate(COMPARED, start=1):
             stage(f"{k} of {len(COMPARED)}: {guarantee}, {allocation}")
             rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
-        rows = priced(rows)
+        stage("perfect information")
+        bound = possible(problem)
+        rows = recovered(priced(rows), bound)
         if picture is not None:
             from envelope.study.plots import compare_picture
 
             compare_picture(rows, picture, name=problem.reduced.network.name)
     if options.as_json:
-        say_json(json.dumps({"feeder": problem.reduced.network.name, "policies": rows}))
+        say_json(json.dumps({"feeder": problem.reduced.network.name, "policies": rows, "perfect_information": bound}))
         return
-    show_policies(rows)
+    show_policies(rows, bound)
     if picture is not None:
         say(f"picture: {picture}")
 

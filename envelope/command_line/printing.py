@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -107,7 +107,7 @@ def show_whole(found: Whole, most: int) -> None:
         )
 
 
-def show_policies(rows: Sequence[dict[str, Any]]) -> None:
+def show_policies(rows: Sequence[dict[str, Any]], bound: Mapping[str, float]) -> None:
     """Print policies, each with its cost against the first and the largest violation at any corner."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("guarantee", "allocation"):
@@ -131,8 +131,21 @@ def show_policies(rows: Sequence[dict[str, Any]]) -> None:
             f"{max(row['any_over_v'], row['any_under_v']):+.1f}/{row['any_load_percent']:+.1f}",
         )
     console().print(table)
-    for line in (*READING, *_concluded(rows)):
+    for line in (*READING, *_concluded(rows), *_recovered(rows, bound)):
         say(line)
+
+
+def _recovered(rows: Sequence[dict[str, Any]], bound: Mapping[str, float]) -> list[str]:
+    """The possible power, and the part of it that each policy recovers."""
+    parts = (
+        f"{row['guarantee']}, {row['allocation']} {row['export_of_possible']:.0%}/{row['import_of_possible']:.0%}"
+        for row in rows
+    )
+    return [
+        f"With perfect information, {bound['export_kw']:.1f} kW of export or {bound['import_kw']:.1f} kW of import are"
+        " possible on average, all devices under one control and the other direction idle.",
+        f"Part of that which each policy recovers: {'; '.join(parts)}.",
+    ]
 
 
 def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:

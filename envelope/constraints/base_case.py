@@ -25,7 +25,7 @@ class BaseCase:
     q_var: Real
     lo_w: Real
     hi_w: Real
-    """(T, C) box that is granted in any case"""
+    """(T, C) box of the firm minimum"""
     room_down_w: Real
     room_up_w: Real
     """(T, C) most that the box may grow beyond it"""
@@ -35,7 +35,7 @@ class BaseCase:
     source_v: Complex
     """(T, 3)"""
     tan_phi: float = 0.0
-    """var absorbed per W of upward room used"""
+    """var absorbed per W of upward headroom used"""
     weight: Real | None = None
     """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
@@ -82,7 +82,7 @@ class BaseCase:
         return np.asarray(found + 1j * var if np.any(var) else found)
 
     def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
-        """The same on a feeder that watches less; its ends and injections are what they were."""
+        """The same on a feeder that monitors less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
         return found
@@ -109,7 +109,7 @@ class BoxEnds(NamedTuple):
     place: Index
     """(E,) among the 2C, upward ones first"""
     granted_w: Real
-    """(T, E) W away from the base load that are granted in any case"""
+    """(T, E) W away from the base load of the firm minimum"""
     room_w: Real
     """(T, E) most that it may become beyond that"""
     reference_w: Real
@@ -164,7 +164,7 @@ def _least_w(problem: Problem, side: ProblemSide) -> Real:
         own[back:] = np.maximum(own[back:], now[:-back])
     least = np.maximum(own, np.maximum(side.firm_w, zeros_or(side.default_w, count)))
     held = zeros_or(side.in_force_w, count)
-    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
+    least[: problem.in_force_steps] = np.maximum(least[: problem.in_force_steps], held)
     least = np.ceil(least - 1e-6)
     least[:, ~side.controlled] = np.inf
     return least

@@ -18,7 +18,7 @@ from envelope.constraints.base_case import BaseCase
 from envelope.constraints.linear import LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity
 from envelope.problem import AsForecast, Problem
-from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
+from envelope.problem.circulating_power import capacity_used_w, circulates, circulating_w, simultaneous_w
 from envelope.problem.margins import GROWTH
 from gridmodel.arrays import Complex, Index, Mask, Real
 
@@ -61,8 +61,8 @@ class UnboundedPower:
 
 def unbounded_power(problem: Problem) -> UnboundedPower:
     """Power of a problem's connections that its limits do not bound."""
-    whole, used_w, load = circulating_w(problem), taken_w(problem), problem.base_load_w
-    lo, hi = free_var(problem.reactive, both_ways_w(problem))
+    whole, used_w, load = circulating_w(problem), capacity_used_w(problem), problem.base_load_w
+    lo, hi = free_var(problem.reactive, simultaneous_w(problem))
     return UnboundedPower(
         circulates=circulates(problem),
         circulating_w=whole,
@@ -99,12 +99,12 @@ class CirculatingPower:
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """(T, R) rise of each constraint with the worst pair of phases."""
         whole, taken = self.power.circulating_w, self.power.capacity_used_w
-        # Where reach was shortened by it, the row must also bear that part as plain import or export.
+        # Where capacity was shortened by it, the constraint must also bear that part as plain import or export.
         kept = taken @ (rows.rise_up + rows.rise_down).T
         return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
 
     def _span(self, rows: LinearConstraints) -> Real:
-        """(R, C) difference between the slots of a connection that move a row most and least."""
+        """(R, C) difference between the slots of a connection that move a constraint most and least."""
         of = self.feeder.slot_connection
         span = np.zeros((rows.count, self.feeder.connections))
         for connection in np.flatnonzero(self.power.circulates):
@@ -162,7 +162,7 @@ def _by_slot(feeder: MonitoredFeeder) -> Real:
 
 
 def _strained(base: BaseCase, power: UnboundedPower) -> tuple[Complex, Complex]:
-    """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
+    """(S, L) VA at the horizon's mean: at rest, and with the largest part of capacity that voltages bear; (3,) V."""
     feeder = base.feeder
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
     found = [base.slots_va.mean(axis=0)]

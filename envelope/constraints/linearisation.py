@@ -13,15 +13,15 @@ from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
 from gridmodel.arrays import Complex, Index, Real, Single
 
 LARGEST_GAIN = 2.0
-"""rows that stay inside their limit at all capacities with twice their linear rise are left out"""
+"""constraints that stay inside their limit at all capacities with twice their linear rise are left out"""
 BACKED = (1.0, 0.5, 0.25, 0.0)
-"""how far from the base load slopes are taken, where no power flow settles further out"""
+"""how far from the base load sensitivities are taken, where no power flow settles further out"""
 STRAINED = 0.7
-"""slopes are taken at the mean of the steps that strain a row by this part of the most"""
+"""sensitivities are taken at the mean of the steps that strain a constraint by this part of the most"""
 
 
 def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: Real) -> LinearConstraints:
-    """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
+    """Constraints with sensitivities at the corner that strains their family most, in the mean of the steps that do.
 
     At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
     the larger the box, so that the whole horizon's mean would not see what the largest boxes do to other phases.
@@ -44,7 +44,7 @@ def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: 
 
 
 class _State(NamedTuple):
-    """Where slopes are taken: (L,) VA of the base load, how far slots are away from it, W, and (3,) V of the source."""
+    """State of a derivative: (L,) VA of the base load, (L,) W by which ports are away from it, (3,) V of the source."""
 
     base_va: Complex
     away_w: Real
@@ -54,7 +54,7 @@ class _State(NamedTuple):
 def _slopes_in(
     states: list[_State], rows: LinearConstraints, base: BaseCase, members: list[Index]
 ) -> tuple[Single, Single]:
-    """(R, L) slopes above and below the base load, of each state's members in that state."""
+    """(R, L) sensitivities above and below the base load, of each state's members in that state."""
     rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
     fall = np.empty_like(rise) if base.tan_phi else rise
     todo = list(range(len(states)))

@@ -22,7 +22,7 @@ from gridmodel.flow.kron import reduce
 from gridmodel.flow.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
-"""kind, and parts of each slot's room up and down, (L,)"""
+"""kind, and parts of each slot's headroom up and down, (L,)"""
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
 POSITIVE = np.array([1.0, TURN, TURN**2]) / 3.0
@@ -84,10 +84,10 @@ class Unbalance:
     def solved(self, steps: Index, away: Real) -> Real:
         """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
         found = self._at(steps, away, np.zeros_like(away))
-        unseen = self.formulation.disturbances
-        for state in unseen.states:
+        disturbances = self.formulation.disturbances
+        for state in disturbances.states:
             if state.voltages:
-                found = np.maximum(found, self._at(steps, *unseen.superpose(state, steps, away)))
+                found = np.maximum(found, self._at(steps, *disturbances.superpose(state, steps, away)))
         return found
 
     def spare(self, part: float) -> float:

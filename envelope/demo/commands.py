@@ -74,7 +74,7 @@ def demo(
     if (changed := study.changes_table(scenario.feeder)) is not None:
         console.print(changed)
     played = _simulated(scenario, settings, None if once else console)
-    runs = study.four_runs(scenario.reduced, scenario.day, played.homes.powers())
+    runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
     _print(console, scenario, played, runs)
     console.print(Text(shown(f"Picture: {_draw(folder, scenario, played, runs)}", 4000)), soft_wrap=True)
     if as_json:

@@ -19,7 +19,13 @@ from envelope.demo.study import TITLES, Run
 from gridmodel.arrays import Real
 
 INK, GRID = "#22303c", "#d9dee3"
-COLOURS = {"none": "#d1495b", "static": "#edae49", "envelope": "#00798c", "upgrade": "#8d96a3"}
+COLOURS = {
+    "none": "#d1495b",
+    "static": "#edae49",
+    "envelope": "#00798c",
+    "upgrade": "#8d96a3",
+    "perfect_information": "#6a994e",
+}
 HOURS = FIRST_HOUR + np.arange(STEPS) * STEP_S / 3600
 EDGES = FIRST_HOUR + np.arange(STEPS + 1) * STEP_S / 3600
 
@@ -87,7 +93,7 @@ def _transformer(axes: Axes, runs: Mapping[str, Run]) -> None:
     axes.text(HOURS[0] + 0.1, 101.5, "rating", fontsize=8)
     axes.set_title("Transformer load, worst phase")
     axes.set_ylabel("% of rating")
-    axes.legend(loc="upper center", ncols=4, frameon=False, fontsize=8)
+    axes.legend(loc="upper center", ncols=5, frameon=False, fontsize=8)
     axes.set_ylim(0, 1.18 * max(100.0, *(float(_worst_phase(found.flow).max()) for found in runs.values())))
     _hours(axes)
     axes.grid(color=GRID, lw=0.6)

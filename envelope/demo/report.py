@@ -11,7 +11,7 @@ from envelope.demo.criteria import V_MAX_V, V_MIN_V
 from envelope.demo.forecast import PER_INTERVAL
 from envelope.demo.scenario import Scenario
 from envelope.demo.simulation import SimulatedDay
-from envelope.demo.study import RUNS, Run
+from envelope.demo.study import RUNS, Run, share_of_possible
 from sep2.terminal import shown
 
 
@@ -38,6 +38,7 @@ def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], seco
         "share_of_reach": share_of_reach(played),
         "base": scenario.base.figures.as_json(),
         **{name: runs[name].figures.as_json() for name in RUNS},
+        "share_of_possible": round(share_of_possible(runs), 3),
         "disobeying": list(compliance.disobeying),
         "silent": list(compliance.silent),
         "alarms": list(played.alarms),
@@ -84,6 +85,11 @@ def sentences(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) ->
         f"{counts}, {compliance.readings} readings; from issue to adoption {delay}.",
         f"Guarantee: {played.schedule.guarantee}. {_plain(found[0].upper() + found[1:])}.",
     ]
+    if runs["none"].figures.pv_available_kwh:
+        lines.append(
+            f"Solar energy used under envelopes: {share_of_possible(runs):.0%} of what perfect information would allow,"
+            " with the whole day known before and all devices under one control."
+        )
     for names, what in (
         (compliance.disobeying, "measured beyond their limits"),
         (compliance.silent, "not answering or not measured"),

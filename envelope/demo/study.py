@@ -1,4 +1,4 @@
-"""The day in four runs: without limits, with fixed limits, with envelopes, and with a larger transformer."""
+"""The day in five runs: no limits, fixed limits, envelopes, a larger transformer, and perfect information."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from envelope.demo.criteria import DayFlow, Figures, figures, solve_day
-from envelope.demo.day import Day
+from envelope.demo.criteria import V_MAX_V, V_MIN_V, DayFlow, Figures, figures, solve_day
+from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.devices import DayPowers, Limits, simulate
+from envelope.problem import OperatingLimits, Problem, steps_from
+from envelope.study.perfect_information import least_curtailment
 from gridmodel import Feeder, Network, Reduced, reduce
 from gridmodel.model import admittance as grid
 from sep2.errors import SepError
@@ -25,12 +27,15 @@ SIZES_VA = tuple(1e3 * kva for kva in (25, 50, 63, 100, 200, 315, 500, 750, 1000
 """Standard ratings of Australian and British distribution transformers, VA."""
 LOW_VOLTAGE_V = 1000.0
 
-RUNS = ("none", "static", "envelope", "upgrade")
+RUNS = ("none", "static", "envelope", "upgrade", "perfect_information")
+WIDTH = len("219.4…255.1") + 1
+"""columns of the table are no wider than its widest figures"""
 TITLES = {
     "none": "no limits",
     "static": "fixed limits",
     "envelope": "envelopes",
     "upgrade": "larger transformer",
+    "perfect_information": "perfect information",
 }
 
 
@@ -65,12 +70,41 @@ def fixed_limits(reduced: Reduced, day: Day) -> Run:
     return run(reduced, day, simulate(day, limits, STATIC_CHARGER_SHARE))
 
 
-def four_runs(reduced: Reduced, day: Day, envelope: DayPowers) -> dict[str, Run]:
-    """Return the four runs by name; envelope: the powers of the simulated day."""
+def compare_runs(reduced: Reduced, day: Day, envelope: DayPowers) -> dict[str, Run]:
+    """Return the five runs by name; envelope: the powers of the simulated day."""
     none = without_limits(reduced, day)
     larger = run(reduce(with_larger_transformer(reduced.network)), day, none.powers)
     found = {"none": none, "static": fixed_limits(reduced, day), "envelope": run(reduced, day, envelope)}
-    return found | {"upgrade": larger}
+    return found | {"upgrade": larger, "perfect_information": run(reduced, day, perfect_dispatch(reduced, day))}
+
+
+def perfect_dispatch(reduced: Reduced, day: Day) -> DayPowers:
+    """Return the powers with the least curtailed solar energy, all of the day known before and every car charged."""
+    cars, step, shape = day.cars, np.arange(STEPS)[:, None], day.pv_w.shape
+    rate_w, asked_wh = np.zeros(shape), np.zeros(shape[1])
+    rate_w[:, cars.home] = np.where((cars.arrives <= step) & (step < cars.departs), cars.rate_w, 0.0)
+    asked_wh[cars.home] = cars.asked_wh
+    problem = Problem(
+        reduced=reduced,
+        step_start=steps_from(day.start, STEP_S, STEPS),
+        step_s=STEP_S,
+        base_load_w=-day.base_va.real,
+        base_load_var=-day.base_va.imag,
+        flex_gen_w=day.pv_w,
+        flex_load_w=rate_w,
+        source_v=day.source_v,
+        limits=OperatingLimits(V_MIN_V, V_MAX_V),
+    )
+    found = least_curtailment(problem, asked_wh)
+    missing_wh = cars.asked_wh - found.draw_w.sum(axis=0)[cars.home] * STEP_S / 3600
+    return DayPowers(found.feed_w, found.draw_w, day.base_va + found.feed_w - found.draw_w, missing_wh)
+
+
+def share_of_possible(runs: Mapping[str, Run]) -> float:
+    """Return solar energy used under envelopes as a part of that with perfect information; 1 where there is none."""
+    used = {name: found.figures.pv_available_kwh - found.figures.pv_curtailed_kwh for name, found in runs.items()}
+    most = used["perfect_information"]
+    return used["envelope"] / most if most > 0.0 else 1.0
 
 
 def with_larger_transformer(network: Network) -> Network:
@@ -112,7 +146,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("customers outside 216 to 253 V", "customers_outside_voltage", "{:d}"),
     ("highest voltage, V", "max_voltage_v", "{:.1f}"),
     ("lowest voltage, V", "min_voltage_v", "{:.1f}"),
-    ("voltage P1 and P99, V", "p1_voltage_v p99_voltage_v", "{:.1f} … {:.1f}"),
+    ("voltage P1 and P99, V", "p1_voltage_v p99_voltage_v", "{:.1f}…{:.1f}"),
     ("transformer, % of rating (worst phase)", "max_transformer_percent", "{:.0f}"),
     ("transformer peak, kVA", "peak_kva", "{:.0f}"),
     ("cable, % of rating (worst)", "max_line_percent", "{:.0f}"),
@@ -128,10 +162,11 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 
 def runs_table(runs: Mapping[str, Run]) -> Table:
     """Return a table of the runs; exceeded limits are highlighted."""
-    made = Table(title="The same day, four times", title_style="bold", header_style="bold")
+    made = Table(title="The same day, five times", title_style="bold", header_style="bold")
     made.add_column("")
     for name in runs:
-        made.add_column(TITLES[name], justify="right")
+        title = TITLES[name]
+        made.add_column(title if len(title) <= WIDTH else title.replace(" ", "\n"), justify="right")
     for label, fields, form in ROWS:
         made.add_row(label, *(_cell(found.figures, fields.split(), form) for found in runs.values()))
     return made

@@ -1,4 +1,4 @@
-"""One row at its worst corner in the AC power flow: what is left there, and what would ease it."""
+"""One constraint at its worst corner in the AC power flow: what is left there, and what would ease it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ NUDGE = 0.05
 
 @dataclass(frozen=True)
 class Contributor:
-    """A connection's part in a binding row at its worst corner."""
+    """A connection's part in a binding constraint at its worst corner."""
 
     connection_id: str
     direction: str
     part: float
-    """of the row's whole rise, 0..1"""
+    """of the constraint's whole rise, 0..1"""
 
 
 class BindingCorner:
-    """A row of a fitted box in one interval, everyone standing where it is strained most."""
+    """A constraint of a fitted box in one interval, everyone standing where it is strained most."""
 
     def __init__(self, case: DirectedBox, local: int, at: int, *, together: bool) -> None:
         fit = case.fit
@@ -55,10 +55,10 @@ class BindingCorner:
         self.margin = float((fit.limit[at, local] - self.worst) / self.slack_unit)
         rise = float(fit.rise[at, local])
         self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
-        """how much faster the row rises here than its coefficients say"""
+        """how much faster the constraint rises here than its coefficients say"""
 
     def _values(self, away: Real, *, head: float = 1.0, tan_phi: float | None = None) -> Real:
-        """(S,) the row's value with slots (S, L) watts away from the base load."""
+        """(S,) the constraint's value with slots (S, L) watts away from the base load."""
         base = self.fit.base
         more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
         injected = base.injections(self.at, away, more)

@@ -26,7 +26,7 @@ ACROSS = {
     ("import", "over-voltage"): " (import on one phase lifts the others)",
     ("export", "under-voltage"): " (export on one phase lowers the others)",
 }
-"""what surprises whoever thinks of one phase"""
+"""effects between phases, which a single-phase view does not show"""
 MOST_NAMED = 5
 """contributors named per limit"""
 
@@ -57,14 +57,14 @@ class Explanation:
     binding_start: int
     """start of the interval that binds: later than `start` when a tightening comes early"""
     margin: float
-    """V, or percent of the rating, left at the binding row's worst corner in the AC power flow"""
+    """V, or percent of the rating, left at the binding constraint's worst corner in the AC power flow"""
     unit: str
     shared_by: int
-    """limits of that interval that the same row holds back"""
+    """limits of that interval that the same constraint holds back"""
     relief_w: float
     """about how much this limit would grow with one volt, or ten percent of the rating, more"""
     reliefs: tuple[Relief, ...]
-    """that, and what else would relieve it, each alone: by the slopes of that row, or as `relief.relieved` finds"""
+    """that, and what else would relieve it, each alone: by that constraint's sensitivities, or recalculated"""
     contributors: tuple[Contributor, ...]
     status: str
     circulating_w: int = 0
@@ -166,7 +166,7 @@ class _Found:
 
 
 def _locate(boxes: Sequence[DirectedBox], row: int) -> tuple[DirectedBox, int]:
-    """The case a row belongs to, and its position there."""
+    """The case a constraint belongs to, and its position there."""
     for case in boxes:
         if row < case.fit.rows.count:
             return case, row
@@ -175,7 +175,7 @@ def _locate(boxes: Sequence[DirectedBox], row: int) -> tuple[DirectedBox, int]:
 
 
 def _users(limits: ScheduleSide, of: tuple[DirectedBox, int, int], at: int) -> tuple[Index, Real, Real]:
-    """(columns, coefficients, references) of the limits of one direction that the row holds back."""
+    """(columns, coefficients, references) of the limits of one direction that the constraint holds back."""
     case, row, local = of
     # A tightening comes early: then it is an earlier interval's limit that names this one.
     columns = np.flatnonzero(((limits.binding.row == row) & (limits.binding.interval == at)).any(axis=0))

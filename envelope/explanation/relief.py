@@ -75,7 +75,7 @@ def _rated(problem: Problem, binding: str) -> Problem:
     )
     reduced = problem.reduced
     at = [k for k, said in enumerate(reduced.current_names) if said == name]
-    # Nobody renews one length of a cable: what carries the same current gets the same.
+    # A cable is renewed in its whole length: what carries the same current gets the same rating.
     alike = [np.abs(reduced.H - reduced.H[k]).max(axis=1) < SAME_CURRENT for k in at]
     renewed = reduced.current_branch[np.any([np.zeros(len(reduced.H)), *alike], axis=0)]
     rating_a = np.where(np.isin(reduced.current_branch, renewed), more * reduced.rating_a, reduced.rating_a)

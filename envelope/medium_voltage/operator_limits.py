@@ -13,7 +13,7 @@ from envelope.problem import GroupLimit
 from gridmodel.arrays import Real
 
 SPARE = 0.1
-"""part of its reach by which the other end of a one-sided group lies beyond what its members can do"""
+"""part of its capacity by which the other end of a one-sided group lies beyond what its members can do"""
 HALVINGS = 40
 """of the interval in which a common part is looked for"""
 
@@ -78,7 +78,7 @@ def shares(
 
 
 def _filled(room: Real, able: Real, left: Real) -> Real:
-    """(F, T) the same part of each room, no more than a feeder is able to, all together what is left (T,)."""
+    """(F, T) the same part of each headroom, no more than a feeder is able to, all together what is left (T,)."""
     low, high = np.zeros_like(left), np.ones_like(left)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
@@ -130,7 +130,7 @@ def reach_w(head: FeederHead, *, up: bool) -> Real:
 
 
 def _one_sided(name: str, head: FeederHead, most: Real, *, up: bool) -> GroupLimit:
-    """A limit in one direction that varies by step; the other end lies beyond reach and never binds."""
+    """A limit in one direction that varies by step; the other end lies beyond capacity and never binds."""
     most = np.where(np.isfinite(most), most, reach_w(head, up=up) * (1.0 + SPARE) + 1.0)
     largest, other = max(float(most.max()), 0.0), float(reach_w(head, up=not up).max())
     # The middle of the range stays while its width varies: the other end moves with it, always out of reach.
@@ -139,5 +139,5 @@ def _one_sided(name: str, head: FeederHead, most: Real, *, up: bool) -> GroupLim
     ends = (far, largest) if up else (largest, far)
     part = (most - middle) / half
     return GroupLimit(
-        name, head.watched.reduced.network.connections.id, max_import_w=ends[0], max_export_w=ends[1], part=part
+        name, head.feeder.reduced.network.connections.id, max_import_w=ends[0], max_export_w=ends[1], part=part
     )

@@ -37,7 +37,14 @@ from envelope.operation.round_alarms import (
     set_finding_alarms,
     set_unregistered_alarms,
 )
-from envelope.operation.run_record import NO_RUN, published_run, published_since, record_run, record_static
+from envelope.operation.run_record import (
+    NO_RUN,
+    note_decision,
+    published_run,
+    published_since,
+    record_run,
+    record_static,
+)
 from envelope.operation.verified_run import NotVerified, VerifiedRun, calculate_verified
 from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
@@ -215,6 +222,7 @@ class Cycle:
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_unregistered(db, problem, measured, now)
+            await note_decision(db, self.feeder, published, now, run=schedule.run_id, before=run)
         return Outcome(now, schedule, report, published)
 
     async def _publish_static(self, which: StaticLimits, violated: Sequence[ViolatedAssumption], now: int) -> Outcome:
@@ -230,7 +238,9 @@ class Cycle:
             await record_static(db, which)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)
-            await set_alarm(db, INVALID, self.feeder, "; ".join(map(str, violated)), now=now)
+            why = "; ".join(map(str, violated))
+            await set_alarm(db, INVALID, self.feeder, why, now=now)
+            await note_decision(db, self.feeder, published, now, limits=which, because=why)
         self.verified = None
         return Outcome(now, published=published, violated=tuple(violated))
 

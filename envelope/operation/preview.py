@@ -110,9 +110,8 @@ class ServerView:
         database = await open_database(self.settings.database.url)
         try:
             async with database.write() as db:
-                await audits.add(
-                    db, at=now, operator=_user(), verb="operate_envelope", subject="/envelope", detail=detail
-                )
+                entry = audits.Entry(now, "local", "operate_envelope", "/envelope", detail, label=_user(), via="folder")
+                await audits.add(db, entry)
         finally:
             await database.close()
 

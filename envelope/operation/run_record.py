@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sep2.store import marks
+import json
+
+from envelope.operation.publication_terms import PublicationReport
+from sep2.store import audits, marks
 from sep2.store.connection import Connection
 
 RUN_MARK, SINCE_MARK = "envelope.run", "envelope.since"
@@ -32,6 +35,18 @@ async def record_run(db: Connection, run: str, *, adopted: int, previous: str) -
 async def record_static(db: Connection, which: str) -> None:
     """Record that static limits of this kind are published."""
     await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
+
+
+async def note_decision(db: Connection, feeder: str, published: PublicationReport, now: int, **decided: str) -> None:
+    """Write what was decided, and how many controls and defaults that changed, into the audit log.
+
+    Nothing is written where nothing changed.
+    """
+    counts = {name: getattr(published, name) for name in ("created", "superseded", "defaults", "connections")}
+    if any(counts[name] for name in ("created", "superseded", "defaults")):
+        detail = json.dumps({"answered": decided | counts}, sort_keys=True)
+        verb = "publish_envelope" if "run" in decided else "publish_safe_limits"
+        await audits.add(db, audits.Entry(now, "engine", verb, f"/feeders/{feeder}", detail, via="engine"))
 
 
 def run_statement(run: str) -> str:

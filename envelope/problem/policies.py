@@ -34,7 +34,7 @@ class ShareReference(StrEnum):
     """Denominator of fairness: the watts that one share stands for."""
 
     CAPACITY = "capacity"
-    """the connection's largest reach of the horizon"""
+    """the connection's largest capacity of the horizon"""
     REACH = "reach"
     """what the connection could use in that very interval (its forecast surplus)"""
     CONTRACT = "contract"

@@ -67,8 +67,8 @@ class ProblemSide(NamedTuple):
 class Problem:
     """One horizon of one feeder. C connections in the network's order, T steps. Watts; import and export both positive.
 
-    A connection's net power is its base load (what nobody controls), less controllable generation, plus controllable
-    load. Reach says how far the controllable part can go in each step; a guarantee is taken over what can be reached.
+    A connection's net power is its base load (what is not controlled), less controllable generation, plus controllable
+    load. Capacity says how far the controllable part can go in each step; a guarantee covers what can be reached.
     """
 
     reduced: Reduced
@@ -78,7 +78,7 @@ class Problem:
     step_s: int
     """length of a step, seconds"""
     base_load_w: Real
-    """(T, C) forecast of what nobody controls, import positive (negative where passive generation exports)"""
+    """(T, C) forecast of what is not controlled, import positive (negative where passive generation exports)"""
     base_load_var: Real
     """(T, C) its reactive power, consumption positive"""
     flex_gen_w: Real
@@ -89,9 +89,9 @@ class Problem:
     base_load_hi_w: Real | None = None
     """(T, C) each connection's own band around its base load; default: the forecast itself"""
     base_sigma_w: Real | None = None
-    """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the network rows"""
+    """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the constraints"""
     base_z: float = 0.0
-    """how many standard deviations of the aggregate the rows keep clear of"""
+    """how many standard deviations of the aggregate the constraints keep clear of"""
     margins: tuple[Margin, ...] = ()
     """what else is not known for sure, such as `margins.HeadVoltageMargin`"""
     source_v: Complex | None = None
@@ -123,7 +123,7 @@ class Problem:
     """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
     controls_import: Mask | None = None
     controls_export: Mask | None = None
-    """(C,) whether that direction can be limited at all; where it can not, all of its reach counts; default True"""
+    """(C,) whether that direction can be limited at all; where it can not, all of its capacity counts; default True"""
     flex_split: Sequence[str] | None = None
     """(C,) how flexible power stands on the phases: `balanced` (default), a slot such as `a`, or `unknown`"""
     base_includes_devices: Mask | None = None
@@ -277,14 +277,14 @@ class Problem:
         return self.in_force_import_w is not None or self.in_force_export_w is not None
 
     @property
-    def steps_led(self) -> int:
+    def steps_tightened_early(self) -> int:
         """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
         if self.early == TighteningLead.STEP:
             return self.steps
-        return self.held_steps if self.has_held else 0
+        return self.in_force_steps if self.has_held else 0
 
     @property
-    def held_steps(self) -> int:
+    def in_force_steps(self) -> int:
         """In how many of the first steps `in_force_*` may still be held somewhere."""
         if self.in_force_until is None:
             return self.hull_steps

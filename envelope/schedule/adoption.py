@@ -10,11 +10,11 @@ from gridmodel.arrays import Real
 
 
 def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) lowest and highest net injection over the hull of states in between, within reach.
+    """(T, C) lowest and highest net injection over the hull of states in between, within capacity.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
-    Where a tightening is published `adoption_s` early, nobody holds more than an interval's own limit once it begins:
-    what is published at any moment is the least over the adoption time that follows it.
+    Where a tightening is published `adoption_s` early, no client holds more than an interval's own limit once it
+    begins: what is published at any moment is the least over the adoption time that follows it.
     """
     base = -problem.base_load_w
     lo = -_farthest_w(problem, schedule, Direction.IMPORT, -base)
@@ -40,5 +40,5 @@ def _loosest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Directio
     for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
         loosest[back:] = np.maximum(loosest[back:], own[:-back])
     if held is not None:
-        loosest[: problem.held_steps] = np.maximum(loosest[: problem.held_steps], held)
+        loosest[: problem.in_force_steps] = np.maximum(loosest[: problem.in_force_steps], held)
     return loosest

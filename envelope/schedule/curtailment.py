@@ -1,7 +1,7 @@
 """Curtailed energy per connection, how evenly it is spread, and weights by which a new day makes up for it.
 
-Curtailed is what lies between a connection's reach and its limit where something else than its own reach binds. With
-measurements it is what lies between the power that was offered and the power that was used, in those same intervals.
+Curtailed is what lies between a connection's capacity and its limit where something else than its own capacity binds.
+With measurements it is what lies between the power that was offered and the power that was used in those intervals.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gridmodel.arrays import Real
 DIRECTIONS = (Direction.EXPORT, Direction.IMPORT)
 HOUR_S = 3600.0
 MOST_FAVOUR = 2.0
-"""nobody's share counts for more than twice its plain worth because of the past, nor for less than half"""
+"""most that the past multiplies a share by; the least is one over it"""
 WORST = 0.1
 """part of the connections that "the worst-off" are"""
 
@@ -97,8 +97,8 @@ def of_schedule(schedule: EnvelopeSchedule) -> dict[str, Fairness]:
 def catch_up_weights(past: Curtailment, strength: float, most: float = MOST_FAVOUR) -> Real:
     """(C,) how much more than its plain share each is to get: exp(strength * (own part curtailed - everyone's)).
 
-    Bounded by 1/most and most. Whoever asked for nothing counts as before. It changes who gets the room there is, never
-    what the network bears.
+    Bounded by 1/most and most. A connection that asked for nothing counts as before. Weights shift
+    headroom between connections; what the network bears stays.
     """
     if strength < 0.0 or most < 1.0:
         raise BadProblem(f"the weight of the past is {strength:g}, at most {most:g}: expected >= 0 and >= 1")

@@ -54,7 +54,7 @@ def _clock(at: int) -> str:
 def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list[str]:
     """The findings of a schedule but for those of steps that are over.
 
-    exceeds: whether what is granted in any case goes beyond a limit, or only into its margin.
+    exceeds: whether the firm minimum goes beyond a limit, or only into its margin.
     """
     first = max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0)
     others = [said for said in schedule.findings if not said.startswith((f"{BASE}:", f"{FIRM}:"))]

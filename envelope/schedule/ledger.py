@@ -137,7 +137,7 @@ class Ledger:
 
 
 def with_ledger(problem: Problem, ledger: Ledger, strength: float) -> Problem:
-    """The problem with the room shifted towards those whom the ledger knows as curtailed most."""
+    """The problem with the headroom shifted towards those whom the ledger knows as curtailed most."""
     return with_catch_up(problem, ledger.past(problem.connection_id, int(problem.step_start[0])), strength)
 
 

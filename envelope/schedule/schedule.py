@@ -24,7 +24,7 @@ class Binding:
     row: Index
     """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT or UNCONTROLLED"""
     interval: Index
-    """(T, C) the interval whose row it is; a later one when a tightening comes early"""
+    """(T, C) the interval whose constraint it is; a later one when a tightening comes early"""
 
     @property
     def is_network(self) -> Mask:
@@ -57,7 +57,7 @@ class Infeasibility(NamedTuple):
     base: Mask
     """(T, R) broken by the base load alone"""
     firm: Mask
-    """(T, R) broken by what is granted in any case, and not by the base load alone"""
+    """(T, R) broken by the firm minimum, and not by the base load alone"""
     excess: Single
     """(T, R) of the base load over the limit, V or percent of the rating"""
 
@@ -83,14 +83,14 @@ class EnvelopeSchedule:
     """(C,) DefaultDERControl under which every state in between was counted"""
     import_room_w: Real
     export_room_w: Real
-    """(T, C) room above the base load that was verified: what a connection can in fact use"""
+    """(T, C) headroom beyond the base load that was verified: what a connection can in fact use"""
     import_reach_w: Real
     export_reach_w: Real
     """(T, C) net power that the connection could reach"""
     status: NDArray[np.int8]
     """(T, C) position in STATUS"""
     names: tuple[str, ...]
-    """rows by name, such as "over-voltage at node n12, phase b" """
+    """constraints by name, such as "over-voltage at node n12, phase b" """
     import_binding: Binding
     export_binding: Binding
     guarantee: str
@@ -108,7 +108,7 @@ class EnvelopeSchedule:
     export_least_w: Watts | None = None
     """(T, C) what a limit is never below: the contract minimum, and what the base load needs; None: the former"""
     double_counted: Mask | None = None
-    """(C,) whose base load was measured with their devices in it; None: nobody's"""
+    """(C,) whose base load was measured with their devices in it; None: none of them"""
     control_point: tuple[str, ...] | None = None
     """(C,) `site` or `device`; None: site"""
     reactive: tuple[Watts, Watts] | None = None
@@ -118,7 +118,7 @@ class EnvelopeSchedule:
     infeasibility: tuple[Infeasibility, ...] = field(default=(), repr=False)
     """per box that was calculated; empty on a schedule that was not"""
     firm_corners: tuple[tuple[Single, Single], ...] = field(default=(), repr=False)
-    """corners, as (L,) parts of rooms up and down, of the limits that what is granted in any case breaks"""
+    """corners, as (L,) parts of headroom up and down, of the limits that the firm minimum breaks"""
 
     @property
     def steps(self) -> int:
@@ -198,7 +198,7 @@ class EnvelopeSchedule:
         return self.name_of(direction, int(self.side(direction).binding.row[step, connection]))
 
     def name_of(self, direction: str, row: int) -> str:
-        """Name of a row, or of a binding that is none."""
+        """Name of a constraint, or of a binding that is none."""
         return self.names[row] if row >= 0 else special_bindings(direction)[row]
 
 

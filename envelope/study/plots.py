@@ -40,7 +40,7 @@ class _Side:
 
     direction: str
     limit: Real
-    """(T, C) within reach"""
+    """(T, C) within capacity"""
     reach: Real
     flexible: Mask
     kinds: NDArray[np.str_]
@@ -152,7 +152,7 @@ def _binding(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     axes.set_title(f"{side.direction}: connections held back")
     _over_the_day(axes, edges)
     most = max(int(side.flexible.any(axis=0).sum()), 1)
-    # Above the bars there is room for what they mean.
+    # The legend stands above the bars.
     axes.set_ylim(0.0, 1.35 * most)
     axes.axhline(most, color="0.6", linewidth=0.8, linestyle="--")
     if below.any():

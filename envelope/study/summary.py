@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from envelope.problem import Direction, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import UNCONTROLLED
 from envelope.schedule.curtailment import jain, of_schedule
+from envelope.study.perfect_information import most_export, most_import
 from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
@@ -33,6 +35,18 @@ def priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def possible(problem: Problem) -> dict[str, float]:
+    """Mean kW over the horizon that perfect information would let each direction have, the other one idle."""
+    found = {"export": most_export(problem).feed_w, "import": most_import(problem).draw_w}
+    return {f"{direction}_kw": float(power.sum(axis=1).mean() / 1e3) for direction, power in found.items()}
+
+
+def recovered(rows: list[dict[str, Any]], bound: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Policies with the part of what is possible that each recovers, 0..1; 1 where nothing is."""
+    parts = {f"{d}_of_possible": f"{d}_kw" for d in ("export", "import")}
+    return [row | {part: row[kw] / bound[kw] if bound[kw] else 1.0 for part, kw in parts.items()} for row in rows]
+
+
 def room(schedule: EnvelopeSchedule) -> dict[str, float]:
     """Mean kW over the horizon, Jain's index and the least share of the flexible connections, per direction."""
     found: dict[str, float] = {}
@@ -49,12 +63,12 @@ def room(schedule: EnvelopeSchedule) -> dict[str, float]:
 
 
 def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
-    """Per direction what holds limits back most: its name, and its part of all limits below their reach."""
+    """Per direction what holds limits back most: its name, and its part of all limits below their capacity."""
     found: dict[str, list[dict[str, Any]]] = {}
     for direction in Direction:
         binding = schedule.side(direction).binding
         rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
-        # The two ends of a branch are rows of their own, and one thing to whoever reads it.
+        # The two ends of a branch are constraints of their own, and one element to the reader.
         often = Counter[str]()
         for row, count in zip(rows.tolist(), times.tolist(), strict=True):
             often[schedule.name_of(direction, row)] += count
@@ -150,7 +164,7 @@ def compared(problem: Problem) -> dict[str, Any]:
 
 
 def most_withheld(problem: Problem, schedule: EnvelopeSchedule, connection: str, direction: str) -> int:
-    """The step in which a connection's limit is farthest below its reach."""
+    """The step in which a connection's limit is farthest below its capacity."""
     column = schedule.connection_id.index(connection)
     limit_w, asked = schedule.side(direction).limit_w, problem.side(direction)
     withheld = asked.capacity_w[:, column] - limit_w[:, column]

@@ -62,6 +62,7 @@ def network(equipment: Equipment) -> Network:
         terminal_phase=terminals.phase,
         equipment=equipment,
         frequency_hz=equipment.frequency_hz,
+        source_file=equipment.source_file,
         own_elements=equipment.own_elements,
     )
 

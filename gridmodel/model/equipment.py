@@ -169,5 +169,7 @@ class Equipment:
     """further upstream networks; their voltages keep the ratio that they have to the supply's"""
     findings: tuple[Finding, ...] = ()
     """what the reader found worth saying"""
+    source_file: str = ""
+    """the file with `own_elements`"""
     own_elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """per connection, its rows in the file that it was read from: a table and a row, "load.3" """

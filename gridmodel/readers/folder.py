@@ -120,7 +120,8 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
 
 def _of_equipment(equipment: Equipment) -> _Grid:
     def made(connections: tuple[Connection, ...], name: str) -> Network:
-        return build.network(replace(equipment, connections=connections, name=name))
+        found = build.network(replace(equipment, connections=connections, name=name))
+        return found if connections == equipment.connections else replace(found, source_file="", own_elements={})
 
     own = tuple(_Customer(connection) for connection in equipment.connections)
     phases = {n.id: n.phases for n in equipment.nodes}
@@ -135,7 +136,8 @@ def _opendss(path: Path, within: str | Path | None) -> _Grid:
     terminals, index = Terminals(nodes.phases), {name: k for k, name in enumerate(nodes.id)}
 
     def made(connections: tuple[Connection, ...], name: str) -> Network:
-        return replace(network, connections=connect(connections, index, terminals), name=name)
+        found = replace(network, connections=connect(connections, index, terminals), name=name)
+        return found if connections == tuple(own) else replace(found, source_file="", own_elements={})
 
     c = network.connections
     own = [Connection(c.id[k], nodes.id[c.node[k]], c.phase[k]) for k in range(len(c))]

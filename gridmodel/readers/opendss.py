@@ -39,7 +39,7 @@ def read_network(path: str | Path, folder: str | Path | None = None) -> tuple[Ne
         network, pv_va = network_of(circuit)
     except GridError as wrong:
         raise FileError(path, str(wrong)) from None
-    found = replace(network, circuit_file=str(path), circuit_folder=str(folder or ""))
+    found = replace(network, circuit_file=str(path), circuit_folder=str(folder or ""), source_file=str(path))
     return found, pv_va, circuit.findings
 
 

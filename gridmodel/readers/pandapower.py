@@ -284,6 +284,8 @@ def read_equipment(source: str | Path | Any, *, name: str | None = None) -> Equi
     """Equipment of a pandapower JSON file, or of a pandapowerNet."""
     found = open_file(Path(source)) if isinstance(source, (str, Path)) else open_net(source)
     equipment = found.equipment()
+    if isinstance(source, (str, Path)):
+        equipment = replace(equipment, source_file=str(source))
     return replace(equipment, name=name) if name else equipment
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
-from sep2.store import listing_controls, listing_curves, listing_register, listing_watch, overrides
+from sep2.store import listing_controls, listing_curves, listing_register, listing_watch, overrides, territory
 from sep2.store.connection import Connection
 
 
@@ -37,6 +37,10 @@ class UnknownCurve(NotFound):
 
 class UnknownMirror(NotFound):
     """There is no mirror of that number or name, and none whose mRID begins so."""
+
+
+class UnknownPlace(NotFound):
+    """There is no place of that name."""
 
 
 class UnknownOverride(NotFound):
@@ -107,6 +111,14 @@ async def connection(db: Connection, connection_id: str) -> Row[Any]:
     found = await listing_register.connection_named(db, connection_id)
     if found is None:
         raise UnknownConnection(connection_id[:60])
+    return found
+
+
+async def place(db: Connection, name: str) -> Row[Any]:
+    """The place of that name."""
+    found = await territory.shown(db, name)
+    if found is None:
+        raise UnknownPlace(name[:60])
     return found
 
 

@@ -24,7 +24,7 @@ ISOLATION = "This is not isolation. Work needs a visible open point, a test and 
 
 async def send_override(rq: Request, asked: t.NewOverride) -> t.OverrideSent:
     """The override that is sent: whom it covers, what it takes the place of, until when, and what holds after it."""
-    subject, number = await _subject(rq, asked)
+    subject, number = await subject_of(rq, asked)
     start = rq.now if asked.start is None else asked.start
     end = asked.end if asked.duration is None else start + asked.duration
     limits = asked.limits
@@ -63,8 +63,8 @@ def primacies_of(rq: Request) -> Primacies:
     return Primacies(ranks.override, ranks.wide_override, ranks.schedule, ranks.connection)
 
 
-async def _subject(rq: Request, asked: t.NewOverride) -> tuple[str, int]:
-    """The name and the number of what an override is for."""
+async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> tuple[str, int]:
+    """The name and the number of what an override, or a control, is for."""
     match asked.scope:
         case "connection":
             row = await find.connection(rq.db, asked.subject)
@@ -74,6 +74,9 @@ async def _subject(rq: Request, asked: t.NewOverride) -> tuple[str, int]:
             return row.lfdi, row.id
         case "group":
             row = await find.group(rq.db, asked.subject)
+            return row.name, row.id
+        case "place":
+            row = await find.place(rq.db, asked.subject)
             return row.name, row.id
         case "aggregator":
             row = await find.client(rq.db, asked.subject)

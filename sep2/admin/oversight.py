@@ -2,8 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from sep2.admin import find, views
 from sep2.admin import types as t
 from sep2.clock import SteppedClock
@@ -13,6 +11,7 @@ from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.rest.route import Request, listed, page
 from sep2.server.app import CLOCK_MARK
+from sep2.server.chain_watch import check
 from sep2.server.fanout import SET_ASIDE
 from sep2.settings import POLLED
 from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks, outbox
@@ -28,6 +27,10 @@ class NotSetAside(NotFound):
 
 class UnknownAlarm(NotFound):
     """There is no alarm of that number that stands."""
+
+
+class UnknownMirror(NotFound):
+    """There is no MirrorUsagePoint of that number."""
 
 
 class NotPolled(NotFound):
@@ -110,11 +113,22 @@ async def list_poll_rates(rq: Request, asked: t.Nothing) -> list[t.Rate]:
     return [t.Rate(resource=name, seconds=int(changed.get(name, utility.poll_rate_of(name)))) for name in POLLED]
 
 
-async def set_poll_rate(rq: Request, asked: t.NewRate) -> t.Rate:
-    """The resource's new poll rate; its subscribers are told."""
+async def show_poll_rate(rq: Request, asked: t.Nothing) -> t.Rate:
+    """How often clients are asked to poll one resource."""
+    resource = _polled(rq)
+    return next(rate for rate in await list_poll_rates(rq, asked) if rate.resource == resource)
+
+
+def _polled(rq: Request) -> str:
     resource = rq.ids["resource"]
     if resource not in POLLED:
         raise NotPolled(f"{resource[:60]}; these do: {', '.join(POLLED)}")
+    return resource
+
+
+async def set_poll_rate(rq: Request, asked: t.NewRate) -> t.Rate:
+    """The resource's new poll rate; its subscribers are told."""
+    resource = _polled(rq)
     await rates.set_poll_rate(rq.db, resource, asked.seconds, rq.now)
     rq.after.append(rq.state.refresh)
     return t.Rate(resource=resource, seconds=asked.seconds)
@@ -134,20 +148,22 @@ async def clear_alarm(rq: Request, asked: t.Nothing) -> t.Done:
     return t.Done(message=f"alarm {row.id} ({row.code}) is cleared")
 
 
-async def list_audit(rq: Request, asked: t.Span) -> t.Listed[t.Entry]:
-    """What operators changed, newest first."""
-    found = await listing_watch.entries(rq.db, page(asked))
-    items = [
-        t.Entry(
-            at=row.at,
-            operator=row.operator,
-            verb=row.verb,
-            subject=row.subject,
-            detail=msgspec.Raw(row.detail.encode()),
-        )
-        for row in found.rows
-    ]
-    return listed(found, items)
+async def list_audit(rq: Request, asked: t.AuditQuery) -> t.Listed[t.Entry]:
+    """What was changed or refused, and by whom, newest first."""
+    found = await listing_watch.entries(rq.db, page(asked), operator=asked.operator, subject=asked.subject)
+    return listed(found, [views.entry(row) for row in found.rows])
+
+
+async def verify_audit(rq: Request, asked: t.Nothing) -> t.ChainChecked:
+    """Whether the audit log is as it was written, and otherwise the first entry that is not."""
+    found = await check(rq.db)
+    return t.ChainChecked(
+        whole=found.broken_at is None,
+        entries=found.entries,
+        head=found.head,
+        broken_at=found.broken_at,
+        problem=found.problem,
+    )
 
 
 async def show_status(rq: Request, asked: t.Nothing) -> t.Status:

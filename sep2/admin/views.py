@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from sep2.admin import types as t
@@ -92,6 +93,7 @@ def served_default(
 def _of_device(row: Row[Any]) -> dict[str, Any]:
     return {
         "lfdi": row.lfdi,
+        "name": row.name,
         "sfdi": row.sfdi,
         "client": row.client_name,
         "client_lfdi": row.client_lfdi,
@@ -177,6 +179,7 @@ def connection(row: Row[Any]) -> t.Connection:
     return t.Connection(
         connection_id=row.connection_id,
         description=row.description,
+        place=row.place_name,
         firm_import_w=row.firm_import_w,
         firm_export_w=row.firm_export_w,
         group=row.group_name,
@@ -189,6 +192,7 @@ def group(row: Row[Any]) -> t.Group:
     """A group with the number of its devices."""
     return t.Group(
         name=row.name,
+        mrid=row.program_mrid,
         level=row.level,
         primacy=row.primacy,
         description=row.description,
@@ -229,6 +233,7 @@ def _of_curve(row: Row[Any]) -> dict[str, Any]:
     references = ("v_ref", "autonomous_v_ref", "autonomous_v_ref_tms")
     return {
         "mrid": row.mrid,
+        "name": row.name,
         "group": row.group_name,
         "kind": DERCurveType(row.kind).name,
         "points": [_point(row, *point) for point in json.loads(row.points)],
@@ -318,6 +323,7 @@ def mirror(row: Row[Any]) -> t.Mirror:
     """A MirrorUsagePoint as an operator sees it."""
     return t.Mirror(
         id=row.id,
+        name=row.name,
         mrid=row.mrid,
         client=row.client_name,
         device=row.lfdi,
@@ -341,3 +347,10 @@ def alarm(row: Row[Any]) -> t.Alarm:
         raised=row.raised,
         cleared=row.cleared,
     )
+
+
+def entry(row: Row[Any]) -> t.Entry:
+    """An entry of the audit log."""
+    names = ("id", "at", "operator", "label", "via", "address", "request", "verb", "subject", "outcome", "hash")
+    detail = msgspec.Raw(b"null" if row.detail is None else row.detail.encode())
+    return t.Entry(**{name: getattr(row, name) for name in names}, detail=detail)

@@ -3,9 +3,12 @@
 import getpass
 import http.client
 import json
+import os
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -15,13 +18,13 @@ from sep2.cli import process
 from sep2.cli.fields import in_options
 from sep2.cli.verb import given
 from sep2.errors import SepError
-from sep2.rest.types import MOST_ITEMS
+from sep2.rest.types import MOST_ITEMS, Listed
 from sep2.settings import Settings, read, read_token
 
 T = TypeVar("T")
 
 HINTS = {
-    "unknown_client": "`sep2 aggregator list` shows them",
+    "unknown_client": "`sep2 client list` shows them",
     "unknown_device": "`sep2 device list` shows them",
     "unknown_group": "`sep2 group list` shows them",
     "unknown_connection": "`sep2 connection list` shows them",
@@ -32,11 +35,19 @@ HINTS = {
     "unknown_override": "`sep2 override list --over` shows them all",
     "override_over": "`sep2 override list` shows those that hold or are to come",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
-    "ambiguous": "write more of it",
+    "ambiguous": "write more of it, or its name",
+    "has_dependants": "--with-devices removes its devices too, --to sends them elsewhere",
+    "name_taken": "choose another name; the list shows those that are there",
     "control_over": "`sep2 control list` shows those that can still be cancelled",
     "too_many_controls": "cancel some, or send fewer and longer ones",
-    "client_taken": "`sep2 aggregator list` shows it; a device is added again after `sep2 device remove LFDI`",
+    "certificate_unused": "wait until `sep2 client show` says that the new one is current; --anyway ends it now",
+    "client_taken": "`sep2 client list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
+    "unknown_operator": "`sep2 operator list` shows them",
+    "unknown_receiver": "`sep2 receiver list` shows them",
+    "unknown_token": "`sep2 token list` shows them",
+    "role_too_low": "`sep2 operator show` says who you are; SEP2_TOKEN_FILE names another token",
+    "last_admin": "give another operator the role admin first",
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
 }
 PATIENCE_S = 30
@@ -46,6 +57,10 @@ COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 2, 30
 
 class NoServer(SepError):
     """No server answers."""
+
+
+class NotThatServer(SepError):
+    """Who answers there has another certificate than operator.certificate."""
 
 
 class Refused(SepError):
@@ -71,10 +86,26 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self._operator = settings.operator
-        self._token = read_token(settings)
+        self._token = _token(settings)
+
+    @property
+    def url(self) -> str:
+        """Where the server answers operators."""
+        operator = self._operator
+        host = "localhost" if operator.host in ("0.0.0.0", "::") else operator.host  # noqa: S104 - not bound to
+        return f"{'http' if operator.certificate is None else 'https'}://{host}:{operator.port}"
 
     def get(self, path: str, kind: type[T], **query: Any) -> T:
-        """What is at `path` now."""
+        """What is at `path` now; of a list as many items as `limit` says, in as many requests as that takes."""
+        limit = query.get("limit") or 0
+        found = self._get(path, kind, query | ({"limit": min(limit, MOST_ITEMS)} if limit else {}))
+        while isinstance(found, Listed) and found.next is not None and len(found.items) < limit:
+            more = min(limit - len(found.items), MOST_ITEMS)
+            part: Any = self._get(path, kind, query | {"limit": more, "after": found.next})
+            found = msgspec.structs.replace(part, items=[*found.items, *part.items])
+        return found
+
+    def _get(self, path: str, kind: type[T], query: dict[str, Any]) -> T:
         said = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
 
@@ -88,10 +119,10 @@ class Api:
             if after is None:
                 return
 
-    def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
+    def change(self, method: str, path: str, kind: type[T], body: Any = None, *, patience_s: float = PATIENCE_S) -> T:
         """What came of a change, or would come of it under --dry-run."""
         query = "?dry_run=true" if given.get().dry_run else ""
-        return _read(self._ask(method, path + query, body), kind)
+        return _read(self._ask(method, path + query, body, patience_s=patience_s), kind)
 
     def next(self, path: str, kind: type[T], tag: str, wait_s: int) -> tuple[T | None, str]:
         """What is at `path` once it differs from what had this tag, with its own tag; None after so many seconds."""
@@ -110,7 +141,7 @@ class Api:
         patience_s: float = PATIENCE_S,
     ) -> tuple[int, bytes, str]:
         said = {"Authorization": f"Bearer {self._token}", "X-Operator": _who(), **(headers or {})}
-        with closing(http.client.HTTPConnection(self._operator.host, self._operator.port, timeout=patience_s)) as line:
+        with closing(self._line(patience_s)) as line:
             try:
                 self._connect(line)
                 line.request(method, path, None if body is None else msgspec.json.encode(body), said)
@@ -123,6 +154,13 @@ class Api:
             raise _refusal(status, answered)
         return status, answered, tag
 
+    def _line(self, patience_s: float) -> http.client.HTTPConnection:
+        operator = self._operator
+        host = "127.0.0.1" if operator.host in ("0.0.0.0", "::") else operator.host  # noqa: S104 - not bound to
+        if operator.certificate is None:
+            return http.client.HTTPConnection(host, operator.port, timeout=patience_s)
+        return Pinned(host, operator.port, operator.certificate, patience_s)
+
     def _connect(self, line: http.client.HTTPConnection) -> None:
         """Connect; a server that was started just now is waited for."""
         began = time.monotonic()
@@ -134,6 +172,35 @@ class Api:
                 if time.monotonic() - began > most_s:
                     raise
                 time.sleep(0.1)
+
+
+class Pinned(http.client.HTTPSConnection):
+    """A connection to the server that has exactly the certificate in a file, whoever issued it."""
+
+    def __init__(self, host: str, port: int, certificate: Path, patience_s: float) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the certificate itself is compared
+        super().__init__(host, port, timeout=patience_s, context=context)
+        self._certificate = certificate
+
+    def connect(self) -> None:
+        """Connect; NotThatServer where it shows another certificate."""
+        super().connect()
+        pem = self._certificate.read_text(encoding="ascii")
+        first = pem[pem.index("-----BEGIN CERTIFICATE") : pem.index("-----END CERTIFICATE-----") + 25]
+        shown = self.sock.getpeercert(binary_form=True)
+        if shown != ssl.PEM_cert_to_DER_cert(first):
+            raise NotThatServer(f"{self.host}:{self.port}")
+
+
+def _token(settings: Settings) -> str:
+    """The token of the file that SEP2_TOKEN_FILE names, or the folder's own."""
+    named = os.environ.get("SEP2_TOKEN_FILE")
+    if not named:
+        return read_token(settings)
+    operator = msgspec.structs.replace(settings.operator, token_file=Path(named))
+    return read_token(msgspec.structs.replace(settings, operator=operator))
 
 
 def api() -> Api:

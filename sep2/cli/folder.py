@@ -188,14 +188,16 @@ def serve(folder: Dir = Path()) -> None:
     """
     given.set(given.get()._replace(folder=folder))
     settings = read(folder)
-    log_to(logging.StreamHandler(), logging.INFO)
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    log_to(logging.StreamHandler(), level, as_json=settings.log.format == "json")
     for line in tightened(folder, settings):
         log.warning(line)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     listen, operator = settings.listen, settings.operator
+    scheme = "http" if operator.certificate is None else "https"
     said = (
         f"Serving {folder}: 2030.5 at https://{listen.host}:{listen.port}/dcap, "
-        f"operators at http://{operator.host}:{operator.port}. Stop with Ctrl-C."
+        f"operators at {scheme}://{operator.host}:{operator.port}. Stop with Ctrl-C."
     )
     with process.noted(folder):
         _run(settings, said)

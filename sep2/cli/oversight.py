@@ -1,4 +1,4 @@
-"""`sep2 status`, `alarm`, `subscription`, `mirror`, `poll-rate`, `audit`, `clock`: is all well?"""
+"""`sep2 status`, `alarm`, `subscription`, `poll-rate`, `audit`, `clock`: is all well?"""
 
 from typing import Annotated, Any
 
@@ -10,13 +10,12 @@ from sep2.cli.api import api, at
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
-from sep2.rules.metering import ReadingSign
 from sep2.rules.silence import named
 
 alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
-mirror = typer.Typer(no_args_is_help=True, help="Mirrors: what devices have metered, and how often they post.")
+audit = typer.Typer(no_args_is_help=True, help="The audit log: who changed what, and whether the log is whole.")
 root = typer.Typer()
 
 
@@ -60,20 +59,41 @@ def _named(found: t.Status) -> str:
     return "".join(f" {what[0].upper()}{what[1:]}: {named(names)}." for what, names in parts.items() if names)
 
 
-@verb(root, "audit")
-def list_audit(limit: Limit = 50) -> None:
-    """What operators changed, newest first."""
-    found = api().get("/audit", t.Listed[t.Entry], limit=limit)
+@verb(audit, "list")
+def list_audit(
+    *,
+    operator: Annotated[str | None, typer.Option(help="Only what this operator did.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Only what begins so, such as /connections/NMI1.")] = None,
+    limit: Limit = 50,
+) -> None:
+    """What operators changed and what they were refused, newest first."""
+    found = api().get("/audit", t.Listed[t.Entry], operator=operator, subject=subject, limit=limit)
     show(
         found,
-        listed(found.total, len(found.items), "change"),
-        columns=("time", "operator", "verb", "subject", "asked"),
-        rows=((shown_time(e.at), e.operator, e.verb, e.subject, _asked(e.detail)) for e in found.items),
+        listed(found.total, len(found.items), "entry"),
+        columns=("time", "operator", "verb", "subject", "outcome", "asked"),
+        rows=((shown_time(e.at), _who(e), e.verb, e.subject, e.outcome, _asked(e.detail)) for e in found.items),
     )
 
 
+def _who(entry: t.Entry) -> str:
+    """The name that was let in, and beside it what the program called its user."""
+    return f"{entry.operator} ({entry.label})" if entry.label and entry.label != entry.operator else entry.operator
+
+
+@verb(audit, "verify")
+def verify_audit() -> None:
+    """Whether the audit log is as it was written; exit status 6 where it is not."""
+    found = api().get("/audit/verify", t.ChainChecked)
+    if found.whole:
+        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}, head {found.head}.")
+        return
+    show(found, f"The audit log is broken at entry {found.broken_at}: {found.problem}.")
+    raise typer.Exit(6)
+
+
 def _asked(detail: msgspec.Raw) -> str:
-    return _spoken(msgspec.json.decode(detail).get("asked", {}))
+    return _spoken((msgspec.json.decode(detail) or {}).get("asked", {}))
 
 
 def _spoken(said: Any) -> str:
@@ -211,57 +231,6 @@ def replay_change(number: Annotated[int, typer.Argument(metavar="ID", help="The 
     """Try again to turn a change into notifications that was set aside."""
     done = api().change("POST", at("changes-set-aside", str(number), "replay"), t.Done)
     show(done, f"Change {number} is tried again; see `sep2 subscription changes`.")
-
-
-@verb(mirror, "list")
-def list_mirrors(
-    device: Annotated[str | None, typer.Option(help="Only those of this device: the beginning of its LFDI.")] = None,
-    limit: Limit = 50,
-) -> None:
-    """What devices have metered, the latest made first."""
-    found = api().get("/mirrors", t.Listed[t.Mirror], device=device, limit=limit)
-    show(
-        found,
-        listed(found.total, len(found.items), "mirror"),
-        columns=("id", "device", "client", "description", "series", "every", "sign", "latest"),
-        rows=(
-            (
-                str(one.id),
-                one.device,
-                one.client,
-                one.description,
-                str(one.series),
-                shown_span(one.post_rate) if one.post_rate else "",
-                one.reading_sign,
-                shown_time(one.latest) if one.latest else "nothing yet",
-            )
-            for one in found.items
-        ),
-    )
-
-
-@verb(mirror, "rate", changes=True)
-def set_post_rate(
-    number: Annotated[int, typer.Argument(metavar="ID", help="As `sep2 mirror list` shows it.")],
-    every: Annotated[int, typer.Argument(parser=span, metavar="SPAN", help="e.g. 60s")],
-) -> None:
-    """Change how often a client is to post the readings of a mirror."""
-    done = api().change("PUT", at("mirrors", str(number), "post-rate"), t.Done, t.NewRate(seconds=every))
-    show(done, f"Readings of mirror {number} are posted every {shown_span(every)}, once its client has looked.")
-
-
-@verb(mirror, "sign", changes=True)
-def set_reading_sign(
-    number: Annotated[int, typer.Argument(metavar="ID", help="As `sep2 mirror list` shows it.")],
-    sign: Annotated[ReadingSign, typer.Argument(help="What a comparison on site has shown.")],
-) -> None:
-    """Say whether a mirror's power counts import forwards, as the standard has it, or the other way round.
-
-    Compare what it posts with what the connection is known to do, such as a load that was just switched on. Until then
-    its power is shown, but no alarm and no envelope rests on it; voltages have no sign and count at once.
-    """
-    done = api().change("PUT", at("mirrors", str(number), "reading-sign"), t.Done, t.NewReadingSign(reading_sign=sign))
-    show(done, f"Readings of mirror {number} are {sign}.")
 
 
 @verb(poll_rate, "list")

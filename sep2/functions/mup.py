@@ -50,7 +50,7 @@ async def replace_mirror(rq: Request, body: w.MirrorUsagePoint) -> None:
     row = found(await mirrors.one(rq.db, rq.client, rq.ids.mup))
     if str(body.mRID) != row.mrid:
         raise BadRequest(f"mRID: {body.mRID} is not {row.mrid}")
-    if str(body.deviceLFDI) != row.lfdi:
+    if rq.meant(str(body.deviceLFDI)) != row.lfdi:
         raise BadRequest(f"deviceLFDI: {body.deviceLFDI} is not {row.lfdi}; post the mirror of another device anew")
     await put_mirror(rq.db, await _checked(rq, body), rq.now)
 
@@ -146,6 +146,6 @@ def _view(row: Row[Any], rq: Request) -> w.MirrorUsagePoint:
         roleFlags=w.HexBinary(row.role_flags, 2),
         serviceCategoryKind=row.service_kind,
         status=row.status,
-        deviceLFDI=w.HexBinary(row.lfdi),
+        deviceLFDI=w.HexBinary(rq.lfdi(row.lfdi)),
         postRate=row.post_rate,
     )

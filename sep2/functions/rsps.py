@@ -70,7 +70,7 @@ def _view(row: Row[Any], rq: Request) -> w.DERControlResponse:
     return w.DERControlResponse(
         href=rq.href("Response", rsp=row.id, rsps=THE_SET),
         createdDateTime=row.created,
-        endDeviceLFDI=w.HexBinary(row.lfdi),
+        endDeviceLFDI=w.HexBinary(rq.lfdi(row.lfdi)),
         status=row.status,
         subject=w.HexBinary(row.mrid),
     )

@@ -11,7 +11,9 @@ from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+AUDIT_BROKEN = "audit_broken"
 CERTIFICATE_EXPIRING = "certificate_expiring"
+CERTIFICATE_UNUSED = "certificate_unused"
 CLIENT_CLOCK = "client_clock"
 CLIENT_SILENT = "client_silent"
 CLOCK_JUMP = "clock_jump"
@@ -26,10 +28,12 @@ DISK_LOW = "disk_low"
 GROUP_ORDER = "group_order"
 LIMIT_BREACH = "limit_breach"
 MASS_SILENCE = "mass_silence"
+LOCAL_LOGIN = "local_login"
 MODE_UNSUPPORTED = "mode_unsupported"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 NOTIFIER_STALLED = "notifier_stalled"
+OPERATOR_LOGINS = "operator_logins"
 OBEDIENCE_LOW = "obedience_low"
 PROFILE_MISMATCH = "profile_mismatch"
 TOO_MANY_REQUESTS = "too_many_requests"

@@ -23,7 +23,7 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 SOURCE = "override"
-SCOPES = ("connection", "device", "group", "aggregator", "system")
+SCOPES = ("connection", "device", "group", "place", "aggregator", "system")
 SPREAD_S = 600
 LONGEST_SPREAD_S = 655
 """rampTms reaches no further."""

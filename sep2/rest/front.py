@@ -1,27 +1,34 @@
-"""From an HTTP request to a handler and back: decoding, transaction, audit log, idempotency, long polls."""
+"""From an HTTP request to a handler and back: role, decoding, transaction, idempotency, long polls."""
 
 import hashlib
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
-from sep2.rest import decoding
+from sep2.errors import NotFound, SepError
+from sep2.rest import auditing, decoding
+from sep2.rest.callers import Caller, caller_of
+from sep2.rest.hiding import hidden
 from sep2.rest.idempotency import Once, asked_once
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import Request, Route
+from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
+from sep2.rest.types import Nothing
 from sep2.server.app import State
 from sep2.store import audits
-from sep2.store.connection import Clash
+from sep2.store.connection import Clash, Connection
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 8 * 1024 * 1024
+LARGEST_BODY = 32 * 1024 * 1024
+"""An import of 200,000 rows has about so much."""
 LONGEST_WAIT_S = 60
 
 
@@ -37,6 +44,7 @@ class _Change(NamedTuple):
 
     route: Route
     http: web.Request
+    caller: Caller
     asked: Any
     once: Once | None
     only_trying: bool
@@ -51,8 +59,8 @@ class _Done(NamedTuple):
 
 
 def application(state: State, table: Sequence[Route], *middlewares: Middleware) -> web.Application:
-    """An application that answers the routes of a table; the middlewares say who may ask."""
-    app = web.Application(middlewares=[errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
+    """An application that answers the routes of a table; the middlewares say who asks (see `callers`)."""
+    app = web.Application(middlewares=[_measured(state), errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
     app[OUTAGES] = state.front.outages
     polls = Polls()
     for route in table:
@@ -60,20 +68,48 @@ def application(state: State, table: Sequence[Route], *middlewares: Middleware) 
     return app
 
 
+def _measured(state: State) -> Middleware:
+    """A middleware that counts answers and times them, by the path in the table."""
+
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        answer = await handler(request)
+        resource = request.match_info.route.resource
+        route = "" if resource is None else resource.canonical
+        state.metrics.operator_answered(route, request.method, answer.status, began)
+        return answer
+
+    return measure
+
+
 def _answering(state: State, route: Route, polls: Polls) -> Answer:
-    """What aiohttp calls for a route."""
-    return _change(state, route) if route.changes else _look_up(state, route, polls)
+    """What aiohttp calls for a route: who may not use it is refused, and that is noted."""
+    answer = _change(state, route) if route.changes else _look_up(state, route, polls)
+
+    async def permitted(http: web.Request) -> web.StreamResponse:
+        caller = caller_of(http)
+        try:
+            caller.require(route.role, change=route.changes)
+        except SepError as refusal:
+            await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb)
+            raise
+        return await answer(http)
+
+    return permitted
 
 
 def _look_up(state: State, route: Route, polls: Polls) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
-        asked = decoding.query(http, route.asked)
+        asked, caller = decoding.query(http, route.asked), caller_of(http)
+        if route.is_list and wants_csv(http):
+            return await _as_table(state, route, http, asked)
         body = await _seen(state, route, http, asked)
         known, patience_s = http.headers.get("If-None-Match"), _patience(http)
         if known == _tag(body) and patience_s > 0:
             # A long poll is the GET again, until its answer is another one than the caller has.
             poll = Poll(
-                f"{http.path}?{http.query_string}",
+                f"{caller.role} {http.path}?{http.query_string}",
                 look=lambda: _seen(state, route, http, asked),
                 is_news=lambda found: known != _tag(found),
                 is_gone=lambda: http.transport is None or http.transport.is_closing(),
@@ -86,22 +122,36 @@ def _look_up(state: State, route: Route, polls: Polls) -> Answer:
     return answer
 
 
+async def _as_table(state: State, route: Route, http: web.Request, asked: Any) -> web.Response:
+    found = await _found(state, route, http, asked)
+    headers = {} if found.next is None else {NEXT: found.next}
+    return web.Response(body=as_csv(found), content_type=CSV, charset="utf-8", headers=headers)
+
+
 async def _seen(state: State, route: Route, http: web.Request, asked: Any) -> bytes:
+    return msgspec.json.encode(await _found(state, route, http, asked))
+
+
+async def _found(state: State, route: Route, http: web.Request, asked: Any) -> Any:
     async with state.db.read() as db:
-        request = Request(state, db, state.clock.now(), decoding.ids(http))
-        return msgspec.json.encode(await route.handler(request, asked))
+        request = Request(state, db, state.clock.now(), decoding.ids(http), caller_of(http))
+        return await route.handler(request, asked)
 
 
 def _change(state: State, route: Route) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
-        only_trying = decoding.is_dry(http)
+        caller, only_trying = caller_of(http), decoding.is_dry(http)
         said = await http.read()
         asked = decoding.body(said, route.asked)
-        once = None if only_trying else asked_once(http, _operator(http), said)
+        once = None if only_trying else asked_once(http, caller.name, said)
         try:
-            done = await _made_once(state, _Change(route, http, asked, once, only_trying))
+            done = await _made_once(state, _Change(route, http, caller, asked, once, only_trying))
         except _OnlyTrying as tried:
-            return as_json(tried.answer)
+            return as_json(hidden(tried.answer) if route.secret else tried.answer)
+        except SepError as refusal:
+            if not only_trying:
+                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=asked)
+            raise
         for step in done.after:
             await step()
         state.wake()
@@ -123,25 +173,36 @@ async def _made_once(state: State, change: _Change) -> _Done:
 
 async def _made(state: State, change: _Change) -> _Done:
     """What the handler answered, kept together with its entry in the audit log."""
-    route, http, asked, once, only_trying = change
+    route, http, caller, asked, once, only_trying = change
     async with state.db.write() as db:
-        rq = Request(state, db, state.clock.now(), decoding.ids(http), _operator(http))
-        if once is not None and (before := await once.answered(db, rq.now)) is not None:
-            return _Done(before, again=True)
+        rq = Request(state, db, state.clock.now(), decoding.ids(http), caller)
+        if once is not None and (kept := await once.answered(db, rq.now)) is not None:
+            return _Done(kept, again=True)
+        before = None if only_trying else await _before(route, rq)
         done = await route.handler(rq, asked)
         if only_trying:
             raise _OnlyTrying(done)
-        detail = msgspec.json.encode({"asked": asked, "answered": done}).decode()
-        await audits.add(db, at=rq.now, operator=rq.operator, verb=route.verb, subject=http.path, detail=detail)
         answer = msgspec.json.encode(done)
         if once is not None:
-            await once.keep(db, rq.now, answer)
-    log.info("%s by %s: %s", route.verb, rq.operator, http.path)
+            await once.keep(db, rq.now, b"" if route.secret else answer)
+        await _note(db, change, rq.now, before=before, answered=done)
+    log.info("%s by %s: %s", route.verb, caller.name, http.path)
     return _Done(answer, rq.after)
 
 
-def _operator(http: web.Request) -> str:
-    return decoding.CONTROL_CHARACTERS.sub("", http.headers.get("X-Operator", ""))[:60] or "operator"
+async def _before(route: Route, rq: Request) -> Any:
+    """What the thing was that is about to change; None where there was nothing."""
+    if route.before is None:
+        return None
+    try:
+        return await route.before(rq, Nothing())
+    except NotFound:
+        return None
+
+
+async def _note(db: Connection, change: _Change, now: int, *, before: Any, answered: Any) -> None:
+    detail = {"asked": change.asked, "answered": answered} | ({} if before is None else {"before": before})
+    await audits.add(db, auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail))
 
 
 def _patience(http: web.Request) -> float:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from sep2.errors import BadRequest, SepError
+from sep2.errors import BadRequest, Conflict, SepError
 from sep2.store import idempotency as stored
 from sep2.store.connection import Connection
 
@@ -24,6 +24,10 @@ class IdempotencyKeyReused(SepError):
     status = 422
 
 
+class AnswerShownOnce(Conflict):
+    """The change was made, and its answer held a secret that is shown only once."""
+
+
 class Once(NamedTuple):
     """A change that is to be made once: whose it is, its key, and the digest of all that it asks for."""
 
@@ -38,6 +42,8 @@ class Once(NamedTuple):
             return None
         if row.digest != self.digest:
             raise IdempotencyKeyReused(self.key)
+        if not row.answer:
+            raise AnswerShownOnce(self.key)
         return bytes(row.answer)
 
     async def keep(self, db: Connection, now: int, answer: bytes) -> None:

@@ -9,10 +9,13 @@ import msgspec
 from sep2 import __version__
 from sep2.rest.idempotency import HEADER, LONGEST
 from sep2.rest.route import Route
+from sep2.rest.tables import CSV
 from sep2.rest.types import ChangeQuery, Nothing, Refused
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
+_NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
+_CSV = {CSV: {"schema": {"type": "string"}}}
 _ONCE = (
     {
         "name": HEADER,
@@ -49,7 +52,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "x-role": route.role.word,
         "parameters": [*_of_path(route.path), *_of_query(query, schemas), *(_ONCE if route.changes else ())],
         "responses": {
-            "200": {"description": route.summary, "content": _content(route.answer)},
+            "200": {"description": route.summary, "content": _content(route.answer) | (_CSV if route.is_list else {})},
             "4XX": {"description": Refused.__doc__, "content": _content(Refused)},
         },
     }
@@ -60,7 +63,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def _of_path(path: str) -> list[dict[str, Any]]:
     names = re.findall(r"\{(\w+)\}", path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    return [{"name": name, "in": "path", "required": True, "schema": _NAMED} for name in names]
 
 
 def _of_query(kind: type, schemas: dict[str, Any]) -> list[dict[str, Any]]:

@@ -44,16 +44,19 @@ async def errors_as_json(request: web.Request, handler: Answer) -> web.StreamRes
 def refused(refusal: SepError) -> web.Response:
     """The answer to what can not be done."""
     field = refusal.field if isinstance(refusal, WrongBody) else ""
-    return as_json(Refused(code=refusal.code, message=str(refusal), field=field), refusal.status)
+    answer = as_json(Refused(code=refusal.code, message=str(refusal), field=field), refusal.status)
+    if refusal.status == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if retry_s := getattr(refusal, "retry_s", 0):
+        answer.headers["Retry-After"] = str(retry_s)
+    return answer
 
 
 def _outage(request: web.Request, outage: Outage) -> web.Response:
     if (outages := request.app.get(OUTAGES)) is not None:
         outages.note(outage)
     log.warning("%s %s: %s", request.method, request.path, outage)
-    answer = refused(outage)
-    answer.headers["Retry-After"] = str(outage.retry_s)
-    return answer
+    return refused(outage)
 
 
 def _http(request: web.Request, refusal: web.HTTPException) -> web.Response:

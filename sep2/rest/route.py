@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
+from sep2.rest.callers import Caller
 from sep2.rest.types import Listed, Span
 from sep2.rules.cursor import Keyset, decode
 from sep2.rules.roles import OperatorRole
@@ -23,10 +24,15 @@ class Request:
     db: Connection
     now: int
     ids: Mapping[str, str]
-    operator: str = "operator"
-    """Who asks, as the audit log names them."""
+    caller: Caller
+    """Who asks."""
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What has to happen once the change is committed."""
+
+    @property
+    def operator(self) -> str:
+        """The name of who asks, as the audit log shows it."""
+        return self.caller.name
 
 
 def page(asked: Span) -> Keyset:
@@ -51,6 +57,10 @@ class Route:
     path: str
     handler: Handler
     role: OperatorRole
+    before: Handler | None = None
+    """Shows what a change is about, for the audit log: what it was before; asked with `Nothing`."""
+    secret: bool = False
+    """Whether the answer holds a secret that is shown once: it is kept nowhere."""
 
     @property
     def changes(self) -> bool:
@@ -71,6 +81,11 @@ class Route:
     def asked(self) -> Any:
         """The type of the body of a change, of the query of anything else."""
         return self._hints["asked"]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it answers a part of a list, which can be had as CSV too."""
+        return get_origin(self.answer) is Listed
 
     @cached_property
     def answer(self) -> Any:

@@ -11,9 +11,10 @@ WORDS = {
     r"^[\x21-\x7e]{1,32}$(?!\n)": "1 to 32 letters, digits and signs, without blanks",
     r"^[^\s/]+$(?!\n)": "a host or host:port",
     r"^[^\x00-\x1f\x7f]+$(?!\n)": "text in one line",
+    r"^[\w-]+$(?!\n)": "the next of an earlier page",
 }
 """What each pattern asks for. Python's `$` also matches before a last line break, hence what follows it."""
-_LFDI, _CONNECTION, _HOST, _TEXT = WORDS
+_LFDI, _CONNECTION, _HOST, _TEXT, _CURSOR = WORDS
 
 Lfdi = Annotated[str, Meta(pattern=_LFDI)]
 ConnectionId = Annotated[str, Meta(pattern=_CONNECTION)]
@@ -38,7 +39,7 @@ class Span(Asked, frozen=True, kw_only=True):
     """Which part of a list: `after` is the `next` of the page before; `total=exact` counts a long list to its end."""
 
     limit: Annotated[int, Meta(ge=0, le=MOST_ITEMS)] = 100
-    after: Annotated[str, Meta(max_length=1000)] | None = None
+    after: Annotated[str, Meta(pattern=_CURSOR, max_length=1000)] | None = None
     total: Literal["capped", "exact"] = "capped"
 
 

@@ -15,7 +15,9 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
+    "audit_broken": Kind(ACT_NOW, "the audit log was changed after it was written"),
     "certificate_expiring": Kind(THIS_DAY, "a certificate of the server, a CA or a client ends soon, or has ended"),
+    "certificate_unused": Kind(ACT_SOON, "a new certificate was never used, and the one before is no longer accepted"),
     "client_clock": Kind(THIS_DAY, "a client's clock differs from the server's"),
     "client_silent": Kind(ACT_SOON, "a client that has to poll or to post does neither; its limits fall to defaults"),
     "clock_jump": Kind(ACT_NOW, "the wall clock of the server jumped; time goes on without it until it holds"),
@@ -37,13 +39,16 @@ KINDS: dict[str, Kind] = {
     "infeasible_firm": Kind(ACT_SOON, "the network can not hold what contracts guarantee"),
     "limit_breach": Kind(ACT_SOON, "a connection was measured beyond its limit"),
     "mass_silence": Kind(ACT_NOW, "many fell silent at once: look at the server's own network, certificate and clock"),
+    "local_login": Kind(ACT_SOON, "an operator signed in by password, although there is a sign-in provider"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
+    "name_clash": Kind(THIS_DAY, "names that were equal had to be told apart when the tables were brought up to date"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),
     "no_safe_limits": Kind(ACT_NOW, "there are no limits that are known to be safe"),
     "no_such_group": Kind(THIS_DAY, "the group that devices are to join does not exist"),
     "notifier_stalled": Kind(ACT_NOW, "notifications are not sent"),
     "obedience_low": Kind(ACT_SOON, "an aggregator's devices keep too few of the limits that bind them"),
     "operator_control": Kind(ACT_SOON, "an operator's limit is looser than what the network holds"),
+    "operator_logins": Kind(ACT_SOON, "many logins of operators fail from one address"),
     "profile_mismatch": Kind(THIS_DAY, "a client speaks another profile than it is registered with"),
     "set_max_w": Kind(ACT_SOON, "a device's setMaxW is absent or not plausible; its limit falls to the tighter"),
     "tls_refused": Kind(THIS_DAY, "handshakes from one address fail"),

@@ -94,6 +94,14 @@ def check(uri: str, policy: Policy) -> Place:
     return place
 
 
+def check_named(uri: str, policy: Policy) -> Place:
+    """The same for a URI that an operator gave: its host counts as listed where it is a name or a public address."""
+    place = place_of(uri)
+    address = _address(place.host)
+    local = place.host == "localhost" if address is None else _class_of(address) is not _Class.PUBLIC
+    return check(uri, policy if local else policy._replace(hosts=(*policy.hosts, str(place))))
+
+
 def check_address(place: Place, address: str, policy: Policy) -> None:
     """Refuse an address that the host name of a place stands for, unless it is of a class that may be connected to.
 

@@ -18,19 +18,23 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
+from sep2.server import security
 from sep2.server.causes import Causes
+from sep2.server.chain_watch import ChainWatch
 from sep2.server.clock_guard import ClockGuard
 from sep2.server.contacts import Contacts
 from sep2.server.front import Front
-from sep2.server.handshake import Door, HalfOpen
+from sep2.server.handshake import Door, HalfOpen, Refusal
 from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.replacements import Replacements
 from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
-from sep2.server.tls import Tls
+from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
+from sep2.server.webhooks import Webhooks
 from sep2.settings import Settings, SettingsError
 from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.connection import Busy, Clash, Full, Outage
@@ -42,6 +46,8 @@ CLOCK_MARK = "clock"
 STARTS_AT_ONCE = 5
 """Servers on one database that may start at the same moment."""
 KEEP_UP_S = 2
+LONGEST_LINE = 64 * 1024
+"""Of a request of operators: what is asked for in a query may be long, and is then refused as JSON."""
 SWITCH_S = 0.001
 """How long the event loop may have to wait for a thread of this process that computes: decoding, an engine's round."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0
@@ -58,6 +64,7 @@ class State:
         self.house = House(settings, trusts_clock=clock.is_trusted)
         self.seen = Seen(db, clock, origin(settings))
         self.front = Front(db, clock, self.house, self.seen)
+        self.metrics = self.front.metrics
         self.sweep = Sweep(db, clock, settings.utility)
         self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
         self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
@@ -69,14 +76,19 @@ class State:
         self.dates = clock if isinstance(clock, SystemClock) else SystemClock()
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
+        self.chain_watch = ChainWatch(db, clock)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
+        self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
+        self.replacements = Replacements(db, clock)
+        self.front.on_other_certificate = self.replacements.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
         self.db.wake()
         self.watch.wake()
+        self.webhooks.wake()
 
     async def refresh(self) -> None:
         """Take over what operators set while the server runs."""
@@ -128,10 +140,11 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = (state.notifier, state.sweep, state.clock_guard, state.watch, state.knocks, state.causes)
-            oversight = (state.seen, state.contacts, state.judge)
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
+            own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
+            own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*(one.run for one in (*own, *oversight)), *beside]))
+            await stack.enter_async_context(_background([*own, *beside]))
             yield state
     finally:
         await db.close()
@@ -237,7 +250,7 @@ async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     http.met = state.watch.met
     state.watch.connections = http.peers
     half_open = HalfOpen(limits.handshakes, limits.handshakes_per_address)
-    door = Door(http, state.tls, patience_s=limits.header_deadline_s, half_open=half_open, refused=state.knocks.refused)
+    door = Door(http, state.tls, patience_s=limits.header_deadline_s, half_open=half_open, refused=_refused(state))
     stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
     port = Port(state, door)
@@ -246,12 +259,35 @@ async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     state.watch.changed = port.look
 
 
+def _refused(state: State) -> Callable[[Refusal], bool]:
+    """Hears of each handshake that failed, counts it, and says whether it is to be logged."""
+
+    def hear(refusal: Refusal) -> bool:
+        state.metrics.handshake_failed(refusal.reason)
+        return state.knocks.refused(refusal)
+
+    return hear
+
+
 async def _listen_to_operators(app: web.Application, settings: Settings, stack: contextlib.AsyncExitStack) -> None:
-    runner = web.AppRunner(app, access_log=None)
+    operator = settings.operator
+    runner = web.AppRunner(app, access_log=None, max_line_size=LONGEST_LINE)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, settings.operator.host, settings.operator.port).start()
-    log.info("operators: http://%s:%d", settings.operator.host, settings.operator.port)
+    await web.TCPSite(runner, operator.host, operator.port, ssl_context=operator_context(operator)).start()
+    if operator.syslog:
+        to_syslog = security.handler(operator.syslog)
+        security.log.addHandler(to_syslog)
+        stack.callback(security.log.removeHandler, to_syslog)
+    log.info("operators: %s", operator_url(settings))
+
+
+def operator_url(settings: Settings) -> str:
+    """Where operators reach the server."""
+    operator = settings.operator
+    scheme = "http" if operator.certificate is None else "https"
+    host = f"[{operator.host}]" if ":" in operator.host else operator.host
+    return f"{scheme}://{host}:{operator.port}"
 
 
 @contextlib.asynccontextmanager

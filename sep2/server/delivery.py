@@ -24,6 +24,7 @@ from sep2.settings import Receivers
 from sep2.store import deliveries, receivers, subscriptions
 from sep2.store.connection import Connection
 from sep2.store.database import Database
+from sep2.terminal import request_id
 
 log = logging.getLogger("sep2.notify")
 
@@ -66,6 +67,13 @@ class Deliverer:
             row = await deliveries.one(db, subscription_id)
         if row is None or row.dead or row.due > self._clock.now() or row.receiver_id != lane.receiver_id:
             return
+        token = request_id.set(row.request)
+        try:
+            await self._attempt(lane, row, poster)
+        finally:
+            request_id.reset(token)
+
+    async def _attempt(self, lane: Lane, row: Row[Any], poster: Poster) -> None:
         try:
             rules.check(row.notification_uri, self._settings.policy(row.receiver_hosts.split()))
             told = await self._notification(row)
@@ -98,6 +106,7 @@ class Deliverer:
         """What the receiver's answer means: told, told for the last time, or to be tried again."""
         lane.standing = Standing.ANSWERS
         ended = told.status != 0 or answer.status in ENDED_BY_RECEIVER
+        self._front.metrics.delivered("ended" if ended else "told" if answer.status // 100 == 2 else "refused")
         if not ended and answer.status // 100 != 2:
             await self._refused(lane, row, answer)
             return
@@ -106,6 +115,7 @@ class Deliverer:
                 log.info("subscription %d ended: HTTP %d, status %d", row.id, answer.status, told.status)
                 await subscriptions.remove(db, row.id)
             else:
+                log.debug("subscription %d was told: HTTP %d", row.id, answer.status)
                 lane.more |= not await deliveries.done(db, row.id, row.edition, digest=told.digest)
             if row.failures or row.attempts:
                 await self._recovered(db, row)
@@ -136,6 +146,7 @@ class Deliverer:
     async def _silent(self, lane: Lane, row: Row[Any], silence: NoAnswer, waited_s: int) -> None:
         """Leave a receiver that gave no answer alone, for longer than it kept us waiting and longer every time."""
         now = self._clock.now()
+        self._front.metrics.delivered("silent")
         log.warning("subscription %d was not told (attempt %d): %s", row.id, row.attempts + 1, silence)
         first, known = not lane.closed, lane.standing is Standing.SILENT
         lane.close()
@@ -173,6 +184,7 @@ class Deliverer:
     async def _broken(self, lane: Lane, row: Row[Any], problem: Exception) -> None:
         """A notification that can not be made is given up soon: trying it for a day would mend nothing."""
         now = self._clock.now()
+        self._front.metrics.delivered("broken")
         attempts = row.attempts + 1 if row.error.startswith(BROKEN) else 1
         lane.postponed = True
         error = f"{BROKEN}{type(problem).__name__}: {problem}"[:200]
@@ -199,6 +211,8 @@ class Deliverer:
         """The body, and its status; the right to read is looked at again every time."""
         resource, status, profile = None, 0, w.Profile.CSIP
         try:
+            if row.client_removed is not None:
+                raise NotFound
             resource, profile = await self._front.represent(
                 row.client_lfdi, row.resource, json.loads(row.ids), row.item_limit
             )

@@ -14,7 +14,7 @@ from sep2.functions.fsa import ALL_GROUPS
 from sep2.operations.alarms import NOTIFIER_STALLED, raise_alarm
 from sep2.resources import Resource, Table
 from sep2.rules.alarm_kinds import ACT_SOON
-from sep2.store import deliveries, devices, groups, outbox, subscriptions
+from sep2.store import deliveries, devices, groups, outbox, subscriptions, webhooks
 from sep2.store.connection import Connection
 from sep2.store.database import Database
 from sep2.store.outbox import Change, Ids
@@ -34,6 +34,9 @@ TRIES = 3
 """Of a change that can not be turned into deliveries, before it is set aside."""
 SET_ASIDE = "changes"
 """The subject of the alarm that says so."""
+
+STATE = frozenset({"ActiveDERControlList", "DERControlList", "DefaultDERControl"})
+"""Changes after which a group is asked for something else."""
 
 Item = TypeVar("Item")
 Options = dict[str, list[int]]
@@ -61,14 +64,17 @@ class FanOut:
         return sum([await self._tell_or_fail(same) for same in _alike(changes)])
 
     async def _tell(self, changes: Sequence[Change]) -> int:
-        told: set[int] = set()
+        told: dict[int, str] = {}
         for same in _alike(changes):
             async with self._db.read() as db:
-                told |= await subscribers(db, self._table, same[0].kind, same[0].ids)
+                found = await subscribers(db, self._table, same[0].kind, same[0].ids)
+            told |= dict.fromkeys(found, same[-1].request)
+        await self._tell_systems(changes)
         now, ids = self._clock.now(), [change.id for change in changes]
         for chunk in _chunks(sorted(told)):
             async with self._db.write() as db:
-                await deliveries.put(db, chunk, now)
+                for request in {told[one] for one in chunk}:
+                    await deliveries.put(db, [one for one in chunk if told[one] == request], now, request=request)
                 if len(told) <= CHUNK:
                     await outbox.remove(db, ids)
             await asyncio.sleep(0)
@@ -76,6 +82,16 @@ class FanOut:
             async with self._db.write() as db:
                 await outbox.remove(db, ids)
         return len(changes)
+
+    async def _tell_systems(self, changes: Sequence[Change]) -> None:
+        """Have the utility's own systems told of the groups that are asked for something else."""
+        state = sorted({group for one in changes for group in _groups(one)})
+        async with self._db.read() as db:
+            if not state or not await webhooks.any_hears(db, "controls"):
+                return
+        messages = [webhooks.Message("controls", "changed", f"group {group}") for group in state]
+        async with self._db.write() as db:
+            await webhooks.tell(db, messages, self._clock.now())
 
     async def _tell_or_fail(self, changes: Sequence[Change]) -> int:
         try:
@@ -110,6 +126,12 @@ async def subscribers(db: Connection, table: Table, kind: str, ids: Ids) -> set[
             told |= {one.id for one in chunk if members is None or json.loads(one.ids).get("edev") in members}
             await asyncio.sleep(0)
     return told
+
+
+def _groups(change: Change) -> set[int]:
+    """The groups that a change asks something else of."""
+    group = change.ids.get("derp") if change.kind in STATE else None
+    return set(group) if isinstance(group, list) else set() if group is None else {group}
 
 
 def _alike(changes: Sequence[Change]) -> list[list[Change]]:

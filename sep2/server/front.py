@@ -1,6 +1,8 @@
 """The front: finds the row, admits the caller, opens the transaction, runs the handler, encodes, and answers errors."""
 
 import logging
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -18,12 +20,14 @@ from sep2.rules.paging import Page, read
 from sep2.server.access import Unregistered, admitted
 from sep2.server.bodies import Bodies
 from sep2.server.dialect import Dialects
+from sep2.server.metrics import Metrics
 from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
 from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
 from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
+from sep2.terminal import request_id
 
 log = logging.getLogger("sep2.front")
 
@@ -84,6 +88,8 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     lfdi: str = ""
+    resource: str = ""
+    """The row of the table that it is about, once that is found."""
 
 
 @dataclass(slots=True)
@@ -106,8 +112,11 @@ class Front:
         self.house = house
         self.on_request: Callable[[str], None] = lambda lfdi: None
         """Hears of every request, by the LFDI of the peer's certificate."""
+        self.on_other_certificate: Callable[[str], None] = lambda lfdi: None
+        """Hears of admitted requests with a certificate that is not the current one of its client."""
         self.paces = Paces(house.settings.utility.requests_per_minute, clock)
         self.outages = Outages(clock)
+        self.metrics = Metrics()
         self.seen = seen
         self.bodies = Bodies()
         self._reading = Shares(*db.reads_at_once)
@@ -122,6 +131,16 @@ class Front:
 
     async def answer(self, asked: Asked) -> Answer:
         """The answer to a request; whatever goes wrong is an answer too."""
+        began = time.perf_counter()
+        token = request_id.set(secrets.token_hex(8))
+        try:
+            answer = await self._answered(asked)
+            self.metrics.answered(asked.resource, asked.method, answer.status, began)
+            return answer
+        finally:
+            request_id.reset(token)
+
+    async def _answered(self, asked: Asked) -> Answer:
         try:
             return await self._answer(asked)
         except Outage as outage:
@@ -158,6 +177,7 @@ class Front:
         if found is None:
             raise NotFound(asked.path[:80])
         row, ids = found
+        asked.resource = row.name
         if row.handler(asked.method) is None:
             raise NotOffered(row)
         media.check_accept(asked.headers.get("Accept"))
@@ -241,6 +261,8 @@ class Front:
         utility = self.house.settings.utility
         caller, device = await admitted(db, lfdi, row, ids, utility=utility, writes=writes)
         self.paces.know(lfdi, caller.kind)
+        if caller.shown:
+            self.on_other_certificate(lfdi)
         if caller.client is not None:
             self._profiles[lfdi] = caller.profile
         return Request(

@@ -10,10 +10,11 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from sep2.rules import media
@@ -29,6 +30,7 @@ BODY_BYTES = 16 * 1024
 BODY_S = 0.5
 """How long the rest of an answer is waited for, once its status is known."""
 RESOLVERS = 32
+_XML = MappingProxyType({"Content-Type": media.XML, "Accept": media.XML})
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?:[ \r\n]|$)")
 _PATH = re.compile(r"^[a-z]+://[^/?]*")
 
@@ -87,7 +89,9 @@ class Poster:
         self.close_idle(0)
         self._resolving.shutdown(wait=False, cancel_futures=True)
 
-    async def post(self, uri: str, body: bytes, contexts: Sequence[ssl.SSLContext]) -> Answer:
+    async def post(
+        self, uri: str, body: bytes, contexts: Sequence[ssl.SSLContext], headers: Mapping[str, str] = _XML
+    ) -> Answer:
         """What the receiver answers; NoAnswer where it does not in time.
 
         Its certificate is judged by the first of the contexts that accepts it.
@@ -95,7 +99,7 @@ class Poster:
         attempt = _Attempt()
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._post(place_of(uri), _request(uri, body), contexts, attempt)
+                return await self._post(place_of(uri), _request(uri, body, headers), contexts, attempt)
         except TimeoutError:
             silence = TimeoutError(f"no answer within {self._timeout_s:g} s")
             raise NoAnswer(silence, sent=attempt.sent) from None
@@ -207,17 +211,15 @@ class _Attempt:
     sent = False
 
 
-def _request(uri: str, body: bytes) -> bytes:
+def _request(uri: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     place = place_of(uri)
     target = _PATH.sub("", uri, count=1) or "/"
     if target.startswith("?"):
         target = f"/{target}"
     host = f"[{place.host}]" if ":" in place.host else place.host
     port = "" if place.port == DEFAULT_PORTS[place.scheme] else f":{place.port}"
-    head = (
-        f"POST {target} HTTP/1.1\r\nHost: {host}{port}\r\nContent-Type: {media.XML}\r\nAccept: {media.XML}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
+    said = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {target} HTTP/1.1\r\nHost: {host}{port}\r\n{said}Content-Length: {len(body)}\r\n\r\n"
     return head.encode("ascii") + body
 
 

@@ -12,6 +12,7 @@ from certs.errors import BadFile
 from certs.identity import Files
 from certs.tls import admit, client_context, ensure_ccm8, server_context, web_context
 from sep2.settings import Settings, SettingsError
+from sep2.settings.fields import Operator
 
 log = logging.getLogger("sep2.tls")
 
@@ -96,3 +97,20 @@ def _contexts(settings: Settings, trust: Trust) -> _Contexts:
         # Tried after the other: under the roots of the web only the host name says who a receiver is.
         outgoing.append(web_context(files))
     return _Contexts(server_context(files, trust, more_suites=tls.more_suites), tuple(outgoing))
+
+
+def operator_context(operator: Operator) -> ssl.SSLContext | None:
+    """TLS 1.3 of the operators' port; None where it speaks plain HTTP, on loopback."""
+    if operator.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        context.load_cert_chain(operator.certificate, operator.key)
+        for file in operator.authorities:
+            context.load_verify_locations(file)
+    except (OSError, ssl.SSLError) as problem:
+        raise SettingsError(f"operator.certificate, key or authorities can not be used: {problem}") from None
+    # Whether one is needed depends on where a request comes from, which only shows once it is there.
+    context.verify_mode = ssl.CERT_OPTIONAL if operator.authorities else ssl.CERT_NONE
+    return context

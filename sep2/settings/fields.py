@@ -58,13 +58,44 @@ class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The host name in absolute URIs of this server; empty: `host`, or this machine's name if `host` is none."""
 
 
+class Oidc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The utility's OpenID Connect provider: who signs in there has the highest role of their groups."""
+
+    issuer: Annotated[str, Meta(min_length=1)]
+    """Its issuer identifier, an https URL; what it supports is read from there."""
+    client_id: Annotated[str, Meta(min_length=1)]
+    roles: dict[str, Literal["viewer", "operator", "engineer", "admin"]]
+    """Group to role; who is in none of these groups is not let in."""
+    client_secret_file: Path | None = None
+    """The client's secret, if the provider gave one; only its owner may read the file."""
+    groups_claim: str = "groups"
+    """The claim of the ID token that lists the groups."""
+    name_claim: str = "preferred_username"
+    """The claim that the audit log shows as the operator's name."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    authorities: tuple[Path, ...] = ()
+    """CAs of the provider, beside the roots that this machine trusts for the web."""
+
+
 class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the command line reaches the server: loopback only, because it speaks plain HTTP."""
+    """Where operators reach the server: plain HTTP on loopback, TLS 1.3 wherever a certificate is given."""
 
     host: str = "127.0.0.1"
+    """An address other than loopback needs `certificate` and `key`."""
     port: Port = 8444
+    names: tuple[str, ...] = ()
+    """Further host names that operators use for this server; requests for others are refused."""
     token_file: Path = Path("operator.token")
-    """The bearer token; only its owner may read the file."""
+    """The bearer token of the operator `local`; only its owner may read the file."""
+    certificate: Path | None = None
+    """The certificate of this port, followed by its issuers; any public or private CA, not that of the devices."""
+    key: Path | None = None
+    authorities: tuple[Path, ...] = ()
+    """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
+    syslog: str = ""
+    """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    oidc: Oidc | None = None
+    """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 
 
 class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +135,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Also private addresses, and names that stand for them; addresses where clouds keep their metadata never."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
+    webhook_authorities: tuple[Path, ...] = ()
+    """CAs of the utility's own systems (`sep2 receiver`), beside the roots that this machine trusts for the web."""
     timeout_s: Seconds = 30
     """A receiver that has not answered by then is silent: it is left alone for longer than that, longer every time."""
     first_retry_s: Seconds = 10
@@ -280,6 +313,15 @@ UTILITIES: dict[str, dict[str, Any]] = {
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
 
 
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the server writes on standard error."""
+
+    format: Literal["console", "json"] = "console"
+    """Lines for people, or an object of JSON on each line."""
+    level: Literal["debug", "info", "warning"] = "info"
+    """`debug` also tells of every notification that was delivered."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `sep2.toml` may say. `Settings()` is valid and reaches a fresh folder's files."""
 
@@ -294,4 +336,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
     limits: Limits = Limits()
+    log: Log = Log()
     utility: Utility = field(default_factory=Utility)

@@ -5,6 +5,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +17,7 @@ from sep2.settings.fields import (
     POLLED,
     UTILITIES,
     Database,
+    Oidc,
     Settings,
     SettingsError,
     Utility,
@@ -57,7 +59,18 @@ def resolved(settings: Settings, folder: Path) -> Settings:
     return replace(
         settings,
         database=Database(url=url),
-        operator=replace(operator, token_file=folder / operator.token_file),
+        operator=replace(
+            operator,
+            token_file=folder / operator.token_file,
+            certificate=None if operator.certificate is None else folder / operator.certificate,
+            key=None if operator.key is None else folder / operator.key,
+            authorities=tuple(folder / path for path in operator.authorities),
+            oidc=None if operator.oidc is None else _oidc_in(operator.oidc, folder),
+        ),
+        receivers=replace(
+            settings.receivers,
+            webhook_authorities=tuple(folder / path for path in settings.receivers.webhook_authorities),
+        ),
         tls=replace(
             tls,
             certificate=folder / tls.certificate,
@@ -66,6 +79,12 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             lenient_authorities=tuple(folder / path for path in tls.lenient_authorities),
         ),
     )
+
+
+def _oidc_in(oidc: Oidc, folder: Path) -> Oidc:
+    secret = None if oidc.client_secret_file is None else folder / oidc.client_secret_file
+    authorities = tuple(folder / path for path in oidc.authorities)
+    return msgspec.structs.replace(oidc, client_secret_file=secret, authorities=authorities)
 
 
 def _with_named(utility: Any) -> Any:
@@ -132,10 +151,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"pen is {DOCUMENTATION_PEN}, which is for documentation; production needs the utility's own"
         )
-    if not _is_loopback(settings.operator.host):
-        raise SettingsError(
-            f"operator.host is {settings.operator.host!r}, expected a loopback address: it speaks plain HTTP"
-        )
+    _check_operator(settings)
     if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError(f"database.url is {settings.database.url!r}, expected sqlite:///FILE or postgresql://…")
     _check_zone(settings.utility)
@@ -150,6 +166,26 @@ def _check(settings: Settings) -> None:
             f"receivers.first_retry_s is {settings.receivers.first_retry_s}, "
             f"expected at most receivers.longest_retry_s ({settings.receivers.longest_retry_s})"
         )
+
+
+def _check_operator(settings: Settings) -> None:
+    operator = settings.operator
+    if (operator.certificate is None) != (operator.key is None):
+        missing = "operator.key" if operator.key is None else "operator.certificate"
+        raise SettingsError(f"{missing} is left out, expected beside the other of certificate and key")
+    if operator.certificate is None and not _is_loopback(operator.host):
+        raise SettingsError(
+            f"operator.host is {operator.host!r}, expected a loopback address, or operator.certificate and "
+            "operator.key for TLS"
+        )
+    if operator.authorities and operator.certificate is None:
+        raise SettingsError("operator.authorities is given, expected operator.certificate and operator.key beside it")
+    if operator.oidc is not None:
+        parts = urlsplit(operator.oidc.issuer)
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            raise SettingsError(f"operator.oidc.issuer is {operator.oidc.issuer!r}, expected an https URL")
+    if operator.syslog and not re.fullmatch(r"udp://[^/\s]+|unix:/\S+", operator.syslog):
+        raise SettingsError(f"operator.syslog is {operator.syslog!r}, expected udp://HOST:PORT or unix:/PATH")
 
 
 def _check_zone(utility: Utility) -> None:

@@ -6,6 +6,7 @@ from sep2.store import (  # so that `tables.metadata` knows every table
     override_tables,
     seen_tables,
     tables_served,
+    webhook_tables,
 )
 from sep2.store.connection import Busy, Clash, Connection, Done
 from sep2.store.database import Database
@@ -27,4 +28,5 @@ __all__ = [
     "seen_tables",
     "select_page",
     "tables_served",
+    "webhook_tables",
 ]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, literal, or_, select, update
 
 from sep2.rules.alarm_kinds import priority_of
+from sep2.store import webhooks
 from sep2.store.connection import Connection
 from sep2.store.tables import alarm as t
 
@@ -22,7 +23,9 @@ async def raise_one(
         select(t.c.id).where(t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)).limit(1)
     )
     if standing is None:
-        return await db.add(insert(t).values(code=code, subject=subject, detail=detail, priority=priority, raised=now))
+        said = {"code": code, "subject": subject, "detail": detail, "priority": priority, "raised": now}
+        await webhooks.tell(db, [_message("raised", said)], now)
+        return await db.add(insert(t).values(said))
     await db.run(update(t).where(t.c.id == standing.id).values(detail=detail, priority=priority))
     return int(standing.id)
 
@@ -39,12 +42,22 @@ async def raise_many(db: Connection, code: str, subjects: Sequence[str], detail:
         if subject not in standing
     ]
     if fresh:
+        await webhooks.tell(db, [_message("raised", said) for said in fresh], now)
         await db.run(insert(t), fresh)
+
+
+def _message(kind: str, said: dict[str, Any]) -> webhooks.Message:
+    return webhooks.Message("alarms", kind, said["subject"], said, priority=said["priority"])
 
 
 async def clear(db: Connection, code: str, subject: str, now: int) -> int:
     """How many standing alarms were cleared."""
     standing = t.c.code == code, t.c.subject == subject, t.c.cleared.is_(None)
+    row = await db.one(select(t.c.priority, t.c.raised).where(*standing).limit(1))
+    if row is None:
+        return 0
+    said = {"code": code, "subject": subject, "priority": row.priority, "raised": row.raised, "cleared": now}
+    await webhooks.tell(db, [_message("cleared", said)], now)
     return (await db.run(update(t).where(*standing).values(cleared=now))).rowcount
 
 
@@ -63,3 +76,10 @@ async def standing(db: Connection) -> Sequence[Row[Any]]:
 async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
     """Alarms of one code that stand: subject, detail and priority."""
     return await db.all(select(t.c.subject, t.c.detail, t.c.priority).where(t.c.code == code, t.c.cleared.is_(None)))
+
+
+async def rename_subject(db: Connection, old: str, new: str) -> None:
+    """Have the alarms that stand about one LFDI, or about a mode of it, stand about another."""
+    standing = t.c.cleared.is_(None), or_(t.c.subject == old, t.c.subject.startswith(f"{old} ", autoescape=True))
+    rest = func.substr(t.c.subject, len(old) + 1)
+    await db.run(update(t).where(*standing).values(subject=literal(new) + rest))

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, select
 
 from sep2.store.connection import Connection
-from sep2.store.tables import client
+from sep2.store.many import among
+from sep2.store.tables import client, client_identity
 from sep2.store.tables import client_certificate as t
 from sep2.store.upsert import upsert
 
@@ -45,8 +46,14 @@ async def ending(db: Connection, before: int, most: int) -> Sequence[Row[Any]]:
 
 
 _BLOCKED = select(client.c.lfdi).where(client.c.enabled.is_(False))
+_BLOCKED_BESIDE = select(client_identity.c.lfdi).join_from(client_identity, client).where(client.c.enabled.is_(False))
 
 
 async def blocked(db: Connection) -> set[str]:
     """The LFDIs of clients that operators have shut out."""
-    return {row.lfdi for row in await db.all(_BLOCKED)}
+    return {row.lfdi for row in (*await db.all(_BLOCKED), *await db.all(_BLOCKED_BESIDE))}
+
+
+async def of(db: Connection, lfdis: Sequence[str]) -> dict[str, Row[Any]]:
+    """What is known of certificates that were shown, by their LFDIs."""
+    return {row.lfdi: row for row in await db.all(select(t).where(among(t.c.lfdi, lfdis)))}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
@@ -26,3 +26,13 @@ async def name_of(db: Connection, row_id: int) -> str | None:
     """The connectionPointId of a connection."""
     found = await db.one(select(connection.c.connection_id).where(connection.c.id == row_id))
     return found.connection_id if found else None
+
+
+async def update_one(db: Connection, row_id: int, **columns: Any) -> None:
+    """Change columns of a connection."""
+    await db.run(update(connection).where(connection.c.id == row_id).values(keyed(columns, "connection_id")))
+
+
+async def remove(db: Connection, row_id: int) -> None:
+    """Forget a connection that nothing is at."""
+    await db.run(delete(connection).where(connection.c.id == row_id))

@@ -3,7 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Row, bindparam, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    Row,
+    String,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from sep2.store.connection import Connection
 from sep2.store.many import among
@@ -14,10 +27,11 @@ _THESE: Any = bindparam("these")
 _NOW: Any = bindparam("now", type_=BigInteger)
 _STATUS: Any = bindparam("new_status", type_=Integer)
 _WAITING = update(t).where(among(t.c.subscription_id, _THESE))
-_AGAIN = _WAITING.values(edition=t.c.edition + 1, status=_STATUS)
+_REQUEST: Any = bindparam("new_request", type_=String)
+_AGAIN = _WAITING.values(edition=t.c.edition + 1, status=_STATUS, request=_REQUEST)
 _REVIVED = _WAITING.where(t.c.dead).values(dead=False, attempts=0, since=_NOW, due=_NOW)
 _FRESH = insert(t).from_select(
-    ["subscription_id", "receiver_id", "status", "edition", "attempts", "since", "due", "dead"],
+    ["subscription_id", "receiver_id", "status", "edition", "attempts", "since", "due", "dead", "request"],
     select(
         subscription.c.id,
         subscription.c.receiver_id,
@@ -27,18 +41,22 @@ _FRESH = insert(t).from_select(
         _NOW,
         _NOW,
         literal(False),
+        _REQUEST,
     ).where(among(subscription.c.id, _THESE), ~exists().where(t.c.subscription_id == subscription.c.id)),
 )
 
 
-async def put(db: Connection, subscription_ids: Sequence[int], now: int, *, status: int = 0) -> None:
-    """Have these subscribers told; one that waits already is told once, of the newest state, and not sooner."""
+async def put(db: Connection, subscription_ids: Sequence[int], now: int, *, status: int = 0, request: str = "") -> None:
+    """Have these subscribers told; one that waits already is told once, of the newest state, and not sooner.
+
+    request: the id of the request that made the change.
+    """
     if not subscription_ids:
         return
     these = list(subscription_ids)
-    await db.run(_AGAIN, {"these": these, "new_status": status})
+    await db.run(_AGAIN, {"these": these, "new_status": status, "new_request": request})
     await db.run(_REVIVED, {"these": these, "now": now})
-    await db.run(_FRESH, {"these": these, "new_status": status, "now": now})
+    await db.run(_FRESH, {"these": these, "new_status": status, "now": now, "new_request": request})
 
 
 _DUE = (
@@ -58,10 +76,11 @@ _ONE = (
     select(
         *(subscription.c[name] for name in ("id", "client_id", "end_device_id", "resource", "ids", "item_limit")),
         *(subscription.c[name] for name in ("subscribed_resource", "notification_uri", "last_digest", "receiver_id")),
-        *(t.c[name] for name in ("edition", "attempts", "since", "due", "dead", "unsure", "error")),
+        *(t.c[name] for name in ("edition", "attempts", "since", "due", "dead", "unsure", "error", "request")),
         client.c.lfdi.label("client_lfdi"),
         client.c.name.label("client_name"),
         client.c.receiver_hosts,
+        client.c.removed.label("client_removed"),
         *(receiver.c[name] for name in ("place", "failures", "silent_since")),
     )
     .select_from(t)

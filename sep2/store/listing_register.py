@@ -12,7 +12,7 @@ from sep2.store.connection import Connection
 from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
-from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
+from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
 
 MOST_CANDIDATES = 10
 """Enough to tell that the beginning of an LFDI is not unique, and what it may mean."""
@@ -45,10 +45,17 @@ async def _like(db: Connection, query: Select[Any], column: Any, start: str) -> 
 
 
 async def devices(
-    db: Connection, page: Keyset, *, client_id: int | None = None, group_id: int | None = None
+    db: Connection,
+    page: Keyset,
+    *,
+    client_id: int | None = None,
+    group_id: int | None = None,
+    connection_id: int | None = None,
 ) -> Following:
-    """Devices in the order of their registration, of one client or one group if so asked."""
+    """Devices in the order of their registration, of one client, group or connection if so asked."""
     query = _devices()
+    if connection_id is not None:
+        query = query.where(end_device.c.connection_id == connection_id)
     if client_id is not None:
         query = query.where(end_device.c.client_id == client_id)
     if group_id is not None:
@@ -97,9 +104,15 @@ async def connection_named(db: Connection, connection_id: str) -> Row[Any] | Non
 
 
 def _connections() -> Select[Any]:
-    query = select(connection, device_group.c.name.label("group_name"), end_device.c.lfdi.label("device_lfdi"))
+    query = select(
+        connection,
+        device_group.c.name.label("group_name"),
+        end_device.c.lfdi.label("device_lfdi"),
+        place.c.name.label("place_name"),
+    )
     own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
     query = query.join_from(connection, device_group, own)
+    query = query.outerjoin(place, place.c.id == connection.c.place_id)
     return query.outerjoin(end_device, NET_LIMIT_HOLDER)
 
 

@@ -10,9 +10,9 @@ from sep2.rules.names import key_of
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.listing_register import MOST_CANDIDATES
+from sep2.store.operator_tables import audit, audit_detail
 from sep2.store.tables import (
     alarm,
-    audit,
     client,
     delivery,
     end_device,
@@ -60,9 +60,16 @@ async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
     return await db.one(select(alarm).where(alarm.c.id == alarm_id))
 
 
-async def entries(db: Connection, page: Keyset) -> Following:
-    """The audit log, newest first."""
-    return await select_following(db, select(audit).order_by(audit.c.id.desc()), page)
+async def entries(
+    db: Connection, page: Keyset, *, operator: str | None = None, subject: str | None = None
+) -> Following:
+    """The audit log, newest first; `detail` is NULL where it was erased. subject: the beginning of one."""
+    query = select(audit, audit_detail.c.detail).outerjoin(audit_detail, audit_detail.c.audit_id == audit.c.id)
+    if operator is not None:
+        query = query.where(audit.c.operator == operator)
+    if subject is not None:
+        query = query.where(audit.c.subject.startswith(subject, autoescape=True))
+    return await select_following(db, query.order_by(audit.c.id.desc()), page)
 
 
 async def totals(db: Connection) -> tuple[int, int]:

@@ -152,3 +152,8 @@ async def remove(db: Connection, point_id: int) -> None:
     await db.run_long(delete(reading_set).where(reading_set.c.mirror_meter_reading_id.in_(of_point)))
     await db.run(delete(s).where(s.c.mirror_usage_point_id == point_id))
     await db.run(delete(p).where(p.c.id == point_id))
+
+
+async def hand_over(db: Connection, device_id: int, client_id: int) -> None:
+    """Have another client post what is metered at a device."""
+    await db.run(update(p).where(p.c.end_device_id == device_id).values(client_id=client_id))

@@ -7,7 +7,7 @@ from sqlalchemy import Table, select, update
 
 from sep2.rules.names import key_of
 from sep2.store.connection import Connection
-from sep2.store.tables import client, connection, curve, device_group, end_device, mirror_usage_point
+from sep2.store.tables import client, connection, curve, device_group, end_device, mirror_usage_point, place
 
 NOUNS: dict[str, Table] = {
     "client": client,
@@ -16,6 +16,7 @@ NOUNS: dict[str, Table] = {
     "device": end_device,
     "mirror": mirror_usage_point,
     "curve": curve,
+    "place": place,
 }
 
 

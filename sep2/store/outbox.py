@@ -11,6 +11,7 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.tables import outbox
+from sep2.terminal import request_id
 
 Ids = dict[str, int | list[int]]
 """The numbers in the path of what changed, by name; a list where several resources did."""
@@ -22,6 +23,8 @@ class Change(NamedTuple):
     id: int
     kind: str
     stored_ids: str
+    request: str = ""
+    """The id of the request that made it; empty where time did, or the engine."""
 
     @property
     def ids(self) -> Ids:
@@ -30,9 +33,9 @@ class Change(NamedTuple):
         return found
 
 
-_INSERT = insert(outbox).values(kind=bindparam("kind"), ids=bindparam("ids"))
+_INSERT = insert(outbox).values(kind=bindparam("kind"), ids=bindparam("ids"), request=bindparam("request"))
 _OLDEST = (
-    select(outbox.c.id, outbox.c.kind, outbox.c.ids)
+    select(outbox.c.id, outbox.c.kind, outbox.c.ids, outbox.c.request)
     .where(outbox.c.set_aside.is_(False))
     .order_by(outbox.c.id)
     .limit(bindparam("most"))
@@ -41,15 +44,19 @@ _ANY = select(outbox.c.id).where(outbox.c.set_aside.is_(False)).limit(1)
 _TOLD = delete(outbox).where(among(outbox.c.id, bindparam("those")))
 
 
+def _row(kind: str, ids: Mapping[str, int | list[int]]) -> dict[str, str]:
+    return {"kind": kind, "ids": json.dumps(dict(ids), sort_keys=True), "request": request_id.get()}
+
+
 async def changed(db: Connection, kind: str, **ids: int | list[int]) -> None:
     """Record that a resource changed; the notifier learns of it when the transaction is kept."""
-    await db.run(_INSERT, {"kind": kind, "ids": json.dumps(ids, sort_keys=True)})
+    await db.run(_INSERT, _row(kind, ids))
     db.changed = True
 
 
 async def oldest(db: Connection, most: int) -> list[Change]:
     """The oldest changes that were not turned into deliveries yet."""
-    return [Change(row.id, row.kind, row.ids) for row in await db.all(_OLDEST, most=most)]
+    return [Change(row.id, row.kind, row.ids, row.request) for row in await db.all(_OLDEST, most=most)]
 
 
 async def remove(db: Connection, ids: Collection[int]) -> None:
@@ -60,7 +67,7 @@ async def remove(db: Connection, ids: Collection[int]) -> None:
 async def changed_each(db: Connection, kind: str, each: Sequence[Mapping[str, int]]) -> None:
     """Record that several resources of one kind changed."""
     if each:
-        await db.run(_INSERT, [{"kind": kind, "ids": json.dumps(dict(ids), sort_keys=True)} for ids in each])
+        await db.run(_INSERT, [_row(kind, ids) for ids in each])
         db.changed = True
 
 

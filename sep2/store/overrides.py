@@ -20,12 +20,16 @@ from sep2.store.tables import (
     member,
     subscription,
 )
+from sep2.store.territory import below
 
 _SCOPES = {
     "connection": end_device.c.connection_id == bindparam("subject_id"),
     "device": end_device.c.id == bindparam("subject_id"),
     "group": end_device.c.id.in_(
         select(member.c.end_device_id).where(member.c.device_group_id == bindparam("subject_id"))
+    ),
+    "place": end_device.c.connection_id.in_(
+        select(connection.c.id).where(connection.c.place_id.in_(below(bindparam("subject_id"))))
     ),
     "aggregator": end_device.c.client_id == bindparam("subject_id"),
     "system": end_device.c.id > bindparam("subject_id"),
@@ -173,3 +177,10 @@ async def subscribed(db: Connection, client_ids: Sequence[int], programs: Collec
             if ids.get("derp", ids.get("fsa")) in programs or ids.get("fsa") == 0:
                 found.add(ids["edev"])
     return found
+
+
+async def live_of(db: Connection, scope: str, subject: str, now: int) -> list[int]:
+    """The overrides of a scope that are neither over nor released."""
+    mine = override.c.scope == scope, override.c.subject == subject
+    query = select(override.c.id).where(*mine, override.c.end > now, override.c.released.is_(None))
+    return [row.id for row in await db.all(query.order_by(override.c.id))]

@@ -26,6 +26,7 @@ from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_read
 from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
+from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
 client = Table(
     "client",
@@ -84,7 +85,9 @@ connection = Table(
     Column("firm_export_w", BigInteger),
     _time("created"),
     Column("name_key", Text),  # of the id, see rules.names
+    Column("place_id", Id, ForeignKey("place.id")),
     Index(None, "name_key"),
+    Index(None, "place_id"),
 )
 """A customer's point in the network; `connection_id` is the ConnectionPoint's connectionPointId."""
 
@@ -327,6 +330,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("set_aside", Boolean, nullable=False, server_default=text("false")),
     Column("error", Text, nullable=False, server_default=""),
+    Column("request", String(40), nullable=False, server_default=""),  # that it was made by
 )
 """What changed, written with the change; the notifier turns rows into deliveries, and sets aside what it can not."""
 
@@ -343,6 +347,7 @@ delivery = Table(
     Column("dead", Boolean, nullable=False),
     Column("unsure", Boolean, nullable=False, server_default=text("false")),  # an earlier attempt may have arrived
     Column("error", Text, nullable=False, server_default=""),
+    Column("request", String(40), nullable=False, server_default=""),  # that made the newest change
     Index(None, "dead", "receiver_id", "due"),
 )
 """At most one waiting notification per subscription: it always carries the newest state."""
@@ -358,17 +363,6 @@ alarm = Table(
     _time("raised"),
     _time("cleared", nullable=True),
     Index(None, "code", "subject"),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    _id(),
-    _time("at"),
-    Column("operator", Text, nullable=False),
-    Column("verb", String(40), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("detail", Text, nullable=False, server_default="{}"),
 )
 
 setting = Table(

@@ -27,7 +27,7 @@ class Operator:
         self.house = house
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        headers = {"Authorization": f"Bearer {TOKEN}"} | more.pop("headers", {})
+        headers = {"Authorization": f"Bearer {more.pop('token', TOKEN)}"} | more.pop("headers", {})
         data = more.pop("data", None if body is None else msgspec.json.encode(body))
         async with self.http.request(method, path, data=data, headers=headers, **more) as answer:
             read = await answer.read()

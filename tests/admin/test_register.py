@@ -13,7 +13,7 @@ async def test_an_aggregator_gets_an_end_device_of_its_own(operator: Operator) -
     assert made["lfdi"] == "AB" * 20
     assert (made["kind"], made["profile"], made["devices"]) == ("aggregator", "csip-aus-1.2", 1)
     assert made["receiver_hosts"] == ["h:1"]
-    assert await operator.get("/clients/Sunny") == made
+    assert (await operator.get("/clients/Sunny")).items() >= made.items()
     assert (await operator.get("/devices", client="Sunny"))["items"][0]["lfdi"] == made["lfdi"]
 
 
@@ -147,7 +147,6 @@ async def test_a_field_that_would_do_nothing_is_refused(street: Operator) -> Non
     own, managed = {"lfdi": "D9" * 20}, {"client": "Sunny"}
     for path, body in (
         ("/devices", managed | {"profile": "csip"}),
-        ("/devices", managed | {"name": "roof"}),
         ("/devices", own | {"holds_net_limit": False}),
         ("/clients", own | {"name": "gateway", "kind": "device", "pen": 4711}),
     ):

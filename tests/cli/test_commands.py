@@ -117,7 +117,7 @@ def test_oversight(sep2: Sep2) -> None:
     assert sep2("subscription", "replay", "1").status == 1
     assert ok(sep2("subscription", "changes")).last_line == "No changes."
     assert sep2("subscription", "replay-change", "1").status == 1
-    assert "set_poll_rate" in ok(sep2("audit")).out
+    assert "set_poll_rate" in ok(sep2("audit", "list")).out
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_oversight(sep2: Sep2) -> None:
         ("control show FFFFFF", "`sep2 control list --over` shows them"),
         ("control send --group nowhere --export 0", "`sep2 group list` shows them"),
         ("control send --connection nowhere --export 0", "`sep2 connection list` shows them"),
-        ("device add --client nobody", "`sep2 aggregator list` shows them"),
+        ("device add --client nobody", "`sep2 client list` shows them"),
     ],
 )
 def test_a_refusal_says_what_to_do_next(sep2: Sep2, words: str, hint: str) -> None:

@@ -57,7 +57,7 @@ def test_a_certificate_is_added_again_after_its_device_was_removed(sep2: Sep2, f
     ok(sep2(*add[:-1], "222220"))
     assert pin_of(folder, "again") == "222220"
     assert ok(sep2("device", "show", lfdi, "--json")).json["connection_id"] == "AGAIN1"
-    assert [one["verb"] for one in ok(sep2("audit", "--json")).json["items"]].count("remove_device") >= 1
+    assert [one["verb"] for one in ok(sep2("audit", "list", "--json")).json["items"]].count("remove_device") >= 1
 
 
 def test_an_expected_device_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_expected_device_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path
     ok(sep2("aggregator", "block", "pinned"))
     said = ok(sep2("device", "add", "now added", "--lfdi", lfdi, "--pin", "333335")).last_line
     assert "It was registered before" in said
-    assert f"It is still shut out; to let it in: sep2 aggregator admit {lfdi}" in said
+    assert f"It is still shut out; to let it in: sep2 client admit {lfdi}" in said
     assert ask(folder, "pinned", "GET", "/edev").status == 404
     ok(sep2("aggregator", "admit", lfdi))
     assert pin_of(folder, "pinned") == "333335"

@@ -56,6 +56,9 @@ def test_a_named_utility_fills_in_what_is_left_out() -> None:
             "utility.tz_offset_s is 34200, expected to be left out: utility.zone (Australia/Darwin)",
         ),
         ({"operator": {"host": "0.0.0.0"}}, "operator.host is '0.0.0.0', expected a loopback address"),
+        ({"operator": {"certificate": "a.pem"}}, "operator.key is left out, expected beside"),
+        ({"operator": {"authorities": ["a.pem"]}}, "operator.authorities is given, expected operator.certificate"),
+        ({"operator": {"syslog": "tcp://x"}}, "operator.syslog is 'tcp://x', expected udp://HOST:PORT or unix:/PATH"),
         ({"database": {"url": "mysql://x"}}, "database.url is 'mysql://x', expected sqlite:///"),
         (
             {"receivers": {"first_retry_s": 60, "longest_retry_s": 30}},

@@ -50,7 +50,7 @@ def test_a_name_is_a_name_in_sentences_tables_and_json(sep2: Sep2) -> None:
     assert name in {group["name"] for group in as_json.json["items"]}
     refused = sep2("group", "create", "G\x9b31m\u202e", "--level", "FD", "--primacy", "9")
     assert refused.status == 1
-    for one in (made, listed, as_json, refused, sep2("audit"), sep2("audit", "--json")):
+    for one in (made, listed, as_json, refused, sep2("audit", "list"), sep2("audit", "list", "--json")):
         assert is_plain(one.out + one.err)
 
 

@@ -52,7 +52,7 @@ def test_a_larger_transformer_is_the_next_in_stock_and_less_loaded(place):
     (after,) = study.with_larger_transformer(network).equipment.transformers
     assert (before.s_rated_va, after.s_rated_va) == (35e3, 50e3)
     assert after.z1_pu == before.z1_pu
-    runs = study.four_runs(place.reduced, place.day, place.grown.powers)
+    runs = study.compare_runs(place.reduced, place.day, place.grown.powers)
     ratio = runs["upgrade"].figures.max_transformer_percent / runs["none"].figures.max_transformer_percent
     assert ratio == pytest.approx(35 / 50, rel=0.02)
 

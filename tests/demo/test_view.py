@@ -67,7 +67,7 @@ def test_bars_turn_red_beyond_the_limit():
 
 
 def test_the_table_sets_the_runs_side_by_side(place):
-    text = shown(study.runs_table(study.four_runs(place.reduced, place.day, place.grown.powers)))
+    text = shown(study.runs_table(study.compare_runs(place.reduced, place.day, place.grown.powers)))
     assert "fixed limits" in text
     assert "customers outside 216 to 253 V" in text
 

@@ -180,6 +180,19 @@ def test_compare_prices_policies_and_draws_them(lane, tmp_path):
     assert re.search(r"^coincident .* \+\d+\.\d/\+\d+\.\d$", table[2])
 
 
+def test_compare_says_which_part_of_the_possible_each_policy_recovers(lane):
+    found = answer("compare", lane, *SHORT)
+    bound = found["perfect_information"]
+    for row in found["policies"]:
+        for direction in ("export", "import"):
+            part = row[f"{direction}_of_possible"]
+            assert 0.0 < part <= 1.0
+            assert part == pytest.approx(row[f"{direction}_kw"] / bound[f"{direction}_kw"])
+    said = " ".join(ran("compare", lane, *SHORT).output.split())
+    first = found["policies"][0]
+    assert f"coincident, equal {first['export_of_possible']:.0%}/{first['import_of_possible']:.0%}" in said
+
+
 def test_where_nothing_breaks_nothing_is_said_to(lane):
     roomy = ("--export-kw", 0.2, "--import-kw", 0.2)
     assert "even coincident breaks at no corner" in ran("compare", lane, *SHORT, *roomy).output

@@ -190,7 +190,7 @@ def test_held_limits_are_counted_for_as_long_as_they_may_be_held():
     problem = street(customers=3, steps=4)
     until = START + STEP_S + 1
     longer = replace(problem, in_force_export_w=np.full(3, 2500.0), in_force_until=until)
-    assert (problem.held_steps, longer.held_steps) == (1, 2)
+    assert (problem.in_force_steps, longer.in_force_steps) == (1, 2)
     _, hi = verified_box(longer, calculate(longer))
     assert np.all(hi[:2] >= 2500.0)
 

@@ -72,7 +72,7 @@ async def test_who_has_not_heard_of_new_limits_goes_on_to_the_next_old_ones(regi
         rest = await limits_in_force.with_limits_in_force(db, told.problem, now)
     assert np.all(until >= alone)
     assert until.tolist() == np.maximum(alone, out.schedule.import_limit_w[1]).tolist()
-    assert (rest.in_force_until, rest.held_steps) == (now + 300, 2)
+    assert (rest.in_force_until, rest.in_force_steps) == (now + 300, 2)
 
 
 def test_the_rest_of_a_horizon_keeps_every_field_in_step(problem):

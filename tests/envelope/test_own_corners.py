@@ -7,8 +7,8 @@ import pytest
 
 from envelope import calculate, verify
 from envelope.calculation import fitting, own_corners
-from envelope.calculation.own_corners import own_sensitivities
 from envelope.constraints.linear import slopes
+from envelope.constraints.sensitivity_series import own_sensitivities
 from envelope.engine import solve_with_boxes
 from envelope.problem import Allocation, FixedPowerFactor
 from envelope.schedule.findings import UNSETTLED, with_code

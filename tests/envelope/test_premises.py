@@ -1,5 +1,6 @@
 """An envelope stands while its premises hold, however old; where one is broken, safe limits take its place."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,8 @@ from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.rules.limits import Limits
-from sep2.store import alarms, connections
+from sep2.server import chain_watch
+from sep2.store import alarms, audits, connections
 from tests.envelope.cases import START, STEP_S, street
 from tests.envelope.rounds import add_contract, alarms_of, default_of, limits_at, mirrored, planned
 
@@ -97,6 +99,24 @@ async def test_safe_limits_may_be_the_contract_of_the_register_or_of_the_plan(re
     await rounds.run_once(START + 60)
     assert await limits_at(registered, "c1", START + 60) == (4000, 1500)
     assert await limits_at(registered, "c3", START + 60) == (4200, 900)
+
+
+async def test_what_the_engine_decides_is_in_the_audit_log(registered, told):
+    rounds = told.cycle(registered)
+    run = (await rounds.run_once(START)).schedule.run_id
+    await rounds.run_once(START + 1)
+    told.operating = OperatingState(abnormal="feeder 7 is fed from the north")
+    await rounds.run_once(START + 60)
+    async with registered.read() as db:
+        rows = await audits.following(db, 0, 10)
+        assert (await chain_watch.check(db)).broken_at is None
+    assert [(row.operator, row.verb, row.subject) for row in rows] == [
+        ("engine", "publish_envelope", "/feeders/street"),
+        ("engine", "publish_safe_limits", "/feeders/street"),
+    ]
+    first, second = (json.loads(row.detail)["answered"] for row in rows)
+    assert (first["run"], first["connections"], first["created"] > 0) == (run, 3, True)
+    assert "fed from the north" in second["because"]
 
 
 async def test_a_connection_without_any_safe_limit_keeps_what_it_has_and_is_named(registered, told):

@@ -1,11 +1,15 @@
 """Subscriptions, and the notifications that come of them (2030.5 8.7)."""
 
+import json
+import logging
+
 import pytest
 
 from sep2.operations import clients, devices, groups, rates
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
+from sep2.terminal import JsonFormatter, request_id
 from tests.raw import Raw, Reply, document
 from tests.receiver import Receiver
 from tests.server.world import NOW, World, free_port, serving
@@ -213,6 +217,35 @@ async def test_a_refused_notification_is_tried_again_for_long(sunny):
     sunny.world.advance(NOW + 7200)
     notice = await sunny.receiver.wait()
     assert notice.resource.attrib["all"] == "0"  # the newest state, not the one of two hours ago
+
+
+class Lines(logging.Handler):
+    """The lines of a log in JSON."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(JsonFormatter())
+        self.said: list[dict[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(json.loads(self.format(record)))
+
+
+async def test_a_notification_is_logged_with_the_request_that_made_it(sunny):
+    """From the change over the delivery to the log line: one id."""
+    lines = Lines()
+    logging.getLogger("sep2.notify").addHandler(lines)
+    await sunny.to(f"{sunny.program}/derc")
+    sunny.receiver.answer = lambda notice: 500
+    token = request_id.set("the-request")
+    try:
+        await sunny.issue()
+        await sunny.receiver.wait_refused(1)
+        await sunny.world.settle()
+    finally:
+        request_id.reset(token)
+        logging.getLogger("sep2.notify").removeHandler(lines)
+    assert [line["request"] for line in lines.said if "was not told" in line["message"]] == ["the-request"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])

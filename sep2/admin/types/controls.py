@@ -1,6 +1,6 @@
 """Controls, as the operator API shows and takes them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -49,6 +49,28 @@ class Outranked(Struct, frozen=True, kw_only=True):
     connection_id: str | None
     by: str
     until: int
+
+
+class ControlsForMany(NewControls, frozen=True, kw_only=True):
+    """The same controls for every connection or device of a scope; for the system there is no subject."""
+
+    scope: Literal["place", "group", "aggregator", "system"]
+    subject: str = ""
+
+
+class IssuedToMany(Struct, frozen=True, kw_only=True):
+    """What came of it: to how many places and devices, the first new mRIDs, and whom it does not reach as meant."""
+
+    scope: str
+    subject: str
+    places: int
+    devices: int
+    created: list[str]
+    kept: int
+    superseded: int
+    notes: "list[Note]"
+    noted: int
+    outranked: "list[Outranked]"
 
 
 class Issued(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from sep2.admin.types.base import Limits
 from sep2.rest.types import Asked, Epoch, Seconds, Span
 
-Scope = Literal["connection", "device", "group", "aggregator", "system"]
+Scope = Literal["connection", "device", "group", "place", "aggregator", "system"]
 
 
 class NewOverride(Asked, frozen=True, kw_only=True):

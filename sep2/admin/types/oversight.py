@@ -45,6 +45,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     """A MirrorUsagePoint: what a device has metered, how often it is to post, and when it last did."""
 
     id: int
+    name: str | None
     mrid: str
     client: str
     device: str
@@ -101,14 +102,41 @@ class AlarmQuery(Span, frozen=True, kw_only=True):
     cleared: bool = False
 
 
-class Entry(Struct, frozen=True, kw_only=True):
-    """One change: who asked for what, and when."""
+class AuditQuery(Span, frozen=True, kw_only=True):
+    """Entries of one operator, and of what begins like `subject` (such as `/connections/NMI1`)."""
 
+    operator: str | None = None
+    subject: str | None = None
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """What was changed, or asked for in vain: by whom, how they came in, what was before and after.
+
+    `operator` was authenticated; `label` is what their program calls them. `detail` is null once it was erased.
+    """
+
+    id: int
     at: int
     operator: str
+    label: str
+    via: str
+    address: str
+    request: str
     verb: str
     subject: str
+    outcome: str
     detail: msgspec.Raw
+    hash: str
+
+
+class ChainChecked(Struct, frozen=True, kw_only=True):
+    """Whether the audit log is whole: how many entries were looked at, and the first that differs."""
+
+    whole: bool
+    entries: int
+    head: str
+    broken_at: int | None
+    problem: str
 
 
 class Status(Struct, frozen=True, kw_only=True):

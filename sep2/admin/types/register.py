@@ -28,6 +28,24 @@ class Client(Struct, frozen=True, kw_only=True):
     devices: int
 
 
+class ClientCertificate(Struct, frozen=True, kw_only=True):
+    """A certificate of a client: expected, current, retiring or gone, since then; `until` the end of the overlap."""
+
+    lfdi: str
+    state: str
+    since: int | None
+    until: int | None
+    subject: str
+    not_after: int | None
+    """When it ends, where it was shown already."""
+
+
+class ClientShown(Client, frozen=True, kw_only=True):
+    """A client with its certificates, the current one first."""
+
+    certificates: list[ClientCertificate]
+
+
 class NewClient(Asked, frozen=True, kw_only=True):
     """A TLS peer to authorise; profile and registration default to the utility's.
 
@@ -47,16 +65,11 @@ class NewClient(Asked, frozen=True, kw_only=True):
     connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
-class ClientChange(Asked, frozen=True, kw_only=True):
-    """Let a client in again, or shut it out."""
-
-    enabled: bool
-
-
 class Device(Struct, frozen=True, kw_only=True):
-    """An EndDevice, and the client that acts for it."""
+    """An EndDevice, and the client that acts for it; `name` is what operators call it."""
 
     lfdi: str
+    name: str | None
     sfdi: int
     client: str
     client_lfdi: str
@@ -100,7 +113,8 @@ class ModeInForce(Struct, frozen=True, kw_only=True):
 class DeviceShown(Device, frozen=True, kw_only=True):
     """All there is to know about a device; `groups` come most important first."""
 
-    pin: int
+    pin: int | None
+    """Null for roles below engineer."""
     post_rate: int | None
     device_category: int | None
     groups: list[InForce]
@@ -166,10 +180,11 @@ class ServedDefault(Struct, frozen=True, kw_only=True):
 
 
 class DeviceQuery(Span, frozen=True, kw_only=True):
-    """Devices of one client or one group."""
+    """Devices of one client, one group or one connection."""
 
     client: str | None = None
     group: str | None = None
+    connection: str | None = None
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -177,6 +192,7 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     connection_id: str
     description: str
+    place: str | None
     firm_import_w: int | None
     firm_export_w: int | None
     group: str
@@ -189,5 +205,6 @@ class NewConnection(Asked, frozen=True, kw_only=True):
 
     connection_id: ConnectionId
     description: Annotated[str, Meta(max_length=200)] = ""
+    place: str | None = None
     firm_import_w: Watts | None = None
     firm_export_w: Watts | None = None

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0018"
-down_revision = "r0014"
+down_revision = "r0015c"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 LONGEST = 80

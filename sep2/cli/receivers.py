@@ -1,0 +1,126 @@
+"""`sep2 receiver`: the utility's own systems that are told of alarms and controls."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from sep2.admin import types as t
+from sep2.cli.api import api, at
+from sep2.cli.show import Limit, listed, show
+from sep2.cli.units import shown_time
+from sep2.cli.verb import given, verb
+from sep2.errors import SepError
+from sep2.rules.webhooks import Topic
+
+receiver = typer.Typer(no_args_is_help=True, help="Receivers: systems of yours that are told of alarms and controls.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The receiver's name.")]
+Topics = Annotated[list[Topic] | None, typer.Option("--topic", help="alarms or controls; repeatable.")]
+Priority = Annotated[
+    int | None, typer.Option("--priority", min=1, max=3, help="Of alarms: 1 the most urgent only, 3 all of them.")
+]
+PATIENCE_S = 15
+
+
+class NotTaken(SepError):
+    """The receiver has not taken the message."""
+
+
+@verb(receiver, "add", changes=True)
+def add_receiver(
+    name: Name,
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where messages are posted to, https://…")],
+    *,
+    topic: Topics = None,
+    priority: Priority = None,
+) -> None:
+    """Add a receiver, and print the secret that it checks signatures with: it is shown this once.
+
+    [bold]sep2 receiver add DERMS https://derms.example.com/hook --topic alarms --topic controls[/]
+    """
+    body = t.NewReceiver(name=name, url=url, topics=topic or [Topic.ALARMS], least_priority=priority or 3)
+    made = api().change("POST", "/receivers", t.ReceiverMade, body)
+    show(made, f"{made.secret}\n{made.name} is told of {', '.join(made.topics)}; next: sep2 receiver test {made.name}")
+
+
+@verb(receiver, "list")
+def list_receivers(*, limit: Limit = 100) -> None:
+    """Who is told, and how they stand."""
+    found = api().get("/receivers", t.Listed[t.Receiver], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "receiver"),
+        columns=("name", "url", "topics", "alarms", "took last", "at", "waiting", "given up", "error"),
+        rows=(
+            (
+                one.name,
+                one.url,
+                ", ".join(one.topics) + ("" if one.enabled else " (off)"),
+                f"to {one.least_priority}" if "alarms" in one.topics else "",
+                str(one.delivered or ""),
+                shown_time(one.delivered_at),
+                str(one.waiting or ""),
+                str(one.dead or ""),
+                one.error,
+            )
+            for one in found.items
+        ),
+    )
+
+
+@verb(receiver, "show")
+def show_receiver(name: Name) -> None:
+    """One receiver."""
+    one = api().get(at("receivers", name), t.Receiver)
+    took = (
+        f"took message {one.delivered} at {shown_time(one.delivered_at)}" if one.delivered else "has taken nothing yet"
+    )
+    more = f"; the last attempt failed: {one.error}" if one.error else ""
+    show(one, f"{one.name} ({one.url}) {took}, {one.waiting} wait, {one.dead} were given up{more}.")
+
+
+@verb(receiver, "set", changes=True)
+def set_receiver(
+    name: Name,
+    *,
+    url: Annotated[str | None, typer.Option(help="Where messages are posted to.")] = None,
+    topic: Topics = None,
+    priority: Priority = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--on/--off", help="Whether it is told; off: nothing new waits.")
+    ] = None,
+    new_secret: Annotated[bool, typer.Option("--new-secret", help="Sign with a new secret, and print it.")] = False,
+) -> None:
+    """Change a receiver."""
+    body = t.ReceiverChange(url=url, topics=topic, least_priority=priority, enabled=enabled, new_secret=new_secret)
+    done = api().change("PUT", at("receivers", name), t.ReceiverMade, body)
+    show(done, f"{done.secret}\n{done.name} is changed." if done.secret else f"{done.name} is changed.")
+
+
+@verb(receiver, "remove", changes=True)
+def remove_receiver(name: Name) -> None:
+    """Tell a receiver nothing more, also not what waits."""
+    done = api().change("DELETE", at("receivers", name), t.Done)
+    show(done, f"{done.message[0].upper()}{done.message[1:]}.")
+
+
+@verb(receiver, "test", changes=True)
+def test_receiver(name: Name) -> None:
+    """Send a receiver a message of the topic `test`, and wait until it has taken it."""
+    server = api()
+    one = server.change("POST", at("receivers", name, "test"), t.Receiver)
+    number, until = one.next_sequence - 1, time.monotonic() + PATIENCE_S
+    while not given.get().dry_run and one.delivered < number:
+        if one.error or time.monotonic() > until:
+            raise NotTaken(one.error or f"within {PATIENCE_S} s")
+        time.sleep(0.2)
+        one = server.get(at("receivers", name), t.Receiver)
+    show(one, f"{one.name} has taken message {number}.")
+
+
+@verb(receiver, "replay", changes=True)
+def replay_receiver(name: Name) -> None:
+    """Send again what was given up, and at once what waits."""
+    done = api().change("POST", at("receivers", name, "replay"), t.Done)
+    show(done, f"{done.message[0].upper()}{done.message[1:]}.")

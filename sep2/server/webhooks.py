@@ -1,0 +1,168 @@
+"""Messages to the utility's own systems, in order, until each has arrived: rules and pauses are those of notifications.
+
+Of several servers on one database one sends.
+"""
+
+import asyncio
+import json
+import logging
+import random
+import ssl
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.clock import Clock
+from sep2.errors import SepError
+from sep2.operations import state_out
+from sep2.operations.alarms import DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
+from sep2.rules import receivers as rules
+from sep2.rules.webhooks import signed
+from sep2.server.delivery import FAILING_S, FIRST_HOUR_S, LONGEST_IN_FIRST_HOUR_S
+from sep2.server.posting import Answer, NoAnswer, Poster
+from sep2.settings import Settings
+from sep2.store import webhooks
+from sep2.store.database import Database
+
+log = logging.getLogger("sep2.webhooks")
+
+LOOKS_EVERY_S = 1.0
+AT_ONCE = 100
+"""Messages to one receiver in a row, before the others are looked at again."""
+
+
+class Webhooks:
+    """Sends what waits."""
+
+    def __init__(self, db: Database, clock: Clock, settings: Settings) -> None:
+        self._db = db
+        self._clock = clock
+        self._settings = settings.receivers
+        self._contexts = [_context(settings)]
+        self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
+        self._news = asyncio.Event()
+        self._busy: set[int] = set()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with Poster(self._admit, self._settings.timeout_s) as poster, asyncio.TaskGroup() as tasks:
+            while True:
+                self._news.clear()
+                try:
+                    await self._look(poster, tasks)
+                except SepError as problem:
+                    log.warning("webhooks wait: %s", problem)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOKS_EVERY_S):
+                        await self._news.wait()
+
+    async def _look(self, poster: Poster, tasks: asyncio.TaskGroup) -> None:
+        poster.close_idle()
+        if not await self._db.leads():
+            return
+        async with self._db.read() as db:
+            due = await webhooks.due(db, self._clock.now())
+        for hook in due:
+            if hook.id not in self._busy:
+                self._busy.add(hook.id)
+                tasks.create_task(self._serve(hook, poster))
+
+    async def _serve(self, hook: Row[Any], poster: Poster) -> None:
+        """Send what waits for one receiver, until that is nothing or it fails."""
+        try:
+            for _ in range(AT_ONCE):
+                async with self._db.read() as db:
+                    row = await webhooks.first(db, hook.id)
+                if row is None or not await self._send(hook, row, poster):
+                    return
+            self._news.set()
+        except SepError as problem:
+            log.warning("webhooks wait: %s", problem)
+        except Exception:
+            log.exception("the receiver %s can not be told", hook.name)
+            await self._later(hook, "the message can not be made; the log says why")
+        finally:
+            self._busy.discard(hook.id)
+
+    async def _send(self, hook: Row[Any], row: Row[Any], poster: Poster) -> bool:
+        """Whether the receiver has taken the message."""
+        body = await self._body(row)
+        headers = signed(hook.secret, row.message_id, self._clock.now(), body)
+        try:
+            rules.check_named(hook.url, self._settings.policy())
+            answer = await poster.post(hook.url, body, self._contexts, headers)
+        except rules.ReceiverRefused as refused:
+            await self._later(hook, str(refused))
+            return False
+        except NoAnswer as silence:
+            await self._later(hook, str(silence))
+            return False
+        if answer.status // 100 != 2:
+            await self._later(hook, f"HTTP {answer.status}", answer)
+            return False
+        async with self._db.write() as db:
+            await webhooks.taken(db, row, self._clock.now())
+            if hook.failures:
+                for code in (DELIVERY_FAILING, DELIVERY_DEAD):
+                    await clear_alarm(db, code, _subject(hook), self._clock.now())
+        return not hook.failures  # after a failure how it stands is read anew
+
+    async def _body(self, row: Row[Any]) -> bytes:
+        """The message: what was said when it was put in the queue, or the newest state of its subject."""
+        data, kind = None if row.data is None else json.loads(row.data), row.kind
+        if data is None and (group := state_out.subject_group(row.subject)) is not None:
+            async with self._db.read() as db:
+                data = await state_out.of_group(db, group, self._clock.now())
+            kind = kind if data is not None else "removed"
+        said = {
+            "id": row.message_id,
+            "sequence": row.sequence,
+            "at": row.at,
+            "topic": row.topic,
+            "kind": kind,
+            "subject": row.subject,
+            "data": data,
+        }
+        return json.dumps(said, separators=(",", ":")).encode()
+
+    async def _later(self, hook: Row[Any], error: str, answer: Answer | None = None) -> None:
+        """Leave the receiver alone for a while, longer every time; give up what waits for too long."""
+        now = self._clock.now()
+        since = now if hook.failing_since is None else hook.failing_since
+        pause = self._pause(hook.failures, now - since)
+        if answer is not None and answer.retry_after_s is not None:
+            pause = min(max(answer.retry_after_s, 1), self._settings.longest_retry_s)
+        log.warning("receiver %s was not told (attempt %d): %s", hook.name, hook.failures + 1, error)
+        async with self._db.write() as db:
+            said = {"failures": hook.failures + 1, "failing_since": since, "rests_until": now + pause}
+            await webhooks.change(db, hook.id, **said, error=error[:200])
+            if now - since >= FAILING_S:
+                await raise_alarm(db, DELIVERY_FAILING, _subject(hook), error[:200], now=now)
+            if dead := await webhooks.give_up_before(db, hook.id, now - self._settings.give_up_s):
+                await raise_alarm(db, DELIVERY_DEAD, _subject(hook), f"{dead} given up: {error}"[:200], now=now)
+
+    def _pause(self, failures: int, failing_s: int) -> int:
+        longest: int = self._settings.longest_retry_s
+        if failing_s < FIRST_HOUR_S:
+            longest = min(longest, LONGEST_IN_FIRST_HOUR_S)
+        pause = min(longest / 1.2, self._settings.first_retry_s * 2.0 ** min(failures, 20))
+        return max(self._settings.first_retry_s, round(pause * self._jitter.uniform(1.0, 1.2)))
+
+    def _admit(self, place: rules.Place, address: str) -> None:
+        rules.check_address(place, address, self._settings.policy([str(place)]))
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    for file in settings.receivers.webhook_authorities:
+        context.load_verify_locations(file)
+    return context
+
+
+def _subject(hook: Row[Any]) -> str:
+    return f"receiver {hook.name}"

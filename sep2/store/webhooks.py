@@ -1,0 +1,161 @@
+"""Webhooks of the utility's own systems, and the messages that wait for them."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
+
+from sep2.rules.cursor import Keyset
+from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
+from sep2.store.webhook_tables import webhook as t
+from sep2.store.webhook_tables import webhook_message as message
+
+_WAITING = select(func.count()).where(message.c.webhook_id == t.c.id, message.c.dead.is_(False)).scalar_subquery()
+_DEAD = select(func.count()).where(message.c.webhook_id == t.c.id, message.c.dead).scalar_subquery()
+_HEARERS = select(t.c.id, t.c.topics, t.c.least_priority).where(t.c.enabled)
+
+
+class Message(NamedTuple):
+    """Something to tell: what it is about, and its data; without them the newest state when it is sent."""
+
+    topic: str
+    kind: str
+    subject: str
+    data: dict[str, Any] | None = None
+    priority: int = 1
+    """Of an alarm; receivers hear only of those that are urgent enough for them."""
+
+
+async def any_hears(db: Connection, topic: str) -> bool:
+    """Whether some receiver wants to be told of a topic."""
+    return any(topic in json.loads(row.topics) for row in await db.all(_HEARERS))
+
+
+async def tell(db: Connection, messages: Sequence[Message], now: int) -> None:
+    """Put messages into the queue of every receiver of their topic, in the transaction of what they tell."""
+    if not messages:
+        return
+    for hearer in await db.all(_HEARERS):
+        topics = json.loads(hearer.topics)
+        heard = [one for one in messages if one.topic in topics and one.priority <= hearer.least_priority]
+        await _put(db, hearer.id, heard, now)
+
+
+async def tell_one(db: Connection, webhook_id: int, one: Message, now: int) -> None:
+    """Put a message into the queue of one receiver."""
+    await _put(db, webhook_id, [one], now)
+
+
+async def _put(db: Connection, webhook_id: int, messages: Sequence[Message], now: int) -> None:
+    fresh = [one for one in messages if one.data is not None or not await _waits(db, webhook_id, one)]
+    if not fresh:
+        return
+    # Who raises the number holds the row: numbers are in the order of the commits.
+    await db.run(update(t).where(t.c.id == webhook_id).values(next_sequence=t.c.next_sequence + len(fresh)))
+    row = await db.one(select(t.c.next_sequence).where(t.c.id == webhook_id))
+    assert row is not None
+    first = row.next_sequence - len(fresh)
+    rows = [
+        {
+            "webhook_id": webhook_id,
+            "sequence": first + number,
+            "message_id": f"msg_{secrets.token_hex(16)}",
+            "topic": one.topic,
+            "kind": one.kind,
+            "subject": one.subject,
+            "data": None if one.data is None else json.dumps(one.data),
+            "at": now,
+        }
+        for number, one in enumerate(fresh)
+    ]
+    await db.run(insert(message), rows)
+
+
+_SAME = (
+    select(message.c.id)
+    .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False))
+    .where(message.c.subject == bindparam("subject"), message.c.topic == bindparam("topic"), message.c.data.is_(None))
+    .limit(1)
+)
+
+
+async def _waits(db: Connection, webhook_id: int, one: Message) -> bool:
+    """Whether the state of that subject waits to be told already; what is told is the newest then."""
+    return await db.one(_SAME, webhook_id=webhook_id, subject=one.subject, topic=one.topic) is not None
+
+
+def _webhooks() -> Select[Any]:
+    return select(t, _WAITING.label("waiting"), _DEAD.label("dead"))
+
+
+async def listed(db: Connection, page: Keyset) -> Following:
+    """Receivers by name, each with how many messages wait and were given up."""
+    return await select_following(db, _webhooks().order_by(t.c.folded), page)
+
+
+async def named(db: Connection, folded: str) -> Row[Any] | None:
+    """The receiver of that name, folded."""
+    return await db.one(_webhooks().where(t.c.folded == folded))
+
+
+async def add(db: Connection, **columns: Any) -> int:
+    """The id of a new receiver."""
+    return await db.add(insert(t).values(columns))
+
+
+async def change(db: Connection, webhook_id: int, **columns: Any) -> None:
+    """Change a receiver."""
+    await db.run(update(t).where(t.c.id == webhook_id).values(columns))
+
+
+async def remove(db: Connection, webhook_id: int) -> None:
+    """Forget a receiver, and what waits for it."""
+    await db.run(delete(message).where(message.c.webhook_id == webhook_id))
+    await db.run(delete(t).where(t.c.id == webhook_id))
+
+
+async def replay(db: Connection, webhook_id: int) -> int:
+    """Send again what was given up, and at once what waits; how many were given up."""
+    given_up = update(message).where(message.c.webhook_id == webhook_id, message.c.dead)
+    found = (await db.run(given_up.values(dead=False))).rowcount
+    await db.run(update(t).where(t.c.id == webhook_id).values(rests_until=0, failing_since=None))
+    return found
+
+
+_DUE = (
+    select(t)
+    .where(t.c.enabled, t.c.rests_until <= bindparam("now"))
+    .where(select(message.c.id).where(message.c.webhook_id == t.c.id, message.c.dead.is_(False)).exists())
+)
+_FIRST = (
+    select(message)
+    .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False))
+    .order_by(message.c.sequence)
+    .limit(1)
+)
+
+
+async def due(db: Connection, now: int) -> Sequence[Row[Any]]:
+    """The receivers that something is to be sent to now."""
+    return await db.all(_DUE, now=now)
+
+
+async def first(db: Connection, webhook_id: int) -> Row[Any] | None:
+    """The message that is to be sent next."""
+    return await db.one(_FIRST, webhook_id=webhook_id)
+
+
+async def taken(db: Connection, row: Row[Any], now: int) -> None:
+    """A receiver has taken a message."""
+    await db.run(delete(message).where(message.c.id == row.id))
+    said = {"delivered": row.sequence, "delivered_at": now, "failures": 0, "failing_since": None, "error": ""}
+    await db.run(update(t).where(t.c.id == row.webhook_id).values(said | {"rests_until": 0}))
+
+
+async def give_up_before(db: Connection, webhook_id: int, at: int) -> int:
+    """Give up messages that wait since before a time; how many."""
+    old = update(message).where(message.c.webhook_id == webhook_id, message.c.dead.is_(False), message.c.at < at)
+    return (await db.run(old.values(dead=True))).rowcount

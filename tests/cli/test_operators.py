@@ -1,0 +1,130 @@
+"""Operators, tokens and the audit log at the command line, over TLS, with security events as syslog."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.cli.conftest import Said, free_ports, say, serving
+
+
+def _self_signed(folder: Path, name: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=9))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    (folder / f"{name}.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    unlocked = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked)
+    (folder / f"{name}.key").write_bytes(private)
+
+
+@pytest.fixture(scope="module")
+def syslog() -> Iterator[socket.socket]:
+    """A log server that takes datagrams."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(20)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory, syslog: socket.socket) -> Iterator[Path]:
+    """The folder of a server that speaks TLS to operators."""
+    made = tmp_path_factory.mktemp("secure") / "utility"
+    port, operator_port = free_ports(2)
+    done = say("init", str(made), "--port", str(port), "--operator-port", str(operator_port))
+    assert done.status == 0, done.err
+    _self_signed(made, "operators")
+    more = (
+        f'certificate = "operators.pem"\nkey = "operators.key"\nsyslog = "udp://127.0.0.1:{syslog.getsockname()[1]}"\n'
+    )
+    settings = made / "sep2.toml"
+    settings.write_text(re.sub(r"(\[operator\][^\n]*\n)", lambda found: found[1] + more, settings.read_text()))
+    with serving(made):
+        yield made
+
+
+def _events(syslog: socket.socket, until: str) -> list[str]:
+    """The messages of the log server up to the first of that kind."""
+    found = [syslog.recv(4096).decode()]
+    while f" {until} [" not in found[-1]:
+        found.append(syslog.recv(4096).decode())
+    return found
+
+
+def test_an_operator_works_over_tls_with_a_token_of_their_own(secure: Path, tmp_path: Path) -> None:
+    def run(*words: str, token: Path | None = None, status: int = 0) -> Said:
+        env = {"SEP2_DIR": str(secure)} | ({} if token is None else {"SEP2_TOKEN_FILE": str(token)})
+        done = say(*words, env=env)
+        assert done.status == status, done.err
+        return done
+
+    assert "local, admin" in run("operator", "show").out
+    assert "operator add Ada" in run("operator", "add", "--help").out
+    run("operator", "add", "Ada", "--role", "operator")
+    text = run("token", "add", "Ada", "--label", "laptop", "--json").json["token"]
+    file = tmp_path / "ada.token"
+    file.write_text(text + "\n")
+    assert "You are Ada, operator" in run("operator", "show", token=file).out
+    refused = run("connection", "add", "NMI7", token=file, status=1)
+    assert "needs engineer, and Ada is operator" in refused.err
+    run("operator", "set", "Ada", "--role", "engineer")
+    run("token", "add", "Ada", "--label", "desk")
+    assert run("operator", "list").out.count("Ada") == 1
+    one = run("token", "list", "--operator", "Ada", "--json").json["items"]
+    assert {(token["label"], token["last_used"] is not None) for token in one} == {("laptop", True), ("desk", False)}
+    assert "/desk/open?link=" in run("desk", "open", "--no-browser").out
+    listed = run("audit", "list", "--operator", "Ada").out
+    assert "refused: role_too_low" in listed
+    assert "The audit log is whole" in run("audit", "verify").last_line
+    for token in one:
+        run("token", "remove", token["id"])
+    run("status", token=file, status=1)
+    run("operator", "remove", "Ada")
+    run("operator", "remove", "local", status=1)
+
+
+def test_security_events_are_rfc_5424(secure: Path, syslog: socket.socket) -> None:
+    env = {"SEP2_DIR": str(secure)}
+    assert say("operator", "add", 'Bo "]\\', "--role", "viewer", env=env).status == 0
+    found = _events(syslog, "operator_added")
+    while "Bo" not in found[-1]:
+        found += _events(syslog, "operator_added")
+    head = r"<86>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+ sep2 \d+ operator_added "
+    assert re.fullmatch(
+        head + r'\[sep2@32473 operator="Bo \\"\\\]\\\\" role="viewer" by="local"\] operator_added', found[-1]
+    )
+
+
+def test_nothing_older_than_tls_1_3_and_no_plain_http(secure: Path) -> None:
+    port = int(re.search(r"\[operator\][^\[]*?port = (\d+)", (secure / "sep2.toml").read_text())[1])  # type: ignore[index]
+    context = ssl.create_default_context(cafile=secure / "operators.pem")
+    with (
+        socket.create_connection(("127.0.0.1", port), 10) as line,
+        context.wrap_socket(line, server_hostname="127.0.0.1") as made,
+    ):
+        assert made.version() == "TLSv1.3"
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with socket.create_connection(("127.0.0.1", port), 10) as line, pytest.raises(ssl.SSLError):
+        context.wrap_socket(line, server_hostname="127.0.0.1")
+
+
+def test_a_server_with_another_certificate_is_not_spoken_to(secure: Path, tmp_path: Path) -> None:
+    _self_signed(tmp_path, "operators")
+    for file in ("sep2.toml", "operator.token"):
+        (tmp_path / file).write_text((secure / file).read_text())
+    done = say("status", env={"SEP2_DIR": str(tmp_path)})
+    assert done.status == 1
+    assert "another certificate" in done.err
