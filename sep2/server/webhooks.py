@@ -75,6 +75,11 @@ class Webhooks:
     async def _serve(self, hook: Row[Any], poster: Poster) -> None:
         """Send what waits for one receiver, until that is nothing or it fails."""
         try:
+            async with self._db.read() as db:
+                fresh = await webhooks.has_fresh(db, hook.id)
+            if fresh:
+                async with self._db.write() as db:
+                    await webhooks.number(db, hook.id)
             for _ in range(AT_ONCE):
                 async with self._db.read() as db:
                     row = await webhooks.first(db, hook.id)
