@@ -10,19 +10,19 @@ import numpy as np
 from envelope.calculation.schedule_assembly import assemble
 from envelope.calculation.solution import Solution, solve
 from envelope.calculation.unbalance_scaling import scale_for_unbalance
-from envelope.constraints.base_case import base_flow, form_base_case
-from envelope.constraints.monitored_feeder import MonitoredFeeder, monitor
+from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.volt_var_credit import without_credit
 from envelope.problem import Problem, run_id
 from envelope.problem.margins import ConstraintCoefficients
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.schedule.findings import UNCREDITED
-from envelope.verification import Effort, verify
+from envelope.verification import Effort
+from envelope.verification.trial import try_corners
 from gridmodel.arrays import Real
 
 ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
-"""of looking for what is worse than a corner, volts kept free beyond what was found, and the part of the declared
-margin that what is found must leave, for others may look elsewhere"""
+"""rounds of the search for states worse than a corner, volts kept free beyond the worst that was found, and the part of
+the declared margin that must be left, as other searches look elsewhere"""
 SEARCH = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
 
 
@@ -36,61 +36,62 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 
 def solve_with_boxes(problem: Problem) -> Solution:
     """The same with the boxes that the limits were taken from, for explanations."""
-    feeder = monitor(problem)
-    return _single_pass(problem, feeder) if feeder.inverters is None else _search(problem, feeder)
+    formulation = formulate(problem)
+    if formulation.feeder.inverters is not None:
+        return _search(problem, formulation)
+    return _single_pass(problem, formulation)
 
 
-def _single_pass(problem: Problem, feeder: MonitoredFeeder) -> Solution:
+def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
     """Boxes and schedule of a problem, without a search for states between their corners."""
     began = time.perf_counter()
-    boxes = solve(problem, form_base_case(problem, feeder))
-    scaling = scale_for_unbalance(problem, boxes)
-    schedule = assemble(problem, boxes, scaling)
+    boxes = solve(formulation)
+    scaling = scale_for_unbalance(formulation, boxes)
+    schedule = assemble(problem, formulation, boxes, scaling)
     schedule.figures["seconds"] = time.perf_counter() - began
     return Solution(schedule, boxes)
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Volts kept free of all voltage rows for what was found beyond the corners that a box was measured at."""
+class SearchMargin:
+    """Margin of all voltage constraints, V, for states found beyond the corners at which a box was measured."""
 
     over_v: float
     under_v: float
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """The same for every row of a kind."""
+        """(T, R) the same for every constraint of a kind."""
         return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
 
     def said(self) -> str:
-        """The policy says it."""
+        """Empty: the reactive policy words it."""
         return ""
 
 
-def _search(problem: Problem, feeder: MonitoredFeeder) -> Solution:
+def _search(problem: Problem, formulation: Formulation) -> Solution:
     """Limits that also hold between their corners, or without any volt-var credit where none are found.
 
     Another corner than a constraint's worst one may be worse where inverters respond less. Each round looks for such
     states as a verification does, and keeps free what it finds.
     """
-    kept, looked = Kept(0.0, 0.0), 0.0
-    for turn in range(ROUNDS if _settles(problem, feeder) else 0):
-        found = _single_pass(replace(problem, margins=(*problem.margins, kept)), feeder)
-        report = verify(problem, found.schedule, solver="reduced", effort=replace(SEARCH, seed=100 + turn))
+    margin, looked = SearchMargin(0.0, 0.0), 0.0
+    # Too steep a curve oscillates, even with nothing flexible running.
+    converges = bool(formulation.base_flow.converged.all())
+    for turn in range(ROUNDS if converges else 0):
+        found = _single_pass(problem, formulation.with_margin(margin))
+        box, effort = verified_box(problem, found.schedule), replace(SEARCH, seed=100 + turn)
+        report = try_corners(formulation, found.schedule, box, solver="reduced", effort=effort)
         looked += report.scenarios
         spare = CLEAR * problem.limits.margin_v
         if report.inside and max(report.over_v, report.under_v) <= -spare:
             figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
-            return found._replace(schedule=replace(found.schedule, run_id=run_id(problem), figures=figures))
-        kept = Kept(kept.over_v + _more(report.over_v + spare), kept.under_v + _more(report.under_v + spare))
+            return found._replace(schedule=replace(found.schedule, figures=figures))
+        over_v, under_v = (_more(beyond + spare) for beyond in (report.over_v, report.under_v))
+        margin = SearchMargin(margin.over_v + over_v, margin.under_v + under_v)
     plain = solve_with_boxes(replace(problem, reactive=without_credit(problem)))
     said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
     findings = (*plain.schedule.findings, said)
     return plain._replace(schedule=replace(plain.schedule, run_id=run_id(problem), findings=findings))
-
-
-def _settles(problem: Problem, feeder: MonitoredFeeder) -> bool:
-    """Whether the inverters' responses converge with nothing flexible running; too steep a curve oscillates."""
-    return bool(base_flow(form_base_case(problem, feeder)).converged.all())
 
 
 def _more(beyond_v: float) -> float:

@@ -17,8 +17,9 @@ from gridmodel.flow.power_flow import currents, solve, voltages
 from gridmodel.flow.taps import base_of, scaled
 from gridmodel.meter_data.readings import check_readings
 from gridmodel.model.feeder import Feeder, slot_va
+from gridmodel.model.findings import Finding
 from gridmodel.readers.example_feeders import european_lv
-from gridmodel.validate import Finding, check, check_folder
+from gridmodel.validate import check, check_folder
 from sep2.terminal import add_row, console, say, say_json
 
 EUROPEAN = "european-lv"
@@ -35,22 +36,28 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Meters = Annotated[
     Path | None, typer.Option("--meters", help="Meter readings (ami.csv): check phases, transformers and energy too.")
 ]
+FilesFrom = Annotated[
+    Path | None,
+    typer.Option("--files-from", help="Folder that an OpenDSS circuit may read files from; by default its own."),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Write a one-line diagram to this PNG file.")]
 
 
-def open_feeder(name: str) -> tuple[Feeder | None, list[Finding]]:
+def open_feeder(name: str, within: Path | None = None) -> tuple[Feeder | None, list[Finding]]:
     """A feeder by folder or by name, with its findings."""
     if name == EUROPEAN and not Path(name).exists():
         feeder = european_lv()
         return feeder, check(feeder)
-    return check_folder(name)
+    return check_folder(name, within)
 
 
 @app.command("check")
-def check_feeder(feeder: FeederPath, meters: Meters = None, as_json: Json = False) -> None:
+def check_feeder(
+    feeder: FeederPath, meters: Meters = None, files_from: FilesFrom = None, as_json: Json = False
+) -> None:
     """Say what is missing, implausible or assumed in a feeder; exit code 1 if it cannot be used."""
     with refusals(as_json):
-        found, findings = open_feeder(feeder)
+        found, findings = open_feeder(feeder, files_from)
         if found is not None and meters is not None:
             findings += check_readings(meters, found.network)
     errors = sum(f.severity == "error" for f in findings)
@@ -91,11 +98,11 @@ def _print_findings(findings: list[Finding]) -> None:
 
 
 @app.command("show")
-def show_feeder(feeder: FeederPath, out: Out = None, as_json: Json = False) -> None:
+def show_feeder(feeder: FeederPath, out: Out = None, files_from: FilesFrom = None, as_json: Json = False) -> None:
     """Summarise a feeder and its hardest interval; with --out, draw it."""
     with refusals(as_json):
         writable("--out", out, ".png")
-        found, findings = open_feeder(feeder)
+        found, findings = open_feeder(feeder, files_from)
         if found is None or any(f.severity == "error" for f in findings):
             _say_findings(feeder, found, findings, as_json=as_json)
             say(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)

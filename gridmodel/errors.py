@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -25,3 +26,23 @@ class FileError(GridError):
             where.append(f"field {field}")
         super().__init__(f"{', '.join(where)}: {detail}")
         self.file, self.row, self.field, self.detail = str(file), row, field, detail
+
+    @property
+    def all(self) -> tuple[FileError, ...]:
+        """Every fault that was found together with this one."""
+        return (self,)
+
+
+class FileFaults(FileError):
+    """Several faults of one network's files; reads as the first of them and the number of the others."""
+
+    def __init__(self, faults: Sequence[FileError]) -> None:
+        first, others = faults[0], len(faults) - 1
+        more = f" (and {others} more)" if others else ""
+        super().__init__(first.file, first.detail + more, row=first.row, field=first.field)
+        self._all = tuple(faults)
+
+    @property
+    def all(self) -> tuple[FileError, ...]:
+        """Every fault."""
+        return self._all

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
+from gridmodel import plausible
 from gridmodel.errors import FileError, GridError
-from gridmodel.flow.kron import energised, reduce
+from gridmodel.flow.kron import energised, no_load_voltages
 from gridmodel.model import admittance as build
 from gridmodel.model.equipment import Equipment, Line, Transformer
 from gridmodel.model.feeder import Feeder
+from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network
-
-Severity = Literal["error", "warning", "note"]
+from gridmodel.plausible import NO_LENGTH
 
 # Ranges outside which a value is more likely a slip of unit than a fact: ohm/km, percent. (assumed)
 LOW_VOLTAGE_V = 1_000.0
@@ -32,28 +31,19 @@ SHORT_CIRCUIT_PU = (0.01, 0.2)
 NOMINAL_SHARE = (0.9, 1.12)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One observation: how grave, about what, which field, and what is the matter."""
+def check_folder(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | None, list[Finding]]:
+    """The feeder of a folder or file, if it can be read, and every finding about its files and its network.
 
-    severity: Severity
-    code: str
-    element: str
-    field: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.severity}: {self.element}: {self.field}: {self.detail}"
-
-
-def check_folder(path: str | Path) -> tuple[Feeder | None, list[Finding]]:
-    """The feeder of a folder or file, if it can be read, and every finding about its files and its network."""
+    within: the folder that an OpenDSS circuit may read files from; by default its own.
+    """
     from gridmodel.readers.folder import load
 
     try:
-        feeder, faults = load(path)
+        feeder, faults = load(path, within)
     except GridError as e:
         return None, [Finding("error", "unusable", str(path), "network", str(e))]
+    except OSError as e:
+        return None, [Finding("error", "bad_file", str(e.filename or path), "file", e.strerror or str(e))]
     if feeder is None:
         return None, [fault(error) for error in faults]
     return feeder, check(feeder)
@@ -77,6 +67,7 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
         found += _no_load(network)
     if isinstance(what, Feeder):
         found += [*_measurements(what), *(Finding("note", "assumed", what.name, "file", note) for note in what.notes)]
+        found += [*what.findings, *plausible.of_feeder(what)]
         found += [
             Finding("note", "changed", c.element, c.field, f"{c.after:g} instead of {c.before:g}: {c.why}")
             for c in what.changes
@@ -161,6 +152,8 @@ def _lines(equipment: Equipment) -> Iterator[Finding]:
             continue
         if line.rating_a < 0:
             yield Finding("error", "negative_rating", element, "rating_a", f"{line.rating_a:g} A")
+        if line.line_type in NO_LENGTH:
+            continue
         if not line.zero_sequence_given:
             yield Finding("warning", "no_zero_sequence", element, "z0_ohm", "absent; four times positive assumed")
         yield from _impedance(line, element, nominal.get(line.from_node, 0.0) * np.sqrt(3) <= LOW_VOLTAGE_V)
@@ -266,15 +259,17 @@ def _unrated(network: Network) -> Iterator[Finding]:
 def _no_load(network: Network) -> Iterator[Finding]:
     """Voltages that are wrong before anyone uses power: a slip in a ratio, a tap or a nominal voltage."""
     try:
-        reduced = reduce(network)
+        terminals, volts = no_load_voltages(network)
     except GridError as e:
         yield Finding("error", "unusable", network.name, "branches", str(e))
         return
-    share = np.abs(reduced.Wn @ network.source.v) / reduced.node_nominal_v
+    share = np.abs(volts) / network.terminal_nominal_v[terminals]
     wrong = np.flatnonzero((share < NOMINAL_SHARE[0]) | (share > NOMINAL_SHARE[1]) | ~np.isfinite(share))
     if len(wrong):
         detail = f"{share[wrong[0]]:.3g} of nominal without load, as at {len(wrong) - 1} others"
-        yield Finding("warning", "implausible_voltage", reduced.voltage_names[wrong[0]], "nominal_v", detail)
+        yield Finding(
+            "warning", "implausible_voltage", network.terminal_name(int(terminals[wrong[0]])), "nominal_v", detail
+        )
 
 
 def _measurements(feeder: Feeder) -> Iterator[Finding]:
@@ -305,4 +300,5 @@ EQUIPMENT_RULES: tuple[Callable[[Equipment], Iterator[Finding]], ...] = (
     _lines,
     _transformers,
     _regulators,
+    plausible.of_equipment,
 )

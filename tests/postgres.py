@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c deadlock_timeout=50ms"
+FAST = ("fsync=off", "full_page_writes=off", "deadlock_timeout=50ms")
+"""Settings under which what was committed outlives a server that is stopped at once, but not its machine."""
+FORGETFUL = ("synchronous_commit=off",)
+"""Under this one the last commits are lost with the server."""
 
 
 class NoPostgres(Exception):
@@ -26,8 +29,11 @@ def programs() -> Path:
 
 
 @contextmanager
-def running(*, durable: bool = False) -> Iterator[Path]:
-    """The folder with the socket of a new server, user `sep2`; it is stopped and the folder removed at the end."""
+def running(*, durable: bool = False, restarts: bool = False) -> Iterator[Path]:
+    """The folder with the socket of a new server, user `sep2`; it is stopped and the folder removed at the end.
+
+    durable: set up as for use. restarts: what was committed is there again after `stop` and `start`.
+    """
     bin_folder = programs()
     folder = Path(tempfile.mkdtemp(prefix="sep2-postgres-", dir="/tmp"))
     # PostgreSQL refuses to run as root, and its own user may not enter root's temporary folders.
@@ -45,8 +51,11 @@ def running(*, durable: bool = False) -> Iterator[Path]:
 
     try:
         run("initdb", "-U", "sep2", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        options = f"-k {folder} -c listen_addresses= -c max_connections=200 {'' if durable else FAST}"
-        run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", options, "start")
+        settings = ["listen_addresses=''", f"unix_socket_directories='{folder}'", "max_connections=200"]
+        settings += () if durable else FAST if restarts else (*FAST, *FORGETFUL)
+        with (folder / "data" / "postgresql.conf").open("a") as file:
+            file.write("\n".join(["", *settings, ""]))
+        run("pg_ctl", "-w", "-l", f"{folder}/log", "start")
         try:
             yield folder
         finally:
@@ -62,8 +71,7 @@ def stop(folder: Path) -> None:
 
 def start(folder: Path) -> None:
     """Start a server again that was stopped."""
-    options = f"-k {folder} -c listen_addresses= -c max_connections=200 {FAST}"
-    _control(folder, "-w", "-l", f"{folder}/log", "-o", options, "start")
+    _control(folder, "-w", "-l", f"{folder}/log", "start")
 
 
 def _control(folder: Path, *arguments: str) -> None:

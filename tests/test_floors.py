@@ -46,7 +46,9 @@ ENGINE_FLOORS = (
     ("envelope.engine",),
     ("envelope",),
     ("envelope.explanation", "envelope.operation", "envelope.medium_voltage"),
-    ("envelope.study", "envelope.demo"),
+    ("envelope.study",),
+    # The demonstration shows what a study finds on its day.
+    ("envelope.demo",),
     ("envelope.command_line",),
 )
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""

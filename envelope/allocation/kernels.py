@@ -14,9 +14,9 @@ from gridmodel.flow.kernels import FAST_MATH, compiled
 def fill(  # noqa: C901, PLR0912, PLR0917  a compiled function takes no keyword arguments
     at: NDArray[Any], b: NDArray[Any], cap: NDArray[Any], reference: NDArray[Any], onward: bool, x: NDArray[Any]
 ) -> None:
-    """Raise all free shares at one rate; a row that fills up freezes its users (all variables, unless `onward`).
+    """Raise all free shares at one rate; a constraint that fills up freezes its users (all variables, unless `onward`).
 
-    at: (N, R) use of each row by each variable; b: (T, R); cap, reference: (T, N); x: (T, N), written.
+    at: (N, R) use of each constraint by each variable; b: (T, R); cap, reference: (T, N); x: (T, N), written.
     """
     variables, rows = at.shape
     for t in range(len(b)):
@@ -28,7 +28,7 @@ def fill(  # noqa: C901, PLR0912, PLR0917  a compiled function takes no keyword 
                 count += 1
                 for r in range(rows):
                     use[r] += reference[t, i] * at[i, r]
-        # Below this nobody uses the row: what is left are rounding errors of those who did, in watts or in volts.
+        # Below this no connection uses the constraint: what is left are rounding errors, in watts or in volts.
         nothing = np.maximum(1e-12, 1e-10 * use)
         for _ in range(variables + rows + 1):
             if count == 0:

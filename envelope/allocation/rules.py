@@ -1,7 +1,7 @@
 """Fairness rules: allocations over a packing problem, for all time steps at once.
 
-A packing problem is `a @ x <= b`, `0 <= x <= cap` with `a >= 0`: raising one connection's room never makes room for
-another. That is why a fair allocation needs no solver: filling all shares at one rate until a row is full is exact.
+A packing problem is `a @ x <= b`, `0 <= x <= cap` with `a >= 0`: raising one connection never makes headroom for
+another. So a fair allocation needs no solver: filling all shares at one rate until a constraint is full is exact.
 """
 
 from collections.abc import Callable
@@ -19,22 +19,22 @@ Rule = Callable[["Packing"], Real]
 TINY = 1e-12
 CHECK_EVERY, CLOSE_ENOUGH, CHEAPEST = 10, 0.3, np.float32(1e-5)
 """rounds of prices between looks whether they are good; as good as this over the rounds that were asked for; least part
-that a row has in what all are worth"""
+that a constraint has in all prices"""
 IDLE, NEARLY_FULL, PATIENCE, OVERFULL = 1e-3, 0.9, 50, 0.03
-"""part of what all are worth, and of their room, below which rows are not looked at any longer as prices are sought,
+"""part of all prices, and of headroom, below which constraints are not looked at any longer as prices are sought,
 after how many rounds; part by which one of them may be overfull in the end, or all are looked at once more"""
 TRACE = 0.01
-"""whoever uses a row by less than this part of its largest user is not held to account for it"""
+"""a connection that uses less of a constraint than this part of its largest user does not take part in it"""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Rows and bounds of one allocation: R rows, N variables, T steps."""
+    """Constraints and bounds of one allocation: R constraints, N variables, T steps."""
 
     a: Floating
-    """(R, N) what one unit of each variable uses of each row, never negative."""
+    """(R, N) what one unit of each variable uses of each constraint, never negative."""
     b: Floating
-    """(T, R) room of each row; negative where the base alone breaches it."""
+    """(T, R) headroom of each constraint; negative where the base alone breaches it."""
     cap: Real
     """(T, N) most that each variable can use."""
     reference: Real
@@ -42,7 +42,7 @@ class Packing:
     weight: Real | None = None
     """(N,) or (T, N) weights of the sum and of the logarithms; ones when absent."""
     price: Real | None = None
-    """(T, R) what a similar problem's rows were worth, 0 where not known; rules that have prices bring it up to date"""
+    """(T, R) prices of a similar problem's constraints, 0 where not known; rules that have prices update them"""
 
 
 class Ready(NamedTuple):
@@ -52,11 +52,11 @@ class Ready(NamedTuple):
     column: Index
     """(N',) variables that are left"""
     row: Index
-    """(R',) rows that are left"""
+    """(R',) constraints that are left"""
 
     @property
     def is_free(self) -> bool:
-        """Whether no row can be full or every cap is zero, so that there is nothing to share and no price."""
+        """Whether no constraint can be full or every cap is zero, so that there is nothing to share and no price."""
         return not self.packing.a.size
 
     def whole(self, x: Real, count: int) -> Real:
@@ -67,17 +67,17 @@ class Ready(NamedTuple):
 
 
 def takes_part(a: Floating) -> Mask:
-    """(R, N) where a variable uses more than a trace of a row."""
+    """(R, N) where a variable uses more than a trace of a constraint."""
     return np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0))
 
 
 def held_by(closed: Mask, a: Floating) -> Mask:
-    """(T, N) variables that take part in any of the (T, R) rows that are closed."""
+    """(T, N) variables that take part in any of the (T, R) constraints that are closed."""
     return np.asarray(closed.astype(np.float32) @ takes_part(a).astype(np.float32) > 0.0)
 
 
 def prepare(packing: Packing) -> Ready:
-    """The same problem with breached rows closed, less rows that cannot bind and variables that cannot grow."""
+    """The same problem with breached constraints closed, less constraints and variables that cannot matter."""
     breached = np.asarray(packing.b <= 0.0)
     cap = np.maximum(packing.cap, 0.0)
     if breached.any():
@@ -99,14 +99,14 @@ def prepare(packing: Packing) -> Ready:
 
 
 def equal(packing: Packing) -> Real:
-    """The same amount for everyone, up to each one's own cap, until the first row is full."""
+    """The same amount for everyone, up to each one's own cap, until the first constraint is full."""
     ready = prepare(packing)
     same = replace(ready.packing, reference=np.ones_like(ready.packing.cap))
     return ready.whole(_fill(same, onward=False), packing.cap.shape[1])
 
 
 def proportional(packing: Packing) -> Real:
-    """The same fraction of the reference for everyone, until the first row is full."""
+    """The same fraction of the reference for everyone, until the first constraint is full."""
     ready = prepare(packing)
     return ready.whole(_fill(ready.packing, onward=False), packing.cap.shape[1])
 
@@ -118,7 +118,7 @@ def max_min(packing: Packing) -> Real:
 
 
 def _fill(packing: Packing, *, onward: bool) -> Real:
-    """Raise all free shares at one rate; a row that fills up freezes its users (all variables, unless `onward`)."""
+    """Raise all free shares at one rate; a full constraint freezes its users (all variables, unless `onward`)."""
     found = np.empty_like(packing.cap)
     at, b = np.ascontiguousarray(packing.a.T, dtype=float), np.ascontiguousarray(packing.b, dtype=float)
     fill(at, b, np.ascontiguousarray(packing.cap), np.ascontiguousarray(packing.reference), onward, found)
@@ -146,7 +146,7 @@ def alpha_fair(packing: Packing, alpha: float = 2.0, rounds: int = 300) -> Real:
 
 
 def _priced(left: Packing, gain: Real, alpha: float, rounds: int) -> tuple[Real, Real]:
-    """Demand of each variable at prices at which rows are full or worth nothing, and those prices."""
+    """Demand of each variable at prices at which constraints are full or worth nothing, and those prices."""
     room = np.where(left.b > 0.0, left.b, 1.0)
     first = _first_price(left, room, alpha, gain)
     if left.price is not None:
@@ -158,7 +158,7 @@ def _priced(left: Packing, gain: Real, alpha: float, rounds: int) -> tuple[Real,
 
 
 class _Market:
-    """Prices of rows under way: what is asked for at them makes full rows dearer and others cheaper.
+    """Prices of constraints under way: what is asked for at them makes full constraints dearer and others cheaper.
 
     Single precision is enough: whatever the prices come to, the answer is brought inside afterwards.
     """
@@ -186,14 +186,14 @@ class _Market:
         return self.found.astype(float), self.prices.astype(float)
 
     def _narrow(self, x: Single, used: Single, rounds: int, *, turn: int) -> tuple[Single, Single]:
-        """Lets steps go that are good enough, and rows that do not matter, once that is half of them."""
+        """Lets steps go that are good enough, and constraints that do not matter, once that is half of them."""
         worth = self.price * self.b
         total = worth.sum(axis=1, keepdims=True) + np.float32(1e-30)
         # Nothing may become so cheap that it takes long to become dear again.
         np.maximum(self.price, CHEAPEST * total / self.b, out=self.price)
         idle = (worth * np.abs(1.0 - used)).sum(axis=1) / total[:, 0]
         going = (idle > CLOSE_ENOUGH / rounds) | (used.max(axis=1) > 1.0 + 10.0 * CLOSE_ENOUGH / rounds)
-        # Rows that are worth next to nothing in any step and far from full need not be looked at until the end.
+        # Constraints that are worth next to nothing in any step and far from full need not be looked at until the end.
         dear = ((worth > IDLE * total) | (used > NEARLY_FULL))[going].any(axis=0)
         if 2 * np.count_nonzero(going) > len(self.step):
             going[:] = True
@@ -212,7 +212,7 @@ class _Market:
 
 
 def _first_price(ready: Packing, b: Real, alpha: float, gain: Real) -> Real:
-    """(T, R) prices at which a row shared by all its users would be about full."""
+    """(T, R) prices at which a constraint shared by all its users would be about full."""
     users = np.maximum((ready.a > 0.0).sum(axis=1), 1)
     typical = np.median(ready.a, axis=1) + ready.a.mean(axis=1) + TINY
     each = b / (users * typical)
@@ -230,9 +230,9 @@ def _answer(charge: Single, gain: Single, alpha: float, cap: Single) -> Single:
 
 
 def _top_up(left: Packing, x: Real) -> Real:
-    """Bring `x` inside every row, then fill what is left over fairly."""
+    """Bring `x` inside every constraint, then fill what is left over fairly."""
     used, over = x @ left.a.T, np.ones_like(x)
-    # Whoever uses an overfull row gives up as much as that takes; nobody else does.
+    # Only users of an overfull constraint give up as much as that takes.
     for row in np.flatnonzero((used > left.b).any(axis=0)):
         much = np.maximum(used[:, row] / left.b[:, row], 1.0)[:, None]
         over[:, left.a[row] > 0.0] = np.maximum(over[:, left.a[row] > 0.0], much)

@@ -1,4 +1,4 @@
-"""Why a limit is what it is: the row that holds it back."""
+"""Why a limit is what it is: the constraint that holds it back."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from envelope.calculation.feasible_box import FeasibleBox
 from envelope.calculation.kernels import fullest
 from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY, NETWORK
-from gridmodel.arrays import Mask
+from gridmodel.arrays import Mask, Single
 
 NEARLY = 0.25
-"""a row whose room is within this many units of slack (V, percent) may be what holds a limit back"""
+"""a constraint whose headroom is within this many units of slack (V, percent) may be what holds a limit back"""
 
 
-def binding_constraints(found: FeasibleBox, constrained: Mask, *, up: bool, together: bool = False) -> Binding:
-    """(T, C) for each limit below its reach, the fullest row that it takes part in.
+def binding_constraints(found: FeasibleBox, constrained: Mask, rise: Single, *, together: bool = False) -> Binding:
+    """(T, C) for each limit below its capacity, the fullest constraint that it takes part in.
 
-    together: limits are one common level, so that a full row holds back whoever takes no part in it too.
+    rise: (R, C) of each constraint per W in the limits' direction, never negative.
+    together: limits are one common level, so that a full constraint holds back connections without a part in it too.
     """
     steps, count = constrained.shape
     row = np.full((steps, count), CAPACITY, dtype=np.intp)
@@ -28,7 +29,7 @@ def binding_constraints(found: FeasibleBox, constrained: Mask, *, up: bool, toge
     if not len(candidates):
         row[constrained] = NETWORK
         return Binding(row, interval)
-    uses = (found.rows.rise_up if up else found.rows.rise_down)[candidates]
+    uses = rise[candidates]
     best = np.empty((steps, count), dtype=np.intp)
     takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses)
     fullest(np.ascontiguousarray(slack[:, candidates]), takes, best)

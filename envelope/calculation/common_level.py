@@ -2,76 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
 from envelope.constraints import linear as rows
-from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
+from envelope.constraints.formulation import Formulation
+from envelope.constraints.limits import Bounds, LimitTables
 from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import Allocation, Problem
+from envelope.problem import Allocation, Direction
+from envelope.problem.guarantees import GuaranteedBox
 from gridmodel.arrays import Index, Real
 
 NEAR_V, NEAR_LOAD = 2.0, 0.8
-"""what comes no nearer to its limit, neither at rest nor with all at full reach, is not looked at on the way"""
+"""what comes no nearer to its limit, neither at rest nor with all at full capacity, is not looked at on the way"""
 TURNS, CLOSE = 16, 0.005
-"""of the search for a level, which ends when its worst row is this near to its aim (V, percent) or there is no doubt
-of a watt left"""
+"""of the search for a level, which ends when its worst limit is this near its target (V, percent), or a watt decides"""
 BACK = 0.99
-"""of the level where a row that was not looked at turns out to be the worst"""
+"""of the level where a constraint that was not looked at turns out to be the worst"""
 
 
-def find_common_level(base: BaseCase, problem: Problem) -> list[DirectedBox]:
-    """The two levels by a search in the AC power flow, all steps at once."""
-    rest, at = base_flow(base), sensitivities(base)
-    return [DirectedBox(_Search(base, problem, up=up).found(rest, at), up=up, down=not up) for up in (True, False)]
+def find_common_level(formulation: Formulation, limits: LimitTables) -> list[DirectedBox]:
+    """The two levels by a search in the AC power flow, all steps at once; limits: less all reserves."""
+    rest, at, base = formulation.base_flow, formulation.sensitivities, formulation.base
+    asked = formulation.boxes(base.lo_w, base.hi_w)
+    return [DirectedBox(_Search(formulation, limits, box).found(rest, at), box.directions) for box in asked]
 
 
 class _Search:
     """One direction's level per step."""
 
-    def __init__(self, base: BaseCase, problem: Problem, *, up: bool) -> None:
-        self.base, self.problem, self.up = base, problem, up
+    def __init__(self, formulation: Formulation, limits: LimitTables, box: GuaranteedBox) -> None:
+        base, up = formulation.base, Direction.EXPORT in box.directions
+        self.base, self.case, self.limits, self.up = base, base.within(box), limits, up
         self.room, self.start = (base.room_up_w, base.hi_w) if up else (base.room_down_w, base.lo_w)
         self.sign = 1.0 if up else -1.0
         reference = base.reference_up_w if up else base.reference_down_w
-        self.unit = np.ones_like(self.room) if problem.allocation is Allocation.EQUAL else reference
+        self.unit = np.ones_like(self.room) if formulation.allocation is Allocation.EQUAL else reference
         self.most = (self.room / self.unit).max(axis=1, initial=0.0)
-        limits = problem.limits
-        self.low_v, self.high_v = limits.v_min_v + limits.margin_v, limits.v_max_v - limits.margin_v
-        self.permitted_a = self._permitted(base.feeder)
+        self.hard, self.targets = limits.bounds(margin=0.0), limits.bounds(margin=1.0)
         self.turns = self.solves = 0
 
     def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> FeasibleBox:
-        """The box at the highest level that keeps all aims; rest, at: the base load's power flow and derivatives."""
-        feeder, limits, steps = self.base.feeder, self.problem.limits, self.problem.steps
+        """The box at the highest level that keeps all targets; rest, at: the base load's power flow and derivatives."""
+        feeder = self.base.feeder
         full = self._values(feeder, self.most)
-        values, level = self._inside(
-            self._level(self._seen(rest, full), (rest, full), self._guess(rest, at[0 if self.up else 1]))
-        )
+        guess = self._guess(rest, at[0 if self.up else 1])
+        values, level = self._inside(self._level(self._near(rest, full), (rest, full), guess))
         built = rows.linearise(feeder, *at, wanted=self._near(rest, values))
-        hard, aim = (built.bounds(feeder, limits, steps, margin=margin) for margin in (0.0, 1.0))
+        hard, aim = (built.right_hand_sides(bounds) for bounds in (self.hard, self.targets))
         return self._fit(built, self._ends(level), (hard, aim, built.evaluate(rest), built.evaluate(values)))
-
-    def _seen(self, rest: FlowResult, full: FlowResult) -> MonitoredFeeder:
-        """The feeder watching what can come near to its limit on the way."""
-        over, under, load = self._near(rest, full)
-        return self.base.feeder.subset(np.flatnonzero(over | under), np.flatnonzero(load))
 
     def _near(self, rest: FlowResult, full: FlowResult) -> rows.Selection:
         """Select limits that come near at either end of the range."""
-        limits = self.problem.limits
+        limits, load = self.hard, np.maximum(np.abs(full.i_a), np.abs(rest.i_a))
         return rows.Selection(
-            np.any(np.maximum(full.v_v, rest.v_v) > limits.v_max_v - NEAR_V, axis=0),
-            np.any(np.minimum(full.v_v, rest.v_v) < limits.v_min_v + NEAR_V, axis=0),
-            np.any(np.maximum(np.abs(full.i_a), np.abs(rest.i_a)) > NEAR_LOAD * self.permitted_a, axis=0),
+            np.any(np.maximum(full.v_v, rest.v_v) > limits.high_v - NEAR_V, axis=0),
+            np.any(np.minimum(full.v_v, rest.v_v) < limits.low_v + NEAR_V, axis=0),
+            np.any(load > NEAR_LOAD * self.targets.current_a, axis=0),
         )
 
-    def _level(self, feeder: MonitoredFeeder, ends: tuple[FlowResult, FlowResult], guess: Real) -> Real:
-        """(T,) highest level inside all aims: the regula falsi with the Illinois rule, and halving where that fails."""
-        permitted = self._permitted(feeder)
-        below, above = (self._excess(values, self.permitted_a) for values in ends)
+    def _level(self, near: rows.Selection, ends: tuple[FlowResult, FlowResult], guess: Real) -> Real:
+        """(T,) highest level inside all targets: the regula falsi with the Illinois rule, and halving where that fails.
+
+        near: limits that can come near on the way; no others are looked at.
+        """
+        voltages, currents = np.flatnonzero(near.over | near.under), np.flatnonzero(near.load)
+        feeder = self.base.feeder.subset(voltages, currents)
+        targets = self.limits.subset(voltages, currents, groups=len(feeder.groups)).bounds(margin=1.0)
+        below, above = (self._excess(values, self.targets) for values in ends)
         good, bad = np.where(above <= 0.0, self.most, 0.0), self.most.copy()
         unit_w = self.unit.max(axis=1, initial=0.0)
         moved = np.zeros(len(good))
@@ -86,7 +84,7 @@ class _Search:
             middle = good[todo] + part * (bad[todo] - good[todo])
             if turn == 0:
                 middle = np.clip(guess[todo], 0.02 * bad[todo], 0.98 * bad[todo])
-            found = self._excess(self._values(feeder, middle, steps=todo), permitted[todo])
+            found = self._excess(self._values(feeder, middle, steps=todo), Bounds(*(table[todo] for table in targets)))
             inside, outside = todo[found <= 0.0], todo[found > 0.0]
             # An end that stays twice counts for half, or the other would hardly move.
             above[inside] *= np.where(moved[inside] > 0, 0.5, 1.0)
@@ -96,14 +94,14 @@ class _Search:
         return good
 
     def _guess(self, rest: FlowResult, at: Sensitivity) -> Real:
-        """(T,) level at which the first aim would be met if everything went on as it begins."""
+        """(T,) level at which the first target would be met if everything went on as it begins."""
         feeder = self.base.feeder
         each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
         dv, di = each @ at.dv.T, each @ at.di.T
-        aim = np.where(dv > 0.0, self.high_v, self.low_v)
+        aim = np.where(dv > 0.0, self.targets.high_v, self.targets.low_v)
         # |i + level di| meets what is permitted at the positive root of a quadratic.
         square, half = np.abs(di) ** 2, (np.conj(rest.i_a) * di).real
-        left = self.permitted_a**2 - np.abs(rest.i_a) ** 2
+        left = self.targets.current_a**2 - np.abs(rest.i_a) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             by_voltage, by_current = (aim - rest.v_v) / dv, (np.sqrt(half**2 + square * left) - half) / square
         level = self.most
@@ -111,34 +109,28 @@ class _Search:
             level = np.minimum(level, np.where(found > 0.0, found, np.inf).min(axis=1, initial=np.inf))
         return np.asarray(level)
 
-    def _permitted(self, feeder: MonitoredFeeder) -> Real:
-        """(T, B + G) A that the search aims at."""
-        return self.problem.limits.permitted_a(self.problem.steps, feeder, margin=1.0)
-
-    def _excess(self, found: FlowResult, permitted: Real) -> Real:
-        """(T,) how far the worst of all is beyond its aim, V or percent."""
-        load = 100.0 * (np.abs(found.i_a) / permitted - 1.0)
-        most = [table.max(axis=1, initial=-np.inf) for table in (found.v_v - self.high_v, self.low_v - found.v_v, load)]
+    def _excess(self, found: FlowResult, targets: Bounds) -> Real:
+        """(T,) how far the worst of all is beyond its target, V or percent."""
+        load = 100.0 * (np.abs(found.i_a) / targets.current_a - 1.0)
+        excess = (found.v_v - targets.high_v, targets.low_v - found.v_v, load)
+        most = [table.max(axis=1, initial=-np.inf) for table in excess]
         return np.where(found.converged, np.max(most, axis=0), np.inf)
 
     def _inside(self, level: Real) -> tuple[FlowResult, Real]:
-        """The power flow at a level, a little lower where one that was not looked at is beyond its aim."""
+        """The power flow at a level, a little lower where one that was not looked at is beyond its target."""
         feeder = self.base.feeder
         for _ in range(TURNS):
             found = self._values(feeder, level)
-            beyond = (self._excess(found, self.permitted_a) > 2.0 * COARSE_V) & (level > 0.0)
+            beyond = (self._excess(found, self.targets) > 2.0 * COARSE_V) & (level > 0.0)
             if not beyond.any():
                 break
             level = np.where(beyond, BACK * level, level)
         return found, level
 
     def _fit(self, built: rows.LinearConstraints, ends: Real, tables: tuple[Real, Real, Real, Real]) -> FeasibleBox:
-        """The box of this direction with its nearly full rows, measured where all stand at their end."""
-        base, nothing = self.base, np.zeros_like(ends)
-        if self.up:
-            case, hi, lo = replace(base, lo_w=base.p_w, room_down_w=nothing), ends, base.p_w
-        else:
-            case, hi, lo = replace(base, hi_w=base.p_w, room_up_w=nothing), base.p_w, ends
+        """The box of this direction with its nearly full constraints, measured where all stand at their end."""
+        base, case = self.base, self.case
+        lo, hi = (case.lo_w, ends) if self.up else (ends, case.hi_w)
         limit, aim, before, after = (table.astype(np.float32) for table in tables)
         away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
         found = FeasibleBox(base.feeder, case, built, away, limit, aim, before)

@@ -1,11 +1,13 @@
-"""Where a box is measured: AC power flow at the corners that may matter, and the gains that follow from it.
+"""Where a box is measured: AC power flow at the corners that may matter, and the corrections that follow from it.
 
-Each row and step has a *gain*: how much more than its linear prediction the power flow moves along the row's own worst
-corner. Gains are measured, never assumed, and the window within which rows are looked at follows the largest prediction
-error that was measured.
+Each constraint and step has a *correction*: how much more than its linear prediction the power flow moves along its own
+worst corner. Corrections are measured, never assumed; the window of constraints that are looked at follows the largest
+prediction error that was measured.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,24 +18,24 @@ from envelope.constraints.monitored_feeder import COARSE_V
 from gridmodel.arrays import Index, Mask, Real, Single
 
 COVERED, COVERED_IN_AUDIT = 0.85, 0.9995
-"""a corner speaks for a row when it reaches this part of the row's own worst linear rise"""
+"""a corner speaks for a constraint when it reaches this part of the constraint's own worst linear rise"""
 COVERED_IF_FAR, FAR = 0.95, 0.25
-"""in an audit, a corner that falls short of a row's own by this part of its slack does, down to so much of its rise"""
+"""in an audit, a corner that falls short of a constraint's own by this part of its slack does, down to this part"""
 NEAR = 2.0
-"""phases are tried against each other where any row is within this slack"""
+"""phases are tried against each other where any constraint is within this slack"""
 SETTLED = 0.3
-"""a step may settle when no corner exceeds its aim by more than this part of the margin"""
+"""a step may settle when no corner exceeds its target by more than this part of the margin"""
 EXACT, EXACT_TURNS = 10.0, 6
-"""and, in the first turns, when predictions are within so many times that; later turns only tighten"""
+"""and, in the first iterations, when predictions are within so many times that; later iterations only tighten"""
 CUT, MOST_CUTS = 0.97, 120
-"""part that is left of a room each time it does not settle, and how often at most: a fortieth is left then"""
+"""part that is left of a headroom each time it does not settle, and how often at most: a fortieth is left then"""
 
 
 def update_corrections(state: FeasibleBox, todo: Index) -> Index:
-    """Corrects the gains at the corners that matter; gives the steps that have not settled."""
+    """Measure corrections at the corners that matter; return the steps that have not settled."""
     settled = has_converged(state, todo, check_corners(state, todo, COVERED))
     if settled.any():
-        # Once more, and closer: every row within reach of the largest error measured so far, at its own worst corner.
+        # Once more, and closer: every constraint that the largest error measured so far could bring to its target.
         settled[settled] = has_converged(state, todo[settled], check_corners(state, todo[settled], COVERED_IN_AUDIT))
     return todo[~settled]
 
@@ -46,7 +48,7 @@ def has_converged(state: FeasibleBox, steps: Index, over: Real) -> Mask:
 
 
 def check_corners(state: FeasibleBox, steps: Index, covered: float, *, aligned: bool = False) -> Real:
-    """(T',) largest excess over the aim, in units of slack, at the corners of all rows near their limit.
+    """(T',) largest excess over the target, in units of slack, at the corners of all constraints near their limit.
 
     aligned: also where all of a phase export while others import.
     """
@@ -63,7 +65,7 @@ def check_corners(state: FeasibleBox, steps: Index, covered: float, *, aligned: 
 
 
 def _correct(state: FeasibleBox, steps: Index, measured: tuple[Index, Single, Single]) -> Real:
-    """Sets each row's gain from the corner that strains it most; gives the largest excess over the aim per step."""
+    """Set corrections from the corner that raises each constraint most; return the largest excess over targets."""
     at, values, rise = measured
     worst, gain, closed = state.rise[steps], state.correction[steps], state.infeasible[steps]
     before = state.predicted(worst, steps)
@@ -78,7 +80,7 @@ def _correct(state: FeasibleBox, steps: Index, measured: tuple[Index, Single, Si
     known = (best > 0.0) | (least > found)
     found = np.maximum(found, least)
     if state.iterations > EXACT_TURNS:
-        # Late turns only tighten, so that they must end.
+        # Late iterations only tighten, so that they must end.
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(known, np.maximum(found, before / worst), found)
     state.correction[steps] = np.where(known, found, gain)
@@ -89,7 +91,7 @@ def _correct(state: FeasibleBox, steps: Index, measured: tuple[Index, Single, Si
 
 
 def _corners(state: FeasibleBox, steps: Index, covered: float) -> list[tuple[Index, Single, Single]]:
-    """Corners to solve: the tightest row's own, then the tightest of those it does not speak for, and so on.
+    """Corners to solve: the tightest constraint's own, then the tightest of those it does not speak for, and so on.
 
     Each entry has at most one corner per step: (steps, (S, L) W away from the base, (S, R) linear rise there).
     """
@@ -102,7 +104,7 @@ def _corners(state: FeasibleBox, steps: Index, covered: float) -> list[tuple[Ind
     open_rows = (
         (slack < np.where(measured, known, unknown)) & ~state.infeasible[steps] & (worst > 1e-3 * state.slack_unit)
     )
-    # A row that was measured and is not close is predicted well enough from a neighbour's corner, if that is near to
+    # A constraint that was measured and is not close is predicted well from a neighbour's corner, if that is near to
     # its own in proportion: what others do to a current grows with the square of the box.
     give = np.clip(FAR * slack * state.slack_unit, (1.0 - COVERED_IN_AUDIT) * worst, (1.0 - COVERED_IF_FAR) * worst)
     needed = np.where(measured, np.minimum(covered * worst, worst - give), covered * worst)
@@ -119,9 +121,9 @@ def _corners(state: FeasibleBox, steps: Index, covered: float) -> list[tuple[Ind
 
 
 def _aligned(state: FeasibleBox, steps: Index) -> list[tuple[Index, Single, Single]]:
-    """Corners of phases against each other, as `_corners` gives them, in the steps that have a row near its limit.
+    """Corners of phases against each other, as `_corners` gives them, in the steps with a constraint near its limit.
 
-    Where customers of other phases turn a current rather than raise it, slopes may take them for the wrong side.
+    Where other phases turn a current rather than raise it, sensitivities may take them for the wrong side.
     """
     slack = np.where(state.infeasible[steps], np.inf, state.slack(steps))
     near = steps[slack.min(axis=1, initial=np.inf) < NEAR]
@@ -131,13 +133,19 @@ def _aligned(state: FeasibleBox, steps: Index) -> list[tuple[Index, Single, Sing
     return [(near, away, state.rows.linear_change(away)) for away in corners]
 
 
-def scale_down(state: FeasibleBox, todo: Index) -> None:
-    """Scales the rooms of steps that did not settle until no corner of theirs is beyond its limit."""
+def exceeding(state: FeasibleBox, todo: Index) -> Index:
+    """Those of these steps in which any corner is beyond its target."""
+    over = check_corners(state, todo, COVERED_IN_AUDIT, aligned=True)
+    return todo[over > SETTLED * state.margin[todo]]
+
+
+def scale_down(state: FeasibleBox, todo: Index, exceeding: Callable[[FeasibleBox, Index], Index] = exceeding) -> Index:
+    """Scale the headroom of steps that did not settle until no corner of theirs exceeds; return those that still do."""
     state.scaled_down, ends = state.scaled_down + len(todo), state.base.ends
     for _ in range(MOST_CUTS):
         if not len(todo):
-            return
+            break
         granted = ends.granted_w[todo]
         state.set_offsets(todo, granted + CUT * (state.offset_w[todo] - granted))
-        over = check_corners(state, todo, COVERED_IN_AUDIT, aligned=True)
-        todo = todo[over > SETTLED * state.margin[todo]]
+        todo = exceeding(state, todo)
+    return todo

@@ -1,4 +1,4 @@
-"""A box under way: what stands before anything is allocated, the rows that can bind, and how they were measured."""
+"""A box under way: the base case, the constraints that can bind, and how they were measured."""
 
 from __future__ import annotations
 
@@ -12,7 +12,21 @@ from envelope.calculation.kernels import stand
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.linear import Corners, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
+from envelope.problem import Direction
 from gridmodel.arrays import Index, Mask, Real, Single
+
+
+class BoxSide(NamedTuple):
+    """Export or import of a box; positive in the direction."""
+
+    end_w: Real
+    """(T, C) net power at the end of the box"""
+    room_w: Real
+    """(T, C) W from the base load to that end"""
+    rise: Single
+    """(R, C) rise of each constraint per W that the end moves away, never negative"""
+    reference_w: Real
+    """(T, C) watts of one share"""
 
 
 @dataclass(eq=False)
@@ -22,7 +36,7 @@ class FeasibleBox:
     feeder: MonitoredFeeder
     base: BaseCase
     rows: LinearConstraints
-    """the rows that can bind; `relinearise` sets new ones"""
+    """the constraints that can bind; `relinearise` sets new ones"""
     offset_w: Real
     """(T, E) W by which each end of the box is away from the base load; `set_offsets` sets it"""
     limit: Single
@@ -35,27 +49,29 @@ class FeasibleBox:
     known_rise: Single = field(init=False)
     """(T, R) predicted rise at which it was; 0 where it was not"""
     usual_correction: Single = field(init=False)
-    """(R,) gain where the slopes were taken"""
+    """(R,) correction where the sensitivities were taken"""
     dual_price: Real = field(init=False)
-    """(T, R) what room in a row was worth to an allocation that has prices; 0 where not known"""
+    """(T, R) what headroom in a constraint was worth to an allocation that has prices; 0 where not known"""
     infeasible: Mask = field(init=False)
-    """(T, R) rows that what is granted in any case already breaks"""
+    """(T, R) constraints that the firm minimum already breaks"""
     error: Real = field(init=False)
     """(T,) latest largest error of a prediction near a limit, in units of slack"""
     worst_error: Real = field(init=False)
     """(T,) largest error of any prediction so far"""
     rise: Single = field(init=False)
-    """(T, R) linear rise of every row at its own worst corner of the box"""
+    """(T, R) linear rise of every constraint at its own worst corner of the box"""
     coefficients: Single = field(init=False)
-    """(R, E) rise of every row per W that an end moves away"""
+    """(R, E) rise of every constraint per W that an end moves away"""
     rounds: int = field(default=0, init=False)
-    """of allocation, since rows were last added"""
+    """of allocation, since constraints were last added"""
     iterations: int = field(default=0, init=False)
     """of allocation, in all"""
     screenings: int = field(default=0, init=False)
     solves: int = field(default=0, init=False)
     scaled_down: int = field(default=0, init=False)
     """steps that had to be scaled down because the rounds did not settle"""
+    unsettled: int = field(default=0, init=False)
+    """steps in which a constraint exceeds at its own corner all the same"""
 
     def __post_init__(self) -> None:
         steps, shape = len(self.at_rest), self.at_rest.shape
@@ -66,7 +82,7 @@ class FeasibleBox:
         self.relinearise(self.rows)
 
     def relinearise(self, rows: LinearConstraints) -> None:
-        """Goes on with these rows, the same ones with other slopes."""
+        """Goes on with these constraints, the same ones with other sensitivities."""
         self.rows, self.coefficients = rows, rows.coefficients(self.base.ends.place)
         self.rise = self.offset_w.astype(np.float32) @ self.coefficients.T
 
@@ -87,7 +103,7 @@ class FeasibleBox:
 
     @property
     def base_infeasible(self) -> Mask:
-        """(T, R) rows that are broken with nothing flexible running."""
+        """(T, R) constraints that are broken with nothing flexible running."""
         return np.asarray(self.at_rest > self.limit)
 
     @property
@@ -99,6 +115,15 @@ class FeasibleBox:
     def lo_w(self) -> Real:
         """(T, C) lower ends of the box."""
         return np.asarray(self.base.p_w - self._whole(slice(None))[:, self.base.p_w.shape[1] :])
+
+    def side(self, direction: str) -> BoxSide:
+        """The box in one direction."""
+        base, rows = self.base, self.rows
+        if direction == Direction.EXPORT:
+            hi_w = self.hi_w
+            return BoxSide(hi_w, hi_w - base.p_w, rows.rise_up, base.reference_up_w)
+        lo_w = self.lo_w
+        return BoxSide(-lo_w, base.p_w - lo_w, rows.rise_down, base.reference_down_w)
 
     def _whole(self, steps: Index | slice) -> Real:
         """(T', 2C) W away from the base load of all ends, the fixed ones too."""
@@ -112,7 +137,7 @@ class FeasibleBox:
         return self._stand(steps, corners, self.rows.corners)
 
     def at(self, steps: Index, up: Real, down: Real) -> Single:
-        """(S, L) W away from the base where slots stand at (L,) parts of their room up and down."""
+        """(S, L) W away from the base where slots stand at (L,) parts of their headroom up and down."""
         parts = Corners(up[None].astype(np.float32), down[None].astype(np.float32))
         return self._stand(steps, np.zeros(len(steps), dtype=np.intp), parts)
 
@@ -125,7 +150,7 @@ class FeasibleBox:
         return out
 
     def marginal_correction(self, steps: Index | slice = slice(None)) -> Single:
-        """(T, R) how much more than its slopes say a row moves near where it was measured.
+        """(T, R) how much more than its sensitivities say a constraint moves near where it was measured.
 
         Where a rise x becomes y = x / (1 - k x), as with loads of constant power, y / x squared is how steep it is.
         """
@@ -133,12 +158,12 @@ class FeasibleBox:
         return np.asarray(np.where(self.known_rise[steps] > 0.0, (gain / self.usual_correction) ** 2, gain))
 
     def predicted(self, rise: Single, steps: Index | slice = slice(None)) -> Single:
-        """(T, R) change of each row where it rises so much by its slopes: from where it was measured, onwards."""
+        """(T, R) change of each constraint at a linear rise: from where it was measured, onwards."""
         known = self.known_rise[steps]
         return np.asarray(self.correction[steps] * known + self.marginal_correction(steps) * (rise - known))
 
     def slack(self, steps: Index | slice = slice(None)) -> Single:
-        """(T, R) room to the aim at every row's worst corner, in units of slack, by what was measured."""
+        """(T, R) headroom to the target at every constraint's worst corner, in units of slack, by what was measured."""
         left = self.target[steps] - self.at_rest[steps]
         return np.asarray((left - self.predicted(self.rise[steps], steps)) / self.slack_unit)
 
@@ -147,5 +172,4 @@ class DirectedBox(NamedTuple):
     """One box that was fitted, and which of its two ends it decides."""
 
     fit: FeasibleBox
-    up: bool
-    down: bool
+    directions: tuple[Direction, ...]

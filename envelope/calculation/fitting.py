@@ -1,6 +1,6 @@
-"""The largest box that keeps the limits in the AC power flow: allocate on rows, check at corners, correct, repeat.
+"""The largest box that keeps the limits in the AC power flow: allocate, check at corners, correct, repeat.
 
-Most rows never come near their limit: a first look picks those that may, and in the end all are looked at again.
+Most constraints never come near their limit: a first look picks those that may, and in the end all are looked at again.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_part
+from envelope.calculation import own_corners
 from envelope.calculation.corner_check import (
     COVERED,
     COVERED_IN_AUDIT,
@@ -27,16 +28,18 @@ MAX_ROUNDS = 15
 FIRST_ERROR = 1.5
 """prediction error assumed before the first one is measured, in units of slack (V, percent of rating)"""
 SAMPLED = 6
-"""so many steps are enough to see which rows a box runs into; what that misses is added later"""
+"""so many steps are enough to see which constraints a box runs into; what that misses is added later"""
 TURNED_AT = 2
-"""turn at which the slopes are taken anew: by then the box is about the right size"""
+"""iteration at which the sensitivities are taken anew: by then the box is about the right size"""
 TRUSTED, SHORTEST_LEAP = 3, 0.002
-"""turns after which nobody gets more than a part of all room at once; that part is halved from turn to turn"""
+"""iterations after which no share grows by more than a part of all headroom; that part is halved each iteration"""
 LEAST = 0.2
 """part of what the whole way would leave that what was measured further out may not go below"""
+OWN_LOOKS = 8
+"""times that targets are lowered by what constraints exceed at corners of their own"""
 DOUBT, LOOKS = 1.1, 6
-"""rows that were never measured are left out only if so many times their predicted rise stays inside; how often all are
-looked at again, the last but one time with none left out"""
+"""constraints that were never measured are left out only if so many times their predicted rise stays inside; how often
+all are looked at again, the last but one time with none left out"""
 
 
 def fit_box(
@@ -44,8 +47,8 @@ def fit_box(
 ) -> FeasibleBox:
     """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
 
-    rest: the power flow with nothing flexible running; limits: (T, R) hard limits and aims, one per row.
-    Most rows never come near their limit. A first look picks those that may; in the end all are looked at again.
+    rest: the power flow with nothing flexible running; limits: (T, R) hard limits and targets, one per constraint.
+    Most constraints never come near their limit. A first look picks those that may; in the end all are looked at again.
     """
     ends, everyone = base.ends, np.arange(len(base.p_w))
     limit, aim, at_rest = limits[0].astype(np.float32), limits[1].astype(np.float32), rows.evaluate(rest, np.float32)
@@ -57,7 +60,7 @@ def fit_box(
     whole = _unknown(FeasibleBox(base.feeder, base, rows.keep(can_bind), away_w, *tables))
     if not can_bind.any():
         return whole
-    # A largest sum stands at a far corner of the room, where other rows are near than in the middle.
+    # A largest sum stands at a far corner of the headroom, where other constraints are near than in the middle.
     some = everyone[:: max(1, len(everyone) // SAMPLED)]
     _allocate(whole, allocate if allocate is max_sum else max_min, some)
     active = np.any(_may_bind(whole, some), axis=0)
@@ -65,18 +68,32 @@ def fit_box(
     state = _narrow(whole, active)
     _one_turn(state, allocate, everyone)
     check_corners(state, everyone, COVERED)
-    state, active = _with_missed_constraints(whole, state, active)
-    todo = everyone
+    state, active = _settle(whole, *_with_missed_constraints(whole, state, active), allocate=allocate, todo=everyone)
+    for _ in range(OWN_LOOKS):
+        todo = own_corners.lower_targets(state, whole, active)
+        if not len(todo):
+            return state
+        state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
+    left = own_corners.exceeding(state, everyone)
+    state.unsettled = len(scale_down(state, left, own_corners.exceeding))
+    return state
+
+
+def _settle(
+    whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule, todo: Index
+) -> tuple[FeasibleBox, Mask]:
+    """Iterate, look at all constraints again, and scale down what does not come inside; the box and its constraints."""
+    everyone = np.arange(len(state.offset_w))
     for look in range(LOOKS):
         _iterate(state, allocate, todo)
         state, active = _with_missed_constraints(whole, state, active, all_of_them=look == LOOKS - 2)
         over = check_corners(state, everyone, COVERED_IN_AUDIT, aligned=True)
         todo = everyone[over > SETTLED * state.margin]
         if not len(todo):
-            return state
+            return state, active
         state, active = _without_slack_constraints(whole, state, active)
     scale_down(state, todo)
-    return state
+    return state, active
 
 
 def _unknown(state: FeasibleBox) -> FeasibleBox:
@@ -86,7 +103,7 @@ def _unknown(state: FeasibleBox) -> FeasibleBox:
 
 
 def _narrow(whole: FeasibleBox, chosen: Mask) -> FeasibleBox:
-    """A calculation over some of the rows, on a feeder that watches only what they are about."""
+    """A calculation over some of the constraints, on a feeder that monitors only what they are about."""
     feeder, rows = narrowed(whole.feeder, whole.rows.keep(chosen))
     tables = (table[:, chosen] for table in (whole.limit, whole.target, whole.at_rest))
     return _unknown(FeasibleBox(feeder, whole.base.seen_by(feeder), rows, whole.offset_w.copy(), *tables))
@@ -95,14 +112,14 @@ def _narrow(whole: FeasibleBox, chosen: Mask) -> FeasibleBox:
 def _with_missed_constraints(
     whole: FeasibleBox, state: FeasibleBox, active: Mask, *, all_of_them: bool = False
 ) -> tuple[FeasibleBox, Mask]:
-    """The calculation with the rows that were left out and may be near their limit after all, and which rows it has."""
+    """The calculation with left-out constraints that may be near their limit, and which constraints it has."""
     missed = _missed(whole, state, active).any(axis=0)
     more = np.ones_like(active) if all_of_them else active | missed
     return _restart_with(whole, state, was=active, chosen=more), more
 
 
 def _without_slack_constraints(whole: FeasibleBox, state: FeasibleBox, active: Mask) -> tuple[FeasibleBox, Mask]:
-    """The calculation without the rows that a look has found to be nowhere near their limit, and which rows it has."""
+    """The calculation without constraints that are nowhere near their limit, and which constraints it has."""
     near = np.any(state.slack() < FIRST_ERROR, axis=0)
     chosen = active.copy()
     chosen[active] = near
@@ -110,9 +127,9 @@ def _without_slack_constraints(whole: FeasibleBox, state: FeasibleBox, active: M
 
 
 def _restart_with(whole: FeasibleBox, before: FeasibleBox, *, was: Mask, chosen: Mask) -> FeasibleBox:
-    """The calculation over other rows, with the box, the measurements and the counts of the one before.
+    """The calculation over other constraints, with the box, the measurements and the counts of the one before.
 
-    Once the box is about right, slopes are taken at its corners; what was measured stays known.
+    Once the box is about right, sensitivities are taken at its corners; what was measured stays known.
     """
     state = _narrow(whole, chosen)
     state.set_offsets(np.arange(len(before.offset_w)), before.offset_w)
@@ -155,7 +172,7 @@ def _iterate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
 
 
 def _one_turn(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
-    """Shares out once more; the second time the slopes are taken anew, since by then the box is about right."""
+    """Shares out once more; the second time the sensitivities are taken anew, since by then the box is about right."""
     state.iterations += 1
     _allocate(state, allocate, todo)
     if state.iterations == TURNED_AT:
@@ -163,14 +180,14 @@ def _one_turn(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
 
 
 def _relinearise(state: FeasibleBox) -> None:
-    """Takes the slopes anew where the box has its corners; what was measured stays known."""
+    """Takes the sensitivities anew where the box has its corners; what was measured stays known."""
     found, known = state.predicted(state.rise), state.known_rise > 0.0
     state.relinearise(linearise_at_corners(state.rows, state.base, state.lo_w, state.hi_w))
     _carry_corrections(state, found, known)
 
 
 def _carry_corrections(state: FeasibleBox, found: Single, known: Mask) -> None:
-    """Puts (T, R) changes that are expected of this box, where they are known, into terms of new slopes."""
+    """Puts (T, R) changes that are expected of this box, where they are known, into terms of new sensitivities."""
     with np.errstate(divide="ignore", invalid="ignore"):
         gain = np.where(state.rise > 1e-3 * state.slack_unit, np.clip(found / state.rise, 0.2, 3.0), 1.0)
     weight = np.where(known, state.rise, 1e-9)
@@ -180,7 +197,7 @@ def _carry_corrections(state: FeasibleBox, found: Single, known: Mask) -> None:
 
 
 def _missed(whole: FeasibleBox, state: FeasibleBox, active: Mask) -> Mask:
-    """(T, R) rows that were left out and may be near their limit after all, by the gains of their family."""
+    """(T, R) left-out constraints that may be near their limit after all, by the corrections of their family."""
     whole.set_offsets(np.arange(len(state.offset_w)), state.offset_w)
     rise = whole.rise[:, active]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -196,7 +213,7 @@ def _missed(whole: FeasibleBox, state: FeasibleBox, active: Mask) -> Mask:
 
 
 def _may_bind(whole: FeasibleBox, steps: Index | slice = slice(None)) -> Mask:
-    """(T, R) rows that a prediction does not keep well inside their limit."""
+    """(T, R) constraints that a prediction does not keep well inside their limit."""
     left = whole.target[steps] - whole.at_rest[steps] - DOUBT * whole.correction[steps] * whole.rise[steps]
     return np.asarray(left < FIRST_ERROR * whole.slack_unit)
 
@@ -209,7 +226,7 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
     left = state.target[todo] - state.at_rest[todo]
     closed = _exhausted(state, todo)
     b = np.maximum(known + (left - gain * known) / state.marginal_correction(todo), LEAST * left / gain) - granted
-    # Nobody is held back for good by a row of which they use a trace: what traces use is set aside from round to round.
+    # Small coefficients must not block an allocation: their effect is subtracted from the right-hand side each time.
     grown = state.offset_w[todo] - granted_w
     main = np.where(takes_part(state.coefficients), state.coefficients, np.float32(0.0))
     traces = grown.astype(np.float32) @ (state.coefficients - main).T
@@ -227,5 +244,5 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
 
 
 def _step_limit(state: FeasibleBox) -> float:
-    """Part of all room that anyone may gain at once: leaps are predicted badly, so they become shorter by the turn."""
+    """Part of all headroom by which a share may grow at once: long steps are predicted badly, so they get shorter."""
     return max(0.5 ** (state.iterations - TRUSTED), SHORTEST_LEAP) if state.iterations > TRUSTED else 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -14,11 +13,9 @@ from envelope.calculation import fitting
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.tightened_limits import tighten
 from envelope.constraints import linear as rows
-from envelope.constraints.base_case import BaseCase, base_flow, sensitivities
-from envelope.constraints.disturbances import reserves
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linearisation import screen
-from envelope.problem import Allocation, Problem
+from envelope.problem import Allocation
 from envelope.schedule import EnvelopeSchedule
 
 
@@ -29,36 +26,33 @@ class Solution(NamedTuple):
     boxes: tuple[DirectedBox, ...]
 
 
-def solve(problem: Problem, base: BaseCase) -> tuple[DirectedBox, ...]:
+def solve(formulation: Formulation) -> tuple[DirectedBox, ...]:
     """The largest boxes of a problem's guarantee, confirmed by AC power flow."""
-    if GUARANTEES[problem.guarantee].common_level:
-        return tuple(coincident.find_common_level(base, tighten(problem, base)))
-    return tuple(_cases(base, problem))
+    if formulation.guarantee.common_level:
+        return tuple(coincident.find_common_level(formulation, tighten(formulation)))
+    return tuple(_boxes(formulation))
 
 
-def _cases(base: BaseCase, problem: Problem) -> list[DirectedBox]:
-    """One box for both directions, or one per direction with the other end at the base load."""
-    at, rest = sensitivities(base), base_flow(base)
-    # A margin may bring any row to its limit, also one that nobody's reach comes near.
-    wanted = rows.select_all(base.feeder) if reserves(problem) else screen(base, at, rest, problem.limits)
+def _boxes(formulation: Formulation) -> list[DirectedBox]:
+    """The boxes that the guarantee asks for, all within the same constraints."""
+    base, at, rest = formulation.base, formulation.sensitivities, formulation.base_flow
+    limits, targets = (formulation.limits.bounds(margin=margin) for margin in (0.0, 1.0))
+    reserves = formulation.reserves
+    # A margin may bring any constraint to its limit, also one that no connection's capacity comes near.
+    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, targets)
     built = rows.linearise(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
-    hard = built.bounds(base.feeder, problem.limits, problem.steps, margin=0.0)
-    aims = built.bounds(base.feeder, problem.limits, problem.steps, margin=1.0)
-    if margins := reserves(problem):
+    hard, aims = built.right_hand_sides(limits), built.right_hand_sides(targets)
+    if reserves:
         # A margin is a part of the limit itself.
         before = built.evaluate(rest)
-        extra = sum((margin.per_row(built, before, hard) for margin in margins), np.zeros_like(hard))
+        extra = sum((reserve.per_row(built, before, hard) for reserve in reserves), np.zeros_like(hard))
         hard, aims = hard - extra, aims - extra
-    run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(problem))
-    if not GUARANTEES[problem.guarantee].per_direction:
-        return [DirectedBox(run(base=base), up=True, down=True)]
-    nothing = np.zeros_like(base.p_w)
-    upward = replace(base, lo_w=base.p_w, room_down_w=nothing)
-    downward = replace(base, hi_w=base.p_w, room_up_w=nothing)
-    return [DirectedBox(run(base=upward), up=True, down=False), DirectedBox(run(base=downward), up=False, down=True)]
+    run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(formulation))
+    asked = formulation.boxes(base.lo_w, base.hi_w)
+    return [DirectedBox(run(base=base.within(box)), box.directions) for box in asked]
 
 
-def _rule(problem: Problem) -> allocate.Rule:
-    if problem.allocation is Allocation.ALPHA_FAIR:
-        return partial(allocate.alpha_fair, alpha=problem.alpha)
-    return allocate.RULE_OF[problem.allocation]
+def _rule(formulation: Formulation) -> allocate.Rule:
+    if formulation.allocation is Allocation.ALPHA_FAIR:
+        return partial(allocate.alpha_fair, alpha=formulation.alpha)
+    return allocate.RULE_OF[formulation.allocation]

@@ -5,27 +5,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.constraints.disturbances import free_var, reserves
-from envelope.problem import Problem
+from envelope.constraints.formulation import Formulation
+from envelope.problem import Direction, Problem, ProblemSide
 from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
 from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
 
 
-def guarantee_statement(problem: Problem) -> str:
+def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    said = [str(problem.guarantee), *(margin.said() for margin in reserves(problem))]
+    said = [str(problem.guarantee), *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 
 
 def _uncontrolled(problem: Problem) -> str:
     """Name the directions that are counted in full because they cannot be limited."""
-    which = [
-        direction
-        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
-        if (reach[:, ~problem.controlled(direction)] > 0.0).any()
-    ]
+    sides = (problem.side(direction) for direction in (Direction.IMPORT, Direction.EXPORT))
+    which = [side.direction for side in sides if side.flexible[:, ~side.controlled].any()]
     return f"uncontrolled {' and '.join(which)} in full" if which else ""
 
 
@@ -39,24 +36,21 @@ def _balanced(problem: Problem) -> str:
     return "three-phase power balanced" if even else ""
 
 
-def control_status(problem: Problem, status: NDArray[np.int8]) -> NDArray[np.int8]:
+def control_status(imports: ProblemSide, exports: ProblemSide, status: NDArray[np.int8]) -> NDArray[np.int8]:
     """(T, C) status, with connections that cannot be sent a limit; a breach has precedence."""
-    imports = ~problem.controlled("import") & (problem.flex_load_w > 0.0)
-    exports = ~problem.controlled("export") & (problem.flex_gen_w > 0.0)
-    found = np.where(imports & exports, STATUS.index("no_control"), 0)
-    found = np.where(imports & ~exports, STATUS.index("no_import_control"), found)
-    found = np.where(exports & ~imports, STATUS.index("no_export_control"), found)
+    no_import, no_export = (~side.controlled & side.flexible for side in (imports, exports))
+    found = np.where(no_import & no_export, STATUS.index("no_control"), 0)
+    found = np.where(no_import & ~no_export, STATUS.index("no_import_control"), found)
+    found = np.where(no_export & ~no_import, STATUS.index("no_export_control"), found)
     breached = (status > 0) & (status <= BREACHED)
     return np.where(breached | (found == 0), status, found).astype(np.int8)
 
 
-def reactive_range(problem: Problem, export_room_w: Real) -> tuple[Watts, Watts]:
+def reactive_range(problem: Problem, formulation: Formulation, export_room_w: Real) -> tuple[Watts, Watts]:
     """(T, C) and (T, C) least and most var that were counted at each connection, produced positive, rounded outward."""
-    policy, count = problem.reactive, len(problem.connection_id)
-    lo, hi = free_var(problem)
+    policy, count, power = problem.reactive, len(problem.connection_id), formulation.disturbances.power
     fixed = policy.constant_var(count) - problem.base_load_var
     follows = -policy.tan_phi * export_room_w
-    answer = policy.answer_var(count)
-    least = fixed + np.minimum(follows, 0.0) + lo - answer
-    most = fixed + np.maximum(follows, 0.0) + hi + answer
+    least = fixed + np.minimum(follows, 0.0) + power.lo_var - power.response_var
+    most = fixed + np.maximum(follows, 0.0) + power.hi_var + power.response_var
     return np.floor(least + 1e-6).astype(np.int64), np.ceil(most - 1e-6).astype(np.int64)

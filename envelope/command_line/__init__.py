@@ -1,1 +1,1 @@
-"""`sep2 envelope`: what the engine can be asked at the command line, and what it prints and draws."""
+"""The commands of `sep2 envelope`, their options and their output."""

@@ -1,28 +1,28 @@
-"""`sep2 envelope run`, `compare` and `explain`: limits for a feeder's day, what each policy costs, and why."""
+"""`sep2 envelope run`, `compare`, `explain` and `ledger`: limits of a feeder's day, policies, and reasons."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from envelope.command_line import examples
 from envelope.command_line.operate import add_to
-from envelope.command_line.options import Asked, command, refusals, stages
-from envelope.command_line.printing import show_policies, show_summary, show_whole
-from envelope.engine import calculate
+from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
+from envelope.command_line.printing import show_policies, show_whole
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
-from envelope.problem import Allocation, Guarantee, Problem
-from envelope.schedule import EnvelopeSchedule
-from envelope.study.summary import compared, most_withheld, priced, summarise
-from envelope.verification import verify
+from envelope.problem import Allocation, Guarantee
+from envelope.study.summary import compared, most_withheld, possible, priced, recovered
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
 
-app = typer.Typer(no_args_is_help=True, help="Operating envelopes: calculate, compare, explain.")
+app = typer.Typer(
+    no_args_is_help=True, help="Operating envelopes: calculate, compare, explain, operate.", epilog=examples.OVERVIEW
+)
 
 NO_MODEL = "Without a network model"
 OVER_TIME = "Fairness over time"
@@ -39,29 +39,30 @@ FeederOrReadings = Annotated[
     ),
 ]
 LedgerFile = Annotated[
-    Path | None, typer.Option(help="Keep who was curtailed in this CSV file, run after run.", rich_help_panel=OVER_TIME)
+    Path | None,
+    typer.Option(help="Add curtailed energy to this CSV file.", rich_help_panel=OVER_TIME),
 ]
 Past = Annotated[
     float,
     typer.Option(
         min=0.0,
-        help="How much those whom the ledger knows as curtailed most are favoured; 0: not.",
+        help="Weight of connections that the ledger shows as curtailed most; 0: none.",
         rich_help_panel=OVER_TIME,
     ),
 ]
 Fallback = Annotated[
     Method | None,
-    typer.Option(
-        help="Set limits from meter readings alone; no power flow stands behind them.", rich_help_panel=NO_MODEL
-    ),
+    typer.Option(help="Set limits from meter readings alone, without a power flow.", rich_help_panel=NO_MODEL),
 ]
-RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating.", rich_help_panel=NO_MODEL)]
+RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating, kVA.", rich_help_panel=NO_MODEL)]
 MeterOf = Annotated[
     str, typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL)
 ]
 Critical = Annotated[
     str,
-    typer.Option(help="The connection whose voltage counts; default: where it moves most.", rich_help_panel=NO_MODEL),
+    typer.Option(
+        help="The connection whose voltage counts; default: the one that varies most.", rich_help_panel=NO_MODEL
+    ),
 ]
 PlanFile = Annotated[
     Path | None,
@@ -93,128 +94,46 @@ def run(
     rating_kva: RatingKva = None,
     meter_of: MeterOf = "",
     critical: Critical = "",
-    asked: Asked,
+    options: StudyOptions,
 ) -> None:
-    """Limits for every connection and interval of a feeder's day, verified by an independent power flow.
+    """Calculate limits for every connection and interval of a feeder's day, verified by an independent power flow.
 
     Ends with 0 only if every corner that was tried is inside the limits.
     """
+    # An audit by `verify` must be possible without the calculation.
+    from envelope.command_line.runs import run_on_model, run_without_model
+
+    refuse_missing(feeder)
     _refuse_files(out, picture)
     if fallback is not None:
-        from envelope.command_line.model_free import Known
+        from envelope.command_line.model_free import TransformerOptions
 
         if past:
-            raise BadProblem("--past: shares without a network model are equal, whatever was before")
+            raise BadProblem("--past: shares without a network model are equal, regardless of the past")
         if plan is not None:
-            raise BadProblem("--plan: a server works from a network model")
-        known = Known(rating_kva, meter_of, critical)
-        _run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, asked=asked)
+            raise BadProblem("--plan: a server needs a network model")
+        known = TransformerOptions(rating_kva, meter_of, critical)
+        run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, options=options)
         return
     if Path(feeder).suffix == ".csv":
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     if rating_kva is not None or meter_of or critical:
-        raise BadProblem("--rating-kva, --meter-of, --critical: mean nothing without --fallback")
+        raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
     if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
     files = {"out": out, "picture": picture, "plan": plan}
-    inside = _run_on_model(feeder, (ledger, past), files, asked)
+    inside = run_on_model(feeder, (ledger, past), files, options)
     raise typer.Exit(0 if inside else 1)
 
 
-def _run_on_model(
-    feeder: str, over_time: tuple[Path | None, float], files: dict[str, Path | None], asked: Asked
-) -> bool:
-    """Calculates, verifies, writes and says it; whether every corner that was tried is inside."""
-    ledger, past = over_time
-    with stages(asked.as_json) as stage:
-        stage("reading the feeder")
-        posed = asked.posed(feeder)
-        problem = _favoured(posed.problem, ledger, past)
-        stage("calculating")
-        schedule = calculate(problem)
-        stage("verifying")
-        report = verify(problem, schedule)
-        rating = asked.rating(problem)
-        thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
-        summary = summarise(problem, schedule, report) | {"assumed": posed.assumed} | thermal
-        stage("writing")
-        # What is not verified is not published, and so curtails nobody.
-        if report.inside:
-            summary |= {} if ledger is None else _kept(schedule, ledger)
-            summary |= _planned(feeder, problem, files["plan"])
-        summary |= _draw(problem, schedule, files["picture"])
-        summary |= _write(schedule, files["out"], summary)
-    if asked.as_json:
-        say_json(json.dumps(summary))
-    else:
-        show_summary(summary)
-        if report.wrong_phases is not None:
-            say(f"{report.stress_sentence()}.")
-        say(f"{report.sentence()}.")
-    return report.inside
-
-
-def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]:
-    """Saves what a server works from; it may stand in another folder than this command."""
-    if path is None:
-        return {}
-    from envelope.problem import plan_file as plan
-
-    plan.save(path, feeder if feeder == plan.EUROPEAN_LV else str(Path(feeder).resolve()), problem)
-    return {"plan": str(path)}
-
-
-def _favoured(problem: Problem, ledger: Path | None, past: float) -> Problem:
-    """The problem, those favoured who had to forgo most so far."""
-    if past == 0.0:
-        return problem
-    if ledger is None:
-        raise BadProblem("--past: whose past? Name a --ledger")
-    from envelope.schedule import Ledger
-    from envelope.schedule.ledger import with_ledger
-
-    return with_ledger(problem, Ledger.read(ledger), past)
-
-
-def _kept(schedule: EnvelopeSchedule, path: Path) -> dict[str, Any]:
-    """The ledger's figures with this run in it."""
-    from envelope.schedule import Ledger
-
-    found = Ledger.read(path).with_run(schedule)
-    found.write(path)
-    return {"ledger": {"file": str(path), **found.whole().figures()}}
-
-
-def _run_without_model(
-    what: tuple[Path, Method, Any], *, out: Path | None, picture: Path | None, ledger: Path | None, asked: Asked
-) -> None:
-    from envelope.command_line.model_free import calculate_from_meters, summary_of
-
-    readings, method, known = what
-    with stages(asked.as_json) as stage:
-        stage("reading the meters")
-        schedule, rests_on = calculate_from_meters(readings, method, known, asked)
-        stage("writing")
-        summary = summary_of(readings, schedule, rests_on) | ({} if ledger is None else _kept(schedule, ledger))
-        if picture is not None:
-            from envelope.study.plots import limits_picture
-
-            summary["picture"] = str(limits_picture(schedule, picture, name=readings.stem))
-        summary |= _write(schedule, out, summary)
-    if asked.as_json:
-        say_json(json.dumps(summary))
-    else:
-        show_summary(summary)
-
-
-@app.command("ledger")
+@app.command("ledger", epilog=examples.OF_COMMAND["ledger"])
 def show_ledger(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A ledger that `run --ledger` keeps.")],
     most: Annotated[int, typer.Option(min=1, help="How many of the most curtailed connections to name.")] = 10,
     picture: Picture = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Who had to forgo how much so far, the most curtailed first."""
+    """Show the curtailed energy of each connection so far, the most curtailed first."""
     from envelope.schedule import Ledger
 
     with refusals(as_json):
@@ -235,25 +154,27 @@ def show_ledger(
 
 
 @command(app, "compare")
-def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> None:
-    """Guarantees and fairness side by side: what each allows, how evenly, and what breaks at corners beyond it."""
+def compare(feeder: FeederName, picture: Picture = None, *, options: StudyOptions) -> None:
+    """Compare guarantees and allocations: limits, fairness, and violations at corners beyond the guarantee."""
     _refuse_files(None, picture)
-    with stages(asked.as_json) as stage:
+    with stages(options.as_json) as stage:
         stage("reading the feeder")
-        problem = asked.problem(feeder)
+        problem = options.problem(feeder)
         rows = []
         for k, (guarantee, allocation) in enumerate(COMPARED, start=1):
             stage(f"{k} of {len(COMPARED)}: {guarantee}, {allocation}")
             rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
-        rows = priced(rows)
+        stage("perfect information")
+        bound = possible(problem)
+        rows = recovered(priced(rows), bound)
         if picture is not None:
             from envelope.study.plots import compare_picture
 
             compare_picture(rows, picture, name=problem.reduced.network.name)
-    if asked.as_json:
-        say_json(json.dumps({"feeder": problem.reduced.network.name, "policies": rows}))
+    if options.as_json:
+        say_json(json.dumps({"feeder": problem.reduced.network.name, "policies": rows, "perfect_information": bound}))
         return
-    show_policies(rows)
+    show_policies(rows, bound)
     if picture is not None:
         say(f"picture: {picture}")
 
@@ -261,14 +182,14 @@ def compare(feeder: FeederName, picture: Picture = None, *, asked: Asked) -> Non
 @command(app, "explain")
 def explain_limit(
     feeder: FeederName,
-    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection whose limit is asked about.")],
-    step: Annotated[int | None, typer.Option(help="Interval of the day; default: where most is withheld.")] = None,
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="The connection whose limit is explained.")],
+    step: Annotated[int | None, typer.Option(help="Interval of the day; default: the most curtailed one.")] = None,
     direction: Annotated[str, typer.Option(help="export or import")] = "export",
     *,
     picture: Picture = None,
-    asked: Asked,
+    options: StudyOptions,
 ) -> None:
-    """Why one limit is what it is: what binds, where, by how much, and what would relieve it."""
+    """Explain one limit: the binding constraint, its place, the contributors, and what would relieve it."""
     from envelope.engine import solve_with_boxes
     from envelope.explanation.explanation import explain
     from envelope.explanation.relief import recalculate_reliefs
@@ -276,9 +197,9 @@ def explain_limit(
     _refuse_files(None, picture)
     if direction not in ("export", "import"):
         raise BadProblem(f"direction: {direction!r} is neither export nor import")
-    with stages(asked.as_json) as stage:
+    with stages(options.as_json) as stage:
         stage("reading the feeder")
-        problem = asked.problem(feeder)
+        problem = options.problem(feeder)
         if connection not in problem.connection_id:
             names = problem.connection_id
             raise BadProblem(f"{feeder} has no connection {connection!r}; there are {names[0]} to {names[-1]}")
@@ -289,13 +210,13 @@ def explain_limit(
         schedule = solution.schedule
         at = most_withheld(problem, schedule, connection, direction) if step is None else step
         found = explain(problem, solution, connection, step=at, direction=direction)
-        stage("calculating anew with what would relieve it")
+        stage("calculating with the constraint relieved")
         found = recalculate_reliefs(problem, schedule, found)
         if picture is not None:
             from envelope.study.plots import explain_picture
 
             explain_picture(problem, schedule, connection, picture, step=at, direction=direction, found=found)
-    if asked.as_json:
+    if options.as_json:
         say_json(json.dumps(asdict(found) | {"sentence": found.sentence()}))
         return
     for who in found.contributors:
@@ -308,26 +229,6 @@ def explain_limit(
 def _refuse_files(out: Path | None, picture: Path | None) -> None:
     writable("--out", out, ".csv", ".parquet")
     writable("--picture", picture, ".png")
-
-
-def _write(schedule: EnvelopeSchedule, out: Path | None, summary: dict[str, Any]) -> dict[str, str]:
-    """Writes the limits, and beside them what they rest on and how they were verified."""
-    if out is None:
-        return {}
-    from envelope.schedule.table import save
-
-    save(schedule, out)
-    report = out.with_suffix(".report.json")
-    report.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    return {"file": str(out), "report": str(report)}
-
-
-def _draw(problem: Problem, schedule: EnvelopeSchedule, picture: Path | None) -> dict[str, str]:
-    if picture is None:
-        return {}
-    from envelope.study.plots import schedule_picture
-
-    return {"picture": str(schedule_picture(problem, schedule, picture))}
 
 
 add_to(app)

@@ -1,4 +1,4 @@
-"""A run where no network model exists: from meter readings to limits, each marked as resting on no power flow."""
+"""A run without a network model: limits from meter readings alone, without a power flow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.command_line.options import ABOVE_0, POLICY, THERMAL, Asked
+from envelope.command_line.options import ABOVE_0, POLICY, THERMAL, StudyOptions
 from envelope.field_rules import UNKNOWN, BadProblem
 from envelope.model_free.methods import (
     CriticalVoltage,
@@ -26,21 +26,21 @@ from envelope.study.summary import evenness, room
 
 
 @dataclass(frozen=True)
-class Known:
-    """What has to be said of a transformer beside its meters."""
+class TransformerOptions:
+    """Options about a transformer, in addition to its meters' readings."""
 
     rating_kva: float | None = None
     transformer: str = ""
-    """connection_id of the transformer's own meter in the readings"""
+    """connection_id of the transformer's own meter in the readings."""
     critical: str = ""
-    """the connection whose voltage counts; default: where it moves most"""
+    """Connection whose voltage counts; default: the one with the largest changes."""
 
 
 def calculate_from_meters(
-    readings: Path, method: Method, known: Known, asked: Asked
+    readings: Path, method: Method, known: TransformerOptions, options: StudyOptions
 ) -> tuple[EnvelopeSchedule, dict[str, Any]]:
-    """Limits for the day after the readings, and what they rest on."""
-    asked.refuse(("steps", *POLICY, *THERMAL), "means nothing without a network model")
+    """Return limits for the day after the readings, and the figures of their regression."""
+    options.refuse(("steps", *POLICY, *THERMAL), "has no effect without a network model")
     if known.rating_kva is None:
         raise BadProblem("--rating-kva: the transformer's rating is needed where there is no model")
     ABOVE_0("--rating-kva", known.rating_kva, UNKNOWN)
@@ -48,12 +48,12 @@ def calculate_from_meters(
         raise BadProblem(f"{readings}: with --fallback, FEEDER is a CSV file of meter readings")
     meters = read_meters(readings, known.transformer)
     count = len(meters.connection_id)
-    chosen = asked.chosen(count)
-    sky = np.ones(meters.steps) if asked.all_day else sine(meters.steps)
-    gen = sky[:, None] * np.where(chosen, 1e3 * asked.export_kw, 0.0)
-    load = np.tile(np.where(chosen, 1e3 * asked.import_kw, 0.0), (meters.steps, 1))
+    chosen = options.chosen(count)
+    sky = np.ones(meters.steps) if options.all_day else sine(meters.steps)
+    gen = sky[:, None] * np.where(chosen, 1e3 * options.export_kw, 0.0)
+    load = np.tile(np.where(chosen, 1e3 * options.import_kw, 0.0), (meters.steps, 1))
     day = meters.day_ahead(1e3 * known.rating_kva, gen, load)
-    limits = OperatingLimits.of(asked.limits)
+    limits = OperatingLimits.of(options.limits)
     band = {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v}
     if method is Method.ASSET_CAPACITY:
         return asset_capacity(day), {}
@@ -61,8 +61,8 @@ def calculate_from_meters(
         name, line = meters.critical(known.critical)
         return asset_capacity_critical_voltage(day, line, **band), {"critical": name, **_line(line)}
     found = _differences(meters)
-    said = {"most_rise_v": found.most_rise_v, "most_drop_v": found.most_drop_v, **_line(found.transformer)}
-    return asset_capacity_delta_voltage(day, found, **band), said
+    figures = {"most_rise_v": found.most_rise_v, "most_drop_v": found.most_drop_v, **_line(found.transformer)}
+    return asset_capacity_delta_voltage(day, found, **band), figures
 
 
 def _differences(meters: Meters) -> DeltaVoltage:
@@ -80,8 +80,8 @@ def _line(found: CriticalVoltage) -> dict[str, float]:
     }
 
 
-def summary_of(readings: Path, schedule: EnvelopeSchedule, rests_on: dict[str, Any]) -> dict[str, Any]:
-    """What a run without a model found, as plain values."""
+def summary_of(readings: Path, schedule: EnvelopeSchedule, regression: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a run without a model as plain values."""
     return {
         "feeder": readings.stem,
         "connections": len(schedule.connection_id),
@@ -92,22 +92,21 @@ def summary_of(readings: Path, schedule: EnvelopeSchedule, rests_on: dict[str, A
         **room(schedule),
         "fairness": evenness(schedule),
         **schedule.figures,
-        "findings": [*schedule.findings, *_rests_on(rests_on)],
-        "regression": rests_on,
+        "findings": [*schedule.findings, *_regression_lines(regression)],
+        "regression": regression,
         "run_id": schedule.run_id,
     }
 
 
-def _rests_on(found: dict[str, Any]) -> list[str]:
+def _regression_lines(found: dict[str, Any]) -> list[str]:
     if not found:
         return []
     who = f"the voltage at {found['critical']}" if "critical" in found else "the transformer's voltage"
-    said = (
+    sentence = (
         f"{who} is taken as {found['volts_at_zero']:.1f} V {found['volts_per_kw']:+.3f} V per kW that all"
         f" import together ({found['samples']} readings, {found['spread_v']:.2f} V left unexplained)"
     )
     if "most_rise_v" in found:
-        said += (
-            f"; customers were seen up to {found['most_rise_v']:.1f} V above and {found['most_drop_v']:.1f} V below it"
-        )
-    return [said]
+        rise, drop = found["most_rise_v"], found["most_drop_v"]
+        sentence += f"; customers were measured up to {rise:.1f} V above and {drop:.1f} V below it"
+    return [sentence]

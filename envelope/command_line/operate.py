@@ -1,4 +1,4 @@
-"""`sep2 envelope status`, `deactivate`, `activate`, `topology`, `safe-limits`: the engine in an operator's hand."""
+"""`sep2 envelope status`, `deactivate`, `activate`, `topology`, `safe-limits`: operation of the engine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from envelope.command_line import examples
 from envelope.command_line.options import refusals, stages
 from envelope.operation import mode
-from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation.mode import Mode, OperatingState, StaticLimits
 from envelope.operation.net_to_device import sides
-from envelope.operation.preview import Desk, Effect, Standing, run_said
-from envelope.problem import plan_file as plan
+from envelope.operation.preview import ConnectionStatus, LimitsChange, ServerView
+from envelope.operation.run_record import run_statement
+from envelope.problem import plan_file
 from envelope.schedule.findings import some
 from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
@@ -30,22 +32,22 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; without --yes nothing is changed.")]
 
 
-class Without(StrEnum):
-    """What takes the place of envelopes."""
+class Replacement(StrEnum):
+    """Limits that take the place of envelopes."""
 
     CONTRACT = "contract"
     HOLD = "hold"
 
 
 class Topology(StrEnum):
-    """Whether the feeder is switched as the plan takes it to be."""
+    """Whether the feeder is switched as the plan assumes."""
 
     NORMAL = "normal"
     ABNORMAL = "abnormal"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Make these the app's commands."""
+    """Add these commands to the app."""
     for name, verb in (
         ("status", status),
         ("deactivate", deactivate),
@@ -53,24 +55,24 @@ def add_to(app: typer.Typer) -> None:
         ("topology", topology),
         ("safe-limits", safe_limits),
     ):
-        app.command(name)(verb)
+        app.command(name, epilog=examples.OF_COMMAND[name])(verb)
 
 
 def status(
     folder: Folder = Path(), *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 ) -> None:
-    """What the engine publishes in a server's folder, until when, and what is wrong."""
+    """Show which limits the engine publishes from a server's folder, until when, and its alarms."""
     with refusals(as_json):
-        desk, decided = _desk(folder)
-        now, rows, raised, run = asyncio.run(desk.standing())
-        planned = _planned(desk, rows)
+        view, state = _open(folder)
+        now, rows, raised, run = asyncio.run(view.status())
+        planned = _plan_fields(view, rows)
     ours = [row for row in rows if row.is_ours]
     until = max((row.until for row in rows if row.until is not None), default=None)
-    said = {
-        "mode": str(decided.mode),
-        "topology": decided.abnormal or "normal",
-        "safe_limits": str(decided.safe),
-        "published": run_said(run),
+    fields = {
+        "mode": str(state.mode),
+        "topology": state.abnormal or "normal",
+        "safe_limits": str(state.safe),
+        "published": run_statement(run),
         "plan": planned,
         "now": now,
         "until": until,
@@ -79,21 +81,21 @@ def status(
         "alarms": [{"code": row.code, "subject": row.subject, "detail": row.detail} for row in raised],
     }
     if as_json:
-        say_json(json.dumps(said))
+        say_json(json.dumps(fields))
         return
     for row in raised:
         say(f"alarm {row.code}: {row.subject}: {row.detail}")
     reaches = "" if until is None else f", until {_time(until)}"
-    switched = f"abnormal ({decided.abnormal})" if decided.abnormal else "normal"
-    say(f"Published: {said['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
-    say(f"Mode {decided.mode}, topology {switched}; {decided.safe} are the safe limits.")
-    for line in _of_plan(desk, planned, now):
+    topology = f"abnormal ({state.abnormal})" if state.abnormal else "normal"
+    say(f"Published: {fields['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
+    say(f"Mode {state.mode}, topology {topology}; {state.safe} are the safe limits.")
+    for line in _plan_lines(view, planned, now):
         say(line)
 
 
-def _planned(desk: Desk, rows: list[Standing]) -> dict[str, Any] | None:
-    """The plan in the folder, and which of its connections the server does not know; None: there is no plan."""
-    saved = desk.plan()
+def _plan_fields(view: ServerView, rows: list[ConnectionStatus]) -> dict[str, Any] | None:
+    """Return the folder's plan, with those of its connections that are not registered; None: there is no plan."""
+    saved = view.plan()
     if saved is None:
         return None
     start, known = saved.fields["step_start"], {row.connection_id for row in rows}
@@ -103,105 +105,111 @@ def _planned(desk: Desk, rows: list[Standing]) -> dict[str, Any] | None:
     return {"feeder": saved.feeder, "from": int(start[0]), "until": until, "connections": count, "unknown": unknown}
 
 
-def _of_plan(desk: Desk, planned: dict[str, Any] | None, now: int) -> list[str]:
-    """What a person should know, or do, about it."""
+def _plan_lines(view: ServerView, planned: dict[str, Any] | None, now: int) -> list[str]:
+    """Return sentences about the plan, each with what to do next."""
     if planned is None:
-        return [f"No plan lies in {desk.folder}: sep2 envelope run FEEDER --plan {desk.folder / plan.FILE} makes one."]
+        return [
+            f"No plan lies in {view.folder}: sep2 envelope run FEEDER --plan {view.folder / plan_file.FILE} makes one."
+        ]
     of, missing = planned["feeder"], planned["unknown"]
     lines = [f"Plan of {of}: {_time(planned['from'])} to {_time(planned['until'])}."]
     if planned["until"] <= now:
-        lines.append("It is over: make a plan of the days to come.")
+        lines.append("Its horizon is over: make a plan for the coming days.")
     if missing:
-        said = f"The server does not know {len(missing)} of the plan's {planned['connections']} connections"
-        lines.append(f"{said} ({some(missing)}): sep2 connection add ID, and sep2 device add --connection ID.")
+        unknown = f"The server does not know {len(missing)} of the plan's {planned['connections']} connections"
+        lines.append(f"{unknown} ({some(missing)}): sep2 connection add ID, and sep2 device add --connection ID.")
     return lines
 
 
 def deactivate(
     folder: Folder = Path(),
     *,
-    to: Annotated[Without, typer.Option(help="contract: each one's static limits; hold: what stands, as it is.")],
+    to: Annotated[Replacement, typer.Option(help="contract: static limits; hold: the published schedule.")],
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Publish no new envelopes: the contract's static limits instead, or what stands for as long as it reaches."""
+    """Publish no new envelopes: static limits by contract instead, or the published controls until they end."""
     with refusals(as_json):
-        desk, before = _desk(folder)
-        said = "the contract's limits take their place" if to is Without.CONTRACT else "what stands is held"
-        _decide(desk, before, replace(before, mode=Mode(to)), f"Envelopes are deactivated: {said}", how=(yes, as_json))
+        view, before = _open(folder)
+        effect = (
+            "the contract's limits take their place" if to is Replacement.CONTRACT else "the published schedule stays"
+        )
+        _decide(
+            view, before, replace(before, mode=Mode(to)), f"Envelopes are deactivated: {effect}", how=(yes, as_json)
+        )
 
 
 def activate(folder: Folder = Path(), *, yes: Yes = False, as_json: Json = False) -> None:
     """Publish envelopes again."""
     with refusals(as_json):
-        desk, before = _desk(folder)
-        _decide(desk, before, replace(before, mode=Mode.ACTIVE), "Envelopes are active", how=(yes, as_json))
+        view, before = _open(folder)
+        _decide(view, before, replace(before, mode=Mode.ACTIVE), "Envelopes are active", how=(yes, as_json))
 
 
 def topology(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
     how: Annotated[
         Topology,
-        typer.Argument(
-            metavar="HOW", help="normal or abnormal: whether the feeder is switched as the plan takes it to be."
-        ),
+        typer.Argument(metavar="HOW", help="normal or abnormal: whether the feeder is switched as planned."),
     ],
     *,
-    reason: Annotated[str, typer.Option(help="What is switched; shown in the alarm.")] = "declared by the operator",
+    reason: Annotated[str, typer.Option(help="Reason, shown in the alarm.")] = "declared by the operator",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Declare that the feeder is switched otherwise than planned, or as planned again."""
+    """Declare that the feeder is switched differently from the plan, or as planned again."""
     with refusals(as_json):
-        desk, before = _desk(folder)
+        view, before = _open(folder)
         after = replace(before, abnormal=reason if how is Topology.ABNORMAL else "")
-        said = "safe limits take the place of envelopes" if after.abnormal else "envelopes go on"
-        _decide(desk, before, after, f"The topology is {how}: {said}", how=(yes, as_json))
+        effect = "safe limits take the place of envelopes" if after.abnormal else "envelopes are published again"
+        _decide(view, before, after, f"The topology is {how}: {effect}", how=(yes, as_json))
 
 
 def safe_limits(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
     which: Annotated[
-        Safe,
-        typer.Argument(metavar="WHICH", help="defaults or contract: what is published where envelopes are not valid."),
+        StaticLimits,
+        typer.Argument(metavar="WHICH", help="defaults or contract: published while envelopes are not valid."),
     ],
     *,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Choose what is published while the premises of envelopes do not hold."""
+    """Choose the limits that are published while an assumption of the envelopes is violated."""
     with refusals(as_json):
-        desk, before = _desk(folder)
-        _decide(desk, before, replace(before, safe=which), f"Safe limits are the {which}", how=(yes, as_json))
+        view, before = _open(folder)
+        _decide(view, before, replace(before, safe=which), f"Safe limits are the {which}", how=(yes, as_json))
 
 
-def _desk(folder: Path) -> tuple[Desk, Operating]:
-    return Desk(folder, read_settings(folder)), mode.read(folder)
+def _open(folder: Path) -> tuple[ServerView, OperatingState]:
+    return ServerView(folder, read_settings(folder)), mode.read(folder)
 
 
-def _decide(desk: Desk, before: Operating, after: Operating, said: str, *, how: tuple[bool, bool]) -> None:
-    """Show what a decision does to each connection, ask, and note it for the next round."""
+def _decide(
+    view: ServerView, before: OperatingState, after: OperatingState, sentence: str, *, how: tuple[bool, bool]
+) -> None:
+    """Show how a decision changes each connection's limits, ask, and write it for the next round."""
     yes, as_json = how
     with stages(as_json) as stage:
         stage("calculating the effect")
-        now, effects = asyncio.run(desk.effect(after))
+        now, changes = asyncio.run(view.preview(after))
     if not as_json:
-        _show(effects)
-        say(_counted(effects))
+        _show_changes(changes)
+        say(_count_of(changes))
     if before != after and not yes and not as_json:
-        typer.confirm("Do it?", abort=True)
+        typer.confirm("Apply this?", abort=True)
     changed = before != after and (yes or not as_json)
     if changed:
-        asyncio.run(desk.decide(after, now))
+        asyncio.run(view.decide(after, now))
     if as_json:
-        say_json(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_plain(effects)}))
+        say_json(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_as_fields(changes)}))
         return
-    say(f"{said}. " + ("A server that runs follows at once." if changed else "That is so already."))
+    say(f"{sentence}. " + ("A running server applies it at once." if changed else "Nothing changes."))
 
 
-def _show(effects: list[Effect]) -> None:
+def _show_changes(changes: list[LimitsChange]) -> None:
     table = Table("connection", "import now", "then", "export now", "then", box=None, pad_edge=False)
-    for one in effects:
+    for one in changes:
         pairs = zip(sides(one.now), sides(one.then), strict=True)
         add_row(table, one.connection_id, *(_watts(side) for pair in pairs for side in pair))
     console = Console(highlight=False)
@@ -210,16 +218,16 @@ def _show(effects: list[Effect]) -> None:
     console.print(table)
 
 
-def _counted(effects: list[Effect]) -> str:
-    """How many get more, and how many less."""
-    pairs = [pair for one in effects for pair in zip(sides(one.now), sides(one.then), strict=True)]
-    changes = [_loose(then) - _loose(now) if then != now else 0.0 for now, then in pairs]
-    tighter, looser = sum(change < 0 for change in changes), sum(change > 0 for change in changes)
-    stay = len(changes) - tighter - looser
-    return f"{len(effects)} connections: {tighter} limits become tighter, {looser} looser, {stay} stay."
+def _count_of(changes: list[LimitsChange]) -> str:
+    """Return how many limits become tighter, looser, or stay."""
+    pairs = [pair for one in changes for pair in zip(sides(one.now), sides(one.then), strict=True)]
+    steps = [_looseness(then) - _looseness(now) if then != now else 0.0 for now, then in pairs]
+    tighter, looser = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
+    stay = len(steps) - tighter - looser
+    return f"{len(changes)} connections: {tighter} limits become tighter, {looser} looser, {stay} stay."
 
 
-def _loose(watts: int | None) -> float:
+def _looseness(watts: int | None) -> float:
     return float("inf") if watts is None else watts
 
 
@@ -227,13 +235,15 @@ def _watts(watts: int | None) -> str:
     return "no limit" if watts is None else f"{watts} W"
 
 
-def _plain(effects: list[Effect]) -> dict[str, list[dict[str, Any]]]:
-    def said(limits: Limits, when: str) -> dict[str, int | None]:
+def _as_fields(changes: list[LimitsChange]) -> dict[str, list[dict[str, Any]]]:
+    def fields(limits: Limits, when: str) -> dict[str, int | None]:
         of_device = {f"{word}_{when}_w": watts for word, watts in zip(("gen", "load"), limits[2:], strict=True)}
         net = {f"import_{when}_w": limits.import_w, f"export_{when}_w": limits.export_w}
         return net | {name: watts for name, watts in of_device.items() if watts is not None}
 
-    rows = [{"connection_id": one.connection_id, **said(one.now, "now"), **said(one.then, "then")} for one in effects]
+    rows = [
+        {"connection_id": one.connection_id, **fields(one.now, "now"), **fields(one.then, "then")} for one in changes
+    ]
     return {"connections": rows}
 
 

@@ -1,4 +1,4 @@
-"""What every envelope command can be asked: the feeder, its customers' flexibility and the limits, as options."""
+"""Options that the envelope commands share: the customers' flexibility, the limits and the policy."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from envelope.command_line import examples
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem import (
     Allocation,
@@ -28,8 +29,10 @@ from envelope.problem import (
     voltage_criteria,
     voltage_criterion,
 )
-from gridmodel import command_errors as refused
+from envelope.problem.plan_file import EUROPEAN_LV
+from gridmodel import command_errors
 from gridmodel.arrays import Mask
+from gridmodel.errors import FileError
 from sep2.errors import SepError
 
 if TYPE_CHECKING:
@@ -54,36 +57,34 @@ NUMBERS = {
     "k_max": ABOVE_0,
     "fuse_a": ABOVE_0,
 }
-"""what options may be, by the names they have here"""
+"""Bounds of options, by field of `StudyOptions`."""
 DAY_S = 86_400
 THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
 
 
-class Posed(NamedTuple):
-    """A problem, and what was assumed for it."""
+class StatedProblem(NamedTuple):
+    """A problem, and the assumptions made for it, as sentences."""
 
     problem: Problem
     assumed: list[str]
 
 
 @dataclass(frozen=True)
-class Asked:
+class StudyOptions:
     """The options that all commands share."""
 
     steps: Annotated[int, typer.Option(help="Steps in the day.")] = 48
-    export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection.")] = 5.0
-    import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection.")] = 7.0
-    flexible: Annotated[float, typer.Option(help="Part of the connections that is flexible, 0 to 1.")] = 1.0
+    export_kw: Annotated[float, typer.Option(help="Controllable generation per flexible connection, kW.")] = 5.0
+    import_kw: Annotated[float, typer.Option(help="Controllable load per flexible connection, kW.")] = 7.0
+    flexible: Annotated[float, typer.Option(help="Part of the connections that are flexible, 0 to 1.")] = 1.0
     seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
-    devices: Annotated[bool, typer.Option("--devices", help="What devices.csv says instead, with its sizes.")] = False
+    devices: Annotated[bool, typer.Option("--devices", help="Take devices and sizes from devices.csv.")] = False
     all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
     day: Annotated[str, typer.Option(help="The day's date (UTC), such as 2026-11-26, or today.")] = "2026-05-29"
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
-    guarantee: Annotated[Guarantee, typer.Option(help="What holds while limits are kept.")] = Guarantee.TWO_SIDED
-    allocation: Annotated[Allocation, typer.Option(help="Who gets which part of the room.")] = Allocation.MAX_MIN
-    reference: Annotated[ShareReference, typer.Option(help="What a fair share is a share of.")] = (
-        ShareReference.CAPACITY
-    )
+    guarantee: Annotated[Guarantee, typer.Option(help="Guarantee while limits are kept.")] = Guarantee.TWO_SIDED
+    allocation: Annotated[Allocation, typer.Option(help="Rule by which capacity is shared.")] = Allocation.MAX_MIN
+    reference: Annotated[ShareReference, typer.Option(help="Quantity that shares refer to.")] = ShareReference.CAPACITY
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
@@ -96,7 +97,8 @@ class Asked:
     life: Annotated[float, typer.Option(help="Life used per day at most, %.", rich_help_panel=RATING)] = 0.0133
     k_max: Annotated[float, typer.Option(help="Load over the rating at most.", rich_help_panel=RATING)] = 1.5
     fuse_a: Annotated[
-        float | None, typer.Option(help="A per low-voltage phase that fuse and bushing bear.", rich_help_panel=RATING)
+        float | None,
+        typer.Option(help="Current per low-voltage phase that fuse and bushing carry, A.", rich_help_panel=RATING),
     ] = None
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
 
@@ -106,19 +108,20 @@ class Asked:
                 rule(option(name), value, UNKNOWN)
 
     def problem(self, feeder: str) -> Problem:
-        """The problem of a feeder, or of a plan that the engine saved."""
-        return self.posed(feeder).problem
+        """Return the problem of a feeder, or of a saved plan."""
+        return self.stated(feeder).problem
 
-    def posed(self, feeder: str) -> Posed:
-        """The same, and what was assumed for it."""
-        from envelope.problem import plan_file as plan
-        from envelope.study import study as horizon
+    def stated(self, feeder: str) -> StatedProblem:
+        """Return the problem of a feeder or plan, with the assumptions made for it."""
+        from envelope.problem import plan_file
+        from envelope.study import study as studies
 
+        refuse_missing(feeder)
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
-            return Posed(self.rated(plan.load(Path(feeder)).problem), [])
-        found = plan.feeder_of(feeder)
-        study = horizon.Study(
+            return StatedProblem(self.rated(plan_file.load(Path(feeder)).problem), [])
+        found = plan_file.feeder_of(feeder)
+        study = studies.Study(
             steps=self.steps,
             export_w=1e3 * self.export_kw,
             import_w=1e3 * self.import_kw,
@@ -132,12 +135,12 @@ class Asked:
         )
         if self.devices:
             self.refuse(SIZES, "devices.csv has its own sizes (--devices)")
-            study = horizon.by_devices(found, study)
-        problem = horizon.problem_of(found, study)
+            study = studies.by_devices(found, study)
+        problem = studies.problem_of(found, study)
         if self.devices:
-            problem = horizon.on_devices(found, problem)
+            problem = studies.on_devices(found, problem)
         self._refuse_criterion(problem)
-        return Posed(self.rated(problem), horizon.assumed(found, study))
+        return StatedProblem(self.rated(problem), studies.assumed(found, study))
 
     @property
     def start(self) -> int:
@@ -150,25 +153,25 @@ class Asked:
             raise BadProblem(f"--day: {self.day!r} is no date such as 2026-11-26, nor today") from None
 
     def chosen(self, count: int) -> Mask:
-        """(C,) which connections are flexible."""
+        """Return which connections are flexible, (C,)."""
         found = np.zeros(count, dtype=bool)
         found[np.random.default_rng(self.seed).permutation(count)[: round(self.flexible * count)]] = True
         return found
 
     def rating(self, problem: Problem) -> ThermalRating | None:
-        """How transformers are rated by their temperature; None where nobody asked."""
+        """Return the rating of transformers by temperature; None without --thermal."""
         from envelope.problem.thermal import ThermalPolicy
         from envelope.problem.thermal_ratings import ThermalRating, ambient_of
 
         if self.thermal is None:
-            self.refuse(THERMAL[1:-1], "says nothing without --thermal")
+            self.refuse(THERMAL[1:-1], "has no effect without --thermal")
             return None
         policy = ThermalPolicy(self.hot_spot, self.top_oil, self.life, self.k_max)
         ambient_c = ambient_of(self.ambient, problem.step_start, problem.step_s)
         return ThermalRating.of(self.thermal, ambient_c, problem.step_s, policy)
 
     def rated(self, problem: Problem) -> Problem:
-        """The problem with transformers rated as asked."""
+        """Return the problem with its transformers rated as these options state."""
         found = self.rating(problem)
         if found is not None:
             return replace(problem, limits=found.limits(problem.limits, self.fuse_a))
@@ -177,70 +180,79 @@ class Asked:
         return problem
 
     def _refuse_criterion(self, problem: Problem) -> None:
-        """Says when the voltage criterion is one for another nominal voltage."""
+        """Refuse a voltage criterion for another nominal voltage."""
         meant = voltage_criterion(self.limits).nominal_v
         here = float(np.median(problem.reduced.node_nominal_v[problem.reduced.voltages_at_connections()]))
         if not 0.8 < here / meant < 1.25:
             fit = [name for name, c in voltage_criteria().items() if 0.8 < here / c.nominal_v < 1.25]
             instead = f"; for them: {', '.join(fit)}" if fit else ""
-            said = f"is for {meant:.0f} V, and the customers here have {here:.0f} V{instead}"
-            raise BadProblem(f"--limits {self.limits}: {said}")
+            mismatch = f"is for {meant:.0f} V, and the customers here have {here:.0f} V{instead}"
+            raise BadProblem(f"--limits {self.limits}: {mismatch}")
 
     def refuse(self, names: Sequence[str], why: str) -> None:
-        """Says which of these options was given although it changes nothing here."""
+        """Refuse these options if they are given; why: the reason."""
         for field in fields(self):
             if field.name in names and getattr(self, field.name) != field.default:
                 raise BadProblem(f"{option(field.name)}: {why}")
 
 
+def refuse_missing(feeder: str) -> None:
+    """Refuse a feeder, plan or readings that do not exist, before anything else about them."""
+    path = Path(feeder)
+    if feeder == EUROPEAN_LV or path.exists():
+        return
+    if path.suffix == ".npz":
+        raise BadProblem(f"{feeder}: no such file")
+    raise FileError(feeder, "no such file" if path.suffix else "no such folder")
+
+
 def option(name: str) -> str:
-    """How a field is called on the command line."""
+    """Return a field's name on the command line."""
     return f"--{name.replace('_', '-')}"
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
-    """Make a function `f(feeder, ..., *, asked)` the command `name`, with the shared options as its own."""
+    """Register a function `f(feeder, ..., *, options)` as the command `name`, with the shared options as its own."""
 
     def declare(function: Command) -> Command:
-        kinds = get_type_hints(Asked, include_extras=True)
+        kinds = get_type_hints(StudyOptions, include_extras=True)
         of_function = get_type_hints(function, include_extras=True)
         own = [
             p.replace(annotation=of_function[p.name])
             for p in inspect.signature(function).parameters.values()
-            if p.name != "asked"
+            if p.name != "options"
         ]
         shared = [
             inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name])
-            for f in fields(Asked)
+            for f in fields(StudyOptions)
         ]
 
         @wraps(function)
         def run(*args: Any, **named: Any) -> None:
-            options = {f.name: named.pop(f.name) for f in fields(Asked)}
-            with refusals(options["as_json"]):
-                asked = Asked(**options)
-                function(*args, **named, asked=asked)
+            shared = {f.name: named.pop(f.name) for f in fields(StudyOptions)}
+            with refusals(shared["as_json"]):
+                function(*args, **named, options=StudyOptions(**shared))
 
-        hints = {key: kind for key, kind in of_function.items() if key != "asked"}
+        hints = {key: kind for key, kind in of_function.items() if key != "options"}
         run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-        run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(Asked)}
-        app.command(name)(run)
+        run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(StudyOptions)}
+        app.command(name, epilog=examples.OF_COMMAND[name])(run)
         return function
 
     return declare
 
 
 def refusals(as_json: bool) -> contextlib.AbstractContextManager[None]:
-    """Errors in what was asked end the command with one line, or with one JSON object."""
-    return refused.refusals(as_json, SepError)
+    """End the command with one line, or one JSON object, at an error in its input."""
+    return command_errors.refusals(as_json, SepError)
 
 
 @contextlib.contextmanager
 def stages(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done, with the time it takes; on a terminal only."""
+    """Show the current stage and its elapsed time, on a terminal only."""
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     console = Console(stderr=True)
     hidden = quiet or not sys.stderr.isatty()
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("")
-        yield lambda said: progress.update(task, description=said)
+        yield lambda stage: progress.update(task, description=stage)

@@ -1,8 +1,8 @@
-"""What the envelope commands print: tables and sentences of what was found."""
+"""Tables and sentences that the envelope commands print."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -14,8 +14,8 @@ from sep2.terminal import add_row, console, say
 
 READING = (
     "Pairs are export/import. Price: mean kW against the first.",
-    "Tenth: what the worst-off tenth of the connections may use of what they could.",
-    "Breaks: the worst at any corner that the limits allow, V and % of a rating beyond a limit.",
+    "Tenth: part of their capacity that the worst-off tenth of the connections may use.",
+    "Breaks: largest violation at any corner that the limits allow, V and % of a rating.",
 )
 
 
@@ -23,7 +23,7 @@ FILES = ("file", "report", "picture", "plan")
 
 
 def show_summary(summary: dict[str, Any]) -> None:
-    """A run: how much, how evenly, by what policy, in what time; then what a person should know."""
+    """Print a run: amounts, fairness, policy and time, then sentences about the rest."""
     table = Table("", "export", "import")
     pairs = (
         ("mean kW", "{export_kw:.1f}", "{import_kw:.1f}"),
@@ -39,7 +39,7 @@ def show_summary(summary: dict[str, Any]) -> None:
         f" {summary['allocation']} of {summary['reference']}; {summary['seconds']:.2f} s,"
         f" {summary['solves']:.0f} power flows."
     )
-    for line in told(summary):
+    for line in summary_lines(summary):
         say(line)
 
 
@@ -53,9 +53,9 @@ def _add_fairness(table: Table, fairness: dict[str, dict[str, float]]) -> None:
         add_row(table, name, *(form.format(fairness[direction][key]) for direction in ("export", "import")))
 
 
-def told(summary: dict[str, Any]) -> list[str]:
-    """What goes below the table: what binds, ratings, findings, the ledger, files."""
-    lines = [*summary.get("assumed", ()), *_held_back(summary.get("held_back", {}))]
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """Return the sentences below the table: assumptions, what binds, ratings, findings, the ledger, files."""
+    lines = [*summary.get("assumed", ()), *_binding_lines(summary.get("held_back", {}))]
     lines += [ratings.sentence(summary["thermal"])] if "thermal" in summary else []
     lines += summary["findings"]
     other = summary.get("beyond_guarantee")
@@ -75,13 +75,13 @@ def told(summary: dict[str, Any]) -> list[str]:
     return [*lines, *(f"{name}: {summary[name]}" for name in FILES if name in summary)]
 
 
-def _held_back(found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """What binds most, per direction."""
-    said = {
+def _binding_lines(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return which constraints bind most, per direction."""
+    binding = {
         direction: ", ".join(f"{one['binding']} ({one['part']:.0%})" for one in most)
         for direction, most in found.items()
     }
-    return [f"{direction} is held back by {what or 'nothing'}" for direction, what in said.items()]
+    return [f"{direction} is held back by {what or 'nothing'}" for direction, what in binding.items()]
 
 
 def _beyond(worst: dict[str, float]) -> str:
@@ -89,7 +89,7 @@ def _beyond(worst: dict[str, float]) -> str:
 
 
 def show_whole(found: Whole, most: int) -> None:
-    """A ledger: its most curtailed connections, then how evenly all of it fell."""
+    """Print a ledger: its most curtailed connections, then how evenly curtailment is distributed."""
     table = Table("connection", "export curtailed", "", "import curtailed", "")
     for k in found.order()[:most]:
         cells = []
@@ -107,8 +107,8 @@ def show_whole(found: Whole, most: int) -> None:
         )
 
 
-def show_policies(rows: Sequence[dict[str, Any]]) -> None:
-    """Policies side by side, each with its price against the first and what breaks at any corner."""
+def show_policies(rows: Sequence[dict[str, Any]], bound: Mapping[str, float]) -> None:
+    """Print policies, each with its cost against the first and the largest violation at any corner."""
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     for name in ("guarantee", "allocation"):
         table.add_column(name, no_wrap=True)
@@ -131,12 +131,25 @@ def show_policies(rows: Sequence[dict[str, Any]]) -> None:
             f"{max(row['any_over_v'], row['any_under_v']):+.1f}/{row['any_load_percent']:+.1f}",
         )
     console().print(table)
-    for line in (*READING, *_concluded(rows)):
+    for line in (*READING, *_concluded(rows), *_recovered(rows, bound)):
         say(line)
 
 
+def _recovered(rows: Sequence[dict[str, Any]], bound: Mapping[str, float]) -> list[str]:
+    """The possible power, and the part of it that each policy recovers."""
+    parts = (
+        f"{row['guarantee']}, {row['allocation']} {row['export_of_possible']:.0%}/{row['import_of_possible']:.0%}"
+        for row in rows
+    )
+    return [
+        f"With perfect information, {bound['export_kw']:.1f} kW of export or {bound['import_kw']:.1f} kW of import are"
+        " possible on average, all devices under one control and the other direction idle.",
+        f"Part of that which each policy recovers: {'; '.join(parts)}.",
+    ]
+
+
 def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What breaks without a guarantee, what one costs at the same allocation, and who does not keep its own."""
+    """Return violations beyond the first guarantee, each guarantee's cost, and guarantees that do not hold."""
     first = rows[0]
     worst = {key: first[f"any_{short}"] for key, short in _SHORT.items()}
     lines = [f"Beyond its guarantee, {first['guarantee']} breaks at corners that its limits allow: {_beyond(worst)}."]
@@ -144,12 +157,12 @@ def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:
         lines = [f"Here even {first['guarantee']} breaks at no corner that its limits allow."]
     alike = [row for row in rows[1:] if row["allocation"] == first["allocation"]]
     if alike:
-        said = (
+        costs = (
             f"{row['guarantee']} {row['export_price_percent']:+.0f} % export,"
             f" {row['import_price_percent']:+.0f} % import"
             for row in alike
         )
-        lines.append(f"What a guarantee costs at the same allocation ({first['allocation']}): {'; '.join(said)}.")
+        lines.append(f"What a guarantee costs at the same allocation ({first['allocation']}): {'; '.join(costs)}.")
     lines += [
         f"NOT inside its own guarantee: {row['guarantee']}, {row['allocation']}."
         for row in rows
@@ -159,4 +172,4 @@ def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 _SHORT = {"over_v": "over_v", "under_v": "under_v", "overload_percent": "load_percent"}
-"""figures of a verification, and what a row of policies calls them"""
+"""Figures of a verification, and their names in a row of policies."""

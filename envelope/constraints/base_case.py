@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import Allocation, Problem, ShareReference
-from envelope.problem.circulating_power import taken_w
+from envelope.problem import Allocation, Direction, Problem, ProblemSide, ShareReference
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
 
@@ -25,7 +25,7 @@ class BaseCase:
     q_var: Real
     lo_w: Real
     hi_w: Real
-    """(T, C) box that is granted in any case"""
+    """(T, C) box of the firm minimum"""
     room_down_w: Real
     room_up_w: Real
     """(T, C) most that the box may grow beyond it"""
@@ -35,7 +35,7 @@ class BaseCase:
     source_v: Complex
     """(T, 3)"""
     tan_phi: float = 0.0
-    """var absorbed per W of upward room used"""
+    """var absorbed per W of upward headroom used"""
     weight: Real | None = None
     """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
@@ -57,6 +57,23 @@ class BaseCase:
         """(T, L) injection of every slot with nothing flexible running."""
         return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
 
+    @cached_property
+    def flow(self) -> FlowResult:
+        """Power flow of the base load, with nothing flexible running."""
+        return self.feeder.power_flow(self.slots_va, self.source_v)
+
+    @cached_property
+    def sensitivities(self) -> tuple[Sensitivity, Sensitivity]:
+        """Derivatives for injection above and below the base load, at the horizon's mean.
+
+        What differs by step is measured as a correction while a box is fitted.
+        """
+        feeder = self.feeder
+        mean_va, source = self.slots_va.mean(axis=0)[None], self.source_v.mean(axis=0)
+        (down,) = feeder.sensitivities(mean_va, source)
+        (up,) = feeder.sensitivities(mean_va, source, tan_phi=self.tan_phi) if self.tan_phi else (down,)
+        return up, down
+
     def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
         """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
         found = self.slots_va[steps] + away_w
@@ -65,10 +82,21 @@ class BaseCase:
         return np.asarray(found + 1j * var if np.any(var) else found)
 
     def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
-        """The same on a feeder that watches less; its ends and injections are what they were."""
+        """The same on a feeder that monitors less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
         found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
         return found
+
+    def within(self, box: GuaranteedBox) -> BaseCase:
+        """The same with the firm minimum of a box, and headroom in its directions only."""
+        nothing = np.zeros_like(self.p_w)
+        return replace(
+            self,
+            lo_w=box.lo_w,
+            hi_w=box.hi_w,
+            room_up_w=self.room_up_w if Direction.EXPORT in box.directions else nothing,
+            room_down_w=self.room_down_w if Direction.IMPORT in box.directions else nothing,
+        )
 
     def away(self, lo: Real, hi: Real) -> Real:
         """(T, 2C) W by which a box goes above, and below, the base load."""
@@ -81,7 +109,7 @@ class BoxEnds(NamedTuple):
     place: Index
     """(E,) among the 2C, upward ones first"""
     granted_w: Real
-    """(T, E) W away from the base load that are granted in any case"""
+    """(T, E) W away from the base load of the firm minimum"""
     room_w: Real
     """(T, E) most that it may become beyond that"""
     reference_w: Real
@@ -94,86 +122,75 @@ FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
 """rules that fill shares at one rate, and so know no weights: for them a favoured share is a larger one"""
 
 
-def form_base_case(problem: Problem, feeder: MonitoredFeeder) -> BaseCase:
-    """Form the base case: base load, and the firm minimum from contracts, defaults and limits still in force."""
-    least_export, least_import = _least(problem, "export"), _least(problem, "import")
-    # What circulates unseen behind a meter is counted as a margin; reach beyond it is shorter by as much.
-    taken = taken_w(problem)
-    reach_export, reach_import = problem.reach_export_w - taken, problem.reach_import_w - taken
+def form_base_case(problem: Problem, feeder: MonitoredFeeder, *, capacity_used_w: Real) -> BaseCase:
+    """Form the base case: base load, and the firm minimum from contracts, defaults and limits still in force.
+
+    capacity_used_w: (T, C) part of the capacity that power circulating behind a meter uses.
+    """
+    exports, imports = (problem.side(direction) for direction in (Direction.EXPORT, Direction.IMPORT))
     p = -problem.base_load_w
-    top = np.where(problem.flex_gen_w > 0.0, np.maximum(p, np.minimum(least_export, reach_export)), p)
-    bottom = np.where(problem.flex_load_w > 0.0, np.minimum(p, -np.minimum(least_import, reach_import)), p)
-    room_up = np.where(problem.flex_gen_w > 0.0, np.maximum(reach_export - top, 0.0), 0.0)
-    room_down = np.where(problem.flex_load_w > 0.0, np.maximum(bottom + reach_import, 0.0), 0.0)
-    network = problem.reduced.network
+    # Circulating power is kept free as a margin; the capacity beyond it is shorter by as much.
+    top, room_up = _firm_and_room(problem, exports, p, exports.capacity_w - capacity_used_w)
+    bottom, room_down = _firm_and_room(problem, imports, -p, imports.capacity_w - capacity_used_w)
+    network = feeder.reduced.network
     source = network.source.v if problem.source_v is None else problem.source_v
     return BaseCase(
-        feeder,
-        p, problem.reactive.constant_var(p.shape[1]) - problem.base_load_var, bottom, top, room_down, room_up,
-        _favoured(problem, "import", room_down), _favoured(problem, "export", room_up),
-        np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)), problem.reactive.tan_phi,
-        _weight(problem),
-    )  # fmt: skip
+        feeder=feeder,
+        p_w=p,
+        q_var=problem.reactive.constant_var(p.shape[1]) - problem.base_load_var,
+        lo_w=-bottom,
+        hi_w=top,
+        room_down_w=room_down,
+        room_up_w=room_up,
+        reference_down_w=_favoured_share_w(problem, imports, room_down),
+        reference_up_w=_favoured_share_w(problem, exports, room_up),
+        source_v=np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)),
+        tan_phi=problem.reactive.tan_phi,
+        weight=_weight(problem.allocation, exports, imports),
+    )
 
 
-def unavoidable_w(problem: Problem, direction: str) -> Real:
-    """(T, C) limit below which a connection could not serve, or not get rid of, its base load."""
-    return np.maximum(problem.load_hi_w if direction == "import" else -problem.load_lo_w, 0.0)
+def _firm_and_room(problem: Problem, side: ProblemSide, base_w: Real, capacity_w: Real) -> tuple[Real, Real]:
+    """(T, C) firm minimum and (T, C) headroom beyond it, W, positive in the direction; `base_w` is the base load's."""
+    firm = np.where(side.flexible, np.maximum(base_w, np.minimum(_least_w(problem, side), capacity_w)), base_w)
+    return firm, np.where(side.flexible, np.maximum(capacity_w - firm, 0.0), 0.0)
 
 
-def _least(problem: Problem, direction: str) -> Real:
+def _least_w(problem: Problem, side: ProblemSide) -> Real:
     """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
-    now = unavoidable_w(problem, direction)
+    now = side.unavoidable_w
     own, count = now.copy(), now.shape[1]
     for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
         own[back:] = np.maximum(own[back:], now[:-back])
-    firm = zeros_or(getattr(problem, f"firm_{direction}_w"), count)
-    default = zeros_or(getattr(problem, f"default_{direction}_w"), count)
-    least = np.maximum(own, np.maximum(firm, default))
-    held = zeros_or(getattr(problem, f"in_force_{direction}_w"), count)
-    least[: problem.held_steps] = np.maximum(least[: problem.held_steps], held)
+    least = np.maximum(own, np.maximum(side.firm_w, zeros_or(side.default_w, count)))
+    held = zeros_or(side.in_force_w, count)
+    least[: problem.in_force_steps] = np.maximum(least[: problem.in_force_steps], held)
     least = np.ceil(least - 1e-6)
-    least[:, ~problem.controlled(direction)] = np.inf
+    least[:, ~side.controlled] = np.inf
     return least
 
 
-def _favoured(problem: Problem, direction: str, room: Real) -> Real:
+def _favoured_share_w(problem: Problem, side: ProblemSide, room: Real) -> Real:
     """(T, C) watts of one share; where shares are filled, the past makes them larger or smaller."""
-    favour = getattr(problem, f"favour_{direction}")
-    plain = _reference(problem, direction, room)
-    return plain if favour is None or problem.allocation not in FILLING else plain * favour
+    plain = _share_w(problem.reference, side, room)
+    return plain if side.favour is None or problem.allocation not in FILLING else plain * side.favour
 
 
-def _reference(problem: Problem, direction: str, room: Real) -> Real:
+def _share_w(reference: ShareReference, side: ProblemSide, room: Real) -> Real:
     """(T, C) watts of one share, the past aside."""
-    if problem.reference is ShareReference.EQUAL:
+    if reference is ShareReference.EQUAL:
         return np.ones_like(room)
-    if problem.reference is ShareReference.REACH:
+    if reference is ShareReference.REACH:
         return np.maximum(room, 1.0)
-    if problem.reference is ShareReference.CONTRACT:
-        given = zeros_or(getattr(problem, f"contract_{direction}_w"), room.shape[1])
+    if reference is ShareReference.CONTRACT:
+        given = zeros_or(side.contract_w, room.shape[1])
         return np.broadcast_to(np.maximum(given, 1.0), room.shape)
     return np.broadcast_to(np.maximum(room.max(axis=0, initial=0.0), 1.0), room.shape)
 
 
-def _weight(problem: Problem) -> Real | None:
-    """(2C,) weights of everyone's room upwards, then downwards, for rules of sums and logarithms."""
-    if problem.allocation in FILLING or (problem.favour_export is None and problem.favour_import is None):
+def _weight(allocation: Allocation, exports: ProblemSide, imports: ProblemSide) -> Real | None:
+    """(2C,) weights of all headroom upwards, then downwards, for rules of sums and logarithms."""
+    if allocation in FILLING or (exports.favour is None and imports.favour is None):
         return None
-    ones = np.ones(len(problem.connection_id))
-    sides = (problem.favour_export, problem.favour_import)
-    return np.concatenate([ones if side is None else side for side in sides])
-
-
-def sensitivities(base: BaseCase) -> tuple[Sensitivity, Sensitivity]:
-    """For injection above and below the base load, at the horizon's mean; what differs by step is measured as gain."""
-    feeder = base.feeder
-    mean_va, source = base.slots_va.mean(axis=0)[None], base.source_v.mean(axis=0)
-    (down,) = feeder.sensitivities(mean_va, source)
-    (up,) = feeder.sensitivities(mean_va, source, tan_phi=base.tan_phi) if base.tan_phi else (down,)
-    return up, down
-
-
-def base_flow(base: BaseCase) -> FlowResult:
-    """The power flow with nothing flexible running."""
-    return base.feeder.power_flow(base.slots_va, base.source_v)
+    ones = np.ones(len(exports.controlled))
+    return np.concatenate([ones if side.favour is None else side.favour for side in (exports, imports)])

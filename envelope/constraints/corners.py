@@ -1,4 +1,4 @@
-"""Corners that every verification tries: the worst of each kind of row, and phases against each other."""
+"""Corners that every verification tries: the worst of each kind of constraint, and phases against each other."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import FACETS, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
-from envelope.problem import Guarantee
+from envelope.problem.guarantees import GuaranteeRule
 from gridmodel.arrays import Index, Real
 
 
 def corners_to_check(
-    guarantee: Guarantee, built: LinearConstraints, watched: MonitoredFeeder, most: int
+    guarantee: GuaranteeRule, built: LinearConstraints, feeder: MonitoredFeeder, most: int
 ) -> Iterator[tuple[str, Real, Real]]:
-    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's room."""
-    if GUARANTEES[guarantee].common_level:
-        share = watched.slot_share
+    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's headroom."""
+    if guarantee.common_level:
+        share = feeder.slot_share
         yield "all together", share, np.zeros_like(share)
         yield "all together", np.zeros_like(share), share
         return
     yield from (("sign", up, down) for up, down in sign_corners(built, most))
-    yield from (("aligned", up, down) for up, down in aligned_corners(watched))
+    yield from (("aligned", up, down) for up, down in aligned_corners(feeder))
 
 
 def sign_corners(built: LinearConstraints, most: int) -> list[tuple[Real, Real]]:
-    """Worst corners of all voltage rows and of the currents, strongest rows first; side directions of currents last."""
+    """Worst corners of all voltage constraints and of currents, strongest first; side directions of currents last."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
     main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
@@ -39,7 +38,7 @@ def sign_corners(built: LinearConstraints, most: int) -> list[tuple[Real, Real]]
 
 
 def _interleaved(built: LinearConstraints, order: Index) -> Index:
-    """Corners of the ordered rows, the three kinds taking turns."""
+    """Corners of the ordered constraints, the three kinds taking turns."""
     rank = np.empty(len(order))
     for kind in range(3):
         of_kind = built.kind[order] == kind
@@ -47,11 +46,11 @@ def _interleaved(built: LinearConstraints, order: Index) -> Index:
     return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
 
 
-def aligned_corners(watched: MonitoredFeeder) -> list[tuple[Real, Real]]:
+def aligned_corners(feeder: MonitoredFeeder) -> list[tuple[Real, Real]]:
     """Every combination of phases that export while the others import."""
-    labels = np.array(watched.reduced.network.connections.slot_phase)
+    labels = np.array(feeder.reduced.network.connections.slot_phase)
     phases = sorted(set(labels.tolist()))
-    share, leader = watched.slot_share, _leaders(watched)
+    share, leader = feeder.slot_share, _leaders(feeder)
     found = []
     for code in range(2 ** min(len(phases), 4)):
         exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])[leader]
@@ -59,9 +58,9 @@ def aligned_corners(watched: MonitoredFeeder) -> list[tuple[Real, Real]]:
     return found
 
 
-def _leaders(watched: MonitoredFeeder) -> Index:
+def _leaders(feeder: MonitoredFeeder) -> Index:
     """(L,) the slot by whose phase a slot's connection exports or imports: all of its slots do the same."""
-    of = watched.slot_connection
-    order = np.lexsort((-watched.slot_share, of))
-    largest = order[np.searchsorted(of[order], np.arange(watched.connections))]
+    of = feeder.slot_connection
+    order = np.lexsort((-feeder.slot_share, of))
+    largest = order[np.searchsorted(of[order], np.arange(feeder.connections))]
     return np.asarray(largest[of])

@@ -14,11 +14,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.constraints.base_case import form_base_case
+from envelope.constraints.base_case import BaseCase
 from envelope.constraints.linear import LinearConstraints
-from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity, monitor
-from envelope.problem import ChanceMargin, Problem
-from envelope.problem.circulating_power import both_ways_w, circulates, circulating_w, taken_w
+from envelope.constraints.monitored_feeder import MonitoredFeeder, Sensitivity
+from envelope.problem import AsForecast, Problem
+from envelope.problem.circulating_power import capacity_used_w, circulates, circulating_w, simultaneous_w
 from envelope.problem.margins import GROWTH
 from gridmodel.arrays import Complex, Index, Mask, Real
 
@@ -26,11 +26,55 @@ STRAINED_PU = 0.15
 """how far voltages are from their nominal value, at most, in the states at which vars are measured"""
 
 
-def free_var(problem: Problem) -> tuple[Real, Real]:
-    """(T, C) and (T, C) least and most var that may be produced on top of a box: never > 0, never < 0."""
-    most = np.broadcast_to(problem.reactive.free_var(len(problem.connection_id)), problem.base_load_w.shape)
-    hidden = problem.reactive.hidden_var * both_ways_w(problem)
+def free_var(policy: AsForecast, both_ways: Real) -> tuple[Real, Real]:
+    """(T, C) and (T, C) least and most var that may be produced on top of a box: never > 0, never < 0.
+
+    both_ways: (T, C) W that a connection can feed and draw at the same time, unseen by its meter.
+    """
+    most = np.broadcast_to(policy.free_var(both_ways.shape[1]), both_ways.shape)
+    hidden = policy.hidden_var * both_ways
     return np.minimum(hidden, 0.0) - most, np.maximum(hidden, 0.0) + most
+
+
+@dataclass(frozen=True, eq=False)
+class UnboundedPower:
+    """Power that active-power limits do not bound, per connection: T steps, C connections."""
+
+    circulates: Mask
+    """(C,) whether power may circulate between the phases of a connection"""
+    circulating_w: Real
+    """(T, C) most that may circulate"""
+    capacity_used_w: Real
+    """(T, C) part of it by which the capacity of a connection is shorter"""
+    lo_var: Real
+    hi_var: Real
+    """(T, C) least and most var that may be produced on top of a box: never > 0, never < 0"""
+    response_var: Real
+    """(C,) most var that inverters produce or absorb in answer to their voltage"""
+    above_w: Real
+    below_w: Real
+    """(T, C) most that a connection can be above, and below, its base load while power circulates"""
+    flex_gen_w: Real
+    flex_load_w: Real
+    """(T, C) flexible power; voltages are strained by it where the effect of vars is measured"""
+
+
+def unbounded_power(problem: Problem) -> UnboundedPower:
+    """Power of a problem's connections that its limits do not bound."""
+    whole, used_w, load = circulating_w(problem), capacity_used_w(problem), problem.base_load_w
+    lo, hi = free_var(problem.reactive, simultaneous_w(problem))
+    return UnboundedPower(
+        circulates=circulates(problem),
+        circulating_w=whole,
+        capacity_used_w=used_w,
+        lo_var=lo,
+        hi_var=hi,
+        response_var=problem.reactive.answer_var(len(problem.connection_id)),
+        above_w=problem.reach_export_w + load - whole,
+        below_w=problem.reach_import_w - load - whole,
+        flex_gen_w=problem.flex_gen_w,
+        flex_load_w=problem.flex_load_w,
+    )
 
 
 class Reserve(Protocol):
@@ -49,20 +93,21 @@ class Reserve(Protocol):
 class CirculatingPower:
     """Power that is fed on one phase of a connection and drawn from another."""
 
-    problem: Problem
+    feeder: MonitoredFeeder
+    power: UnboundedPower
 
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """(T, R) rise of each constraint with the worst pair of phases."""
-        whole, taken = circulating_w(self.problem), taken_w(self.problem)
-        # Where reach was shortened by it, the row must also bear that part as plain import or export.
+        whole, taken = self.power.circulating_w, self.power.capacity_used_w
+        # Where capacity was shortened by it, the constraint must also bear that part as plain import or export.
         kept = taken @ (rows.rise_up + rows.rise_down).T
         return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
 
     def _span(self, rows: LinearConstraints) -> Real:
-        """(R, C) difference between the slots of a connection that move a row most and least."""
-        of = self.problem.reduced.network.connections.slot_connection
-        span = np.zeros((rows.count, len(self.problem.connection_id)))
-        for connection in np.flatnonzero(circulates(self.problem)):
+        """(R, C) difference between the slots of a connection that move a constraint most and least."""
+        of = self.feeder.slot_connection
+        span = np.zeros((rows.count, self.feeder.connections))
+        for connection in np.flatnonzero(self.power.circulates):
             span[:, connection] = np.ptp(rows.sensitivity[:, of == connection], axis=1)
         return span
 
@@ -75,7 +120,8 @@ class CirculatingPower:
 class ReactiveDisturbance:
     """Vars within their policy, each connection's at its worst."""
 
-    problem: Problem
+    base: BaseCase
+    power: UnboundedPower
     lo_var: Real
     hi_var: Real
     """(T, C) never above, never below zero"""
@@ -85,12 +131,11 @@ class ReactiveDisturbance:
     @cached_property
     def measured(self) -> list[Sensitivity]:
         """By var, at rest and where all feed or draw as much as voltages bear."""
-        feeder = monitor(self.problem)
-        return feeder.sensitivities(*_strained(self.problem, feeder), direction=1j)
+        return self.base.feeder.sensitivities(*_strained(self.base, self.power), direction=1j)
 
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """(T, R) rise of each constraint with the worst vars, largest over the measured states."""
-        to = _by_slot(monitor(self.problem))
+        to = _by_slot(self.base.feeder)
         found = np.zeros_like(at_rest)
         for at in self.measured:
             slope = np.empty((rows.count, len(to)))
@@ -99,7 +144,7 @@ class ReactiveDisturbance:
             load = rows.kind == 2
             slope[load] = (np.conj(rows.facet[load])[:, None] * at.di[rows.element[load]]).real
             # A group's sum is of watts.
-            slope[load] *= (rows.element[load] < len(monitor(self.problem).reduced.rating_a))[:, None]
+            slope[load] *= (rows.element[load] < len(self.base.feeder.reduced.rating_a))[:, None]
             up, down = np.maximum(slope, 0.0) @ to, np.maximum(-slope, 0.0) @ to
             found = np.maximum(found, self.hi_var @ up.T - self.lo_var @ down.T)
         return np.asarray(GROWTH * np.where(self.voltages | (rows.kind == 2), found, 0.0))
@@ -116,14 +161,14 @@ def _by_slot(feeder: MonitoredFeeder) -> Real:
     return to
 
 
-def _strained(problem: Problem, feeder: MonitoredFeeder) -> tuple[Complex, Complex]:
-    """(S, L) VA, at the horizon's mean: at rest, and with the largest part of all reach that voltages bear; (3,) V."""
-    base = form_base_case(problem, feeder)
+def _strained(base: BaseCase, power: UnboundedPower) -> tuple[Complex, Complex]:
+    """(S, L) VA at the horizon's mean: at rest, and with the largest part of capacity that voltages bear; (3,) V."""
+    feeder = base.feeder
     source, of = base.source_v.mean(axis=0), feeder.slot_connection
     found = [base.slots_va.mean(axis=0)]
     part = 0.5 ** np.arange(10.0)[:, None]
     rest = feeder.power_flow(found[0][None], source).v_v
-    for sign, reach in ((1.0, problem.flex_gen_w), (-1.0, problem.flex_load_w)):
+    for sign, reach in ((1.0, power.flex_gen_w), (-1.0, power.flex_load_w)):
         trial = found[0] + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
         near = np.abs(feeder.power_flow(trial, source).v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
         if near.any():
@@ -144,18 +189,36 @@ class Disturbance(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Disturbances:
-    """All disturbances that may be superposed on any corner of one problem."""
+    """All disturbances that may be superposed on any corner, and what is kept free of constraints for them."""
 
-    problem: Problem
-    feeder: MonitoredFeeder
+    base: BaseCase
+    power: UnboundedPower
+
+    @property
+    def feeder(self) -> MonitoredFeeder:
+        """Monitored feeder of the base case."""
+        return self.base.feeder
+
+    @cached_property
+    def reserves(self) -> tuple[Reserve, ...]:
+        """Reserves for circulating power, for vars within their policy, and for the response of inverters."""
+        power, found = self.power, list[Reserve]()
+        if power.circulating_w.any():
+            found.append(CirculatingPower(self.feeder, power))
+        if power.lo_var.any() or power.hi_var.any():
+            found.append(ReactiveDisturbance(self.base, power, power.lo_var, power.hi_var))
+        if power.response_var.any():
+            answer = np.broadcast_to(power.response_var, power.lo_var.shape)
+            found.append(ReactiveDisturbance(self.base, power, -answer, answer, voltages=False))
+        return tuple(found)
 
     @cached_property
     def states(self) -> list[Disturbance]:
         """Each of them, one at a time."""
         of = self.feeder.slot_connection
         labels = np.array(self.feeder.reduced.network.connections.slot_phase)
-        lo, hi = (bound[:, of] * self._part for bound in free_var(self.problem))
-        answer = self.problem.reactive.answer_var(self.feeder.connections)[of] * self._part
+        lo, hi = (bound[:, of] * self._part for bound in (self.power.lo_var, self.power.hi_var))
+        answer = self.power.response_var[of] * self._part
         answers = np.broadcast_to(answer, lo.shape)
         found: list[Disturbance] = []
         for up in _patterns(labels):
@@ -163,7 +226,7 @@ class Disturbances:
                 found.append(Disturbance(None, np.where(up, hi, lo), True))
             if answer.any():
                 found.append(Disturbance(None, np.where(up, answers + hi, lo - answers), False))
-        moved = circulates(self.problem)[of]
+        moved = self.power.circulates[of]
         pairs = [self._between(*pair, labels, moved) for pair in permutations(np.unique(labels[moved]).tolist(), 2)]
         return [*found, *(Disturbance(pair, None, True) for pair in pairs if pair.any())]
 
@@ -184,21 +247,17 @@ class Disturbances:
         var = np.zeros_like(away) if state.var is None else state.var[steps]
         if state.circulating is None:
             return away, var
-        whole = circulating_w(self.problem)[steps][:, self.feeder.slot_connection]
+        whole = self.power.circulating_w[steps][:, self.feeder.slot_connection]
         return self._shortened(steps, away) + whole * state.circulating, var
 
     def _shortened(self, steps: Index, away: Real) -> Real:
         """(S, L) corners, shortened to the capacity that circulating power leaves each connection."""
-        of, problem = self.feeder.slot_connection, self.problem
+        of, power = self.feeder.slot_connection, self.power
         net = away @ (of[:, None] == np.arange(self.feeder.connections))
-        whole, load = circulating_w(problem), problem.base_load_w
-        most = np.where(
-            net > 0.0, (problem.reach_export_w + load - whole)[steps], (problem.reach_import_w - load - whole)[steps]
-        )
+        most = np.where(net > 0.0, power.above_w[steps], power.below_w[steps])
         with np.errstate(divide="ignore", invalid="ignore"):
             part = np.where(net == 0.0, 1.0, np.clip(most / np.abs(net), 0.0, 1.0))
-        moved = circulates(problem)
-        return np.asarray(away * np.where(moved, part, 1.0)[:, of])
+        return np.asarray(away * np.where(power.circulates, part, 1.0)[:, of])
 
 
 def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
@@ -206,19 +265,3 @@ def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
     phases = np.unique(labels)[:4]
     for code in range(2 ** len(phases)):
         yield np.isin(labels, [phase for k, phase in enumerate(phases) if code >> k & 1])
-
-
-def reserves(problem: Problem) -> tuple[Reserve, ...]:
-    """Reserves to keep free of every constraint: forecast errors, the given margins, and disturbances."""
-    found: list[Reserve] = [*problem.margins]
-    if problem.base_sigma_w is not None and problem.base_z != 0.0:
-        found.insert(0, ChanceMargin(problem.base_sigma_w, problem.base_z))
-    if circulating_w(problem).any():
-        found.append(CirculatingPower(problem))
-    lo, hi = free_var(problem)
-    if lo.any() or hi.any():
-        found.append(ReactiveDisturbance(problem, lo, hi))
-    answer = np.broadcast_to(problem.reactive.answer_var(len(problem.connection_id)), lo.shape)
-    if answer.any():
-        found.append(ReactiveDisturbance(problem, -answer, answer, voltages=False))
-    return tuple(found)

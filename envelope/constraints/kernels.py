@@ -45,7 +45,7 @@ def slope(  # noqa: PLR0917  a compiled function takes no keyword arguments
     kind: NDArray[Any], element: NDArray[Any], east: NDArray[Any], north: NDArray[Any],
     out: NDArray[Any],
 ) -> None:  # fmt: skip
-    """Derivatives of R rows by (L,) slot injections, from those of (N, L) voltages and (B, L) complex currents.
+    """Derivatives of R constraints by (L,) slot injections, from those of (N, L) voltages and (B, L) complex currents.
 
     kind, element: (R,) see `Rows`; east, north: (R,) its facet; out: (R, L), written.
     """
@@ -65,7 +65,7 @@ def split(  # noqa: PLR0917  a compiled function takes no keyword arguments
     up: NDArray[Any], down: NDArray[Any], share: NDArray[Any], of: NDArray[Any],
     plus: NDArray[Any], minus: NDArray[Any], at_up: NDArray[Any], at_down: NDArray[Any],
 ) -> None:  # fmt: skip
-    """Signs taken apart: what connections move a row by, upwards and downwards, and where its worst corner is.
+    """Signs taken apart: what connections move a constraint by, upwards and downwards, and where its worst corner is.
 
     up, down: (R, L) slopes above and below the base load; share: (L,) part of its connection's power at a slot, of:
     (L,) which that is. Written: plus, minus: (R, C), zero before; at_up, at_down: (R, L).
@@ -78,7 +78,7 @@ def split(  # noqa: PLR0917  a compiled function takes no keyword arguments
         for c in range(plus.shape[1]):
             plus[r, c], minus[r, c] = max(plus[r, c], nothing), max(minus[r, c], nothing)
         for slot in range(len(of)):
-            # Where both ends strain a row, as with a power factor, its corner is the steeper; where none does, neither.
+            # Where both ends raise a constraint, as with a power factor, its corner is the steeper; else neither.
             rises, falls = plus[r, of[slot]], minus[r, of[slot]]
             at_up[r, slot] = share[slot] if rises >= falls and rises > nothing else nothing
             at_down[r, slot] = share[slot] if falls > rises else nothing
@@ -89,10 +89,10 @@ def name(  # noqa: PLR0917  a compiled function takes no keyword arguments
     plus: NDArray[Any], minus: NDArray[Any], at_up: NDArray[Any], at_down: NDArray[Any],
     draw: NDArray[Any], negligible: float, out: NDArray[Any],
 ) -> None:  # fmt: skip
-    """A number per row that is the same for the same corner: sorting numbers is far cheaper than sorting rows.
+    """A number per constraint, the same for the same corner: sorting numbers is cheaper than sorting constraints.
 
     draw: (2, L) numbers of slots that stand up, and down; out: (R,), written. In plus and minus, (R, C), what is below
-    this part of the row's largest becomes 0.
+    this part of the constraint's largest becomes 0.
     """
     for r in range(len(out)):
         number = 0

@@ -1,4 +1,4 @@
-"""Robust rows: each limit as a linear row over the rooms of all connections, and the corner that strains it most.
+"""Linear constraints: each limit over the headroom of all connections, and the corner that brings it nearest.
 
 A limit `s . p <= b` over a box has its worst case at the corner where every connection stands at the end its sign
 points to, so that it becomes `rise_up . up + rise_down . down <= b` with coefficients that are never negative.
@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.constraints.kernels import evaluate, name, slope, split
+from envelope.constraints.limits import Bounds
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
-from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 FACETS, FINE_FACETS = 8, 16
-"""directions per watched current: enough to know who strains it, and enough to find its worst corner"""
+"""directions per monitored current: enough to know who strains it, and enough to find its worst corner"""
 SECTOR = np.tan(np.pi / 6.0)
 """a current counts in full for the facets within 30 degrees of it"""
 NEGLIGIBLE = 1e-4
-"""coefficients below this part of the largest in their row are left to the AC check"""
+"""coefficients below this part of the largest in their constraint are left to the AC check"""
 KINDS = ("over-voltage", "under-voltage", "overload")
 
 
 class Corners(NamedTuple):
-    """Where each slot stands at a corner: parts of its connection's room up and down."""
+    """Where each slot stands at a corner: parts of its connection's headroom up and down."""
 
     up: Single
     """(K, L)"""
@@ -37,18 +37,18 @@ class Corners(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LinearConstraints:
-    """R linear rows of one feeder, around one state. Same rows for all steps."""
+    """R linear constraints of one feeder, around one state. Same constraints for all steps."""
 
     kind: Index
     """(R,) position in KINDS"""
     element: Index
-    """(R,) watched voltage or watched current"""
+    """(R,) monitored voltage or monitored current"""
     facet: Complex
-    """(R,) unit direction of a current row, 1 for voltages"""
+    """(R,) unit direction of a current constraint, 1 for voltages"""
     exports: Mask
-    """(R,) whether a current row points the way in which export pushes it; True for voltages"""
+    """(R,) whether a current constraint points the way in which export pushes it; True for voltages"""
     sensitivity: Single
-    """(R, L) exact derivative of the row's value by slot injection above the base load, V or A per W"""
+    """(R, L) exact derivative of the constraint's value by slot injection above the base load, V or A per W"""
     sensitivity_down: Single | None
     """(R, L) the same below the base load, where it differs"""
     rise_up: Single
@@ -56,11 +56,11 @@ class LinearConstraints:
     rise_down: Single
     """(R, C) rise per W that its lower end moves down, never negative"""
     corner: Index
-    """(R,) the row's worst corner"""
+    """(R,) the constraint's worst corner"""
     corners: Corners
 
     def similar(self, feeder: MonitoredFeeder) -> Index:
-        """(R,) rows whose worst corners are alike: the same kind and direction on the same phase."""
+        """(R,) constraints whose worst corners are alike: the same kind and direction on the same phase."""
         reduced = feeder.reduced
         names = sorted({*reduced.network.terminal_phase, *feeder.current_phase})
         of_node = np.array(
@@ -74,18 +74,18 @@ class LinearConstraints:
 
     @property
     def count(self) -> int:
-        """Number of rows, R."""
+        """Number of constraints, R."""
         return len(self.kind)
 
     def evaluate(self, values: FlowResult, dtype: type[Any] = np.float64) -> NDArray[Any]:
-        """(S, R) of each row in solved scenarios; a current counts in full for the facets it points along."""
+        """(S, R) of each constraint in solved scenarios; a current counts in full for the facets it points along."""
         out = np.empty((len(values.converged), self.count), dtype=dtype)
         row = self.kind, self.element, self.facet.real, self.facet.imag
         evaluate(values.v_v, values.i_a, values.converged, *row, SECTOR, out)
         return out
 
     def linear_change(self, away: Single) -> Single:
-        """(S, R) linear change of each row when slots are (S, L) watts away from the base load."""
+        """(S, R) linear change of each constraint when slots are (S, L) watts away from the base load."""
         if self.sensitivity_down is None:
             return np.asarray(away @ self.sensitivity.T)
         return np.asarray(np.maximum(away, 0.0) @ self.sensitivity.T + np.minimum(away, 0.0) @ self.sensitivity_down.T)
@@ -96,7 +96,7 @@ class LinearConstraints:
         return replace(self, **{name: getattr(self, name)[which] for name in names})
 
     def keep(self, wanted: Mask) -> LinearConstraints:
-        """Only these rows."""
+        """Only these constraints."""
         used, corner = np.unique(self.corner[wanted], return_inverse=True)
         names = ("kind", "element", "facet", "exports", "sensitivity", "rise_up", "rise_down")
         kept = {name: getattr(self, name)[wanted] for name in names}
@@ -105,19 +105,15 @@ class LinearConstraints:
         return replace(self, **kept, sensitivity_down=down, corner=corner.astype(np.intp), corners=corners)
 
     def coefficients(self, place: Index) -> Single:
-        """(R, E) rise of each row per W that an end moves away; `place` among the 2C ends, upward ones first."""
+        """(R, E) rise of each constraint per W that an end moves away; `place` among the 2C ends, upward ones first."""
         count = self.rise_up.shape[1]
         up, down = place[place < count], place[place >= count] - count
         return np.concatenate([self.rise_up[:, up], self.rise_down[:, down]], axis=1)
 
-    def bounds(self, feeder: MonitoredFeeder, limits: OperatingLimits, steps: int, *, margin: float) -> Real:
-        """(T, R) right-hand sides, less `margin` times the declared margins."""
-        permitted = limits.permitted_a(steps, feeder, margin=margin)
-        table = np.empty((steps, 2 + permitted.shape[1]))
-        table[:, 0] = limits.v_max_v - margin * limits.margin_v
-        table[:, 1] = -(limits.v_min_v + margin * limits.margin_v)
-        table[:, 2:] = permitted
-        return np.take(table, np.where(self.kind == 2, 2 + self.element, self.kind), axis=1)
+    def right_hand_sides(self, bounds: Bounds) -> Real:
+        """(T, R) bound of each constraint's value: of an under-voltage, that of the negative voltage."""
+        table = np.concatenate([bounds.high_v, -bounds.low_v, bounds.current_a], axis=1)
+        return np.asarray(np.take(table, self.kind * bounds.high_v.shape[1] + self.element, axis=1))
 
     def slack_unit(self, feeder: MonitoredFeeder) -> Single:
         """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
@@ -128,7 +124,7 @@ class LinearConstraints:
 
 
 def narrowed(feeder: MonitoredFeeder, rows: LinearConstraints) -> tuple[MonitoredFeeder, LinearConstraints]:
-    """The feeder watching only what these rows are about (and its groups), and the rows on it."""
+    """The feeder monitoring only what these constraints are about (and its groups), and the constraints on it."""
     load, branches = rows.kind == 2, len(feeder.reduced.H)
     volts, amps = np.unique(rows.element[~load]), np.unique(rows.element[load])
     amps = amps[amps < branches]
@@ -138,7 +134,7 @@ def narrowed(feeder: MonitoredFeeder, rows: LinearConstraints) -> tuple[Monitore
 
 
 class Selection(NamedTuple):
-    """Which limits get rows."""
+    """Which limits get constraints."""
 
     over: Mask
     under: Mask
@@ -183,7 +179,7 @@ def linearise(
 def with_sensitivities(
     rows: LinearConstraints, feeder: MonitoredFeeder, rise: Single, fall: Single
 ) -> LinearConstraints:
-    """The same rows with new (R, L) slopes, above and below the base load."""
+    """The same constraints with new (R, L) sensitivities, above and below the base load."""
     rise_up, rise_down, corners = _split(feeder, rise, fall)
     first, corner = np.unique(_named(rise_up, rise_down, corners), return_index=True, return_inverse=True)[1:]
     return replace(
@@ -198,14 +194,14 @@ def with_sensitivities(
 
 
 def slopes(rows: LinearConstraints, at: Sensitivity) -> Single:
-    """(R, L) derivatives of rows."""
+    """(R, L) derivatives of constraints."""
     out = np.empty((rows.count, at.dv.shape[1]), dtype=np.float32)
     slope(at.dv, at.di, rows.kind, rows.element, rows.facet.real, rows.facet.imag, out)
     return out
 
 
 def _named(rise_up: Single, rise_down: Single, corners: Corners) -> Index:
-    """(R,) a number per corner, the same for the same corner; what is negligible in a row is cleared on the way."""
+    """(R,) a number per corner, the same for the same corner; negligible coefficients are cleared on the way."""
     draw = np.random.default_rng(0).integers(-(2**62), 2**62, (2, corners.up.shape[1]))
     out = np.empty(len(rise_up), dtype=np.int64)
     name(rise_up, rise_down, *corners, draw, np.float32(NEGLIGIBLE), out)
@@ -220,7 +216,7 @@ def _export_direction(di: Complex) -> Complex:
 
 
 def _split(feeder: MonitoredFeeder, up: Single, down: Single) -> tuple[Single, Single, Corners]:
-    """Signs taken apart: coefficients per connection, and each row's worst corner per slot."""
+    """Signs taken apart: coefficients per connection, and each constraint's worst corner per slot."""
     share, count = feeder.slot_share.astype(np.float32), (len(up), feeder.connections)
     rise_up, rise_down = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
     at_up, at_down = np.empty_like(up), np.empty_like(up)
@@ -233,7 +229,7 @@ def _split(feeder: MonitoredFeeder, up: Single, down: Single) -> tuple[Single, S
 def _worst_phase(
     feeder: MonitoredFeeder, up: Single, down: Single, parts: tuple[Single, Single, Single, Single]
 ) -> None:
-    """For connections of unknown phase, every row assumes the phase that is worst for it."""
+    """For connections of unknown phase, every constraint assumes the phase that is worst for it."""
     rise_up, rise_down, at_up, at_down = parts
     for connection in np.unique(feeder.slot_connection[feeder.any_phase]):
         slots = np.flatnonzero(feeder.slot_connection == connection)

@@ -7,21 +7,21 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import LinearConstraints, Selection, slopes, with_sensitivities
 from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
-from envelope.problem import OperatingLimits
 from gridmodel.arrays import Complex, Index, Real, Single
 
 LARGEST_GAIN = 2.0
-"""rows that stay inside their limit at all capacities with twice their linear rise are left out"""
+"""constraints that stay inside their limit at all capacities with twice their linear rise are left out"""
 BACKED = (1.0, 0.5, 0.25, 0.0)
-"""how far from the base load slopes are taken, where no power flow settles further out"""
+"""how far from the base load sensitivities are taken, where no power flow settles further out"""
 STRAINED = 0.7
-"""slopes are taken at the mean of the steps that strain a row by this part of the most"""
+"""sensitivities are taken at the mean of the steps that strain a constraint by this part of the most"""
 
 
 def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: Real) -> LinearConstraints:
-    """Rows with their slopes at the corner of a box that strains their family most, in the mean of the steps that do.
+    """Constraints with sensitivities at the corner that strains their family most, in the mean of the steps that do.
 
     At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
     the larger the box, so that the whole horizon's mean would not see what the largest boxes do to other phases.
@@ -44,7 +44,7 @@ def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: 
 
 
 class _State(NamedTuple):
-    """Where slopes are taken: (L,) VA of the base load, how far slots are away from it, W, and (3,) V of the source."""
+    """State of a derivative: (L,) VA of the base load, (L,) W by which ports are away from it, (3,) V of the source."""
 
     base_va: Complex
     away_w: Real
@@ -54,7 +54,7 @@ class _State(NamedTuple):
 def _slopes_in(
     states: list[_State], rows: LinearConstraints, base: BaseCase, members: list[Index]
 ) -> tuple[Single, Single]:
-    """(R, L) slopes above and below the base load, of each state's members in that state."""
+    """(R, L) sensitivities above and below the base load, of each state's members in that state."""
     rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
     fall = np.empty_like(rise) if base.tan_phi else rise
     todo = list(range(len(states)))
@@ -74,9 +74,9 @@ def _slopes_in(
     return rise, fall
 
 
-def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, limits: OperatingLimits) -> Selection:
+def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, bounds: Bounds) -> Selection:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
-    feeder, steps = base.feeder, len(base.p_w)
+    feeder = base.feeder
     part = feeder.slot_part
     top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
     bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
@@ -84,9 +84,8 @@ def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult
     rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
     falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
     flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
-    permitted = limits.permitted_a(steps, feeder, margin=1.0)
     return Selection(
-        np.any(rest.v_v + gain * rises > limits.v_max_v - limits.margin_v, axis=0),
-        np.any(rest.v_v - gain * falls < limits.v_min_v + limits.margin_v, axis=0),
-        np.any(np.abs(rest.i_a) + gain * flows > permitted, axis=0),
+        np.any(rest.v_v + gain * rises > bounds.high_v, axis=0),
+        np.any(rest.v_v - gain * falls < bounds.low_v, axis=0),
+        np.any(np.abs(rest.i_a) + gain * flows > bounds.current_a, axis=0),
     )

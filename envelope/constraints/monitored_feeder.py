@@ -1,4 +1,4 @@
-"""The feeder as the engine sees it: power flow values and exact sensitivities at the rows that can matter."""
+"""The feeder as the engine sees it: power flow and exact sensitivities where limits can bind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COARSE_V, FINE_V = 1e-3, 1e-5
 
 
 class FlowResult(NamedTuple):
-    """Results of S power flows at the watched places."""
+    """Results of S power flows at the monitored places."""
 
     v_v: Real
     """(S, N) voltage magnitudes at connections, V; inf where the scenario did not settle"""
@@ -43,7 +43,7 @@ class Sensitivity(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class MonitoredFeeder:
-    """A reduced network that watches customers' voltages and one branch per distinct current."""
+    """A reduced network that monitors customers' voltages and one branch per distinct current."""
 
     reduced: Reduced
     groups: tuple[GroupLimit, ...] = ()
@@ -56,21 +56,21 @@ class MonitoredFeeder:
     def of(
         cls, reduced: Reduced, groups: tuple[GroupLimit, ...] = (), *, flex_split: Sequence[str] | None = None
     ) -> MonitoredFeeder:
-        """Watches the voltages at connections, and of branches that carry the same current the weakest one."""
+        """Monitors the voltages at connections, and of branches that carry the same current the weakest one."""
         return cls(at_customers(reduced), groups, flex_split)
 
     def subset(self, voltages: Index, currents: Index) -> MonitoredFeeder:
-        """The same watching only these of its voltages and currents, and all its groups."""
+        """The same monitoring only these of its voltages and currents, and all its groups."""
         return replace(self, reduced=self.reduced.watching(voltages, currents[currents < len(self.reduced.H)]))
 
     @cached_property
     def rating_a(self) -> Real:
-        """(B + G,) rating of each watched current, A, and half the range of each group's sum, W."""
+        """(B + G,) rating of each monitored current, A, and half the range of each group's sum, W."""
         return np.concatenate([self.reduced.rating_a, [group.half_range_w for group in self.groups]])
 
     @cached_property
     def transformer(self) -> Mask:
-        """(B + G,) whether a watched current is a transformer's."""
+        """(B + G,) whether a monitored current is a transformer's."""
         return np.concatenate([of_transformers(self.reduced), np.zeros(len(self.groups), dtype=bool)])
 
     @cached_property
@@ -189,12 +189,12 @@ def of_transformers(reduced: Reduced) -> Mask:
 
 @lru_cache(maxsize=16)
 def at_customers(reduced: Reduced) -> Reduced:
-    """The same network watched where customers are, and on one branch per distinct current; kept for later rounds."""
+    """The same network monitored where customers are, and on one branch per distinct current; kept for later rounds."""
     return reduced.watching(voltages=reduced.voltages_at_connections(), currents=weakest_branches(reduced))
 
 
 def weakest_branches(reduced: Reduced) -> Index:
-    """Positions of the watched currents left when, of those that carry the same current, the lowest rating stays.
+    """Positions of the monitored currents left when, of those that carry the same current, the lowest rating stays.
 
     A transformer and a line in series both stay.
     """
@@ -218,14 +218,14 @@ def monitor(problem: Problem) -> MonitoredFeeder:
     return replace(plain, inverters=credited_inverters(problem, plain))
 
 
-def credited_inverters(problem: Problem, watched: MonitoredFeeder) -> Inverters | None:
+def credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> Inverters | None:
     """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
     policy = problem.reactive
     if not isinstance(policy, VoltVar) or policy.curve is None:
         return None
-    size = policy.credited_var(watched.connections)[watched.slot_connection] * watched.slot_share
-    neutral = watched.reduced.network.connections.slot_minus < 0
-    slot = np.flatnonzero((size > 0.0) & ~watched.any_phase & neutral)
+    size = policy.credited_var(feeder.connections)[feeder.slot_connection] * feeder.slot_share
+    neutral = feeder.reduced.network.connections.slot_minus < 0
+    slot = np.flatnonzero((size > 0.0) & ~feeder.any_phase & neutral)
     if not len(slot):
         return None
     return Inverters(

@@ -13,18 +13,16 @@ import numpy as np
 
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.corners import aligned_corners
-from envelope.constraints.disturbances import Disturbances
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import FINE_FACETS, Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
-from envelope.problem import Problem
 from gridmodel.arrays import TURN, Complex, Index, Real
 from gridmodel.flow import power_flow
 from gridmodel.flow.kron import reduce
 from gridmodel.flow.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
-"""kind, and parts of each slot's room up and down, (L,)"""
+"""kind, and parts of each slot's headroom up and down, (L,)"""
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
 POSITIVE = np.array([1.0, TURN, TURN**2]) / 3.0
@@ -38,8 +36,9 @@ MOST_CORNERS, CHUNK = 200, 4096
 class Unbalance:
     """The unbalance of one feeder's states."""
 
-    problem: Problem
+    formulation: Formulation
     base: BaseCase
+    """its base case, or that of one direction"""
 
     @property
     def feeder(self) -> MonitoredFeeder:
@@ -49,19 +48,19 @@ class Unbalance:
     @cached_property
     def nodes(self) -> Index:
         """(K,) three-phase nodes with customers."""
-        grid = self.problem.reduced.network
+        grid = self.feeder.reduced.network
         used = np.unique(grid.connections.node)
         return np.array([n for n in used if set("abc") <= set(grid.nodes.phases[n])], dtype=np.intp)
 
     @property
     def names(self) -> list[str]:
         """(K,) such as "node n12"."""
-        return [f"node {self.problem.reduced.network.nodes.id[n]}" for n in self.nodes]
+        return [f"node {self.feeder.reduced.network.nodes.id[n]}" for n in self.nodes]
 
     @cached_property
     def _rows(self) -> tuple[Complex, Complex, Complex, Complex]:
         """(K, L) and (K, 3) of the negative sequence, (K, L) and (K, 3) of the positive one."""
-        grid = self.problem.reduced.network
+        grid = self.feeder.reduced.network
         whole = reduce(grid)
         place = {(int(grid.terminal_node[t]), grid.terminal_phase[t]): k for k, t in enumerate(whole.node_terminal)}
         at = np.array([[place[int(n), phase] for phase in "abc"] for n in self.nodes], dtype=np.intp).reshape(-1, 3)
@@ -76,22 +75,24 @@ class Unbalance:
     @cached_property
     def limit(self) -> Real:
         """(T, K) percent; where the base load alone is beyond it, that."""
-        rest = self.solved(np.arange(self.problem.steps), np.zeros((self.problem.steps, self.feeder.reduced.slots)))
-        most = self.problem.limits.vuf_max_percent or np.inf
+        rest = self.solved(
+            np.arange(self.formulation.steps), np.zeros((self.formulation.steps, self.feeder.reduced.slots))
+        )
+        most = self.formulation.vuf_max_percent or np.inf
         return np.where(rest > most, rest + WORSE, most)
 
     def solved(self, steps: Index, away: Real) -> Real:
         """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
         found = self._at(steps, away, np.zeros_like(away))
-        unseen = Disturbances(self.problem, self.feeder)
-        for state in unseen.states:
+        disturbances = self.formulation.disturbances
+        for state in disturbances.states:
             if state.voltages:
-                found = np.maximum(found, self._at(steps, *unseen.superpose(state, steps, away)))
+                found = np.maximum(found, self._at(steps, *disturbances.superpose(state, steps, away)))
         return found
 
     def spare(self, part: float) -> float:
         """Percentage points between this part of the limit and all of it."""
-        return (1.0 - part) * (self.problem.limits.vuf_max_percent or 0.0)
+        return (1.0 - part) * (self.formulation.vuf_max_percent or 0.0)
 
     def _at(self, steps: Index, away: Real, var: Real) -> Real:
         source = self.base.source_v[steps]
@@ -102,7 +103,7 @@ class Unbalance:
     def corners(self) -> list[Corner]:
         """Those that strain each node's unbalance most in each direction, and phases against each other."""
         together = self.feeder.slot_share
-        if GUARANTEES[self.problem.guarantee].common_level:
+        if self.formulation.guarantee.common_level:
             nothing = np.zeros_like(together)
             return [("all together", together, nothing), ("all together", nothing, together)]
         slopes = self._slopes()
@@ -147,7 +148,7 @@ class Unbalance:
         for corner in corners if len(steps) else ():
             away = self.away([corner] * len(steps), (self.base.lo_w[steps], self.base.hi_w[steps]), steps)
             found = np.maximum(found, self.solved(steps, away))
-        return np.where(found > (self.problem.limits.vuf_max_percent or np.inf), found + WORSE, 0.0)
+        return np.where(found > (self.formulation.vuf_max_percent or np.inf), found + WORSE, 0.0)
 
 
 def every_corner(corners: Sequence[Corner], steps: Index) -> Index:

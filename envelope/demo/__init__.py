@@ -1,1 +1,1 @@
-"""The demonstration: a feeder's day, played through a real server by real clients."""
+"""The demonstration: a feeder's day, simulated with a real server and real clients."""

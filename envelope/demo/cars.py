@@ -1,4 +1,4 @@
-"""Electric cars at home: when they plug in, when they leave and how much they ask for."""
+"""Electric cars at home: arrival, departure and requested energy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from gridmodel.arrays import Index, Mask, Real
 
 HOME_FROM_H, HOME_UNTIL_H = 15.0, 8.0
-"""A charger may be in use from 15:00 to 08:00: what customers registered, and so what the engine counts with."""
+"""A charger may be in use from 15:00 to 08:00: registered by customers, and so counted by the engine."""
 RATE_W = 7000.0
 MEDIAN_WH = 11_000.0
 TIMER_SHARE, CHEAP_FROM_H = 0.6, 23.0
@@ -30,13 +30,13 @@ class Cars:
         return len(self.home)
 
     def of(self, homes: Mask) -> Cars:
-        """The cars of these homes only."""
+        """Return the cars of these homes only."""
         kept = homes[self.home]
         return Cars(self.home[kept], self.arrives[kept], self.departs[kept], self.asked_wh[kept], self.rate_w[kept])
 
 
 def sessions(rng: np.random.Generator, count: int, hours: Real) -> Cars:
-    """A session for each home: plugged in after work, gone by eight, the energy of a day or two of driving."""
+    """Return a session for each home: from the evening until eight, with the energy of one or two days of driving."""
     steps = len(hours)
     home = np.clip(rng.normal(17.9, 1.2, count), 15.5, 22.0)
     waits = rng.uniform(size=count) < TIMER_SHARE
@@ -48,5 +48,5 @@ def sessions(rng: np.random.Generator, count: int, hours: Real) -> Cars:
 
 
 def _step(hour: Real, hours: Real) -> Index:
-    """The step of the day in which an hour of the clock falls."""
+    """Return the step of the day that contains an hour of the clock."""
     return np.asarray((hour - hours[0]) % 24 / 24 * len(hours), dtype=np.intp)

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from envelope.demo import picture, report, simulation, study
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
-from envelope.demo.simulation import Played, Wanted
-from envelope.demo.street import Street, street
+from envelope.demo.scenario import Scenario, build_scenario
+from envelope.demo.simulation import DaySettings, SimulatedDay
 from envelope.demo.study import Run
-from envelope.demo.terminal_view import View
+from envelope.demo.terminal_view import TerminalView
 from sep2.terminal import log_to, say_json, shown
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -26,7 +26,7 @@ PICTURE, CLIENTS_LOG = "day.png", "clients.log"
 
 
 def step_at(text: str | None) -> int | None:
-    """The step of the day at a time of the clock, HH:MM."""
+    """Return the step of the day at a time of the clock, HH:MM."""
     if text is None:
         return None
     try:
@@ -42,58 +42,62 @@ def demo(
     feeder: Annotated[
         Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another number is another street and another day.")] = 7,
-    disobey: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that do as they like.")] = 0.0,
-    silent: Annotated[float, typer.Option(min=0, max=50, help="Percent of the clients that go silent at noon.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated homes and day.")] = 7,
+    disobey: Annotated[
+        float, typer.Option(min=0, max=50, help="Percentage of clients that ignore their limits.")
+    ] = 0.0,
+    silent: Annotated[
+        float, typer.Option(min=0, max=50, help="Percentage of clients that are silent from noon on.")
+    ] = 0.0,
     kill_at: Annotated[
-        str | None, typer.Option(metavar="HH:MM", help="Kill the server twice at that time, and start it again.")
+        str | None, typer.Option(metavar="HH:MM", help="Kill and restart the server twice at that time.")
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="Seconds of the day per second, at most; 0: no ceiling.")] = 0.0,
-    folder: Annotated[Path, typer.Option("--dir", help="The server's folder; made anew each time.")] = Path(
+    speed: Annotated[float, typer.Option(min=0, help="Most seconds of the day per second; 0: no limit.")] = 0.0,
+    folder: Annotated[Path, typer.Option("--dir", help="The server's folder; created again each time.")] = Path(
         "sep2-demo"
     ),
     once: Annotated[bool, typer.Option("--once", help="Without the live view.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object, on the last line.")] = False,
 ) -> None:
-    """Play a feeder's day through a real server and real clients, and compare it with other ways to run the feeder.
+    """Simulate a feeder's day with a real server and real clients, and compare it with other ways to run the feeder.
 
     [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
 
-    [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; who does not obey is named
+    [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; clients that disobey are named
     """
     began = time.monotonic()
     console = Console(stderr=as_json)
-    # What clients have to say of a server that was away belongs in a file, not across the live view.
+    # Clients' warnings about an unreachable server go to a file, not into the live view.
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)
-    wanted = Wanted(folder, seed, disobey, silent, step_at(kill_at), speed)
-    place = street(feeder, seed)
-    if (changed := study.changes(place.feeder)) is not None:
+    settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
+    scenario = build_scenario(feeder, seed)
+    if (changed := study.changes_table(scenario.feeder)) is not None:
         console.print(changed)
-    played = _played(place, wanted, None if once else console)
-    runs = study.four_runs(place.reduced, place.day, played.homes.played())
-    _show(console, place, played, runs)
-    console.print(Text(shown(f"Picture: {_draw(folder, place, played, runs)}", 4000)), soft_wrap=True)
+    played = _simulated(scenario, settings, None if once else console)
+    runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
+    _print(console, scenario, played, runs)
+    console.print(Text(shown(f"Picture: {_draw(folder, scenario, played, runs)}", 4000)), soft_wrap=True)
     if as_json:
-        say_json(json.dumps(report.as_json(place, played, runs, time.monotonic() - began)))
+        say_json(json.dumps(report.as_json(scenario, played, runs, time.monotonic() - began)))
     if not report.is_right(played, runs):
         raise typer.Exit(1)
 
 
-def _show(console: Console, place: Street, played: Played, runs: dict[str, Run]) -> None:
-    console.print(study.table(runs))
-    for sentence in report.sentences(place, played, runs):
+def _print(console: Console, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> None:
+    console.print(study.runs_table(runs))
+    for sentence in report.sentences(scenario, played, runs):
         console.print(sentence, highlight=False)
 
 
-def _played(place: Street, wanted: Wanted, console: Console | None) -> Played:
-    """The day, shown while it is played where there is somewhere to show it."""
+def _simulated(scenario: Scenario, settings: DaySettings, console: Console | None) -> SimulatedDay:
+    """Return the simulated day; console: where to show it live, None: nowhere."""
     if console is None:
-        return asyncio.run(simulation.play(place, wanted, lambda moment: None))
-    with View(place, console) as view:
-        return asyncio.run(simulation.play(place, wanted, view.show))
+        return asyncio.run(simulation.simulate(scenario, settings, lambda state: None))
+    with TerminalView(scenario, console) as view:
+        return asyncio.run(simulation.simulate(scenario, settings, view.show))
 
 
-def _draw(folder: Path, place: Street, played: Played, runs: dict[str, Run]) -> Path:
+def _draw(folder: Path, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> Path:
     import_w, export_w = played.homes.limits()
-    title = f"{place.feeder.name}: one day, {int(place.day.flexible.sum())} connections with envelopes"
-    return picture.draw(folder / PICTURE, picture.Shown(title, place.day, runs, import_w, export_w))
+    title = f"{scenario.feeder.name}: one day, {int(scenario.day.flexible.sum())} connections with envelopes"
+    return picture.draw(folder / PICTURE, picture.DayPicture(title, scenario.day, runs, import_w, export_w))

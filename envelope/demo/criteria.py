@@ -1,4 +1,4 @@
-"""What a run did to the feeder and to its customers, in the figures a planner asks for."""
+"""Figures of a run: voltages, loading, curtailed solar energy and cars short of energy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from envelope.demo.day import STEP_S, Day
-from envelope.demo.devices import ENOUGH_WH, Played
+from envelope.demo.devices import ENOUGH_WH, DayPowers
 from gridmodel import Reduced, slot_va
 from gridmodel.arrays import TURN, Complex, Mask, Real
 from gridmodel.flow import power_flow as flow
@@ -24,24 +24,24 @@ class NoSolution(SepError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Solved:
-    """A day in the power flow: T steps, L slots, B watched branch phases."""
+class DayFlow:
+    """Power flow of a day: T steps, L ports, B monitored branch phases."""
 
     voltage_v: Real
-    """(T, L) at the customers"""
+    """(T, L) at the customers."""
     loading: Real
-    """(T, B) current over rating, of every branch phase that has one"""
+    """(T, B) current over rating, of every branch phase with a rating."""
     is_transformer: Mask
     """(B,)"""
     transformer_va: Real
-    """(T,) apparent power through the transformer"""
+    """(T,) apparent power through the transformer."""
     unbalance: Real
-    """(T,) largest ratio of negative to positive sequence voltage at any customer's three-phase node"""
+    """(T,) largest ratio of negative to positive sequence voltage at any customer's three-phase node."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run of the day."""
+    """Figures of one run of the day."""
 
     max_voltage_v: float
     min_voltage_v: float
@@ -63,7 +63,7 @@ class Figures:
 
     @property
     def breaks(self) -> tuple[str, ...]:
-        """Which limits of the feeder did not hold."""
+        """Limits of the feeder that were exceeded."""
         found = {
             "voltage": self.customers_outside_voltage > 0,
             "transformer": self.max_transformer_percent > 100.0,
@@ -72,20 +72,20 @@ class Figures:
         return tuple(name for name, broken in found.items() if broken)
 
     def as_json(self) -> dict[str, Any]:
-        """The figures by name."""
+        """Return the figures by name."""
         return asdict(self)
 
 
-def solved(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> Solved:
-    """The day's power flows; a connection's power is shared evenly by its phases."""
+def solve_day(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> DayFlow:
+    """Return the day's power flows; a connection's power is divided equally between its phases."""
     result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
     if not result.converged.all():
-        raise NoSolution(f"{int((~result.converged).sum())} of {len(s_va)} steps; the feeder is far too weak for it")
+        raise NoSolution(f"{int((~result.converged).sum())} of {len(s_va)} steps; the feeder is far too weak")
     current = flow.currents(reduced, result)
     rated = np.isfinite(reduced.rating_a) & (reduced.rating_a > 0)
     kinds = np.array([reduced.network.branches.kind[k] for k in reduced.current_branch])[rated]
     phasor = flow.phasors(reduced, result)
-    return Solved(
+    return DayFlow(
         voltage_v=np.abs(result.v),
         loading=current[:, rated] / reduced.rating_a[rated],
         is_transformer=kinds == "transformer",
@@ -95,7 +95,7 @@ def solved(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> Solved:
 
 
 def _transformer_va(reduced: Reduced, current: Complex, phasor: Complex) -> Real:
-    """(T,) magnitude of the three phases' complex power at the transformer's low-voltage side."""
+    """Return the apparent power at the transformer's low-voltage side, (T,) VA."""
     branches = reduced.network.branches
     at = {int(terminal): n for n, terminal in enumerate(reduced.node_terminal)}
     total = np.zeros(len(current), dtype=complex)
@@ -110,7 +110,7 @@ def _transformer_va(reduced: Reduced, current: Complex, phasor: Complex) -> Real
 
 
 def _unbalance(reduced: Reduced, phasor: Complex) -> Real:
-    """(T,) worst voltage unbalance over the three-phase nodes where customers are."""
+    """Return the largest voltage unbalance over the customers' three-phase nodes, (T,)."""
     network = reduced.network
     at = {(int(network.terminal_node[t]), network.terminal_phase[t]): n for n, t in enumerate(reduced.node_terminal)}
     nodes = [n for n in sorted(set(network.connections.node.tolist())) if all((n, p) in at for p in "abc")]
@@ -121,8 +121,8 @@ def _unbalance(reduced: Reduced, phasor: Complex) -> Real:
     return np.asarray((np.abs(negative) / np.abs(positive)).max(axis=1), dtype=float)
 
 
-def figures(day: Day, played: Played, found: Solved) -> Figures:
-    """The figures of one run."""
+def figures(day: Day, played: DayPowers, found: DayFlow) -> Figures:
+    """Return the figures of one run."""
     hour = STEP_S / 3600
     mean_v = found.voltage_v.reshape(-1, MEAN_STEPS, found.voltage_v.shape[1]).mean(axis=1)
     outside = ((mean_v > V_MAX_V) | (mean_v < V_MIN_V)).any(axis=0)
@@ -151,5 +151,5 @@ def figures(day: Day, played: Played, found: Solved) -> Figures:
 
 
 def _round(value: float) -> float:
-    """Two decimals: what a report shows, and far above what the order of additions could change."""
+    """Return two decimals: as a report shows, and far above differences by the order of additions."""
     return round(float(value), 2)

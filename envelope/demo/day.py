@@ -1,4 +1,4 @@
-"""One day of a street: what its homes draw, what their roofs could produce, and what their cars ask for."""
+"""One day of a feeder: household demand, available solar power, and requested charging."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gridmodel.arrays import Complex, Mask, Real
 STEPS, STEP_S = 288, 300
 FIRST_HOUR = 8
 START = 1_779_350_400
-"""Thursday 2026-05-21, 08:00 UTC, taken as the street's own solar time."""
+"""Thursday 2026-05-21, 08:00 UTC, taken as local solar time."""
 PV_SIZES_W, PV_WEIGHTS = (4000.0, 5000.0, 6000.0), (0.2, 0.6, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How much of the street has bought solar and cars."""
+    """Parts of the homes with new solar and with a car."""
 
     pv_share: float
     ev_share: float
@@ -27,61 +27,61 @@ class Growth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Day:
-    """Steps of five minutes from 08:00 to 08:00, so that every car that plugs in also leaves; T steps, C homes."""
+    """Steps of five minutes from 08:00 to 08:00, so that every car that arrives also departs; T steps, C homes."""
 
     start: int
     connection_ids: tuple[str, ...]
     base_va: Complex
-    """(T, C) injection of what nobody controls: households, and solar of before; consumption is negative"""
+    """(T, C) injection that is not controlled: households and earlier solar; demand is negative."""
     pv_size_w: Real
-    """(C,) new inverters; 0 where there is none"""
+    """(C,) rating of new inverters; 0 where there is none."""
     pv_w: Real
-    """(T, C) what the weather lets them produce"""
+    """(T, C) their available power."""
     pv_ceiling_w: Real
-    """(T, C) what a clear sky would"""
+    """(T, C) their available power under a clear sky."""
     cars: Cars
     source_v: Complex | None = None
-    """(T, 3) voltages behind the feeder where they were measured"""
+    """(T, 3) voltages at the head of the feeder, where they were measured."""
 
     @property
     def has_pv(self) -> Mask:
-        """(C,) connections with an inverter that listens."""
+        """(C,) connections with a controllable inverter."""
         return self.pv_size_w > 0.0
 
     @property
     def has_car(self) -> Mask:
-        """(C,) connections with a charger that listens."""
+        """(C,) connections with a controllable charger."""
         found = np.zeros(len(self.connection_ids), dtype=bool)
         found[self.cars.home] = True
         return found
 
     @property
     def flexible(self) -> Mask:
-        """(C,) connections that have something to control."""
+        """(C,) connections with a controllable device."""
         return self.has_pv | self.has_car
 
     @property
     def charging_w(self) -> Real:
-        """(T, C) most that a car may draw at each step, by what the customer registered."""
+        """(T, C) most charging power at each step, as registered."""
         hour = hours()
         at_home = (hour >= HOME_FROM_H) | (hour < HOME_UNTIL_H)
         return np.outer(at_home, RATE_W * self.has_car)
 
 
 def hours() -> Real:
-    """(T,) hour of the clock at the start of each step."""
+    """Return the hour of the clock at the start of each step, (T,)."""
     return (FIRST_HOUR + np.arange(STEPS) * STEP_S / 3600) % 24
 
 
 def generated(connection_ids: tuple[str, ...], seed: int) -> Day:
-    """A street's day without new solar or cars: nothing but households."""
+    """Return a day of households only, without new solar or cars."""
     rng = np.random.default_rng([seed, 1])
     count = len(connection_ids)
     return bare(connection_ids, -households.demand_va(rng, count, hours()))
 
 
 def bare(connection_ids: tuple[str, ...], base_va: Complex, source_v: Complex | None = None) -> Day:
-    """A day with nothing to control."""
+    """Return a day without controllable devices."""
     count = len(connection_ids)
     nothing = np.zeros((STEPS, count))
     cars = sessions(np.random.default_rng(0), 0, hours())
@@ -89,13 +89,13 @@ def bare(connection_ids: tuple[str, ...], base_va: Complex, source_v: Complex | 
 
 
 def grown(day: Day, growth: Growth, seed: int, weather: Real | None = None) -> Day:
-    """The same day after customers bought solar and cars; a larger share keeps the buyers of a smaller one.
+    """Return the same day with new solar and cars; a larger share contains the homes of a smaller one.
 
-    weather: (T,) measured output per unit of inverter, where the day has it.
+    weather: (T,) measured output per unit of inverter, where there is one.
     """
     pv, car, roof, sky = (np.random.default_rng([seed, k]) for k in (2, 3, 4, 5))
     count = len(day.connection_ids)
-    has_pv = _buyers(pv, count, growth.pv_share)
+    has_pv = _owners(pv, count, growth.pv_share)
     size = np.where(has_pv, roof.choice(PV_SIZES_W, count, p=PV_WEIGHTS), 0.0)
     clear = solar.clear_sky_pu(solar.Sky(), hours(), roof.normal(180.0, 35.0, count))
     through = solar.cloud_factor(sky, STEPS)[:, None]
@@ -104,20 +104,20 @@ def grown(day: Day, growth: Growth, seed: int, weather: Real | None = None) -> D
         pv_w = np.outer(weather, size)
     else:
         pv_w = clear * through * size
-    owner = _buyers(car, count, growth.ev_share)
+    owner = _owners(car, count, growth.ev_share)
     cars = sessions(car, count, hours()).of(owner)
     return replace(day, pv_size_w=size, pv_w=pv_w, pv_ceiling_w=clear * size, cars=cars)
 
 
-def _buyers(rng: np.random.Generator, count: int, share: float) -> Mask:
-    """(C,) the first `share` of the homes in an order of their own."""
+def _owners(rng: np.random.Generator, count: int, share: float) -> Mask:
+    """Return a random part of the homes, (C,), of size `share`."""
     chosen = np.zeros(count, dtype=bool)
     chosen[rng.permutation(count)[: round(share * count)]] = True
     return chosen
 
 
 def ceiling_over(weather: Real) -> Real:
-    """(T,) the lowest clear day, a power of a sine from sunrise to sunset, that lies over a measured one."""
+    """Return the lowest clear-sky day above a measured one, (T,): a power of a sine from sunrise to sunset."""
     bright = np.flatnonzero(np.roll(weather, FIRST_HOUR * 3600 // STEP_S) > 0.002)
     clock = np.roll(np.arange(STEPS), -FIRST_HOUR * 3600 // STEP_S)
     angle = (clock - bright[0] + 1) / (bright[-1] - bright[0] + 2)

@@ -1,4 +1,4 @@
-"""Inverters and chargers: they know their home, their car, their weather and the limits they were told."""
+"""Inverters and chargers: their power in each step, by demand, weather and the limits in force."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from gridmodel.arrays import Complex, Mask, Real
 LEAST_CHARGE_W = 1380.0
 """IEC 61851-1 offers a car 6 A or nothing: below that, charging pauses."""
 ENOUGH_WH = 100.0
-"""A car that lacks less than this at departure is not short."""
+"""Energy that may be missing at departure without counting as short, Wh."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """(C,) what each connection may take and give at one moment, W; infinity where nothing was said."""
+    """Import and export limits of each connection at one moment, (C,) W; infinity where there is none."""
 
     import_w: Real
     export_w: Real
 
     @classmethod
     def none(cls, connections: int) -> Limits:
-        """No limit for anyone."""
+        """Return no limits."""
         free = np.full(connections, np.inf)
         return cls(free, free)
 
-    def without(self, who: Mask) -> Limits:
-        """The same, as seen by those in `who`, who do not care."""
-        return Limits(np.where(who, np.inf, self.import_w), np.where(who, np.inf, self.export_w))
+    def without(self, disobeying: Mask) -> Limits:
+        """Return the same limits, and none for connections that disobey."""
+        return Limits(np.where(disobeying, np.inf, self.import_w), np.where(disobeying, np.inf, self.export_w))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Powers:
-    """(C,) what happened in one step, W and VA; `s_va` is the injection at the connection."""
+class StepPowers:
+    """Powers of one step, (C,) W and VA; `s_va` is the injection at the connection."""
 
     pv_w: Real
     charge_w: Real
@@ -43,28 +43,28 @@ class Powers:
 
 
 class Devices:
-    """All inverters and chargers of a street, played step by step through a day."""
+    """All inverters and chargers of a feeder, simulated step by step."""
 
     def __init__(self, day: Day, charger_share: float = 1.0) -> None:
-        """charger_share: the fraction of its rating at which every charger is fixed for good (today's practice)."""
+        """charger_share: part of its rating at which every charger is fixed (today's practice)."""
         self.day = day
         self.charger_share = charger_share
         self.missing_wh = day.cars.asked_wh.copy()
 
-    def step(self, k: int, limits: Limits) -> Powers:
-        """Play step `k`: charge as fast as the import limit lets, produce what the export limit lets."""
+    def step(self, k: int, limits: Limits) -> StepPowers:
+        """Simulate step `k`: charge as fast as the import limit permits, produce what the export limit permits."""
         day = self.day
         home_w, sun_w = day.base_va[k].real, day.pv_w[k]
         charge_w = self._charge(k, limits.import_w + home_w + sun_w)
-        room_w = limits.export_w - home_w + charge_w
-        pv_w = np.clip(sun_w, 0.0, np.maximum(room_w, 0.0))
-        return Powers(pv_w, charge_w, day.base_va[k] + pv_w - charge_w)
+        headroom_w = limits.export_w - home_w + charge_w
+        pv_w = np.clip(sun_w, 0.0, np.maximum(headroom_w, 0.0))
+        return StepPowers(pv_w, charge_w, day.base_va[k] + pv_w - charge_w)
 
-    def _charge(self, k: int, room_w: Real) -> Real:
-        """(C,) charging power, taken off what the cars still miss."""
+    def _charge(self, k: int, headroom_w: Real) -> Real:
+        """Return the charging power, (C,) W, and subtract its energy from what the cars still need."""
         cars = self.day.cars
         plugged = (cars.arrives <= k) & (k < cars.departs)
-        rate = np.minimum(cars.rate_w * self.charger_share, np.maximum(room_w[cars.home], 0.0))
+        rate = np.minimum(cars.rate_w * self.charger_share, np.maximum(headroom_w[cars.home], 0.0))
         rate[rate < LEAST_CHARGE_W] = 0.0
         taken = np.where(plugged, np.minimum(rate, self.missing_wh * 3600 / STEP_S), 0.0)
         self.missing_wh = self.missing_wh - taken * STEP_S / 3600
@@ -74,8 +74,8 @@ class Devices:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
-    """A whole day as it happened: (T, C) powers, and what each car still missed when it left."""
+class DayPowers:
+    """Powers of a whole day, (T, C), and the energy that each car missed at departure, Wh."""
 
     pv_w: Real
     charge_w: Real
@@ -83,13 +83,13 @@ class Played:
     missing_wh: Real
 
 
-def play(day: Day, limits: Limits, charger_share: float = 1.0) -> Played:
-    """A day under limits that never change."""
+def simulate(day: Day, limits: Limits, charger_share: float = 1.0) -> DayPowers:
+    """Return a day under constant limits."""
     devices = Devices(day, charger_share)
-    return collect([devices.step(k, limits) for k in range(STEPS)], devices)
+    return day_powers([devices.step(k, limits) for k in range(STEPS)], devices)
 
 
-def collect(steps: list[Powers], devices: Devices) -> Played:
-    """The day from its steps."""
+def day_powers(steps: list[StepPowers], devices: Devices) -> DayPowers:
+    """Return the day from its steps."""
     pv, charge, s = (np.array([getattr(step, name) for step in steps]) for name in ("pv_w", "charge_w", "s_va"))
-    return Played(pv, charge, s, devices.missing_wh)
+    return DayPowers(pv, charge, s, devices.missing_wh)

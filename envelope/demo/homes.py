@@ -1,54 +1,55 @@
-"""The street's homes as their clients see them: one device each, which is told limits and asked what was measured."""
+"""Homes as their clients see them: one device each, which applies limits and returns measurements."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from envelope.demo.day import Day
-from envelope.demo.devices import Devices, Limits, Played, Powers, collect
+from envelope.demo.devices import DayPowers, Devices, Limits, StepPowers, day_powers
 from gridmodel.arrays import Mask, Real
 from sep2 import wire as w
-from sep2.client import limits as told
+from sep2.client import limits as client_limits
 from sep2.client.device import Measured, Power, Rating
 
 
 class Homes:
-    """Everything that is behind the clients, in one place because it is simulated together."""
+    """All homes, simulated together."""
 
     def __init__(self, day: Day, disobeying: Mask) -> None:
-        """disobeying: (C,) homes whose devices answer as they should and do as they like."""
+        """disobeying: (C,) homes whose devices answer as required and ignore their limits."""
         count = len(day.connection_ids)
         self.day = day
         self.devices = Devices(day)
         self.disobeying = disobeying
         self.import_limit_w, self.export_limit_w = np.full(count, np.inf), np.full(count, np.inf)
-        """(C,) limits in force, as the clients said; nothing else reaches a device"""
-        self.steps: list[Powers] = []
-        self.held: list[Limits] = []
+        """Limits in force, (C,) W, as the clients have applied them."""
+        self.steps: list[StepPowers] = []
+        self.in_force: list[Limits] = []
         self._since = np.zeros(count, dtype=np.intp)
 
     def device(self, connection: int) -> Home:
-        """The device behind one connection."""
+        """Return the device at one connection."""
         return Home(self, connection)
 
     def play(self, step: int) -> None:
-        """Five minutes of everyone's life."""
+        """Simulate one step of five minutes."""
         limits = Limits(self.import_limit_w.copy(), self.export_limit_w.copy())
-        self.held.append(limits)
+        self.in_force.append(limits)
         self.steps.append(self.devices.step(step, limits.without(self.disobeying)))
 
-    def since_asked(self, connection: int) -> list[Powers]:
-        """The steps since a home was last asked what it measured."""
+    def steps_since_measured(self, connection: int) -> list[StepPowers]:
+        """Return the steps since a home's last measurement."""
         since, self._since[connection] = self._since[connection], len(self.steps)
         return self.steps[since:]
 
-    def played(self) -> Played:
-        """The day as it happened."""
-        return collect(self.steps, self.devices)
+    def powers(self) -> DayPowers:
+        """Return the powers of all steps."""
+        return day_powers(self.steps, self.devices)
 
     def limits(self) -> tuple[Real, Real]:
-        """(T, C) import and export limits that were in force."""
-        return np.array([held.import_w for held in self.held]), np.array([held.export_w for held in self.held])
+        """Return the import and export limits that were in force, (T, C) W each."""
+        imports = np.array([limits.import_w for limits in self.in_force])
+        return imports, np.array([limits.export_w for limits in self.in_force])
 
 
 class Home:
@@ -62,18 +63,18 @@ class Home:
 
     @property
     def rating(self) -> Rating:
-        """What is installed."""
+        """Ratings of what is installed."""
         return self._rating
 
-    def apply(self, limits: told.Limits, now: int) -> None:
-        """Obey from now on."""
+    def apply(self, limits: client_limits.Limits, now: int) -> None:
+        """Apply limits from now on."""
         homes, at = self._homes, self._connection
         homes.import_limit_w[at] = np.inf if limits.import_limit_w is None else limits.import_limit_w
         homes.export_limit_w[at] = np.inf if limits.export_limit_w is None else limits.export_limit_w
 
     def measure(self, now: int) -> Measured:
-        """Averages since this was last asked."""
-        steps = self._homes.since_asked(self._connection)
+        """Return means since the last measurement."""
+        steps = self._homes.steps_since_measured(self._connection)
         if not steps:
             return Measured()
         mean = complex(np.mean([step.s_va[self._connection] for step in steps]))

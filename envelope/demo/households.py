@@ -1,4 +1,4 @@
-"""What households draw by themselves: standing load, a fridge, and appliances that people switch on."""
+"""Demand of households: standing load, a fridge, and appliances."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ WHEN: dict[str, tuple[tuple[float, float, float], ...]] = {
 
 
 def demand_va(rng: Rng, homes: int, hours: Real) -> Complex:
-    """(steps, homes) consumption of a street's households; `hours` is the hour of the day at each step."""
+    """Return the demand of households, (steps, homes) VA; `hours` is the hour of the day at each step."""
     size = rng.lognormal(-0.05, 0.32, homes)
     demand = _standing(rng, size, hours) + _fridges(rng, homes, hours)
     for appliance in APPLIANCES:
@@ -66,7 +66,7 @@ def _fridges(rng: Rng, homes: int, hours: Real) -> Complex:
 
 
 def _use(rng: Rng, appliance: Appliance, size: Real, hours: Real) -> Complex:
-    """Every use of one kind of appliance, each a block of whole steps with the right energy."""
+    """Return the demand of one kind of appliance, (steps, homes) VA; each use is a block of whole steps."""
     step_minutes = 24 * 60 / len(hours)
     times = rng.poisson(appliance.per_day * size)
     home = np.repeat(np.arange(len(size)), times)
@@ -80,12 +80,12 @@ def _use(rng: Rng, appliance: Appliance, size: Real, hours: Real) -> Complex:
 
 
 def _moments(rng: Rng, when: str, count: int) -> Real:
-    """Hours of the day at which something is switched on."""
+    """Return hours of the day at which appliances are switched on."""
     mean, spread, weight = np.array(WHEN[when]).T
     which = rng.choice(len(mean), count, p=weight)
     return np.asarray(rng.normal(mean[which], spread[which]), dtype=float)
 
 
 def apparent(watts: Real, power_factor: float) -> Complex:
-    """Watts and the lagging vars that go with them."""
+    """Return apparent power, VA, of active power at a lagging power factor."""
     return np.asarray(watts * complex(1.0, np.tan(np.arccos(power_factor))), dtype=complex)

@@ -1,4 +1,4 @@
-"""A wire that can be cut: the way a client reaches the server, until it goes silent."""
+"""A network outage: a connection between a client and the server that can be interrupted."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 
 
-class Relay:
-    """Forwards connections to the server byte by byte; after `cut()` nothing gets through any more."""
+class NetworkLink:
+    """Forwards TCP connections to the server; after `interrupt()` it forwards nothing and accepts none."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -15,12 +15,12 @@ class Relay:
         self._links: set[asyncio.Task[None]] = set()
 
     async def start(self) -> int:
-        """Listen on this machine; the port."""
+        """Listen on this machine and return the port."""
         self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
         return int(self._server.sockets[0].getsockname()[1])
 
-    async def cut(self) -> None:
-        """Close what is open and refuse what comes."""
+    async def interrupt(self) -> None:
+        """Close all connections and stop listening."""
         if self._server is not None:
             self._server.close()
             self._server = None

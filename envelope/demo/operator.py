@@ -14,7 +14,7 @@ from sep2.errors import SepError
 from sep2.settings import Settings, read_token
 
 SETTLING_S = 0.01
-"""Between two looks at whether the server has done what its time asks for."""
+"""Interval at which the server's progress is checked, s."""
 PATIENCE_S = 120.0
 ANSWERING_S = 60.0
 
@@ -28,7 +28,7 @@ class NotSettled(SepError):
 
 
 class Operator:
-    """Registers, moves the server's clock, and waits until what that set in motion is done."""
+    """Registers clients, sets the server's clock, and waits until all work due at that time is done."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = f"http://{settings.operator.host}:{settings.operator.port}"
@@ -44,12 +44,12 @@ class Operator:
         await self._http.close()
 
     async def ask(self, method: str, path: str, body: object = None) -> Any:
-        """The answer of one request."""
+        """Return the body of the answer to one request."""
         async with self._http.request(method, self._url + path, json=body) as answer:
-            said = await answer.json(content_type=None)
+            content = await answer.json(content_type=None)
             if answer.status >= 400:
-                raise OperatorRefused(f"{method} {path}: {answer.status} {said.get('message', '')}")
-            return said
+                raise OperatorRefused(f"{method} {path}: {answer.status} {content.get('message', '')}")
+            return content
 
     async def is_up(self) -> None:
         """Return once the server answers."""
@@ -65,11 +65,11 @@ class Operator:
                 return
 
     async def move_clock(self, to: int) -> None:
-        """Set the server's time; asking twice for the same is asking once."""
+        """Set the server's time; idempotent."""
         await self.ask("PUT", "/clock", {"now": to})
 
     async def settled(self) -> dict[str, Any]:
-        """The server's status, once all that its time asks for is done and told."""
+        """Return the server's status, once all work due at its time is done and notified."""
         until = time.monotonic() + PATIENCE_S
         while True:
             status: dict[str, Any] = await self.ask("GET", "/status")
@@ -88,18 +88,18 @@ class Process:
         self._running: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start it; what it says is appended to the log."""
+        """Start it; its output is appended to the log."""
         with self._log.open("ab") as log:
             self._running = await asyncio.create_subprocess_exec(*self._command, stdout=log, stderr=log)
 
     async def kill(self) -> None:
-        """End it without warning (SIGKILL), as a power cut would."""
+        """Kill it (SIGKILL), as a power failure would."""
         if self._running is not None and self._running.returncode is None:
             self._running.kill()
             await self._running.wait()
 
     async def stop(self) -> None:
-        """End it in peace."""
+        """Terminate it (SIGTERM), and kill it if it does not end in time."""
         if self._running is not None and self._running.returncode is None:
             self._running.terminate()
             try:

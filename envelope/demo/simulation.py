@@ -1,4 +1,4 @@
-"""Plays the day: moves the server's clock, waits for all that follows, lets the clients and their homes live."""
+"""Simulate the day: advance the server's clock, wait until its work is done, and advance clients and homes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ import numpy as np
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
 from envelope.demo import forecast, utility
-from envelope.demo.clients import Fleet
-from envelope.demo.compliance import Verdict, judged
+from envelope.demo.clients import DemoClients
+from envelope.demo.compliance import ComplianceReport, compliance_of
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.homes import Homes
-from envelope.demo.street import Street
+from envelope.demo.scenario import Scenario
 from envelope.demo.utility import Utility
-from envelope.operation.cycle import BASE, FIRM
+from envelope.operation.round_alarms import BASE, FIRM
 from envelope.problem import Problem
 from gridmodel.arrays import Mask, Real
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
 from sep2.operations.alarms import DEFAULT_IN_FORCE
+from sep2.operations.judging import policy_of
 
 AGGREGATOR, GATEWAY = "aggregator", "gateway"
 BEFORE_S = 900
-"""The clients are there a little before the day begins."""
+"""Time before the day at which the clients are registered, s."""
+METERS_PROVEN_AT = 12
+"""The step by which every meter has posted, and its sign has been compared on site."""
 SILENT_FROM = 48
-"""The step, noon, at which the clients that go silent do."""
+"""The step, noon, from which silent clients do not communicate."""
 DAY_S = STEPS * STEP_S
 
 
@@ -43,22 +46,22 @@ class NothingPublished(SepError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """How the day is to be played."""
+class DaySettings:
+    """Options of the simulation."""
 
     folder: Path
     seed: int = 7
     disobey_percent: float = 0.0
     silent_percent: float = 0.0
     kill_at: int | None = None
-    """The step at which the server's process is killed and started again: as it publishes, and as clients answer."""
+    """Step at which the server's process is killed and restarted, while it publishes and while clients answer."""
     speed: float = 0.0
-    """Seconds of the day per second at most; 0: as fast as it goes."""
+    """Seconds of the day per second at most; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """Which connection is who."""
+class Roles:
+    """Positions of the connections by the role of their client."""
 
     aggregator: tuple[int, ...]
     gateway: int
@@ -67,8 +70,8 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """What the day looks like at the end of a step."""
+class StepState:
+    """State of the simulation at the end of a step."""
 
     step: int
     homes: Homes
@@ -79,83 +82,88 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Played:
-    """A day that was played through."""
+class SimulatedDay:
+    """Result of a simulated day."""
 
     homes: Homes
-    cast: Cast
+    roles: Roles
     schedule: EnvelopeSchedule
     report: VerificationReport
-    verdict: Verdict
+    compliance: ComplianceReport
     notified: int
     refused: int
     adoption_s: tuple[float, ...]
     alarms: tuple[str, ...]
-    """what the server raised during the day, beyond what the calculation says itself"""
+    """Alarms of the server during the day, beyond the findings of the calculation."""
 
 
-Watch = Callable[[Moment], None]
+OnStep = Callable[[StepState], None]
 
 
-def cast_of(street: Street, wanted: Wanted, schedule: EnvelopeSchedule) -> Cast:
-    """One gateway polls; others go silent or disobey, as many as asked for; an aggregator speaks for the rest."""
-    flexible = np.flatnonzero(street.day.flexible)
-    order = [int(at) for at in np.random.default_rng([wanted.seed, 6]).permutation(flexible)]
-    silent = round(wanted.silent_percent / 100 * len(order))
-    disobeying = round(wanted.disobey_percent / 100 * len(order))
+def roles_of(scenario: Scenario, settings: DaySettings, schedule: EnvelopeSchedule) -> Roles:
+    """Return the roles: one gateway polls, others go silent or disobey, and an aggregator serves the rest."""
+    flexible = np.flatnonzero(scenario.day.flexible)
+    order = [int(at) for at in np.random.default_rng([settings.seed, 6]).permutation(flexible)]
+    silent = round(settings.silent_percent / 100 * len(order))
+    disobeying = round(settings.disobey_percent / 100 * len(order))
     gateway, quiet, rest = order[0], order[1 : 1 + silent], order[1 + silent :]
-    beyond = beyond_w(street, schedule)
+    beyond = beyond_w(scenario, schedule)
     rest.sort(key=lambda at: -beyond[at])
-    return Cast(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
+    return Roles(tuple(sorted(rest)), gateway, tuple(sorted(quiet)), tuple(sorted(rest[:disobeying])))
 
 
-def beyond_w(street: Street, schedule: EnvelopeSchedule) -> Real:
-    """(C,) how far each home would go beyond its limits if it did as it liked, summed over the half-hours."""
-    net = street.grown.played.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
+def beyond_w(scenario: Scenario, schedule: EnvelopeSchedule) -> Real:
+    """Return by how much each home would exceed its limits without obeying them, (C,) W summed over the half-hours."""
+    net = scenario.grown.powers.s_va.real.reshape(schedule.steps, forecast.PER_INTERVAL, -1).mean(axis=1)
     beyond = np.maximum(net - schedule.export_limit_w, -net - schedule.import_limit_w)
     return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)
 
 
-async def play(street: Street, wanted: Wanted, watch: Watch) -> Played:
-    """The day of a street, with its utility in a folder of its own."""
-    problem = forecast.problem(street)
-    making = utility.made(wanted.folder, forecast.feeder_name(street), problem)
-    made, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_engine, problem))
+async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
+    """The day of a scenario, with its utility in a folder of its own."""
+    problem = forecast.problem(scenario)
+    making = utility.create(settings.folder, forecast.feeder_name(scenario), problem)
+    server, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
     if not report.inside:
         raise CannotBeKept(report.sentence())
-    cast = cast_of(street, wanted, schedule)
-    async with made:
-        homes = Homes(street.day, _mask(street.day, cast.disobeying))
-        server = made.settings.listen.host, made.settings.listen.port
-        fleet = Fleet(homes, made.folder / "pki", server, SteppedClock(street.day.start - BEFORE_S))
+    roles = roles_of(scenario, settings, schedule)
+    async with server:
+        homes = Homes(scenario.day, _mask(scenario.day, roles.disobeying))
+        address = server.settings.listen.host, server.settings.listen.port
+        clients = DemoClients(homes, server.folder / "pki", address, SteppedClock(scenario.day.start - BEFORE_S))
         try:
-            await _meet(made, fleet, street.day, cast)
-            await _live(made, fleet, wanted, watch)
-            alarms = await made.operator.ask("GET", "/alarms?cleared=true&limit=500")
+            await _register(server, clients, scenario.day, roles)
+            await _run(server, clients, settings, on_step)
+            alarms = await server.operator.ask("GET", "/alarms?cleared=true&limit=500")
         finally:
-            await fleet.close()
-    start = street.day.start
-    verdict = await judged(made.settings.database.url, start, start + DAY_S, forecast.INTERVAL_S)
-    return Played(
+            await clients.close()
+    start, rules = scenario.day.start, server.settings.utility
+    compliance = await compliance_of(
+        server.settings.database.url,
+        (start, start + DAY_S),
+        forecast.INTERVAL_S,
+        policy_of(rules, rules.poll_rate_of("DERProgramList")),
+    )
+    return SimulatedDay(
         homes=homes,
-        cast=cast,
+        roles=roles,
         schedule=schedule,
         report=report,
-        verdict=verdict,
-        notified=fleet.notified,
-        refused=fleet.refused,
-        adoption_s=tuple(fleet.adoption_s),
+        compliance=compliance,
+        notified=clients.notified,
+        refused=clients.refused,
+        adoption_s=tuple(clients.adoption_s),
         alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms["items"] if not _expected(each)})),
     )
 
 
 def _expected(alarm: dict[str, Any]) -> bool:
-    """Whether an alarm is part of every day: until the first round, the utility's default limits the devices."""
+    """Return whether an alarm occurs on every day: until the first round, the utility's default is in force."""
     return alarm["code"] in (BASE, FIRM) or (alarm["code"] == DEFAULT_IN_FORCE and alarm["cleared"] is not None)
 
 
-def _engine(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:
-    """The same calculation that the server makes, for what there is to say about it."""
+def _calculate(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:
+    """Return the calculation that the server makes too, for the report."""
     schedule = calculate(problem)
     return schedule, verify(problem, schedule)
 
@@ -166,54 +174,64 @@ def _mask(day: Day, chosen: tuple[int, ...]) -> Mask:
     return mask
 
 
-async def _meet(made: Utility, fleet: Fleet, day: Day, cast: Cast) -> None:
-    """Register everyone with the utility, and let them have a first look at it."""
-    names, operator = day.connection_ids, made.operator
-    await operator.move_clock(fleet.clock.now())
-    own = fleet.issue(AGGREGATOR, aggregator=True)
-    behind = [names[at] for at in cast.aggregator]
+async def _register(server: Utility, clients: DemoClients, day: Day, roles: Roles) -> None:
+    """Register all clients with the utility, and let them discover it."""
+    names, operator = day.connection_ids, server.operator
+    await operator.move_clock(clients.clock.now())
+    own = clients.issue(AGGREGATOR, aggregator=True)
+    behind = [names[at] for at in roles.aggregator]
     await operator.ask("POST", "/clients", {"name": AGGREGATOR, "lfdi": own, "connections": behind})
     found = await operator.ask("GET", f"/devices?client={AGGREGATOR}&limit=500")
-    position = {names[at]: at for at in cast.aggregator}
+    position = {names[at]: at for at in roles.aggregator}
     lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found["items"] if each["connection_id"]}
-    await fleet.add_aggregator(AGGREGATOR, lfdis)
-    for at, name in [(cast.gateway, GATEWAY), *((at, f"{GATEWAY}-{names[at]}") for at in cast.silent)]:
-        lfdi = fleet.issue(name)
+    await clients.add_aggregator(AGGREGATOR, lfdis)
+    for at, name in [(roles.gateway, GATEWAY), *((at, f"{GATEWAY}-{names[at]}") for at in roles.silent)]:
+        lfdi = clients.issue(name)
         await operator.ask("POST", "/connections", {"connection_id": names[at]})
         await operator.ask("POST", "/devices", {"name": name, "lfdi": lfdi, "connection_id": names[at]})
-        await fleet.add_gateway(name, at, can_be_cut=at in cast.silent)
+        await clients.add_gateway(name, at, can_be_interrupted=at in roles.silent)
     await operator.settled()
-    await fleet.advance()
+    await clients.advance()
 
 
-async def _live(made: Utility, fleet: Fleet, wanted: Wanted, watch: Watch) -> None:
-    """Every five minutes of the day, and the moment after its last."""
-    start, began = fleet.homes.day.start, time.monotonic()
+async def _prove_meters(server: Utility) -> None:
+    """Record that the meters count imports positive; limits are judged only by meters of proven sign."""
+    found = await server.operator.ask("GET", "/mirrors?limit=500")
+    for mirror in found["items"]:
+        path = f"/mirrors/{mirror['id']}/reading-sign"
+        await server.operator.ask("PUT", path, {"reading_sign": "as-posted"})
+
+
+async def _run(server: Utility, clients: DemoClients, settings: DaySettings, on_step: OnStep) -> None:
+    """Every five minutes of the day, and the state after its last."""
+    start, began = clients.homes.day.start, time.monotonic()
     status: dict[str, int] = {}
     for step in range(STEPS):
-        now, kill = start + step * STEP_S, step == wanted.kill_at
-        if kill or now % forecast.INTERVAL_S == 0 or now >= fleet.next_due():
-            status = await _moved(made, fleet, now, kill=kill)
+        now, kill = start + step * STEP_S, step == settings.kill_at
+        if kill or now % forecast.INTERVAL_S == 0 or now >= clients.next_due():
+            status = await _move_clock(server, clients, now, kill=kill)
             if not status["controls"]:
-                raise NothingPublished(f"{made.folder / 'server.log'} says why")
+                raise NothingPublished(f"{server.folder / 'server.log'} says why")
+            if step == METERS_PROVEN_AT:
+                await _prove_meters(server)
             if step == SILENT_FROM:
-                await fleet.silence()
-            await asyncio.gather(fleet.advance(), *([made.kill_and_restart()] if kill else []))
-        fleet.homes.play(step)
-        watch(Moment(step, fleet.homes, status["controls"], fleet.notified, fleet.answered, fleet.pending))
-        if wanted.speed:
-            await asyncio.sleep(max(0.0, (step + 1) * STEP_S / wanted.speed - (time.monotonic() - began)))
-    await _moved(made, fleet, start + DAY_S)
-    await fleet.advance()
+                await clients.disconnect()
+            await asyncio.gather(clients.advance(), *([server.kill_and_restart()] if kill else []))
+        clients.homes.play(step)
+        on_step(StepState(step, clients.homes, status["controls"], clients.notified, clients.answered, clients.pending))
+        if settings.speed:
+            await asyncio.sleep(max(0.0, (step + 1) * STEP_S / settings.speed - (time.monotonic() - began)))
+    await _move_clock(server, clients, start + DAY_S)
+    await clients.advance()
 
 
-async def _moved(made: Utility, fleet: Fleet, to: int, *, kill: bool = False) -> dict[str, int]:
-    """The server's status, once it has done and told all that its new time asks for."""
-    fleet.clock_moved()
-    await made.operator.move_clock(to)
+async def _move_clock(server: Utility, clients: DemoClients, to: int, *, kill: bool = False) -> dict[str, int]:
+    """Set the server's time, and return its status once all work due at it is done and notified."""
+    clients.clock_moved()
+    await server.operator.move_clock(to)
     if kill:
-        await made.kill_and_restart()
-        await made.operator.move_clock(to)
-    status = await made.operator.settled()
-    fleet.clock.advance(to)
+        await server.kill_and_restart()
+        await server.operator.move_clock(to)
+    status = await server.operator.settled()
+    clients.clock.advance(to)
     return status

@@ -1,4 +1,4 @@
-"""What the sun and the clouds let a roof produce."""
+"""Solar output of a roof under a clear sky and under clouds."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,14 @@ SYSTEM_EFFICIENCY = 0.86
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """Where the street lies and on which day: enough for the sun's path."""
+    """Latitude and day of the year, which determine the sun's path."""
 
     latitude_deg: float = 52.0
     day_of_year: int = 141
 
 
 def elevation_and_azimuth(sky: Sky, solar_hour: Real) -> tuple[Real, Real]:
-    """The sun's height above the horizon and its bearing clockwise from north, radians."""
+    """Return the sun's elevation, and its azimuth clockwise from north, radians."""
     declination = np.radians(23.45) * np.sin(2 * np.pi * (284 + sky.day_of_year) / 365)
     latitude = np.radians(sky.latitude_deg)
     angle = np.radians(15.0) * (solar_hour - 12.0)
@@ -31,7 +31,7 @@ def elevation_and_azimuth(sky: Sky, solar_hour: Real) -> tuple[Real, Real]:
 
 
 def clear_sky_pu(sky: Sky, solar_hour: Real, facing_deg: Real, tilt_deg: float = 30.0) -> Real:
-    """(steps, roofs) clear-sky output per unit of inverter rating, of roofs that face `facing_deg` from north."""
+    """Return clear-sky output of roofs facing `facing_deg` from north, (steps, roofs) per unit of inverter rating."""
     elevation, azimuth = elevation_and_azimuth(sky, solar_hour)
     height = np.maximum(np.sin(elevation), 0.0)
     # Meinel's clear sky: direct light in kW/m2 through an air mass of 1/height; a tenth of it arrives diffusely.
@@ -44,7 +44,7 @@ def clear_sky_pu(sky: Sky, solar_hour: Real, facing_deg: Real, tilt_deg: float =
 
 
 def cloud_factor(rng: np.random.Generator, steps: int) -> Real:
-    """(steps,) share of the clear sky that comes through: mostly all of it, with broken clouds now and then."""
+    """Return output over clear-sky output, (steps,): mostly 1, with periods of broken clouds."""
     slow = _smooth(rng.standard_normal(steps), 30)
     quick = _smooth(rng.standard_normal(steps), 3)
     cover = np.clip(0.8 * slow + 0.5 * quick - 0.5, 0.0, 1.0)
@@ -52,7 +52,7 @@ def cloud_factor(rng: np.random.Generator, steps: int) -> Real:
 
 
 def _smooth(noise: Real, width: int) -> Real:
-    """Noise averaged over `width` steps (the day wraps), at unit variance."""
+    """Return noise averaged over `width` steps (the day wraps), at unit variance."""
     kernel = np.ones(width) / np.sqrt(width)
     wrapped = np.concatenate([noise, noise[: width - 1]])
     return np.convolve(wrapped, kernel, mode="valid")

@@ -1,4 +1,4 @@
-"""The day four times over: without limits, with today's fixed limits, with envelopes, and with a larger transformer."""
+"""The day in five runs: no limits, fixed limits, envelopes, a larger transformer, and perfect information."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from envelope.demo.criteria import Figures, Solved, figures, solved
-from envelope.demo.day import Day
-from envelope.demo.devices import Limits, Played, play
+from envelope.demo.criteria import V_MAX_V, V_MIN_V, DayFlow, Figures, figures, solve_day
+from envelope.demo.day import STEP_S, STEPS, Day
+from envelope.demo.devices import DayPowers, Limits, simulate
+from envelope.problem import OperatingLimits, Problem, steps_from
+from envelope.study.perfect_information import least_curtailment
 from gridmodel import Feeder, Network, Reduced, reduce
 from gridmodel.model import admittance as grid
 from sep2.errors import SepError
@@ -19,18 +21,21 @@ from sep2.terminal import add_row, shown
 
 STATIC_EXPORT_W = 5000.0
 STATIC_CHARGER_SHARE = 0.5
-"""Today's practice: 5 kW of export per phase for everyone, and chargers fixed at half their rating."""
+"""Today's practice: 5 kW of export per phase for each connection, and chargers fixed at half their rating."""
 
 SIZES_VA = tuple(1e3 * kva for kva in (25, 50, 63, 100, 200, 315, 500, 750, 1000, 1500, 2000))
-"""Distribution transformers as Australian and British utilities stock them."""
+"""Standard ratings of Australian and British distribution transformers, VA."""
 LOW_VOLTAGE_V = 1000.0
 
-RUNS = ("none", "static", "envelope", "upgrade")
+RUNS = ("none", "static", "envelope", "upgrade", "perfect_information")
+WIDTH = len("219.4…255.1") + 1
+"""columns of the table are no wider than its widest figures"""
 TITLES = {
     "none": "no limits",
     "static": "fixed limits",
     "envelope": "envelopes",
     "upgrade": "larger transformer",
+    "perfect_information": "perfect information",
 }
 
 
@@ -40,41 +45,70 @@ class NoEquipment(SepError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """One of the four: how the day went, in the power flow, in figures."""
+    """One run: powers of the day, their power flow, and figures."""
 
-    played: Played
-    solved: Solved
+    powers: DayPowers
+    flow: DayFlow
     figures: Figures
 
 
-def run(reduced: Reduced, day: Day, played: Played) -> Run:
-    """A played day in the AC power flow."""
-    found = solved(reduced, played.s_va, day.source_v)
-    return Run(played, found, figures(day, played, found))
+def run(reduced: Reduced, day: Day, powers: DayPowers) -> Run:
+    """Return a day's powers with their AC power flow and figures."""
+    flow = solve_day(reduced, powers.s_va, day.source_v)
+    return Run(powers, flow, figures(day, powers, flow))
 
 
 def without_limits(reduced: Reduced, day: Day) -> Run:
-    """Everyone feeds in what the roof gives and charges when the car wants to."""
-    return run(reduced, day, play(day, Limits.none(len(day.connection_ids))))
+    """Return the day without limits: all available solar power and all requested charging."""
+    return run(reduced, day, simulate(day, Limits.none(len(day.connection_ids))))
 
 
 def fixed_limits(reduced: Reduced, day: Day) -> Run:
-    """Today's practice."""
+    """Return the day under today's practice."""
     phases = np.bincount(reduced.network.connections.slot_connection, minlength=len(day.connection_ids))
     limits = Limits(np.full(len(phases), np.inf), STATIC_EXPORT_W * phases.astype(float))
-    return run(reduced, day, play(day, limits, STATIC_CHARGER_SHARE))
+    return run(reduced, day, simulate(day, limits, STATIC_CHARGER_SHARE))
 
 
-def four_runs(reduced: Reduced, day: Day, envelope: Played) -> dict[str, Run]:
-    """The four runs by name; the envelope's is the day as it was played."""
+def compare_runs(reduced: Reduced, day: Day, envelope: DayPowers) -> dict[str, Run]:
+    """Return the five runs by name; envelope: the powers of the simulated day."""
     none = without_limits(reduced, day)
-    larger = run(reduce(with_larger_transformer(reduced.network)), day, none.played)
+    larger = run(reduce(with_larger_transformer(reduced.network)), day, none.powers)
     found = {"none": none, "static": fixed_limits(reduced, day), "envelope": run(reduced, day, envelope)}
-    return found | {"upgrade": larger}
+    return found | {"upgrade": larger, "perfect_information": run(reduced, day, perfect_dispatch(reduced, day))}
+
+
+def perfect_dispatch(reduced: Reduced, day: Day) -> DayPowers:
+    """Return the powers with the least curtailed solar energy, all of the day known before and every car charged."""
+    cars, step, shape = day.cars, np.arange(STEPS)[:, None], day.pv_w.shape
+    rate_w, asked_wh = np.zeros(shape), np.zeros(shape[1])
+    rate_w[:, cars.home] = np.where((cars.arrives <= step) & (step < cars.departs), cars.rate_w, 0.0)
+    asked_wh[cars.home] = cars.asked_wh
+    problem = Problem(
+        reduced=reduced,
+        step_start=steps_from(day.start, STEP_S, STEPS),
+        step_s=STEP_S,
+        base_load_w=-day.base_va.real,
+        base_load_var=-day.base_va.imag,
+        flex_gen_w=day.pv_w,
+        flex_load_w=rate_w,
+        source_v=day.source_v,
+        limits=OperatingLimits(V_MIN_V, V_MAX_V),
+    )
+    found = least_curtailment(problem, asked_wh)
+    missing_wh = cars.asked_wh - found.draw_w.sum(axis=0)[cars.home] * STEP_S / 3600
+    return DayPowers(found.feed_w, found.draw_w, day.base_va + found.feed_w - found.draw_w, missing_wh)
+
+
+def share_of_possible(runs: Mapping[str, Run]) -> float:
+    """Return solar energy used under envelopes as a part of that with perfect information; 1 where there is none."""
+    used = {name: found.figures.pv_available_kwh - found.figures.pv_curtailed_kwh for name, found in runs.items()}
+    most = used["perfect_information"]
+    return used["envelope"] / most if most > 0.0 else 1.0
 
 
 def with_larger_transformer(network: Network) -> Network:
-    """The same feeder with the next size of every transformer to low voltage, per-unit impedances kept."""
+    """Return the feeder with the next rating of every transformer to low voltage, at equal per-unit impedances."""
     equipment = network.equipment
     if equipment is None:
         raise NoEquipment(f"{network.name} is known by its admittances only; no transformer can be exchanged in it")
@@ -86,12 +120,12 @@ def with_larger_transformer(network: Network) -> Network:
 
 
 def next_size_va(size_va: float) -> float:
-    """The next larger transformer in stock; half as much again beyond the largest."""
+    """Return the next larger standard rating, VA; 1.5 times the given one beyond the largest."""
     return next((size for size in SIZES_VA if size > 1.01 * size_va), 1.5 * size_va)
 
 
-def changes(feeder: Feeder) -> Table | None:
-    """What differs from the feeder as published, or None where nothing does."""
+def changes_table(feeder: Feeder) -> Table | None:
+    """Return a table of differences from the published feeder; None: there are none."""
     if not feeder.changes:
         return None
     made = Table(
@@ -101,9 +135,9 @@ def changes(feeder: Feeder) -> Table | None:
     )
     for column in ("element", "value", "published", "here", "why"):
         made.add_column(column, justify="right" if column in ("published", "here") else "left")
-    said = ""
+    previous = ""
     for change in feeder.changes:
-        why, said = "" if change.why == said else change.why, change.why
+        why, previous = "" if change.why == previous else change.why, change.why
         add_row(made, change.element, change.field, f"{change.before:g}", f"{change.after:g}", why)
     return made
 
@@ -112,7 +146,7 @@ ROWS: tuple[tuple[str, str, str], ...] = (
     ("customers outside 216 to 253 V", "customers_outside_voltage", "{:d}"),
     ("highest voltage, V", "max_voltage_v", "{:.1f}"),
     ("lowest voltage, V", "min_voltage_v", "{:.1f}"),
-    ("voltage P1 and P99, V", "p1_voltage_v p99_voltage_v", "{:.1f} … {:.1f}"),
+    ("voltage P1 and P99, V", "p1_voltage_v p99_voltage_v", "{:.1f}…{:.1f}"),
     ("transformer, % of rating (worst phase)", "max_transformer_percent", "{:.0f}"),
     ("transformer peak, kVA", "peak_kva", "{:.0f}"),
     ("cable, % of rating (worst)", "max_line_percent", "{:.0f}"),
@@ -126,12 +160,13 @@ ROWS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def table(runs: Mapping[str, Run]) -> Table:
-    """The four runs side by side; what breaks a limit stands out."""
-    made = Table(title="The same day, four times", title_style="bold", header_style="bold")
+def runs_table(runs: Mapping[str, Run]) -> Table:
+    """Return a table of the runs; exceeded limits are highlighted."""
+    made = Table(title="The same day, five times", title_style="bold", header_style="bold")
     made.add_column("")
     for name in runs:
-        made.add_column(TITLES[name], justify="right")
+        title = TITLES[name]
+        made.add_column(title if len(title) <= WIDTH else title.replace(" ", "\n"), justify="right")
     for label, fields, form in ROWS:
         made.add_row(label, *(_cell(found.figures, fields.split(), form) for found in runs.values()))
     return made

@@ -1,4 +1,4 @@
-"""The day while it is played, in a terminal."""
+"""Live view of the simulated day in a terminal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rich.text import Text
 from envelope.demo.criteria import V_MAX_V, V_MIN_V
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.homes import Homes
-from envelope.demo.simulation import Moment
-from envelope.demo.street import Street
+from envelope.demo.scenario import Scenario
+from envelope.demo.simulation import StepState
 from gridmodel import currents, slot_va, solve
 from gridmodel.arrays import Complex
 from sep2.terminal import add_row, shown
@@ -28,19 +28,19 @@ SHOWN = 8
 TOLERANCE_W = 1.0
 
 
-class Instruments:
-    """What the feeder's meters would show at one moment."""
+class FeederMeters:
+    """Transformer load and voltages of the feeder, by power flow."""
 
-    def __init__(self, street: Street) -> None:
-        reduced = street.reduced
-        transformer = [k for k, b in enumerate(reduced.current_branch) if _is_transformer(street, int(b))]
-        self._street = street
+    def __init__(self, scenario: Scenario) -> None:
+        reduced = scenario.reduced
+        transformer = [k for k, b in enumerate(reduced.current_branch) if _is_transformer(scenario, int(b))]
+        self._scenario = scenario
         self._reduced = reduced.watching(currents=np.array(transformer, dtype=np.intp))
         self._rating_a = self._reduced.rating_a
 
     def read(self, s_va: Complex, step: int) -> tuple[float, float, float]:
-        """Transformer's worst phase in percent, lowest and highest voltage at a customer."""
-        day, reduced = self._street.day, self._reduced
+        """Return the load of the transformer's worst phase, %, and the lowest and highest voltage at a customer, V."""
+        day, reduced = self._scenario.day, self._reduced
         source = None if day.source_v is None else day.source_v[step]
         flow = solve(reduced, slot_va(reduced.network, s_va), source)
         percent = 100 * (currents(reduced, flow)[0] / self._rating_a).max()
@@ -48,19 +48,19 @@ class Instruments:
         return float(percent), float(volts.min()), float(volts.max())
 
 
-class View:
-    """The live picture; `show` is called after every step."""
+class TerminalView:
+    """Live view; `show` is called after every step."""
 
-    def __init__(self, street: Street, console: Console) -> None:
-        self._street = street
-        self._instruments = Instruments(street)
+    def __init__(self, scenario: Scenario, console: Console) -> None:
+        self._scenario = scenario
+        self._meters = FeederMeters(scenario)
         self._live = Live(console=console, refresh_per_second=8, transient=True)
         self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         self._live.__enter__()
         self._live.update(
-            Panel(Text(shown(f"Setting up {self._street.feeder.name}: a server, its certificates, its clients …")))
+            Panel(Text(shown(f"Setting up {self._scenario.feeder.name}: a server, its certificates, its clients …")))
         )
         return self
 
@@ -69,24 +69,24 @@ class View:
     ) -> None:
         self._live.__exit__(kind, wrong, trace)
 
-    def show(self, moment: Moment) -> None:
-        """Draw the moment."""
-        self._live.update(self._drawn(moment))
+    def show(self, state: StepState) -> None:
+        """Draw the state of a step."""
+        self._live.update(self._panel(state))
 
-    def _drawn(self, moment: Moment) -> RenderableType:
-        step, homes = moment.step, moment.homes
+    def _panel(self, state: StepState) -> RenderableType:
+        step, homes = state.step, state.homes
         clock = (FIRST_HOUR * 3600 + (step + 1) * STEP_S) % 86_400
         seconds = time.monotonic() - self._began
-        title = f"{self._street.feeder.name}  {clock // 3600:02d}:{clock % 3600 // 60:02d}"
-        parts = Group(self._gauges(moment), "", _powers(homes), _counters(moment), "", _closest(homes))
+        title = f"{self._scenario.feeder.name}  {clock // 3600:02d}:{clock % 3600 // 60:02d}"
+        parts = Group(self._gauges(state), "", _powers(homes), _counters(state), "", _closest(homes))
         return Panel(
             parts, title=Text(shown(title)), subtitle=f"{(step + 1) / STEPS:.0%} of the day in {seconds:.0f} s"
         )
 
-    def _gauges(self, moment: Moment) -> Table:
-        step = moment.step
-        percent, low_v, high_v = self._instruments.read(moment.homes.steps[-1].s_va, step)
-        free = self._street.grown.solved
+    def _gauges(self, state: StepState) -> Table:
+        step = state.step
+        percent, low_v, high_v = self._meters.read(state.homes.steps[-1].s_va, step)
+        free = self._scenario.grown.flow
         free_percent = 100 * float(free.loading[step, free.is_transformer].max())
         free_v = free.voltage_v[step]
         made = Table.grid(padding=(0, 2))
@@ -100,8 +100,8 @@ class View:
         return made
 
 
-def _is_transformer(street: Street, branch: int) -> bool:
-    return street.reduced.network.branches.kind[branch] == "transformer"
+def _is_transformer(scenario: Scenario, branch: int) -> bool:
+    return scenario.reduced.network.branches.kind[branch] == "transformer"
 
 
 def _free(text: str) -> Text:
@@ -109,14 +109,14 @@ def _free(text: str) -> Text:
 
 
 def bar(value: float, full: float, limit: float) -> Text:
-    """A bar up to `full`, with a mark at `limit`; red once it is passed."""
+    """Return a bar up to `full`, with a mark at `limit`; red above it."""
     filled, mark = (round(WIDTH * min(each / full, 1.0)) for each in (value, limit))
     cells = ["█"] * filled + ["·"] * (WIDTH - filled)
     return _marked(cells, (mark,), inside=value <= limit)
 
 
 def span(low_v: float, high_v: float) -> Text:
-    """Where the customers' voltages lie between the limits, which are at the marks."""
+    """Return a bar of the customers' voltages, with marks at the limits."""
     first, last = V_MIN_V - 8, V_MAX_V + 8
 
     def at(volts: float) -> int:
@@ -127,7 +127,7 @@ def span(low_v: float, high_v: float) -> Text:
 
 
 def _marked(cells: list[str], limits: Sequence[int], *, inside: bool) -> Text:
-    """A bar with its limits as strokes."""
+    """Return a bar with marks at its limits."""
     for limit in limits:
         cells[limit] = "┃"
     text = Text("".join(cells), style="green" if inside else "red")
@@ -144,15 +144,15 @@ def _powers(homes: Homes) -> Text:
     return Text(f"solar {sun:6.1f} kW, {held_back:5.1f} kW held back   {cars:3d} cars charge with {charge:6.1f} kW")
 
 
-def _counters(moment: Moment) -> Text:
-    counts = f"{moment.controls} controls stand   {moment.notified} notifications delivered"
-    return Text(f"{counts}   {moment.answered} answers sent   {moment.pending} waiting")
+def _counters(state: StepState) -> Text:
+    counts = f"{state.controls} controls stand   {state.notified} notifications delivered"
+    return Text(f"{counts}   {state.answered} answers sent   {state.pending} waiting")
 
 
 def _closest(homes: Homes) -> Table:
-    """The connections that use most of their limit, and those that are beyond it."""
-    held, net = homes.held[-1], homes.steps[-1].s_va.real
-    over = np.maximum(net - held.export_w, -net - held.import_w)
+    """Return a table of the connections that use most of their limit, and of those that exceed it."""
+    limits, net = homes.in_force[-1], homes.steps[-1].s_va.real
+    over = np.maximum(net - limits.export_w, -net - limits.import_w)
     limited = np.flatnonzero(np.isfinite(over))
     made = Table(box=None, padding=(0, 2), header_style="dim")
     for column in ("connection", "import limit", "export limit", "now"):
@@ -160,6 +160,6 @@ def _closest(homes: Homes) -> Table:
     for at in limited[np.argsort(-over[limited], kind="stable")][:SHOWN]:
         beyond = over[at] > TOLERANCE_W
         now = f"{abs(net[at]) / 1e3:.2f} kW {'out' if net[at] > 0 else 'in'}{'  over' if beyond else ''}"
-        limits = (f"{each[at] / 1e3:.2f} kW" for each in (held.import_w, held.export_w))
-        add_row(made, homes.day.connection_ids[at], *limits, now, style="red" if beyond else "")
+        cells = (f"{each[at] / 1e3:.2f} kW" for each in (limits.import_w, limits.export_w))
+        add_row(made, homes.day.connection_ids[at], *cells, now, style="red" if beyond else "")
     return made

@@ -1,4 +1,4 @@
-"""The utility of the demonstration: a server's folder, its process, and the operator who set both up."""
+"""The utility of the demonstration: a server's folder, its process, and the operator's client."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Self
 
 from envelope.demo.operator import Operator, Process
-from envelope.problem import Problem
-from envelope.problem import plan_file as plan
+from envelope.problem import Problem, plan_file
 from sep2.errors import SepError
 from sep2.settings import FILE, Settings, read
 
 HOST = "127.0.0.1"
 MARKER = "demo.json"
-"""Lies in every folder that the demonstration made, and so may make anew."""
+"""File in every folder that the demonstration created, and so may delete."""
 SETTINGS = """\
 
 # Below: the demonstration's own.
@@ -34,8 +33,8 @@ Registration = 86400
 aggregator = 0
 device = 0
 """
-"""Polls come every quarter of an hour, readings every half and status every hour, not all every five minutes: that is
-what a day in about a minute leaves room for. No pace of real minutes fits a day that is over in two of them."""
+"""Clients poll every quarter of an hour, post readings every half-hour and status every hour, so that a day takes about
+a minute. Limits of requests per minute of real time do not apply to a day that takes two of them."""
 
 
 class NotOurs(SepError):
@@ -47,7 +46,7 @@ class InitFailed(SepError):
 
 
 class Utility:
-    """A server that runs in a process of its own, and the operator's line to it."""
+    """A server in a process of its own, and the operator's client."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,19 +66,19 @@ class Utility:
         await self._stack.aclose()
 
     async def kill_and_restart(self) -> None:
-        """A power cut, and the server's return on the same database."""
+        """Kill the server's process and start it again on the same database."""
         await self._process.kill()
         await self._process.start()
         await self.operator.is_up()
 
 
 def command(*words: str) -> list[str]:
-    """A `sep2` command of this very installation."""
+    """Return the command line of a `sep2` command of this installation."""
     return [sys.executable, "-c", "from sep2.cli import main; main()", *words]
 
 
-async def made(folder: Path, feeder: str, problem: Problem) -> Utility:
-    """A fresh folder by `sep2 init`, on free ports and a paced clock, with the plan its engine works from."""
+async def create(folder: Path, feeder: str, problem: Problem) -> Utility:
+    """Create a folder by `sep2 init`, on free ports and with a paced clock, and save the engine's plan in it."""
     await asyncio.to_thread(_clear, folder)
     port, operator_port = _free_ports(2)
     ports = "--port", str(port), "--operator-port", str(operator_port)
@@ -87,9 +86,9 @@ async def made(folder: Path, feeder: str, problem: Problem) -> Utility:
     init = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await init.communicate()
+    output, _ = await init.communicate()
     if init.returncode != 0:
-        raise InitFailed(said.decode().strip())
+        raise InitFailed(output.decode().strip())
     await asyncio.to_thread(_complete, folder, feeder, problem)
     return Utility(folder)
 
@@ -97,12 +96,12 @@ async def made(folder: Path, feeder: str, problem: Problem) -> Utility:
 def _complete(folder: Path, feeder: str, problem: Problem) -> None:
     with (folder / FILE).open("a", encoding="utf-8") as settings:
         settings.write(SETTINGS)
-    plan.save(folder / plan.FILE, feeder, problem)
+    plan_file.save(folder / plan_file.FILE, feeder, problem)
     (folder / MARKER).write_text("{}\n", encoding="utf-8")
 
 
 def _clear(folder: Path) -> None:
-    """Make room for a fresh folder; only what the demonstration itself has made is removed."""
+    """Remove the folder if the demonstration created it; refuse any other that is not empty."""
     if not folder.exists() or not any(folder.iterdir()):
         return
     if not (folder / MARKER).exists():
@@ -111,7 +110,7 @@ def _clear(folder: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on."""
+    """Return ports of this machine that are free."""
     found = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in found]
     for each in found:

@@ -1,4 +1,4 @@
-"""One row at its worst corner in the AC power flow: what is left there, and what would ease it."""
+"""One constraint at its worst corner in the AC power flow: what is left there, and what would ease it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.calculation.feasible_box import DirectedBox
-from envelope.constraints.guarantees import GUARANTEES
 from envelope.constraints.linear import KINDS
-from envelope.problem import Problem
+from envelope.problem import Direction
 from gridmodel.arrays import Real
 
 RELIEF_V, RELIEF_PERCENT = 1.0, 10.0
@@ -28,23 +27,23 @@ NUDGE = 0.05
 
 @dataclass(frozen=True)
 class Contributor:
-    """A connection's part in a binding row at its worst corner."""
+    """A connection's part in a binding constraint at its worst corner."""
 
     connection_id: str
     direction: str
     part: float
-    """of the row's whole rise, 0..1"""
+    """of the constraint's whole rise, 0..1"""
 
 
 class BindingCorner:
-    """A row of a fitted box in one interval, everyone standing where it is strained most."""
+    """A constraint of a fitted box in one interval, everyone standing where it is strained most."""
 
-    def __init__(self, problem: Problem, case: DirectedBox, local: int, at: int) -> None:
+    def __init__(self, case: DirectedBox, local: int, at: int, *, together: bool) -> None:
         fit = case.fit
-        self.problem, self.fit, self.local, self.at = problem, fit, local, at
+        self.fit, self.local, self.at = fit, local, at
         of = fit.feeder.slot_connection
-        if GUARANTEES[problem.guarantee].common_level:
-            end = fit.hi_w[at] if case.up else fit.lo_w[at]
+        if together:
+            end = fit.hi_w[at] if Direction.EXPORT in case.directions else fit.lo_w[at]
             self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.slot_share)[None, :]
         else:
             steps = np.array([at], dtype=np.intp)
@@ -56,10 +55,10 @@ class BindingCorner:
         self.margin = float((fit.limit[at, local] - self.worst) / self.slack_unit)
         rise = float(fit.rise[at, local])
         self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
-        """how much faster the row rises here than its coefficients say"""
+        """how much faster the constraint rises here than its coefficients say"""
 
     def _values(self, away: Real, *, head: float = 1.0, tan_phi: float | None = None) -> Real:
-        """(S,) the row's value with slots (S, L) watts away from the base load."""
+        """(S,) the constraint's value with slots (S, L) watts away from the base load."""
         base = self.fit.base
         more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
         injected = base.injections(self.at, away, more)
@@ -85,7 +84,7 @@ class BindingCorner:
 
     def _without(self, other: Contributor) -> Real:
         """(1, L) the corner with one connection up to a kilowatt nearer to its base load."""
-        column = self.problem.connection_id.index(other.connection_id)
+        column = self.fit.feeder.reduced.network.connections.id.index(other.connection_id)
         slots = self.fit.feeder.slot_connection == column
         whole = float(np.abs(self.away[:, slots]).sum())
         kept = max(whole - LESS_W, 0.0) / whole if whole > 0.0 else 0.0

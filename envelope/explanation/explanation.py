@@ -11,9 +11,10 @@ import numpy as np
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.solution import Solution
 from envelope.explanation.binding_corner import BindingCorner, Contributor
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.problem.circulating_power import circulating_w
-from envelope.schedule import EnvelopeSchedule
+from envelope.problem.guarantees import GUARANTEES
+from envelope.schedule import EnvelopeSchedule, ScheduleSide
 from envelope.schedule.codes import STATUS
 from gridmodel.arrays import Index, Real
 
@@ -25,7 +26,7 @@ ACROSS = {
     ("import", "over-voltage"): " (import on one phase lifts the others)",
     ("export", "under-voltage"): " (export on one phase lowers the others)",
 }
-"""what surprises whoever thinks of one phase"""
+"""effects between phases, which a single-phase view does not show"""
 MOST_NAMED = 5
 """contributors named per limit"""
 
@@ -56,14 +57,14 @@ class Explanation:
     binding_start: int
     """start of the interval that binds: later than `start` when a tightening comes early"""
     margin: float
-    """V, or percent of the rating, left at the binding row's worst corner in the AC power flow"""
+    """V, or percent of the rating, left at the binding constraint's worst corner in the AC power flow"""
     unit: str
     shared_by: int
-    """limits of that interval that the same row holds back"""
+    """limits of that interval that the same constraint holds back"""
     relief_w: float
     """about how much this limit would grow with one volt, or ten percent of the rating, more"""
     reliefs: tuple[Relief, ...]
-    """that, and what else would relieve it, each alone: by the slopes of that row, or as `relief.relieved` finds"""
+    """that, and what else would relieve it, each alone: by that constraint's sensitivities, or recalculated"""
     contributors: tuple[Contributor, ...]
     status: str
     circulating_w: int = 0
@@ -112,18 +113,16 @@ def explain(problem: Problem, solution: Solution, connection: str, *, step: int,
     """The reason for one limit of a schedule, by the boxes it was taken from."""
     schedule = solution.schedule
     column = schedule.connection_id.index(connection)
-    binding = schedule.export_binding if direction == "export" else schedule.import_binding
-    limits = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
-    reach = problem.reach_export_w if direction == "export" else problem.reach_import_w
-    row, at = int(binding.row[step, column]), int(binding.interval[step, column])
-    found = _Found(problem, solution, direction, column=column, row=row, at=at)
+    side = schedule.side(direction)
+    row, at = int(side.binding.row[step, column]), int(side.binding.interval[step, column])
+    found = _Found(problem, solution, side, column=column, row=row, at=at)
     return Explanation(
         connection_id=connection,
         direction=direction,
         start=int(schedule.step_start[step]),
         duration_s=schedule.step_s,
-        limit_w=int(limits[step, column]),
-        reach_w=int(max(reach[step, column], 0.0)),
+        limit_w=int(side.limit_w[step, column]),
+        reach_w=int(max(problem.side(direction).capacity_w[step, column], 0.0)),
         binding=schedule.binding_text(direction, step, column),
         binding_start=int(schedule.step_start[at]),
         margin=found.margin,
@@ -140,7 +139,9 @@ def explain(problem: Problem, solution: Solution, connection: str, *, step: int,
 class _Found:
     """Margin, contributors and reliefs of a binding constraint."""
 
-    def __init__(self, problem: Problem, solution: Solution, direction: str, *, column: int, row: int, at: int) -> None:
+    def __init__(
+        self, problem: Problem, solution: Solution, side: ScheduleSide, *, column: int, row: int, at: int
+    ) -> None:
         self.margin, self.unit, self.shared_by = 0.0, "", 0
         self.contributors: tuple[Contributor, ...] = ()
         self.reliefs: tuple[Relief, ...] = ()
@@ -148,26 +149,24 @@ class _Found:
             return
         schedule = solution.schedule
         case, local = _locate(solution.boxes, row)
-        strained = BindingCorner(problem, case, local, at)
+        together = GUARANTEES[problem.guarantee].common_level
+        strained = BindingCorner(case, local, at, together=together)
         self.margin, self.unit = strained.margin, strained.unit
-        users = [_users(schedule, (case, row, local), at, up=up) for up in (True, False)]
+        users = [_users(schedule.side(direction), (case, row, local), at) for direction in Direction]
         self.shared_by = sum(len(columns) for columns, _, _ in users)
         use = sum(float((weight * reference).sum()) for _, weight, reference in users)
-        base = case.fit.base
-        own = base.reference_up_w if direction == "export" else base.reference_down_w
+        own = case.fit.side(side.direction).reference_w
         self.contributors = _contributors(schedule, case, local, at)
         if use > 0.0 and strained.steepness > 0.0:
             watts = float(own[at, column]) / (strained.steepness * use)
             others = [c for c in self.contributors if c.connection_id != schedule.connection_id[column]]
-            reach = schedule.export_reach_w if direction == "export" else schedule.import_reach_w
-            limit = schedule.export_limit_w if direction == "export" else schedule.import_limit_w
-            most = float(max(reach[at, column] - limit[at, column], 0.0))
+            most = float(max(side.capacity_w[at, column] - side.limit_w[at, column], 0.0))
             told = [Relief(what, min(watts * easing, most)) for what, easing in strained.relief_options(others[:1])]
             self.reliefs = tuple(relief for relief in told if relief.gain_w >= 1.0)
 
 
 def _locate(boxes: Sequence[DirectedBox], row: int) -> tuple[DirectedBox, int]:
-    """The case a row belongs to, and its position there."""
+    """The case a constraint belongs to, and its position there."""
     for case in boxes:
         if row < case.fit.rows.count:
             return case, row
@@ -175,25 +174,18 @@ def _locate(boxes: Sequence[DirectedBox], row: int) -> tuple[DirectedBox, int]:
     raise IndexError(row)
 
 
-def _users(
-    schedule: EnvelopeSchedule, of: tuple[DirectedBox, int, int], at: int, *, up: bool
-) -> tuple[Index, Real, Real]:
-    """(columns, coefficients, references) of the limits of one direction that the row holds back."""
+def _users(limits: ScheduleSide, of: tuple[DirectedBox, int, int], at: int) -> tuple[Index, Real, Real]:
+    """(columns, coefficients, references) of the limits of one direction that the constraint holds back."""
     case, row, local = of
-    binding = schedule.export_binding if up else schedule.import_binding
     # A tightening comes early: then it is an earlier interval's limit that names this one.
-    columns = np.flatnonzero(((binding.row == row) & (binding.interval == at)).any(axis=0))
-    weight = (case.fit.rows.rise_up if up else case.fit.rows.rise_down)[local, columns]
-    base = case.fit.base
-    reference = (base.reference_up_w if up else base.reference_down_w)[at, columns]
-    return columns, weight, reference
+    columns = np.flatnonzero(((limits.binding.row == row) & (limits.binding.interval == at)).any(axis=0))
+    side = case.fit.side(limits.direction)
+    return columns, side.rise[local, columns], side.reference_w[at, columns]
 
 
 def _contributors(schedule: EnvelopeSchedule, case: DirectedBox, local: int, at: int) -> tuple[Contributor, ...]:
     """Connections that contribute most to the constraint at its worst corner."""
-    fit = case.fit
-    up = fit.rows.rise_up[local] * (fit.hi_w[at] - fit.base.p_w[at])
-    down = fit.rows.rise_down[local] * (fit.base.p_w[at] - fit.lo_w[at])
+    up, down = (side.rise[local] * side.room_w[at] for side in map(case.fit.side, Direction))
     total = float(up.sum() + down.sum())
     if total <= 0.0:
         return ()
@@ -201,7 +193,7 @@ def _contributors(schedule: EnvelopeSchedule, case: DirectedBox, local: int, at:
     parts = np.concatenate([up, down]) / total
     order = np.argsort(-parts, kind="stable")[:MOST_NAMED]
     return tuple(
-        Contributor(schedule.connection_id[k % count], "export" if k < count else "import", float(parts[k]))
+        Contributor(schedule.connection_id[k % count], list(Direction)[k // count], float(parts[k]))
         for k in order
         if parts[k] > 0.0
     )

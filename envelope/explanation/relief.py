@@ -10,7 +10,7 @@ import numpy as np
 from envelope.engine import calculate
 from envelope.explanation.binding_corner import ABSORBING_PF, HEAD_PART, LESS_W, RELIEF_PERCENT, RELIEF_V, Contributor
 from envelope.explanation.explanation import Explanation, Relief
-from envelope.problem import AsForecast, FixedPowerFactor, Problem
+from envelope.problem import AsForecast, Direction, FixedPowerFactor, Problem
 from envelope.schedule import EnvelopeSchedule
 
 SAME_CURRENT = 1e-3
@@ -30,9 +30,9 @@ def _told(found: Explanation, what: str, changed: Problem) -> Relief:
     schedule = calculate(changed)
     step = int(np.searchsorted(schedule.step_start, found.start))
     column = schedule.connection_id.index(found.connection_id)
-    limit = schedule.export_limit_w if found.direction == "export" else schedule.import_limit_w
+    limit_w = schedule.side(found.direction).limit_w
     then = schedule.binding_text(found.direction, step, column)
-    return Relief(what, float(max(limit[step, column] - found.limit_w, 0)), "" if then == found.binding else then)
+    return Relief(what, float(max(limit_w[step, column] - found.limit_w, 0)), "" if then == found.binding else then)
 
 
 def _changes(problem: Problem, schedule: EnvelopeSchedule, found: Explanation) -> Iterator[tuple[str, Problem]]:
@@ -75,7 +75,7 @@ def _rated(problem: Problem, binding: str) -> Problem:
     )
     reduced = problem.reduced
     at = [k for k, said in enumerate(reduced.current_names) if said == name]
-    # Nobody renews one length of a cable: what carries the same current gets the same.
+    # A cable is renewed in its whole length: what carries the same current gets the same rating.
     alike = [np.abs(reduced.H - reduced.H[k]).max(axis=1) < SAME_CURRENT for k in at]
     renewed = reduced.current_branch[np.any([np.zeros(len(reduced.H)), *alike], axis=0)]
     rating_a = np.where(np.isin(reduced.current_branch, renewed), more * reduced.rating_a, reduced.rating_a)
@@ -88,8 +88,8 @@ def _less(problem: Problem, schedule: EnvelopeSchedule, other: Contributor) -> P
     In one interval alone it would give nothing where the next one is as tight: a tightening comes early.
     """
     column = schedule.connection_id.index(other.connection_id)
-    up = other.direction == "export"
-    room = schedule.export_room_w if up else schedule.import_room_w
-    table = np.array(problem.flex_gen_w if up else problem.flex_load_w, dtype=float)
-    table[:, column] = np.minimum(table[:, column], np.maximum(room[:, column] - LESS_W, 0.0))
-    return replace(problem, flex_gen_w=table) if up else replace(problem, flex_load_w=table)
+    room_w = schedule.side(other.direction).room_w
+    table = np.array(problem.side(other.direction).flex_w, dtype=float)
+    table[:, column] = np.minimum(table[:, column], np.maximum(room_w[:, column] - LESS_W, 0.0))
+    exports = other.direction == Direction.EXPORT
+    return replace(problem, flex_gen_w=table) if exports else replace(problem, flex_load_w=table)

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.constraints.formulation import formulate
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.feeder_head import Head, HeadBox
+from envelope.medium_voltage.feeder_head import FeederHead, HeadBox
 from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.medium_voltage.report import JointReport
@@ -24,7 +25,7 @@ from gridmodel.arrays import Complex, Index, Real
 from gridmodel.flow.taps import Tapped
 from sep2.errors import SepError
 
-__all__ = ["Coordinated", "HeadBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]
+__all__ = ["Coordination", "HeadVoltageBand", "Inconsistent", "MediumVoltage", "OperatorLimit", "coordinate"]
 
 SPARE_PU = 2e-4
 """by which an assumed band is wider than what the round before implied"""
@@ -32,9 +33,9 @@ NEAR_PU = 1e-3
 """bands are narrowed no further when this is all that could be won"""
 SUM_TOLERANCE_W = 1.0
 UNUSED = 0.01
-"""part of its share and of all its reach that a feeder must leave unused for others to get it"""
+"""part of its share and of all its capacity that a feeder must leave unused for others to get it"""
 FAR = 10.0
-"""so many times its reach is no limit for a feeder"""
+"""so many times its capacity is no limit for a feeder"""
 
 
 class Inconsistent(SepError):
@@ -68,7 +69,7 @@ class Band(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class HeadBand:
+class HeadVoltageBand:
     """The voltage at one feeder's head, per step."""
 
     centre_v: Complex
@@ -100,13 +101,13 @@ class Round:
 
 
 @dataclass(frozen=True, eq=False)
-class Coordinated:
+class Coordination:
     """Envelopes of all feeders that hold together."""
 
     schedules: dict[str, EnvelopeSchedule]
     problems: dict[str, Problem]
     """as they were calculated: with head voltage, its band and their part of the operator's limits"""
-    bands: dict[str, HeadBand]
+    bands: dict[str, HeadVoltageBand]
     ranges: tuple[TapRange, ...]
     """positions between which each tap may stand, for each end of the source's band"""
     rounds: tuple[Round, ...]
@@ -136,16 +137,16 @@ def coordinate(
     *,
     rounds: int = 8,
     solve: Callable[[Problem], EnvelopeSchedule] = calculate,
-    audit: Callable[[MediumVoltage, Coordinated], JointReport] | None = None,
-) -> Coordinated:
+    verify: Callable[[MediumVoltage, Coordination], JointReport] | None = None,
+) -> Coordination:
     """Envelopes for feeders by the name of their connection in the medium voltage.
 
     rounds: most calculations of all feeders; `Inconsistent` where none of them was consistent.
     solve: calculates one feeder.
-    audit: such as `joint_verification.audit`, which solves the joined network at corners; its report is kept.
+    verify: such as `joint_verification.verify_jointly`, which solves the joined network at corners; its report is kept.
     """
     found = _Work(medium, feeders, solve).run(rounds)
-    return replace(found, report=audit(medium, found)) if audit else found
+    return replace(found, report=verify(medium, found)) if verify else found
 
 
 class _Try(NamedTuple):
@@ -167,7 +168,7 @@ class _Work:
     ) -> None:
         _refuse(medium, feeders)
         self.medium, self.given, self.solve = medium, dict(feeders), solve
-        self.heads = {name: Head(name, problem) for name, problem in feeders.items()}
+        self.heads = {name: FeederHead(name, formulate(problem)) for name, problem in feeders.items()}
         self.no_load = {name: head.no_load for name, head in self.heads.items()}
         self.states: list[Tapped] = medium.states()
         self.steps = next(iter(feeders.values())).steps
@@ -176,7 +177,7 @@ class _Work:
         self.share_w: dict[str, list[Share]] = {}
         self.centre = {name: head.base.source_v for name, head in self.heads.items()}
 
-    def run(self, rounds: int) -> Coordinated:
+    def run(self, rounds: int) -> Coordination:
         """Widens the bands until they hold what they imply, then narrows them while they do."""
         assumed = self._first()
         best, tried, part = None, list[Round](), 0.5
@@ -268,7 +269,7 @@ class _Work:
                 groups[name] += share.groups(self.heads[name])
         found = {}
         for name, problem in self.given.items():
-            currents = len(self.heads[name].watched.reduced.rating_a)
+            currents = len(self.heads[name].feeder.reduced.rating_a)
             margin = HeadVoltageMargin(*assumed[name], currents=currents)
             # What was taken for the head voltage before is known now.
             others = (given for given in problem.margins if not isinstance(given, HeadVoltageMargin))
@@ -288,17 +289,17 @@ class _Work:
         equipment = self.given[name].reduced.network.equipment
         return equipment is not None and bool(equipment.regulators)
 
-    def _done(self, best: _Try, tried: tuple[Round, ...]) -> Coordinated:
+    def _done(self, best: _Try, tried: tuple[Round, ...]) -> Coordination:
         bands = {}
         for name, band in best.assumed.items():
             size = np.abs(best.heads.v[:, :, self.medium.slots_of(name)])
             low, high = size.min(axis=(0, 2)), size.max(axis=(0, 2))
-            bands[name] = HeadBand(self.centre[name], band, best.implied[name], low, high)
+            bands[name] = HeadVoltageBand(self.centre[name], band, best.implied[name], low, high)
         findings = [f"{name}: {finding}" for name, found in best.schedules.items() for finding in found.findings]
         findings += [f"{name}: its own regulators stand still" for name in self.given if self._regulated(name)]
         findings += overloads(self.medium, best.heads, self.states)
         findings += [line for limit in self.medium.limits for line in firm_excess(limit, self.heads, self.extra_w)]
-        return Coordinated(best.schedules, best.problems, bands, best.heads.ranges, tried, tuple(findings))
+        return Coordination(best.schedules, best.problems, bands, best.heads.ranges, tried, tuple(findings))
 
 
 def _width(bands: dict[str, Band]) -> float:

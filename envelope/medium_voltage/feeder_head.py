@@ -8,13 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
-from envelope.constraints.base_case import form_base_case
 from envelope.constraints.corners import aligned_corners
-from envelope.constraints.disturbances import Disturbances
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import Selection, linearise
-from envelope.constraints.monitored_feeder import FINE_V, Sensitivity, monitor
+from envelope.constraints.monitored_feeder import FINE_V, Sensitivity
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
 from gridmodel.arrays import Complex, Real
 from gridmodel.flow import power_flow
 from gridmodel.flow.kron import reduce
@@ -36,16 +34,16 @@ class HeadBox:
     """(T,) of the three phases together"""
 
 
-class Head:
+class FeederHead:
     """The head of a feeder: what flows there in every state of its customers, by AC power flow."""
 
-    def __init__(self, name: str, problem: Problem) -> None:
-        network = problem.reduced.network
+    def __init__(self, name: str, formulation: Formulation) -> None:
+        network = formulation.feeder.reduced.network
         if "source" in network.branches.kind:
             detail = "has a source impedance of its own, which the medium voltage stands for"
             raise BadProblem(f"feeder {name}: {detail}; see gridmodel.model.combine.stiff")
-        self.name, self.problem, self.watched = name, problem, monitor(problem)
-        self.base = form_base_case(problem, self.watched)
+        self.name, self.formulation = name, formulation
+        self.feeder, self.base = formulation.feeder, formulation.base
         whole = reduce(network)
         rows = np.zeros((3, len(network.terminal_node)), dtype=np.complex128)
         for phase, terminal in enumerate(network.source.terminals):
@@ -58,7 +56,7 @@ class Head:
     @property
     def no_load(self) -> Complex:
         """(N, 3) customers' voltages per volt at the head without any load; rows that differ in size alone, once."""
-        w = self.watched.reduced.Wn
+        w = self.feeder.reduced.Wn
         largest = np.take_along_axis(w, np.abs(w).argmax(axis=1)[:, None], axis=1)
         direction = np.round(w / largest, 6)
         return w[np.unique(direction, axis=0, return_index=True)[1]]
@@ -77,17 +75,17 @@ class Head:
 
     def _states(self, lo_w: Real, hi_w: Real) -> Iterator[Complex]:
         """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
-        at, of, steps = self.base, self.watched.slot_connection, np.arange(len(lo_w))
-        unseen = Disturbances(self.problem, self.watched)
-        for up, down in (*self._strongest, *aligned_corners(self.watched)):
+        at, of, steps = self.base, self.feeder.slot_connection, np.arange(len(lo_w))
+        disturbances = self.formulation.disturbances
+        for up, down in (*self._strongest, *aligned_corners(self.feeder)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
-            for w, var in ((away, 0.0), *(unseen.superpose(state, steps, away) for state in unseen.states)):
-                q = self.watched.spread(at.q_var) - at.tan_phi * np.maximum(w, 0.0) + var
-                yield self.watched.spread(at.p_w) + w + 1j * q
+            for w, var in ((away, 0.0), *(disturbances.superpose(state, steps, away) for state in disturbances.states)):
+                q = self.feeder.spread(at.q_var) - at.tan_phi * np.maximum(w, 0.0) + var
+                yield self.feeder.spread(at.p_w) + w + 1j * q
 
     def power_va(self, s_va: Complex, source_v: Complex) -> Complex:
         """(S, 3) W + j var from the head into the medium voltage."""
-        flow = power_flow.solve(self.watched.reduced, s_va, source_v, tol_v=FINE_V)
+        flow = power_flow.solve(self.feeder.reduced, s_va, source_v, tol_v=FINE_V)
         if not flow.converged.all():
             raise BadProblem(f"feeder {self.name}: no power flow at a corner of its box; see its own verification")
         return np.asarray(-source_v * np.conj(flow.i @ self.per_a.T + source_v @ self.per_v.T))
@@ -95,10 +93,10 @@ class Head:
     def _slopes(self, direction: complex) -> Complex:
         """(3, L) change of the power at the head per unit of power at each slot, at the horizon's mean."""
         at = self.base
-        s = self.watched.spread(at.p_w.mean(axis=0)) + 1j * self.watched.spread(at.q_var.mean(axis=0))
+        s = self.feeder.spread(at.p_w.mean(axis=0)) + 1j * self.feeder.spread(at.q_var.mean(axis=0))
         source = at.source_v.mean(axis=0)
-        flow = power_flow.solve(self.watched.reduced, s[None], source)
-        di = sensitivities(self.watched.reduced, s[None], flow.v, direction=np.asarray(direction))[0]
+        flow = power_flow.solve(self.feeder.reduced, s[None], source)
+        di = sensitivities(self.feeder.reduced, s[None], flow.v, direction=np.asarray(direction))[0]
         return np.asarray(-source[:, None] * np.conj(self.per_a @ di))
 
     @cached_property
@@ -110,14 +108,15 @@ class Head:
             rows.append(np.concatenate([slopes.real, slopes.imag, slopes.real.sum(axis=0)[None]]))
         nothing, every = np.zeros((0, rows[0].shape[1]), dtype=np.complex128), np.ones(7, dtype=bool)
         wanted = Selection(every, every, np.zeros(0, dtype=bool))
-        built = linearise(self.watched, Sensitivity(rows[0], nothing), Sensitivity(rows[1], nothing), wanted=wanted)
+        built = linearise(self.feeder, Sensitivity(rows[0], nothing), Sensitivity(rows[1], nothing), wanted=wanted)
         return list(zip(built.corners.up, built.corners.down, strict=True))
 
     @cached_property
     def _forecast_w(self) -> Real:
         """(T, 3) what forecast errors add on either side."""
-        problem, count = self.problem, len(self.problem.connection_id)
-        part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.watched.slot_connection]
-        sigma = np.zeros(count) if problem.base_sigma_w is None else problem.base_sigma_w
-        sigma = np.broadcast_to(sigma, (problem.steps, count))
-        return np.asarray(problem.base_z * np.sqrt(sigma**2 @ (part.T**2)))
+        error, count = self.formulation.forecast_error, self.feeder.connections
+        if error is None:
+            return np.zeros((self.formulation.steps, 3))
+        part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.feeder.slot_connection]
+        sigma = np.broadcast_to(error.sigma_w, (self.formulation.steps, count))
+        return np.asarray(error.z * np.sqrt(sigma**2 @ (part.T**2)))

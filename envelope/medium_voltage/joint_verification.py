@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from envelope.constraints.base_case import form_base_case
-from envelope.constraints.monitored_feeder import monitor
+from envelope.constraints.formulation import formulate
 from envelope.field_rules import BadProblem
-from envelope.medium_voltage.coordination import Coordinated
+from envelope.medium_voltage.coordination import Coordination
 from envelope.medium_voltage.head_voltage import MediumVoltage, TapRange
 from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.medium_voltage.report import JointReport, Part
@@ -28,13 +27,13 @@ from gridmodel.model.combine import joined
 from gridmodel.model.network import Network
 
 FAR_W = 1e9
-"""a sum that nobody reaches"""
+"""a sum that is never reached"""
 EFFORT = Effort(random=10, inside=2, sign=60, greedy=1)
 
 
-def audit(
+def verify_jointly(
     medium: MediumVoltage,
-    found: Coordinated,
+    found: Coordination,
     *,
     solver: str = "power-grid-model",
     effort: Effort = EFFORT,
@@ -57,11 +56,11 @@ def audit(
     return JointReport(tuple(parts))
 
 
-def _excused(found: Coordinated, steps: Index, effort: Effort) -> tuple[float, float, float]:
+def _excused(found: Coordination, steps: Index, effort: Effort) -> tuple[float, float, float]:
     """V over, V under and percent by which the firm minimum exceeds limits, at the ends of the heads' bands."""
     worst = [0.0, 0.0, 0.0]
     for name, problem in found.problems.items() if len(steps) else ():
-        base, band = form_base_case(problem, monitor(problem)), found.bands[name]
+        base, band = formulate(problem).base, found.bands[name]
         # Taken as limits, and as base loads only where it is less.
         own = _exact([problem], problem.reduced, [(base.lo_w, base.hi_w)], problem.connection_id)
         schedule = _schedule([found.schedules[name]], problem.connection_id, (base.lo_w, base.hi_w))
@@ -74,7 +73,7 @@ def _excused(found: Coordinated, steps: Index, effort: Effort) -> tuple[float, f
     return worst[0], worst[1], worst[2]
 
 
-def _networks(medium: MediumVoltage, found: Coordinated) -> Iterator[Network]:
+def _networks(medium: MediumVoltage, found: Coordination) -> Iterator[Network]:
     """The joined network with the switched capacitors in each of their states."""
     low = {name: problem.reduced.network.equipment for name, problem in found.problems.items()}
     known = {name: equipment for name, equipment in low.items() if equipment is not None}
@@ -94,7 +93,7 @@ def _positions(stood: TapRange) -> Iterator[tuple[Index, Index]]:
         yield taps, np.unique(steps[(ends == taps).all(axis=1)])
 
 
-def _joined(medium: MediumVoltage, found: Coordinated, network: Network) -> tuple[Problem, EnvelopeSchedule]:
+def _joined(medium: MediumVoltage, found: Coordination, network: Network) -> tuple[Problem, EnvelopeSchedule]:
     """All feeders as one problem, with limits that let all of their boxes be used."""
     problems, schedules = list(found.problems.values()), list(found.schedules.values())
     boxes = [verified_box(problem, schedule) for problem, schedule in zip(problems, schedules, strict=True)]
@@ -109,7 +108,7 @@ def _joined(medium: MediumVoltage, found: Coordinated, network: Network) -> tupl
 def _exact(
     problems: list[Problem], reduced: Reduced, boxes: list[tuple[Real, Real]], names: tuple[str, ...]
 ) -> Problem:
-    """Feeders side by side whose reach is exactly these (T, C) boxes of theirs."""
+    """Feeders side by side whose capacity is exactly these (T, C) boxes of theirs."""
     first, nothing = problems[0], np.zeros((problems[0].steps, len(names)))
     if reduced.network.connections.id != names:
         raise BadProblem("the joined network's connections are not the feeders'")
@@ -130,7 +129,7 @@ def _exact(
     )  # fmt: skip
 
 
-def _refuse(medium: MediumVoltage, found: Coordinated) -> None:
+def _refuse(medium: MediumVoltage, found: Coordination) -> None:
     """Refuse feeders that one verification cannot cover together."""
     first = next(iter(found.problems.values()))
     for name, problem in found.problems.items():
@@ -153,7 +152,7 @@ def _splits(problems: list[Problem]) -> tuple[str, ...] | None:
     )
 
 
-def _group(limit: OperatorLimit, found: Coordinated) -> GroupLimit:
+def _group(limit: OperatorLimit, found: Coordination) -> GroupLimit:
     """An operator's limit over the connections of its feeders."""
     members = tuple(f"{name}/{own}" for name in limit.feeders for own in found.problems[name].connection_id)
     draw, feed = (np.where(np.isfinite(most), most, FAR_W) for most in (limit.max_import_w, limit.max_export_w))

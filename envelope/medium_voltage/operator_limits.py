@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.medium_voltage.feeder_head import Head, HeadBox
+from envelope.medium_voltage.feeder_head import FeederHead, HeadBox
 from envelope.problem import GroupLimit
 from gridmodel.arrays import Real
 
 SPARE = 0.1
-"""part of its reach by which the other end of a one-sided group lies beyond what its members can do"""
+"""part of its capacity by which the other end of a one-sided group lies beyond what its members can do"""
 HALVINGS = 40
 """of the interval in which a common part is looked for"""
 
@@ -36,7 +36,7 @@ class Share(NamedTuple):
     max_import_w: Real
     max_export_w: Real
 
-    def groups(self, head: Head) -> tuple[GroupLimit, ...]:
+    def groups(self, head: FeederHead) -> tuple[GroupLimit, ...]:
         """Limits on the sum of the feeder's connections, one per direction that can bind."""
         found = []
         for name, most, up in (("import", self.max_import_w, False), ("export", self.max_export_w, True)):
@@ -57,7 +57,7 @@ class Both(NamedTuple):
 
 
 def shares(
-    limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], able_w: Mapping[str, Both]
+    limit: OperatorLimit, heads: Mapping[str, FeederHead], extra_w: Mapping[str, Both], able_w: Mapping[str, Both]
 ) -> dict[str, Share]:
     """Share of each feeder: its firm minimum, and the same part of its capacity for all.
 
@@ -78,7 +78,7 @@ def shares(
 
 
 def _filled(room: Real, able: Real, left: Real) -> Real:
-    """(F, T) the same part of each room, no more than a feeder is able to, all together what is left (T,)."""
+    """(F, T) the same part of each headroom, no more than a feeder is able to, all together what is left (T,)."""
     low, high = np.zeros_like(left), np.ones_like(left)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
@@ -88,7 +88,7 @@ def _filled(room: Real, able: Real, left: Real) -> Real:
 
 
 def excess_w(
-    limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], boxes: Mapping[str, HeadBox]
+    limit: OperatorLimit, heads: Mapping[str, FeederHead], extra_w: Mapping[str, Both], boxes: Mapping[str, HeadBox]
 ) -> float:
     """W by which boxes exceed a limit, or the firm minimum where that is more."""
     worst = -np.inf
@@ -98,7 +98,7 @@ def excess_w(
     return worst
 
 
-def firm_excess(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both]) -> list[str]:
+def firm_excess(limit: OperatorLimit, heads: Mapping[str, FeederHead], extra_w: Mapping[str, Both]) -> list[str]:
     """Findings where base load and contracts alone exceed a limit."""
     found = []
     for up, most, said in ((False, limit.max_import_w, "import"), (True, limit.max_export_w, "export")):
@@ -110,25 +110,27 @@ def firm_excess(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mappin
     return found
 
 
-def _in_any_case_w(limit: OperatorLimit, heads: Mapping[str, Head], extra_w: Mapping[str, Both], up: bool) -> Real:
+def _in_any_case_w(
+    limit: OperatorLimit, heads: Mapping[str, FeederHead], extra_w: Mapping[str, Both], up: bool
+) -> Real:
     """(T,) sum at the heads that no envelope can prevent."""
     return np.asarray(sum(_firm_w(heads[name], up) + extra_w[name][up] for name in limit.feeders))
 
 
-def _firm_w(head: Head, up: bool) -> Real:
+def _firm_w(head: FeederHead, up: bool) -> Real:
     """(T,) sum of the firm minimum, positive in the direction."""
     return np.asarray(head.base.hi_w.sum(axis=1) if up else -head.base.lo_w.sum(axis=1))
 
 
-def reach_w(head: Head, *, up: bool) -> Real:
+def reach_w(head: FeederHead, *, up: bool) -> Real:
     """(T,) sum that could be reached."""
     base = head.base
     room = (base.hi_w + base.room_up_w) if up else -(base.lo_w - base.room_down_w)
     return np.asarray(room.sum(axis=1))
 
 
-def _one_sided(name: str, head: Head, most: Real, *, up: bool) -> GroupLimit:
-    """A limit in one direction that varies by step; the other end lies beyond reach and never binds."""
+def _one_sided(name: str, head: FeederHead, most: Real, *, up: bool) -> GroupLimit:
+    """A limit in one direction that varies by step; the other end lies beyond capacity and never binds."""
     most = np.where(np.isfinite(most), most, reach_w(head, up=up) * (1.0 + SPARE) + 1.0)
     largest, other = max(float(most.max()), 0.0), float(reach_w(head, up=not up).max())
     # The middle of the range stays while its width varies: the other end moves with it, always out of reach.
@@ -136,4 +138,6 @@ def _one_sided(name: str, head: Head, most: Real, *, up: bool) -> GroupLimit:
     middle, half = 0.5 * (largest - far), 0.5 * (largest + far)
     ends = (far, largest) if up else (largest, far)
     part = (most - middle) / half
-    return GroupLimit(name, head.problem.connection_id, max_import_w=ends[0], max_export_w=ends[1], part=part)
+    return GroupLimit(
+        name, head.feeder.reduced.network.connections.id, max_import_w=ends[0], max_export_w=ends[1], part=part
+    )

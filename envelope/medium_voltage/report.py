@@ -14,7 +14,7 @@ class Part(NamedTuple):
 
     report: VerificationReport
     excused: tuple[float, float, float]
-    """V over, V under and percent by which what is granted in any case exceeds limits somewhere in its head's band"""
+    """V over, V under and percent by which the firm minimum exceeds limits somewhere in its head's band"""
 
     @property
     def inside(self) -> bool:

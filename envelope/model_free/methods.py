@@ -55,7 +55,7 @@ class Unmodelled:
     step_s: int
     rating_va: float
     base_load_w: Real
-    """(T, C) forecast of what nobody controls, import positive"""
+    """(T, C) forecast of what is not controlled, import positive"""
     flex_gen_w: Real
     flex_load_w: Real
     """(T, C) most that controllable generation feeds and controllable load draws"""

@@ -1,1 +1,1 @@
-"""Envelopes in operation: rounds, publication, premises, and what the operator decides."""
+"""Operation inside the server: rounds that calculate, verify and publish envelopes, and the operator's decisions."""

@@ -1,4 +1,4 @@
-"""Who is registered at each connection: whether they can be told a limit, and whether one of them sees its meter."""
+"""Registered clients of each connection: which limits they can keep, and their parts of the connection's limits."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
 from envelope.schedule.device_limits import parts
 from gridmodel.model.devices import DEVICE, SITE, Device
+from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
 from sep2.store import devices
 from sep2.store.connection import Connection
 
 CSIP = "csip"
-"""the profile whose only limit, opModMaxLimW, caps generation and sees no meter"""
+"""Profile whose only limit, opModMaxLimW, caps generation and does not refer to the connection's meter."""
 
 
 class Client(NamedTuple):
-    """One EndDevice at a connection, and what its client can be told."""
+    """One EndDevice at a connection, and what its client can keep."""
 
     device_id: int
     lfdi: str
     profile: str
-    """empty where it is shut out"""
+    """Empty where the device or its client is disabled."""
     holds_net_limit: bool
     set_max_w: int | None
     own_group_id: int | None
 
     @property
     def sees_net(self) -> bool:
-        """Whether it can keep limits of import and export at the connection."""
+        """Whether it can keep limits of import and export at the connection (it sees the meter)."""
         return self.holds_net_limit and self.profile != CSIP
 
 
 Clients = tuple[Client, ...]
-NOBODY: Mapping[str, Clients] = {}
+NO_CLIENTS: Mapping[str, Clients] = {}
 
 
 async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]:
-    """The clients at each connection that has any, first come first."""
+    """Return the clients at each connection that has any, in order of registration."""
     found: dict[str, Clients] = {}
     for row in await devices.at_connections(db, names):
         profile = row.profile if row.enabled else ""
@@ -52,35 +53,49 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
     return found
 
 
+async def with_own_groups(db: Connection, at: Mapping[str, Clients], now: int) -> dict[str, Clients]:
+    """Return the same clients, each that holds no net limits with a group of its own, which is made where it has none.
+
+    Registration makes these groups, so that this rarely writes anything.
+    """
+    return {name: tuple([await _with_own_group(db, client, now) for client in clients]) for name, clients in at.items()}
+
+
+async def _with_own_group(db: Connection, client: Client, now: int) -> Client:
+    if client.holds_net_limit or client.own_group_id is not None:
+        return client
+    return client._replace(own_group_id=await give_own_group(db, client.device_id, now))
+
+
 def see_devices_only(clients: Clients) -> bool:
-    """Whether there are clients, and none of them sees the connection's meter."""
+    """Return whether there are clients, and none of them sees the connection's meter."""
     return bool(clients) and not any(client.sees_net for client in clients)
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """How the devices of one connection share what it may feed and draw."""
+    """How the devices of one connection share its limits of generation and load."""
 
     policy: Policy = Policy.PROPORTIONAL
     devices: tuple[Device, ...] = ()
-    """of the feeder, known by LFDI: how large they are"""
+    """Devices of the feeder with their sizes, identified by LFDI."""
 
     @cached_property
     def _known(self) -> dict[str, Device]:
         return {device.lfdi.upper(): device for device in self.devices if device.lfdi}
 
     def size(self, client: Client) -> tuple[float, float]:
-        """Most generation and most load, W; infinite where not known."""
+        """Return most generation and most load, W; infinite where not known."""
         known = self._known.get(client.lfdi)
         if known is not None:
             return known.max_gen_w, known.max_load_w
         return np.inf if client.set_max_w is None else float(client.set_max_w), np.inf
 
     def parts(self, limits: Limits, clients: Clients) -> list[Limits]:
-        """Of a connection's limits of generation and load the part of each client; of one alone it is all.
+        """Return each client's part of a connection's limits of generation and load; a single client receives all.
 
-        Each part falls and rises with the limit that is shared. So whatever each device still holds of one moment or
-        another, or of the default, in all it is no more than the connection's largest limit of these.
+        Each part is monotonic in the shared limit. So the sum of what devices hold, each from any moment or from the
+        default, does not exceed the largest of the connection's limits at these moments.
         """
         if len(clients) == 1:
             return [limits]
@@ -91,28 +106,28 @@ class Sharing:
         )
         return [Limits(gen_w=of_gen, load_w=of_load) for of_gen, of_load in zip(gen, load, strict=True)]
 
-    def can_tell(self, client: Client) -> tuple[bool, bool]:
-        """Whether what a client draws, and what it feeds, can be limited; where it does neither, nothing need be."""
+    def can_limit(self, client: Client) -> tuple[bool, bool]:
+        """Return whether a client's import and export can be limited; true for a direction that it does not use."""
         gen_w, load_w = self.size(client)
         imports, exports = directions(client.profile)
         if client.profile == CSIP and client.set_max_w is None:
-            # Its limit is a percentage of setMaxW, which it has not reported: nothing is sent.
+            # Its limit is a percentage of setMaxW, which it has not reported, so that no limit is sent.
             exports = False
         return imports or load_w == 0.0, exports or gen_w == 0.0
 
 
-class Told(NamedTuple):
-    """What can be told at each connection of a problem."""
+class Controllability(NamedTuple):
+    """Which directions can be limited at each connection of a problem, and at which control point."""
 
     imports: tuple[bool, ...]
     exports: tuple[bool, ...]
     control_point: tuple[str, ...]
 
 
-def told_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Told:
-    """A direction can be limited where the plan says so, somebody is registered, and everybody there can be told."""
+def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Controllability:
+    """Return where the plan allows a limit, a client is registered, and every client there can keep it."""
     sides = {
-        name: [sharing.can_tell(client) for client in at[name]] if at.get(name) else [(False, False)]
+        name: [sharing.can_limit(client) for client in at[name]] if at.get(name) else [(False, False)]
         for name in problem.connection_id
     }
     imports, exports = (
@@ -126,23 +141,30 @@ def told_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> To
         DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
-    return Told(imports, exports, points)
+    return Controllability(imports, exports, points)
 
 
-def counted(problem: Problem, told: Told) -> Problem:
-    """The problem with what can be told; itself where that is what it says anyway."""
+def with_controllability(problem: Problem, found: Controllability) -> Problem:
+    """Return the problem with this controllability; the same object where it is equal."""
     before = tuple(map(bool, problem.controlled("import"))), tuple(map(bool, problem.controlled("export")))
-    if told == (*before, problem.control_points):
+    if found == (*before, problem.control_points):
         return problem
     return replace(
         problem,
-        controls_import=np.array(told.imports, dtype=bool),
-        controls_export=np.array(told.exports, dtype=bool),
-        control_point=told.control_point,
+        controls_import=np.array(found.imports, dtype=bool),
+        controls_export=np.array(found.exports, dtype=bool),
+        control_point=found.control_point,
     )
 
 
 def without_client(problem: Problem, at: Mapping[str, Clients]) -> list[str]:
-    """The connections where something can be controlled, and nobody is registered."""
+    """Return the connections with flexible power and without a registered client."""
     flexible = np.any((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0), axis=0).tolist()
     return [name for name, is_so in zip(problem.connection_id, flexible, strict=True) if is_so and not at.get(name)]
+
+
+def uncontrolled_connections(problem: Problem) -> list[str]:
+    """Return the connections with flexible power in a direction that cannot be limited."""
+    sides = (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
+    free = np.any([~problem.controlled(name) & (flexible > 0.0).any(axis=0) for name, flexible in sides], axis=0)
+    return [name for name, is_free in zip(problem.connection_id, free.tolist(), strict=True) if is_free]

@@ -1,4 +1,4 @@
-"""Whether what holds when no control does is inside what was verified: every state in between counts on it."""
+"""Check of defaults: what holds without an active control must be inside the verified limits."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Pair = tuple[int | None, int | None]
 
 
 class InEffect(NamedTuple):
-    """The default at a connection, as load and generation: of who keeps its net limits, and of all others together."""
+    """Default at a connection as import and export, W: of the holder of its net limits, and of all others together."""
 
     net: Pair | None
     parts: Pair | None
-    """None: there is nobody such; a limit in it that is None is not set"""
+    """None: there is no such client. A limit in it that is None is not set."""
 
 
 async def in_effect(db: Connection, schedule: EnvelopeSchedule) -> dict[str, InEffect]:
-    """The default at each connection that has a device, as its devices are served it."""
+    """Return the default at each connection that has a device, as its devices are served it."""
     of_devices: dict[str, dict[int, Limits]] = {}
     holders: dict[str, int] = {}
     for one in await inherited.at_connections(db, schedule.connection_id):
@@ -52,38 +52,38 @@ def _in_effect(devices: Mapping[int, Limits], holder: int | None) -> InEffect:
 
 
 def _sum(several: Sequence[int | None]) -> int | None:
-    """All of them together; None where one is not limited."""
+    """Return the sum; None where one is not limited."""
     known = [watts for watts in several if watts is not None]
     return sum(known) if len(known) == len(several) else None
 
 
 def looser(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], now: int, *, counted: bool = True) -> list[str]:
-    """The connections that could go beyond a limit from now on, on these defaults.
+    """Return the connections that could exceed a limit from now on while they hold these defaults.
 
-    counted: whether the default that the schedule was verified with may be looser than a limit.
+    counted: whether limits up to the default that the schedule was verified with are accepted.
     """
     ahead = slice(max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0), None)
     beyond = np.zeros(len(schedule.connection_id), dtype=bool)
-    for side, limit, reach, binding, own in (
+    for side, limit, capacity, binding, own in (
         (0, schedule.import_limit_w, schedule.import_reach_w, schedule.import_binding, schedule.default_import_w),
         (1, schedule.export_limit_w, schedule.export_reach_w, schedule.export_binding, schedule.default_export_w),
     ):
         most = np.stack([_most(schedule, default, k, side)[ahead] for k in range(len(own))], axis=1)
         verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
-        # Limits at reach are whole watts too.
-        within_reach = np.minimum(most, whole_w_below(np.maximum(reach[ahead], 0.0)))
-        beyond |= ((within_reach > verified) & binding.is_network[ahead]).any(axis=0)
+        # Limits at capacity are whole watts too.
+        reachable = np.minimum(most, whole_w_below(np.maximum(capacity[ahead], 0.0)))
+        beyond |= ((reachable > verified) & binding.is_network[ahead]).any(axis=0)
     return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
 
 
 def finding(names: Sequence[str]) -> tuple[str, ...]:
-    """The connections, as a finding; none where there are none."""
+    """Return the finding that names these connections; nothing where there are none."""
     return (f"{LOOSE}: on their default, {some(names)} could go beyond a published limit",) if names else ()
 
 
 def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: int, side: int) -> Real:
-    """(T,) what a connection may come to on its default, infinite where none is set; else on the schedule's own."""
-    net, seen_w, own = (
+    """Return the most that a connection reaches on its default, (T,) W; infinite where no limit is set."""
+    net, device_w, own = (
         (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w),
         (schedule.export_limit_w, schedule.gen_limit_w, schedule.default_export_w),
     )[side]
@@ -92,12 +92,12 @@ def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: i
         return np.full(schedule.steps, float(own[column]))
     found = np.full(schedule.steps, -np.inf)
     if known.net is not None:
-        found = np.maximum(found, _or_none(known.net[side]))
+        found = np.maximum(found, _or_infinite(known.net[side]))
     if known.parts is not None:
-        found = np.maximum(found, _or_none(known.parts[side]) + (net - seen_w)[:, column])
+        found = np.maximum(found, _or_infinite(known.parts[side]) + (net - device_w)[:, column])
     return found
 
 
-def _or_none(watts: int | None) -> float:
-    """A limit, infinite where none is set."""
+def _or_infinite(watts: int | None) -> float:
+    """Return a limit, infinite where none is set."""
     return np.inf if watts is None else float(watts)

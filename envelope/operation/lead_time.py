@@ -1,7 +1,8 @@
-"""When limits take effect: a tightening one adoption time before its interval, a relaxing never early.
+"""Intervals ahead, as they are published: a tightening one adoption time before its interval, a relaxing never early.
 
-What is published at a moment is then the least of all limits from that moment until one adoption time later. A client
-holds what was published within the adoption time before, or the default: never more than the interval's own limit.
+What is published at a moment is then the tightest of all limits from that moment until one adoption time later. A
+client holds what was published within the adoption time before, or the default: never more than the interval's own
+limit.
 """
 
 from __future__ import annotations
@@ -15,20 +16,23 @@ import numpy as np
 from envelope.operation import net_to_device
 from envelope.schedule import EnvelopeSchedule
 from gridmodel.arrays import Watts
+from sep2.operations.controls import MOST_AHEAD
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, merged
 
 UNBOUND = int(np.iinfo(np.int64).max)
+FINENESS = (16, 12, 8, 6, 4, 3, 2, 1)
+"""Ratios of a block's distance to its length, tried in this order until the intervals are few enough."""
 
 
 class Span(NamedTuple):
-    """Neighbouring steps: the tightest of their limits, and the tightest of those that the network holds back."""
+    """Neighbouring steps: the tightest of their limits, and the tightest of those that the network binds."""
 
     start: int
     end: int
     limits: Limits
     ahead: Limits
-    """what has to be adopted by `start`; a limit that no connection can exceed anyway need not be"""
+    """Limits that have to be adopted by `start`; a limit that no connection can exceed need not be."""
 
 
 class Lead(NamedTuple):
@@ -39,19 +43,64 @@ class Lead(NamedTuple):
     limits: Watts
     """(T, 2)"""
     ahead: Watts
-    """(T, 2) the same where the network holds them back, UNBOUND elsewhere"""
+    """(T, 2) the same where the network binds them, UNBOUND elsewhere"""
 
     def span(self, first: int, end: int) -> Span:
-        """Steps `first` to `end` as one."""
+        """Return steps `first` to `end` as one span."""
         own, ahead = self.limits[first:end].min(axis=0), self.ahead[first:end].min(axis=0)
         stop = self.starts[end - 1] + self.step_s
-        return Span(self.starts[first], stop, _watts(own), _watts(ahead))
+        return Span(self.starts[first], stop, _limits(own), _limits(ahead))
+
+
+def upcoming_intervals(
+    schedule: EnvelopeSchedule,
+    column: int,
+    now: int,
+    *,
+    most: int = MOST_AHEAD,
+    steps_ahead: int = 1,
+    of_device: bool | None = None,
+) -> list[Interval]:
+    """Return a connection's limits from `now` on: neighbours merged, at most `most`, the tail coarsened by the minimum.
+
+    of_device: limits of load and generation; None: where the schedule's control point is a device.
+    """
+    if of_device is None:
+        of_device = net_to_device.is_device(schedule, column)
+    first = int(np.searchsorted(schedule.step_start, now - schedule.step_s, side="right"))
+    lead = lead_of(schedule, column, first, steps_ahead, of_device=of_device)
+    count = len(lead.starts)
+    found: list[Interval] = []
+    for fineness in (count + 1, *FINENESS):
+        spans = [lead.span(*block) for block in _blocks(first, count, fineness)]
+        found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
+        if len(found) <= most:
+            break
+    if of_device:
+        found = [interval._replace(limits=net_to_device.as_device_limits(interval.limits)) for interval in found]
+    return found[:most]
+
+
+def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
+    """Return ranges of steps ahead: single ones first, then longer ones, none longer than its distance over `fineness`.
+
+    Lengths are powers of two and starts their multiples in the schedule, so that as time passes a block is only ever
+    split, never shifted.
+    """
+    blocks, at = [], 0
+    while at < count:
+        length = 1
+        while (first + at) % (2 * length) == 0 and 2 * length <= at // fineness and at + 2 * length <= count:
+            length *= 2
+        blocks.append((at, at + length))
+        at += length
+    return blocks
 
 
 def lead_of(
     schedule: EnvelopeSchedule, column: int, first: int, steps_ahead: int = 1, *, of_device: bool = False
 ) -> Lead:
-    """What a connection's limits are from step `first` on; of_device: of load and generation."""
+    """Return a connection's limits from step `first` on; of_device: of load and generation."""
     sides = (
         (schedule.import_limit_w, schedule.import_binding),
         (schedule.export_limit_w, schedule.export_binding),
@@ -67,7 +116,7 @@ def lead_of(
 
 
 def published(spans: Sequence[Span], early_s: int) -> list[Interval]:
-    """Spans in order as they are published: each direction's tightening `early_s` before its span, at its own edge."""
+    """Return ordered spans as they are published: each direction's tightening `early_s` before its span."""
     found: list[Interval] = []
     for position, span in enumerate(spans):
         if not early_s:
@@ -82,16 +131,16 @@ def published(spans: Sequence[Span], early_s: int) -> list[Interval]:
 
 
 def _coming(spans: Sequence[Span], position: int, early_s: int) -> list[Span]:
-    """The spans of which something has to be adopted before this one ends."""
+    """Return the later spans whose limits have to be adopted before this span ends."""
     end = spans[position].end
     return list(takewhile(lambda later: later.start - early_s < end, spans[position + 1 :]))
 
 
 def tightest(several: Sequence[Limits]) -> Limits:
-    """The least import and export limit; None sets no bound."""
+    """Return the least import and export limit; None sets no bound."""
     sides = zip(*(limits[:2] for limits in several), strict=True)
     return Limits(*(min((watts for watts in side if watts is not None), default=None) for side in sides))
 
 
-def _watts(pair: Watts) -> Limits:
+def _limits(pair: Watts) -> Limits:
     return Limits(*(None if watts == UNBOUND else int(watts) for watts in pair))

@@ -1,4 +1,4 @@
-"""What was measured, from wherever it comes: by default what clients' meters have mirrored to the server."""
+"""Measurements of any source; by default those that clients' meters have mirrored to the server."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from sep2.store import evidence
 from sep2.store.connection import Connection
 
 HEAD = ""
-"""the place of what is measured at the head of the feeder"""
+"""The place of measurements at the head of the feeder."""
 V, W, FORWARD, REVERSE, WHOLE = 29, 38, 1, 19, 0
-"""UomType, FlowDirectionType and PhaseCode (all phases together) of 2030.5"""
+"""UomType, FlowDirectionType and PhaseCode (all phases together) of IEEE 2030.5."""
 MEANS = (0, 2)
-"""DataQualifierType: not said, and average; extremes are no means"""
+"""DataQualifierType of means: not applicable, and average."""
 AT_THE_CONNECTION = 1 << 1
-"""RoleFlagsType: a premises aggregation point, which sees all of the connection"""
+"""RoleFlagsType: a premises aggregation point, which measures the whole connection."""
 
 
 class Quantity(StrEnum):
-    """What was measured."""
+    """Kind of a measurement."""
 
     VOLTAGE = "V"
-    """phase-to-neutral"""
+    """Phase to neutral."""
     POWER = "W"
-    """net import of a connection"""
+    """Net import of a connection."""
     CURRENT = "A"
-    """of a branch and phase that the engine watches, such as "line L23, phase b" """
+    """Of a monitored branch and phase, such as "line L23, phase b"."""
 
 
 class Measured(NamedTuple):
-    """A mean over some time."""
+    """Mean of a quantity over a time."""
 
     place: str
-    """a connection, a branch and phase, or HEAD"""
+    """A connection, a branch and phase, or HEAD."""
     quantity: Quantity
     start: int
     duration: int
@@ -43,16 +43,16 @@ class Measured(NamedTuple):
 
     @property
     def end(self) -> int:
-        """When its time was over."""
+        """End of its time."""
         return self.start + self.duration
 
 
 Measurements = Callable[[Connection, Sequence[str], int, int], Awaitable[Sequence[Measured]]]
-"""What was measured at these connections, and at the feeder, in a period that begins and ends so"""
+"""Return the measurements at these connections and at the feeder from a begin to an end, epoch seconds."""
 
 
 async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: int) -> list[Measured]:
-    """Voltages, and net power of proven sign, that meters at the connections themselves have mirrored."""
+    """Return voltages, and net power of proven sign, that meters of whole connections have mirrored."""
     power: dict[tuple[str, int, int, int], float] = {}
     found = []
     for row in await evidence.mirrored(db, names, since, until):
@@ -70,6 +70,6 @@ async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: 
 
 
 def _signed(row: Any, value: float) -> float:
-    """Import positive: meters that count both ways have a series for each, others one that may be negative."""
+    """Return the value with import positive; some meters have a series per direction, others one signed series."""
     value *= ReadingSign(row.reading_sign).factor
     return -value if row.flow_direction == REVERSE else value

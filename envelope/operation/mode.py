@@ -1,4 +1,4 @@
-"""What the operator has decided of the engine, in a small file beside `sep2.toml`; every round reads it."""
+"""The operator's decisions about the engine, in a file next to `sep2.toml` that every round reads."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ class BadState(SepError):
 
 
 class Mode(StrEnum):
-    """What the engine publishes."""
+    """Which limits the engine publishes."""
 
     ACTIVE = "active"
-    """envelopes, calculated anew with every plan"""
+    """Envelopes, calculated anew with every plan."""
     CONTRACT = "contract"
-    """each connection's static limits by contract, and no envelope"""
+    """Each connection's static limits by contract, and no envelope."""
     HOLD = "hold"
-    """what stands, topped up as time passes; nothing is calculated anew"""
+    """The published schedule, topped up as time passes; nothing is calculated anew."""
 
 
-class Safe(StrEnum):
-    """What is published instead of envelopes whose premises do not hold."""
+class StaticLimits(StrEnum):
+    """Limits that are published while an assumption of the envelopes is violated."""
 
     DEFAULTS = "defaults"
-    """what holds when no control does"""
+    """The defaults, which hold where no control is active."""
     CONTRACT = "contract"
-    """the static limits by contract"""
+    """The static limits by contract."""
 
 
 @dataclass(frozen=True)
-class Operating:
-    """How the engine is operated."""
+class OperatingState:
+    """How the engine is operated. The names of the fields are those of the file."""
 
     mode: Mode = Mode.ACTIVE
     abnormal: str = ""
-    """why the topology is not the one of the plan; empty: it is"""
-    safe: Safe = Safe.DEFAULTS
+    """Why the topology differs from the plan's; empty: it does not."""
+    safe: StaticLimits = StaticLimits.DEFAULTS
 
 
-def read(folder: Path) -> Operating:
-    """What the folder's file says; without one, envelopes are published."""
+def read(folder: Path) -> OperatingState:
+    """Return the state in the folder's file; without a file, envelopes are published."""
     path = folder / FILE
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return Operating(Mode(said["mode"]), str(said["abnormal"]), Safe(said["safe"]))
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return OperatingState(Mode(fields["mode"]), str(fields["abnormal"]), StaticLimits(fields["safe"]))
     except FileNotFoundError:
-        return Operating()
+        return OperatingState()
     except (OSError, ValueError, KeyError, TypeError) as wrong:
         raise BadState(f"{path}: {wrong}") from None
 
 
-def write(folder: Path, operating: Operating) -> None:
-    """Replace the folder's file, whole or not at all."""
+def write(folder: Path, state: OperatingState) -> None:
+    """Replace the folder's file in one step."""
     path = folder / FILE
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(operating), indent=2) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(asdict(state), indent=2) + "\n", encoding="utf-8")
     part.replace(path)

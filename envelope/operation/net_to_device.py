@@ -1,4 +1,4 @@
-"""What a client that sees only its own device is told: its connection's limits, less what the base load may do."""
+"""Limits for a client that sees only its own device: the connection's net limits less the base load's band."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from sep2.rules.limits import Limits
 
 
 class Band(NamedTuple):
-    """The least and the most of a connection's base load, whole watts, import positive."""
+    """Least and most of a connection's base load, whole watts, import positive."""
 
     least_w: int
     most_w: int
 
 
 def is_device(schedule: EnvelopeSchedule, column: int) -> bool:
-    """Whether whoever answers for a connection sees only its own device."""
+    """Return whether the schedule's control point of a connection is a device."""
     return schedule.control_point is not None and schedule.control_point[column] == DEVICE
 
 
 def limits_ahead(schedule: EnvelopeSchedule, column: int, bound: Mask, steps_ahead: int) -> Watts:
-    """(T, 2) most load and generation per step.
+    """Return most load and generation per step, (T, 2) W.
 
-    bound: (T, 2) where the network holds the limits of import and export back.
-    The net limit need not fall for a device's limit to: it falls with the base load too. What is published before its
-    interval begins is published early in any case; where it is not, a step's limit is no more than the next ones'.
+    bound: (T, 2) where the network binds the limits of import and export.
+    A device's limit also falls with the base load, without any change of the net limit. A schedule with early
+    tightening covers that; without it, a step's limit is no more than those of the next `steps_ahead` steps.
     """
     own = np.stack([schedule.load_limit_w[:, column], schedule.gen_limit_w[:, column]], axis=1)
     found = own.copy()
@@ -41,13 +41,13 @@ def limits_ahead(schedule: EnvelopeSchedule, column: int, bound: Mask, steps_ahe
     return found
 
 
-def told(limits: Limits) -> Limits:
-    """Bounds on load and generation that were handled as if on import and export."""
+def as_device_limits(limits: Limits) -> Limits:
+    """Return limits of import and export as limits of load and generation."""
     return Limits(gen_w=limits.export_w, load_w=limits.import_w)
 
 
 def default_of(schedule: EnvelopeSchedule, column: int) -> Limits:
-    """The default of a device: inside its connection's in every step in which the network holds that back."""
+    """Return the default of a device: inside the connection's default in every step that the network binds."""
     load_w, gen_w = (
         _inside(int(default[column]), net[:, column], own[:, column], binding.is_network[:, column])
         for default, net, own, binding in (
@@ -59,7 +59,7 @@ def default_of(schedule: EnvelopeSchedule, column: int) -> Limits:
 
 
 def _inside(default_w: int, net_w: Watts, own_w: Watts, bound: Mask) -> int:
-    """A default less the base load; where a step's own limit is 0, how much that is is not known, so it is 0."""
+    """Return a default less the base load, W; 0 where a step's own limit is 0, which hides the base load."""
     counts = bound if bound.any() else np.ones_like(bound)
     if default_w > int(net_w[counts].min()) and (own_w[counts] == 0).any():
         return 0
@@ -67,14 +67,14 @@ def _inside(default_w: int, net_w: Watts, own_w: Watts, bound: Mask) -> int:
 
 
 def less_base(limits: Limits, band: Band) -> Limits:
-    """Limits of generation and load that keep net limits, wherever in its band the base load is."""
+    """Return limits of generation and load that keep the net limits for any base load in its band."""
     gen_w = None if limits.export_w is None else max(0, limits.export_w + band.least_w)
     load_w = None if limits.import_w is None else max(0, limits.import_w - band.most_w)
     return Limits(gen_w=gen_w, load_w=load_w)
 
 
 def net_of(limits: Limits, band: Band) -> Limits:
-    """The net limits themselves, or what comes of those of load and generation; None where neither is set."""
+    """Return the net limits, or those that limits of load and generation amount to; None where neither is set."""
     import_w, export_w, gen_w, load_w = limits
     if import_w is None and load_w is not None:
         import_w = max(0, load_w + band.most_w)
@@ -84,29 +84,29 @@ def net_of(limits: Limits, band: Band) -> Limits:
 
 
 def sides(limits: Limits) -> tuple[int | None, int | None]:
-    """What is drawn and what is fed at most: net, or else by the device."""
+    """Return most import and export, W: net, else of the device; None where not limited."""
     import_w, export_w, gen_w, load_w = limits
     return (load_w if import_w is None else import_w, gen_w if export_w is None else export_w)
 
 
 def is_of_device(limits: Limits) -> bool:
-    """Whether these are limits of load and generation."""
+    """Return whether these are limits of load and generation."""
     return limits[:2] == (None, None) and limits[2:] != (None, None)
 
 
 def is_whole(limits: Limits) -> bool:
-    """Whether both directions are limited: net, or as load and generation."""
+    """Return whether both directions are limited: net, or as load and generation."""
     return None not in limits[:2] or None not in limits[2:]
 
 
 def bands(names: Sequence[str], load_lo_w: NDArray[Any], load_hi_w: NDArray[Any]) -> dict[str, Band]:
-    """Of each connection the band of its base load over these (T, C) steps."""
+    """Return by connection the band of its base load over these (T, C) steps."""
     least, most = whole_w_below(load_lo_w.min(axis=0)), whole_w_above(load_hi_w.max(axis=0))
     return {name: Band(int(least[k]), int(most[k])) for k, name in enumerate(names)}
 
 
 def bands_in(names: Sequence[str], fields: Mapping[str, Any]) -> dict[str, Band]:
-    """The bands of all connections, in the fields of a problem."""
+    """Return the bands of all connections from the fields of a problem."""
     base = np.asarray(fields["base_load_w"])
     sides = [base if fields.get(f"base_load_{end}_w") is None else fields[f"base_load_{end}_w"] for end in ("lo", "hi")]
     return bands(names, np.minimum(sides[0], base), np.maximum(sides[1], base))

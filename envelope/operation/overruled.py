@@ -1,4 +1,4 @@
-"""Limits of operators that are looser than what the network holds: they are never touched, but told of."""
+"""Operators' limits that are looser than the envelope; they are reported and never changed."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 
-async def said(db: Connection, schedule: EnvelopeSchedule, now: int) -> str:
-    """The connections at which an operator's limit lets more pass than the envelope would; empty: there are none."""
+async def finding(db: Connection, schedule: EnvelopeSchedule, now: int) -> str:
+    """Return a finding that names connections where an operator's limit exceeds the envelope; empty: there are none."""
     found = [
         name
         for column, name in enumerate(schedule.connection_id)
-        if any(_is_looser(schedule, column, row, now) for row in await _by_people(db, name, now))
+        if any(_is_looser(schedule, column, row, now) for row in await _of_operators(db, name, now))
     ]
     return f"operators' limits at {some(found)} are looser than what the network holds" if found else ""
 
 
-async def _by_people(db: Connection, name: str, now: int) -> list[Control]:
-    """What operators have sent to one connection."""
+async def _of_operators(db: Connection, name: str, now: int) -> list[Control]:
+    """Return the standing controls that operators have sent to one connection."""
     known = await connections.by_name(db, name)
     if known is None:
         return []
@@ -37,7 +37,7 @@ async def _by_people(db: Connection, name: str, now: int) -> list[Control]:
 
 
 def _is_looser(schedule: EnvelopeSchedule, column: int, row: Control, now: int) -> bool:
-    """Whether a control is looser than the envelope in a step that it touches and that the network holds back."""
+    """Return whether a control exceeds the envelope in a step that it touches and that the network binds."""
     step_end = schedule.step_start + schedule.step_s
     touched = (step_end > max(now, row.earliest_start)) & (schedule.step_start < row.latest_end)
     limits = limits_of(row)

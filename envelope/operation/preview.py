@@ -1,4 +1,4 @@
-"""What a decision of the operator does to each connection: the limits in force, and those of the next round."""
+"""Preview of an operator's decision: each connection's limits in force, and those after the next round."""
 
 from __future__ import annotations
 
@@ -11,26 +11,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
-from envelope.operation import clients as registered
-from envelope.operation import handover, net_to_device, static_limits
-from envelope.operation import mode as operating
-from envelope.operation.clients import NOBODY, Clients, Sharing
-from envelope.operation.cycle import (
-    FAILED,
-    INVALID,
-    NO_RUN,
-    OF_FINDING,
-    OPERATOR,
-    RUN_MARK,
-    UNREGISTERED,
-    UNVERIFIED,
-    run_of,
-    with_held,
+from envelope.operation import handover, mode, net_to_device, static_limits
+from envelope.operation.clients import (
+    NO_CLIENTS,
+    Clients,
+    Sharing,
+    clients_at,
+    controllability_at,
+    with_controllability,
 )
-from envelope.operation.mode import Mode, Operating, Safe
-from envelope.operation.publication import SOURCE, ahead
-from envelope.problem import Problem
-from envelope.problem import plan_file as plan
+from envelope.operation.group_state import default_of
+from envelope.operation.lead_time import upcoming_intervals
+from envelope.operation.limits_in_force import with_limits_in_force
+from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.publication_terms import SOURCE
+from envelope.operation.round_alarms import CODES
+from envelope.operation.run_record import published_run
+from envelope.problem import Problem, plan_file, run_id
 from sep2.clock import SystemClock
 from sep2.operations import in_force
 from sep2.rules import authority
@@ -41,11 +38,10 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Seen
 
 CLOCK_MARK = "clock"
-"""where a server with a paced clock notes its time"""
-ALARMS = {FAILED, UNVERIFIED, INVALID, UNREGISTERED, OPERATOR, *OF_FINDING.values()}
+"""Mark in which a server with a paced clock keeps its time."""
 
 
-class Effect(NamedTuple):
+class LimitsChange(NamedTuple):
     """One connection's limits in force, and after the next round."""
 
     connection_id: str
@@ -53,8 +49,8 @@ class Effect(NamedTuple):
     then: Limits
 
 
-class Standing(NamedTuple):
-    """How one connection stands: its limits in force, whether they are ours, and until when ours reach."""
+class ConnectionStatus(NamedTuple):
+    """One connection's limits in force, whether the engine issued them, and the end of the engine's controls."""
 
     connection_id: str
     now: Limits
@@ -62,95 +58,108 @@ class Standing(NamedTuple):
     until: int | None
 
 
+class EngineStatus(NamedTuple):
+    """The server's time, the status of every connection, the engine's alarms, and the published run."""
+
+    now: int
+    connections: list[ConnectionStatus]
+    alarms: list[Any]
+    run: str
+
+
 @dataclass(frozen=True)
-class Desk:
-    """A server's folder, seen beside the server."""
+class ServerView:
+    """A server's folder and database, read from outside the server's process."""
 
     folder: Path
     settings: Settings
 
-    def plan(self) -> plan.Saved | None:
-        """The plan in the folder, if it can be read."""
+    def plan(self) -> plan_file.Saved | None:
+        """Return the plan in the folder; None: there is none that can be read."""
         try:
-            return plan.read(self.folder / plan.FILE)
+            return plan_file.read(self.folder / plan_file.FILE)
         except BadProblem:
             return None
 
-    async def standing(self) -> tuple[int, list[Standing], list[Any], str]:
-        """The server's time, how every connection stands, the engine's alarms, and the run that is published."""
+    async def status(self) -> EngineStatus:
+        """Return what is in force."""
         database = await open_database(self.settings.database.url)
         try:
             async with database.read() as db:
                 now, saved = await self._now(db), self.plan()
                 names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
-                rows = [await _standing(db, name, now) for name in names]
-                raised = [row for row in await alarms.standing(db) if row.code in ALARMS]
-                return now, [row for row in rows if row is not None], raised, await marks.value(db, RUN_MARK) or ""
+                rows = [await status_of(db, name, now) for name in names]
+                raised = [row for row in await alarms.standing(db) if row.code in CODES]
+                run = await published_run(db)
+                return EngineStatus(now, [row for row in rows if row is not None], raised, run)
         finally:
             await database.close()
 
-    async def effect(self, decided: Operating) -> tuple[int, list[Effect]]:
-        """The server's time, and what every connection's limits are now and after the next round."""
-        now, rows, _, run = await self.standing()
-        then = await self._then(decided, run, now)
-        return now, [Effect(row.connection_id, row.now, then.get(row.connection_id, row.now)) for row in rows]
+    async def preview(self, decided: OperatingState) -> tuple[int, list[LimitsChange]]:
+        """Return the server's time, and every connection's limits now and after the next round."""
+        status = await self.status()
+        then = await self._limits_after(decided, status.run, status.now)
+        return status.now, [
+            LimitsChange(row.connection_id, row.now, then.get(row.connection_id, row.now)) for row in status.connections
+        ]
 
-    async def decide(self, decided: Operating, now: int) -> None:
-        """Write the decision for the next round, and into the audit log who took it."""
-        operating.write(self.folder, decided)
+    async def decide(self, decided: OperatingState, now: int) -> None:
+        """Write the decision for the next round, and record in the audit log who took it."""
+        mode.write(self.folder, decided)
         detail = json.dumps(asdict(decided), sort_keys=True)
         database = await open_database(self.settings.database.url)
         try:
             async with database.write() as db:
-                said = audits.Entry(now, "local", "operate_envelope", "/envelope", detail, label=_who(), via="folder")
-                await audits.add(db, said)
+                entry = audits.Entry(now, "local", "operate_envelope", "/envelope", detail, label=_user(), via="folder")
+                await audits.add(db, entry)
         finally:
             await database.close()
 
-    async def _then(self, decided: Operating, run: str, now: int) -> dict[str, Limits]:
-        """The limits that the next round publishes, of those connections where that is another thing than now."""
+    async def _limits_after(self, decided: OperatingState, run: str, now: int) -> dict[str, Limits]:
+        """Return the limits that the next round publishes, of the connections where they change."""
         if decided.mode is Mode.HOLD and not decided.abnormal:
             return {}
-        which = Safe.CONTRACT if decided.mode is Mode.CONTRACT else None
-        if which is None and (decided.abnormal or self._has_changed()):
+        which = StaticLimits.CONTRACT if decided.mode is Mode.CONTRACT else None
+        if which is None and (decided.abnormal or self._feeder_has_changed()):
             which = decided.safe
         database = await open_database(self.settings.database.url)
         try:
             async with database.read() as db:
                 if which is not None:
-                    return await self._safe(db, which, now)
-                found = plan.load(self.folder / plan.FILE)
-                sharing = Sharing(found.sharing, found.devices)
-                at = await registered.clients_at(db, found.problem.connection_id)
-                problem = registered.counted(found.problem, registered.told_at(found.problem, at, sharing))
-                is_same = run == run_of(problem)
-                counted = problem if is_same or not run else await with_held(db, problem, now)
+                    return await self._static_limits(db, which, now)
+                plan = plan_file.load(self.folder / plan_file.FILE)
+                sharing = Sharing(plan.sharing, plan.devices)
+                clients = await clients_at(db, plan.problem.connection_id)
+                found = controllability_at(plan.problem, clients, sharing)
+                problem = with_controllability(plan.problem, found)
+                if run and run != run_id(problem):
+                    problem = await with_limits_in_force(db, problem, now)
         finally:
             await database.close()
-        return calculated(counted, now, at, sharing)
+        return calculated_limits(problem, now, clients, sharing)
 
-    def _has_changed(self) -> bool:
-        """Whether the feeder is another than the plan's."""
+    def _feeder_has_changed(self) -> bool:
+        """Return whether the feeder differs from the plan's."""
         saved = self.plan()
-        return saved is not None and plan.digest_of(saved.feeder) != saved.digest
+        return saved is not None and plan_file.digest_of(saved.feeder) != saved.digest
 
-    async def _safe(self, db: Connection, which: Safe, now: int) -> dict[str, Limits]:
+    async def _static_limits(self, db: Connection, which: StaticLimits, now: int) -> dict[str, Limits]:
         saved = self.plan()
         names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
-        known = static_limits.Known()
+        basis = static_limits.FeederBasis()
         if saved is not None:
-            devices = await asyncio.to_thread(plan.devices_of, saved.feeder)
-            known = static_limits.known_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
-        at = await registered.clients_at(db, names)
+            devices = await asyncio.to_thread(plan_file.devices_of, saved.feeder)
+            basis = static_limits.basis_of(saved.connection_id, saved.fields, Sharing(saved.sharing, devices))
+        at = await clients_at(db, names)
         found = {}
         for name in names:
             row = await connections.by_name(db, name)
             if row is None:
                 continue
-            place = known.place(row, at.get(name, ()))
-            part = handover.part_of_group(place.clients, of_device=place.of_device)
-            line = handover.Line(row.device_group_id, part)
-            limits = await static_limits.limits_of_line(db, place, line, which)
+            connection = basis.at(row, at.get(name, ()))
+            part = handover.part_of_group(connection.clients, of_device=connection.of_device)
+            default, _ = await default_of(db, row.device_group_id)
+            limits = connection.limits(handover.Recipient(row.device_group_id, part), default, which)
             if net_to_device.is_whole(limits):
                 found[name] = limits
         return found
@@ -161,16 +170,16 @@ class Desk:
         return int(await marks.value(db, CLOCK_MARK) or 0)
 
 
-def calculated(
-    problem: Problem, now: int, at: Mapping[str, Clients] = NOBODY, sharing: Sharing | None = None
+def calculated_limits(
+    problem: Problem, now: int, at: Mapping[str, Clients] = NO_CLIENTS, sharing: Sharing | None = None
 ) -> dict[str, Limits]:
-    """What a problem's schedule has each connection's group be told at a time; nothing beyond its horizon."""
+    """Return the limits at a time that a problem's schedule gives each connection's group; none beyond its horizon."""
     from envelope.engine import calculate
 
     schedule = calculate(problem)
     found = {}
     for column, name in enumerate(schedule.connection_id):
-        first = next(iter(ahead(schedule, column, now, steps_ahead=problem.hull_steps)), None)
+        first = next(iter(upcoming_intervals(schedule, column, now, steps_ahead=problem.hull_steps)), None)
         if first is not None and first.start <= now:
             clients = at.get(name, ())
             part = handover.part_of_group(clients, of_device=net_to_device.is_device(schedule, column))
@@ -179,22 +188,16 @@ def calculated(
     return found
 
 
-def _who() -> str:
-    """The name the audit log shows."""
+def _user() -> str:
+    """Return the name for the audit log."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user may have no name
         return "operator"
 
 
-def run_said(run: str) -> str:
-    """What is published, in words."""
-    if not run:
-        return "nothing yet"
-    return f"safe limits: {run.removeprefix(NO_RUN)}" if run.startswith(NO_RUN) else f"envelopes of run {run}"
-
-
-async def _standing(db: Connection, name: str, now: int) -> Standing | None:
+async def status_of(db: Connection, name: str, now: int) -> ConnectionStatus | None:
+    """Return the status of one connection; None: it is not registered."""
     known = await connections.by_name(db, name)
     if known is None:
         return None
@@ -204,9 +207,12 @@ async def _standing(db: Connection, name: str, now: int) -> Standing | None:
         programs = await in_force.programs_of(db, member, Seen(now))
     else:
         rows = await listing_register.defaults_at(db, connection_id=known.id)
-        said = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
-        programs = in_force.programs_from(rows, said, Seen(now))
-    holds = authority.effective(programs, now)
+        standing = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
+        programs = in_force.programs_from(rows, standing, Seen(now))
+    effective = authority.effective(programs, now)
     mrids = {int(row.mrid, 16) for row in ours}
-    is_ours = bool(holds) and all(one.control in mrids for mode, one in holds.items() if mode in MODES)
-    return Standing(name, in_force.limits_in(holds), is_ours, max((row.latest_end for row in ours), default=None))
+    is_ours = bool(effective) and all(
+        one.control in mrids for name_of_mode, one in effective.items() if name_of_mode in MODES
+    )
+    until = max((row.latest_end for row in ours), default=None)
+    return ConnectionStatus(name, in_force.limits_in(effective), is_ours, until)

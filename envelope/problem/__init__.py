@@ -11,8 +11,8 @@ from envelope.problem.margins import (
     Margin,
     ScenarioMargin,
 )
-from envelope.problem.policies import Allocation, Guarantee, Policy, ShareReference, TighteningLead
-from envelope.problem.problem import Problem
+from envelope.problem.policies import Allocation, Direction, Guarantee, Policy, ShareReference, TighteningLead
+from envelope.problem.problem import Problem, ProblemSide
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import run_id
 from envelope.problem.steps import steps_from
@@ -25,6 +25,7 @@ __all__ = [
     "ChanceMargin",
     "ConstantVar",
     "Credit",
+    "Direction",
     "FixedPowerFactor",
     "FreeVar",
     "GroupLimit",
@@ -35,6 +36,7 @@ __all__ = [
     "OperatingLimits",
     "Policy",
     "Problem",
+    "ProblemSide",
     "ScenarioMargin",
     "ShareReference",
     "TighteningLead",

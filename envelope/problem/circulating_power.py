@@ -22,21 +22,21 @@ def circulates(problem: Problem) -> Mask:
     return np.asarray(np.array(several, dtype=bool) & (np.asarray(problem.flex_split) == UNKNOWN))
 
 
-def both_ways_w(problem: Problem) -> Real:
+def simultaneous_w(problem: Problem) -> Real:
     """(T, C) what a connection can feed and draw at the same time, unseen by its meter."""
     return np.minimum(problem.flex_gen_w, problem.flex_load_w)
 
 
 def circulating_w(problem: Problem) -> Real:
     """(T, C) W that may circulate between the phases of a connection."""
-    return np.asarray(both_ways_w(problem) * circulates(problem))
+    return np.asarray(simultaneous_w(problem) * circulates(problem))
 
 
-def taken_w(problem: Problem) -> Real:
-    """(T, C) the part of circulating power that a connection's reach beyond it no longer has.
+def capacity_used_w(problem: Problem) -> Real:
+    """(T, C) the part of circulating power that a connection's capacity beyond it no longer has.
 
     Who feeds 10 kW at most, 4 kW of them for a load behind the same meter, exports 6 kW at most. Members of a group
-    keep their whole reach: the group's sum does not see what circulates.
+    keep their whole capacity: the group's sum does not see what circulates.
     """
     members = {name for group in problem.groups for name in group.connections}
     alone = np.array([name not in members for name in problem.connection_id], dtype=bool)

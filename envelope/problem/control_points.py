@@ -25,7 +25,7 @@ DIRECTIONS = {
     "2030.5-2023": (True, True),
     "": (False, False),
 }
-"""per client profile, "" where nobody answers: whether its import and its export can be limited"""
+"""per client profile, "" where no client answers: whether its import and its export can be limited"""
 
 
 class ConnectionTaken(BadProblem):

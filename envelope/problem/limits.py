@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import ClassVar, Protocol
-
-import numpy as np
+from typing import ClassVar
 
 from envelope.field_rules import BadProblem, InstanceOf, Numbers, Rule, validate
-from envelope.problem.groups import GroupLimit
-from gridmodel.arrays import Mask, Real
-from gridmodel.flow.kron import Reduced
+from gridmodel.arrays import Real
 from sep2.errors import SepError
 
 
@@ -51,35 +47,6 @@ def voltage_criterion(name: str) -> VoltageCriterion:
     if name not in known:
         raise UnknownCriterion(f"{name!r}; known are {', '.join(sorted(known))}")
     return known[name]
-
-
-class RatedElements(Protocol):
-    """The part of a feeder that current limits need: B monitored currents and G group sums."""
-
-    @property
-    def reduced(self) -> Reduced:
-        """Of which B currents are monitored."""
-        ...
-
-    @property
-    def groups(self) -> tuple[GroupLimit, ...]:
-        """G of them."""
-        ...
-
-    @property
-    def rating_a(self) -> Real:
-        """(B + G,) rating of each monitored current, A, and half the range of each group's sum, W."""
-        ...
-
-    @property
-    def transformer(self) -> Mask:
-        """(B + G,) whether a monitored current is a transformer's."""
-        ...
-
-    @property
-    def current_names(self) -> tuple[str, ...]:
-        """(B + G,) such as "line L23, phase b" or "group depot"."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -120,18 +87,6 @@ class OperatingLimits:
         validate(self)
         if not self.v_min_v < self.v_max_v:
             raise BadProblem(f"v_max_v: {self.v_max_v:g} is not above v_min_v, {self.v_min_v:g}")
-
-    def permitted_a(self, steps: int, feeder: RatedElements, *, margin: float) -> Real:
-        """(T, B + G) permitted currents and group sums, less `margin` times the declared margin."""
-        factor = np.asarray(self.rating_factor, dtype=float)
-        table = np.broadcast_to(factor[:, None] if factor.ndim else factor, (steps, len(feeder.reduced.rating_a)))
-        parts = [np.ones(steps) if group.part is None else group.part for group in feeder.groups]
-        sums = np.stack(parts, axis=1) if parts else np.zeros((steps, 0))
-        table = np.concatenate([table, sums], axis=1) * feeder.rating_a
-        of = feeder.transformer
-        own = np.broadcast_to(np.asarray(self.transformer_factor, dtype=float), (steps,))
-        table[:, of] = np.minimum(table[:, of] * own[:, None], self.transformer_most_a)
-        return np.asarray(table * (1.0 - margin * self.margin_current))
 
     @classmethod
     def of(cls, name: str, *, nominal_v: float | None = None) -> OperatingLimits:

@@ -44,7 +44,7 @@ class Margin(Protocol):
     """Room kept free, whatever is allocated."""
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """(T, R) in each row's own unit; `at_rest` and `limit` are (T, R) values."""
+        """(T, R) in each constraint's own unit; `at_rest` and `limit` are (T, R) values."""
         ...
 
     def said(self) -> str:
@@ -65,7 +65,7 @@ class BoxMargin:
         validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """Sum of what each band moves the row."""
+        """Sum of what each band moves the constraint."""
         delta = np.broadcast_to(self.delta_w, (len(at_rest), rows.rise_up.shape[1]))
         return np.asarray(GROWTH * delta @ np.maximum(rows.rise_up, rows.rise_down).T)
 
@@ -94,7 +94,7 @@ class ChanceMargin:
         validate(self)
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """z times the standard deviation of each row: aggregates vary less than their parts."""
+        """z times the standard deviation of each constraint: aggregates vary less than their parts."""
         weight = np.maximum(rows.rise_up, rows.rise_down)
         shape = (len(at_rest), weight.shape[1])
         variance = np.broadcast_to(self.sigma_w, shape) ** 2 @ (weight**2).T
@@ -144,7 +144,7 @@ class HeadVoltageMargin:
     high_pu: float | Real = 1.01
     """scalar or (T,)"""
     currents: int | None = None
-    """how many of the watched currents are currents; those after them are sums of power, which no voltage moves"""
+    """how many of the monitored currents are currents; those after them are sums of power, which no voltage moves"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "low_pu": Numbers("one or T", low=0.0, above=True),

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+
+class Direction(StrEnum):
+    """Direction of net power at a connection."""
+
+    EXPORT = "export"
+    """from the connection into the network"""
+    IMPORT = "import"
+    """from the network into the connection"""
+
+    @property
+    def other(self) -> Direction:
+        """The opposite direction."""
+        return Direction.IMPORT if self is Direction.EXPORT else Direction.EXPORT
 
 
 class Guarantee(StrEnum):
@@ -24,7 +34,7 @@ class ShareReference(StrEnum):
     """Denominator of fairness: the watts that one share stands for."""
 
     CAPACITY = "capacity"
-    """the connection's largest reach of the horizon"""
+    """the connection's largest capacity of the horizon"""
     REACH = "reach"
     """what the connection could use in that very interval (its forecast surplus)"""
     CONTRACT = "contract"

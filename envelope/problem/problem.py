@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,21 +23,52 @@ from envelope.field_rules import (
 )
 from envelope.problem import phase_split as splits
 from envelope.problem.groups import GroupLimit
+from envelope.problem.guarantees import GUARANTEES
 from envelope.problem.limits import OperatingLimits
 from envelope.problem.margins import Margin
-from envelope.problem.policies import Allocation, Guarantee, ShareReference, TighteningLead
+from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
+from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced
 from gridmodel.model.devices import CONTROL_POINTS, SITE
+
+
+class ProblemSide(NamedTuple):
+    """Export or import of a problem. Watts, positive in the direction; T steps, C connections."""
+
+    direction: Direction
+    flex_w: Real
+    """(T, C) most that controllable generation can feed, or controllable load draw"""
+    capacity_w: Real
+    """(T, C) most net power that can be reached; negative where the base load points the other way by more"""
+    unavoidable_w: Real
+    """(T, C) limit below which a connection could not serve, or not get rid of, its base load"""
+    firm_w: Real
+    """(C,) contract minimum"""
+    default_w: Real | None
+    """(C,) default that is already set; None: the schedule computes one"""
+    in_force_w: Real | None
+    """(C,) limits that clients may still hold as the first step begins"""
+    contract_w: Real | None
+    """(C,) denominator of fairness where shares refer to contracts"""
+    favour: Real | None
+    """(C,) weight of each connection's share, to make up for the past"""
+    controlled: Mask
+    """(C,) whether the direction can be limited"""
+
+    @property
+    def flexible(self) -> Mask:
+        """(T, C) whether there is controllable power."""
+        return self.flex_w > 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """One horizon of one feeder. C connections in the network's order, T steps. Watts; import and export both positive.
 
-    A connection's net power is its base load (what nobody controls), less controllable generation, plus controllable
-    load. Reach says how far the controllable part can go in each step; a guarantee is taken over what can be reached.
+    A connection's net power is its base load (what is not controlled), less controllable generation, plus controllable
+    load. Capacity says how far the controllable part can go in each step; a guarantee covers what can be reached.
     """
 
     reduced: Reduced
@@ -47,7 +78,7 @@ class Problem:
     step_s: int
     """length of a step, seconds"""
     base_load_w: Real
-    """(T, C) forecast of what nobody controls, import positive (negative where passive generation exports)"""
+    """(T, C) forecast of what is not controlled, import positive (negative where passive generation exports)"""
     base_load_var: Real
     """(T, C) its reactive power, consumption positive"""
     flex_gen_w: Real
@@ -58,9 +89,9 @@ class Problem:
     base_load_hi_w: Real | None = None
     """(T, C) each connection's own band around its base load; default: the forecast itself"""
     base_sigma_w: Real | None = None
-    """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the network rows"""
+    """(T, C) or (C,) standard deviation of independent forecast errors, for the aggregate margin of the constraints"""
     base_z: float = 0.0
-    """how many standard deviations of the aggregate the rows keep clear of"""
+    """how many standard deviations of the aggregate the constraints keep clear of"""
     margins: tuple[Margin, ...] = ()
     """what else is not known for sure, such as `margins.HeadVoltageMargin`"""
     source_v: Complex | None = None
@@ -92,7 +123,7 @@ class Problem:
     """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
     controls_import: Mask | None = None
     controls_export: Mask | None = None
-    """(C,) whether that direction can be limited at all; where it can not, all of its reach counts; default True"""
+    """(C,) whether that direction can be limited at all; where it can not, all of its capacity counts; default True"""
     flex_split: Sequence[str] | None = None
     """(C,) how flexible power stands on the phases: `balanced` (default), a slot such as `a`, or `unknown`"""
     base_includes_devices: Mask | None = None
@@ -164,19 +195,36 @@ class Problem:
                     raise BadProblem(f"{name}: is needed where reference is contract")
         if fault := splits.fault(self.reduced.network.connections, self.flex_split):
             raise BadProblem(fault)
-        if self.guarantee is Guarantee.COINCIDENT:
-            self._refuse_coincident()
+        if GUARANTEES[self.guarantee].common_level:
+            self._refuse_at_common_level(GUARANTEES[self.guarantee].allocations)
 
-    def _refuse_coincident(self) -> None:
-        if self.allocation not in (Allocation.EQUAL, Allocation.PROPORTIONAL):
-            raise BadProblem("allocation: coincident limits are one common level: allocate them equal or proportional")
+    def _refuse_at_common_level(self, allocations: Sequence[Allocation]) -> None:
+        if self.allocation not in allocations:
+            known = " or ".join(allocations)
+            raise BadProblem(f"allocation: {self.guarantee} limits are one common level: allocate them {known}")
         if not splits.balanced(self.flex_split):
-            raise BadProblem("flex_split: coincident limits are one level of balanced power")
+            raise BadProblem(f"flex_split: {self.guarantee} limits are one level of balanced power")
 
     def controlled(self, direction: str) -> Mask:
         """(C,) whether import, or export, can be limited."""
-        value = self.controls_import if direction == "import" else self.controls_export
+        value = self.controls_import if direction == Direction.IMPORT else self.controls_export
         return np.ones(len(self.connection_id), dtype=bool) if value is None else np.asarray(value)
+
+    def side(self, direction: str) -> ProblemSide:
+        """Fields of one direction."""
+        exports, count = direction == Direction.EXPORT, len(self.connection_id)
+        return ProblemSide(
+            direction=Direction(direction),
+            flex_w=self.flex_gen_w if exports else self.flex_load_w,
+            capacity_w=self.reach_export_w if exports else self.reach_import_w,
+            unavoidable_w=np.maximum(-self.load_lo_w if exports else self.load_hi_w, 0.0),
+            firm_w=zeros_or(self.firm_export_w if exports else self.firm_import_w, count),
+            default_w=self.default_export_w if exports else self.default_import_w,
+            in_force_w=self.in_force_export_w if exports else self.in_force_import_w,
+            contract_w=self.contract_export_w if exports else self.contract_import_w,
+            favour=self.favour_export if exports else self.favour_import,
+            controlled=self.controlled(direction),
+        )
 
     @property
     def control_points(self) -> tuple[str, ...]:
@@ -229,14 +277,14 @@ class Problem:
         return self.in_force_import_w is not None or self.in_force_export_w is not None
 
     @property
-    def steps_led(self) -> int:
+    def steps_tightened_early(self) -> int:
         """How many of the first steps take over a tighter limit of the next: all, or while earlier limits are held."""
         if self.early == TighteningLead.STEP:
             return self.steps
-        return self.held_steps if self.has_held else 0
+        return self.in_force_steps if self.has_held else 0
 
     @property
-    def held_steps(self) -> int:
+    def in_force_steps(self) -> int:
         """In how many of the first steps `in_force_*` may still be held somewhere."""
         if self.in_force_until is None:
             return self.hull_steps

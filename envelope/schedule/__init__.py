@@ -4,7 +4,8 @@ from envelope.schedule.adoption import verified_box
 from envelope.schedule.curtailment import Curtailment, Fairness
 from envelope.schedule.device_limits import DeviceLimits, divide
 from envelope.schedule.ledger import Ledger
-from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility
+from envelope.schedule.limits_file import read
+from envelope.schedule.schedule import Binding, EnvelopeSchedule, Infeasibility, ScheduleSide
 
 __all__ = [
     "Binding",
@@ -14,6 +15,8 @@ __all__ = [
     "Fairness",
     "Infeasibility",
     "Ledger",
+    "ScheduleSide",
     "divide",
+    "read",
     "verified_box",
 ]

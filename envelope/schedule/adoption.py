@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 
 
 def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) lowest and highest net injection over the hull of states in between, within reach.
+    """(T, C) lowest and highest net injection over the hull of states in between, within capacity.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
-    Where a tightening is published `adoption_s` early, nobody holds more than an interval's own limit once it begins:
-    what is published at any moment is the least over the adoption time that follows it.
+    Where a tightening is published `adoption_s` early, no client holds more than an interval's own limit once it
+    begins: what is published at any moment is the least over the adoption time that follows it.
     """
-    imports, exports = _hull(problem, schedule)
-    for direction, most in (("import", imports), ("export", exports)):
-        most[:, ~problem.controlled(direction)] = np.inf
-    lo = np.where(problem.flex_load_w > 0.0, -np.minimum(imports, problem.reach_import_w), -problem.base_load_w)
-    hi = np.where(problem.flex_gen_w > 0.0, np.minimum(exports, problem.reach_export_w), -problem.base_load_w)
-    return np.minimum(lo, -problem.base_load_w), np.maximum(hi, -problem.base_load_w)
+    base = -problem.base_load_w
+    lo = -_farthest_w(problem, schedule, Direction.IMPORT, -base)
+    hi = _farthest_w(problem, schedule, Direction.EXPORT, base)
+    return lo, hi
 
 
-def _hull(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) loosest import and export limit that any client may hold in each interval."""
-    sides = []
-    for limit, binding, default, held in (
-        (schedule.import_limit_w, schedule.import_binding, schedule.default_import_w, problem.in_force_import_w),
-        (schedule.export_limit_w, schedule.export_binding, schedule.default_export_w, problem.in_force_export_w),
-    ):
-        own = limit.astype(float)
-        if not problem.steps_ahead:
-            # A limit at capacity need not be adopted early: reach bounds whatever is held.
-            own = np.where(binding.is_network, own, np.inf)
-        loosest = np.maximum(own, default)
-        for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
-            loosest[back:] = np.maximum(loosest[back:], own[:-back])
-        if held is not None:
-            loosest[: problem.held_steps] = np.maximum(loosest[: problem.held_steps], held)
-        sides.append(loosest)
-    return sides[0], sides[1]
+def _farthest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Direction, base_w: Real) -> Real:
+    """(T, C) most net power of any client in each interval, positive in the direction; `base_w`: of the base load."""
+    asked, most = problem.side(direction), _loosest_w(problem, schedule, direction)
+    most[:, ~asked.controlled] = np.inf
+    return np.maximum(np.where(asked.flexible, np.minimum(most, asked.capacity_w), base_w), base_w)
+
+
+def _loosest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Direction) -> Real:
+    """(T, C) loosest limit that any client may hold in each interval."""
+    side, held = schedule.side(direction), problem.side(direction).in_force_w
+    own: Real = side.limit_w.astype(float)
+    if not problem.steps_ahead:
+        # A limit at capacity need not be adopted early: capacity bounds whatever is held.
+        own = np.where(side.binding.is_network, own, np.inf)
+    loosest: Real = np.maximum(own, side.default_w)
+    for back in range(1, min(problem.steps_ahead, len(own) - 1) + 1):
+        loosest[back:] = np.maximum(loosest[back:], own[:-back])
+    if held is not None:
+        loosest[: problem.in_force_steps] = np.maximum(loosest[: problem.in_force_steps], held)
+    return loosest

@@ -19,10 +19,10 @@ STATUS = (
     "no_model_infeasible_base",
 )
 BREACHED = 2
-"""the last position in STATUS that says that a limit is breached by what is granted in any case"""
+"""the last position in STATUS that says that the base load or the firm minimum breaches a limit"""
 CAPACITY, NETWORK, NEXT, UNCONTROLLED = -1, -2, -3, -4
-"""bindings that are no row: own reach; the network without a single row to name; a later interval of the hull; nobody
-who could be told a limit"""
+"""bindings that are no constraint: own capacity; the network, where no constraint can be named; a later interval of the
+hull; no client that can be sent a limit"""
 
 
 def special_bindings(direction: str) -> dict[int, str]:

@@ -17,8 +17,8 @@ class Column(NamedTuple):
 
 
 class Tabular(Protocol):
-    """Anything with named columns, which can be written as a table."""
+    """Anything with named columns, which can be written as a file."""
 
-    def columns(self) -> Mapping[str, Column]:
+    def file_columns(self) -> Mapping[str, Column]:
         """By name, in their order; all of the same length."""
         ...

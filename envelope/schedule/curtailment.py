@@ -1,7 +1,7 @@
 """Curtailed energy per connection, how evenly it is spread, and weights by which a new day makes up for it.
 
-Curtailed is what lies between a connection's reach and its limit where something else than its own reach binds. With
-measurements it is what lies between the power that was offered and the power that was used, in those same intervals.
+Curtailed is what lies between a connection's capacity and its limit where something else than its own capacity binds.
+With measurements it is what lies between the power that was offered and the power that was used in those intervals.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.schedule.codes import NETWORK, NEXT
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 
-DIRECTIONS = ("export", "import")
+DIRECTIONS = (Direction.EXPORT, Direction.IMPORT)
 HOUR_S = 3600.0
 MOST_FAVOUR = 2.0
-"""nobody's share counts for more than twice its plain worth because of the past, nor for less than half"""
+"""most that the past multiplies a share by; the least is one over it"""
 WORST = 0.1
 """part of the connections that "the worst-off" are"""
 
@@ -62,15 +62,11 @@ def curtailed_energy(
     """Energy that a schedule curtails; with (T, C) watts offered and measured (positive in `direction`), curtailed."""
     if (offered_w is None) != (measured_w is None):
         raise BadProblem("offered_w, measured_w: one says nothing without the other")
-    up = direction == "export"
-    limit, binding = (
-        (schedule.export_limit_w, schedule.export_binding) if up else (schedule.import_limit_w, schedule.import_binding)
-    )
-    room = schedule.export_room_w if up else schedule.import_room_w
-    held = (binding.row >= 0) | np.isin(binding.row, (NETWORK, NEXT))
-    reach = schedule.export_reach_w if up else schedule.import_reach_w
-    could = np.where(held | (room > 0.0), np.maximum(reach if offered_w is None else offered_w, 0.0), 0.0)
-    did = np.minimum(could, limit if measured_w is None else np.maximum(measured_w, 0.0))
+    side = schedule.side(direction)
+    held = (side.binding.row >= 0) | np.isin(side.binding.row, (NETWORK, NEXT))
+    offered = side.capacity_w if offered_w is None else offered_w
+    could = np.where(held | (side.room_w > 0.0), np.maximum(offered, 0.0), 0.0)
+    did = np.minimum(could, side.limit_w if measured_w is None else np.maximum(measured_w, 0.0))
     hours = schedule.step_s / HOUR_S
     return Curtailment(could.sum(axis=0) * hours, np.where(held, could - did, 0.0).sum(axis=0) * hours)
 
@@ -101,8 +97,8 @@ def of_schedule(schedule: EnvelopeSchedule) -> dict[str, Fairness]:
 def catch_up_weights(past: Curtailment, strength: float, most: float = MOST_FAVOUR) -> Real:
     """(C,) how much more than its plain share each is to get: exp(strength * (own part curtailed - everyone's)).
 
-    Bounded by 1/most and most. Whoever asked for nothing counts as before. It changes who gets the room there is, never
-    what the network bears.
+    Bounded by 1/most and most. A connection that asked for nothing counts as before. Weights shift
+    headroom between connections; what the network bears stays.
     """
     if strength < 0.0 or most < 1.0:
         raise BadProblem(f"the weight of the past is {strength:g}, at most {most:g}: expected >= 0 and >= 1")
@@ -114,7 +110,7 @@ def catch_up_weights(past: Curtailment, strength: float, most: float = MOST_FAVO
 
 def with_catch_up(problem: Problem, past: dict[str, Curtailment], strength: float) -> Problem:
     """The same problem with headroom shifted towards connections that were curtailed most."""
-    imports, exports = (catch_up_weights(past[direction], strength) for direction in ("import", "export"))
+    imports, exports = (catch_up_weights(past[one], strength) for one in (Direction.IMPORT, Direction.EXPORT))
     return replace(problem, favour_import=imports, favour_export=exports)
 
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.schedule.schedule import EnvelopeSchedule, Infeasibility
 from gridmodel.arrays import Mask
 
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
-UNCREDITED, NO_CLIENT = "volt_var_not_credited", "no_client"
+UNCREDITED, NO_CLIENT, UNSETTLED = "volt_var_not_credited", "no_client", "limits_not_settled"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -54,7 +54,7 @@ def _clock(at: int) -> str:
 def still(schedule: EnvelopeSchedule, now: int, *, exceeds: bool = True) -> list[str]:
     """The findings of a schedule but for those of steps that are over.
 
-    exceeds: whether what is granted in any case goes beyond a limit, or only into its margin.
+    exceeds: whether the firm minimum goes beyond a limit, or only into its margin.
     """
     first = max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0)
     others = [said for said in schedule.findings if not said.startswith((f"{BASE}:", f"{FIRM}:"))]
@@ -77,10 +77,18 @@ def double_counted(problem: Problem) -> list[str]:
 def uncontrolled(problem: Problem) -> list[str]:
     """Findings about connections with flexible power in a direction that cannot be limited."""
     return [
-        f"no_{direction}_control: nobody at {some(names)} can be told an {direction} limit; all they reach is counted"
-        for direction, reach in (("import", problem.flex_load_w), ("export", problem.flex_gen_w))
-        if (names := _names(problem, ~problem.controlled(direction) & (reach > 0.0).any(axis=0)))
+        f"no_{side.direction}_control: nobody at {some(names)} can be told an {side.direction} limit; all they reach is"
+        " counted"
+        for side in map(problem.side, (Direction.IMPORT, Direction.EXPORT))
+        if (names := _names(problem, ~side.controlled & side.flexible.any(axis=0)))
     ]
+
+
+def unsettled(intervals: int, of: int) -> list[str]:
+    """The finding about intervals whose limits could not be brought inside at every corner that was tried."""
+    if not intervals:
+        return []
+    return [f"{UNSETTLED}: in {intervals} of {of} intervals no limits were found that hold at every corner tried"]
 
 
 def without_client(names: Sequence[str]) -> list[str]:

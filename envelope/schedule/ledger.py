@@ -113,7 +113,9 @@ class Ledger:
         half_life_days: what lies so far back counts half; None: everything counts alike.
         """
         column = {name: k for k, name in enumerate(names)}
-        found = {direction: Curtailment(np.zeros(len(names)), np.zeros(len(names))) for direction in DIRECTIONS}
+        found: dict[str, Curtailment] = {
+            direction: Curtailment(np.zeros(len(names)), np.zeros(len(names))) for direction in DIRECTIONS
+        }
         for entry in (e.before(at) for e in self.entries if e.start < at and e.connection_point in column):
             age_days = (at - entry.end) / DAY_S
             weight = 1.0 if half_life_days is None else 0.5 ** (age_days / half_life_days)
@@ -135,7 +137,7 @@ class Ledger:
 
 
 def with_ledger(problem: Problem, ledger: Ledger, strength: float) -> Problem:
-    """The problem with the room shifted towards those whom the ledger knows as curtailed most."""
+    """The problem with the headroom shifted towards those whom the ledger knows as curtailed most."""
     return with_catch_up(problem, ledger.past(problem.connection_id, int(problem.step_start[0])), strength)
 
 

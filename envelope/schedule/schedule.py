@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.problem import Direction
 from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, special_bindings
 from envelope.schedule.columns import Column
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
@@ -23,12 +24,29 @@ class Binding:
     row: Index
     """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT or UNCONTROLLED"""
     interval: Index
-    """(T, C) the interval whose row it is; a later one when a tightening comes early"""
+    """(T, C) the interval whose constraint it is; a later one when a tightening comes early"""
 
     @property
     def is_network(self) -> Mask:
         """(T, C) whether the network binds the limit, rather than capacity or missing control."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
+
+
+class ScheduleSide(NamedTuple):
+    """Export or import of a schedule. Watts, positive in the direction; T steps, C connections."""
+
+    direction: Direction
+    limit_w: Watts
+    """(T, C) net limits"""
+    room_w: Real
+    """(T, C) headroom beyond the base load that was verified"""
+    capacity_w: Real
+    """(T, C) net power that the connection could reach"""
+    binding: Binding
+    default_w: Watts
+    """(C,)"""
+    least_w: Watts | None
+    """(T, C) what a limit is never below; None: not known"""
 
 
 class Infeasibility(NamedTuple):
@@ -39,7 +57,7 @@ class Infeasibility(NamedTuple):
     base: Mask
     """(T, R) broken by the base load alone"""
     firm: Mask
-    """(T, R) broken by what is granted in any case, and not by the base load alone"""
+    """(T, R) broken by the firm minimum, and not by the base load alone"""
     excess: Single
     """(T, R) of the base load over the limit, V or percent of the rating"""
 
@@ -65,14 +83,14 @@ class EnvelopeSchedule:
     """(C,) DefaultDERControl under which every state in between was counted"""
     import_room_w: Real
     export_room_w: Real
-    """(T, C) room above the base load that was verified: what a connection can in fact use"""
+    """(T, C) headroom beyond the base load that was verified: what a connection can in fact use"""
     import_reach_w: Real
     export_reach_w: Real
     """(T, C) net power that the connection could reach"""
     status: NDArray[np.int8]
     """(T, C) position in STATUS"""
     names: tuple[str, ...]
-    """rows by name, such as "over-voltage at node n12, phase b" """
+    """constraints by name, such as "over-voltage at node n12, phase b" """
     import_binding: Binding
     export_binding: Binding
     guarantee: str
@@ -90,7 +108,7 @@ class EnvelopeSchedule:
     export_least_w: Watts | None = None
     """(T, C) what a limit is never below: the contract minimum, and what the base load needs; None: the former"""
     double_counted: Mask | None = None
-    """(C,) whose base load was measured with their devices in it; None: nobody's"""
+    """(C,) whose base load was measured with their devices in it; None: none of them"""
     control_point: tuple[str, ...] | None = None
     """(C,) `site` or `device`; None: site"""
     reactive: tuple[Watts, Watts] | None = None
@@ -100,12 +118,20 @@ class EnvelopeSchedule:
     infeasibility: tuple[Infeasibility, ...] = field(default=(), repr=False)
     """per box that was calculated; empty on a schedule that was not"""
     firm_corners: tuple[tuple[Single, Single], ...] = field(default=(), repr=False)
-    """corners, as (L,) parts of rooms up and down, of the limits that what is granted in any case breaks"""
+    """corners, as (L,) parts of headroom up and down, of the limits that the firm minimum breaks"""
 
     @property
     def steps(self) -> int:
         """Number of steps, T."""
         return len(self.step_start)
+
+    def side(self, direction: str) -> ScheduleSide:
+        """One direction."""
+        if direction == Direction.EXPORT:
+            own = self.export_limit_w, self.export_room_w, self.export_reach_w, self.export_binding
+            return ScheduleSide(Direction.EXPORT, *own, self.default_export_w, self.export_least_w)
+        own = self.import_limit_w, self.import_room_w, self.import_reach_w, self.import_binding
+        return ScheduleSide(Direction.IMPORT, *own, self.default_import_w, self.import_least_w)
 
     def to_frame(self, *, merged: bool = False) -> pd.DataFrame:
         """One row per connection and interval, as documented in docs/envelope.md; merged: equal neighbours are one."""
@@ -143,6 +169,16 @@ class EnvelopeSchedule:
             "run_id": Column(self.run_id),
         }
 
+    def file_columns(self) -> dict[str, Column]:
+        """Those of a limits file: the table's, and what else a schedule is read back from (`limits_file.read`)."""
+        return self.columns() | {
+            "default_import_w": Column(np.repeat(self.default_import_w, self.steps)),
+            "default_export_w": Column(np.repeat(self.default_export_w, self.steps)),
+            "reference": Column(self.reference),
+            "early_s": Column(self.early_s),
+            "step_s": Column(self.step_s),
+        }
+
     def _var(self, which: int) -> Any:
         """Least or most var; missing where they were not considered."""
         return [None] * self.import_limit_w.size if self.reactive is None else _tall(self.reactive[which])
@@ -159,11 +195,10 @@ class EnvelopeSchedule:
 
     def binding_text(self, direction: str, step: int, connection: int) -> str:
         """Name of what holds back one limit, or "capacity"."""
-        binding = self.import_binding if direction == "import" else self.export_binding
-        return self.name_of(direction, int(binding.row[step, connection]))
+        return self.name_of(direction, int(self.side(direction).binding.row[step, connection]))
 
     def name_of(self, direction: str, row: int) -> str:
-        """Name of a row, or of a binding that is none."""
+        """Name of a constraint, or of a binding that is none."""
         return self.names[row] if row >= 0 else special_bindings(direction)[row]
 
 

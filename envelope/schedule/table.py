@@ -42,6 +42,8 @@ def _merged(table: pd.DataFrame) -> pd.DataFrame:
     codes = np.stack([pd.factorize(others[name], use_na_sentinel=False)[0] for name in others])
     first = np.ones(len(table), dtype=bool)
     first[1:] = (codes[:, 1:] != codes[:, :-1]).any(axis=0)
+    # Intervals with a pause between them are no neighbours.
+    first[1:] |= (table["start"] + table["duration"]).to_numpy()[:-1] != table["start"].to_numpy()[1:]
     found = table[first].reset_index(drop=True)
     found["duration"] = table["duration"].groupby(np.cumsum(first)).sum().to_numpy()
     return found
@@ -69,8 +71,11 @@ def load(path: Path) -> pd.DataFrame:
 
 
 def save(schedule: Tabular, path: Path) -> None:
-    """Write the table, equal neighbours merged, as CSV or Parquet, by the file's ending."""
-    table = frame(schedule.columns(), merged=True)
+    """Write the table and what else a schedule is read back from, as CSV or Parquet, by the file's ending.
+
+    Equal neighbours are one row.
+    """
+    table = frame(schedule.file_columns(), merged=True)
     if path.suffix == ".parquet":
         table.to_parquet(path, index=False)
     else:

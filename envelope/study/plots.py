@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envelope.explanation.explanation import Explanation
-from envelope.problem import Problem
+from envelope.problem import Direction, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.ledger import Whole
 from gridmodel.arrays import Mask, Real
@@ -40,7 +40,7 @@ class _Side:
 
     direction: str
     limit: Real
-    """(T, C) within reach"""
+    """(T, C) within capacity"""
     reach: Real
     flexible: Mask
     kinds: NDArray[np.str_]
@@ -89,18 +89,16 @@ def _hours(schedule: EnvelopeSchedule) -> Real:
 
 
 def _side(schedule: EnvelopeSchedule, direction: str) -> _Side:
-    up = direction == "export"
-    limit = schedule.export_limit_w if up else schedule.import_limit_w
-    reach = np.maximum(schedule.export_reach_w if up else schedule.import_reach_w, 0.0)
-    room = schedule.export_room_w if up else schedule.import_room_w
+    side = schedule.side(direction)
+    reach = np.maximum(side.capacity_w, 0.0)
     kinds = np.array(
         [
             [schedule.binding_text(direction, t, c).split(" ")[0] for c in range(len(schedule.connection_id))]
             for t in range(schedule.steps)
         ]
     )
-    flexible = ((room > 0.0) | (kinds != "capacity")) & (reach > 1.0)
-    return _Side(direction, np.minimum(limit, reach), reach, flexible, kinds)
+    flexible = ((side.room_w > 0.0) | (kinds != "capacity")) & (reach > 1.0)
+    return _Side(direction, np.minimum(side.limit_w, reach), reach, flexible, kinds)
 
 
 def _shares(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
@@ -154,7 +152,7 @@ def _binding(axes: Any, schedule: EnvelopeSchedule, side: _Side) -> None:
     axes.set_title(f"{side.direction}: connections held back")
     _over_the_day(axes, edges)
     most = max(int(side.flexible.any(axis=0).sum()), 1)
-    # Above the bars there is room for what they mean.
+    # The legend stands above the bars.
     axes.set_ylim(0.0, 1.35 * most)
     axes.axhline(most, color="0.6", linewidth=0.8, linestyle="--")
     if below.any():
@@ -190,7 +188,7 @@ def explain_picture(
     at = most_withheld(problem, schedule, connection, direction) if step is None else step
     figure = _figure((12.0, 7.6))
     grid = figure.add_gridspec(2, 2, width_ratios=(3, 2))
-    other = "import" if direction == "export" else "export"
+    other = Direction(direction).other
     _limits(figure.add_subplot(grid[0, 0]), schedule, (connection, direction), at)
     _limits(figure.add_subplot(grid[1, 0]), schedule, (connection, other), None)
     _bars(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from envelope.engine import calculate
-from envelope.problem import Guarantee, Problem
+from envelope.problem import Direction, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import UNCONTROLLED
 from envelope.schedule.curtailment import jain, of_schedule
+from envelope.study.perfect_information import most_export, most_import
 from envelope.verification import Effort, VerificationReport, verify
 
 QUICK = Effort(random=5, inside=2, greedy=1)
@@ -28,21 +29,32 @@ def priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         row
         | {
             f"{direction}_price_percent": 100.0 * (row[f"{direction}_kw"] / max(rows[0][f"{direction}_kw"], 1e-9) - 1.0)
-            for direction in ("export", "import")
+            for direction in Direction
         }
         for row in rows
     ]
 
 
+def possible(problem: Problem) -> dict[str, float]:
+    """Mean kW over the horizon that perfect information would let each direction have, the other one idle."""
+    found = {"export": most_export(problem).feed_w, "import": most_import(problem).draw_w}
+    return {f"{direction}_kw": float(power.sum(axis=1).mean() / 1e3) for direction, power in found.items()}
+
+
+def recovered(rows: list[dict[str, Any]], bound: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Policies with the part of what is possible that each recovers, 0..1; 1 where nothing is."""
+    parts = {f"{d}_of_possible": f"{d}_kw" for d in ("export", "import")}
+    return [row | {part: row[kw] / bound[kw] if bound[kw] else 1.0 for part, kw in parts.items()} for row in rows]
+
+
 def room(schedule: EnvelopeSchedule) -> dict[str, float]:
     """Mean kW over the horizon, Jain's index and the least share of the flexible connections, per direction."""
     found: dict[str, float] = {}
-    for name, given, binding in (
-        ("export", schedule.export_room_w, schedule.export_binding),
-        ("import", schedule.import_room_w, schedule.import_binding),
-    ):
+    for name in Direction:
+        side = schedule.side(name)
+        given = side.room_w
         # Fairness is among those who can be told a limit.
-        used = given[:, (given.max(axis=0) > 0.0) & ~(binding.row == UNCONTROLLED).any(axis=0)]
+        used = given[:, (given.max(axis=0) > 0.0) & ~(side.binding.row == UNCONTROLLED).any(axis=0)]
         busy = used[used.max(axis=1, initial=0.0) > 0.0] if used.size else np.zeros((0, 0))
         found[f"{name}_kw"] = float(given.sum(axis=1).mean() / 1e3)
         found[f"{name}_jain"] = float(np.mean([jain(row) for row in busy])) if len(busy) else 1.0
@@ -51,11 +63,12 @@ def room(schedule: EnvelopeSchedule) -> dict[str, float]:
 
 
 def held_back(schedule: EnvelopeSchedule) -> dict[str, list[dict[str, Any]]]:
-    """Per direction what holds limits back most: its name, and its part of all limits below their reach."""
-    found = {}
-    for direction, binding in (("export", schedule.export_binding), ("import", schedule.import_binding)):
+    """Per direction what holds limits back most: its name, and its part of all limits below their capacity."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for direction in Direction:
+        binding = schedule.side(direction).binding
         rows, times = np.unique(binding.row[binding.is_network], return_counts=True)
-        # The two ends of a branch are rows of their own, and one thing to whoever reads it.
+        # The two ends of a branch are constraints of their own, and one element to the reader.
         often = Counter[str]()
         for row, count in zip(rows.tolist(), times.tolist(), strict=True):
             often[schedule.name_of(direction, row)] += count
@@ -127,6 +140,9 @@ def stress_of(report: VerificationReport) -> dict[str, float] | None:
 
 def compared(problem: Problem) -> dict[str, Any]:
     """One policy's figures, with the worst over corners of the whole box whatever the guarantee says."""
+    # Figures of limits that were read from a file need no calculation.
+    from envelope.engine import calculate
+
     schedule = calculate(problem)
     own = verify(problem, schedule, solver="reduced", effort=QUICK)
     whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
@@ -148,11 +164,8 @@ def compared(problem: Problem) -> dict[str, Any]:
 
 
 def most_withheld(problem: Problem, schedule: EnvelopeSchedule, connection: str, direction: str) -> int:
-    """The step in which a connection's limit is farthest below its reach."""
+    """The step in which a connection's limit is farthest below its capacity."""
     column = schedule.connection_id.index(connection)
-    limit, reach, flexible = (
-        (schedule.export_limit_w, problem.reach_export_w, problem.flex_gen_w)
-        if direction == "export"
-        else (schedule.import_limit_w, problem.reach_import_w, problem.flex_load_w)
-    )
-    return int(np.where(flexible[:, column] > 0.0, reach[:, column] - limit[:, column], -1.0).argmax())
+    limit_w, asked = schedule.side(direction).limit_w, problem.side(direction)
+    withheld = asked.capacity_w[:, column] - limit_w[:, column]
+    return int(np.where(asked.flexible[:, column], withheld, -1.0).argmax())

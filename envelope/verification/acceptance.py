@@ -10,91 +10,81 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envelope.constraints.base_case import BaseCase, base_flow, form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
-from envelope.constraints.disturbances import Disturbances
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
+from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
-from envelope.constraints.monitored_feeder import FlowResult, monitor
-from envelope.problem import Problem
+from envelope.constraints.monitored_feeder import FlowResult
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
 from gridmodel.arrays import Floating, Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
-"""what traces, of which nobody is held to account, may add to a breach"""
+"""what small coefficients, which are left out of allocations, may add to a breach"""
 FEWEST_CORNERS = 50
-"""of what is granted that are looked at, beside those of the rows that it is known to break, however few are tried"""
+"""of the firm minimum that are looked at, with those of the constraints it is known to break, however few are tried"""
 
 
 @dataclass(frozen=True, eq=False)
 class AcceptedLimits:
-    """Bounds per step and place."""
+    """Bounds per step and place, and by how much the operating limits are exceeded before anything is allocated."""
 
-    v_max_v: Real
-    v_min_v: Real
-    """(T, N)"""
-    current_a: Real
-    """(T, B + G)"""
+    bounds: Bounds
     excess: tuple[float, float, float]
-    """V over, V under and percent by which what is granted in any case exceeds the limits; zeros where it does not"""
+    """V over, V under and percent by which the firm minimum exceeds the limits; zeros where it does not"""
 
 
-def accepted_limits(problem: Problem, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
+def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
     """The limits, raised to the level that base load or firm minimum alone reach at any of its corners.
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
-    watched = monitor(problem)
-    base, limits = form_base_case(problem, watched), problem.limits
-    rating = limits.permitted_a(problem.steps, watched, margin=0.0)
-    rest = base_flow(base)
-    seen = _Seen(problem, base, rest)
-    everyone = np.arange(problem.steps)
-    seen.look(everyone, np.zeros((problem.steps, len(watched.slot_connection))), rest)
+    feeder, base, limits = formulation.feeder, formulation.base, formulation.limits
+    rating = limits.current_a
+    rest = formulation.base_flow
+    worst = _WorstFlow(formulation)
+    everyone = np.arange(formulation.steps)
+    worst.include(everyone, np.zeros((formulation.steps, len(feeder.slot_connection))), rest)
     steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
-        built = linearise(watched, *sensitivities(base), wanted=select_all(watched))
-        boxes = [(base.lo_w, base.hi_w)]
-        if GUARANTEES[problem.guarantee].per_direction:
-            boxes = [(base.lo_w, base.p_w), (base.p_w, base.hi_w)]
-        for lo, hi in boxes:
+        built = linearise(feeder, *formulation.sensitivities, wanted=select_all(feeder))
+        for lo, hi, _ in formulation.boxes(base.lo_w, base.hi_w):
             tried = corners_to_check(
-                problem.guarantee, linearise_at_corners(built, base, lo, hi), watched, max(most, FEWEST_CORNERS)
+                formulation.guarantee, linearise_at_corners(built, base, lo, hi), feeder, max(most, FEWEST_CORNERS)
             )
             corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
             for up, down in corners:
-                of, p = watched.slot_connection, base.p_w[steps]
+                of, p = feeder.slot_connection, base.p_w[steps]
                 away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
-                seen.look(steps, away)
-    high, low, load = seen.high_v, seen.low_v, seen.load_a
-    over, under, much = high > limits.v_max_v, low < limits.v_min_v, load > rating
+                worst.include(steps, away)
+    high, low, load = worst.high_v, worst.low_v, worst.load_a
+    over, under, much = high > limits.high_v, low < limits.low_v, load > rating
     excess = (
-        float(np.max((high - limits.v_max_v)[over], initial=0.0)),
-        float(np.max((limits.v_min_v - low)[under], initial=0.0)),
+        float(np.max((high - limits.high_v)[over], initial=0.0)),
+        float(np.max((limits.low_v - low)[under], initial=0.0)),
         float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
     )
-    return AcceptedLimits(
-        np.where(over, high + WORSE_V, limits.v_max_v),
-        np.where(under, low - WORSE_V, limits.v_min_v),
-        np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
-        excess,
+    bounds = Bounds(
+        low_v=np.where(under, low - WORSE_V, limits.low_v),
+        high_v=np.where(over, high + WORSE_V, limits.high_v),
+        current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
     )
+    return AcceptedLimits(bounds, excess)
 
 
-class _Seen:
+class _WorstFlow:
     """The worst of each place so far, per step, with what no limit sees on top."""
 
-    def __init__(self, problem: Problem, base: BaseCase, rest: FlowResult) -> None:
-        self.base, self.unseen = base, Disturbances(problem, base.feeder)
+    def __init__(self, formulation: Formulation) -> None:
+        self.base, self.disturbances, rest = formulation.base, formulation.disturbances, formulation.base_flow
         self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
 
-    def look(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:
+    def include(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:
         """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
         self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
-        for state in self.unseen.states:
-            found = self._values(steps, *self.unseen.superpose(state, steps, away))
+        for state in self.disturbances.states:
+            found = self._values(steps, *self.disturbances.superpose(state, steps, away))
             self._note(steps, found, voltages=state.voltages)
 
     def _values(self, steps: Index, away: Real, var: Real) -> FlowResult:

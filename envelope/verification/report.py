@@ -45,7 +45,7 @@ class VerificationReport:
     """per kind of corner: scenarios, over_v, under_v, overload_percent, violating (fraction)"""
     diverged: int = 0
     excused: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """V over, V under, percent by which what is granted in any case (base load, contract) exceeds limits by itself"""
+    """V over, V under, percent by which the firm minimum (base load, contract) exceeds limits by itself"""
     wrong_phases: tuple[float, float, float] | None = None
     """V over, V under, percent of the worst corner if `wrong_part` of the phases are wrong; None: not tried"""
     wrong_part: float = 0.0
@@ -107,7 +107,7 @@ class Effort:
     random: int = 20
     inside: int = 5
     sign: int = 200
-    """most sign patterns; those of the strongest rows first"""
+    """most sign patterns; those of the strongest constraints first"""
     greedy: int = 2
     """searches per kind of limit, from the worst corners found"""
     seed: int = 1

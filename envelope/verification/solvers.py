@@ -8,41 +8,40 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, monitor
+from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.field_rules import BadProblem
-from envelope.problem import Problem
 from gridmodel.arrays import Complex
 from gridmodel.solvers.power_grid_model import Magnitudes, Model, cannot_model
 
 Solver = Callable[[Complex, Complex], FlowResult]
-"""(S, L) W, (S, L) var and (S, 3) V in; values at the watched places out"""
+"""(S, L) W, (S, L) var and (S, 3) V in; values at the monitored places out"""
 
 TOLERANCE_PU = 1e-8
 """when power-grid-model's iterations end: microvolts on a customer's voltage"""
 SOLVERS = ("power-grid-model", "opendss", "pandapower", "reduced")
 
 
-def independent_solver(problem: Problem) -> str:
-    """The solver that judges a problem's feeder: power-grid-model, or OpenDSS where that has no model of it."""
-    return "opendss" if cannot_model(problem.reduced.network) else "power-grid-model"
+def independent_solver(feeder: MonitoredFeeder) -> str:
+    """Name of the solver that judges a feeder: power-grid-model, or OpenDSS where that has no model of it."""
+    return "opendss" if cannot_model(feeder.reduced.network) else "power-grid-model"
 
 
-def solver_of(problem: Problem, name: str) -> Solver:
-    """The solver of that name for a problem's feeder."""
-    # Whoever asks for a solver says what inverters do.
-    watched = replace(monitor(problem), inverters=None)
+def solver_of(feeder: MonitoredFeeder, name: str) -> Solver:
+    """The solver of that name for a feeder."""
+    # A solver is told what inverters do; they do not respond by themselves.
+    feeder = replace(feeder, inverters=None)
     if name == "reduced":
-        return watched.power_flow
+        return feeder.power_flow
     if name == "power-grid-model":
-        return _magnitudes_only(Model(watched.reduced, tolerance_pu=TOLERANCE_PU), watched)
+        return _magnitudes_only(Model(feeder.reduced, tolerance_pu=TOLERANCE_PU), feeder)
     if name == "opendss":
         from gridmodel.solvers.opendss import circuit_of
 
-        return _magnitudes_only(circuit_of(watched.reduced), watched)
+        return _magnitudes_only(circuit_of(feeder.reduced), feeder)
     if name == "pandapower":
         from gridmodel.solvers.pandapower import Net
 
-        return _magnitudes_only(Net(watched.reduced), watched)
+        return _magnitudes_only(Net(feeder.reduced), feeder)
     raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
 
 
@@ -53,12 +52,12 @@ class IndependentModel(Protocol):
         """Voltages and currents for (S, L) VA and (S, 3) V."""
 
 
-def _magnitudes_only(judge: IndependentModel, watched: MonitoredFeeder) -> Solver:
+def _magnitudes_only(judge: IndependentModel, feeder: MonitoredFeeder) -> Solver:
     """An engine of its own; of the currents only the magnitudes are known."""
 
     def solve(s_va: Complex, source_v: Complex) -> FlowResult:
         found = judge.magnitudes(s_va, source_v)
-        currents = np.concatenate([found.i_a, watched.group_sums(s_va.real)], axis=1)
+        currents = np.concatenate([found.i_a, feeder.group_sums(s_va.real)], axis=1)
         return FlowResult(found.v_v, currents.astype(np.complex128), found.converged)
 
     return solve

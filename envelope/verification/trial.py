@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.base_case import form_base_case, sensitivities
 from envelope.constraints.corners import corners_to_check
-from envelope.constraints.disturbances import Disturbances
-from envelope.constraints.guarantees import GUARANTEES
+from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
-from envelope.constraints.monitored_feeder import FlowResult, monitor
-from envelope.constraints.volt_var_credit import as_credited
-from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.constraints.monitored_feeder import FlowResult
+from envelope.problem.guarantees import GuaranteedBox
+from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
@@ -28,36 +24,28 @@ CHUNK, AT_KINKS = 4000, 0.25
 """scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
 
 
-class Boxes(NamedTuple):
-    """The boxes whose corners are tried: one, or one per direction."""
-
-    lo_w: list[Real]
-    hi_w: list[Real]
-
-
 def try_corners(
-    problem: Problem, schedule: EnvelopeSchedule, *, solver: str | None, effort: Effort
+    formulation: Formulation,
+    schedule: EnvelopeSchedule,
+    box: tuple[Real, Real],
+    *,
+    solver: str | None,
+    effort: Effort,
 ) -> VerificationReport:
-    """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is."""
-    problem = as_credited(problem, schedule)
-    judge = solver or independent_solver(problem)
+    """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is.
+
+    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`).
+    """
+    feeder = formulation.feeder
+    judge = solver or independent_solver(feeder)
     fast = judge if effort.judge_all else "reduced"
-    excused = accepted_limits(problem, schedule, most=effort.sign)
-    trial = Trial(problem, guaranteed_boxes(problem, schedule), effort, solver_of(problem, fast), allowed=excused)
+    accepted = accepted_limits(formulation, schedule, most=effort.sign)
+    trial = Trial(formulation, formulation.boxes(*box), effort, solver_of(feeder, fast), accepted=accepted)
     trial.run()
     if fast != judge:
-        trial = trial.solved_by(solver_of(problem, judge))
-    unbalanced = verify_unbalance(problem, trial.base, list(zip(*trial.boxes, strict=True)), effort, judge=judge)
+        trial = trial.solved_by(solver_of(feeder, judge))
+    unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
-
-
-def guaranteed_boxes(problem: Problem, schedule: EnvelopeSchedule) -> Boxes:
-    """Boxes that the guarantee covers: one, or one each for export and import."""
-    lo, hi = verified_box(problem, schedule)
-    if not GUARANTEES[problem.guarantee].per_direction:
-        return Boxes([lo], [hi])
-    p = -problem.base_load_w
-    return Boxes([p, lo], [hi, p])
 
 
 class _Worst:
@@ -85,31 +73,36 @@ class Trial:
     """One verification under way."""
 
     def __init__(
-        self, problem: Problem, tried: Boxes, effort: Effort, solver: Solver, *, allowed: AcceptedLimits
+        self,
+        formulation: Formulation,
+        tried: tuple[GuaranteedBox, ...],
+        effort: Effort,
+        solver: Solver,
+        *,
+        accepted: AcceptedLimits,
     ) -> None:
-        self.problem, self.boxes, self.effort, self.solver = problem, tried, effort, solver
-        self.watched = monitor(problem)
-        self.unseen = Disturbances(problem, self.watched)
-        self.base = form_base_case(problem, self.watched)
+        self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
+        self.feeder, self.base = formulation.feeder, formulation.base
+        self.disturbances, steps = formulation.disturbances, formulation.steps
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = problem.limits.permitted_a(problem.steps, self.watched, margin=0.0)
-        self.worst = _Worst(problem.steps, problem.reduced.slots)
+        self.rating = formulation.limits.current_a
+        self.worst = _Worst(steps, self.feeder.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, Index, Real]] = []
         self.sample: list[tuple[str, Index, Real]] = []
-        self.allowed = allowed
+        self.accepted = accepted
 
     def run(self) -> None:
         """Tries every kind of corner."""
-        plain = linearise(self.watched, *sensitivities(self.base), wanted=select_all(self.watched))
-        everyone = np.arange(self.problem.steps)
-        self._queue("rest", everyone, np.zeros((len(everyone), len(self.watched.slot_connection))))
-        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+        plain = linearise(self.feeder, *self.formulation.sensitivities, wanted=select_all(self.feeder))
+        everyone = np.arange(self.formulation.steps)
+        self._queue("rest", everyone, np.zeros((len(everyone), len(self.feeder.slot_connection))))
+        for lo, hi, _ in self.boxes:
             # A box without any width has one corner, which is at rest.
             steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
             built = linearise_at_corners(plain, self.base, lo, hi)
-            for kind, up, down in corners_to_check(self.problem.guarantee, built, self.watched, self.effort.sign):
+            for kind, up, down in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
                 self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
             self._try_random(lo[steps], hi[steps], steps)
         self._flush()
@@ -117,7 +110,7 @@ class Trial:
 
     def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
-        judge = Trial(self.problem, self.boxes, self.effort, solver, allowed=self.allowed)
+        judge = Trial(self.formulation, self.boxes, self.effort, solver, accepted=self.accepted)
         chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
         for which in range(3):
             known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
@@ -145,7 +138,7 @@ class Trial:
             judged=self.judged_scenarios or self.scenarios,
             by_corner=self.by_corner,
             diverged=self.diverged,
-            excused=self.allowed.excess,
+            excused=self.accepted.excess,
         )
 
     def _finding(self, which: int) -> Finding:
@@ -155,18 +148,18 @@ class Trial:
 
     def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
         lo, hi, steps = box
-        of, p = self.watched.slot_connection, self.base.p_w[steps]
+        of, p = self.feeder.slot_connection, self.base.p_w[steps]
         away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
         self._queue(kind, steps, away)
-        if self.watched.inverters is not None and self.rng.random() < AT_KINKS:
-            box_w = ((end - p)[:, of] * self.watched.slot_share for end in (lo, hi))
+        if self.feeder.inverters is not None and self.rng.random() < AT_KINKS:
+            box_w = ((end - p)[:, of] * self.feeder.slot_share for end in (lo, hi))
             self._queue("kink", steps, at_curve_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
 
     def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
-        if not GUARANTEES[self.problem.guarantee].random_corners:
+        if not self.formulation.guarantee.random_corners:
             return
-        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[steps]
+        of, share, p = self.feeder.slot_connection, self.feeder.slot_share, self.base.p_w[steps]
         for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
             for _ in range(count):
                 where = self.rng.random(p.shape)
@@ -198,24 +191,24 @@ class Trial:
     def solve(self, steps: Index, away: Real) -> list[Real]:
         """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
         found = self._solved(steps, away, np.zeros_like(away))
-        for state in self.unseen.states:
-            more = self._solved(steps, *self.unseen.superpose(state, steps, away), voltages=state.voltages)
+        for state in self.disturbances.states:
+            more = self._solved(steps, *self.disturbances.superpose(state, steps, away), voltages=state.voltages)
             worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
             found = worse if state.voltages else [*found[:2], worse[2]]
         return found
 
     def _solved(self, steps: Index, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
         injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
-        return self._beyond(solve_with_response(self.watched, self.solver, injected, source, voltages=voltages), steps)
+        return self._beyond(solve_with_response(self.feeder, self.solver, injected, source, voltages=voltages), steps)
 
     def _beyond(self, values: FlowResult, steps: Index) -> list[Real]:
         """Solved values against the limits."""
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
             found = [
-                v - self.allowed.v_max_v[steps],
-                self.allowed.v_min_v[steps] - v,
-                100.0 * (i - self.allowed.current_a[steps]) / self.rating[steps],
+                v - self.accepted.bounds.high_v[steps],
+                self.accepted.bounds.low_v[steps] - v,
+                100.0 * (i - self.accepted.bounds.current_a[steps]) / self.rating[steps],
             ]
         for table in found:
             table[~values.converged] = np.nan
@@ -236,11 +229,11 @@ class Trial:
         tally["violating"] += float(bad.sum())
 
     def _name(self, which: int, element: int) -> str:
-        return (self.watched.reduced.voltage_names if which < 2 else self.watched.current_names)[element]
+        return (self.feeder.reduced.voltage_names if which < 2 else self.feeder.current_names)[element]
 
     def _search(self) -> None:
         """From the worst corners of each kind: flip whichever connection makes it worse, until none does."""
-        if not GUARANTEES[self.problem.guarantee].random_corners:
+        if not self.formulation.guarantee.random_corners:
             return
         for which in range(3):
             order = np.argsort(-self.worst.beyond[which], kind="stable")
@@ -249,7 +242,7 @@ class Trial:
                     self._climb(which, int(step))
 
     def _climb(self, which: int, step: int) -> None:
-        of = self.watched.slot_connection
+        of = self.feeder.slot_connection
         element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
         low, high = self._ends(step, away)
         movable = np.flatnonzero(np.bincount(of, weights=high - low) > 1.0)
@@ -268,9 +261,9 @@ class Trial:
 
     def _ends(self, step: int, away: Real) -> tuple[Real, Real]:
         """(L,) both ends, W from the base, of the box that a corner belongs to."""
-        of, share, p = self.watched.slot_connection, self.watched.slot_share, self.base.p_w[step]
+        of, share, p = self.feeder.slot_connection, self.feeder.slot_share, self.base.p_w[step]
         found = []
-        for lo, hi in zip(self.boxes.lo_w, self.boxes.hi_w, strict=True):
+        for lo, hi, _ in self.boxes:
             low, high = ((end[step] - p)[of] * share for end in (lo, hi))
             outside = np.maximum(away - high, low - away).max(initial=0.0)
             found.append((outside, low, high))

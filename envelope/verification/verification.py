@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from envelope.constraints.formulation import formulate
 from envelope.constraints.volt_var_credit import as_credited
 from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.report import USUAL, Effort, VerificationReport
 from envelope.verification.trial import try_corners
 from envelope.verification.wrong_phases import movable, verify_wrong_phases
@@ -24,9 +25,10 @@ def verify(
     solver: one of `solvers.SOLVERS`; default the independent one that knows what the feeder is made of.
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
-    asked = effort or USUAL
-    report = try_corners(problem, schedule, solver=solver, effort=asked)
-    stress = _stress(as_credited(problem, schedule), schedule, asked)
+    asked, problem = effort or USUAL, as_credited(problem, schedule)
+    box = verified_box(problem, schedule)
+    report = try_corners(formulate(problem), schedule, box, solver=solver, effort=asked)
+    stress = _stress(problem, schedule, asked)
     return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases)
 
 

@@ -19,13 +19,13 @@ TURNS = 4
 
 
 def solve_with_response(
-    watched: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool
+    feeder: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool
 ) -> FlowResult:
     """Values by a solver that is told what inverters answer: voltages, if wanted, with that, currents without it."""
     values = solver(s_va, source_v)
-    if watched.inverters is None or not voltages:
+    if feeder.inverters is None or not voltages:
         return values
-    answer = np.nan_to_num(watched.response_var(s_va, source_v))
+    answer = np.nan_to_num(feeder.response_var(s_va, source_v))
     answered = solver(s_va + 1j * answer, source_v)
     return FlowResult(answered.v_v, values.i_a, values.converged & answered.converged)
 
@@ -37,18 +37,18 @@ def at_curve_kinks(
 
     box_w: (S, L) least and most W away.
     """
-    watched, inverters = base.feeder, base.feeder.inverters
+    feeder, inverters = base.feeder, base.feeder.inverters
     if inverters is None or inverters.volt_var is None:
         return away
     slot = inverters.slot
-    slope = watched.reduced.Z[slot, slot].real / inverters.reference_v
+    slope = feeder.reduced.Z[slot, slot].real / inverters.reference_v
     edges = inverters.reference_v * np.array([v for v, _ in inverters.volt_var.points])
     chosen = rng.random((len(steps), len(slot))) < 0.5
     edge = edges[rng.integers(len(edges), size=chosen.shape)]
     low, high = (end[:, slot] for end in box_w)
     moved = away.copy()
     for _ in range(TURNS):
-        v = np.abs(watched.power_flow_with_response(base.injections(steps, moved), base.source_v[steps]).v[:, slot])
+        v = np.abs(feeder.power_flow_with_response(base.injections(steps, moved), base.source_v[steps]).v[:, slot])
         off = np.where(np.isfinite(v), v - edge, 0.0)
         moved[:, slot] = np.where(chosen, np.clip(moved[:, slot] - off / slope, low, high), moved[:, slot])
     return moved

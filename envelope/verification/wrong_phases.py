@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from envelope.constraints.formulation import formulate
+from envelope.constraints.volt_var_credit import as_credited
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem
 from envelope.problem.phase_split import BALANCED
-from envelope.schedule import EnvelopeSchedule
+from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.report import Effort, VerificationReport
 from envelope.verification.trial import try_corners
 from gridmodel.flow.kron import reduce
@@ -51,4 +53,5 @@ def verify_wrong_phases(
 ) -> VerificationReport:
     """The worst of a schedule's corners when this part of the phases is wrong."""
     effort = Effort(random=5, inside=0, sign=100, greedy=0, seed=seed)
-    return try_corners(with_wrong_phases(problem, part, seed), schedule, solver=solver, effort=effort)
+    wrong = with_wrong_phases(as_credited(problem, schedule), part, seed)
+    return try_corners(formulate(wrong), schedule, verified_box(wrong, schedule), solver=solver, effort=effort)

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
-from gridmodel.model.network import SIDE, Network
+from gridmodel.model.network import NEUTRAL, Network
 
 CHARGING_SHARE = 1e-3  # both ends of a branch are watched when charging exceeds this share of the rating
 FLOATING_OHM = 1e7  # no feeder has so high an impedance: what is left of a singular matrix after rounding
@@ -43,7 +43,7 @@ class Reduced:
     Wn: Complex
     """(N, 3)"""
     node_terminal: Index
-    """(N,) terminal of each watched voltage"""
+    """(N,) terminal of each watched voltage, which is taken to the node's neutral conductor where it has one"""
     H: Complex
     """(B, L) A per A"""
     Hw: Complex
@@ -53,7 +53,7 @@ class Reduced:
     current_phase: tuple[str, ...]
     """(B,)"""
     current_side: Index
-    """(B,) 0 from side, 1 to side"""
+    """(B,) 0 from side, 1 to side, 2 third winding"""
     rating_a: Real
     """(B,) A"""
 
@@ -140,10 +140,13 @@ def reduce(network: Network) -> Reduced:
     y = admittance(network)
     live = energised(network, y)
     _refuse_dead_slots(network, live)
-    z, w = _solve(network, y, live)
+    z, w = _solve(network, y, live, _incidence(network))
     connections = network.connections
     spread = _incidence(network)
-    nodes = np.flatnonzero(live)
+    phases = np.array([phase != NEUTRAL for phase in network.terminal_phase], dtype=np.bool_)
+    nodes = np.flatnonzero(live & phases)
+    back = network.neutral_terminal[nodes]
+    to_neutral = (back >= 0)[:, None]
     rows, watched = _current_rows(network, live)
     slot_v = network.terminal_nominal_v[connections.slot_plus]
     across = _across(network)
@@ -152,8 +155,8 @@ def reduce(network: Network) -> Reduced:
         Z=np.ascontiguousarray(spread.T @ z),
         W=np.ascontiguousarray(spread.T @ w),
         nominal_v=slot_v * across,
-        Zn=z[nodes],
-        Wn=w[nodes],
+        Zn=z[nodes] - np.where(to_neutral, z[back], 0.0) if to_neutral.any() else z[nodes],
+        Wn=w[nodes] - np.where(to_neutral, w[back], 0.0) if to_neutral.any() else w[nodes],
         node_terminal=nodes,
         H=rows @ z,
         Hw=rows @ w,
@@ -185,13 +188,29 @@ def _incidence(network: Network) -> sparse.csc_matrix:
     return sparse.csc_matrix((values, (rows, columns)), shape=(len(network.terminal_node), len(slots)))
 
 
-def _solve(network: Network, y: sparse.csc_matrix, live: Mask) -> tuple[Complex, Complex]:
-    """Voltages at all terminals per slot current (T, L) and per source voltage (T, 3)."""
+def no_load_voltages(network: Network) -> tuple[Index, Complex]:
+    """(terminals, V at each) of all energised phases without any injection; refuses what `reduce` refuses.
+
+    Three right-hand sides instead of one per slot, and one more that tells a part without a path to earth.
+    """
+    y = admittance(network)
+    live = energised(network, y)
+    _refuse_dead_slots(network, live)
+    every = _incidence(network) @ np.ones((len(network.connections.slot_plus), 1))
+    _, w = _solve(network, y, live, sparse.csc_matrix(every))
+    phases = np.array([phase != NEUTRAL for phase in network.terminal_phase], dtype=np.bool_)
+    terminals = np.flatnonzero(live & phases)
+    back = network.neutral_terminal[terminals]
+    v = w @ network.source.v
+    return terminals, np.asarray(v[terminals] - np.where(back >= 0, v[back], 0.0))
+
+
+def _solve(network: Network, y: sparse.csc_matrix, live: Mask, spread: sparse.csc_matrix) -> tuple[Complex, Complex]:
+    """Voltages at all terminals (T, .) per column of `spread` (T, .) of currents, and per source voltage (T, 3)."""
     size, fixed = y.shape[0], network.source.terminals
     free = live.copy()
     free[fixed] = False
     inner = np.flatnonzero(free)
-    spread = _incidence(network)
     z = np.zeros((size, spread.shape[1]), dtype=np.complex128)
     w = np.zeros((size, 3), dtype=np.complex128)
     w[fixed] = np.eye(3)
@@ -222,19 +241,22 @@ def _current_rows(network: Network, live: Mask) -> tuple[sparse.csr_matrix, dict
     return rows, {
         "current_branch": branch,
         "current_phase": tuple(network.terminal_phase[t] for t in own),
-        "current_side": place // SIDE,
-        "rating_a": branches.rating_a[branch],
+        "current_side": branches.side[branch, place],
+        "rating_a": np.where(
+            branches.side[branch, place] < 2, branches.rating_a[branch], branches.third_rating_a[branch]
+        ),
     }
 
 
 def _watched_places(network: Network, live: Mask) -> Mask:
-    """(B, 6) which terminals of which branches carry a watched current."""
+    """(B, P) which terminals of which branches carry a watched current."""
     branches = network.branches
     exists = (branches.terminals >= 0) & live[branches.terminals] & np.isfinite(branches.rating_a)[:, None]
-    side = np.arange(2 * SIDE) // SIDE
+    side = branches.side
     nominal = np.where(exists, network.terminal_nominal_v[branches.terminals], 0.0)
     # What flows in at nominal balanced voltage and does not come out: the charging current of a line.
     charging_a = np.abs(branches.y_s.sum(axis=2)) * nominal
     line = np.array([kind == "line" for kind in branches.kind])
     both = line & (charging_a.max(axis=1, initial=0.0) > CHARGING_SHARE * branches.rating_a)
-    return np.asarray(exists & ((side == branches.rated_side[:, None]) | both[:, None]))
+    third = (side == 2) & np.isfinite(branches.third_rating_a)[:, None]
+    return np.asarray(exists & ((side == branches.rated_side[:, None]) | both[:, None] | third))

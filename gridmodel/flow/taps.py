@@ -93,7 +93,7 @@ class Tapped:
         """The network with its taps there. Its equipment is dropped where the phases of a transformer differ."""
         branches, scale = self.network.branches, np.ones(self.network.branches.y_s.shape[:2])
         for tap, regulator, place in zip(taps, self.regulators, self.places, strict=True):
-            side = place.slots[:SIDE] if regulator.tap_side == "hv" else place.slots[SIDE:]
+            side = place.slots[:SIDE] if regulator.tap_side == "hv" else place.slots[SIDE : 2 * SIDE]
             # The same voltage at a winding of more turns is less flux: its rows and its columns are divided.
             scale[place.branch, side[place.phases]] *= regulator.ratio(regulator.tap) / regulator.ratio(int(tap))
         y = branches.y_s * scale[:, :, None] * scale[:, None, :]
@@ -238,7 +238,7 @@ def _place(network: Network, regulator: Regulator) -> _Place:
     if len(found) != 1:
         raise GridError(f"regulator {regulator.id}: transformer {regulator.transformer} is not in the network")
     phases = [network.terminal_phase[t] if t >= 0 else "" for t in branches.terminals[found[0]]]
-    sides = phases[:SIDE], phases[SIDE:]
+    sides = phases[:SIDE], phases[SIDE : 2 * SIDE]
     slots = [sides[k].index(p) + SIDE * k if p in sides[k] else -1 for k in range(2) for p in "abc"]
     moved = np.array([phase in regulator.phases for phase in "abc"])
     if min(np.array(slots)[np.tile(moved, 2)]) < 0:

@@ -19,9 +19,10 @@ import numpy as np
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.errors import FileError, GridError
 from gridmodel.meter_data.phase_identification import likely_phases
+from gridmodel.model.findings import Finding
 from gridmodel.model.network import Network
 from gridmodel.readers.tables import Row, read_csv
-from gridmodel.validate import Finding, fault
+from gridmodel.validate import fault
 
 CONFIDENT = 0.95  # below, all phases count as possible
 ROUNDS = 3  # of moving meters to the group they belong to and taking references anew

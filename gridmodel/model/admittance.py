@@ -10,6 +10,7 @@ import numpy as np
 from gridmodel.arrays import TURN, Complex
 from gridmodel.errors import GridError
 from gridmodel.model.equipment import (
+    JOINT_OHM,
     LARGEST,
     SMALLEST,
     Capacitor,
@@ -45,6 +46,8 @@ def network(equipment: Equipment) -> Network:
         if capacitor.closed:
             blocks.add_capacitor(capacitor, nodes)
     source_node = blocks.add_supply(equipment.supply)
+    for number, other in enumerate(equipment.other_supplies, 2):
+        blocks.add_other_supply(other, f"supply{number}", nodes[source_node].id, equipment.supply)
     return Network(
         name=equipment.name,
         nodes=_nodes(nodes),
@@ -59,6 +62,8 @@ def network(equipment: Equipment) -> Network:
         terminal_phase=terminals.phase,
         equipment=equipment,
         frequency_hz=equipment.frequency_hz,
+        source_file=equipment.source_file,
+        own_elements=equipment.own_elements,
     )
 
 
@@ -150,6 +155,14 @@ class _Blocks:
         y = _series(sequence_matrix(1 / (supply.z0_ohm or supply.z1_ohm), 1 / supply.z1_ohm))
         self._add(("source", "supply", SUPPLY_NODE, supply.node), ("abc", "abc"), y, (np.nan, 0))
         return self.index[SUPPLY_NODE]
+
+    def add_other_supply(self, other: Supply, name: str, source: str, first: Supply) -> None:
+        """A further source: its impedance, from the first source's voltage in a fixed complex ratio."""
+        z1 = other.z1_ohm or complex(0.0, JOINT_OHM)
+        y = sequence_matrix(1 / (other.z0_ohm or z1), 1 / z1)
+        ratio = np.diag(np.asarray(other.v) / np.asarray(first.v))
+        block = np.block([[ratio.conj().T @ y @ ratio, -ratio.conj().T @ y], [-y @ ratio, y]])
+        self._add(("source", name, source, other.node), ("abc", "abc"), block, (np.nan, 0))
 
     def _add(
         self, row: tuple[str, str, str, str], phases: tuple[str, str], y: Complex, rating: tuple[float, int]

@@ -31,6 +31,8 @@ def joined(medium: Equipment, feeders: Mapping[str, Equipment]) -> Equipment:
         regulators=(*medium.regulators, *(r for part in parts for r in part.regulators)),
         connections=(*connections, *(c for part in parts for c in part.connections)),
         notes=(*medium.notes, *(note for part in parts for note in part.notes)),
+        source_file="",
+        own_elements={},
     )
 
 

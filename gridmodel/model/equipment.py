@@ -6,11 +6,13 @@ Readers produce these, `gridmodel.model.admittance` turns them into primitive ad
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from gridmodel.arrays import Complex
+from gridmodel.model.findings import Finding
 from gridmodel.model.regulators import Regulator
 
 JOINT_OHM = 1e-6
@@ -137,7 +139,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Capacitor:
-    """A shunt capacitor bank, each phase to neutral."""
+    """A shunt capacitor bank, each phase to neutral; of negative size a reactor."""
 
     id: str
     node: str
@@ -163,3 +165,11 @@ class Equipment:
     regulators: tuple[Regulator, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """what the reader assumed"""
+    other_supplies: tuple[Supply, ...] = ()
+    """further upstream networks; their voltages keep the ratio that they have to the supply's"""
+    findings: tuple[Finding, ...] = ()
+    """what the reader found worth saying"""
+    source_file: str = ""
+    """the file with `own_elements`"""
+    own_elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """per connection, its rows in the file that it was read from: a table and a row, "load.3" """

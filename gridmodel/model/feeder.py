@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import numpy as np
 
 from gridmodel.arrays import Complex, Mask, Real
+from gridmodel.errors import GridError
 from gridmodel.model.devices import Device
+from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network
+
+DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,35 @@ class Profile:
     source_v: Complex | None
     """(T, 3) phase-to-neutral at the supply, V; None where it was not measured"""
 
+    first_day: date | None = None
+    """the day of the first interval; None where the files do not say"""
+
+    @property
+    def days(self) -> int:
+        """Number of whole days."""
+        return len(self.demand_w) * self.step_s // DAY_S
+
+    def day(self, which: int | date = 0) -> Profile:
+        """One day of several, by its position or its date."""
+        number = which if isinstance(which, int) else self._number(which)
+        if not 0 <= number < self.days:
+            raise GridError(f"day {which} is not among the {self.days} days of the series")
+        steps = DAY_S // self.step_s
+        part = slice(number * steps, (number + 1) * steps)
+        return replace(
+            self,
+            demand_w=self.demand_w[part],
+            demand_var=self.demand_var[part],
+            pv_w=self.pv_w[part],
+            source_v=None if self.source_v is None else self.source_v[part],
+            first_day=self.first_day + timedelta(days=number) if self.first_day else None,
+        )
+
+    def _number(self, day: date) -> int:
+        if self.first_day is None:
+            raise GridError("the series have no dates: feeder.toml says first_day")
+        return (day - self.first_day).days
+
     def net_va(self) -> Complex:
         """(T, C) injection of each connection, export positive."""
         return np.asarray(self.pv_w - self.demand_w - 1j * self.demand_var)
@@ -57,6 +91,8 @@ class Feeder:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     """what the readers assumed"""
+    findings: tuple[Finding, ...] = ()
+    """what the readers found worth saying"""
 
 
 def slot_va(network: Network, connection_va: Complex) -> Complex:

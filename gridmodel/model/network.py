@@ -1,8 +1,9 @@
 """The feeder in arrays: nodes, branches, the source and the customers' connections.
 
-Everything electrical happens between *terminals*: one terminal is one phase of one node. A branch is a block of
-primitive admittance between up to three terminals at its `from` side and three at its `to` side, so that a line, a
-three-phase transformer and a centre-tapped service transformer are the same thing to the power flow.
+Everything electrical happens between *terminals*: one terminal is one phase of one node, or its neutral conductor. A
+branch is a block of primitive admittance between its terminals: up to three at its `from` side, three at its `to` side
+and, where a network has them, further ones for a neutral conductor or a third winding. So a line, a transformer and a
+centre-tapped service transformer are the same thing to the power flow.
 Units are SI: V phase-to-neutral, A, S (siemens), VA. Injections are positive into the network (export positive).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,24 +19,33 @@ from gridmodel.arrays import Complex, Index, Real
 from gridmodel.errors import GridError
 from gridmodel.model.equipment import Connection, Equipment
 
-SIDE = 3  # terminals per side of a branch
+SIDE = 3  # terminals per side of a branch, before further ones
+NEUTRAL = "n"
+"""phase of a terminal that is a neutral conductor of its own"""
 
-# How a connection's phase text becomes slots: (label, plus phase, minus phase or "" for neutral).
+
+def _slots(*pairs: str) -> tuple[tuple[str, str, str], ...]:
+    """Slots between phases such as "a", "ab" (between two phases) or "an" (to the neutral conductor)."""
+    return tuple((pair, pair[0], pair[1:]) for pair in pairs)
+
+
+# How a connection's phase text becomes slots: (label, plus phase, minus phase or "" for earth).
 SLOT_PHASES: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "a": (("a", "a", ""),),
-    "b": (("b", "b", ""),),
-    "c": (("c", "c", ""),),
-    "abc": (("a", "a", ""), ("b", "b", ""), ("c", "c", "")),
-    "ab": (("ab", "a", "b"),),
-    "bc": (("bc", "b", "c"),),
-    "ca": (("ca", "c", "a"),),
-    "delta": (("ab", "a", "b"), ("bc", "b", "c"), ("ca", "c", "a")),
-    "1": (("1", "1", ""),),
-    "2": (("2", "2", ""),),
-    "12": (("12", "1", "2"),),
-    "split": (("1", "1", ""), ("2", "2", ""), ("12", "1", "2")),
-    "unknown": (("a", "a", ""), ("b", "b", ""), ("c", "c", "")),
+    **{one: _slots(one) for one in ("a", "b", "c", "ab", "bc", "ca", "1", "2", "12")},
+    "abc": _slots("a", "b", "c"),
+    "delta": _slots("ab", "bc", "ca"),
+    "split": _slots("1", "2", "12"),
+    "unknown": _slots("a", "b", "c"),
+    # two phases to earth, and an open delta
+    **{f"{x}+{y}": _slots(x, y) for x, y in ("ab", "ac", "bc", "12")},
+    **{f"{x}+{y}": _slots(x, y) for x, y in (("ab", "bc"), ("ab", "ca"), ("bc", "ca"))},
+    # to a neutral conductor that is not at earth
+    **{one: _slots(one) for one in ("an", "bn", "cn", "1n", "2n")},
+    **{f"{x}n+{y}n": _slots(f"{x}n", f"{y}n") for x, y in ("ab", "ac", "bc", "12")},
+    "abcn": _slots("an", "bn", "cn"),
 }
+PHASE_OF_SLOTS = {tuple(sorted(slot[0] for slot in slots)): phase for phase, slots in reversed(SLOT_PHASES.items())}
+"""the phase text of a set of slot labels, in order"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +64,13 @@ class Nodes:
         return len(self.id)
 
 
+class Further(NamedTuple):
+    """Places of a branch after the sixth."""
+
+    sides: Sequence[int]
+    third_rating_a: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Branches:
     """Lines, transformers and the source impedance as primitive phase admittances."""
@@ -64,31 +82,52 @@ class Branches:
     to_node: Index
     """(B,) positions in Nodes; a transformer's `to` side is its low-voltage side"""
     terminals: Index
-    """(B, 6) terminal per side and phase: from 0..2, to 3..5; -1 where there is none"""
+    """(B, P) terminal per place, -1 where there is none: places 0..2 are the from side, 3..5 the to side; P is 6, or
+    more where a branch has neutral conductors or a third winding"""
     y_s: Complex
-    """(B, 6, 6) primitive admittance, S; rows and columns of absent terminals are zero"""
+    """(B, P, P) primitive admittance, S; rows and columns of absent terminals are zero"""
     rating_a: Real
     """(B,) permitted current per phase, A; NaN when unrated"""
     rated_side: Index
     """(B,) side the rating belongs to: 0 from, 1 to (transformers: low voltage)"""
+    side: Index
+    """(B, P) side of each place: 0 from, 1 to, 2 third winding"""
+    third_rating_a: Real
+    """(B,) permitted current per phase of a third winding, A; NaN where there is none"""
 
     def __len__(self) -> int:
         return len(self.id)
 
     @classmethod
     def of(
-        cls, rows: Sequence[tuple[str, str, int, int, float, int]], at: Sequence[list[int]], y_s: Sequence[Complex]
+        cls,
+        rows: Sequence[tuple[str, str, int, int, float, int]],
+        at: Sequence[list[int]],
+        y_s: Sequence[Complex],
+        further: Mapping[int, Further] | None = None,
     ) -> Branches:
-        """Branches from (id, kind, from, to, rating, rated side), six terminals and an admittance matrix each."""
+        """Branches from (id, kind, from, to, rating, rated side), terminals and an admittance matrix each.
+
+        further: by row, the sides of the places after the sixth and the rating of a third winding.
+        """
+        width = max([2 * SIDE, *map(len, at)])
+        side = np.tile(np.minimum(np.arange(width) // SIDE, 1), (len(rows), 1))
+        third = np.full(len(rows), np.nan)
+        for row, (sides, rating_a) in (further or {}).items():
+            side[row, 2 * SIDE : 2 * SIDE + len(sides)], third[row] = sides, rating_a
+        wide = [np.pad(y, (0, width - len(y))) if len(y) < width else y for y in y_s]
+        at = [[*places, *[-1] * (width - len(places))] for places in at]
         return cls(
             id=tuple(r[0] for r in rows),
             kind=tuple(r[1] for r in rows),
             from_node=np.array([r[2] for r in rows], dtype=np.intp),
             to_node=np.array([r[3] for r in rows], dtype=np.intp),
-            terminals=np.array(at, dtype=np.intp).reshape(-1, 2 * SIDE),
-            y_s=np.array(y_s, dtype=np.complex128).reshape(-1, 2 * SIDE, 2 * SIDE),
+            terminals=np.array(at, dtype=np.intp).reshape(-1, width),
+            y_s=np.array(wide, dtype=np.complex128).reshape(-1, width, width),
             rating_a=np.array([r[4] for r in rows], dtype=np.float64),
             rated_side=np.array([r[5] for r in rows], dtype=np.intp),
+            side=side.astype(np.intp),
+            third_rating_a=third,
         )
 
 
@@ -120,10 +159,10 @@ class Connections:
     slot_connection: Index
     """(L,) position of the connection a slot belongs to"""
     slot_phase: tuple[str, ...]
-    """(L,) "a", "b", "c", "ab", "bc", "ca", "1", "2" or "12" """
+    """(L,) "a", "b", "c", "ab", "bc", "ca", "1", "2", "12", or to a neutral conductor "an", "bn", "cn", "1n", "2n" """
     slot_plus: Index
     slot_minus: Index
-    """(L,) terminals; minus is -1 for neutral"""
+    """(L,) terminals; minus is -1 for earth"""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -154,11 +193,27 @@ class Network:
     frequency_hz: float = 50.0
     circuit_file: str = ""
     """the OpenDSS circuit that it was read from, if any"""
+    circuit_folder: str = ""
+    """the folder that the circuit's files may come from; empty for that of the circuit"""
+    source_file: str = ""
+    """the file with `own_elements`: an OpenDSS circuit or a pandapower network; empty where there is none"""
+    own_elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """per connection, what it is called in the file that it was read from: "load.h1", or a table and a row"""
 
     @property
     def terminal_nominal_v(self) -> Real:
         """(T,) phase-to-neutral, V."""
         return self.nodes.nominal_v[self.terminal_node]
+
+    @property
+    def neutral_terminal(self) -> Index:
+        """(T,) the neutral conductor's terminal at the node of each phase terminal; -1 where the neutral is earth."""
+        neutral = {int(n): t for t, n in enumerate(self.terminal_node) if self.terminal_phase[t] == NEUTRAL}
+        own = [
+            -1 if phase == NEUTRAL else neutral.get(int(n), -1)
+            for n, phase in zip(self.terminal_node, self.terminal_phase, strict=True)
+        ]
+        return np.array(own, dtype=np.intp)
 
     def terminal_name(self, terminal: int) -> str:
         """Such as "node n12, phase b"."""

@@ -77,19 +77,23 @@ def _ends(lines: tuple[Line, ...], three: tuple[Transformer, ...], split: tuple[
 
 
 def _switches(folder: Path, lines: Mapping[str, Row]) -> dict[str, bool]:
-    """Per line with a switch: whether it is open at its latest state."""
+    """Per line with switches: whether one of them is open at its own latest state."""
     if not (folder / "switches.csv").is_file():
         return {}
-    latest: dict[str, tuple[str, bool]] = {}
+    latest: dict[tuple[str, str], tuple[float, bool]] = {}
     for row in read_csv(folder / "switches.csv", ("switch_id", "line_id", "state")):
-        said, at, line = row.text("state").lower(), row.text("at", ""), row.text("line_id")
+        said, line = row.text("state").lower(), row.text("line_id")
+        at, own = (row.epoch_s("at") if "at" in row else -math.inf), (line, row.text("switch_id"))
         if said not in {"open", "closed"}:
             raise row.wrong("state", f"{said!r} is neither open nor closed")
         if line not in lines:
             raise row.wrong("line_id", f"{line} is not in lines.csv")
-        if line not in latest or at >= latest[line][0]:
-            latest[line] = at, said == "open"
-    return {line: is_open for line, (_, is_open) in latest.items()}
+        if own not in latest or at >= latest[own][0]:
+            latest[own] = at, said == "open"
+    found: dict[str, bool] = {}
+    for (line, _), (_, is_open) in latest.items():
+        found[line] = found.get(line, False) or is_open
+    return found
 
 
 def _line(row: Row, types: Mapping[str, Row], nodes: Mapping[str, Row], switches: Mapping[str, bool]) -> Line:

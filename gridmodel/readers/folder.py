@@ -11,35 +11,38 @@ from pathlib import Path
 import numpy as np
 
 from gridmodel.arrays import Real
-from gridmodel.errors import FileError
+from gridmodel.errors import FileError, FileFaults
 from gridmodel.model import admittance as build
 from gridmodel.model.devices import Device
 from gridmodel.model.equipment import Connection, Equipment
 from gridmodel.model.feeder import Feeder
+from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network, Terminals, connect
 from gridmodel.readers.devices import read_devices
+from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.tables import Row, read_csv, read_text
 
 
-def read_feeder(path: str | Path) -> Feeder:
-    """The feeder of a folder; the first fault found is raised, naming file, row and field."""
-    feeder, faults = load(path)
+def read_feeder(path: str | Path, within: str | Path | None = None) -> Feeder:
+    """The feeder of a folder; the first fault found is raised, naming file, row and field.
+
+    within: the folder that an OpenDSS circuit may read files from; by default its own.
+    """
+    feeder, faults = load(path, within)
     if feeder is None:
-        first, others = faults[0], len(faults) - 1
-        more = f" (and {others} more)" if others else ""
-        raise FileError(first.file, first.detail + more, row=first.row, field=first.field)
+        raise FileFaults(faults)
     return feeder
 
 
-def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
-    """The feeder of a folder, or everything that is wrong with its files."""
+def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | None, list[FileError]]:
+    """The feeder of a folder, or everything that is wrong with its files; `within` as for `read_feeder`."""
     folder, faults = Path(path), list[FileError]()
     try:
         settings = _settings(folder)
-        grid = _grid(folder, settings)
+        grid = _grid(folder, settings, within)
     except FileError as e:
-        return None, [e]
+        return None, list(e.all)
     customers = _customers(folder, grid, faults)
     devices = () if faults else _devices(folder, customers, faults)
     if faults:
@@ -57,6 +60,7 @@ def load(path: str | Path) -> tuple[Feeder | None, list[FileError]]:
         profile=profile,
         devices=devices,
         notes=grid.notes,
+        findings=(*grid.findings, *unused(folder)),
     )
     return feeder, faults
 
@@ -77,20 +81,21 @@ class _Grid:
     own: tuple[_Customer, ...]
     build: Callable[[tuple[Connection, ...], str], Network]
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
-def _grid(folder: Path, settings: dict[str, object]) -> _Grid:
+def _grid(folder: Path, settings: dict[str, object], within: str | Path | None) -> _Grid:
     """The network of a folder, in whichever of the three formats it is."""
     known = "*.pandapower.json, nodes.csv or Master.dss"
     if folder.is_file():
-        return _grid_of_file(folder, known)
+        return _grid_of_file(folder, known, within)
     if not folder.is_dir():
         raise FileError(folder, "no such folder")
     found = sorted([*folder.glob("*.pandapower.json"), *folder.glob("nodes.csv"), *folder.glob("[Mm]aster.dss")])
     if len(found) != 1:
         raise FileError(folder, f"{len(found)} network files; one of {known} is needed")
     if found[0].suffix == ".dss":
-        return _opendss(found[0])
+        return _opendss(found[0], within)
     if found[0].suffix == ".csv":
         from gridmodel.readers import csv_folder
 
@@ -102,10 +107,10 @@ def _grid(folder: Path, settings: dict[str, object]) -> _Grid:
     return _of_equipment(pandapower.read_equipment(found[0]))
 
 
-def _grid_of_file(path: Path, known: str) -> _Grid:
+def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
     """The network of a file by itself: its loads are the customers, and nothing was measured."""
     if path.suffix.lower() == ".dss":
-        return _opendss(path)
+        return _opendss(path, within)
     if path.suffix.lower() != ".json":
         raise FileError(path, f"neither a pandapower .json nor an OpenDSS .dss file, nor a folder with one of {known}")
     from gridmodel.readers import pandapower
@@ -115,27 +120,31 @@ def _grid_of_file(path: Path, known: str) -> _Grid:
 
 def _of_equipment(equipment: Equipment) -> _Grid:
     def made(connections: tuple[Connection, ...], name: str) -> Network:
-        return build.network(replace(equipment, connections=connections, name=name))
+        found = build.network(replace(equipment, connections=connections, name=name))
+        return found if connections == equipment.connections else replace(found, source_file="", own_elements={})
 
     own = tuple(_Customer(connection) for connection in equipment.connections)
-    return _Grid(equipment.name, {n.id: n.phases for n in equipment.nodes}, own, made, equipment.notes)
+    phases = {n.id: n.phases for n in equipment.nodes}
+    return _Grid(equipment.name, phases, own, made, equipment.notes, equipment.findings)
 
 
-def _opendss(path: Path) -> _Grid:
+def _opendss(path: Path, within: str | Path | None) -> _Grid:
     from gridmodel.readers.opendss import read_network
 
-    network, pv_va = read_network(path)
+    network, pv_va, findings = read_network(path, within)
     nodes = network.nodes
     terminals, index = Terminals(nodes.phases), {name: k for k, name in enumerate(nodes.id)}
 
     def made(connections: tuple[Connection, ...], name: str) -> Network:
-        return replace(network, connections=connect(connections, index, terminals), name=name)
+        found = replace(network, connections=connect(connections, index, terminals), name=name)
+        return found if connections == tuple(own) else replace(found, source_file="", own_elements={})
 
     c = network.connections
     own = [Connection(c.id[k], nodes.id[c.node[k]], c.phase[k]) for k in range(len(c))]
     customers = tuple(_Customer(connection, pv_va.get(connection.id, 0.0)) for connection in own)
     notes = ("loads are taken as constant power; regulators and inverter controls stand still",)
-    return _Grid(network.name, dict(zip(nodes.id, nodes.phases, strict=True)), customers, made, notes)
+    phases = dict(zip(nodes.id, nodes.phases, strict=True))
+    return _Grid(network.name, phases, customers, made, notes, tuple(findings))
 
 
 def _settings(folder: Path) -> dict[str, object]:

@@ -8,7 +8,6 @@ and the supply is a plain short-circuit impedance (no voltage factor c). `docs/f
 from __future__ import annotations
 
 import cmath
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -17,24 +16,43 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import TURN, Complex
-from gridmodel.errors import FileError, GridError
+from gridmodel.errors import FileError
 from gridmodel.model.admittance import sequence_matrix
 from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
-from gridmodel.readers.tables import Row, Table, absent, read_json
+from gridmodel.model.findings import Finding
+from gridmodel.model.network import PHASE_OF_SLOTS
+from gridmodel.readers.pandapower_elements import impedances, shunts, switches_with_impedance, three_windings
+from gridmodel.readers.pandapower_tables import (
+    LOAD_TABLES,
+    closed,
+    magnetising,
+    names_of,
+    of_file,
+    of_net,
+    point,
+    short_circuit,
+    tap_of,
+)
+from gridmodel.readers.tables import Row, Table
 
-UNSUPPORTED = ("trafo3w", "impedance", "gen", "dcline", "ward", "xward", "shunt", "motor", "svc", "tcsc", "ssc")
 ASSUMED_ZERO_RATIO = 4.0  # zero over positive sequence impedance where a line's file says nothing (assumed)
-LOAD_TABLES = (("asymmetric_load", -1.0), ("asymmetric_sgen", 1.0), ("load", -1.0), ("sgen", 1.0))
+VOLTAGE_PARTS = ("const_z_percent", "const_i_percent", *(f"const_{k}_{q}_percent" for k in "zi" for q in "pq"))
+DELTA = {"a": "ab", "b": "bc", "c": "ca"}
 
 
 class PandapowerFile:
     """The tables of one pandapower network and what they mean electrically."""
 
-    def __init__(self, file: str, tables: dict[str, Table], frequency_hz: float, name: str) -> None:
-        self.file, self.tables, self.frequency_hz, self.name = file, tables, frequency_hz, name
+    def __init__(self, file: str, given: tuple[dict[str, Table], float, str, list[Finding]]) -> None:
+        self.file = file
+        self.tables, self.frequency_hz, self.name, self.findings = given
         self.notes: list[str] = []
-        self.bus_name = _names(self.table("bus"), "bus")
+        self.bus_name = names_of(self.table("bus"), "bus")
+        self.base_kv = {row.position: row.positive("vn_kv") for row in self.table("bus")}
+        self.dead = {row.position for row in self.table("bus") if not row.flag("in_service", True)}
         self.bus_node = self._fused_buses()
+        self.elements: dict[str, tuple[str, ...]] = {}
+        """per connection, its rows in the tables of loads: "load.3" """
 
     def table(self, name: str) -> Table:
         """A table, empty where the file has none."""
@@ -47,25 +65,47 @@ class PandapowerFile:
             raise row.wrong(field, f"bus {bus} is not in the network")
         return self.bus_node[bus]
 
+    def base_v(self, row: Row, field: str) -> float:
+        """Nominal phase-to-neutral voltage of the bus that a field points to."""
+        self.node(row, field)
+        return self.base_kv[int(row.number(field))] * 1e3 / math.sqrt(3)
+
+    def live(self, row: Row, *fields: str) -> bool:
+        """Whether an element is in service and so are the buses at which it stands."""
+        return row.flag("in_service", True) and not any(int(row.number(field)) in self.dead for field in fields)
+
     def equipment(self) -> Equipment:
         """All elements in service."""
-        self._refuse_unsupported()
-        return Equipment(
+        star = list(three_windings(self._in_service("trafo3w"), self.node, self._open_ends("t3")))
+        for transformer in (t for _, parts in star for t in parts):
+            self.notes.append(f"transformer {transformer.id}: zero sequence passes as the positive one (assumed)")
+        supply, others = self._supplies()
+        switches = switches_with_impedance(self.table("switch"), self.node, lambda r: self.live(r, "bus", "element"))
+        found = Equipment(
             name=self.name,
-            nodes=self._nodes(),
-            lines=tuple(self._lines()),
-            transformers=tuple(self._transformers()),
-            supply=self._supply(),
+            nodes=(*self._nodes(), *(node for node, _ in star)),
+            lines=(
+                *self._lines(),
+                *switches,
+                *impedances(self._in_service("impedance"), self.node, self.base_v),
+            ),
+            transformers=(*self._transformers(), *(t for _, parts in star for t in parts)),
+            supply=supply,
             connections=self.connections(),
             frequency_hz=self.frequency_hz,
-            notes=tuple(self.notes),
+            capacitors=tuple(shunts(self._in_service("shunt"), self.node, self.base_v)),
+            other_supplies=others,
         )
+        return replace(found, notes=tuple(self.notes), findings=tuple(self.findings), own_elements=self.elements)
 
-    def _refuse_unsupported(self) -> None:
-        for name in UNSUPPORTED:
-            for row in self.table(name):
-                if row.flag("in_service", True):
-                    raise FileError(self.file, f"element type {name} is not supported", row=row.position, field=name)
+    def _in_service(self, name: str) -> Table:
+        """The rows of a table that stand at buses in service."""
+        fields = {
+            "trafo3w": ("hv_bus", "mv_bus", "lv_bus"), "impedance": ("from_bus", "to_bus"), "shunt": ("bus",),
+        }[name]  # fmt: skip
+        table = self.table(name)
+        rows = [(r.position, [r.fields[c] for c in table.columns]) for r in table if self.live(r, *fields)]
+        return Table(self.file, name, table.columns, rows)
 
     def _fused_buses(self) -> dict[int, str]:
         """Node name per bus; buses joined by a closed bus switch are one node."""
@@ -77,7 +117,8 @@ class PandapowerFile:
             return bus
 
         for row in self.table("switch"):
-            if row.text("et") == "b" and row.flag("closed", True):
+            joins = row.text("et") == "b" and row.flag("closed", True) and row.number("z_ohm", 0.0) <= 0
+            if joins and not {int(row.number("bus")), int(row.number("element"))} & self.dead:
                 ends = int(row.number("bus")), int(row.number("element"))
                 if not set(ends) <= parent.keys():
                     raise row.wrong("bus", f"bus {ends} is not in the network")
@@ -92,7 +133,7 @@ class PandapowerFile:
         for row in self.table("bus"):
             name = self.bus_name[row.position]
             if name in kept and row.flag("in_service", True):
-                x, y = _point(row.fields.get("geo")) or places.get(row.position, (math.nan, math.nan))
+                x, y = point(row.fields.get("geo")) or places.get(row.position, (math.nan, math.nan))
                 found.append(Node(name, row.positive("vn_kv") * 1e3 / math.sqrt(3), "abc", x, y))
         return tuple(found)
 
@@ -106,11 +147,11 @@ class PandapowerFile:
 
     def _lines(self) -> list[Line]:
         open_ends = self._open_ends("l")
-        names = _names(self.table("line"), "line")
+        names = names_of(self.table("line"), "line")
         return [
             self._line(row, names[row.position], open_ends)
             for row in self.table("line")
-            if row.flag("in_service", True)
+            if self.live(row, "from_bus", "to_bus")
         ]
 
     def _line(self, row: Row, name: str, open_ends: set[tuple[int, int]]) -> Line:
@@ -134,27 +175,27 @@ class PandapowerFile:
             rating_a=rating_a,
             line_type=row.text("std_type", ""),
             zero_sequence_given=given,
-            closed=_closed(row, ("from_bus", "to_bus"), open_ends),
+            closed=_both(row, ("from_bus", "to_bus"), open_ends),
         )
 
     def _transformers(self) -> list[Transformer]:
         open_ends = self._open_ends("t")
-        names = _names(self.table("trafo"), "transformer")
+        names = names_of(self.table("trafo"), "transformer")
         return [
             self._transformer(row, names[row.position])
             for row in self.table("trafo")
-            if row.flag("in_service", True) and all(_closed(row, ("hv_bus", "lv_bus"), open_ends))
+            if self.live(row, "hv_bus", "lv_bus") and all(closed(row, ("hv_bus", "lv_bus"), open_ends))
         ]
 
     def _transformer(self, row: Row, name: str) -> Transformer:
-        z1 = _short_circuit(row, "vk_percent", "vkr_percent")
+        z1 = short_circuit(row, "vk_percent", "vkr_percent")
         given = "vk0_percent" in row and row.number("vk0_percent") > 0
-        z0 = _short_circuit(row, "vk0_percent", "vkr0_percent") if given else z1
+        z0 = short_circuit(row, "vk0_percent", "vkr0_percent") if given else z1
         connection = row.text("vector_group", "")
         if not connection:
             connection = "Dyn" if round(row.number("shift_degree", 0.0) / 30) % 2 else "YNyn"
             self.notes.append(f"transformer {name}: no vector group in the file; {connection} assumed")
-        ratio, tap = _tap(row)
+        ratio, tap = tap_of(row)
         return Transformer(
             id=name,
             hv_node=self.node(row, "hv_bus"),
@@ -168,7 +209,7 @@ class PandapowerFile:
             shift_degree=row.number("shift_degree", 0.0),
             tap_ratio=ratio,
             tap_side=row.text("tap_side", "hv"),
-            magnetising_pu=_magnetising(row),
+            magnetising_pu=magnetising(row),
             z0_magnetising_pu=_zero_magnetising(row, z0),
             zero_sequence_given=given,
             tap=tap,
@@ -177,16 +218,16 @@ class PandapowerFile:
             tap_step_percent=row.number("tap_step_percent", 0.0),
         )
 
-    def _supply(self) -> Supply:
-        rows = [row for row in self.table("ext_grid") if row.flag("in_service", True)]
-        if len(rows) != 1:
-            raise FileError(self.file, f"{len(rows)} external grids in service; one is needed", field="ext_grid")
-        row = rows[0]
-        node = self.node(row, "bus")
-        nominal_v = next((n.nominal_v for n in self._nodes() if n.id == node), None)
-        if nominal_v is None:
-            raise row.wrong("bus", f"{node} is not in service")
-        line_to_line_v = nominal_v * math.sqrt(3)
+    def _supplies(self) -> tuple[Supply, tuple[Supply, ...]]:
+        """The first external grid in service, and the others."""
+        rows = [row for row in self.table("ext_grid") if self.live(row, "bus")]
+        if not rows:
+            raise FileError(self.file, "0 external grids in service; one is needed", field="ext_grid")
+        first, *others = [self._supply(row) for row in rows]
+        return first, tuple(others)
+
+    def _supply(self, row: Row) -> Supply:
+        line_to_line_v = self.base_v(row, "bus") * math.sqrt(3)
         z1 = 0j
         if "s_sc_max_mva" in row:
             r_over_x = row.number("rx_max", 0.1)
@@ -195,18 +236,43 @@ class PandapowerFile:
         x0 = row.number("x0x_max", 1.0) * z1.imag
         volts = row.positive("vm_pu", 1.0) * line_to_line_v / math.sqrt(3)
         angle = cmath.exp(1j * math.radians(row.number("va_degree", 0.0)))
-        return Supply(node, balanced(volts * angle), z1, complex(row.number("r0x0_max", 0.1) * x0, x0))
+        z0 = complex(row.number("r0x0_max", 0.1) * x0, x0)
+        return Supply(self.node(row, "bus"), balanced(volts * angle), z1, z0)
 
     def connections(self) -> tuple[Connection, ...]:
-        """One connection per load or generator of the file; its phase is where its power is."""
-        found: dict[str, Connection] = {}
-        for name, _ in LOAD_TABLES:
-            names = _names(self.table(name), name)
-            for row in self.table(name):
-                if row.flag("in_service", True):
-                    key = names[row.position]
-                    found.setdefault(key, Connection(key, self.node(row, "bus"), _phase(row, name)))
-        return tuple(found.values())
+        """One connection per name and place of the file's loads, generators and storage, at the phases of its row."""
+        found: dict[tuple[str, str], list[tuple[str, Connection]]] = {}
+        for table in LOAD_TABLES:
+            names = names_of(self.table(table), table)
+            for row in self.table(table):
+                if self.live(row, "bus"):
+                    name, node = names[row.position], self.node(row, "bus")
+                    one = Connection(name, node, self._phase(row, table))
+                    found.setdefault((name, node), []).append((f"{table}.{row.position}", one))
+        shared = [name for name, _ in found]
+        connections = []
+        for (name, _), rows in found.items():
+            first = rows[0][1]
+            own = name if shared.count(name) == 1 else f"{rows[0][0].split('.')[0]}.{name}"
+            self.elements[own] = tuple(element for element, _ in rows)
+            connections.append(Connection(own, first.node, first.phase))
+        return tuple(connections)
+
+    def _phase(self, row: Row, table: str) -> str:
+        """Phases of a load: three, or those of an asymmetric one that its row gives power to."""
+        parts = sum(row.number(field, 0.0) for field in VOLTAGE_PARTS)
+        if parts and "const_z_percent" not in row:
+            parts /= 2
+        if parts:
+            who = row.text("name", "") or f"{table} {row.position}"
+            self.notes.append(f"{who}: {parts:g} % of its power depends on voltage; taken at nominal voltage")
+        if not table.startswith("asymmetric"):
+            return "delta" if row.text("type", "wye") == "delta" and table == "load" else "abc"
+        loaded = [p for p in "abc" if row.number(f"p_{p}_mw", 0.0) or row.number(f"q_{p}_mvar", 0.0)]
+        if not loaded:
+            return "unknown"
+        delta = row.text("type", "wye") == "delta"
+        return PHASE_OF_SLOTS[tuple(sorted(DELTA[p] if delta else p for p in loaded))]
 
 
 def balanced(phase_a_v: complex) -> Complex:
@@ -218,91 +284,19 @@ def read_equipment(source: str | Path | Any, *, name: str | None = None) -> Equi
     """Equipment of a pandapower JSON file, or of a pandapowerNet."""
     found = open_file(Path(source)) if isinstance(source, (str, Path)) else open_net(source)
     equipment = found.equipment()
+    if isinstance(source, (str, Path)):
+        equipment = replace(equipment, source_file=str(source))
     return replace(equipment, name=name) if name else equipment
 
 
 def open_file(path: Path) -> PandapowerFile:
     """A pandapower JSON file, read without pandapower."""
-    content = read_json(path).get("_object")
-    if not isinstance(content, dict) or "bus" not in content:
-        raise FileError(path, "not a pandapower network: it has no bus table")
-    tables = {key: _table(str(path), key, value) for key, value in content.items() if _is_frame(value)}
-    if "bus" not in tables:
-        raise FileError(path, "the bus table is no table", field="bus")
-    name = content.get("name") or path.name.split(".")[0]
-    frequency_hz = content.get("f_hz", 50.0)
-    if not isinstance(frequency_hz, int | float) or not 0 < frequency_hz < math.inf:
-        raise FileError(path, f"{frequency_hz!r} is not a positive number", field="f_hz")
-    return PandapowerFile(str(path), tables, float(frequency_hz), str(name))
+    return PandapowerFile(str(path), of_file(path))
 
 
 def open_net(net: Any) -> PandapowerFile:
     """A pandapowerNet object."""
-    if not hasattr(net, "bus"):
-        raise GridError("not a pandapower network: it has no bus table")
-    tables = {}
-    for key in (
-        "bus",
-        "line",
-        "trafo",
-        "ext_grid",
-        "switch",
-        "bus_geodata",
-        *UNSUPPORTED,
-        *(n for n, _ in LOAD_TABLES),
-    ):
-        frame = net.get(key)
-        if frame is not None and hasattr(frame, "columns"):
-            rows = [(int(k), list(row)) for k, row in zip(frame.index, frame.itertuples(index=False), strict=True)]
-            tables[key] = Table("pandapower network", key, [str(c) for c in frame.columns], rows)
-    return PandapowerFile("pandapower network", tables, float(net.f_hz), str(net.name or "network"))
-
-
-def _is_frame(value: object) -> bool:
-    return isinstance(value, dict) and value.get("_class") == "DataFrame"
-
-
-def _table(file: str, name: str, value: dict[str, Any]) -> Table:
-    content = value.get("_object")
-    try:
-        content = json.loads(content) if isinstance(content, str) else content
-    except json.JSONDecodeError as e:
-        raise FileError(file, f"not JSON: {e.msg}", field=name) from None
-    if not isinstance(content, dict) or not {"columns", "index", "data"} <= content.keys():
-        raise FileError(file, "table is not in split form", field=name)
-    columns, index, data = (content[part] for part in ("columns", "index", "data"))
-    if not all(isinstance(part, list) for part in (columns, index, data)) or not all(map(_is_text, columns)):
-        raise FileError(file, "columns, index and data are lists, columns of texts", field=name)
-    for number, row in zip(index, data, strict=False):
-        if not isinstance(number, int) or not isinstance(row, list) or len(row) != len(columns):
-            raise FileError(file, f"row {number!r} has no value for each of {len(columns)} columns", field=name)
-    if len(index) != len(data):
-        raise FileError(file, f"{len(index)} row numbers for {len(data)} rows", field=name)
-    return Table(file, name, columns, list(zip(index, data, strict=True)))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _names(table: Table, prefix: str) -> dict[int, str]:
-    """A unique name per row: the file's own where it has one, prefix and index otherwise."""
-    given = {row.position: row.text("name", "") for row in table}
-    counts: dict[str, int] = {}
-    for name in given.values():
-        counts[name] = counts.get(name, 0) + 1
-    return {k: name if name and counts[name] == 1 else f"{prefix}{k}" for k, name in given.items()}
-
-
-def _point(geo: object) -> tuple[float, float] | None:
-    if absent(geo):
-        return None
-    try:
-        point = json.loads(geo) if isinstance(geo, str) else geo
-        x, y = point["coordinates"][:2]  # type: ignore[index]  # anything unexpected is "no place"
-        return float(x), float(y)
-    except (KeyError, TypeError, ValueError):
-        return None
+    return PandapowerFile("pandapower network", of_net(net))
 
 
 def _at_least_zero(row: Row, field: str, default: float) -> float:
@@ -312,24 +306,9 @@ def _at_least_zero(row: Row, field: str, default: float) -> float:
     return value
 
 
-def _closed(row: Row, fields: tuple[str, str], open_ends: set[tuple[int, int]]) -> tuple[bool, bool]:
-    first, second = ((row.position, int(row.number(field))) not in open_ends for field in fields)
+def _both(row: Row, fields: tuple[str, str], open_ends: set[tuple[int, int]]) -> tuple[bool, bool]:
+    first, second = closed(row, fields, open_ends)
     return first, second
-
-
-def _short_circuit(row: Row, total: str, real: str) -> complex:
-    """Per-unit short-circuit impedance from its magnitude and its real part in percent."""
-    z, r = row.number(total) / 100, row.number(real, 0.0) / 100
-    if z <= 0 or abs(r) > z:
-        raise row.wrong(total, f"{100 * z:g} % is no short-circuit voltage beside a real part of {100 * r:g} %")
-    return complex(r, math.sqrt(z**2 - r**2))
-
-
-def _magnetising(row: Row) -> complex:
-    """Per-unit shunt admittance from iron losses and no-load current."""
-    iron = row.number("pfe_kw", 0.0) / (row.number("sn_mva") * 1e3)
-    whole = max(row.number("i0_percent", 0.0) / 100, iron)
-    return complex(iron, -math.sqrt(whole**2 - iron**2))
 
 
 def _zero_magnetising(row: Row, z0: complex) -> complex:
@@ -338,28 +317,3 @@ def _zero_magnetising(row: Row, z0: complex) -> complex:
     size, r_over_x = abs(z0) * row.number("mag0_percent") / 100, row.number("mag0_rx", 0.0)
     x = size / math.hypot(1.0, r_over_x)
     return complex(r_over_x * x, x)
-
-
-def _tap(row: Row) -> tuple[float, int]:
-    """(turns over rated turns, steps from neutral)."""
-    steps = row.number("tap_pos", 0.0) - row.number("tap_neutral", 0.0)
-    changer = row.text("tap_changer_type", "")
-    moves = changer in {"Ratio", "Symmetrical"} or ("tap_changer_type" not in row.fields and "tap_step_percent" in row)
-    if not moves or steps == 0:
-        return 1.0, int(steps)
-    if row.number("tap_step_degree", 0.0) or row.flag("tap_dependency_table", False):
-        raise row.wrong("tap_step_degree", "phase-shifting and tabulated tap changers are not supported")
-    return 1.0 + steps * row.number("tap_step_percent") / 100, int(steps)
-
-
-def _phase(row: Row, table: str) -> str:
-    """Phase of a load from where its power is: none means unknown, several mean all three."""
-    if not table.startswith("asymmetric"):
-        return "abc"
-    loaded = [p for p in "abc" if row.number(f"p_{p}_mw", 0.0) or row.number(f"q_{p}_mvar", 0.0)]
-    delta = row.text("type", "wye") == "delta"
-    if not loaded:
-        return "unknown"
-    if len(loaded) > 1:
-        return "delta" if delta else "abc"
-    return {"a": "ab", "b": "bc", "c": "ca"}[loaded[0]] if delta else loaded[0]

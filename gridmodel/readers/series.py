@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,22 @@ def read_profile(
             pv = _same_length(folder / "pv_kw.csv", ids, intervals, every=False)
         with noting(faults):
             source = _head_voltage(folder, intervals)
-    return Profile(step_s, demand * 1e3, kvar * 1e3, pv * 1e3, source) if len(faults) == before else None
+    first_day: date | None = None
+    with noting(faults):
+        first_day = _first_day(folder, settings)
+    if len(faults) > before:
+        return None
+    return Profile(step_s, demand * 1e3, kvar * 1e3, pv * 1e3, source, first_day)
+
+
+def _first_day(folder: Path, settings: dict[str, object]) -> date | None:
+    given = settings.get("first_day")
+    if given is None or (isinstance(given, date) and not isinstance(given, datetime)):
+        return given
+    try:
+        return date.fromisoformat(str(given))
+    except ValueError:
+        raise FileError(folder / "feeder.toml", f"{given!r} is no date: 2026-05-29", field="first_day") from None
 
 
 def _step_s(path: Path, intervals: int, settings: dict[str, object]) -> int:

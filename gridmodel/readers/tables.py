@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,11 @@ from typing import Any
 from gridmodel.errors import FileError
 from gridmodel.model.equipment import LARGEST, SMALLEST
 
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d{2,}")
+"""as spreadsheets write long digits"""
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 EPOCH_DIGITS = 12
 """a number of seconds that has more is none"""
 
@@ -37,7 +43,8 @@ class Row:
         try:
             found = float(value)  # type: ignore[arg-type]  # absent() has excluded None
         except (TypeError, ValueError):
-            raise self.wrong(field, f"{value!r} is not a number") from None
+            comma = " (a decimal comma; a point is expected)" if DECIMAL_COMMA.fullmatch(str(value).strip()) else ""
+            raise self.wrong(field, f"{value!r} is not a number{comma}") from None
         if not math.isfinite(found):
             raise self.wrong(field, f"{value!r} is not a finite number")
         if abs(found) > LARGEST:
@@ -65,7 +72,10 @@ class Row:
             if default is None:
                 raise self.wrong(field, "is missing")
             return default
-        return str(value).strip()
+        found = str(value).strip()
+        if ROUNDED.fullmatch(found):
+            raise self.wrong(field, f"{found!r}: a spreadsheet has rounded an identifier; format the column as text")
+        return found
 
     def epoch_s(self, field: str) -> int:
         """The field as epoch seconds: a number of them, or an ISO 8601 time; without a zone it is UTC."""
@@ -130,10 +140,14 @@ def read_text(path: Path) -> str:
         raise FileError(path, "not a file" if path.exists() else "no such file")
     try:
         content = path.read_bytes()
+        if content.startswith(UTF_16):
+            raise FileError(path, "is UTF-16 text; save it as UTF-8", row=1)
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        row = content.count(b"\n", 0, e.start) + 1
-        raise FileError(path, f"not UTF-8 text (byte {content[e.start]:#04x})", row=row) from None
+        row, column = content.count(b"\n", 0, e.start) + 1, e.start - content.rfind(b"\n", 0, e.start)
+        byte = content[e.start : e.start + 1]
+        meant = f"; as Windows-1252 column {column} is {byte.decode('cp1252', errors='replace')!r}: save it as UTF-8"
+        raise FileError(path, f"not UTF-8 text (byte {byte[0]:#04x}){meant}", row=row) from None
     except OSError as e:
         raise FileError(path, e.strerror or str(e)) from None
 
@@ -146,18 +160,25 @@ def read_csv(path: Path, required: Sequence[str] = ()) -> Table:
         data = [(lines.line_num, values) for values in lines if values]
     except csv.Error as e:
         raise FileError(path, f"not CSV: {e}", row=lines.line_num) from None
+    _check_header(path, columns, required)
+    for number, values in data:
+        if len(values) != len(columns):
+            raise FileError(path, f"{len(values)} values for {len(columns)} columns", row=number)
+    return Table(str(path), "", columns, data)
+
+
+def _check_header(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
     if not columns:
         raise FileError(path, "the file is empty; its first line names the columns", row=1)
+    other = next((name for sign, name in SEPARATORS.items() if len(columns) == 1 and sign in columns[0]), None)
+    if other:
+        raise FileError(path, f"its values are separated by {other}; commas are expected", row=1)
     for name in columns:
         if columns.count(name) > 1:
             raise FileError(path, "stands here twice", row=1, field=name)
     for name in required:
         if name not in columns:
             raise FileError(path, f"column is missing; found {', '.join(columns)}", row=1, field=name)
-    for number, values in data:
-        if len(values) != len(columns):
-            raise FileError(path, f"{len(values)} values for {len(columns)} columns", row=number)
-    return Table(str(path), "", columns, data)
 
 
 def by_id(rows: Iterable[Row], field: str) -> dict[str, Row]:
@@ -175,6 +196,8 @@ def read_json(path: Path) -> dict[str, Any]:
         found = json.loads(read_text(path))
     except json.JSONDecodeError as e:
         raise FileError(path, f"not JSON: {e.msg}", row=e.lineno) from None
+    except (RecursionError, ValueError) as e:
+        raise FileError(path, f"not JSON that can be read: {e}") from None
     if not isinstance(found, dict):
         raise FileError(path, "not a JSON object")
     return found

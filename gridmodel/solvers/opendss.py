@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gridmodel.arrays import Complex
+from gridmodel.arrays import Complex, Index
 from gridmodel.errors import GridError
 from gridmodel.flow.kron import Reduced, sources
 from gridmodel.flow.power_flow import Flow
+from gridmodel.model.network import NEUTRAL
 from gridmodel.readers.opendss import CUSTOMER_CLASSES, new_engine, open_circuit
 from gridmodel.solvers.merge_lines import condensed
 from gridmodel.solvers.opendss_script import NUMBER, Script, script
@@ -34,7 +36,7 @@ class Circuit:
         """
         self.reduced = reduced
         self.script = _written(reduced) if path is None else None
-        self.engine = new_engine(self.script.commands) if self.script else open_circuit(Path(path or ""))
+        self.engine = new_engine(self.script.commands) if self.script else _opened(Path(path or ""), reduced)
         self.circuit = self.engine.ActiveCircuit
         for full_name in list(self.circuit.AllElementNames):
             if full_name.lower().split(".")[0] in {*CUSTOMER_CLASSES, *CONTROL_CLASSES}:
@@ -46,7 +48,7 @@ class Circuit:
         self._say("Solve")
         order = {name.lower(): k for k, name in enumerate(self.circuit.YNodeOrder)}
         self.at = np.array([order.get(name, -1) for name in self._terminal_names()], dtype=np.intp)
-        self.sources, self.source_v = list(self.circuit.Vsources.AllNames), np.full(3, np.nan, dtype=np.complex128)
+        self.sources, self.source_v = self._own_sources(), np.full(3, np.nan, dtype=np.complex128)
         watched = np.unique(reduced.current_branch)
         self.branches = [(self._element(int(b)), np.flatnonzero(reduced.current_branch == b)) for b in watched]
 
@@ -66,8 +68,9 @@ class Circuit:
         """Adds a load per slot; its first one's position among all loads."""
         connections, nodes = self.reduced.network.connections, self.reduced.network.nodes
         for k, (plus, phase) in enumerate(zip(connections.slot_plus, connections.slot_phase, strict=True)):
-            bus = self._bus(nodes.id[self.reduced.network.terminal_node[plus]])
-            numbers = ".".join(str(NUMBER[p]) for p in phase)
+            node = self.reduced.network.terminal_node[plus]
+            bus = self._bus(nodes.id[node])
+            numbers = ".".join(str(_number(p, nodes.phases[node])) for p in phase)
             kv = self.reduced.nominal_v[k] / 1e3
             self._say(
                 f"New Load.slot{k} bus1={bus}.{numbers} phases=1 conn=wye kV={kv} model=1 kW=0 kvar=0 "
@@ -81,8 +84,8 @@ class Circuit:
         buses = {
             node: self._bus(node).lower() for node in network.nodes.id if not self.script or node in self.script.bus
         }
-        nodes = [buses.get(network.nodes.id[n], "") for n in network.terminal_node]
-        return [f"{n}.{NUMBER.get(p, 0)}" for n, p in zip(nodes, network.terminal_phase, strict=True)]
+        places = zip(network.terminal_node, network.terminal_phase, strict=True)
+        return [f"{buses.get(network.nodes.id[n], '')}.{_number(p, network.nodes.phases[n])}" for n, p in places]
 
     def solve(self, s_va: Complex, source_v: Complex | None = None) -> Audited:
         """What `flow.solve`, `flow.voltages` and `flow.currents` give, by OpenDSS; NaN where a name is not known."""
@@ -105,7 +108,10 @@ class Circuit:
         v = volts[:, connections.slot_plus] - back
         with np.errstate(all="ignore"):
             flow = Flow(v, np.conj(s / v), converged, 0, source)
-        return Audited(flow, np.abs(volts[:, self.reduced.node_terminal]), np.abs(amps))
+        terminals = self.reduced.node_terminal
+        neutral = self.reduced.network.neutral_terminal[terminals]
+        u = volts[:, terminals] - np.where(neutral >= 0, volts[:, neutral], 0.0)
+        return Audited(flow, np.abs(u), np.abs(amps))
 
     def magnitudes(self, s_va: Complex, source_v: Complex | None = None) -> Magnitudes:
         """Voltages and currents alone; refuses a place that the circuit does not know."""
@@ -124,19 +130,36 @@ class Circuit:
             loads.idx = self.first_load + k
             loads.kW, loads.kvar = kw, kvar
 
+    def _own_sources(self) -> list[tuple[str, Index, Complex]]:
+        """(name, phases 0..2, voltages) of each source as the circuit has it."""
+        found, one = [], self.circuit.Vsources
+        for name in list(one.AllNames):
+            one.Name = name
+            self.circuit.SetActiveElement(f"vsource.{name}")
+            phases = int(one.Phases)
+            place = np.array(list(self.circuit.ActiveCktElement.NodeOrder)[:phases], dtype=np.intp) - 1
+            size = one.BasekV * 1e3 * one.pu / (np.sqrt(3) if phases > 1 else 1.0)
+            angles = np.deg2rad(one.AngleDeg - np.arange(phases) * 360.0 / phases)
+            found.append((str(name), place, np.asarray(size * np.exp(1j * angles), dtype=np.complex128)))
+        return found
+
     def _set_source(self, e: Complex) -> None:
+        """Brings the first source of each phase to these voltages; others follow in the ratio that they have."""
         if np.array_equal(e, self.source_v):
             return
         self.source_v = np.array(e)
+        first: dict[int, complex] = {}
+        for _, place, volts in self.sources:
+            for phase, v in zip(place.tolist(), volts.tolist(), strict=True):
+                first.setdefault(phase, v)
         one = self.circuit.Vsources
-        single = len(self.sources) == 3
-        if not single and np.ptp(np.abs(e)) > 1e-6 * np.abs(e).max():
-            raise GridError("OpenDSS's three-phase source is balanced; the circuit needs one source per phase")
-        for name, volts in zip(self.sources, e, strict=False):
+        for name, place, volts in self.sources:
+            moved = volts * e[place] / np.array([first[phase] for phase in place.tolist()])
+            if np.abs(moved / volts - moved[0] / volts[0]).max() > 1e-6 * abs(moved[0] / volts[0]):
+                raise GridError("OpenDSS's three-phase source is balanced; the circuit needs one source per phase")
             one.Name = name
-            phases = int(one.Phases)
-            one.pu = abs(volts) / (one.BasekV * 1e3) * (np.sqrt(3) if phases == 3 else 1.0)
-            one.AngleDeg = float(np.angle(volts, deg=True))
+            one.pu = abs(moved[0]) / (one.BasekV * 1e3) * (np.sqrt(3) if len(place) > 1 else 1.0)
+            one.AngleDeg = float(np.angle(moved[0], deg=True))
 
     def _currents(self, found: Complex) -> None:
         """Writes the watched currents that the circuit knows."""
@@ -150,10 +173,28 @@ class Circuit:
             active = self.circuit.ActiveCktElement
             raw, width = np.asarray(active.Currents), int(active.NumConductors)
             amps, numbers = raw[0::2] + 1j * raw[1::2], list(active.NodeOrder)
+            at = [str(bus).lower().split(".")[0] for bus in active.BusNames]
+            buses = list(dict.fromkeys(at))
             for row in rows:
-                wanted = NUMBER[reduced.current_phase[row]]
-                ends = range(width, len(numbers)) if reduced.current_side[row] else range(width)
+                side = int(reduced.current_side[row])
+                node = reduced.network.branches.from_node[reduced.current_branch[row]]
+                wanted = _number(reduced.current_phase[row], reduced.network.nodes.phases[node])
+                bus = buses[min(side, len(buses) - 1)]
+                ends = [k for k in range(len(numbers)) if at[k // width] == bus]
                 found[row] = sum(amps[k] for k in ends if numbers[k] == wanted)
+
+
+def _opened(path: Path, reduced: Reduced) -> Any:
+    """The engine in which a circuit stands solved."""
+    folder = reduced.network.circuit_folder
+    return open_circuit(path, Path(folder) if folder else None).engine
+
+
+def _number(phase: str, phases: str) -> int:
+    """OpenDSS's number of a phase at a node of these phases; the neutral of a split service is the third."""
+    if phase == NEUTRAL:
+        return 3 if set(phases) & {"1", "2"} else 4
+    return NUMBER[phase]
 
 
 def circuit_of(reduced: Reduced) -> Circuit:

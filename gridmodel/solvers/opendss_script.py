@@ -47,9 +47,9 @@ def script(equipment: Equipment) -> Script:
     element = {("line", line.id): f"line.l{k}" for k, line in enumerate(lines)}
     element |= {("transformer", t.id): f"transformer.t{k}" for k, t in enumerate(equipment.transformers)}
     element |= {("transformer", t.id): f"transformer.s{k}" for k, t in enumerate(equipment.centre_taps)}
-    commands = [f"Set DefaultBaseFrequency={equipment.frequency_hz:g}", *_sources(equipment, bus)]
-    if supply.z1_ohm:
-        commands.append(_line(_upstream(supply), "line.upstream", bus, 1.0))
+    commands = [f"Set DefaultBaseFrequency={equipment.frequency_hz:g}"]
+    for k, one in enumerate((supply, *equipment.other_supplies)):
+        commands += _source(one, f"supply{k or ''}", bus, k)
     omega = 2 * math.pi * equipment.frequency_hz
     commands += [_line(line, element["line", line.id], bus, omega) for line in lines]
     commands += [_transformer(t, element["transformer", t.id], bus) for t in equipment.transformers]
@@ -58,21 +58,23 @@ def script(equipment: Equipment) -> Script:
     return Script(tuple(commands), bus, element)
 
 
-def _sources(equipment: Equipment, bus: dict[str, str]) -> Iterator[str]:
-    """One stiff source per phase."""
-    supply = equipment.supply
-    at = bus[SUPPLY_NODE if supply.z1_ohm else supply.node]
+def _source(supply: Supply, name: str, bus: dict[str, str], position: int) -> Iterator[str]:
+    """One stiff source per phase, and the impedance behind which they stand."""
+    at = name if supply.z1_ohm else bus[supply.node]
     for number, volts in enumerate(supply.v, 1):
-        what = "Circuit.audit" if number == 1 else f"Vsource.source{number}"
+        what = "Circuit.audit" if number == 1 and not position else f"Vsource.source{position or ''}{number}"
         yield (
             f"New {what} phases=1 bus1={at}.{number} basekv={abs(volts) / 1e3:.12g} pu=1"
             f" angle={np.angle(volts, deg=True):.12g} R1=0 X1={STIFF_OHM:g} R0=0 X0={STIFF_OHM:g}"
         )
+    if supply.z1_ohm:
+        upstream = _upstream(supply, name)
+        yield _line(upstream, f"line.upstream{position or ''}", {**bus, name: name}, 1.0)
 
 
-def _upstream(supply: Supply) -> Line:
+def _upstream(supply: Supply, name: str) -> Line:
     z = sequence_matrix(supply.z0_ohm or supply.z1_ohm, supply.z1_ohm)
-    return Line("upstream", SUPPLY_NODE, supply.node, "abc", 1.0, z, np.zeros_like(z), math.nan)
+    return Line("upstream", name, supply.node, "abc", 1.0, z, np.zeros_like(z), math.nan)
 
 
 def _line(line: Line, name: str, bus: dict[str, str], omega: float) -> str:
@@ -127,9 +129,10 @@ def _capacitors(equipment: Equipment, bus: dict[str, str]) -> Iterator[str]:
     nominal_v = {node.id: node.nominal_v for node in equipment.nodes}
     for k, bank in enumerate(equipment.capacitors):
         for phase in bank.phases if bank.closed else "":
+            kind, sign = ("Capacitor", 1.0) if bank.q_rated_var >= 0 else ("Reactor", -1.0)
             yield (
-                f"New Capacitor.c{k}{phase} bus1={bus[bank.node]}.{NUMBER[phase]} phases=1"
-                f" kV={nominal_v[bank.node] / 1e3:.12g} kvar={bank.q_rated_var / len(bank.phases) / 1e3:.12g}"
+                f"New {kind}.c{k}{phase} bus1={bus[bank.node]}.{NUMBER[phase]} phases=1"
+                f" kV={nominal_v[bank.node] / 1e3:.12g} kvar={sign * bank.q_rated_var / len(bank.phases) / 1e3:.12g}"
             )
 
 

@@ -55,6 +55,10 @@ def cannot_model(network: Network) -> str:
         return "power-grid-model has no centre-tapped transformers; audit this network with OpenDSS"
     if (network.connections.slot_minus >= 0).any():
         return "power-grid-model has no phase-to-phase connections; audit this network with OpenDSS"
+    if equipment.other_supplies:
+        return "a second source is not modelled there; audit this network with OpenDSS"
+    if set(network.connections.slot_phase) - set("abc"):
+        return "power-grid-model has no neutral conductors; audit this network with OpenDSS"
     for line in equipment.lines:
         if line.phases != "abc" and all(line.closed):
             return f"line {line.id}: power-grid-model has no lines of phases {line.phases}; audit with OpenDSS"

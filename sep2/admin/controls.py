@@ -8,16 +8,21 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.admin.overrides import primacies_of
+from sep2.admin.overrides import primacies_of, subject_of
+from sep2.errors import Conflict
 from sep2.operations import controls, groups, in_force, reach
 from sep2.operations.places import Place, places_of, programs_at, with_curves
 from sep2.rest.route import Request, listed, page
-from sep2.rules.authority import SOURCES, Role
+from sep2.rules.authority import Role, said_by
 from sep2.rules.limits import Limits
 from sep2.store import deliveries, listing_controls, overrides, responses
 
 MOST_NOTES = 1000
 """In one answer; a group may have a hundred thousand devices."""
+
+
+class ReachesNobody(Conflict):
+    """There is no device there that the control could be sent to."""
 
 
 async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
@@ -40,6 +45,29 @@ async def send_to_device(rq: Request, asked: t.NewControls) -> t.Issued:
     if not places:
         raise groups.BadGroup(f"device: {row.lfdi} stands for an aggregator, and obeys no control")
     return await _issue(rq, await _schedule(rq, places[0]), asked)
+
+
+async def send_to_many(rq: Request, asked: t.ControlsForMany) -> t.IssuedToMany:
+    """The same for every place of a scope, in one transaction: to the schedule of each connection or device."""
+    subject, number = await subject_of(rq, asked)
+    places = places_of(await overrides.devices_in(rq.db, asked.scope, number))
+    if not places:
+        raise ReachesNobody(subject or asked.scope)
+    body = t.NewControls(controls=asked.controls, reason=asked.reason, anyway=asked.anyway)
+    done = [await _issue(rq, await _schedule(rq, place), body) for place in places]
+    notes = [note for one in done for note in one.notes]
+    return t.IssuedToMany(
+        scope=asked.scope,
+        subject=subject,
+        places=len(places),
+        devices=sum(one.devices for one in done),
+        created=[mrid for one in done for mrid in one.created][:MOST_NOTES],
+        kept=sum(len(one.kept) for one in done),
+        superseded=sum(len(one.superseded) for one in done),
+        notes=notes[:MOST_NOTES],
+        noted=sum(one.noted for one in done),
+        outranked=[other for one in done for other in one.outranked][:MOST_NOTES],
+    )
 
 
 async def _schedule(rq: Request, place: Place) -> Row[Any]:
@@ -70,6 +98,7 @@ async def _issue(rq: Request, group: Row[Any], asked: t.NewControls) -> t.Issued
         group=group.name,
         reissued=await listing_controls.mrids(rq.db, done.reissued),
         outranked=await _outranked(rq, group, new),
+        late_s=done.late_s,
     )
 
 
@@ -84,7 +113,7 @@ async def _outranked(rq: Request, group: Row[Any], new: Sequence[controls.NewCon
     found: dict[str, t.Outranked] = {}
     for row in await listing_controls.over(rq.db, group.id, max(start, rq.now), end):
         if modes & in_force.modes_of(row).keys() and row.lfdi not in found:
-            source = SOURCES.get(Role(row.role), f"group {row.group_name}")
+            source = said_by(row.role, row.source) or f"group {row.group_name}"
             found[row.lfdi] = t.Outranked(
                 lfdi=row.lfdi, connection_id=row.connection_name, by=source, until=row.latest_end
             )

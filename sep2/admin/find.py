@@ -1,22 +1,22 @@
-"""What an operator means by a name, an LFDI or an mRID, or by the beginning of one."""
+"""What an operator means: an LFDI or an mRID, a name, or the beginning of an LFDI or mRID, in this order."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
-from sep2.store import listing_controls, listing_curves, listing_register, overrides
+from sep2.store import listing_controls, listing_curves, listing_register, listing_watch, overrides, territory
 from sep2.store.connection import Connection
 
 
 class UnknownClient(NotFound):
-    """There is no client of that name or LFDI."""
+    """There is no client of that name, and none whose LFDI begins so."""
 
 
 class UnknownDevice(NotFound):
-    """There is no device whose LFDI begins so."""
+    """There is no device of that name, and none whose LFDI begins so."""
 
 
 class UnknownGroup(NotFound):
@@ -35,32 +35,75 @@ class UnknownCurve(NotFound):
     """There is no curve whose mRID begins so."""
 
 
+class UnknownMirror(NotFound):
+    """There is no mirror of that number or name, and none whose mRID begins so."""
+
+
+class UnknownPlace(NotFound):
+    """There is no place of that name."""
+
+
 class UnknownOverride(NotFound):
     """There is no override of that number."""
 
 
 class Ambiguous(Conflict):
-    """That could mean more than one."""
+    """That could mean more than one; write one of these."""
 
 
-async def client(db: Connection, named: str) -> Row[Any]:
-    """The client of that name or LFDI."""
-    return _only(await listing_register.clients_named(db, named), named, UnknownClient)
+class _Kind(NamedTuple):
+    """How one kind of thing is looked up: by its name, and by the beginning of its LFDI or mRID."""
+
+    named: Callable[[Connection, str], Awaitable[Row[Any] | None]]
+    like: Callable[[Connection, str], Awaitable[Sequence[Row[Any]]]]
+    unknown: type[NotFound]
+    id_column: str
+    digits: int
 
 
-async def device(db: Connection, start: str) -> Row[Any]:
-    """The device whose LFDI begins so; four digits at least."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{4,40}", start):
-        raise UnknownDevice(start[:60])
-    return _only(await listing_register.devices_like(db, start.upper()), start, UnknownDevice)
+_CLIENT = _Kind(listing_register.client_named, listing_register.clients_like, UnknownClient, "lfdi", 40)
+_DEVICE = _Kind(listing_register.device_named, listing_register.devices_like, UnknownDevice, "lfdi", 40)
+_GROUP = _Kind(listing_register.group_named, listing_register.groups_like, UnknownGroup, "program_mrid", 32)
+_CURVE = _Kind(listing_curves.named, listing_curves.like, UnknownCurve, "mrid", 32)
+_MIRROR = _Kind(listing_watch.mirror_named, listing_watch.mirrors_like, UnknownMirror, "id", 32)
+LEAST_DIGITS = 4
 
 
-async def group(db: Connection, name: str) -> Row[Any]:
-    """The group of that name."""
-    found = await listing_register.group_named(db, name)
-    if found is None:
-        raise UnknownGroup(name[:60])
-    return found
+async def _one(db: Connection, kind: _Kind, said: str) -> Row[Any]:
+    is_start = re.fullmatch(rf"[0-9A-Fa-f]{{{LEAST_DIGITS},{kind.digits}}}", said) is not None
+    like = await kind.like(db, said.upper()) if is_start else ()
+    if len(said) == kind.digits and len(like) == 1:
+        return like[0]
+    if (found := await kind.named(db, said)) is not None:
+        return found
+    return _only(like, said, kind.unknown, kind.id_column)
+
+
+async def client(db: Connection, said: str) -> Row[Any]:
+    """The client of that LFDI or name."""
+    return await _one(db, _CLIENT, said)
+
+
+async def device(db: Connection, said: str) -> Row[Any]:
+    """The device of that LFDI or name, or the one whose LFDI begins so; four digits at least."""
+    return await _one(db, _DEVICE, said)
+
+
+async def group(db: Connection, said: str) -> Row[Any]:
+    """The group of that name, or the one whose DERProgram has that mRID."""
+    return await _one(db, _GROUP, said)
+
+
+async def curve(db: Connection, said: str) -> Row[Any]:
+    """The curve of that mRID or name, or the one whose mRID begins so; four digits at least."""
+    return await _one(db, _CURVE, said)
+
+
+async def mirror(db: Connection, said: str) -> Row[Any]:
+    """The mirror of that number or name, or the one whose mRID begins so; four digits at least."""
+    if re.fullmatch(r"[0-9]{1,15}", said) and (found := await listing_watch.mirror(db, int(said))) is not None:
+        return found
+    return await _one(db, _MIRROR, said)
 
 
 async def connection(db: Connection, connection_id: str) -> Row[Any]:
@@ -71,35 +114,43 @@ async def connection(db: Connection, connection_id: str) -> Row[Any]:
     return found
 
 
+async def place(db: Connection, name: str) -> Row[Any]:
+    """The place of that name."""
+    found = await territory.shown(db, name)
+    if found is None:
+        raise UnknownPlace(name[:60])
+    return found
+
+
 async def control(db: Connection, start: str) -> Row[Any]:
     """The control whose mRID begins so (four digits at least), or the one made last for `latest`."""
     if start == "latest":
         last = await listing_controls.latest(db)
-        return _only([last] if last else [], start, UnknownControl)
+        return _only([last] if last else [], start, UnknownControl, "mrid")
     if not re.fullmatch(r"[0-9A-Fa-f]{4,32}", start):
         raise UnknownControl(start[:60])
-    return _only(await listing_controls.like(db, start.upper()), start, UnknownControl)
+    return _only(await listing_controls.like(db, start.upper()), start, UnknownControl, "mrid")
 
 
 async def override(db: Connection, named: str) -> Row[Any]:
     """The override of that number, or the one made last for `latest`."""
     if named == "latest":
         last = await overrides.latest(db)
-        return _only([last] if last else [], named, UnknownOverride)
+        return _only([last] if last else [], named, UnknownOverride, "id")
     found = await overrides.one(db, int(named)) if re.fullmatch(r"[0-9]{1,15}", named) else None
-    return _only([found] if found else [], named, UnknownOverride)
+    return _only([found] if found else [], named, UnknownOverride, "id")
 
 
-async def curve(db: Connection, start: str) -> Row[Any]:
-    """The curve whose mRID begins so; four digits at least."""
-    if not re.fullmatch(r"[0-9A-Fa-f]{4,32}", start):
-        raise UnknownCurve(start[:60])
-    return _only(await listing_curves.like(db, start.upper()), start, UnknownCurve)
-
-
-def _only(rows: Sequence[Row[Any]], named: str, unknown: type[NotFound]) -> Row[Any]:
+def _only(rows: Sequence[Row[Any]], said: str, unknown: type[NotFound], id_column: str) -> Row[Any]:
+    """The one row; where there are several, the refusal lists them by ids that mean one only."""
     if not rows:
-        raise unknown(named[:60])
-    if len(rows) > 1:
-        raise Ambiguous(named[:60])
-    return rows[0]
+        raise unknown(said[:60])
+    if len(rows) == 1:
+        return rows[0]
+    raise Ambiguous(f"{said[:60]}: {', '.join(_candidate(row, id_column) for row in rows)}")
+
+
+def _candidate(row: Row[Any], id_column: str) -> str:
+    found = str(getattr(row, id_column))
+    name = getattr(row, "name", None)
+    return f"{found} ({name})" if name else found

@@ -1,8 +1,12 @@
 """Groups, their devices, and what holds for them when no control is active."""
 
+from typing import Any
+
+from sqlalchemy import Row
+
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.operations import defaults, groups
+from sep2.operations import defaults, groups, territory
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Role
 from sep2.rules.limits import Limits
@@ -29,13 +33,11 @@ async def create_group(rq: Request, asked: t.NewGroup) -> t.Group:
     return views.group(await find.group(rq.db, asked.name))
 
 
-async def set_primacy(rq: Request, asked: t.GroupChange) -> t.Group:
-    """The group with its new primacy."""
-    group = await find.group(rq.db, rq.ids["group"])
-    await groups.set_primacy(rq.db, group.id, asked.primacy, rq.now)
+async def keep_order(rq: Request, group: Row[Any]) -> None:
+    """Refuse, or raise an alarm for, a group of the operator's that outranks the programs of single places."""
     if group.role == Role.GROUP:
-        await _keep_order(rq, group.name, asked.primacy)
-    return views.group(await find.group(rq.db, group.name))
+        current = await find.group(rq.db, group.name)
+        await _keep_order(rq, current.name, current.primacy)
 
 
 async def _keep_order(rq: Request, name: str, primacy: int) -> None:
@@ -48,6 +50,7 @@ async def _keep_order(rq: Request, name: str, primacy: int) -> None:
 async def assign(rq: Request, asked: t.Members) -> t.Group:
     """The group with these devices added."""
     group = await find.group(rq.db, rq.ids["group"])
+    await territory.refuse_own(rq.db, group.id)
     for named in asked.devices:
         device = await find.device(rq.db, named)
         await groups.assign(rq.db, group.id, device.id, rq.now)
@@ -57,6 +60,7 @@ async def assign(rq: Request, asked: t.Members) -> t.Group:
 async def unassign(rq: Request, asked: t.Nothing) -> t.Group:
     """The group without that device."""
     group = await find.group(rq.db, rq.ids["group"])
+    await territory.refuse_own(rq.db, group.id)
     device = await find.device(rq.db, rq.ids["device"])
     await groups.unassign(rq.db, group.id, device.id, rq.now)
     return views.group(await find.group(rq.db, group.name))

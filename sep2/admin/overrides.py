@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
-from sep2.operations import in_force, overrides
+from sep2.operations import in_force, overrides, standing
 from sep2.operations.overrides import Sent, Terms
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Primacies, Role
@@ -24,7 +24,7 @@ ISOLATION = "This is not isolation. Work needs a visible open point, a test and 
 
 async def send_override(rq: Request, asked: t.NewOverride) -> t.OverrideSent:
     """The override that is sent: whom it covers, what it takes the place of, until when, and what holds after it."""
-    subject, number = await _subject(rq, asked)
+    subject, number = await subject_of(rq, asked)
     start = rq.now if asked.start is None else asked.start
     end = asked.end if asked.duration is None else start + asked.duration
     limits = asked.limits
@@ -63,8 +63,8 @@ def primacies_of(rq: Request) -> Primacies:
     return Primacies(ranks.override, ranks.wide_override, ranks.schedule, ranks.connection)
 
 
-async def _subject(rq: Request, asked: t.NewOverride) -> tuple[str, int]:
-    """The name and the number of what an override is for."""
+async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> tuple[str, int]:
+    """The name and the number of what an override, or a control, is for."""
     match asked.scope:
         case "connection":
             row = await find.connection(rq.db, asked.subject)
@@ -74,6 +74,9 @@ async def _subject(rq: Request, asked: t.NewOverride) -> tuple[str, int]:
             return row.lfdi, row.id
         case "group":
             row = await find.group(rq.db, asked.subject)
+            return row.name, row.id
+        case "place":
+            row = await find.place(rq.db, asked.subject)
             return row.name, row.id
         case "aggregator":
             row = await find.client(rq.db, asked.subject)
@@ -110,6 +113,7 @@ async def _sent(rq: Request, sent: Sent) -> t.OverrideSent:
 async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
     said = [ISOLATION] if row.reason == "network_access" else []
+    said += await _narrower(rq, row)
     worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
     if not await listing_controls.any_group_above(rq.db, worst):
         return said
@@ -127,6 +131,19 @@ async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     return said
 
 
+async def _narrower(rq: Request, row: Row[Any]) -> list[str]:
+    """That overrides of single places go before one of many there, also where they were sent before it."""
+    if row.scope in standing.NARROW:
+        return []
+    found = await stored.beside(rq.db, row.id, rq.now, row.end)
+    names = sorted({f"override {one.id} of {one.subject}" for one in found if one.scope in standing.NARROW})
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    goes = "goes" if len(names) == 1 else "go"
+    return [f"Where both hold, {', '.join(names[:5])}{more} {goes} before it, with the tighter limits of both."] * bool(
+        names
+    )
+
+
 def _known_by(rq: Request) -> int:
     """When a client that polls at the rates it was told knows of a change at the latest."""
     return rq.now + max(rq.state.house.poll_rate(name) for name in ("DERProgramList", "FunctionSetAssignmentsList"))
@@ -136,7 +153,10 @@ def _place(one: overrides.Told) -> t.PlaceTold:
     return t.PlaceTold(
         place=one.place.name,
         devices=[device.lfdi for device in one.place.devices],
-        parts=[t.OverridePart(start=part.start, end=part.end, limits=_limits(part.limits)) for part in one.parts],
+        parts=[
+            t.OverridePart(start=part.start, end=part.end, limits=_limits(part.limits), replaces=list(replaces))
+            for part, replaces in zip(one.parts, one.replaced, strict=True)
+        ],
         replaces=list(one.replaces),
         after=one.after,
     )
@@ -172,8 +192,15 @@ async def show_override(rq: Request, asked: t.Nothing) -> t.OverrideShown:
 async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
     """The override that is withdrawn; what it had taken the place of holds again, of many places spread over a time."""
     row = await find.override(rq.db, rq.ids["override"])
-    spread_s = rq.state.settings.utility.overrides.spread_s if asked.spread is None else asked.spread
-    done = await overrides.release(rq.db, row.id, rq.now, reason=asked.reason, spread_s=spread_s)
+    terms = terms_of(rq)
+    done = await overrides.release(
+        rq.db,
+        row.id,
+        rq.now,
+        reason=asked.reason,
+        spread_s=terms.spread_s if asked.spread is None else asked.spread,
+        most_ahead=terms.most_ahead,
+    )
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     return t.OverrideReleased(

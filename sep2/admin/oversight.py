@@ -6,7 +6,7 @@ from sep2.admin import find, views
 from sep2.admin import types as t
 from sep2.clock import SteppedClock
 from sep2.errors import BadRequest, BadValue, Conflict, NotFound
-from sep2.operations import rates
+from sep2.operations import attention, rates
 from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.rest.route import Request, listed, page
@@ -92,14 +92,6 @@ async def list_mirrors(rq: Request, asked: t.MirrorQuery) -> t.Listed[t.Mirror]:
     return listed(found, [views.mirror(row) for row in found.rows])
 
 
-async def show_mirror(rq: Request, asked: t.Nothing) -> t.Mirror:
-    """One MirrorUsagePoint, by its number."""
-    row = await listing_watch.mirror_by_id(rq.db, _number(rq.ids["mirror"]))
-    if row is None:
-        raise UnknownMirror(rq.ids["mirror"][:20])
-    return views.mirror(row)
-
-
 async def set_post_rate(rq: Request, asked: t.NewRate) -> t.Done:
     """The client is to post readings of this MirrorUsagePoint that often."""
     mirror = rq.ids["mirror"]
@@ -179,6 +171,8 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     clients, devices = await listing_register.totals(rq.db)
     changes, standing = await listing_watch.totals(rq.db)
     waiting = await deliveries.counts(rq.db)
+    known = await attention.attention(rq.db, rq.now, rq.state.judge.settles_after_s)
+    unseen = known.not_looked_at if rq.state.clock.is_trusted() else [*known.not_looked_at, "clock"]
     return t.Status(
         now=rq.now,
         settled=await rq.state.settled(),
@@ -191,6 +185,10 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         waiting=waiting["waiting"],
         dead=waiting["dead"],
         alarms=standing,
+        silent_clients=known.silent_clients,
+        silent_devices=known.silent_devices,
+        disobeying=known.disobeying,
+        not_looked_at=unseen,
     )
 
 

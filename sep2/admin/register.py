@@ -10,7 +10,7 @@ from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
 from sep2.errors import BadRequest
-from sep2.operations import clients, connections, devices, in_force, inherited, ratings
+from sep2.operations import clients, connections, devices, in_force, inherited, naming, ratings, territory
 from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
 from sep2.rules.identifiers import managed_lfdi
@@ -38,11 +38,6 @@ async def list_clients(rq: Request, asked: t.Span) -> t.Listed[t.Client]:
     return listed(found, [views.client(row) for row in found.rows])
 
 
-async def show_client(rq: Request, asked: t.Nothing) -> t.Client:
-    """One client, by its name or LFDI."""
-    return views.client(await find.client(rq.db, rq.ids["client"]))
-
-
 async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     """The client that may connect from now on; an aggregator has an EndDevice of its own."""
     if asked.kind == "device" and asked.connections:
@@ -61,13 +56,6 @@ async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
     return views.client(await find.client(rq.db, asked.lfdi))
 
 
-async def change_client(rq: Request, asked: t.ClientChange) -> t.Client:
-    """The client, let in or shut out."""
-    row = await find.client(rq.db, rq.ids["client"])
-    await clients.set_client_access(rq.db, row.id, asked.enabled)
-    return views.client(await find.client(rq.db, row.lfdi))
-
-
 async def _register(rq: Request, asked: t.NewClient) -> int:
     utility = rq.state.settings.utility
     new = clients.NewClient(
@@ -84,30 +72,34 @@ async def _register(rq: Request, asked: t.NewClient) -> int:
 
 
 async def list_devices(rq: Request, asked: t.DeviceQuery) -> t.Listed[t.Device]:
-    """Devices, of one client or one group if so asked."""
+    """Devices, of one client, group or connection if so asked."""
     client = await find.client(rq.db, asked.client) if asked.client else None
     group = await find.group(rq.db, asked.group) if asked.group else None
+    place = await find.connection(rq.db, asked.connection) if asked.connection else None
     found = await listing_register.devices(
-        rq.db, page(asked), client_id=client.id if client else None, group_id=group.id if group else None
+        rq.db,
+        page(asked),
+        client_id=client.id if client else None,
+        group_id=group.id if group else None,
+        connection_id=place.id if place else None,
     )
     return listed(found, [views.device(row) for row in found.rows])
 
 
 async def show_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
     """One device, and what holds for it now; four digits of its LFDI are enough if no other begins so."""
-    return await _shown(rq, await find.device(rq.db, rq.ids["device"]))
+    return await shown(rq, await find.device(rq.db, rq.ids["device"]))
 
 
 async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
     """The device that a client may act for from now on."""
-    for name in ("name", "profile"):
-        if asked.client is not None and getattr(asked, name) is not None:
-            raise SaysNothing(f"{name}: is that of a device which is its own client; this one has client")
+    if asked.client is not None and asked.profile is not None:
+        raise SaysNothing("profile: is that of a device which is its own client; this one has client")
     if asked.connection_id is None and not asked.holds_net_limit:
         raise SaysNothing("holds_net_limit: there is no limit to hold without connection_id")
     own = asked.client is None and asked.lfdi is not None
     known = own and await stored_clients.by_lfdi(rq.db, (asked.lfdi or "").upper()) is not None
-    client_id, lfdi = await _client_of(rq, asked)
+    client_id, lfdi, name = await _client_of(rq, asked)
     new = devices.NewDevice(
         lfdi=lfdi,
         client_id=client_id,
@@ -116,25 +108,30 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
         pin=asked.pin,
         post_rate=asked.post_rate,
         device_category=asked.device_category,
+        name=name,
     )
     await devices.add_device(rq.db, new, rq.now)
-    made = await _shown(rq, await find.device(rq.db, lfdi))
+    made = await shown(rq, await find.device(rq.db, lfdi))
     client = await stored_clients.one(rq.db, client_id)
     may_connect = client is not None and client.enabled
     return t.DeviceAdded(**msgspec.structs.asdict(made), known=known, may_connect=may_connect)
 
 
-async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str]:
-    """The client that acts for a new device, and the device's LFDI."""
+async def _client_of(rq: Request, asked: t.NewDevice) -> tuple[int, str, str | None]:
+    """The client that acts for a new device, the device's LFDI, and its name."""
     if asked.client is not None:
         client = await find.client(rq.db, asked.client)
         pen = client.pen or rq.state.settings.pen
-        return client.id, (asked.lfdi or managed_lfdi(pen)).upper()
+        return client.id, (asked.lfdi or managed_lfdi(pen)).upper(), asked.name
     if asked.lfdi is None:
         raise LfdiMissing
-    name = asked.name or asked.connection_id or asked.lfdi[:8]
-    own = t.NewClient(name=name, lfdi=asked.lfdi, kind="device", profile=asked.profile)
-    return await _register(rq, own), asked.lfdi.upper()
+    lfdi = asked.lfdi.upper()
+    known = await stored_clients.by_lfdi(rq.db, lfdi)
+    name = asked.name
+    if name is None:
+        name = known.name if known else await naming.free(rq.db, "client", asked.connection_id or lfdi[:8])
+    own = t.NewClient(name=name, lfdi=lfdi, kind="device", profile=asked.profile)
+    return await _register(rq, own), lfdi, name
 
 
 async def show_served_default(rq: Request, asked: t.Nothing) -> t.ServedDefault:
@@ -154,40 +151,54 @@ async def move_device(rq: Request, asked: t.Place) -> t.DeviceShown:
     """The device at the connection where an operator puts it, or agrees that it is."""
     row = await find.device(rq.db, rq.ids["device"])
     await devices.place_device(rq.db, row.id, asked.connection_id, rq.now, holds_net_limit=asked.holds_net_limit)
-    return await _shown(rq, await find.device(rq.db, row.lfdi))
+    return await shown(rq, await find.device(rq.db, row.lfdi))
 
 
 async def keep_device(rq: Request, asked: t.Nothing) -> t.DeviceShown:
     """The device where it was: the move that it asked for is refused."""
     row = await find.device(rq.db, rq.ids["device"])
     await devices.keep_place(rq.db, row.id, rq.now)
-    return await _shown(rq, await find.device(rq.db, row.lfdi))
+    return await shown(rq, await find.device(rq.db, row.lfdi))
 
 
 async def agree_rating(rq: Request, asked: t.Nothing) -> t.DeviceShown:
     """The device, whose percentages are of the setMaxW that it reports from now on."""
     row = await find.device(rq.db, rq.ids["device"])
     await ratings.agree_rating(rq.db, row.id, rq.now)
-    return await _shown(rq, await find.device(rq.db, row.lfdi))
+    return await shown(rq, await find.device(rq.db, row.lfdi))
 
 
 async def remove_device(rq: Request, asked: t.Nothing) -> t.Done:
-    """The device is forgotten, and its client told; one that is its own client may no longer connect."""
+    """The device is forgotten, and its client told; one that is its own client may no longer connect.
+
+    Where clients register themselves (`utility.registration = in-band`), it may do so again.
+    """
     row = await find.device(rq.db, rq.ids["device"])
     gone = await devices.remove_device(rq.db, row.id, rq.now)
-    more = f", and {row.client_name} may no longer connect; its certificate can be added again" if gone else ""
-    return t.Done(message=f"device {row.lfdi} is removed{more}")
+    return t.Done(message=f"device {row.lfdi} is removed{_after_removal(rq, row, its_client_is_gone=gone)}")
 
 
-async def _shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
+def _after_removal(rq: Request, row: Row[Any], *, its_client_is_gone: bool) -> str:
+    """What the client of a removed device may still do."""
+    if its_client_is_gone:
+        if rq.state.settings.utility.registration == "in-band":
+            return f", and {row.client_name} may register itself again (utility.registration = in-band)"
+        return f", and {row.client_name} may no longer connect; its certificate can be added again"
+    return f"; {row.client_name} may register it again (in-band)" if row.client_registration == "in-band" else ""
+
+
+async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
+    """A device with what is in force for it now."""
     seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(row.profile))
     groups = await listing_register.defaults_over(rq.db, row.id)
-    programs = in_force.programs_from(groups, await controls.standing_for(rq.db, row.id, rq.now), seen)
+    standing = await controls.standing_for(rq.db, row.id, rq.now)
+    programs = in_force.programs_from(groups, standing, seen)
     names = await listing_curves.over(rq.db, row.id)
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
-    floor = await in_force.floor_of(rq.db, row.id)
-    shown = views.device_shown(row, asked, views.holdings(groups, [*programs, floor], rq.now, names), documents)
+    floor = await in_force.floor_over(rq.db, groups)
+    holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing))
+    shown = views.device_shown(row, asked, holds, documents)
     return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
 
@@ -210,5 +221,8 @@ async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
         firm_import_w=asked.firm_import_w,
         firm_export_w=asked.firm_export_w,
     )
-    await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
+    row_id = await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
+    if asked.place is not None:
+        place = await find.place(rq.db, asked.place)
+        await territory.put_connections(rq.db, [row_id], place.id, rq.now)
     return views.connection(await find.connection(rq.db, asked.connection_id))

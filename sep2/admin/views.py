@@ -11,7 +11,7 @@ from sep2.admin import types as t
 from sep2.operations.in_force import limits_in
 from sep2.operations.modes import curve_ids
 from sep2.rules import curves, defaults, events, ratings
-from sep2.rules.authority import OPERATORS, SOURCES, Holding, Program, Role, Said, effective
+from sep2.rules.authority import OPERATORS, Holding, Program, Said, effective, said_by
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
@@ -93,6 +93,7 @@ def served_default(
 def _of_device(row: Row[Any]) -> dict[str, Any]:
     return {
         "lfdi": row.lfdi,
+        "name": row.name,
         "sfdi": row.sfdi,
         "client": row.client_name,
         "client_lfdi": row.client_lfdi,
@@ -133,11 +134,17 @@ def in_force(
 
 
 def holdings(
-    groups: Sequence[Row[Any]], programs: Sequence[Program], now: int, curve_mrids: Mapping[int, str]
+    groups: Sequence[Row[Any]],
+    programs: Sequence[Program],
+    now: int,
+    curve_mrids: Mapping[int, str],
+    *,
+    writers: Mapping[int, str],
 ) -> list[t.ModeInForce]:
     """What is in force for a device of all that its programs say, mode by mode.
 
-    `groups` are those of `programs`, after which what bounds a device that no default bounds may follow.
+    `groups` are those of `programs`, after which what bounds a device that no default bounds may follow. writers: the
+    source of each control by its mRID.
     """
     of = {program.mrid: group for group, program in zip(groups, programs, strict=False)}
     found = effective(programs, now)
@@ -146,7 +153,7 @@ def holdings(
         group = of.get(one.program)
         source, name = "default", "" if group is None else group.name
         if one.control is not None and group is not None:
-            source = SOURCES.get(Role(group.role), "group")
+            source = said_by(group.role, writers.get(one.control)) or "group"
         value = _modes({mode: one}, curve_mrids).get(mode, one.value)
         control = None if one.control is None else _mrid(one.control)
         shown.append(t.ModeInForce(mode=mode, value=value, source=source, group=name, control=control, until=one.until))
@@ -172,6 +179,7 @@ def connection(row: Row[Any]) -> t.Connection:
     return t.Connection(
         connection_id=row.connection_id,
         description=row.description,
+        place=row.place_name,
         firm_import_w=row.firm_import_w,
         firm_export_w=row.firm_export_w,
         group=row.group_name,
@@ -184,6 +192,7 @@ def group(row: Row[Any]) -> t.Group:
     """A group with the number of its devices."""
     return t.Group(
         name=row.name,
+        mrid=row.program_mrid,
         level=row.level,
         primacy=row.primacy,
         description=row.description,
@@ -224,6 +233,7 @@ def _of_curve(row: Row[Any]) -> dict[str, Any]:
     references = ("v_ref", "autonomous_v_ref", "autonomous_v_ref_tms")
     return {
         "mrid": row.mrid,
+        "name": row.name,
         "group": row.group_name,
         "kind": DERCurveType(row.kind).name,
         "points": [_point(row, *point) for point in json.loads(row.points)],
@@ -313,6 +323,7 @@ def mirror(row: Row[Any]) -> t.Mirror:
     """A MirrorUsagePoint as an operator sees it."""
     return t.Mirror(
         id=row.id,
+        name=row.name,
         mrid=row.mrid,
         client=row.client_name,
         device=row.lfdi,

@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from sep2.cli import process
+from sep2.cli.fields import in_options
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.rest.types import MOST_ITEMS, Listed
@@ -22,7 +24,7 @@ from sep2.settings import Settings, read, read_token
 T = TypeVar("T")
 
 HINTS = {
-    "unknown_client": "`sep2 aggregator list` shows them",
+    "unknown_client": "`sep2 client list` shows them",
     "unknown_device": "`sep2 device list` shows them",
     "unknown_group": "`sep2 group list` shows them",
     "unknown_connection": "`sep2 connection list` shows them",
@@ -32,12 +34,14 @@ HINTS = {
     "unknown_alarm": "`sep2 alarm list` shows them",
     "unknown_override": "`sep2 override list --over` shows them all",
     "override_over": "`sep2 override list` shows those that hold or are to come",
-    "limit_beyond_rating": "--anyway sends it all the same",
     "too_many_programs": "`sep2 group unassign` takes a device out of a group",
-    "ambiguous": "write more of it",
+    "ambiguous": "write more of it, or its name",
+    "has_dependants": "--with-devices removes its devices too, --to sends them elsewhere",
+    "name_taken": "choose another name; the list shows those that are there",
     "control_over": "`sep2 control list` shows those that can still be cancelled",
     "too_many_controls": "cancel some, or send fewer and longer ones",
-    "client_taken": "`sep2 aggregator list` shows it; a device is added again after `sep2 device remove LFDI`",
+    "certificate_unused": "wait until `sep2 client show` says that the new one is current; --anyway ends it now",
+    "client_taken": "`sep2 client list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
     "unknown_operator": "`sep2 operator list` shows them",
     "unknown_receiver": "`sep2 receiver list` shows them",
@@ -105,10 +109,20 @@ class Api:
         said = {name: _in_query(value) for name, value in query.items() if value is not None and value is not False}
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
 
-    def change(self, method: str, path: str, kind: type[T], body: Any = None) -> T:
+    def all(self, path: str, kind: type[Any], **query: Any) -> Iterator[Any]:
+        """Every item of a list, read page by page."""
+        after = None
+        while True:
+            found = self.get(path, kind, limit=MOST_ITEMS, after=after, **query)
+            yield from found.items
+            after = found.next
+            if after is None:
+                return
+
+    def change(self, method: str, path: str, kind: type[T], body: Any = None, *, patience_s: float = PATIENCE_S) -> T:
         """What came of a change, or would come of it under --dry-run."""
         query = "?dry_run=true" if given.get().dry_run else ""
-        return _read(self._ask(method, path + query, body), kind)
+        return _read(self._ask(method, path + query, body, patience_s=patience_s), kind)
 
     def next(self, path: str, kind: type[T], tag: str, wait_s: int) -> tuple[T | None, str]:
         """What is at `path` once it differs from what had this tag, with its own tag; None after so many seconds."""
@@ -218,6 +232,6 @@ def _who() -> str:
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
-        return Refused(status, said["code"], said["message"])
+        return Refused(status, said["code"], in_options(said["message"]))
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

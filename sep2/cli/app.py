@@ -2,7 +2,25 @@
 
 import typer
 
-from sep2.cli import controls, curves, desk, folder, groups, operators, overrides, oversight, receivers, register
+from sep2.cli import (
+    bulk,
+    clients,
+    compliance,
+    connections,
+    controls,
+    curves,
+    desk,
+    devices,
+    folder,
+    groups,
+    mirrors,
+    operators,
+    overrides,
+    oversight,
+    places,
+    receivers,
+    telemetry,
+)
 from sep2.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -21,7 +39,7 @@ app = typer.Typer(
 
     [bold]export SEP2_DIR=utility[/]                   so that the other commands find it
 
-    [bold]sep2 aggregator add Sunny --issue utility/pki[/]
+    [bold]sep2 client add Sunny --issue utility/pki[/]
 
     [bold]sep2 connection add NMI1[/]  and  [bold]sep2 device add --client Sunny --connection NMI1[/]
 
@@ -32,9 +50,13 @@ app.command("init")(folder.init)
 app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
-app.add_typer(register.aggregator, name="aggregator")
-app.add_typer(register.connection, name="connection")
-app.add_typer(register.device, name="device")
+app.add_typer(bulk.root)
+app.add_typer(clients.client, name="client")
+for alias in ("aggregator", "gateway"):
+    app.add_typer(clients.client, name=alias, hidden=True)
+app.add_typer(places.place, name="place")
+app.add_typer(connections.connection, name="connection")
+app.add_typer(devices.device, name="device")
 app.add_typer(groups.group, name="group")
 app.add_typer(groups.default, name="default")
 app.add_typer(curves.curve, name="curve")
@@ -43,7 +65,7 @@ app.add_typer(overrides.override, name="override")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
-app.add_typer(oversight.mirror, name="mirror")
+app.add_typer(mirrors.mirror, name="mirror")
 app.add_typer(oversight.audit, name="audit")
 app.add_typer(operators.operator, name="operator")
 app.add_typer(operators.token, name="token")
@@ -51,3 +73,10 @@ app.add_typer(operators.session, name="session")
 app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
+app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(telemetry.reading, name="reading")
+app.add_typer(telemetry.rating, name="rating")
+app.add_typer(telemetry.device_status, name="device-status")
+app.add_typer(telemetry.log_event, name="log-event")
+app.add_typer(telemetry.response, name="response")
+app.add_typer(telemetry.contact, name="contact")

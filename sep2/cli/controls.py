@@ -7,7 +7,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.answers import DEVICE_COLUMNS, device_rows, status_of, summary
 from sep2.cli.api import Api, api, at
-from sep2.cli.groups import ConnectionName, GroupName
+from sep2.cli.groups import ClientName, ConnectionName, GroupName, PlaceName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, with_modes
 from sep2.cli.show import Limit, counted, listed, print_table, show
@@ -29,7 +29,12 @@ def send_control(
     *,
     group: GroupName = None,
     connection: ConnectionName = None,
-    device: Annotated[str | None, typer.Option("--device", help="A device, by its LFDI or how it begins.")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="A device, by its name or LFDI, or how that begins.")
+    ] = None,
+    place: PlaceName = None,
+    client: ClientName = None,
+    system: Annotated[bool, typer.Option("--system", help="Every device there is.")] = False,
     import_limit: Import = None,
     export_limit: Export = None,
     generation_limit: Generation = None,
@@ -57,6 +62,8 @@ def send_control(
 
     [bold]sep2 control send --group "feeder 7" --export 0 --import 3kW --start +15m --for 1h[/]
 
+    [bold]sep2 control send --place T7 --export 2kW --start 18:00 --for 1h[/]
+
     [bold]sep2 control send --connection NMI1 --power-factor 0.95:absorb --max-power 60% --for 1h[/]
 
     [bold]sep2 control send --group "feeder 7" --curve 9F3C --for 2h[/]
@@ -64,7 +71,10 @@ def send_control(
     if watch and given.get().dry_run:
         raise typer.BadParameter("--watch does nothing with --dry-run: no control is sent")
     server = api()
-    path, name = _addressed(group, connection, device)
+    many = _many(place, client, system=system)
+    path, name = ("/controls", many[1] or "the system") if many else _addressed(group, connection, device)
+    if many and (watch or any((group, connection, device))):
+        raise typer.BadParameter("--place, --client and --system stand alone, and --watch follows one control")
     new = t.NewControl(
         start=_start(server, start),
         duration=duration,
@@ -74,6 +84,15 @@ def send_control(
         randomize_start=randomize,
     )
     body = t.NewControls(controls=[new], reason=reason, anyway=anyway)
+    if many:
+        wide = t.ControlsForMany(
+            scope=many[0],  # type: ignore[arg-type]
+            subject=many[1],
+            controls=[new],
+            reason=reason,
+            anyway=anyway,
+        )
+        return _show_many(server.change("POST", path, t.IssuedToMany, wide), name)
     done = server.change("POST", path, t.Issued, body)
     if not watch or given.get().dry_run:
         said = f"{_said(done, name)} Watch it: sep2 control watch"
@@ -82,13 +101,31 @@ def send_control(
         if done.notes:
             print_table(NOTE_COLUMNS, _note_rows(done))
         say(_said(done, name))
-    return follow(server, [*done.created, *done.kept][0], until="ended")
+    return follow(server, done.created or done.kept[:1], until="ended")
+
+
+def _many(place: str | None, client: str | None, *, system: bool) -> tuple[str, str] | None:
+    """The scope and the subject of a control for many places; None where it is for one."""
+    named = [("place", place), ("aggregator", client), ("system", "" if system else None)]
+    found = [(scope, subject) for scope, subject in named if subject is not None]
+    if len(found) > 1:
+        raise typer.BadParameter("give one of --place, --client and --system")
+    return found[0] if found else None
+
+
+def _show_many(done: t.IssuedToMany, name: str) -> None:
+    to = f"{counted(done.places, 'place')}, {counted(done.devices, 'device')} of {name}"
+    kept = f"; at {done.kept} it said the same already" if done.kept else ""
+    replaced = f", in place of {counted(done.superseded, 'older one')}" if done.superseded else ""
+    above = f" At {counted(len(done.outranked), 'device')} something more important holds." if done.outranked else ""
+    said = f"{counted(len(done.created), 'control')} sent to {to}{replaced}{kept}.{above} See them: sep2 control list"
+    show(done, said, columns=NOTE_COLUMNS, rows=_note_rows(done))
 
 
 NOTE_COLUMNS = ("LFDI", "connection", "what", "why")
 
 
-def _note_rows(done: t.Issued) -> list[tuple[str, ...]]:
+def _note_rows(done: t.Issued | t.IssuedToMany) -> list[tuple[str, ...]]:
     """One line for each device that the control does not reach as it is meant."""
     rows: list[tuple[str, ...]] = [
         (note.lfdi, note.connection_id or "", note.code, note.sentence) for note in done.notes
@@ -121,12 +158,20 @@ def _said(done: t.Issued, name: str) -> str:
         return f"Control {done.kept[0]} says the same already; nothing is sent."
     replaced = f", in place of {counted(len(done.superseded), 'older one')}" if done.superseded else ""
     to = f"{counted(done.devices, 'device')} of {name}"
-    said = f"Control {done.created[0]} is sent to {to}{replaced}."
+    said = f"Control {done.created[0]} is sent to {to}{replaced}.{_parts(done)}"
     if not done.outranked:
         return said
     above = [f"{one.connection_id or one.lfdi} ({one.by} until {shown_time(one.until)})" for one in done.outranked[:10]]
     more = f" and {len(done.outranked) - 10} more" if len(done.outranked) > 10 else ""
     return f"{said} More important there, at least for a while: {', '.join(above)}{more}."
+
+
+def _parts(done: t.Issued) -> str:
+    """In how many parts a control is, and what follows from that."""
+    if len(done.created) < 2:
+        return ""
+    late = f", or up to {shown_span(done.late_s)} later" if done.late_s else ""
+    return f" It is in {len(done.created)} parts, so that it holds where something more important ends{late}."
 
 
 @verb(control, "list")
@@ -182,7 +227,7 @@ def watch_control(
     """
     if until not in STEPS:
         raise typer.BadParameter(f"--until is one of {', '.join(STEPS)}")
-    follow(api(), mrid, until=until, patience_s=patience)
+    follow(api(), [mrid], until=until, patience_s=patience)
 
 
 @verb(control, "cancel", changes=True)

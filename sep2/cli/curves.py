@@ -60,8 +60,8 @@ VRef = Annotated[int | None, _share("--v-ref", "volt-var: x is a percentage of s
 VRefLag = Annotated[int | None, _pace("--v-ref-lag", "volt-var: how slowly that follows: its time constant.")]
 
 
-@verb(curve, "create", changes=True)
-def create_curve(
+@verb(curve, "add", changes=True, before=("create",))
+def add_curve(
     kind: Annotated[Any, typer.Argument(parser=kind_of, metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
     points: Annotated[
         list[Any], typer.Argument(parser=point_of, metavar="X:Y…", help="1 to 10 points, from the least x to the most.")
@@ -90,11 +90,11 @@ def create_curve(
     x is voltage in % of setVRef, frequency in Hz or power in % of setMaxW; for ride-through it is seconds.
     y is what is done there, in %; for watt-pf a power factor; for ride-through voltage in % or frequency in Hz.
 
-    [bold]sep2 curve create volt-var 92:44 98:0 102:0 108:-44 --group "feeder 7" --response 5s[/]
+    [bold]sep2 curve add volt-var 92:44 98:0 102:0 108:-44 --group "feeder 7" --response 5s[/]
 
-    [bold]sep2 curve create lvrt-must-trip 2:45 2:70 21:70 21:88 --group "feeder 7"[/]
+    [bold]sep2 curve add lvrt-must-trip 2:45 2:70 21:70 21:88 --group "feeder 7"[/]
 
-    [bold]sep2 curve create watt-pf --connection NMI1 -- -100:0.95:inject 0:1:inject 100:0.95:absorb[/]
+    [bold]sep2 curve add watt-pf --connection NMI1 -- -100:0.95:inject 0:1:inject 100:0.95:absorb[/]
     """
     server = api()
     name = group_of(server, group, connection, device)
@@ -134,8 +134,8 @@ def list_curves(*, group: GroupName = None, limit: Limit = 100) -> None:
     show(
         found,
         listed(found.total, len(found.items), "curve"),
-        columns=("mRID", "group", "kind", "points", "description"),
-        rows=((one.mrid, one.group, one.kind, _points(one), one.description) for one in found.items),
+        columns=("mRID", "name", "group", "kind", "points", "description"),
+        rows=((one.mrid, one.name or "", one.group, one.kind, _points(one), one.description) for one in found.items),
     )
 
 
@@ -150,6 +150,15 @@ def show_curve(mrid: Mrid) -> None:
         columns=(f"x ({found.x_unit})", f"y ({found.y_unit})", ""),
         rows=((_number(point.x), _number(point.y), _side(point)) for point in found.points),
     )
+
+
+@verb(curve, "rename", changes=True)
+def rename_curve(
+    mrid: Mrid, new: Annotated[str, typer.Argument(metavar="NAME", help="What operators call it.")]
+) -> None:
+    """Give a curve a name; what it says is never edited, and clients are not told of the name."""
+    done = api().change("POST", at("curves", mrid, "rename"), t.Curve, t.Rename(name=new))
+    show(done, f"Curve {done.mrid} is called {done.name}.")
 
 
 @verb(curve, "remove", changes=True)

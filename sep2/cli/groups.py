@@ -8,7 +8,7 @@ from sep2.admin import types as t
 from sep2.cli.api import Api, api, at
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import enter_service, hundredths, modes_of, shown_modes, shown_value, with_modes
-from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.show import Limit, counted, listed, only, sentence, show
 from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import verb
 from sep2.rules.limits import MODES
@@ -20,6 +20,13 @@ GroupName = Annotated[str | None, typer.Option("--group", help="A group, by its 
 ConnectionName = Annotated[str | None, typer.Option("--connection", help="A connection, by its id.")]
 DeviceName = Annotated[
     str | None, typer.Option("--device", help="A device that does not hold its connection's net limits, by its LFDI.")
+]
+PlaceName = Annotated[
+    str | None, typer.Option("--place", help="Every device below a place, such as a transformer, by its name.")
+]
+ClientName = Annotated[
+    str | None,
+    typer.Option("--client", "--aggregator", help="Every device that a client acts for, by its name or LFDI."),
 ]
 Named = Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")]
 
@@ -38,8 +45,8 @@ def group_of(server: Api, group: str | None, connection: str | None, device: str
     return found.group
 
 
-@verb(group, "create", changes=True)
-def create_group(
+@verb(group, "add", changes=True, before=("create",))
+def add_group(
     name: Annotated[str, typer.Argument(help="What operators call it.")],
     *,
     primacy: Annotated[int, typer.Option(min=0, max=255, help="The lower wins.")],
@@ -48,9 +55,9 @@ def create_group(
     ] = "NT",
     description: Annotated[str, typer.Option(help="What clients are shown; at most 32 characters.")] = "",
 ) -> None:
-    """Create a group, with an empty default.
+    """Add a group, with an empty default.
 
-    [bold]sep2 group create "feeder 7" --level FD --primacy 7[/]
+    [bold]sep2 group add "feeder 7" --level FD --primacy 7[/]
     """
     body = t.NewGroup(name=name, level=level, primacy=primacy, description=description)
     made = api().change("POST", "/groups", t.Group, body)
@@ -75,11 +82,64 @@ def unassign(
     show(done, f"Group {done.name} has {counted(done.devices, 'device')}.")
 
 
-@verb(group, "primacy", changes=True)
+@verb(group, "show")
+def show_group(name: Named) -> None:
+    """One group: its level, its primacy, how many devices it has."""
+    found = api().get(at("groups", name), t.Group)
+    devices = counted(found.devices, "device")
+    show(
+        found,
+        f'{found.name} has {devices}: sep2 device list --group "{found.name}"',
+        columns=("name", "level", "primacy", "description", "mRID"),
+        rows=[(found.name, found.level, str(found.primacy), found.description, found.mrid)],
+    )
+
+
+@verb(group, "set", changes=True)
+def set_group(
+    name: Named,
+    *,
+    primacy: Annotated[int | None, typer.Option(min=0, max=255, help="The lower wins.")] = None,
+    level: Annotated[t.Level | None, typer.Option(help="SY, ST, SS, FD, SG, TF, SP or NT: none.")] = None,
+    description: Annotated[str | None, typer.Option(help="What clients are shown; at most 32 characters.")] = None,
+) -> None:
+    """Change what is said of a group; what is not named stays.
+
+    [bold]sep2 group set "feeder 7" --primacy 8[/]
+    """
+    body = t.GroupChange(**only(primacy=primacy, level=level, description=description))
+    done = api().change("PUT", at("groups", name), t.Group, body)
+    show(done, f"Group {done.name} has primacy {done.primacy} and level {done.level}; its devices are told.")
+
+
+@verb(group, "primacy", changes=True, hidden=True)
 def set_primacy(name: Named, primacy: Annotated[int, typer.Argument(min=0, max=255, help="The lower wins.")]) -> None:
-    """Change how much a group's controls count against those of others."""
+    """The earlier form of `sep2 group set NAME --primacy N`."""
     done = api().change("PUT", at("groups", name), t.Group, t.GroupChange(primacy=primacy))
-    show(done, f"Group {done.name} has primacy {done.primacy}.")
+    show(done, f"Group {done.name} has primacy {done.primacy}. From now on: sep2 group set NAME --primacy {primacy}")
+
+
+@verb(group, "rename", changes=True)
+def rename_group(name: Named, new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")]) -> None:
+    """Call a group otherwise."""
+    done = api().change("POST", at("groups", name, "rename"), t.Group, t.Rename(name=new))
+    show(done, f"Group {name} is called {done.name}.")
+
+
+@verb(group, "remove", changes=True)
+def remove_group(
+    name: Named,
+    *,
+    with_devices: Annotated[bool, typer.Option("--with-devices", help="Let its devices go.")] = False,
+    to: Annotated[str | None, typer.Option("--to", help="The group that its devices are put into.")] = None,
+) -> None:
+    """Remove a group; its controls are withdrawn, its devices stay registered.
+
+    [bold]sep2 group remove "feeder 7" --to "feeder 8"[/]
+    """
+    body = t.Remove(with_devices=with_devices, to=to)
+    done = api().change("DELETE", at("groups", name), t.Removed, body)
+    show(done, sentence(done.message))
 
 
 @verb(group, "list")
@@ -144,6 +204,18 @@ def set_default(
     done = server.change("PUT", at("groups", name, "default"), t.Default, new)
     what = "is set" if done.limits != t.Limits() or _beside(done) else "limits nothing now"
     _show(done, f"The default of {done.group} {what}; its devices are told.")
+
+
+@verb(default, "clear", changes=True)
+def clear_default(*, group: GroupName = None, connection: ConnectionName = None, device: DeviceName = None) -> None:
+    """Have a group's default say nothing; what less important programs say holds then.
+
+    [bold]sep2 default clear --connection NMI1[/]
+    """
+    server = api()
+    name = group_of(server, group, connection, device)
+    done = server.change("PUT", at("groups", name, "default"), t.Default, t.NewDefault())
+    _show(done, f"The default of {done.group} limits nothing now; its devices are told.")
 
 
 @verb(default, "show")

@@ -6,6 +6,7 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import Api, api, at
+from sep2.cli.groups import ClientName, PlaceName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, shown_modes, with_modes
 from sep2.cli.show import Limit, counted, listed, show
@@ -29,7 +30,8 @@ def send_override(
     connection: Annotated[str | None, typer.Option(help="One connection, by its id.")] = None,
     device: Annotated[str | None, typer.Option(help="One device, by its LFDI or how it begins.")] = None,
     group: Annotated[str | None, typer.Option(help="Every device of a group, by its name.")] = None,
-    aggregator: Annotated[str | None, typer.Option(help="Every device of an aggregator, by its name.")] = None,
+    place: PlaceName = None,
+    aggregator: ClientName = None,
     system: Annotated[bool, typer.Option("--system", help="Every device there is.")] = False,
     import_limit: Import = None,
     export_limit: Export = None,
@@ -58,15 +60,17 @@ def send_override(
 
     [bold]sep2 override send --connection NMI1 --export 0 --for 2h --reason overload --dry-run[/]
 
-    [bold]sep2 override send --group "feeder 7" --export 1.5kW --for 30m --reason emergency[/]
+    [bold]sep2 override send --place T7 --export 1.5kW --for 30m --reason emergency[/]
 
     [bold]sep2 override send --system --load 2kW --until 2026-01-31T19:00+10:00 --reason other --note "heat wave"[/]
     """
-    named = {"connection": connection, "device": device, "group": group, "aggregator": aggregator}
+    named = {"connection": connection, "device": device, "group": group, "place": place, "aggregator": aggregator}
     given_names = {scope: name for scope, name in named.items() if name is not None}
     if len(given_names) + system != 1:
-        raise typer.BadParameter("give one of --connection, --device, --group, --aggregator and --system")
-    if (duration is None) == (until is None):
+        raise typer.BadParameter("give one of --connection, --device, --group, --place, --client and --system")
+    if duration is not None and until is not None:
+        raise typer.BadParameter("--for and --until both say when it ends: give one of them")
+    if duration is None and until is None:
         raise typer.BadParameter("an override has an end: give --for SPAN or --until TIME")
     server = api()
     scope, subject = next(iter(given_names.items()), ("system", ""))
@@ -102,7 +106,7 @@ def _parts(done: t.OverrideSent) -> list[tuple[str, ...]]:
             *limit_cells(part.limits),
             shown_time(part.start),
             shown_time(part.end),
-            ", ".join(place.replaces),
+            ", ".join(part.replaces),
             place.after,
         )
         for place in done.places
@@ -121,7 +125,7 @@ def _said(done: t.OverrideSent) -> str:
     polling = done.devices - done.told_at_once
     told = [f"{counted(done.told_at_once, 'device')} notified at once"] if done.told_at_once else []
     late = ", some of them perhaps only after its end" if done.known_by >= done.end else ""
-    told += [f"{polling} that poll by {shown_time(done.known_by)}{late}"] if polling else []
+    told += [f"{counted(polling, 'device')} at the next poll, by {shown_time(done.known_by)}{late}"] if polling else []
     lines += [f"Told: {', '.join(told)}."] if told else []
     lines += [f"Not told: {one.lfdi}: {one.why}." for one in done.untold[:10]]
     if len(done.untold) > 10:

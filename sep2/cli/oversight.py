@@ -1,4 +1,4 @@
-"""`sep2 status`, `alarm`, `subscription`, `mirror`, `poll-rate`, `audit`, `clock`: is all well?"""
+"""`sep2 status`, `alarm`, `subscription`, `poll-rate`, `audit`, `clock`: is all well?"""
 
 from typing import Annotated, Any
 
@@ -10,12 +10,11 @@ from sep2.cli.api import api, at
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
-from sep2.rules.metering import ReadingSign
+from sep2.rules.silence import named
 
 alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
-mirror = typer.Typer(no_args_is_help=True, help="Mirrors: what devices have metered, and how often they post.")
 audit = typer.Typer(no_args_is_help=True, help="The audit log: who changed what, and whether the log is whole.")
 root = typer.Typer()
 
@@ -25,17 +24,39 @@ def show_status() -> None:
     """How the server is doing: what waits, what failed, which alarms stand."""
     found = api().get("/status", t.Status)
     waits = f"{counted(found.waiting + found.outbox, 'notification')} waiting, {found.dead} dead"
-    well = "All is well" if not found.dead and not found.alarms else "Look at `sep2 alarm list`"
-    if found.dead:
-        well = "Look at `sep2 subscription list --dead`"
-    if found.set_aside:
-        well = "Look at `sep2 subscription changes`"
     show(
         found,
-        f"{well}: {waits}, {counted(found.alarms, 'alarm')}.",
+        f"{_well(found)}: {waits}, {counted(found.alarms, 'alarm')}.{_named(found)}",
         columns=("time", "clock", "clients", "devices", "controls"),
         rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
     )
+
+
+def _well(found: t.Status) -> str:
+    """That all is well, where everything was looked at and is; else where to look first."""
+    if found.set_aside:
+        return "Look at `sep2 subscription changes`"
+    if found.dead:
+        return "Look at `sep2 subscription list --dead`"
+    if found.alarms:
+        return "Look at `sep2 alarm list`"
+    if found.silent_clients or found.silent_devices:
+        return "Look at `sep2 contact list`"
+    if found.disobeying:
+        return "Look at `sep2 compliance list`"
+    if found.not_looked_at:
+        return f"Not known: nobody has looked at {' and '.join(found.not_looked_at)} yet"
+    return "All is well"
+
+
+def _named(found: t.Status) -> str:
+    """Who is silent and who does not keep limits, by name."""
+    parts = {
+        "silent": found.silent_clients,
+        "silent devices": found.silent_devices,
+        "beyond their limits": found.disobeying,
+    }
+    return "".join(f" {what[0].upper()}{what[1:]}: {named(names)}." for what, names in parts.items() if names)
 
 
 @verb(audit, "list")
@@ -210,57 +231,6 @@ def replay_change(number: Annotated[int, typer.Argument(metavar="ID", help="The 
     """Try again to turn a change into notifications that was set aside."""
     done = api().change("POST", at("changes-set-aside", str(number), "replay"), t.Done)
     show(done, f"Change {number} is tried again; see `sep2 subscription changes`.")
-
-
-@verb(mirror, "list")
-def list_mirrors(
-    device: Annotated[str | None, typer.Option(help="Only those of this device: the beginning of its LFDI.")] = None,
-    limit: Limit = 50,
-) -> None:
-    """What devices have metered, the latest made first."""
-    found = api().get("/mirrors", t.Listed[t.Mirror], device=device, limit=limit)
-    show(
-        found,
-        listed(found.total, len(found.items), "mirror"),
-        columns=("id", "device", "client", "description", "series", "every", "sign", "latest"),
-        rows=(
-            (
-                str(one.id),
-                one.device,
-                one.client,
-                one.description,
-                str(one.series),
-                shown_span(one.post_rate) if one.post_rate else "",
-                one.reading_sign,
-                shown_time(one.latest) if one.latest else "nothing yet",
-            )
-            for one in found.items
-        ),
-    )
-
-
-@verb(mirror, "rate", changes=True)
-def set_post_rate(
-    number: Annotated[int, typer.Argument(metavar="ID", help="As `sep2 mirror list` shows it.")],
-    every: Annotated[int, typer.Argument(parser=span, metavar="SPAN", help="e.g. 60s")],
-) -> None:
-    """Change how often a client is to post the readings of a mirror."""
-    done = api().change("PUT", at("mirrors", str(number), "post-rate"), t.Done, t.NewRate(seconds=every))
-    show(done, f"Readings of mirror {number} are posted every {shown_span(every)}, once its client has looked.")
-
-
-@verb(mirror, "sign", changes=True)
-def set_reading_sign(
-    number: Annotated[int, typer.Argument(metavar="ID", help="As `sep2 mirror list` shows it.")],
-    sign: Annotated[ReadingSign, typer.Argument(help="What a comparison on site has shown.")],
-) -> None:
-    """Say whether a mirror's power counts import forwards, as the standard has it, or the other way round.
-
-    Compare what it posts with what the connection is known to do, such as a load that was just switched on. Until then
-    its power is shown, but no alarm and no envelope rests on it; voltages have no sign and count at once.
-    """
-    done = api().change("PUT", at("mirrors", str(number), "reading-sign"), t.Done, t.NewReadingSign(reading_sign=sign))
-    show(done, f"Readings of mirror {number} are {sign}.")
 
 
 @verb(poll_rate, "list")

@@ -11,6 +11,8 @@ from sep2.cli.verb import given
 from sep2.terminal import add_row, console, say, say_json
 
 Cells = Iterable[Sequence[str]]
+WithDevices = Annotated[bool, typer.Option("--with-devices", help="Remove its devices too.")]
+To = Annotated[str | None, typer.Option("--to", help="Where its devices go instead.")]
 Limit = Annotated[int, typer.Option(min=0, max=1_000_000, help="How many at most.")]
 
 
@@ -48,3 +50,16 @@ def listed(total: int, shown: int, noun: str) -> str:
     if total > shown:
         return f"{shown} of {counted(total, noun)}; --limit {total} shows all."
     return f"{counted(total, noun)}." if total else f"No {noun}s."
+
+
+def sentence(message: str) -> str:
+    """What the server said, as a sentence."""
+    return f"{message[0].upper()}{message[1:]}."
+
+
+def only(**said: Any) -> dict[str, Any]:
+    """The fields that were named."""
+    found = {name: value for name, value in said.items() if value is not None}
+    if not found:
+        raise typer.BadParameter("name at least one thing to change; --help shows which there are")
+    return found

@@ -53,6 +53,12 @@ def when(text: str) -> When:
         raise typer.BadParameter(f"{text!r} is no time; write now, +10m or 2026-01-31T14:30+10:00") from None
 
 
+def moment(text: str) -> When:
+    """As `when`, and also -1d: a time that may be over."""
+    text = text.strip()
+    return When(ahead=-span(text[1:])) if text.startswith("-") else when(text)
+
+
 def shown_power(power_w: int | None) -> str:
     """Watts as people read them."""
     if power_w is None:

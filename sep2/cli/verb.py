@@ -30,8 +30,14 @@ NOTHING_GIVEN = Given()
 given: ContextVar[Given] = ContextVar("given", default=NOTHING_GIVEN)
 
 
-def verb(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[Function], Function]:
-    """Make a function the command `name`, with --dir and --json; with --dry-run too if it changes something."""
+def verb(
+    app: typer.Typer, name: str, *, changes: bool = False, before: tuple[str, ...] = (), hidden: bool = False
+) -> Callable[[Function], Function]:
+    """Make a function the command `name`, with --dir and --json; with --dry-run too if it changes something.
+
+    hidden: whether help leaves it out. before: what the command was called in earlier releases; those names still
+    work, and say the new one.
+    """
 
     def declare(function: Function) -> Function:
         @wraps(function)
@@ -48,7 +54,21 @@ def verb(app: typer.Typer, name: str, *, changes: bool = False) -> Callable[[Fun
         ]
         run.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
         run.__annotations__ = {**get_type_hints(function, include_extras=True), **common}
-        app.command(name)(run)
+        app.command(name, hidden=hidden)(run)
+        for old in before:
+            app.command(old, hidden=True)(_renamed(run, old, name))
         return function
 
     return declare
+
+
+def _renamed(run: Callable[..., None], old: str, new: str) -> Callable[..., None]:
+    """The same command under its earlier name."""
+
+    @wraps(run)
+    def say_so(*args: Any, **named: Any) -> None:
+        typer.echo(f"`{old}` is called `{new}` now", err=True)
+        run(*args, **named)
+
+    say_so.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]
+    return say_so

@@ -1,6 +1,7 @@
 """What devices answer to a control, as it comes in."""
 
 import time
+from collections.abc import Sequence
 
 import typer
 
@@ -17,13 +18,19 @@ STEPS = {"received": (1, 2, *ENDS), "started": (2, *ENDS), "ended": ENDS}
 FIRST_LOOK_S, LONGEST_LOOK_S = 10, 20
 
 
-def follow(server: Api, mrid: str, *, until: str, patience_s: int = 600) -> None:
-    """Print the answers to a control as they come in; exit with status 1 if a device's never comes."""
-    found = _heard_out(server, mrid, until, patience_s)
-    missing = _missing(found, until)
-    said = f"Not {until}: {', '.join(missing)}." if missing else f"All have {until} it."
-    show(found, f"{summary(found)} {said}", columns=DEVICE_COLUMNS, rows=device_rows(found))
-    if missing:
+def follow(server: Api, mrids: Sequence[str], *, until: str, patience_s: int = 600) -> None:
+    """Print the answers to a control as they come in, to each of its parts if there are several, the earliest first.
+
+    Exits with status 1 if a device's answer to one of them never comes.
+    """
+    silent = False
+    for mrid in mrids:
+        found = _heard_out(server, mrid, until, patience_s)
+        missing = _missing(found, until)
+        said = f"Not {until}: {', '.join(missing)}." if missing else f"All have {until} it."
+        show(found, f"{summary(found)} {said}", columns=DEVICE_COLUMNS, rows=device_rows(found))
+        silent |= bool(missing)
+    if silent:
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from sep2 import wire as w
 from sep2.errors import BadValue, Forbidden, NotFound
 from sep2.functions.request import Caller, Made, Request, found
 from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, claim_place
+from sep2.rules.identifiers import sfdi_of
 from sep2.store import connections, devices
 
 THE_DER = 1
@@ -40,7 +41,7 @@ async def register(rq: Request, body: w.EndDevice) -> Made:
     """Register a device in-band: the certificate decides who it is, an aggregator names those it manages."""
     if rq.caller.client is None or rq.caller.registration != "in-band":
         raise NotInBand(rq.caller.lfdi)
-    said = str(body.lFDI) if body.lFDI is not None else rq.caller.lfdi
+    said = rq.meant(str(body.lFDI)) if body.lFDI is not None else rq.caller.lfdi
     if rq.caller.kind == "device" and said != rq.caller.lfdi:
         raise WrongIdentity(f"lFDI: {said} is not {rq.caller.lfdi}")
     category = int(body.deviceCategory) if body.deviceCategory is not None else None
@@ -51,7 +52,7 @@ async def register(rq: Request, body: w.EndDevice) -> Made:
 
 async def change(rq: Request, body: w.EndDevice) -> None:
     """Take over what a client may say of its EndDevice; who it is never changes."""
-    if body.lFDI is not None and str(body.lFDI) != rq.own.lfdi:
+    if body.lFDI is not None and rq.meant(str(body.lFDI)) != rq.own.lfdi:
         raise WrongIdentity(f"lFDI: {body.lFDI} is not {rq.own.lfdi}")
     category = int(body.deviceCategory) if body.deviceCategory is not None else None
     await change_device(rq.db, rq.ids.edev, now=rq.now, post_rate=body.postRate, device_category=category)
@@ -89,14 +90,15 @@ async def place(rq: Request, body: w.ConnectionPoint) -> Made:
 def end_device(row: Row[Any], rq: Request) -> w.EndDevice:
     """An EndDevice with its links."""
     is_peer = row.lfdi == rq.caller.lfdi
+    shown = rq.lfdi(row.lfdi)
     at: dict[str, int] = {"edev": row.id}
     view = w.EndDevice(
         href=rq.href("EndDevice", **at),
         subscribable=rq.subscribable("EndDevice"),
         deviceCategory=None if row.device_category is None else w.HexBinary(row.device_category, 4),
-        lFDI=w.HexBinary(row.lfdi),
+        lFDI=w.HexBinary(shown),
         LogEventListLink=rq.list_link(w.LogEventListLink, "LogEventList", row.events, **at),
-        sFDI=row.sfdi,
+        sFDI=row.sfdi if shown == row.lfdi else sfdi_of(shown),
         changedTime=row.changed,
         enabled=row.enabled,
         postRate=row.post_rate,

@@ -40,8 +40,9 @@ async def one_mirror(rq: Request) -> w.MirrorUsagePoint:
 
 async def post_mirror(rq: Request, body: w.MirrorUsagePoint) -> Made:
     """Create a mirror, or take over what is said anew of a known one."""
-    point_id, new = await put_mirror(rq.db, await _checked(rq, body), rq.now)
-    return Made(rq.href("MirrorUsagePoint", mup=point_id), new)
+    mirror = await _checked(rq, body)
+    point_id, new = await put_mirror(rq.db, mirror, rq.now)
+    return Made(rq.href("MirrorUsagePoint", mup=point_id), new, mirror.end_device_id)
 
 
 async def replace_mirror(rq: Request, body: w.MirrorUsagePoint) -> None:
@@ -49,7 +50,7 @@ async def replace_mirror(rq: Request, body: w.MirrorUsagePoint) -> None:
     row = found(await mirrors.one(rq.db, rq.client, rq.ids.mup))
     if str(body.mRID) != row.mrid:
         raise BadRequest(f"mRID: {body.mRID} is not {row.mrid}")
-    if str(body.deviceLFDI) != row.lfdi:
+    if rq.meant(str(body.deviceLFDI)) != row.lfdi:
         raise BadRequest(f"deviceLFDI: {body.deviceLFDI} is not {row.lfdi}; post the mirror of another device anew")
     await put_mirror(rq.db, await _checked(rq, body), rq.now)
 
@@ -62,10 +63,10 @@ async def remove_mirror(rq: Request) -> None:
 
 async def post_readings(rq: Request, body: w.MirrorMeterReading | w.MirrorMeterReadingList) -> Made:
     """Store readings; the Location is the mirror's."""
-    found(await mirrors.one(rq.db, rq.client, rq.ids.mup))
+    row = found(await mirrors.one(rq.db, rq.client, rq.ids.mup))
     several = body.MirrorMeterReading if isinstance(body, w.MirrorMeterReadingList) else [body]
     new = await put_series(rq.db, _poster(rq), rq.ids.mup, _series(several), now=rq.now)
-    return Made(rq.href("MirrorUsagePoint"), new)
+    return Made(rq.href("MirrorUsagePoint"), new, row.end_device_id)
 
 
 async def _checked(rq: Request, body: w.MirrorUsagePoint) -> NewMirror:
@@ -145,6 +146,6 @@ def _view(row: Row[Any], rq: Request) -> w.MirrorUsagePoint:
         roleFlags=w.HexBinary(row.role_flags, 2),
         serviceCategoryKind=row.service_kind,
         status=row.status,
-        deviceLFDI=w.HexBinary(row.lfdi),
+        deviceLFDI=w.HexBinary(rq.lfdi(row.lfdi)),
         postRate=row.post_rate,
     )

@@ -47,6 +47,8 @@ class Caller:
     profile: w.Profile
     registration: str
     receiver_hosts: str = ""
+    shown: str = ""
+    """The LFDI of the certificate that asks, where that is another one than the current one of its client."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,10 @@ class Made(NamedTuple):
 
     href: str
     new: bool = True
+    device: int | None = None
+    """The EndDevice that it is about, where the path of the request does not name it."""
+    written: int | None = None
+    """When the client says that it wrote it, epoch seconds; of answers only."""
 
 
 LinkType = TypeVar("LinkType", bound=w.Link)
@@ -110,6 +116,14 @@ class Request:
         """The EndDevice that the path names."""
         assert self.device is not None
         return self.device
+
+    def lfdi(self, stored: str) -> str:
+        """The LFDI of an EndDevice as the caller knows it: its own is that of the certificate that asks."""
+        return self.caller.shown if self.caller.shown and stored == self.caller.lfdi else stored
+
+    def meant(self, said: str) -> str:
+        """The LFDI that is stored for what the caller says: its own may be that of the certificate that asks."""
+        return self.caller.lfdi if self.caller.shown and said == self.caller.shown else said
 
     def href(self, name: str, **ids: int) -> str:
         """The path of a resource; ids that are not given are those of this request."""

@@ -58,7 +58,7 @@ async def respond(rq: Request, body: w.DERControlResponse | w.Response) -> Made:
     response_id = await answer(
         rq.db, device, mrid=str(body.subject), status=body.status, created=body.createdDateTime, now=rq.now
     )
-    return Made(rq.href("Response", edev=device, rsp=response_id))
+    return Made(rq.href("Response", edev=device, rsp=response_id), device=device, written=body.createdDateTime)
 
 
 def _the_set(rq: Request) -> None:
@@ -70,7 +70,7 @@ def _view(row: Row[Any], rq: Request) -> w.DERControlResponse:
     return w.DERControlResponse(
         href=rq.href("Response", rsp=row.id, rsps=THE_SET),
         createdDateTime=row.created,
-        endDeviceLFDI=w.HexBinary(row.lfdi),
+        endDeviceLFDI=w.HexBinary(rq.lfdi(row.lfdi)),
         status=row.status,
         subject=w.HexBinary(row.mrid),
     )

@@ -117,7 +117,7 @@ def _point(row: Row[Any], rq: Request) -> w.UsagePoint:
         roleFlags=w.HexBinary(row.role_flags | IS_MIRROR, 2),
         serviceCategoryKind=row.service_kind,
         status=row.status,
-        deviceLFDI=w.HexBinary(row.lfdi),
+        deviceLFDI=w.HexBinary(rq.lfdi(row.lfdi)),
         MeterReadingListLink=rq.list_link(w.MeterReadingListLink, "MeterReadingList", row.all_series, upt=row.id),
     )
 

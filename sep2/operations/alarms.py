@@ -1,9 +1,11 @@
 """Alarms: raised once for each code and subject, until the cause is gone or an operator clears them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from sep2.rules import reach
+from sep2.rules.alarm_kinds import priority_of
 from sep2.rules.limits import Limits
 from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
@@ -11,6 +13,9 @@ from sep2.store.connection import Connection
 
 AUDIT_BROKEN = "audit_broken"
 CERTIFICATE_EXPIRING = "certificate_expiring"
+CERTIFICATE_UNUSED = "certificate_unused"
+CLIENT_CLOCK = "client_clock"
+CLIENT_SILENT = "client_silent"
 CLOCK_JUMP = "clock_jump"
 CONTROL_TOO_SHORT = "control_too_short"
 DATABASE = "database"
@@ -18,14 +23,18 @@ DEFAULT_IN_FORCE = "default_in_force"
 DELIVERY_DEAD = "delivery_dead"
 DELIVERY_FAILING = "delivery_failing"
 DEVICE_MOVED = "device_moved"
+DEVICE_SILENT = "device_silent"
 DISK_LOW = "disk_low"
 GROUP_ORDER = "group_order"
+LIMIT_BREACH = "limit_breach"
+MASS_SILENCE = "mass_silence"
 LOCAL_LOGIN = "local_login"
 MODE_UNSUPPORTED = "mode_unsupported"
 SET_MAX_W = "set_max_w"
 NO_SUCH_GROUP = "no_such_group"
 NOTIFIER_STALLED = "notifier_stalled"
 OPERATOR_LOGINS = "operator_logins"
+OBEDIENCE_LOW = "obedience_low"
 PROFILE_MISMATCH = "profile_mismatch"
 TOO_MANY_REQUESTS = "too_many_requests"
 TLS_REFUSED = "tls_refused"
@@ -68,3 +77,30 @@ async def raise_alarm(
 async def clear_alarm(db: Connection, code: str, subject: str, now: int) -> None:
     """The cause is gone."""
     await alarms.clear(db, code, subject, now)
+
+
+class Wanted(NamedTuple):
+    """What an alarm that has to stand says, and its priority where it is not that of its kind."""
+
+    detail: str
+    priority: int | None = None
+
+
+async def differs(db: Connection, code: str, wanted: Mapping[str, Wanted]) -> bool:
+    """Whether other alarms of a code stand than these, or say something else."""
+    standing = {row.subject: (row.detail, row.priority) for row in await alarms.standing_of(db, code)}
+    return standing != {subject: (one.detail, _priority(code, one)) for subject, one in wanted.items()}
+
+
+async def set_alarms(db: Connection, code: str, wanted: Mapping[str, Wanted], now: int) -> None:
+    """Have exactly these alarms of a code stand, by their subjects; what stands and reads the same is left alone."""
+    standing = {row.subject: (row.detail, row.priority) for row in await alarms.standing_of(db, code)}
+    for subject, one in wanted.items():
+        if standing.get(subject) != (one.detail, _priority(code, one)):
+            await alarms.raise_one(db, code, subject, one.detail, now=now, priority=one.priority)
+    for subject in standing.keys() - wanted.keys():
+        await alarms.clear(db, code, subject, now)
+
+
+def _priority(code: str, wanted: Wanted) -> int:
+    return priority_of(code) if wanted.priority is None else wanted.priority

@@ -1,13 +1,17 @@
 """Who may connect."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sep2.errors import BadValue, Conflict, NotFound
+from sep2.operations import naming
 from sep2.operations.alarms import UNREGISTERED_LFDI, clear_alarm
 from sep2.operations.devices import NewDevice, add_device, check_pin
+from sep2.operations.forgetting import forget
 from sep2.rules.identifiers import is_lfdi
-from sep2.store import clients, devices, outbox
+from sep2.store import clients, deliveries, devices, outbox, subscriptions
+from sep2.store import naming as stored_names
 from sep2.store.connection import Connection
 
 Kind = Literal["aggregator", "device"]
@@ -58,12 +62,17 @@ async def register_client(db: Connection, new: NewClient, now: int) -> int:
         "pin": new.pin,
     }
     known = await clients.by_lfdi(db, lfdi)
+    if known is not None and known.removed is not None:
+        await forget(db, known.id, known.lfdi)
+        known = None
     if known is not None:
         if not (known.kind == new.kind == "device") or await devices.by_lfdi(db, lfdi):
             raise ClientTaken(lfdi)
+        await naming.check(db, "client", new.name, beside=known.id)
         await clients.update_one(db, known.id, **said)
         await clear_alarm(db, UNREGISTERED_LFDI, lfdi, now)
         return int(known.id)
+    await naming.check(db, "client", new.name)
     client_id = await clients.add(db, lfdi=lfdi, kind=new.kind, enabled=True, created=now, **said)
     await clear_alarm(db, UNREGISTERED_LFDI, lfdi, now)
     if new.kind == "aggregator":
@@ -76,3 +85,42 @@ async def set_client_access(db: Connection, client_id: int, granted: bool) -> No
     if not await clients.set_enabled(db, client_id, granted):
         raise NoSuchClient(str(client_id))
     await outbox.changed(db, "EndDeviceList", client=client_id)
+
+
+async def change_client(db: Connection, client_id: int, said: Mapping[str, Any], now: int) -> None:
+    """Change what is said of a client: profile, registration, pen, receiver_hosts, pin, enabled.
+
+    pin: of its own EndDevice. Another profile shows in all that it reads, so that its subscribers are told.
+    """
+    row = await clients.one(db, client_id)
+    if row is None or row.removed is not None:
+        raise NoSuchClient(str(client_id))
+    columns = dict(said)
+    if "pin" in columns:
+        check_pin(columns["pin"])
+        own = await devices.by_lfdi(db, row.lfdi)
+        if own is not None and columns["pin"] is not None:
+            await devices.update_one(db, own.id, pin=columns["pin"], changed=now)
+            await outbox.changed(db, "EndDevice", edev=own.id)
+    if "receiver_hosts" in columns:
+        columns["receiver_hosts"] = " ".join(columns["receiver_hosts"])
+    if columns:
+        await clients.update_one(db, client_id, **columns)
+    if "enabled" in columns:
+        await outbox.changed(db, "EndDeviceList", client=client_id)
+    if columns.get("profile", row.profile) != row.profile:
+        await deliveries.put(db, await subscriptions.ids_of(db, client_id), now)
+        db.changed = True
+
+
+async def rename_client(db: Connection, client_id: int, name: str) -> None:
+    """Call a client so; a device that is its own client has the same name."""
+    row = await clients.one(db, client_id)
+    if row is None or row.removed is not None:
+        raise NoSuchClient(str(client_id))
+    await naming.check(db, "client", name, beside=client_id)
+    await stored_names.rename(db, "client", client_id, name)
+    own = await devices.by_lfdi(db, row.lfdi) if row.kind == "device" else None
+    if own is not None:
+        await naming.check(db, "device", name, beside=own.id)
+        await stored_names.rename(db, "device", own.id, name)

@@ -61,13 +61,15 @@ class ControlOver(Conflict):
 class Issued:
     """What came of issuing controls: ids of new ones, of those that said the same already, and of those replaced.
 
-    reissued: parts of others that were issued anew, so that they hold where the new ones do not.
+    reissued: parts of others that were issued anew, so that they hold where the new ones do not. late_s: how long after
+    something stronger ends the next part of a new one may begin, where it is in as many parts as there may be.
     """
 
     created: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
     superseded: tuple[int, ...] = ()
     reissued: tuple[int, ...] = field(default=(), compare=False)
+    late_s: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ async def issue_controls(
     await warn_of_inexpressible(db, group_id, _all_limits(fresh), now, modes=modes)
     superseded = written.superseded + (again[group_id].superseded if group_id in again else ())
     ended = tuple(dict.fromkeys(number for number in superseded if number not in written.created))
-    return Issued(written.created, kept, ended, _ids(again))
+    late_s = max(near.late_s(control) for control in new)
+    return Issued(written.created, kept, ended, _ids(again), late_s)
 
 
 def _said(new: Sequence[NewControl], near: Around, now: int) -> list[list[tuple[NewControl, Control | None]]]:

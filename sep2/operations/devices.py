@@ -1,16 +1,18 @@
 """EndDevices: registered by the operator, or in-band by the client that may act for them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers, inherited, unlimited
+from sep2.operations import identifiers, inherited, naming, territory, unlimited
 from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, clear_alarm, raise_alarm
 from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign, welcome
 from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
 from sep2.store import clients, connections, devices, groups, outbox, receivers
+from sep2.store import naming as stored_names
 from sep2.store.connection import Connection
 
 BELOW_A_DEVICE = (
@@ -72,6 +74,8 @@ class NewDevice:
     device_category: int | None = None
     group: str = ""
     """The name of a group to join."""
+    name: str | None = None
+    """What operators call it."""
 
 
 async def add_device(db: Connection, new: NewDevice, now: int) -> int:
@@ -90,6 +94,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         pin = client.pin if client.lfdi == lfdi and client.pin is not None else new_pin()
     if known := await devices.by_lfdi(db, lfdi):
         raise DeviceTaken(lfdi, known.id)
+    name = await _name_of(db, new, client, lfdi)
     row_id, group_id = await _place(db, new)
     device_id = await devices.add(
         db,
@@ -102,6 +107,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         enabled=True,
         post_rate=new.post_rate,
         device_category=new.device_category,
+        name=name,
         fsa_mrid=await identifiers.fresh(db),
         changed=now,
         registered=now,
@@ -111,10 +117,21 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         await assign(db, group_id, device_id, now)
     elif group_id is not None:
         await give_own_group(db, device_id, now)
+    if row_id is not None:
+        await territory.settle(db, [device_id], now)
     if new.group:
         await _join(db, new.group, device_id, now)
     await welcome(db, device_id, now)
     return device_id
+
+
+async def _name_of(db: Connection, new: NewDevice, client: Row[Any], lfdi: str) -> str | None:
+    """What a new device is called; one that is its own client as that, where nothing else is called so."""
+    if new.name is not None:
+        return await naming.check(db, "device", new.name)
+    if client.kind != "device" or client.lfdi != lfdi or await stored_names.holder(db, "device", client.name):
+        return None
+    return str(client.name)
 
 
 async def _join(db: Connection, name: str, device_id: int, now: int) -> None:
@@ -248,6 +265,7 @@ async def _move(db: Connection, device: Any, place: Any, *, now: int, holds_net_
         group = await groups.of_connection(db, device.connection_id)
         if group is not None and await groups.is_member(db, group.id, device.id):
             await unassign(db, group.id, device.id, now)
+    await territory.settle(db, [device.id], now)
     await unlimited.look_at_device(db, device.id, now)
     await outbox.changed(db, "EndDevice", edev=device.id)
 
@@ -255,7 +273,8 @@ async def _move(db: Connection, device: Any, place: Any, *, now: int, holds_net_
 async def remove_device(db: Connection, device_id: int, now: int) -> bool:
     """Forget a device; its subscribers are told that it is gone. Whether the client that it was is forgotten with it.
 
-    A device that connects by itself may then no longer connect, nor register itself again, until it is added anew.
+    A device that connects by itself may then no longer connect, until it is added anew; where clients register
+    themselves, it may do that.
     """
     device = await devices.one(db, device_id)
     if device is None:
@@ -275,6 +294,23 @@ async def remove_device(db: Connection, device_id: int, now: int) -> bool:
         return False
     await clients.remove(db, device.client_id)
     return True
+
+
+async def set_device(db: Connection, device_id: int, said: Mapping[str, Any], now: int) -> None:
+    """Change what operators say of an EndDevice: post_rate, device_category, pin, enabled.
+
+    One that is not enabled is shown as such, and nothing below it is served to its client.
+    """
+    device = await _known(db, device_id)
+    if "pin" in said:
+        check_pin(said["pin"])
+    if "enabled" in said:
+        owner = await clients.one(db, device.client_id)
+        if owner is not None and owner.kind == "aggregator" and owner.lfdi == device.lfdi:
+            raise BadDevice(f"enabled: {device.lfdi} stands for the aggregator {owner.name}; block the client")
+    await devices.update_one(db, device_id, **said, changed=now)
+    for kind in BELOW_A_DEVICE if "enabled" in said else ("EndDevice",):
+        await outbox.changed(db, kind, edev=device_id)
 
 
 async def change_device(

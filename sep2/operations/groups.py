@@ -1,11 +1,11 @@
 """Groups of devices, each with one DERProgram."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import identifiers, inherited, unlimited
+from sep2.operations import identifiers, inherited, naming, unlimited
 from sep2.operations.alarms import GROUP_ORDER, clear_alarm, raise_alarm
 from sep2.operations.resuming import resume_device
 from sep2.rules import texts
@@ -17,10 +17,6 @@ from sep2.store.connection import Connection
 SERVICE_POINT, NO_LEVEL = "SP", "NT"
 LEVELS = ("SY", "ST", "SS", "FD", "SG", "TF", "SP", "NT")
 """Topology levels of CSIP from the system to the service point, and NT for groups beside the topology."""
-
-
-class GroupTaken(Conflict):
-    """A group of this name exists already."""
 
 
 class AlreadyMember(Conflict):
@@ -78,12 +74,9 @@ async def create_group(
     if new.level not in LEVELS:
         raise BadGroup(f"level: {new.level!r} is none of {' '.join(LEVELS)}")
     _check_primacy(new.primacy)
-    if not new.name:
-        raise BadGroup("name: is empty")
     if wrong := texts.misfit(new.description, 32):
         raise BadGroup(f"description: {wrong}")
-    if await groups.by_name(db, new.name):
-        raise GroupTaken(new.name)
+    await naming.check(db, "group", new.name)
     group_id = await groups.add(
         db,
         name=new.name,
@@ -159,6 +152,25 @@ async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> N
     await _leave(db, await _with_operators(db, group), device_id, now)
     await inherited.follow_device(db, before)
     await welcome(db, device_id, now)
+
+
+async def regroup(db: Connection, device_id: int, now: int, *, joins: Sequence[int], leaves: Sequence[int]) -> None:
+    """Take a device out of some groups and put it into others, at once; its subscribers are told once."""
+    before = await inherited.held_by(db, device_id)
+    for group_id in joins:
+        await groups.join(db, group_id, device_id, now)
+        await outbox.changed(db, "FunctionSetAssignmentsList", edev=device_id, derp=group_id)
+    await _leave(db, [await groups.one(db, group_id) for group_id in leaves], device_id, now)
+    await inherited.follow_device(db, before)
+    await unlimited.look_at_device(db, device_id, now)
+
+
+async def leave_all(db: Connection, device_id: int, now: int) -> None:
+    """Take a device out of all its groups: it is to obey nothing any more."""
+    before = await inherited.held_by(db, device_id)
+    await _leave(db, await groups.of_device(db, device_id), device_id, now)
+    await inherited.follow_device(db, before)
+    await drop_own_group(db, device_id, now)
 
 
 async def _leave(db: Connection, several: Sequence[Any], device_id: int, now: int) -> None:
@@ -258,6 +270,12 @@ def refuse_beside_overrides(group: Any) -> None:
         raise OnlyOverrides(f"group: {group.name}")
 
 
+def refuse_own(group: Any) -> None:
+    """Nothing, unless the group is one that the server made and names itself."""
+    if group.role != Role.GROUP:
+        raise BadGroup(f"group: {group.name} is named after its connection or device; rename that")
+
+
 def refuse_default(group: Any) -> None:
     """Nothing, unless the group is one that only controls are sent to: a default has no end."""
     if group.role in OPERATORS:
@@ -279,7 +297,8 @@ async def drop_own_group(db: Connection, device_id: int, now: int) -> None:
         await _leave(db, there, device_id, now)
         await inherited.follow_device(db, before)
     for row in there:
-        await groups.update_one(db, row.id, end_device_id=None, name=f"{row.name}, until {now} ({row.id})")
+        name = f"{row.name}, until {now} ({row.id})"
+        await groups.update_one(db, row.id, end_device_id=None, name=name, removed=now)
 
 
 async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> None:
@@ -292,6 +311,20 @@ async def set_primacy(db: Connection, group_id: int, primacy: int, now: int) -> 
     await groups.update_one(db, group_id, primacy=primacy)
     await outbox.changed(db, "DERProgram", derp=group_id)
     await inherited.follow_members(db, group_id, lambda held: inherited.with_primacy(held, group_id, known.primacy))
+
+
+async def change_group(db: Connection, group_id: int, said: Mapping[str, Any], now: int) -> None:
+    """Change primacy, level or description of a group's program."""
+    if "level" in said and said["level"] not in LEVELS:
+        raise BadGroup(f"level: {said['level']!r} is none of {' '.join(LEVELS)}")
+    if wrong := texts.misfit(said.get("description", ""), 32):
+        raise BadGroup(f"description: {wrong}")
+    beside = {name: value for name, value in said.items() if name != "primacy"}
+    if beside:
+        await groups.update_one(db, group_id, **beside)
+        await outbox.changed(db, "DERProgram", derp=group_id)
+    if "primacy" in said:
+        await set_primacy(db, group_id, said["primacy"], now)
 
 
 async def keep_order(db: Connection, name: str, primacy: int, least: int, *, refuses: bool, now: int) -> None:

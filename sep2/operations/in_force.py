@@ -11,7 +11,7 @@ from sep2.operations import inherited
 from sep2.operations.issuing import limits_of
 from sep2.rules import events
 from sep2.rules.authority import Holding, Program, Said, Stretch, course, effective
-from sep2.rules.defaults import FROM_FLOOR, merged
+from sep2.rules.defaults import FROM_FLOOR, NO_FLOOR, merged
 from sep2.rules.limits import MODES, Limits
 from sep2.store import controls, listing_register
 from sep2.store.connection import Connection
@@ -36,16 +36,16 @@ async def programs_of(db: Connection, device_id: int, seen: Seen) -> list[Progra
     """The programs of a device with what stands in each and its default; what is over or withdrawn is left out."""
     groups = await listing_register.defaults_over(db, device_id)
     found = programs_from(groups, await controls.standing_for(db, device_id, seen.now), seen)
-    return [*found, await floor_of(db, device_id)]
+    return [*found, await floor_over(db, groups)]
 
 
-async def floor_of(db: Connection, device_id: int) -> Program:
-    """What bounds a device where no default does, as the least important of its programs.
+async def floor_over(db: Connection, groups: Sequence[Row[Any]]) -> Program:
+    """What bounds a device where no default does, as the least important of its programs, which `groups` are.
 
     That is the contract of its connection, or else the utility's default.
     """
-    held = await inherited.held_by(db, device_id)
-    found = merged(tuple(one.said for one in held.programs), held.floor)
+    floor = inherited.floor_at(groups[0], await inherited.house(db)) if groups else NO_FLOOR
+    found = merged(tuple(inherited.said_of(row) for row in groups), floor)
     bounds = {name: one.value for name, one in found.items() if one.source == FROM_FLOOR}
     return Program(FLOOR, LEAST_PRIMACY, default=bounds)
 
@@ -63,6 +63,11 @@ def programs_from(groups: Iterable[Row[Any]], standing: Iterable[Control], seen:
         )
         for row in groups
     ]  # fmt: skip
+
+
+def writers(standing: Iterable[Control]) -> dict[int, str]:
+    """The source of each control, by its mRID as a number."""
+    return {int(one.mrid, 16): one.source for one in standing}
 
 
 def modes_of(row: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.rules.defaults import NO_FLOOR, Floor, Layout, Said, Served, content, merged, served
+from sep2.rules.defaults import NO_FLOOR, Floor, Layout, Said, Served, content, limits_of, merged, served
+from sep2.rules.limits import Limits
 from sep2.store import defaults, outbox
 from sep2.store.connection import Connection
 
@@ -78,6 +79,12 @@ async def held_by(db: Connection, device_id: int, known: House | None = None) ->
     return found[0] if found else Held(device_id, (), NO_FLOOR)
 
 
+async def limits_served(db: Connection, group_id: int) -> Limits | None:
+    """The limits by default that the member of a place's own group is served; None where it has no member."""
+    found = list(held_of(await defaults.of_members(db, group_id, 0, 1), await house(db)))
+    return limits_of(merged(tuple(one.said for one in found[0].programs), found[0].floor)) if found else None
+
+
 class AtConnection(NamedTuple):
     """A device at a connection, and the default that it is served: that of its most important program."""
 
@@ -121,10 +128,10 @@ def _held(rows: Sequence[Row[Any]], known: House) -> Held:
     programs = tuple(
         Program(row.group_id, row.primacy, row.program_mrid, Said._make(row[: len(Said._fields)])) for row in rows
     )
-    return Held(rows[0].device, programs, _floor(rows[0], known))
+    return Held(rows[0].device, programs, floor_at(rows[0], known))
 
 
-def _floor(row: Row[Any], known: House) -> Floor:
+def floor_at(row: Row[Any], known: House) -> Floor:
     """A connection's contract, or else the utility's default; who is beside the holder has no part of the contract."""
     if row.place is not None and not row.holds_net_limit:
         return Floor(known.import_w, known.export_w, beside=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sep2.errors import BadValue, Forbidden, NotFound, SepError
+from sep2.operations.judging_again import note_readings, note_sign
 from sep2.rules.metering import ReadingSign, Said, Span, check_span, numbered, spans
 from sep2.store import mirrors
 from sep2.store.connection import Connection
@@ -181,6 +182,7 @@ async def put_series(db: Connection, poster: Poster, point_id: int, several: Seq
         for part in laid:
             rows += await _rows(db, series_id, part, now)
     await mirrors.put_readings(db, rows)
+    await note_readings(db, point_id, [Span(row["start"], row["duration"]) for row in rows], now)
     return len(known) > before
 
 
@@ -281,3 +283,4 @@ async def set_reading_sign(db: Connection, mirror_id: int, sign: ReadingSign) ->
     """What commissioning has found of a usage point's sign; what it posts is the same as before."""
     if not await mirrors.update_one(db, mirror_id, reading_sign=sign):
         raise NoSuchMirror(str(mirror_id))
+    await note_sign(db, mirror_id)

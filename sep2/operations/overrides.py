@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import tightening
+from sep2.operations import standing, tightening
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
-from sep2.operations.places import Place, places_of, programs_at, with_curves
+from sep2.operations.places import Place, not_reached, places_of, programs_at, with_curves
 from sep2.operations.resuming import Ease, alive
+from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part
 from sep2.rules.authority import PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
@@ -22,8 +23,7 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 SOURCE = "override"
-SCOPES = ("connection", "device", "group", "aggregator", "system")
-NARROW = ("connection", "device")
+SCOPES = ("connection", "device", "group", "place", "aggregator", "system")
 SPREAD_S = 600
 LONGEST_SPREAD_S = 655
 """rampTms reaches no further."""
@@ -46,7 +46,7 @@ class OverrideTooLong(BadValue):
 
 
 class OverrideWithoutReason(BadValue):
-    """An override has a reason, one of these."""
+    """An override has a reason out of a list."""
 
 
 class LimitBeyondRating(Conflict):
@@ -106,12 +106,18 @@ class Told(NamedTuple):
     place: Place
     created: tuple[int, ...]
     parts: tuple[Part, ...]
-    replaces: tuple[str, ...]
+    replaced: tuple[tuple[str, ...], ...]
+    """the sources that each part takes the place of"""
     after: str
     latest_end: int
     programs: tuple[int, ...]
     program: int
     """the one that it is sent in"""
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The sources that all of it takes the place of."""
+        return tuple(sorted({source for several in self.replaced for source in several}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +155,15 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         tightens |= does
         if done is not None:
             told.append(done)
-    untold = _untold(new, devices, [one.place for one in told])
+    untold = not_reached(new.limits, devices, [one.place for one in told])
     if not told:
         raise OverrideReachesNobody("; ".join(why for _, why in untold[:3]) or new.subject or new.scope)
     if not tightens:
-        raise OverrideLoosens(f"limits: {_named(new.limits)}")
+        raise OverrideLoosens(_named(new.limits))
+    if role is Role.WIDE_OVERRIDE:
+        row = await overrides.one(db, override_id)
+        for other in await standing.others_beside(db, row, now) if row else ():
+            await other.issue(db, now, is_sent=True, most_ahead=terms.most_ahead)
     return Sent(override_id, tuple(told), tuple(untold))
 
 
@@ -197,12 +207,11 @@ class _Sending:
             new[-1] = replace(new[-1], randomize_duration=self.terms.spread_s)
         ease = Ease(self.end, self.terms.spread_s * 100) if last.loosens and last.by_control and self._is_wide else None
         done = await self._issue(group.id, new, ease)
-        narrower = await self._tighten_narrower(programs, asked) if self.role is Role.WIDE_OVERRIDE else ()
         told = Told(
-            self.place, (*done, *narrower), parts, view.replaced(asked), last.said, new[-1].latest_end,
+            self.place, done, parts, tuple(view.replaced(asked, part) for part in parts), last.said, new[-1].latest_end,
             tuple(row.id for row in programs.values()), group.id,
         )  # fmt: skip
-        return told, tightens or bool(narrower)
+        return told, tightens
 
     @property
     def _is_wide(self) -> bool:
@@ -237,21 +246,14 @@ class _Sending:
         await overrides.tie(self.db, self.override_id, done.created)
         return done.created
 
-    async def _tighten_narrower(self, programs: Mapping[Role, Row[Any]], asked: NewControl) -> tuple[int, ...]:
-        """Controls over those of an override of this place alone that is looser than this one, while both hold."""
-        group_id = programs[Role.OVERRIDE].id
-        new = [
-            tighter
-            for row in await controls.standing(self.db, group_id, self.now)
-            if alive(row, self.now) and (tighter := tightening.both(asked_of(row), asked, self.now)) is not None
-        ]
-        return await self._issue(group_id, new) if new else ()
-
 
 async def release(
-    db: Connection, override_id: int, now: int, *, reason: str = "", spread_s: int = SPREAD_S
+    db: Connection, override_id: int, now: int, *, reason: str = "", spread_s: int = SPREAD_S, most_ahead: int = 24
 ) -> Released:
-    """Withdraw an override; what it had taken the place of holds again, at many places spread over so long."""
+    """Withdraw an override; what it had taken the place of holds again, at many places spread over so long.
+
+    Other overrides that took over its limit where it was the tighter one are issued anew with what still holds.
+    """
     await db.in_turn()
     row = await overrides.one(db, override_id)
     if row is None:
@@ -263,6 +265,7 @@ async def release(
     check_fits("reason", reason, LONGEST_REASON)
     wide_s = 0 if row.scope in NARROW or row.start > now else spread_s
     parts = await controls.parts_of(db, await overrides.control_ids(db, override_id), now)
+    others = await standing.others_beside(db, row, now)
     by_group: dict[int, list[Control]] = {}
     for part in parts:
         by_group.setdefault(part.device_group_id, []).append(part)
@@ -279,6 +282,8 @@ async def release(
         renewed |= set(done.programs)
         if wide_s and not renewed.intersection(await _programs_beside(db, group_id)):
             again += await _let_go(db, override_id, several, now, spread_s=wide_s)
+    for other in others:
+        again += await other.issue(db, now, is_sent=False, most_ahead=most_ahead, ramp_tms=wide_s * 100)
     await overrides.released(db, override_id, now)
     return Released(override_id, tuple(cancelled), tuple(again), now + wide_s)
 
@@ -316,7 +321,7 @@ def _checked(new: NewOverride, now: int, terms: Terms) -> int:
     if new.reason not in REASONS:
         raise OverrideWithoutReason(f"reason: {new.reason[:40]!r} is none of {', '.join(REASONS)}")
     if new.reason == "other" and not new.note.strip():
-        raise OverrideWithoutReason("note: `other` needs words of its own")
+        raise OverrideWithoutReason("note: the reason other needs words of its own")
     check_fits("note", f"{new.reason}: {new.note}", LONGEST_REASON)
     if not new.limits.modes() and not new.modes:
         raise BadOverride("limits: it sets neither a limit nor a mode")
@@ -351,32 +356,6 @@ def _size_w(place: Place) -> int:
     return size
 
 
-def _untold(new: NewOverride, devices: Sequence[Row[Any]], told: Sequence[Place]) -> list[tuple[Row[Any], str]]:
-    """The devices of a scope that can not be told all of it, each with why."""
-    reached = {device.id for place in told for device in place.devices}
-    found = []
-    for device in devices:
-        if device.id not in reached:
-            found.append((device, "another device holds the limits of its connection"))
-        elif not (device.enabled and device.client_enabled):
-            found.append((device, "its client is shut out"))
-        elif why := _lost(new.limits, device):
-            found.append((device, why))
-    return found
-
-
-def _lost(limits: Limits, device: Row[Any]) -> str:
-    """What of the limits the profile of a device's client can not carry."""
-    if device.profile != "csip":
-        return ""
-    lost = [what for what in ("import", "load") if getattr(limits, f"{what}_w") is not None]
-    if lost:
-        return f"profile csip can not carry the {' and '.join(lost)} limit"
-    if limits.modes() and device.set_max_w is None:
-        return "its limit is sent in percent of setMaxW, which it has not reported"
-    return ""
-
-
 def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:
     limits = {f"{what}_limit_w": getattr(new.limits, f"{what}_w") for what in ("import", "export", "gen", "load")}
     return limits | {
@@ -393,4 +372,4 @@ def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:
 
 
 def _named(limits: Limits) -> str:
-    return ", ".join(f"{name} {watts}" for name, watts in limits._asdict().items() if watts is not None)
+    return ", ".join(f"limits.{name}: {watts}" for name, watts in limits._asdict().items() if watts is not None)

@@ -1,6 +1,6 @@
 """Where operators send controls to: the place of a device, and the program there that is theirs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,3 +84,29 @@ async def with_curves(db: Connection, group_id: int, modes: Mapping[str, Any], n
 def _same_place(one: Row[Any], other: Row[Any]) -> bool:
     places = [(row.connection_id, row.end_device_id) for row in (one, other)]
     return places[0] == places[1] and places[0] != (None, None)
+
+
+def not_reached(limits: Limits, devices: Sequence[Row[Any]], told: Sequence[Place]) -> list[tuple[Row[Any], str]]:
+    """The devices of a scope that can not be told all of some limits, each with why; told: the places that are."""
+    reached = {device.id for place in told for device in place.devices}
+    found = []
+    for device in devices:
+        if device.id not in reached:
+            found.append((device, "another device holds the limits of its connection"))
+        elif not (device.enabled and device.client_enabled):
+            found.append((device, "its client is shut out"))
+        elif why := _lost(limits, device):
+            found.append((device, why))
+    return found
+
+
+def _lost(limits: Limits, device: Row[Any]) -> str:
+    """What of the limits the profile of a device's client can not carry."""
+    if device.profile != "csip":
+        return ""
+    lost = [what for what in ("import", "load") if getattr(limits, f"{what}_w") is not None]
+    if lost:
+        return f"profile csip can not carry the {' and '.join(lost)} limit"
+    if limits.modes() and device.set_max_w is None:
+        return "its limit is sent in percent of setMaxW, which it has not reported"
+    return ""

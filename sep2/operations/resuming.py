@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sep2.operations import creation, identifiers
 from sep2.operations.issuing import NewControl, asked_of, columns_of, part_of, window
 from sep2.rules import events
-from sep2.rules.reissue import Piece, Row, cuts_of, to_reissue
+from sep2.rules.reissue import Piece, Row, cuts_of, few, to_reissue
 from sep2.store import controls, groups, outbox
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -57,12 +57,20 @@ class Around:
     """by program; of the group's own, everything that is not over or cancelled"""
 
     def cuts(self, asked: NewControl) -> list[int]:
-        """Where a new control of the group has to be cut: where what is stronger than it ends, for any device."""
+        """Where a new control of the group is cut: where what is stronger than it ends for any device, or later."""
+        return few(self._ends(asked), (asked.earliest_start, asked.latest_end))
+
+    def late_s(self, asked: NewControl) -> int:
+        """How long after something stronger ends the next part of a new control may begin, at the most."""
+        edges = [*self.cuts(asked), asked.latest_end]
+        return max((min(edge for edge in edges if edge >= end) - end for end in self._ends(asked)), default=0)
+
+    def _ends(self, asked: NewControl) -> set[int]:
         found: set[int] = set()
         for programs in set(self.devices.values()):
             stronger = self._stronger(programs)
             found |= set(cuts_of(asked.earliest_start, asked.latest_end, asked.asks, stronger))
-        return sorted(found)
+        return found
 
     def views(self, group_rows: Sequence[Control] | None = None) -> list[list[Row]]:
         """The controls of each device; `group_rows`: those of the group, if they are other ones by now."""

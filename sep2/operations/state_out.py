@@ -31,7 +31,7 @@ async def limits_at(db: Connection, device_id: int, seen: Seen) -> dict[str, Lim
     """The limits that hold for a device, by import_w, export_w, gen_w and load_w."""
     groups = await listing_register.defaults_over(db, device_id)
     programs = in_force.programs_from(groups, await controls.standing_for(db, device_id, seen.now), seen)
-    found = effective([*programs, await in_force.floor_of(db, device_id)], seen.now)
+    found = effective([*programs, await in_force.floor_over(db, groups)], seen.now)
     by_program = in_force.sources(groups)
     return {NAMES[mode]: _limit(one, by_program) for mode, one in found.items() if mode in NAMES}
 

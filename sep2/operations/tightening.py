@@ -1,15 +1,16 @@
 """How an override may only tighten: at every moment the tighter of it and of what would hold without it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from sep2.operations.in_force import floor_of, limits_in, programs_from
+from sep2.operations.in_force import floor_over, limits_in, programs_from, writers
 from sep2.operations.issuing import NewControl
 from sep2.operations.places import Place
-from sep2.rules.authority import SOURCES, Holding, Program, Role, Stretch, course, effective
+from sep2.rules.authority import Holding, Program, Role, Stretch, course, effective, said_by
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, coarsened, merged, tighter
 from sep2.store import controls, listing_register
@@ -39,21 +40,36 @@ class Below:
     """groups by the mRID of their program"""
     span: tuple[int, int]
     stretches: Sequence[Stretch]
+    writers: Mapping[int, str]
+    """the source of each control by its mRID"""
 
-    def tightened(self, asked: NewControl) -> tuple[tuple[Part, ...], bool]:
-        """An override in parts of which none is looser than what would hold; and whether any of them is tighter."""
+    def tightened(self, asked: NewControl, beside: Sequence[Interval] = ()) -> tuple[tuple[Part, ...], bool]:
+        """An override in parts of which none is looser than what would hold; and whether any of them is tighter.
+
+        beside: limits that bound it as well, each while it holds.
+        """
         parts, tightens = [], bool(asked.modes)
-        for stretch in self.stretches:
-            below = limits_in(stretch.modes)
-            parts.append(Part(stretch.start, stretch.end, _within(asked.limits, below)))
-            tightens |= _is_tighter(asked.limits, below)
+        for one in self._bounds(beside):
+            parts.append(one._replace(limits=_within(asked.limits, one.limits)))
+            tightens |= _is_tighter(asked.limits, one.limits)
         joined = merged(parts)
         return tuple(coarsened(joined, max(0, len(joined) - MOST_PARTS), -1)), tightens
 
-    def replaced(self, asked: NewControl) -> tuple[str, ...]:
-        """The sources that it takes the place of: those of what would hold meanwhile of what it says."""
+    def _bounds(self, beside: Sequence[Interval]) -> Iterator[Interval]:
+        """What would hold, and the tightest of what is beside it."""
+        for stretch in self.stretches:
+            edges = {edge for one in beside for edge in (one.start, one.end) if stretch.start < edge < stretch.end}
+            for start, end in pairwise(sorted({stretch.start, stretch.end, *edges})):
+                limits = limits_in(stretch.modes)
+                for one in beside:
+                    limits = tighter(limits, one.limits) if one.start <= start < one.end else limits
+                yield Interval(start, end, limits)
+
+    def replaced(self, asked: NewControl, part: Part) -> tuple[str, ...]:
+        """The sources that a part of it takes the place of: those of what would hold meanwhile of what it says."""
+        meanwhile = [one for one in self.stretches if one.start < part.end and part.start < one.end]
         found = {
-            self._source(one) for stretch in self.stretches for mode, one in stretch.modes.items() if mode in asked.asks
+            self._source(one) for stretch in meanwhile for mode, one in stretch.modes.items() if mode in asked.asks
         }
         return tuple(sorted(found)) or ("nothing",)
 
@@ -70,11 +86,22 @@ class Below:
         if one.control is None:
             return "default"
         group = self.names[one.program]
-        return SOURCES.get(Role(group.role), f"group {group.name}")
+        return said_by(group.role, self.writers.get(one.control)) or f"group {group.name}"
 
 
-async def look(db: Connection, place: Place, primacy: int, *, now: int, span: tuple[int, int]) -> Below:
-    """What holds at a place over a time by what is there already, and not more important."""
+async def look(
+    db: Connection,
+    place: Place,
+    primacy: int,
+    *,
+    now: int,
+    span: tuple[int, int],
+    without: Collection[Role] = (),
+) -> Below:
+    """What holds at a place over a time by what is there already, and not more important.
+
+    without: roles of programs that are left out.
+    """
     seen = Seen(now)
     if place.devices:
         device_id = place.devices[0].id
@@ -83,21 +110,12 @@ async def look(db: Connection, place: Place, primacy: int, *, now: int, span: tu
     else:
         rows = await listing_register.defaults_at(db, connection_id=place.connection_id)
         standing = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
-    weaker = [row for row in rows if row.primacy >= primacy]
+    weaker = [row for row in rows if row.primacy >= primacy and row.role not in without]
     programs = programs_from(weaker, standing, seen)
     if place.devices:
-        programs.append(await floor_of(db, place.devices[0].id))
+        programs.append(await floor_over(db, rows))
     names = {int(row.program_mrid, 16): row for row in weaker}
-    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]))
-
-
-def both(one: NewControl, other: NewControl, now: int) -> NewControl | None:
-    """The first control with the tighter limits of both while both hold; None where that changes nothing."""
-    start, end = max(now, one.earliest_start, other.start), min(one.latest_end, other.start + other.duration)
-    limits = _within(one.limits, other.limits)
-    if start >= end or limits == one.limits:
-        return None
-    return replace(one, start=start, duration=end - start, limits=limits, randomize_start=None, randomize_duration=None)
+    return Below(programs, names, span, course(programs, max(now, span[0]), span[1]), writers(standing))
 
 
 def _within(asked: Limits, below: Limits) -> Limits:

@@ -27,7 +27,8 @@ from sep2.store.connection import Clash, Connection
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 8 * 1024 * 1024
+LARGEST_BODY = 32 * 1024 * 1024
+"""An import of 200,000 rows has about so much."""
 LONGEST_WAIT_S = 60
 
 

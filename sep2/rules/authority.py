@@ -40,6 +40,19 @@ SOURCES = {
     Role.SCHEDULE: "schedule",
 }
 """Who says what a program's controls say, by its role; of others it is the group itself."""
+OPERATOR = "operator"
+"""Who writes down what people send, as `source` of a control."""
+
+
+def said_by(role: str, written_by: str | None = None) -> str | None:
+    """Who says what a control says: by its program's role, and by its own source where the engine has the program.
+
+    None for a group that operators made: what is said there is said by the group.
+    """
+    of_role = Role(role)
+    return OPERATOR if of_role in OWN and written_by == OPERATOR else SOURCES.get(of_role)
+
+
 REASONS = (
     "network_access",
     "overload",

@@ -12,6 +12,10 @@ from typing import NamedTuple
 
 from sep2.rules.authority import strength
 
+MOST_PARTS = 12
+"""Parts of one control up to which it is cut exactly where something stronger ends; beyond, some time after that."""
+STEPS_S = (300, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 604_800)
+
 Modes = frozenset[str]
 Span = tuple[int, int]
 
@@ -100,10 +104,12 @@ def _marked(
     cuts: dict[int, set[int]] = defaultdict(set)
     spent = set[int]()
     for view in views:
+        parts = _wholes(view)
         live = sorted((row for row in view if not row.dead), key=lambda row: row.strength)
         for place, row in enumerate(live):
             stronger = [other for other in live[:place] if _meet(other, row)]
-            cuts[row.id] |= {end for end in _ends(row, stronger) if now < end and (until is None or end <= until)}
+            ends = {end for end in _ends(row, stronger) if now < end and (until is None or end <= until)}
+            cuts[row.id] |= _cut(row, ends, parts[row.program, row.root])
             if any(_takes_at_once(other, row, now) for other in stronger):
                 spent.add(row.id)
             under = any(other.start <= now and other.strength < row.strength and _meet(other, row) for other in gone)
@@ -120,6 +126,36 @@ def cuts_of(start: int, end: int, modes: Modes, stronger: Iterable[Row]) -> list
     over = [row for row in stronger if not row.dead and row.start < end and start < row.end and row.modes & modes]
     whole = Row(0, 0, 0, 0, 0, start, end, modes)
     return sorted(_ends(whole, over))
+
+
+def few(cuts: Iterable[int], whole: Span, *, parts: int = 0) -> list[int]:
+    """Where a control is cut: at these times, or, where it is in too many parts then, at the next of a few times.
+
+    whole: from when until when all its parts hold. parts: in how many it is already. A group's control is the same for
+    hundreds of places, at each of which something stronger may end at a time of its own, and clients hold 24 events.
+    """
+    found = set(cuts)
+    if len(found) + max(1, parts) <= MOST_PARTS:
+        return sorted(found)
+    least = (whole[1] - whole[0]) / MOST_PARTS
+    step = next((step for step in STEPS_S if step >= least), whole[1] - whole[0])
+    later = {-(-cut // step) * step for cut in found}
+    return sorted(cut for cut in later if whole[0] < cut < whole[1])
+
+
+def _wholes(rows: Iterable[Row]) -> dict[tuple[int, int], list[Row]]:
+    """The live parts of each control, by its program and the control that they are parts of."""
+    found: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        if not row.dead:
+            found[row.program, row.root].append(row)
+    return found
+
+
+def _cut(row: Row, cuts: Iterable[int], parts: Sequence[Row]) -> set[int]:
+    """Where a control that is one of several parts of a whole is cut."""
+    whole = min(one.start for one in parts), max(one.end for one in parts)
+    return {cut for cut in few(cuts, whole, parts=len(parts)) if row.start < cut < row.end}
 
 
 def _restored(rows: Sequence[Row], now: int, gone: Sequence[Row]) -> list[Row]:

@@ -19,6 +19,10 @@ class NotYours(Forbidden):
     """This certificate may not act for that device."""
 
 
+class DeviceBlocked(Forbidden):
+    """The utility has blocked this EndDevice."""
+
+
 class Nowhere(NotFound):
     """There is nothing here for this certificate."""
 
@@ -42,7 +46,9 @@ async def admitted(
         if writes:
             raise NotYours
         raise Nowhere if await access.caller(db, lfdi) else Unregistered
-    caller = _known(found)
+    if not found.enabled and (writes or row.name != "EndDevice"):
+        raise DeviceBlocked if writes else Nowhere
+    caller = _known(found, lfdi)
     if row.scope is not Scope.DEVICE and not is_der(found.lfdi, caller):
         raise Nowhere
     return caller, found
@@ -51,11 +57,13 @@ async def admitted(
 async def _caller(db: Connection, lfdi: str, utility: Utility) -> Caller:
     found = await access.caller(db, lfdi)
     if found is not None:
-        return _known(found)
+        return _known(found, lfdi)
     if utility.registration == "out-of-band":
         raise Unregistered
     return Caller(lfdi, None, "device", w.Profile(utility.profile), "out-of-band")
 
 
-def _known(row: Row[Any]) -> Caller:
-    return Caller(row.client_lfdi, row.client, row.kind, w.Profile(row.profile), row.registration, row.receiver_hosts)
+def _known(row: Row[Any], lfdi: str) -> Caller:
+    profile = w.Profile(row.profile)
+    shown = "" if lfdi == row.client_lfdi else lfdi
+    return Caller(row.client_lfdi, row.client, row.kind, profile, row.registration, row.receiver_hosts, shown)

@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -18,13 +19,18 @@ from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
 from sep2.server import security
+from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
 from sep2.server.clock_guard import ClockGuard
+from sep2.server.contacts import Contacts
 from sep2.server.front import Front
-from sep2.server.handshake import Door, Refusal
+from sep2.server.handshake import Door, HalfOpen, Refusal
 from sep2.server.http import Http
+from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.replacements import Replacements
+from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
@@ -56,9 +62,12 @@ class State:
         self.clock = clock
         self.clock_guard = ClockGuard(db, clock, settings)
         self.house = House(settings, trusts_clock=clock.is_trusted)
-        self.front = Front(db, clock, self.house)
+        self.seen = Seen(db, clock, origin(settings))
+        self.front = Front(db, clock, self.house, self.seen)
         self.metrics = self.front.metrics
         self.sweep = Sweep(db, clock, settings.utility)
+        self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
+        self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.tls = Tls(settings)
@@ -69,8 +78,11 @@ class State:
         self.watch = Watch(db, settings, self.dates.now)
         self.chain_watch = ChainWatch(db, clock)
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
+        self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
+        self.replacements = Replacements(db, clock)
+        self.front.on_other_certificate = self.replacements.heard_of
 
     def wake(self) -> None:
         """Have the background work look at what changed."""
@@ -92,6 +104,12 @@ class State:
         async with self.db.read() as db:
             soonest = await receivers.next_due(db)
             return not await outbox.waits(db) and (soonest is None or soonest > now)
+
+
+def _folder_of(url: str) -> Path | None:
+    """Where a database in a file is; None where a server of its own keeps it."""
+    file = url.removeprefix("sqlite:///")
+    return None if file == url else Path(file).parent
 
 
 def origin(settings: Settings) -> str:
@@ -122,8 +140,9 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
-            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.knocks.run]
-            own += [state.chain_watch.run, state.webhooks.run]
+            own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
+            own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
+            own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside]))
             yield state
@@ -230,7 +249,8 @@ async def _listen(state: State, stack: contextlib.AsyncExitStack) -> None:
     http = Http(state.front, state.tls, limits, unregistered=state.knocks.unregistered)
     http.met = state.watch.met
     state.watch.connections = http.peers
-    door = Door(http, state.tls, patience_s=limits.header_deadline_s, refused=_refused(state))
+    half_open = HalfOpen(limits.handshakes, limits.handshakes_per_address)
+    door = Door(http, state.tls, patience_s=limits.header_deadline_s, half_open=half_open, refused=_refused(state))
     stack.callback(door.close)
     stack.push_async_callback(http.shutdown, 2.0)
     port = Port(state, door)

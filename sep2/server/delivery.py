@@ -119,6 +119,9 @@ class Deliverer:
                 lane.more |= not await deliveries.done(db, row.id, row.edition, digest=told.digest)
             if row.failures or row.attempts:
                 await self._recovered(db, row)
+        group = json.loads(row.ids).get("derp")
+        if group is not None:
+            self._front.seen.told(row.end_device_id, group)
 
     async def _recovered(self, db: Connection, row: Row[Any]) -> None:
         """A receiver that had failed takes notifications."""
@@ -208,6 +211,8 @@ class Deliverer:
         """The body, and its status; the right to read is looked at again every time."""
         resource, status, profile = None, 0, w.Profile.CSIP
         try:
+            if row.client_removed is not None:
+                raise NotFound
             resource, profile = await self._front.represent(
                 row.client_lfdi, row.resource, json.loads(row.ids), row.item_limit
             )

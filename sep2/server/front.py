@@ -13,7 +13,6 @@ from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
 from sep2.functions.request import House, Ids, Made, Request
-from sep2.operations.alarms import PROFILE_MISMATCH, raise_alarm
 from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
 from sep2.rules import media
@@ -24,6 +23,7 @@ from sep2.server.dialect import Dialects
 from sep2.server.metrics import Metrics
 from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
+from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
 from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
@@ -33,6 +33,22 @@ log = logging.getLogger("sep2.front")
 
 WRITES = frozenset({"PUT", "POST", "DELETE"})
 METHODS = WRITES | {"GET", "HEAD"}
+SENT = {
+    "ResponseList": What.ANSWER,
+    **dict.fromkeys(
+        (
+            "MirrorUsagePointList",
+            "MirrorUsagePoint",
+            "LogEventList",
+            "DERCapability",
+            "DERSettings",
+            "DERStatus",
+            "DERAvailability",
+        ),
+        What.POST,
+    ),
+}
+"""What a client has sent with a PUT or POST to a resource; to others it is a request as any."""
 NEVER_OFFERED = frozenset({"PATCH", "OPTIONS", "TRACE", "CONNECT"})
 """Methods of HTTP that no resource of 2030.5 has."""
 
@@ -90,22 +106,24 @@ class Answer:
 class Front:
     """Answers requests out of one database."""
 
-    def __init__(self, db: Database, clock: Clock, house: House) -> None:
+    def __init__(self, db: Database, clock: Clock, house: House, seen: Seen) -> None:
         self.db = db
         self.clock = clock
         self.house = house
         self.on_request: Callable[[str], None] = lambda lfdi: None
         """Hears of every request, by the LFDI of the peer's certificate."""
+        self.on_other_certificate: Callable[[str], None] = lambda lfdi: None
+        """Hears of admitted requests with a certificate that is not the current one of its client."""
         self.paces = Paces(house.settings.utility.requests_per_minute, clock)
         self.outages = Outages(clock)
         self.metrics = Metrics()
+        self.seen = seen
         self.bodies = Bodies()
         self._reading = Shares(*db.reads_at_once)
         self._writing = Shares(*db.writes_at_once)
         self._profiles: dict[str, w.Profile] = {}
         """Of clients that were admitted before: what they send can be decoded before a transaction begins."""
-        self._compared: set[str] = set()
-        self._dialects = Dialects(db)
+        self.dialects = Dialects(db)
 
     def close(self) -> None:
         """End what works for it."""
@@ -130,6 +148,7 @@ class Front:
             log.warning("%s %s %s: %s", asked.lfdi[:12], asked.method, asked.path, outage)
             return refused(outage)
         except SepError as refusal:
+            self.seen.refused(asked.lfdi)
             log.info("%s %s %s: %s (%s)", asked.lfdi[:12], asked.method, asked.path, refusal, refusal.code)
             answer = refused(refusal, self._place_of(refusal))
             answer.unregistered = isinstance(refusal, Unregistered)
@@ -153,6 +172,7 @@ class Front:
         if asked.method not in METHODS | NEVER_OFFERED:
             raise NoSuchMethod(asked.method[:20])
         self.on_request(asked.lfdi)
+        self.seen.asked(asked.lfdi, asked.headers.get("User-Agent", ""))
         found = TABLE.find(asked.path)
         if found is None:
             raise NotFound(asked.path[:80])
@@ -166,13 +186,15 @@ class Front:
                 try:
                     return await self._change(row, ids, asked)
                 finally:
-                    await self._dialects.compare(asked.lfdi, asked.body, self.clock.now())
+                    await self.dialects.compare(asked.lfdi, asked.body, self.clock.now())
         page = read(parse_qsl(asked.query, keep_blank_values=True), self._default_page, self._cap)
         async with self._reading.of(asked.lfdi):
             async with self.db.read() as db:
                 rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
                 shown = await self._shown(row, rq)
             body = w.encode(shown, rq.caller.profile)
+        if rq.device is not None:
+            self.seen.looked(rq.ids.edev)
         await self._compare(rq, asked.headers.get("Accept"))
         return Answer(200, body, {"Content-Type": media.XML})
 
@@ -202,7 +224,16 @@ class Front:
                 # Somebody else wrote the same first; what they wrote is there to be found now.
                 made = await self._write(row, ids, asked, (body, profile))
         # The profile of the client was changed meanwhile: it means something else now.
-        return await self._change(row, ids, asked) if made is _ANEW else _changed(made)
+        if made is _ANEW:
+            return await self._change(row, ids, asked)
+        self._note(row, ids, asked.lfdi, made)
+        return _changed(made)
+
+    def _note(self, row: Resource, ids: dict[str, int], lfdi: str, made: Made | None) -> None:
+        """Note who has sent what; `made` is what came of it."""
+        device = ids.get("edev") if made is None or made.device is None else made.device
+        written = None if made is None else made.written
+        self.seen.sent(lfdi, SENT.get(row.name, What.REQUEST), device=device, written=written)
 
     async def _write(
         self, row: Resource, ids: dict[str, int], asked: Asked, said: tuple[Any, w.Profile]
@@ -230,6 +261,8 @@ class Front:
         utility = self.house.settings.utility
         caller, device = await admitted(db, lfdi, row, ids, utility=utility, writes=writes)
         self.paces.know(lfdi, caller.kind)
+        if caller.shown:
+            self.on_other_certificate(lfdi)
         if caller.client is not None:
             self._profiles[lfdi] = caller.profile
         return Request(
@@ -254,22 +287,19 @@ class Front:
         return shown
 
     async def _compare(self, rq: Request, accept: str | None) -> None:
-        """Raise an alarm, once, for a client that says it reads no extensions and is registered as one that does.
+        """Raise an alarm, at most once an hour, for a client that reads no extensions and is registered as if it did.
 
         Its limits are sent all the same: a client that is left without any is the greater danger.
         """
         lfdi = rq.caller.lfdi
-        if not accept or rq.caller.profile is w.Profile.CSIP or lfdi in self._compared:
+        if not accept or rq.caller.profile is w.Profile.CSIP or not self.dialects.is_due(lfdi, rq.now):
             return
-        self._compared.add(lfdi)
         if media.refuses_extensions(accept):
             detail = f"it accepts {accept[:60]!r} and is registered as {rq.caller.profile}"
             try:
-                async with self.db.write() as db:
-                    await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=rq.now)
+                await self.dialects.raise_for(lfdi, detail, rq.now)
             except Outage as outage:  # what was asked for can be shown all the same
                 self.outages.note(outage)
-                self._compared.discard(lfdi)
 
     def _place_of(self, refusal: SepError) -> str | None:
         """Where the EndDevice is that a second registration collided with."""

@@ -6,6 +6,7 @@ Our own look at the certificate comes before the server's last flight is sent, s
 import asyncio
 import logging
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
@@ -58,6 +59,35 @@ class Refusal(NamedTuple):
         return "; ".join(parts)
 
 
+class HalfOpen:
+    """How many connections are in their handshake, in all and of each address; more than so many are turned away.
+
+    Whoever opens connections and says nothing could otherwise hold all the files that the process may open.
+    """
+
+    def __init__(self, most: int = 2000, per_address: int = 500) -> None:
+        self._most, self._per_address = most, per_address
+        self._of = Counter[str]()
+        self._all = 0
+
+    def enter(self, address: str) -> str:
+        """Nothing if there is room for one more of an address, or why there is none."""
+        if self._of[address] >= self._per_address:
+            return f"{self._per_address} of this address are not done, limits.handshakes_per_address"
+        if self._all >= self._most:
+            return f"{self._most} are not done, limits.handshakes"
+        self._of[address] += 1
+        self._all += 1
+        return ""
+
+    def leave(self, address: str) -> None:
+        """One of an address is done, or was refused."""
+        self._all -= 1
+        self._of[address] -= 1
+        if not self._of[address]:
+            del self._of[address]
+
+
 class Door:
     """What accepts the connections of clients: a handshake each, then a protocol of `serve`."""
 
@@ -67,6 +97,7 @@ class Door:
         tls: Tls,
         *,
         patience_s: float = 10,
+        half_open: HalfOpen | None = None,
         refused: Callable[[Refusal], bool] = lambda _: True,
     ) -> None:
         """A handshake may take `patience_s`; `refused` hears of each that failed, and says whether it is logged."""
@@ -74,6 +105,7 @@ class Door:
         self.tls = tls
         self.refused = refused
         self.patience_s = patience_s
+        self.half_open = half_open or HalfOpen()
         self.open: set[asyncio.Transport] = set()
 
     def __call__(self) -> asyncio.Protocol:
@@ -93,14 +125,24 @@ class Handshake(asyncio.Protocol):
         self._door = door
         self._said = bytearray()
         self._over = False
+        self._address, self._is_counted = "unknown", False
         self._raw: asyncio.Transport
         self._buffers: Buffers
-        self._timer: asyncio.TimerHandle
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the client to begin."""
         self._raw = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self._door.open.add(self._raw)
+        peer = self._raw.get_extra_info("peername")
+        self._address = peer[0] if peer else "unknown"
+        full = self._door.half_open.enter(self._address)
+        self._is_counted = not full
+        if full:
+            self._over = True
+            self._tell("too many handshakes at once", full)
+            self._raw.abort()
+            return
         self._buffers = Buffers(self._door.tls.listening)
         self._timer = asyncio.get_running_loop().call_later(self._door.patience_s, self._give_up)
 
@@ -137,7 +179,8 @@ class Handshake(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self._timer.cancel()
+        self._stop_waiting()
+        self._leave()
         self._door.open.discard(self._raw)
         if self._said and not self._over:
             self._over = True
@@ -171,7 +214,8 @@ class Handshake(asyncio.Protocol):
 
     def _hand_over(self) -> None:
         self._over = True
-        self._timer.cancel()
+        self._stop_waiting()
+        self._leave()
         self._said.clear()
         self._flush()
         Connection(self._raw, self._buffers, self._door).start()
@@ -179,7 +223,7 @@ class Handshake(asyncio.Protocol):
     def _refuse(self, reason: str, detail: str = "") -> None:
         """Tell the client by the alert that waits, if one does, and the operators by a line of the log."""
         self._over = True
-        self._timer.cancel()
+        self._stop_waiting()
         answer = self._buffers.outgoing.read()
         self._raw.write(answer)
         self._tell(reason, detail, alert_in(answer))
@@ -189,10 +233,19 @@ class Handshake(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(LINGER_S, self._raw.abort)
 
     def _tell(self, reason: str, detail: str = "", alert: int | None = None) -> None:
-        peer = self._raw.get_extra_info("peername")
-        refusal = Refusal(peer[0] if peer else "unknown", reason, detail, alert, read_opening(bytes(self._said)))
+        refusal = Refusal(self._address, reason, detail, alert, read_opening(bytes(self._said)))
         if self._door.refused(refusal):
             log.warning("handshake refused: %s", refusal)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _leave(self) -> None:
+        """It is in its handshake no more."""
+        if self._is_counted:
+            self._is_counted = False
+            self._door.half_open.leave(self._address)
 
     def _give_up(self) -> None:
         self._refuse(f"not done within {self._door.patience_s} s")

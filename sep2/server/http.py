@@ -251,6 +251,9 @@ class Protocol(RequestHandler):
                 log.warning("%s is not admitted: %s", self.peername, refusal)
                 raise NotAdmitted(str(refusal)) from None
             self.lfdi, self.expires = peer.lfdi, peer.expires
+            cipher = connection.cipher()
+            address = str(self.peername[0]) if self.peername else ""
+            self._http.front.seen.connected(peer.lfdi, address, cipher[0] if cipher else "")
             self._http.met(peer, connection)
         return self.lfdi
 

@@ -17,7 +17,16 @@ SAID_AGAIN_S = 60
 SOUND_S = 120
 """An outage is over when nothing has failed for so long."""
 SUBJECT = "database"
-LOGGERS = ("sep2", "sep2.front", "sep2.http", "sep2.notify", "sep2.sweep", "sep2.rest.refusals", "sep2.outages")
+LOGGERS = (
+    "sep2",
+    "sep2.front",
+    "sep2.http",
+    "sep2.notify",
+    "sep2.sweep",
+    "sep2.rest.refusals",
+    "sep2.causes",
+    "sep2.outages",
+)
 
 
 class OncePerMinute(logging.Filter):

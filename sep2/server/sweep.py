@@ -7,8 +7,10 @@ import logging
 
 from sep2.clock import Clock
 from sep2.errors import SepError
+from sep2.operations.forgetting import forget_told
+from sep2.operations.identities import end_overlaps
 from sep2.settings import Utility
-from sep2.store import controls, marks, outbox
+from sep2.store import controls, dependants, identities, marks, outbox
 from sep2.store.database import Database
 from sep2.store.retention import forget
 
@@ -39,6 +41,7 @@ class Sweep:
             try:
                 if await self._db.leads():
                     await self.once()
+                    await self._forget_removed()
                     await self._clean()
                 else:
                     self.reached = self._clock.now()
@@ -59,12 +62,23 @@ class Sweep:
             ended = await controls.ending(db, *between)
         if turned or ended or mark is None or last > now:
             async with self._db.write() as db:
-                for group_id in turned:
-                    await outbox.changed(db, "DERControlList", derp=group_id)
-                for group_id in ended:
-                    await outbox.changed(db, "ActiveDERControlList", derp=group_id)
+                # Subscribers to a single control hear of that one only.
+                for group_id, several in turned.items():
+                    await outbox.changed(db, "DERControlList", derp=group_id, derc=several)
+                for group_id, several in ended.items():
+                    await outbox.changed(db, "ActiveDERControlList", derp=group_id, derc=several)
                 await marks.put(db, _MARK, str(now))
         self.reached = now
+
+    async def _forget_removed(self) -> None:
+        """Forget clients that operators removed, once their subscribers have been told; end overlaps that are over."""
+        now = self._clock.now()
+        async with self._db.read() as db:
+            due = await dependants.removed_and_told(db) or await identities.ended(db, now)
+        if due:
+            async with self._db.write() as db:
+                await forget_told(db)
+                await end_overlaps(db, now)
 
     async def _clean(self) -> None:
         """Forget, every few hours, what is older than the utility keeps; not while the time may be wrong."""

@@ -159,6 +159,10 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Open connections; fewer where the system lets a process open fewer files."""
     sessions_per_client: Count = 200
     """Open connections of one client; for one more the connection ends that was idle longest."""
+    handshakes: Count = 2000
+    """Connections in their handshake, of all addresses; further ones are closed at once."""
+    handshakes_per_address: Count = 500
+    """The same of one address; many clients may share one."""
     header_deadline_s: Seconds = 10
     """A connection that has not finished its handshake, or its request's header, by then is closed."""
     body_deadline_s: Seconds = 60
@@ -211,6 +215,14 @@ class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
     spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
     """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
+
+
+class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How closely limits must be kept, see `sep2 compliance`; of both tolerances the larger counts."""
+
+    tolerance_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] = 100
+    tolerance_percent: Annotated[float, Meta(ge=0, le=100)] = 2.0
+    """Of the rating that a device reports."""
 
 
 class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -269,6 +281,7 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
+    compliance: Compliance = Compliance()
 
     @property
     def default_limits(self) -> PowerLimits:

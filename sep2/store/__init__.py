@@ -1,8 +1,10 @@
 """The only code that speaks SQL."""
 
 from sep2.store import (  # so that `tables.metadata` knows every table
+    judged_tables,
     operator_tables,
     override_tables,
+    seen_tables,
     tables_served,
     webhook_tables,
 )
@@ -18,10 +20,12 @@ __all__ = [
     "Database",
     "Done",
     "Found",
+    "judged_tables",
     "migrate",
     "open_database",
     "operator_tables",
     "override_tables",
+    "seen_tables",
     "select_page",
     "tables_served",
     "webhook_tables",

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, func, select
 
 from sep2.store import devices
 from sep2.store.connection import Connection
-from sep2.store.tables import client, end_device, member
+from sep2.store.identities import ACTS, client_with
+from sep2.store.tables import client, client_identity, end_device, member
 
 _CLIENT = (
     client.c.id.label("client"),
@@ -21,21 +22,32 @@ _DEVICE = (
     end_device.c.lfdi,
     *devices.REPORTED,
     end_device.c.fsa_mrid,
+    end_device.c.enabled,
     end_device.c.connection_id,
     end_device.c.claimed_connection,
 )
 
-_CALLER = select(*_CLIENT).where(client.c.lfdi == bindparam("lfdi"), client.c.enabled)
+_WHOSE = client.c.id == client_with(bindparam("lfdi"))
+_CALLER = select(*_CLIENT).where(_WHOSE, client.c.enabled)
 _ACTING_FOR = (
     select(*_CLIENT, *_DEVICE)
     .join_from(client, end_device, end_device.c.client_id == client.c.id)
-    .where(client.c.lfdi == bindparam("lfdi"), client.c.enabled, end_device.c.id == bindparam("edev"))
+    .where(_WHOSE, client.c.enabled, end_device.c.id == bindparam("edev"))
 )
 _ACTING_IN = _ACTING_FOR.join(member, member.c.end_device_id == end_device.c.id).where(
     member.c.device_group_id == bindparam("group")
 )
+# A client that is itself an EndDevice may name it by any of its certificates.
+_BY_OTHER = (
+    select(client.c.lfdi)
+    .join_from(client, client_identity, client_identity.c.client_id == client.c.id)
+    .where(client_identity.c.lfdi == bindparam("lfdi"), ACTS, client.c.id == bindparam("client"))
+    .scalar_subquery()
+)
 _MANAGES = select(end_device.c.id).where(
-    end_device.c.lfdi == bindparam("lfdi"), end_device.c.client_id == bindparam("client")
+    end_device.c.lfdi == func.coalesce(_BY_OTHER, bindparam("lfdi")),
+    end_device.c.client_id == bindparam("client"),
+    end_device.c.enabled,
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, literal, or_, select, update
 
 from sep2.rules.alarm_kinds import priority_of
 from sep2.store import webhooks
@@ -76,3 +76,10 @@ async def standing(db: Connection) -> Sequence[Row[Any]]:
 async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
     """Alarms of one code that stand: subject, detail and priority."""
     return await db.all(select(t.c.subject, t.c.detail, t.c.priority).where(t.c.code == code, t.c.cleared.is_(None)))
+
+
+async def rename_subject(db: Connection, old: str, new: str) -> None:
+    """Have the alarms that stand about one LFDI, or about a mode of it, stand about another."""
+    standing = t.c.cleared.is_(None), or_(t.c.subject == old, t.c.subject.startswith(f"{old} ", autoescape=True))
+    rest = func.substr(t.c.subject, len(old) + 1)
+    await db.run(update(t).where(*standing).values(subject=literal(new) + rest))

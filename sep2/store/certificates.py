@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, select
 
 from sep2.store.connection import Connection
 from sep2.store.many import among
-from sep2.store.tables import client
+from sep2.store.tables import client, client_identity
 from sep2.store.tables import client_certificate as t
-
-AT_ONCE = 500
-"""LFDIs in one statement."""
+from sep2.store.upsert import upsert
 
 
 class Shown(NamedTuple):
@@ -24,19 +22,13 @@ class Shown(NamedTuple):
     seen: int
 
 
-_KNOWN = select(t.c.lfdi).where(among(t.c.lfdi, bindparam("lfdis")))
-_AGAIN = update(t).where(t.c.lfdi == bindparam("of")).values(seen=bindparam("at"))
+_NOTE = upsert(t, ["lfdi"], ["seen"])
 
 
 async def note(db: Connection, shown: Sequence[Shown]) -> None:
     """Remember certificates; of one that is known only when it was seen last changes."""
-    for first in range(0, len(shown), AT_ONCE):
-        part = {one.lfdi: one for one in shown[first : first + AT_ONCE]}
-        known = {row.lfdi for row in await db.all(_KNOWN, lfdis=list(part))}
-        if again := [{"of": lfdi, "at": part[lfdi].seen} for lfdi in sorted(known)]:
-            await db.run(_AGAIN, again)
-        if fresh := [one._asdict() for lfdi, one in part.items() if lfdi not in known]:
-            await db.run(insert(t), fresh)
+    if rows := list({one.lfdi: one._asdict() for one in shown}.values()):
+        await db.run(_NOTE, rows)
 
 
 _ENDING = (
@@ -54,8 +46,14 @@ async def ending(db: Connection, before: int, most: int) -> Sequence[Row[Any]]:
 
 
 _BLOCKED = select(client.c.lfdi).where(client.c.enabled.is_(False))
+_BLOCKED_BESIDE = select(client_identity.c.lfdi).join_from(client_identity, client).where(client.c.enabled.is_(False))
 
 
 async def blocked(db: Connection) -> set[str]:
     """The LFDIs of clients that operators have shut out."""
-    return {row.lfdi for row in await db.all(_BLOCKED)}
+    return {row.lfdi for row in (*await db.all(_BLOCKED), *await db.all(_BLOCKED_BESIDE))}
+
+
+async def of(db: Connection, lfdis: Sequence[str]) -> dict[str, Row[Any]]:
+    """What is known of certificates that were shown, by their LFDIs."""
+    return {row.lfdi: row for row in await db.all(select(t).where(among(t.c.lfdi, lfdis)))}

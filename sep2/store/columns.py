@@ -1,6 +1,6 @@
 """The columns that most tables have, and the metadata that every table of the database belongs to."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -33,3 +33,8 @@ def limits() -> list[Column[int]]:
 def time(name: str, *, nullable: bool = False) -> Column[int]:
     """A time in epoch seconds."""
     return Column(name, BigInteger, nullable=nullable)
+
+
+def names() -> list[Column[str]]:
+    """What operators call a row, if they do, and the key of that name (see `rules.names`)."""
+    return [Column("name", Text), Column("name_key", Text)]

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
+from sep2.store.naming import keyed
 from sep2.store.tables import connection, device_group
 
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new connection."""
-    return await db.add(insert(connection).values(columns))
+    return await db.add(insert(connection).values(keyed(columns, "connection_id")))
 
 
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
@@ -25,3 +26,13 @@ async def name_of(db: Connection, row_id: int) -> str | None:
     """The connectionPointId of a connection."""
     found = await db.one(select(connection.c.connection_id).where(connection.c.id == row_id))
     return found.connection_id if found else None
+
+
+async def update_one(db: Connection, row_id: int, **columns: Any) -> None:
+    """Change columns of a connection."""
+    await db.run(update(connection).where(connection.c.id == row_id).values(keyed(columns, "connection_id")))
+
+
+async def remove(db: Connection, row_id: int) -> None:
+    """Forget a connection that nothing is at."""
+    await db.run(delete(connection).where(connection.c.id == row_id))

@@ -50,7 +50,7 @@ _SAID = tuple(
         "enter_service",
     )
 )
-_PLACE = (
+PLACE = (
     end_device.c.holds_net_limit,
     end_device.c.connection_id.label("place"),
     connection.c.firm_import_w,
@@ -67,7 +67,7 @@ def _over(which: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any]:
             device_group.c.id.label("group_id"),
             device_group.c.primacy,
             device_group.c.program_mrid,
-            *_PLACE,
+            *PLACE,
             *more,
         )
         .select_from(member)
@@ -132,6 +132,14 @@ async def of_devices(db: Connection, after: int, most: int) -> Sequence[Row[Any]
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The same of the devices at some connections, with `connection_id`, `profile` and `lfdi`."""
     return await db.all(_AT_PLACES, names=list(connection_ids))
+
+
+_THESE = _over(among(end_device.c.id, bindparam("these")))
+
+
+async def of_these(db: Connection, device_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The same of some devices, by their ids."""
+    return await db.all(_THESE, these=list(device_ids))
 
 
 _NOTED = select(setting.c.name, setting.c.value).where(among(setting.c.name, (LAYOUT, NEWCOMERS, FLOOR)))

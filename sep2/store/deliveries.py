@@ -80,6 +80,7 @@ _ONE = (
         client.c.lfdi.label("client_lfdi"),
         client.c.name.label("client_name"),
         client.c.receiver_hosts,
+        client.c.removed.label("client_removed"),
         *(receiver.c[name] for name in ("place", "failures", "silent_since")),
     )
     .select_from(t)

@@ -10,6 +10,7 @@ from sep2.rules.paging import Page
 from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
 from sep2.store.many import among
+from sep2.store.naming import keyed
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, device_group, end_device, member
 
@@ -19,7 +20,7 @@ REPORTED = tuple(end_device.c[name] for name in ("set_max_w", "nameplate_w", "ag
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new EndDevice."""
-    return await db.add(insert(end_device).values(columns))
+    return await db.add(insert(end_device).values(keyed(columns)))
 
 
 async def one(db: Connection, device_id: int) -> Row[Any] | None:

@@ -19,16 +19,18 @@ from sqlalchemy import (
 )
 
 from sep2.rules.authority import Role
+from sep2.rules.names import key_of
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.controls import IS_ACTIVE, Seen
+from sep2.store.naming import keyed
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, control, curve, device_group, end_device, member
 
 
 async def add(db: Connection, **columns: Any) -> int:
     """The id of a new group."""
-    return await db.add(insert(device_group).values(columns))
+    return await db.add(insert(device_group).values(keyed(columns)))
 
 
 async def one(db: Connection, group_id: int) -> Row[Any] | None:
@@ -47,7 +49,7 @@ async def locked(db: Connection, group_id: int) -> Row[Any] | None:
 
 async def by_name(db: Connection, name: str) -> Row[Any] | None:
     """A group by its name."""
-    return await db.one(select(device_group).where(device_group.c.name == name))
+    return await db.one(select(device_group).where(device_group.c.name_key == key_of(name)))
 
 
 _AT_CONNECTION = device_group.c.connection_id == bindparam("place")
@@ -85,7 +87,9 @@ async def of_device(db: Connection, device_id: int) -> Sequence[Row[Any]]:
 async def update_one(db: Connection, group_id: int, **columns: Any) -> None:
     """Change columns of one group; its version goes up."""
     await db.run(
-        update(device_group).where(device_group.c.id == group_id).values(version=device_group.c.version + 1, **columns)
+        update(device_group)
+        .where(device_group.c.id == group_id)
+        .values(version=device_group.c.version + 1, **keyed(columns))
     )
 
 

@@ -43,15 +43,20 @@ class Line:
         self._unsaid = False
         self._telling: asyncio.Task[None] | None = None
         self._complained: float | None = None
+        self._ended = False
 
     def tell(self) -> None:
         """Wake the other processes, soon."""
+        if self._ended:
+            return
         self._unsaid = True
         if self._telling is None or self._telling.done():
             self._telling = asyncio.get_running_loop().create_task(self._tell())
 
     async def listen(self) -> None:
         """Hear of what the other processes commit from now on."""
+        if self._ended:
+            return
         try:
             async with self._in_use:
                 connection = await self._open()
@@ -64,6 +69,8 @@ class Line:
 
     async def lead(self) -> bool:
         """Whether this process leads: the first one that asks does, until its connection ends."""
+        if self._ended:
+            return False
         try:
             async with self._in_use:
                 connection = await self._open()
@@ -75,12 +82,14 @@ class Line:
         return self._leading
 
     async def close(self) -> None:
-        """Hang up, after the last word."""
+        """Hang up, after the last word; nothing opens the line again."""
+        self._ended = True
         if self._telling is not None:
             await self._telling
-        if self._connection is not None:
-            with suppress(*FAILURES):
-                await self._connection.close()
+        async with self._in_use:  # somebody may be opening it
+            if self._connection is not None:
+                with suppress(*FAILURES):
+                    await self._connection.close()
 
     async def _tell(self) -> None:
         try:

@@ -9,13 +9,15 @@ from sep2.rules.authority import Role
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
+from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.many import among
 from sep2.store.tables import client, connection, control, device_group, end_device, member
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
-    """At most two controls whose mRID begins so."""
-    return await db.all(_named().where(control.c.mrid.startswith(start, autoescape=True)).limit(2))
+    """The first controls whose mRID begins so."""
+    found = _named().where(control.c.mrid.startswith(start, autoescape=True))
+    return await db.all(found.order_by(control.c.mrid).limit(MOST_CANDIDATES))
 
 
 async def all_of(db: Connection, page: Keyset, *, group_id: int | None = None, live_at: int | None = None) -> Following:

@@ -6,14 +6,22 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from sep2.rules.cursor import Keyset
+from sep2.rules.names import key_of
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
+from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.tables import curve, device_group, member
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
-    """At most two curves whose mRID begins so."""
-    return await db.all(_named().where(curve.c.mrid.startswith(start, autoescape=True)).limit(2))
+    """The first curves whose mRID begins so."""
+    found = _named().where(curve.c.mrid.startswith(start, autoescape=True))
+    return await db.all(found.order_by(curve.c.mrid).limit(MOST_CANDIDATES))
+
+
+async def named(db: Connection, name: str) -> Row[Any] | None:
+    """The curve of that name."""
+    return await db.one(_named().where(curve.c.name_key == key_of(name)))
 
 
 async def all_of(db: Connection, page: Keyset, *, group_id: int | None = None) -> Following:

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Select, func, select
+from sqlalchemy import Row, ScalarSelect, Select, bindparam, func, select
 
 from sep2.rules.authority import OPERATORS, Role
 from sep2.rules.cursor import Keyset
+from sep2.rules.names import key_of
 from sep2.store.connection import Connection
+from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
-from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member
+from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
 
+MOST_CANDIDATES = 10
+"""Enough to tell that the beginning of an LFDI is not unique, and what it may mean."""
 NET_LIMIT_HOLDER = (end_device.c.connection_id == connection.c.id) & end_device.c.holds_net_limit
 
 
@@ -20,20 +24,38 @@ async def clients(db: Connection, page: Keyset) -> Following:
     return await select_following(db, _clients().order_by(client.c.name, client.c.id), page)
 
 
-async def clients_named(db: Connection, name: str) -> Sequence[Row[Any]]:
-    """The clients that have this name, or this LFDI."""
-    return await db.all(_clients().where((client.c.name == name) | (client.c.lfdi == name.upper())))
+async def clients_like(db: Connection, start: str) -> Sequence[Row[Any]]:
+    """The first clients whose LFDI begins so."""
+    return await _like(db, _clients(), client.c.lfdi, start)
+
+
+async def client_named(db: Connection, name: str) -> Row[Any] | None:
+    """The client of that name."""
+    return await db.one(_clients().where(client.c.name_key == key_of(name)))
 
 
 def _clients() -> Select[Any]:
-    return select(client, _count(end_device.c.client_id == client.c.id).label("devices"))
+    query = select(client, _count(end_device.c.client_id == client.c.id).label("devices"))
+    return query.where(client.c.removed.is_(None))
+
+
+async def _like(db: Connection, query: Select[Any], column: Any, start: str) -> Sequence[Row[Any]]:
+    found = query.where(column.startswith(start.upper(), autoescape=True))
+    return await db.all(found.order_by(column).limit(MOST_CANDIDATES))
 
 
 async def devices(
-    db: Connection, page: Keyset, *, client_id: int | None = None, group_id: int | None = None
+    db: Connection,
+    page: Keyset,
+    *,
+    client_id: int | None = None,
+    group_id: int | None = None,
+    connection_id: int | None = None,
 ) -> Following:
-    """Devices in the order of their registration, of one client or one group if so asked."""
+    """Devices in the order of their registration, of one client, group or connection if so asked."""
     query = _devices()
+    if connection_id is not None:
+        query = query.where(end_device.c.connection_id == connection_id)
     if client_id is not None:
         query = query.where(end_device.c.client_id == client_id)
     if group_id is not None:
@@ -43,8 +65,13 @@ async def devices(
 
 
 async def devices_like(db: Connection, start: str) -> Sequence[Row[Any]]:
-    """At most two devices whose LFDI begins so: enough to tell whether the beginning is unique."""
-    return await db.all(_devices().where(end_device.c.lfdi.startswith(start, autoescape=True)).limit(2))
+    """The first devices whose LFDI begins so."""
+    return await _like(db, _devices(), end_device.c.lfdi, start)
+
+
+async def device_named(db: Connection, name: str) -> Row[Any] | None:
+    """The device of that name."""
+    return await db.one(_devices().where(end_device.c.name_key == key_of(name)))
 
 
 def _devices() -> Select[Any]:
@@ -53,12 +80,14 @@ def _devices() -> Select[Any]:
         client.c.name.label("client_name"),
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
+        client.c.registration.label("client_registration"),
         connection.c.connection_id.label("connection_name"),
         connection.c.firm_import_w,
         connection.c.firm_export_w,
         device_group.c.name.label("own_group"),
     )
     query = query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    query = query.where(client.c.removed.is_(None))
     own = (device_group.c.end_device_id == end_device.c.id) & (device_group.c.role == Role.DEVICE)
     return query.outerjoin(device_group, own)
 
@@ -69,14 +98,21 @@ async def connections(db: Connection, page: Keyset) -> Following:
 
 
 async def connection_named(db: Connection, connection_id: str) -> Row[Any] | None:
-    """One connection in the same form."""
-    return await db.one(_connections().where(connection.c.connection_id == connection_id))
+    """One connection in the same form, by its id, or by one that differs in case only."""
+    exact = await db.one(_connections().where(connection.c.connection_id == connection_id))
+    return exact or await db.one(_connections().where(connection.c.name_key == key_of(connection_id)))
 
 
 def _connections() -> Select[Any]:
-    query = select(connection, device_group.c.name.label("group_name"), end_device.c.lfdi.label("device_lfdi"))
+    query = select(
+        connection,
+        device_group.c.name.label("group_name"),
+        end_device.c.lfdi.label("device_lfdi"),
+        place.c.name.label("place_name"),
+    )
     own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
     query = query.join_from(connection, device_group, own)
+    query = query.outerjoin(place, place.c.id == connection.c.place_id)
     return query.outerjoin(end_device, NET_LIMIT_HOLDER)
 
 
@@ -88,18 +124,24 @@ async def groups(db: Connection, page: Keyset, *, every: bool = False) -> Follow
 
 async def group_named(db: Connection, name: str) -> Row[Any] | None:
     """One group in the same form."""
-    return await db.one(_groups().where(device_group.c.name == name))
+    return await db.one(_groups().where(device_group.c.name_key == key_of(name)))
+
+
+async def groups_like(db: Connection, start: str) -> Sequence[Row[Any]]:
+    """The first groups whose DERProgram has an mRID that begins so."""
+    return await _like(db, _groups(), device_group.c.program_mrid, start)
 
 
 def _groups() -> Select[Any]:
     members = select(func.count()).where(member.c.device_group_id == device_group.c.id).scalar_subquery()
     query = select(device_group, members.label("devices"), connection.c.connection_id.label("connection_name"))
-    return query.outerjoin(connection, connection.c.id == device_group.c.connection_id)
+    query = query.outerjoin(connection, connection.c.id == device_group.c.connection_id)
+    return query.where(device_group.c.removed.is_(None))
 
 
 async def defaults_over(db: Connection, device_id: int) -> Sequence[Row[Any]]:
-    """The groups of a device with their defaults, the most important first."""
-    return await db.all(_WITH_DEFAULTS.join(member, _IN_GROUP).where(member.c.end_device_id == device_id))
+    """The groups of a device with their defaults, the most important first, each with where the device is."""
+    return await db.all(_OVER_DEVICE, device_id=device_id)
 
 
 async def defaults_at(db: Connection, *, connection_id: int | None) -> Sequence[Row[Any]]:
@@ -120,6 +162,13 @@ _WITH_DEFAULTS = (
     .join(default_control, default_control.c.device_group_id == device_group.c.id)
     .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
 )
+_OVER_DEVICE = (
+    _WITH_DEFAULTS.join(member, _IN_GROUP)
+    .join(end_device, end_device.c.id == member.c.end_device_id)
+    .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+    .add_columns(*PLACE)
+    .where(end_device.c.id == bindparam("device_id"))
+)
 
 
 async def group_names(db: Connection, device_id: int) -> list[str]:
@@ -137,7 +186,8 @@ async def documents_of(db: Connection, device_id: int) -> dict[str, int]:
 
 async def totals(db: Connection) -> tuple[int, int]:
     """How many clients and devices there are."""
-    clients_, devices_ = _count(client.c.enabled), _count(end_device.c.enabled)
+    clients_ = _count(client.c.enabled & client.c.removed.is_(None))
+    devices_ = _count(end_device.c.enabled)
     row = await db.one(select(clients_.label("clients"), devices_.label("devices")))
     return (row.clients, row.devices) if row else (0, 0)
 

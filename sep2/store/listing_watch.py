@@ -1,12 +1,15 @@
 """What operators look up to see whether all is well: subscriptions and what waits for them, alarms, the audit log."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Table, case, func, select
 
 from sep2.rules.cursor import Keyset
+from sep2.rules.names import key_of
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
+from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.operator_tables import audit, audit_detail
 from sep2.store.tables import (
     alarm,
@@ -93,9 +96,20 @@ async def mirrors(db: Connection, page: Keyset, *, device_id: int | None = None)
     return await select_following(db, query.order_by(mirror_usage_point.c.id.desc()), page)
 
 
-async def mirror_by_id(db: Connection, mirror_id: int) -> Row[Any] | None:
-    """One MirrorUsagePoint in the same form."""
+async def mirror(db: Connection, mirror_id: int) -> Row[Any] | None:
+    """One MirrorUsagePoint in the same form, by its number."""
     return await db.one(_mirrors().where(mirror_usage_point.c.id == mirror_id))
+
+
+async def mirror_named(db: Connection, name: str) -> Row[Any] | None:
+    """The MirrorUsagePoint that operators call so."""
+    return await db.one(_mirrors().where(mirror_usage_point.c.name_key == key_of(name)))
+
+
+async def mirrors_like(db: Connection, start: str) -> Sequence[Row[Any]]:
+    """The first MirrorUsagePoints whose mRID begins so; clients choose them, and two may choose the same."""
+    found = _mirrors().where(mirror_usage_point.c.mrid.startswith(start.upper(), autoescape=True))
+    return await db.all(found.order_by(mirror_usage_point.c.mrid).limit(MOST_CANDIDATES))
 
 
 def _mirrors() -> Select[Any]:
@@ -106,5 +120,6 @@ def _mirrors() -> Select[Any]:
         _of_mirror(func.count()).label("series"),
         _of_mirror(func.max(reading.c.received), reading).label("latest"),
     )
-    query = query.join_from(mirror_usage_point, client)
-    return query.join(end_device, end_device.c.id == mirror_usage_point.c.end_device_id)
+    return query.join_from(mirror_usage_point, client).join(
+        end_device, end_device.c.id == mirror_usage_point.c.end_device_id
+    )

@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from sep2.store.columns import Id, metadata, number, time, to
+from sep2.store.columns import Id, metadata, names, number, time, to
 
 mirror_usage_point = Table(
     "mirror_usage_point",
@@ -31,6 +31,8 @@ mirror_usage_point = Table(
     Column("post_rate", BigInteger),
     Column("reading_sign", String(10), nullable=False, server_default="unproven"),  # unproven as-posted reversed
     time("changed"),
+    *names(),
+    Index(None, "name_key", unique=True),
     UniqueConstraint("end_device_id", "mrid"),
     Index(None, "client_id", "mrid"),
     Index(None, "mrid"),

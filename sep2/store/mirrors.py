@@ -36,6 +36,12 @@ async def of_another_client(db: Connection, client_id: int, mrid: str) -> bool:
     return await db.one(select(p.c.id).where(p.c.mrid == mrid, p.c.client_id != client_id).limit(1)) is not None
 
 
+async def device_of(db: Connection, point_id: int) -> int | None:
+    """The EndDevice that a usage point is about."""
+    row = await db.one(select(p.c.end_device_id).where(p.c.id == point_id))
+    return None if row is None else row.end_device_id
+
+
 async def count_of(db: Connection, client_id: int) -> int:
     """How many usage points a client created."""
     row = await db.one(select(func.count().label("n")).where(p.c.client_id == client_id))
@@ -146,3 +152,8 @@ async def remove(db: Connection, point_id: int) -> None:
     await db.run_long(delete(reading_set).where(reading_set.c.mirror_meter_reading_id.in_(of_point)))
     await db.run(delete(s).where(s.c.mirror_usage_point_id == point_id))
     await db.run(delete(p).where(p.c.id == point_id))
+
+
+async def hand_over(db: Connection, device_id: int, client_id: int) -> None:
+    """Have another client post what is metered at a device."""
+    await db.run(update(p).where(p.c.end_device_id == device_id).values(client_id=client_id))

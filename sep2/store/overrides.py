@@ -20,12 +20,16 @@ from sep2.store.tables import (
     member,
     subscription,
 )
+from sep2.store.territory import below
 
 _SCOPES = {
     "connection": end_device.c.connection_id == bindparam("subject_id"),
     "device": end_device.c.id == bindparam("subject_id"),
     "group": end_device.c.id.in_(
         select(member.c.end_device_id).where(member.c.device_group_id == bindparam("subject_id"))
+    ),
+    "place": end_device.c.connection_id.in_(
+        select(connection.c.id).where(connection.c.place_id.in_(below(bindparam("subject_id"))))
     ),
     "aggregator": end_device.c.client_id == bindparam("subject_id"),
     "system": end_device.c.id > bindparam("subject_id"),
@@ -119,6 +123,45 @@ async def places_of(db: Connection, override_id: int) -> Sequence[Row[Any]]:
     return await db.all(query.where(override_control.c.override_id == override_id).order_by(device_group.c.name))
 
 
+_ITS = override_control.alias(), control.alias(), device_group.alias()
+_ITS_PLACES = (
+    select(_ITS[2].c.connection_id, _ITS[2].c.end_device_id)
+    .distinct()
+    .join_from(_ITS[0], _ITS[1], _ITS[1].c.id == _ITS[0].c.control_id)
+    .join(_ITS[2], _ITS[2].c.id == _ITS[1].c.device_group_id)
+    .where(_ITS[0].c.override_id == bindparam("override_id"))
+    .subquery()
+)
+_BESIDE = (
+    select(
+        override, device_group.c.connection_id.label("at_connection"), device_group.c.end_device_id.label("at_device")
+    )
+    .distinct()
+    .join_from(override, override_control, override_control.c.override_id == override.c.id)
+    .join(control, control.c.id == override_control.c.control_id)
+    .join(device_group, device_group.c.id == control.c.device_group_id)
+    .join(
+        _ITS_PLACES,
+        or_(
+            device_group.c.connection_id == _ITS_PLACES.c.connection_id,
+            device_group.c.end_device_id == _ITS_PLACES.c.end_device_id,
+        ),
+    )
+    .where(
+        override.c.id != bindparam("override_id"),
+        override.c.released.is_(None),
+        override.c.end > bindparam("now"),
+        override.c.start < bindparam("until"),
+    )
+    .order_by(override.c.id)
+)
+
+
+async def beside(db: Connection, override_id: int, now: int, until: int) -> Sequence[Row[Any]]:
+    """Overrides that hold between two times where one was issued: each with `at_connection` or `at_device`, a place."""
+    return await db.all(_BESIDE, override_id=override_id, now=now, until=until)
+
+
 _FOLLOWED = ("DERControlList", "ActiveDERControlList", "DERProgramList", "DERProgram")
 _OF_CLIENT = select(subscription.c.resource, subscription.c.ids).where(
     subscription.c.client_id == bindparam("client_id"), among(subscription.c.resource, _FOLLOWED)
@@ -134,3 +177,10 @@ async def subscribed(db: Connection, client_ids: Sequence[int], programs: Collec
             if ids.get("derp", ids.get("fsa")) in programs or ids.get("fsa") == 0:
                 found.add(ids["edev"])
     return found
+
+
+async def live_of(db: Connection, scope: str, subject: str, now: int) -> list[int]:
+    """The overrides of a scope that are neither over nor released."""
+    mine = override.c.scope == scope, override.c.subject == subject
+    query = select(override.c.id).where(*mine, override.c.end > now, override.c.released.is_(None))
+    return [row.id for row in await db.all(query.order_by(override.c.id))]

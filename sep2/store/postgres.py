@@ -6,7 +6,7 @@ buys statements, types and errors that are the same on both databases.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
 
@@ -65,13 +65,14 @@ class PostgresDatabase(Database):
         # What was read in one block is of one moment, as on SQLite.
         self._readers = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._line = Line(url, self._news.set)
+        self._lending = Lending()
 
     @classmethod
     async def open(cls, url: URL) -> Self:
         """The database at this address, refused unless its tables are those of this version."""
         database = cls(url)
         try:
-            async with _connected(database._engine) as core:
+            async with database._lending.one(database._engine) as core:
                 await core.run_sync(migrations.require_current)
         except BaseException:
             await database.close()
@@ -83,7 +84,7 @@ class PostgresDatabase(Database):
         """Bring the tables at this address to this version, one process at a time."""
         engine = _engine(url)
         try:
-            async with _connected(engine) as core, core.begin():
+            async with Lending().one(engine) as core, core.begin():
                 # Another process may migrate for longer than a request would wait for a lock.
                 await core.execute(text("SET LOCAL lock_timeout = 0"))
                 await core.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
@@ -97,7 +98,7 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Connection]:
-        async with _connected(self._readers) as core:
+        async with self._lending.one(self._readers) as core:
             yield PostgresConnection(core)
 
     def write(self) -> AbstractAsyncContextManager[Connection]:
@@ -106,7 +107,7 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[Connection]:
-        async with _connected(self._engine) as core:
+        async with self._lending.one(self._engine) as core:
             connection = PostgresConnection(core)
             yield connection
             with _told():
@@ -127,6 +128,7 @@ class PostgresDatabase(Database):
     async def close(self) -> None:
         """Close every connection."""
         await self._line.close()
+        await self._lending.settle()
         await self._engine.dispose()
 
 
@@ -144,20 +146,52 @@ def _engine(url: URL, **pool: Any) -> AsyncEngine:
     )
 
 
-@asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    core = engine.connect()
-    try:
-        await core.start()
-    except PoolTimeout as error:
-        raise Busy("every connection is in use") from error
-    except (OSError, DBAPIError, *FAILURES) as error:
-        raise Unreachable(f"{engine.url.render_as_string()}: {error}") from error
-    try:
-        yield core
-    finally:
-        # A cancelled caller must not leave half a conversation on a connection that the next one gets.
-        await asyncio.shield(_closed(core))
+class Lending:
+    """Connections on their way out of a pool and back: one whose caller is cancelled meanwhile is given back whole.
+
+    A connection that is given up half made, or that comes back once its pool is gone, would stay open.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    @asynccontextmanager
+    async def one(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """A connection of an engine's pool, until the block ends."""
+        core = engine.connect()
+        starting = self._begun(core.start())
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._begun(_closed_once(starting, core))
+            raise
+        except PoolTimeout as error:
+            raise Busy("every connection is in use") from error
+        except (OSError, DBAPIError, *FAILURES) as error:
+            raise Unreachable(f"{engine.url.render_as_string()}: {error}") from error
+        try:
+            yield core
+        finally:
+            # A cancelled caller must not leave half a conversation on a connection that the next one gets.
+            await asyncio.shield(self._begun(_closed(core)))
+
+    async def settle(self) -> None:
+        """Wait until every connection is back."""
+        while self._under_way:
+            await asyncio.wait(set(self._under_way))
+
+    def _begun(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
+
+
+async def _closed_once(starting: asyncio.Task[Any], core: AsyncConnection) -> None:
+    """Give a connection back that nobody waits for any more, as soon as it is there."""
+    await asyncio.wait([starting])
+    if not starting.cancelled() and starting.exception() is None:
+        await _closed(core)
 
 
 async def _closed(core: AsyncConnection) -> None:

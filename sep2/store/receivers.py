@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Row, case, delete, exists, func, select, update
 
 from sep2.store.connection import Connection
-from sep2.store.tables import client, delivery, subscription
+from sep2.store.identities import ACTS, client_with
+from sep2.store.tables import client, client_identity, delivery, subscription
 from sep2.store.tables import receiver as t
 from sep2.store.upsert import upsert
 
@@ -68,15 +69,15 @@ async def silent(db: Connection, receiver_id: int, now: int) -> None:
 
 async def resting(db: Connection, now: int) -> set[str]:
     """The LFDIs of the clients that have a receiver whose rest a request of theirs shortens."""
-    query = select(client.c.lfdi).join_from(t, client).distinct()
-    rows = await db.all(query.where(t.c.rests_until > now, t.c.rests_until > t.c.rests_at_least_until))
-    return {row.lfdi for row in rows}
+    waiting = t.c.rests_until > now, t.c.rests_until > t.c.rests_at_least_until
+    current = select(client.c.lfdi).join_from(t, client).distinct().where(*waiting)
+    beside = select(client_identity.c.lfdi).join(t, t.c.client_id == client_identity.c.client_id).distinct()
+    return {row.lfdi for row in (*await db.all(current), *await db.all(beside.where(*waiting, ACTS)))}
 
 
 async def heard_of(db: Connection, lfdi: str, now: int) -> bool:
     """Whether a request of this client shortened the rest of any of its receivers."""
-    of_client = select(client.c.id).where(client.c.lfdi == lfdi).scalar_subquery()
-    ours = t.c.client_id == of_client, t.c.rests_until > now, t.c.rests_until > t.c.rests_at_least_until
+    ours = t.c.client_id == client_with(lfdi), t.c.rests_until > now, t.c.rests_until > t.c.rests_at_least_until
     return (await db.run(update(t).where(*ours).values(rests_until=t.c.rests_at_least_until))).rowcount > 0
 
 

@@ -85,3 +85,8 @@ async def to_resource(db: Connection, resource: str, keys: Sequence[str], client
     if client_id is not None:
         query = query.where(t.c.client_id == client_id)
     return await db.all(query)
+
+
+async def ids_of(db: Connection, client_id: int) -> list[int]:
+    """All subscriptions of a client."""
+    return [row.id for row in await db.all(select(t.c.id).where(t.c.client_id == client_id).order_by(t.c.id))]

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sep2.store.columns import Id
 from sep2.store.columns import limits as _limits
 from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
+from sep2.store.columns import names as _names
 from sep2.store.columns import number as _id
 from sep2.store.columns import time as _time
 from sep2.store.columns import to as _to
@@ -25,6 +26,7 @@ from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_read
 from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
+from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
 client = Table(
     "client",
@@ -40,8 +42,26 @@ client = Table(
     Column("enabled", Boolean, nullable=False),
     _time("created"),
     Column("pin", Integer),  # of its own EndDevice, where the operator chose one before that is registered
+    Column("name_key", Text),  # see rules.names; NULL once it is removed, so that its name is free
+    _time("removed", nullable=True),
+    Index(None, "name_key", unique=True),
+    Index(None, "removed"),
 )
-"""A TLS peer that the operator has authorised; its LFDI is the certificate's."""
+"""A TLS peer that the operator has authorised; its LFDI is that of its current certificate.
+
+One that was removed may do nothing any more, and is forgotten once its subscribers have been told."""
+
+client_identity = Table(
+    "client_identity",
+    metadata,
+    Column("lfdi", String(40), primary_key=True),
+    _to(client),
+    Column("state", String(10), nullable=False),  # expected or retiring, see operations.identities
+    _time("since"),
+    _time("until"),  # of the overlap: what is retiring is gone then
+    Index(None, "client_id"),
+)
+"""Certificates beside the current one that stand for the same client while one takes the place of the other."""
 
 client_certificate = Table(
     "client_certificate",
@@ -64,6 +84,10 @@ connection = Table(
     Column("firm_import_w", BigInteger),
     Column("firm_export_w", BigInteger),
     _time("created"),
+    Column("name_key", Text),  # of the id, see rules.names
+    Column("place_id", Id, ForeignKey("place.id")),
+    Index(None, "name_key"),
+    Index(None, "place_id"),
 )
 """A customer's point in the network; `connection_id` is the ConnectionPoint's connectionPointId."""
 
@@ -90,6 +114,8 @@ end_device = Table(
     Column("claimed_connection", String(32)),  # where the device says it is, until an operator has decided
     _time("changed"),
     _time("registered"),
+    *_names(),
+    Index(None, "name_key", unique=True),
     Index(None, "client_id", "changed"),
     Index(
         "uq_end_device_net_limit_holder",
@@ -117,6 +143,9 @@ device_group = Table(
     _to(connection, nullable=True),
     _to(end_device, nullable=True),
     _time("created"),
+    Column("name_key", Text),
+    _time("removed", nullable=True),  # it has no members any more, and only the past names it
+    Index(None, "name_key", unique=True),
     Index(None, "connection_id", "role", unique=True),
     Index(None, "end_device_id", "role", unique=True),
     sqlite_autoincrement=True,
@@ -173,6 +202,8 @@ curve = Table(
     Column("v_ref", Integer),
     Column("autonomous_v_ref", Boolean),
     Column("autonomous_v_ref_tms", BigInteger),
+    *_names(),
+    Index(None, "name_key", unique=True),
     Index(None, "device_group_id", "created"),
     sqlite_autoincrement=True,
 )

@@ -47,6 +47,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
     "set_reading_sign": {"reading_sign": "reversed"},
+    "exempt_connection": {"start": NOW, "duration": 60, "reason": "x"},
     "set_clock": {"now": NOW},
     "add_receiver": {
         **{"name": "x", "url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1},

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gridmodel import Feeder
-from gridmodel.readers.opendss import network_of, open_circuit
+from gridmodel.readers.opendss import new_engine, read_network
 from tests.envelope.golden import STEP_W, V_MAX_V, V_MIN_V
 
 
@@ -18,9 +18,9 @@ class Search:
     """The circuit of the study, and the feeder's measured day."""
 
     def __init__(self, master: Path, feeder: Feeder) -> None:
-        self.engine, self.feeder = open_circuit(master), feeder
+        self.engine, self.feeder = new_engine([f'Compile "{master}"', "Solve"]), feeder
         self.circuit, self.flows = self.engine.ActiveCircuit, 0
-        self.network, _ = network_of(self.engine)
+        self.network, _, _ = read_network(master)
         self.engine.Text.Command = "Set mode=snapshot controlmode=static"
         names = [f"hv_f0_lv28_{name}" for name in feeder.network.connections.id]
         self.loads = [self._position(self.circuit.Loads, name) for name in names]

@@ -127,7 +127,7 @@ def test_oversight(sep2: Sep2) -> None:
         ("control show FFFFFF", "`sep2 control list --over` shows them"),
         ("control send --group nowhere --export 0", "`sep2 group list` shows them"),
         ("control send --connection nowhere --export 0", "`sep2 connection list` shows them"),
-        ("device add --client nobody", "`sep2 aggregator list` shows them"),
+        ("device add --client nobody", "`sep2 client list` shows them"),
     ],
 )
 def test_a_refusal_says_what_to_do_next(sep2: Sep2, words: str, hint: str) -> None:

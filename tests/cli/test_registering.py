@@ -73,7 +73,7 @@ def test_an_expected_device_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path
     ok(sep2("aggregator", "block", "pinned"))
     said = ok(sep2("device", "add", "now added", "--lfdi", lfdi, "--pin", "333335")).last_line
     assert "It was registered before" in said
-    assert f"It is still shut out; to let it in: sep2 aggregator admit {lfdi}" in said
+    assert f"It is still shut out; to let it in: sep2 client admit {lfdi}" in said
     assert ask(folder, "pinned", "GET", "/edev").status == 404
     ok(sep2("aggregator", "admit", lfdi))
     assert pin_of(folder, "pinned") == "333335"
@@ -94,6 +94,7 @@ def test_an_aggregator_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path) -> 
         "device add a --lfdi {lfdi} --pin 123456",
         "device expect a --lfdi {lfdi} --pin 7",
         "aggregator add a --lfdi {lfdi} --pin 999998",
+        "aggregator add a --lfdi {lfdi} --pin 12345678",
     ],
 )
 def test_a_pin_has_its_check_digit(sep2: Sep2, words: str) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 import typer
 
-from sep2.cli.units import When, shown_power, shown_span, shown_time, span, watts, when
+from sep2.cli.units import When, moment, shown_power, shown_span, shown_time, span, watts, when
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,14 @@ def test_when() -> None:
     assert when("2026-01-31T04:30Z") == When(at=1_769_833_800)
     here = int(datetime(2026, 1, 31, 14, 30).astimezone().timestamp())
     assert when("2026-01-31T14:30") == When(at=here)
+
+
+def test_a_moment_may_be_over() -> None:
+    assert moment("-1d") == When(ahead=-86_400)
+    assert moment(" now ") == When()
+    assert moment("+5m") == When(ahead=300)
+    with pytest.raises(typer.BadParameter):
+        moment("-")
 
 
 @pytest.mark.parametrize("text", ["", "later", "+", "-10m", "2026-13-01", "14:30"])

@@ -70,12 +70,20 @@ def test_everything_published_was_delivered_answered_and_obeyed(played):
 
 
 def test_the_price_of_each_way_is_told(played):
-    for run in ("none", "static", "envelope", "upgrade"):
+    for run in ("none", "static", "envelope", "upgrade", "perfect_information"):
         assert played[run]["ev_kwh_asked"] == played["none"]["ev_kwh_asked"] > 0
         assert 0 < played[run]["ev_kwh_by_departure"] <= played[run]["ev_kwh_asked"]
     assert played["none"]["pv_curtailed_kwh"] == 0
     assert played["envelope"]["pv_curtailed_kwh"] > 0
     assert played["upgrade"]["max_transformer_percent"] < played["none"]["max_transformer_percent"]
+
+
+def test_perfect_information_is_the_bound_of_what_envelopes_let_through(played):
+    best, kept = played["perfect_information"], played["envelope"]
+    assert (best["customers_outside_voltage"], best["hours_over_rating"], best["evs_short"]) == (0, 0, 0)
+    assert best["pv_curtailed_kwh"] < kept["pv_curtailed_kwh"]
+    used = [run["pv_available_kwh"] - run["pv_curtailed_kwh"] for run in (kept, best)]
+    assert played["share_of_possible"] == pytest.approx(used[0] / used[1], abs=1e-3)
 
 
 def test_the_picture_is_drawn(played, folder):

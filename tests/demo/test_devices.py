@@ -5,7 +5,7 @@ import pytest
 
 from envelope.demo import day
 from envelope.demo.cars import Cars
-from envelope.demo.devices import LEAST_CHARGE_W, Devices, Limits, play
+from envelope.demo.devices import LEAST_CHARGE_W, Devices, Limits, simulate
 
 EVENING, NOON = 120, 50
 
@@ -44,17 +44,17 @@ def test_a_step_under_limits(one_home, why, step, limit, pv_w, charge_w):
 
 
 def test_a_held_back_car_charges_longer_and_is_full_in_time(one_home):
-    free, held = play(one_home, limits(np.inf, np.inf)), play(one_home, limits(2500.0, np.inf))
+    free, held = simulate(one_home, limits(np.inf, np.inf)), simulate(one_home, limits(2500.0, np.inf))
     assert free.missing_wh[0] == held.missing_wh[0] == pytest.approx(0.0)
     hours = [(run.charge_w[:, 0] > 1.0).sum() * day.STEP_S / 3600 for run in (free, held)]
     assert hours == pytest.approx([2.0, 7.0])
 
 
 def test_a_car_that_leaves_too_early_is_short(one_home):
-    run = play(one_home, limits(LEAST_CHARGE_W + 500.0, np.inf))
+    run = simulate(one_home, limits(LEAST_CHARGE_W + 500.0, np.inf))
     assert run.charge_w[280:].max() == 0.0
     assert run.missing_wh[0] == pytest.approx(0.0)
-    half = play(one_home, limits(np.inf, np.inf), charger_share=0.1)
+    half = simulate(one_home, limits(np.inf, np.inf), charger_share=0.1)
     assert half.missing_wh[0] == pytest.approx(14_000.0)
 
 

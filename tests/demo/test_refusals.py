@@ -5,20 +5,20 @@ import typer
 
 from envelope.demo import utility
 from envelope.demo.commands import step_at
-from envelope.demo.street import BadFeeder, street
+from envelope.demo.scenario import BadFeeder, build_scenario
 
 
 async def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("precious", encoding="utf-8")
     with pytest.raises(utility.NotOurs, match="is not empty"):
-        await utility.made(tmp_path, "european-lv", None)
+        await utility.create(tmp_path, "european-lv", None)
     assert mine.read_text(encoding="utf-8") == "precious"
 
 
 def test_a_folder_without_a_feeder(tmp_path):
     with pytest.raises(BadFeeder, match="nowhere"):
-        street(tmp_path / "nowhere", 1)
+        build_scenario(tmp_path / "nowhere", 1)
 
 
 def test_a_measured_day_that_is_no_day(nine_homes, tmp_path):
@@ -29,7 +29,7 @@ def test_a_measured_day_that_is_no_day(nine_homes, tmp_path):
     (tmp_path / "demand_kw.csv").write_text("\n".join([",".join(["interval", *homes]), *rows]) + "\n")
     (tmp_path / "feeder.toml").write_text("step_s = 3600\n")
     with pytest.raises(BadFeeder, match="12 intervals of 3600 s, which is not one day"):
-        street(tmp_path, 1)
+        build_scenario(tmp_path, 1)
 
 
 @pytest.mark.parametrize("clock", ["25:00", "12:60", "noon", "12", ""])

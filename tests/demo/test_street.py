@@ -9,7 +9,7 @@ import pytest
 
 from envelope.demo import forecast, study
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Growth
-from envelope.demo.street import WHERE_ALL_IS_NEW, first_day, next_growth, street
+from envelope.demo.scenario import GROWTH_ALL_NEW, build_scenario, first_day, next_growth
 from gridmodel import read_feeder
 
 FACTS = os.environ.get("SEP2_FACTS")
@@ -17,7 +17,7 @@ FACTS = os.environ.get("SEP2_FACTS")
 
 @pytest.fixture(scope="module")
 def place(nine_homes):
-    return street(nine_homes, 6)
+    return build_scenario(nine_homes, 6)
 
 
 def test_growth_stops_where_both_limits_are_broken(place):
@@ -26,7 +26,7 @@ def test_growth_stops_where_both_limits_are_broken(place):
     assert found.customers_outside_voltage > 0
     assert found.max_transformer_percent >= 105
     assert next_growth(place.growth, place.grown) == place.growth
-    assert place.growth.pv_share >= WHERE_ALL_IS_NEW.pv_share
+    assert place.growth.pv_share >= GROWTH_ALL_NEW.pv_share
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_growth_stops_where_both_limits_are_broken(place):
 def test_what_is_bought_next(place, why, outside, percent, feeds_back, more):
     run = place.grown
     figures = replace(run.figures, customers_outside_voltage=outside, max_transformer_percent=percent)
-    played = replace(run.played, s_va=np.full_like(run.played.s_va, 1e3 if feeds_back else -1e3))
-    grown = next_growth(Growth(0.8, 0.6), replace(run, figures=figures, played=played))
+    played = replace(run.powers, s_va=np.full_like(run.powers.s_va, 1e3 if feeds_back else -1e3))
+    grown = next_growth(Growth(0.8, 0.6), replace(run, figures=figures, powers=played))
     assert grown == Growth(*more), why
 
 
@@ -52,7 +52,7 @@ def test_a_larger_transformer_is_the_next_in_stock_and_less_loaded(place):
     (after,) = study.with_larger_transformer(network).equipment.transformers
     assert (before.s_rated_va, after.s_rated_va) == (35e3, 50e3)
     assert after.z1_pu == before.z1_pu
-    runs = study.four_runs(place.reduced, place.day, place.grown.played)
+    runs = study.compare_runs(place.reduced, place.day, place.grown.powers)
     ratio = runs["upgrade"].figures.max_transformer_percent / runs["none"].figures.max_transformer_percent
     assert ratio == pytest.approx(35 / 50, rel=0.02)
 
@@ -64,8 +64,8 @@ def test_sizes(size, larger):
 
 def test_fixed_limits_are_todays_practice(place):
     fixed = study.fixed_limits(place.reduced, place.day)
-    assert fixed.played.charge_w.max() == pytest.approx(3500.0)
-    assert fixed.played.s_va.real.max() <= 5000.0 + 1e-6
+    assert fixed.powers.charge_w.max() == pytest.approx(3500.0)
+    assert fixed.powers.s_va.real.max() <= 5000.0 + 1e-6
 
 
 def test_the_forecast_bounds_what_happens(place):
@@ -74,7 +74,7 @@ def test_the_forecast_bounds_what_happens(place):
     assert (problem.base_load_lo_w[:, None] <= load + 1e-9).all()
     assert (problem.base_load_hi_w[:, None] >= load - 1e-9).all()
     assert (problem.flex_gen_w[:, None] >= day.pv_w.reshape(48, 6, -1) - 1e-9).all()
-    charged = place.grown.played.charge_w.reshape(48, 6, -1)
+    charged = place.grown.powers.charge_w.reshape(48, 6, -1)
     assert (problem.flex_load_w[:, None] >= charged).all()
     # Cars are away at noon, and a home without solar can feed nothing in.
     assert problem.flex_load_w[8].max() == 0.0

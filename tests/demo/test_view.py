@@ -9,16 +9,16 @@ from rich.console import Console
 from envelope.demo import study
 from envelope.demo.commands import step_at
 from envelope.demo.homes import Homes
-from envelope.demo.simulation import Moment
-from envelope.demo.street import street
-from envelope.demo.terminal_view import Instruments, View, bar, span
+from envelope.demo.scenario import build_scenario
+from envelope.demo.simulation import StepState
+from envelope.demo.terminal_view import FeederMeters, TerminalView, bar, span
 from gridmodel.readers.example_feeders import european_lv
 from sep2.client import Limits, Setting
 
 
 @pytest.fixture(scope="module")
 def place(nine_homes):
-    return street(nine_homes, 6)
+    return build_scenario(nine_homes, 6)
 
 
 def shown(thing) -> str:
@@ -37,11 +37,11 @@ def noon(place):
         homes.device(at).apply(Limits(modes), now=0)
     for step in range(49):
         homes.play(step)
-    return Moment(step=48, homes=homes, controls=99, notified=12, answered=34, pending=0)
+    return StepState(step=48, homes=homes, controls=99, notified=12, answered=34, pending=0)
 
 
 def test_the_live_view_tells_time_load_and_who_is_over(place, noon):
-    text = shown(View(place, Console(file=io.StringIO()))._drawn(noon))
+    text = shown(TerminalView(place, Console(file=io.StringIO()))._panel(noon))
     assert "Nine homes  12:05" in text
     assert "99 controls stand" in text
     assert "34 answers sent" in text
@@ -54,10 +54,10 @@ def test_the_live_view_tells_time_load_and_who_is_over(place, noon):
 
 
 def test_the_instruments_read_what_the_power_flow_says(place, noon):
-    run = study.run(place.reduced, place.day, place.grown.played)
-    percent, low_v, high_v = Instruments(place).read(place.grown.played.s_va[100], 100)
-    assert percent == pytest.approx(100 * run.solved.loading[100, run.solved.is_transformer].max())
-    assert (low_v, high_v) == pytest.approx((run.solved.voltage_v[100].min(), run.solved.voltage_v[100].max()))
+    run = study.run(place.reduced, place.day, place.grown.powers)
+    percent, low_v, high_v = FeederMeters(place).read(place.grown.powers.s_va[100], 100)
+    assert percent == pytest.approx(100 * run.flow.loading[100, run.flow.is_transformer].max())
+    assert (low_v, high_v) == pytest.approx((run.flow.voltage_v[100].min(), run.flow.voltage_v[100].max()))
 
 
 def test_bars_turn_red_beyond_the_limit():
@@ -67,20 +67,20 @@ def test_bars_turn_red_beyond_the_limit():
 
 
 def test_the_table_sets_the_runs_side_by_side(place):
-    text = shown(study.table(study.four_runs(place.reduced, place.day, place.grown.played)))
+    text = shown(study.runs_table(study.compare_runs(place.reduced, place.day, place.grown.powers)))
     assert "fixed limits" in text
     assert "customers outside 216 to 253 V" in text
 
 
 def test_every_changed_value_of_the_european_feeder_is_printed():
-    text = shown(study.changes(european_lv()))
+    text = shown(study.changes_table(european_lv()))
     assert "800000" in text
     assert "200000" in text
     assert text.count("rating_a") == 10
 
 
 def test_a_feeder_as_it_is_has_no_changes(place):
-    assert study.changes(place.feeder) is None
+    assert study.changes_table(place.feeder) is None
 
 
 @pytest.mark.parametrize(("clock", "step"), [("08:00", 0), ("12:05", 49), ("23:59", 191), ("07:55", 287)])

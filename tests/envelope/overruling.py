@@ -56,7 +56,7 @@ class Day:
     async def look(self, now):
         """After every round and every act: overrides hold, and where none does, the envelope of the last round."""
         self.standing = [one for one in self.standing if one[3] > now]
-        schedule = self.rounds.done[1]
+        schedule = self.rounds.verified.schedule
         step = max(int((now - int(schedule.step_start[0])) // STEP_S), 0)
         async with self.database.read() as db:
             for column, name in enumerate(self.problem.connection_id):

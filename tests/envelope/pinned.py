@@ -21,9 +21,9 @@ from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.explanation.relief import recalculate_reliefs
-from envelope.medium_voltage.coordination import Coordinated, coordinate
+from envelope.medium_voltage.coordination import Coordination, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
-from envelope.medium_voltage.joint_verification import audit
+from envelope.medium_voltage.joint_verification import verify_jointly
 from envelope.problem import (
     Allocation,
     AsForecast,
@@ -171,7 +171,7 @@ def lv28(steps: int = 4) -> Iterator[tuple[str, Problem]]:
             yield f"lv28 {guarantee} {allocation}", replace(problem, guarantee=guarantee, allocation=allocation)
 
 
-def joint() -> tuple[MediumVoltage, Coordinated]:
+def joint() -> tuple[MediumVoltage, Coordination]:
     """Two streets under one medium-voltage network."""
     feeders = {}
     for seed, name in enumerate(("m1", "m4")):
@@ -228,7 +228,7 @@ def of_result(problem: Problem, schedule: EnvelopeSchedule, report: Verification
 def of_joint() -> dict[str, object]:
     """Digest and sums of a medium-voltage case."""
     grid, found = joint()
-    report = audit(grid, found, effort=EFFORT)
+    report = verify_jointly(grid, found, effort=EFFORT)
     said = [report.sentence(), [part.report.worst for part in report.parts]]
     digest = hashlib.sha256(json.dumps(rounded(said)).encode())
     sums = [0, 0]

@@ -3,9 +3,9 @@
 from sqlalchemy import update
 
 from envelope.operation import cycle
-from envelope.operation.assumptions import Premises
+from envelope.operation.assumptions import Assumptions
 from envelope.operation.measurements import from_mirrors
-from envelope.operation.mode import Operating
+from envelope.operation.mode import OperatingState
 from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror, set_reading_sign
 from sep2.rules.metering import ReadingSign, Span
 from sep2.store import alarms, connections, controls, defaults
@@ -17,7 +17,7 @@ class Told:
     """What a round is told of the world; a test changes it."""
 
     def __init__(self, problem):
-        self.problem, self.operating, self.changed, self.found = problem, Operating(), "", []
+        self.problem, self.operating, self.changed, self.found = problem, OperatingState(), "", []
 
     def snapshot(self, now):
         if self.problem is None:
@@ -28,8 +28,10 @@ class Told:
         return [one for one in self.found if since <= one.start < until]
 
     def cycle(self, database, *, mirrors=False):
-        premises = Premises(lambda: self.changed, from_mirrors if mirrors else self.measurements)
-        return cycle.Cycle(database, "street", self.snapshot, operating=lambda: self.operating, premises=premises)
+        assumptions = Assumptions(lambda: self.changed, from_mirrors if mirrors else self.measurements)
+        return cycle.Cycle(
+            database, "street", self.snapshot, operating_state=lambda: self.operating, assumptions=assumptions
+        )
 
 
 async def limits_at(database, name, now, at=None):

@@ -180,6 +180,19 @@ def test_compare_prices_policies_and_draws_them(lane, tmp_path):
     assert re.search(r"^coincident .* \+\d+\.\d/\+\d+\.\d$", table[2])
 
 
+def test_compare_says_which_part_of_the_possible_each_policy_recovers(lane):
+    found = answer("compare", lane, *SHORT)
+    bound = found["perfect_information"]
+    for row in found["policies"]:
+        for direction in ("export", "import"):
+            part = row[f"{direction}_of_possible"]
+            assert 0.0 < part <= 1.0
+            assert part == pytest.approx(row[f"{direction}_kw"] / bound[f"{direction}_kw"])
+    said = " ".join(ran("compare", lane, *SHORT).output.split())
+    first = found["policies"][0]
+    assert f"coincident, equal {first['export_of_possible']:.0%}/{first['import_of_possible']:.0%}" in said
+
+
 def test_where_nothing_breaks_nothing_is_said_to(lane):
     roomy = ("--export-kw", 0.2, "--import-kw", 0.2)
     assert "even coincident breaks at no corner" in ran("compare", lane, *SHORT, *roomy).output
@@ -250,7 +263,7 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("run", "lane", "--past", 1), "whose past? Name a --ledger"),
+        (("run", "lane", "--past", 1), "--past: needs a --ledger"),
         (("run", "lane", "--flexible", 3), "--flexible: 3 is outside 0..1"),
         (("run", "lane", "--picture", "x.svg"), "the ending is not .png"),
         (("compare", "lane", "--picture", "x.svg"), "the ending is not .png"),
@@ -266,20 +279,21 @@ def test_a_file_comes_back_with_the_documented_types(ending, lane, tmp_path):
             ("run", "lane", "--steps", 2, "--limits", "ansi-c84.1-a"),
             "here have 231 V; for them: en-50160, en-50160-all, as-61000.3.100",
         ),
-        (("run", "lane", "--steps", 2, "--k-max", 1.2), "--k-max: says nothing without --thermal"),
-        (("run", "lane", "--rating-kva", 2), "mean nothing without --fallback"),
+        (("run", "lane", "--steps", 2, "--k-max", 1.2), "--k-max: has no effect without --thermal"),
+        (("run", "lane", "--rating-kva", 2), "have no effect without --fallback"),
         (("run", "lane", "--day", "tomorrow"), "--day: 'tomorrow' is no date such as 2026-11-26"),
         (("run", "lane", "--plan", "x.json"), "--plan x.json: a plan is an .npz file"),
-        (("run", "x.csv", "--fallback", "asset-capacity", "--past", 1), "shares without a network model are equal"),
-        (("run", "x.csv", "--fallback", "asset-capacity", "--allocation", "equal"), "--allocation: means nothing"),
+        (("run", "readings", "--fallback", "asset-capacity", "--past", 1), "shares without a network model are equal"),
+        (("run", "readings", "--fallback", "asset-capacity", "--allocation", "equal"), "--allocation: has no effect"),
         (("ledger", "no.csv"), "no such ledger; `sep2 envelope run FEEDER --ledger no.csv` begins one"),
-        (("run", "readings.csv"), "need --fallback and --rating-kva"),
-        (("run", "readings.csv", "--fallback", "asset-capacity"), "rating is needed"),
+        (("run", "readings"), "need --fallback and --rating-kva"),
+        (("run", "readings", "--fallback", "asset-capacity"), "rating is needed"),
         (("run", "lane", "--fallback", "asset-capacity", "--rating-kva", 9), "is a CSV file of meter readings"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(arguments, said, lane):
-    done = ran(*(lane if part == "lane" else part for part in arguments))
+    files = {"lane": lane, "readings": lane / "nodes.csv"}
+    done = ran(*(files.get(part, part) for part in arguments))
     assert done.exit_code == 2, done.output
     assert said in done.output
     assert len(done.output.strip().splitlines()) == 1

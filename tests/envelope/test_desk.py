@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
 from envelope.operation import mode, worker
-from envelope.operation.cycle import RUN_MARK
+from envelope.operation.run_record import RUN_MARK
 from envelope.problem import plan_file as plan
 from gridmodel import read_feeder
 from sep2.cli.app import app as sep2
@@ -155,7 +155,7 @@ async def test_a_day_at_the_desk(office_on_either):
     shown = await office.told("deactivate", "--to", "hold", "--yes")
     assert all(one["import_now_w"] == one["import_then_w"] for one in shown["connections"])
     again = await office.says("deactivate", "--to", "hold")
-    assert again.stdout.splitlines()[-1].endswith("That is so already.")
+    assert again.stdout.splitlines()[-1].endswith("Nothing changes.")
     await office.move(START + STEP_S)
     async with office.db.read() as db:
         noted = await listing_watch.entries(db, Keyset(99))
@@ -204,7 +204,7 @@ async def test_a_plan_that_can_not_be_read_withdraws_nothing(office):
     good = (office.folder / plan.FILE).read_bytes()
     (office.folder / plan.FILE).write_bytes(b"half a pl")
     await office.move(START + STEP_S - 1)
-    await asyncio.sleep(2 * worker.LOOKS_EVERY_S)
+    await asyncio.sleep(2 * worker.POLL_S)
     assert await limits_at(office.db, "H1", START) == before
     (office.folder / plan.FILE).write_bytes(good)
     await office.move(START + STEP_S)

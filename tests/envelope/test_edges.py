@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from envelope import calculate, verified_box, verify
 from envelope.field_rules import BadProblem
-from envelope.operation import publication
+from envelope.operation import lead_time
 from envelope.operation.lead_time import Span, published
 from envelope.problem import TighteningLead
 from envelope.schedule import Binding
@@ -86,7 +86,7 @@ def test_whoever_is_late_or_has_an_older_list_holds_no_more_than_the_intervals_l
     most, early_s = data.draw(st.integers(2, 24)), schedule.early_s
     end = int(schedule.step_start[-1]) + schedule.step_s
     now = data.draw(st.integers(START, end - 1))
-    intervals = publication.ahead(schedule, 0, now, most=most)
+    intervals = lead_time.upcoming_intervals(schedule, 0, now, most=most)
     assert len(intervals) <= most
     for interval in intervals:
         # Each second of the interval may still be held so much later: both ends are the extremes.
@@ -107,7 +107,7 @@ def test_whoever_is_late_or_has_an_older_list_holds_no_more_than_the_intervals_l
 
 @given(schedules())
 def test_relaxing_is_never_early_and_tightening_no_earlier_than_it_must(schedule):
-    intervals = publication.ahead(schedule, 0, START, most=1000)
+    intervals = lead_time.upcoming_intervals(schedule, 0, START, most=1000)
     for interval in intervals:
         for moment in (interval.start, interval.end - 1):
             first = (moment - START) // schedule.step_s
@@ -144,7 +144,7 @@ def test_all_that_is_published_stays_in_the_verified_boxes(dipping):
     schedule, rng = calculate(dipping), np.random.default_rng(5)
     lo, hi = verified_box(dipping, schedule)
     columns = range(8)
-    lists = [publication.ahead(schedule, column, START, most=24) for column in columns]
+    lists = [lead_time.upcoming_intervals(schedule, column, START, most=24) for column in columns]
     for at in START + rng.integers(0, 6 * STEP_S, 300):
         step = (at - START) // STEP_S
         for column in columns:
@@ -170,7 +170,7 @@ def test_it_gives_more_room_than_a_whole_step_and_needs_what_the_base_load_needs
     assert np.all(fine.export_limit_w >= coarse.export_limit_w)
     assert fine.export_limit_w.sum() > coarse.export_limit_w.sum()
     for column in range(8):
-        for interval in publication.ahead(fine, column, START, most=1000):
+        for interval in lead_time.upcoming_intervals(fine, column, START, most=1000):
             step = (interval.start - START) // STEP_S
             assert interval.limits.import_w >= dipping.base_load_w[step, column]
 
@@ -190,7 +190,7 @@ def test_held_limits_are_counted_for_as_long_as_they_may_be_held():
     problem = street(customers=3, steps=4)
     until = START + STEP_S + 1
     longer = replace(problem, in_force_export_w=np.full(3, 2500.0), in_force_until=until)
-    assert (problem.held_steps, longer.held_steps) == (1, 2)
+    assert (problem.in_force_steps, longer.in_force_steps) == (1, 2)
     _, hi = verified_box(longer, calculate(longer))
     assert np.all(hi[:2] >= 2500.0)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, calculate, verified_box
+from envelope.constraints.formulation import formulate
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.coordination import Inconsistent, coordinate
-from envelope.medium_voltage.feeder_head import Head
+from envelope.medium_voltage.feeder_head import FeederHead
 from envelope.medium_voltage.head_voltage import MediumVoltage, heads, tap_range
-from envelope.medium_voltage.joint_verification import audit
+from envelope.medium_voltage.joint_verification import verify_jointly
 from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem import GroupLimit, HeadVoltageMargin, Problem
 from envelope.verification import Effort
@@ -70,7 +71,7 @@ def test_the_bands_are_not_wider_than_they_must_be(found):
 
 
 def test_the_joined_network_is_inside_at_every_corner(grid, found):
-    report = audit(grid, found, effort=QUICK)
+    report = verify_jointly(grid, found, effort=QUICK)
     assert report.parts[0].report.solver == "power-grid-model"
     assert report.inside, report.sentence()
     assert sum(part.report.scenarios for part in report.parts) > 200
@@ -83,31 +84,31 @@ def test_what_is_guaranteed_in_one_direction_only_is_audited_so(grid):
     shared = coordinate(grid, one_sided)
     assert all(margin not in problem.margins for problem in shared.problems.values())
     assert all(s.export_room_w.sum() > 30_000.0 for s in shared.schedules.values())
-    report = audit(grid, shared, effort=QUICK)
+    report = verify_jointly(grid, shared, effort=QUICK)
     assert report.inside, report.sentence()
     both = replace(shared.problems["m4"], guarantee=Guarantee.TWO_SIDED)
     mixed = replace(shared, problems=shared.problems | {"m4": both})
     with pytest.raises(BadProblem, match="feeder m4: one audit needs the same guarantee"):
-        audit(grid, mixed)
+        verify_jointly(grid, mixed)
 
 
 def test_without_the_medium_voltage_the_same_feeders_break(grid, feeders, found):
     """Each alone at its mean head voltage, as if that stood still."""
     alone = {name: replace(feeders[name], source_v=found.problems[name].source_v) for name in NAMES}
     naive = replace(found, problems=alone, schedules={name: calculate(p) for name, p in alone.items()})
-    assert not audit(grid, naive, solver="reduced", effort=QUICK).inside
+    assert not verify_jointly(grid, naive, solver="reduced", effort=QUICK).inside
 
 
 def test_any_state_of_a_feeder_is_in_its_box(feeders):
     problem = feeders["m2"]
-    head, (lo, hi) = Head("m2", problem), verified_box(problem, calculate(problem))
+    head, (lo, hi) = FeederHead("m2", formulate(problem)), verified_box(problem, calculate(problem))
     box = head.box(lo, hi, [head.base.source_v])
     rng = np.random.default_rng(1)
     for _ in range(30):
         where = rng.random(lo.shape)
         where = np.where(rng.random() < 0.5, where, np.round(where))
         p = lo + where * (hi - lo)
-        s = head.watched.spread(p) + 1j * head.watched.spread(head.base.q_var)
+        s = head.feeder.spread(p) + 1j * head.feeder.spread(head.base.q_var)
         power = head.power_va(s, head.base.source_v)
         assert np.all((power.real >= box.lo_va.real) & (power.real <= box.hi_va.real))
         assert np.all((power.imag >= box.lo_va.imag) & (power.imag <= box.hi_va.imag))
@@ -121,7 +122,7 @@ def test_any_state_of_taps_and_feeders_is_in_the_bands(grid, found):
     """Taps anywhere in their ranges, customers anywhere in their limits."""
     state = grid.states()[0]
     rng = np.random.default_rng(2)
-    all_heads = {name: Head(name, problem) for name, problem in found.problems.items()}
+    all_heads = {name: FeederHead(name, formulate(problem)) for name, problem in found.problems.items()}
     boxes = {n: verified_box(p, found.schedules[n]) for n, p in found.problems.items()}
     spans = []
     for _ in range(40):
@@ -129,7 +130,7 @@ def test_any_state_of_taps_and_feeders_is_in_the_bands(grid, found):
         for name, head in all_heads.items():
             lo, hi = boxes[name]
             p = lo + np.round(rng.random(lo.shape)) * (hi - lo)
-            slots = head.watched.spread(p) + 1j * head.watched.spread(head.base.q_var)
+            slots = head.feeder.spread(p) + 1j * head.feeder.spread(head.base.q_var)
             s[:, grid.slots_of(name)] = head.power_va(slots, found.bands[name].centre_v)
         taps = rng.integers(found.taps_low, found.taps_high + 1)
         v = state.state(taps, s).v
@@ -171,14 +172,14 @@ def test_an_operators_limit_is_shared_and_kept_at_the_heads(grid, feeders, found
     # Losses count at the breaker: customers get less than it bears.
     head_w = 0.0
     for name in ("m2", "m4"):
-        head = Head(name, shared.problems[name])
+        head = FeederHead(name, formulate(shared.problems[name]))
         box = head.box(*boxes[name], [shared.bands[name].centre_v * shared.bands[name].assumed.low_pu[:, None]])
         head_w = head_w - box.sum_lo_w
     draws = -sum(boxes[name][0].sum(axis=1) for name in ("m2", "m4"))
     assert np.all(head_w <= 70_000.0 + 1.0)
     assert np.all(draws < head_w - 1_000.0)
     assert np.all(head_w > 55_000.0)
-    report = audit(limited, shared, effort=QUICK)
+    report = verify_jointly(limited, shared, effort=QUICK)
     assert report.inside, report.sentence()
 
 
@@ -231,7 +232,7 @@ def test_a_control_for_each_phase_with_line_drop_compensation(feeders):
     shared = coordinate(given, {"m4": feeders["m4"]})
     assert shared.taps_low.shape == (3, 3)
     assert shared.bands["m4"].assumed.holds(shared.bands["m4"].implied)
-    assert audit(given, shared, solver="reduced", effort=QUICK).inside
+    assert verify_jointly(given, shared, solver="reduced", effort=QUICK).inside
 
 
 def test_a_branch_of_the_medium_voltage_beyond_its_rating_is_told(feeders):
@@ -245,7 +246,7 @@ def test_other_connections_draw_what_is_given(feeders):
     network = build.network(medium(km=3.0, regulators=()))
     problem = feeders["m4"]
     box = {
-        "m4": Head("m4", problem).box(
+        "m4": FeederHead("m4", formulate(problem)).box(
             -problem.base_load_w, -problem.base_load_w, [problem.reduced.network.source.v * np.ones((3, 1))]
         )
     }

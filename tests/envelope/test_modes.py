@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from envelope import OperatingLimits, calculate
-from envelope.operation import cycle, limits_in_force
-from envelope.operation.mode import Mode, Operating
+from envelope.operation import limits_in_force
+from envelope.operation.mode import Mode, OperatingState
 from envelope.problem import BoxMargin, GroupLimit, HeadVoltageMargin, ScenarioMargin
 from tests.envelope.cases import START, STEP_S
 from tests.envelope.rounds import alarms_of, limits_at, planned
@@ -17,7 +17,7 @@ DAY_S = 86_400
 async def test_contract_limits_are_topped_up_for_as_long_as_they_are_wanted(at_hand, told):
     rounds = told.cycle(at_hand)
     await rounds.run_once(START)
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     for now in (START + 60, START + DAY_S, START + 3 * DAY_S):
         await rounds.run_once(now)
         _, export = await limits_at(at_hand, "c1", now, now + DAY_S)
@@ -28,7 +28,7 @@ async def test_contract_limits_are_topped_up_for_as_long_as_they_are_wanted(at_h
 async def test_hold_tops_up_what_stands_and_calculates_nothing(registered, told):
     rounds = told.cycle(registered)
     first = await rounds.run_once(START)
-    told.operating = Operating(Mode.HOLD)
+    told.operating = OperatingState(Mode.HOLD)
     told.problem = replace(told.problem, base_load_w=told.problem.base_load_w + 300.0)
     out = await rounds.run_once(START + STEP_S)
     assert (out.schedule.run_id, out.published.created) == (first.schedule.run_id, 0)
@@ -39,7 +39,7 @@ async def test_hold_tops_up_what_stands_and_calculates_nothing(registered, told)
     told.problem = first_problem = replace(told.problem, base_load_w=told.problem.base_load_w - 300.0)
     rounds = told.cycle(registered)
     out = await rounds.run_once(START + 3 * STEP_S)
-    assert rounds.known is first_problem
+    assert rounds.problem is first_problem
     assert out.failure == ""
 
 
@@ -47,14 +47,14 @@ async def test_hold_keeps_a_contract_that_took_the_envelopes_place(at_hand, told
     rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     for mode in (Mode.CONTRACT, Mode.HOLD):
-        told.operating = Operating(mode)
+        told.operating = OperatingState(mode)
         await rounds.run_once(START + STEP_S)
         assert (await limits_at(at_hand, "c1", START + STEP_S))[1] == 1500
 
 
 async def test_a_plan_that_is_the_same_in_hold_goes_on_after_a_restart(at_hand, told):
     first = await told.cycle(at_hand).run_once(START)
-    told.operating = Operating(Mode.HOLD)
+    told.operating = OperatingState(Mode.HOLD)
     out = await told.cycle(at_hand).run_once(START + STEP_S)
     assert out.schedule.run_id == first.schedule.run_id
     assert out.published.created == 0
@@ -69,10 +69,10 @@ async def test_who_has_not_heard_of_new_limits_goes_on_to_the_next_old_ones(regi
     async with registered.read() as db:
         alone, _ = await limits_in_force.in_force(db, ("c1", "c2", "c3"), now)
         until, _ = await limits_in_force.in_force(db, ("c1", "c2", "c3"), now, adoption_s=300)
-        rest = await cycle.with_held(db, told.problem, now)
+        rest = await limits_in_force.with_limits_in_force(db, told.problem, now)
     assert np.all(until >= alone)
     assert until.tolist() == np.maximum(alone, out.schedule.import_limit_w[1]).tolist()
-    assert (rest.in_force_until, rest.held_steps) == (now + 300, 2)
+    assert (rest.in_force_until, rest.in_force_steps) == (now + 300, 2)
 
 
 def test_the_rest_of_a_horizon_keeps_every_field_in_step(problem):

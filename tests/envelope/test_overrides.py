@@ -3,7 +3,7 @@
 import pytest
 
 from envelope.operation import cycle, limits_in_force
-from envelope.operation.preview import _standing
+from envelope.operation.preview import status_of
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.operations.overrides import NewOverride, Terms, send
@@ -64,7 +64,7 @@ async def test_a_limit_of_an_operator_that_the_network_can_not_hold_is_an_alarm_
         found = {row.code: row.detail for row in await alarms.standing(db)}
         imports, exports = await limits_in_force.in_force(db, told.problem.connection_id, START + STEP_S)
         column = list(told.problem.connection_id).index("c1")
-        standing = await _standing(db, "c1", START + STEP_S)
+        standing = await status_of(db, "c1", START + STEP_S)
     assert (stands.cancelled, stands.successor_created) == (None, None)
     assert (imports[column], exports[column]) == (90_000, 90_000)
     assert (standing.now.export_w, standing.is_ours) == (90_000, False)

@@ -6,12 +6,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envelope.operation import handover, net_to_device, publication
+from envelope.operation import group_state, handover, lead_time, net_to_device
 from envelope.operation.clients import Client, Sharing
 from envelope.problem import Policy
 from envelope.schedule.device_limits import parts
+from sep2.operations.defaults import set_default
+from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
+from sep2.store import connections, devices
 from tests.envelope.cases import START
 from tests.envelope.test_seen import days
 
@@ -40,8 +43,8 @@ def test_parts_keep_the_net_limits_whoever_acts_late_or_falls_to_the_default(giv
     day, low, high = given_day
     clients = [client(k, set_max_w=data.draw(st.none() | st.integers(0, 50))) for k in range(3)]
     share = Sharing(policy)
-    told = [share.parts(one.limits, clients) for one in publication.ahead(day, 0, START, steps_ahead=2)]
-    spans = publication.ahead(day, 0, START, steps_ahead=2)
+    told = [share.parts(one.limits, clients) for one in lead_time.upcoming_intervals(day, 0, START, steps_ahead=2)]
+    spans = lead_time.upcoming_intervals(day, 0, START, steps_ahead=2)
     default = share.parts(net_to_device.default_of(day, 0), clients)
     bound = day.export_binding.is_network[:, 0]
     late_s = day.early_s or 300
@@ -90,7 +93,7 @@ def test_parts_that_change_hands_never_come_to_more_than_the_whole(pieces, befor
         return [[i._replace(limits=Sharing().parts(i.limits, policy)[k]) for i in whole] for k in range(2)]
 
     old, new = of(before), of(after)
-    eased = [handover.eased(new[k], old[k], default, START + ADOPTION_S) for k in range(2)]
+    eased = [handover.until_adopted(new[k], old[k], default, START + ADOPTION_S) for k in range(2)]
     for moment in MOMENTS:
         most = at(whole, moment).gen_w
         held = [[at(eased[k], moment).gen_w] for k in range(2)]
@@ -103,7 +106,7 @@ def test_parts_that_change_hands_never_come_to_more_than_the_whole(pieces, befor
 
 def test_who_was_told_nothing_waits_until_the_others_have_let_go():
     new = [Interval(START, START + 900, Limits(gen_w=500, load_w=700))]
-    assert handover.eased(new, [], Limits(), START + 300) == [
+    assert handover.until_adopted(new, [], Limits(), START + 300) == [
         Interval(START, START + 300, Limits(gen_w=0, load_w=0)),
         Interval(START + 300, START + 900, Limits(gen_w=500, load_w=700)),
     ]
@@ -111,9 +114,24 @@ def test_who_was_told_nothing_waits_until_the_others_have_let_go():
 
 def test_a_default_is_loosened_only_once_a_tighter_one_beside_it_is_taken_up():
     was, less, more = (Limits(gen_w=w, load_w=w) for w in (100, 60, 140))
-    first = [handover.Floor(was, START - 9_000, less), handover.Floor(was, START - 9_000, more)]
-    assert handover.floors(first, START, 300) == [less, was]
-    then = [handover.Floor(less, START, less), handover.Floor(was, START - 9_000, more)]
-    assert handover.floors(then, START + 299, 300) == [less, was]
-    assert handover.floors(then, START + 300, 300) == [less, more]
-    assert handover.floors([handover.Floor(Limits(), 0, less)] * 2, START, 300) == [less, less]
+    first = [handover.DefaultChange(was, START - 9_000, less), handover.DefaultChange(was, START - 9_000, more)]
+    assert handover.defaults_to_set(first, START, 300) == [less, was]
+    then = [handover.DefaultChange(less, START, less), handover.DefaultChange(was, START - 9_000, more)]
+    assert handover.defaults_to_set(then, START + 299, 300) == [less, was]
+    assert handover.defaults_to_set(then, START + 300, 300) == [less, more]
+    assert handover.defaults_to_set([handover.DefaultChange(Limits(), 0, less)] * 2, START, 300) == [less, less]
+
+
+async def test_what_a_device_is_served_as_its_default_counts_and_not_only_what_its_own_group_says(at_hand):
+    """Its part grows to no more than that at once, where another device's part has to be let go first."""
+    async with at_hand.write() as db:
+        group = (await connections.by_name(db, "c2")).device_group_id
+        feeder = await create_group(db, NewGroup("feeder", primacy=20), START)
+        device = await devices.by_lfdi(db, "1B" * 20)
+        await assign(db, feeder, device.id, START)
+        await set_default(db, feeder, Limits(gen_w=700, load_w=900), now=START)
+        wanted = Limits(gen_w=2000, load_w=2000)
+        counted = handover.DefaultChange(*await group_state.default_of(db, group), wanted)
+    assert counted.was[2:] == (700, 900)
+    beside = handover.DefaultChange(Limits(gen_w=3000, load_w=3000), 0, Limits(gen_w=1700, load_w=1700))
+    assert handover.defaults_to_set([counted, beside], START, ADOPTION_S)[0] == Limits(gen_w=700, load_w=900)

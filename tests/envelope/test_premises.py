@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from envelope.constraints.monitored_feeder import monitor
-from envelope.operation import cycle, mode
+from envelope.operation import mode
+from envelope.operation.limits_in_force import with_limits_in_force
 from envelope.operation.measurements import HEAD, Measured, Quantity
-from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation.mode import Mode, OperatingState, StaticLimits
 from envelope.problem import HeadVoltageMargin
 from envelope.schedule import findings
 from sep2.operations.connections import NewConnection, add_connection
@@ -27,10 +28,10 @@ async def test_abnormal_topology_means_defaults_for_all_until_it_is_normal(regis
     rounds = told.cycle(registered)
     first = await rounds.run_once(START)
     assert await limits_at(registered, "c2", START) == planned(first, "c2", 0)
-    told.operating = Operating(abnormal="feeder 7 is fed from the north")
+    told.operating = OperatingState(abnormal="feeder 7 is fed from the north")
     now = START + 100
     out = await rounds.run_once(now)
-    assert [one.premise for one in out.broken] == ["topology"]
+    assert [one.assumption for one in out.violated] == ["topology"]
     for name in told.problem.connection_id:
         for at in (now, START + 7 * STEP_S, START + 8 * STEP_S + 1):
             assert await limits_at(registered, name, now, at) == await default_of(registered, name)
@@ -38,7 +39,7 @@ async def test_abnormal_topology_means_defaults_for_all_until_it_is_normal(regis
     again = await rounds.run_once(now + 10)
     assert (again.published.created, again.published.superseded) == (0, 0)
 
-    told.operating = Operating()
+    told.operating = OperatingState()
     back = await rounds.run_once(START + STEP_S)
     for step in (1, 5):
         at = START + step * STEP_S
@@ -55,15 +56,15 @@ async def test_limits_that_replaced_an_envelope_are_counted_when_it_comes_back(r
             await add_contract(db, name, 9000)
     rounds = told.cycle(registered)
     await rounds.run_once(START)
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     await rounds.run_once(START + 60)
-    told.operating = Operating()
+    told.operating = OperatingState()
     out = await rounds.run_once(START + STEP_S)
     assert (out.failure, int(out.schedule.step_start[0])) == ("", START + STEP_S)
     async with registered.read() as db:
-        counted = await cycle.with_held(db, told.problem, START + STEP_S)
+        counted = await with_limits_in_force(db, told.problem, START + STEP_S)
     assert counted.in_force_export_w[1] >= 9000.0
-    assert out.schedule.run_id == rounds.done[1].run_id
+    assert out.schedule.run_id == rounds.verified.schedule.run_id
     assert out.report.inside
 
 
@@ -76,10 +77,10 @@ async def test_envelopes_come_back_also_from_limits_that_the_feeder_can_not_bear
             await add_device(db, NewDevice(f"{name[1]}C" * 20, 1, name), START - 60)
         for name in told.problem.connection_id:
             await add_contract(db, name, 90_000)
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     rounds = told.cycle(at_hand)
     await rounds.run_once(START)
-    told.operating = Operating()
+    told.operating = OperatingState()
     out = await rounds.run_once(START + 60)
     assert (out.failure, findings.HELD in out.schedule.findings) == ("", True)
     assert (await limits_at(at_hand, "c1", START + 60))[1] < 40_000
@@ -94,7 +95,7 @@ async def test_safe_limits_may_be_the_contract_of_the_register_or_of_the_plan(re
     )
     rounds = told.cycle(registered)
     await rounds.run_once(START)
-    told.operating = Operating(abnormal="x", safe=Safe.CONTRACT)
+    told.operating = OperatingState(abnormal="x", safe=StaticLimits.CONTRACT)
     await rounds.run_once(START + 60)
     assert await limits_at(registered, "c1", START + 60) == (4000, 1500)
     assert await limits_at(registered, "c3", START + 60) == (4200, 900)
@@ -104,7 +105,7 @@ async def test_what_the_engine_decides_is_in_the_audit_log(registered, told):
     rounds = told.cycle(registered)
     run = (await rounds.run_once(START)).schedule.run_id
     await rounds.run_once(START + 1)
-    told.operating = Operating(abnormal="feeder 7 is fed from the north")
+    told.operating = OperatingState(abnormal="feeder 7 is fed from the north")
     await rounds.run_once(START + 60)
     async with registered.read() as db:
         rows = await audits.following(db, 0, 10)
@@ -119,7 +120,7 @@ async def test_what_the_engine_decides_is_in_the_audit_log(registered, told):
 
 
 async def test_a_connection_without_any_safe_limit_keeps_what_it_has_and_is_named(registered, told):
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     out = await told.cycle(registered).run_once(START)
     assert out.published.connections == 0
     assert (await alarms_of(registered))["no_safe_limits"].endswith("of c1, c2, c3 is known")
@@ -130,7 +131,7 @@ async def test_a_feeder_that_has_changed_invalidates_and_a_new_plan_goes_on(at_h
     await rounds.run_once(START)
     told.changed = "feeder x has changed"
     out = await rounds.run_once(START + 60)
-    assert str(out.broken[0]) == "feeder: feeder x has changed"
+    assert str(out.violated[0]) == "feeder: feeder x has changed"
     assert await limits_at(at_hand, "c1", START + 60) == await default_of(at_hand, "c1")
     told.changed, told.problem = "", replace(told.problem, base_load_w=told.problem.base_load_w + 10.0)
     out = await rounds.run_once(START + STEP_S)
@@ -139,12 +140,12 @@ async def test_a_feeder_that_has_changed_invalidates_and_a_new_plan_goes_on(at_h
 
 async def test_what_is_switched_counts_even_where_nothing_can_be_calculated(registered, told):
     await told.cycle(registered).run_once(START)
-    told.problem, told.operating = None, Operating(abnormal="a fault")
+    told.problem, told.operating = None, OperatingState(abnormal="a fault")
     fresh = told.cycle(registered)  # as after a restart: not even the connections are known
     out = await fresh.run_once(START + 60)
     assert out.published.connections == 3
     assert await limits_at(registered, "c3", START + 60) == await default_of(registered, "c3")
-    told.operating = Operating()
+    told.operating = OperatingState()
     before = await limits_at(registered, "c3", START + 120)
     assert "the forecast has gone" in (await fresh.run_once(START + 120)).failure
     assert await limits_at(registered, "c3", START + 120) == before
@@ -154,7 +155,7 @@ async def test_age_alone_and_a_state_that_can_not_be_read_end_nothing(at_hand, t
     rounds = told.cycle(at_hand)
     out = await rounds.run_once(START)
     (tmp_path / mode.FILE).write_text("{")
-    rounds.operating = lambda: mode.read(tmp_path)
+    rounds.operating_state = lambda: mode.read(tmp_path)
     assert "envelope-state.json" in (await rounds.run_once(START + 6 * STEP_S)).failure
     assert await limits_at(at_hand, "c1", START + 6 * STEP_S) == planned(out, "c1", 6)
 
@@ -166,17 +167,17 @@ def volts(value, start, place="c1", duration=300):
 async def test_a_measured_breach_invalidates_until_it_was_calm_and_seen_inside(at_hand, told):
     rounds = told.cycle(at_hand)
     told.found = [volts(260.0, START)]  # before every client had its envelope: such is why there are any
-    assert (await rounds.run_once(START)).broken == ()
+    assert (await rounds.run_once(START)).violated == ()
     breach = START + STEP_S
     told.found.append(volts(253.4, breach))  # within what a meter may be off
-    assert (await rounds.run_once(breach + 400)).broken == ()
+    assert (await rounds.run_once(breach + 400)).violated == ()
     told.found.append(volts(254.1, breach + 300))
     out = await rounds.run_once(breach + 700)
-    assert str(out.broken[0]).startswith("measured: 254.1 V at c1")
+    assert str(out.violated[0]).startswith("measured: 254.1 V at c1")
     told.found.append(volts(240.0, breach + 600))
-    assert (await rounds.run_once(breach + 1000)).broken != ()
+    assert (await rounds.run_once(breach + 1000)).violated != ()
     calm = breach + 600 + 3600
-    assert (await rounds.run_once(calm)).broken == ()
+    assert (await rounds.run_once(calm)).violated == ()
     assert await alarms_of(at_hand) == {}
 
 
@@ -184,8 +185,8 @@ async def test_a_breach_that_nobody_has_seen_end_goes_on(at_hand, told):
     rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.found = [volts(200.0, START + STEP_S)]
-    assert (await rounds.run_once(START + STEP_S + 300)).broken
-    assert (await rounds.run_once(START + STEP_S + 2 * 3600)).broken
+    assert (await rounds.run_once(START + STEP_S + 300)).violated
+    assert (await rounds.run_once(START + STEP_S + 2 * 3600)).violated
 
 
 @pytest.mark.parametrize(
@@ -197,10 +198,10 @@ async def test_the_head_voltage_has_a_band(at_hand, told, margin, inside, outsid
     rounds = told.cycle(at_hand)
     await rounds.run_once(START)
     told.found = [volts(inside * taken, START + STEP_S, HEAD)]
-    assert (await rounds.run_once(START + STEP_S + 300)).broken == ()
+    assert (await rounds.run_once(START + STEP_S + 300)).violated == ()
     told.found.append(volts(outside * taken, START + STEP_S + 300, HEAD))
-    (broken,) = (await rounds.run_once(START + STEP_S + 600)).broken
-    assert (broken.premise, "the head of the feeder" in broken.detail) == ("head_voltage", True)
+    (broken,) = (await rounds.run_once(START + STEP_S + 600)).violated
+    assert (broken.assumption, "the head of the feeder" in broken.detail) == ("head_voltage", True)
 
 
 async def test_a_measured_current_is_held_against_its_rating(at_hand, told):
@@ -210,16 +211,16 @@ async def test_a_measured_current_is_held_against_its_rating(at_hand, told):
     await rounds.run_once(START)
     amperes = [Measured(place, Quantity.CURRENT, START + STEP_S, 300, part * rating) for part in (1.005, 1.02)]
     told.found = amperes[:1]
-    assert (await rounds.run_once(START + STEP_S + 300)).broken == ()
+    assert (await rounds.run_once(START + STEP_S + 300)).violated == ()
     told.found = amperes
-    assert place in (await rounds.run_once(START + STEP_S + 310)).broken[0].detail
+    assert place in (await rounds.run_once(START + STEP_S + 310)).violated[0].detail
 
 
 async def test_voltage_that_a_clients_meter_posts_is_a_measurement(registered, told):
     rounds = told.cycle(registered, mirrors=True)
     await rounds.run_once(START)
     await mirrored(registered, (29, 1, 258), start=START + STEP_S)
-    (broken,) = (await rounds.run_once(START + STEP_S + 300)).broken
+    (broken,) = (await rounds.run_once(START + STEP_S + 300)).violated
     assert "258.0 V at c1" in broken.detail
 
 

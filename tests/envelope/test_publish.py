@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from envelope.engine import calculate
-from envelope.operation import cycle, publication
+from envelope.operation import cycle, lead_time, publication
 from envelope.operation import limits_in_force as held
+from envelope.operation.publication_terms import PublicationTerms
 from envelope.schedule import Ledger
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
@@ -72,7 +73,7 @@ async def test_a_slightly_looser_limit_is_not_worth_a_control(registered, schedu
     looser = replace(schedule, export_limit_w=schedule.export_limit_w + 40)
     async with registered.write() as db:
         await publication.publish(db, schedule, START)
-        calm = await publication.publish(db, looser, START + 10, hysteresis_w=50)
+        calm = await publication.publish(db, looser, START + 10, PublicationTerms(hysteresis_w=50))
         keen = await publication.publish(db, looser, START + 10)
     assert calm.created == 0
     assert keen.created > 0
@@ -89,7 +90,7 @@ def test_a_long_day_fits_what_a_client_holds_and_is_never_loosened():
     rng = np.random.default_rng(4)
     noisy = replace(schedule, import_limit_w=rng.integers(0, 9000, (48, 2)), step_start=START + STEP_S * np.arange(48))
     for now in (START, START + 5 * STEP_S + 17):
-        found = publication.ahead(noisy, 0, now, most=24)
+        found = lead_time.upcoming_intervals(noisy, 0, now, most=24)
         assert len(found) <= 24
         first = (now - START) // STEP_S
         assert found[0].start == START + first * STEP_S
@@ -101,7 +102,7 @@ def test_a_long_day_fits_what_a_client_holds_and_is_never_loosened():
 
 def test_equal_neighbours_are_one_control(schedule):
     flat = replace(schedule, import_limit_w=schedule.import_limit_w * 0 + 7, export_limit_w=schedule.export_limit_w * 0)
-    (only,) = publication.ahead(flat, 0, START)
+    (only,) = lead_time.upcoming_intervals(flat, 0, START)
     assert only.limits == Limits(7, 0)
     assert only.end - only.start == 8 * STEP_S
 
@@ -143,7 +144,7 @@ async def test_a_new_forecast_counts_what_clients_still_hold(registered, problem
     later = cycle.Cycle(registered, "street", lambda _: other)
     now = START + 2 * STEP_S
     await later.run_once(now)
-    schedule = later.done[1]
+    schedule = later.verified.schedule
     async with registered.read() as db:
         imports, _ = await held.in_force(db, problem.connection_id, now)
     assert schedule.step_start[0] == now
@@ -157,7 +158,7 @@ async def test_a_round_keeps_what_it_curtails(registered, problem, tmp_path):
     await rounds.run_once(START + STEP_S)
     kept = Ledger.read(path)
     assert len(kept.entries) == 2 * len(problem.connection_id)
-    assert {entry.run_id for entry in kept.entries} == {rounds.done[1].run_id}
+    assert {entry.run_id for entry in kept.entries} == {rounds.verified.schedule.run_id}
 
 
 async def test_a_ledger_that_cannot_be_read_holds_no_limit_back(registered, problem, tmp_path):

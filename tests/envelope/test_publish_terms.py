@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from envelope.engine import calculate
-from envelope.operation import publication
+from envelope.operation import hysteresis, publication
+from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.schedule.codes import CAPACITY
 from sep2.client.schedule import Control, Default, Program, Schedule
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.controls import intervals_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
@@ -65,7 +67,7 @@ def limited(schedule, *pairs):
 
 async def put(database, schedule, now, **terms):
     async with database.write() as db:
-        return await publication.publish(db, schedule, now, **terms)
+        return await publication.publish(db, schedule, now, PublicationTerms(**terms))
 
 
 async def rows_of(database, name, now):
@@ -139,6 +141,7 @@ async def test_a_client_that_draws_holds_the_limit_the_one_before_or_the_default
 
 async def test_hysteresis_delays_a_relaxing_and_never_a_tightening(registered, schedule):
     await put(registered, limited(schedule, *[(2000, 2000)] * 6), START)
+    calm = PublicationTerms(hysteresis_w=50)
     for pairs, delayed in (
         ([(2040, 2000)] * 6, True),
         ([(2040, 2051)] * 6, False),  # one of the two is worth it
@@ -147,11 +150,11 @@ async def test_hysteresis_delays_a_relaxing_and_never_a_tightening(registered, s
         ([(2000, 2000)] * 5 + [(1990, 2000)], False),
     ):
         async with registered.write() as db:
-            done = await publication.publish(db, limited(schedule, *pairs), START + 10, hysteresis_w=50)
+            done = await publication.publish(db, limited(schedule, *pairs), START + 10, calm)
             assert (done.created == 0) is delayed, pairs
             if not delayed:
                 group = (await connections.by_name(db, "c1")).device_group_id
-                live = publication.intervals_of(await controls.standing(db, group, START + 10), publication.SOURCE)
+                live = intervals_of(await controls.standing(db, group, START + 10), SOURCE)
                 for t, (most_import, most_export) in enumerate(pairs):
                     (now,) = [i.limits for i in live if i.start <= at(t) + 20 < i.end]
                     assert (now.import_w, now.export_w) <= (most_import, most_export)
@@ -163,10 +166,10 @@ async def test_hysteresis_delays_a_relaxing_and_never_a_tightening(registered, s
 def test_hysteresis_never_keeps_what_is_below_the_contract_or_the_base_load(schedule):
     day = replace(limited(schedule, *[(2040, 2040)] * 6), import_least_w=np.full((6, 3), 2010))
     want, old = Interval(at(0), at(6), Limits(2040, 2040)), Interval(at(0), at(6), Limits(2000, 2000))
-    least = publication.Least(day, 0)
-    assert publication.calmed([want], [old], least, 50) == [want]
+    least = hysteresis.FirmMinimum(day, 0)
+    assert hysteresis.with_hysteresis([want], [old], least, 50) == [want]
     near = old._replace(limits=Limits(2010, 2000))
-    assert publication.calmed([want], [near], least, 50) == [near]
+    assert hysteresis.with_hysteresis([want], [near], least, 50) == [near]
 
 
 async def test_a_default_of_a_stronger_program_is_found(registered, schedule):

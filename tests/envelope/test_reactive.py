@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
-from envelope.constraints.disturbances import free_var
+from envelope.constraints.disturbances import unbounded_power
 from envelope.field_rules import BadProblem
 from envelope.problem import (
     Allocation,
@@ -107,12 +107,17 @@ def test_any_mix_of_free_vars_is_inside():
         assert report.inside, report.sentence()
 
 
+def free_var_of(problem) -> tuple[np.ndarray, np.ndarray]:
+    found = unbounded_power(problem)
+    return found.lo_var, found.hi_var
+
+
 def test_what_generation_absorbs_for_a_load_behind_its_meter_is_counted_when_asked():
     problem = some(reactive=FixedPowerFactor(0.9, behind_meter=True))
-    low, high = free_var(problem)
+    low, high = free_var_of(problem)
     assert np.allclose(low, -np.tan(np.arccos(0.9)) * 10_000.0)
     assert not high.any()
-    low, high = free_var(replace(problem, flex_load_w=np.zeros((2, 8))))
+    low, high = free_var_of(replace(problem, flex_load_w=np.zeros((2, 8))))
     assert not low.any()
     schedule = calculate(problem)
     assert "power factor 0.9 absorbing, behind meters too" in schedule.guarantee

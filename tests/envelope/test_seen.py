@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envelope.engine import calculate
-from envelope.operation import cycle, default_check, handover, net_to_device, publication, static_limits
-from envelope.operation.mode import Mode, Operating, Safe
+from envelope.operation import default_check, handover, lead_time, net_to_device, publication, static_limits
+from envelope.operation.group_state import default_of
+from envelope.operation.limits_in_force import with_limits_in_force
+from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY
+from sep2.operations.controls import intervals_of
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.store import connections, controls, defaults
@@ -70,7 +74,7 @@ def days(draw):
 def test_the_device_and_its_base_load_keep_the_net_limits_in_every_step_touched(given_day, most, late_s):
     """Also while what was held before the step began goes on for one step, or for as long as tightening is early."""
     day, low, high = given_day
-    found = publication.ahead(day, 0, START, most=most, steps_ahead=2)
+    found = lead_time.upcoming_intervals(day, 0, START, most=most, steps_ahead=2)
     assert found
     for held in found:
         assert held.limits[:2] == (None, None)
@@ -108,14 +112,14 @@ async def said(database, name, now):
     async with database.read() as db:
         group = (await connections.by_name(db, name)).device_group_id
         rows = [row for row in await controls.standing(db, group, now) if row.successor_created is None]
-        return publication.intervals_of(rows, publication.SOURCE), await defaults.of_group(db, group)
+        return intervals_of(rows, SOURCE), await defaults.of_group(db, group)
 
 
 async def test_hysteresis_leaves_no_looser_limit_and_no_limit_unsaid(at_hand, schedule):
     tighter = replace(schedule, gen_limit_w=schedule.gen_limit_w - 30, load_limit_w=schedule.load_limit_w - 30)
     for day, now in ((schedule, START), (tighter, START + 10)):
         async with at_hand.write() as db:
-            await publication.publish(db, day, now, hysteresis_w=100)
+            await publication.publish(db, day, now, PublicationTerms(hysteresis_w=100))
         live, default = await said(at_hand, "c1", now)
         assert (default.import_limit_w, default.gen_limit_w) == (None, net_to_device.default_of(day, 0).gen_w)
         for t in range(8):
@@ -147,11 +151,11 @@ async def test_what_devices_hold_is_counted_at_the_connection(at_hand, told, pro
     first = await rounds.run_once(START)
     assert first.failure == ""
     async with at_hand.read() as db:
-        counted = await cycle.with_held(db, problem, START)
+        counted = await with_limits_in_force(db, problem, START)
     live, _ = await said(at_hand, "c1", START)
     least = live[0].limits.gen_w - problem.load_lo_w[:1, 0].min()
     assert least <= counted.in_force_export_w[0] + 1
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     await rounds.run_once(START + 60)
     live, _ = await said(at_hand, "c1", START + 60)
     # The contract has no import limit: there the default's holds.
@@ -163,12 +167,13 @@ async def test_what_devices_hold_is_counted_at_the_connection(at_hand, told, pro
 async def test_without_a_plan_a_device_is_told_its_default_and_else_nothing_is_known(at_hand, schedule):
     async with at_hand.write() as db:
         row = await connections.by_name(db, "c1")
-        line = handover.Line(row.device_group_id, None)
-        seen_there = static_limits.Known(bands={"c1": net_to_device.Band(0, 100)}, of_device=frozenset(["c1"]))
-        nothing = await static_limits.limits_of_line(db, seen_there.place(row, ()), line, Safe.CONTRACT)
+        recipient = handover.Recipient(row.device_group_id, None)
+        seen_there = static_limits.FeederBasis(bands={"c1": net_to_device.Band(0, 100)}, of_device=frozenset(["c1"]))
+        nothing = seen_there.at(row, ()).limits(recipient, Limits(), StaticLimits.CONTRACT)
         assert not net_to_device.is_whole(nothing)
         await publication.publish(db, schedule, START)
-        default = await static_limits.limits_of_line(db, static_limits.Known().place(row, ()), line, Safe.CONTRACT)
+        stored, _ = await default_of(db, row.device_group_id)
+        default = static_limits.FeederBasis().at(row, ()).limits(recipient, stored, StaticLimits.CONTRACT)
     assert default == net_to_device.default_of(schedule, 0)
 
 

@@ -8,14 +8,15 @@ from sqlalchemy import update
 
 from envelope.engine import calculate
 from envelope.operation import clients as registered
-from envelope.operation import cycle, default_check, limits_in_force, net_to_device, preview, publication
+from envelope.operation import default_check, lead_time, limits_in_force, net_to_device, preview, publication
 from envelope.operation.clients import Sharing
-from envelope.operation.mode import Mode, Operating
+from envelope.operation.mode import Mode, OperatingState
+from envelope.operation.publication_terms import SOURCE, PublicationTerms
 from envelope.problem import Policy
 from gridmodel.model.devices import Device
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.controls import limits_of
+from sep2.operations.controls import intervals_of, limits_of
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device, remove_device
 from sep2.operations.documents import put_der_document
@@ -78,7 +79,7 @@ async def said_to(database, now, name="c1"):
         ids = [(await connections.by_name(db, name)).device_group_id, *(one.own_group_id for one in clients)]
         return [
             (
-                publication.intervals_of(await controls.standing(db, group, now), publication.SOURCE),
+                intervals_of(await controls.standing(db, group, now), SOURCE),
                 limits_of(await defaults.of_group(db, group)),
             )
             for group in ids
@@ -93,11 +94,11 @@ async def test_the_others_beside_the_holder_are_told_what_leaves_it_its_own(hous
              Device("b", "c1", "storage", max_gen_w=3_000.0, max_load_w=5_000.0, lfdi=BATTERY.lower()),
              Device("ev", "c1", "ev", max_load_w=7_000.0, lfdi=CHARGER))  # fmt: skip
     async with house.write() as db:
-        done = await publication.publish(db, schedule, START, sharing=Sharing(devices=known))
+        done = await publication.publish(db, schedule, START, PublicationTerms(sharing=Sharing(devices=known)))
     assert (done.parts, done.findings) == (2, ())
     (net, _), (battery, battery_floor), (charger, charger_floor) = await said_to(house, START)
     assert [one.limits[2:] for one in net] == [(None, None)] * len(net)
-    whole = publication.ahead(schedule, 0, START, of_device=True)
+    whole = lead_time.upcoming_intervals(schedule, 0, START, of_device=True)
     for t in range(schedule.steps):
         moment = START + t * STEP_S
         limits = [at(several, moment) for several in (battery, charger)]
@@ -110,8 +111,11 @@ async def test_the_others_beside_the_holder_are_told_what_leaves_it_its_own(hous
         assert drawn > min(at(whole, moment).load_w, 12_000) - 3
     assert battery_floor.gen_w <= net_to_device.default_of(schedule, 0).gen_w // 3
     assert charger_floor.load_w > 0
+    again = PublicationTerms(sharing=Sharing(devices=known), again=True)
     async with house.write() as db:
-        again = await publication.publish(db, schedule, START + 10, sharing=Sharing(devices=known), again=True)
+        again = await publication.publish(
+            db, schedule, START + 10, PublicationTerms(sharing=Sharing(devices=known), again=True)
+        )
     assert (again.created, again.defaults, again.findings) == (0, 0, ())
 
 
@@ -148,7 +152,7 @@ async def test_two_aggregators_without_a_meter_are_each_told_a_part(house, probl
         assert limit.gen_w - 1 <= sum(half.gen_w for half in halves) <= limit.gen_w
         assert abs(halves[0].load_w - halves[1].load_w) <= 1
     async with house.read() as db:
-        counted = await cycle.with_held(db, rounds.counted[2], START)
+        counted = await limits_in_force.with_limits_in_force(db, rounds.controllable.problem, START)
         _, exports = await limits_in_force.in_force(db, ["c1"], START)
     assert exports[0] <= out.schedule.gen_limit_w[:, 0].max()
     assert counted.in_force_export_w[0] > 0.0
@@ -186,7 +190,7 @@ async def test_safe_limits_are_shared_too(house, problem):
         await add_contract(db, "c1", 3_000)
     told, rounds = await rounds_of(house, problem)
     await rounds.run_once(START)
-    told.operating = Operating(Mode.CONTRACT)
+    told.operating = OperatingState(Mode.CONTRACT)
     now = START + 60
     await rounds.run_once(now)
     (net, _), (battery, _) = await said_to(house, now)
@@ -195,7 +199,7 @@ async def test_safe_limits_are_shared_too(house, problem):
     half = (3_000 + int(np.floor(problem.load_lo_w[:, 0].min()))) // 2
     assert at(battery, later).gen_w == half
     told.problem = None  # as where the plan can not be read after a restart
-    told.operating = Operating(abnormal="a fault")
+    told.operating = OperatingState(abnormal="a fault")
     fresh = told.cycle(house)
     out = await fresh.run_once(now + 600)
     assert out.published.connections == 3
@@ -256,8 +260,8 @@ async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limit
         assert (await default_check.in_effect(db, out.schedule))["c1"].net is None
     # What the next round would tell the first of them, as an operator is shown it.
     clients = {"c1": (await clients_of(house))}
-    problem_told = rounds.counted[2]
-    assert preview.calculated(problem_told, START, clients, rounds.sharing)["c1"] == at(roof, START)
+    problem_told = rounds.controllable.problem
+    assert preview.calculated_limits(problem_told, START, clients, rounds.sharing)["c1"] == at(roof, START)
 
 
 async def clients_of(house):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from envelope import OperatingLimits, calculate
+from envelope.constraints.limits import limit_tables
 from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.operation.limits_in_force import from_step
 from envelope.problem import plan_file as plan
@@ -173,11 +174,11 @@ def test_the_transformers_rating_moves_and_that_of_the_lines_does_not(charging):
     watched = MonitoredFeeder.of(charging.reduced)
     plain = OperatingLimits()
     warm = replace(plain, transformer_factor=np.array([1.2, 1.0, 0.8, 0.6]))
-    before, after = (limits.permitted_a(4, watched, margin=0.0) for limits in (plain, warm))
+    before, after = (limit_tables(limits, watched, 4).current_a for limits in (plain, warm))
     transformer = np.array([name.startswith("transformer") for name in watched.current_names])
     assert after[:, ~transformer] == pytest.approx(before[:, ~transformer])
     assert after[:, transformer] == pytest.approx(before[:, transformer] * np.array([[1.2], [1.0], [0.8], [0.6]]))
-    fused = replace(warm, transformer_most_a=250.0).permitted_a(4, watched, margin=0.0)
+    fused = limit_tables(replace(warm, transformer_most_a=250.0), watched, 4).current_a
     assert fused[0, transformer] == pytest.approx(250.0)
     assert fused[3, transformer] == pytest.approx(after[3, transformer])
 

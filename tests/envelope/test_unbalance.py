@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
-from envelope.constraints.base_case import form_base_case
-from envelope.constraints.monitored_feeder import monitor
+from envelope.constraints.formulation import formulate
 from envelope.constraints.unbalance import Unbalance
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation
@@ -30,7 +29,8 @@ def limited(percent: float | None, **changes):
 
 
 def seen_of(problem) -> Unbalance:
-    return Unbalance(problem, form_base_case(problem, monitor(problem)))
+    found = formulate(problem)
+    return Unbalance(found, found.base)
 
 
 def by_hand(problem, p_w) -> np.ndarray:

@@ -108,7 +108,7 @@ def test_opendss_on_the_australian_feeder(lv28, lv28_folder):
 
 def test_opendss_on_what_was_read_from_opendss(lv28_folder):
     master = lv28_folder / "opendss" / "Master.txt"
-    network, pv_va = opendss.read_network(master)
+    network, pv_va, _ = opendss.read_network(master)
     reduced = reduce(network)
     assert len(network.connections) == 114
     assert sum(pv_va.values()) == pytest.approx(175e3)
@@ -163,7 +163,7 @@ def test_opendss_says_what_it_cannot_model():
 
 
 def test_both_readings_of_the_australian_feeder_are_the_same_network(lv28, lv28_folder):
-    network, _ = opendss.read_network(lv28_folder / "opendss" / "Master.txt")
+    network, _, _ = opendss.read_network(lv28_folder / "opendss" / "Master.txt")
     order = [network.connections.id.index(f"hv_f0_lv28_{name}") for name in lv28.network.connections.id]
     np.testing.assert_allclose(reduce(network).Z[np.ix_(order, order)], reduce(lv28.network).Z, atol=5e-5)
     assert np.nanmin(network.branches.rating_a) == np.nanmin(lv28.network.branches.rating_a)

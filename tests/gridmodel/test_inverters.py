@@ -95,8 +95,9 @@ def test_curves_that_are_none(points):
 
 def test_opendss_ends_where_we_do(lv28, lv28_folder):
     """The published volt-var and volt-watt control, its tolerances tightened, at four hours of the day."""
-    engine = opendss.open_circuit(lv28_folder / "opendss" / "Master.txt")
-    network, pv_va = opendss.network_of(engine)
+    master = lv28_folder / "opendss" / "Master.txt"
+    network, pv_va, _ = opendss.read_network(master)
+    engine = opendss.new_engine([f'Compile "{master}"'])
     reduced, ids = reduce(network), network.connections.id
     order = [lv28.network.connections.id.index(name.removeprefix("hv_f0_lv28_")) for name in ids]
     slot = np.array([ids.index(name) for name in pv_va])

@@ -131,7 +131,7 @@ def test_an_unsaid_zero_sequence_is_assumed_and_marked(pp):
 @pytest.mark.parametrize(
     ("why", "spoil", "said"),
     [
-        ("a three-winding transformer", lambda pp, net: pp.create_shunt(net, 1, q_mvar=0.01), "type shunt"),
+        ("a ward", lambda pp, net: pp.create_ward(net, 1, 0, 0, 0, 0.01), "element type ward is not supported"),
         ("no supply", lambda pp, net: net.ext_grid.drop(0, inplace=True), "0 external grids"),
         ("no such bus", lambda pp, net: net.line.__setitem__("to_bus", 99), r"row 0, field line.to_bus: bus 99"),
         ("not a number", lambda pp, net: net.line.__setitem__("r_ohm_per_km", "x"), r"line.r_ohm_per_km: 'x' is not"),

@@ -233,7 +233,7 @@ def test_opendss_comes_to_rest_at_the_same_position(tmp_path, kw, vreg):
 
     free = tmp_path / "free.dss"
     free.write_text(DSS.format(kw=kw, control=""))
-    network, _ = read_network(free)
+    network, _, _ = read_network(free)
     regulator = Regulator(
         "c1", "r1", Setting(vreg, 1.4, 4.0, 3.0), -16, 16, 0.625, measured="a", pt=100.0, ct=200.0
     )  # fmt: skip

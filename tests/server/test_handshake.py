@@ -7,7 +7,7 @@ import struct
 import subprocess
 import time
 import warnings
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,7 +34,9 @@ def server(people, settled_sqlite, tmp_path_factory):
     folder, pki = tmp_path_factory.mktemp("served"), people.pki.folder
     url = copied(Path(settled_sqlite.url.removeprefix("sqlite:///")), folder)
     authorities = json.dumps([str(pki / "root.pem"), str(pki / "ca.pem")])
-    with served(folder, pki, url, authorities=authorities, more="[limits]\nheader_deadline_s = 1\n") as server:
+    with served(
+        folder, pki, url, authorities=authorities, more="[limits]\nheader_deadline_s = 1\nhandshakes_per_address = 20\n"
+    ) as server:
         yield server
 
 
@@ -163,6 +165,18 @@ def test_a_handshake_that_does_not_go_on_is_ended(server):
     hello = bytes.fromhex("16030100c8010000c40303")
     assert say(server.port, hello).closed
     assert server.lines("127.0.0.1: not done within 1 s")
+
+
+def test_of_one_address_so_many_handshakes_are_let_in_at_once(server, people):
+    """Further ones are closed at once and logged; when the first ones are given up, others have their turn."""
+    with ExitStack() as opened:
+        silent = [opened.enter_context(socket.create_connection(("127.0.0.1", server.port), 20)) for _ in range(30)]
+        turned_away = server.lines("too many handshakes at once: 20 of this address", 10)
+        assert len(turned_away) == 10
+        for one in silent:
+            with suppress(ConnectionResetError):
+                assert one.recv(1) == b"", "closed, without a word"
+    assert knock(server.port, own(people, people.files("roof"))).done
 
 
 def test_who_connects_and_hangs_up_leaves_no_line(server):

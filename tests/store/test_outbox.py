@@ -39,9 +39,9 @@ async def test_a_change_that_fails_is_set_aside_and_can_be_replayed(database):
         bad, good = await outbox.oldest(db, 2)
         assert [await outbox.failed(db, [bad.id], "why", 3) for _ in range(3)] == [0, 0, 1]
         assert await outbox.oldest(db, 2) == [good]
-        found = await outbox.set_aside(db, Keyset(9))
-        (aside,), total = found.rows, found.total
-        assert (aside.id, aside.attempts, aside.error, total) == (bad.id, 3, "why", 1)
+        page = await outbox.set_aside(db, Keyset(9))
+        (aside,) = page.rows
+        assert (aside.id, aside.attempts, aside.error, page.total) == (bad.id, 3, "why", 1)
         assert await outbox.replay(db, bad.id) == 1
         assert await outbox.replay(db, good.id) == 0
         assert await outbox.oldest(db, 2) == [bad, good]

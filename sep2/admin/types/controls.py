@@ -1,6 +1,6 @@
 """Controls, as the operator API shows and takes them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -51,6 +51,28 @@ class Outranked(Struct, frozen=True, kw_only=True):
     until: int
 
 
+class ControlsForMany(NewControls, frozen=True, kw_only=True):
+    """The same controls for every connection or device of a scope; for the system there is no subject."""
+
+    scope: Literal["place", "group", "aggregator", "system"]
+    subject: str = ""
+
+
+class IssuedToMany(Struct, frozen=True, kw_only=True):
+    """What came of it: to how many places and devices, the first new mRIDs, and whom it does not reach as meant."""
+
+    scope: str
+    subject: str
+    places: int
+    devices: int
+    created: list[str]
+    kept: int
+    superseded: int
+    notes: "list[Note]"
+    noted: int
+    outranked: "list[Outranked]"
+
+
 class Issued(Struct, frozen=True, kw_only=True):
     """The mRIDs of what was made, of what already said the same, and of what gives way.
 
@@ -68,6 +90,8 @@ class Issued(Struct, frozen=True, kw_only=True):
     group: str
     reissued: list[str]
     outranked: list[Outranked]
+    late_s: int
+    """How long after something more important ends a part begins at the latest, where there are many parts."""
 
 
 class Control(Struct, frozen=True, kw_only=True):

@@ -56,6 +56,7 @@ class Curve(Struct, frozen=True, kw_only=True):
     """A curve of a group's program."""
 
     mrid: str
+    name: str | None
     group: str
     kind: str
     points: list[CurvePoint]

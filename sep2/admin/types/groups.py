@@ -12,9 +12,10 @@ Primacy = Annotated[int, Meta(ge=0, le=255)]
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """The operator's set of devices, with one DERProgram."""
+    """The operator's set of devices, with one DERProgram, whose mRID it is known by too."""
 
     name: str
+    mrid: str
     level: str
     primacy: int
     description: str
@@ -38,12 +39,6 @@ class GroupQuery(Span, frozen=True, kw_only=True):
     """Also the operators' programs of single places, if asked for."""
 
     every: bool = False
-
-
-class GroupChange(Asked, frozen=True, kw_only=True):
-    """Another primacy for a group."""
-
-    primacy: Primacy
 
 
 class Members(Asked, frozen=True, kw_only=True):

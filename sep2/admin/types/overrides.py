@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from sep2.admin.types.base import Limits
 from sep2.rest.types import Asked, Epoch, Seconds, Span
 
-Scope = Literal["connection", "device", "group", "aggregator", "system"]
+Scope = Literal["connection", "device", "group", "place", "aggregator", "system"]
 
 
 class NewOverride(Asked, frozen=True, kw_only=True):
@@ -55,6 +55,8 @@ class OverridePart(Struct, frozen=True, kw_only=True):
     start: int
     end: int
     limits: Limits
+    replaces: list[str]
+    """The sources that it takes the place of meanwhile."""
 
 
 class Override(Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     """A MirrorUsagePoint: what a device has metered, how often it is to post, and when it last did."""
 
     id: int
+    name: str | None
     mrid: str
     client: str
     device: str
@@ -156,6 +157,13 @@ class Status(Struct, frozen=True, kw_only=True):
     waiting: int
     dead: int
     alarms: int
+    silent_clients: list[str]
+    silent_devices: list[str]
+    """Of aggregators that speak themselves; by connection where a device has one."""
+    disobeying: list[str]
+    """Connections that were measured beyond a limit, and have not kept it since."""
+    not_looked_at: list[str]
+    """What nobody has looked at as often as it should be, and so is not known to be well."""
 
 
 class SetClock(Asked, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, 
 from sep2.settings import ProfileName, Registration
 
 Kind = Literal["aggregator", "device"]
-Pin = Annotated[int, Meta(ge=0, le=999_999)]
+Pin = int
+"""Up to six digits whose sum is a multiple of ten, which the operation checks."""
 
 
 class Client(Struct, frozen=True, kw_only=True):
@@ -25,6 +26,24 @@ class Client(Struct, frozen=True, kw_only=True):
     enabled: bool
     created: int
     devices: int
+
+
+class ClientCertificate(Struct, frozen=True, kw_only=True):
+    """A certificate of a client: expected, current, retiring or gone, since then; `until` the end of the overlap."""
+
+    lfdi: str
+    state: str
+    since: int | None
+    until: int | None
+    subject: str
+    not_after: int | None
+    """When it ends, where it was shown already."""
+
+
+class ClientShown(Client, frozen=True, kw_only=True):
+    """A client with its certificates, the current one first."""
+
+    certificates: list[ClientCertificate]
 
 
 class NewClient(Asked, frozen=True, kw_only=True):
@@ -46,16 +65,11 @@ class NewClient(Asked, frozen=True, kw_only=True):
     connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
-class ClientChange(Asked, frozen=True, kw_only=True):
-    """Let a client in again, or shut it out."""
-
-    enabled: bool
-
-
 class Device(Struct, frozen=True, kw_only=True):
-    """An EndDevice, and the client that acts for it."""
+    """An EndDevice, and the client that acts for it; `name` is what operators call it."""
 
     lfdi: str
+    name: str | None
     sfdi: int
     client: str
     client_lfdi: str
@@ -84,8 +98,8 @@ class InForce(Struct, frozen=True, kw_only=True):
 class ModeInForce(Struct, frozen=True, kw_only=True):
     """A mode that is in force for a device: its value, who says so (a default without `control`), and until when.
 
-    `source` is override, schedule, envelope, group or default. Without `group` it is the contract of the
-    connection, or the utility's default.
+    `source` is override, schedule, envelope, group, default, or operator: that of a control which was sent into the
+    program of an envelope. Without `group` it is the contract of the connection, or the utility's default.
     """
 
     mode: str
@@ -126,8 +140,8 @@ class DeviceAdded(DeviceShown, frozen=True, kw_only=True):
 class NewDevice(Asked, frozen=True, kw_only=True):
     """A device to register.
 
-    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client, with a `name` and
-    a `profile`. A managed device without `lfdi` is given one. `holds_net_limit` is said of one at a connection.
+    With `client` (a name or an LFDI) that client acts for it; without, the device is its own client, with the same
+    `name` and a `profile`. A managed device without `lfdi` is given one; `holds_net_limit` is of one at a connection.
     """
 
     lfdi: Lfdi | None = None
@@ -166,10 +180,11 @@ class ServedDefault(Struct, frozen=True, kw_only=True):
 
 
 class DeviceQuery(Span, frozen=True, kw_only=True):
-    """Devices of one client or one group."""
+    """Devices of one client, one group or one connection."""
 
     client: str | None = None
     group: str | None = None
+    connection: str | None = None
 
 
 class Connection(Struct, frozen=True, kw_only=True):
@@ -177,6 +192,7 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     connection_id: str
     description: str
+    place: str | None
     firm_import_w: int | None
     firm_export_w: int | None
     group: str
@@ -189,5 +205,6 @@ class NewConnection(Asked, frozen=True, kw_only=True):
 
     connection_id: ConnectionId
     description: Annotated[str, Meta(max_length=200)] = ""
+    place: str | None = None
     firm_import_w: Watts | None = None
     firm_export_w: Watts | None = None

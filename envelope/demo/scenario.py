@@ -1,4 +1,4 @@
-"""The feeder as the demonstration takes it: its customers' day, measured or made, and how much they buy."""
+"""The scenario of the demonstration: a feeder, its customers' day, measured or generated, and their new devices."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sep2.errors import SepError
 Number = TypeVar("Number", np.float64, np.complex128)
 
 BROKEN_PERCENT = 105.0
-"""A day breaks the transformer's limit when it is at least so far over: a breach that one can see."""
+"""Transformer load from which a day counts as a clear overload, % of rating."""
 
 
-WHERE_ALL_IS_NEW = Growth(0.8, 0.6)
-WHERE_SOLAR_STOOD = Growth(0.3, 0.6)
-"""Where the search begins. A measured day brings the solar of its time along; what is bought comes on top."""
+GROWTH_ALL_NEW = Growth(0.8, 0.6)
+GROWTH_WITH_SOLAR = Growth(0.3, 0.6)
+"""Start of the search. A measured day contains the solar of its time; new devices come on top."""
 STEP = 0.1
 
 
@@ -33,36 +33,36 @@ class BadFeeder(SepError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Street:
-    """A feeder and a day that breaks it as soon as nobody keeps limits."""
+class Scenario:
+    """A feeder, and a day on which it exceeds its limits if connections have none."""
 
     folder: Path | None
-    """of the feeder; None for the IEEE European LV feeder"""
+    """Of the feeder; None for the IEEE European LV feeder."""
     feeder: Feeder
     reduced: Reduced
     day: Day
     growth: Growth
     base: Run
-    """the day before anyone bought anything"""
+    """The day before any growth."""
     grown: Run
-    """the day after, without limits"""
+    """The day after it, without limits."""
 
 
-def street(folder: Path | None, seed: int) -> Street:
-    """The feeder of a folder, or the IEEE European LV feeder, with a day that is just enough to break it."""
+def build_scenario(folder: Path | None, seed: int) -> Scenario:
+    """Return the feeder of a folder, or the IEEE European LV feeder, with the least growth that exceeds its limits."""
     try:
         feeder = european_lv() if folder is None else read_feeder(folder)
         reduced = reduce(feeder.network)
     except GridError as wrong:
         raise BadFeeder(str(wrong)) from wrong
     base, weather = first_day(feeder, seed)
-    first = WHERE_ALL_IS_NEW if weather is None else WHERE_SOLAR_STOOD
-    day, growth, run = _grown_until_broken(reduced, base, first, (seed, weather))
-    return Street(folder, feeder, reduced, day, growth, without_limits(reduced, base), run)
+    first = GROWTH_ALL_NEW if weather is None else GROWTH_WITH_SOLAR
+    day, growth, run = _grown_until_exceeded(reduced, base, first, (seed, weather))
+    return Scenario(folder, feeder, reduced, day, growth, without_limits(reduced, base), run)
 
 
 def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:
-    """The day before any growth, and the measured solar output per unit of inverter where there is one."""
+    """Return the day before any growth, and the measured solar output per unit of inverter where there is one."""
     ids, profile = feeder.network.connections.id, feeder.profile
     if profile is None:
         return generated(ids, seed), None
@@ -74,7 +74,7 @@ def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:
 
 
 def _from_eight(midnight: NDArray[Number], step_s: int) -> NDArray[Number]:
-    """A measured day in steps of five minutes from 08:00; its small hours become the following night's."""
+    """Return a measured day in steps of five minutes from 08:00; its hours before become the following night's."""
     if STEP_S % step_s and step_s % STEP_S:
         raise BadFeeder(f"a day in steps of {step_s} s can not be played in steps of {STEP_S} s")
     if step_s >= STEP_S:
@@ -86,10 +86,10 @@ def _from_eight(midnight: NDArray[Number], step_s: int) -> NDArray[Number]:
     return np.roll(fine, -FIRST_HOUR * 3600 // STEP_S, axis=0)
 
 
-def _grown_until_broken(
+def _grown_until_exceeded(
     reduced: Reduced, base: Day, first: Growth, made: tuple[int, Real | None]
 ) -> tuple[Day, Growth, Run]:
-    """The first growth that breaks a voltage and a transformer limit without envelopes, or all there is."""
+    """Return the first growth that exceeds a voltage and a transformer limit without envelopes, or the largest."""
     growth, (seed, weather) = first, made
     while True:
         day = grown(base, growth, seed, weather)
@@ -101,12 +101,12 @@ def _grown_until_broken(
 
 
 def next_growth(growth: Growth, run: Run) -> Growth:
-    """The same where both limits are broken; else more of what brings the feeder closest to the limit that holds."""
+    """Return the same growth where both limits are exceeded; else more of what approaches the other."""
     found = run.figures
     if found.customers_outside_voltage > 0 and found.max_transformer_percent >= BROKEN_PERCENT:
         return growth
-    loading = run.solved.loading[:, run.solved.is_transformer].max(axis=1)
-    feeds_back = run.played.s_va.real.sum(axis=1)[loading.argmax()] > 0.0
+    loading = run.flow.loading[:, run.flow.is_transformer].max(axis=1)
+    feeds_back = run.powers.s_va.real.sum(axis=1)[loading.argmax()] > 0.0
     if (found.customers_outside_voltage == 0 or feeds_back) and growth.pv_share < 1.0:
         return Growth(_more(growth.pv_share), growth.ev_share)
     return Growth(growth.pv_share if growth.ev_share < 1.0 else _more(growth.pv_share), _more(growth.ev_share))

@@ -1,0 +1,76 @@
+"""`sep2 envelope verify`: an audit of limits from the plan and the limits file, without calculating them again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from envelope.command_line.options import refusals, stages
+from envelope.field_rules import BadProblem
+from envelope.problem import Problem, plan_file, run_id
+from envelope.schedule import EnvelopeSchedule, read
+from envelope.verification import VerificationReport, verify
+from envelope.verification.solvers import SOLVERS
+from sep2.terminal import say, say_json
+
+
+def verify_limits(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan (.npz) that the limits were calculated from.")],
+    limits: Annotated[
+        Path, typer.Argument(metavar="LIMITS", help="The limits (.csv or .parquet), as `run` wrote them.")
+    ],
+    solver: Annotated[
+        str | None, typer.Option(help=f"Who solves the power flow: {', '.join(SOLVERS)}; default: an independent one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Verify limits by power flow at many corners, from the plan and the limits alone.
+
+    Ends with 0 only if every corner that was tried is inside the limits, and with 2 if the limits are not the plan's.
+    """
+    with refusals(as_json), stages(as_json) as stage:
+        if solver is not None and solver not in SOLVERS:
+            raise BadProblem(f"--solver {solver}: there are {', '.join(SOLVERS)}")
+        stage("reading the plan and the limits")
+        problem, schedule = plan_file.load(plan).problem, read(limits)
+        refuse_other(problem, schedule)
+        stage("verifying")
+        report = verify(problem, schedule, solver=solver)
+    if as_json:
+        say_json(json.dumps(_plain(schedule, report)))
+    else:
+        say(f"run {schedule.run_id}: {schedule.guarantee}.")
+        if report.wrong_phases is not None:
+            say(f"{report.stress_sentence()}.")
+        say(f"{report.sentence()}.")
+    raise typer.Exit(0 if report.inside else 1)
+
+
+def refuse_other(problem: Problem, schedule: EnvelopeSchedule) -> None:
+    """Refuse limits that were calculated from another problem than the plan's."""
+    if schedule.run_id != run_id(problem):
+        raise BadProblem(f"run_id: the limits are those of run {schedule.run_id}; the plan gives run {run_id(problem)}")
+    if schedule.connection_id != problem.connection_id:
+        raise BadProblem("connection_point: the limits are not for the plan's connections, in their order")
+    if schedule.step_s != problem.step_s or not np.array_equal(schedule.step_start, problem.step_start):
+        raise BadProblem("start: the limits are not for the plan's intervals")
+
+
+def _plain(schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, object]:
+    return {
+        "run_id": schedule.run_id,
+        "guarantee": schedule.guarantee,
+        "inside": report.inside,
+        "over_v": report.over_v,
+        "under_v": report.under_v,
+        "overload_percent": report.overload_percent,
+        "unbalance_percent": None if report.unbalance is None else report.unbalance.beyond,
+        "solver": report.solver,
+        "corners": report.scenarios,
+        "judged": report.judged,
+        "sentence": report.sentence(),
+    }

@@ -1,0 +1,69 @@
+"""Exact sensitivities of single values, each in a state of its own: a series of products in place of a solution."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from envelope.constraints.base_case import BaseCase
+from envelope.constraints.monitored_feeder import COARSE_V
+from gridmodel.arrays import Complex, Index, Mask, Real, Single
+from gridmodel.flow import power_flow
+
+TERMS = 5
+"""of the series; each is a fraction of the one before, about the relative drop of voltage"""
+
+
+class MonitoredValues(Protocol):
+    """R values of a feeder."""
+
+    @property
+    def kind(self) -> Index:
+        """(R,) 0 over-voltage, 1 under-voltage, 2 overload."""
+        ...
+
+    @property
+    def element(self) -> Index:
+        """(R,) monitored voltage, or monitored current."""
+        ...
+
+
+def own_sensitivities(
+    base: BaseCase, values: MonitoredValues, steps: Index, away: Single | Real
+) -> tuple[Single, Single]:
+    """(R, L) derivative of each value in its own state, for power above and below the base load, V or A per W.
+
+    steps: (R,) and away: (R, L) W away from the base. Per W, the current of a slot changes by c dp - d conj(Z di), so
+    that a row vector g of effects of currents becomes the sum of g, -conj(g d) Z, and so on: one product per term.
+    A current counts by its size, and so does a group's sum.
+    """
+    reduced, injected = base.feeder.reduced, base.injections(steps, away)
+    found = power_flow.solve(reduced, injected, base.source_v[steps], tol_v=COARSE_V)
+    group = (values.kind == 2) & (values.element >= len(reduced.H))
+    total = term = _by_current(base, values, found, apart=group)
+    d, z = np.conj(injected / found.v**2).astype(np.complex64), reduced.Z.astype(np.complex64)
+    for _ in range(TERMS):
+        term = -np.conj(term * d) @ z
+        total = total + term
+    per_va = total / np.conj(found.v)
+    fall = np.asarray(per_va.real, dtype=np.float32)
+    rise = np.asarray((per_va * (1.0 + 1j * base.tan_phi)).real, dtype=np.float32) if base.tan_phi else fall
+    if group.any():
+        which = values.element[group] - len(reduced.H)
+        sums = base.feeder.group_sums(injected.real[group])[np.arange(len(which)), which]
+        rise[group] = fall[group] = np.sign(sums)[:, None] * base.feeder.membership[which]
+    return rise, fall
+
+
+def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> Complex:
+    """(R, L) g of each value in its state: it changes by the real part of g di; zeros for what is `apart`."""
+    reduced, load = base.feeder.reduced, (values.kind == 2) & ~apart
+    by = np.zeros((len(values.kind), reduced.slots), dtype=np.complex128)
+    by_source = np.zeros((len(values.kind), 3), dtype=np.complex128)
+    volts = values.kind != 2
+    for chosen, of_ports, of_source in ((load, reduced.H, reduced.Hw), (volts, reduced.Zn, reduced.Wn)):
+        by[chosen], by_source[chosen] = of_ports[values.element[chosen]], of_source[values.element[chosen]]
+    value = (by * found.i).sum(axis=1) + (by_source * found.source_v).sum(axis=1)
+    sign = np.where(values.kind == 1, -1.0, 1.0)
+    return np.asarray((sign * np.conj(value) / np.maximum(np.abs(value), 1e-9))[:, None] * by, dtype=np.complex64)

@@ -1,0 +1,78 @@
+"""Calculate a schedule and verify it, with the limits that are still in force at clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from envelope.operation.clients import uncontrolled_connections
+from envelope.operation.limits_in_force import with_limits_in_force, without_limits_in_force
+from envelope.problem import Problem, run_id
+from envelope.schedule import EnvelopeSchedule, findings
+from sep2.errors import SepError
+from sep2.store.database import Database
+
+if TYPE_CHECKING:
+    from envelope.verification import VerificationReport
+
+
+class NotVerified(SepError):
+    """The limits do not keep the feeder inside its limits at every corner."""
+
+
+class VerifiedRun(NamedTuple):
+    """A problem, its schedule, and the report of a verification that it passed."""
+
+    problem: Problem
+    schedule: EnvelopeSchedule
+    report: VerificationReport
+
+
+async def calculate_verified(
+    database: Database, problem: Problem, now: int, *, published: str, solver: str | None, causes: Sequence[str]
+) -> VerifiedRun:
+    """Return a verified run of a problem, calculated off the event loop.
+
+    published: the run in force, empty where there is none; its limits count until clients adopt the new ones.
+    causes: findings that may explain why the limits cannot be verified.
+    Raises NotVerified where a corner is outside the limits.
+    """
+    counted = problem
+    if published and published != await asyncio.to_thread(run_id, problem):
+        async with database.read() as db:
+            counted = await with_limits_in_force(db, problem, now)
+    schedule, report = await asyncio.to_thread(_calculated, counted, solver)
+    if not report.inside and counted.has_held:
+        # Limits in force may break the feeder's limits already; those that follow them can still be right.
+        schedule, report = await asyncio.to_thread(_calculated, without_limits_in_force(counted), solver)
+        schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
+    if not report.inside:
+        raise NotVerified("; ".join([*_reasons(counted, report), *causes]))
+    return VerifiedRun(problem, schedule, report)
+
+
+def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
+    """Return why a schedule is not verified: the verification, and the connections that cannot be limited."""
+    if report.diverged == 0 and np.isfinite((*report.worst, *report.excused)).all():
+        return [report.sentence()]
+    uncontrolled = uncontrolled_connections(problem)
+    if not uncontrolled:
+        return ["the power flow has no solution", report.sentence()]
+    return [
+        f"{len(uncontrolled)} of {len(problem.connection_id)} connections cannot be limited and count with their whole"
+        " capacity, for which the power flow has no solution; register their clients (sep2 device add --connection ID),"
+        " or make a plan with less capacity (sep2 envelope run --help)"
+    ]
+
+
+def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
+    from envelope.engine import calculate
+    from envelope.verification import Effort, verify
+
+    schedule = calculate(problem)
+    # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
+    return schedule, verify(problem, schedule, solver=solver, effort=Effort())

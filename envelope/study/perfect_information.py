@@ -1,0 +1,252 @@
+"""The most energy that a feeder bears when everything is known and everyone is steered: the bound of any policy.
+
+A linear program on exact sensitivities, taken anew in the AC power flow until that confirms its answer. No limits told
+to each connection ahead, and kept whatever the others do, can let more through. As voltages are not convex in powers,
+the answer is the best that this search finds and no proof that none is better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envelope.constraints.base_case import BaseCase
+from envelope.constraints.formulation import formulate
+from envelope.constraints.sensitivity_series import own_sensitivities
+from envelope.field_rules import BadProblem
+from envelope.problem import Problem
+from gridmodel.arrays import Index, Mask, Real
+
+ROUNDS, FREE, SETTLED = 20, 3, 1e-4
+"""linear programs at most, those without a bound on how much a power may grow, and the part by which energy still
+changes where they may end"""
+KEPT = (0.003, 0.003, 2e-4)
+"""V, V and part of a rating kept free of limits, for what a linear program is off by"""
+NEAR = (1.0, 1.0, 0.05)
+"""what comes so near to its limit gets a constraint"""
+DRAWN = 4.0
+"""worth of energy that is asked for, as a multiple of energy fed in: nobody's is given up for another's solar"""
+CUT, MOST_CUTS = 0.995, 400
+"""part that is left of a step's power each time that it is still beyond a limit in the end, and how often at most"""
+TOGETHER = 4096
+"""sensitivities taken at once"""
+OPTIONS = {"output_flag": False, "threads": 1}
+KILO = 1e3
+
+
+@dataclass(frozen=True, eq=False)
+class Dispatch:
+    """Power of all devices; T steps, C connections."""
+
+    feed_w: Real
+    draw_w: Real
+    """(T, C)"""
+    beyond: tuple[float, float, float]
+    """V over, V under and percent of a rating beyond the limits in the AC power flow; negative: inside"""
+    rounds: int
+    """linear programs solved"""
+
+
+def most_export(problem: Problem) -> Dispatch:
+    """The most that generation can feed in while devices that draw stand idle."""
+    return _Search(problem, np.concatenate([problem.flex_gen_w, 0.0 * problem.flex_load_w], axis=1), None).found()
+
+
+def most_import(problem: Problem) -> Dispatch:
+    """The most that devices can draw while generation stands idle."""
+    return _Search(problem, np.concatenate([0.0 * problem.flex_gen_w, problem.flex_load_w], axis=1), None).found()
+
+
+def least_curtailment(problem: Problem, asked_wh: Real) -> Dispatch:
+    """The least that is curtailed while devices draw the (C,) Wh that they ask for, at any time that they are there."""
+    if np.shape(asked_wh) != (len(problem.connection_id),):
+        raise BadProblem(f"asked_wh has shape {np.shape(asked_wh)}; expected one value per connection")
+    available = np.concatenate([problem.flex_gen_w, problem.flex_load_w], axis=1)
+    return _Search(problem, available, asked_wh).found()
+
+
+class _Near(NamedTuple):
+    """R values that came near to their limit, each in a step of its own."""
+
+    step: Index
+    kind: Index
+    element: Index
+
+    def part(self, which: slice) -> _Near:
+        """Some of them."""
+        return _Near(self.step[which], self.kind[which], self.element[which])
+
+
+class _Constraints(NamedTuple):
+    """R linear constraints: (R, E) coefficients of the powers in a step, and (R,) room for their sum."""
+
+    step: Index
+    coefficient: Real
+    room: Real
+
+
+class _Search:
+    """One bound under way. Powers are (T, E) W: of C connections upwards, then of the same downwards, E = 2C."""
+
+    def __init__(self, problem: Problem, available_w: Real, asked_wh: Real | None) -> None:
+        self.problem, self.available_w, self.asked_wh = problem, available_w, asked_wh
+        formulation = formulate(problem)
+        self.base: BaseCase = formulation.base
+        count = len(problem.connection_id)
+        self.worth = np.repeat([1.0, 1.0 if asked_wh is None else DRAWN], count)
+        self.limits = formulation.limits.bounds(margin=0.0)
+        self.slots = np.zeros((self.base.feeder.reduced.slots, count))
+        self.slots[np.arange(len(self.slots)), self.base.feeder.slot_connection] = self.base.feeder.slot_share
+        self.near: set[tuple[int, int, int]] = set()
+        """(step, kind, element) of all that came near so far"""
+        self.allowed = [
+            np.maximum(table + own, 0.0) for table, own in zip(self._beyond(0.0 * available_w), KEPT, strict=True)
+        ]
+        """what nothing running is beyond limits by itself; less than the little kept free of a limit is nothing"""
+        for table, own in zip(self.allowed, KEPT, strict=True):
+            table[table <= own] = 0.0
+
+    def found(self) -> Dispatch:
+        """The best dispatch, confirmed by AC power flow."""
+        power, before, rounds = 0.5 * self.available_w, np.inf, 0
+        while rounds < ROUNDS:
+            power, tables = self._solvable(power)
+            energy = float((power * self.worth).sum())
+            if rounds and self._excess(tables).max() <= 0.0 and abs(energy - before) <= SETTLED * abs(energy):
+                break
+            before, rounds = energy, rounds + 1
+            # Cars may charge at many times alike: without an end to leaps, a program would move them about for good.
+            power = self._optimum(power, tables, 0.5 ** max(rounds - FREE, 0))
+        power = self._cut(power)
+        over, under, load = (float(table.max(initial=-np.inf)) for table in self._beyond(power))
+        count = power.shape[1] // 2
+        return Dispatch(power[:, :count], power[:, count:], (over, under, 100.0 * load), rounds)
+
+    def _away(self, power: Real) -> Real:
+        """(T, L) W by which slots are away from the base load."""
+        count = power.shape[1] // 2
+        return np.asarray((power[:, :count] - power[:, count:]) @ self.slots.T)
+
+    def _beyond(self, power: Real) -> tuple[Real, Real, Real]:
+        """(T, N) and (T, N) V, and (T, B) parts of a rating, beyond the limits."""
+        base, limits, steps = self.base, self.limits, np.arange(self.problem.steps)
+        found = base.feeder.power_flow(base.injections(steps, self._away(power)), base.source_v)
+        low_v = np.where(found.converged[:, None], limits.low_v - found.v_v, np.inf)
+        return found.v_v - limits.high_v, low_v, np.abs(found.i_a) / limits.current_a - 1.0
+
+    def _excess(self, tables: tuple[Real, Real, Real]) -> Real:
+        """(T,) worst of all kinds beyond what is allowed."""
+        pairs = zip(tables, self.allowed, strict=True)
+        return np.asarray(np.max([(table - most).max(axis=1, initial=-np.inf) for table, most in pairs], axis=0))
+
+    def _solvable(self, power: Real) -> tuple[Real, tuple[Real, Real, Real]]:
+        """The power, halved in steps until they have a power flow, and what is beyond limits there."""
+        for _ in range(ROUNDS):
+            tables = self._beyond(power)
+            lost: Mask = np.asarray(np.isinf(tables[1]).any(axis=1))
+            if not lost.any():
+                break
+            power = np.where(lost[:, np.newaxis], 0.5 * power, power)
+        return power, tables
+
+    def _optimum(self, power: Real, tables: tuple[Real, Real, Real], leap: float) -> Real:
+        """The optimum of the linear program around a power, of which none grows by more than this part of the most."""
+        for kind, (table, window) in enumerate(zip(tables, NEAR, strict=True)):
+            step, element = np.nonzero(np.isfinite(table) & (table > -window))
+            self.near |= {(int(t), kind, int(e)) for t, e in zip(step, element, strict=True)}
+        listed = np.array(sorted(self.near), dtype=np.intp).reshape(-1, 3)
+        near = _Near(*listed.T)
+        coefficient = self._coefficients(near, power)
+        beyond = np.array([tables[kind][step, element] for step, kind, element in listed])
+        room = (coefficient * power[near.step]).sum(axis=1) - beyond - np.array(KEPT)[near.kind]
+        # What nothing running breaks already, nothing may make worse.
+        constraints = _Constraints(near.step, coefficient, np.maximum(room, 0.0))
+        return _Programme(self, constraints, np.minimum(power + leap * self.available_w, self.available_w)).optimum()
+
+    def _coefficients(self, near: _Near, power: Real) -> Real:
+        """(R, E) change of each value per W, V or part of the rating, where the power is."""
+        found, away = np.zeros((len(near.step), power.shape[1])), self._away(power)
+        for start in range(0, len(near.step), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            some = near.part(part)
+            rise, fall = own_sensitivities(self.base, some, some.step, away[some.step])
+            found[part] = np.concatenate([rise @ self.slots, -(fall @ self.slots)], axis=1)
+        load = near.kind == 2
+        found[load] /= self.limits.current_a[near.step[load], near.element[load]][:, None]
+        return found
+
+    def _cut(self, power: Real) -> Real:
+        """The power, cut in steps in which the last linear program is still beyond a limit."""
+        for _ in range(MOST_CUTS):
+            over = (self._excess(self._beyond(power)) > 0.0) & power.any(axis=1)
+            if not over.any():
+                break
+            power = np.where(over[:, None], CUT * power, power)
+        return power
+
+
+class _Programme:
+    """A linear program over all steps: constraints of single steps, and energy that is asked for over all of them."""
+
+    def __init__(self, search: _Search, constraints: _Constraints, most_w: Real) -> None:
+        self.search, self.most_w = search, most_w
+        self.used = search.available_w > 0.0
+        self.number = np.cumsum(self.used).reshape(self.used.shape) - 1
+        """(T, E) position of each power among the variables"""
+        self.rows: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self.upper: list[float] = []
+        for t, own, most in zip(*constraints, strict=True):
+            self._add(self.number[t, self.used[t]], own[self.used[t]] * KILO, most)
+        if search.asked_wh is not None:
+            self._add_energy(search.asked_wh)
+
+    def _add(self, columns: NDArray[Any], values: NDArray[Any], upper: float) -> None:
+        self.rows.append((columns, values))
+        self.upper.append(upper)
+
+    def _add_energy(self, asked_wh: Real) -> None:
+        """No connection draws more than it asks for."""
+        hours = self.search.problem.step_s / 3600.0
+        for connection, most_wh in enumerate(asked_wh):
+            end = len(asked_wh) + connection
+            columns = self.number[self.used[:, end], end]
+            if len(columns):
+                self._add(columns, np.full(len(columns), hours), float(most_wh) / KILO)
+
+    def optimum(self) -> Real:
+        """(T, E) W."""
+        import highspy
+
+        found = np.zeros_like(self.search.available_w)
+        if not self.used.any():
+            return found
+        solver: Any = cast(Any, highspy).Highs()
+        for option, value in OPTIONS.items():
+            solver.setOptionValue(option, value)
+        solver.passModel(self._model())
+        solver.run()
+        if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            raise BadProblem(f"the bound has no optimum: {solver.getModelStatus()}")
+        found[self.used] = KILO * np.asarray(solver.getSolution().col_value)
+        return np.clip(found, 0.0, self.search.available_w)
+
+    def _model(self) -> Any:
+        """The program as HiGHS takes it, in kW."""
+        import highspy
+
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = int(self.used.sum()), len(self.rows)
+        lp.col_cost_ = -np.broadcast_to(self.search.worth, self.used.shape)[self.used]
+        lp.col_lower_, lp.col_upper_ = np.zeros(lp.num_col_), self.most_w[self.used] / KILO
+        lp.row_lower_, lp.row_upper_ = np.full(lp.num_row_, -np.inf), np.array(self.upper)
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        sizes = [len(columns) for columns, _ in self.rows]
+        lp.a_matrix_.start_ = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+        nothing: tuple[NDArray[Any], NDArray[Any]] = (np.zeros(0, dtype=np.int32), np.zeros(0))
+        rows = self.rows or [nothing]
+        lp.a_matrix_.index_ = np.concatenate([columns for columns, _ in rows]).astype(np.int32)
+        lp.a_matrix_.value_ = np.concatenate([values for _, values in rows])
+        return lp

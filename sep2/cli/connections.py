@@ -1,0 +1,144 @@
+"""`sep2 connection`: customers' points in the network."""
+
+from typing import Annotated
+
+import typer
+
+from sep2.admin import types as t
+from sep2.cli.api import api, at
+from sep2.cli.identities import BadChoice
+from sep2.cli.places import show_moved
+from sep2.cli.show import Limit, To, WithDevices, counted, listed, only, sentence, show
+from sep2.cli.units import shown_power, watts
+from sep2.cli.verb import verb
+
+connection = typer.Typer(no_args_is_help=True, help="Connections: customers' points in the network.")
+Named = Annotated[str, typer.Argument(metavar="ID", help="Its id, e.g. the NMI.")]
+FirmPower = Annotated[
+    int | None, typer.Option(parser=watts, metavar="POWER", help="What the contract guarantees, e.g. 1.5kW.")
+]
+
+
+@verb(connection, "add", changes=True)
+def add_connection(
+    name: Annotated[str, typer.Argument(metavar="ID", help="Its id, e.g. the NMI; at most 32 characters.")],
+    *,
+    description: Annotated[str, typer.Option(help="For operators.")] = "",
+    firm_import: FirmPower = None,
+    firm_export: FirmPower = None,
+    place: Annotated[str | None, typer.Option(help="The place that it is at, such as its transformer.")] = None,
+) -> None:
+    """Add a customer's point in the network, with a group of its own.
+
+    [bold]sep2 connection add NMI1 --firm-export 1.5kW[/]
+    """
+    body = t.NewConnection(
+        connection_id=name,
+        description=description,
+        place=place,
+        firm_import_w=firm_import,
+        firm_export_w=firm_export,
+    )
+    made = api().change("POST", "/connections", t.Connection, body)
+    show(made, f"Connection {made.connection_id} is known; next: sep2 device add --connection {made.connection_id} …")
+
+
+@verb(connection, "list")
+def list_connections(limit: Limit = 100) -> None:
+    """Connections by their id, and which device holds each one's limits."""
+    found = api().get("/connections", t.Listed[t.Connection], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "connection"),
+        columns=("id", "place", "firm import", "firm export", "device", "description"),
+        rows=(
+            (
+                c.connection_id,
+                c.place or "",
+                shown_power(c.firm_import_w),
+                shown_power(c.firm_export_w),
+                c.device or "",
+                c.description,
+            )
+            for c in found.items
+        ),
+    )
+
+
+@verb(connection, "show")
+def show_connection(name: Named) -> None:
+    """One connection: its contract, its devices and its programs."""
+    found = api().get(at("connections", name), t.Connection)
+    devices = api().get("/devices", t.Listed[t.Device], connection=found.connection_id, limit=100)
+    firm = [
+        f"{what} {shown_power(w)}"
+        for what, w in (("import", found.firm_import_w), ("export", found.firm_export_w))
+        if w is not None
+    ]
+    said = f"; its contract guarantees {' and '.join(firm)}" if firm else ""
+    show(
+        found,
+        f"Connection {found.connection_id} has {counted(devices.total, 'device')}{said}.",
+        columns=("device", "name", "client", "holds its limits"),
+        rows=((d.lfdi, d.name or "", d.client, "yes" if d.holds_net_limit else "a part") for d in devices.items),
+    )
+
+
+@verb(connection, "set", changes=True)
+def set_connection(
+    name: Named,
+    *,
+    description: Annotated[str | None, typer.Option(help="For operators.")] = None,
+    firm_import: FirmPower = None,
+    firm_export: FirmPower = None,
+) -> None:
+    """Change what is registered of a connection; what is not named stays.
+
+    [bold]sep2 connection set NMI1 --firm-export 5kW[/]
+    """
+    said = only(description=description, firm_import_w=firm_import, firm_export_w=firm_export)
+    done = api().change("PUT", at("connections", name), t.Connection, t.ConnectionChange(**said))
+    firm = (
+        f"import {shown_power(done.firm_import_w) or 'not set'}, export {shown_power(done.firm_export_w) or 'not set'}"
+    )
+    show(done, f"Connection {done.connection_id} is changed; its contract guarantees: {firm}. Its devices are told.")
+
+
+@verb(connection, "move", changes=True)
+def move_connections(
+    names: Annotated[list[str], typer.Argument(metavar="ID…", help="Their ids.")],
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="The place they are at from now on.")] = None,
+    nowhere: Annotated[bool, typer.Option("--nowhere", help="They are at no place.")] = False,
+) -> None:
+    """Put connections at another place, such as a transformer; what holds for their devices follows at once.
+
+    [bold]sep2 connection move NMI1 NMI2 --to T7[/]
+    """
+    if (to is None) != nowhere:
+        raise BadChoice("give one of --to PLACE and --nowhere")
+    if to is not None:
+        body = t.PutConnections(connections=names)
+        done = api().change("POST", at("places", to, "connections"), t.PlaceMoved, body)
+        return show_moved(done, f"{counted(len(names), 'connection')} at {to}")
+    for name in names:
+        show_moved(api().change("DELETE", at("connections", name, "place"), t.PlaceMoved), f"{name} is at no place")
+    return None
+
+
+@verb(connection, "rename", changes=True)
+def rename_connection(name: Named, new: Annotated[str, typer.Argument(metavar="NEW", help="Its new id.")]) -> None:
+    """Give a connection another id; its devices read it as their ConnectionPoint."""
+    done = api().change("POST", at("connections", name, "rename"), t.Connection, t.RenameConnection(name=new))
+    show(done, f"Connection {name} is called {done.connection_id}; its devices are told.")
+
+
+@verb(connection, "remove", changes=True)
+def remove_connection(name: Named, *, with_devices: WithDevices = False, to: To = None) -> None:
+    """Remove a connection; its controls and overrides are withdrawn.
+
+    [bold]sep2 connection remove NMI1 --to NMI2[/]  its devices are at NMI2 then
+    """
+    body = t.Remove(with_devices=with_devices, to=to)
+    done = api().change("DELETE", at("connections", name), t.Removed, body)
+    show(done, sentence(done.message))

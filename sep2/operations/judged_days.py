@@ -1,0 +1,119 @@
+"""Verdicts as they are stored: a row for every interval in which a limit was not kept, bits and sums for each day."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from sep2.rules.days import SLOT_S, LocalTime, from_octets, mask, to_octets
+from sep2.rules.obedience import Direction, Judged, State
+from sep2.store import judged
+from sep2.store.connection import Connection
+
+NOT_KEPT = (State.LATE, State.BREACH, State.OPTED_OUT)
+
+
+class Verdicts(NamedTuple):
+    """What was found, by device and direction, and of what time."""
+
+    found: Mapping[tuple[int, Direction], Sequence[Judged]]
+    window: Any
+    """since and until, epoch seconds"""
+
+
+Key = tuple[int, str, int]
+"""Device, direction and the beginning of the day."""
+
+
+async def day_rows(
+    db: Connection, devices: Sequence[Row[Any]], verdicts: Verdicts, local: LocalTime
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of intervals and of days that are to stand, given what stands of these days already."""
+    window, ids = verdicts.window, [device.id for device in devices]
+    first, last = local.day_of(window.since), local.day_of(window.until - 1)
+    stored = {(row.end_device_id, row.direction, row.day): row for row in await judged.days(db, ids, first, last)}
+    before: dict[Key, list[Any]] = {}
+    for row in await judged.rows(db, ids, first, last + 2 * 86_400):
+        if not window.since <= row.start < window.until:
+            before.setdefault((row.end_device_id, row.direction, local.day_of(row.start)), []).append(row)
+    fresh: dict[Key, list[Judged]] = {}
+    for (device, direction), several in verdicts.found.items():
+        for one in several:
+            fresh.setdefault((device, direction.value, local.day_of(one.start)), []).append(one)
+    known = {device.id: device for device in devices}
+    of_days = []
+    for key in fresh.keys() | stored.keys():
+        day = _Day(key, stored.get(key), before.get(key, ()), fresh.get(key, ()))
+        if day.stored is not None or any(one.state is not State.EXEMPT for one in day.fresh):
+            of_days.append(day.row(known[key[0]], window))
+    found = [
+        _row(device, direction, one)
+        for (device, direction), several in verdicts.found.items()
+        for one in several
+        if one.state in NOT_KEPT
+    ]
+    return found, of_days
+
+
+def _row(device: int, direction: Direction, one: Judged) -> dict[str, Any]:
+    return {
+        "end_device_id": device,
+        "direction": direction.value,
+        "start": one.start,
+        "duration_s": one.duration_s,
+        "state": one.state.value,
+        "allowed_w": one.allowed_w,
+        "measured_w": one.measured_w,
+        "covered_s": one.covered_s,
+        "binding": one.binding,
+        "breach_wh": one.breach_wh,
+        "control": "" if one.control is None or one.control < 0 else f"{one.control:032X}",
+    }
+
+
+class _Day(NamedTuple):
+    """A day of a device and direction: what is stored of it, its rows outside the window, and what was found anew."""
+
+    key: Key
+    stored: Row[Any] | None
+    before: Iterable[Any]
+    fresh: Sequence[Judged]
+
+    def row(self, device: Row[Any], window: Any) -> dict[str, Any]:
+        """The day as it is to be stored."""
+        number, direction, day = self.key
+        kept = [*self.before, *(one for one in self.fresh if one.state in NOT_KEPT)]
+        bits = {name: self._bits(name, window) for name in judged.BITS}
+        unknown = [one.reason for one in self.fresh if one.state is State.UNKNOWN]
+        binding_ok_s = SLOT_S * bits["binding_bits"].bit_count()
+        return {
+            "end_device_id": number,
+            "direction": direction,
+            "day": day,
+            "lfdi": device.lfdi,
+            "client_name": device.client_name,
+            "connection_name": device.connection_name or "",
+            "ok_s": SLOT_S * bits["ok_bits"].bit_count(),
+            "unknown_s": SLOT_S * bits["unknown_bits"].bit_count(),
+            **{f"{state.value}_s": sum(one.duration_s for one in kept if one.state == state) for state in NOT_KEPT},
+            "binding_s": binding_ok_s + sum(one.duration_s for one in kept if one.binding),
+            "binding_ok_s": binding_ok_s,
+            "breach_wh": sum(one.breach_wh for one in kept),
+            **{name: to_octets(value) for name, value in bits.items()},
+            "reason": unknown[-1] if unknown else "" if self.stored is None else self.stored.reason,
+        }
+
+    def _bits(self, name: str, window: Any) -> int:
+        day = self.key[2]
+        old = 0 if self.stored is None else from_octets(bytes(getattr(self.stored, name)))
+        bits = old & ~mask(day, window.since, window.until)
+        for one in self.fresh:
+            if _is_of(name, one):
+                bits |= mask(day, one.start, one.start + one.duration_s)
+        return bits
+
+
+def _is_of(name: str, one: Judged) -> bool:
+    if name == "unknown_bits":
+        return one.state is State.UNKNOWN
+    return one.state is State.OK and (name == "ok_bits" or one.binding)

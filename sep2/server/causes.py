@@ -1,0 +1,138 @@
+"""Alarms that end by themselves: their causes are looked at every minute. And the disk, before it is full."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from sep2.clock import Clock
+from sep2.errors import SepError
+from sep2.operations.alarms import (
+    CONTROL_TOO_SHORT,
+    DISK_LOW,
+    MODE_UNSUPPORTED,
+    PROFILE_MISMATCH,
+    clear_alarm,
+    raise_alarm,
+)
+from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
+from sep2.rules.reach import unsupported
+from sep2.server.dialect import Dialects
+from sep2.store import alarms, causes
+from sep2.store.connection import Connection
+from sep2.store.database import Database
+
+log = logging.getLogger("sep2.causes")
+
+LOOKS_EVERY_S = 60
+MOST = 500
+"""Alarms of one kind that are looked at in one round; a round is never long."""
+LOW, VERY_LOW = 0.15, 0.05
+"""Of the disk, from which share of free space on it is an alarm, and one to act on at once."""
+
+
+class Space(NamedTuple):
+    """Octets of a disk."""
+
+    total: int
+    free: int
+
+
+def space_of(folder: Path) -> Space:
+    """The space of the disk that a folder is on, as this process may use it."""
+    found = shutil.disk_usage(folder)
+    return Space(found.total, found.free)
+
+
+class Causes:
+    """Clears alarms whose cause is gone, and raises the one of the disk."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        dialects: Dialects,
+        *,
+        folder: Path | None,
+        space: Callable[[Path], Space] = space_of,
+    ) -> None:
+        """folder: where the database is, if it is on this machine."""
+        self._db = db
+        self._clock = clock
+        self._dialects = dialects
+        self._folder = folder
+        self.space = space
+        self._began: int | None = None
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except SepError as problem:
+                log.warning("the causes of alarms are looked at later: %s", problem)
+            await asyncio.sleep(LOOKS_EVERY_S)
+
+    async def look(self) -> None:
+        """Clear what is over, and say how it is with the disk."""
+        now = self._clock.now()
+        self._began = now if self._began is None else self._began
+        await self._look_at_disk(now)
+        if not await self._db.leads():
+            return
+        async with self._db.read() as db:
+            over = {
+                CONTROL_TOO_SHORT: await _over(db, now),
+                MODE_UNSUPPORTED: await _carried(db, now),
+                PROFILE_MISMATCH: await self._quiet(db, now),
+            }
+        if any(over.values()):
+            async with self._db.write() as db:
+                for code, subjects in over.items():
+                    for subject in subjects:
+                        await clear_alarm(db, code, subject, now)
+
+    async def _quiet(self, db: Connection, now: int) -> list[str]:
+        """The clients that have spoken as they are registered for long enough, as far as this process has seen."""
+        standing = await alarms.standing_of(db, PROFILE_MISMATCH)
+        return [row.subject for row in standing[:MOST] if self._dialects.is_quiet(row.subject, self._began or now, now)]
+
+    async def _look_at_disk(self, now: int) -> None:
+        if self._folder is None:
+            return
+        with contextlib.suppress(OSError):  # an outage of the database says what is wrong
+            found = self.space(self._folder)
+            share, subject = found.free / max(1, found.total), f"disk of {self._folder}"
+            async with self._db.read() as db:
+                standing = next((row for row in await alarms.standing_of(db, DISK_LOW) if row.subject == subject), None)
+            if share >= LOW and standing is None:
+                return
+            detail = f"{share:.0%} is free, {found.free // 1_000_000} MB; below 5 % writing may soon fail"
+            priority = ACT_NOW if share < VERY_LOW else ACT_SOON
+            async with self._db.write() as db:
+                if share >= LOW:
+                    await clear_alarm(db, DISK_LOW, subject, now)
+                elif standing is None or (standing.detail, standing.priority) != (detail, priority):
+                    await raise_alarm(db, DISK_LOW, subject, detail, now=now, priority=priority)
+
+
+async def _over(db: Connection, now: int) -> list[str]:
+    """The controls with an alarm that are over, by their mRIDs."""
+    subjects = [row.subject for row in (await alarms.standing_of(db, CONTROL_TOO_SHORT))[:MOST]]
+    live = await causes.going_on(db, subjects, now)
+    return [mrid for mrid in subjects if mrid not in live]
+
+
+async def _carried(db: Connection, now: int) -> list[str]:
+    """Clients and modes, as alarms name them, where no device is sent one any more that it can not carry."""
+    found = []
+    for row in (await alarms.standing_of(db, MODE_UNSUPPORTED))[:MOST]:
+        lfdi, _, mode = row.subject.partition(" ")
+        kinds = await causes.sent_to(db, lfdi, mode, now)
+        if not any(unsupported(one.profile, one.modes_supported, one.doe_modes_supported, {mode}) for one in kinds):
+            found.append(row.subject)
+        await asyncio.sleep(0)
+    return found

@@ -1,0 +1,155 @@
+"""What operators look up of how limits were kept: sums of days, and the intervals in which they were not."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Row, Select, func, select
+
+from sep2.rules.cursor import Keyset
+from sep2.store.connection import Connection
+from sep2.store.judged import SUMS
+from sep2.store.judged_tables import exemption, judged, judged_day
+from sep2.store.keyset import Following, select_following
+from sep2.store.tables import client, connection, control, device_group, end_device, member, response
+
+t = judged_day
+
+
+class Whose(NamedTuple):
+    """Whose: all that are given must fit; names are those that were judged under."""
+
+    connection: str | None = None
+    device_id: int | None = None
+    client: str | None = None
+    group_id: int | None = None
+    direction: str | None = None
+
+
+def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    for column, value in (
+        (t.c.connection_name, whose.connection),
+        (t.c.end_device_id, whose.device_id),
+        (t.c.client_name, whose.client),
+        (t.c.direction, whose.direction),
+    ):
+        if value is not None:
+            found.append(column == value)
+    if whose.group_id is not None:
+        members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
+        found.append(t.c.end_device_id.in_(members))
+    return found
+
+
+KEYS: dict[str, ColumnElement[Any]] = {
+    "connection": t.c.connection_name,
+    "device": t.c.lfdi,
+    "client": t.c.client_name,
+    "direction": t.c.direction,
+    "day": t.c.day,
+    "group": device_group.c.name,
+}
+"""What sums may be made by."""
+
+
+def _with_groups(query: Select[Any], by: str) -> Select[Any]:
+    if by != "group":
+        return query
+    query = query.join(member, member.c.end_device_id == t.c.end_device_id)
+    return query.join(device_group, device_group.c.id == member.c.device_group_id).where(device_group.c.role == "group")
+
+
+async def sums(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:
+    """The sums of whole days that began between two times, both included: name and the columns of `judged.SUMS`."""
+    total = [func.sum(t.c[name]).label(name) for name in SUMS]
+    query: Select[Any] = select(KEYS[by].label("name"), *total).select_from(t)
+    query = _with_groups(query, by).where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1])
+    return await db.all(query.group_by(KEYS[by]))
+
+
+async def days(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:
+    """The rows of days that began between two times, both included, each with its name."""
+    query: Select[Any] = select(KEYS[by].label("name"), t).select_from(t)
+    query = _with_groups(query, by).where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1])
+    return await db.all(query.order_by(t.c.end_device_id, t.c.direction, t.c.day))
+
+
+async def intervals(
+    db: Connection, whose: Whose, span: tuple[int, int], page: Keyset, *, state: str | None = None
+) -> Following:
+    """Intervals in which a limit was not kept, latest first, with the names that devices have now."""
+    j = judged
+    query: Select[Any] = (
+        select(j, end_device.c.lfdi, client.c.name.label("client_name"), connection.c.connection_id.label("place"))
+        .select_from(j)
+        .outerjoin(end_device, end_device.c.id == j.c.end_device_id)
+        .outerjoin(client, client.c.id == end_device.c.client_id)
+        .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+        .where(j.c.start >= span[0], j.c.start < span[1])
+    )
+    for column, value in (
+        (connection.c.connection_id, whose.connection),
+        (j.c.end_device_id, whose.device_id),
+        (client.c.name, whose.client),
+        (j.c.direction, whose.direction),
+        (j.c.state, state),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if whose.group_id is not None:
+        members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
+        query = query.where(j.c.end_device_id.in_(members))
+    return await select_following(db, query.order_by(j.c.start.desc(), j.c.end_device_id, j.c.direction), page)
+
+
+async def exemptions(db: Connection, page: Keyset, *, since: int) -> Following:
+    """Exemptions that end after a time, with the connection's name."""
+    query: Select[Any] = select(exemption, connection.c.connection_id.label("place")).join_from(exemption, connection)
+    return await select_following(db, query.where(exemption.c.end > since).order_by(exemption.c.id), page)
+
+
+_RESPONSES = [
+    func.min(response.c.created).filter(response.c.status == status).label(name)
+    for status, name in ((1, "received"), (2, "started"))
+]
+
+
+async def reached(
+    db: Connection, whose: Whose, span: tuple[int, int], *, control_id: int | None = None, most: int = 5000
+) -> Sequence[Row[Any]]:
+    """Controls that were issued in a time, for each device: when, and when it said that it received and started it.
+
+    The newest first; columns: control_id, mrid, created, start, device_group_id, end_device_id, lfdi, connection_name,
+    received, started.
+    """
+    query: Select[Any] = (
+        select(
+            control.c.id.label("control_id"),
+            *(
+                control.c[name]
+                for name in ("mrid", "created", "start", "device_group_id", "ramp_tms", "randomize_start")
+            ),
+            end_device.c.id.label("end_device_id"),
+            end_device.c.lfdi,
+            connection.c.connection_id.label("connection_name"),
+            *_RESPONSES,
+        )
+        .select_from(control)
+        .join(member, member.c.device_group_id == control.c.device_group_id)
+        .join(end_device, end_device.c.id == member.c.end_device_id)
+        .join(client, client.c.id == end_device.c.client_id)
+        .outerjoin(connection, connection.c.id == end_device.c.connection_id)
+        .outerjoin(response, (response.c.control_id == control.c.id) & (response.c.end_device_id == end_device.c.id))
+        .where(control.c.created >= span[0], control.c.created < span[1], member.c.since <= control.c.latest_end)
+        .group_by(control.c.id, end_device.c.id, connection.c.connection_id)
+    )
+    for column, value in (
+        (control.c.id, control_id),
+        (connection.c.connection_id, whose.connection),
+        (end_device.c.id, whose.device_id),
+        (client.c.name, whose.client),
+        (member.c.device_group_id, whose.group_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return await db.all(query.order_by(control.c.id.desc(), end_device.c.id).limit(most))

@@ -1,0 +1,57 @@
+"""A small sample of the independent check of `tests/trials/test_independent.py`, and that it finds what is wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from envelope import Guarantee, calculate
+from envelope.problem import Allocation
+from tests.independent import cases
+from tests.independent.cases import Made, Reading
+from tests.independent.search import Effort
+
+STREET = Made("create_kerber_landnetz_freileitung_2", 24, seed=1, export_w=9e3, import_w=9e3, steps=6)
+SERVICE = Made("service", 8, seed=3, export_w=9e3, import_w=9e3, steps=6)
+EFFORT = Effort(random=4, climbs=4)
+POLICIES = (
+    *((Guarantee.TWO_SIDED, a) for a in (Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR, Allocation.ALPHA_FAIR)),
+    (Guarantee.TWO_SIDED, Allocation.MAX_SUM),
+    (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
+    (Guarantee.COINCIDENT, Allocation.EQUAL),
+)
+
+
+@pytest.fixture(scope="module", params=["three-phase street", "split-phase service"])
+def case(request, tmp_path_factory):
+    if request.param == "split-phase service":
+        return cases.known(SERVICE, cases.us_service())
+    return cases.known(STREET, cases.pandapower_feeder(STREET, tmp_path_factory.mktemp("feeder")))
+
+
+def judged(case, file, limits=None):
+    """The worst of each kind in every state of the day."""
+    limits = limits or case.limits_of(calculate(case.problem), file)
+    return case.judge(limits, case.day, Reading.LIMITS, EFFORT)
+
+
+@pytest.mark.parametrize(("guarantee", "allocation"), POLICIES)
+def test_published_limits_hold_in_circuits_written_from_raw_tables(case, guarantee, allocation, tmp_path):
+    problem = replace(case.problem, guarantee=guarantee, allocation=allocation)
+    found = judged(replace(case, problem=problem), tmp_path / "limits.csv")
+    assert [worst.said(k) for k, worst in enumerate(found.worst) if worst.beyond > 0.0] == []
+    # The limits are not safe because they are small: some constraint is nearly used up.
+    assert max(worst.beyond for worst in found.worst) > -0.5
+    assert found.confirmed() == pytest.approx([worst.beyond for worst in found.worst], abs=1e-3)
+
+
+def test_limits_of_a_weaker_guarantee_are_found_to_break(tmp_path):
+    case = cases.known(STREET, cases.pandapower_feeder(STREET, tmp_path))
+    weaker = replace(case.problem, guarantee=Guarantee.COINCIDENT, allocation=Allocation.EQUAL)
+    limits = case.limits_of(calculate(weaker), tmp_path / "limits.csv")
+    assert max(worst.beyond for worst in judged(case, tmp_path, limits).worst) > 1.0
+
+
+def test_limits_a_little_too_wide_are_found_to_break(case, tmp_path):
+    limits = case.limits_of(calculate(case.problem), tmp_path / "limits.csv")
+    wider = replace(limits, import_w=limits.import_w * 11 // 10, export_w=limits.export_w * 11 // 10)
+    assert max(worst.beyond for worst in judged(case, tmp_path, wider).worst) > 0.0
