@@ -17,7 +17,7 @@ receiver = typer.Typer(no_args_is_help=True, help="Receivers: systems of yours t
 root = typer.Typer()
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The receiver's name.")]
-Topics = Annotated[list[Topic] | None, typer.Option("--topic", help="alarms or controls; repeatable.")]
+Topics = Annotated[list[Topic] | None, typer.Option("--topic", help="alarms, controls or measured; repeatable.")]
 Priority = Annotated[
     int | None, typer.Option("--priority", min=1, max=3, help="Of alarms: 1 the most urgent only, 3 all of them.")
 ]
