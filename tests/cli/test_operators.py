@@ -138,3 +138,14 @@ def test_a_server_with_another_certificate_is_not_spoken_to(secure: Path, tmp_pa
     done = say("status", env={"SEP2_DIR": str(tmp_path)})
     assert done.status == 1
     assert "another certificate" in done.err
+
+
+def test_a_long_list_is_shown_whole(secure: Path, tmp_path: Path) -> None:
+    env = {"SEP2_DIR": str(secure)}
+    sheet = tmp_path / "connections.csv"
+    sheet.write_text("\n".join(["connection_id", *(f"L{number:04}" for number in range(510))]))
+    assert say("import", str(sheet), env=env).status == 0
+    done = say("connection", "list", "--limit", "505", "--json", env=env)
+    assert [one["connection_id"] for one in done.json["items"]] == [f"L{number:04}" for number in range(505)]
+    assert done.json["total"] == 510
+    assert say("connection", "list", "--limit", "600", env=env).last_line == "510 connections."
