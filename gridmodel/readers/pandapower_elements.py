@@ -43,7 +43,8 @@ def three_windings(
 def _winding(row: Row, side: str, name: str, node: Nodes) -> Transformer:
     r, x = _star(row)[side]
     at, star = node(row, f"{side}_bus"), star_node(name)
-    ratio, tap = tap_of(row) if row.text("tap_side", "hv") == side else (1.0, 0)
+    tapped = row.text("tap_side", "hv") == side
+    ratio, tap = tap_of(row) if tapped else (1.0, 0)
     if tap and row.flag("tap_at_star_point", False):
         raise row.wrong("tap_at_star_point", "tap changers at the star point are not supported")
     lossy = row.text("loss_side", "hv") == side
@@ -63,6 +64,9 @@ def _winding(row: Row, side: str, name: str, node: Nodes) -> Transformer:
         magnetising_pu=magnetising(row, f"sn_{side}_mva") if lossy else 0j,
         zero_sequence_given=False,
         tap=tap,
+        tap_min=int(row.number("tap_min", 0.0)) if tapped else 0,
+        tap_max=int(row.number("tap_max", 0.0)) if tapped else 0,
+        tap_step_percent=row.number("tap_step_percent", 0.0) if tapped else 0.0,
     )
 
 
