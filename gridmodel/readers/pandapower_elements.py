@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -136,3 +136,15 @@ def shunts(table: Table, node: Nodes, base_v: Callable[[Row, str], float]) -> It
             rated_v = row.number("vn_kv", math.sqrt(3) * base_v(row, "bus") / 1e3) * 1e3 / math.sqrt(3)
             q = -row.number("q_mvar") * 1e6 * row.number("step", 1.0) * (base_v(row, "bus") / rated_v) ** 2
             yield Capacitor(names[row.position], node(row, "bus"), "abc", q)
+
+
+def charging_of_open_lines(lines: Sequence[Line], nominal_v: Mapping[str, float]) -> Iterator[Capacitor]:
+    """What a line that is open at one end draws at the other, as a capacitor bank there (positive sequence)."""
+    for line in lines:
+        if line.closed.count(True) != 1 or not np.any(line.b_s):
+            continue
+        node = line.from_node if line.closed[0] else line.to_node
+        # Positive sequence of a matrix of equal phases: self less mutual.
+        z, y = (complex(matrix[0, 0] - matrix[0, 1]) for matrix in (line.z_ohm, line.b_s))
+        seen = y / 2 + 1 / (z + 2 / y)
+        yield Capacitor(f"{line.id} open", node, "abc", 3 * seen.imag * nominal_v[node] ** 2)
