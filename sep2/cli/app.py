@@ -20,6 +20,7 @@ from sep2.cli import (
     places,
     receivers,
     telemetry,
+    why,
 )
 from sep2.cli.lazy import LazyGroup
 
@@ -50,6 +51,7 @@ app.command("init")(folder.init)
 app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
+app.add_typer(why.root)
 app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
