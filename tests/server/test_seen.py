@@ -13,7 +13,7 @@ from tests.server.world import NOW, another, free_port
 async def client_row(world, name):
     async with world.state.db.read() as db:
         (row,) = (await seen.clients(db, Keyset(9), client_id=world.ids.clients[name])).rows
-        return row, await seen.latest_of(db, world.ids.clients[name])
+        return row, (await seen.latest_of(db, [row.id])).get(row.id)
 
 
 async def device_row(world, name):
