@@ -15,6 +15,7 @@ from sep2.admin import (
     register,
     telemetry,
     territory,
+    why,
 )
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -92,6 +93,7 @@ TABLE = (
     Route(
         "DELETE", "/connections/{connection}/place", territory.take_connection_away, ENGINEER, register.show_connection
     ),
+    Route("GET", "/connections/{connection}/why", why.explain_connection, VIEWER),
     Route("GET", "/curves", curves.list_curves, VIEWER),
     Route("GET", "/curves/{curve}", curves.show_curve, VIEWER),
     Route("DELETE", "/curves/{curve}", curves.remove_curve, ENGINEER, curves.show_curve),

@@ -8,14 +8,17 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sep2.cli import process
 from sep2.cli.fields import in_options
+from sep2.cli.units import ZONE
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.rest.types import MOST_ITEMS, Listed
@@ -87,6 +90,8 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self._operator = settings.operator
         self._token = _token(settings)
+        self.zone = _zone(settings)
+        ZONE.set(None if self.zone is UTC else self.zone)
 
     @property
     def url(self) -> str:
@@ -98,7 +103,9 @@ class Api:
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """What is at `path` now; of a list as many items as `limit` says, in as many requests as that takes."""
         limit = query.get("limit") or 0
-        found = self._get(path, kind, query | ({"limit": min(limit, MOST_ITEMS)} if limit else {}))
+        if get_origin(kind) is not Listed or limit <= MOST_ITEMS:
+            return self._get(path, kind, query)
+        found = self._get(path, kind, query | {"limit": MOST_ITEMS})
         while isinstance(found, Listed) and found.next is not None and len(found.items) < limit:
             more = min(limit - len(found.items), MOST_ITEMS)
             part: Any = self._get(path, kind, query | {"limit": more, "after": found.next})
@@ -172,6 +179,14 @@ class Api:
                 if time.monotonic() - began > most_s:
                     raise
                 time.sleep(0.1)
+
+
+def _zone(settings: Settings) -> tzinfo:
+    """The utility's zone: by its name, or an offset from UTC."""
+    utility = settings.utility
+    if utility.zone:
+        return ZoneInfo(utility.zone)
+    return timezone(timedelta(seconds=utility.tz_offset_s)) if utility.tz_offset_s else UTC
 
 
 class Pinned(http.client.HTTPSConnection):

@@ -8,7 +8,7 @@ from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.identities import BadChoice, Cert, Issue, LfdiOption, Pin, Profile, identity_of, lies_in
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
-from sep2.cli.modes import shown_modes, shown_value
+from sep2.cli.modes import shown_mode, shown_modes
 from sep2.cli.show import Limit, listed, only, show
 from sep2.cli.units import shown_power, shown_span, shown_time, span
 from sep2.cli.verb import verb
@@ -239,7 +239,7 @@ CONTRACT = "its contract, or else the utility's default"
 
 
 def _shown(one: t.ModeInForce) -> str:
-    return shown_power(one.value) if one.mode in MODES else shown_value(one.value)
+    return shown_power(one.value) if one.mode in MODES else shown_mode(one.mode, one.value)
 
 
 def _binding(found: t.DeviceShown) -> str:

@@ -158,6 +158,7 @@ from sep2.admin.types.territory import (
     PutConnections,
     RemovePlace,
 )
+from sep2.admin.types.why import Why, WhyMode, WhyQuery
 from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
 
 __all__ = [
@@ -317,4 +318,7 @@ __all__ = [
     "TokenQuery",
     "Untold",
     "Whose",
+    "Why",
+    "WhyMode",
+    "WhyQuery",
 ]
