@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
 def _of_equipment(equipment: Equipment) -> _Grid:
     def made(connections: tuple[Connection, ...], name: str) -> Network:
         found = build.network(replace(equipment, connections=connections, name=name))
-        return found if connections == equipment.connections else replace(found, source_file="", own_elements={})
+        return found if connections == equipment.connections else replace(found, **STRANGE)
 
     own = tuple(_Customer(connection) for connection in equipment.connections)
     phases = {n.id: n.phases for n in equipment.nodes}
@@ -164,7 +165,7 @@ def _opendss(path: Path, within: str | Path | None) -> _Grid:
 
     def made(connections: tuple[Connection, ...], name: str) -> Network:
         found = replace(network, connections=connect(connections, index, terminals), name=name)
-        return found if connections == tuple(own) else replace(found, source_file="", own_elements={})
+        return found if connections == tuple(own) else replace(found, **STRANGE)
 
     c = network.connections
     own = [Connection(c.id[k], nodes.id[c.node[k]], c.phase[k]) for k in range(len(c))]
@@ -191,6 +192,8 @@ def _positive(folder: Path, settings: dict[str, object], field: str, default: fl
     return float(value)
 
 
+STRANGE: dict[str, Any] = {"source_file": "", "own_elements": {}, "own_load_va": {}}
+"""of a network whose customers are not those of its file"""
 CUSTOMER_FILES = {
     "customers.csv": {"id": "customer", "node": "bus", "phase": "phase"},
     "connections.csv": {"id": "connection_id", "node": "node", "phase": "phases"},
