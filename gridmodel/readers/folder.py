@@ -24,7 +24,7 @@ from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.staged import load_staged
-from gridmodel.readers.tables import Row, read_csv, read_text
+from gridmodel.readers.tables import Row, read_csv, read_json, read_text
 
 
 def read_feeder(path: str | Path, within: str | Path | None = None) -> Feeder:
@@ -141,8 +141,11 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
     if path.suffix.lower() != ".json":
         files = "a pandapower .json, an OpenDSS .dss, an .xlsx, .gpkg, .shp or .geojson file"
         raise FileError(path, f"neither {files}, nor a folder with one of {known}")
-    from gridmodel.readers import pandapower
+    from gridmodel.readers import pandapower, power_grid_model_file
 
+    if power_grid_model_file.is_data_set(read_json(path)):
+        frequency_hz = _positive(path.parent, _settings(path.parent), "frequency_hz", 50)
+        return _of_equipment(power_grid_model_file.read_equipment(path, frequency_hz))
     return _of_equipment(pandapower.read_equipment(path))
 
 
