@@ -18,9 +18,11 @@ from gridmodel.model.equipment import Connection, Equipment
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network, Terminals, connect
+from gridmodel.readers import gis, snapping, workbook
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import noting, read_profile
+from gridmodel.readers.staged import load_staged
 from gridmodel.readers.tables import Row, read_csv, read_text
 
 
@@ -39,6 +41,8 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
     """The feeder of a folder, or everything that is wrong with its files; `within` as for `read_feeder`."""
     folder, faults = Path(path), list[FileError]()
     try:
+        if _is_workbook(folder) or _is_map(folder):
+            return _staged(folder)
         settings = _settings(folder)
         grid = _grid(folder, settings, within)
     except FileError as e:
@@ -63,6 +67,28 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
         findings=(*grid.findings, *unused(folder)),
     )
     return feeder, faults
+
+
+def _is_workbook(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in workbook.SUFFIXES
+
+
+def _is_map(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix.lower() in gis.SUFFIXES
+    known = any(path.glob("*.gpkg")) or any((path / f"lines{suffix}").is_file() for suffix in gis.SUFFIXES)
+    return path.is_dir() and known and not (path / "nodes.csv").is_file()
+
+
+def _staged(path: Path) -> tuple[Feeder | None, list[FileError]]:
+    """The feeder of a workbook's sheets, or of a map's layers and the CSV files beside them."""
+    if _is_workbook(path):
+        return load_staged(path, workbook.sheets(path), load, kind="sheet")
+    beside = path if path.is_dir() else path.parent
+    snap_m = _positive(beside, _settings(beside), "snap_m", snapping.SNAP_M)
+    found = snapping.MapTables(path, gis.layers(path), snap_m)
+    feeder, faults = load_staged(path, found.tables, load, kind="layer", beside=beside)
+    return (replace(feeder, findings=(*found.findings(), *feeder.findings)) if feeder else None), faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +138,8 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
     if path.suffix.lower() == ".dss":
         return _opendss(path, within)
     if path.suffix.lower() != ".json":
-        raise FileError(path, f"neither a pandapower .json nor an OpenDSS .dss file, nor a folder with one of {known}")
+        files = "a pandapower .json, an OpenDSS .dss, an .xlsx, .gpkg, .shp or .geojson file"
+        raise FileError(path, f"neither {files}, nor a folder with one of {known}")
     from gridmodel.readers import pandapower
 
     return _of_equipment(pandapower.read_equipment(path))

@@ -21,7 +21,13 @@ from gridmodel.model.admittance import sequence_matrix
 from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import PHASE_OF_SLOTS
-from gridmodel.readers.pandapower_elements import impedances, shunts, switches_with_impedance, three_windings
+from gridmodel.readers.pandapower_elements import (
+    charging_of_open_lines,
+    impedances,
+    shunts,
+    switches_with_impedance,
+    three_windings,
+)
 from gridmodel.readers.pandapower_tables import (
     LOAD_TABLES,
     closed,
@@ -80,12 +86,14 @@ class PandapowerFile:
         for transformer in (t for _, parts in star for t in parts):
             self.notes.append(f"transformer {transformer.id}: zero sequence passes as the positive one (assumed)")
         supply, others = self._supplies()
+        lines = self._lines()
+        nodes = (*self._nodes(), *(node for node, _ in star))
         switches = switches_with_impedance(self.table("switch"), self.node, lambda r: self.live(r, "bus", "element"))
         found = Equipment(
             name=self.name,
-            nodes=(*self._nodes(), *(node for node, _ in star)),
+            nodes=nodes,
             lines=(
-                *self._lines(),
+                *lines,
                 *switches,
                 *impedances(self._in_service("impedance"), self.node, self.base_v),
             ),
@@ -93,7 +101,10 @@ class PandapowerFile:
             supply=supply,
             connections=self.connections(),
             frequency_hz=self.frequency_hz,
-            capacitors=tuple(shunts(self._in_service("shunt"), self.node, self.base_v)),
+            capacitors=(
+                *shunts(self._in_service("shunt"), self.node, self.base_v),
+                *charging_of_open_lines(lines, {node.id: node.nominal_v for node in nodes}),
+            ),
             other_supplies=others,
         )
         return replace(found, notes=tuple(self.notes), findings=tuple(self.findings), own_elements=self.elements)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -107,7 +107,9 @@ class Api:
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """What is at `path` now; of a list as many items as `limit` says, in as many requests as that takes."""
         limit = query.get("limit") or 0
-        found = self._get(path, kind, query | ({"limit": min(limit, MOST_ITEMS)} if limit else {}))
+        if get_origin(kind) is not Listed or limit <= MOST_ITEMS:
+            return self._get(path, kind, query)
+        found = self._get(path, kind, query | {"limit": MOST_ITEMS})
         while isinstance(found, Listed) and found.next is not None and len(found.items) < limit:
             more = min(limit - len(found.items), MOST_ITEMS)
             part: Any = self._get(path, kind, query | {"limit": more, "after": found.next})

@@ -157,9 +157,6 @@ async def contacts(db: Connection) -> Sequence[Row[Any]]:
     return await db.all(query.order_by(client.c.id))
 
 
-_OF_SUBSCRIBER = select(literal(1)).where(subscription.c.end_device_id == end_device.c.id).exists()
-
-
 async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
     """Every device that may connect: id, lfdi, client_id, registered, connection_name, post_rate, and the times."""
     query = (
@@ -168,7 +165,7 @@ async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
             connection.c.connection_id.label("connection_name"),
             *(_DEVICES.c[name] for name in LAST),
             _POSTS.c.post_rate,
-            _OF_SUBSCRIBER.label("subscribes"),
+            _SUBSCRIBES.label("subscribes"),
         )
         .join_from(end_device, client)
         .outerjoin(_DEVICES, _DEVICES.c.end_device_id == end_device.c.id)
