@@ -61,6 +61,8 @@ COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 2, 30
 class NoServer(SepError):
     """No server answers."""
 
+    exit_status = 3
+
 
 class NotThatServer(SepError):
     """Who answers there has another certificate than operator.certificate."""
@@ -69,10 +71,12 @@ class NotThatServer(SepError):
 class Refused(SepError):
     """The server refused."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, field: str = "") -> None:
         super().__init__(message)
         self.refused_with = status
         self.refusal = code
+        self.field = field
+        self.exit_status = 4 if status in (401, 403) else 1
 
     def __str__(self) -> str:
         return self.detail
@@ -247,6 +251,6 @@ def _who() -> str:
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
-        return Refused(status, said["code"], in_options(said["message"]))
+        return Refused(status, said["code"], in_options(said["message"]), said.get("field", ""))
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

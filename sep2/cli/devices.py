@@ -97,10 +97,11 @@ def expect_device(
 def list_devices(
     client: Annotated[str | None, typer.Option(help="Only those of one aggregator.")] = None,
     group: Annotated[str | None, typer.Option(help="Only those of one group.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Only those at one connection.")] = None,
     limit: Limit = 100,
 ) -> None:
     """Devices in the order of their registration."""
-    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, limit=limit)
+    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, connection=connection, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "device"),

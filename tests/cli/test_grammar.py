@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from sep2.cli.app import app
-from tests.cli.conftest import REPOSITORY, Said, Sep2
+from tests.cli.conftest import REPOSITORY, Said, Sep2, say
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = typer.main.get_command(app)
@@ -125,3 +125,15 @@ def test_a_default_is_shown_as_it_was_typed(sep2: Sep2) -> None:
     for text in ("opModMaxLimW 50%", "opModFixedPFInjectW 0.95:absorb", "opModFreqDroop 0.036Hz:5%:5s", "setGradW 1%"):
         assert text in shown
     assert "setESDelay 300s" in shown
+
+
+def test_a_refusal_is_json_too_and_says_how_it_ended(sep2: Sep2, folder: Path, tmp_path: Path) -> None:
+    done = sep2("connection", "show", "NOWHERE", "--json")
+    assert (done.status, done.json["code"]) == (1, "unknown_connection")
+    assert done.json["hint"] == "`sep2 connection list` shows them."
+    wrong = tmp_path / "token"
+    wrong.write_text("not-the-token-of-this-server-at-all-0000000000")
+    wrong.chmod(0o600)
+    refused = say("client", "list", "--json", env={"SEP2_DIR": str(folder), "SEP2_TOKEN_FILE": str(wrong)})
+    assert (refused.status, refused.json["code"]) == (4, "unauthorized")
+    assert sep2("connection", "list", "--limit", "many").status == 2
