@@ -49,6 +49,7 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
+from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.operators import (
     DeskLink,
@@ -163,6 +164,7 @@ __all__ = [
     "Connection",
     "ConnectionChange",
     "ConnectionCompliance",
+    "ConnectionLimits",
     "ConnectionState",
     "ContactQuery",
     "Control",
@@ -193,11 +195,14 @@ __all__ = [
     "GroupChange",
     "GroupQuery",
     "InForce",
+    "InForceCounts",
     "Issued",
     "LatestQuery",
     "Level",
     "LimitInForce",
+    "LimitRun",
     "Limits",
+    "LimitsQuery",
     "Listed",
     "Listing",
     "LogEvent",
@@ -238,6 +243,7 @@ __all__ = [
     "OverrideShown",
     "Place",
     "PlaceTold",
+    "Probe",
     "Rate",
     "Reached",
     "Reaching",
