@@ -12,6 +12,7 @@ import numpy as np
 
 from gridmodel.errors import FileError, FileFaults, GridError
 from gridmodel.model.findings import Finding
+from gridmodel.readers.opendss_files import ScriptFolder
 from gridmodel.readers.opendss_objects import Declared
 from gridmodel.readers.opendss_run import ScriptRun
 
@@ -38,6 +39,8 @@ class OpenCircuit:
     declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
     places: dict[str, tuple[float, float]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    folder: ScriptFolder | None = None
+    """where its data files come from"""
 
 
 def new_engine(commands: Iterable[str] = ()) -> Any:
@@ -73,7 +76,7 @@ def open_circuit(path: Path, folder: Path | None = None) -> OpenCircuit:
             raise FileFaults(run.faults)
         if not engine.NumCircuits:
             raise FileError(path, "declares no circuit")
-        found = OpenCircuit(engine, run.declared, run.places)
+        found = OpenCircuit(engine, run.declared, run.places, folder=run.folder)
         found.findings = [*_solved(engine, path), *_skipped(run), *_fuses(run), *_dead(engine), *_open_phases(engine)]
     return found
 

@@ -15,6 +15,7 @@ from sep2.admin import (
     register,
     telemetry,
     territory,
+    why,
 )
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -52,9 +53,9 @@ TABLE = (
     Route("GET", "/connections", register.list_connections, VIEWER),
     Route("POST", "/connections", register.add_connection, ENGINEER),
     Route("GET", "/connections/{connection}", register.show_connection, VIEWER),
-    Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER),
-    Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER),
-    Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER),
+    Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
+    Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
+    Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),
     Route("GET", "/devices", register.list_devices, VIEWER),
     Route("POST", "/devices", register.add_device, ENGINEER),
     Route("GET", "/devices/{device}", register.show_device, VIEWER),
@@ -72,12 +73,12 @@ TABLE = (
     Route("PUT", "/groups/{group}", changes.change_group, ENGINEER, groups.show_group),
     Route("DELETE", "/groups/{group}", changes.remove_group, ENGINEER, groups.show_group),
     Route("POST", "/groups/{group}/rename", changes.rename_group, ENGINEER, groups.show_group),
-    Route("POST", "/groups/{group}/devices", groups.assign, ENGINEER),
-    Route("DELETE", "/groups/{group}/devices/{device}", groups.unassign, ENGINEER),
+    Route("POST", "/groups/{group}/devices", groups.assign, ENGINEER, groups.show_group),
+    Route("DELETE", "/groups/{group}/devices/{device}", groups.unassign, ENGINEER, groups.show_group),
     Route("GET", "/groups/{group}/default", groups.show_default, VIEWER),
     Route("PUT", "/groups/{group}/default", groups.set_default, ENGINEER, groups.show_default),
     Route("POST", "/groups/{group}/curves", curves.create_curve, ENGINEER),
-    Route("POST", "/import", bulk.import_sheets, ENGINEER),
+    Route("POST", "/import", bulk.import_sheets, ENGINEER, largest_body=bulk.LARGEST_IMPORT),
     Route("GET", "/export/clients", bulk.export_clients, VIEWER),
     Route("GET", "/export/places", bulk.export_places, VIEWER),
     Route("GET", "/export/connections", bulk.export_connections, VIEWER),
@@ -92,6 +93,7 @@ TABLE = (
     Route(
         "DELETE", "/connections/{connection}/place", territory.take_connection_away, ENGINEER, register.show_connection
     ),
+    Route("GET", "/connections/{connection}/why", why.explain_connection, VIEWER),
     Route("GET", "/curves", curves.list_curves, VIEWER),
     Route("GET", "/curves/{curve}", curves.show_curve, VIEWER),
     Route("DELETE", "/curves/{curve}", curves.remove_curve, ENGINEER, curves.show_curve),
@@ -102,7 +104,7 @@ TABLE = (
     Route("GET", "/controls", controls.list_controls, VIEWER),
     Route("POST", "/controls", controls.send_to_many, OPERATOR),
     Route("GET", "/controls/{control}", controls.show_control, VIEWER),
-    Route("POST", "/controls/{control}/cancel", controls.cancel_control, OPERATOR),
+    Route("POST", "/controls/{control}/cancel", controls.cancel_control, OPERATOR, controls.show_control),
     Route("GET", "/overrides", overrides.list_overrides, VIEWER),
     Route("POST", "/overrides", overrides.send_override, OPERATOR),
     Route("GET", "/overrides/{override}", overrides.show_override, VIEWER),

@@ -11,6 +11,7 @@ from sep2.cli.answers import RESPONSE
 from sep2.cli.api import Api, api
 from sep2.cli.exporting import export
 from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.times import now_of, resolved
 from sep2.cli.units import When, moment, shown_span, shown_time, span
 from sep2.cli.verb import verb
 
@@ -42,13 +43,16 @@ COLUMNS: dict[str, type] = {
     **{"covered_s": int, "quality": int, "received": int},
 }
 
+DAY_S = 86_400
+
 
 def within(server: Api, since: When | None, until: When | None) -> dict[str, int | None]:
-    """The times of a query; those that count from now take the server's now."""
+    """The times of a query; those that count from now take the server's now, and a time of day is the last one."""
     relative = any(one is not None and one.at is None for one in (since, until))
-    now = server.get("/status", t.Status).now if relative else 0
-    times = (None if one is None else one.at if one.at is not None else now + one.ahead for one in (since, until))
-    return dict(zip(("from", "until"), times, strict=True))
+    now = now_of(server) if relative else 0
+    times = [None if one is None else resolved(server, one, after=now - DAY_S) for one in (since, until)]
+    said = zip(("from", "until"), (since, until), times, strict=True)
+    return {name: now if one is not None and at is None else at for name, one, at in said}
 
 
 @verb(reading, "list")

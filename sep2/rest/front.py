@@ -18,7 +18,7 @@ from sep2.rest.hiding import hidden
 from sep2.rest.idempotency import Once, asked_once
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
-from sep2.rest.route import Request, Route
+from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
 from sep2.rest.types import Nothing
 from sep2.server.app import State
@@ -27,8 +27,6 @@ from sep2.store.connection import Clash, Connection
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 32 * 1024 * 1024
-"""An import of 200,000 rows has about so much."""
 LONGEST_WAIT_S = 60
 
 
@@ -141,7 +139,7 @@ async def _found(state: State, route: Route, http: web.Request, asked: Any) -> A
 def _change(state: State, route: Route) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
         caller, only_trying = caller_of(http), decoding.is_dry(http)
-        said = await http.read()
+        said = await http.clone(client_max_size=route.largest_body).read()
         asked = decoding.body(said, route.asked)
         once = None if only_trying else asked_once(http, caller.name, said)
         try:

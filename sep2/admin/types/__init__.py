@@ -118,6 +118,7 @@ from sep2.admin.types.register import (
     ClientCertificate,
     ClientShown,
     Connection,
+    ConnectionQuery,
     Device,
     DeviceAdded,
     DeviceQuery,
@@ -158,6 +159,7 @@ from sep2.admin.types.territory import (
     PutConnections,
     RemovePlace,
 )
+from sep2.admin.types.why import Why, WhyMode, WhyQuery
 from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
 
 __all__ = [
@@ -186,6 +188,7 @@ __all__ = [
     "Connection",
     "ConnectionChange",
     "ConnectionCompliance",
+    "ConnectionQuery",
     "ConnectionState",
     "ContactQuery",
     "Control",
@@ -317,4 +320,7 @@ __all__ = [
     "TokenQuery",
     "Untold",
     "Whose",
+    "Why",
+    "WhyMode",
+    "WhyQuery",
 ]
