@@ -7,6 +7,7 @@ from sep2.admin import (
     compliance,
     controls,
     curves,
+    desk,
     groups,
     operators,
     overrides,
@@ -22,6 +23,8 @@ from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
+    Route("GET", "/probes", desk.list_probes, VIEWER),
+    Route("GET", "/in-force", desk.show_in_force, VIEWER),
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),
     Route("GET", "/clients/{client}", certificates.show_client, VIEWER),
@@ -53,6 +56,7 @@ TABLE = (
     Route("GET", "/connections", register.list_connections, VIEWER),
     Route("POST", "/connections", register.add_connection, ENGINEER),
     Route("GET", "/connections/{connection}", register.show_connection, VIEWER),
+    Route("GET", "/connections/{connection}/limits", desk.show_limits, VIEWER),
     Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
     Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
     Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -157,6 +157,17 @@ def _change(state: State, route: Route) -> Answer:
         return web.Response(body=done.answer, content_type="application/json", headers=headers)
 
     return answer
+
+
+async def tried(state: State, route: Route, caller: Caller, said: tuple[Any, Mapping[str, str]]) -> Any:
+    """What a change would answer to a caller; nothing is changed. said: what is asked for, and the path's ids."""
+    caller.require(route.role, change=True)
+    asked, ids = said
+    try:
+        async with state.db.write() as db:
+            raise _OnlyTrying(await route.handler(Request(state, db, state.clock.now(), ids, caller), asked))
+    except _OnlyTrying as done:
+        return hidden(done.answer) if route.secret else done.answer
 
 
 async def _made_once(state: State, change: _Change) -> _Done:

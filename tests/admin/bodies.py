@@ -9,6 +9,7 @@ NEW_CONTROLS: dict[str, Any] = {
     "reason": "",
     "anyway": True,
 }
+SHEET: dict[str, Any] = {"columns": ["place", "kind", "parent"], "rows": [["FD2", "feeder", ""]]}
 BODIES: dict[str, dict[str, Any]] = {
     "register_client": {
         **{"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
@@ -68,7 +69,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "remove_group": {"with_devices": False, "to": "g"},
     "rename_group": {"name": "h"},
     "import_sheets": {
-        **{"clients": None, "places": None, "devices": None, "client": "Sunny", "partial": False},
+        **{"clients": None, "places": SHEET, "devices": None, "client": "Sunny", "partial": False},
         **{"connections": {"columns": ["connection_id"], "rows": [["NMI8"]]}},
     },
     "add_place": {"name": "T7", "kind": "transformer", "parent": None, "primacy": 9, "description": ""},

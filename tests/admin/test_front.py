@@ -9,97 +9,9 @@ import msgspec
 from sep2.admin.table import TABLE
 from sep2.rest.front import LARGEST_BODY
 from sep2.rest.types import Nothing
-from tests.admin.bodies import BODIES, CONTROL
+from tests.admin.bodies import BODIES, CONTROL, SHEET
 from tests.admin.conftest import NOW, TOKEN, Operator
 
-<<<<<<< HEAD
-NEW_CONTROLS: dict[str, Any] = {
-    "controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}],
-    "reason": "",
-    "anyway": True,
-}
-SHEET: dict[str, Any] = {"columns": ["place", "kind", "parent"], "rows": [["FD1", "feeder", ""]]}
-BODIES: dict[str, dict[str, Any]] = {
-    "register_client": {
-        **{"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
-        **{"receiver_hosts": ["h"], "connections": []},
-    },
-    "change_client": {
-        **{"enabled": True, "profile": "csip", "registration": "in-band", "pen": 1, "receiver_hosts": ["h"]},
-        **{"pin": 111115},
-    },
-    "remove_client": {"with_devices": True, "to": None},
-    "rename_client": {"name": "Gale"},
-    "replace_certificate": {"lfdi": "B" * 40, "overlap": 60},
-    "finish_replacement": {"anyway": True},
-    "move_devices": {"client": "gateway"},
-    "change_connection": {"description": "", "firm_import_w": 1, "firm_export_w": 1},
-    "remove_connection": {"with_devices": True, "to": None},
-    "rename_connection": {"name": "NMI8"},
-    "change_device": {"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},
-    "rename_device": {"name": "battery"},
-    "move_device_to_client": {"client": "gateway"},
-    "add_connection": {"connection_id": "NMI9", "description": "", "firm_import_w": 1, "firm_export_w": 1},
-    "add_device": {
-        **{"lfdi": "D9" * 20, "client": "Sunny", "name": "n", "profile": "csip", "connection_id": None},
-        **{"holds_net_limit": True, "pin": 111115, "post_rate": 60, "device_category": 1},
-    },
-    "create_group": {"name": "g", "level": "NT", "primacy": 1, "description": ""},
-    "change_group": {"primacy": 1, "level": "NT", "description": ""},
-    "remove_group": {"with_devices": True, "to": None},
-    "rename_group": {"name": "h"},
-    "import_sheets": {
-        **{"clients": None, "places": SHEET, "connections": None, "devices": None, "client": "Sunny", "partial": True},
-    },
-    "add_place": {"name": "FD9", "kind": "feeder", "parent": "FD1", "primacy": 60, "description": ""},
-    "remove_place": {"to": None},
-    "rename_place": {"name": "FD7"},
-    "move_place": {"parent": None},
-    "put_connections": {"connections": ["NMI1"]},
-    "rename_curve": {"name": "curve"},
-    "assign": {"devices": ["D1D1"]},
-    "set_default": {"limits": {"export_w": 1}, "modes": {}, "set_grad_w": 1, "set_soft_grad_w": 1, "enter_service": {}},
-    "create_curve": {
-        **{"kind": "opModVoltVar", "points": [{"x": 98, "y": 44}], "reference": None, "description": ""},
-        **{"open_loop_tms": 1, "ramp_dec_tms": 1, "ramp_inc_tms": 1, "ramp_pt1_tms": 1},
-        **{"v_ref": 1, "autonomous_v_ref": True, "autonomous_v_ref_tms": 1},
-    },
-    "issue_controls": NEW_CONTROLS,
-    "move_device": {"connection_id": "NMI1", "holds_net_limit": True},
-    "send_to_connection": NEW_CONTROLS,
-    "send_to_device": NEW_CONTROLS,
-    "send_to_many": NEW_CONTROLS | {"scope": "place", "subject": "FD1"},
-    "send_override": {
-        **{"scope": "connection", "subject": "NMI1", "limits": {"export_w": 1}, "modes": {}, "ramp_tms": 1},
-        **{"start": NOW, "end": None, "duration": 60, "reason": "test", "note": "", "anyway": False},
-    },
-    "release_override": {"reason": "", "spread": 1},
-    "cancel_control": {"reason": "", "randomized": False},
-    "set_poll_rate": {"seconds": 60},
-    "set_post_rate": {"seconds": 60},
-    "set_reading_sign": {"reading_sign": "reversed"},
-    "change_mirror": {"post_rate": 60, "reading_sign": "reversed"},
-    "rename_mirror": {"name": "meter"},
-    "remove_mirror": {"with_readings": True},
-    "exempt_connection": {"start": NOW, "duration": 60, "reason": "x"},
-    "set_clock": {"now": NOW},
-    "add_receiver": {
-        **{"name": "x", "url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1},
-    },
-    "set_receiver": {
-        **{"url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1, "enabled": True},
-        **{"new_secret": True},
-    },
-    "add_operator": {"name": "Ada", "role": "viewer", "password": None},
-    "set_operator": {"role": "admin", "password": None},
-    "add_token": {"operator": "local", "label": "x", "role": "viewer", "read_only": True, "expires": None},
-}
-CONTROL = {
-    **{"start": NOW, "duration": 60, "limits": {"export_w": 1, "import_w": 1, "gen_w": 1, "load_w": 1}, "modes": {}},
-    **{"ramp_tms": 1, "randomize_start": 1, "randomize_duration": 1, "device_category": 1, "description": ""},
-}
-=======
->>>>>>> w-d
 NASTY: list[Any] = [
     None,
     True,
@@ -172,31 +84,7 @@ async def test_every_change_and_refusal_is_audited_with_who_was_let_in(operator:
 
 
 def test_every_change_has_a_body_here() -> None:
-<<<<<<< HEAD
-    changes = {route.verb for route in TABLE if route.changes}
-    bodiless = {
-        "cancel_replacement",
-        "take_connection_away",
-        "keep_device",
-        "agree_rating",
-        "remove_device",
-        "remove_curve",
-        "unassign",
-        "replay_delivery",
-        "replay_change",
-        "clear_alarm",
-        "confirm_clock",
-        "remove_operator",
-        "remove_receiver",
-        "test_receiver",
-        "replay_receiver",
-        "remove_token",
-        "end_session",
-    }
-    assert changes == BODIES.keys() | bodiless
-=======
     assert {route.verb for route in TABLE if route.changes and route.asked is not Nothing} == BODIES.keys()
->>>>>>> w-d
 
 
 def test_a_change_of_what_can_be_shown_is_audited_with_what_it_was() -> None:
