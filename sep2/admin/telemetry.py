@@ -153,6 +153,7 @@ async def _numbers(rq: Request, asked: t.Whose | t.Listing) -> dict[str, Any]:
         "device_id": None if asked.device is None else (await find.device(rq.db, asked.device)).id,
         "client_id": None if asked.client is None else (await find.client(rq.db, asked.client)).id,
         "group_id": None if asked.group is None else (await find.group(rq.db, asked.group)).id,
+        "place_id": None if asked.place is None else (await find.place(rq.db, asked.place)).id,
     }
 
 

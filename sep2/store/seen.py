@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.identities import client_with
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.seen_tables import client_seen, device_seen, program_told
@@ -64,7 +65,7 @@ _NOTE_CLIENT = _upsert(
     client_seen,
     "client_id",
     select(client.c.id, _SERVER, *_values(_OF_CLIENT, BigInteger), *_values(SAID, String)).where(
-        client.c.lfdi == bindparam("of_lfdi", type_=String)
+        client.c.id == client_with(bindparam("of_lfdi", type_=String))
     ),
     names=(*_OF_CLIENT, *SAID),
 )
