@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.identities import client_with
 from sep2.store.keyset import Following, select_following
 from sep2.store.seen_tables import client_seen, device_seen, program_told
 from sep2.store.tables import client, connection, end_device, mirror_usage_point, subscription
@@ -63,7 +64,7 @@ _NOTE_CLIENT = _upsert(
     client_seen,
     "client_id",
     select(client.c.id, _SERVER, *_values(_OF_CLIENT, BigInteger), *_values(SAID, String)).where(
-        client.c.lfdi == bindparam("of_lfdi", type_=String)
+        client.c.id == client_with(bindparam("of_lfdi", type_=String))
     ),
     names=(*_OF_CLIENT, *SAID),
 )
@@ -181,6 +182,7 @@ async def clients(db: Connection, page: Keyset, *, client_id: int | None = None)
     query = (
         select(client.c.id, client.c.name, client.c.lfdi, *(_CLIENTS.c[name] for name in (*_HEARD, "refusals")))
         .outerjoin(_CLIENTS, _CLIENTS.c.client_id == client.c.id)
+        .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_CLIENTS.c.last_request, 0), client.c.id)
     )
     if client_id is not None:
@@ -219,6 +221,7 @@ async def devices(
         .join_from(end_device, client)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
         .outerjoin(_DEVICES, _DEVICES.c.end_device_id == end_device.c.id)
+        .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_DEVICES.c.last_request, _DEVICES.c.last_post, 0), end_device.c.id)
     )
     if client_id is not None:
