@@ -183,6 +183,7 @@ async def clients(db: Connection, page: Keyset, *, client_id: int | None = None)
     query = (
         select(client.c.id, client.c.name, client.c.lfdi, *(_CLIENTS.c[name] for name in (*_HEARD, "refusals")))
         .outerjoin(_CLIENTS, _CLIENTS.c.client_id == client.c.id)
+        .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_CLIENTS.c.last_request, 0), client.c.id)
     )
     if client_id is not None:
@@ -222,6 +223,7 @@ async def devices(
         .join_from(end_device, client)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
         .outerjoin(_DEVICES, _DEVICES.c.end_device_id == end_device.c.id)
+        .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_DEVICES.c.last_request, _DEVICES.c.last_post, 0), end_device.c.id)
     )
     if client_id is not None:
