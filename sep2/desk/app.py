@@ -101,7 +101,7 @@ class Desk:
                 values = await page.handler(visit, *asked)
                 frame = await frame_of(visit)
             shown = {"title": page.title, "page": page, "pages": PAGES, "frame": frame, "here": http.path_qs}
-            return self._renderer.page(page.template, shown | values)
+            return self._renderer.page(page.template, shown | values, fragment="HX-Request" in http.headers)
 
         return answer
 

@@ -42,9 +42,9 @@ class Renderer:
             "responses": words.RESPONSES,
         }
 
-    def page(self, template: str, values: dict[str, Any], status: int = 200) -> web.Response:
-        """A whole page with its headers."""
+    def page(self, template: str, values: dict[str, Any], status: int = 200, *, fragment: bool = False) -> web.Response:
+        """A whole page with its headers; as a fragment for a page that is open already, without its scripts."""
         nonce = secrets.token_urlsafe(16)
-        text = self._templates.get_template(template).render(nonce=nonce, **values)
+        text = self._templates.get_template(template).render(nonce=nonce, fragment=fragment, **values)
         headers = {"Content-Security-Policy": browsers.page_policy(nonce)}
         return web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)

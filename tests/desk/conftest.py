@@ -1,8 +1,11 @@
 """The desk of a server whose clients speak, and a browser that looks at it."""
 
 import os
+import re
 import shutil
-from collections.abc import AsyncIterator
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -76,11 +79,30 @@ class Room:
             await mine.close()
 
 
+@pytest.fixture(scope="session")
+def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the one browser of all tests is reached."""
+    profile = tmp_path_factory.mktemp("chromium")
+    program = [chromium(), "--headless=new", "--no-sandbox", "--remote-debugging-port=0", f"--user-data-dir={profile}"]
+    with (profile / "log").open("w") as log:
+        browser = subprocess.Popen([*program, "--no-first-run", "about:blank"], stderr=log, stdout=log)
+    try:
+        for _ in range(600):
+            if (found := re.search(r"ws://\S+", (profile / "log").read_text())) is not None:
+                break
+            assert browser.poll() is None, (profile / "log").read_text()
+            time.sleep(0.05)
+        assert found is not None, "the browser does not start"
+        yield found[0]
+    finally:
+        browser.terminate()
+        browser.wait(20)
+
+
 @pytest.fixture
-async def room(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncIterator[Room]:
+async def room(people: People, on_sqlite: Settled, tmp_path: Path, browser_address: str) -> AsyncIterator[Room]:
     token = tmp_path / "operator.token"
     token.write_text(TOKEN)
-    program = chromium()
     operator = {"token_file": str(token)}
     async with (
         serving(
@@ -89,6 +111,6 @@ async def room(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncItera
         TestClient(TestServer(make(world.state))) as http,
         async_playwright() as playwright,
     ):
-        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = await playwright.chromium.connect_over_cdp(browser_address)
         yield Room(world, Operator(http, world.state), str(http.make_url("/")).rstrip("/"), browser)
         await browser.close()

