@@ -93,7 +93,7 @@ class FeasibleBox:
 
     @cached_property
     def slack_unit(self) -> Single:
-        """(R,) one unit of slack: 1 V, or one percent of the rating."""
+        """(R,) one unit of slack: see `LinearConstraints.slack_unit`."""
         return self.rows.slack_unit(self.feeder)
 
     @cached_property
