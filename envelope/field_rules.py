@@ -39,7 +39,7 @@ class BadProblem(SepError):
 
 
 UNSAID_BY_DEFAULT = {"unsaid_by_default": True}
-"""metadata of a field that files and run ids leave out while it holds its default, so that those of before stay valid"""
+"""metadata of a field that files and run ids leave out while it holds its default, so that earlier ones stay valid"""
 
 Axes = Mapping[str, int | Sequence[str]]
 """how long axes are, or what their entries are called, of those that are known: {"T": 48, "C": ("c1", "c2")}"""

@@ -174,8 +174,11 @@ def _infeasibility(fit: FeasibleBox) -> Infeasibility:
     base = fit.base_infeasible
     firm = fit.infeasible & ~base
     kept = np.flatnonzero((base | firm).any(axis=0))
-    excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / fit.slack_unit[kept]
-    return Infeasibility(tuple(constraint_names(fit, kept)), base[:, kept], firm[:, kept], excess)
+    units = fit.slack_unit[kept]
+    # Told in V, whatever counts as much at another voltage level, and in percent.
+    told = np.where(fit.rows.kind[kept] < 2, units, np.float32(1.0))
+    excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / units * told
+    return Infeasibility(tuple(constraint_names(fit, kept)), base[:, kept], firm[:, kept], excess, told)
 
 
 def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], ...]:

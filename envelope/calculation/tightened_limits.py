@@ -10,7 +10,7 @@ from envelope.constraints.linear import linearise, select_all
 
 
 def tighten(formulation: Formulation) -> LimitTables:
-    """The limits less all reserves: the largest off all voltages (per unit of their level), its own off each current."""
+    """The limits less all reserves: the largest per unit off all voltages, its own off each current."""
     limits, reserves, feeder = formulation.limits, formulation.reserves, formulation.feeder
     if not reserves:
         return limits

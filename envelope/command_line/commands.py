@@ -98,7 +98,8 @@ def run(
 ) -> None:
     """Calculate limits for every connection and interval of a feeder's day, verified by an independent power flow.
 
-    Ends with 0 only if every corner that was tried is inside the limits.
+    Ends with 0 only if every corner that was tried is inside the limits; with 3 if only the base load, or what is
+    granted in any case, is beyond them.
     """
     # An audit by `verify` must be possible without the calculation.
     from envelope.command_line.runs import run_on_model, run_without_model
@@ -122,8 +123,7 @@ def run(
     if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
     files = {"out": out, "picture": picture, "plan": plan}
-    inside = run_on_model(feeder, (ledger, past), files, options)
-    raise typer.Exit(0 if inside else 1)
+    raise typer.Exit(run_on_model(feeder, (ledger, past), files, options))
 
 
 @app.command("ledger", epilog=examples.OF_COMMAND["ledger"])

@@ -116,8 +116,7 @@ class LinearConstraints:
         return np.asarray(np.take(table, self.kind * bounds.high_v.shape[1] + self.element, axis=1))
 
     def slack_unit(self, feeder: MonitoredFeeder) -> Single:
-        """(R,) what counts as one unit of slack: 1 V (as much per unit at another level), or one percent of the rating.
-        """
+        """(R,) one unit of slack: 1 V (as much per unit at another level), or one percent of the rating."""
         out = np.ones(self.count, dtype=np.float32)
         load = self.kind == 2
         out[~load] = feeder.voltage_unit_v[self.element[~load]]

@@ -187,6 +187,19 @@ class OperatingLimits:
                 found = replace(found, bands=(*found.bands, self._by_criterion(nominal_v, levels[nominal_v])))
         return found
 
+    def widened(self, *, over_v: float = 0.0, under_v: float = 0.0) -> OperatingLimits:
+        """The limits with bands that are wider by these V, and by as much per unit at further levels."""
+        bands = []
+        for band in self.bands:
+            unit = self._unit(band)
+            wider = replace(band, low_v=band.low_v - under_v * unit, high_v=band.high_v + over_v * unit)
+            bands.append(wider)
+        return replace(self, v_min_v=self.v_min_v - under_v, v_max_v=self.v_max_v + over_v, bands=tuple(bands))
+
+    def _unit(self, band: VoltageBand) -> float:
+        """V at the level of a band that count as much as 1 V in `v_min_v` to `v_max_v`."""
+        return 2.0 * band.nominal_v / (self.v_min_v + self.v_max_v)
+
     def _by_criterion(self, nominal_v: float, where: str) -> VoltageBand:
         known = voltage_criteria().get(self.source)
         if known is None:
@@ -205,7 +218,7 @@ class OperatingLimits:
         for band in self.bands:
             of_level = np.abs(nominal_v / band.nominal_v - 1.0) < SAME_LEVEL
             low_v[of_level], high_v[of_level] = band.low_v, band.high_v
-            unit[of_level] = 2.0 * band.nominal_v / (self.v_min_v + self.v_max_v)
+            unit[of_level] = self._unit(band)
         return low_v, high_v, unit
 
 
