@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from envelope.command_line import examples
+from envelope.command_line.audit import verify_limits
 from envelope.command_line.operate import add_to
 from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
 from envelope.command_line.printing import show_policies, show_whole
@@ -231,4 +232,5 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
     writable("--picture", picture, ".png")
 
 
+app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)

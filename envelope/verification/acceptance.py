@@ -73,9 +73,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
         high_v=np.where(over, high + worse_v, limits.high_v),
         current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
     )
-    base, firm = (
-        _excess(formulation, *flow) for flow in ((rest.v_v, rest.v_v, np.abs(rest.i_a)), (high, low, load))
-    )
+    base, firm = (_excess(formulation, *flow) for flow in ((rest.v_v, rest.v_v, np.abs(rest.i_a)), (high, low, load)))
     before = {(one.unit, one.unit_v): one.beyond for one in base}
     worse = tuple(one for one in firm if one.beyond > before.get((one.unit, one.unit_v), 0.0) + SAME * one.unit_v)
     worst = [max((one for one in firm if one.unit == unit), key=_per_unit, default=None) for unit in EXCESS_UNITS]
