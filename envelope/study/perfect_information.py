@@ -137,11 +137,12 @@ class _Search:
         return np.asarray((power[:, :count] - power[:, count:]) @ self.slots.T)
 
     def _beyond(self, power: Real) -> tuple[Real, Real, Real]:
-        """(T, N) and (T, N) V, and (T, B) parts of a rating, beyond the limits."""
+        """(T, N) and (T, N) V (as much per unit at another level), and (T, B) parts of a rating, beyond the limits."""
         base, limits, steps = self.base, self.limits, np.arange(self.problem.steps)
         found = base.feeder.power_flow(base.injections(steps, self._away(power)), base.source_v)
         low_v = np.where(found.converged[:, None], limits.low_v - found.v_v, np.inf)
-        return found.v_v - limits.high_v, low_v, np.abs(found.i_a) / limits.current_a - 1.0
+        unit_v = base.feeder.voltage_unit_v
+        return (found.v_v - limits.high_v) / unit_v, low_v / unit_v, np.abs(found.i_a) / limits.current_a - 1.0
 
     def _excess(self, tables: tuple[Real, Real, Real]) -> Real:
         """(T,) worst of all kinds beyond what is allowed."""
@@ -181,6 +182,7 @@ class _Search:
             rise, fall = own_sensitivities(self.base, some, some.step, away[some.step])
             found[part] = np.concatenate([rise @ self.slots, -(fall @ self.slots)], axis=1)
         load = near.kind == 2
+        found[~load] /= self.base.feeder.voltage_unit_v[near.element[~load]][:, None]
         found[load] /= self.limits.current_a[near.step[load], near.element[load]][:, None]
         return found
 
