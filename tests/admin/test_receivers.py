@@ -119,6 +119,7 @@ async def test_alarms_are_told_in_order_and_signed(desk: Operator, system: tuple
         assert not is_signed(made["secret"], headers, body + b" ")
         assert not is_signed(made["secret"], headers | {"webhook-timestamp": str(NOW + 1)}, body)
         assert not is_signed("whsec_" + "A" * 44, headers, body)
+    await until(lambda: _took(desk, 6))  # what was taken is noted once it is acknowledged
     shown = await desk.get("/receivers/derms")
     assert (shown["delivered"], shown["waiting"], "secret" in shown) == (6, 0, False)
     assert made["secret"] not in json.dumps(await desk.get("/audit"))
@@ -166,6 +167,11 @@ async def test_a_receiver_that_fails_is_an_alarm_and_what_is_given_up_can_be_sen
     await desk.change("POST", "/receivers/DERMS/replay")
     await one.has(1)
     await until(lambda: _stand(desk, set()))
+
+
+async def _took(desk: Operator, number: int) -> bool:
+    """Whether a message is known to have been taken."""
+    return bool((await desk.get("/receivers/DERMS"))["delivered"] == number)
 
 
 async def _failed(desk: Operator, times: int) -> bool:
