@@ -13,7 +13,11 @@ from gridmodel.readers.opendss_files import ScriptFolder
 from gridmodel.readers.opendss_tokens import Parameter, Unreadable, parameters
 from gridmodel.readers.opendss_words import Use, language
 
-SIZES = {"phases", "windings", "nconds", "nphases", "numsteps"}
+SIZES = {
+    "phases": 4, "windings": 8, "wdg": 8, "winding": 8, "tapwinding": 8, "terminal": 8, "switchedterm": 8,
+    "monitoredterm": 8, "nconds": 30, "nphases": 30, "cond": 30, "numsteps": 100,
+}  # fmt: skip
+"""the most of each: what is beyond has no node number here, and OpenDSS may end the process over it"""
 LARGEST_SIZE = 100
 VARIABLE = re.compile(r"""(?:^|[\s,=|(\["'{])@""")
 WORD = re.compile(r"[\w.%~?/-]{1,40}")
@@ -197,8 +201,9 @@ class Objects:
             return ""
         if use is Use.SKIPPED:
             return ""
-        if p.name.lower() in SIZES and not is_whole(p.value, LARGEST_SIZE):
-            self.fault(f"{who}: {p.name} is a whole number from 1 to {LARGEST_SIZE}", p.name)
+        most = SIZES.get(p.name.lower())
+        if most is not None and not (is_whole(p.value, most) and float(p.value)):
+            self.fault(f"{who}: {p.name} is a whole number from 1 to {most}", p.name)
             return ""
         return f"{p.name}={p.written()}" if self._harmless(p, who) else ""
 

@@ -245,8 +245,10 @@ def test_scripts_that_name_one_another_end(place):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("New Line.x bus1=corner bus2=z phases=1000000", "Phases is a whole number from 1 to 100"),
-        ("New Transformer.x windings=1e9", "Windings is a whole number from 1 to 100"),
+        ("New Line.x bus1=corner bus2=z phases=1000000", "Phases is a whole number from 1 to 4"),
+        ("New Transformer.x windings=1e9", "Windings is a whole number from 1 to 8"),
+        ("New RegControl.x transformer=tx winding=-1", "Winding is a whole number from 1 to 8"),
+        ("Transformer.tx.wdg=9 kv=1", "Wdg is a whole number from 1 to 8"),
         ("Set maxiterations=100000000", "maxiterations is a whole number from 1 to 10000"),
         ("BatchEdit Load.(a+)+$ kw=1", "a pattern is made of"),
         ("BatchEdit Load..*.*.*.*.* kw=1", "a pattern is made of"),
@@ -254,7 +256,7 @@ def test_scripts_that_name_one_another_end(place):
         ("var @x=../outside/secret.dss", "the command var is not run"),
     ],
 )
-def test_what_would_take_for_ever_is_refused(place, line, said):
+def test_a_size_or_place_beyond_bounds_is_refused(place, line, said):
     findings = is_harmless(place, line)
     assert any(said in f.detail and f.element.endswith(f"row {ROW}") for f in findings)
 
