@@ -80,7 +80,7 @@ def test_an_operator_works_over_tls_with_a_token_of_their_own(secure: Path, tmp_
     file = tmp_path / "ada.token"
     file.write_text(text + "\n")
     assert "You are Ada, operator" in run("operator", "show", token=file).out
-    refused = run("connection", "add", "NMI7", token=file, status=1)
+    refused = run("connection", "add", "NMI7", token=file, status=4)
     assert "needs engineer, and Ada is operator" in refused.err
     run("operator", "set", "Ada", "--role", "engineer")
     run("token", "add", "Ada", "--label", "desk")
@@ -101,7 +101,7 @@ def test_an_operator_works_over_tls_with_a_token_of_their_own(secure: Path, tmp_
     assert "The audit log is whole" in run("audit", "verify").last_line
     for token in one:
         run("token", "remove", token["id"])
-    run("status", token=file, status=1)
+    run("status", token=file, status=4)
     run("operator", "remove", "Ada")
     run("operator", "remove", "local", status=1)
 
