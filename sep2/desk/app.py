@@ -48,6 +48,7 @@ PAGES = (
     Page("/desk/override", "New override", sheets.show_override, "override.html", in_navigation=False),
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
+    Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),
     Page("/desk/alarms", "Alarms", watching.show_alarms, "alarms.html"),
     Page("/desk/deliveries", "Deliveries", watching.show_deliveries, "deliveries.html"),
     Page("/desk/audit", "Audit", watching.show_audit, "audit.html"),

@@ -40,6 +40,7 @@ class Renderer:
             "mode": state.settings.mode,
             "paced": state.settings.clock != "system",
             "responses": words.RESPONSES,
+            "statuses": words.STATUSES,
         }
 
     def page(self, template: str, values: dict[str, Any], status: int = 200, *, fragment: bool = False) -> web.Response:

@@ -36,6 +36,10 @@ RESPONSES = {
 """Response statuses (2030.5 table 27) in a few words."""
 DIRECTIONS = {"import": "Import", "export": "Export", "generation": "Generation", "load": "Load"}
 
+_WHOSE = {"envelope": "envelope of {}", "group": "group {}", "operator": "sent by a person for {}"}
+"""Whose limit it is, by its source and its group; groups of overrides and schedules are named after what they are."""
+STATUSES = {0: "scheduled", 1: "active", 2: "cancelled", 3: "cancelled, spread", 4: "superseded"}
+
 
 def visible(value: Any) -> Any:
     """Text with a sign in place of each character that shows nothing or turns others around; all else as it is."""
@@ -118,7 +122,8 @@ def why(run: t.LimitRun, clock: Clock) -> str:
         whose = f"the default of {run.group}" if run.group else "the contract or the utility's default"
         return f"{asked}: {whose}; no control is in force."
     reason = f" ({run.reason})" if run.reason else ""
-    return f"{asked}: {run.source} of {run.group}{reason}, until {clock.local(run.end)}."
+    whose = _WHOSE.get(run.source, "{}").format(run.group)
+    return f"{asked}: {whose}{reason}, until {clock.local(run.end)}."
 
 
 def sentences(runs: Sequence[t.LimitRun], at: int, clock: Clock) -> list[str]:

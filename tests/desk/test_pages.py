@@ -84,8 +84,7 @@ async def test_a_connection_shows_what_limits_it_what_was_measured_and_why(room:
         assert await sight.page.locator("#chart canvas").count() == 1
         assert "export override limit" in await sight.text(".u-legend")
         why = await sight.text("#why")
-        assert "Export at most 500 W: override of" in why
-        assert "(overload)" in why
+        assert "Export at most 500 W: override of connection NMI1 (overload)" in why
         assert "12 means over five minutes" in await sight.text()
         await sight.page.focus("#moment")
         await sight.page.keyboard.press("End")
@@ -202,7 +201,12 @@ async def test_a_control_is_sent_from_the_connection(room: Room) -> None:
         await sight.go("/desk/control?subject=NMI1&export=0.7&minutes=60&reason=test")
         await sight.page.click(".send")
         await sight.page.wait_for_url("**/desk/connection?id=NMI1")
-        assert "Export at most 700 W: schedule of" in await sight.text("#why")
+        assert "Export at most 700 W: schedule of connection NMI1 (test)" in await sight.text("#why")
+        await sight.go("/desk/controls")
+        await sight.page.click("main button[data-post]")
+        await sight.page.wait_for_selector("#said:text('Done')")
+        await sight.go("/desk/connection?id=NMI1")
+        assert "no control is in force" in await sight.text("#why")
         assert not sight.wrong
 
 

@@ -111,7 +111,7 @@
   }
 
   // Keys: g and a letter go to a page, / to the connections, t shows the table instead of the chart.
-  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/connections", v: "/desk/overrides", a: "/desk/alarms",
+  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/connections", v: "/desk/overrides", s: "/desk/controls", a: "/desk/alarms",
     d: "/desk/deliveries", u: "/desk/audit", h: "/desk/health" };
   let went = 0;
   document.addEventListener("keydown", (event) => {
@@ -119,6 +119,6 @@
     if (event.key === "g") { went = Date.now(); return; }
     if (Date.now() - went < 1500 && pages[event.key]) { location.assign(pages[event.key]); return; }
     if (event.key === "t") document.dispatchEvent(new Event("table"));
-    if (event.key === "?") tell("g then o overview, c clients, n connections, v overrides, a alarms, d deliveries, u audit, h health; t chart or table");
+    if (event.key === "?") tell("g then o overview, c clients, n connections, v overrides, s controls, a alarms, d deliveries, u audit, h health; t chart or table");
   });
 })();
