@@ -77,7 +77,7 @@ def takes_part(a: Floating, most: Real | None = None) -> Mask:
         return by_unit
     # A variable that happens to have no size is still somebody's measure.
     whole = a * np.maximum(most, most[most > 0.0].min()).astype(np.float32)
-    return by_unit | (whole > MUCH * whole.max(axis=1, keepdims=True, initial=0.0)) & (most > 0.0)
+    return np.asarray(by_unit | (whole > MUCH * whole.max(axis=1, keepdims=True, initial=0.0)) & (most > 0.0))
 
 
 def held_by(closed: Mask, a: Floating, most: Real | None = None) -> Mask:
