@@ -9,14 +9,17 @@ import numpy as np
 
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, DayPowers
+from envelope.problem import OperatingLimits, voltage_criterion
+from envelope.problem.problem import voltage_levels
 from gridmodel import Reduced, slot_va
-from gridmodel.arrays import TURN, Complex, Mask, Real
+from gridmodel.arrays import TURN, Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
 from sep2.errors import SepError
 
 MEAN_STEPS = 600 // STEP_S
 """Supply standards judge ten-minute means (EN 50160 4.2.2; AS 61000.3.100)."""
-V_MIN_V, V_MAX_V = 216.0, 253.0
+CRITERIA = ("as-61000.3.100", "ansi-c84.1-a")
+"""The first that is meant for all customers' low voltages is the demonstration's."""
 
 
 class NoSolution(SepError):
@@ -24,11 +27,27 @@ class NoSolution(SepError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PortBands:
+    """Voltage limits at L ports, in V phase-to-neutral of the level that the limits' first band is for."""
+
+    limits: OperatingLimits
+    unit: Real
+    """(L,) V across a port that count as 1 V of that level: 2 across both halves of a split-phase service."""
+    low_v: Real
+    high_v: Real
+    """(L,)"""
+    connection: Index
+    """(L,) connection of each port."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class DayFlow:
     """Power flow of a day: T steps, L ports, B monitored branch phases."""
 
     voltage_v: Real
-    """(T, L) at the customers."""
+    """(T, L) at the customers, in V phase-to-neutral of the level that the limits' first band is for."""
+    bands: PortBands
+    """Limits of those."""
     loading: Real
     """(T, B) current over rating, of every branch phase with a rating."""
     is_transformer: Mask
@@ -41,7 +60,7 @@ class DayFlow:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Figures of one run of the day."""
+    """Figures of one run of the day; voltages as in `DayFlow`."""
 
     max_voltage_v: float
     min_voltage_v: float
@@ -76,6 +95,22 @@ class Figures:
         return asdict(self)
 
 
+def limits_of(reduced: Reduced) -> OperatingLimits:
+    """Return the voltage limits of a feeder's customers, per unit of their own nominal voltages."""
+    levels = voltage_levels(reduced)
+    fit = (name for name in CRITERIA if all(map(voltage_criterion(name).suits, levels)))
+    return OperatingLimits.of(next(fit, CRITERIA[0])).at_levels(levels)
+
+
+def port_bands(reduced: Reduced) -> PortBands:
+    """Return the voltage limits at the customers' ports."""
+    limits, network = limits_of(reduced), reduced.network
+    nominal_v = network.terminal_nominal_v[network.connections.slot_plus]
+    low_v, high_v, unit = limits.voltages_at(nominal_v)
+    across = unit * reduced.nominal_v / nominal_v
+    return PortBands(limits, across, low_v / unit, high_v / unit, network.connections.slot_connection)
+
+
 def solve_day(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> DayFlow:
     """Return the day's power flows; a connection's power is divided equally between its phases."""
     result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
@@ -84,9 +119,10 @@ def solve_day(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> DayF
     current = flow.currents(reduced, result)
     rated = np.isfinite(reduced.rating_a) & (reduced.rating_a > 0)
     kinds = np.array([reduced.network.branches.kind[k] for k in reduced.current_branch])[rated]
-    phasor = flow.phasors(reduced, result)
+    phasor, bands = flow.phasors(reduced, result), port_bands(reduced)
     return DayFlow(
-        voltage_v=np.abs(result.v),
+        voltage_v=np.abs(result.v) / bands.unit,
+        bands=bands,
         loading=current[:, rated] / reduced.rating_a[rated],
         is_transformer=kinds == "transformer",
         transformer_va=_transformer_va(reduced, flow.current_phasors(reduced, result), phasor),
@@ -125,7 +161,7 @@ def figures(day: Day, played: DayPowers, found: DayFlow) -> Figures:
     """Return the figures of one run."""
     hour = STEP_S / 3600
     mean_v = found.voltage_v.reshape(-1, MEAN_STEPS, found.voltage_v.shape[1]).mean(axis=1)
-    outside = ((mean_v > V_MAX_V) | (mean_v < V_MIN_V)).any(axis=0)
+    outside = ((mean_v > found.bands.high_v) | (mean_v < found.bands.low_v)).any(axis=0)
     lines = found.loading[:, ~found.is_transformer]
     available, used = day.pv_w.sum() * hour / 1e3, played.pv_w.sum() * hour / 1e3
     asked = day.cars.asked_wh.sum() / 1e3
@@ -134,7 +170,7 @@ def figures(day: Day, played: DayPowers, found: DayFlow) -> Figures:
         min_voltage_v=_round(found.voltage_v.min()),
         p99_voltage_v=_round(np.percentile(found.voltage_v, 99)),
         p1_voltage_v=_round(np.percentile(found.voltage_v, 1)),
-        customers_outside_voltage=int(outside.sum()),
+        customers_outside_voltage=len(np.unique(found.bands.connection[outside])),
         max_transformer_percent=_round(100 * found.loading[:, found.is_transformer].max(initial=0.0)),
         peak_kva=_round(found.transformer_va.max() / 1e3),
         max_line_percent=_round(100 * lines.max(initial=0.0)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from envelope.demo.criteria import limits_of
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.scenario import Scenario
 from envelope.problem import Problem, steps_from
@@ -40,6 +41,7 @@ def problem(scenario: Scenario) -> Problem:
         flex_gen_w=_halves(day.pv_ceiling_w).max(axis=1),
         flex_load_w=charging_w,
         source_v=_source(day),
+        limits=limits_of(scenario.reduced),
     )
 
 

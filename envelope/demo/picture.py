@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
-from envelope.demo.criteria import V_MAX_V, V_MIN_V, DayFlow
+from envelope.demo.criteria import DayFlow
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS, Day
 from envelope.demo.study import TITLES, Run
 from gridmodel.arrays import Real
@@ -71,12 +71,14 @@ def _voltages(figure: Figure, places: list[Axes], runs: Mapping[str, Run]) -> No
     shades = mpl.colors.ListedColormap(colours(np.linspace(0.12, 0.8, 12)))
     shades.set_over("#9b1b30")
     shades.set_under("#4b1d78")
+    limits = runs["none"].flow.bands.limits
+    low_v, high_v = limits.v_min_v, limits.v_max_v
     for axes, name in zip(places, ("none", "envelope"), strict=True):
         volts = runs[name].flow.voltage_v[:, order].T
-        mesh = axes.pcolormesh(EDGES, np.arange(len(order) + 1), volts, cmap=shades, vmin=V_MIN_V, vmax=V_MAX_V)
+        mesh = axes.pcolormesh(EDGES, np.arange(len(order) + 1), volts, cmap=shades, vmin=low_v, vmax=high_v)
         outside = runs[name].figures.customers_outside_voltage
         axes.set_title(
-            f"Voltage, {TITLES[name]}: {outside} of {len(order)} customers outside {V_MIN_V:.0f}…{V_MAX_V:.0f} V"
+            f"Voltage, {TITLES[name]}: {outside} of {len(order)} customers outside {low_v:.0f}…{high_v:.0f} V"
         )
         axes.set_ylabel("customer, by highest voltage")
         _hours(axes)

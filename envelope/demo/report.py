@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rich.markup import escape
 
-from envelope.demo.criteria import V_MAX_V, V_MIN_V
+from envelope.demo.criteria import limits_of
 from envelope.demo.forecast import PER_INTERVAL
 from envelope.demo.scenario import Scenario
 from envelope.demo.simulation import SimulatedDay
@@ -18,7 +18,7 @@ from sep2.terminal import shown
 def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], seconds: float) -> dict[str, Any]:
     """Return the result; only `seconds` and `issue_to_adoption_s` differ between runs of the same options."""
     compliance, report = played.compliance, played.report
-    ids = scenario.day.connection_ids
+    ids, limits = scenario.day.connection_ids, limits_of(scenario.reduced)
     return {
         "feeder": scenario.feeder.name,
         "connections": int(scenario.day.flexible.sum()),
@@ -29,7 +29,7 @@ def as_json(scenario: Scenario, played: SimulatedDay, runs: dict[str, Run], seco
         "responses_received": compliance.responses,
         "readings_received": compliance.readings,
         "guarantee": played.schedule.guarantee,
-        "limits": {"v_min_v": V_MIN_V, "v_max_v": V_MAX_V},
+        "limits": {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v, "source": limits.source},
         "verified_worst": {
             "over_v": round(report.over_v, 3),
             "under_v": round(report.under_v, 3),

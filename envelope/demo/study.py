@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from envelope.demo.criteria import V_MAX_V, V_MIN_V, DayFlow, Figures, figures, solve_day
+from envelope.demo.criteria import DayFlow, Figures, figures, limits_of, solve_day
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.devices import DayPowers, Limits, simulate
 from envelope.problem import OperatingLimits, Problem, steps_from
@@ -93,7 +93,7 @@ def perfect_dispatch(reduced: Reduced, day: Day) -> DayPowers:
         flex_gen_w=day.pv_w,
         flex_load_w=rate_w,
         source_v=day.source_v,
-        limits=OperatingLimits(V_MIN_V, V_MAX_V),
+        limits=limits_of(reduced),
     )
     found = least_curtailment(problem, asked_wh)
     missing_wh = cars.asked_wh - found.draw_w.sum(axis=0)[cars.home] * STEP_S / 3600
@@ -143,7 +143,7 @@ def changes_table(feeder: Feeder) -> Table | None:
 
 
 ROWS: tuple[tuple[str, str, str], ...] = (
-    ("customers outside 216 to 253 V", "customers_outside_voltage", "{:d}"),
+    ("customers outside {:g} to {:g} V", "customers_outside_voltage", "{:d}"),
     ("highest voltage, V", "max_voltage_v", "{:.1f}"),
     ("lowest voltage, V", "min_voltage_v", "{:.1f}"),
     ("voltage P1 and P99, V", "p1_voltage_v p99_voltage_v", "{:.1f}…{:.1f}"),
@@ -167,17 +167,21 @@ def runs_table(runs: Mapping[str, Run]) -> Table:
     for name in runs:
         title = TITLES[name]
         made.add_column(title if len(title) <= WIDTH else title.replace(" ", "\n"), justify="right")
+    limits = runs["none"].flow.bands.limits
     for label, fields, form in ROWS:
-        made.add_row(label, *(_cell(found.figures, fields.split(), form) for found in runs.values()))
+        made.add_row(
+            label.format(limits.v_min_v, limits.v_max_v),
+            *(_cell(found.figures, fields.split(), form, limits) for found in runs.values()),
+        )
     return made
 
 
-def _cell(found: Figures, fields: list[str], form: str) -> str:
+def _cell(found: Figures, fields: list[str], form: str, limits: OperatingLimits) -> str:
     text = form.format(*(getattr(found, field) for field in fields))
     bad = {
         "customers_outside_voltage": found.customers_outside_voltage > 0,
-        "max_voltage_v": found.max_voltage_v > 253.0,
-        "min_voltage_v": found.min_voltage_v < 216.0,
+        "max_voltage_v": found.max_voltage_v > limits.v_max_v,
+        "min_voltage_v": found.min_voltage_v < limits.v_min_v,
         "max_transformer_percent": found.max_transformer_percent > 100.0,
         "max_line_percent": found.max_line_percent > 100.0,
         "hours_over_rating": found.hours_over_rating > 0.0,

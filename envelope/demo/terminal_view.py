@@ -14,11 +14,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from envelope.demo.criteria import V_MAX_V, V_MIN_V
+from envelope.demo.criteria import port_bands
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.homes import Homes
 from envelope.demo.scenario import Scenario
 from envelope.demo.simulation import StepState
+from envelope.problem import OperatingLimits
 from gridmodel import currents, slot_va, solve
 from gridmodel.arrays import Complex
 from sep2.terminal import add_row, shown
@@ -37,14 +38,18 @@ class FeederMeters:
         self._scenario = scenario
         self._reduced = reduced.watching(currents=np.array(transformer, dtype=np.intp))
         self._rating_a = self._reduced.rating_a
+        self._unit = port_bands(reduced).unit
 
     def read(self, s_va: Complex, step: int) -> tuple[float, float, float]:
-        """Return the load of the transformer's worst phase, %, and the lowest and highest voltage at a customer, V."""
+        """Return the load of the transformer's worst phase, %, and the lowest and highest voltage, V.
+
+        Voltages as in `criteria.DayFlow`.
+        """
         day, reduced = self._scenario.day, self._reduced
         source = None if day.source_v is None else day.source_v[step]
         flow = solve(reduced, slot_va(reduced.network, s_va), source)
         percent = 100 * (currents(reduced, flow)[0] / self._rating_a).max()
-        volts = np.abs(flow.v[0])
+        volts = np.abs(flow.v[0]) / self._unit
         return float(percent), float(volts.min()), float(volts.max())
 
 
@@ -93,7 +98,7 @@ class TerminalView:
         made.add_row("transformer", bar(percent, 160.0, 100.0), f"{percent:4.0f} %", _free(f"{free_percent:.0f} %"))
         made.add_row(
             "voltage",
-            span(low_v, high_v),
+            span(low_v, high_v, free.bands.limits),
             f"{low_v:.0f} … {high_v:.0f} V",
             _free(f"{free_v.min():.0f} … {free_v.max():.0f} V"),
         )
@@ -115,15 +120,17 @@ def bar(value: float, full: float, limit: float) -> Text:
     return _marked(cells, (mark,), inside=value <= limit)
 
 
-def span(low_v: float, high_v: float) -> Text:
+def span(low_v: float, high_v: float, limits: OperatingLimits) -> Text:
     """Return a bar of the customers' voltages, with marks at the limits."""
-    first, last = V_MIN_V - 8, V_MAX_V + 8
+    lowest, highest = limits.v_min_v, limits.v_max_v
+    beside = (highest - lowest) / 5
+    first, last = lowest - beside, highest + beside
 
     def at(volts: float) -> int:
         return round((WIDTH - 1) * min(max((volts - first) / (last - first), 0.0), 1.0))
 
     cells = ["█" if at(low_v) <= k <= at(high_v) else "·" for k in range(WIDTH)]
-    return _marked(cells, (at(V_MIN_V), at(V_MAX_V)), inside=low_v >= V_MIN_V and high_v <= V_MAX_V)
+    return _marked(cells, (at(lowest), at(highest)), inside=low_v >= lowest and high_v <= highest)
 
 
 def _marked(cells: list[str], limits: Sequence[int], *, inside: bool) -> Text:

@@ -73,13 +73,19 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
         high_v=np.where(over, high + worse_v, limits.high_v),
         current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
     )
-    at_base = _excess(formulation, rest.v_v, rest.v_v, np.abs(rest.i_a))
-    firm = _excess(formulation, high, low, load)
-    before = {(one.unit, one.unit_v): one.beyond for one in at_base}
+    own = _excess(formulation, rest.v_v, rest.v_v, np.abs(rest.i_a))
+    return AcceptedLimits(bounds, *_told_apart(own, _excess(formulation, high, low, load)))
+
+
+def _told_apart(
+    own: tuple[Excess, ...], firm: tuple[Excess, ...]
+) -> tuple[tuple[float, float, float], tuple[Excess, ...], tuple[Excess, ...]]:
+    """The worst of each kind as figures, what the base load alone exceeds, and where the firm minimum is worse."""
+    before = {(one.unit, one.unit_v): one.beyond for one in own}
     worse = tuple(one for one in firm if one.beyond > before.get((one.unit, one.unit_v), 0.0) + SAME * one.unit_v)
-    largest = [max((one for one in firm if one.unit == unit), key=_per_unit, default=None) for unit in EXCESS_UNITS]
-    over_v, under_v, load_percent = (0.0 if one is None else one.beyond for one in largest)
-    return AcceptedLimits(bounds, (over_v, under_v, load_percent), at_base, worse)
+    most = [max((one for one in firm if one.unit == unit), key=_per_unit, default=None) for unit in EXCESS_UNITS]
+    over_v, under_v, load_percent = (0.0 if one is None else one.beyond for one in most)
+    return (over_v, under_v, load_percent), own, worse
 
 
 def _per_unit(one: Excess) -> float:

@@ -12,6 +12,7 @@ from envelope.demo.homes import Homes
 from envelope.demo.scenario import build_scenario
 from envelope.demo.simulation import StepState
 from envelope.demo.terminal_view import FeederMeters, TerminalView, bar, span
+from envelope.problem import OperatingLimits
 from gridmodel.readers.example_feeders import european_lv
 from sep2.client import Limits, Setting
 
@@ -62,8 +63,11 @@ def test_the_instruments_read_what_the_power_flow_says(place, noon):
 
 def test_bars_turn_red_beyond_the_limit():
     assert (bar(80.0, 160.0, 100.0).style, bar(101.0, 160.0, 100.0).style) == ("green", "red")
-    assert (span(230.0, 250.0).style, span(230.0, 253.5).style, span(215.0, 240.0).style) == ("green", "red", "red")
-    assert span(216.0, 253.0).plain.count("█") > span(240.0, 241.0).plain.count("█")
+    limits = OperatingLimits()
+    spans = [span(*volts, limits) for volts in ((230.0, 250.0), (230.0, 253.5), (215.0, 240.0))]
+    assert [one.style for one in spans] == ["green", "red", "red"]
+    assert span(216.0, 253.0, limits).plain.count("█") > span(240.0, 241.0, limits).plain.count("█")
+    assert span(121.0, 125.0, OperatingLimits.of("ansi-c84.1-a")).style == "green"
 
 
 def test_the_table_sets_the_runs_side_by_side(place):
