@@ -19,7 +19,7 @@ from gridmodel.meter_data.readings import check_readings
 from gridmodel.model.feeder import Feeder, slot_va
 from gridmodel.model.findings import Finding
 from gridmodel.readers.example_feeders import european_lv
-from gridmodel.validate import check, check_folder
+from gridmodel.validate import by_severity, check, check_folder
 from sep2.terminal import add_row, console, say, say_json
 
 EUROPEAN = "european-lv"
@@ -61,7 +61,7 @@ def check_feeder(
     with refusals(as_json):
         found, findings = open_feeder(feeder, files_from)
         if found is not None and meters is not None:
-            findings += check_readings(meters, found.network)
+            findings = by_severity([*findings, *check_readings(meters, found.network)])
     errors = sum(f.severity == "error" for f in findings)
     _say_findings(feeder, found, findings, as_json=as_json)
     if not as_json:

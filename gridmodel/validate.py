@@ -72,6 +72,11 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
             Finding("note", "changed", c.element, c.field, f"{c.after:g} instead of {c.before:g}: {c.why}")
             for c in what.changes
         ]
+    return by_severity(found)
+
+
+def by_severity(found: list[Finding]) -> list[Finding]:
+    """Findings with the gravest first."""
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda finding: order[finding.severity])
 

