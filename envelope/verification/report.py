@@ -124,7 +124,7 @@ class VerificationReport:
 
     @property
     def excess(self) -> dict[str, list[dict[str, Any]]]:
-        """What exceeds limits before anything is allocated, as plain values: base load, and all granted in any case."""
+        """Excess before anything is allocated, as plain values: of the base load, and of all granted in any case."""
         parts = {"base_excess": self.base_excess, "firm_excess": self.firm_excess}
         return {name: [one._asdict() for one in part] for name, part in parts.items()}
 
@@ -141,7 +141,7 @@ class VerificationReport:
         return f"{tried}: NOT inside the limits: {self._before()}; {verdict} (worst against limit or that: {worst})"
 
     def _before(self) -> str:
-        """What exceeds the limits before anything is allocated, base load and the rest told apart."""
+        """Name the excess before anything is allocated, base load and the rest told apart."""
         for part, who in ((self.base_excess, "the base load alone"), (self.firm_excess, "what is granted in any case")):
             if any(math.isinf(one.beyond) for one in part):
                 return f"{who} has no power flow"
