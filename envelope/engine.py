@@ -54,14 +54,19 @@ def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
 
 @dataclass(frozen=True)
 class SearchMargin:
-    """Margin of all voltage constraints, V, for states found beyond the corners at which a box was measured."""
+    """Margin of all voltage constraints, for states found beyond the corners at which a box was measured."""
 
     over_v: float
     under_v: float
+    """V at the level of the limits' first band"""
+    unit_v: Real
+    """(N,) V that count as much at each monitored voltage"""
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """(T, R) the same for every constraint of a kind."""
-        return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind], at_rest.shape)
+        voltage = rows.kind < 2
+        unit_v = np.where(voltage, self.unit_v[np.where(voltage, rows.element, 0)], 1.0)
+        return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind] * unit_v, at_rest.shape)
 
     def said(self) -> str:
         """Empty: the reactive policy words it."""
@@ -74,7 +79,8 @@ def _search(problem: Problem, formulation: Formulation) -> Solution:
     Another corner than a constraint's worst one may be worse where inverters respond less. Each round looks for such
     states as a verification does, and keeps free what it finds.
     """
-    margin, looked = SearchMargin(0.0, 0.0), 0.0
+    unit_v = formulation.feeder.voltage_unit_v
+    margin, looked = SearchMargin(0.0, 0.0, unit_v), 0.0
     # Too steep a curve oscillates, even with nothing flexible running.
     converges = bool(formulation.base_flow.converged.all())
     for turn in range(ROUNDS if converges else 0):
@@ -83,11 +89,12 @@ def _search(problem: Problem, formulation: Formulation) -> Solution:
         report = try_corners(formulation, found.schedule, box, solver="reduced", effort=effort)
         looked += report.scenarios
         spare = CLEAR * problem.limits.margin_v
-        if report.inside and max(report.over_v, report.under_v) <= -spare:
+        worst = report.over.slack_units, report.under.slack_units
+        if report.inside and max(worst) <= -spare:
             figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
             return found._replace(schedule=replace(found.schedule, figures=figures))
-        over_v, under_v = (_more(beyond + spare) for beyond in (report.over_v, report.under_v))
-        margin = SearchMargin(margin.over_v + over_v, margin.under_v + under_v)
+        over_v, under_v = (_more(beyond + spare) for beyond in worst)
+        margin = SearchMargin(margin.over_v + over_v, margin.under_v + under_v, unit_v)
     plain = solve_with_boxes(replace(problem, reactive=without_credit(problem)))
     said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
     findings = (*plain.schedule.findings, said)

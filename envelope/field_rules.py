@@ -38,6 +38,9 @@ class BadProblem(SepError):
     status = 400
 
 
+UNSAID_BY_DEFAULT = {"unsaid_by_default": True}
+"""metadata of a field that files and run ids leave out while it holds its default, so that earlier ones stay valid"""
+
 Axes = Mapping[str, int | Sequence[str]]
 """how long axes are, or what their entries are called, of those that are known: {"T": 48, "C": ("c1", "c2")}"""
 UNKNOWN: Axes = {"3": "abc"}

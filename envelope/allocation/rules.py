@@ -24,7 +24,9 @@ IDLE, NEARLY_FULL, PATIENCE, OVERFULL = 1e-3, 0.9, 50, 0.03
 """part of all prices, and of headroom, below which constraints are not looked at any longer as prices are sought,
 after how many rounds; part by which one of them may be overfull in the end, or all are looked at once more"""
 TRACE = 0.01
-"""a connection that uses less of a constraint than this part of its largest user does not take part in it"""
+"""a variable whose unit uses less of a constraint than this part of its largest user's does not take part in it"""
+MUCH = 0.1
+"""but it does if at its most it uses this part of what any other does: a works has a thousand times a home's size"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Packing:
     """(N,) or (T, N) weights of the sum and of the logarithms; ones when absent."""
     price: Real | None = None
     """(T, R) prices of a similar problem's constraints, 0 where not known; rules that have prices update them"""
+    most: Real | None = None
+    """(N,) the most that each variable may ever use, where sizes decide who takes part in a constraint"""
 
 
 class Ready(NamedTuple):
@@ -66,14 +70,19 @@ class Ready(NamedTuple):
         return found
 
 
-def takes_part(a: Floating) -> Mask:
-    """(R, N) where a variable uses more than a trace of a constraint."""
-    return np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0))
+def takes_part(a: Floating, most: Real | None = None) -> Mask:
+    """(R, N) where a variable uses more than a trace of a constraint; most: (N,) what each may be, 0: not known."""
+    by_unit = np.asarray(a > TRACE * a.max(axis=1, keepdims=True, initial=0.0))
+    if most is None or not (most > 0.0).any():
+        return by_unit
+    # A variable that happens to have no size is still somebody's measure.
+    whole = a * np.maximum(most, most[most > 0.0].min()).astype(np.float32)
+    return np.asarray(by_unit | (whole > MUCH * whole.max(axis=1, keepdims=True, initial=0.0)) & (most > 0.0))
 
 
-def held_by(closed: Mask, a: Floating) -> Mask:
+def held_by(closed: Mask, a: Floating, most: Real | None = None) -> Mask:
     """(T, N) variables that take part in any of the (T, R) constraints that are closed."""
-    return np.asarray(closed.astype(np.float32) @ takes_part(a).astype(np.float32) > 0.0)
+    return np.asarray(closed.astype(np.float32) @ takes_part(a, most).astype(np.float32) > 0.0)
 
 
 def prepare(packing: Packing) -> Ready:
@@ -81,7 +90,7 @@ def prepare(packing: Packing) -> Ready:
     breached = np.asarray(packing.b <= 0.0)
     cap = np.maximum(packing.cap, 0.0)
     if breached.any():
-        cap = np.where(held_by(breached, packing.a), 0.0, cap)
+        cap = np.where(held_by(breached, packing.a, packing.most), 0.0, cap)
     column = np.flatnonzero(cap.any(axis=0))
     a, cap = packing.a[:, column], np.ascontiguousarray(cap[:, column])
     most = cap @ a.T

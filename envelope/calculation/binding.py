@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.allocation.rules import takes_part
-from envelope.calculation.feasible_box import FeasibleBox
+from envelope.calculation.feasible_box import BoxSide, FeasibleBox
 from envelope.calculation.kernels import fullest
 from envelope.schedule import Binding
 from envelope.schedule.codes import CAPACITY, NETWORK
-from gridmodel.arrays import Mask, Single
+from gridmodel.arrays import Mask
 
 NEARLY = 0.25
 """a constraint whose headroom is within this many units of slack (V, percent) may be what holds a limit back"""
 
 
-def binding_constraints(found: FeasibleBox, constrained: Mask, rise: Single, *, together: bool = False) -> Binding:
+def binding_constraints(found: FeasibleBox, constrained: Mask, side: BoxSide, *, together: bool = False) -> Binding:
     """(T, C) for each limit below its capacity, the fullest constraint that it takes part in.
 
-    rise: (R, C) of each constraint per W in the limits' direction, never negative.
+    side: of the box in the limits' direction.
     together: limits are one common level, so that a full constraint holds back connections without a part in it too.
     """
     steps, count = constrained.shape
@@ -29,9 +29,9 @@ def binding_constraints(found: FeasibleBox, constrained: Mask, rise: Single, *, 
     if not len(candidates):
         row[constrained] = NETWORK
         return Binding(row, interval)
-    uses = rise[candidates]
+    uses = side.rise[candidates]
     best = np.empty((steps, count), dtype=np.intp)
-    takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses)
+    takes = np.ones(uses.shape, dtype=np.bool_) if together else takes_part(uses, side.most_w)
     fullest(np.ascontiguousarray(slack[:, candidates]), takes, best)
     row[constrained] = np.where(best < 0, NETWORK, candidates[best])[constrained]
     return Binding(row, interval)

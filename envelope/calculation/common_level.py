@@ -55,9 +55,10 @@ class _Search:
     def _near(self, rest: FlowResult, full: FlowResult) -> rows.Selection:
         """Select limits that come near at either end of the range."""
         limits, load = self.hard, np.maximum(np.abs(full.i_a), np.abs(rest.i_a))
+        near_v = NEAR_V * self.base.feeder.voltage_unit_v
         return rows.Selection(
-            np.any(np.maximum(full.v_v, rest.v_v) > limits.high_v - NEAR_V, axis=0),
-            np.any(np.minimum(full.v_v, rest.v_v) < limits.low_v + NEAR_V, axis=0),
+            np.any(np.maximum(full.v_v, rest.v_v) > limits.high_v - near_v, axis=0),
+            np.any(np.minimum(full.v_v, rest.v_v) < limits.low_v + near_v, axis=0),
             np.any(load > NEAR_LOAD * self.targets.current_a, axis=0),
         )
 
@@ -69,7 +70,8 @@ class _Search:
         voltages, currents = np.flatnonzero(near.over | near.under), np.flatnonzero(near.load)
         feeder = self.base.feeder.subset(voltages, currents)
         targets = self.limits.subset(voltages, currents, groups=len(feeder.groups)).bounds(margin=1.0)
-        below, above = (self._excess(values, self.targets) for values in ends)
+        units = self.base.feeder.voltage_unit_v
+        below, above = (self._excess(values, self.targets, units) for values in ends)
         good, bad = np.where(above <= 0.0, self.most, 0.0), self.most.copy()
         unit_w = self.unit.max(axis=1, initial=0.0)
         moved = np.zeros(len(good))
@@ -84,7 +86,8 @@ class _Search:
             middle = good[todo] + part * (bad[todo] - good[todo])
             if turn == 0:
                 middle = np.clip(guess[todo], 0.02 * bad[todo], 0.98 * bad[todo])
-            found = self._excess(self._values(feeder, middle, steps=todo), Bounds(*(table[todo] for table in targets)))
+            values, aims = self._values(feeder, middle, steps=todo), Bounds(*(table[todo] for table in targets))
+            found = self._excess(values, aims, feeder.voltage_unit_v)
             inside, outside = todo[found <= 0.0], todo[found > 0.0]
             # An end that stays twice counts for half, or the other would hardly move.
             above[inside] *= np.where(moved[inside] > 0, 0.5, 1.0)
@@ -109,10 +112,10 @@ class _Search:
             level = np.minimum(level, np.where(found > 0.0, found, np.inf).min(axis=1, initial=np.inf))
         return np.asarray(level)
 
-    def _excess(self, found: FlowResult, targets: Bounds) -> Real:
-        """(T,) how far the worst of all is beyond its target, V or percent."""
+    def _excess(self, found: FlowResult, targets: Bounds, unit_v: Real) -> Real:
+        """(T,) how far the worst of all is beyond its target, in units of slack (V, percent)."""
         load = 100.0 * (np.abs(found.i_a) / targets.current_a - 1.0)
-        excess = (found.v_v - targets.high_v, targets.low_v - found.v_v, load)
+        excess = ((found.v_v - targets.high_v) / unit_v, (targets.low_v - found.v_v) / unit_v, load)
         most = [table.max(axis=1, initial=-np.inf) for table in excess]
         return np.where(found.converged, np.max(most, axis=0), np.inf)
 
@@ -121,7 +124,7 @@ class _Search:
         feeder = self.base.feeder
         for _ in range(TURNS):
             found = self._values(feeder, level)
-            beyond = (self._excess(found, self.targets) > 2.0 * COARSE_V) & (level > 0.0)
+            beyond = (self._excess(found, self.targets, feeder.voltage_unit_v) > 2.0 * COARSE_V) & (level > 0.0)
             if not beyond.any():
                 break
             level = np.where(beyond, BACK * level, level)

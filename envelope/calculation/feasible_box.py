@@ -27,6 +27,8 @@ class BoxSide(NamedTuple):
     """(R, C) rise of each constraint per W that the end moves away, never negative"""
     reference_w: Real
     """(T, C) watts of one share"""
+    most_w: Real
+    """(C,) most that each end may be away from the base load in any step"""
 
 
 @dataclass(eq=False)
@@ -93,7 +95,7 @@ class FeasibleBox:
 
     @cached_property
     def slack_unit(self) -> Single:
-        """(R,) one unit of slack: 1 V, or one percent of the rating."""
+        """(R,) one unit of slack: see `LinearConstraints.slack_unit`."""
         return self.rows.slack_unit(self.feeder)
 
     @cached_property
@@ -121,9 +123,11 @@ class FeasibleBox:
         base, rows = self.base, self.rows
         if direction == Direction.EXPORT:
             hi_w = self.hi_w
-            return BoxSide(hi_w, hi_w - base.p_w, rows.rise_up, base.reference_up_w)
+            most_w = (base.hi_w - base.p_w + base.room_up_w).max(axis=0)
+            return BoxSide(hi_w, hi_w - base.p_w, rows.rise_up, base.reference_up_w, most_w)
         lo_w = self.lo_w
-        return BoxSide(-lo_w, base.p_w - lo_w, rows.rise_down, base.reference_down_w)
+        most_w = (base.p_w - base.lo_w + base.room_down_w).max(axis=0)
+        return BoxSide(-lo_w, base.p_w - lo_w, rows.rise_down, base.reference_down_w, most_w)
 
     def _whole(self, steps: Index | slice) -> Real:
         """(T', 2C) W away from the base load of all ends, the fixed ones too."""

@@ -228,7 +228,8 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
     b = np.maximum(known + (left - gain * known) / state.marginal_correction(todo), LEAST * left / gain) - granted
     # Small coefficients must not block an allocation: their effect is subtracted from the right-hand side each time.
     grown = state.offset_w[todo] - granted_w
-    main = np.where(takes_part(state.coefficients), state.coefficients, np.float32(0.0))
+    most_w = (ends.granted_w + ends.room_w).max(axis=0, initial=0.0)
+    main = np.where(takes_part(state.coefficients, most_w), state.coefficients, np.float32(0.0))
     traces = grown.astype(np.float32) @ (state.coefficients - main).T
     packing = Packing(
         main,
@@ -237,6 +238,7 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
         ends.reference_w[todo],
         ends.weight,
         price=state.dual_price[todo],
+        most=most_w,
     )
     state.infeasible[todo] = closed
     state.set_offsets(todo, granted_w + allocate(packing))

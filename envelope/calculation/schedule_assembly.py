@@ -69,7 +69,7 @@ def _found(asked: ProblemSide, formulation: Formulation, boxes: Boxes, *, scaled
     usable = asked.capacity_w - formulation.disturbances.power.capacity_used_w
     constrained = asked.flexible & (side.end_w < usable - 0.5)
     together = formulation.guarantee.common_level
-    binding = without_constraint(binding_constraints(box, constrained, side.rise, together=together), scaled)
+    binding = without_constraint(binding_constraints(box, constrained, side, together=together), scaled)
     binding.row[asked.flexible & ~asked.controlled] = UNCONTROLLED
     limit_w = np.where(constrained, side.end_w, np.inf)
     return FoundSide(asked, limit_w, np.where(asked.flexible, side.room_w, 0.0), binding)
@@ -120,7 +120,8 @@ def _status(boxes: Boxes) -> NDArray[np.int8]:
     for box in boxes:
         for broken, code in ((box.fit.infeasible, 2), (box.fit.base_infeasible, 1)):
             for direction in box.directions if broken.any() else ():
-                status[allocate.held_by(broken, box.fit.side(direction).rise)] = code
+                side = box.fit.side(direction)
+                status[allocate.held_by(broken, side.rise, side.most_w)] = code
     return status
 
 
@@ -174,8 +175,11 @@ def _infeasibility(fit: FeasibleBox) -> Infeasibility:
     base = fit.base_infeasible
     firm = fit.infeasible & ~base
     kept = np.flatnonzero((base | firm).any(axis=0))
-    excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / fit.slack_unit[kept]
-    return Infeasibility(tuple(constraint_names(fit, kept)), base[:, kept], firm[:, kept], excess)
+    units = fit.slack_unit[kept]
+    # Told in V, whatever counts as much at another voltage level, and in percent.
+    told = np.where(fit.rows.kind[kept] < 2, units, np.float32(1.0))
+    excess = (fit.at_rest[:, kept] - fit.limit[:, kept]) / units * told
+    return Infeasibility(tuple(constraint_names(fit, kept)), base[:, kept], firm[:, kept], excess, told)
 
 
 def _firm_corners(cases: Sequence[DirectedBox]) -> tuple[tuple[Single, Single], ...]:

@@ -30,7 +30,8 @@ def verify_limits(
 ) -> None:
     """Verify limits by power flow at many corners, from the plan and the limits alone.
 
-    Ends with 0 only if every corner that was tried is inside the limits, and with 2 if the limits are not the plan's.
+    Ends with 0 only if every corner that was tried is inside the limits, with 3 if only the base load, or what is
+    granted in any case, is beyond them, and with 2 if the limits are not the plan's.
     """
     with refusals(as_json), stages(as_json) as stage:
         if solver is not None and solver not in SOLVERS:
@@ -47,7 +48,7 @@ def verify_limits(
         if report.wrong_phases is not None:
             say(f"{report.stress_sentence()}.")
         say(f"{report.sentence()}.")
-    raise typer.Exit(0 if report.inside else 1)
+    raise typer.Exit(report.exit_code)
 
 
 def refuse_other(problem: Problem, schedule: EnvelopeSchedule) -> None:
@@ -65,6 +66,8 @@ def _plain(schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, 
         "run_id": schedule.run_id,
         "guarantee": schedule.guarantee,
         "inside": report.inside,
+        "within_limits": report.within_limits,
+        **report.excess,
         "over_v": report.over_v,
         "under_v": report.under_v,
         "overload_percent": report.overload_percent,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from envelope.command_line import examples
+from envelope.command_line.audit import verify_limits
 from envelope.command_line.operate import add_to
 from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
 from envelope.command_line.printing import show_policies, show_whole
@@ -98,7 +99,8 @@ def run(
 ) -> None:
     """Calculate limits for every connection and interval of a feeder's day, verified by an independent power flow.
 
-    Ends with 0 only if every corner that was tried is inside the limits.
+    Ends with 0 only if every corner that was tried is inside the limits; with 3 if only the base load, or what is
+    granted in any case, is beyond them.
     """
     # An audit by `verify` must be possible without the calculation.
     from envelope.command_line.runs import run_on_model, run_without_model
@@ -122,8 +124,7 @@ def run(
     if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
     files = {"out": out, "picture": picture, "plan": plan}
-    inside = run_on_model(feeder, (ledger, past), files, options)
-    raise typer.Exit(0 if inside else 1)
+    raise typer.Exit(run_on_model(feeder, (ledger, past), files, options))
 
 
 @app.command("ledger", epilog=examples.OF_COMMAND["ledger"])
@@ -231,4 +232,5 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
     writable("--picture", picture, ".png")
 
 
+app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)

@@ -19,7 +19,8 @@ from envelope.model_free.methods import (
     asset_capacity_delta_voltage,
 )
 from envelope.model_free.readings import Meters, read_meters
-from envelope.problem import OperatingLimits
+from envelope.problem import OperatingLimits, voltage_criterion
+from envelope.problem.limits import SUITS
 from envelope.schedule import EnvelopeSchedule
 from envelope.study.study import sine
 from envelope.study.summary import evenness, room
@@ -53,6 +54,7 @@ def calculate_from_meters(
     gen = sky[:, None] * np.where(chosen, 1e3 * options.export_kw, 0.0)
     load = np.tile(np.where(chosen, 1e3 * options.import_kw, 0.0), (meters.steps, 1))
     day = meters.day_ahead(1e3 * known.rating_kva, gen, load)
+    _refuse_criterion(options.limits, meters)
     limits = OperatingLimits.of(options.limits)
     band = {"v_min_v": limits.v_min_v, "v_max_v": limits.v_max_v}
     if method is Method.ASSET_CAPACITY:
@@ -63,6 +65,14 @@ def calculate_from_meters(
     found = _differences(meters)
     figures = {"most_rise_v": found.most_rise_v, "most_drop_v": found.most_drop_v, **_line(found.transformer)}
     return asset_capacity_delta_voltage(day, found, **band), figures
+
+
+def _refuse_criterion(name: str, meters: Meters) -> None:
+    """Refuse a voltage criterion for another level than that of the meters."""
+    measured, meant = meters.v[np.isfinite(meters.v)], voltage_criterion(name).nominal_v
+    here = float(np.median(measured)) if measured.size else meant
+    if not SUITS[0] < here / meant < SUITS[1]:
+        raise BadProblem(f"--limits {name}: is for {meant:.0f} V, and the meters here read {here:.0f} V")
 
 
 def _differences(meters: Meters) -> DeltaVoltage:

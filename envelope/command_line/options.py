@@ -30,6 +30,7 @@ from envelope.problem import (
     voltage_criterion,
 )
 from envelope.problem.plan_file import EUROPEAN_LV
+from envelope.problem.problem import voltage_levels
 from gridmodel import command_errors
 from gridmodel.arrays import Mask
 from gridmodel.errors import FileError
@@ -180,13 +181,12 @@ class StudyOptions:
         return problem
 
     def _refuse_criterion(self, problem: Problem) -> None:
-        """Refuse a voltage criterion for another nominal voltage."""
-        meant = voltage_criterion(self.limits).nominal_v
-        here = float(np.median(problem.reduced.node_nominal_v[problem.reduced.voltages_at_connections()]))
-        if not 0.8 < here / meant < 1.25:
-            fit = [name for name, c in voltage_criteria().items() if 0.8 < here / c.nominal_v < 1.25]
+        """Refuse a voltage criterion that is for another low voltage than some of the connections have."""
+        meant, levels = voltage_criterion(self.limits), voltage_levels(problem.reduced)
+        for here in (level for level in levels if not meant.suits(level)):
+            fit = [name for name, other in voltage_criteria().items() if all(map(other.suits, levels))]
             instead = f"; for them: {', '.join(fit)}" if fit else ""
-            mismatch = f"is for {meant:.0f} V, and the customers here have {here:.0f} V{instead}"
+            mismatch = f"is for {meant.nominal_v:.0f} V, and customers here have {here:.0f} V ({levels[here]}){instead}"
             raise BadProblem(f"--limits {self.limits}: {mismatch}")
 
     def refuse(self, names: Sequence[str], why: str) -> None:

@@ -55,7 +55,11 @@ def _add_fairness(table: Table, fairness: dict[str, dict[str, float]]) -> None:
 
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """Return the sentences below the table: assumptions, what binds, ratings, findings, the ledger, files."""
-    lines = [*summary.get("assumed", ()), *_binding_lines(summary.get("held_back", {}))]
+    lines = [
+        *summary.get("assumed", ()),
+        *_band_lines(summary.get("limits", {})),
+        *_binding_lines(summary.get("held_back", {})),
+    ]
     lines += [ratings.sentence(summary["thermal"])] if "thermal" in summary else []
     lines += summary["findings"]
     other = summary.get("beyond_guarantee")
@@ -73,6 +77,15 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         )
         lines.append(f"Curtailed over the {past['days']:.1f} days in {past['file']}: {'; '.join(parts)}.")
     return [*lines, *(f"{name}: {summary[name]}" for name in FILES if name in summary)]
+
+
+def _band_lines(limits: dict[str, Any]) -> list[str]:
+    """Return the voltage bands, where connections are at several levels."""
+    if not limits.get("bands"):
+        return []
+    first = f"{limits['v_min_v']:g} to {limits['v_max_v']:g} V"
+    more = (f"{band['low_v']:.0f} to {band['high_v']:.0f} V at {band['nominal_v']:.0f} V" for band in limits["bands"])
+    return [f"voltage limits ({limits['source']}), phase to neutral: {'; '.join([first, *more])}"]
 
 
 def _binding_lines(found: dict[str, list[dict[str, Any]]]) -> list[str]:

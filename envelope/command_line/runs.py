@@ -20,8 +20,8 @@ from sep2.terminal import say, say_json
 
 def run_on_model(
     feeder: str, over_time: tuple[Path | None, float], files: dict[str, Path | None], options: StudyOptions
-) -> bool:
-    """Calculate, verify, write and print; return whether every corner that was tried is inside the limits."""
+) -> int:
+    """Calculate, verify, write and print; return the exit code: see `VerificationReport.exit_code`."""
     ledger, past = over_time
     with stages(options.as_json) as stage:
         stage("reading the feeder")
@@ -48,7 +48,7 @@ def run_on_model(
         if report.wrong_phases is not None:
             say(f"{report.stress_sentence()}.")
         say(f"{report.sentence()}.")
-    return report.inside
+    return report.exit_code
 
 
 def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]:

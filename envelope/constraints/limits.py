@@ -35,7 +35,8 @@ class LimitTables:
     """(T, N) V"""
     current_a: Real
     """(T, B + G) A; of group sums W"""
-    margin_v: float
+    margin_v: Real
+    """(N,) V of each voltage"""
     margin_current: float
     """part of each current"""
     reserved_a: Real | None = None
@@ -57,12 +58,13 @@ class LimitTables:
             self,
             low_v=self.low_v[:, voltages],
             high_v=self.high_v[:, voltages],
+            margin_v=self.margin_v[voltages],
             current_a=self.current_a[:, kept],
             reserved_a=reserved,
         )
 
-    def less_reserves(self, over_v: float, under_v: float, reserved_a: Real) -> LimitTables:
-        """The limits less these reserves: V from above and below of every voltage, and (T, B + G) of each current."""
+    def less_reserves(self, over_v: float | Real, under_v: float | Real, reserved_a: Real) -> LimitTables:
+        """The limits less these reserves: V from above and below of all, or (N,), and (T, B + G) of each current."""
         low, high = self.low_v + under_v, self.high_v - over_v
         middle = 0.5 * (self.low_v + self.high_v)
         closed = high - low < NARROWEST_V
@@ -77,11 +79,12 @@ class LimitTables:
 def limit_tables(limits: OperatingLimits, feeder: MonitoredFeeder, steps: int) -> LimitTables:
     """The limits of a feeder's monitored voltages and currents in each step."""
     shape = (steps, len(feeder.reduced.Zn))
+    low_v, high_v, unit_v = limits.voltages_at(feeder.reduced.node_nominal_v)
     return LimitTables(
-        low_v=np.broadcast_to(limits.v_min_v, shape),
-        high_v=np.broadcast_to(limits.v_max_v, shape),
+        low_v=np.broadcast_to(low_v, shape),
+        high_v=np.broadcast_to(high_v, shape),
         current_a=_permitted_a(limits, feeder, steps),
-        margin_v=limits.margin_v,
+        margin_v=limits.margin_v * unit_v,
         margin_current=limits.margin_current,
     )
 

@@ -23,6 +23,8 @@ SECTOR = np.tan(np.pi / 6.0)
 """a current counts in full for the facets within 30 degrees of it"""
 NEGLIGIBLE = 1e-4
 """coefficients below this part of the largest in their constraint are left to the AC check"""
+NEGLIGIBLE_AT_LEVELS = 1e-7
+"""the same where connections are at several voltage levels, and so of very different sizes"""
 KINDS = ("over-voltage", "under-voltage", "overload")
 
 
@@ -116,9 +118,10 @@ class LinearConstraints:
         return np.asarray(np.take(table, self.kind * bounds.high_v.shape[1] + self.element, axis=1))
 
     def slack_unit(self, feeder: MonitoredFeeder) -> Single:
-        """(R,) what counts as one unit of slack: 1 V, or one percent of the rating."""
+        """(R,) one unit of slack: 1 V (as much per unit at another level), or one percent of the rating."""
         out = np.ones(self.count, dtype=np.float32)
         load = self.kind == 2
+        out[~load] = feeder.voltage_unit_v[self.element[~load]]
         out[load] = 0.01 * feeder.rating_a[self.element[load]]
         return out
 
@@ -181,7 +184,9 @@ def with_sensitivities(
 ) -> LinearConstraints:
     """The same constraints with new (R, L) sensitivities, above and below the base load."""
     rise_up, rise_down, corners = _split(feeder, rise, fall)
-    first, corner = np.unique(_named(rise_up, rise_down, corners), return_index=True, return_inverse=True)[1:]
+    negligible = NEGLIGIBLE if feeder.level_unit_v is None else NEGLIGIBLE_AT_LEVELS
+    named = _named(rise_up, rise_down, corners, negligible)
+    first, corner = np.unique(named, return_index=True, return_inverse=True)[1:]
     return replace(
         rows,
         sensitivity=rise,
@@ -200,11 +205,11 @@ def slopes(rows: LinearConstraints, at: Sensitivity) -> Single:
     return out
 
 
-def _named(rise_up: Single, rise_down: Single, corners: Corners) -> Index:
+def _named(rise_up: Single, rise_down: Single, corners: Corners, negligible: float) -> Index:
     """(R,) a number per corner, the same for the same corner; negligible coefficients are cleared on the way."""
     draw = np.random.default_rng(0).integers(-(2**62), 2**62, (2, corners.up.shape[1]))
     out = np.empty(len(rise_up), dtype=np.int64)
-    name(rise_up, rise_down, *corners, draw, np.float32(NEGLIGIBLE), out)
+    name(rise_up, rise_down, *corners, draw, np.float32(negligible), out)
     return out.astype(np.intp)
 
 

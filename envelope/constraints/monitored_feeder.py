@@ -51,6 +51,8 @@ class MonitoredFeeder:
     """(C,) see `Problem.flex_split`"""
     inverters: Inverters | None = None
     """whose answer to their own voltage counts for voltages; currents are those without it"""
+    level_unit_v: Real | None = None
+    """see `voltage_unit_v`; None: 1 V everywhere"""
 
     @classmethod
     def of(
@@ -61,7 +63,14 @@ class MonitoredFeeder:
 
     def subset(self, voltages: Index, currents: Index) -> MonitoredFeeder:
         """The same monitoring only these of its voltages and currents, and all its groups."""
-        return replace(self, reduced=self.reduced.watching(voltages, currents[currents < len(self.reduced.H)]))
+        unit_v = None if self.level_unit_v is None else self.level_unit_v[voltages]
+        reduced = self.reduced.watching(voltages, currents[currents < len(self.reduced.H)])
+        return replace(self, reduced=reduced, level_unit_v=unit_v)
+
+    @cached_property
+    def voltage_unit_v(self) -> Real:
+        """(N,) V at each monitored voltage that count as much as 1 V at the level of the limits' first band."""
+        return np.ones(len(self.reduced.Zn)) if self.level_unit_v is None else self.level_unit_v
 
     @cached_property
     def rating_a(self) -> Real:
@@ -215,7 +224,8 @@ def weakest_branches(reduced: Reduced) -> Index:
 def monitor(problem: Problem) -> MonitoredFeeder:
     """The monitored feeder of a problem, with groups, phase splits and the inverter response that it credits."""
     plain = MonitoredFeeder.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
-    return replace(plain, inverters=credited_inverters(problem, plain))
+    unit_v = problem.limits.voltages_at(plain.reduced.node_nominal_v)[2] if problem.limits.bands else None
+    return replace(plain, inverters=credited_inverters(problem, plain), level_unit_v=unit_v)
 
 
 def credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> Inverters | None:

@@ -52,7 +52,8 @@ class BindingCorner:
         self.kind = KINDS[int(fit.rows.kind[local])]
         self.unit = "%" if self.kind == "overload" else "V"
         self.worst, before = self._values(np.concatenate([self.away, (1.0 - NUDGE) * self.away]))
-        self.margin = float((fit.limit[at, local] - self.worst) / self.slack_unit)
+        percent = self.slack_unit if self.unit == "%" else 1.0
+        self.margin = float((fit.limit[at, local] - self.worst) / percent)
         rise = float(fit.rise[at, local])
         self.steepness = float((self.worst - before) / (NUDGE * rise)) if rise > 0.0 else 0.0
         """how much faster the constraint rises here than its coefficients say"""
@@ -68,18 +69,19 @@ class BindingCorner:
     def relief_options(self, others: Sequence[Contributor]) -> list[tuple[str, float]]:
         """Relief options and their effect in the constraint's own unit (V or A); the limit itself first."""
         more = RELIEF_PERCENT if self.unit == "%" else RELIEF_V
+        eased = self.slack_unit * more
         head = 1.0 - HEAD_PART if self.kind == "over-voltage" else 1.0 + HEAD_PART
         lower = "lower" if head < 1.0 else "higher"
         found = [
-            (f"{more:g} {'% more rating' if self.unit == '%' else 'V more'} there", self.slack_unit * more),
+            (f"{more:g} % more rating there" if self.unit == "%" else f"{eased:.3g} V more there", eased),
             (f"a head voltage {100 * HEAD_PART:g} % {lower}", self.worst - self._values(self.away, head=head)[0]),
         ]
         if self.kind == "over-voltage" and (self.away > 0.0).any() and self.fit.base.tan_phi < ABSORBING:
             absorbing = self._values(self.away, tan_phi=ABSORBING)[0]
             found.append((f"generation absorbing at power factor {ABSORBING_PF:g}", self.worst - absorbing))
         for other in others:
-            eased = self.worst - self._values(self._without(other))[0]
-            found.append((f"{other.connection_id} {other.direction}ing {LESS_W / 1e3:g} kW less", eased))
+            without = self.worst - self._values(self._without(other))[0]
+            found.append((f"{other.connection_id} {other.direction}ing {LESS_W / 1e3:g} kW less", without))
         return [(what, float(easing)) for what, easing in found]
 
     def _without(self, other: Contributor) -> Real:

@@ -56,12 +56,11 @@ def _changes(problem: Problem, schedule: EnvelopeSchedule, found: Explanation) -
 
 
 def _wider(problem: Problem, kind: str) -> tuple[str, Problem]:
-    limits = problem.limits
-    if kind == "over-voltage":
-        wider = replace(limits, v_max_v=limits.v_max_v + RELIEF_V)
-        return f"an upper voltage limit {RELIEF_V:g} V higher", replace(problem, limits=wider)
-    wider = replace(limits, v_min_v=limits.v_min_v - RELIEF_V)
-    return f"a lower voltage limit {RELIEF_V:g} V lower", replace(problem, limits=wider)
+    over = kind == "over-voltage"
+    wider = problem.limits.widened(over_v=RELIEF_V) if over else problem.limits.widened(under_v=RELIEF_V)
+    alike = ", and as much per unit at other levels" if wider.bands else ""
+    which = f"an upper voltage limit {RELIEF_V:g} V higher" if over else f"a lower voltage limit {RELIEF_V:g} V lower"
+    return which + alike, replace(problem, limits=wider)
 
 
 def _rated(problem: Problem, binding: str) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -111,11 +112,23 @@ class _MeasurementCheck:
         """Return the widest permitted voltage band of these steps, V."""
         slack = self.tolerance.voltage_v
         if place != HEAD:
-            return self.problem.limits.v_min_v - slack, self.problem.limits.v_max_v + slack
+            low_v, high_v, unit_v = self._connection_band.get(place, self._first_band)
+            return low_v - slack * unit_v, high_v + slack * unit_v
         taken = self.problem.reduced.network.source.v if self.problem.source_v is None else self.problem.source_v
         size = np.broadcast_to(np.abs(taken), (self.problem.steps, 3))[steps]
         low, high = self._head_pu(steps)
         return float((size.min(axis=1) * low).min()), float((size.max(axis=1) * high).max())
+
+    @property
+    def _first_band(self) -> tuple[float, float, float]:
+        return self.problem.limits.v_min_v, self.problem.limits.v_max_v, 1.0
+
+    @cached_property
+    def _connection_band(self) -> dict[str, tuple[float, float, float]]:
+        """Voltage limits at each connection, V, and V that count there as much as 1 V in the limits' first band."""
+        network, limits = self.problem.reduced.network, self.problem.limits
+        bands = limits.voltages_at(network.nodes.nominal_v[network.connections.node])
+        return dict(zip(self.problem.connection_id, zip(*(part.tolist() for part in bands), strict=True), strict=True))
 
     def _head_pu(self, steps: Index) -> tuple[Real, Real]:
         """Return the declared or tolerated band of the head voltage, per unit of the assumed one, per step."""

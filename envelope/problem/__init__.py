@@ -1,7 +1,13 @@
 """The question: feeder, forecast, capacity, limits and policies of one horizon. Data only, no power flow."""
 
 from envelope.problem.groups import GroupLimit
-from envelope.problem.limits import OperatingLimits, VoltageCriterion, voltage_criteria, voltage_criterion
+from envelope.problem.limits import (
+    OperatingLimits,
+    VoltageBand,
+    VoltageCriterion,
+    voltage_criteria,
+    voltage_criterion,
+)
 from envelope.problem.margins import (
     AutonomousResponse,
     BoxMargin,
@@ -41,6 +47,7 @@ __all__ = [
     "ShareReference",
     "TighteningLead",
     "VoltVar",
+    "VoltageBand",
     "VoltageCriterion",
     "run_id",
     "steps_from",

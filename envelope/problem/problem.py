@@ -180,6 +180,7 @@ class Problem:
             raise BadProblem("reduced: the network has no connections")
         starts = self.RULES["step_start"]("step_start", self.step_start, UNKNOWN)
         validate(self, {**UNKNOWN, "T": len(starts), "C": self.connection_id})
+        object.__setattr__(self, "limits", self.limits.at_levels(voltage_levels(self.reduced)))
         self._refuse_together()
 
     def _refuse_together(self) -> None:
@@ -289,3 +290,11 @@ class Problem:
         if self.in_force_until is None:
             return self.hull_steps
         return int(np.searchsorted(self.step_start, self.in_force_until))
+
+
+def voltage_levels(reduced: Reduced) -> dict[float, str]:
+    """Nominal voltages at connections, V phase-to-neutral, each with one of its nodes."""
+    at = reduced.voltages_at_connections()
+    nominal_v, first = np.unique(reduced.node_nominal_v[at], return_index=True)
+    names = [reduced.network.terminal_name(int(reduced.node_terminal[at[k]])) for k in first]
+    return dict(zip(nominal_v.tolist(), names, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from importlib import import_module
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envelope.field_rules import BadProblem
+from envelope.field_rules import UNSAID_BY_DEFAULT, BadProblem
 from envelope.problem.problem import Problem
 
 FILE_TYPES = {
@@ -35,6 +35,7 @@ FILE_TYPES = {
     "OperatingLimits": ("envelope.problem.limits", "OperatingLimits"),
     "Reference": ("envelope.problem.policies", "ShareReference"),
     "ScenarioMargin": ("envelope.problem.margins", "ScenarioMargin"),
+    "VoltageBand": ("envelope.problem.limits", "VoltageBand"),
     "VoltVar": ("envelope.problem.reactive", "VoltVar"),
     "VoltageCriterion": ("envelope.problem.limits", "VoltageCriterion"),
 }
@@ -57,7 +58,11 @@ def to_plain(value: Any, arrays: Arrays, name: str) -> Any:
         arrays[name] = value
         return {"array": name}
     if is_dataclass(value) and not isinstance(value, type):
-        said = {f.name: to_plain(getattr(value, f.name), arrays, f"{name}.{f.name}") for f in fields(value) if f.init}
+        said = {
+            f.name: to_plain(getattr(value, f.name), arrays, f"{name}.{f.name}")
+            for f in fields(value)
+            if f.init and not is_unsaid(f, getattr(value, f.name))
+        }
         return {"made": _name(value, name), "of": said}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {"made": _name(value, name), "of": _packed(value._asdict(), arrays, name)}
@@ -66,6 +71,11 @@ def to_plain(value: Any, arrays: Arrays, name: str) -> Any:
     if isinstance(value, Sequence):
         return [to_plain(one, arrays, f"{name}.{k}") for k, one in enumerate(value)]
     raise BadProblem(f"{name}: a {type(value).__name__} can not be kept in a file")
+
+
+def is_unsaid(field: Field[Any], value: Any) -> bool:
+    """Whether a field is left out because it holds its default and is newer than files that were saved without it."""
+    return UNSAID_BY_DEFAULT.items() <= field.metadata.items() and value == field.default
 
 
 def from_plain(said: Any, arrays: Arrays) -> Any:

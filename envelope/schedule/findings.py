@@ -26,7 +26,7 @@ def infeasible(boxes: Sequence[Infeasibility], step_start: NDArray[np.int64], fi
         base, firm = box.base[first:], box.firm[first:]
         if base.any():
             beyond = np.where(base, box.excess[first:], -np.inf)
-            step, row = (int(k) for k in np.unravel_index(int(beyond.argmax()), beyond.shape))
+            step, row = divmod(int((beyond / box.slack_unit).argmax()), beyond.shape[1])
             unit = "%" if box.names[row].startswith("overload") else "V"
             found.append(
                 f"{BASE}: the base load alone is {beyond[step, row]:.2f} {unit} beyond the limit:"

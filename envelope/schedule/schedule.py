@@ -60,6 +60,8 @@ class Infeasibility(NamedTuple):
     """(T, R) broken by the firm minimum, and not by the base load alone"""
     excess: Single
     """(T, R) of the base load over the limit, V or percent of the rating"""
+    slack_unit: Single
+    """(R,) V, or percent of the rating, that count alike: 1, or as much per unit at another voltage level"""
 
 
 @dataclass(frozen=True, eq=False)

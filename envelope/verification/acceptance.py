@@ -1,7 +1,7 @@
 """Limits for verification: the operating limit, or the level that the firm minimum alone already reaches.
 
 A base load must be served and a contract kept; where they breach a limit by themselves, limits cannot mend it. A
-schedule says so in its status; a verification then asks that nothing makes it worse.
+schedule says so in its status; a verification then asks that nothing makes it worse, and says what was there before.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
+from envelope.verification.report import EXCESS_UNITS, Excess
 from gridmodel.arrays import Floating, Index, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what small coefficients, which are left out of allocations, may add to a breach"""
+SAME = 0.005
+"""V or percent by which the firm minimum must be worse than the base load alone to be told beside it"""
 FEWEST_CORNERS = 50
 """of the firm minimum that are looked at, with those of the constraints it is known to break, however few are tried"""
 
@@ -33,6 +36,10 @@ class AcceptedLimits:
     bounds: Bounds
     excess: tuple[float, float, float]
     """V over, V under and percent by which the firm minimum exceeds the limits; zeros where it does not"""
+    base_excess: tuple[Excess, ...]
+    """of the limits that the base load alone exceeds, the worst of each kind and level"""
+    firm_excess: tuple[Excess, ...]
+    """the same of the firm minimum, where that is worse"""
 
 
 def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, most: int) -> AcceptedLimits:
@@ -60,17 +67,40 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
                 worst.include(steps, away)
     high, low, load = worst.high_v, worst.low_v, worst.load_a
     over, under, much = high > limits.high_v, low < limits.low_v, load > rating
-    excess = (
-        float(np.max((high - limits.high_v)[over], initial=0.0)),
-        float(np.max((limits.low_v - low)[under], initial=0.0)),
-        float(np.max((100.0 * (load / rating - 1.0))[much], initial=0.0)),
-    )
+    worse_v = WORSE_V * feeder.voltage_unit_v
     bounds = Bounds(
-        low_v=np.where(under, low - WORSE_V, limits.low_v),
-        high_v=np.where(over, high + WORSE_V, limits.high_v),
+        low_v=np.where(under, low - worse_v, limits.low_v),
+        high_v=np.where(over, high + worse_v, limits.high_v),
         current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
     )
-    return AcceptedLimits(bounds, excess)
+    at_base = _excess(formulation, rest.v_v, rest.v_v, np.abs(rest.i_a))
+    firm = _excess(formulation, high, low, load)
+    before = {(one.unit, one.unit_v): one.beyond for one in at_base}
+    worse = tuple(one for one in firm if one.beyond > before.get((one.unit, one.unit_v), 0.0) + SAME * one.unit_v)
+    largest = [max((one for one in firm if one.unit == unit), key=_per_unit, default=None) for unit in EXCESS_UNITS]
+    over_v, under_v, load_percent = (0.0 if one is None else one.beyond for one in largest)
+    return AcceptedLimits(bounds, (over_v, under_v, load_percent), at_base, worse)
+
+
+def _per_unit(one: Excess) -> float:
+    return one.beyond / one.unit_v
+
+
+def _excess(formulation: Formulation, high_v: Real, low_v: Real, load_a: Real) -> tuple[Excess, ...]:
+    """Of (T, N) V and (T, B) A beyond the limits, the worst of each kind, and of voltages at each level."""
+    feeder, limits = formulation.feeder, formulation.limits
+    unit_v, names = feeder.voltage_unit_v, feeder.reduced.voltage_names
+    tables = (
+        (high_v - limits.high_v, unit_v, names),
+        (limits.low_v - low_v, unit_v, names),
+        (100.0 * (load_a / limits.current_a - 1.0), np.ones(load_a.shape[1]), feeder.current_names),
+    )
+    found = []
+    for (beyond, unit, named), kind in zip(tables, EXCESS_UNITS, strict=True):
+        for level in np.unique(unit[(beyond > 0.0).any(axis=0)]):
+            step, element = divmod(int(np.where(unit == level, beyond, -np.inf).argmax()), beyond.shape[1])
+            found.append(Excess(float(beyond[step, element]), kind, named[element], step, float(level)))
+    return tuple(found)
 
 
 class _WorstFlow:

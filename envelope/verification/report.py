@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,13 @@ class Finding:
     element: str
     corner: str
     """which kind of corner: rest, sign, aligned, random, inside, greedy"""
+    unit_v: float = 1.0
+    """V there that count as much as 1 V at the level of the limits' first band"""
+
+    @property
+    def slack_units(self) -> float:
+        """The same in units of slack, which compare between voltage levels."""
+        return self.beyond / self.unit_v
 
 
 class UnbalanceFinding(NamedTuple):
@@ -26,6 +34,26 @@ class UnbalanceFinding(NamedTuple):
     step: int
     element: str
     corner: str
+
+
+class Excess(NamedTuple):
+    """By how much one limit is exceeded before anything is allocated."""
+
+    beyond: float
+    unit: str
+    """V over, V under or % load"""
+    element: str
+    step: int
+    unit_v: float = 1.0
+    """V there that count as much as 1 V at the level of the limits' first band; 1 of a load"""
+
+    def __str__(self) -> str:
+        return f"{self.beyond:.2f} {self.unit} ({self.element})"
+
+
+EXCESS_UNITS = ("V over", "V under", "% load")
+WITHIN, BEYOND, BASE_BEYOND = 0, 1, 3
+"""exit codes of commands that verify (2: bad input)"""
 
 
 @dataclass(frozen=True)
@@ -42,10 +70,14 @@ class VerificationReport:
     judged: int
     """corners that the named solver solved itself"""
     by_corner: dict[str, dict[str, float]] = field(default_factory=dict)
-    """per kind of corner: scenarios, over_v, under_v, overload_percent, violating (fraction)"""
+    """per kind of corner: scenarios, over_v, under_v (V of the limits' first band), overload_percent, violating"""
     diverged: int = 0
     excused: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """V over, V under, percent by which the firm minimum (base load, contract) exceeds limits by itself"""
+    base_excess: tuple[Excess, ...] = ()
+    """of the limits that the base load alone exceeds, the worst of each kind and voltage level"""
+    firm_excess: tuple[Excess, ...] = ()
+    """the same with all that is granted in any case (contracts, limits in force, what nobody can limit), where worse"""
     wrong_phases: tuple[float, float, float] | None = None
     """V over, V under, percent of the worst corner if `wrong_part` of the phases are wrong; None: not tried"""
     wrong_part: float = 0.0
@@ -74,21 +106,52 @@ class VerificationReport:
 
     @property
     def inside(self) -> bool:
-        """Whether every corner is inside every limit."""
+        """Whether every corner is inside every limit, or no further beyond it than what is granted in any case."""
         balanced = self.unbalance is None or self.unbalance.beyond <= 0.0
         return self.diverged == 0 and max(self.worst) <= 0.0 and balanced
+
+    @property
+    def within_limits(self) -> bool:
+        """Whether every corner is inside every limit, and so is what is granted in any case."""
+        return self.inside and not any(self.excused)
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a command: 0 within all limits, 1 beyond them, 3 if only by what is granted in any case."""
+        if not self.inside:
+            return BEYOND
+        return WITHIN if self.within_limits else BASE_BEYOND
+
+    @property
+    def excess(self) -> dict[str, list[dict[str, Any]]]:
+        """What exceeds limits before anything is allocated, as plain values: base load, and all granted in any case."""
+        parts = {"base_excess": self.base_excess, "firm_excess": self.firm_excess}
+        return {name: [one._asdict() for one in part] for name, part in parts.items()}
 
     def sentence(self) -> str:
         """The result in one line."""
         worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
         if self.unbalance is not None:
             worst += f", {self.unbalance.beyond:+.2f} % unbalance"
-        verdict = "inside" if self.inside else "BEYOND"
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
-        units = zip(self.excused, ("V over", "V under", "% load"), strict=True)
-        granted = ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
-        beside = f"; beside what is granted in any case, which exceeds them by {granted}" if granted else ""
-        return f"{tried}: {verdict} the limits (worst against limit: {worst}){beside}"
+        if not any(self.excused):
+            verdict = "inside" if self.inside else "BEYOND"
+            return f"{tried}: {verdict} the limits (worst against limit: {worst})"
+        verdict = "envelopes add nothing" if self.inside else "envelopes go BEYOND that"
+        return f"{tried}: NOT inside the limits: {self._before()}; {verdict} (worst against limit or that: {worst})"
+
+    def _before(self) -> str:
+        """What exceeds the limits before anything is allocated, base load and the rest told apart."""
+        for part, who in ((self.base_excess, "the base load alone"), (self.firm_excess, "what is granted in any case")):
+            if any(math.isinf(one.beyond) for one in part):
+                return f"{who} has no power flow"
+        base, firm = (", ".join(map(str, part)) for part in (self.base_excess, self.firm_excess))
+        said = [f"the base load alone exceeds them by {base}"] if base else []
+        if not firm:
+            units = zip(self.excused, EXCESS_UNITS, strict=True)
+            firm = "" if base else ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
+        beside = ", which with the base load" if base else ", which"
+        return "; ".join([*said, f"what is granted in any case{beside} exceeds them by {firm}"] if firm else said)
 
     def stress_sentence(self) -> str:
         """Effect of a wrong model, in one line; empty where it was not tried."""

@@ -85,7 +85,7 @@ class Trial:
         self.feeder, self.base = formulation.feeder, formulation.base
         self.disturbances, steps = formulation.disturbances, formulation.steps
         self.rng = np.random.default_rng(effort.seed)
-        self.rating = formulation.limits.current_a
+        self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
         self.worst = _Worst(steps, self.feeder.reduced.slots)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
@@ -139,12 +139,16 @@ class Trial:
             by_corner=self.by_corner,
             diverged=self.diverged,
             excused=self.accepted.excess,
+            base_excess=self.accepted.base_excess,
+            firm_excess=self.accepted.firm_excess,
         )
 
     def _finding(self, which: int) -> Finding:
         step = int(self.worst.beyond[which].argmax())
-        name = self._name(which, int(self.worst.element[which, step]))
-        return Finding(float(self.worst.beyond[which, step]), step, name, str(self.worst.kind[which, step]))
+        element = int(self.worst.element[which, step])
+        unit = float(self.unit_v[element]) if which < 2 else 1.0
+        beyond, kind = float(self.worst.beyond[which, step]) * unit, str(self.worst.kind[which, step])
+        return Finding(beyond, step, self._name(which, element), kind, unit)
 
     def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
         lo, hi, steps = box
@@ -189,7 +193,7 @@ class Trial:
         self.sample.append(("sample", steps[some], away[some]))
 
     def solve(self, steps: Index, away: Real) -> list[Real]:
-        """Three tables (S, N), (S, N), (S, B): V, V and percent beyond the limits."""
+        """Tables (S, N), (S, N), (S, B): V, V (as much per unit at another level) and percent beyond the limits."""
         found = self._solved(steps, away, np.zeros_like(away))
         for state in self.disturbances.states:
             more = self._solved(steps, *self.disturbances.superpose(state, steps, away), voltages=state.voltages)
@@ -206,8 +210,8 @@ class Trial:
         v, i = values.v_v, np.abs(values.i_a)
         with np.errstate(invalid="ignore"):
             found = [
-                v - self.accepted.bounds.high_v[steps],
-                self.accepted.bounds.low_v[steps] - v,
+                (v - self.accepted.bounds.high_v[steps]) / self.unit_v,
+                (self.accepted.bounds.low_v[steps] - v) / self.unit_v,
                 100.0 * (i - self.accepted.bounds.current_a[steps]) / self.rating[steps],
             ]
         for table in found:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import noting, read_profile
 from gridmodel.readers.staged import load_staged
-from gridmodel.readers.tables import Row, read_csv, read_text
+from gridmodel.readers.tables import Row, read_csv, read_json, read_text
 
 
 def read_feeder(path: str | Path, within: str | Path | None = None) -> Feeder:
@@ -140,15 +141,18 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
     if path.suffix.lower() != ".json":
         files = "a pandapower .json, an OpenDSS .dss, an .xlsx, .gpkg, .shp or .geojson file"
         raise FileError(path, f"neither {files}, nor a folder with one of {known}")
-    from gridmodel.readers import pandapower
+    from gridmodel.readers import pandapower, power_grid_model_file
 
+    if power_grid_model_file.is_data_set(read_json(path)):
+        frequency_hz = _positive(path.parent, _settings(path.parent), "frequency_hz", 50)
+        return _of_equipment(power_grid_model_file.read_equipment(path, frequency_hz))
     return _of_equipment(pandapower.read_equipment(path))
 
 
 def _of_equipment(equipment: Equipment) -> _Grid:
     def made(connections: tuple[Connection, ...], name: str) -> Network:
         found = build.network(replace(equipment, connections=connections, name=name))
-        return found if connections == equipment.connections else replace(found, source_file="", own_elements={})
+        return found if connections == equipment.connections else replace(found, **STRANGE)
 
     own = tuple(_Customer(connection) for connection in equipment.connections)
     phases = {n.id: n.phases for n in equipment.nodes}
@@ -164,7 +168,7 @@ def _opendss(path: Path, within: str | Path | None) -> _Grid:
 
     def made(connections: tuple[Connection, ...], name: str) -> Network:
         found = replace(network, connections=connect(connections, index, terminals), name=name)
-        return found if connections == tuple(own) else replace(found, source_file="", own_elements={})
+        return found if connections == tuple(own) else replace(found, **STRANGE)
 
     c = network.connections
     own = [Connection(c.id[k], nodes.id[c.node[k]], c.phase[k]) for k in range(len(c))]
@@ -191,6 +195,8 @@ def _positive(folder: Path, settings: dict[str, object], field: str, default: fl
     return float(value)
 
 
+STRANGE: dict[str, Any] = {"source_file": "", "own_elements": {}, "own_load_va": {}}
+"""of a network whose customers are not those of its file"""
 CUSTOMER_FILES = {
     "customers.csv": {"id": "customer", "node": "bus", "phase": "phase"},
     "connections.csv": {"id": "connection_id", "node": "node", "phase": "phases"},

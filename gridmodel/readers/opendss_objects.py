@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from gridmodel.errors import FileError
 from gridmodel.readers.opendss_files import ScriptFolder
@@ -43,11 +43,21 @@ class Skipped:
     count: int = 1
 
 
-class Objects:
-    """The objects that the scripts of one circuit declare, and their way to the engine."""
+class Command(NamedTuple):
+    """A command for the engine, and the line that it comes from."""
 
-    def __init__(self, engine: Any, root: Path) -> None:
-        self.engine, self.folder, self.words = engine, ScriptFolder(root), language()
+    text: str
+    file: Path
+    row: int
+    quietly: bool
+
+
+class Objects:
+    """The objects that the scripts of one circuit declare, and the commands that make them."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder, self.words = ScriptFolder(root), language()
+        self.commands: list[Command] = []
         self.faults: list[FileError] = []
         self.skipped: dict[tuple[str, str], Skipped] = {}
         """by (what it is, its name)"""
@@ -74,19 +84,8 @@ class Objects:
             self.skipped[key] = Skipped(str(self.file), self.row)
 
     def say(self, command: str, *, quietly: bool = False) -> None:
-        """Passes one command on; what the engine has against it becomes a fault, unless `quietly`.
-
-        Nothing is passed on after the first fault: the engine may end the process over a circuit that it has refused.
-        """
-        from dss import DSSException
-
-        if self.faults:
-            return
-        try:
-            self.engine.Text.Command = command
-        except DSSException as e:
-            if not quietly:
-                self.fault(f"OpenDSS says: {' '.join(str(e).split())}")
+        """Keeps one command for the engine; what the engine has against it is a fault, unless `quietly`."""
+        self.commands.append(Command(command, self.file, self.row, quietly))
 
     def _object(self, said: str) -> tuple[str, str] | None:
         """(class, name) of what a script calls class.name."""

@@ -43,6 +43,7 @@ from gridmodel.readers.tables import Row, Table
 
 ASSUMED_ZERO_RATIO = 4.0  # zero over positive sequence impedance where a line's file says nothing (assumed)
 VOLTAGE_PARTS = ("const_z_percent", "const_i_percent", *(f"const_{k}_{q}_percent" for k in "zi" for q in "pq"))
+GENERATES = {"sgen", "asymmetric_sgen"}
 DELTA = {"a": "ab", "b": "bc", "c": "ca"}
 
 
@@ -59,6 +60,8 @@ class PandapowerFile:
         self.bus_node = self._fused_buses()
         self.elements: dict[str, tuple[str, ...]] = {}
         """per connection, its rows in the tables of loads: "load.3" """
+        self.load_va: dict[str, complex] = {}
+        """per connection, what its rows take"""
 
     def table(self, name: str) -> Table:
         """A table, empty where the file has none."""
@@ -107,7 +110,13 @@ class PandapowerFile:
             ),
             other_supplies=others,
         )
-        return replace(found, notes=tuple(self.notes), findings=tuple(self.findings), own_elements=self.elements)
+        return replace(
+            found,
+            notes=tuple(self.notes),
+            findings=tuple(self.findings),
+            own_elements=self.elements,
+            own_load_va=self.load_va,
+        )
 
     def _in_service(self, name: str) -> Table:
         """The rows of a table that stand at buses in service."""
@@ -252,20 +261,21 @@ class PandapowerFile:
 
     def connections(self) -> tuple[Connection, ...]:
         """One connection per name and place of the file's loads, generators and storage, at the phases of its row."""
-        found: dict[tuple[str, str], list[tuple[str, Connection]]] = {}
+        found: dict[tuple[str, str], list[tuple[str, Connection, complex]]] = {}
         for table in LOAD_TABLES:
             names = names_of(self.table(table), table)
             for row in self.table(table):
                 if self.live(row, "bus"):
                     name, node = names[row.position], self.node(row, "bus")
                     one = Connection(name, node, self._phase(row, table))
-                    found.setdefault((name, node), []).append((f"{table}.{row.position}", one))
+                    found.setdefault((name, node), []).append((f"{table}.{row.position}", one, _taken_va(table, row)))
         shared = [name for name, _ in found]
         connections = []
         for (name, _), rows in found.items():
             first = rows[0][1]
             own = name if shared.count(name) == 1 else f"{rows[0][0].split('.')[0]}.{name}"
-            self.elements[own] = tuple(element for element, _ in rows)
+            self.elements[own] = tuple(element for element, _, _ in rows)
+            self.load_va[own] = sum((taken for _, _, taken in rows), 0j)
             connections.append(Connection(own, first.node, first.phase))
         return tuple(connections)
 
@@ -328,3 +338,10 @@ def _zero_magnetising(row: Row, z0: complex) -> complex:
     size, r_over_x = abs(z0) * row.number("mag0_percent") / 100, row.number("mag0_rx", 0.0)
     x = size / math.hypot(1.0, r_over_x)
     return complex(r_over_x * x, x)
+
+
+def _taken_va(table: str, row: Row) -> complex:
+    """What a row of a table of loads takes, VA."""
+    pairs = [(f"p_{p}_mw", f"q_{p}_mvar") for p in "abc"] if table.startswith("asym") else [("p_mw", "q_mvar")]
+    power = sum((complex(row.number(p, 0.0), row.number(q, 0.0)) for p, q in pairs), 0j)
+    return (-1e6 if table in GENERATES else 1e6) * power * row.number("scaling", 1.0)

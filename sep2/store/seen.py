@@ -25,6 +25,7 @@ from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
 from sep2.store.identities import client_with
 from sep2.store.keyset import Following, select_following
+from sep2.store.many import among
 from sep2.store.seen_tables import client_seen, device_seen, program_told
 from sep2.store.tables import client, connection, end_device, mirror_usage_point, subscription
 
@@ -190,12 +191,13 @@ async def clients(db: Connection, page: Keyset, *, client_id: int | None = None)
     return await select_following(db, query, page)
 
 
-async def latest_of(db: Connection, client_id: int) -> Row[Any] | None:
-    """What was noted where the client was heard of last: address, suite, agent, and the skew of its clock."""
-    query = select(*(client_seen.c[name] for name in (*SAID, "skew_s", "server"))).where(
-        client_seen.c.client_id == client_id
+async def latest_of(db: Connection, client_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """By client what was noted where it was heard of last: address, suite, agent, skew_s and server."""
+    query = select(*(client_seen.c[name] for name in ("client_id", *SAID, "skew_s", "server")))
+    rows = await db.all(
+        query.where(among(client_seen.c.client_id, client_ids)).order_by(func.coalesce(client_seen.c.last_request, 0))
     )
-    return await db.one(query.order_by(func.coalesce(client_seen.c.last_request, 0).desc()).limit(1))
+    return {row.client_id: row for row in rows}
 
 
 async def skews(db: Connection) -> Sequence[Row[Any]]:

@@ -140,7 +140,8 @@ def test_what_is_granted_in_any_case_is_told_apart():
     report = verify(loaded, calculate(loaded), effort=EVERY)
     assert report.inside, report.sentence()
     assert max(report.excused) > 1.0
-    assert "granted in any case" in report.sentence()
+    assert "NOT inside the limits: the base load alone exceeds them by" in report.sentence()
+    assert (report.within_limits, report.exit_code) == (False, 3)
 
 
 def test_what_the_base_load_breaches_is_told_apart_at_every_corner_that_is_tried(lv28):

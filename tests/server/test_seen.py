@@ -3,7 +3,7 @@
 from sep2.operations.devices import remove_device
 from sep2.rules.cursor import Keyset
 from sep2.server.seen import What as WHAT
-from sep2.store import judged, seen
+from sep2.store import identities, judged, seen
 from tests.raw import document
 from tests.receiver import Receiver
 from tests.server.subscriber import issue, subscribe
@@ -13,7 +13,7 @@ from tests.server.world import NOW, another, free_port
 async def client_row(world, name):
     async with world.state.db.read() as db:
         (row,) = (await seen.clients(db, Keyset(9), client_id=world.ids.clients[name])).rows
-        return row, await seen.latest_of(db, world.ids.clients[name])
+        return row, (await seen.latest_of(db, [row.id])).get(row.id)
 
 
 async def device_row(world, name):
@@ -109,3 +109,13 @@ async def test_a_notification_that_was_taken_is_noted_for_the_device_and_the_pro
     await world.state.seen.write()
     async with world.state.db.read() as db:
         assert {(row.device_group_id, row.at) for row in await judged.told(db, [one], 0)} == {(group, NOW)}
+
+
+async def test_a_request_with_the_next_certificate_of_a_client_is_a_request_of_that_client(either_world):
+    world = either_world
+    async with world.state.db.write() as db:
+        identity = {"lfdi": "F1" * 20, "client_id": world.ids.clients["sunny"], "state": "expected"}
+        await identities.add(db, **identity, since=NOW, until=NOW + 3600)
+    world.state.seen.asked("F1" * 20, "")
+    await world.state.seen.write()
+    assert (await client_row(world, "sunny"))[0].requests == 1

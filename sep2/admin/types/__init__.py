@@ -61,6 +61,7 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
+from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.operators import (
     DeskLink,
@@ -188,6 +189,7 @@ __all__ = [
     "Connection",
     "ConnectionChange",
     "ConnectionCompliance",
+    "ConnectionLimits",
     "ConnectionQuery",
     "ConnectionState",
     "ContactQuery",
@@ -224,12 +226,15 @@ __all__ = [
     "Holds",
     "Imported",
     "InForce",
+    "InForceCounts",
     "Issued",
     "IssuedToMany",
     "LatestQuery",
     "Level",
     "LimitInForce",
+    "LimitRun",
     "Limits",
+    "LimitsQuery",
     "Listed",
     "Listing",
     "LogEvent",
@@ -278,6 +283,7 @@ __all__ = [
     "PlaceMoved",
     "PlaceQuery",
     "PlaceTold",
+    "Probe",
     "PutConnections",
     "Rate",
     "Reached",
