@@ -10,6 +10,7 @@ demo:  ## the whole system on a feeder of its own; ARGS="--help" tells more
 test:  ## every test that is quick
 	@scripts/venv.sh test
 	@scripts/postgres.sh
+	@scripts/chromium.sh
 	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint:  ## style and types

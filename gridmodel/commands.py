@@ -19,10 +19,12 @@ from gridmodel.meter_data.readings import check_readings
 from gridmodel.model.feeder import Feeder, slot_va
 from gridmodel.model.findings import Finding
 from gridmodel.readers.example_feeders import european_lv
-from gridmodel.validate import check, check_folder
+from gridmodel.validate import by_severity, check, check_folder
 from sep2.terminal import add_row, console, say, say_json
 
 EUROPEAN = "european-lv"
+SAME = 1e-9
+"""difference of admittances below which a written feeder is the one that was read"""
 NAMED = 3
 """elements that are named of all that share a finding; `--json` has every one"""
 
@@ -59,7 +61,7 @@ def check_feeder(
     with refusals(as_json):
         found, findings = open_feeder(feeder, files_from)
         if found is not None and meters is not None:
-            findings += check_readings(meters, found.network)
+            findings = by_severity([*findings, *check_readings(meters, found.network)])
     errors = sum(f.severity == "error" for f in findings)
     _say_findings(feeder, found, findings, as_json=as_json)
     if not as_json:
@@ -118,6 +120,33 @@ def show_feeder(feeder: FeederPath, out: Out = None, files_from: FilesFrom = Non
         add_row(table, key.replace("_", " "), f"{value:.1f}" if isinstance(value, float) else str(value))
     console().print(table)
     say(f"Picture written to {out}." if out else "Add --out FILE.png for a one-line diagram.")
+
+
+@app.command("convert")
+def convert_feeder(
+    feeder: FeederPath,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new or empty folder for the CSV tables.")],
+    files_from: FilesFrom = None,
+    as_json: Json = False,
+) -> None:
+    """Write a feeder as a folder of CSV tables, read it back and say whether it is the same network."""
+    from gridmodel.writers.csv_folder import write_folder
+    from gridmodel.writers.same_network import greatest_difference
+
+    with refusals(as_json):
+        found, findings = open_feeder(feeder, files_from)
+        if found is None or any(f.severity == "error" for f in findings):
+            _say_findings(feeder, found, findings, as_json=as_json)
+            say(f"{feeder} cannot be used; see `sep2 grid check {feeder}`.", err=True)
+            raise typer.Exit(1)
+        write_folder(found, out, beside=Path(feeder))
+        again, others = check_folder(out)
+        difference = greatest_difference(found.network, again.network) if again else np.inf
+    if as_json:
+        say_json(json.dumps({"folder": str(out), "greatest_difference": float(difference), "findings": len(others)}))
+    else:
+        say(f"Written to {out}; read back, admittances differ by at most {difference:.1g} of a node's own.")
+    raise typer.Exit(0 if difference < SAME else 1)
 
 
 def _drawn(feeder: Feeder, out: Path, shown: str, state: tuple[Reduced, Any, Any]) -> Path:

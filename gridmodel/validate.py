@@ -46,7 +46,7 @@ def check_folder(path: str | Path, within: str | Path | None = None) -> tuple[Fe
         return None, [Finding("error", "bad_file", str(e.filename or path), "file", e.strerror or str(e))]
     if feeder is None:
         return None, [fault(error) for error in faults]
-    return feeder, check(feeder)
+    return feeder, [*check(feeder), _base_load(feeder)]
 
 
 def check(what: Feeder | Network | Equipment) -> list[Finding]:
@@ -72,6 +72,11 @@ def check(what: Feeder | Network | Equipment) -> list[Finding]:
             Finding("note", "changed", c.element, c.field, f"{c.after:g} instead of {c.before:g}: {c.why}")
             for c in what.changes
         ]
+    return by_severity(found)
+
+
+def by_severity(found: list[Finding]) -> list[Finding]:
+    """Findings with the gravest first."""
     order = {"error": 0, "warning": 1, "note": 2}
     return sorted(found, key=lambda finding: order[finding.severity])
 
@@ -270,6 +275,18 @@ def _no_load(network: Network) -> Iterator[Finding]:
         yield Finding(
             "warning", "implausible_voltage", network.terminal_name(int(terminals[wrong[0]])), "nominal_v", detail
         )
+
+
+def _base_load(feeder: Feeder) -> Finding:
+    """What the base load of a run stands on."""
+    taken, day = feeder.declared_va, feeder.declared_day()
+    said = "none is measured and the file declares none: a run assumes one"
+    if feeder.profile is not None:
+        said = "measured, from the feeder's own day"
+    elif taken is not None:
+        shape = "by its load shapes" if day is not None else "the same at every hour"
+        said = f"the file's own loads, {taken.real.sum() / 1e3:.4g} kW in all, {shape}"
+    return Finding("note", "base_load", feeder.name, "load", said)
 
 
 def _measurements(feeder: Feeder) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ FLOORS = (
     "sep2.server",
     "sep2.rest",
     "sep2.admin",
+    "sep2.desk",
     "sep2.cli",
 )
 UNDER_THE_ENGINE = ("sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", "sep2.store", "sep2.operations")
@@ -106,7 +107,11 @@ def allowed(module: str) -> set[str]:
         return {here, "sep2", "sep2.errors", "gridmodel", *below, *BESIDE_THE_ENGINE.get(here, ())}
     lower = {"sep2", *FLOORS[: FLOORS.index(here) + 1]}
     # What stands beside wire is seen from every floor above it; a command may start a client.
-    beside = {"certs", "sep2.extension"} if here in ("sep2.server", "sep2.rest", "sep2.admin", "sep2.cli") else set()
+    beside = (
+        {"certs", "sep2.extension"}
+        if here in ("sep2.server", "sep2.rest", "sep2.admin", "sep2.desk", "sep2.cli")
+        else set()
+    )
     return lower | beside | ({"sep2.client"} if here == "sep2.cli" else set())
 
 

@@ -51,6 +51,17 @@ class Operator:
                 raise OperatorRefused(f"{method} {path}: {answer.status} {content.get('message', '')}")
             return content
 
+    async def all_of(self, path: str) -> list[dict[str, Any]]:
+        """Return every item of a list, which comes in parts; path: with a query."""
+        items: list[dict[str, Any]] = []
+        after = ""
+        while True:
+            found = await self.ask("GET", f"{path}&limit=500{after}")
+            items += found["items"]
+            if found["next"] is None:
+                return items
+            after = f"&after={found['next']}"
+
     async def is_up(self) -> None:
         """Return once the server answers."""
         until = time.monotonic() + ANSWERING_S

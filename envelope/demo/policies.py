@@ -83,8 +83,13 @@ def published_limits(day: Day, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
     return found[0], found[1]
 
 
-def policies_table(with_margin: list[PolicyResult], without: list[PolicyResult]) -> Table:
-    """Return a table of the policies, with the demonstration's forecast margin and without any."""
+def perfect_figures(scenario: Scenario) -> Figures:
+    """Return the figures with perfect information of the day, which no policy can reach."""
+    return study.run(scenario.reduced, scenario.day, study.perfect_dispatch(scenario.reduced, scenario.day)).figures
+
+
+def policies_table(with_margin: list[PolicyResult], without: list[PolicyResult], perfect: Figures) -> Table:
+    """Return a table of the policies, with the demonstration's forecast margin and without any, and of the bound."""
     table = Table(title="The same day under each policy", title_style="bold")
     table.add_column("guarantee, allocation")
     for name in (f"margin of {forecast.BASE_Z:g} sigma:\nsolar curtailed", "outside", "cable", "worst corner"):
@@ -93,20 +98,24 @@ def policies_table(with_margin: list[PolicyResult], without: list[PolicyResult])
         table.add_column(name, justify="right")
     for one, other in zip(with_margin, without, strict=True):
         add_row(table, f"{one.guarantee}, {one.allocation}", *_cells(one), *_cells(other))
+    add_row(table, "perfect information", *2 * (*_figures(perfect), ""))
     return table
 
 
+def _figures(found: Figures) -> tuple[str, ...]:
+    return (
+        f"{found.pv_curtailed_percent:.1f} %",
+        f"{found.customers_outside_voltage}",
+        f"{found.max_line_percent:.1f} %",
+    )
+
+
 def _cells(found: PolicyResult) -> tuple[str, ...]:
-    figures, corners = found.figures, found.corners
+    corners = found.corners
     volts = max(corners.over_v, corners.under_v)
     worst = [f"{volts:+.1f} V"] if volts > 0.0 else []
     worst += [f"{corners.overload_percent:+.1f} %"] if corners.overload_percent > 0.0 else []
-    return (
-        f"{figures.pv_curtailed_percent:.1f} %",
-        f"{figures.customers_outside_voltage}",
-        f"{figures.max_line_percent:.1f} %",
-        ", ".join(worst) or "inside",
-    )
+    return (*_figures(found.figures), ", ".join(worst) or "inside")
 
 
 def main(
@@ -120,8 +129,8 @@ def main(
     Example: python -m envelope.demo.policies --feeder FEEDER
     """
     scenario = build_scenario(feeder, seed)
-    tables = policies_table(compare_policies(scenario), compare_policies(scenario, base_z=0.0))
-    Console(width=160).print(tables)
+    results = compare_policies(scenario), compare_policies(scenario, base_z=0.0)
+    Console(width=160).print(policies_table(*results, perfect_figures(scenario)))
 
 
 if __name__ == "__main__":

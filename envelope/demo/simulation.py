@@ -134,7 +134,7 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         try:
             await _register(server, clients, scenario.day, roles)
             await _run(server, clients, settings, on_step)
-            alarms = await server.operator.ask("GET", "/alarms?cleared=true&limit=500")
+            alarms = await server.operator.all_of("/alarms?cleared=true")
         finally:
             await clients.close()
     start, rules = scenario.day.start, server.settings.utility
@@ -153,7 +153,7 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         notified=clients.notified,
         refused=clients.refused,
         adoption_s=tuple(clients.adoption_s),
-        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms["items"] if not _expected(each)})),
+        alarms=tuple(sorted({f"{each['code']}: {each['detail']}" for each in alarms if not _expected(each)})),
     )
 
 
@@ -181,9 +181,9 @@ async def _register(server: Utility, clients: DemoClients, day: Day, roles: Role
     own = clients.issue(AGGREGATOR, aggregator=True)
     behind = [names[at] for at in roles.aggregator]
     await operator.ask("POST", "/clients", {"name": AGGREGATOR, "lfdi": own, "connections": behind})
-    found = await operator.ask("GET", f"/devices?client={AGGREGATOR}&limit=500")
+    found = await operator.all_of(f"/devices?client={AGGREGATOR}")
     position = {names[at]: at for at in roles.aggregator}
-    lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found["items"] if each["connection_id"]}
+    lfdis = {each["lfdi"]: position[each["connection_id"]] for each in found if each["connection_id"]}
     await clients.add_aggregator(AGGREGATOR, lfdis)
     for at, name in [(roles.gateway, GATEWAY), *((at, f"{GATEWAY}-{names[at]}") for at in roles.silent)]:
         lfdi = clients.issue(name)
@@ -196,8 +196,7 @@ async def _register(server: Utility, clients: DemoClients, day: Day, roles: Role
 
 async def _prove_meters(server: Utility) -> None:
     """Record that the meters count imports positive; limits are judged only by meters of proven sign."""
-    found = await server.operator.ask("GET", "/mirrors?limit=500")
-    for mirror in found["items"]:
+    for mirror in await server.operator.all_of("/mirrors?total=capped"):
         path = f"/mirrors/{mirror['id']}/reading-sign"
         await server.operator.ask("PUT", path, {"reading_sign": "as-posted"})
 

@@ -29,6 +29,8 @@ NEAR = (1.0, 1.0, 0.05)
 """what comes so near to its limit gets a constraint"""
 DRAWN = 4.0
 """worth of energy that is asked for, as a multiple of energy fed in: nobody's is given up for another's solar"""
+SOONER = 1e-3
+"""by how much it is worth less at the end of the horizon than at its beginning"""
 CUT, MOST_CUTS = 0.995, 400
 """part that is left of a step's power each time that it is still beyond a limit in the end, and how often at most"""
 TOGETHER = 4096
@@ -96,7 +98,11 @@ class _Search:
         formulation = formulate(problem)
         self.base: BaseCase = formulation.base
         count = len(problem.connection_id)
-        self.worth = np.repeat([1.0, 1.0 if asked_wh is None else DRAWN], count)
+        self.worth = np.ones(available_w.shape)
+        """(T, E) of a W"""
+        if asked_wh is not None:
+            # Of several times that are alike the earliest, so that there is one answer.
+            self.worth[:, count:] = DRAWN - SOONER * np.linspace(0.0, 1.0, problem.steps)[:, None]
         self.limits = formulation.limits.bounds(margin=0.0)
         self.slots = np.zeros((self.base.feeder.reduced.slots, count))
         self.slots[np.arange(len(self.slots)), self.base.feeder.slot_connection] = self.base.feeder.slot_share
@@ -241,7 +247,7 @@ class _Programme:
 
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = int(self.used.sum()), len(self.rows)
-        lp.col_cost_ = -np.broadcast_to(self.search.worth, self.used.shape)[self.used]
+        lp.col_cost_ = -self.search.worth[self.used]
         lp.col_lower_, lp.col_upper_ = np.zeros(lp.num_col_), self.most_w[self.used] / KILO
         lp.row_lower_, lp.row_upper_ = np.full(lp.num_row_, -np.inf), np.array(self.upper)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise

@@ -64,6 +64,7 @@ def network(equipment: Equipment) -> Network:
         frequency_hz=equipment.frequency_hz,
         source_file=equipment.source_file,
         own_elements=equipment.own_elements,
+        own_load_va=equipment.own_load_va,
     )
 
 

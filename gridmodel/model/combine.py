@@ -33,6 +33,7 @@ def joined(medium: Equipment, feeders: Mapping[str, Equipment]) -> Equipment:
         notes=(*medium.notes, *(note for part in parts for note in part.notes)),
         source_file="",
         own_elements={},
+        own_load_va={},
     )
 
 

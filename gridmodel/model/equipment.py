@@ -171,5 +171,7 @@ class Equipment:
     """what the reader found worth saying"""
     source_file: str = ""
     """the file with `own_elements`"""
+    own_load_va: Mapping[str, complex] = field(default_factory=dict)
+    """per connection, what it takes by the file itself, consumption positive, VA"""
     own_elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """per connection, its rows in the file that it was read from: a table and a row, "load.3" """

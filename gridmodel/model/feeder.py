@@ -94,6 +94,35 @@ class Feeder:
     findings: tuple[Finding, ...] = ()
     """what the readers found worth saying"""
 
+    @property
+    def declared_va(self) -> Complex | None:
+        """(C,) what each connection takes by the network's file, consumption positive; None where it says nothing."""
+        own, names = self.network.own_load_va, self.network.connections.id
+        return np.array([own.get(name, 0j) for name in names], dtype=np.complex128) if own else None
+
+    def declared_day(self) -> Profile | None:
+        """One day of the network file's own loads by their shapes; None where it has no shape of a day.
+
+        Every shape must have the same interval; a load without a shape takes the same all day.
+        """
+        shapes, taken = self.network.own_shape, self.declared_va
+        if not shapes or taken is None:
+            return None
+        steps = {shape.step_s for shape in shapes.values()}
+        step_s = steps.pop()
+        if steps or DAY_S % step_s or any(len(s.multipliers) * step_s < DAY_S for s in shapes.values()):
+            return None
+        count = round(DAY_S / step_s)
+        names = self.network.connections.id
+        whole = np.array([shapes[n].multipliers[:count] if n in shapes else (1.0,) * count for n in names]).T
+        demand = whole * taken
+        return Profile(int(step_s), demand.real, demand.imag, np.zeros_like(demand.real), None)
+
+    @property
+    def base_load(self) -> str:
+        """What a run's base load stands on where nothing else is asked: "measured", "file" or "assumed"."""
+        return "measured" if self.profile is not None else "file" if self.declared_va is not None else "assumed"
+
 
 def slot_va(network: Network, connection_va: Complex) -> Complex:
     """(S, L) slot injections of (S, C) connection injections, each split evenly over the connection's phases.

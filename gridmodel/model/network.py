@@ -175,6 +175,13 @@ class Connections:
         )
 
 
+class OwnShape(NamedTuple):
+    """A load shape: multipliers of a load by even intervals."""
+
+    step_s: float
+    multipliers: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
     """One feeder: what stands where and how it is connected. Frozen; every array is read-only by convention."""
@@ -199,6 +206,10 @@ class Network:
     """the file with `own_elements`: an OpenDSS circuit or a pandapower network; empty where there is none"""
     own_elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """per connection, what it is called in the file that it was read from: "load.h1", or a table and a row"""
+    own_load_va: Mapping[str, complex] = field(default_factory=dict, repr=False)
+    """per connection, what it takes by the file itself, consumption positive, VA"""
+    own_shape: Mapping[str, OwnShape] = field(default_factory=dict, repr=False)
+    """per connection, the daily load shape that the file gives it"""
 
     @property
     def terminal_nominal_v(self) -> Real:

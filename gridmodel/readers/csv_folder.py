@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,11 +29,12 @@ def read_equipment(folder: Path, *, frequency_hz: float = 50.0) -> Equipment:
     types = by_id(read_csv(folder / "line_types.csv", ("line_type", "rating_a")), "line_type")
     rows = by_id(read_csv(folder / "lines.csv", LINE_COLUMNS), "line_id")
     switches = _switches(folder, rows)
-    lines = tuple(_line(row, types, nodes, switches) for row in rows.values())
+    lines = tuple(_line(row, types, nodes, switches, frequency_hz=frequency_hz) for row in rows.values())
     three, split = _transformers(folder, nodes)
-    supply = _supply(folder, nodes)
+    supply, others = _supplies(folder, nodes)
     ends = _ends(lines, three, split)
-    ends.setdefault(supply.node, set()).update("abc")
+    for one in (supply, *others):
+        ends.setdefault(one.node, set()).update("abc")
     return Equipment(
         name=folder.name,
         nodes=tuple(_node(row, ends) for row in nodes.values()),
@@ -44,6 +46,7 @@ def read_equipment(folder: Path, *, frequency_hz: float = 50.0) -> Equipment:
         centre_taps=split,
         capacitors=read_capacitors(folder, nodes),
         regulators=read_regulators(folder, three),
+        other_supplies=others,
     )
 
 
@@ -96,7 +99,9 @@ def _switches(folder: Path, lines: Mapping[str, Row]) -> dict[str, bool]:
     return found
 
 
-def _line(row: Row, types: Mapping[str, Row], nodes: Mapping[str, Row], switches: Mapping[str, bool]) -> Line:
+def _line(
+    row: Row, types: Mapping[str, Row], nodes: Mapping[str, Row], switches: Mapping[str, bool], *, frequency_hz: float
+) -> Line:
     kind = row.text("line_type")
     if kind not in types:
         raise row.wrong("line_type", f"{kind} is not in line_types.csv")
@@ -121,7 +126,7 @@ def _line(row: Row, types: Mapping[str, Row], nodes: Mapping[str, Row], switches
         phases=phases,
         length_m=length_m,
         z_ohm=z * length_m / 1e3,
-        b_s=np.zeros_like(z),
+        b_s=_charging(types[kind], z, frequency_hz) * length_m / 1e3,
         rating_a=rating_a,
         line_type=kind,
         zero_sequence_given=given,
@@ -143,6 +148,17 @@ def _impedance(row: Row, size: int) -> tuple[Complex, bool]:
     return np.full((size, size), mutual) + np.eye(size) * (own - mutual), given
 
 
+def _charging(row: Row, z: Complex, frequency_hz: float) -> Complex:
+    """(k, k) S per km of self and mutual, or of positive- and zero-sequence capacitances; none where none is given."""
+    own, mutual = row.number("cs_nf_per_km", 0.0), row.number("cm_nf_per_km", 0.0)
+    if "c1_nf_per_km" in row:
+        c1 = row.number("c1_nf_per_km")
+        c0 = row.number("c0_nf_per_km", c1)
+        own, mutual = (c0 + 2 * c1) / 3, (c0 - c1) / 3
+    nf = np.full_like(z, mutual) + np.eye(len(z)) * (own - mutual)
+    return np.asarray(2j * math.pi * frequency_hz * nf * 1e-9)
+
+
 def _transformers(folder: Path, nodes: Mapping[str, Row]) -> tuple[tuple[Transformer, ...], tuple[CentreTap, ...]]:
     three: list[Transformer] = []
     split: list[CentreTap] = []
@@ -159,11 +175,17 @@ def _short_circuit(row: Row) -> complex:
     """Per-unit impedance; the resistance from load losses where it is not given."""
     kva = row.positive("kva")
     r = row.number("r_percent", row.number("load_loss_w", 0.0) / (10 * kva))
-    return complex(r, row.positive("x_percent")) / 100
+    x = row.number("x_percent")
+    if not r and not x:
+        raise row.wrong("x_percent", "0 is no impedance")
+    return complex(r, x) / 100
 
 
 def _no_load(row: Row) -> complex:
-    return complex(row.number("no_load_w", 0.0) / (row.number("kva") * 1e3), 0.0)
+    """Per-unit shunt admittance from no-load losses and, where it is given, the no-load current."""
+    iron = row.number("no_load_w", 0.0) / (row.number("kva") * 1e3)
+    whole = row.number("i0_percent", 0.0) / 100
+    return complex(iron, -math.sqrt(max(whole**2 - iron**2, 0.0)))
 
 
 def _centre_tap(row: Row, nodes: Mapping[str, Row]) -> CentreTap:
@@ -219,12 +241,16 @@ def _transformer(row: Row, nodes: Mapping[str, Row]) -> Transformer:
     )
 
 
-def _supply(folder: Path, nodes: Mapping[str, Row]) -> Supply:
+def _supplies(folder: Path, nodes: Mapping[str, Row]) -> tuple[Supply, tuple[Supply, ...]]:
+    """The first source, and the others."""
     path = folder / "source.csv"
-    rows = list(read_csv(path, ("node", "v_pu")))
-    if len(rows) != 1:
-        raise FileError(path, f"{len(rows)} sources; one is needed")
-    row = rows[0]
+    found = [_supply(row, nodes) for row in by_id(read_csv(path, ("node", "v_pu")), "node").values()]
+    if not found:
+        raise FileError(path, "0 sources; one is needed")
+    return found[0], tuple(found[1:])
+
+
+def _supply(row: Row, nodes: Mapping[str, Row]) -> Supply:
     node = _known(row, "node", nodes)
     nominal_v = nodes[node].number("nominal_v")
     z1 = 0j
@@ -232,4 +258,9 @@ def _supply(folder: Path, nodes: Mapping[str, Row]) -> Supply:
         x_over_r = row.number("x_over_r", 10.0)
         size = 3 * nominal_v**2 / (row.positive("short_circuit_mva") * 1e6)
         z1 = complex(1.0, x_over_r) * size / math.hypot(1.0, x_over_r)
-    return Supply(node, balanced(row.positive("v_pu") * nominal_v), z1, z1)
+    z0 = z1
+    if "x1_ohm" in row:
+        z1 = complex(row.number("r1_ohm", 0.0), row.number("x1_ohm"))
+        z0 = complex(row.number("r0_ohm", z1.real), row.number("x0_ohm", z1.imag))
+    angle = cmath.exp(1j * math.radians(row.number("angle_degree", 0.0)))
+    return Supply(node, balanced(row.positive("v_pu") * nominal_v * angle), z1, z0)

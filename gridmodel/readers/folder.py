@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from gridmodel.model.equipment import Connection, Equipment
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import SLOT_PHASES, Network, Terminals, connect
+from gridmodel.readers import gis, snapping, workbook
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import noting, read_profile
-from gridmodel.readers.tables import Row, read_csv, read_text
+from gridmodel.readers.staged import load_staged
+from gridmodel.readers.tables import Row, read_csv, read_json, read_text
 
 
 def read_feeder(path: str | Path, within: str | Path | None = None) -> Feeder:
@@ -39,6 +42,8 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
     """The feeder of a folder, or everything that is wrong with its files; `within` as for `read_feeder`."""
     folder, faults = Path(path), list[FileError]()
     try:
+        if _is_workbook(folder) or _is_map(folder):
+            return _staged(folder)
         settings = _settings(folder)
         grid = _grid(folder, settings, within)
     except FileError as e:
@@ -63,6 +68,28 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
         findings=(*grid.findings, *unused(folder)),
     )
     return feeder, faults
+
+
+def _is_workbook(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in workbook.SUFFIXES
+
+
+def _is_map(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix.lower() in gis.SUFFIXES
+    known = any(path.glob("*.gpkg")) or any((path / f"lines{suffix}").is_file() for suffix in gis.SUFFIXES)
+    return path.is_dir() and known and not (path / "nodes.csv").is_file()
+
+
+def _staged(path: Path) -> tuple[Feeder | None, list[FileError]]:
+    """The feeder of a workbook's sheets, or of a map's layers and the CSV files beside them."""
+    if _is_workbook(path):
+        return load_staged(path, workbook.sheets(path), load, kind="sheet")
+    beside = path if path.is_dir() else path.parent
+    snap_m = _positive(beside, _settings(beside), "snap_m", snapping.SNAP_M)
+    found = snapping.MapTables(path, gis.layers(path), snap_m)
+    feeder, faults = load_staged(path, found.tables, load, kind="layer", beside=beside)
+    return (replace(feeder, findings=(*found.findings(), *feeder.findings)) if feeder else None), faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +139,20 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
     if path.suffix.lower() == ".dss":
         return _opendss(path, within)
     if path.suffix.lower() != ".json":
-        raise FileError(path, f"neither a pandapower .json nor an OpenDSS .dss file, nor a folder with one of {known}")
-    from gridmodel.readers import pandapower
+        files = "a pandapower .json, an OpenDSS .dss, an .xlsx, .gpkg, .shp or .geojson file"
+        raise FileError(path, f"neither {files}, nor a folder with one of {known}")
+    from gridmodel.readers import pandapower, power_grid_model_file
 
+    if power_grid_model_file.is_data_set(read_json(path)):
+        frequency_hz = _positive(path.parent, _settings(path.parent), "frequency_hz", 50)
+        return _of_equipment(power_grid_model_file.read_equipment(path, frequency_hz))
     return _of_equipment(pandapower.read_equipment(path))
 
 
 def _of_equipment(equipment: Equipment) -> _Grid:
     def made(connections: tuple[Connection, ...], name: str) -> Network:
         found = build.network(replace(equipment, connections=connections, name=name))
-        return found if connections == equipment.connections else replace(found, source_file="", own_elements={})
+        return found if connections == equipment.connections else replace(found, **STRANGE)
 
     own = tuple(_Customer(connection) for connection in equipment.connections)
     phases = {n.id: n.phases for n in equipment.nodes}
@@ -137,7 +168,7 @@ def _opendss(path: Path, within: str | Path | None) -> _Grid:
 
     def made(connections: tuple[Connection, ...], name: str) -> Network:
         found = replace(network, connections=connect(connections, index, terminals), name=name)
-        return found if connections == tuple(own) else replace(found, source_file="", own_elements={})
+        return found if connections == tuple(own) else replace(found, **STRANGE)
 
     c = network.connections
     own = [Connection(c.id[k], nodes.id[c.node[k]], c.phase[k]) for k in range(len(c))]
@@ -164,6 +195,8 @@ def _positive(folder: Path, settings: dict[str, object], field: str, default: fl
     return float(value)
 
 
+STRANGE: dict[str, Any] = {"source_file": "", "own_elements": {}, "own_load_va": {}}
+"""of a network whose customers are not those of its file"""
 CUSTOMER_FILES = {
     "customers.csv": {"id": "customer", "node": "bus", "phase": "phase"},
     "connections.csv": {"id": "connection_id", "node": "node", "phase": "phases"},

@@ -14,10 +14,10 @@ COLUMNS = {
     "nodes.csv": "node nominal_v phases x y crs",
     "lines.csv": "line_id from_node to_node phases length_m line_type normally_open",
     "line_types.csv": "line_type rating_a r1_ohm_per_km x1_ohm_per_km r0_ohm_per_km x0_ohm_per_km rs_ohm_per_km "
-    "xs_ohm_per_km rm_ohm_per_km xm_ohm_per_km",
+    "xs_ohm_per_km rm_ohm_per_km xm_ohm_per_km cs_nf_per_km cm_nf_per_km c1_nf_per_km c0_nf_per_km",
     "transformers.csv": "transformer_id hv_node lv_node phases connection kva hv_v lv_v r_percent x_percent r0_percent "
-    "x0_percent no_load_w load_loss_w tap tap_min tap_max tap_step_percent tap_side",
-    "source.csv": "node v_pu short_circuit_mva x_over_r",
+    "x0_percent no_load_w i0_percent load_loss_w tap tap_min tap_max tap_step_percent tap_side",
+    "source.csv": "node v_pu angle_degree short_circuit_mva x_over_r r1_ohm x1_ohm r0_ohm x0_ohm",
     "regulators.csv": "regulator_id node transformer_id phases set_v band_v ldc_r ldc_x pt ct mode measured "
     "reverse_set_v reverse_band_v reverse_ldc_r reverse_ldc_x tap_min tap_max tap_step_percent",
     "capacitors.csv": "capacitor_id node phases kvar state",

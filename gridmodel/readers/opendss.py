@@ -18,9 +18,21 @@ from gridmodel.arrays import Complex
 from gridmodel.errors import FileError, GridError
 from gridmodel.model.equipment import Connection
 from gridmodel.model.findings import Finding
-from gridmodel.model.network import NEUTRAL, SIDE, Branches, Further, Network, Nodes, Source, Terminals, connect
+from gridmodel.model.network import (
+    NEUTRAL,
+    SIDE,
+    Branches,
+    Further,
+    Network,
+    Nodes,
+    OwnShape,
+    Source,
+    Terminals,
+    connect,
+)
 from gridmodel.readers.opendss_elements import CUSTOMER_CLASSES, Customer, Element, Parts, parts_of
 from gridmodel.readers.opendss_engine import OpenCircuit, new_engine, open_circuit
+from gridmodel.readers.opendss_shapes import shape_of
 from gridmodel.readers.opendss_zones import PHASES, Zones
 
 __all__ = ["CUSTOMER_CLASSES", "network_of", "new_engine", "open_circuit", "read_network"]
@@ -76,9 +88,22 @@ def network_of(circuit: OpenCircuit) -> tuple[Network, dict[str, float]]:
         terminal_node=terminals.node,
         terminal_phase=terminals.phase,
         frequency_hz=parts.frequency_hz,
+        own_load_va={name: sum((c.power_va for c in own), 0j) for name, own in customers.items()},
+        own_shape=_shapes(circuit, customers),
         own_elements={name: tuple(c.element for c in own) for name, own in customers.items()},
     )
     return network, {name: size for name, own in customers.items() if (size := sum(c.size_va for c in own))}
+
+
+def _shapes(circuit: OpenCircuit, customers: dict[str, tuple[Customer, ...]]) -> dict[str, OwnShape]:
+    """The daily, or else yearly, load shape of each connection's load."""
+    found = {}
+    for name, own in customers.items():
+        said = circuit.declared.get((own[0].kind, own[0].name))
+        shape = said.given.get("daily", said.given.get("yearly", "")) if said and own[0].kind == "load" else ""
+        if shape and (known := shape_of(circuit.declared, circuit.folder, shape)):
+            found[name] = known
+    return found
 
 
 def _buses(parts: Parts, zones: Zones) -> tuple[list[str], list[str]]:

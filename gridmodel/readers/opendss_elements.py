@@ -50,7 +50,7 @@ class Customer:
     nominal_v: float
     """phase-to-neutral, by its own rating"""
     power_va: complex
-    """consumption as declared"""
+    """consumption as declared; of an inverter, generator or storage what it takes in the engine's solution"""
     size_va: float = 0.0
     """of an inverter or generator"""
 
@@ -163,7 +163,10 @@ def _customer(active: Any, kind: str, name: str, notes: list[str]) -> Customer:
     size = 1e3 * float(active.Properties("kva").Val) if kind != "load" else 0.0
     if kind == "generator" and int(float(active.Properties("model").Val)) == HOLDS_VOLTAGE:
         notes.append(f"generator {name}: holds its voltage in the file; it is taken as constant power")
-    power = 1e3 * complex(*(float(active.Properties(p).Val) for p in ("kw", "kvar"))) if kind == "load" else 0j
+    if kind == "load":
+        power = 1e3 * complex(*(float(active.Properties(p).Val) for p in ("kw", "kvar")))
+    else:
+        power = 1e3 * complex(*np.asarray(active.TotalPowers)[:2])
     return Customer(kind, name, bus, _at_phases(pairs), kv / np.sqrt(3) if between else kv, power, size)
 
 

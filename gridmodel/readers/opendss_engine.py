@@ -12,7 +12,8 @@ import numpy as np
 
 from gridmodel.errors import FileError, FileFaults, GridError
 from gridmodel.model.findings import Finding
-from gridmodel.readers.opendss_objects import Declared
+from gridmodel.readers.opendss_files import ScriptFolder
+from gridmodel.readers.opendss_objects import Command, Declared
 from gridmodel.readers.opendss_run import ScriptRun
 
 LEAST_ITERATIONS = 100
@@ -38,6 +39,8 @@ class OpenCircuit:
     declared: dict[tuple[str, str], Declared] = field(default_factory=dict)
     places: dict[str, tuple[float, float]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    folder: ScriptFolder | None = None
+    """where its data files come from"""
 
 
 def new_engine(commands: Iterable[str] = ()) -> Any:
@@ -63,19 +66,33 @@ def open_circuit(path: Path, folder: Path | None = None) -> OpenCircuit:
     root = (folder or path.parent).resolve()
     if not path.resolve().is_relative_to(root):
         raise FileError(path, f"is not in {folder}")
+    run = ScriptRun(root)
+    run.read(path)
+    run.open_by_protection()
+    if run.faults:
+        raise FileFaults(run.faults)
+    if ("vsource", "source") not in run.declared:
+        raise FileError(path, "declares no circuit")
     engine = new_engine()
     with tempfile.TemporaryDirectory() as empty:
         engine.DataPath = empty
-        run = ScriptRun(engine, root)
-        run.read(path)
-        run.open_by_protection()
-        if run.faults:
-            raise FileFaults(run.faults)
-        if not engine.NumCircuits:
-            raise FileError(path, "declares no circuit")
-        found = OpenCircuit(engine, run.declared, run.places)
+        _pass_on(engine, run.commands)
+        found = OpenCircuit(engine, run.declared, run.places, folder=run.folder)
         found.findings = [*_solved(engine, path), *_skipped(run), *_fuses(run), *_dead(engine), *_open_phases(engine)]
     return found
+
+
+def _pass_on(engine: Any, commands: Iterable[Command]) -> None:
+    """Gives the commands to the engine, one by one."""
+    from dss import DSSException
+
+    for command in commands:
+        try:
+            engine.Text.Command = command.text
+        except DSSException as e:
+            if not command.quietly:
+                said = " ".join(str(e).split())
+                raise FileError(command.file, f"OpenDSS says: {said}", row=command.row) from None
 
 
 def _solved(engine: Any, path: Path) -> list[Finding]:

@@ -6,14 +6,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from gridmodel.errors import FileError
 from gridmodel.readers.opendss_files import ScriptFolder
 from gridmodel.readers.opendss_tokens import Parameter, Unreadable, parameters
 from gridmodel.readers.opendss_words import Use, language
 
-SIZES = {"phases", "windings", "nconds", "nphases", "numsteps"}
+SIZES = {
+    "phases": 4, "windings": 8, "wdg": 8, "winding": 8, "tapwinding": 8, "terminal": 8, "switchedterm": 8,
+    "monitoredterm": 8, "nconds": 30, "nphases": 30, "cond": 30, "numsteps": 100,
+}  # fmt: skip
+"""the most of each: what is beyond has no node number here, and OpenDSS may end the process over it"""
 LARGEST_SIZE = 100
 VARIABLE = re.compile(r"""(?:^|[\s,=|(\["'{])@""")
 WORD = re.compile(r"[\w.%~?/-]{1,40}")
@@ -43,11 +47,21 @@ class Skipped:
     count: int = 1
 
 
-class Objects:
-    """The objects that the scripts of one circuit declare, and their way to the engine."""
+class Command(NamedTuple):
+    """A command for the engine, and the line that it comes from."""
 
-    def __init__(self, engine: Any, root: Path) -> None:
-        self.engine, self.folder, self.words = engine, ScriptFolder(root), language()
+    text: str
+    file: Path
+    row: int
+    quietly: bool
+
+
+class Objects:
+    """The objects that the scripts of one circuit declare, and the commands that make them."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder, self.words = ScriptFolder(root), language()
+        self.commands: list[Command] = []
         self.faults: list[FileError] = []
         self.skipped: dict[tuple[str, str], Skipped] = {}
         """by (what it is, its name)"""
@@ -74,19 +88,8 @@ class Objects:
             self.skipped[key] = Skipped(str(self.file), self.row)
 
     def say(self, command: str, *, quietly: bool = False) -> None:
-        """Passes one command on; what the engine has against it becomes a fault, unless `quietly`.
-
-        Nothing is passed on after the first fault: the engine may end the process over a circuit that it has refused.
-        """
-        from dss import DSSException
-
-        if self.faults:
-            return
-        try:
-            self.engine.Text.Command = command
-        except DSSException as e:
-            if not quietly:
-                self.fault(f"OpenDSS says: {' '.join(str(e).split())}")
+        """Keeps one command for the engine; what the engine has against it is a fault, unless `quietly`."""
+        self.commands.append(Command(command, self.file, self.row, quietly))
 
     def _object(self, said: str) -> tuple[str, str] | None:
         """(class, name) of what a script calls class.name."""
@@ -198,8 +201,9 @@ class Objects:
             return ""
         if use is Use.SKIPPED:
             return ""
-        if p.name.lower() in SIZES and not is_whole(p.value, LARGEST_SIZE):
-            self.fault(f"{who}: {p.name} is a whole number from 1 to {LARGEST_SIZE}", p.name)
+        most = SIZES.get(p.name.lower())
+        if most is not None and not (is_whole(p.value, most) and float(p.value)):
+            self.fault(f"{who}: {p.name} is a whole number from 1 to {most}", p.name)
             return ""
         return f"{p.name}={p.written()}" if self._harmless(p, who) else ""
 

@@ -1,8 +1,8 @@
-"""Runs an OpenDSS script without trusting it: what is understood is passed to the engine, one command at a time.
+"""Reads an OpenDSS script without trusting it: what is understood becomes commands for the engine.
 
 The text of a script never reaches the engine as it is. Every line is parsed here, its command, class, options and
-properties are looked up in the lists of `data/opendss.toml`, and a command of our own making is passed on. Files are
-read here, from the circuit's folder only; the engine opens and writes none.
+properties are looked up in the lists of `data/opendss.toml`, and a command of our own making is kept. Files are read
+here, from the circuit's folder only. Nothing is passed on of a circuit in which anything is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gridmodel.readers.opendss_files import script_text
 from gridmodel.readers.opendss_objects import LARGEST_SIZE, WORD, Objects, is_number, is_whole
@@ -25,10 +24,10 @@ OPEN_STATE = re.compile(r"[\[(\s]*(?:o|trip)", re.IGNORECASE)
 
 
 class ScriptRun(Objects):
-    """Passes the scripts of one circuit to an engine and keeps what they declare."""
+    """Reads the scripts of one circuit and keeps what they declare."""
 
-    def __init__(self, engine: Any, root: Path) -> None:
-        super().__init__(engine, root)
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
         self.lines, self.ended, self.depth, self.command = 0, False, 0, ""
         self.places: dict[str, tuple[float, float]] = {}
         self.handlers: dict[str, Callable[[list[Parameter]], None]] = {
@@ -45,7 +44,7 @@ class ScriptRun(Objects):
     # Scripts and lines
 
     def read(self, path: Path, depth: int = 0) -> None:
-        """Runs one script, and those that it names."""
+        """Reads one script, and those that it names."""
         if depth > LARGEST_DEPTH:
             self.fault(f"more than {LARGEST_DEPTH} files name one another")
             return
@@ -111,7 +110,8 @@ class ScriptRun(Objects):
     def _clear(self, given: list[Parameter]) -> None:
         self.forget()
         self.places = {}
-        self.say("Clear")
+        # The default frequency is the engine's and outlives a circuit.
+        self.commands = [command for command in self.commands if "DefaultBaseFrequency" in command.text]
 
     def _redirect(self, given: list[Parameter]) -> None:
         try:

@@ -21,7 +21,13 @@ from gridmodel.model.admittance import sequence_matrix
 from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import PHASE_OF_SLOTS
-from gridmodel.readers.pandapower_elements import impedances, shunts, switches_with_impedance, three_windings
+from gridmodel.readers.pandapower_elements import (
+    charging_of_open_lines,
+    impedances,
+    shunts,
+    switches_with_impedance,
+    three_windings,
+)
 from gridmodel.readers.pandapower_tables import (
     LOAD_TABLES,
     closed,
@@ -37,6 +43,7 @@ from gridmodel.readers.tables import Row, Table
 
 ASSUMED_ZERO_RATIO = 4.0  # zero over positive sequence impedance where a line's file says nothing (assumed)
 VOLTAGE_PARTS = ("const_z_percent", "const_i_percent", *(f"const_{k}_{q}_percent" for k in "zi" for q in "pq"))
+GENERATES = {"sgen", "asymmetric_sgen"}
 DELTA = {"a": "ab", "b": "bc", "c": "ca"}
 
 
@@ -53,6 +60,8 @@ class PandapowerFile:
         self.bus_node = self._fused_buses()
         self.elements: dict[str, tuple[str, ...]] = {}
         """per connection, its rows in the tables of loads: "load.3" """
+        self.load_va: dict[str, complex] = {}
+        """per connection, what its rows take"""
 
     def table(self, name: str) -> Table:
         """A table, empty where the file has none."""
@@ -80,12 +89,14 @@ class PandapowerFile:
         for transformer in (t for _, parts in star for t in parts):
             self.notes.append(f"transformer {transformer.id}: zero sequence passes as the positive one (assumed)")
         supply, others = self._supplies()
+        lines = self._lines()
+        nodes = (*self._nodes(), *(node for node, _ in star))
         switches = switches_with_impedance(self.table("switch"), self.node, lambda r: self.live(r, "bus", "element"))
         found = Equipment(
             name=self.name,
-            nodes=(*self._nodes(), *(node for node, _ in star)),
+            nodes=nodes,
             lines=(
-                *self._lines(),
+                *lines,
                 *switches,
                 *impedances(self._in_service("impedance"), self.node, self.base_v),
             ),
@@ -93,10 +104,19 @@ class PandapowerFile:
             supply=supply,
             connections=self.connections(),
             frequency_hz=self.frequency_hz,
-            capacitors=tuple(shunts(self._in_service("shunt"), self.node, self.base_v)),
+            capacitors=(
+                *shunts(self._in_service("shunt"), self.node, self.base_v),
+                *charging_of_open_lines(lines, {node.id: node.nominal_v for node in nodes}),
+            ),
             other_supplies=others,
         )
-        return replace(found, notes=tuple(self.notes), findings=tuple(self.findings), own_elements=self.elements)
+        return replace(
+            found,
+            notes=tuple(self.notes),
+            findings=tuple(self.findings),
+            own_elements=self.elements,
+            own_load_va=self.load_va,
+        )
 
     def _in_service(self, name: str) -> Table:
         """The rows of a table that stand at buses in service."""
@@ -241,20 +261,21 @@ class PandapowerFile:
 
     def connections(self) -> tuple[Connection, ...]:
         """One connection per name and place of the file's loads, generators and storage, at the phases of its row."""
-        found: dict[tuple[str, str], list[tuple[str, Connection]]] = {}
+        found: dict[tuple[str, str], list[tuple[str, Connection, complex]]] = {}
         for table in LOAD_TABLES:
             names = names_of(self.table(table), table)
             for row in self.table(table):
                 if self.live(row, "bus"):
                     name, node = names[row.position], self.node(row, "bus")
                     one = Connection(name, node, self._phase(row, table))
-                    found.setdefault((name, node), []).append((f"{table}.{row.position}", one))
+                    found.setdefault((name, node), []).append((f"{table}.{row.position}", one, _taken_va(table, row)))
         shared = [name for name, _ in found]
         connections = []
         for (name, _), rows in found.items():
             first = rows[0][1]
             own = name if shared.count(name) == 1 else f"{rows[0][0].split('.')[0]}.{name}"
-            self.elements[own] = tuple(element for element, _ in rows)
+            self.elements[own] = tuple(element for element, _, _ in rows)
+            self.load_va[own] = sum((taken for _, _, taken in rows), 0j)
             connections.append(Connection(own, first.node, first.phase))
         return tuple(connections)
 
@@ -317,3 +338,10 @@ def _zero_magnetising(row: Row, z0: complex) -> complex:
     size, r_over_x = abs(z0) * row.number("mag0_percent") / 100, row.number("mag0_rx", 0.0)
     x = size / math.hypot(1.0, r_over_x)
     return complex(r_over_x * x, x)
+
+
+def _taken_va(table: str, row: Row) -> complex:
+    """What a row of a table of loads takes, VA."""
+    pairs = [(f"p_{p}_mw", f"q_{p}_mvar") for p in "abc"] if table.startswith("asym") else [("p_mw", "q_mvar")]
+    power = sum((complex(row.number(p, 0.0), row.number(q, 0.0)) for p, q in pairs), 0j)
+    return (-1e6 if table in GENERATES else 1e6) * power * row.number("scaling", 1.0)

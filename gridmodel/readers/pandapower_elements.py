@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -43,7 +43,8 @@ def three_windings(
 def _winding(row: Row, side: str, name: str, node: Nodes) -> Transformer:
     r, x = _star(row)[side]
     at, star = node(row, f"{side}_bus"), star_node(name)
-    ratio, tap = tap_of(row) if row.text("tap_side", "hv") == side else (1.0, 0)
+    tapped = row.text("tap_side", "hv") == side
+    ratio, tap = tap_of(row) if tapped else (1.0, 0)
     if tap and row.flag("tap_at_star_point", False):
         raise row.wrong("tap_at_star_point", "tap changers at the star point are not supported")
     lossy = row.text("loss_side", "hv") == side
@@ -63,6 +64,9 @@ def _winding(row: Row, side: str, name: str, node: Nodes) -> Transformer:
         magnetising_pu=magnetising(row, f"sn_{side}_mva") if lossy else 0j,
         zero_sequence_given=False,
         tap=tap,
+        tap_min=int(row.number("tap_min", 0.0)) if tapped else 0,
+        tap_max=int(row.number("tap_max", 0.0)) if tapped else 0,
+        tap_step_percent=row.number("tap_step_percent", 0.0) if tapped else 0.0,
     )
 
 
@@ -132,3 +136,15 @@ def shunts(table: Table, node: Nodes, base_v: Callable[[Row, str], float]) -> It
             rated_v = row.number("vn_kv", math.sqrt(3) * base_v(row, "bus") / 1e3) * 1e3 / math.sqrt(3)
             q = -row.number("q_mvar") * 1e6 * row.number("step", 1.0) * (base_v(row, "bus") / rated_v) ** 2
             yield Capacitor(names[row.position], node(row, "bus"), "abc", q)
+
+
+def charging_of_open_lines(lines: Sequence[Line], nominal_v: Mapping[str, float]) -> Iterator[Capacitor]:
+    """What a line that is open at one end draws at the other, as a capacitor bank there (positive sequence)."""
+    for line in lines:
+        if line.closed.count(True) != 1 or not np.any(line.b_s):
+            continue
+        node = line.from_node if line.closed[0] else line.to_node
+        # Positive sequence of a matrix of equal phases: self less mutual.
+        z, y = (complex(matrix[0, 0] - matrix[0, 1]) for matrix in (line.z_ohm, line.b_s))
+        seen = y / 2 + 1 / (z + 2 / y)
+        yield Capacitor(f"{line.id} open", node, "abc", 3 * seen.imag * nominal_v[node] ** 2)

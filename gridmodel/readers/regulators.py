@@ -117,4 +117,11 @@ def _capacitor(row: Row, nodes: Mapping[str, Row]) -> Capacitor:
         raise row.wrong("phases", f"{phases!r} is none of {', '.join(PHASES)}")
     if state not in {"open", "closed"}:
         raise row.wrong("state", f"{state!r} is neither open nor closed")
-    return Capacitor(row.text("capacitor_id"), node, phases, row.positive("kvar") * 1e3, state == "closed")
+    return Capacitor(row.text("capacitor_id"), node, phases, _kvar(row) * 1e3, state == "closed")
+
+
+def _kvar(row: Row) -> float:
+    kvar = row.number("kvar")
+    if not kvar:
+        raise row.wrong("kvar", "0 is no size")
+    return kvar

@@ -153,13 +153,13 @@ class Access:
             raise WrongPassword
         return await self.begin(http, row)
 
-    def link(self, caller: Caller) -> str:
-        """The value of a link that begins one session of the caller's operator, within a minute."""
+    def link(self, operator: str) -> str:
+        """The value of a link that begins one session of an operator, within a minute."""
         self._links = {digest: one for digest, one in self._links.items() if one.until > self.now}
         if len(self._links) >= MOST_LINKS:
             self._links.pop(next(iter(self._links)))
         value = secrets.token_urlsafe(32)
-        self._links[credentials.digest(value)] = _Link(caller.name, self.now + LINK_S)
+        self._links[credentials.digest(value)] = _Link(operator, self.now + LINK_S)
         return value
 
     async def follow(self, http: web.Request, value: str) -> Session:

@@ -13,6 +13,8 @@ from sep2.rest.route import Request, page
 from sep2.rules.sheets import SHEETS
 from sep2.store import exports
 
+LARGEST_IMPORT = 32 * 1024 * 1024
+"""Octets; 200,000 rows have about so much."""
 MOST_CHANGES, MOST_ERRORS = 1000, 1000
 
 

@@ -150,6 +150,7 @@ async def _whose(rq: Request, asked: Named, direction: str | None = None) -> Who
         None if asked.client is None else (await find.client(rq.db, asked.client)).name,
         None if asked.group is None else (await find.group(rq.db, asked.group)).id,
         direction,
+        None if asked.place is None else (await find.place(rq.db, asked.place)).id,
     )
 
 

@@ -10,7 +10,7 @@ from sep2.admin import curves, find, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of, subject_of
 from sep2.errors import Conflict
-from sep2.operations import controls, groups, in_force, reach
+from sep2.operations import controls, groups, in_force, plausible, reach
 from sep2.operations.places import Place, places_of, programs_at, with_curves
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Role, said_by
@@ -29,22 +29,24 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     """The mRIDs of the group's new controls, of those that said the same already and of those that give way."""
     group = await find.group(rq.db, rq.ids["group"])
     groups.refuse_beside_overrides(group)
-    return await _issue(rq, group, asked)
+    return await _issue(rq, group, asked, await overrides.devices_in(rq.db, "group", group.id))
 
 
 async def send_to_connection(rq: Request, asked: t.NewControls) -> t.Issued:
     """The same for one connection: they go to the operators' schedule of it, which comes before its envelope."""
     row = await find.connection(rq.db, rq.ids["connection"])
-    return await _issue(rq, await _schedule(rq, Place(row.connection_id, row.id, None)), asked)
+    there = await overrides.devices_in(rq.db, "connection", row.id)
+    return await _issue(rq, await _schedule(rq, Place(row.connection_id, row.id, None)), asked, there)
 
 
 async def send_to_device(rq: Request, asked: t.NewControls) -> t.Issued:
     """The same for one device: to the schedule of the connection whose limits it holds, or else to its own."""
     row = await find.device(rq.db, rq.ids["device"])
-    places = places_of(await overrides.devices_in(rq.db, "device", row.id))
+    there = await overrides.devices_in(rq.db, "device", row.id)
+    places = places_of(there)
     if not places:
         raise groups.BadGroup(f"device: {row.lfdi} stands for an aggregator, and obeys no control")
-    return await _issue(rq, await _schedule(rq, places[0]), asked)
+    return await _issue(rq, await _schedule(rq, places[0]), asked, there)
 
 
 async def send_to_many(rq: Request, asked: t.ControlsForMany) -> t.IssuedToMany:
@@ -54,7 +56,7 @@ async def send_to_many(rq: Request, asked: t.ControlsForMany) -> t.IssuedToMany:
     if not places:
         raise ReachesNobody(subject or asked.scope)
     body = t.NewControls(controls=asked.controls, reason=asked.reason, anyway=asked.anyway)
-    done = [await _issue(rq, await _schedule(rq, place), body) for place in places]
+    done = [await _issue(rq, await _schedule(rq, place), body, place.devices) for place in places]
     notes = [note for one in done for note in one.notes]
     return t.IssuedToMany(
         scope=asked.scope,
@@ -75,9 +77,15 @@ async def _schedule(rq: Request, place: Place) -> Row[Any]:
     return await find.group(rq.db, programs[Role.SCHEDULE].name)
 
 
-async def _issue(rq: Request, group: Row[Any], asked: t.NewControls) -> t.Issued:
+async def _issue(rq: Request, group: Row[Any], asked: t.NewControls, there: Sequence[Row[Any]]) -> t.Issued:
+    """Issue controls; there: the devices of which the size of a limit is judged."""
     utility = rq.state.settings.utility
     new = [await _new(rq, group, control) for control in asked.controls]
+    if not asked.anyway:
+        plausible.check_span(new, rq.now)
+        places = places_of(there)
+        for one in new:
+            plausible.check_size(one.limits, places)
     house = rq.state.house
     rate_s = house.poll_rate("DERProgramList")
     notes = await reach.look(rq.db, group.id, new, rq.now, poll_rate_s=rate_s, told=house.told)

@@ -27,8 +27,10 @@ from sep2.terminal import request_id
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """What is answered whatever host it is asked of: who probes knows an address only."""
-OPEN = PROBES | {"/login", "/login/oidc", oidc.CALLBACK, "/desk/open"}
+OPEN = PROBES | {"/login", "/login/oidc", oidc.CALLBACK, "/desk/open", "/desk/sign-in"}
 """What is answered to everybody."""
+OPEN_UNDER = "/desk/static/"
+"""Where style sheets and scripts are, which are the same for everybody."""
 LOCALLY_OPEN = frozenset({"/metrics"})
 """What is answered to everybody on this machine."""
 GO_ON = '<!doctype html><title>Signed in</title><meta http-equiv="refresh" content="0; url=/"><a href="/">Go on</a>'
@@ -92,6 +94,8 @@ def host_names(settings: Settings) -> frozenset[str]:
 
 
 def _is_open(http: web.Request) -> bool:
+    if http.method == "GET" and http.path.startswith(OPEN_UNDER):
+        return True
     return http.path in OPEN or (http.path in LOCALLY_OPEN and is_local(http) and "Authorization" not in http.headers)
 
 
@@ -197,7 +201,7 @@ class Login:
         if row is None or caller.read_only or caller.role < ROLES[row.role]:
             raise RoleTooLow("a link signs in with the operator's own role, and this token has less")
         await self._note(http, caller, "make_desk_link")
-        return as_json(DeskLink(link=f"/desk/open?link={self._access.link(caller)}"))
+        return as_json(DeskLink(link=f"/desk/open?link={self._access.link(caller.name)}"))
 
     async def follow(self, http: web.Request) -> web.StreamResponse:
         """A session by a link; the browser goes on to the first page."""

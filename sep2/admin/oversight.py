@@ -29,10 +29,6 @@ class UnknownAlarm(NotFound):
     """There is no alarm of that number that stands."""
 
 
-class UnknownMirror(NotFound):
-    """There is no MirrorUsagePoint of that number."""
-
-
 class NotPolled(NotFound):
     """That resource carries no pollRate."""
 
@@ -94,16 +90,18 @@ async def list_mirrors(rq: Request, asked: t.MirrorQuery) -> t.Listed[t.Mirror]:
 
 async def set_post_rate(rq: Request, asked: t.NewRate) -> t.Done:
     """The client is to post readings of this MirrorUsagePoint that often."""
-    mirror = rq.ids["mirror"]
-    await rates.set_post_rate(rq.db, _number(mirror), asked.seconds, rq.now)
-    return t.Done(message=f"readings of mirror {mirror} are posted every {asked.seconds} s, once its client has looked")
+    mirror = await find.mirror(rq.db, rq.ids["mirror"])
+    await rates.set_post_rate(rq.db, mirror.id, asked.seconds, rq.now)
+    return t.Done(
+        message=f"readings of mirror {mirror.id} are posted every {asked.seconds} s, once its client has looked"
+    )
 
 
 async def set_reading_sign(rq: Request, asked: t.NewReadingSign) -> t.Done:
     """Whether power that this MirrorUsagePoint posts is import, as the standard says, or export, or nobody knows."""
-    mirror = rq.ids["mirror"]
-    await set_sign(rq.db, _number(mirror), asked.reading_sign)
-    return t.Done(message=f"readings of mirror {mirror} are {asked.reading_sign}")
+    mirror = await find.mirror(rq.db, rq.ids["mirror"])
+    await set_sign(rq.db, mirror.id, asked.reading_sign)
+    return t.Done(message=f"readings of mirror {mirror.id} are {asked.reading_sign}")
 
 
 async def list_poll_rates(rq: Request, asked: t.Nothing) -> list[t.Rate]:

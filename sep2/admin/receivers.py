@@ -9,14 +9,10 @@ from sep2.admin import types as t
 from sep2.admin import views
 from sep2.operations import state_out, webhooks
 from sep2.rest.route import Request, listed, page
-from sep2.rules.metering import ReadingSign
 from sep2.rules.webhooks import new_secret
 from sep2.store import state_out as stored_state
 from sep2.store import webhooks as stored
 from sep2.store.controls import Seen
-
-EXPORT = 19
-"""FlowDirection: power that the customer delivers (2030.5 FlowDirectionType)."""
 
 
 async def list_receivers(rq: Request, asked: t.Span) -> t.Listed[t.Receiver]:
@@ -75,12 +71,12 @@ async def replay_receiver(rq: Request, asked: t.Nothing) -> t.Done:
 async def show_state(rq: Request, asked: t.Span) -> t.Listed[t.ConnectionState]:
     """Connections, each with the limits in force and the power that was measured last."""
     found = await stored_state.connections(rq.db, page(asked))
-    power = await _power(rq, [row.id for row in found.rows])
+    power = await state_out.power_at(rq.db, [row.id for row in found.rows])
     seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(rq.state.settings.utility.profile))
     return listed(found, [await _state(rq, row, seen, power.get(row.id)) for row in found.rows])
 
 
-async def _state(rq: Request, row: Row[Any], seen: Seen, power: tuple[float, int] | None) -> t.ConnectionState:
+async def _state(rq: Request, row: Row[Any], seen: Seen, power: state_out.Power | None) -> t.ConnectionState:
     limits = {} if row.device_id is None else await state_out.limits_at(rq.db, row.device_id, seen)
     shown = {name: t.LimitInForce(**limits[name]._asdict()) if name in limits else None for name in _LIMITS}
     return t.ConnectionState(
@@ -89,23 +85,12 @@ async def _state(rq: Request, row: Row[Any], seen: Seen, power: tuple[float, int
         **shown,
         firm_import_w=row.firm_import_w,
         firm_export_w=row.firm_export_w,
-        site_w=None if power is None else power[0],
-        site_at=None if power is None else power[1],
+        site_w=None if power is None else power.watts,
+        site_at=None if power is None else power.end,
     )
 
 
 _LIMITS = ("import_w", "export_w", "gen_w", "load_w")
-
-
-async def _power(rq: Request, connection_ids: list[int]) -> dict[int, tuple[float, int]]:
-    """The latest power by connection, import positive, and the end of its interval; of proven sign only."""
-    found = {}
-    for row in await stored_state.latest_power(rq.db, connection_ids):
-        factor = ReadingSign(row.reading_sign).factor
-        if factor:
-            way = -1 if row.flow_direction == EXPORT else 1
-            found[row.connection] = float(row.value * 10.0**row.multiplier * factor * way), row.start + row.duration
-    return found
 
 
 def _of(row: Row[Any]) -> dict[str, Any]:

@@ -202,9 +202,10 @@ async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
 
-async def list_connections(rq: Request, asked: t.Span) -> t.Listed[t.Connection]:
-    """Connections by their id."""
-    found = await listing_register.connections(rq.db, page(asked))
+async def list_connections(rq: Request, asked: t.ConnectionQuery) -> t.Listed[t.Connection]:
+    """Connections by their id, those of one place if so asked."""
+    place = await find.place(rq.db, asked.place) if asked.place else None
+    found = await listing_register.connections(rq.db, page(asked), place_id=place.id if place else None)
     return listed(found, [views.connection(row) for row in found.rows])
 
 

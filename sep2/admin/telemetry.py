@@ -112,20 +112,20 @@ async def list_contacts(rq: Request, asked: t.ContactQuery) -> t.Listed[t.Client
     """When clients were last heard of, from where and how; those never heard of first."""
     client = None if asked.client is None else (await find.client(rq.db, asked.client)).id
     found = await seen.clients(rq.db, page(asked), client_id=client)
-    items = []
-    for row in found.rows:
-        where = await seen.latest_of(rq.db, row.id)
-        said_of: dict[str, Any] = {name: "" if where is None else getattr(where, name) for name in seen.SAID}
-        items.append(
-            t.ClientContact(
-                client=row.name,
-                **_heard(row),
-                refusals=row.refusals or 0,
-                skew_s=None if where is None else where.skew_s,
-                **said_of,
-            )
-        )
-    return listed(found, items)
+    latest = await seen.latest_of(rq.db, [row.id for row in found.rows])
+    return listed(found, [_contact(row, latest.get(row.id)) for row in found.rows])
+
+
+def _contact(row: Row[Any], where: Row[Any] | None) -> t.ClientContact:
+    """When a client was heard of, and what was noted of its latest connection."""
+    of_connection: dict[str, Any] = {name: "" if where is None else getattr(where, name) for name in seen.SAID}
+    return t.ClientContact(
+        client=row.name,
+        **_heard(row),
+        refusals=row.refusals or 0,
+        skew_s=None if where is None else where.skew_s,
+        **of_connection,
+    )
 
 
 async def list_device_contacts(rq: Request, asked: t.ContactQuery) -> t.Listed[t.DeviceContact]:
@@ -153,6 +153,7 @@ async def _numbers(rq: Request, asked: t.Whose | t.Listing) -> dict[str, Any]:
         "device_id": None if asked.device is None else (await find.device(rq.db, asked.device)).id,
         "client_id": None if asked.client is None else (await find.client(rq.db, asked.client)).id,
         "group_id": None if asked.group is None else (await find.group(rq.db, asked.group)).id,
+        "place_id": None if asked.place is None else (await find.place(rq.db, asked.place)).id,
     }
 
 

@@ -22,12 +22,12 @@ async def list_places(rq: Request, asked: t.PlaceQuery) -> t.Listed[t.NetworkPla
     """Places by name, those directly below one if so asked."""
     parent = await find.place(rq.db, asked.parent) if asked.parent else None
     found = await stored.listed(rq.db, page(asked), parent_id=parent.id if parent else None)
-    return listed(found, [await _view(rq, row) for row in found.rows])
+    return listed(found, [_view(row) for row in found.rows])
 
 
 async def show_place(rq: Request, asked: t.Nothing) -> t.NetworkPlace:
     """One place."""
-    return await _view(rq, await find.place(rq.db, rq.ids["place"]))
+    return _view(await find.place(rq.db, rq.ids["place"]))
 
 
 async def add_place(rq: Request, asked: t.NewNetworkPlace) -> t.NetworkPlace:
@@ -112,19 +112,17 @@ async def _holds(rq: Request, device_id: int) -> tuple[str, list[str]]:
 
 
 async def _named(rq: Request, name: str) -> t.NetworkPlace:
-    return await _view(rq, await find.place(rq.db, name))
+    return _view(await find.place(rq.db, name))
 
 
-async def _view(rq: Request, row: Row[Any]) -> t.NetworkPlace:
-    group = await groups.one(rq.db, row.device_group_id)
-    assert group is not None
+def _view(row: Row[Any]) -> t.NetworkPlace:
     return t.NetworkPlace(
         name=row.name,
         kind=row.kind,
         parent=row.parent_name,
-        group=group.name,
-        primacy=group.primacy,
-        devices=len(await groups.member_ids(rq.db, group.id)),
+        group=row.group_name,
+        primacy=row.primacy,
+        devices=row.devices,
         places=row.places,
         connections=row.connections,
         created=row.created,

@@ -8,14 +8,17 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sep2.cli import process
 from sep2.cli.fields import in_options
+from sep2.cli.units import ZONE
 from sep2.cli.verb import given
 from sep2.errors import SepError
 from sep2.rest.types import MOST_ITEMS, Listed
@@ -58,6 +61,8 @@ COMES_ALIVE_WITHIN_S, STARTS_WITHIN_S = 2, 30
 class NoServer(SepError):
     """No server answers."""
 
+    exit_status = 3
+
 
 class NotThatServer(SepError):
     """Who answers there has another certificate than operator.certificate."""
@@ -66,10 +71,12 @@ class NotThatServer(SepError):
 class Refused(SepError):
     """The server refused."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, field: str = "") -> None:
         super().__init__(message)
         self.refused_with = status
         self.refusal = code
+        self.field = field
+        self.exit_status = 4 if status in (401, 403) else 1
 
     def __str__(self) -> str:
         return self.detail
@@ -87,6 +94,8 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         self._operator = settings.operator
         self._token = _token(settings)
+        self.zone = _zone(settings)
+        ZONE.set(None if self.zone is UTC else self.zone)
 
     @property
     def url(self) -> str:
@@ -98,7 +107,9 @@ class Api:
     def get(self, path: str, kind: type[T], **query: Any) -> T:
         """What is at `path` now; of a list as many items as `limit` says, in as many requests as that takes."""
         limit = query.get("limit") or 0
-        found = self._get(path, kind, query | ({"limit": min(limit, MOST_ITEMS)} if limit else {}))
+        if get_origin(kind) is not Listed or limit <= MOST_ITEMS:
+            return self._get(path, kind, query)
+        found = self._get(path, kind, query | {"limit": MOST_ITEMS})
         while isinstance(found, Listed) and found.next is not None and len(found.items) < limit:
             more = min(limit - len(found.items), MOST_ITEMS)
             part: Any = self._get(path, kind, query | {"limit": more, "after": found.next})
@@ -174,6 +185,14 @@ class Api:
                 time.sleep(0.1)
 
 
+def _zone(settings: Settings) -> tzinfo:
+    """The utility's zone: by its name, or an offset from UTC."""
+    utility = settings.utility
+    if utility.zone:
+        return ZoneInfo(utility.zone)
+    return timezone(timedelta(seconds=utility.tz_offset_s)) if utility.tz_offset_s else UTC
+
+
 class Pinned(http.client.HTTPSConnection):
     """A connection to the server that has exactly the certificate in a file, whoever issued it."""
 
@@ -232,6 +251,6 @@ def _who() -> str:
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
-        return Refused(status, said["code"], in_options(said["message"]))
+        return Refused(status, said["code"], in_options(said["message"]), said.get("field", ""))
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

@@ -20,6 +20,7 @@ from sep2.cli import (
     places,
     receivers,
     telemetry,
+    why,
 )
 from sep2.cli.lazy import LazyGroup
 
@@ -50,6 +51,7 @@ app.command("init")(folder.init)
 app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
+app.add_typer(why.root)
 app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
@@ -69,8 +71,10 @@ app.add_typer(mirrors.mirror, name="mirror")
 app.add_typer(oversight.audit, name="audit")
 app.add_typer(operators.operator, name="operator")
 app.add_typer(operators.token, name="token")
+app.add_typer(operators.session, name="session")
 app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
+app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
 app.add_typer(telemetry.reading, name="reading")
 app.add_typer(telemetry.rating, name="rating")

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import sys
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from sep2.cli.api import api
 from sep2.cli.show import counted, show
 from sep2.cli.verb import given, verb
 from sep2.errors import SepError
-from sep2.terminal import say
+from sep2.terminal import Lines, say, shown_lines
 
 root = typer.Typer()
 NOUNS: tuple[str, ...] = get_args(t.Noun)
@@ -83,7 +82,7 @@ def export_sheet(
         out.writerows([_harmless(cell) for cell in row] for row in rows)
         number += len(rows)
     if to is None:
-        sys.stdout.write(text.getvalue())
+        say(Lines(shown_lines(text.getvalue().rstrip("\n"))))
         return
     to.write_text(text.getvalue(), encoding="utf-8")
     say(f"{counted(number, noun[:-1])} written to {to}.")

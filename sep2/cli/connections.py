@@ -44,9 +44,13 @@ def add_connection(
 
 
 @verb(connection, "list")
-def list_connections(limit: Limit = 100) -> None:
+def list_connections(
+    *,
+    place: Annotated[str | None, typer.Option(help="Only those at a place, or below it.")] = None,
+    limit: Limit = 100,
+) -> None:
     """Connections by their id, and which device holds each one's limits."""
-    found = api().get("/connections", t.Listed[t.Connection], limit=limit)
+    found = api().get("/connections", t.Listed[t.Connection], place=place, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "connection"),

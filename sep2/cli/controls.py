@@ -6,11 +6,12 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.answers import DEVICE_COLUMNS, device_rows, status_of, summary
-from sep2.cli.api import Api, api, at
+from sep2.cli.api import api, at
 from sep2.cli.groups import ClientName, ConnectionName, GroupName, PlaceName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
-from sep2.cli.modes import modes_of, with_modes
+from sep2.cli.modes import modes_of, shown_mode, with_modes
 from sep2.cli.show import Limit, counted, listed, print_table, show
+from sep2.cli.times import now_of, resolved
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import given, verb
 from sep2.cli.watch import STEPS, follow
@@ -40,9 +41,7 @@ def send_control(
     generation_limit: Generation = None,
     load_limit: Load = None,
     said_modes: dict[str, Any],
-    start: Annotated[
-        When, typer.Option(parser=when, metavar="TIME", help="now, +10m, or 2026-01-31T14:30+10:00")
-    ] = "now",  # type: ignore[assignment]  # parsed like what is typed
+    start: Annotated[When, typer.Option(parser=when, metavar="TIME", help="now, +10m, 18:00, tomorrow 6:30")] = "now",  # type: ignore[assignment]  # parsed like what is typed
     duration: Annotated[int, typer.Option("--for", parser=span, metavar="SPAN", help="90s, 10m, 1h30m")] = "5m",  # type: ignore[assignment]
     randomize: Annotated[
         int | None, typer.Option(parser=span, metavar="SPAN", help="Devices spread their start over so long.")
@@ -71,12 +70,13 @@ def send_control(
     if watch and given.get().dry_run:
         raise typer.BadParameter("--watch does nothing with --dry-run: no control is sent")
     server = api()
+    begin = resolved(server, start)
     many = _many(place, client, system=system)
     path, name = ("/controls", many[1] or "the system") if many else _addressed(group, connection, device)
     if many and (watch or any((group, connection, device))):
         raise typer.BadParameter("--place, --client and --system stand alone, and --watch follows one control")
     new = t.NewControl(
-        start=_start(server, start),
+        start=begin,
         duration=duration,
         limits=limits_of(import_limit, export_limit, generation_limit, load_limit),
         modes=modes_of(server, said_modes),
@@ -84,6 +84,7 @@ def send_control(
         randomize_start=randomize,
     )
     body = t.NewControls(controls=[new], reason=reason, anyway=anyway)
+    echo = f"It says: {_echoed(new, now_of(server))}."
     if many:
         wide = t.ControlsForMany(
             scope=many[0],  # type: ignore[arg-type]
@@ -92,15 +93,15 @@ def send_control(
             reason=reason,
             anyway=anyway,
         )
-        return _show_many(server.change("POST", path, t.IssuedToMany, wide), name)
+        return _show_many(server.change("POST", path, t.IssuedToMany, wide), name, echo)
     done = server.change("POST", path, t.Issued, body)
     if not watch or given.get().dry_run:
-        said = f"{_said(done, name)} Watch it: sep2 control watch"
+        said = f"{_said(done, name)} {echo} Watch it: sep2 control watch"
         return show(done, said, columns=NOTE_COLUMNS, rows=_note_rows(done))
     if not given.get().as_json:
         if done.notes:
             print_table(NOTE_COLUMNS, _note_rows(done))
-        say(_said(done, name))
+        say(f"{_said(done, name)} {echo}")
     return follow(server, done.created or done.kept[:1], until="ended")
 
 
@@ -113,12 +114,13 @@ def _many(place: str | None, client: str | None, *, system: bool) -> tuple[str, 
     return found[0] if found else None
 
 
-def _show_many(done: t.IssuedToMany, name: str) -> None:
+def _show_many(done: t.IssuedToMany, name: str, echo: str) -> None:
     to = f"{counted(done.places, 'place')}, {counted(done.devices, 'device')} of {name}"
     kept = f"; at {done.kept} it said the same already" if done.kept else ""
     replaced = f", in place of {counted(done.superseded, 'older one')}" if done.superseded else ""
     above = f" At {counted(len(done.outranked), 'device')} something more important holds." if done.outranked else ""
-    said = f"{counted(len(done.created), 'control')} sent to {to}{replaced}{kept}.{above} See them: sep2 control list"
+    said = f"{counted(len(done.created), 'control')} sent to {to}{replaced}{kept}.{above} {echo} "
+    said += "See them: sep2 control list"
     show(done, said, columns=NOTE_COLUMNS, rows=_note_rows(done))
 
 
@@ -146,11 +148,13 @@ def _addressed(group: str | None, connection: str | None, device: str | None) ->
     return at("devices", device or "", "controls"), f"device {device}"
 
 
-def _start(server: Api, start: When) -> int | None:
-    """The start in epoch seconds; None is the server's now, which only the server knows at the moment it matters."""
-    if start.at is not None or start.ahead == 0:
-        return start.at
-    return server.get("/status", t.Status).now + start.ahead
+def _echoed(new: t.NewControl, now: int) -> str:
+    """What was understood: limits with units, start and end in full."""
+    limits = dict(zip(LIMIT_COLUMNS, limit_cells(new.limits), strict=True))
+    asks = [f"{what} at most {power}" for what, power in limits.items() if power]
+    asks += [f"{name} {shown_mode(name, value)}" for name, value in new.modes.items()]
+    start = now if new.start is None else new.start
+    return f"{', '.join(asks) or 'nothing'}; from {shown_time(start)} until {shown_time(start + new.duration)}"
 
 
 def _said(done: t.Issued, name: str) -> str:

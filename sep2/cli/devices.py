@@ -8,7 +8,7 @@ from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.identities import BadChoice, Cert, Issue, LfdiOption, Pin, Profile, identity_of, lies_in
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
-from sep2.cli.modes import shown_modes, shown_value
+from sep2.cli.modes import shown_mode, shown_modes
 from sep2.cli.show import Limit, listed, only, show
 from sep2.cli.units import shown_power, shown_span, shown_time, span
 from sep2.cli.verb import verb
@@ -97,10 +97,11 @@ def expect_device(
 def list_devices(
     client: Annotated[str | None, typer.Option(help="Only those of one aggregator.")] = None,
     group: Annotated[str | None, typer.Option(help="Only those of one group.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Only those at one connection.")] = None,
     limit: Limit = 100,
 ) -> None:
     """Devices in the order of their registration."""
-    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, limit=limit)
+    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, connection=connection, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "device"),
@@ -239,7 +240,7 @@ CONTRACT = "its contract, or else the utility's default"
 
 
 def _shown(one: t.ModeInForce) -> str:
-    return shown_power(one.value) if one.mode in MODES else shown_value(one.value)
+    return shown_power(one.value) if one.mode in MODES else shown_mode(one.mode, one.value)
 
 
 def _binding(found: t.DeviceShown) -> str:

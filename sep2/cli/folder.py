@@ -9,7 +9,7 @@ import socket
 import tomllib
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -22,6 +22,11 @@ from sep2.extension import ExtensionError, load, resolve
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
 from sep2.terminal import log_to, say
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from sep2.server.app import State
 
 log = logging.getLogger(__name__)
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 — named, not bound
@@ -204,19 +209,24 @@ def serve(folder: Dir = Path()) -> None:
 
 
 def _run(settings: Settings, said: str) -> None:
-    from sep2.admin.app import make
+    from sep2.admin.app import sign_in_link
+    from sep2.desk.app import make
     from sep2.server.app import run
+
+    made: list[web.Application] = []
+
+    def operators(state: "State") -> "web.Application":
+        made.append(make(state))
+        return made[0]
+
+    def ready(state: "State") -> None:
+        say(state.watch.shut_because() or said)
+        if link := sign_in_link(made[0], state):
+            say(f"The desk, once and within a minute: {link} (another: sep2 desk open)")
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(
-                run(
-                    settings,
-                    workers=workers(),
-                    operator_app=make,
-                    ready=lambda state: say(state.watch.shut_because() or said),
-                )
-            )
+            runner.run(run(settings, workers=workers(), operator_app=operators, ready=ready))
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

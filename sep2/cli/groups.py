@@ -7,7 +7,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import Api, api, at
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
-from sep2.cli.modes import enter_service, hundredths, modes_of, shown_modes, shown_value, with_modes
+from sep2.cli.modes import enter_service, hundredths, modes_of, shown_mode, shown_modes, with_modes
 from sep2.cli.show import Limit, counted, listed, only, sentence, show
 from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import verb
@@ -240,7 +240,7 @@ def _show_served(found: t.ServedDefault) -> None:
 
 
 def _value(one: t.ServedMode) -> str:
-    return shown_power(one.value) if one.name in MODES else shown_value(one.value)
+    return shown_power(one.value) if one.name in MODES else shown_mode(one.name, one.value)
 
 
 def _show(found: t.Default, said: str) -> None:

@@ -1,13 +1,15 @@
 """A group of commands of which some are named only, and imported when they are used."""
 
+import json
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from sep2.cli.verb import NOTHING_GIVEN, given
 from sep2.errors import SepError
 from sep2.extension import Extension, ExtensionError, load, resolve
-from sep2.terminal import shown
+from sep2.terminal import say_json, shown
 
 BUILT_IN = Extension(
     "sep2",
@@ -64,10 +66,19 @@ class LazyGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; what it refuses is said in one line, on standard error."""
+        given.set(NOTHING_GIVEN)
         try:
             return super().invoke(ctx)
         except SepError as refusal:
             typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
             if hint := getattr(refusal, "hint", ""):
                 typer.secho(hint, fg=typer.colors.RED, err=True)
-            raise typer.Exit(1) from None
+            if given.get().as_json:
+                say_json(json.dumps(_as_json(refusal, hint), indent=2, ensure_ascii=False))
+            raise typer.Exit(getattr(refusal, "exit_status", 1)) from None
+
+
+def _as_json(refusal: SepError, hint: str) -> dict[str, str]:
+    """A refusal for programs: its stable code, a message, the field that it is about, and what to do."""
+    code = getattr(refusal, "refusal", refusal.code)
+    return {"code": code, "message": str(refusal), "field": getattr(refusal, "field", ""), "hint": hint}

@@ -171,7 +171,36 @@ def modes_of(server: Api, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def shown_modes(modes: Mapping[str, Any]) -> str:
     """Modes in a table's cell, one a line."""
-    return Lines("\n".join(shown(f"{name} {shown_value(value)}") for name, value in modes.items()))
+    return Lines("\n".join(shown(f"{name} {shown_mode(name, value)}") for name, value in modes.items()))
+
+
+PERCENT = ("opModMaxLimW", "opModFixedW", "setGradW", "setSoftGradW")
+"""In hundredths of a percent on the wire."""
+
+
+def shown_mode(name: str, value: Any) -> str:
+    """A mode's value as it is typed."""
+    if name in PERCENT and isinstance(value, int):
+        return f"{plain(Decimal(value) / 100)}%"
+    if name == "opModFixedVar":
+        of = {number: word for word, number in REFERENCES.items()}.get(value["refType"], "")
+        return f"{plain(Decimal(value['value']) / 100)}%{of}"
+    if name in ("opModTargetW", "opModTargetVar"):
+        unit, amount = ("W" if name == "opModTargetW" else "var"), Decimal(value["value"]).scaleb(value["multiplier"])
+        return f"{plain(amount / 1000)}k{unit}" if abs(amount) >= 1000 else f"{plain(amount)}{unit}"
+    if name.startswith("opModFixedPF"):
+        factor = Decimal(value["displacement"]).scaleb(value["multiplier"])
+        return f"{plain(factor)}:{next(side for side, absorbs in SIDES.items() if absorbs is value['excitation'])}"
+    if name == "opModFreqDroop":
+        band, slope = Decimal(value["dBOF"]) / 1000, Decimal(value["kOF"]) / 10
+        return f"{plain(band)}Hz:{plain(slope)}%:{plain(Decimal(value['openLoopTms']) / 100)}s"
+    unit = next((unit for known, unit in ENTER_SERVICE.values() if known == name), "")
+    return f"{plain(Decimal(value) / 100)}{unit}" if unit else shown_value(value)
+
+
+def plain(value: Decimal) -> str:
+    """A number without an exponent or noughts at its end."""
+    return f"{value.normalize():f}"
 
 
 def shown_value(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""`sep2 operator`, `sep2 token`: who may use the operator API, and with what."""
+"""`sep2 operator`, `sep2 token`, `sep2 session`: who may use the operator API, and with what."""
 
 import sys
 import time
@@ -15,6 +15,7 @@ from sep2.errors import BadRequest
 
 operator = typer.Typer(no_args_is_help=True, help="Operators: who may use the server, and in which role.")
 token = typer.Typer(no_args_is_help=True, help="Tokens: what operators and programs show to be let in.")
+session = typer.Typer(no_args_is_help=True, help="Sessions: browsers that are signed in.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The operator's name.")]
 WithPassword = Annotated[
@@ -171,3 +172,33 @@ def remove_token(number: Annotated[str, typer.Argument(metavar="ID", help="As `s
     """Remove a token: who shows it is not let in any more."""
     done = api().change("DELETE", at("tokens", number), t.Done)
     show(done, f"{done.message[0].upper()}{done.message[1:]}.")
+
+
+@verb(session, "list")
+def list_sessions(*, limit: Limit = 100) -> None:
+    """Browsers that are signed in, the latest first."""
+    found = api().get("/sessions", t.Listed[t.Session], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "session"),
+        columns=("id", "operator", "address", "browser", "since", "last request", "ends"),
+        rows=(
+            (
+                str(one.id),
+                one.operator,
+                one.address,
+                one.agent,
+                shown_time(one.created),
+                shown_time(one.used),
+                shown_time(one.expires),
+            )
+            for one in found.items
+        ),
+    )
+
+
+@verb(session, "end", changes=True)
+def end_session(number: Annotated[int, typer.Argument(metavar="ID", help="As `sep2 session list` shows it.")]) -> None:
+    """End a session; its browser has to sign in again."""
+    api().change("DELETE", at("sessions", str(number)), t.Done)
+    show(t.Done(message="ended"), f"Session {number} is over.")

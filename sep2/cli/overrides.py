@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import typer
 
 from sep2.admin import types as t
-from sep2.cli.api import Api, api, at
+from sep2.cli.api import api, at
 from sep2.cli.groups import ClientName, PlaceName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, shown_modes, with_modes
 from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.times import resolved
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 from sep2.rules.authority import REASONS
@@ -40,15 +41,11 @@ def send_override(
     said_modes: dict[str, Any],
     reason: Annotated[str, typer.Option(metavar="REASON", help=f"One of {', '.join(REASONS)}.")],
     note: Annotated[str, typer.Option(help="In your own words, for the record; `other` needs some.")] = "",
-    start: Annotated[
-        When, typer.Option(parser=when, metavar="TIME", help="now, +10m, or 2026-01-31T14:30+10:00")
-    ] = "now",  # type: ignore[assignment]  # parsed like what is typed
+    start: Annotated[When, typer.Option(parser=when, metavar="TIME", help="now, +10m, 18:00, tomorrow 6:30")] = "now",  # type: ignore[assignment]  # parsed like what is typed
     duration: Annotated[
         int | None, typer.Option("--for", parser=span, metavar="SPAN", help="90s, 10m, 1h30m; this or --until.")
     ] = None,
-    until: Annotated[
-        When | None, typer.Option(parser=when, metavar="TIME", help="+2h, or 2026-01-31T14:30+10:00")
-    ] = None,
+    until: Annotated[When | None, typer.Option(parser=when, metavar="TIME", help="+2h, 19:00, tomorrow 6:30")] = None,
     ramp: Annotated[
         int | None, typer.Option(parser=span, metavar="SPAN", help="Go over to it within so long (rampTms).")
     ] = None,
@@ -62,7 +59,7 @@ def send_override(
 
     [bold]sep2 override send --place T7 --export 1.5kW --for 30m --reason emergency[/]
 
-    [bold]sep2 override send --system --load 2kW --until 2026-01-31T19:00+10:00 --reason other --note "heat wave"[/]
+    [bold]sep2 override send --system --load 2kW --until 19:00 --reason other --note "heat wave"[/]
     """
     named = {"connection": connection, "device": device, "group": group, "place": place, "aggregator": aggregator}
     given_names = {scope: name for scope, name in named.items() if name is not None}
@@ -73,6 +70,7 @@ def send_override(
     if duration is None and until is None:
         raise typer.BadParameter("an override has an end: give --for SPAN or --until TIME")
     server = api()
+    begin = resolved(server, start)
     scope, subject = next(iter(given_names.items()), ("system", ""))
     body = t.NewOverride(
         scope=scope,  # type: ignore[arg-type]
@@ -80,8 +78,8 @@ def send_override(
         limits=limits_of(import_limit, export_limit, generation_limit, load_limit),
         modes=modes_of(server, said_modes),
         ramp_tms=None if ramp is None else ramp * 100,
-        start=_time(server, start),
-        end=None if until is None else _time(server, until),
+        start=begin,
+        end=None if until is None else resolved(server, until, after=begin),
         duration=duration,
         reason=reason,
         note=note,
@@ -89,13 +87,6 @@ def send_override(
     )
     done = server.change("POST", "/overrides", t.OverrideSent, body)
     show(done, _said(done), columns=("place", *LIMIT_COLUMNS, "from", "until", "instead of", "then"), rows=_parts(done))
-
-
-def _time(server: Api, said: When) -> int | None:
-    """Epoch seconds; None is the server's now."""
-    if said.at is not None or said.ahead == 0:
-        return said.at
-    return server.get("/status", t.Status).now + said.ahead
 
 
 def _parts(done: t.OverrideSent) -> list[tuple[str, ...]]:

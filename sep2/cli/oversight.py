@@ -8,6 +8,7 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.times import now_of, resolved
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 from sep2.rules.silence import named
@@ -135,7 +136,9 @@ def move_clock(
         done = server.change("POST", "/clock/confirm", t.Done)
         show(done, "The machine's clock is confirmed; the server's time is the machine's.")
         return
-    target = to.at if to.at is not None else server.get("/status", t.Status).now + to.ahead
+    target = resolved(server, to)
+    if target is None:
+        target = now_of(server)
     done = server.change("PUT", "/clock", t.Done, t.SetClock(now=target))
     show(done, f"The server's time is {shown_time(target)}.")
 

@@ -1,4 +1,4 @@
-"""`sep2 receiver`: the utility's own systems that are told of alarms and controls."""
+"""`sep2 receiver`, `sep2 state`: what the utility's own systems are told, and can read."""
 
 import time
 from typing import Annotated
@@ -8,15 +8,16 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.show import Limit, listed, show
-from sep2.cli.units import shown_time
+from sep2.cli.units import shown_power, shown_time
 from sep2.cli.verb import given, verb
 from sep2.errors import SepError
 from sep2.rules.webhooks import Topic
 
 receiver = typer.Typer(no_args_is_help=True, help="Receivers: systems of yours that are told of alarms and controls.")
+root = typer.Typer()
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The receiver's name.")]
-Topics = Annotated[list[Topic] | None, typer.Option("--topic", help="alarms or controls; repeatable.")]
+Topics = Annotated[list[Topic] | None, typer.Option("--topic", help="alarms, controls or measured; repeatable.")]
 Priority = Annotated[
     int | None, typer.Option("--priority", min=1, max=3, help="Of alarms: 1 the most urgent only, 3 all of them.")
 ]
@@ -25,6 +26,31 @@ PATIENCE_S = 15
 
 class NotTaken(SepError):
     """The receiver has not taken the message."""
+
+
+@verb(root, "state")
+def show_state(*, limit: Limit = 100) -> None:
+    """Connections, each with the limits that hold now, who says them, and the power that was measured last."""
+    found = api().get("/state", t.Listed[t.ConnectionState], limit=limit)
+    show(
+        found,
+        listed(found.total, len(found.items), "connection"),
+        columns=("connection", "export", "by", "until", "import", "by", "until", "site meter", "at"),
+        rows=(
+            (
+                one.connection_id,
+                *_cells(one.export_w),
+                *_cells(one.import_w),
+                "" if one.site_w is None else f"{one.site_w:.0f} W",
+                shown_time(one.site_at),
+            )
+            for one in found.items
+        ),
+    )
+
+
+def _cells(limit: t.LimitInForce | None) -> tuple[str, str, str]:
+    return ("", "", "") if limit is None else (shown_power(limit.watts), limit.source, shown_time(limit.until))
 
 
 @verb(receiver, "add", changes=True)

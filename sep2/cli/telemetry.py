@@ -11,6 +11,7 @@ from sep2.cli.answers import RESPONSE
 from sep2.cli.api import Api, api
 from sep2.cli.exporting import export
 from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.times import now_of, resolved
 from sep2.cli.units import When, moment, shown_span, shown_time, span
 from sep2.cli.verb import verb
 
@@ -25,6 +26,7 @@ Connection = Annotated[str | None, typer.Option(help="Only this connection, by i
 Device = Annotated[str | None, typer.Option(help="Only this device: the beginning of its LFDI.")]
 Client = Annotated[str | None, typer.Option(help="Only devices of this client, by its name.")]
 Group = Annotated[str | None, typer.Option(help="Only devices of this group, by its name.")]
+Place = Annotated[str | None, typer.Option(help="Only what is at this place of the network, or below it, by its name.")]
 Quantity = Annotated[str | None, typer.Option(help="power, voltage, energy, current, frequency, ...")]
 TIME = "now, -1d, or 2026-01-31T14:30+10:00"
 From = Annotated[When | None, typer.Option("--from", parser=moment, metavar="TIME", help=f"From when on: {TIME}.")]
@@ -41,13 +43,16 @@ COLUMNS: dict[str, type] = {
     **{"covered_s": int, "quality": int, "received": int},
 }
 
+DAY_S = 86_400
+
 
 def within(server: Api, since: When | None, until: When | None) -> dict[str, int | None]:
-    """The times of a query; those that count from now take the server's now."""
+    """The times of a query; those that count from now take the server's now, and a time of day is the last one."""
     relative = any(one is not None and one.at is None for one in (since, until))
-    now = server.get("/status", t.Status).now if relative else 0
-    times = (None if one is None else one.at if one.at is not None else now + one.ahead for one in (since, until))
-    return dict(zip(("from", "until"), times, strict=True))
+    now = now_of(server) if relative else 0
+    times = [None if one is None else resolved(server, one, after=now - DAY_S) for one in (since, until)]
+    said = zip(("from", "until"), (since, until), times, strict=True)
+    return {name: now if one is not None and at is None else at for name, one, at in said}
 
 
 @verb(reading, "list")
@@ -57,11 +62,19 @@ def list_latest(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     quantity: Quantity = None,
     limit: Limit = 100,
 ) -> None:
     """The latest reading of each series; one without a value has none yet."""
-    query = {"connection": connection, "device": device, "client": client, "group": group, "quantity": quantity}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "quantity": quantity,
+    }
     found = api().get("/readings/latest", t.Readings, limit=limit, **query)
     _show(found, "series")
 
@@ -73,6 +86,7 @@ def show_readings(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     quantity: Quantity = None,
     since: From = None,
     until: Until = None,
@@ -81,7 +95,14 @@ def show_readings(
 ) -> None:
     """Readings of a time, a day up to now where none is given; --every 15m shows means, and how much they cover."""
     server = api()
-    query = {"connection": connection, "device": device, "client": client, "group": group, "quantity": quantity}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "quantity": quantity,
+    }
     times = within(server, since, until)
     found = server.get("/readings", t.Readings, limit=limit, resolution=every, **query, **times)
     _show(found, "reading")
@@ -95,6 +116,7 @@ def export_readings(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     quantity: Quantity = None,
     since: From = None,
     until: Until = None,
@@ -102,7 +124,14 @@ def export_readings(
 ) -> None:
     """Write readings to a file, however many; times are epoch seconds, power is import positive, gaps stay gaps."""
     server = api()
-    query = {"connection": connection, "device": device, "client": client, "group": group, "quantity": quantity}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "quantity": quantity,
+    }
     query_and_times = {**query, "resolution": every, **within(server, since, until)}
     count = export(file, COLUMNS, _all(server, query_and_times))
     if str(file) != "-":
@@ -152,11 +181,19 @@ def list_ratings(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     history: History = False,
     limit: Limit = 100,
 ) -> None:
     """DERCapability and DERSettings of devices, in SI units."""
-    query = {"connection": connection, "device": device, "client": client, "group": group, "history": history}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "history": history,
+    }
     _documents("/ratings", {**query, "limit": limit})
 
 
@@ -167,11 +204,19 @@ def list_device_status(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     history: History = False,
     limit: Limit = 100,
 ) -> None:
     """DERStatus and DERAvailability of devices, in SI units."""
-    query = {"connection": connection, "device": device, "client": client, "group": group, "history": history}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "history": history,
+    }
     _documents("/device-status", {**query, "limit": limit})
 
 
@@ -205,13 +250,21 @@ def list_log_events(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     since: From = None,
     until: Until = None,
     limit: Limit = 100,
 ) -> None:
     """Events that devices reported, the latest first; odd codes end what the even one before them began."""
     server = api()
-    query = {"connection": connection, "device": device, "client": client, "group": group, "limit": limit}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "limit": limit,
+    }
     found = server.get("/log-events", t.Listed[t.LogEvent], **query, **within(server, since, until))
     show(
         found,
@@ -234,6 +287,7 @@ def list_responses(
     device: Device = None,
     client: Client = None,
     group: Group = None,
+    place: Place = None,
     control: Annotated[str | None, typer.Option(help="Only to this control: its mRID's beginning, or latest.")] = None,
     since: From = None,
     until: Until = None,
@@ -241,7 +295,14 @@ def list_responses(
 ) -> None:
     """What devices answered to controls, the latest first; `written` is the device's own time."""
     server = api()
-    query = {"connection": connection, "device": device, "client": client, "group": group, "control": control}
+    query = {
+        "connection": connection,
+        "device": device,
+        "client": client,
+        "group": group,
+        "place": place,
+        "control": control,
+    }
     found = server.get("/responses", t.Listed[t.ResponseSaid], limit=limit, **query, **within(server, since, until))
     show(
         found,

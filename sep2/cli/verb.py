@@ -9,6 +9,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
+from sep2.terminal import say
+
 Function = TypeVar("Function", bound=Callable[..., None])
 
 Folder = Annotated[
@@ -67,7 +69,7 @@ def _renamed(run: Callable[..., None], old: str, new: str) -> Callable[..., None
 
     @wraps(run)
     def say_so(*args: Any, **named: Any) -> None:
-        typer.echo(f"`{old}` is called `{new}` now", err=True)
+        say(f"`{old}` is called `{new}` now", err=True)
         run(*args, **named)
 
     say_so.__signature__ = inspect.signature(run)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from sep2.operations.alarms import UNREGISTERED_LFDI, clear_alarm
 from sep2.operations.devices import NewDevice, add_device, check_pin
 from sep2.operations.forgetting import forget
 from sep2.rules.identifiers import is_lfdi
-from sep2.store import clients, deliveries, devices, outbox, subscriptions
+from sep2.store import clients, deliveries, devices, judged, outbox, subscriptions
 from sep2.store import naming as stored_names
 from sep2.store.connection import Connection
 
@@ -120,6 +120,7 @@ async def rename_client(db: Connection, client_id: int, name: str) -> None:
         raise NoSuchClient(str(client_id))
     await naming.check(db, "client", name, beside=client_id)
     await stored_names.rename(db, "client", client_id, name)
+    await judged.rename_client(db, row.name, name)
     own = await devices.by_lfdi(db, row.lfdi) if row.kind == "device" else None
     if own is not None:
         await naming.check(db, "device", name, beside=own.id)

@@ -16,7 +16,7 @@ from sep2.store import judged, listing_compliance
 from sep2.store.connection import Connection
 from sep2.store.listing_compliance import Whose
 
-By = Literal["connection", "device", "client", "group", "direction", "day", "month", "total"]
+By = Literal["connection", "device", "client", "group", "place", "direction", "day", "month", "total"]
 MOST_PAIRS = 5000
 """Controls times devices of which the times of arrival are told at once, the newest first."""
 LONGEST_EXEMPTION_S = 400 * 86_400

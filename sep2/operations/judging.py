@@ -227,7 +227,7 @@ def _programs(rows: Sequence[Row[Any]], default: Mapping[str, Any], profile: str
     """The programs of a device, with what held in them until it was withdrawn, and its default below them all."""
     said: dict[tuple[int, int], list[Said]] = defaultdict(list)
     for row in rows:
-        span = _held(row, at_once=profile != reach.CSIP)
+        span = held_until_withdrawn(row, at_once=profile != reach.CSIP)
         if span is not None:
             program = int(row.program_mrid, 16), row.primacy
             said[program].append(Said(int(row.mrid, 16), row.created, *span, modes_of(row)))
@@ -235,7 +235,7 @@ def _programs(rows: Sequence[Row[Any]], default: Mapping[str, Any], profile: str
     return [*found, Program(-1, LEAST_PRIMACY, default=default)]
 
 
-def _held(row: Row[Any], *, at_once: bool) -> tuple[int, int] | None:
+def held_until_withdrawn(row: Row[Any], *, at_once: bool) -> tuple[int, int] | None:
     """From when until when a control held for a device, also one that was withdrawn while it held."""
     gone = events.superseded_from(row, superseded_at_once=at_once)
     ends = [row.latest_end, *(at for at in (gone, row.cancelled) if at is not None)]

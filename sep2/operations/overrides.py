@@ -12,6 +12,7 @@ from sep2.operations import standing, tightening
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
 from sep2.operations.places import Place, not_reached, places_of, programs_at, with_curves
+from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease, alive
 from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part
@@ -28,9 +29,6 @@ SPREAD_S = 600
 LONGEST_SPREAD_S = 655
 """rampTms reaches no further."""
 LONGEST_OVERRIDE_S = 7 * 86_400
-TIMES_RATING = 3
-UNKNOWN_RATING_MOST_W = 1_000_000
-"""What a limit may be where nothing is known of the size of what is there."""
 
 
 class BadOverride(BadValue):
@@ -47,10 +45,6 @@ class OverrideTooLong(BadValue):
 
 class OverrideWithoutReason(BadValue):
     """An override has a reason out of a list."""
-
-
-class LimitBeyondRating(Conflict):
-    """The limit is far beyond what is there to be limited; look at its unit, or send it with `anyway`."""
 
 
 class OverrideLoosens(Conflict):
@@ -146,7 +140,8 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
     devices = await overrides.devices_in(db, new.scope, new.subject_id)
     places = await _places(db, new, devices)
     role = Role.OVERRIDE if new.scope in NARROW else Role.WIDE_OVERRIDE
-    _check_size(new, places)
+    if not new.anyway:
+        check_size(new.limits, places)
     override_id = await overrides.add(db, **_columns(new, now, end))
     told, tightens = [], False
     for place in places:
@@ -326,34 +321,6 @@ def _checked(new: NewOverride, now: int, terms: Terms) -> int:
     if not new.limits.modes() and not new.modes:
         raise BadOverride("limits: it sets neither a limit nor a mode")
     return new.end
-
-
-def _check_size(new: NewOverride, places: Sequence[Place]) -> None:
-    """Nothing, unless a limit is far beyond all that is there: most likely its unit is wrong."""
-    if new.anyway or not new.limits.modes():
-        return
-    least = min(watts for watts in new.limits if watts is not None)
-    name = next(name for name, watts in new.limits._asdict().items() if watts == least)
-    sizes = [_size_w(place) for place in places]
-    if sizes and all(least > size for size in sizes):
-        most = max(sizes)
-        raise LimitBeyondRating(f"limits.{name}: {least} W, and {most} W is {TIMES_RATING} times what is there")
-
-
-def _size_w(place: Place) -> int:
-    """The largest limit that makes sense at a place."""
-    known = [device.set_max_w for device in place.devices if device.set_max_w]
-    firm = [
-        watts
-        for device in place.devices
-        if not place.beside
-        for watts in (device.firm_import_w, device.firm_export_w)
-        if watts
-    ]
-    if not known and not firm:
-        return UNKNOWN_RATING_MOST_W
-    size: int = TIMES_RATING * max(sum(known), *firm, 0)
-    return size
 
 
 def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:

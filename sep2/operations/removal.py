@@ -10,7 +10,7 @@ from sep2.operations.groups import BadGroup, NoSuchGroup
 from sep2.operations.inherited import house
 from sep2.operations.retiring import retire
 from sep2.rules.authority import Role
-from sep2.store import clients, connections, deliveries, dependants, subscriptions
+from sep2.store import alarms, clients, connections, deliveries, dependants, subscriptions
 from sep2.store import devices as stored_devices
 from sep2.store import groups as stored_groups
 from sep2.store import overrides as stored_overrides
@@ -63,12 +63,13 @@ async def remove_client(
             await _leave_or_remove(db, device_id, row, now)
     row = await clients.one(db, client_id)
     if row is not None and row.removed is None:
-        await end_client(db, client_id, now)
+        await end_client(db, client_id, row.lfdi, now)
     return found
 
 
-async def end_client(db: Connection, client_id: int, now: int) -> None:
-    """Let a client do nothing any more, and have its subscribers told of the end."""
+async def end_client(db: Connection, client_id: int, lfdi: str, now: int) -> None:
+    """Let a client do nothing any more, and have its subscribers told of the end; alarms about it are cleared."""
+    await alarms.clear_about(db, lfdi, now)
     await deliveries.put(db, await subscriptions.ids_of(db, client_id), now, status=GONE)
     db.changed = True
     await clients.update_one(db, client_id, removed=now, enabled=False, name_key=None)

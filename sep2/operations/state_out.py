@@ -1,6 +1,5 @@
 """What connections and groups are asked for now and next, for the utility's own systems."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,11 +8,14 @@ from sqlalchemy import Row
 from sep2.operations import in_force
 from sep2.rules.authority import SOURCES, Holding, Role, effective
 from sep2.rules.limits import MODES
+from sep2.rules.metering import ReadingSign
 from sep2.store import controls, listing_register, state_out
 from sep2.store.connection import Connection
 from sep2.store.controls import Seen
 
 MOST_AHEAD = 100
+EXPORT = 19
+"""FlowDirection: power that the customer delivers (2030.5 FlowDirectionType)."""
 NAMES = dict(zip(MODES, ("import_w", "export_w", "gen_w", "load_w"), strict=True))
 
 
@@ -25,6 +27,26 @@ class Limit(NamedTuple):
     group: str
     control: str | None
     until: int | None
+
+
+class Power(NamedTuple):
+    """The latest power at a connection's site meter: watts, import where positive, and when its interval ended."""
+
+    watts: float
+    end: int
+
+
+async def power_at(db: Connection, connection_ids: Sequence[int]) -> dict[int, Power]:
+    """The latest power by connection, of meters whose sign is proven."""
+    found = {}
+    for row in await state_out.latest_power(db, connection_ids):
+        factor = ReadingSign(row.reading_sign).factor
+        if factor:
+            way = -1 if row.flow_direction == EXPORT else 1
+            found[row.connection] = Power(
+                float(row.value * 10.0**row.multiplier * factor * way), row.start + row.duration
+            )
+    return found
 
 
 async def limits_at(db: Connection, device_id: int, seen: Seen) -> dict[str, Limit]:
@@ -75,8 +97,3 @@ def subject_group(subject: str) -> int | None:
     """The number in a message's subject `group N`."""
     kind, _, number = subject.partition(" ")
     return int(number) if kind == "group" and number.isdigit() else None
-
-
-def as_text(value: Sequence[Any] | dict[str, Any]) -> str:
-    """Values as JSON in one form, so that equal ones read the same."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

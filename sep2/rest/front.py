@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from sep2.rest.hiding import hidden
 from sep2.rest.idempotency import Once, asked_once
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
-from sep2.rest.route import Request, Route
+from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
 from sep2.rest.types import Nothing
 from sep2.server.app import State
@@ -27,8 +27,6 @@ from sep2.store.connection import Clash, Connection
 
 log = logging.getLogger(__name__)
 
-LARGEST_BODY = 32 * 1024 * 1024
-"""An import of 200,000 rows has about so much."""
 LONGEST_WAIT_S = 60
 
 
@@ -141,7 +139,7 @@ async def _found(state: State, route: Route, http: web.Request, asked: Any) -> A
 def _change(state: State, route: Route) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
         caller, only_trying = caller_of(http), decoding.is_dry(http)
-        said = await http.read()
+        said = await http.clone(client_max_size=route.largest_body).read()
         asked = decoding.body(said, route.asked)
         once = None if only_trying else asked_once(http, caller.name, said)
         try:
@@ -159,6 +157,17 @@ def _change(state: State, route: Route) -> Answer:
         return web.Response(body=done.answer, content_type="application/json", headers=headers)
 
     return answer
+
+
+async def tried(state: State, route: Route, caller: Caller, said: tuple[Any, Mapping[str, str]]) -> Any:
+    """What a change would answer to a caller; nothing is changed. said: what is asked for, and the path's ids."""
+    caller.require(route.role, change=True)
+    asked, ids = said
+    try:
+        async with state.db.write() as db:
+            raise _OnlyTrying(await route.handler(Request(state, db, state.clock.now(), ids, caller), asked))
+    except _OnlyTrying as done:
+        return hidden(done.answer) if route.secret else done.answer
 
 
 async def _made_once(state: State, change: _Change) -> _Done:

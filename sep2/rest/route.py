@@ -15,6 +15,9 @@ from sep2.store.keyset import Following
 
 T = TypeVar("T")
 
+LARGEST_BODY = 8 * 1024 * 1024
+"""Octets, where a route does not say otherwise."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -59,6 +62,8 @@ class Route:
     role: OperatorRole
     before: Handler | None = None
     """Shows what a change is about, for the audit log: what it was before; asked with `Nothing`."""
+    largest_body: int = LARGEST_BODY
+    """Octets that a request may have."""
     secret: bool = False
     """Whether the answer holds a secret that is shown once: it is kept nowhere."""
 

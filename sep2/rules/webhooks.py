@@ -19,6 +19,8 @@ class Topic(StrEnum):
     """raised and cleared, each of them"""
     CONTROLS = "controls"
     """what a connection or group is asked for, its newest state"""
+    MEASURED = "measured"
+    """every five minutes, the latest power of each connection that posted since"""
 
 
 PREFIX = "whsec_"

@@ -3,7 +3,9 @@
 Of several servers on one database one looks.
 """
 
+import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,6 +35,8 @@ from sep2.store.database import Database
 log = logging.getLogger("sep2.contacts")
 
 LOOKS_EVERY_S = 10
+REST = 20
+"""After a look there is none for so many times as long as it took, where that is longer."""
 KEPT_EVERY_S = 60
 EVERYBODY = "all clients"
 SKEW_S, SKEW_ENDS_S = 10, 5
@@ -47,6 +51,7 @@ class Contacts:
         self._clock = clock
         self._heard = heard
         self._rate = rate
+        self._at_work = asyncio.Lock()
         self._up_since = clock.now()
         self._clients: Silence | None = None
         self._devices: dict[str, Silence] = defaultdict(Silence)
@@ -57,6 +62,7 @@ class Contacts:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
+            began = time.monotonic()
             try:
                 if await self._db.leads() and self._clock.is_trusted():
                     await self.look()
@@ -64,12 +70,17 @@ class Contacts:
                     self._up_since = self._clock.now()
             except SepError as problem:
                 log.warning("who is silent is looked at later: %s", problem)
-            await self._clock.sleep_until(self._clock.now() + LOOKS_EVERY_S)
+            took_s = time.monotonic() - began
+            await self._clock.sleep_until(self._clock.now() + max(LOOKS_EVERY_S, REST * took_s))
 
     async def look(self) -> None:
         """Have the alarms stand that the present time asks for."""
+        async with self._at_work:
+            await self._look()
+
+    async def _look(self) -> None:
+        now = self._clock.now()  # before the writing: what comes in meanwhile is not known yet at a later time
         await self._heard.write()
-        now = self._clock.now()
         async with self._db.read() as db:
             clients, devices = await seen.contacts(db), await seen.device_contacts(db)
             skews = {row.name: row.skew_s for row in await seen.skews(db)}
@@ -77,15 +88,10 @@ class Contacts:
                 self._clients = Silence(row.subject for row in await alarms.standing_of(db, CLIENT_SILENT))
                 self._masses = {row.subject for row in await alarms.standing_of(db, MASS_SILENCE)}
                 self._off = {row.subject for row in await alarms.standing_of(db, CLIENT_CLOCK)}
-        silent = self._clients.look([self._client(row) for row in clients], now, self._up_since)
-        below = self._silent_devices(clients, devices, silent, now)
-        places = {row.client_id: row.connection_name for row in devices if row.connection_name is not None}
-        named_places = {row.name: places[row.id] for row in clients if row.kind == "device" and row.id in places}
-        wanted = self._wanted(clients, silent, below, places=named_places, now=now)
-        wanted[CLIENT_CLOCK] = self._clocks(skews)
+        # Of a hundred thousand devices this takes seconds, in which others are to be answered.
+        wanted, said = await asyncio.to_thread(self._judged, clients, devices, skews, now=now)
         async with self._db.read() as db:
             codes = [code for code, of_code in wanted.items() if await differs(db, code, of_code)]
-        said = _said(silent, below)
         at, before = self._kept
         if codes or said != before or abs(now - at) >= KEPT_EVERY_S:
             async with self._db.write() as db:
@@ -93,6 +99,19 @@ class Contacts:
                     await set_alarms(db, code, wanted[code], now)
                 await note_silent(db, now, clients=said[0], devices=said[1])
             self._kept = now, said
+
+    def _judged(
+        self, clients: Sequence[Row[Any]], devices: Sequence[Row[Any]], skews: Mapping[str, int], *, now: int
+    ) -> tuple[dict[str, dict[str, Wanted]], tuple[list[str], list[str]]]:
+        """The alarms that have to stand, by code and subject, and the clients and the devices that are silent."""
+        assert self._clients is not None
+        silent = self._clients.look([self._client(row) for row in clients], now, self._up_since)
+        below = self._silent_devices(clients, devices, silent, now)
+        places = {row.client_id: row.connection_name for row in devices if row.connection_name is not None}
+        of_client = {row.name: places[row.id] for row in clients if row.kind == "device" and row.id in places}
+        wanted = self._wanted(clients, silent, below, places=of_client, now=now)
+        wanted[CLIENT_CLOCK] = self._clocks(skews)
+        return wanted, _said(silent, below)
 
     def _client(self, row: Row[Any]) -> Contact:
         longest = max(self._rate(name) for name in POLLED)

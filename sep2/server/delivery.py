@@ -119,9 +119,9 @@ class Deliverer:
                 lane.more |= not await deliveries.done(db, row.id, row.edition, digest=told.digest)
             if row.failures or row.attempts:
                 await self._recovered(db, row)
-        group = json.loads(row.ids).get("derp")
-        if group is not None:
-            self._front.seen.told(row.end_device_id, group)
+        ids = json.loads(row.ids)
+        if "derp" in ids and "edev" in ids:
+            self._front.seen.told(ids["edev"], ids["derp"])
 
     async def _recovered(self, db: Connection, row: Row[Any]) -> None:
         """A receiver that had failed takes notifications."""

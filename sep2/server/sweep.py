@@ -93,6 +93,9 @@ class Sweep:
                 controls=now - kept.controls_s,
                 readings=now - kept.readings_s,
                 log_events=now - kept.log_events_s,
+                documents=now - kept.documents_s,
+                judged_intervals=now - kept.judged_s,
+                judged_days=now - kept.judged_days_s,
             )
         # What is left of a large heap goes in the next rounds.
         self._cleaned = self._cleaned if more else now

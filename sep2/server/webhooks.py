@@ -20,6 +20,7 @@ from sep2.operations.alarms import DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm,
 from sep2.rules import receivers as rules
 from sep2.rules.webhooks import signed
 from sep2.server.delivery import FAILING_S, FIRST_HOUR_S, LONGEST_IN_FIRST_HOUR_S
+from sep2.server.measured_out import MeasuredOut
 from sep2.server.posting import Answer, NoAnswer, Poster
 from sep2.settings import Settings
 from sep2.store import webhooks
@@ -43,6 +44,7 @@ class Webhooks:
         self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
         self._news = asyncio.Event()
         self._busy: set[int] = set()
+        self._measured = MeasuredOut(db, clock)
 
     def wake(self) -> None:
         """Look now."""
@@ -65,6 +67,7 @@ class Webhooks:
         poster.close_idle()
         if not await self._db.leads():
             return
+        await self._measured.once()
         async with self._db.read() as db:
             due = await webhooks.due(db, self._clock.now())
         for hook in due:
@@ -75,6 +78,11 @@ class Webhooks:
     async def _serve(self, hook: Row[Any], poster: Poster) -> None:
         """Send what waits for one receiver, until that is nothing or it fails."""
         try:
+            async with self._db.read() as db:
+                fresh = await webhooks.has_fresh(db, hook.id)
+            if fresh:
+                async with self._db.write() as db:
+                    await webhooks.number(db, hook.id)
             for _ in range(AT_ONCE):
                 async with self._db.read() as db:
                     row = await webhooks.first(db, hook.id)

@@ -18,6 +18,7 @@ FILE = "sep2.toml"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 LONGEST_S = 366 * 86_400
 Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
+Years = Annotated[int, Meta(ge=86_400, le=40 * 366 * 86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Bound = Annotated[int, Meta(ge=0, le=LARGEST_W)] | Literal["none"]
 Bytes = Annotated[int, Meta(ge=1024, le=64 * 1024 * 1024)]
@@ -187,6 +188,12 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Responses, and the time for which a control still takes them; clients keep theirs through outages of days."""
     readings_s: Seconds = 90 * 86_400
     log_events_s: Seconds = 90 * 86_400
+    documents_s: Years = 400 * 86_400
+    """Earlier editions of what devices say of themselves; the latest stays."""
+    judged_s: Years = 400 * 86_400
+    """Intervals in which a limit was not kept."""
+    judged_days_s: Years = 7 * 366 * 86_400
+    """How limits were kept day by day."""
 
 
 class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

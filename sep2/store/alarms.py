@@ -78,6 +78,12 @@ async def standing_of(db: Connection, code: str) -> Sequence[Row[Any]]:
     return await db.all(select(t.c.subject, t.c.detail, t.c.priority).where(t.c.code == code, t.c.cleared.is_(None)))
 
 
+async def clear_about(db: Connection, lfdi: str, now: int) -> None:
+    """Clear the alarms that stand about an LFDI, or about a mode of it: what they are about is gone."""
+    about = or_(t.c.subject == lfdi, t.c.subject.startswith(f"{lfdi} ", autoescape=True))
+    await db.run(update(t).where(t.c.cleared.is_(None), about).values(cleared=now))
+
+
 async def rename_subject(db: Connection, old: str, new: str) -> None:
     """Have the alarms that stand about one LFDI, or about a mode of it, stand about another."""
     standing = t.c.cleared.is_(None), or_(t.c.subject == old, t.c.subject.startswith(f"{old} ", autoescape=True))

@@ -23,8 +23,8 @@ async def places(db: Connection) -> Sequence[Row[Any]]:
 
 
 async def connections(db: Connection) -> Sequence[Row[Any]]:
-    """All connections."""
-    return await db.all(select(connection).order_by(connection.c.id))
+    """All connections that are not removed."""
+    return await db.all(select(connection).where(connection.c.name_key.is_not(None)).order_by(connection.c.id))
 
 
 async def devices(db: Connection) -> Sequence[Row[Any]]:

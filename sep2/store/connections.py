@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
@@ -34,5 +34,7 @@ async def update_one(db: Connection, row_id: int, **columns: Any) -> None:
 
 
 async def remove(db: Connection, row_id: int) -> None:
-    """Forget a connection that nothing is at."""
-    await db.run(delete(connection).where(connection.c.id == row_id))
+    """Have a connection that nothing is at be there no more; what was judged of it stays, under `ID~number`."""
+    past = func.substr(connection.c.connection_id, 1, 20) + f"~{row_id}"
+    said = {"connection_id": past, "name_key": None, "place_id": None}
+    await db.run(update(connection).where(connection.c.id == row_id).values(said))

@@ -22,7 +22,7 @@ async def clients(db: Connection, page: Keyset) -> Following:
 async def connections(db: Connection, page: Keyset) -> Following:
     """Connections by id, each with the name of its place."""
     query = select(connection, place.c.name.label("place_name"))
-    query = query.outerjoin(place, place.c.id == connection.c.place_id)
+    query = query.outerjoin(place, place.c.id == connection.c.place_id).where(connection.c.name_key.is_not(None))
     return await select_following(db, query.order_by(connection.c.connection_id), page)
 
 

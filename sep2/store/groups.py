@@ -108,7 +108,7 @@ _UNGROUPED = (
     select(bindparam("group_id", type_=BigInteger), end_device.c.id, bindparam("now", type_=BigInteger))
     .join_from(end_device, client, client.c.id == end_device.c.client_id)
     .where(~exists().where(member.c.end_device_id == end_device.c.id))
-    .where((client.c.kind != "aggregator") | (client.c.lfdi != end_device.c.lfdi))
+    .where((client.c.kind != "aggregator") | (client.c.lfdi != end_device.c.lfdi), client.c.removed.is_(None))
 )
 _JOIN_UNGROUPED = insert(member).from_select(["device_group_id", "end_device_id", "since"], _UNGROUPED)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, bindparam, delete, func, insert, or_, select
+from sqlalchemy import BigInteger, Row, bindparam, delete, func, insert, or_, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.controls import COLUMNS
@@ -248,6 +248,17 @@ async def done_late(db: Connection, several: Iterable[Row[Any]]) -> None:
                 judge_again.c.until == row.until,
             )
         )
+
+
+async def rename_client(db: Connection, before: str, name: str) -> None:
+    """Have what was judged under a client's earlier name stand under its new one."""
+    await db.run(update(judged_day).where(judged_day.c.client_name == before).values(client_name=name))
+
+
+async def rename_connection(db: Connection, ids: Ids, before: str, name: str) -> None:
+    """The same of a connection, for the devices that are at it."""
+    which = among(judged_day.c.end_device_id, ids), judged_day.c.connection_name == before
+    await db.run(update(judged_day).where(*which).values(connection_name=name))
 
 
 async def add_exemption(db: Connection, **columns: Any) -> int:

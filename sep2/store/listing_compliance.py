@@ -10,7 +10,8 @@ from sep2.store.connection import Connection
 from sep2.store.judged import SUMS
 from sep2.store.judged_tables import exemption, judged, judged_day
 from sep2.store.keyset import Following, select_following
-from sep2.store.tables import client, connection, control, device_group, end_device, member, response
+from sep2.store.tables import client, connection, control, device_group, end_device, member, place, response
+from sep2.store.territory import below
 
 t = judged_day
 
@@ -23,6 +24,13 @@ class Whose(NamedTuple):
     client: str | None = None
     group_id: int | None = None
     direction: str | None = None
+    place_id: int | None = None
+    """of the place and of all places below it, by where devices are now"""
+
+
+def _devices_below(place_id: int) -> Select[Any]:
+    here = select(connection.c.id).where(connection.c.place_id.in_(below(place_id)))
+    return select(end_device.c.id).where(end_device.c.connection_id.in_(here))
 
 
 def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
@@ -38,6 +46,8 @@ def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
     if whose.group_id is not None:
         members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
         found.append(t.c.end_device_id.in_(members))
+    if whose.place_id is not None:
+        found.append(t.c.end_device_id.in_(_devices_below(whose.place_id)))
     return found
 
 
@@ -48,11 +58,15 @@ KEYS: dict[str, ColumnElement[Any]] = {
     "direction": t.c.direction,
     "day": t.c.day,
     "group": device_group.c.name,
+    "place": place.c.name,
 }
 """What sums may be made by."""
 
 
 def _with_groups(query: Select[Any], by: str) -> Select[Any]:
+    if by == "place":
+        query = query.join(connection, connection.c.connection_id == t.c.connection_name)
+        return query.join(place, place.c.id == connection.c.place_id)
     if by != "group":
         return query
     query = query.join(member, member.c.end_device_id == t.c.end_device_id)
@@ -99,6 +113,8 @@ async def intervals(
     if whose.group_id is not None:
         members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
         query = query.where(j.c.end_device_id.in_(members))
+    if whose.place_id is not None:
+        query = query.where(j.c.end_device_id.in_(_devices_below(whose.place_id)))
     return await select_following(db, query.order_by(j.c.start.desc(), j.c.end_device_id, j.c.direction), page)
 
 
@@ -152,4 +168,6 @@ async def reached(
     ):
         if value is not None:
             query = query.where(column == value)
+    if whose.place_id is not None:
+        query = query.where(end_device.c.id.in_(_devices_below(whose.place_id)))
     return await db.all(query.order_by(control.c.id.desc(), end_device.c.id).limit(most))

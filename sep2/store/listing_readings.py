@@ -16,6 +16,7 @@ from sep2.store.tables import (
     mirror_usage_point,
     reading,
 )
+from sep2.store.territory import below
 
 r, s, p = reading, mirror_meter_reading, mirror_usage_point
 
@@ -27,6 +28,8 @@ class Of(NamedTuple):
     device_id: int | None = None
     client_id: int | None = None
     group_id: int | None = None
+    place_id: int | None = None
+    """of the place and of all places below it"""
     uoms: Sequence[int] | None = None
     site_only: bool = False
     """only of meters that see the whole connection"""
@@ -82,6 +85,8 @@ def _conditions(of: Of) -> list[ColumnElement[bool]]:
     if of.group_id is not None:
         members = select(member.c.end_device_id).where(member.c.device_group_id == of.group_id)
         found.append(end_device.c.id.in_(members))
+    if of.place_id is not None:
+        found.append(connection.c.place_id.in_(below(of.place_id)))
     if of.uoms is not None:
         found.append(among(s.c.uom, of.uoms))
     if of.site_only:

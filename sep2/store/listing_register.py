@@ -13,6 +13,7 @@ from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
+from sep2.store.territory import below
 
 MOST_CANDIDATES = 10
 """Enough to tell that the beginning of an LFDI is not unique, and what it may mean."""
@@ -92,9 +93,12 @@ def _devices() -> Select[Any]:
     return query.outerjoin(device_group, own)
 
 
-async def connections(db: Connection, page: Keyset) -> Following:
-    """Connections by their id, each with its own group and the device that holds its limits."""
-    return await select_following(db, _connections().order_by(connection.c.connection_id), page)
+async def connections(db: Connection, page: Keyset, *, place_id: int | None = None) -> Following:
+    """Connections by their id, of one place if so asked, each with its own group and the holder of its limits."""
+    query = _connections()
+    if place_id is not None:
+        query = query.where(connection.c.place_id.in_(below(place_id)))
+    return await select_following(db, query.order_by(connection.c.connection_id), page)
 
 
 async def connection_named(db: Connection, connection_id: str) -> Row[Any] | None:

@@ -21,6 +21,7 @@ from sep2.store.tables import (
     member,
     response,
 )
+from sep2.store.territory import below
 
 
 class Whose(NamedTuple):
@@ -30,6 +31,8 @@ class Whose(NamedTuple):
     device_id: int | None = None
     client_id: int | None = None
     group_id: int | None = None
+    place_id: int | None = None
+    """of the place and of all places below it"""
     since: int | None = None
     until: int | None = None
 
@@ -55,6 +58,8 @@ def _joined(query: Select[Any], device: ColumnElement[Any], whose: Whose, at: Co
     if whose.group_id is not None:
         members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
         query = query.where(end_device.c.id.in_(members))
+    if whose.place_id is not None:
+        query = query.where(connection.c.place_id.in_(below(whose.place_id)))
     if whose.since is not None:
         query = query.where(at >= whose.since)
     return query if whose.until is None else query.where(at < whose.until)

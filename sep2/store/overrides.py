@@ -53,7 +53,7 @@ _DEVICES = (
     .join_from(end_device, client, client.c.id == end_device.c.client_id)
     .outerjoin(connection, connection.c.id == end_device.c.connection_id)
     # An aggregator's own entry obeys no control.
-    .where(or_(client.c.kind != "aggregator", client.c.lfdi != end_device.c.lfdi))
+    .where(or_(client.c.kind != "aggregator", client.c.lfdi != end_device.c.lfdi), client.c.removed.is_(None))
     .order_by(end_device.c.id)
 )
 

@@ -5,6 +5,8 @@ from typing import Any
 from sqlalchemy import Delete, Table, bindparam, delete, exists, select, tuple_
 
 from sep2.store.connection import Connection
+from sep2.store.judged_tables import judged, judged_day
+from sep2.store.seen_tables import document_history
 from sep2.store.tables import control, curve, log_event, mirror_meter_reading, reading, reading_set, response
 
 AT_ONCE = 5000
@@ -28,7 +30,7 @@ _OF_SERIES = select(*_KEY).join_from(mirror_meter_reading, reading).where(readin
 _SET_IDS = select(reading_set.c.id).join_from(mirror_meter_reading, reading_set)
 _OLD_SETS = _SET_IDS.where(reading_set.c.received < _BEFORE).limit(AT_ONCE)
 
-_RESPONSES, _LOG_EVENTS = _oldest(response), _oldest(log_event)
+_RESPONSES, _LOG_EVENTS, _EDITIONS = _oldest(response), _oldest(log_event), _oldest(document_history)
 _CONTROLS = delete(control).where(control.c.id.in_(_OVER))
 # What linked to a curve was over when that was removed, but answers that came late may keep it.
 _MAY_LINK = exists().where(
@@ -37,11 +39,26 @@ _MAY_LINK = exists().where(
     control.c.created <= curve.c.removed,
 )
 _CURVES = delete(curve).where(curve.c.removed < _BEFORE, ~_MAY_LINK)
+_JUDGED_KEY, _DAY_KEY = list(judged.primary_key), list(judged_day.primary_key)
+_OLD_JUDGED = select(*_JUDGED_KEY).where(judged.c.start < _BEFORE).limit(AT_ONCE)
+_OLD_DAYS = select(*_DAY_KEY).where(judged_day.c.day < _BEFORE).limit(AT_ONCE)
+_JUDGED = delete(judged).where(tuple_(*_JUDGED_KEY).in_(_OLD_JUDGED))
+_DAYS = delete(judged_day).where(tuple_(*_DAY_KEY).in_(_OLD_DAYS))
 _SETS = delete(reading_set).where(reading_set.c.id.in_(_OLD_SETS))
 _READINGS = delete(reading).where(tuple_(*_KEY).in_(_OF_SERIES))
 
 
-async def forget(db: Connection, *, responses: int, controls: int, readings: int, log_events: int) -> bool:
+async def forget(
+    db: Connection,
+    *,
+    responses: int,
+    controls: int,
+    readings: int,
+    log_events: int,
+    documents: int = 0,
+    judged_intervals: int = 0,
+    judged_days: int = 0,
+) -> bool:
     """Delete what is from before these times, a part at a time; whether more may be left.
 
     A control outlives the responses to it, and a curve the controls that linked to it.
@@ -53,6 +70,9 @@ async def forget(db: Connection, *, responses: int, controls: int, readings: int
         (_READINGS, readings),
         (_SETS, readings),
         (_LOG_EVENTS, log_events),
+        (_EDITIONS, documents),
+        (_JUDGED, judged_intervals),
+        (_DAYS, judged_days),
     )
     gone = [(await db.run(statement, {"before": before})).rowcount for statement, before in parts]
     return max(gone) >= AT_ONCE

@@ -23,7 +23,9 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.identities import client_with
 from sep2.store.keyset import Following, select_following
+from sep2.store.many import among
 from sep2.store.seen_tables import client_seen, device_seen, program_told
 from sep2.store.tables import client, connection, end_device, mirror_usage_point, subscription
 
@@ -63,7 +65,7 @@ _NOTE_CLIENT = _upsert(
     client_seen,
     "client_id",
     select(client.c.id, _SERVER, *_values(_OF_CLIENT, BigInteger), *_values(SAID, String)).where(
-        client.c.lfdi == bindparam("of_lfdi", type_=String)
+        client.c.id == client_with(bindparam("of_lfdi", type_=String))
     ),
     names=(*_OF_CLIENT, *SAID),
 )
@@ -157,9 +159,6 @@ async def contacts(db: Connection) -> Sequence[Row[Any]]:
     return await db.all(query.order_by(client.c.id))
 
 
-_OF_SUBSCRIBER = select(literal(1)).where(subscription.c.end_device_id == end_device.c.id).exists()
-
-
 async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
     """Every device that may connect: id, lfdi, client_id, registered, connection_name, post_rate, and the times."""
     query = (
@@ -168,7 +167,7 @@ async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
             connection.c.connection_id.label("connection_name"),
             *(_DEVICES.c[name] for name in LAST),
             _POSTS.c.post_rate,
-            _OF_SUBSCRIBER.label("subscribes"),
+            _SUBSCRIBES.label("subscribes"),
         )
         .join_from(end_device, client)
         .outerjoin(_DEVICES, _DEVICES.c.end_device_id == end_device.c.id)
@@ -184,6 +183,7 @@ async def clients(db: Connection, page: Keyset, *, client_id: int | None = None)
     query = (
         select(client.c.id, client.c.name, client.c.lfdi, *(_CLIENTS.c[name] for name in (*_HEARD, "refusals")))
         .outerjoin(_CLIENTS, _CLIENTS.c.client_id == client.c.id)
+        .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_CLIENTS.c.last_request, 0), client.c.id)
     )
     if client_id is not None:
@@ -191,12 +191,13 @@ async def clients(db: Connection, page: Keyset, *, client_id: int | None = None)
     return await select_following(db, query, page)
 
 
-async def latest_of(db: Connection, client_id: int) -> Row[Any] | None:
-    """What was noted where the client was heard of last: address, suite, agent, and the skew of its clock."""
-    query = select(*(client_seen.c[name] for name in (*SAID, "skew_s", "server"))).where(
-        client_seen.c.client_id == client_id
+async def latest_of(db: Connection, client_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """By client what was noted where it was heard of last: address, suite, agent, skew_s and server."""
+    query = select(*(client_seen.c[name] for name in ("client_id", *SAID, "skew_s", "server")))
+    rows = await db.all(
+        query.where(among(client_seen.c.client_id, client_ids)).order_by(func.coalesce(client_seen.c.last_request, 0))
     )
-    return await db.one(query.order_by(func.coalesce(client_seen.c.last_request, 0).desc()).limit(1))
+    return {row.client_id: row for row in rows}
 
 
 async def skews(db: Connection) -> Sequence[Row[Any]]:
@@ -222,6 +223,7 @@ async def devices(
         .join_from(end_device, client)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
         .outerjoin(_DEVICES, _DEVICES.c.end_device_id == end_device.c.id)
+        .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_DEVICES.c.last_request, _DEVICES.c.last_post, 0), end_device.c.id)
     )
     if client_id is not None:

@@ -34,6 +34,8 @@ from sep2.store.sqlite_connection import (
 )
 
 PATIENCE_S = 5.0
+MIGRATING_S = 60.0
+"""How long a process waits for another that migrates: all the steps of a large file take longer than one write."""
 READER_PATIENCE_MS = 50
 """How long a read may hold up the event loop; only another process that opens or closes the file can cause it."""
 RETRY_S = 0.005
@@ -269,7 +271,7 @@ def _connect(engine: Engine, *pragmas: str) -> Handle:
 
 def _migrate(url: URL) -> None:
     engine = _engine(url)
-    core, driver, _ = _connect(engine, f"busy_timeout = {PATIENCE_S * 1000:.0f}")
+    core, driver, _ = _connect(engine, f"busy_timeout = {MIGRATING_S * 1000:.0f}")
     try:
         with told(engine):
             _use_wal(driver)
@@ -287,7 +289,7 @@ def _migrate(url: URL) -> None:
 
 def _use_wal(driver: sqlite3.Connection) -> None:
     """Have the file written ahead from now on; SQLite itself does not wait for its turn to do that."""
-    patient_until = time.monotonic() + PATIENCE_S
+    patient_until = time.monotonic() + MIGRATING_S
     while True:
         try:
             driver.execute("PRAGMA journal_mode = WAL")

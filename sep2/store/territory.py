@@ -12,7 +12,7 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.naming import keyed
-from sep2.store.tables import connection, end_device, member, place
+from sep2.store.tables import connection, device_group, end_device, member, place
 
 _PLACE: Any = bindparam("place_id")
 
@@ -128,10 +128,18 @@ def _shown() -> Select[Any]:
     query = select(
         place,
         parent.c.name.label("parent_name"),
+        device_group.c.name.label("group_name"),
+        device_group.c.primacy,
+        _members().label("devices"),
         _number(place.alias("child"), "parent_id").label("places"),
         _number(connection, "place_id").label("connections"),
     )
-    return query.join_from(place, parent, parent.c.id == place.c.parent_id, isouter=True)
+    query = query.join_from(place, parent, parent.c.id == place.c.parent_id, isouter=True)
+    return query.join(device_group, device_group.c.id == place.c.device_group_id)
+
+
+def _members() -> ColumnElement[int]:
+    return select(func.count()).where(member.c.device_group_id == place.c.device_group_id).scalar_subquery()
 
 
 def _number(table: Any, column: str) -> ColumnElement[int]:

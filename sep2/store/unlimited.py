@@ -27,7 +27,8 @@ _UNBOUND: ColumnElement[bool] = and_(_OBEYS, ~_CONTRACT, ~_BOUND)
 
 
 def _devices(*columns: Any) -> Select[Any]:
-    return select(*columns).join_from(end_device, client, client.c.id == end_device.c.client_id)
+    query = select(*columns).join_from(end_device, client, client.c.id == end_device.c.client_id)
+    return query.where(client.c.removed.is_(None))
 
 
 _CLIENT_LFDI = client.c.lfdi.label("client_lfdi")

@@ -44,7 +44,7 @@ webhook_message = Table(
     metadata,
     number(),
     Column("webhook_id", Id, ForeignKey(webhook.c.id, ondelete="CASCADE"), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
+    Column("sequence", BigInteger),  # NULL until who sends looks: numbers are given in the order of commits
     Column("message_id", String(40), nullable=False),
     Column("topic", String(24), nullable=False),
     Column("kind", String(40), nullable=False),

@@ -18,6 +18,10 @@ _DEAD = select(func.count()).where(message.c.webhook_id == t.c.id, message.c.dea
 _HEARERS = select(t.c.id, t.c.topics, t.c.least_priority).where(t.c.enabled)
 
 
+AT_ONCE = 1000
+"""Messages that are given numbers in one transaction."""
+
+
 class Message(NamedTuple):
     """Something to tell: what it is about, and its data; without them the newest state when it is sent."""
 
@@ -44,24 +48,19 @@ async def tell(db: Connection, messages: Sequence[Message], now: int) -> None:
         await _put(db, hearer.id, heard, now)
 
 
-async def tell_one(db: Connection, webhook_id: int, one: Message, now: int) -> None:
-    """Put a message into the queue of one receiver."""
+async def tell_one(db: Connection, webhook_id: int, one: Message, now: int) -> int:
+    """Put a message into the queue of one receiver; its number."""
     await _put(db, webhook_id, [one], now)
+    await number(db, webhook_id)
+    row = await db.one(select(t.c.next_sequence).where(t.c.id == webhook_id))
+    return row.next_sequence - 1 if row else 0
 
 
 async def _put(db: Connection, webhook_id: int, messages: Sequence[Message], now: int) -> None:
-    fresh = [one for one in messages if one.data is not None or not await _waits(db, webhook_id, one)]
-    if not fresh:
-        return
-    # Who raises the number holds the row: numbers are in the order of the commits.
-    await db.run(update(t).where(t.c.id == webhook_id).values(next_sequence=t.c.next_sequence + len(fresh)))
-    row = await db.one(select(t.c.next_sequence).where(t.c.id == webhook_id))
-    assert row is not None
-    first = row.next_sequence - len(fresh)
+    """Without a number: whoever gave one here would hold the receiver's row, and others of the same alarm wait."""
     rows = [
         {
             "webhook_id": webhook_id,
-            "sequence": first + number,
             "message_id": f"msg_{secrets.token_hex(16)}",
             "topic": one.topic,
             "kind": one.kind,
@@ -69,11 +68,38 @@ async def _put(db: Connection, webhook_id: int, messages: Sequence[Message], now
             "data": None if one.data is None else json.dumps(one.data),
             "at": now,
         }
-        for number, one in enumerate(fresh)
+        for one in messages
+        if one.data is not None or not await _waits(db, webhook_id, one)
     ]
-    await db.run(insert(message), rows)
+    if rows:
+        await db.run(insert(message), rows)
 
 
+_FRESH = (
+    select(message.c.id)
+    .where(message.c.webhook_id == bindparam("webhook_id"), message.c.sequence.is_(None))
+    .order_by(message.c.id)
+    .limit(AT_ONCE)
+)
+
+
+async def has_fresh(db: Connection, webhook_id: int) -> bool:
+    """Whether messages wait that have no number yet."""
+    return await db.one(_FRESH, webhook_id=webhook_id) is not None
+
+
+async def number(db: Connection, webhook_id: int) -> None:
+    """Give the messages that have none their numbers, in the order in which they came."""
+    row = await db.one(select(t.c.next_sequence).where(t.c.id == webhook_id).with_for_update())
+    fresh = await db.all(_FRESH, webhook_id=webhook_id)
+    if row is None or not fresh:
+        return
+    numbers = [{"own_id": one.id, "own_number": row.next_sequence + n} for n, one in enumerate(fresh)]
+    await db.run(_NUMBERED, numbers)
+    await db.run(update(t).where(t.c.id == webhook_id).values(next_sequence=row.next_sequence + len(fresh)))
+
+
+_NUMBERED = update(message).where(message.c.id == bindparam("own_id")).values(sequence=bindparam("own_number"))
 _SAME = (
     select(message.c.id)
     .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False))
@@ -132,7 +158,7 @@ _DUE = (
 )
 _FIRST = (
     select(message)
-    .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False))
+    .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False), message.c.sequence.is_not(None))
     .order_by(message.c.sequence)
     .limit(1)
 )

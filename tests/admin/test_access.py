@@ -14,8 +14,8 @@ from sep2.admin.table import TABLE
 from sep2.clock import SteppedClock
 from sep2.rules.roles import ROLES
 from sep2.server.app import State
+from tests.admin.bodies import BODIES, NEW_CONTROLS
 from tests.admin.conftest import NOW, Operator
-from tests.admin.test_front import BODIES, NEW_CONTROLS
 
 PASSWORD = "correct horse battery"
 

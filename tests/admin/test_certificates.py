@@ -59,3 +59,13 @@ async def test_a_new_certificate_that_was_never_used_is_an_alarm(street: Operato
     assert await states(street) == {"B": "current", "A": "gone"}
     (alarm,) = [one for one in (await street.get("/alarms"))["items"] if one["code"] == "certificate_unused"]
     assert alarm["subject"] == "B" * 40
+
+
+async def test_what_is_heard_with_either_certificate_counts_for_the_client(street: Operator) -> None:
+    await street.change("POST", PATH, {"lfdi": "B" * 40})
+    seen = street.house.seen
+    for lfdi in ("B" * 40, "A" * 40):
+        seen.asked(lfdi, "agent")
+    await seen.write()
+    (row,) = [one for one in (await street.get("/contacts"))["items"] if one["client"] == "Sunny"]
+    assert row["requests"] == 2

@@ -107,6 +107,20 @@ async def test_a_connection_is_removed_with_its_controls_and_overrides(street: O
     assert (await street.get(f"/overrides/{number}"))["state"] == "released"
     assert {one["status"] for one in (await street.get("/controls"))["items"]} == {2}
     await street.change("POST", "/connections", {"connection_id": "NMI1"})
+    assert [one["connection_id"] for one in (await street.get("/connections"))["items"]] == ["NMI1", "NMI2", "NMI3"]
+    assert (await street.get("/export/connections"))["rows"][0][0] == "NMI1"
+    await street.change("DELETE", "/connections/NMI1", {})
+    await street.change("POST", "/connections", {"connection_id": "NMI1"})
+
+
+async def test_a_client_that_is_its_own_device_is_removed_and_comes_back(street: Operator) -> None:
+    status, refused = await street.ask("DELETE", "/clients/gateway", {})
+    assert (status, refused["code"]) == (409, "has_dependants")
+    await street.change("DELETE", "/clients/gateway", {"with_devices": True})
+    assert (await street.ask("GET", "/devices/D2D2"))[0] == 404
+    assert (await street.get("/connections/NMI2"))["device"] is None
+    await street.change("POST", "/devices", {"name": "gateway", "lfdi": "D2" * 20, "connection_id": "NMI2"})
+    assert (await street.get("/connections/NMI2"))["device"] == "D2" * 20
 
 
 async def _at(street: Operator, connection_id: str) -> str:

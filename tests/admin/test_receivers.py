@@ -15,7 +15,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from sep2.admin.app import make
 from sep2.clock import SteppedClock
 from sep2.operations.alarms import clear_alarm, raise_alarm
+from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror, set_reading_sign
 from sep2.resources import TABLE
+from sep2.rules.metering import ReadingSign, Span
 from sep2.rules.webhooks import is_signed
 from sep2.server.app import State
 from sep2.server.fanout import FanOut
@@ -117,6 +119,7 @@ async def test_alarms_are_told_in_order_and_signed(desk: Operator, system: tuple
         assert not is_signed(made["secret"], headers, body + b" ")
         assert not is_signed(made["secret"], headers | {"webhook-timestamp": str(NOW + 1)}, body)
         assert not is_signed("whsec_" + "A" * 44, headers, body)
+    await until(lambda: _took(desk, 6))  # what was taken is noted once it is acknowledged
     shown = await desk.get("/receivers/derms")
     assert (shown["delivered"], shown["waiting"], "secret" in shown) == (6, 0, False)
     assert made["secret"] not in json.dumps(await desk.get("/audit"))
@@ -166,6 +169,11 @@ async def test_a_receiver_that_fails_is_an_alarm_and_what_is_given_up_can_be_sen
     await until(lambda: _stand(desk, set()))
 
 
+async def _took(desk: Operator, number: int) -> bool:
+    """Whether a message is known to have been taken."""
+    return bool((await desk.get("/receivers/DERMS"))["delivered"] == number)
+
+
 async def _failed(desk: Operator, times: int) -> bool:
     """Whether so many attempts in a row are known to have failed."""
     return bool((await desk.get("/receivers/DERMS"))["failures"] == times)
@@ -196,6 +204,54 @@ async def test_of_a_groups_state_the_newest_is_told_once(desk: Operator, system:
     assert [(said["data"]["connection_id"], said["data"]["controls"][0]["asks"]) for said in told] == [
         ("NMI1", {"opModExpLimW": 3000})
     ]
+
+
+async def test_what_was_measured_is_told_every_five_minutes(desk: Operator, system: tuple[System, str]) -> None:
+    one, url = system
+    await desk.change("POST", "/receivers", {"name": "DERMS", "url": url, "topics": ["measured"]})
+    await desk.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40})
+    for number in (1, 2):
+        await desk.change("POST", "/connections", {"connection_id": f"NMI{number}"})
+        body = {"client": "Sunny", "lfdi": f"D{number}" * 20, "connection_id": f"NMI{number}"}
+        await desk.change("POST", "/devices", body)
+    await _posted(desk.house, 2, ReadingSign.REVERSED, 1500)
+    await _posted(desk.house, 3, ReadingSign.UNPROVEN, 900)
+    desk.advance(NOW + 301)
+    desk.house.wake()
+    await one.has(1)
+    (said,) = one.taken
+    assert said["data"]["connections"] == [{"connection_id": "NMI1", "site_w": -15_000.0, "at": NOW}]
+    state = {row["connection_id"]: row["site_w"] for row in (await desk.get("/state"))["items"]}
+    assert state == {"NMI1": -15_000.0, "NMI2": None}
+    desk.advance(NOW + 602)
+    desk.house.wake()
+    await _alarm(desk.house, 1)
+    await asyncio.sleep(0.5)
+    assert len(one.taken) == 1, "nobody has posted since"
+
+
+async def _posted(house: State, device_id: int, sign: ReadingSign, value: int) -> None:
+    """A device has posted a mean of five minutes, in tens of watts."""
+    mrid = f"{device_id:032X}"
+    reading = NewReading(span=Span(NOW - 300, 300), value=value)
+    series = NewSeries(
+        mrid=mrid, reading_type=b"", uom=38, multiplier=1, flow_direction=1, data_qualifier=2, reading=reading
+    )
+    async with house.db.write() as db:
+        new = NewMirror(
+            poster=Poster(1),
+            end_device_id=device_id,
+            mrid=mrid,
+            description="",
+            version=None,
+            role_flags=0x03,
+            service_kind=0,
+            status=1,
+            post_rate=300,
+            series=[series],
+        )
+        number, _ = await put_mirror(db, new, NOW)
+        await set_reading_sign(db, number, sign)
 
 
 async def test_the_state_is_the_same_as_json_and_as_csv(street: Operator) -> None:

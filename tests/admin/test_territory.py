@@ -30,6 +30,9 @@ async def test_a_device_is_in_the_groups_of_all_places_that_it_is_below(network:
     assert (await network.get("/places/SS1"))["devices"] == 2
     assert [one["name"] for one in (await network.get("/places", parent="SS1"))["items"]] == ["FD7", "FD8"]
     assert (await network.get("/connections/NMI1"))["place"] == "T7"
+    for place, total in (("T7", 2), ("SS1", 2), ("FD8", 0)):
+        assert (await network.get("/connections", place=place))["total"] == total
+    assert (await network.get("/devices", connection="NMI1"))["total"] == 1
 
 
 async def test_a_subtree_moves_with_its_devices(network: Operator) -> None:

@@ -64,6 +64,10 @@ def test_who_obeys_who_does_not_and_of_whom_it_is_not_known(sep2, folder, tmp_pa
     shown = ok(sep2("compliance", "show", "NMI1", "--from", "-1h"))
     assert "breach" in shown.out
     assert ok(sep2("compliance", "broken", "--client", "Sunny")).last_line == "2 intervals."
+    status = ok(sep2("status")).last_line
+    assert status.startswith("Look at `sep2 alarm list`: "), "all is not well"
+    assert status.endswith(" Beyond their limits: NMI1.")
+    assert "export 2000 W, 1500 W allowed; through Sunny" in ok(sep2("alarm", "list")).out
     ok(sep2("compliance", "export", str(tmp_path / "c.csv"), "--by", "client"))
     (row,) = csv.DictReader((tmp_path / "c.csv").read_text().splitlines())
     assert (row["name"], float(row["breach_wh"])) == ("Sunny", pytest.approx(83.33, abs=0.01))

@@ -3,6 +3,8 @@
 import re
 import socket
 import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -78,20 +80,28 @@ def test_an_operator_works_over_tls_with_a_token_of_their_own(secure: Path, tmp_
     file = tmp_path / "ada.token"
     file.write_text(text + "\n")
     assert "You are Ada, operator" in run("operator", "show", token=file).out
-    refused = run("connection", "add", "NMI7", token=file, status=1)
+    refused = run("connection", "add", "NMI7", token=file, status=4)
     assert "needs engineer, and Ada is operator" in refused.err
     run("operator", "set", "Ada", "--role", "engineer")
     run("token", "add", "Ada", "--label", "desk")
     assert run("operator", "list").out.count("Ada") == 1
     one = run("token", "list", "--operator", "Ada", "--json").json["items"]
     assert {(token["label"], token["last_used"] is not None) for token in one} == {("laptop", True), ("desk", False)}
-    assert "/desk/open?link=" in run("desk", "open", "--no-browser").out
+    link = run("desk", "open", "--no-browser", "--json").json["link"]
+    context = ssl.create_default_context(cafile=secure / "operators.pem")
+    with pytest.raises(urllib.error.HTTPError, match="401"):  # its first page comes with the desk
+        urllib.request.urlopen(link, context=context, timeout=20)
+    (session,) = run("session", "list", "--json").json["items"]
+    assert session["operator"] == "local"
+    run("session", "end", str(session["id"]))
+    assert run("session", "list", "--json").json["items"] == []
+    assert run("state").last_line == "No connections."
     listed = run("audit", "list", "--operator", "Ada").out
     assert "refused: role_too_low" in listed
     assert "The audit log is whole" in run("audit", "verify").last_line
     for token in one:
         run("token", "remove", token["id"])
-    run("status", token=file, status=1)
+    run("status", token=file, status=4)
     run("operator", "remove", "Ada")
     run("operator", "remove", "local", status=1)
 
@@ -128,3 +138,14 @@ def test_a_server_with_another_certificate_is_not_spoken_to(secure: Path, tmp_pa
     done = say("status", env={"SEP2_DIR": str(tmp_path)})
     assert done.status == 1
     assert "another certificate" in done.err
+
+
+def test_a_long_list_is_shown_whole(secure: Path, tmp_path: Path) -> None:
+    env = {"SEP2_DIR": str(secure)}
+    sheet = tmp_path / "connections.csv"
+    sheet.write_text("\n".join(["connection_id", *(f"L{number:04}" for number in range(510))]))
+    assert say("import", str(sheet), env=env).status == 0
+    done = say("connection", "list", "--limit", "505", "--json", env=env)
+    assert [one["connection_id"] for one in done.json["items"]] == [f"L{number:04}" for number in range(505)]
+    assert done.json["total"] == 510
+    assert say("connection", "list", "--limit", "600", env=env).last_line == "510 connections."

@@ -106,7 +106,6 @@ def test_a_pin_has_its_check_digit(sep2: Sep2, words: str) -> None:
 
 IDLE = {
     "device add --client Idle --profile csip": "--profile does nothing with --client",
-    "device add gateway --client Idle": "NAME does nothing with --client",
     "device add gateway --lfdi {lfdi} --no-net-limit": "--no-net-limit does nothing without --connection",
     "control send --group g --export 0 --watch --dry-run": "--watch does nothing with --dry-run",
     "subscription list --waiting --dead": "give --waiting or --dead",

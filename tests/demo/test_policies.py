@@ -33,6 +33,14 @@ def test_all_policies_have_the_same_margin_and_weaker_guarantees_curtail_less(ro
         assert several[0].figures.pv_curtailed_percent >= several[1].figures.pv_curtailed_percent
 
 
+def test_perfect_information_curtails_least(place, rows):
+    perfect = policies.perfect_figures(place)
+    assert perfect.customers_outside_voltage == 0
+    # Coincident limits without a margin may curtail less only by exceeding a limit.
+    for one in (*rows[0], *rows[1]):
+        assert perfect.pv_curtailed_percent < one.figures.pv_curtailed_percent or one.figures.breaks
+
+
 def test_only_the_two_sided_guarantee_holds_at_any_mix_of_limits(rows):
     for one in rows[0]:
         beyond = max(one.corners.worst) > 0.0
@@ -57,3 +65,4 @@ def test_the_table_comes_from_one_command(nine_homes):
     words = [sys.executable, "-m", "envelope.demo.policies", "--feeder", str(nine_homes), "--seed", "6"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=os.environ, check=True)
     assert "coincident, equal" in done.stdout
+    assert "perfect information" in done.stdout

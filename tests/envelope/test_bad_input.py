@@ -53,7 +53,7 @@ def test_faulty_files_are_named_by_every_command(folder, why, name, spoil, said)
 def test_what_is_no_feeder(tmp_path):
     book = tmp_path / "feeder.xlsx"
     book.write_bytes(b"PK\x03\x04")
-    assert "feeder.xlsx: neither a pandapower .json nor an OpenDSS .dss file" in refused(run("run", book))
+    assert "feeder.xlsx: is no workbook that can be read" in refused(run("run", book))
     assert "absent: no such folder" in refused(run("run", tmp_path / "absent"))
     assert "0 network files" in refused(run("explain", tmp_path, "h1"))
     plan = tmp_path / "plan.npz"

@@ -211,7 +211,7 @@ def test_no_folder(tmp_path):
         read_feeder(tmp_path / "absent")
     book = tmp_path / "feeder.xlsx"
     book.write_bytes(b"PK")
-    with pytest.raises(FileError, match=r"feeder.xlsx: neither a pandapower .json nor an OpenDSS .dss"):
+    with pytest.raises(FileError, match=r"feeder.xlsx: is no workbook that can be read"):
         read_feeder(book)
 
 

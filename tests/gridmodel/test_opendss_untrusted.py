@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gridmodel.commands import app
 from gridmodel.readers.opendss_engine import new_engine
-from gridmodel.readers.opendss_words import Use, language
+from gridmodel.readers.opendss_words import Use, Words, language
 from gridmodel.validate import check_folder
 from tests.gridmodel.street import HEAD, TAIL, write
 
@@ -89,21 +89,46 @@ def test_every_property_of_the_engine_is_in_a_list(kind):
     assert [name.lower() for name in WORDS.properties[kind].use] == [n.lower() for n in engine_properties(kind)]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_no_command_runs_writes_or_reads_outside(place, command):
+def left_out(words: Words) -> list[str]:
+    return [word for word, use in words.use.items() if use is Use.SKIPPED]
+
+
+def command_lines(place: Path, command: str) -> list[str]:
+    return [f"{command} {argument}\n" for argument in arguments(place)]
+
+
+def option_lines(place: Path, option: str) -> list[str]:
+    values = (f'"{place / "outside" / "program.sh"}"', "yes", "../outside")
+    return [f"Set {option}={value}\n" for value in values]
+
+
+def setup(place: Path) -> str:
     outside = place / "outside"
-    setup = f'Set editor="{outside / "program.sh"}" datapath="{outside}" recorder=yes showexport=yes\n'
-    lines = [f"{command} {argument}\n" for argument in arguments(place)]
-    # Nothing is passed on after a fault, so that what may be one stands in a file of its own.
-    for extra in ["".join(lines)] if WORDS.commands.use[command] is Use.SKIPPED else lines:
-        is_harmless(place, setup + extra)
+    return f'Set editor="{outside / "program.sh"}" datapath="{outside}" recorder=yes showexport=yes\n'
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("command", [word for word in COMMANDS if word not in left_out(WORDS.commands)])
+def test_no_command_runs_writes_or_reads_outside(place, command):
+    # Nothing is passed on after a fault, so that every line stands in a file of its own.
+    for line in command_lines(place, command):
+        is_harmless(place, setup(place) + line)
+
+
+@pytest.mark.parametrize("option", [word for word in OPTIONS if word not in left_out(WORDS.options)])
 def test_no_option_runs_writes_or_reads_outside(place, option):
-    lines = [f"Set {option}={value}\n" for value in (f'"{place / "outside" / "program.sh"}"', "yes", "../outside")]
-    for extra in ["".join(lines)] if WORDS.options.use[option] is Use.SKIPPED else lines:
-        is_harmless(place, f"{extra}Solve\nSolve mode=daily number=2\n")
+    for line in option_lines(place, option):
+        is_harmless(place, f"{line}Solve\nSolve mode=daily number=2\n")
+
+
+def test_what_is_left_out_neither_runs_writes_nor_reads_outside(place):
+    """All of it in one circuit, which is read to its end; each is named."""
+    commands, options = left_out(WORDS.commands), left_out(WORDS.options)
+    lines = [line for command in commands for line in command_lines(place, command)]
+    lines += [line for option in options for line in option_lines(place, option)]
+    findings = is_harmless(place, f"{setup(place)}{''.join(lines)}Solve\nSolve mode=daily number=2\n")
+    assert all(f.severity != "error" for f in findings)
+    named = {f.element for f in findings if f.code == "not_followed"}
+    assert named == {*(f"command {word}" for word in commands), *(f"option {word}" for word in options)}
 
 
 DANGEROUS = [
@@ -220,8 +245,10 @@ def test_scripts_that_name_one_another_end(place):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("New Line.x bus1=corner bus2=z phases=1000000", "Phases is a whole number from 1 to 100"),
-        ("New Transformer.x windings=1e9", "Windings is a whole number from 1 to 100"),
+        ("New Line.x bus1=corner bus2=z phases=1000000", "Phases is a whole number from 1 to 4"),
+        ("New Transformer.x windings=1e9", "Windings is a whole number from 1 to 8"),
+        ("New RegControl.x transformer=tx winding=-1", "Winding is a whole number from 1 to 8"),
+        ("Transformer.tx.wdg=9 kv=1", "Wdg is a whole number from 1 to 8"),
         ("Set maxiterations=100000000", "maxiterations is a whole number from 1 to 10000"),
         ("BatchEdit Load.(a+)+$ kw=1", "a pattern is made of"),
         ("BatchEdit Load..*.*.*.*.* kw=1", "a pattern is made of"),
@@ -229,7 +256,7 @@ def test_scripts_that_name_one_another_end(place):
         ("var @x=../outside/secret.dss", "the command var is not run"),
     ],
 )
-def test_what_would_take_for_ever_is_refused(place, line, said):
+def test_a_size_or_place_beyond_bounds_is_refused(place, line, said):
     findings = is_harmless(place, line)
     assert any(said in f.detail and f.element.endswith(f"row {ROW}") for f in findings)
 

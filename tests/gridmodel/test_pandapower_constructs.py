@@ -81,6 +81,12 @@ def open_line_switch(net):
     pp.create_switch(net, 1, 2, "l", closed=False)
 
 
+def open_line_that_charges(net):
+    net.line["c_nf_per_km"] = 3000.0
+    pp.create_line_from_parameters(net, 1, 3, **{**CABLE, "c_nf_per_km": 90_000.0}, name="ring")
+    pp.create_switch(net, 1, 2, "l", closed=False)
+
+
 def ring(net):
     pp.create_line_from_parameters(net, 1, 3, **{**CABLE, "length_km": 0.5, "parallel": 2}, name="ring")
 
@@ -160,7 +166,8 @@ def unused_tables(net):
 READ = {
     one.__name__: one
     for one in (
-        storage, generator, same_name, scaling, switch_with_impedance, closed_switch, open_line_switch, ring, charging,
+        storage, generator, same_name, scaling, switch_with_impedance, closed_switch, open_line_switch,
+        open_line_that_charges, ring, charging,
         dead_bus, out_of_service, two_grids, third_winding, tap, low_side_tap, two_transformers, capacitor, reactor,
         impedance, controller, unused_tables,
     )

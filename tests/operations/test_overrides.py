@@ -11,7 +11,6 @@ from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group, unassign
 from sep2.operations.in_force import holdings
 from sep2.operations.overrides import (
-    LimitBeyondRating,
     NewOverride,
     OverrideLoosens,
     OverrideOver,
@@ -22,6 +21,7 @@ from sep2.operations.overrides import (
     release,
     send,
 )
+from sep2.operations.plausible import LimitBeyondRating
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, controls, groups

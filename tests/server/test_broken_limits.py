@@ -1,10 +1,19 @@
 """Who does not keep limits is named by an alarm and by the status, until the limit is kept again."""
 
 import pytest
+from sqlalchemy import insert
 
+from sep2.operations.attention import attention
+from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.devices import NewDevice, add_device
+from sep2.rules.days import LocalTime
+from sep2.rules.identifiers import managed_lfdi
+from sep2.server.broken_limits import BrokenLimits
 from sep2.store import alarms
+from sep2.store.judged_tables import judged, judged_day
 from tests.server.operator import operating
-from tests.server.test_judging import Site
+from tests.server.test_judging import NOON, Site
+from tests.server.world import NOW
 
 
 @pytest.fixture
@@ -61,3 +70,55 @@ async def test_the_status_says_what_nobody_has_looked_at(desk):
         await marks.put(db, "silent", f"{world.clock.now() - 200} {{}}")
         await marks.put(db, "judged", str(world.clock.now() - 1200))
     assert (await operator.get("/status"))["not_looked_at"] == ["clients", "limits"]
+
+
+async def many(world, *, watts, client="sunny", count=10, since=NOON):
+    """Rows as the judge leaves them: the last two five minutes of so many connections of a client beyond a limit."""
+    names = [f"B{number:02}" for number in range(count)]
+    async with world.state.db.write() as db:
+        for number, name in enumerate(names):
+            await add_connection(db, NewConnection(name), NOW)
+            device = await add_device(db, NewDevice(managed_lfdi(32473), world.ids.clients[client], name), NOW)
+            of = {"end_device_id": device, "direction": "export", "duration_s": 300, "state": "breach"}
+            said = {"allowed_w": 1000.0, "measured_w": watts, "covered_s": 300, "binding": True, "breach_wh": number}
+            for start in (since - 600, since - 300):
+                await db.run(insert(judged).values(of | said | {"start": start}))
+    return names
+
+
+async def test_many_connections_of_one_aggregator_are_one_alarm(desk):
+    world, _ = desk
+    names = await many(world, watts=1200.0)
+    await BrokenLimits(world.state.db, LocalTime()).look(NOON, NOON)
+    async with world.state.db.read() as db:
+        (row,) = await alarms.standing_of(db, "limit_breach")
+        assert (await attention(db, NOON, 360)).disobeying == names
+    assert row.subject == "sunny"
+    assert row.detail.startswith("10 of its connections are beyond their limits: B00, B01")
+
+
+@pytest.mark.parametrize(
+    ("kept", "of", "before", "raised"),
+    [
+        (89, 100, False, True),
+        (90, 100, False, False),
+        (50, 99, False, False),
+        (91, 100, True, True),
+        (92, 100, True, False),
+    ],
+)
+async def test_an_aggregator_that_keeps_too_few_limits_is_an_alarm(desk, kept, of, before, raised):
+    world, _ = desk
+    day = LocalTime().day_of(NOON)
+    sums = dict.fromkeys(("ok_s", "late_s", "breach_s", "opted_out_s", "unknown_s"), 0)
+    bits = dict.fromkeys(("ok_bits", "unknown_bits", "binding_bits"), b"")
+    names = {"lfdi": "A" * 40, "client_name": "sunny", "connection_name": "NMI1", "breach_wh": 0.0}
+    binding = {"binding_s": 300 * of, "binding_ok_s": 300 * kept, "end_device_id": 1, "direction": "load", "day": day}
+    async with world.state.db.write() as db:
+        await db.run(insert(judged_day).values(sums | bits | names | binding))
+        if before:
+            await alarms.raise_one(db, "obedience_low", "sunny", "", now=NOW)
+    await BrokenLimits(world.state.db, LocalTime()).look(NOON, NOON)
+    async with world.state.db.read() as db:
+        found = await alarms.standing_of(db, "obedience_low")
+    assert bool(found) is raised

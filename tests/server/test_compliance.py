@@ -105,3 +105,24 @@ async def test_an_exemption_needs_an_end_that_is_not_far_away(people, on_sqlite,
             status, _ = await operator.ask("POST", "/connections/NMI1/exemptions", body)
             assert status == 400, body
         assert NOW
+
+
+async def test_what_was_judged_goes_by_new_names_and_by_places_of_the_network(desk):
+    await judged(desk)
+    _, operator = desk
+    await operator.change("POST", "/places", {"name": "FD7", "kind": "feeder"})
+    await operator.change("POST", "/places", {"name": "TX118", "kind": "transformer", "parent": "FD7"})
+    await operator.change("POST", "/connections/NMI1/rename", {"name": "NMI1-B"})
+    await operator.change("POST", "/clients/sunny/rename", {"name": "Sunrise"})
+    found = (await operator.get("/compliance", client="Sunrise", by="connection", **DURING))["items"]
+    assert "NMI1-B" in {one["name"] for one in found}
+    assert (await operator.get("/compliance", connection="NMI1-B", by="client", **DURING))["items"][0][
+        "name"
+    ] == "Sunrise"
+    moved = {"connections": ["NMI1-B"]}
+    await operator.change("POST", "/places/TX118/connections", moved)
+    (one,) = (await operator.get("/compliance", place="FD7", by="place", direction="export", **DURING))["items"]
+    assert (one["name"], one["obedience"]) == ("TX118", pytest.approx(0.6))
+    assert len((await operator.get("/readings", place="TX118", **DURING))["items"]) == 6
+    assert (await operator.get("/readings", place="FD7", quantity="voltage", **DURING))["items"] == []
+    assert (await operator.get("/compliance/broken", place="TX118", **DURING))["total"] == 2

@@ -6,10 +6,11 @@ from sep2.operations.compliance import arrivals, course_of, roll_up
 from sep2.operations.judging import policy_of
 from sep2.rules.cursor import Keyset
 from sep2.rules.days import LocalTime
+from sep2.server.seen import What
 from sep2.store import listing_compliance
 from sep2.store.listing_compliance import Whose
 from tests.raw import document
-from tests.server.meters import W, mirror, post, read, reading_type
+from tests.server.meters import DER, W, mirror, post, read, reading_type
 from tests.server.operator import operating
 from tests.server.world import NOW
 
@@ -240,3 +241,50 @@ async def test_every_roll_up_adds_up_to_the_same(desk):
             sums.append(one)
         assert len(set(sums)) == 1, span
         assert sums[0].limited_s > 0
+
+
+@pytest.mark.parametrize(("ahead_s", "coverage"), [(31, 0.0), (29, 5 / 6)])
+async def test_what_a_client_posts_whose_clock_is_off_is_unknown(desk, ahead_s, coverage):
+    site = await Site.open(desk)
+    lfdi = site.world.people.lfdi("sunny")
+    for number in range(3):
+        site.world.state.seen.sent(lfdi, What.ANSWER, written=site.world.clock.now() + ahead_s)
+        site.world.advance(NOW + 40 * (number + 1))
+    await site.raw.get("/dcap")
+    await site.world.state.seen.write()
+    await site.limit()
+    site.world.advance(NOON + 1800)
+    await site.post()
+    await site.settle()
+    assert (await site.judged()).coverage == pytest.approx(coverage)
+
+
+async def test_two_meters_that_disagree_leave_the_interval_unknown(desk):
+    site = await Site.open(desk)
+    await site.limit()
+    site.world.advance(NOON + 1800)
+    await site.post()
+    other = await mirror(site.raw, site.world.ids.lfdis["one"], "0A09", types={"0C09": reading_type(W)})
+    await site.operator.change(
+        "PUT", f"/mirrors/{other.rpartition('/')[2]}/reading-sign", {"reading_sign": "as-posted"}
+    )
+    await post(site.raw, other, "0C09", read("71", NOON, [(300, -3650), (300, -2150)]))
+    await site.settle()
+    assert (await site.states())[:2] == [(0, 5, "ok"), (5, 10, "unknown")]
+
+
+async def test_a_device_beside_the_holder_is_judged_by_its_own_meter_and_its_own_limit(desk):
+    site = await Site.open(desk)
+    world, operator = desk
+    body = {"lfdi": "BE" * 20, "client": "sunny", "connection_id": "NMI1", "holds_net_limit": False}
+    await operator.change("POST", "/devices", body)
+    await operator.change("PUT", f"/groups/device {'BE' * 20}/default", {"limits": {"gen_w": 1000}})
+    at = await mirror(site.raw, "BE" * 20, "0A07", flags=DER, types={"0C07": reading_type(W)})
+    await operator.change("PUT", f"/mirrors/{at.rpartition('/')[2]}/reading-sign", {"reading_sign": "as-posted"})
+    world.advance(NOON + 600)
+    await post(site.raw, at, "0C07", read("72", NOON, [(300, -900), (300, -2000)]))
+    await site.settle(10)
+    async with world.state.db.read() as db:
+        found = await roll_up(db, Whose(direction="generation"), (NOON, NOON + 600), by="device", local=LOCAL)
+    (one,) = [one for one in found if one.name == "BE" * 20]
+    assert (one.sums.ok_s, one.sums.breach_s) == (300, 300)

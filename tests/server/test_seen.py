@@ -1,16 +1,19 @@
 """Who was heard of, when, from where and how: noted beside requests, written now and then, on both databases."""
 
+from sep2.operations.devices import remove_device
 from sep2.rules.cursor import Keyset
 from sep2.server.seen import What as WHAT
-from sep2.store import seen
+from sep2.store import identities, judged, seen
 from tests.raw import document
-from tests.server.world import NOW, another
+from tests.receiver import Receiver
+from tests.server.subscriber import issue, subscribe
+from tests.server.world import NOW, another, free_port
 
 
 async def client_row(world, name):
     async with world.state.db.read() as db:
         (row,) = (await seen.clients(db, Keyset(9), client_id=world.ids.clients[name])).rows
-        return row, await seen.latest_of(db, world.ids.clients[name])
+        return row, (await seen.latest_of(db, [row.id])).get(row.id)
 
 
 async def device_row(world, name):
@@ -81,3 +84,38 @@ async def test_a_stranger_leaves_no_row_and_a_device_that_is_gone_does_not_stop_
     async with world.state.db.read() as db:
         rows = (await seen.clients(db, Keyset(99))).rows
     assert [row.name for row in rows if row.requests] == ["sunny"]
+
+
+async def test_what_was_judged_of_a_device_outlives_it_and_does_not_keep_it_from_being_removed(either_world):
+    world = either_world
+    await (await world.as_("roof")).get(f"/edev/{world.ids.devices['roof']}")
+    world.state.seen.told(world.ids.devices["roof"], world.ids.groups["NMI4"])
+    await world.state.seen.write()
+    async with world.state.db.write() as db:
+        assert await remove_device(db, world.ids.devices["roof"], NOW), "its client goes with it"
+    async with world.state.db.read() as db:
+        assert "roof" not in [row.name for row in (await seen.clients(db, Keyset(99))).rows]
+
+
+async def test_a_notification_that_was_taken_is_noted_for_the_device_and_the_program(people, either_world):
+    world = either_world
+    sunny, one, group = await world.as_("sunny"), world.ids.devices["one"], world.ids.groups["feeder"]
+    async with Receiver(free_port()).listening(people.files("sunny"), people.pki.folder / "root.pem") as receiver:
+        await subscribe(sunny, f"/edev/{one}/derp/{group}/derc", receiver.uri)
+        await issue(world, NOW)
+        world.state.wake()
+        await receiver.wait()
+        await world.settle()
+    await world.state.seen.write()
+    async with world.state.db.read() as db:
+        assert {(row.device_group_id, row.at) for row in await judged.told(db, [one], 0)} == {(group, NOW)}
+
+
+async def test_a_request_with_the_next_certificate_of_a_client_is_a_request_of_that_client(either_world):
+    world = either_world
+    async with world.state.db.write() as db:
+        identity = {"lfdi": "F1" * 20, "client_id": world.ids.clients["sunny"], "state": "expected"}
+        await identities.add(db, **identity, since=NOW, until=NOW + 3600)
+    world.state.seen.asked("F1" * 20, "")
+    await world.state.seen.write()
+    assert (await client_row(world, "sunny"))[0].requests == 1

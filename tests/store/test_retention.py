@@ -12,7 +12,9 @@ from sep2.operations.responses import answer
 from sep2.rules.limits import Limits
 from sep2.rules.metering import Span
 from sep2.store import controls, tables
+from sep2.store.judged_tables import judged, judged_day
 from sep2.store.retention import AT_ONCE, forget
+from sep2.store.seen_tables import document_history
 
 NOW = 1_700_000_000
 DAY = 86_400
@@ -92,3 +94,23 @@ async def test_readings_go_a_part_at_a_time(database, device):
     assert await count(database, tables.reading) == 12
     assert await forget_before(database, NOW) is False
     assert await count(database, tables.reading) == 2
+
+
+async def test_verdicts_and_earlier_documents_go_by_their_own_times(database, device):
+    _, device_id = device
+    sums = dict.fromkeys(("ok_s", "late_s", "breach_s", "opted_out_s", "unknown_s", "binding_s", "binding_ok_s"), 0)
+    bits = dict.fromkeys(("ok_bits", "unknown_bits", "binding_bits"), b"")
+    names = {"lfdi": LFDI, "client_name": "agg", "connection_name": ""}
+    interval = {"duration_s": 300, "state": "breach", "allowed_w": 1, "covered_s": 300, "binding": True, "breach_wh": 1}
+    of = {"end_device_id": device_id, "direction": "export"}
+    async with database.write() as db:
+        for at in (NOW - DAY, NOW):
+            await db.run(insert(judged).values(of | interval | {"start": at}))
+            await db.run(insert(judged_day).values(of | sums | bits | names | {"day": at, "breach_wh": 0}))
+            edition = {"end_device_id": device_id, "kind": "DERStatus", "body": b"", "received": at}
+            await db.run(insert(document_history).values(edition))
+        kept = {"responses": 0, "controls": 0, "readings": 0, "log_events": 0}
+        await forget(db, **kept, documents=NOW, judged_intervals=NOW, judged_days=NOW - DAY)
+    assert await count(database, judged) == 1
+    assert await count(database, judged_day) == 2
+    assert await count(database, document_history) == 1

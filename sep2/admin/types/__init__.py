@@ -61,6 +61,7 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
+from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.operators import (
     DeskLink,
@@ -118,6 +119,7 @@ from sep2.admin.types.register import (
     ClientCertificate,
     ClientShown,
     Connection,
+    ConnectionQuery,
     Device,
     DeviceAdded,
     DeviceQuery,
@@ -158,6 +160,7 @@ from sep2.admin.types.territory import (
     PutConnections,
     RemovePlace,
 )
+from sep2.admin.types.why import Why, WhyMode, WhyQuery
 from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
 
 __all__ = [
@@ -186,6 +189,8 @@ __all__ = [
     "Connection",
     "ConnectionChange",
     "ConnectionCompliance",
+    "ConnectionLimits",
+    "ConnectionQuery",
     "ConnectionState",
     "ContactQuery",
     "Control",
@@ -221,12 +226,15 @@ __all__ = [
     "Holds",
     "Imported",
     "InForce",
+    "InForceCounts",
     "Issued",
     "IssuedToMany",
     "LatestQuery",
     "Level",
     "LimitInForce",
+    "LimitRun",
     "Limits",
+    "LimitsQuery",
     "Listed",
     "Listing",
     "LogEvent",
@@ -275,6 +283,7 @@ __all__ = [
     "PlaceMoved",
     "PlaceQuery",
     "PlaceTold",
+    "Probe",
     "PutConnections",
     "Rate",
     "Reached",
@@ -317,4 +326,7 @@ __all__ = [
     "TokenQuery",
     "Untold",
     "Whose",
+    "Why",
+    "WhyMode",
+    "WhyQuery",
 ]

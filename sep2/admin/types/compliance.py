@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 from sep2.rest.types import Asked, Epoch, Seconds, Span, Text
 
 Direction = Literal["import", "export", "generation", "load"]
-By = Literal["connection", "device", "client", "group", "direction", "day", "month", "total"]
+By = Literal["connection", "device", "client", "group", "place", "direction", "day", "month", "total"]
 
 
 class ComplianceQuery(Asked, frozen=True, kw_only=True):
@@ -18,6 +18,7 @@ class ComplianceQuery(Asked, frozen=True, kw_only=True):
     device: str | None = None
     client: str | None = None
     group: str | None = None
+    place: str | None = None
     direction: Direction | None = None
     since: Epoch | None = field(default=None, name="from")
     until: Epoch | None = None
@@ -66,6 +67,7 @@ class BrokenQuery(Span, frozen=True, kw_only=True):
     device: str | None = None
     client: str | None = None
     group: str | None = None
+    place: str | None = None
     direction: Direction | None = None
     state: Literal["late", "breach", "opted_out"] | None = None
     since: Epoch | None = field(default=None, name="from")
@@ -126,6 +128,7 @@ class ReachingQuery(Asked, frozen=True, kw_only=True):
     device: str | None = None
     client: str | None = None
     group: str | None = None
+    place: str | None = None
     since: Epoch | None = field(default=None, name="from")
     until: Epoch | None = None
     most: Annotated[int, Meta(ge=0, le=5000)] = 100

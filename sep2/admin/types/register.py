@@ -200,6 +200,12 @@ class Connection(Struct, frozen=True, kw_only=True):
     created: int
 
 
+class ConnectionQuery(Span, frozen=True, kw_only=True):
+    """Connections at one place, or at places below it."""
+
+    place: str | None = None
+
+
 class NewConnection(Asked, frozen=True, kw_only=True):
     """A customer's point in the network, and what it may always import and export."""
 

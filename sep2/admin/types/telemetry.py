@@ -17,6 +17,7 @@ class Whose(Asked, frozen=True, kw_only=True):
     device: str | None = None
     client: str | None = None
     group: str | None = None
+    place: str | None = None
 
 
 class Listing(Span, frozen=True, kw_only=True):
@@ -26,6 +27,7 @@ class Listing(Span, frozen=True, kw_only=True):
     device: str | None = None
     client: str | None = None
     group: str | None = None
+    place: str | None = None
     since: Epoch | None = field(default=None, name="from")
     until: Epoch | None = None
 

@@ -1,4 +1,4 @@
-"""Which request a change and a delivery come from, and whom a provider signs in."""
+"""Which request a change and a delivery come from, whom a provider signs in, and messages without a number yet."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,3 +14,5 @@ def upgrade() -> None:
     with op.batch_alter_table("operator", table_kwargs={"sqlite_autoincrement": True}) as operator:
         operator.add_column(sa.Column("subject", sa.String(400), nullable=True))
         operator.create_unique_constraint(op.f("uq_operator_subject"), ["subject"])
+    with op.batch_alter_table("webhook_message", table_kwargs={"sqlite_autoincrement": True}) as message:
+        message.alter_column("sequence", existing_type=sa.BigInteger(), nullable=True)

@@ -1,0 +1,1 @@
+"""Writes feeders into files that a utility can read and correct."""

@@ -1,0 +1,40 @@
+"""Why a connection is limited at a moment, as the operator API says it."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from sep2.rest.types import Asked, Epoch
+
+
+class WhyQuery(Asked, frozen=True, kw_only=True):
+    """The moment that is asked about; without, it is now."""
+
+    at: Epoch | None = None
+
+
+class WhyMode(Struct, frozen=True, kw_only=True):
+    """One limit or mode at that moment, who says so, and what others would say in its place."""
+
+    mode: str
+    value: Any
+    source: str
+    """override, schedule, envelope, group, default or contract"""
+    group: str
+    control: str | None
+    until: int | None
+    reason: str
+    override: int | None
+    operator: str
+    below: list[str]
+    """what else says something of it, the most important first"""
+
+
+class Why(Struct, frozen=True, kw_only=True):
+    """All that is in force at a connection at a moment, and when the next change is."""
+
+    connection_id: str
+    device: str | None
+    at: int
+    modes: list[WhyMode]
+    next_change: int | None

@@ -1,0 +1,91 @@
+"""Why a connection is limited at a moment: override, schedule, envelope, group, default or contract."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.admin import find, views
+from sep2.admin import types as t
+from sep2.operations import in_force
+from sep2.rest.route import Request
+from sep2.rules.authority import SOURCES, Holding, Program, Role, effective
+from sep2.rules.limits import MODES
+from sep2.store import controls, listing_controls, listing_curves, listing_register, overrides
+from sep2.store.controls import Seen
+
+
+async def explain_connection(rq: Request, asked: t.WhyQuery) -> t.Why:
+    """What is in force at a connection at a moment, who says so and why, and what would hold otherwise."""
+    row = await find.connection(rq.db, rq.ids["connection"])
+    at = rq.now if asked.at is None else asked.at
+    if row.device_lfdi is None:
+        return t.Why(connection_id=row.connection_id, device=None, at=at, modes=[], next_change=None)
+    device = await find.device(rq.db, row.device_lfdi)
+    groups = await listing_register.defaults_over(rq.db, device.id)
+    seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(device.profile))
+    standing = await controls.standing_for(rq.db, device.id, rq.now)
+    programs = in_force.programs_from(groups, standing, seen)
+    programs.append(await in_force.floor_over(rq.db, groups))
+    names = await listing_curves.over(rq.db, device.id)
+    shown = {one.mode: one for one in views.holdings(groups, programs, at, names, writers=in_force.writers(standing))}
+    found = effective(programs, at)
+    modes = [
+        await _mode(rq, shown[mode], _below(mode, held, programs, groups, at=at))
+        for mode, held in sorted(found.items())
+    ]
+    return t.Why(
+        connection_id=row.connection_id,
+        device=device.lfdi,
+        at=at,
+        modes=modes,
+        next_change=_next(programs, at),
+    )
+
+
+async def _mode(rq: Request, one: t.ModeInForce, below: list[str]) -> t.WhyMode:
+    reason, number, operator = "", None, ""
+    if one.control is not None:
+        control = (await listing_controls.like(rq.db, one.control))[0]
+        reason = control.reason
+        number = await overrides.of_control(rq.db, control.id)
+        if number is None and control.continues is not None:
+            number = await overrides.of_control(rq.db, control.continues)
+        override = None if number is None else await overrides.one(rq.db, number)
+        operator = "" if override is None else override.operator
+    source = one.source if one.group or one.source != "default" else "contract"
+    return t.WhyMode(
+        mode=one.mode,
+        value=one.value,
+        source=source,
+        group=one.group,
+        control=one.control,
+        until=one.until,
+        reason=reason,
+        override=number,
+        operator=operator,
+        below=below,
+    )
+
+
+def _below(mode: str, held: Holding, programs: Sequence[Program], groups: Sequence[Row[Any]], *, at: int) -> list[str]:
+    """What each program that is less important would say of a mode, the most important first."""
+    by_mrid: Mapping[int, Row[Any]] = {program.mrid: group for program, group in zip(programs, groups, strict=False)}
+    rank = next(number for number, program in enumerate(programs) if program.mrid == held.program)
+    said = []
+    for program in programs[rank + 1 :]:
+        one = effective([program], at).get(mode)
+        if one is None:
+            continue
+        group = by_mrid.get(program.mrid)
+        what = "default" if one.control is None else SOURCES.get(Role(group.role), "control") if group else "control"
+        who = "the contract, or the utility's default" if group is None else f"{what} of {group.name}"
+        unit = " W" if mode in MODES else ""
+        said.append(f"{who}: {one.value}{unit}")
+    return said
+
+
+def _next(programs: Sequence[Program], at: int) -> int | None:
+    """When a control begins or ends next."""
+    edges = (edge for program in programs for said in program.controls for edge in (said.start, said.end))
+    return min((edge for edge in edges if edge > at), default=None)

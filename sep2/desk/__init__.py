@@ -1,0 +1,1 @@
+"""The operator's desk: pages in a browser over the handlers of the operator API."""

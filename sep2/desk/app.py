@@ -1,0 +1,142 @@
+"""The operator API with the desk's pages beside it, as one application."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+from urllib.parse import quote
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from sep2.admin import app as admin
+from sep2.desk.assets import UNDER, Assets
+from sep2.desk.door import Visit
+from sep2.desk.frame import frame_of
+from sep2.desk.news import News
+from sep2.desk.pages import clients, connection, overview, sheets, watching
+from sep2.desk.render import Renderer
+from sep2.errors import SepError
+from sep2.rest import decoding
+from sep2.rest.callers import Unauthorized, caller_of
+from sep2.server.app import State
+
+SIGN_IN = "/desk/sign-in"
+LINK = "/desk/open"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: where it is, what it is called, what asks for its values, and its template.
+
+    A handler takes the visit and, where it has a second parameter, the query in its type.
+    """
+
+    path: str
+    title: str
+    handler: Callable[..., Awaitable[dict[str, Any]]]
+    template: str
+    in_navigation: bool = True
+
+
+PAGES = (
+    Page("/desk", "Overview", overview.show, "overview.html"),
+    Page("/desk/clients", "Clients", clients.show_list, "clients.html"),
+    Page("/desk/client", "Client", clients.show_one, "client.html", in_navigation=False),
+    Page("/desk/connections", "Connections", clients.show_connections, "connections.html"),
+    Page("/desk/connection", "Connection", connection.show, "connection.html", in_navigation=False),
+    Page("/desk/overrides", "Overrides", watching.show_overrides, "overrides.html"),
+    Page("/desk/override", "New override", sheets.show_override, "override.html", in_navigation=False),
+    Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
+    Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
+    Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),
+    Page("/desk/alarms", "Alarms", watching.show_alarms, "alarms.html"),
+    Page("/desk/deliveries", "Deliveries", watching.show_deliveries, "deliveries.html"),
+    Page("/desk/audit", "Audit", watching.show_audit, "audit.html"),
+    Page("/desk/health", "Health", watching.show_health, "health.html"),
+)
+
+
+def make(state: State) -> web.Application:
+    """The application that answers operators, in a browser and elsewhere."""
+    desk = Desk(state)
+    app = admin.make(state, desk.as_pages())
+    app.router.add_get("/", desk.go_to_overview)
+    app.router.add_get(SIGN_IN, desk.sign_in)
+    app.router.add_get(UNDER + "{name}", desk.assets.send)
+    app.router.add_get("/desk/events", desk.news.stream)
+    for page in PAGES:
+        app.router.add_get(page.path, desk.showing(page))
+    app.on_shutdown.append(desk.close)
+    return app
+
+
+class Desk:
+    """What all pages share."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.assets = Assets()
+        self.news = News(state)
+        self._renderer = Renderer(state, self.assets)
+
+    async def close(self, _: web.Application) -> None:
+        """End the streams of news."""
+        self.news.close()
+
+    async def go_to_overview(self, http: web.Request) -> web.Response:
+        """The first page."""
+        return web.Response(status=303, headers={"Location": "/desk"})
+
+    async def sign_in(self, http: web.Request) -> web.Response:
+        """The page that asks for name and password."""
+        return self._renderer.page("sign_in.html", {"title": "Sign in", "next": _own(http.query.get("next", ""))})
+
+    def showing(self, page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """What aiohttp calls for a page."""
+        kinds = [kind for name, kind in get_type_hints(page.handler).items() if name == "asked"]
+
+        async def answer(http: web.Request) -> web.Response:
+            asked = [decoding.query(http, kind) for kind in kinds]
+            async with self._state.db.read() as db:
+                visit = Visit(self._state, db, caller_of(http), http.query)
+                values = await page.handler(visit, *asked)
+                frame = await frame_of(visit)
+            shown = {"title": page.title, "page": page, "pages": PAGES, "frame": frame, "here": http.path_qs}
+            return self._renderer.page(page.template, shown | values, fragment="HX-Request" in http.headers)
+
+        return answer
+
+    def as_pages(self) -> Middleware:
+        """The middleware that answers refusals of pages as pages, and asks who is not signed in to be."""
+
+        @web.middleware
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if not _is_page(request):
+                return await handler(request)
+            try:
+                return await handler(request)
+            except Unauthorized as refusal:
+                return self._unknown(request, refusal)
+            except SepError as refusal:
+                return self._refused(refusal.status, str(refusal))
+            except web.HTTPNotFound:
+                return self._refused(404, "There is no such page.")
+
+        return answer
+
+    def _unknown(self, http: web.Request, refusal: Unauthorized) -> web.Response:
+        if http.path == LINK:
+            return self._refused(refusal.status, str(refusal))
+        return web.Response(status=303, headers={"Location": f"{SIGN_IN}?next={quote(http.path_qs, safe='')}"})
+
+    def _refused(self, status: int, message: str) -> web.Response:
+        return self._renderer.page("refused.html", {"title": "Refused", "status": status, "message": message}, status)
+
+
+def _is_page(http: web.Request) -> bool:
+    return http.method == "GET" and (http.path in ("/", "/desk") or http.path.startswith("/desk/"))
+
+
+def _own(address: str) -> str:
+    """An address of the desk's; any other becomes the first page's."""
+    return address if address.startswith("/desk") and "\\" not in address else "/desk"

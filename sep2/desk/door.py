@@ -1,0 +1,43 @@
+"""How a page asks: each look-up is a handler of the operator API, with the role of its route."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sep2.admin.table import TABLE
+from sep2.rest.callers import Caller
+from sep2.rest.front import tried
+from sep2.rest.route import Handler, Request, Route
+from sep2.rest.types import Nothing
+from sep2.server.app import State
+from sep2.store.connection import Connection
+
+ROUTES: Mapping[Handler, Route] = {route.handler: route for route in TABLE}
+
+
+class Visit:
+    """One page that somebody looks at: who, when, and the snapshot of the database that it shows."""
+
+    def __init__(self, state: State, db: Connection, caller: Caller, query: Mapping[str, str]) -> None:
+        self.state = state
+        self.caller = caller
+        self.query = query
+        self.now = state.clock.now()
+        self._db = db
+
+    async def ask(self, handler: Handler, asked: Any = None, **ids: str) -> Any:
+        """What the operator API answers to this caller; it refuses what their role may not see."""
+        self.caller.require(ROUTES[handler].role, change=False)
+        request = Request(self.state, self._db, self.now, ids, self.caller)
+        return await handler(request, Nothing() if asked is None else asked)
+
+    async def try_out(self, handler: Handler, asked: Any, **ids: str) -> Any:
+        """What a change would answer; nothing is changed."""
+        return await tried(self.state, ROUTES[handler], self.caller, (asked, ids))
+
+    def may(self, handler: Handler) -> bool:
+        """Whether the caller's role is enough for a change."""
+        return self.caller.role >= ROUTES[handler].role and not self.caller.read_only
+
+    def needs(self, handler: Handler) -> str:
+        """The role that a change needs."""
+        return ROUTES[handler].role.word

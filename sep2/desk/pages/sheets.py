@@ -1,0 +1,163 @@
+"""Effect sheets: what a change would do, shown before it is sent; the address is the form, so it can be handed on."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sep2.admin import controls, overrides
+from sep2.admin import types as t
+from sep2.desk.door import Visit
+from sep2.errors import BadValue, SepError
+from sep2.rest.types import Asked
+from sep2.rules.authority import REASONS
+
+UNITS = {"W": 1, "kW": 1000, "MW": 1_000_000}
+LARGEST = 1e15
+Field = Annotated[str, Meta(max_length=200)]
+SCOPES = ("connection", "device", "group", "aggregator", "system")
+_TIMES = ("created", "start", "end", "until", "known_by", "id", "controls")
+
+
+class BadNumber(BadValue):
+    """A field of the form is not a number in its bounds."""
+
+
+class LimitForm(Asked, frozen=True, kw_only=True):
+    """Limits as they are typed; empty fields are not bounded."""
+
+    subject: Field = ""
+    export: Field = ""
+    imported: Field = msgspec.field(default="", name="import")
+    generation: Field = ""
+    load: Field = ""
+    unit: Field = "kW"
+    minutes: Field = ""
+    reason: Field = ""
+    anyway: Field = ""
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether anything was asked for yet."""
+        return bool(self.minutes or self.export or self.imported or self.generation or self.load)
+
+
+class OverrideForm(LimitForm, frozen=True, kw_only=True):
+    """An override as it is typed."""
+
+    scope: Field = "connection"
+    note: Field = ""
+
+
+class ReleaseForm(Asked, frozen=True, kw_only=True):
+    """Which override is released, and why."""
+
+    id: Field
+    reason: Field = ""
+
+
+async def show_override(visit: Visit, asked: OverrideForm) -> dict[str, Any]:
+    """The form of an override and, where it is filled, what sending it would do."""
+    found = await _sheet(asked, lambda: _try_override(visit, asked))
+    return found | {"reasons": REASONS, "scopes": SCOPES}
+
+
+async def _try_override(visit: Visit, asked: OverrideForm) -> tuple[Any, Any]:
+    new = t.NewOverride(
+        scope=msgspec.convert(asked.scope, t.Scope),
+        subject=asked.subject,
+        limits=_limits(asked),
+        duration=_seconds(asked.minutes),
+        reason=asked.reason,
+        note=asked.note,
+        anyway=bool(asked.anyway),
+    )
+    return new, await visit.try_out(overrides.send_override, new)
+
+
+async def show_control(visit: Visit, asked: LimitForm) -> dict[str, Any]:
+    """The form of a control for one connection and, where it is filled, what sending it would do."""
+    return await _sheet(asked, lambda: _try_control(visit, asked))
+
+
+async def _try_control(visit: Visit, asked: LimitForm) -> tuple[Any, Any]:
+    one = t.NewControl(duration=_seconds(asked.minutes), limits=_limits(asked))
+    new = t.NewControls(controls=[one], reason=asked.reason, anyway=bool(asked.anyway))
+    return new, await visit.try_out(controls.send_to_connection, new, connection=asked.subject)
+
+
+async def show_release(visit: Visit, asked: ReleaseForm) -> dict[str, Any]:
+    """What releasing an override would do."""
+    new = t.Release(reason=asked.reason)
+    sheet = await visit.try_out(overrides.release_override, new, override=asked.id)
+    shown: t.OverrideShown = await visit.ask(overrides.show_override, override=asked.id)
+    return {"sheet": sheet, "shown": shown, "body": _json(new), "digest": _digest(sheet)}
+
+
+async def _sheet(asked: LimitForm, try_it: Callable[[], Awaitable[tuple[Any, Any]]]) -> dict[str, Any]:
+    """A filled form's dry run, or the sentence with which it was refused."""
+    found: dict[str, Any] = {
+        "form": asked,
+        "units": list(UNITS),
+        "sheet": None,
+        "refused": "",
+        "body": "",
+        "digest": "",
+    }
+    if not asked.is_filled:
+        return found
+    try:
+        new, sheet = await try_it()
+    except msgspec.ValidationError as wrong:
+        return found | {"refused": str(wrong)}
+    except SepError as refusal:
+        return found | {"refused": str(refusal)}
+    return found | {"sheet": sheet, "body": _json(new), "digest": _digest(sheet)}
+
+
+def _limits(asked: LimitForm) -> t.Limits:
+    return t.Limits(
+        import_w=_watts("import", asked.imported, asked.unit),
+        export_w=_watts("export", asked.export, asked.unit),
+        gen_w=_watts("generation", asked.generation, asked.unit),
+        load_w=_watts("load", asked.load, asked.unit),
+    )
+
+
+def _watts(name: str, said: str, unit: str) -> int | None:
+    if not said.strip():
+        return None
+    if unit not in UNITS:
+        raise BadNumber(f"unit: {unit[:20]} is none of {', '.join(UNITS)}")
+    return round(_number(name, said) * UNITS[unit])
+
+
+def _seconds(minutes: str) -> int:
+    if not minutes.strip():
+        raise BadNumber("minutes: say for how long it is to hold")
+    return round(_number("minutes", minutes) * 60)
+
+
+def _number(name: str, said: str) -> float:
+    try:
+        found = float(said)
+    except ValueError:
+        raise BadNumber(f"{name}: {said[:40]} is not a number") from None
+    if not 0 <= found <= LARGEST:
+        raise BadNumber(f"{name}: {said[:40]} is less than 0 or far too much")
+    return found
+
+
+def _json(new: Any) -> str:
+    return msgspec.json.encode(new).decode()
+
+
+def _digest(sheet: Any) -> str:
+    """A digest of what a change would do, apart from the times that move by themselves."""
+    values = {name: value for name, value in msgspec.to_builtins(sheet, str_keys=True).items() if name not in _TIMES}
+    for place in values.get("places", ()):
+        if isinstance(place, dict):
+            place.pop("parts", None)
+    return hashlib.sha256(msgspec.json.encode(values, order="deterministic")).hexdigest()[:12]

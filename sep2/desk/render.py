@@ -1,0 +1,51 @@
+"""Pages from templates: everything is escaped, what a template does not know is an error, scripts carry a nonce."""
+
+import secrets
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sep2.desk import words
+from sep2.desk.assets import Assets
+from sep2.rest import browsers
+from sep2.server.app import State
+
+_FILTERS = {
+    "watts": words.watts,
+    "span": words.span,
+    "percent": words.percent,
+    "utc": words.utc,
+    "segment": lambda text: quote(text, safe=""),
+}
+
+
+class Renderer:
+    """Makes pages."""
+
+    def __init__(self, state: State, assets: Assets) -> None:
+        clock = words.clock_of(state.settings)
+        self._templates = Environment(
+            loader=PackageLoader("sep2.desk"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=words.visible,
+        )
+        self._templates.filters |= {**_FILTERS, "local": clock.local, "hour": clock.hour}
+        self._templates.globals |= {
+            "asset": assets.address,
+            "mode": state.settings.mode,
+            "paced": state.settings.clock != "system",
+            "responses": words.RESPONSES,
+            "statuses": words.STATUSES,
+        }
+
+    def page(self, template: str, values: dict[str, Any], status: int = 200, *, fragment: bool = False) -> web.Response:
+        """A whole page with its headers; as a fragment for a page that is open already, without its scripts."""
+        nonce = secrets.token_urlsafe(16)
+        text = self._templates.get_template(template).render(nonce=nonce, fragment=fragment, **values)
+        headers = {"Content-Security-Policy": browsers.page_policy(nonce)}
+        return web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)

@@ -1,0 +1,124 @@
+"use strict";
+// Buttons that post to operations of the API, news, keys, theme. Pages are read without this script.
+(() => {
+  const said = document.getElementById("said");
+  const tell = (text, bad) => { said.textContent = text; said.className = bad ? "bad" : ""; };
+  const csrf = () => document.querySelector('meta[name="csrf"]').content;
+
+  async function post(path, body) {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf(), "Idempotency-Key": crypto.randomUUID() },
+      body,
+    });
+    let found = {};
+    try { found = await answer.json(); } catch { /* an answer without a body */ }
+    if (!answer.ok) throw new Error(found.message || `refused with ${answer.status}`);
+    return found;
+  }
+
+  async function isStale(button) {
+    // What was shown must be what would happen now: the same page again, and its digest.
+    const answer = await fetch(location.href, { headers: { "Cache-Control": "no-cache" } });
+    const found = /data-digest="([0-9a-f]{12})"/.exec(await answer.text());
+    return !found || found[1] !== button.dataset.digest;
+  }
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.id === "theme") return theme();
+    if (button.dataset.copy) {
+      await navigator.clipboard.writeText(button.dataset.copy).then(() => tell("Copied."), () => tell(button.dataset.copy));
+      return;
+    }
+    if (!button.dataset.post) return;
+    button.disabled = true;
+    try {
+      if (button.dataset.digest && await isStale(button)) {
+        tell("The world has changed meanwhile: this is what it would do now. Look, and send again.", true);
+        setTimeout(() => location.reload(), 1500);
+        return;
+      }
+      const done = await post(button.dataset.post, button.dataset.body || "{}");
+      tell(done.message || "Done.");
+      if (button.dataset.then) location.assign(button.dataset.then);
+      else news();
+    } catch (problem) {
+      tell(problem.message, true);
+    } finally {
+      button.disabled = false;
+    }
+  });
+
+  const form = document.getElementById("sign-in");
+  if (form) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const body = JSON.stringify({ name: form.elements.name.value, password: form.elements.password.value });
+      try {
+        await post("/login", body);
+        location.assign(form.dataset.next);
+      } catch (problem) {
+        tell(problem.message, true);
+        form.elements.password.focus();
+      }
+    });
+  }
+
+  function theme() {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* only this page, then */ }
+    document.dispatchEvent(new Event("theme"));
+  }
+
+  // News: at most once a second, and never under the fingers of somebody who types or has opened something.
+  let due = null;
+  function news() {
+    if (due) return;
+    due = setTimeout(() => {
+      due = null;
+      for (const id of ["frame", "live"]) {
+        const part = document.getElementById(id);
+        if (part && !part.querySelector("details[open]") && !part.contains(document.activeElement)) htmx.trigger(part, "news");
+      }
+    }, 1000);
+  }
+
+  if (document.getElementById("frame")) {
+    const stream = new EventSource("/desk/events");
+    const set = (selector, text) => { const found = document.querySelector(selector); if (found) found.textContent = text; };
+    let last = "";
+    let alive = "not live";
+    const show = () => {
+      set("#frame .live", alive);
+      document.body.classList.toggle("stale", alive !== "live");
+      if (last) set("#frame time", last);
+    };
+    stream.addEventListener("clock", (event) => {
+      const was = alive;
+      last = event.data;
+      alive = "live";
+      show();
+      if (was.startsWith("not live since")) news();
+    });
+    stream.addEventListener("news", news);
+    stream.addEventListener("error", () => { alive = last ? `not live since ${last}` : "not live"; show(); });
+    document.addEventListener("htmx:after:swap", show);
+    addEventListener("pagehide", () => stream.close());
+  }
+
+  // Keys: g and a letter go to a page, / to the connections, t shows the table instead of the chart.
+  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/connections", v: "/desk/overrides", s: "/desk/controls", a: "/desk/alarms",
+    d: "/desk/deliveries", u: "/desk/audit", h: "/desk/health" };
+  let went = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    if (event.key === "g") { went = Date.now(); return; }
+    if (Date.now() - went < 1500 && pages[event.key]) { location.assign(pages[event.key]); return; }
+    if (event.key === "t") document.dispatchEvent(new Event("table"));
+    if (event.key === "?") tell("g then o overview, c clients, n connections, v overrides, s controls, a alarms, d deliveries, u audit, h health; t chart or table");
+  });
+})();

@@ -1,0 +1,93 @@
+"""Which limits held for a device over a time, and will: by direction, source and control."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from sep2.operations import in_force
+from sep2.operations.judging import held_until_withdrawn
+from sep2.rules.authority import Holding, Program, Said, Stretch, course, said_by
+from sep2.rules.limits import MODES
+from sep2.store import judged, listing_register
+from sep2.store.connection import Connection
+
+DIRECTIONS = dict(zip(MODES, ("import", "export", "generation", "load"), strict=True))
+
+
+class LimitRun(NamedTuple):
+    """A time in which one limit held: watts, who says it, in which group, by which control (none: a default)."""
+
+    direction: str
+    start: int
+    end: int
+    watts: int
+    source: str
+    group: str
+    control: str | None
+    reason: str
+
+
+async def limit_course(db: Connection, device_id: int, span: tuple[int, int], *, at_once: bool) -> list[LimitRun]:
+    """The limits of a device from span[0] until span[1], also those that were withdrawn meanwhile.
+
+    Defaults are those of now: what they were before is not on record.
+    at_once: whether a scheduled control shows as superseded as soon as its successor is made.
+    """
+    groups = await listing_register.defaults_over(db, device_id)
+    rows = await judged.controls(db, [device_id], *span)
+    programs = [*_programs(groups, rows, at_once=at_once), await in_force.floor_over(db, groups)]
+    by_program, by_mrid = in_force.sources(groups), {int(row.mrid, 16): row for row in rows}
+    found: list[LimitRun] = []
+    for mode, direction in DIRECTIONS.items():
+        runs = [_run(one, one.modes[mode], direction, (by_program, by_mrid)) for one in _with(programs, span, mode)]
+        found += _joined(runs)
+    return found
+
+
+def _programs(groups: Sequence[Row[Any]], rows: Sequence[Row[Any]], *, at_once: bool) -> list[Program]:
+    said: dict[int, list[Said]] = defaultdict(list)
+    for row in rows:
+        held = held_until_withdrawn(row, at_once=at_once)
+        if held is not None:
+            said[row.device_group_id].append(Said(int(row.mrid, 16), row.created, *held, in_force.modes_of(row)))
+    return [
+        Program(int(row.program_mrid, 16), row.primacy, said[row.device_group_id], in_force.modes_of(row), None)
+        for row in groups
+    ]
+
+
+def _with(programs: Sequence[Program], span: tuple[int, int], mode: str) -> list[Stretch]:
+    return [one for one in course(programs, *span) if mode in one.modes]
+
+
+def _run(
+    stretch: Stretch, one: Holding, direction: str, known: tuple[dict[int, Row[Any]], dict[int, Row[Any]]]
+) -> LimitRun:
+    group, row = known[0].get(one.program), known[1].get(one.control or -1)
+    source = "default"
+    if row is not None and group is not None:
+        source = said_by(group.role, row.source) or "group"
+    return LimitRun(
+        direction,
+        stretch.start,
+        stretch.end,
+        int(one.value),
+        source,
+        "" if group is None else group.name,
+        None if row is None else row.mrid,
+        "" if row is None else row.reason,
+    )
+
+
+def _joined(runs: Sequence[LimitRun]) -> list[LimitRun]:
+    """The same with neighbours joined that say the same."""
+    found: list[LimitRun] = []
+    for run in runs:
+        last = found[-1] if found else None
+        if last is not None and last.end == run.start and last._replace(start=0, end=0) == run._replace(start=0, end=0):
+            found[-1] = last._replace(end=run.end)
+        else:
+            found.append(run)
+    return found

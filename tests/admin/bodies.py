@@ -1,0 +1,89 @@
+"""A good body for every route of the operator API that takes one, by its verb."""
+
+from typing import Any
+
+from tests.admin.conftest import NOW
+
+NEW_CONTROLS: dict[str, Any] = {
+    "controls": [{"start": NOW, "duration": 60, "limits": {"export_w": 1}}],
+    "reason": "",
+    "anyway": True,
+}
+SHEET: dict[str, Any] = {"columns": ["place", "kind", "parent"], "rows": [["FD2", "feeder", ""]]}
+BODIES: dict[str, dict[str, Any]] = {
+    "register_client": {
+        **{"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
+        **{"receiver_hosts": ["h"], "connections": []},
+    },
+    "change_client": {"enabled": True},
+    "add_connection": {"connection_id": "NMI9", "description": "", "firm_import_w": 1, "firm_export_w": 1},
+    "add_device": {
+        **{"lfdi": "D9" * 20, "client": "Sunny", "name": "n", "profile": "csip", "connection_id": None},
+        **{"holds_net_limit": True, "pin": 111115, "post_rate": 60, "device_category": 1},
+    },
+    "create_group": {"name": "g", "level": "NT", "primacy": 1, "description": ""},
+    "change_group": {"primacy": 1, "level": "NT", "description": ""},
+    "assign": {"devices": ["D1D1"]},
+    "set_default": {"limits": {"export_w": 1}, "modes": {}, "set_grad_w": 1, "set_soft_grad_w": 1, "enter_service": {}},
+    "create_curve": {
+        **{"kind": "opModVoltVar", "points": [{"x": 98, "y": 44}], "reference": None, "description": ""},
+        **{"open_loop_tms": 1, "ramp_dec_tms": 1, "ramp_inc_tms": 1, "ramp_pt1_tms": 1},
+        **{"v_ref": 1, "autonomous_v_ref": True, "autonomous_v_ref_tms": 1},
+    },
+    "issue_controls": NEW_CONTROLS,
+    "move_device": {"connection_id": "NMI1", "holds_net_limit": True},
+    "send_to_connection": NEW_CONTROLS,
+    "send_to_device": NEW_CONTROLS,
+    "send_override": {
+        **{"scope": "connection", "subject": "NMI1", "limits": {"export_w": 1}, "modes": {}, "ramp_tms": 1},
+        **{"start": NOW, "end": None, "duration": 60, "reason": "test", "note": "", "anyway": False},
+    },
+    "release_override": {"reason": "", "spread": 1},
+    "cancel_control": {"reason": "", "randomized": False},
+    "set_poll_rate": {"seconds": 60},
+    "set_post_rate": {"seconds": 60},
+    "set_reading_sign": {"reading_sign": "reversed"},
+    "exempt_connection": {"start": NOW, "duration": 60, "reason": "x"},
+    "set_clock": {"now": NOW},
+    "add_receiver": {
+        **{"name": "x", "url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1},
+    },
+    "set_receiver": {
+        **{"url": "https://derms.example.com/x", "topics": ["alarms"], "least_priority": 1, "enabled": True},
+        **{"new_secret": True},
+    },
+    "add_operator": {"name": "Ada", "role": "viewer", "password": None},
+    "set_operator": {"role": "admin", "password": None},
+    "add_token": {"operator": "local", "label": "x", "role": "viewer", "read_only": True, "expires": None},
+    "remove_client": {"with_devices": False, "to": "gateway"},
+    "rename_client": {"name": "Gale"},
+    "replace_certificate": {"lfdi": "C" * 40, "overlap": 60},
+    "finish_replacement": {"anyway": False},
+    "move_devices": {"client": "gateway"},
+    "change_connection": {"description": "", "firm_import_w": 1, "firm_export_w": 1},
+    "remove_connection": {"with_devices": False, "to": "NMI2"},
+    "rename_connection": {"name": "NMI9"},
+    "change_device": {"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},
+    "rename_device": {"name": "roof"},
+    "move_device_to_client": {"client": "Sunny"},
+    "remove_group": {"with_devices": False, "to": "g"},
+    "rename_group": {"name": "h"},
+    "import_sheets": {
+        **{"clients": None, "places": SHEET, "devices": None, "client": "Sunny", "partial": False},
+        **{"connections": {"columns": ["connection_id"], "rows": [["NMI8"]]}},
+    },
+    "add_place": {"name": "T7", "kind": "transformer", "parent": None, "primacy": 9, "description": ""},
+    "remove_place": {"to": None},
+    "rename_place": {"name": "T8"},
+    "move_place": {"parent": None},
+    "put_connections": {"connections": ["NMI1"]},
+    "rename_curve": {"name": "c"},
+    "send_to_many": NEW_CONTROLS | {"scope": "aggregator", "subject": "Sunny"},
+    "change_mirror": {"post_rate": 60, "reading_sign": "reversed"},
+    "remove_mirror": {"with_readings": False},
+    "rename_mirror": {"name": "m"},
+}
+CONTROL = {
+    **{"start": NOW, "duration": 60, "limits": {"export_w": 1, "import_w": 1, "gen_w": 1, "load_w": 1}, "modes": {}},
+    **{"ramp_tms": 1, "randomize_start": 1, "randomize_duration": 1, "device_category": 1, "description": ""},
+}
