@@ -186,7 +186,7 @@ class StudyOptions:
         for here in (level for level in levels if not meant.suits(level)):
             fit = [name for name, other in voltage_criteria().items() if all(map(other.suits, levels))]
             instead = f"; for them: {', '.join(fit)}" if fit else ""
-            mismatch = f"is for {meant.nominal_v:.0f} V, and customers here have {here:.0f} V ({levels[here]}){instead}"
+            mismatch = f"is for {meant.nominal_v:.0f} V, and customers here have {here:.0f} V{instead}"
             raise BadProblem(f"--limits {self.limits}: {mismatch}")
 
     def refuse(self, names: Sequence[str], why: str) -> None:

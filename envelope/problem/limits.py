@@ -22,6 +22,8 @@ SAME_LEVEL = 0.005
 """part by which nominal voltages of one level may differ"""
 SUITS = 0.8, 1.25
 """nominal voltage over that of a criterion that is meant for it"""
+NEAR_NOMINAL = 0.1
+"""part by which it may be off one of the criterion's further nominal voltages"""
 REACH = 1.08
 """A low-voltage band counts in the volts that its document states for nominal voltages up to so far beyond its ends:
 networks often call a node by the no-load voltage of its transformer (250 V for 433 V)."""
@@ -90,8 +92,9 @@ class VoltageCriterion:
 
     def suits(self, nominal_v: float) -> bool:
         """Whether the criterion is meant for connections of a nominal voltage, V phase-to-neutral."""
-        known = (self.nominal_v, *self.nominals_v)
-        return is_medium_voltage(nominal_v) or any(SUITS[0] < nominal_v / own < SUITS[1] for own in known)
+        if is_medium_voltage(nominal_v) or SUITS[0] < nominal_v / self.nominal_v < SUITS[1]:
+            return True
+        return any(abs(nominal_v / own - 1.0) < NEAR_NOMINAL for own in self.nominals_v)
 
 
 def is_medium_voltage(nominal_v: float) -> bool:

@@ -106,25 +106,25 @@ class VerificationReport:
 
     @property
     def inside(self) -> bool:
-        """Whether every corner is inside every limit, or no further beyond it than what is granted in any case."""
+        """Whether every corner is inside every limit, or no further beyond it than the firm minimum."""
         balanced = self.unbalance is None or self.unbalance.beyond <= 0.0
         return self.diverged == 0 and max(self.worst) <= 0.0 and balanced
 
     @property
     def within_limits(self) -> bool:
-        """Whether every corner is inside every limit, and so is what is granted in any case."""
+        """Whether every corner is inside every limit, and so is the firm minimum."""
         return self.inside and not any(self.excused)
 
     @property
     def exit_code(self) -> int:
-        """Exit code of a command: 0 within all limits, 1 beyond them, 3 if only by what is granted in any case."""
+        """Exit code of a command: 0 within all limits, 1 beyond them, 3 if only the firm minimum is."""
         if not self.inside:
             return BEYOND
         return WITHIN if self.within_limits else BASE_BEYOND
 
     @property
     def excess(self) -> dict[str, list[dict[str, Any]]]:
-        """Excess before anything is allocated, as plain values: of the base load, and of all granted in any case."""
+        """Excess before anything is allocated, as plain values: of the base load, and of the firm minimum."""
         parts = {"base_excess": self.base_excess, "firm_excess": self.firm_excess}
         return {name: [one._asdict() for one in part] for name, part in parts.items()}
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -12,6 +13,8 @@ from sep2.errors import Conflict, SepError
 from sep2.rest.callers import caller_of
 from sep2.server.app import State
 from sep2.store import news
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 CLOCK_EVERY = 5
@@ -34,6 +37,7 @@ class News:
         self._listeners: dict[asyncio.Queue[bytes], str] = {}
         self._task: asyncio.Task[None] | None = None
         self._versions: Mapping[str, str] = {}
+        self._closed = False
 
     async def stream(self, http: web.Request) -> web.StreamResponse:
         """Server-sent events: `news` with the topics that changed, `clock` with the server's time."""
@@ -47,17 +51,20 @@ class News:
             await answer.prepare(http)
             await answer.write(self._time())
             self._begin()
-            while True:
+            while not self._closed:
                 await answer.write(await queue.get())
-        except (ConnectionError, asyncio.CancelledError):
-            return answer
+        except ConnectionError:
+            log.debug("somebody closed a page")
         finally:
             del self._listeners[queue]
+        return answer
 
     def close(self) -> None:
-        """End the look-out."""
+        """End the look-out and all streams: a server that stops waits for nobody who listens."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
+        self._tell(b"")
 
     def _begin(self) -> None:
         if self._task is None or self._task.done():

@@ -29,7 +29,7 @@ class Whose(NamedTuple):
 
 
 def _devices_below(place_id: int) -> Select[Any]:
-    here = select(connection.c.id).where(connection.c.place_id.in_(below(place_id)))
+    here = select(connection.c.id).where(connection.c.place_id.in_(select(below(place_id).c.id)))
     return select(end_device.c.id).where(end_device.c.connection_id.in_(here))
 
 

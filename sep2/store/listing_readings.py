@@ -86,7 +86,7 @@ def _conditions(of: Of) -> list[ColumnElement[bool]]:
         members = select(member.c.end_device_id).where(member.c.device_group_id == of.group_id)
         found.append(end_device.c.id.in_(members))
     if of.place_id is not None:
-        found.append(connection.c.place_id.in_(below(of.place_id)))
+        found.append(connection.c.place_id.in_(select(below(of.place_id).c.id)))
     if of.uoms is not None:
         found.append(among(s.c.uom, of.uoms))
     if of.site_only:

@@ -97,7 +97,7 @@ async def connections(db: Connection, page: Keyset, *, place_id: int | None = No
     """Connections by their id, of one place if so asked, each with its own group and the holder of its limits."""
     query = _connections()
     if place_id is not None:
-        query = query.where(connection.c.place_id.in_(below(place_id)))
+        query = query.where(connection.c.place_id.in_(select(below(place_id).c.id)))
     return await select_following(db, query.order_by(connection.c.connection_id), page)
 
 

@@ -59,7 +59,7 @@ def _joined(query: Select[Any], device: ColumnElement[Any], whose: Whose, at: Co
         members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
         query = query.where(end_device.c.id.in_(members))
     if whose.place_id is not None:
-        query = query.where(connection.c.place_id.in_(below(whose.place_id)))
+        query = query.where(connection.c.place_id.in_(select(below(whose.place_id).c.id)))
     if whose.since is not None:
         query = query.where(at >= whose.since)
     return query if whose.until is None else query.where(at < whose.until)

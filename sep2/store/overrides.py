@@ -29,7 +29,7 @@ _SCOPES = {
         select(member.c.end_device_id).where(member.c.device_group_id == bindparam("subject_id"))
     ),
     "place": end_device.c.connection_id.in_(
-        select(connection.c.id).where(connection.c.place_id.in_(below(bindparam("subject_id"))))
+        select(connection.c.id).where(connection.c.place_id.in_(select(below(bindparam("subject_id")).c.id)))
     ),
     "aggregator": end_device.c.client_id == bindparam("subject_id"),
     "system": end_device.c.id > bindparam("subject_id"),

@@ -17,11 +17,10 @@ from sep2.store.tables import connection, device_group, end_device, member, plac
 _PLACE: Any = bindparam("place_id")
 
 
-def below(place_id: Any) -> Select[Any]:
-    """The ids of a place and of all places below it."""
+def below(place_id: Any) -> Any:
+    """A place and all places below it, as a table with the column `id`."""
     tree: Any = select(place.c.id).where(place.c.id == place_id).cte("below", recursive=True)
-    tree = tree.union_all(select(place.c.id).join(tree, place.c.parent_id == tree.c.id))
-    return select(tree.c.id)
+    return tree.union_all(select(place.c.id).join(tree, place.c.parent_id == tree.c.id))
 
 
 def _above() -> Select[Any]:
@@ -33,7 +32,7 @@ def _above() -> Select[Any]:
 
 
 _ABOVE = _above()
-_BELOW = below(_PLACE)
+_BELOW = select(below(_PLACE).c.id)
 _DEVICES = (
     select(end_device.c.id)
     .join_from(end_device, connection, connection.c.id == end_device.c.connection_id)

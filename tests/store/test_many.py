@@ -35,19 +35,30 @@ def _names_in(node: ast.AST) -> set[str]:
 
 
 def _queries(tree: ast.Module) -> set[str]:
-    """The names that stand for something made of `select`, in a module."""
+    """The names that stand for something made of `select`, in a module: values, functions, members of a collection."""
     found = {"select"}
     while True:
-        more = {
-            target.id
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Assign) and _names_in(node.value) & found
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
+        more = {name for node in ast.walk(tree) for name in _named_by(node, found)}
         if more <= found:
             return found
         found |= more
+
+
+def _named_by(node: ast.AST, queries: set[str]) -> Iterator[str]:
+    """The names that this gives to something that is made of these queries."""
+    if isinstance(node, ast.Assign) and _names_in(node.value) & queries:
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+    elif isinstance(node, ast.comprehension) and _names_in(node.iter) & queries and isinstance(node.target, ast.Name):
+        yield node.target.id
+    elif isinstance(node, ast.FunctionDef):
+        returned = [one.value for one in ast.walk(node) if isinstance(one, ast.Return) and one.value is not None]
+        if any(_names_in(value) & queries for value in returned):
+            yield node.name
+
+
+def _is_ours(argument: ast.expr) -> bool:
+    """Whether values are a constant of the module, whose number no client decides."""
+    return isinstance(argument, ast.Name) and argument.id.isupper()
 
 
 def lists_in_statements(source: str) -> Iterator[int]:
@@ -59,7 +70,8 @@ def lists_in_statements(source: str) -> Iterator[int]:
             continue
         argument = node.args[0]
         values = node.func.attr == "values" and isinstance(argument, ast.List | ast.ListComp | ast.GeneratorExp)
-        inside = node.func.attr in ("in_", "not_in", "notin_") and not _names_in(argument) & queries
+        listed = node.func.attr in ("in_", "not_in", "notin_") and not _is_ours(argument)
+        inside = listed and not _names_in(argument) & queries
         if values or inside:
             yield node.lineno
 

@@ -14,7 +14,7 @@ from sep2.store.operators import password_of
 from tests.store.test_migrations import unmade_postgres_url, unmade_url
 
 __all__ = ["unmade_postgres_url", "unmade_url"]
-BEFORE = "r0014"
+BEFORE = "r0012"
 ROWS = [
     text(f"INSERT INTO audit (at, operator, verb, subject, detail) VALUES ({n}, 'é{n}', 'v', '/s', '{{\"n\": {n}}}')")
     for n in range(5)

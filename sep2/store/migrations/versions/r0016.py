@@ -1,93 +1,97 @@
-"""When clients and devices were heard of, when programs were told, and earlier editions of DER documents."""
+"""Names are unique, certificates can be replaced, and what was removed keeps its history."""
+
+import time
+import unicodedata
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "r0016"
-down_revision = "r0018"
+down_revision = "r0015"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+LONGEST = 80
+NAMED = ("end_device", "mirror_usage_point", "curve")
+_client = sa.table("client", *(sa.column(name) for name in ("id", "name", "name_key", "kind", "lfdi")))
+_group = sa.table("device_group", *(sa.column(name) for name in ("id", "name", "name_key")))
+_connection = sa.table("connection", *(sa.column(name) for name in ("id", "connection_id", "name_key")))
+_device = sa.table("end_device", *(sa.column(name) for name in ("lfdi", "name", "name_key", "client_id")))
+_alarm = sa.table(
+    "alarm", *(sa.column(name) for name in ("code", "subject", "detail", "priority", "raised", "cleared"))
+)
 
 
 def upgrade() -> None:
-    """Add the tables; what documents say now is the first edition of their history."""
-    _add_client_seen()
-    _add_device_seen()
-    _add_program_told()
-    _add_document_history()
+    """Add the columns, rename what clashes with an alarm that says so, and only then have the names unique."""
+    for table in ("client", "device_group"):
+        op.add_column(table, sa.Column("name_key", sa.Text(), nullable=True))
+        op.add_column(table, sa.Column("removed", sa.BigInteger(), nullable=True))
+    op.add_column("connection", sa.Column("name_key", sa.Text(), nullable=True))
+    for table in NAMED:
+        op.add_column(table, sa.Column("name", sa.Text(), nullable=True))
+        op.add_column(table, sa.Column("name_key", sa.Text(), nullable=True))
+    renamed = {"clients": _fold(_client), "groups": _fold(_group)}
+    core = op.get_bind()
+    for row in core.execute(sa.select(_connection.c.id, _connection.c.connection_id)).all():
+        core.execute(sa.update(_connection).where(_connection.c.id == row.id).values(name_key=_key(row.connection_id)))
+    _name_devices()
+    for subject, changes in renamed.items():
+        if changes:
+            _warn(subject, changes)
+    for table in ("client", "device_group", *NAMED):
+        op.create_index(op.f(f"ix_{table}_name_key"), table, ["name_key"], unique=True)
+    op.create_index(op.f("ix_connection_name_key"), "connection", ["name_key"])
+    op.create_index(op.f("ix_client_removed"), "client", ["removed"])
+    _make_identities()
 
 
-def _heard() -> list[sa.Column[int]]:
-    times: list[sa.Column[int]] = [
-        sa.Column(f"last_{what}", sa.BigInteger(), nullable=True) for what in ("request", "post", "answer")
-    ]
-    return [*times, *(_count(name) for name in ("requests", "posts", "answers"))]
+def _fold(table: sa.TableClause) -> list[str]:
+    """Give every row its key; of several that would have the same, the first keeps its name. What was renamed."""
+    core = op.get_bind()
+    taken: set[str] = set()
+    changes = []
+    for row in core.execute(sa.select(table.c.id, table.c.name).order_by(table.c.id)).all():
+        name, number = row.name, 1
+        while _key(name) in taken:
+            number += 1
+            more = f" ({number})"
+            name = f"{row.name[: LONGEST - len(more)]}{more}"
+        taken.add(_key(name))
+        core.execute(sa.update(table).where(table.c.id == row.id).values(name=name, name_key=_key(name)))
+        if name != row.name:
+            changes.append(f"{row.name} is now {name}")
+    return changes
 
 
-def _count(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger(), server_default="0", nullable=False)
+def _key(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return " ".join(folded.split())
 
 
-def _to(table: str, column: str, of: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint([column], [f"{of}.id"], name=op.f(f"fk_{table}_{column}"), ondelete="CASCADE")
+def _name_devices() -> None:
+    """A device that is its own client has its client's name."""
+    core = op.get_bind()
+    own = sa.select(_client.c.id, _client.c.lfdi, _client.c.name, _client.c.name_key).where(_client.c.kind == "device")
+    for row in core.execute(own).all():
+        this = (_device.c.lfdi == row.lfdi) & (_device.c.client_id == row.id)
+        core.execute(sa.update(_device).where(this).values(name=row.name, name_key=row.name_key))
 
 
-def _add_client_seen() -> None:
+def _warn(subject: str, changes: list[str]) -> None:
+    detail = "; ".join(changes[:20]) + (f"; and {len(changes) - 20} more" if len(changes) > 20 else "")
+    said = {"code": "name_clash", "subject": subject, "detail": f"names have to differ: {detail}", "priority": 3}
+    op.get_bind().execute(sa.insert(_alarm).values(**said, raised=int(time.time()), cleared=None))
+
+
+def _make_identities() -> None:
     op.create_table(
-        "client_seen",
+        "client_identity",
+        sa.Column("lfdi", sa.String(length=40), nullable=False),
         sa.Column("client_id", Id, nullable=False),
-        sa.Column("server", sa.String(length=255), nullable=False),
-        *_heard(),
-        _count("refusals"),
-        *(sa.Column(name, sa.Text(), server_default="", nullable=False) for name in ("address", "suite", "agent")),
-        sa.Column("skew_s", sa.BigInteger(), nullable=True),
-        _to("client_seen", "client_id", "client"),
-        sa.PrimaryKeyConstraint("client_id", "server", name=op.f("pk_client_seen")),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_client_identity_client_id")),
+        sa.PrimaryKeyConstraint("lfdi", name=op.f("pk_client_identity")),
     )
-
-
-def _add_device_seen() -> None:
-    op.create_table(
-        "device_seen",
-        sa.Column("end_device_id", Id, nullable=False),
-        sa.Column("server", sa.String(length=255), nullable=False),
-        *_heard(),
-        _to("device_seen", "end_device_id", "end_device"),
-        sa.PrimaryKeyConstraint("end_device_id", "server", name=op.f("pk_device_seen")),
-    )
-
-
-def _add_program_told() -> None:
-    op.create_table(
-        "program_told",
-        sa.Column("end_device_id", Id, nullable=False),
-        sa.Column("device_group_id", Id, nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        _to("program_told", "end_device_id", "end_device"),
-        _to("program_told", "device_group_id", "device_group"),
-        sa.PrimaryKeyConstraint("end_device_id", "device_group_id", "at", name=op.f("pk_program_told")),
-    )
-    op.create_index(op.f("ix_program_told_at"), "program_told", ["at"])
-
-
-def _add_document_history() -> None:
-    op.create_table(
-        "document_history",
-        sa.Column("id", Id, autoincrement=True, nullable=False),
-        sa.Column("end_device_id", Id, nullable=False),
-        sa.Column("kind", sa.String(length=20), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("received", sa.BigInteger(), nullable=False),
-        _to("document_history", "end_device_id", "end_device"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_document_history")),
-        sqlite_autoincrement=True,
-    )
-    op.create_index(
-        op.f("ix_document_history_end_device_id_kind_received"),
-        "document_history",
-        ["end_device_id", "kind", "received"],
-    )
-    op.execute(
-        "INSERT INTO document_history (end_device_id, kind, body, received) "
-        "SELECT end_device_id, kind, body, changed FROM der_document ORDER BY changed, end_device_id"
-    )
+    op.create_index(op.f("ix_client_identity_client_id"), "client_identity", ["client_id"])

@@ -1,4 +1,4 @@
-"""How limits were kept: verdicts by interval and by day, what is to be judged again, and exemptions."""
+"""When clients and devices were heard of, when programs were told, and earlier editions of DER documents."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,79 +10,84 @@ Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Add the tables; judging begins with the next start of the server."""
-    _add_judged()
-    _add_judged_day()
-    _add_judge_again()
-    _add_exemption()
+    """Add the tables; what documents say now is the first edition of their history."""
+    _add_client_seen()
+    _add_device_seen()
+    _add_program_told()
+    _add_document_history()
+
+
+def _heard() -> list[sa.Column[int]]:
+    times: list[sa.Column[int]] = [
+        sa.Column(f"last_{what}", sa.BigInteger(), nullable=True) for what in ("request", "post", "answer")
+    ]
+    return [*times, *(_count(name) for name in ("requests", "posts", "answers"))]
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger(), server_default="0", nullable=False)
 
 
 def _to(table: str, column: str, of: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([column], [f"{of}.id"], name=op.f(f"fk_{table}_{column}"), ondelete="CASCADE")
 
 
-def _add_judged() -> None:
+def _add_client_seen() -> None:
     op.create_table(
-        "judged",
-        sa.Column("end_device_id", Id, autoincrement=False, nullable=False),
-        sa.Column("direction", sa.String(length=10), nullable=False),
-        sa.Column("start", sa.BigInteger(), nullable=False),
-        sa.Column("duration_s", sa.Integer(), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("allowed_w", sa.Float(), nullable=False),
-        sa.Column("measured_w", sa.Float(), nullable=True),
-        sa.Column("covered_s", sa.Integer(), nullable=False),
-        sa.Column("binding", sa.Boolean(), nullable=False),
-        sa.Column("breach_wh", sa.Float(), nullable=False),
-        sa.Column("control", sa.String(length=32), server_default="", nullable=False),
-        sa.PrimaryKeyConstraint("end_device_id", "direction", "start", name=op.f("pk_judged")),
+        "client_seen",
+        sa.Column("client_id", Id, nullable=False),
+        sa.Column("server", sa.String(length=255), nullable=False),
+        *_heard(),
+        _count("refusals"),
+        *(sa.Column(name, sa.Text(), server_default="", nullable=False) for name in ("address", "suite", "agent")),
+        sa.Column("skew_s", sa.BigInteger(), nullable=True),
+        _to("client_seen", "client_id", "client"),
+        sa.PrimaryKeyConstraint("client_id", "server", name=op.f("pk_client_seen")),
     )
-    op.create_index(op.f("ix_judged_start"), "judged", ["start"])
 
 
-def _add_judged_day() -> None:
-    seconds = ("ok", "late", "breach", "opted_out", "unknown", "binding", "binding_ok")
+def _add_device_seen() -> None:
     op.create_table(
-        "judged_day",
-        sa.Column("end_device_id", Id, autoincrement=False, nullable=False),
-        sa.Column("direction", sa.String(length=10), nullable=False),
-        sa.Column("day", sa.BigInteger(), nullable=False),
-        sa.Column("lfdi", sa.String(length=40), nullable=False),
-        sa.Column("client_name", sa.Text(), nullable=False),
-        sa.Column("connection_name", sa.String(length=32), nullable=False),
-        *(sa.Column(f"{name}_s", sa.Integer(), nullable=False) for name in seconds),
-        sa.Column("breach_wh", sa.Float(), nullable=False),
-        *(sa.Column(f"{name}_bits", sa.LargeBinary(), nullable=False) for name in ("ok", "unknown", "binding")),
-        sa.Column("reason", sa.String(length=16), server_default="", nullable=False),
-        sa.PrimaryKeyConstraint("end_device_id", "direction", "day", name=op.f("pk_judged_day")),
-    )
-    op.create_index(op.f("ix_judged_day_day"), "judged_day", ["day"])
-    op.create_index(op.f("ix_judged_day_client_name_day"), "judged_day", ["client_name", "day"])
-
-
-def _add_judge_again() -> None:
-    op.create_table(
-        "judge_again",
+        "device_seen",
         sa.Column("end_device_id", Id, nullable=False),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.Column("until", sa.BigInteger(), nullable=False),
-        _to("judge_again", "end_device_id", "end_device"),
-        sa.PrimaryKeyConstraint("end_device_id", name=op.f("pk_judge_again")),
+        sa.Column("server", sa.String(length=255), nullable=False),
+        *_heard(),
+        _to("device_seen", "end_device_id", "end_device"),
+        sa.PrimaryKeyConstraint("end_device_id", "server", name=op.f("pk_device_seen")),
     )
 
 
-def _add_exemption() -> None:
+def _add_program_told() -> None:
     op.create_table(
-        "exemption",
+        "program_told",
+        sa.Column("end_device_id", Id, nullable=False),
+        sa.Column("device_group_id", Id, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        _to("program_told", "end_device_id", "end_device"),
+        _to("program_told", "device_group_id", "device_group"),
+        sa.PrimaryKeyConstraint("end_device_id", "device_group_id", "at", name=op.f("pk_program_told")),
+    )
+    op.create_index(op.f("ix_program_told_at"), "program_told", ["at"])
+
+
+def _add_document_history() -> None:
+    op.create_table(
+        "document_history",
         sa.Column("id", Id, autoincrement=True, nullable=False),
-        sa.Column("connection_id", Id, nullable=False),
-        sa.Column("start", sa.BigInteger(), nullable=False),
-        sa.Column("end", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("operator", sa.Text(), nullable=False),
-        sa.Column("created", sa.BigInteger(), nullable=False),
-        _to("exemption", "connection_id", "connection"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_exemption")),
+        sa.Column("end_device_id", Id, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("received", sa.BigInteger(), nullable=False),
+        _to("document_history", "end_device_id", "end_device"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_document_history")),
         sqlite_autoincrement=True,
     )
-    op.create_index(op.f("ix_exemption_connection_id_end"), "exemption", ["connection_id", "end"])
+    op.create_index(
+        op.f("ix_document_history_end_device_id_kind_received"),
+        "document_history",
+        ["end_device_id", "kind", "received"],
+    )
+    op.execute(
+        "INSERT INTO document_history (end_device_id, kind, body, received) "
+        "SELECT end_device_id, kind, body, changed FROM der_document ORDER BY changed, end_device_id"
+    )

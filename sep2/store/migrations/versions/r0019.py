@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0019"
-down_revision = "r0017"
+down_revision = "r0018"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
