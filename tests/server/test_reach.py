@@ -163,7 +163,11 @@ async def test_an_operator_decides_on_places_and_ratings(desk):
     assert (status, moved["connection_id"]) == (200, "NMI9")
     assert (await desk.ask("POST", f"/devices/{two}/agree-rating"))[1]["code"] == "nothing_reported"
     _, audit = await desk.ask("GET", "/audit")
-    assert [entry["verb"] for entry in audit["items"]] == ["move_device", "keep_device"]
+    assert [(entry["verb"], entry["outcome"]) for entry in audit["items"]] == [
+        ("agree_rating", "refused: nothing_reported"),
+        ("move_device", "done"),
+        ("keep_device", "done"),
+    ]
     _, served = await desk.ask("GET", f"/devices/{two}/default")
     assert [(one["name"], one["value"], one["by"]) for one in served["modes"]] == [
         ("opModExpLimW", 1500, "default of the utility"),
