@@ -17,16 +17,6 @@ SAID_AGAIN_S = 60
 SOUND_S = 120
 """An outage is over when nothing has failed for so long."""
 SUBJECT = "database"
-LOGGERS = (
-    "sep2",
-    "sep2.front",
-    "sep2.http",
-    "sep2.notify",
-    "sep2.sweep",
-    "sep2.rest.refusals",
-    "sep2.causes",
-    "sep2.outages",
-)
 
 
 class OncePerMinute(logging.Filter):
@@ -63,7 +53,8 @@ class Outages:
         self._latest: dict[str, tuple[float, Outage]] = {}
         self._told: set[str] = set()
         quiet = OncePerMinute()
-        for name in LOGGERS:
+        # Each kind of background work has a logger of its own, and a filter holds for its own logger only.
+        for name in ["sep2", *(name for name in logging.root.manager.loggerDict if name.startswith("sep2."))]:
             logger = logging.getLogger(name)
             for before in [one for one in logger.filters if isinstance(one, OncePerMinute)]:
                 logger.removeFilter(before)

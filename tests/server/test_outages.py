@@ -107,8 +107,9 @@ async def test_a_file_that_another_process_writes_to(world: World, caplog: pytes
     path = f"/edev/{world.ids.devices['one']}/der/1/ders"
     world.state.db.patience_s = 0.05  # type: ignore[attr-defined]
     file = world.state.settings.database.url.removeprefix("sqlite:///")
-    other = sqlite3.connect(file, isolation_level=None, timeout=60)  # the server's own commit may wait for a busy disk
-    other.execute("BEGIN IMMEDIATE")
+    # The server's own commit may wait for a busy disk; and a transaction of its background work goes on meanwhile.
+    other = sqlite3.connect(file, isolation_level=None, timeout=60, check_same_thread=False)
+    await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     for _ in range(5):
         assert_held(await sunny.put(path, STATUS))
         assert (await sunny.get("/dcap")).status == 200
