@@ -26,9 +26,13 @@ class Visit:
 
     async def ask(self, handler: Handler, asked: Any = None, **ids: str) -> Any:
         """What the operator API answers to this caller; it refuses what their role may not see."""
-        self.caller.require(ROUTES[handler].role, change=False)
+        route = ROUTES[handler]
+        self.caller.require(route.role, change=False)
+        said = Nothing() if asked is None else asked
+        if not isinstance(said, route.asked):
+            raise TypeError(f"{route.verb} takes {route.asked.__name__}, and a page said {type(said).__name__}")
         request = Request(self.state, self._db, self.now, ids, self.caller)
-        return await handler(request, Nothing() if asked is None else asked)
+        return await handler(request, said)
 
     async def try_out(self, handler: Handler, asked: Any, **ids: str) -> Any:
         """What a change would answer; nothing is changed."""

@@ -54,4 +54,4 @@ async def show_one(visit: Visit, asked: ClientQuery) -> dict[str, Any]:
 
 async def show_connections(visit: Visit, asked: Span) -> dict[str, Any]:
     """Connections by their id."""
-    return {"found": await visit.ask(register.list_connections, Span(limit=PAGE, after=asked.after))}
+    return {"found": await visit.ask(register.list_connections, t.ConnectionQuery(limit=PAGE, after=asked.after))}
