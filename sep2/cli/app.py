@@ -23,6 +23,7 @@ from sep2.cli import (
     why,
 )
 from sep2.cli.lazy import LazyGroup
+from sep2.cli.verb import renamed
 
 app = typer.Typer(
     name="sep2",
@@ -55,7 +56,7 @@ app.add_typer(why.root)
 app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
-    app.add_typer(clients.client, name=alias, hidden=True)
+    app.add_typer(clients.client, name=alias, hidden=True, callback=renamed(alias, "client"))
 app.add_typer(places.place, name="place")
 app.add_typer(connections.connection, name="connection")
 app.add_typer(devices.device, name="device")

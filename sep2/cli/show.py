@@ -41,15 +41,19 @@ def print_table(columns: Sequence[str], rows: Cells) -> None:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 device`, `2 devices`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 device`, `2 devices`, `2 entries`."""
+    return f"{number} {noun if number == 1 else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    return f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
 
 
 def listed(total: int, shown: int, noun: str) -> str:
     """The last line of a list."""
     if total > shown:
         return f"{shown} of {counted(total, noun)}; --limit {total} shows all."
-    return f"{counted(total, noun)}." if total else f"No {noun}s."
+    return f"{counted(total, noun)}." if total else f"No {_plural(noun)}."
 
 
 def sentence(message: str) -> str:

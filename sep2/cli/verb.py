@@ -64,6 +64,11 @@ def verb(
     return declare
 
 
+def renamed(old: str, new: str) -> Callable[[], None]:
+    """What a noun does under its earlier name, before its command: it says the new one."""
+    return lambda: say(f"`{old}` is called `{new}` now", err=True)
+
+
 def _renamed(run: Callable[..., None], old: str, new: str) -> Callable[..., None]:
     """The same command under its earlier name."""
 

@@ -7,6 +7,7 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import BadValue, Forbidden, NotFound
 from sep2.functions.request import Caller, Made, Request, found
+from sep2.operations.clients import let_in
 from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, claim_place
 from sep2.rules.identifiers import sfdi_of
 from sep2.store import connections, devices
@@ -38,15 +39,20 @@ async def one_device(rq: Request) -> w.EndDevice:
 
 
 async def register(rq: Request, body: w.EndDevice) -> Made:
-    """Register a device in-band: the certificate decides who it is, an aggregator names those it manages."""
-    if rq.caller.client is None or rq.caller.registration != "in-band":
+    """Register a device in-band: the certificate decides who it is, an aggregator names those it manages.
+
+    Where the utility lets every client register itself, one that nobody has authorised registers its own device only.
+    """
+    is_new = rq.caller.client is None and rq.house.settings.utility.registration == "in-band"
+    if not is_new and (rq.caller.client is None or rq.caller.registration != "in-band"):
         raise NotInBand(rq.caller.lfdi)
     said = rq.meant(str(body.lFDI)) if body.lFDI is not None else rq.caller.lfdi
     if rq.caller.kind == "device" and said != rq.caller.lfdi:
         raise WrongIdentity(f"lFDI: {said} is not {rq.caller.lfdi}")
     category = int(body.deviceCategory) if body.deviceCategory is not None else None
     group = rq.house.settings.utility.in_band_group
-    new = NewDevice(said, rq.client, post_rate=body.postRate, device_category=category, group=group)
+    client = await let_in(rq.db, rq.caller.lfdi, rq.caller.profile, rq.now) if is_new else rq.client
+    new = NewDevice(said, client, post_rate=body.postRate, device_category=category, group=group)
     return Made(rq.href("EndDevice", edev=await add_device(rq.db, new, rq.now)))
 
 

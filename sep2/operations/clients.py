@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sep2.errors import BadValue, Conflict, NotFound
+from sep2.errors import BadValue, Conflict, Forbidden, NotFound
 from sep2.operations import naming
 from sep2.operations.alarms import UNREGISTERED_LFDI, clear_alarm
 from sep2.operations.devices import NewDevice, add_device, check_pin
 from sep2.operations.forgetting import forget
 from sep2.rules.identifiers import is_lfdi
-from sep2.store import clients, deliveries, devices, judged, outbox, subscriptions
+from sep2.store import clients, deliveries, devices, identities, judged, outbox, subscriptions
 from sep2.store import naming as stored_names
 from sep2.store.connection import Connection
 
@@ -23,6 +23,10 @@ class ClientTaken(Conflict):
 
 class NoSuchClient(NotFound):
     """No such client is registered."""
+
+
+class ShutOut(Forbidden):
+    """This certificate was shut out, or another one has replaced it."""
 
 
 class BadLfdi(BadValue):
@@ -78,6 +82,17 @@ async def register_client(db: Connection, new: NewClient, now: int) -> int:
     if new.kind == "aggregator":
         await add_device(db, NewDevice(lfdi=lfdi, client_id=client_id, holds_net_limit=False), now)
     return client_id
+
+
+async def let_in(db: Connection, lfdi: str, profile: str, now: int) -> int:
+    """Authorise a certificate of nobody's to register its own device, where the utility lets every client do so.
+
+    One that an operator has shut out, or that another one has replaced, is refused.
+    """
+    known = await clients.by_lfdi(db, lfdi)
+    if (known is not None and known.removed is None) or await identities.one(db, lfdi):
+        raise ShutOut(lfdi)
+    return await register_client(db, NewClient(lfdi, lfdi, "device", profile, "in-band"), now)
 
 
 async def set_client_access(db: Connection, client_id: int, granted: bool) -> None:

@@ -35,6 +35,10 @@ class Written(NamedTuple):
     rows: tuple[Control, ...] = ()
     superseded: tuple[int, ...] = ()
 
+    def with_more(self, other: "Written") -> "Written":
+        """Both together."""
+        return Written(self.created + other.created, self.rows + other.rows, self.superseded + other.superseded)
+
 
 class Ease(NamedTuple):
     """What is issued anew from that moment on is gone over to within so many hundredths of a second (rampTms)."""
@@ -185,29 +189,38 @@ async def _completed(
 
 
 async def _write(db: Connection, pieces: Sequence[Piece], now: int, *, ease: Ease | None = None) -> dict[int, Written]:
-    by_program: dict[int, list[Piece]] = defaultdict(list)
+    by_turn: dict[tuple[int, int], list[Piece]] = defaultdict(list)
     for piece in pieces:
-        by_program[piece.row.program].append(piece)
-    done = {}
-    for program, several in sorted(by_program.items()):
+        by_turn[piece.level, piece.row.program].append(piece)
+    for program in sorted({piece.row.program for piece in pieces}):
         await groups.locked(db, program)
-        writing = []
-        for piece in several:
-            stored = await controls.one(db, piece.row.id)
-            assert stored is not None
-            asked = part_of(asked_of(stored), piece.start, piece.end, piece.modes)
-            if ease is not None and piece.start == ease.at:
-                asked = replace(asked, ramp_tms=ease.ramp_tms)
-            writing.append(Writing(asked, stored.source, stored.reason, stored.continues or stored.id))
-        done[program] = await write(db, program, writing, now)
-    return done
+    done: dict[int, Written] = defaultdict(Written)
+    latest: dict[int, int] = defaultdict(int)
+    for (level, program), several in sorted(by_turn.items()):
+        writing = [await _writing(db, piece, ease) for piece in several]
+        written = await write(db, program, writing, now, after=latest[level - 1])
+        latest[level] = max(latest[level], *(row.created for row in written.rows))
+        done[program] = done[program].with_more(written)
+    return dict(done)
 
 
-async def write(db: Connection, group_id: int, several: Sequence[Writing], now: int) -> Written:
-    """Write controls of one group down, later than all that stands there; what they supersede is marked so."""
+async def _writing(db: Connection, piece: Piece, ease: Ease | None) -> Writing:
+    stored = await controls.one(db, piece.row.id)
+    assert stored is not None
+    asked = part_of(asked_of(stored), piece.start, piece.end, piece.modes)
+    if ease is not None and piece.start == ease.at:
+        asked = replace(asked, ramp_tms=ease.ramp_tms)
+    return Writing(asked, stored.source, stored.reason, stored.continues or stored.id)
+
+
+async def write(db: Connection, group_id: int, several: Sequence[Writing], now: int, *, after: int = 0) -> Written:
+    """Write controls of one group down, later than all that stands there; what they supersede is marked so.
+
+    after: a creationTime, epoch seconds, that theirs has to be later than.
+    """
     older = await controls.not_over(db, group_id, now)
     latest = await controls.latest_created(db, group_id, now)
-    created = max(await creation.time_for(db, now), (latest or 0) + 1)
+    created = max(await creation.time_for(db, now), (latest or 0) + 1, after + 1)
     columns: list[dict[str, Any]] = [
         {**columns_of(one.asked), "created": created, "source": one.source, "reason": one.reason}
         | {"device_group_id": group_id, "mrid": await identifiers.fresh(db), "continues": one.continues}

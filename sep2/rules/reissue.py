@@ -5,9 +5,9 @@ What is to hold afterwards is therefore always said by a control that they have 
 which begins where the stronger one ends. Events are never edited (2030.5 10.2.3.3 c).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from sep2.rules.authority import strength
@@ -54,6 +54,8 @@ class Piece(NamedTuple):
     start: int
     end: int
     modes: Modes
+    level: int = 0
+    """It has to be said later than the pieces of lower levels, which it outranks at the same primacy."""
 
 
 View = Sequence[Row]
@@ -93,8 +95,65 @@ def to_reissue(
     for row in (*rows.values(), *restored):
         if not row.dead:
             by_program[row.program].append(row)
-    found = [piece for several in by_program.values() for piece in _pieces(several, marks, now)]
-    return [piece if piece.row.id >= 0 else piece._replace(row=rows[piece.row.root]) for piece in found]
+    found = _all_pieces(by_program, marks, now)
+    rivals = _rivals(seen) if found else {}
+    while more := _outdone(found, rivals, marks, now):
+        marks |= more
+        found = _all_pieces(by_program, marks, now)
+    leveled = _levels(found, rivals)
+    return [piece if piece.row.id >= 0 else piece._replace(row=rows[piece.row.root]) for piece in leveled]
+
+
+def _all_pieces(by_program: Mapping[int, Sequence[Row]], marks: Mapping[int, Marks], now: int) -> list[Piece]:
+    return [piece for several in by_program.values() for piece in _pieces(several, marks, now)]
+
+
+def _rivals(views: Iterable[View]) -> dict[int, list[Row]]:
+    """Of each control those that are stronger only because they were said later: of other programs of its primacy."""
+    found: dict[int, dict[int, Row]] = defaultdict(dict)
+    for view in views:
+        programs = {(row.program, row.primacy) for row in view if not row.dead}
+        shared = {primacy for primacy, several in Counter(primacy for _, primacy in programs).items() if several > 1}
+        alike = sorted((row for row in view if not row.dead and row.primacy in shared), key=lambda row: row.strength)
+        for stronger, row in combinations(alike, 2):
+            if stronger.primacy == row.primacy and stronger.program != row.program and _meet(stronger, row):
+                found[row.id][stronger.id] = stronger
+    return {number: list(several.values()) for number, several in found.items()}
+
+
+def _outdone(
+    pieces: Iterable[Piece], rivals: Mapping[int, Sequence[Row]], marks: Mapping[int, Marks], now: int
+) -> dict[int, Marks]:
+    """The marks of controls that a piece would outrank, as it is said later, though its whole does not.
+
+    They are issued anew too, from where they meet the piece.
+    """
+    found: dict[int, Marks] = {}
+    for piece in pieces:
+        for rival in rivals.get(piece.row.id, ()):
+            if not _meet(rival, piece.row._replace(start=piece.start, end=piece.end, modes=piece.modes)):
+                continue
+            known = found.get(rival.id) or marks.get(rival.id) or Marks()
+            first = max(piece.start, rival.start, now)
+            if known.spent or (known.cuts and min(known.cuts) <= first):
+                continue
+            whole = first <= max(now, rival.start) or rival.start > now
+            found[rival.id] = Marks(known.cuts if whole else known.cuts | {first}, whole)
+    return found
+
+
+def _levels(pieces: Sequence[Piece], rivals: Mapping[int, Sequence[Row]]) -> list[Piece]:
+    """The pieces, each with its level."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, piece in enumerate(pieces):
+        places[piece.row.id].append(place)
+    levels = [0] * len(pieces)
+    for place in sorted(range(len(pieces)), key=lambda place: pieces[place].row.strength, reverse=True):
+        one = pieces[place]
+        for above in (above for rival in rivals.get(one.row.id, ()) for above in places[rival.id]):
+            if pieces[above].start < one.end and one.start < pieces[above].end:
+                levels[above] = max(levels[above], levels[place] + 1)
+    return [piece._replace(level=level) for piece, level in zip(pieces, levels, strict=True)]
 
 
 def _marked(

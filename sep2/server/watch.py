@@ -150,7 +150,8 @@ class Watch:
         for one in live:
             ended = one.expires <= now
             if ended or one.lfdi in unwelcome:
-                log.info("a connection of %s ends: %s", one.lfdi, "its certificate" if ended else "it was shut out")
+                why = "its certificate has ended" if ended else "it was shut out"
+                log.info("a connection of %s ends: %s", one.lfdi, why)
                 one.end()
 
     async def _look_for_removed(self) -> None:

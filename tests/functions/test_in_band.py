@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from sep2.operations.clients import NewClient, register_client
+from sep2.operations.clients import NewClient, register_client, set_client_access
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
+from sep2.operations.identities import finish, replace, used
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.limits import Limits
 from sep2.store import alarms
@@ -103,3 +104,41 @@ async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
         async with world.state.db.read() as db:
             standing = [(alarm.code, alarm.subject) for alarm in await alarms.standing(db)]
     assert ("no_such_group", "nowhere") in standing
+
+
+@pytest.fixture
+async def open_house(people, on_sqlite):
+    """Every client may register itself; nobody knows `stranger`."""
+    utility = {"registration": "in-band", "default_export_w": 1500}
+    async with serving(people, on_sqlite.url, ids=on_sqlite.ids, utility=utility) as world:
+        yield world
+
+
+async def test_where_every_client_may_one_that_nobody_knows_registers_its_own_device_and_is_limited(open_house):
+    stranger, lfdi = await open_house.as_("stranger"), open_house.people.lfdi("stranger")
+    assert (await stranger.post("/edev", entry(LFDI))).status == 400
+    posted = await stranger.post("/edev", entry(lfdi))
+    assert posted.status == 201
+    assert await limits(stranger, posted.location) == {"1500"}
+    again = await stranger.post("/edev", entry(lfdi))
+    assert (again.status, again.location) == (409, posted.location)
+    assert (await stranger.post("/edev", entry(LFDI))).status == 400
+
+
+async def test_who_was_shut_out_does_not_register_itself(open_house):
+    lfdi = open_house.people.lfdi("stranger")
+    async with open_house.state.db.write() as db:
+        number = await register_client(db, NewClient("stranger", lfdi, "device", registration="in-band"), NOW)
+        await set_client_access(db, number, granted=False)
+    stranger = await open_house.as_("stranger")
+    assert (await stranger.post("/edev", entry(lfdi))).status == 403
+
+
+async def test_a_certificate_that_another_one_has_replaced_does_not_register_itself(open_house):
+    before, after = open_house.people.lfdi("joiner"), open_house.people.lfdi("stranger")
+    async with open_house.state.db.write() as db:
+        await replace(db, open_house.ids.clients["joiner"], after, NOW)
+        await used(db, after, NOW)
+        await finish(db, open_house.ids.clients["joiner"], NOW)
+    joiner = await open_house.as_("joiner")
+    assert (await joiner.post("/edev", entry(before))).status == 403

@@ -23,7 +23,7 @@ from tests.operations.clients import Forgetful, Plain, Scheduled, operators_view
 
 NOW, LONG = 1_700_000_000, 60
 ROLES = ("override", "wide-override", "schedule", "connection")
-WHERE = ("feeder", "schedule", "override", "wide-override")
+WHERE = ("feeder", "twin", "schedule", "override", "wide-override")
 
 limits = st.sampled_from(
     [
@@ -52,7 +52,7 @@ histories = st.lists(st.one_of(sends, overriding, envelopes, cancels, releases, 
 
 
 class World:
-    """A place with a device, a feeder's group with another one beside it, and all that was ever sent."""
+    """A place with a device, two groups of one primacy, another device in one of them, and all that was ever sent."""
 
     def __init__(self, db):
         self.db, self.now, self.sent = db, NOW, []
@@ -71,6 +71,8 @@ class World:
             self.groups["feeder"] = await create_group(db, NewGroup("feeder", "FD", 7), NOW)
             for device in self.devices:
                 await assign(db, self.groups["feeder"], device, NOW)
+            self.groups["twin"] = await create_group(db, NewGroup("twin", "FD", 7), NOW)
+            await assign(db, self.groups["twin"], self.devices[0], NOW)
             place = await connections.by_name(db, "NMI1")
             self.subjects |= {"connection": place.id, "device": self.devices[1], "aggregator": client}
             self.subjects |= {"group": self.groups["feeder"]}
