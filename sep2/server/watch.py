@@ -67,6 +67,7 @@ class Watch:
         self._registered: set[str] = set()
         self._removed: set[str] = set()
         self._looked: int | None = None
+        self._looking = asyncio.Lock()
         self._news = asyncio.Event()
         self.connections: Callable[[], Iterable[Ending]] = tuple
         """The connections that are open."""
@@ -126,7 +127,11 @@ class Watch:
                     await self._news.wait()
 
     async def look(self) -> None:
-        """Whatever a date, or a certificate that was replaced, changes."""
+        """Whatever a date, or a certificate that was replaced, changes; one at a time, so that no alarm is doubled."""
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         await self.changed()
         await self._note_clients()
         now = self._now()

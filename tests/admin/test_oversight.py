@@ -102,7 +102,7 @@ async def test_what_a_device_metered_is_seen_and_its_rate_set(street: Operator) 
     (seen,) = (await street.get("/mirrors", device="A" * 40))["items"]
     assert (seen["client"], seen["series"], seen["latest"], seen["post_rate"]) == ("Sunny", 1, NOW + 5, 60)
     status, refused = await street.ask("PUT", "/mirrors/99/post-rate", {"seconds": 60})
-    assert (status, refused["code"]) == (404, "no_such_mirror")
+    assert (status, refused["code"]) == (404, "unknown_mirror")
 
 
 async def test_the_sign_of_a_meter_is_unproven_until_somebody_has_looked(street: Operator) -> None:
@@ -116,7 +116,7 @@ async def test_the_sign_of_a_meter_is_unproven_until_somebody_has_looked(street:
         await street.change("PUT", f"/mirrors/{number}/reading-sign", {"reading_sign": found})
         assert await sign() == found
     status, refused = await street.ask("PUT", "/mirrors/99/reading-sign", {"reading_sign": "reversed"})
-    assert (status, refused["code"]) == (404, "no_such_mirror")
+    assert (status, refused["code"]) == (404, "unknown_mirror")
     status, refused = await street.ask("PUT", f"/mirrors/{number}/reading-sign", {"reading_sign": "upside-down"})
     assert status == 400
     assert "reading_sign" in str(refused)
