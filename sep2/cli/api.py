@@ -121,13 +121,18 @@ class Api:
         return _read(self._ask("GET", path + (f"?{urlencode(said)}" if said else "")), kind)
 
     def all(self, path: str, kind: type[Any], **query: Any) -> Iterator[Any]:
-        """Every item of a list, read page by page."""
-        after = None
-        while True:
-            found = self.get(path, kind, limit=MOST_ITEMS, after=after, **query)
+        """Every item of a list; `limit` says how many are read at once where a list allows more than usual."""
+        for found in self.pages(path, kind, **query):
             yield from found.items
-            after = found.next
-            if after is None:
+
+    def pages(self, path: str, kind: type[Any], **query: Any) -> Iterator[Any]:
+        """Every page of a list."""
+        query = {"limit": MOST_ITEMS, "after": None} | query
+        while True:
+            found = self.get(path, kind, **query)
+            yield found
+            query["after"] = found.next
+            if found.next is None:
                 return
 
     def change(self, method: str, path: str, kind: type[T], body: Any = None, *, patience_s: float = PATIENCE_S) -> T:

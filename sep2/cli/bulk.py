@@ -169,13 +169,8 @@ def _meant(row: Sequence[str]) -> list[str]:
 
 
 def _pages(noun: str) -> Iterable[tuple[list[str], list[list[str]]]]:
-    server, after = api(), None
-    while True:
-        found = server.get(f"/export/{noun}", t.Exported, limit=AT_ONCE, after=after)
+    for found in api().pages(f"/export/{noun}", t.Exported, limit=AT_ONCE):
         yield found.columns, found.rows
-        after = found.next
-        if after is None:
-            return
 
 
 ERROR_COLUMNS = ("sheet", "line", "column", "code", "what is wrong")

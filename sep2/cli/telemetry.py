@@ -1,6 +1,5 @@
 """`sep2 reading`, `rating`, `device-status`, `log-event`, `response`, `contact`: what clients sent, and when."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +43,7 @@ COLUMNS: dict[str, type] = {
 }
 
 DAY_S = 86_400
+READINGS_AT_ONCE = 5000
 
 
 def within(server: Api, since: When | None, until: When | None) -> dict[str, int | None]:
@@ -132,22 +132,11 @@ def export_readings(
         "place": place,
         "quantity": quantity,
     }
-    query_and_times = {**query, "resolution": every, **within(server, since, until)}
-    count = export(file, COLUMNS, _all(server, query_and_times))
+    times = within(server, since, until)
+    found = server.all("/readings", t.Readings, limit=READINGS_AT_ONCE, resolution=every, **query, **times)
+    count = export(file, COLUMNS, ({name: getattr(one, name) for name in COLUMNS} for one in found))
     if str(file) != "-":
         show(t.Done(message=f"{count}"), f"{counted(count, 'reading')} written to {file}.")
-
-
-def _all(server: Api, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every reading, page by page."""
-    after = None
-    while True:
-        found = server.get("/readings", t.Readings, limit=5000, after=after, **query)
-        for one in found.items:
-            yield {name: getattr(one, name) for name in COLUMNS}
-        after = found.next
-        if after is None:
-            return
 
 
 def _show(found: t.Readings, noun: str) -> None:
