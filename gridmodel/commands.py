@@ -16,7 +16,7 @@ from gridmodel.flow.kron import Reduced, reduce
 from gridmodel.flow.power_flow import currents, solve, voltages
 from gridmodel.flow.taps import base_of, scaled
 from gridmodel.meter_data.readings import check_readings
-from gridmodel.model.feeder import Feeder, slot_va
+from gridmodel.model.feeder import Feeder, port_va
 from gridmodel.model.findings import Finding
 from gridmodel.readers.example_feeders import european_lv
 from gridmodel.validate import by_severity, check, check_folder
@@ -167,9 +167,9 @@ def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]
     customers = reduced.voltages_at_connections()
     profile = feeder.profile
     if profile is None:
-        s, source = np.zeros((1, reduced.slots), dtype=np.complex128), None
+        s, source = np.zeros((1, reduced.ports), dtype=np.complex128), None
     else:
-        s, source = slot_va(network, profile.net_va()), profile.source_v
+        s, source = port_va(network, profile.net_va()), profile.source_v
     flow = solve(reduced, s, source)
     if not flow.converged.all():
         raise GridError(f"{np.count_nonzero(~flow.converged)} intervals have no power flow solution")

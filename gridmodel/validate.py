@@ -19,7 +19,7 @@ from gridmodel.model import admittance as build
 from gridmodel.model.equipment import Equipment, Line, Transformer
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
-from gridmodel.model.network import SLOT_PHASES, Network
+from gridmodel.model.network import PORT_PHASES, Network
 from gridmodel.plausible import NO_LENGTH
 
 # Ranges outside which a value is more likely a slip of unit than a fact: ohm/km, percent. (assumed)
@@ -125,12 +125,12 @@ def _missing_phases(equipment: Equipment) -> Iterator[Finding]:
                 yield Finding("error", "missing_phase", f"line {line.id}", field, detail)
     for connection in equipment.connections:
         element = f"connection {connection.id}"
-        if connection.phase not in SLOT_PHASES:
+        if connection.phase not in PORT_PHASES:
             yield Finding("error", "unknown_phase", element, "phase", f"{connection.phase!r} is no phase")
         elif connection.phase == "unknown":
             yield Finding("warning", "unknown_phase", element, "phase", "not known: all three are considered")
         else:
-            needed = {p for _, plus, minus in SLOT_PHASES[connection.phase] for p in plus + minus}
+            needed = {p for _, plus, minus in PORT_PHASES[connection.phase] for p in plus + minus}
             if lacking := needed - phases.get(connection.node, needed):
                 detail = f"node {connection.node} lacks phase {', '.join(sorted(lacking))}"
                 yield Finding("error", "missing_phase", element, "phase", detail)
@@ -238,8 +238,8 @@ def _islands(network: Network) -> Iterator[Finding]:
     counted = Counter(network.nodes.id[n] for n in network.terminal_node[dead])
     for node in counted:
         yield Finding("warning", "island", f"node {node}", "branches", "no path to the source")
-    dead_slots = dead[network.connections.slot_plus]
-    for c in np.unique(network.connections.slot_connection[dead_slots]):
+    dead_ports = dead[network.connections.port_plus]
+    for c in np.unique(network.connections.port_connection[dead_ports]):
         detail = f"node {network.nodes.id[network.connections.node[c]]} has no path to the source"
         yield Finding("error", "island", f"connection {network.connections.id[c]}", "node", detail)
 

@@ -99,7 +99,7 @@ class _Search:
     def _guess(self, rest: FlowResult, at: Sensitivity) -> Real:
         """(T,) level at which the first target would be met if everything went on as it begins."""
         feeder = self.base.feeder
-        each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.slot_connection] * feeder.slot_share
+        each = self.sign * np.where(self.room > 0.0, self.unit, 0.0)[:, feeder.port_connection] * feeder.port_share
         dv, di = each @ at.dv.T, each @ at.di.T
         aim = np.where(dv > 0.0, self.targets.high_v, self.targets.low_v)
         # |i + level di| meets what is permitted at the positive root of a quadratic.

@@ -141,12 +141,12 @@ class FeasibleBox:
         return self._stand(steps, corners, self.rows.corners)
 
     def at(self, steps: Index, up: Real, down: Real) -> Single:
-        """(S, L) W away from the base where slots stand at (L,) parts of their headroom up and down."""
+        """(S, L) W away from the base where ports stand at (L,) parts of their headroom up and down."""
         parts = Corners(up[None].astype(np.float32), down[None].astype(np.float32))
         return self._stand(steps, np.zeros(len(steps), dtype=np.intp), parts)
 
     def _stand(self, steps: Index, which: Index, corners: Corners) -> Single:
-        of = self.feeder.slot_connection
+        of = self.feeder.port_connection
         away = np.zeros((len(steps), 2 * self.base.p_w.shape[1]), dtype=np.float32)
         away[:, self.base.ends.place] = self.offset_w[steps]
         out = np.empty((len(steps), len(of)), dtype=np.float32)

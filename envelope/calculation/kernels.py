@@ -49,16 +49,16 @@ def learn(  # noqa: PLR0917  a compiled function takes no keyword arguments
 def stand(  # noqa: PLR0917  a compiled function takes no keyword arguments
     away: NDArray[Any], of: NDArray[Any], which: NDArray[Any], up: NDArray[Any], down: NDArray[Any], out: NDArray[Any]
 ) -> None:
-    """Where slots stand at corners of S boxes: parts of their connection's room up, less parts of it down.
+    """Where ports stand at corners of S boxes: parts of their connection's room up, less parts of it down.
 
-    away: (S, 2C) room above, then below the base; of: (L,) each slot's connection; which: (S,) corner of each box;
+    away: (S, 2C) room above, then below the base; of: (L,) each port's connection; which: (S,) corner of each box;
     up, down: (K, L) parts at each corner; out: (S, L), written.
     """
     count = away.shape[1] // 2
     for s in range(len(out)):
         k = which[s]
-        for slot in range(len(of)):
-            out[s, slot] = up[k, slot] * away[s, of[slot]] - down[k, slot] * away[s, count + of[slot]]
+        for port in range(len(of)):
+            out[s, port] = up[k, port] * away[s, of[port]] - down[k, port] * away[s, count + of[port]]
 
 
 @compiled()

@@ -81,7 +81,7 @@ def _one_per_place(state: FeasibleBox, place: Index, row: Index, *, steps: Index
 
 def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
     """Raise (S, R) values to what constraints reach at the own corners of these pairs of steps and constraints."""
-    (place, row), base, of = pairs, state.base, state.feeder.slot_connection
+    (place, row), base, of = pairs, state.base, state.feeder.port_connection
     up, down = (state.hi_w - base.p_w)[:, of], (base.p_w - state.lo_w)[:, of]
     away = state.corner(steps[place], state.rows.corner[row])
     for _ in range(TURNS):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from envelope.constraints.formulation import Formulation
 from envelope.problem import Direction, Problem, ProblemSide
-from envelope.problem.phase_split import BALANCED, UNKNOWN, slots_of
+from envelope.problem.phase_split import BALANCED, UNKNOWN, ports_of
 from envelope.schedule.codes import BREACHED, STATUS
 from gridmodel.arrays import Real, Watts
 
@@ -32,7 +32,7 @@ def _balanced(problem: Problem) -> str:
     split = (BALANCED,) * len(connections) if problem.flex_split is None else problem.flex_split
     can = np.any((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0), axis=0).tolist()
     pairs = zip(connections.phase, split, can, strict=True)
-    even = [p for p, s, c in pairs if c and s == BALANCED and p not in (UNKNOWN, "split") and len(slots_of(p)) > 1]
+    even = [p for p, s, c in pairs if c and s == BALANCED and p not in (UNKNOWN, "split") and len(ports_of(p)) > 1]
     return "three-phase power balanced" if even else ""
 
 

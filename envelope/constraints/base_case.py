@@ -53,14 +53,14 @@ class BaseCase:
         return BoxEnds(place, firm, room, reference, weight)
 
     @cached_property
-    def slots_va(self) -> Complex:
-        """(T, L) injection of every slot with nothing flexible running."""
+    def ports_va(self) -> Complex:
+        """(T, L) injection of every port with nothing flexible running."""
         return np.asarray(self.feeder.spread(self.p_w) + 1j * self.feeder.spread(self.q_var))
 
     @cached_property
     def flow(self) -> FlowResult:
         """Power flow of the base load, with nothing flexible running."""
-        return self.feeder.power_flow(self.slots_va, self.source_v)
+        return self.feeder.power_flow(self.ports_va, self.source_v)
 
     @cached_property
     def sensitivities(self) -> tuple[Sensitivity, Sensitivity]:
@@ -69,14 +69,14 @@ class BaseCase:
         What differs by step is measured as a correction while a box is fitted.
         """
         feeder = self.feeder
-        mean_va, source = self.slots_va.mean(axis=0)[None], self.source_v.mean(axis=0)
+        mean_va, source = self.ports_va.mean(axis=0)[None], self.source_v.mean(axis=0)
         (down,) = feeder.sensitivities(mean_va, source)
         (up,) = feeder.sensitivities(mean_va, source, tan_phi=self.tan_phi) if self.tan_phi else (down,)
         return up, down
 
     def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
-        """(S, L) VA of slots so many watts away from the base load, with further vars; upwards at the power factor."""
-        found = self.slots_va[steps] + away_w
+        """(S, L) VA of ports so many watts away from the base load, with further vars; upwards at the power factor."""
+        found = self.ports_va[steps] + away_w
         if self.tan_phi:
             found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
         return np.asarray(found + 1j * var if np.any(var) else found)
@@ -84,7 +84,7 @@ class BaseCase:
     def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
         """The same on a feeder that monitors less; its ends and injections are what they were."""
         found = replace(self, feeder=feeder)
-        found.__dict__.update(ends=self.ends, slots_va=self.slots_va)
+        found.__dict__.update(ends=self.ends, ports_va=self.ports_va)
         return found
 
     def within(self, box: GuaranteedBox) -> BaseCase:

@@ -15,9 +15,9 @@ from gridmodel.arrays import Index, Real
 def corners_to_check(
     guarantee: GuaranteeRule, built: LinearConstraints, feeder: MonitoredFeeder, most: int
 ) -> Iterator[tuple[str, Real, Real]]:
-    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each slot's headroom."""
+    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each port's headroom."""
     if guarantee.common_level:
-        share = feeder.slot_share
+        share = feeder.port_share
         yield "all together", share, np.zeros_like(share)
         yield "all together", np.zeros_like(share), share
         return
@@ -48,9 +48,9 @@ def _interleaved(built: LinearConstraints, order: Index) -> Index:
 
 def aligned_corners(feeder: MonitoredFeeder) -> list[tuple[Real, Real]]:
     """Every combination of phases that export while the others import."""
-    labels = np.array(feeder.reduced.network.connections.slot_phase)
+    labels = np.array(feeder.reduced.network.connections.port_phase)
     phases = sorted(set(labels.tolist()))
-    share, leader = feeder.slot_share, _leaders(feeder)
+    share, leader = feeder.port_share, _leaders(feeder)
     found = []
     for code in range(2 ** min(len(phases), 4)):
         exports = np.isin(labels, [phase for k, phase in enumerate(phases[:4]) if code >> k & 1])[leader]
@@ -59,8 +59,8 @@ def aligned_corners(feeder: MonitoredFeeder) -> list[tuple[Real, Real]]:
 
 
 def _leaders(feeder: MonitoredFeeder) -> Index:
-    """(L,) the slot by whose phase a slot's connection exports or imports: all of its slots do the same."""
-    of = feeder.slot_connection
-    order = np.lexsort((-feeder.slot_share, of))
+    """(L,) the port by whose phase a port's connection exports or imports: all of its ports do the same."""
+    of = feeder.port_connection
+    order = np.lexsort((-feeder.port_share, of))
     largest = order[np.searchsorted(of[order], np.arange(feeder.connections))]
     return np.asarray(largest[of])

@@ -104,8 +104,8 @@ class CirculatingPower:
         return np.asarray(GROWTH * (kept + (whole - taken) @ self._span(rows).T))
 
     def _span(self, rows: LinearConstraints) -> Real:
-        """(R, C) difference between the slots of a connection that move a constraint most and least."""
-        of = self.feeder.slot_connection
+        """(R, C) difference between the ports of a connection that move a constraint most and least."""
+        of = self.feeder.port_connection
         span = np.zeros((rows.count, self.feeder.connections))
         for connection in np.flatnonzero(self.power.circulates):
             span[:, connection] = np.ptp(rows.sensitivity[:, of == connection], axis=1)
@@ -135,7 +135,7 @@ class ReactiveDisturbance:
 
     def per_row(self, rows: LinearConstraints, at_rest: Real, limit: Real) -> Real:
         """(T, R) rise of each constraint with the worst vars, largest over the measured states."""
-        to = _by_slot(self.base.feeder)
+        to = _by_port(self.base.feeder)
         found = np.zeros_like(at_rest)
         for at in self.measured:
             slope = np.empty((rows.count, len(to)))
@@ -154,22 +154,22 @@ class ReactiveDisturbance:
         return ""
 
 
-def _by_slot(feeder: MonitoredFeeder) -> Real:
-    """(L, C) part of a connection's vars at a slot: evenly, or all of it where its phase is not known."""
-    to = np.zeros((len(feeder.slot_connection), feeder.connections))
-    to[np.arange(len(to)), feeder.slot_connection] = feeder.slot_part
+def _by_port(feeder: MonitoredFeeder) -> Real:
+    """(L, C) part of a connection's vars at a port: evenly, or all of it where its phase is not known."""
+    to = np.zeros((len(feeder.port_connection), feeder.connections))
+    to[np.arange(len(to)), feeder.port_connection] = feeder.port_part
     return to
 
 
 def _strained(base: BaseCase, power: UnboundedPower) -> tuple[Complex, Complex]:
     """(S, L) VA at the horizon's mean: at rest, and with the largest part of capacity that voltages bear; (3,) V."""
     feeder = base.feeder
-    source, of = base.source_v.mean(axis=0), feeder.slot_connection
-    found = [base.slots_va.mean(axis=0)]
+    source, of = base.source_v.mean(axis=0), feeder.port_connection
+    found = [base.ports_va.mean(axis=0)]
     part = 0.5 ** np.arange(10.0)[:, None]
     rest = feeder.power_flow(found[0][None], source).v_v
     for sign, reach in ((1.0, power.flex_gen_w), (-1.0, power.flex_load_w)):
-        trial = found[0] + sign * part * (reach.mean(axis=0)[of] * feeder.slot_share)
+        trial = found[0] + sign * part * (reach.mean(axis=0)[of] * feeder.port_share)
         near = np.abs(feeder.power_flow(trial, source).v_v / rest - 1.0).max(axis=1, initial=0.0) < STRAINED_PU
         if near.any():
             found.append(trial[near.argmax()])
@@ -215,8 +215,8 @@ class Disturbances:
     @cached_property
     def states(self) -> list[Disturbance]:
         """Each of them, one at a time."""
-        of = self.feeder.slot_connection
-        labels = np.array(self.feeder.reduced.network.connections.slot_phase)
+        of = self.feeder.port_connection
+        labels = np.array(self.feeder.reduced.network.connections.port_phase)
         lo, hi = (bound[:, of] * self._part for bound in (self.power.lo_var, self.power.hi_var))
         answer = self.power.response_var[of] * self._part
         answers = np.broadcast_to(answer, lo.shape)
@@ -232,12 +232,12 @@ class Disturbances:
 
     @property
     def _part(self) -> Real:
-        """(L,) part of a connection's vars at a slot."""
-        return self.feeder.slot_share
+        """(L,) part of a connection's vars at a port."""
+        return self.feeder.port_share
 
     def _between(self, source: str, sink: str, labels: NDArray[np.str_], moved: Mask) -> Real:
         """(L,) 1 where it is fed and -1 where it is drawn, for connections that have both."""
-        of = self.feeder.slot_connection
+        of = self.feeder.port_connection
         feeds, draws = moved & (labels == source), moved & (labels == sink)
         both = np.intersect1d(of[feeds], of[draws])
         return np.where(np.isin(of, both), feeds.astype(float) - draws.astype(float), 0.0)
@@ -247,12 +247,12 @@ class Disturbances:
         var = np.zeros_like(away) if state.var is None else state.var[steps]
         if state.circulating is None:
             return away, var
-        whole = self.power.circulating_w[steps][:, self.feeder.slot_connection]
+        whole = self.power.circulating_w[steps][:, self.feeder.port_connection]
         return self._shortened(steps, away) + whole * state.circulating, var
 
     def _shortened(self, steps: Index, away: Real) -> Real:
         """(S, L) corners, shortened to the capacity that circulating power leaves each connection."""
-        of, power = self.feeder.slot_connection, self.power
+        of, power = self.feeder.port_connection, self.power
         net = away @ (of[:, None] == np.arange(self.feeder.connections))
         most = np.where(net > 0.0, power.above_w[steps], power.below_w[steps])
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -261,7 +261,7 @@ class Disturbances:
 
 
 def _patterns(labels: NDArray[np.str_]) -> Iterator[Mask]:
-    """(L,) slots at their most, the others at their least: every combination of up to four phases."""
+    """(L,) ports at their most, the others at their least: every combination of up to four phases."""
     phases = np.unique(labels)[:4]
     for code in range(2 ** len(phases)):
         yield np.isin(labels, [phase for k, phase in enumerate(phases) if code >> k & 1])

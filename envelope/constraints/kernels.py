@@ -45,19 +45,19 @@ def slope(  # noqa: PLR0917  a compiled function takes no keyword arguments
     kind: NDArray[Any], element: NDArray[Any], east: NDArray[Any], north: NDArray[Any],
     out: NDArray[Any],
 ) -> None:  # fmt: skip
-    """Derivatives of R constraints by (L,) slot injections, from those of (N, L) voltages and (B, L) complex currents.
+    """Derivatives of R constraints by (L,) port injections, from those of (N, L) voltages and (B, L) complex currents.
 
     kind, element: (R,) see `Rows`; east, north: (R,) its facet; out: (R, L), written.
     """
     for r in range(len(kind)):
         at = element[r]
-        for slot in range(out.shape[1]):
+        for port in range(out.shape[1]):
             if kind[r] == 0:
-                out[r, slot] = dv[at, slot]
+                out[r, port] = dv[at, port]
             elif kind[r] == 1:
-                out[r, slot] = -dv[at, slot]
+                out[r, port] = -dv[at, port]
             else:
-                out[r, slot] = east[r] * di[at, slot].real + north[r] * di[at, slot].imag
+                out[r, port] = east[r] * di[at, port].real + north[r] * di[at, port].imag
 
 
 @compiled()
@@ -67,21 +67,21 @@ def split(  # noqa: PLR0917  a compiled function takes no keyword arguments
 ) -> None:  # fmt: skip
     """Signs taken apart: what connections move a constraint by, upwards and downwards, and where its worst corner is.
 
-    up, down: (R, L) slopes above and below the base load; share: (L,) part of its connection's power at a slot, of:
+    up, down: (R, L) slopes above and below the base load; share: (L,) part of its connection's power at a port, of:
     (L,) which that is. Written: plus, minus: (R, C), zero before; at_up, at_down: (R, L).
     """
     nothing = plus.dtype.type(0.0)
     for r in range(len(up)):
-        for slot in range(len(of)):
-            plus[r, of[slot]] += up[r, slot] * share[slot]
-            minus[r, of[slot]] -= down[r, slot] * share[slot]
+        for port in range(len(of)):
+            plus[r, of[port]] += up[r, port] * share[port]
+            minus[r, of[port]] -= down[r, port] * share[port]
         for c in range(plus.shape[1]):
             plus[r, c], minus[r, c] = max(plus[r, c], nothing), max(minus[r, c], nothing)
-        for slot in range(len(of)):
+        for port in range(len(of)):
             # Where both ends raise a constraint, as with a power factor, its corner is the steeper; else neither.
-            rises, falls = plus[r, of[slot]], minus[r, of[slot]]
-            at_up[r, slot] = share[slot] if rises >= falls and rises > nothing else nothing
-            at_down[r, slot] = share[slot] if falls > rises else nothing
+            rises, falls = plus[r, of[port]], minus[r, of[port]]
+            at_up[r, port] = share[port] if rises >= falls and rises > nothing else nothing
+            at_down[r, port] = share[port] if falls > rises else nothing
 
 
 @compiled()
@@ -91,16 +91,16 @@ def name(  # noqa: PLR0917  a compiled function takes no keyword arguments
 ) -> None:  # fmt: skip
     """A number per constraint, the same for the same corner: sorting numbers is cheaper than sorting constraints.
 
-    draw: (2, L) numbers of slots that stand up, and down; out: (R,), written. In plus and minus, (R, C), what is below
+    draw: (2, L) numbers of ports that stand up, and down; out: (R,), written. In plus and minus, (R, C), what is below
     this part of the constraint's largest becomes 0.
     """
     for r in range(len(out)):
         number = 0
-        for slot in range(at_up.shape[1]):
-            if at_up[r, slot] > 0.0:
-                number += draw[0, slot]
-            if at_down[r, slot] > 0.0:
-                number += draw[1, slot]
+        for port in range(at_up.shape[1]):
+            if at_up[r, port] > 0.0:
+                number += draw[0, port]
+            if at_down[r, port] > 0.0:
+                number += draw[1, port]
         out[r] = number
         least = plus.dtype.type(0.0)
         for c in range(plus.shape[1]):

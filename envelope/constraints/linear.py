@@ -29,7 +29,7 @@ KINDS = ("over-voltage", "under-voltage", "overload")
 
 
 class Corners(NamedTuple):
-    """Where each slot stands at a corner: parts of its connection's headroom up and down."""
+    """Where each port stands at a corner: parts of its connection's headroom up and down."""
 
     up: Single
     """(K, L)"""
@@ -50,7 +50,7 @@ class LinearConstraints:
     exports: Mask
     """(R,) whether a current constraint points the way in which export pushes it; True for voltages"""
     sensitivity: Single
-    """(R, L) exact derivative of the constraint's value by slot injection above the base load, V or A per W"""
+    """(R, L) exact derivative of the constraint's value by port injection above the base load, V or A per W"""
     sensitivity_down: Single | None
     """(R, L) the same below the base load, where it differs"""
     rise_up: Single
@@ -87,7 +87,7 @@ class LinearConstraints:
         return out
 
     def linear_change(self, away: Single) -> Single:
-        """(S, R) linear change of each constraint when slots are (S, L) watts away from the base load."""
+        """(S, R) linear change of each constraint when ports are (S, L) watts away from the base load."""
         if self.sensitivity_down is None:
             return np.asarray(away @ self.sensitivity.T)
         return np.asarray(np.maximum(away, 0.0) @ self.sensitivity.T + np.minimum(away, 0.0) @ self.sensitivity_down.T)
@@ -221,11 +221,11 @@ def _export_direction(di: Complex) -> Complex:
 
 
 def _split(feeder: MonitoredFeeder, up: Single, down: Single) -> tuple[Single, Single, Corners]:
-    """Signs taken apart: coefficients per connection, and each constraint's worst corner per slot."""
-    share, count = feeder.slot_share.astype(np.float32), (len(up), feeder.connections)
+    """Signs taken apart: coefficients per connection, and each constraint's worst corner per port."""
+    share, count = feeder.port_share.astype(np.float32), (len(up), feeder.connections)
     rise_up, rise_down = np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.float32)
     at_up, at_down = np.empty_like(up), np.empty_like(up)
-    split(up, down, share, feeder.slot_connection, rise_up, rise_down, at_up, at_down)
+    split(up, down, share, feeder.port_connection, rise_up, rise_down, at_up, at_down)
     if feeder.any_phase.any():
         _worst_phase(feeder, up, down, (rise_up, rise_down, at_up, at_down))
     return rise_up, rise_down, Corners(at_up, at_down)
@@ -236,12 +236,12 @@ def _worst_phase(
 ) -> None:
     """For connections of unknown phase, every constraint assumes the phase that is worst for it."""
     rise_up, rise_down, at_up, at_down = parts
-    for connection in np.unique(feeder.slot_connection[feeder.any_phase]):
-        slots = np.flatnonzero(feeder.slot_connection == connection)
-        best, worst = up[:, slots].max(axis=1), (-down[:, slots]).max(axis=1)
+    for connection in np.unique(feeder.port_connection[feeder.any_phase]):
+        ports = np.flatnonzero(feeder.port_connection == connection)
+        best, worst = up[:, ports].max(axis=1), (-down[:, ports]).max(axis=1)
         rise_up[:, connection], rise_down[:, connection] = np.maximum(best, 0.0), np.maximum(worst, 0.0)
         rises = rise_up[:, connection] >= rise_down[:, connection]
-        at_up[:, slots], at_down[:, slots] = 0.0, 0.0
+        at_up[:, ports], at_down[:, ports] = 0.0, 0.0
         every = np.arange(len(up))
-        at_up[every, slots[up[:, slots].argmax(axis=1)]] = rises
-        at_down[every, slots[(-down[:, slots]).argmax(axis=1)]] = ~rises
+        at_up[every, ports[up[:, ports].argmax(axis=1)]] = rises
+        at_down[every, ports[(-down[:, ports]).argmax(axis=1)]] = ~rises

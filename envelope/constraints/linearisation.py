@@ -26,7 +26,7 @@ def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: 
     At a corner a current's size is known, and so is which way everyone else's voltage moves it: the more,
     the larger the box, so that the whole horizon's mean would not see what the largest boxes do to other phases.
     """
-    feeder, of = base.feeder, base.feeder.slot_connection
+    feeder, of = base.feeder, base.feeder.port_connection
     up, down = hi - base.p_w, base.p_w - lo
     strain = (up @ rows.rise_up.T + down @ rows.rise_down.T) / rows.slack_unit(feeder)
     families = rows.similar(feeder)
@@ -39,7 +39,7 @@ def linearise_at_corners(rows: LinearConstraints, base: BaseCase, lo: Real, hi: 
         much |= not much.any()
         k, high, low = rows.corner[most], up[much].mean(axis=0)[of], down[much].mean(axis=0)[of]
         away = rows.corners.up[k] * high - rows.corners.down[k] * low
-        states.append(_State(base.slots_va[much].mean(axis=0), away, base.source_v[much].mean(axis=0)))
+        states.append(_State(base.ports_va[much].mean(axis=0), away, base.source_v[much].mean(axis=0)))
     return with_sensitivities(rows, feeder, *_slopes_in(states, rows, base, members))
 
 
@@ -55,7 +55,7 @@ def _slopes_in(
     states: list[_State], rows: LinearConstraints, base: BaseCase, members: list[Index]
 ) -> tuple[Single, Single]:
     """(R, L) sensitivities above and below the base load, of each state's members in that state."""
-    rise = np.empty((rows.count, base.feeder.reduced.slots), dtype=np.float32)
+    rise = np.empty((rows.count, base.feeder.reduced.ports), dtype=np.float32)
     fall = np.empty_like(rise) if base.tan_phi else rise
     todo = list(range(len(states)))
     for part in BACKED:
@@ -77,9 +77,9 @@ def _slopes_in(
 def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, bounds: Bounds) -> Selection:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
     feeder = base.feeder
-    part = feeder.slot_part
-    top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.slot_connection] * part
-    bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.slot_connection] * part
+    part = feeder.port_part
+    top = (base.hi_w + base.room_up_w - base.p_w)[:, feeder.port_connection] * part
+    bottom = (base.p_w - base.lo_w + base.room_down_w)[:, feeder.port_connection] * part
     (up, down), gain = at, LARGEST_GAIN
     rises = top @ np.maximum(up.dv, 0.0).T + bottom @ np.maximum(-down.dv, 0.0).T
     falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T

@@ -16,7 +16,7 @@ from gridmodel.flow import power_flow as flow
 from gridmodel.flow.inverters import Inverters
 from gridmodel.flow.kron import Reduced
 from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
-from gridmodel.model.feeder import slot_share
+from gridmodel.model.feeder import port_share
 
 COARSE_V, FINE_V = 1e-3, 1e-5
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
@@ -33,12 +33,12 @@ class FlowResult(NamedTuple):
 
 
 class Sensitivity(NamedTuple):
-    """Derivatives at one state with respect to the active injection of each slot."""
+    """Derivatives at one state with respect to the active injection of each port."""
 
     dv: Real
     """(N, L) V per W"""
     di: Complex
-    """(B + G, L) A per W; 1 where a slot belongs to a group"""
+    """(B + G, L) A per W; 1 where a port belongs to a group"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +94,12 @@ class MonitoredFeeder:
 
     @cached_property
     def membership(self) -> Real:
-        """(G, L) 1 where a slot belongs to a group."""
+        """(G, L) 1 where a port belongs to a group."""
         position = {name: k for k, name in enumerate(self.reduced.network.connections.id)}
-        found = np.zeros((len(self.groups), self.reduced.slots))
+        found = np.zeros((len(self.groups), self.reduced.ports))
         for row, group in zip(found, self.groups, strict=True):
             members = [position[name] for name in group.connections]
-            row[np.isin(self.slot_connection, members)] = 1.0
+            row[np.isin(self.port_connection, members)] = 1.0
         return found
 
     def group_sums(self, p_w: Real) -> Real:
@@ -112,36 +112,36 @@ class MonitoredFeeder:
         return len(self.reduced.network.connections)
 
     @property
-    def slot_connection(self) -> Index:
-        """(L,) connection that each slot belongs to."""
-        return self.reduced.network.connections.slot_connection
+    def port_connection(self) -> Index:
+        """(L,) connection that each port belongs to."""
+        return self.reduced.network.connections.port_connection
 
     @cached_property
-    def slot_share(self) -> Real:
-        """(L,) part of its connection's flexible power that a slot carries; evenly split where it is unknown."""
+    def port_share(self) -> Real:
+        """(L,) part of its connection's flexible power that a port carries; evenly split where it is unknown."""
         return flexible_share(self.reduced.network, self.flex_split)
 
     @cached_property
-    def slot_part(self) -> Real:
-        """(L,) most of its connection's flexible power that a slot may carry: all of it where the split is unknown."""
-        return np.where(self.any_phase, 1.0, self.slot_share)
+    def port_part(self) -> Real:
+        """(L,) most of its connection's flexible power that a port may carry: all of it where the split is unknown."""
+        return np.where(self.any_phase, 1.0, self.port_share)
 
     @cached_property
     def base_share(self) -> Real:
-        """(L,) part of its connection's base load that a slot carries."""
-        return slot_share(self.reduced.network)
+        """(L,) part of its connection's base load that a port carries."""
+        return port_share(self.reduced.network)
 
     @cached_property
     def any_phase(self) -> Mask:
-        """(L,) slots of connections whose flexible power may be on any one of them (unknown phase or split)."""
+        """(L,) ports of connections whose flexible power may be on any one of them (unknown phase or split)."""
         return on_any(self.reduced.network.connections, self.flex_split)
 
     def spread(self, power: Real) -> Real:
-        """(S, L) slot powers of (S, C) base powers, evenly split."""
-        return np.asarray(power[..., self.slot_connection] * self.base_share)
+        """(S, L) port powers of (S, C) base powers, evenly split."""
+        return np.asarray(power[..., self.port_connection] * self.base_share)
 
     def power_flow(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> FlowResult:
-        """Power flow at (S, L) slot injections; `source_v` is (3,) or (S, 3)."""
+        """Power flow at (S, L) port injections; `source_v` is (3,) or (S, 3)."""
         found = flow.solve(self.reduced, s_va, source_v, tol_v=tol_v)
         answered = found if self.inverters is None else self.power_flow_with_response(s_va, source_v, tol_v=tol_v)
         v = flow.voltages(self.reduced, answered)
@@ -156,14 +156,14 @@ class MonitoredFeeder:
         return flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
 
     def response_var(self, s_va: Complex, source_v: Complex | None) -> Real:
-        """(S, L) var that inverters produce of themselves at (S, L) slot injections; NaN where nothing settles."""
+        """(S, L) var that inverters produce of themselves at (S, L) port injections; NaN where nothing settles."""
         found = self.power_flow_with_response(s_va, source_v)
         return np.asarray((found.v * np.conj(found.i)).imag - s_va.imag)
 
     def sensitivities(
         self, s_va: Complex, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
     ) -> list[Sensitivity]:
-        """Exact derivatives at each of (S, L) slot injections, when each W injected absorbs `tan_phi` var.
+        """Exact derivatives at each of (S, L) port injections, when each W injected absorbs `tan_phi` var.
 
         direction: what one more unit is; 1j gives derivatives by var. Not finite where the power flow does not settle.
         """
@@ -178,16 +178,16 @@ class MonitoredFeeder:
     def _response_derivatives(self, s_va: Complex, source_v: Complex | None) -> Real:
         """(S, N, L) V per W with every inverter following its curve from where it is."""
         assert self.inverters is not None
-        found, slot = self.power_flow_with_response(s_va, source_v), self.inverters.slot
+        found, port = self.power_flow_with_response(s_va, source_v), self.inverters.port
         there, direction = found.v * np.conj(found.i), (1.0, 1j)
         by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
-        turn = (np.conj(found.v) / np.abs(found.v))[:, slot, None]
-        own_by_w, own_by_var = ((turn * (self.reduced.Z[slot] @ di)).real for di in by)
+        turn = (np.conj(found.v) / np.abs(found.v))[:, port, None]
+        own_by_w, own_by_var = ((turn * (self.reduced.Z[port] @ di)).real for di in by)
         by_w, by_var = (voltage_rows(self.reduced, found, di) for di in by)
-        slope = self.inverters.slope_var_per_v(np.abs(found.v[:, slot]))[:, None, :]
-        # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own slots.
-        loop = np.eye(len(slot)) - own_by_var[:, :, slot] * slope
-        return np.asarray(by_w + (by_var[:, :, slot] * slope) @ np.linalg.solve(loop, own_by_w))
+        slope = self.inverters.slope_var_per_v(np.abs(found.v[:, port]))[:, None, :]
+        # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own ports.
+        loop = np.eye(len(port)) - own_by_var[:, :, port] * slope
+        return np.asarray(by_w + (by_var[:, :, port] * slope) @ np.linalg.solve(loop, own_by_w))
 
 
 def of_transformers(reduced: Reduced) -> Mask:
@@ -233,15 +233,15 @@ def credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> Inverters |
     policy = problem.reactive
     if not isinstance(policy, VoltVar) or policy.curve is None:
         return None
-    size = policy.credited_var(feeder.connections)[feeder.slot_connection] * feeder.slot_share
-    neutral = feeder.reduced.network.connections.slot_minus < 0
-    slot = np.flatnonzero((size > 0.0) & ~feeder.any_phase & neutral)
-    if not len(slot):
+    size = policy.credited_var(feeder.connections)[feeder.port_connection] * feeder.port_share
+    neutral = feeder.reduced.network.connections.port_minus < 0
+    port = np.flatnonzero((size > 0.0) & ~feeder.any_phase & neutral)
+    if not len(port):
         return None
     return Inverters(
-        slot=slot,
-        s_rated_va=size[slot],
-        available_w=np.zeros(len(slot)),
+        port=port,
+        s_rated_va=size[port],
+        available_w=np.zeros(len(port)),
         reference_v=policy.reference_v,
         volt_var=policy.curve,
     )

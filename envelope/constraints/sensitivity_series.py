@@ -34,7 +34,7 @@ def own_sensitivities(
 ) -> tuple[Single, Single]:
     """(R, L) derivative of each value in its own state, for power above and below the base load, V or A per W.
 
-    steps: (R,) and away: (R, L) W away from the base. Per W, the current of a slot changes by c dp - d conj(Z di), so
+    steps: (R,) and away: (R, L) W away from the base. Per W, the current of a port changes by c dp - d conj(Z di), so
     that a row vector g of effects of currents becomes the sum of g, -conj(g d) Z, and so on: one product per term.
     A current counts by its size, and so does a group's sum.
     """
@@ -59,7 +59,7 @@ def own_sensitivities(
 def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> Complex:
     """(R, L) g of each value in its state: it changes by the real part of g di; zeros for what is `apart`."""
     reduced, load = base.feeder.reduced, (values.kind == 2) & ~apart
-    by = np.zeros((len(values.kind), reduced.slots), dtype=np.complex128)
+    by = np.zeros((len(values.kind), reduced.ports), dtype=np.complex128)
     by_source = np.zeros((len(values.kind), 3), dtype=np.complex128)
     volts = values.kind != 2
     for chosen, of_ports, of_source in ((load, reduced.H, reduced.Hw), (volts, reduced.Zn, reduced.Wn)):

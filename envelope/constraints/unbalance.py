@@ -22,7 +22,7 @@ from gridmodel.flow.kron import reduce
 from gridmodel.flow.sensitivity import sensitivities
 
 Corner = tuple[str, Real, Real]
-"""kind, and parts of each slot's headroom up and down, (L,)"""
+"""kind, and parts of each port's headroom up and down, (L,)"""
 
 NEGATIVE = np.array([1.0, TURN**2, TURN]) / 3.0
 POSITIVE = np.array([1.0, TURN, TURN**2]) / 3.0
@@ -68,7 +68,7 @@ class Unbalance:
         return found[0], found[1], found[2], found[3]
 
     def percent(self, i: Complex, source_v: Complex) -> Real:
-        """(S, K) at slot currents (S, L) and source voltages (S, 3)."""
+        """(S, K) at port currents (S, L) and source voltages (S, 3)."""
         z2, w2, z1, w1 = self._rows
         return np.asarray(100.0 * np.abs(i @ z2.T + source_v @ w2.T) / np.abs(i @ z1.T + source_v @ w1.T))
 
@@ -76,7 +76,7 @@ class Unbalance:
     def limit(self) -> Real:
         """(T, K) percent; where the base load alone is beyond it, that."""
         rest = self.solved(
-            np.arange(self.formulation.steps), np.zeros((self.formulation.steps, self.feeder.reduced.slots))
+            np.arange(self.formulation.steps), np.zeros((self.formulation.steps, self.feeder.reduced.ports))
         )
         most = self.formulation.vuf_max_percent or np.inf
         return np.where(rest > most, rest + WORSE, most)
@@ -102,7 +102,7 @@ class Unbalance:
 
     def corners(self) -> list[Corner]:
         """Those that strain each node's unbalance most in each direction, and phases against each other."""
-        together = self.feeder.slot_share
+        together = self.feeder.port_share
         if self.formulation.guarantee.common_level:
             nothing = np.zeros_like(together)
             return [("all together", together, nothing), ("all together", nothing, together)]
@@ -119,7 +119,7 @@ class Unbalance:
         return [*own, *(("aligned", up, down) for up, down in aligned_corners(self.feeder))]
 
     def _slopes(self) -> Complex:
-        """(K, L) change of the negative sequence per W at each slot, V, at the horizon's mean."""
+        """(K, L) change of the negative sequence per W at each port, V, at the horizon's mean."""
         base, feeder = self.base, self.feeder
         s = (feeder.spread(base.p_w.mean(axis=0)) + 1j * feeder.spread(base.q_var.mean(axis=0)))[None]
         flow = power_flow.solve(feeder.reduced, s, base.source_v.mean(axis=0))
@@ -128,7 +128,7 @@ class Unbalance:
     def away(self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index) -> Real:
         """(S, L) watts from the base at a corner of each of these (S, C) boxes."""
         up, down = (np.stack([corner[k] for corner in corners]) for k in (1, 2))
-        (lo, hi), of, p = box, self.feeder.slot_connection, self.base.p_w[steps]
+        (lo, hi), of, p = box, self.feeder.port_connection, self.base.p_w[steps]
         return np.asarray(up * (hi - p)[:, of] - down * (p - lo)[:, of])
 
     def beyond(self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index, which: Index) -> Real:

@@ -11,7 +11,7 @@ from envelope.demo.day import STEP_S, Day
 from envelope.demo.devices import ENOUGH_WH, DayPowers
 from envelope.problem import OperatingLimits, voltage_criterion
 from envelope.problem.problem import voltage_levels
-from gridmodel import Reduced, slot_va
+from gridmodel import Reduced, port_va
 from gridmodel.arrays import TURN, Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
 from sep2.errors import SepError
@@ -105,15 +105,15 @@ def limits_of(reduced: Reduced) -> OperatingLimits:
 def port_bands(reduced: Reduced) -> PortBands:
     """Return the voltage limits at the customers' ports."""
     limits, network = limits_of(reduced), reduced.network
-    nominal_v = network.terminal_nominal_v[network.connections.slot_plus]
+    nominal_v = network.terminal_nominal_v[network.connections.port_plus]
     low_v, high_v, unit = limits.voltages_at(nominal_v)
     across = unit * reduced.nominal_v / nominal_v
-    return PortBands(limits, across, low_v / unit, high_v / unit, network.connections.slot_connection)
+    return PortBands(limits, across, low_v / unit, high_v / unit, network.connections.port_connection)
 
 
 def solve_day(reduced: Reduced, s_va: Complex, source_v: Complex | None) -> DayFlow:
     """Return the day's power flows; a connection's power is divided equally between its phases."""
-    result = flow.solve(reduced, slot_va(reduced.network, s_va), source_v)
+    result = flow.solve(reduced, port_va(reduced.network, s_va), source_v)
     if not result.converged.all():
         raise NoSolution(f"{int((~result.converged).sum())} of {len(s_va)} steps; the feeder is far too weak")
     current = flow.currents(reduced, result)

@@ -65,7 +65,7 @@ def without_limits(reduced: Reduced, day: Day) -> Run:
 
 def fixed_limits(reduced: Reduced, day: Day) -> Run:
     """Return the day under today's practice."""
-    phases = np.bincount(reduced.network.connections.slot_connection, minlength=len(day.connection_ids))
+    phases = np.bincount(reduced.network.connections.port_connection, minlength=len(day.connection_ids))
     limits = Limits(np.full(len(phases), np.inf), STATIC_EXPORT_W * phases.astype(float))
     return run(reduced, day, simulate(day, limits, STATIC_CHARGER_SHARE))
 

@@ -20,7 +20,7 @@ from envelope.demo.homes import Homes
 from envelope.demo.scenario import Scenario
 from envelope.demo.simulation import StepState
 from envelope.problem import OperatingLimits
-from gridmodel import currents, slot_va, solve
+from gridmodel import currents, port_va, solve
 from gridmodel.arrays import Complex
 from sep2.terminal import add_row, shown
 
@@ -47,7 +47,7 @@ class FeederMeters:
         """
         day, reduced = self._scenario.day, self._reduced
         source = None if day.source_v is None else day.source_v[step]
-        flow = solve(reduced, slot_va(reduced.network, s_va), source)
+        flow = solve(reduced, port_va(reduced.network, s_va), source)
         percent = 100 * (currents(reduced, flow)[0] / self._rating_a).max()
         volts = np.abs(flow.v[0]) / self._unit
         return float(percent), float(volts.min()), float(volts.max())

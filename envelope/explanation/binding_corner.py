@@ -41,10 +41,10 @@ class BindingCorner:
     def __init__(self, case: DirectedBox, local: int, at: int, *, together: bool) -> None:
         fit = case.fit
         self.fit, self.local, self.at = fit, local, at
-        of = fit.feeder.slot_connection
+        of = fit.feeder.port_connection
         if together:
             end = fit.hi_w[at] if Direction.EXPORT in case.directions else fit.lo_w[at]
-            self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.slot_share)[None, :]
+            self.away = ((end - fit.base.p_w[at])[of] * fit.feeder.port_share)[None, :]
         else:
             steps = np.array([at], dtype=np.intp)
             self.away = fit.corner(steps, fit.rows.corner[local : local + 1])
@@ -59,7 +59,7 @@ class BindingCorner:
         """how much faster the constraint rises here than its coefficients say"""
 
     def _values(self, away: Real, *, head: float = 1.0, tan_phi: float | None = None) -> Real:
-        """(S,) the constraint's value with slots (S, L) watts away from the base load."""
+        """(S,) the constraint's value with ports (S, L) watts away from the base load."""
         base = self.fit.base
         more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
         injected = base.injections(self.at, away, more)
@@ -87,7 +87,7 @@ class BindingCorner:
     def _without(self, other: Contributor) -> Real:
         """(1, L) the corner with one connection up to a kilowatt nearer to its base load."""
         column = self.fit.feeder.reduced.network.connections.id.index(other.connection_id)
-        slots = self.fit.feeder.slot_connection == column
-        whole = float(np.abs(self.away[:, slots]).sum())
+        ports = self.fit.feeder.port_connection == column
+        whole = float(np.abs(self.away[:, ports]).sum())
         kept = max(whole - LESS_W, 0.0) / whole if whole > 0.0 else 0.0
-        return np.asarray(np.where(slots, kept * self.away, self.away))
+        return np.asarray(np.where(ports, kept * self.away, self.away))

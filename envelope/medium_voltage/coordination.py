@@ -214,7 +214,7 @@ class _Work:
         }
         found = heads(self.medium, boxes, self.states)
         for name in self.given:
-            self.centre[name] = found.v[:, :, self.medium.slots_of(name)].mean(axis=0)
+            self.centre[name] = found.v[:, :, self.medium.ports_of(name)].mean(axis=0)
         bands = self._bands(found)
         nothing = Band(np.ones(self.steps), np.ones(self.steps))
         return {name: nothing.around(band, SPARE_PU) for name, band in bands.items()}
@@ -223,7 +223,7 @@ class _Work:
         """Voltage of customers without load over the centre, the worst of all of them."""
         bands = {}
         for name, seen in self.no_load.items():
-            v = found.v[:, :, self.medium.slots_of(name)]
+            v = found.v[:, :, self.medium.ports_of(name)]
             share = np.abs(v @ seen.T) / np.abs(self.centre[name] @ seen.T)
             bands[name] = Band(share.min(axis=(0, 2)), share.max(axis=(0, 2)))
         return bands
@@ -292,7 +292,7 @@ class _Work:
     def _done(self, best: _Try, tried: tuple[Round, ...]) -> Coordination:
         bands = {}
         for name, band in best.assumed.items():
-            size = np.abs(best.heads.v[:, :, self.medium.slots_of(name)])
+            size = np.abs(best.heads.v[:, :, self.medium.ports_of(name)])
             low, high = size.min(axis=(0, 2)), size.max(axis=(0, 2))
             bands[name] = HeadVoltageBand(self.centre[name], band, best.implied[name], low, high)
         findings = [f"{name}: {finding}" for name, found in best.schedules.items() for finding in found.findings]
@@ -313,7 +313,7 @@ def _refuse(medium: MediumVoltage, feeders: Mapping[str, Problem]) -> None:
         raise BadProblem("no feeders to coordinate")
     first_name, first = next(iter(feeders.items()))
     for name, problem in feeders.items():
-        medium.slots_of(name)
+        medium.ports_of(name)
         if problem.step_s != first.step_s or not np.array_equal(problem.step_start, first.step_start):
             raise BadProblem(f"feeder {name}: its intervals are not those of feeder {first_name}")
     for limit in medium.limits:

@@ -75,7 +75,7 @@ class FeederHead:
 
     def _states(self, lo_w: Real, hi_w: Real) -> Iterator[Complex]:
         """(T, L) VA at the corners of the box, with each thing that no limit sees on top."""
-        at, of, steps = self.base, self.feeder.slot_connection, np.arange(len(lo_w))
+        at, of, steps = self.base, self.feeder.port_connection, np.arange(len(lo_w))
         disturbances = self.formulation.disturbances
         for up, down in (*self._strongest, *aligned_corners(self.feeder)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
@@ -91,7 +91,7 @@ class FeederHead:
         return np.asarray(-source_v * np.conj(flow.i @ self.per_a.T + source_v @ self.per_v.T))
 
     def _slopes(self, direction: complex) -> Complex:
-        """(3, L) change of the power at the head per unit of power at each slot, at the horizon's mean."""
+        """(3, L) change of the power at the head per unit of power at each port, at the horizon's mean."""
         at = self.base
         s = self.feeder.spread(at.p_w.mean(axis=0)) + 1j * self.feeder.spread(at.q_var.mean(axis=0))
         source = at.source_v.mean(axis=0)
@@ -117,6 +117,6 @@ class FeederHead:
         error, count = self.formulation.forecast_error, self.feeder.connections
         if error is None:
             return np.zeros((self.formulation.steps, 3))
-        part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.feeder.slot_connection]
+        part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.feeder.port_connection]
         sigma = np.broadcast_to(error.sigma_w, (self.formulation.steps, count))
         return np.asarray(error.z * np.sqrt(sigma**2 @ (part.T**2)))

@@ -59,15 +59,15 @@ class MediumVoltage:
             if name not in known:
                 raise BadProblem(f"switching: capacitor {name} is not in the network")
 
-    def slots_of(self, name: str) -> Index:
-        """(3,) slots of a feeder's head."""
+    def ports_of(self, name: str) -> Index:
+        """(3,) ports of a feeder's head."""
         connections = self.network.connections
         if name not in connections.id:
             raise BadProblem(f"feeder {name}: the medium voltage has no connection of that name")
         at = connections.id.index(name)
         if connections.phase[at] != "abc":
             raise BadProblem(f"feeder {name}: its connection has phase {connections.phase[at]}; abc is needed")
-        return np.flatnonzero(connections.slot_connection == at)
+        return np.flatnonzero(connections.port_connection == at)
 
     def sources(self, steps: int) -> Complex:
         """(T, 3) V of the source."""
@@ -99,7 +99,7 @@ class Heads(NamedTuple):
     """Head voltages and tap positions that the medium voltage brings about."""
 
     v: Complex
-    """(M, T, L) V at every slot in M states of each step"""
+    """(M, T, L) V at every port in M states of each step"""
     ranges: tuple[TapRange, ...]
     injected: Complex
     """(K, T, L) VA at the corners that were tried"""
@@ -151,18 +151,18 @@ def overloads(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> list
 
 
 def spread(medium: MediumVoltage, boxes: Mapping[str, HeadBox]) -> tuple[Complex, Complex]:
-    """(T, L) least and most at every slot, W + j var."""
+    """(T, L) least and most at every port, W + j var."""
     connections = medium.network.connections
     steps = len(next(iter(boxes.values())).lo_va)
     shape = steps, len(connections)
     other = np.zeros(shape, dtype=np.complex128) if medium.other_va is None else np.asarray(medium.other_va)
     if other.shape != shape:
         raise BadProblem(f"other_va has shape {other.shape}; expected {shape} (steps, connections)")
-    share = np.bincount(connections.slot_connection, minlength=len(connections))
-    lo = (other / share)[:, connections.slot_connection]
+    share = np.bincount(connections.port_connection, minlength=len(connections))
+    lo = (other / share)[:, connections.port_connection]
     hi = lo.copy()
     for name, box in boxes.items():
-        lo[:, medium.slots_of(name)], hi[:, medium.slots_of(name)] = box.lo_va, box.hi_va
+        lo[:, medium.ports_of(name)], hi[:, medium.ports_of(name)] = box.lo_va, box.hi_va
     return lo, hi
 
 
@@ -215,7 +215,7 @@ def _carried(low: Index, high: Index, holds: Mask, present: int) -> tuple[Index,
 
 
 def _voltages(state: Tapped, taps: Index, s: Complex, source_v: Complex) -> Complex:
-    """(K, T, L) V at every slot."""
+    """(K, T, L) V at every port."""
     corners, steps = s.shape[:2]
     found = state.state(np.tile(taps, (corners, 1)), s.reshape(corners * steps, -1), np.tile(source_v, (corners, 1)))
     return found.v.reshape(s.shape)
@@ -234,7 +234,7 @@ def _corners(grid: Tapped, lo: Complex, hi: Complex, source_v: Complex) -> Compl
     rows = []
     for direction in (1.0, 1j):
         dv = reduced.Z @ sensitivities(reduced, middle[None], v, direction=np.asarray(direction))[0]
-        of = reduced.network.connections.slot_connection
+        of = reduced.network.connections.port_connection
         pairs = [(a, b) for a, b in product(range(len(of)), repeat=2) if a < b and of[a] == of[b]]
         first, second = (np.array([pair[k] for pair in pairs], dtype=np.intp) for k in (0, 1))
         seen, change = [v[0], v[0, first] - v[0, second]], [dv, dv[first] - dv[second]]

@@ -89,13 +89,13 @@ class Meters:
     def day_ahead(self, rating_va: float, flex_gen_w: Real, flex_load_w: Real) -> Unmodelled:
         """The day after the readings: each time of day as it was on average, (T, C) flexibility beyond it as given."""
         steps = self.steps
-        slot = (self.start % DAY_S) // self.duration_s
+        port = (self.start % DAY_S) // self.duration_s
         base = np.full((steps, len(self.connection_id)), np.nan)
         for k in range(steps):
-            of_slot = self.import_w[slot == k]
-            known = np.isfinite(of_slot)
+            of_port = self.import_w[port == k]
+            known = np.isfinite(of_port)
             count = known.sum(axis=0)
-            base[k] = np.where(count > 0, np.where(known, of_slot, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+            base[k] = np.where(count > 0, np.where(known, of_port, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
         if not np.isfinite(base).all():
             step, column = np.argwhere(~np.isfinite(base))[0]
             at = f"{step * self.duration_s // 3600:02d}:{step * self.duration_s % 3600 // 60:02d} UTC"

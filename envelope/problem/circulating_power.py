@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.problem.phase_split import UNKNOWN, slots_of
+from envelope.problem.phase_split import UNKNOWN, ports_of
 from envelope.problem.problem import Problem
 from gridmodel.arrays import Mask, Real
 
@@ -18,7 +18,7 @@ def circulates(problem: Problem) -> Mask:
     connections = problem.reduced.network.connections
     if problem.flex_split is None:
         return np.zeros(len(connections), dtype=bool)
-    several = [phase != "unknown" and len(slots_of(phase)) > 1 for phase in connections.phase]
+    several = [phase != "unknown" and len(ports_of(phase)) > 1 for phase in connections.phase]
     return np.asarray(np.array(several, dtype=bool) & (np.asarray(problem.flex_split) == UNKNOWN))
 
 

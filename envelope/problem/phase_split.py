@@ -8,15 +8,15 @@ import numpy as np
 
 from gridmodel.arrays import Mask, Real
 from gridmodel.model.devices import Device
-from gridmodel.model.feeder import slot_share
-from gridmodel.model.network import SLOT_PHASES, Connections, Network
+from gridmodel.model.feeder import port_share
+from gridmodel.model.network import PORT_PHASES, Connections, Network
 
 BALANCED, UNKNOWN = "balanced", "unknown"
 
 
-def slots_of(phase: str) -> tuple[str, ...]:
-    """Labels of the slots of a connection of these phases."""
-    return tuple(label for label, _, _ in SLOT_PHASES[phase])
+def ports_of(phase: str) -> tuple[str, ...]:
+    """Labels of the ports of a connection of these phases."""
+    return tuple(label for label, _, _ in PORT_PHASES[phase])
 
 
 def fault(connections: Connections, split: Sequence[str] | None) -> str:
@@ -26,7 +26,7 @@ def fault(connections: Connections, split: Sequence[str] | None) -> str:
     if len(split) != len(connections):
         return f"flex_split has {len(split)} entries for {len(connections)} connections"
     for name, phase, said in zip(connections.id, connections.phase, split, strict=True):
-        known = {BALANCED, UNKNOWN, *(() if phase == "unknown" else slots_of(phase))}
+        known = {BALANCED, UNKNOWN, *(() if phase == "unknown" else ports_of(phase))}
         if said not in known:
             return f"flex_split: connection {name}: {said!r} is none of {', '.join(sorted(known))}"
     return ""
@@ -38,24 +38,24 @@ def balanced(split: Sequence[str] | None) -> bool:
 
 
 def flexible_share(network: Network, split: Sequence[str] | None) -> Real:
-    """(L,) part of its connection's flexible power that a slot carries, evenly split where nothing else is said."""
-    share = slot_share(network)
+    """(L,) part of its connection's flexible power that a port carries, evenly split where nothing else is said."""
+    share = port_share(network)
     if split is None:
         return share
-    of, labels = network.connections.slot_connection, network.connections.slot_phase
-    for slot, (connection, label) in enumerate(zip(of, labels, strict=True)):
+    of, labels = network.connections.port_connection, network.connections.port_phase
+    for port, (connection, label) in enumerate(zip(of, labels, strict=True)):
         if split[connection] not in (BALANCED, UNKNOWN):
-            share[slot] = float(split[connection] == label)
+            share[port] = float(split[connection] == label)
     return share
 
 
 def on_any(connections: Connections, split: Sequence[str] | None) -> Mask:
-    """(L,) slots of connections whose flexible power may be on any one of them."""
-    several = np.array([len(slots_of(phase)) > 1 for phase in connections.phase], dtype=bool)
+    """(L,) ports of connections whose flexible power may be on any one of them."""
+    several = np.array([len(ports_of(phase)) > 1 for phase in connections.phase], dtype=bool)
     unknown = np.array([phase == "unknown" for phase in connections.phase], dtype=bool)
     if split is not None:
         unknown |= several & (np.asarray(split) == UNKNOWN)
-    found: Mask = unknown[connections.slot_connection]
+    found: Mask = unknown[connections.port_connection]
     return found
 
 
@@ -75,7 +75,7 @@ def splits_of(network: Network, devices: Sequence[Device]) -> tuple[str, ...]:
 
 
 def _split(phase: str, said: set[str]) -> str:
-    labels = slots_of(phase)
+    labels = ports_of(phase)
     if phase == "unknown" or len(labels) == 1 or not said or said == {phase}:
         return BALANCED
     only = next(iter(said)) if len(said) == 1 else ""

@@ -125,7 +125,7 @@ class Problem:
     controls_export: Mask | None = None
     """(C,) whether that direction can be limited at all; where it can not, all of its capacity counts; default True"""
     flex_split: Sequence[str] | None = None
-    """(C,) how flexible power stands on the phases: `balanced` (default), a slot such as `a`, or `unknown`"""
+    """(C,) how flexible power stands on the phases: `balanced` (default), a port such as `a`, or `unknown`"""
     base_includes_devices: Mask | None = None
     """(C,) whose base load was measured with their own controllable devices in it: what those reach counts twice"""
     groups: tuple[GroupLimit, ...] = ()

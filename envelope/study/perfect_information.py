@@ -104,8 +104,8 @@ class _Search:
             # Of several times that are alike the earliest, so that there is one answer.
             self.worth[:, count:] = DRAWN - SOONER * np.linspace(0.0, 1.0, problem.steps)[:, None]
         self.limits = formulation.limits.bounds(margin=0.0)
-        self.slots = np.zeros((self.base.feeder.reduced.slots, count))
-        self.slots[np.arange(len(self.slots)), self.base.feeder.slot_connection] = self.base.feeder.slot_share
+        self.ports = np.zeros((self.base.feeder.reduced.ports, count))
+        self.ports[np.arange(len(self.ports)), self.base.feeder.port_connection] = self.base.feeder.port_share
         self.near: set[tuple[int, int, int]] = set()
         """(step, kind, element) of all that came near so far"""
         self.allowed = [
@@ -132,9 +132,9 @@ class _Search:
         return Dispatch(power[:, :count], power[:, count:], (over, under, 100.0 * load), rounds)
 
     def _away(self, power: Real) -> Real:
-        """(T, L) W by which slots are away from the base load."""
+        """(T, L) W by which ports are away from the base load."""
         count = power.shape[1] // 2
-        return np.asarray((power[:, :count] - power[:, count:]) @ self.slots.T)
+        return np.asarray((power[:, :count] - power[:, count:]) @ self.ports.T)
 
     def _beyond(self, power: Real) -> tuple[Real, Real, Real]:
         """(T, N) and (T, N) V (as much per unit at another level), and (T, B) parts of a rating, beyond the limits."""
@@ -180,7 +180,7 @@ class _Search:
             part = slice(start, start + TOGETHER)
             some = near.part(part)
             rise, fall = own_sensitivities(self.base, some, some.step, away[some.step])
-            found[part] = np.concatenate([rise @ self.slots, -(fall @ self.slots)], axis=1)
+            found[part] = np.concatenate([rise @ self.ports, -(fall @ self.ports)], axis=1)
         load = near.kind == 2
         found[~load] /= self.base.feeder.voltage_unit_v[near.element[~load]][:, None]
         found[load] /= self.limits.current_a[near.step[load], near.element[load]][:, None]

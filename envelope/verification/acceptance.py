@@ -52,7 +52,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
     rest = formulation.base_flow
     worst = _WorstFlow(formulation)
     everyone = np.arange(formulation.steps)
-    worst.include(everyone, np.zeros((formulation.steps, len(feeder.slot_connection))), rest)
+    worst.include(everyone, np.zeros((formulation.steps, len(feeder.port_connection))), rest)
     steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
     if len(steps):
         built = linearise(feeder, *formulation.sensitivities, wanted=select_all(feeder))
@@ -62,7 +62,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
             )
             corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
             for up, down in corners:
-                of, p = feeder.slot_connection, base.p_w[steps]
+                of, p = feeder.port_connection, base.p_w[steps]
                 away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
                 worst.include(steps, away)
     high, low, load = worst.high_v, worst.low_v, worst.load_a

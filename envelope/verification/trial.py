@@ -51,10 +51,10 @@ def try_corners(
 class _Worst:
     """Worst of the three kinds in each step, and where it was found."""
 
-    def __init__(self, steps: int, slots: int) -> None:
+    def __init__(self, steps: int, ports: int) -> None:
         self.beyond = np.full((3, steps), -np.inf)
         self.element = np.zeros((3, steps), dtype=np.intp)
-        self.away = np.zeros((3, steps, slots))
+        self.away = np.zeros((3, steps, ports))
         self.kind = np.full((3, steps), "", dtype=object)
 
     def note(self, which: int, kind: str, steps: Index, *, table: Real, away: Real) -> None:
@@ -86,7 +86,7 @@ class Trial:
         self.disturbances, steps = formulation.disturbances, formulation.steps
         self.rng = np.random.default_rng(effort.seed)
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
-        self.worst = _Worst(steps, self.feeder.reduced.slots)
+        self.worst = _Worst(steps, self.feeder.reduced.ports)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, Index, Real]] = []
@@ -97,7 +97,7 @@ class Trial:
         """Tries every kind of corner."""
         plain = linearise(self.feeder, *self.formulation.sensitivities, wanted=select_all(self.feeder))
         everyone = np.arange(self.formulation.steps)
-        self._queue("rest", everyone, np.zeros((len(everyone), len(self.feeder.slot_connection))))
+        self._queue("rest", everyone, np.zeros((len(everyone), len(self.feeder.port_connection))))
         for lo, hi, _ in self.boxes:
             # A box without any width has one corner, which is at rest.
             steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
@@ -152,18 +152,18 @@ class Trial:
 
     def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
         lo, hi, steps = box
-        of, p = self.feeder.slot_connection, self.base.p_w[steps]
+        of, p = self.feeder.port_connection, self.base.p_w[steps]
         away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
         self._queue(kind, steps, away)
         if self.feeder.inverters is not None and self.rng.random() < AT_KINKS:
-            box_w = ((end - p)[:, of] * self.feeder.slot_share for end in (lo, hi))
+            box_w = ((end - p)[:, of] * self.feeder.port_share for end in (lo, hi))
             self._queue("kink", steps, at_curve_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
 
     def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
         if not self.formulation.guarantee.random_corners:
             return
-        of, share, p = self.feeder.slot_connection, self.feeder.slot_share, self.base.p_w[steps]
+        of, share, p = self.feeder.port_connection, self.feeder.port_share, self.base.p_w[steps]
         for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
             for _ in range(count):
                 where = self.rng.random(p.shape)
@@ -246,7 +246,7 @@ class Trial:
                     self._climb(which, int(step))
 
     def _climb(self, which: int, step: int) -> None:
-        of = self.feeder.slot_connection
+        of = self.feeder.port_connection
         element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
         low, high = self._ends(step, away)
         movable = np.flatnonzero(np.bincount(of, weights=high - low) > 1.0)
@@ -265,7 +265,7 @@ class Trial:
 
     def _ends(self, step: int, away: Real) -> tuple[Real, Real]:
         """(L,) both ends, W from the base, of the box that a corner belongs to."""
-        of, share, p = self.feeder.slot_connection, self.feeder.slot_share, self.base.p_w[step]
+        of, share, p = self.feeder.port_connection, self.feeder.port_share, self.base.p_w[step]
         found = []
         for lo, hi, _ in self.boxes:
             low, high = ((end[step] - p)[of] * share for end in (lo, hi))

@@ -25,7 +25,7 @@ def verify_unbalance(
     if formulation.vuf_max_percent is None or not len(unbalance.nodes):
         return None
     rng, steps = np.random.default_rng(effort.seed), np.arange(formulation.steps)
-    of, share = unbalance.feeder.slot_connection, unbalance.feeder.slot_share
+    of, share = unbalance.feeder.port_connection, unbalance.feeder.port_share
     solved = independent if judge == "power-grid-model" else Unbalance.solved
     best = UnbalanceFinding(-np.inf, 0, "", "")
     for lo_w, hi_w, _ in boxes:
@@ -48,19 +48,19 @@ def independent(unbalance: Unbalance, steps: Index, away: Real) -> Real:
     """(S, K) percent by power-grid-model, read off three-phase connections without power at the nodes."""
     from gridmodel.solvers.power_grid_model import Model
 
-    probed, slots = _probed(unbalance)
-    s = np.zeros((len(away), probed.slots), dtype=np.complex128)
-    own = unbalance.feeder.reduced.slots
+    probed, ports = _probed(unbalance)
+    s = np.zeros((len(away), probed.ports), dtype=np.complex128)
+    own = unbalance.feeder.reduced.ports
     s[:, :own] = unbalance.base.injections(steps, away)
-    v = Model(probed).solve(s, unbalance.base.source_v[steps]).flow.v[:, slots]
+    v = Model(probed).solve(s, unbalance.base.source_v[steps]).flow.v[:, ports]
     return np.asarray(100.0 * np.abs(v @ NEGATIVE) / np.abs(v @ POSITIVE))
 
 
 def _probed(unbalance: Unbalance) -> tuple[Reduced, Index]:
-    """The feeder with a connection that draws nothing at each node, and those (K, 3) slots."""
+    """The feeder with a connection that draws nothing at each node, and those (K, 3) ports."""
     grid = unbalance.feeder.reduced.network
     assert grid.equipment is not None
     more = tuple(Connection(f"probe {k}", grid.nodes.id[n], "abc") for k, n in enumerate(unbalance.nodes))
     probed = reduce(network(replace(grid.equipment, connections=(*grid.equipment.connections, *more))))
-    own = unbalance.feeder.reduced.slots
+    own = unbalance.feeder.reduced.ports
     return probed, (own + np.arange(3 * len(more))).reshape(-1, 3)

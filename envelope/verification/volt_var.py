@@ -40,15 +40,15 @@ def at_curve_kinks(
     feeder, inverters = base.feeder, base.feeder.inverters
     if inverters is None or inverters.volt_var is None:
         return away
-    slot = inverters.slot
-    slope = feeder.reduced.Z[slot, slot].real / inverters.reference_v
+    port = inverters.port
+    slope = feeder.reduced.Z[port, port].real / inverters.reference_v
     edges = inverters.reference_v * np.array([v for v, _ in inverters.volt_var.points])
-    chosen = rng.random((len(steps), len(slot))) < 0.5
+    chosen = rng.random((len(steps), len(port))) < 0.5
     edge = edges[rng.integers(len(edges), size=chosen.shape)]
-    low, high = (end[:, slot] for end in box_w)
+    low, high = (end[:, port] for end in box_w)
     moved = away.copy()
     for _ in range(TURNS):
-        v = np.abs(feeder.power_flow_with_response(base.injections(steps, moved), base.source_v[steps]).v[:, slot])
+        v = np.abs(feeder.power_flow_with_response(base.injections(steps, moved), base.source_v[steps]).v[:, port])
         off = np.where(np.isfinite(v), v - edge, 0.0)
-        moved[:, slot] = np.where(chosen, np.clip(moved[:, slot] - off / slope, low, high), moved[:, slot])
+        moved[:, port] = np.where(chosen, np.clip(moved[:, port] - off / slope, low, high), moved[:, port])
     return moved

@@ -44,16 +44,16 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Inverters:
-    """K inverters at slots; their power comes on top of the injections that the power flow is given."""
+    """K inverters at ports; their power comes on top of the injections that the power flow is given."""
 
-    slot: Index
-    """(K,) slots, each at most once"""
+    port: Index
+    """(K,) ports, each at most once"""
     s_rated_va: Real
     """(K,)"""
     available_w: Real
     """(K,) or (S, K) what the sun or the battery offers, export positive"""
     reference_v: float
-    """the voltage that is 1.0 of the curves, V across the slot"""
+    """the voltage that is 1.0 of the curves, V across the port"""
     volt_var: Curve | None = None
     """share of `reactive_base` produced (over-excited positive)"""
     volt_watt: Curve | None = None
@@ -66,7 +66,7 @@ class Inverters:
     """which of the two gives way when s_rated_va is reached"""
 
     def power_va(self, v: Real, available_w: Real) -> Complex:
-        """(n, K) VA produced at slot voltage magnitudes v (n, K)."""
+        """(n, K) VA produced at port voltage magnitudes v (n, K)."""
         v_pu, rated = v / self.reference_v, self.s_rated_va
         p = available_w
         if self.volt_watt is not None:
@@ -87,9 +87,9 @@ class Inverters:
         return np.asarray(p + 1j * q)
 
     def slope_var_per_v(self, v: Real) -> Real:
-        """(K,) var per V of the volt-var curve at slot voltage magnitudes; at a kink the mean of both sides."""
+        """(K,) var per V of the volt-var curve at port voltage magnitudes; at a kink the mean of both sides."""
         if self.volt_var is None:
-            return np.zeros(len(self.slot))
+            return np.zeros(len(self.port))
         around = [self.volt_var.at(v / self.reference_v + step) for step in (SLOPE_STEP, -SLOPE_STEP)]
         return (around[0] - around[1]) / (2.0 * SLOPE_STEP) * self.s_rated_va / self.reference_v
 
@@ -103,27 +103,27 @@ class Response:
 
     def __init__(self, inverters: Inverters, reduced: Reduced, s: Complex, block: slice) -> None:
         available = np.asarray(inverters.available_w, dtype=np.float64)
-        self.inverters, self.slot = inverters, inverters.slot
+        self.inverters, self.port = inverters, inverters.port
         self.available_w = np.broadcast_to(
-            available[block] if available.ndim == 2 else available, (len(s), len(self.slot))
+            available[block] if available.ndim == 2 else available, (len(s), len(self.port))
         )
-        self.others = s[:, self.slot].copy()
+        self.others = s[:, self.port].copy()
         self.share = 2.0 / (2.0 + _gain(inverters, reduced))
-        self.power = inverters.power_va(np.abs(reduced.no_load())[:1, self.slot], self.available_w)
+        self.power = inverters.power_va(np.abs(reduced.no_load())[:1, self.port], self.available_w)
         self.update(s)
 
     def update(self, s: Complex) -> None:
         """Brings s (n, L) to what the inverters do by now."""
-        s[:, self.slot] = self.others + self.power
+        s[:, self.port] = self.others + self.power
 
     def follow(self, at: Index, s: NDArray[Any], v: NDArray[Any], i: NDArray[Any]) -> None:
         """One step of the scenarios `at`: s and i (n, L) are brought to what the inverters do at v."""
-        seen = v[:, self.slot]
+        seen = v[:, self.port]
         wanted = self.inverters.power_va(np.abs(seen).astype(np.float64), self.available_w[at])
         self.power[at] += self.share * (wanted - self.power[at])
         whole = self.others[at] + self.power[at]
-        s[:, self.slot] = whole
-        i[:, self.slot] = np.conj(whole / seen)
+        s[:, self.port] = whole
+        i[:, self.port] = np.conj(whole / seen)
 
 
 def _gain(inverters: Inverters, reduced: Reduced) -> float:
@@ -132,5 +132,5 @@ def _gain(inverters: Inverters, reduced: Reduced) -> float:
     if inverters.volt_var is None and inverters.volt_watt is not None:
         slope *= np.hypot(1.0, inverters.tan_phi)
     va_per_v = slope * inverters.s_rated_va / inverters.reference_v
-    z = np.abs(reduced.Z[np.ix_(inverters.slot, inverters.slot)]) / inverters.reference_v
+    z = np.abs(reduced.Z[np.ix_(inverters.port, inverters.port)]) / inverters.reference_v
     return float((z * va_per_v).sum(axis=1).max(initial=0.0))

@@ -42,25 +42,25 @@ def compiled(*, fastmath: set[str] | bool = False) -> Callable[[Kernel], Kernel]
 def step(  # noqa: PLR0917  a compiled function takes no keyword arguments
     drop: NDArray[Any], w: NDArray[Any], s: NDArray[Any], v: NDArray[Any], i: NDArray[Any], moved: NDArray[Any]
 ) -> None:
-    """v = drop + w, i = conj(s / v); moved is how far each scenario's slots went, inf where one is not finite.
+    """v = drop + w, i = conj(s / v); moved is how far each scenario's ports went, inf where one is not finite.
 
-    The 8-norm over the slots: never less than the farthest, at most twice it for 256 slots, and other than a maximum it
+    The 8-norm over the ports: never less than the farthest, at most twice it for 256 ports, and other than a maximum it
     needs no comparison, which takes a third of the time. drop, w, s, v, i: (n, L); v and i are overwritten. moved: (n,)
     of their precision, since a double among singles would make all arithmetic double.
     """
     one = moved.dtype.type(1.0)
     for row in range(v.shape[0]):
         total = moved.dtype.type(0.0)
-        for slot in range(v.shape[1]):
-            new = drop[row, slot] + w[row, slot]
-            change = new - v[row, slot]
+        for port in range(v.shape[1]):
+            new = drop[row, port] + w[row, port]
+            change = new - v[row, port]
             squared = change.real * change.real + change.imag * change.imag
             squared *= squared
             total += squared * squared
-            v[row, slot] = new
-            p, q = s[row, slot].real, s[row, slot].imag
+            v[row, port] = new
+            p, q = s[row, port].real, s[row, port].imag
             scale = one / (new.real * new.real + new.imag * new.imag)
-            i[row, slot] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
+            i[row, port] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
         # A comparison, since the compiler takes isfinite for granted under these flags.
         moved[row] = np.sqrt(np.sqrt(np.sqrt(total))) if total < np.inf else np.inf
 
@@ -70,7 +70,7 @@ def inject(s: NDArray[Any], v: NDArray[Any], i: NDArray[Any]) -> None:
     """i = conj(s / v); all (n, L)."""
     one = v.real.dtype.type(1.0)
     for row in range(v.shape[0]):
-        for slot in range(v.shape[1]):
-            p, q, new = s[row, slot].real, s[row, slot].imag, v[row, slot]
+        for port in range(v.shape[1]):
+            p, q, new = s[row, port].real, s[row, port].imag, v[row, port]
             scale = one / (new.real * new.real + new.imag * new.imag)
-            i[row, slot] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)
+            i[row, port] = complex((p * new.real + q * new.imag) * scale, (p * new.imag - q * new.real) * scale)

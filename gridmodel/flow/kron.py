@@ -1,8 +1,8 @@
-"""Node elimination: what every slot, watched voltage and watched current sees of the slots' currents.
+"""Node elimination: what every port, watched voltage and watched current sees of the ports' currents.
 
-With currents i (L,) injected at the slots and source voltages e (3,):
+With currents i (L,) injected at the ports and source voltages e (3,):
 
-    slot voltages     v = Z i + W e          V, phase-to-neutral (or across the slot's two terminals)
+    port voltages     v = Z i + W e          V, phase-to-neutral (or across the port's two terminals)
     node voltages     u = Zn i + Wn e        V, phase-to-neutral
     branch currents   c = H i + Hw e         A, into the branch at its rated side
 
@@ -29,7 +29,7 @@ FLOATING = "a part of the network has no path to earth"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduced:
-    """The network as its slots see it. L slots, N watched node phases, B watched branch phases."""
+    """The network as its ports see it. L ports, N watched node phases, B watched branch phases."""
 
     network: Network
     Z: Complex
@@ -37,7 +37,7 @@ class Reduced:
     W: Complex
     """(L, 3) V per V of the source"""
     nominal_v: Real
-    """(L,) V across the slot"""
+    """(L,) V across the port"""
     Zn: Complex
     """(N, L) ohm"""
     Wn: Complex
@@ -58,8 +58,8 @@ class Reduced:
     """(B,) A"""
 
     @property
-    def slots(self) -> int:
-        """Number of slots, L."""
+    def ports(self) -> int:
+        """Number of ports, L."""
         return len(self.Z)
 
     @property
@@ -82,12 +82,12 @@ class Reduced:
         )
 
     @property
-    def slot_names(self) -> tuple[str, ...]:
+    def port_names(self) -> tuple[str, ...]:
         """(L,) such as "f0_c7, phase b"."""
-        return self.network.connections.slot_names
+        return self.network.connections.port_names
 
     def no_load(self, source_v: Complex | None = None) -> Complex:
-        """(S, L) slot voltages without any injection; source_v is (3,) or (S, 3), default the network's own."""
+        """(S, L) port voltages without any injection; source_v is (3,) or (S, 3), default the network's own."""
         return sources(self, source_v) @ self.W.T
 
     def watching(self, voltages: Index | Mask | None = None, currents: Index | Mask | None = None) -> Reduced:
@@ -105,7 +105,7 @@ class Reduced:
 
     def voltages_at_connections(self) -> Index:
         """Positions among the watched voltages of the node phases where customers are connected."""
-        ends = np.concatenate([self.network.connections.slot_plus, self.network.connections.slot_minus])
+        ends = np.concatenate([self.network.connections.port_plus, self.network.connections.port_minus])
         return np.flatnonzero(np.isin(self.node_terminal, ends[ends >= 0]))
 
 
@@ -139,7 +139,7 @@ def reduce(network: Network) -> Reduced:
     """Eliminates every node that injects nothing; watches all energised node phases and all rated branch phases."""
     y = admittance(network)
     live = energised(network, y)
-    _refuse_dead_slots(network, live)
+    _refuse_dead_ports(network, live)
     z, w = _solve(network, y, live, _incidence(network))
     connections = network.connections
     spread = _incidence(network)
@@ -148,13 +148,13 @@ def reduce(network: Network) -> Reduced:
     back = network.neutral_terminal[nodes]
     to_neutral = (back >= 0)[:, None]
     rows, watched = _current_rows(network, live)
-    slot_v = network.terminal_nominal_v[connections.slot_plus]
+    port_v = network.terminal_nominal_v[connections.port_plus]
     across = _across(network)
     return Reduced(
         network=network,
         Z=np.ascontiguousarray(spread.T @ z),
         W=np.ascontiguousarray(spread.T @ w),
-        nominal_v=slot_v * across,
+        nominal_v=port_v * across,
         Zn=z[nodes] - np.where(to_neutral, z[back], 0.0) if to_neutral.any() else z[nodes],
         Wn=w[nodes] - np.where(to_neutral, w[back], 0.0) if to_neutral.any() else w[nodes],
         node_terminal=nodes,
@@ -165,38 +165,38 @@ def reduce(network: Network) -> Reduced:
 
 
 def _across(network: Network) -> Real:
-    """(L,) nominal voltage across a slot over its phase-to-neutral voltage."""
+    """(L,) nominal voltage across a port over its phase-to-neutral voltage."""
     factor = {"ab": np.sqrt(3.0), "bc": np.sqrt(3.0), "ca": np.sqrt(3.0), "12": 2.0}
-    return np.array([factor.get(label, 1.0) for label in network.connections.slot_phase], dtype=np.float64)
+    return np.array([factor.get(label, 1.0) for label in network.connections.port_phase], dtype=np.float64)
 
 
-def _refuse_dead_slots(network: Network, live: Mask) -> None:
-    dead = ~live[network.connections.slot_plus]
+def _refuse_dead_ports(network: Network, live: Mask) -> None:
+    dead = ~live[network.connections.port_plus]
     if dead.any():
-        names = [network.connections.slot_names[k] for k in np.flatnonzero(dead)[:5]]
+        names = [network.connections.port_names[k] for k in np.flatnonzero(dead)[:5]]
         raise GridError(f"{int(dead.sum())} connections have no path to the source: {'; '.join(names)}")
 
 
 def _incidence(network: Network) -> sparse.csc_matrix:
-    """(T, L) +1 where a slot's current enters, -1 where it returns."""
+    """(T, L) +1 where a port's current enters, -1 where it returns."""
     connections = network.connections
-    slots = np.arange(len(connections.slot_plus))
-    back = connections.slot_minus >= 0
-    rows = np.concatenate([connections.slot_plus, connections.slot_minus[back]])
-    columns = np.concatenate([slots, slots[back]])
-    values = np.concatenate([np.ones(len(slots)), -np.ones(int(back.sum()))])
-    return sparse.csc_matrix((values, (rows, columns)), shape=(len(network.terminal_node), len(slots)))
+    ports = np.arange(len(connections.port_plus))
+    back = connections.port_minus >= 0
+    rows = np.concatenate([connections.port_plus, connections.port_minus[back]])
+    columns = np.concatenate([ports, ports[back]])
+    values = np.concatenate([np.ones(len(ports)), -np.ones(int(back.sum()))])
+    return sparse.csc_matrix((values, (rows, columns)), shape=(len(network.terminal_node), len(ports)))
 
 
 def no_load_voltages(network: Network) -> tuple[Index, Complex]:
     """(terminals, V at each) of all energised phases without any injection; refuses what `reduce` refuses.
 
-    Three right-hand sides instead of one per slot, and one more that tells a part without a path to earth.
+    Three right-hand sides instead of one per port, and one more that tells a part without a path to earth.
     """
     y = admittance(network)
     live = energised(network, y)
-    _refuse_dead_slots(network, live)
-    every = _incidence(network) @ np.ones((len(network.connections.slot_plus), 1))
+    _refuse_dead_ports(network, live)
+    every = _incidence(network) @ np.ones((len(network.connections.port_plus), 1))
     _, w = _solve(network, y, live, sparse.csc_matrix(every))
     phases = np.array([phase != NEUTRAL for phase in network.terminal_phase], dtype=np.bool_)
     terminals = np.flatnonzero(live & phases)

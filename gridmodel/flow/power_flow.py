@@ -30,12 +30,12 @@ HIGHEST_RATE = 0.9  # assumed rate of convergence while none is known
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
-    """Solved scenarios: slot voltages and currents, and which of them settled."""
+    """Solved scenarios: port voltages and currents, and which of them settled."""
 
     v: Complex
-    """(S, L) across the slots, V; NaN where not converged"""
+    """(S, L) across the ports, V; NaN where not converged"""
     i: Complex
-    """(S, L) injected at the slots, A; NaN where not converged"""
+    """(S, L) injected at the ports, A; NaN where not converged"""
     converged: Mask
     """(S,)"""
     iterations: int
@@ -58,14 +58,14 @@ def solve(
     s_va: (S, L) or (L,), VA into the network (export positive, q > 0 over-excited).
     source_v: (3,) or (S, 3), V; default the network's own.
     inverters: answer their own voltage; their power comes on top of s_va. Takes several times as long.
-    tol_v: greatest remaining error of a slot voltage, V, estimated from how fast it converges; 1e-3 and above stay in
+    tol_v: greatest remaining error of a port voltage, V, estimated from how fast it converges; 1e-3 and above stay in
     single precision and take a third of the time.
     max_iterations: default 100, with inverters 500.
     """
     s = np.atleast_2d(np.ascontiguousarray(s_va, dtype=np.complex128))
     source = sources(reduced, source_v)
-    if s.shape[1] != reduced.slots:
-        raise GridError(f"injections have shape {s.shape}; the network has {reduced.slots} slots")
+    if s.shape[1] != reduced.ports:
+        raise GridError(f"injections have shape {s.shape}; the network has {reduced.ports} ports")
     if len(source) not in (1, len(s)):
         raise GridError(f"{len(source)} source voltages for {len(s)} scenarios")
     v, i, converged = np.empty_like(s), np.empty_like(s), np.zeros(len(s), dtype=np.bool_)

@@ -22,9 +22,9 @@ def sensitivities(
     direction: Complex | float = 1.0,
     dtype: type[np.floating] = np.float64,
 ) -> NDArray[np.complexfloating]:
-    """di/dp at solved states: (S, L, L) complex, A of slot current j per W injected at slot k.
+    """di/dp at solved states: (S, L, L) complex, A of port current j per W injected at port k.
 
-    s_va, v: (S, L) injections and the slot voltages they solve to. Multiply by Z, Zn or H for voltages and currents, or
+    s_va, v: (S, L) injections and the port voltages they solve to. Multiply by Z, Zn or H for voltages and currents, or
     use `voltage_rows` and `current_rows`.
     direction: change of complex power per watt, scalar or (L,): 1 keeps q, 1 + 1j*tan(phi) keeps a power factor.
     dtype: float64 is exact to 1e-8, float32 to 1e-6 at half the time.
@@ -71,19 +71,19 @@ def _series(
 
 def _direct(z: Complex, d: Complex, start: Complex) -> Complex:
     """(L, L) from the real 2L x 2L linear system; for states near the limit of what the network can carry."""
-    slots, k = len(d), np.arange(len(d))
+    ports, k = len(d), np.arange(len(d))
     zr, zi, dr, di = z.real, z.imag, d.real[:, None], d.imag[:, None]
-    system = np.empty((2 * slots, 2 * slots))
+    system = np.empty((2 * ports, 2 * ports))
     # x + d conj(Z x) with x split into real and imaginary parts.
-    system[:slots, :slots] = dr * zr + di * zi
-    system[:slots, slots:] = di * zr - dr * zi
-    system[slots:, :slots] = di * zr - dr * zi
-    system[slots:, slots:] = -di * zi - dr * zr
-    system.flat[:: 2 * slots + 1] += 1.0
-    right = np.zeros((2 * slots, slots))
-    right[k, k], right[k + slots, k] = start.real, start.imag
+    system[:ports, :ports] = dr * zr + di * zi
+    system[:ports, ports:] = di * zr - dr * zi
+    system[ports:, :ports] = di * zr - dr * zi
+    system[ports:, ports:] = -di * zi - dr * zr
+    system.flat[:: 2 * ports + 1] += 1.0
+    right = np.zeros((2 * ports, ports))
+    right[k, k], right[k + ports, k] = start.real, start.imag
     x = np.linalg.solve(system, right)
-    return np.asarray(x[:slots] + 1j * x[slots:])
+    return np.asarray(x[:ports] + 1j * x[ports:])
 
 
 def voltage_rows(reduced: Reduced, flow: Flow, di_dp: NDArray[np.complexfloating]) -> Real:
@@ -91,7 +91,7 @@ def voltage_rows(reduced: Reduced, flow: Flow, di_dp: NDArray[np.complexfloating
     u = phasors(reduced, flow)
     with np.errstate(divide="ignore", invalid="ignore"):
         direction = np.conj(u) / np.abs(u)
-    found = np.empty((len(u), len(reduced.Zn), reduced.slots))
+    found = np.empty((len(u), len(reduced.Zn), reduced.ports))
     for k, (row, m) in enumerate(zip(direction, di_dp, strict=True)):
         seen = row[:, None] * reduced.Zn
         # Only the real part of the complex product is wanted: two real products instead of four.

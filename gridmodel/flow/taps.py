@@ -30,7 +30,7 @@ class State(NamedTuple):
     """S solved scenarios as R controls see them. Voltages are magnitudes behind the potential transformer."""
 
     v: Complex
-    """(S, L) across the slots, V"""
+    """(S, L) across the ports, V"""
     load_v: Real
     """(S, R) load side, line drop compensated by the forward settings"""
     backward_v: Real
@@ -57,7 +57,7 @@ class _Place:
     """Where a control's transformer is in the network."""
 
     branch: int
-    slots: Index
+    ports: Index
     """(6,) place of phases a, b, c of the source side and of the load side among the branch's terminals, or -1"""
     phases: Mask
     """(3,) whose taps it moves"""
@@ -93,7 +93,7 @@ class Tapped:
         """The network with its taps there. Its equipment is dropped where the phases of a transformer differ."""
         branches, scale = self.network.branches, np.ones(self.network.branches.y_s.shape[:2])
         for tap, regulator, place in zip(taps, self.regulators, self.places, strict=True):
-            side = place.slots[:SIDE] if regulator.tap_side == "hv" else place.slots[SIDE : 2 * SIDE]
+            side = place.ports[:SIDE] if regulator.tap_side == "hv" else place.ports[SIDE : 2 * SIDE]
             # The same voltage at a winding of more turns is less flux: its rows and its columns are divided.
             scale[place.branch, side[place.phases]] *= regulator.ratio(regulator.tap) / regulator.ratio(int(tap))
         y = branches.y_s * scale[:, :, None] * scale[:, None, :]
@@ -199,21 +199,21 @@ class Tapped:
             # A terminal that is not there has a column and a row of zeros.
             v = np.where(ends[r] >= 0, u[:, np.searchsorted(reduced.node_terminal, ends[r])], 0.0)
             i = v @ network.branches.y_s[place.branch].T
-            v, i = (np.where(place.slots >= 0, table[:, place.slots], 0.0) for table in (v, i))
+            v, i = (np.where(place.ports >= 0, table[:, place.ports], 0.0) for table in (v, i))
             found[:, :, r] = _measured(regulator, place, v, i)
         return State(self._base * flow.v, found[0], found[1], found[2], found[3], flow.converged)
 
 
 def base_of(network: Network) -> float:
     """By how much to scale a network with `scaled`: 1 at low voltage."""
-    slots_v = network.terminal_nominal_v[network.connections.slot_plus]
-    return float(slots_v.max(initial=LOW_VOLTAGE_V)) / LOW_VOLTAGE_V
+    ports_v = network.terminal_nominal_v[network.connections.port_plus]
+    return float(ports_v.max(initial=LOW_VOLTAGE_V)) / LOW_VOLTAGE_V
 
 
 def scaled(reduced: Reduced, base: float) -> Reduced:
-    """The same with slot voltages divided by `base` and slot currents multiplied by it; powers stay what they are.
+    """The same with port voltages divided by `base` and port currents multiplied by it; powers stay what they are.
 
-    Single precision has no millivolts at ten thousand volts: the power flow settles where slots are at low voltage.
+    Single precision has no millivolts at ten thousand volts: the power flow settles where ports are at low voltage.
     """
     return replace(
         reduced,
@@ -239,12 +239,12 @@ def _place(network: Network, regulator: Regulator) -> _Place:
         raise GridError(f"regulator {regulator.id}: transformer {regulator.transformer} is not in the network")
     phases = [network.terminal_phase[t] if t >= 0 else "" for t in branches.terminals[found[0]]]
     sides = phases[:SIDE], phases[SIDE : 2 * SIDE]
-    slots = [sides[k].index(p) + SIDE * k if p in sides[k] else -1 for k in range(2) for p in "abc"]
+    ports = [sides[k].index(p) + SIDE * k if p in sides[k] else -1 for k in range(2) for p in "abc"]
     moved = np.array([phase in regulator.phases for phase in "abc"])
-    if min(np.array(slots)[np.tile(moved, 2)]) < 0:
+    if min(np.array(ports)[np.tile(moved, 2)]) < 0:
         raise GridError(f"regulator {regulator.id}: transformer {regulator.transformer} lacks phase {regulator.phases}")
     ratio = nominal_v[branches.to_node[found[0]]] / nominal_v[branches.from_node[found[0]]]
-    return _Place(found[0], np.array(slots, dtype=np.intp), moved, float(ratio))
+    return _Place(found[0], np.array(ports, dtype=np.intp), moved, float(ratio))
 
 
 def _measured(regulator: Regulator, place: _Place, v: Complex, i: Complex) -> list[Real]:

@@ -22,7 +22,7 @@ ROUNDS = 6  # of trying all phases, each from the phases found before
 
 
 def on_all_phases(network: Network, connections: Index) -> Network:
-    """The same network with only these connections, each with its three phases as slots."""
+    """The same network with only these connections, each with its three phases as ports."""
     nodes, c = network.nodes, network.connections
     given = [Connection(c.id[k], nodes.id[c.node[k]], "unknown") for k in connections]
     index = {name: k for k, name in enumerate(nodes.id)}

@@ -130,7 +130,7 @@ class Supply:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connection:
-    """A customer's point: id, node and phase (a key of `network.SLOT_PHASES`)."""
+    """A customer's point: id, node and phase (a key of `network.PORT_PHASES`)."""
 
     id: str
     node: str

@@ -11,7 +11,7 @@ from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.errors import GridError
 from gridmodel.model.devices import Device
 from gridmodel.model.findings import Finding
-from gridmodel.model.network import SLOT_PHASES, Network
+from gridmodel.model.network import PORT_PHASES, Network
 
 DAY_S = 86_400
 
@@ -124,20 +124,20 @@ class Feeder:
         return "measured" if self.profile is not None else "file" if self.declared_va is not None else "assumed"
 
 
-def slot_va(network: Network, connection_va: Complex) -> Complex:
-    """(S, L) slot injections of (S, C) connection injections, each split evenly over the connection's phases.
+def port_va(network: Network, connection_va: Complex) -> Complex:
+    """(S, L) port injections of (S, C) connection injections, each split evenly over the connection's phases.
 
     The split is exact for single-phase connections; for three-phase and unknown ones it is the balanced one. A
     split-phase service takes all of it between its two legs.
     """
-    return np.asarray(connection_va)[..., network.connections.slot_connection] * slot_share(network)
+    return np.asarray(connection_va)[..., network.connections.port_connection] * port_share(network)
 
 
-def slot_share(network: Network) -> Real:
-    """(L,) share of its connection's power that a slot carries when the connection is balanced."""
+def port_share(network: Network) -> Real:
+    """(L,) share of its connection's power that a port carries when the connection is balanced."""
     connections = network.connections
     share = []
-    for connection, label in zip(connections.slot_connection, connections.slot_phase, strict=True):
+    for connection, label in zip(connections.port_connection, connections.port_phase, strict=True):
         phase = connections.phase[connection]
-        share.append(float(label == "12") if phase == "split" else 1 / len(SLOT_PHASES[phase]))
+        share.append(float(label == "12") if phase == "split" else 1 / len(PORT_PHASES[phase]))
     return np.array(share, dtype=np.float64)

@@ -24,28 +24,28 @@ NEUTRAL = "n"
 """phase of a terminal that is a neutral conductor of its own"""
 
 
-def _slots(*pairs: str) -> tuple[tuple[str, str, str], ...]:
-    """Slots between phases such as "a", "ab" (between two phases) or "an" (to the neutral conductor)."""
+def _ports(*pairs: str) -> tuple[tuple[str, str, str], ...]:
+    """Ports between phases such as "a", "ab" (between two phases) or "an" (to the neutral conductor)."""
     return tuple((pair, pair[0], pair[1:]) for pair in pairs)
 
 
-# How a connection's phase text becomes slots: (label, plus phase, minus phase or "" for earth).
-SLOT_PHASES: dict[str, tuple[tuple[str, str, str], ...]] = {
-    **{one: _slots(one) for one in ("a", "b", "c", "ab", "bc", "ca", "1", "2", "12")},
-    "abc": _slots("a", "b", "c"),
-    "delta": _slots("ab", "bc", "ca"),
-    "split": _slots("1", "2", "12"),
-    "unknown": _slots("a", "b", "c"),
+# How a connection's phase text becomes ports: (label, plus phase, minus phase or "" for earth).
+PORT_PHASES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    **{one: _ports(one) for one in ("a", "b", "c", "ab", "bc", "ca", "1", "2", "12")},
+    "abc": _ports("a", "b", "c"),
+    "delta": _ports("ab", "bc", "ca"),
+    "split": _ports("1", "2", "12"),
+    "unknown": _ports("a", "b", "c"),
     # two phases to earth, and an open delta
-    **{f"{x}+{y}": _slots(x, y) for x, y in ("ab", "ac", "bc", "12")},
-    **{f"{x}+{y}": _slots(x, y) for x, y in (("ab", "bc"), ("ab", "ca"), ("bc", "ca"))},
+    **{f"{x}+{y}": _ports(x, y) for x, y in ("ab", "ac", "bc", "12")},
+    **{f"{x}+{y}": _ports(x, y) for x, y in (("ab", "bc"), ("ab", "ca"), ("bc", "ca"))},
     # to a neutral conductor that is not at earth
-    **{one: _slots(one) for one in ("an", "bn", "cn", "1n", "2n")},
-    **{f"{x}n+{y}n": _slots(f"{x}n", f"{y}n") for x, y in ("ab", "ac", "bc", "12")},
-    "abcn": _slots("an", "bn", "cn"),
+    **{one: _ports(one) for one in ("an", "bn", "cn", "1n", "2n")},
+    **{f"{x}n+{y}n": _ports(f"{x}n", f"{y}n") for x, y in ("ab", "ac", "bc", "12")},
+    "abcn": _ports("an", "bn", "cn"),
 }
-PHASE_OF_SLOTS = {tuple(sorted(slot[0] for slot in slots)): phase for phase, slots in reversed(SLOT_PHASES.items())}
-"""the phase text of a set of slot labels, in order"""
+PHASE_OF_PORTS = {tuple(sorted(port[0] for port in ports)): phase for phase, ports in reversed(PORT_PHASES.items())}
+"""the phase text of a set of port labels, in order"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,34 +144,34 @@ class Source:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connections:
-    """Customers' points in the network and the slots at which they inject.
+    """Customers' points in the network and the ports at which they inject.
 
-    A slot is one pair of terminals: phase to neutral, phase to phase, or half a split-phase service. A single-phase
-    connection has one slot, a three-phase one has three; a connection whose phase is "unknown" has the three
-    hypotheses as slots (only one of them is real).
+    A port is one pair of terminals: phase to neutral, phase to phase, or half a split-phase service. A single-phase
+    connection has one port, a three-phase one has three; a connection whose phase is "unknown" has the three
+    hypotheses as ports (only one of them is real).
     """
 
     id: tuple[str, ...]
     node: Index
     """(C,)"""
     phase: tuple[str, ...]
-    """as given: a key of SLOT_PHASES"""
-    slot_connection: Index
-    """(L,) position of the connection a slot belongs to"""
-    slot_phase: tuple[str, ...]
+    """as given: a key of PORT_PHASES"""
+    port_connection: Index
+    """(L,) position of the connection a port belongs to"""
+    port_phase: tuple[str, ...]
     """(L,) "a", "b", "c", "ab", "bc", "ca", "1", "2", "12", or to a neutral conductor "an", "bn", "cn", "1n", "2n" """
-    slot_plus: Index
-    slot_minus: Index
+    port_plus: Index
+    port_minus: Index
     """(L,) terminals; minus is -1 for earth"""
 
     def __len__(self) -> int:
         return len(self.id)
 
     @property
-    def slot_names(self) -> tuple[str, ...]:
+    def port_names(self) -> tuple[str, ...]:
         """(L,) such as "f0_c7, phase b"."""
         return tuple(
-            f"{self.id[c]}, phase {phase}" for c, phase in zip(self.slot_connection, self.slot_phase, strict=True)
+            f"{self.id[c]}, phase {phase}" for c, phase in zip(self.port_connection, self.port_phase, strict=True)
         )
 
 
@@ -250,24 +250,24 @@ class Terminals:
 
 
 def connect(given: Sequence[Connection], index: Mapping[str, int], terminals: Terminals) -> Connections:
-    """Connections with their slots; refuses a node that is unknown and a phase that the node does not have."""
-    slots: list[tuple[int, str, int, int]] = []
+    """Connections with their ports; refuses a node that is unknown and a phase that the node does not have."""
+    ports: list[tuple[int, str, int, int]] = []
     for position, c in enumerate(given):
-        if c.phase not in SLOT_PHASES:
-            raise GridError(f"connection {c.id}: phase {c.phase!r} is none of {', '.join(SLOT_PHASES)}")
+        if c.phase not in PORT_PHASES:
+            raise GridError(f"connection {c.id}: phase {c.phase!r} is none of {', '.join(PORT_PHASES)}")
         if c.node not in index:
             raise GridError(f"connection {c.id}: node {c.node} is not in the network")
-        for label, plus, minus in SLOT_PHASES[c.phase]:
+        for label, plus, minus in PORT_PHASES[c.phase]:
             at = [terminals.at(index[c.node], phase) for phase in plus + minus]
             if min(at) < 0:
                 raise GridError(f"connection {c.id}: node {c.node} has no phase {plus}{minus}")
-            slots.append((position, label, at[0], at[1] if minus else -1))
+            ports.append((position, label, at[0], at[1] if minus else -1))
     return Connections(
         id=tuple(c.id for c in given),
         node=np.array([index[c.node] for c in given], dtype=np.intp),
         phase=tuple(c.phase for c in given),
-        slot_connection=np.array([s[0] for s in slots], dtype=np.intp),
-        slot_phase=tuple(s[1] for s in slots),
-        slot_plus=np.array([s[2] for s in slots], dtype=np.intp),
-        slot_minus=np.array([s[3] for s in slots], dtype=np.intp),
+        port_connection=np.array([s[0] for s in ports], dtype=np.intp),
+        port_phase=tuple(s[1] for s in ports),
+        port_plus=np.array([s[2] for s in ports], dtype=np.intp),
+        port_minus=np.array([s[3] for s in ports], dtype=np.intp),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gridmodel.errors import FileError
 from gridmodel.model.devices import CONTROL_POINTS, SITE, Device, settled
-from gridmodel.model.network import SLOT_PHASES
+from gridmodel.model.network import PORT_PHASES
 from gridmodel.readers.series import noting
 from gridmodel.readers.tables import Row, read_csv
 
@@ -67,7 +67,7 @@ def _phases(row: Row, connection: str) -> str:
     """Phases of a device: all of its connection's, or one of them."""
     said = row.text("device_phases", "").lower()
     whole = "" if connection == "unknown" else connection
-    known = {whole, *(label for label, _, _ in SLOT_PHASES[connection])} - {""}
+    known = {whole, *(label for label, _, _ in PORT_PHASES[connection])} - {""}
     if said and said not in known:
         raise row.wrong("device_phases", f"{said!r} is none of the connection's {', '.join(sorted(known))}")
     return said

@@ -18,7 +18,7 @@ from gridmodel.model.devices import Device
 from gridmodel.model.equipment import Connection, Equipment
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
-from gridmodel.model.network import SLOT_PHASES, Network, Terminals, connect
+from gridmodel.model.network import PORT_PHASES, Network, Terminals, connect
 from gridmodel.readers import gis, snapping, workbook
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
@@ -233,9 +233,9 @@ def _customer(row: Row, columns: dict[str, str], phases: dict[str, str]) -> _Cus
     )
     if node not in phases:
         raise row.wrong(columns["node"], f"{node} is not in the network")
-    if phase not in SLOT_PHASES:
-        raise row.wrong(columns["phase"], f"{phase!r} is none of {', '.join(SLOT_PHASES)}")
-    lacking = {p for _, plus, minus in SLOT_PHASES[phase] for p in plus + minus} - set(phases[node])
+    if phase not in PORT_PHASES:
+        raise row.wrong(columns["phase"], f"{phase!r} is none of {', '.join(PORT_PHASES)}")
+    lacking = {p for _, plus, minus in PORT_PHASES[phase] for p in plus + minus} - set(phases[node])
     if lacking:
         raise row.wrong(columns["phase"], f"node {node} has phases {phases[node]}, not {', '.join(sorted(lacking))}")
     pv_kva = row.number("pv_kva", 0.0)

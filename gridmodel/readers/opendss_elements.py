@@ -1,4 +1,4 @@
-"""What stands in a solved OpenDSS circuit: elements with their admittances, sources, and customers with their slots."""
+"""What stands in a solved OpenDSS circuit: elements with their admittances, sources, and customers with their ports."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gridmodel.errors import GridError
-from gridmodel.model.network import NEUTRAL, PHASE_OF_SLOTS
+from gridmodel.model.network import NEUTRAL, PHASE_OF_PORTS
 from gridmodel.readers.opendss_elements import Customer, Element, Parts
 
 PHASES, SPLIT_PHASES = {1: "a", 2: "b", 3: "c", 4: NEUTRAL}, {1: "1", 2: "2", 3: NEUTRAL}
@@ -66,13 +66,13 @@ class Zones:
         return own.most_common(1)[0][0] if own else self.rated.get(root, 1.0)
 
     def customer_phase(self, customer: Customer) -> str:
-        """The phase text of a customer's slots."""
+        """The phase text of a customer's ports."""
         labels = []
         for plus, minus in customer.pairs:
             label = self.phase(customer.bus, plus) + (self.phase(customer.bus, minus) if minus else "")
             label = label[::-1] if label[0] == NEUTRAL else label
             labels.append(BETWEEN.get(label, label))
-        found = PHASE_OF_SLOTS.get(tuple(sorted(labels)))
+        found = PHASE_OF_PORTS.get(tuple(sorted(labels)))
         if found is None:
             said = ", ".join(labels) or "no two nodes"
             raise GridError(f"{customer.element}: stands between {said}, which is no service that is modelled")

@@ -20,7 +20,7 @@ from gridmodel.errors import FileError
 from gridmodel.model.admittance import sequence_matrix
 from gridmodel.model.equipment import Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.model.findings import Finding
-from gridmodel.model.network import PHASE_OF_SLOTS
+from gridmodel.model.network import PHASE_OF_PORTS
 from gridmodel.readers.pandapower_elements import (
     charging_of_open_lines,
     impedances,
@@ -293,7 +293,7 @@ class PandapowerFile:
         if not loaded:
             return "unknown"
         delta = row.text("type", "wye") == "delta"
-        return PHASE_OF_SLOTS[tuple(sorted(DELTA[p] if delta else p for p in loaded))]
+        return PHASE_OF_PORTS[tuple(sorted(DELTA[p] if delta else p for p in loaded))]
 
 
 def balanced(phase_a_v: complex) -> Complex:

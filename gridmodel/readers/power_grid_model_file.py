@@ -15,7 +15,7 @@ from gridmodel.errors import FileError
 from gridmodel.model.admittance import sequence_matrix
 from gridmodel.model.equipment import Capacitor, Connection, Equipment, Line, Node, Supply, Transformer
 from gridmodel.model.findings import Finding
-from gridmodel.model.network import PHASE_OF_SLOTS
+from gridmodel.model.network import PHASE_OF_PORTS
 from gridmodel.readers.pandapower import balanced
 from gridmodel.readers.tables import Row, Table, read_json
 
@@ -236,7 +236,7 @@ class DataSet:
         power = np.zeros(3) + np.abs(np.array(row.fields.get("p_specified") or 0.0, dtype=np.float64))
         power += np.abs(np.array(row.fields.get("q_specified") or 0.0, dtype=np.float64))
         phases = tuple(p for p, has in zip("abc", power, strict=True) if has)
-        return PHASE_OF_SLOTS[phases] if phases else "unknown"
+        return PHASE_OF_PORTS[phases] if phases else "unknown"
 
 
 def _closed(row: Row) -> tuple[bool, bool]:

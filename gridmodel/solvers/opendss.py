@@ -1,7 +1,7 @@
 """An independent power flow by OpenDSS: split-phase services, phase-to-phase customers, circuits read from OpenDSS.
 
 The circuit is the file that a network was read from, or is written from a network's equipment. Its own loads, PV
-systems and controls are switched off; one constant-power load per slot takes their place.
+systems and controls are switched off; one constant-power load per port takes their place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOLERANCE_PU = 1e-10
 
 
 class Circuit:
-    """A circuit in OpenDSS that solves injections at the slots of a Reduced."""
+    """A circuit in OpenDSS that solves injections at the ports of a Reduced."""
 
     def __init__(self, path: str | Path | None, reduced: Reduced, *, commands: tuple[str, ...] = ()) -> None:
         """`path` is a circuit with the network's own names, None writes one from its equipment.
@@ -43,7 +43,7 @@ class Circuit:
                 self._say(f"{full_name}.enabled=no")
         for command in commands:
             self._say(command)
-        self.first_load = self._add_slots()
+        self.first_load = self._add_ports()
         self._say(f"Set mode=snapshot controlmode=off tolerance={TOLERANCE_PU} maxiterations=500")
         self._say("Solve")
         order = {name.lower(): k for k, name in enumerate(self.circuit.YNodeOrder)}
@@ -64,19 +64,19 @@ class Circuit:
         kind, name = branches.kind[branch], branches.id[branch]
         return self.script.element.get((kind, name), "") if self.script else f"{kind}.{name}"
 
-    def _add_slots(self) -> int:
-        """Adds a load per slot; its first one's position among all loads."""
+    def _add_ports(self) -> int:
+        """Adds a load per port; its first one's position among all loads."""
         connections, nodes = self.reduced.network.connections, self.reduced.network.nodes
-        for k, (plus, phase) in enumerate(zip(connections.slot_plus, connections.slot_phase, strict=True)):
+        for k, (plus, phase) in enumerate(zip(connections.port_plus, connections.port_phase, strict=True)):
             node = self.reduced.network.terminal_node[plus]
             bus = self._bus(nodes.id[node])
             numbers = ".".join(str(_number(p, nodes.phases[node])) for p in phase)
             kv = self.reduced.nominal_v[k] / 1e3
             self._say(
-                f"New Load.slot{k} bus1={bus}.{numbers} phases=1 conn=wye kV={kv} model=1 kW=0 kvar=0 "
+                f"New Load.port{k} bus1={bus}.{numbers} phases=1 conn=wye kV={kv} model=1 kW=0 kvar=0 "
                 "vminpu=0.05 vmaxpu=5 status=fixed"
             )
-        self.circuit.Loads.Name = "slot0"
+        self.circuit.Loads.Name = "port0"
         return int(self.circuit.Loads.idx)
 
     def _terminal_names(self) -> list[str]:
@@ -104,8 +104,8 @@ class Circuit:
             volts[k] = found[self.at]
             self._currents(amps[k])
         connections = self.reduced.network.connections
-        back = np.where(connections.slot_minus >= 0, volts[:, connections.slot_minus], 0.0)
-        v = volts[:, connections.slot_plus] - back
+        back = np.where(connections.port_minus >= 0, volts[:, connections.port_minus], 0.0)
+        v = volts[:, connections.port_plus] - back
         with np.errstate(all="ignore"):
             flow = Flow(v, np.conj(s / v), converged, 0, source)
         terminals = self.reduced.node_terminal

@@ -112,7 +112,7 @@ class Net:
         self.net.ext_grid["vm_pu"], self.net.ext_grid["va_degree"] = abs(even) / self.source_v, np.angle(even, deg=True)
         connections = self.reduced.network.connections
         power = np.zeros((len(connections), 3), dtype=np.complex128)
-        power[connections.slot_connection, ["abc".index(p) for p in connections.slot_phase]] = -s / 1e6
+        power[connections.port_connection, ["abc".index(p) for p in connections.port_phase]] = -s / 1e6
         for k, phase in enumerate("abc"):
             loads = self.net.asymmetric_load
             loads[f"p_{phase}_mw"], loads[f"q_{phase}_mvar"] = power[:, k].real, power[:, k].imag

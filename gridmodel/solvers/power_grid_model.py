@@ -1,7 +1,7 @@
 """An independent power flow: the same feeder by power-grid-model, for verification.
 
 It shares nothing with `reduce` and `flow` but the equipment that was read: other admittances, other transformer
-model, another solver. Phase-to-neutral slots only; phase-to-phase and split-phase connections are audited by OpenDSS.
+model, another solver. Phase-to-neutral ports only; phase-to-phase and split-phase connections are audited by OpenDSS.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def cannot_model(network: Network) -> str:
         return "the network is known by its admittances only; power-grid-model needs its equipment"
     if equipment.centre_taps:
         return "power-grid-model has no centre-tapped transformers; audit this network with OpenDSS"
-    if (network.connections.slot_minus >= 0).any():
+    if (network.connections.port_minus >= 0).any():
         return "power-grid-model has no phase-to-phase connections; audit this network with OpenDSS"
     if equipment.other_supplies:
         return "a second source is not modelled there; audit this network with OpenDSS"
-    if set(network.connections.slot_phase) - set("abc"):
+    if set(network.connections.port_phase) - set("abc"):
         return "power-grid-model has no neutral conductors; audit this network with OpenDSS"
     for line in equipment.lines:
         if line.phases != "abc" and all(line.closed):
@@ -93,7 +93,7 @@ class Model:
         small = condensed(network.equipment, watched)
         self.data = Tables(small.equipment)
         self.model = PowerGridModel(self.data.given(), system_frequency=network.frequency_hz)
-        self.slot_place = self._places(network, network.connections.slot_plus)
+        self.port_place = self._places(network, network.connections.port_plus)
         self.node_place = self._places(network, reduced.node_terminal)
         self.branch_places = self._branch_places(small.part_of)
 
@@ -116,7 +116,7 @@ class Model:
         return s, np.broadcast_to(sources(self.reduced, source_v), (len(s), 3))
 
     def _in_blocks(self, s: Complex, source: Complex, *, angles: bool) -> tuple[Complex, Real, Real, Mask]:
-        """(slot voltages, node voltages, branch currents, converged)."""
+        """(port voltages, node voltages, branch currents, converged)."""
         v = np.full(s.shape, np.nan, dtype=np.complex128)
         u, i = np.empty((len(s), len(self.node_place[0]))), np.zeros((len(s), len(self.reduced.current_branch)))
         done = np.ones(len(s), dtype=np.bool_)
@@ -128,7 +128,7 @@ class Model:
             for (kind, side), (rows, place, phase) in self.branch_places.items():
                 i[part, rows] = found[kind][SIDES[side]][:, place, phase]
             if angles:
-                size, angle = (found["node"][field][:, self.slot_place[0], self.slot_place[1]] for field in _PHASOR)
+                size, angle = (found["node"][field][:, self.port_place[0], self.port_place[1]] for field in _PHASOR)
                 with np.errstate(all="ignore"):  # what did not converge may be anything
                     v[part] = size * np.exp(1j * angle)
         for table in (v, u, i):
@@ -144,7 +144,7 @@ class Model:
             wanted.setdefault(ComponentType(kind), []).append(SIDES[side])
         connections = self.reduced.network.connections
         power = np.zeros((len(s), len(connections), 3), dtype=np.complex128)
-        power[:, connections.slot_connection, self.slot_place[1]] = -s
+        power[:, connections.port_connection, self.port_place[1]] = -s
         output: dict[Any, Any] = self.model.calculate_power_flow(
             symmetric=False,
             error_tolerance=self.tolerance_pu,

@@ -172,7 +172,7 @@ def _states(reduced: object, count: int) -> np.ndarray:
     from gridmodel import Reduced
 
     assert isinstance(reduced, Reduced)
-    return np.random.default_rng(0).uniform(-5e3, 5e3, (count, reduced.slots)).astype(complex)
+    return np.random.default_rng(0).uniform(-5e3, 5e3, (count, reduced.ports)).astype(complex)
 
 
 def _power_grid_model_s(reduced: object, count: int = 512) -> float:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel import Feeder, Reduced, currents, read_feeder, reduce, slot_va, solve, voltages
+from gridmodel import Feeder, Reduced, currents, port_va, read_feeder, reduce, solve, voltages
 from gridmodel.readers.example_feeders import european_lv, european_lv_file
 from gridmodel.solvers.opendss import Circuit, circuit_of
 from gridmodel.solvers.power_grid_model import Model
@@ -80,7 +80,7 @@ def _rows(name: str, feeder: Feeder, net: Any, master: Path | None) -> list[Row]
     if master is not None:
         engines["OpenDSS"] = (_opendss(master, reduced, s), ONE_BY_ONE)
     timed = _timed(engines)
-    size = f"{name} ({reduced.slots} customers, {len(reduced.node_terminal)} node phases)"
+    size = f"{name} ({reduced.ports} customers, {len(reduced.node_terminal)} node phases)"
     others = [engine for engine in engines if not engine.startswith("ours")]
     goal = 40_000.0 if name == "LV28" else None
     found = [replace(_row(size, timed, "ours", other), goal=goal) for other in others]
@@ -135,10 +135,10 @@ def _timed(engines: dict[str, tuple[Callable[[], object], int]]) -> Timed:
 def _states(feeder: Feeder, reduced: Reduced) -> np.ndarray:
     """(OURS, L) VA: a random interval of the measured day, and random power on top."""
     rng = np.random.default_rng(0)
-    extra = rng.uniform(-POWER_W, POWER_W, (OURS, reduced.slots)).astype(complex)
+    extra = rng.uniform(-POWER_W, POWER_W, (OURS, reduced.ports)).astype(complex)
     if feeder.profile is None:
         return extra
-    day = slot_va(feeder.network, feeder.profile.net_va())
+    day = port_va(feeder.network, feeder.profile.net_va())
     return day[rng.integers(len(day), size=OURS)] + extra
 
 
@@ -179,7 +179,7 @@ def _pandapower_run(net: Any, feeder: Feeder, s: np.ndarray) -> Callable[[], obj
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for row in s[:SLOW]:
-                for load, phase, power in zip(order, connections.slot_phase, row, strict=True):
+                for load, phase, power in zip(order, connections.port_phase, row, strict=True):
                     net.asymmetric_load.at[load, f"p_{phase}_mw"] = -power.real / 1e6
                     net.asymmetric_load.at[load, f"q_{phase}_mvar"] = -power.imag / 1e6
                 pandapower.runpp_3ph(net)

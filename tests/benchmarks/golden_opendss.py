@@ -34,7 +34,7 @@ class Search:
         places = zip(self.network.terminal_node, self.network.terminal_phase, strict=True)
         self.at = np.array([order.get(f"{self.network.nodes.id[n]}.{number[p]}", -1) for n, p in places])
         connections = self.network.connections
-        self.customers = connections.slot_plus[[connections.id.index(name) for name in names]]
+        self.customers = connections.port_plus[[connections.id.index(name) for name in names]]
 
     @staticmethod
     def _position(table, name: str) -> int:

@@ -44,7 +44,7 @@ class Published:
         s[:, self.feeder.active] = active_w + 1j * s[:, self.feeder.active].imag
         sunny = profile.pv_w.any(axis=0)
         roofs = Inverters(
-            slot=np.flatnonzero(sunny), s_rated_va=self.feeder.pv_va[sunny], available_w=profile.pv_w[steps][:, sunny],
+            port=np.flatnonzero(sunny), s_rated_va=self.feeder.pv_va[sunny], available_w=profile.pv_w[steps][:, sunny],
             reference_v=230.0, volt_var=VOLT_VAR, volt_watt=VOLT_WATT, reactive_base="available",
         )  # fmt: skip
         watched = self.reduced.watching(voltages=self.reduced.voltages_at_connections())
@@ -55,7 +55,7 @@ class Published:
     def places(self, active: np.ndarray) -> np.ndarray:
         """Positions of the active customers among the voltages at connections."""
         nodes = self.reduced.node_terminal[self.reduced.voltages_at_connections()]
-        return np.searchsorted(nodes, self.feeder.network.connections.slot_plus[active])
+        return np.searchsorted(nodes, self.feeder.network.connections.port_plus[active])
 
 
 def everyone(voltage: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ def test_who_is_on_no_known_phase_is_not_credited():
     unknown = tuple(replace(c, phase="unknown") if k < 7 else c for k, c in enumerate(equipment.connections))
     moved = on(build.network(replace(equipment, connections=unknown)), 1, reactive=problem.reactive)
     inverters = monitor(moved).inverters
-    assert monitor(moved).slot_connection[inverters.slot].tolist() == [7]
+    assert monitor(moved).port_connection[inverters.port].tolist() == [7]
 
 
 def test_what_does_not_come_out_is_not_credited():

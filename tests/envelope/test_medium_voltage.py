@@ -130,13 +130,13 @@ def test_any_state_of_taps_and_feeders_is_in_the_bands(grid, found):
         for name, head in all_heads.items():
             lo, hi = boxes[name]
             p = lo + np.round(rng.random(lo.shape)) * (hi - lo)
-            slots = head.feeder.spread(p) + 1j * head.feeder.spread(head.base.q_var)
-            s[:, grid.slots_of(name)] = head.power_va(slots, found.bands[name].centre_v)
+            ports = head.feeder.spread(p) + 1j * head.feeder.spread(head.base.q_var)
+            s[:, grid.ports_of(name)] = head.power_va(ports, found.bands[name].centre_v)
         taps = rng.integers(found.taps_low, found.taps_high + 1)
         v = state.state(taps, s).v
         for name, head in all_heads.items():
             band, seen = found.bands[name], head.no_load
-            share = np.abs(v[:, grid.slots_of(name)] @ seen.T) / np.abs(band.centre_v @ seen.T)
+            share = np.abs(v[:, grid.ports_of(name)] @ seen.T) / np.abs(band.centre_v @ seen.T)
             low, high = band.implied
             np.testing.assert_array_equal(share, np.clip(share.T, low, high).T)
             spans.append(float(share.max() - share.min()))

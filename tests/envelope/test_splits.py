@@ -116,7 +116,7 @@ def test_the_base_load_stays_as_it_is():
     feeder, plain = monitor(on_a), monitor(problem)
     p = problem.base_load_w[0]
     assert np.array_equal(feeder.spread(p), plain.spread(p))
-    assert feeder.slot_share[plain.slot_connection == 1].tolist() == [1.0, 0.0, 0.0]
+    assert feeder.port_share[plain.port_connection == 1].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_a_group_sees_the_sum_and_not_what_circulates():

@@ -11,7 +11,7 @@ from envelope.model_free.readings import Meters
 from envelope.problem import Allocation, steps_from
 from envelope.study.study import sine
 from envelope.verification import Effort
-from gridmodel import reduce, slot_va, solve
+from gridmodel import port_va, reduce, solve
 from gridmodel.readers.example_feeders import european_lv
 from tests.envelope.cases import START, STEP_S
 
@@ -29,7 +29,7 @@ def metered():
     owners = np.where(rng.random(shape[1]) < 0.3, 4000.0, 0.0)
     net = load - np.tile(sine(STEPS), DAYS)[:, None] * owners * rng.uniform(0.4, 1.0, (shape[0], 1))
     reduced = reduce(feeder.network)
-    volts = np.abs(solve(reduced, slot_va(feeder.network, -net - 0.2j * load), None).v) + rng.normal(0.0, 0.3, shape)
+    volts = np.abs(solve(reduced, port_va(feeder.network, -net - 0.2j * load), None).v) + rng.normal(0.0, 0.3, shape)
     nothing = np.full(shape[0], np.nan)
     start = steps_from(START // 86_400 * 86_400, STEP_S, shape[0])
     return Meters(feeder.network.connections.id, start, STEP_S, net, volts, nothing, nothing), reduced

@@ -46,13 +46,13 @@ def farthest_pu(path: Path, folder: Path | None = None) -> tuple[float, int]:
     assert engine.ActiveCircuit.Solution.Converged
     network, _ = network_of(circuit)
     reduced = scaled(reduce(network), base_of(network))
-    s = np.zeros(reduced.slots, dtype=complex)
+    s = np.zeros(reduced.ports, dtype=complex)
     for position, name in enumerate(network.connections.id):
-        slots = np.flatnonzero(network.connections.slot_connection == position)
+        ports = np.flatnonzero(network.connections.port_connection == position)
         for element in network.own_elements[name]:
             engine.ActiveCircuit.SetActiveElement(element)
             raw = np.asarray(engine.ActiveCircuit.ActiveCktElement.TotalPowers)
-            s[slots] -= 1e3 * complex(raw[0], raw[1]) / len(slots)
+            s[ports] -= 1e3 * complex(raw[0], raw[1]) / len(ports)
     flow = solve(reduced, s, tol_v=1e-8)
     assert flow.converged.all()
     ours = dict(zip(reduced.voltage_names, voltages(reduced, flow)[0], strict=True))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmodel import GridError, currents, reduce, slot_va, solve, voltages
+from gridmodel import GridError, currents, port_va, reduce, solve, voltages
 from gridmodel.model import admittance as build
 from gridmodel.model.equipment import Capacitor
 from gridmodel.readers import opendss, pandapower
@@ -22,13 +22,13 @@ from tests.gridmodel.feeders import radial, radial_equipment, two_bus
 RNG_W, RNG_VAR = 5e3, 1e3
 
 
-def states(count: int, slots: int, seed: int = 0):
+def states(count: int, ports: int, seed: int = 0):
     rng = np.random.default_rng(seed)
-    return rng.uniform(-RNG_W, RNG_W, (count, slots)) + 1j * rng.uniform(-RNG_VAR, RNG_VAR, (count, slots))
+    return rng.uniform(-RNG_W, RNG_W, (count, ports)) + 1j * rng.uniform(-RNG_VAR, RNG_VAR, (count, ports))
 
 
 def assert_agree(reduced, ours, theirs, volts: float, amps: float):
-    """Every slot voltage, node voltage and branch current that both know."""
+    """Every port voltage, node voltage and branch current that both know."""
     assert ours.converged.all()
     assert theirs.flow.converged.all()
     known = ~np.isnan(theirs.voltages)
@@ -63,7 +63,7 @@ def test_power_grid_model_on_three_phase_customers():
 
 def test_power_grid_model_on_the_european_feeder():
     reduced = reduce(european_lv().network)
-    s = states(12, reduced.slots)
+    s = states(12, reduced.ports)
     assert_agree(reduced, solve(reduced, s), audit.solve(reduced, s), 1e-6, 1e-6)
 
 
@@ -71,7 +71,7 @@ def test_power_grid_model_on_the_australian_day(lv28):
     """The measured day, its unbalanced head voltage, and random power on top."""
     reduced = reduce(lv28.network)
     steps = np.arange(0, 288, 36)
-    s = slot_va(lv28.network, lv28.profile.net_va()[steps]) + states(len(steps), reduced.slots)
+    s = port_va(lv28.network, lv28.profile.net_va()[steps]) + states(len(steps), reduced.ports)
     source = lv28.profile.source_v[steps]
     assert_agree(reduced, solve(reduced, s, source), audit.solve(reduced, s, source), 1e-6, 1e-6)
 
@@ -102,7 +102,7 @@ def test_opendss_on_the_australian_feeder(lv28, lv28_folder):
     """The published OpenDSS files; no-load losses and source impedance, which the pandapower file lacks, taken out."""
     reduced = reduce(lv28.network)
     circuit = Circuit(lv28_folder / "opendss" / "Master.txt", reduced, commands=OWN_VALUES)
-    s, source = states(6, reduced.slots), lv28.profile.source_v[::50]
+    s, source = states(6, reduced.ports), lv28.profile.source_v[::50]
     assert_agree(reduced, solve(reduced, s, source), circuit.solve(s, source), 1e-4, 1e-4)
 
 
@@ -112,7 +112,7 @@ def test_opendss_on_what_was_read_from_opendss(lv28_folder):
     reduced = reduce(network)
     assert len(network.connections) == 114
     assert sum(pv_va.values()) == pytest.approx(175e3)
-    s = states(4, reduced.slots)
+    s = states(4, reduced.ports)
     assert_agree(reduced, solve(reduced, s), Circuit(master, reduced).solve(s), 1e-6, 1e-6)
 
 
@@ -148,7 +148,7 @@ def test_opendss_on_circuits_without_what_nobody_watches(lv28):
     for feeder, source in ((lv28, lv28.profile.source_v[::50]), (european_lv(), None)):
         whole = reduce(feeder.network)
         reduced = whole.watching(voltages=whole.voltages_at_connections())
-        s = states(6, reduced.slots)
+        s = states(6, reduced.ports)
         flow, found = solve(reduced, s, source), circuit_of(reduced).magnitudes(s, source)
         assert found.converged.all()
         np.testing.assert_allclose(found.v_v, voltages(reduced, flow), atol=1e-5, rtol=0)

@@ -24,7 +24,7 @@ def test_the_european_feeder_by_a_ninth_of_its_nodes():
 
 def test_an_audit_of_a_few_places_leaves_out_the_others():
     reduced = reduce(european_lv().network)
-    s = np.random.default_rng(2).uniform(-5e3, 5e3, (4, reduced.slots)).astype(complex)
+    s = np.random.default_rng(2).uniform(-5e3, 5e3, (4, reduced.ports)).astype(complex)
     few = reduced.watching(voltages=reduced.voltages_at_connections())
     model = audit.Model(few)
     assert len(model.data.node_at) < 120

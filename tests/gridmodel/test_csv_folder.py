@@ -48,10 +48,10 @@ def test_a_street(folder):
     assert transformer.z1_pu == pytest.approx(3900 / 315e3 + 0.04j)
     assert transformer.tap_ratio == 1.025
     reduced = reduce(network)
-    flow = solve(reduced, np.full(reduced.slots, -2e3 + 0j))
+    flow = solve(reduced, np.full(reduced.ports, -2e3 + 0j))
     assert flow.converged.all()
     expected = 1.01 * 6350.853 / 11000 * 420 / 1.025
-    assert voltages(reduced, solve(reduced, np.zeros(reduced.slots)))[0, 3] == pytest.approx(expected, rel=1e-3)
+    assert voltages(reduced, solve(reduced, np.zeros(reduced.ports)))[0, 3] == pytest.approx(expected, rel=1e-3)
     _, findings = check_folder(folder)
     assert {(f.code, f.element) for f in findings if f.code != "base_load"} == {
         ("no_zero_sequence", "line L2"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridmodel import GridError, currents, reduce, slot_va, solve, voltages
+from gridmodel import GridError, currents, port_va, reduce, solve, voltages
 from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
 from tests.gridmodel.feeders import V, radial, two_bus
 
@@ -26,7 +26,7 @@ def test_one_line_one_customer(s_va):
     assert currents(reduced, flow)[0].max() == pytest.approx(abs(s_va) / abs(flow.v[0, 0]), abs=1e-6)
 
 
-def test_impedance_of_one_line_is_what_the_slot_sees():
+def test_impedance_of_one_line_is_what_the_port_sees():
     network = two_bus()
     assert reduce(network).Z[0, 0] == pytest.approx(network.equipment.lines[0].z_ohm[0, 0], rel=1e-9)
 
@@ -67,7 +67,7 @@ def test_every_solution_satisfies_its_equations(customers, seed, size_w):
     assert flow.converged.all()
     np.testing.assert_allclose(flow.v * np.conj(flow.i), s, atol=1e-6)
     np.testing.assert_allclose(flow.i @ reduced.Z.T + source @ reduced.W.T, flow.v, atol=1e-6)
-    at = np.array([list(reduced.node_terminal).index(t) for t in network.connections.slot_plus])
+    at = np.array([list(reduced.node_terminal).index(t) for t in network.connections.port_plus])
     np.testing.assert_allclose(voltages(reduced, flow)[:, at], np.abs(flow.v), atol=1e-6)
 
 
@@ -76,7 +76,7 @@ def test_what_flows_into_the_first_line_is_what_all_customers_inject():
     reduced = reduce(network)
     flow = solve(reduced, np.full(9, 2_000 - 300j))
     transformer = [k for k, name in enumerate(reduced.current_names) if name.startswith("transformer")]
-    phase = np.array(network.connections.slot_phase)
+    phase = np.array(network.connections.port_phase)
     whole = [abs(flow.i[0, phase == p].sum()) for p in "abc"]
     np.testing.assert_allclose(currents(reduced, flow)[0, transformer], whole, atol=1e-6)
 
@@ -107,7 +107,7 @@ def test_no_scenarios_and_no_customers():
 
 @pytest.mark.parametrize(
     ("s_shape", "source_shape", "said"),
-    [((2, 4), (3,), "has 3 slots"), ((2, 3), (5, 3), "5 source voltages"), ((2, 3), (2, 2), r"expected \(3,\)")],
+    [((2, 4), (3,), "has 3 ports"), ((2, 3), (5, 3), "5 source voltages"), ((2, 3), (2, 2), r"expected \(3,\)")],
 )
 def test_wrong_shapes_are_refused(s_shape, source_shape, said):
     with pytest.raises(GridError, match=said):
@@ -158,15 +158,15 @@ def test_a_phase_to_phase_customer_loads_two_phases_and_spares_the_third():
 
 def test_a_balanced_delta_equals_a_balanced_star():
     star, delta = (two_bus(phase) for phase in ("abc", "delta"))
-    flows = [solve(reduce(n), slot_va(n, np.array([[-9_000 - 1_000j]]))) for n in (star, delta)]
+    flows = [solve(reduce(n), port_va(n, np.array([[-9_000 - 1_000j]]))) for n in (star, delta)]
     ends = [voltages(reduce(n), f)[0, -3:] for n, f in zip((star, delta), flows, strict=True)]
     np.testing.assert_allclose(ends[0], ends[1], atol=1e-6)
 
 
-def test_an_unknown_phase_has_its_three_hypotheses_as_slots():
+def test_an_unknown_phase_has_its_three_hypotheses_as_ports():
     network = two_bus("unknown")
     reduced = reduce(network)
-    assert reduced.slot_names == ("c1, phase a", "c1, phase b", "c1, phase c")
+    assert reduced.port_names == ("c1, phase a", "c1, phase b", "c1, phase c")
     flow = solve(reduced, np.diag([-6_000.0 + 0j] * 3))
     lowest = voltages(reduced, flow)[:, -3:]
     np.testing.assert_allclose(np.diag(lowest), lowest.min(), atol=1e-6)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gridmodel import FileError, GridError, read_feeder, reduce, slot_va, solve, voltages
+from gridmodel import FileError, GridError, port_va, read_feeder, reduce, solve, voltages
 from gridmodel.readers.example_feeders import european_lv
 from gridmodel.validate import check_folder
 
@@ -66,10 +66,10 @@ def test_a_whole_folder(folder):
     np.testing.assert_allclose(feeder.profile.demand_var[0], [200, 300, 100])
     np.testing.assert_allclose(feeder.profile.net_va()[0], [1000 - 200j, -3000 - 300j, -500 - 100j])
     np.testing.assert_allclose(np.abs(feeder.profile.source_v[5]), [6400, 6410, 6420])
-    slots = slot_va(feeder.network, feeder.profile.net_va())
-    np.testing.assert_allclose(slots[0], [1000 - 200j, -1000 - 100j, -1000 - 100j, -1000 - 100j, -500 - 100j])
+    ports = port_va(feeder.network, feeder.profile.net_va())
+    np.testing.assert_allclose(ports[0], [1000 - 200j, -1000 - 100j, -1000 - 100j, -1000 - 100j, -500 - 100j])
     reduced = reduce(feeder.network)
-    flow = solve(reduced, slots, feeder.profile.source_v)
+    flow = solve(reduced, ports, feeder.profile.source_v)
     assert flow.converged.all()
     assert 225 < voltages(reduced, flow)[:, reduced.voltages_at_connections()].min() < 240
 

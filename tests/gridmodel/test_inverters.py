@@ -16,7 +16,7 @@ VOLT_WATT = Curve(((0.5, 1.0), (1.1, 1.0), (1.13, 0.2), (2.0, 0.2)))
 
 def inverters(count, available_w, **changes):
     given = {
-        "slot": np.arange(count),
+        "port": np.arange(count),
         "s_rated_va": np.full(count, 6e3),
         "available_w": available_w,
         "reference_v": 230.0,
@@ -25,7 +25,7 @@ def inverters(count, available_w, **changes):
 
 
 def produced(flow, s, inv):
-    return (flow.v * np.conj(flow.i))[:, inv.slot] - s[:, inv.slot]
+    return (flow.v * np.conj(flow.i))[:, inv.port] - s[:, inv.port]
 
 
 @settings(max_examples=20, deadline=None)
@@ -100,7 +100,7 @@ def test_opendss_ends_where_we_do(lv28, lv28_folder):
     engine = opendss.new_engine([f'Compile "{master}"'])
     reduced, ids = reduce(network), network.connections.id
     order = [lv28.network.connections.id.index(name.removeprefix("hv_f0_lv28_")) for name in ids]
-    slot = np.array([ids.index(name) for name in pv_va])
+    port = np.array([ids.index(name) for name in pv_va])
     rated = np.array(list(pv_va.values()))
     for command in (
         "Edit InvControl.InvPVCtrl VarChangeTolerance=0.0005 voltagechangetolerance=1e-6 "
@@ -110,19 +110,19 @@ def test_opendss_ends_where_we_do(lv28, lv28_folder):
         engine.Text.Command = command
     for interval, up in ((0, 1.0), (120, 1.03), (144, 1.04), (160, 1.0)):
         demand = (lv28.profile.demand_w + 1j * lv28.profile.demand_var)[interval, order]
-        available = lv28.profile.pv_w[interval, order][slot]
+        available = lv28.profile.pv_w[interval, order][port]
         source = lv28.profile.source_v[interval] * up
         theirs = opendss_voltages(
             engine, dict(zip(ids, demand, strict=True)), dict(zip(pv_va, available, strict=True)), source
         )
         inv = Inverters(
-            slot=slot, s_rated_va=rated, available_w=available, reference_v=230.0, volt_var=VOLT_VAR,
+            port=port, s_rated_va=rated, available_w=available, reference_v=230.0, volt_var=VOLT_VAR,
             volt_watt=VOLT_WATT, reactive_base="available",
         )  # fmt: skip
         flow = solve(reduced, -demand, source, inverters=inv)
         assert flow.converged.all()
         phases = dict(zip("abc", (1, 2, 3), strict=True))
-        at = [f"{n}.{phases[p]}" for n, p in zip(ids, network.connections.slot_phase, strict=True)]
+        at = [f"{n}.{phases[p]}" for n, p in zip(ids, network.connections.port_phase, strict=True)]
         np.testing.assert_allclose(np.abs(flow.v[0]), [theirs[name] for name in at], atol=5e-3)
 
 

@@ -8,10 +8,10 @@ from gridmodel.flow.kernels import inject, step
 DTYPES = [np.complex64, np.complex128]
 
 
-def run(dtype, rows=5, slots=13, seed=0):
+def run(dtype, rows=5, ports=13, seed=0):
     rng = np.random.default_rng(seed)
     drop, w, s, v = (
-        (rng.normal(size=(rows, slots)) + 1j * rng.normal(size=(rows, slots))).astype(dtype) for _ in range(4)
+        (rng.normal(size=(rows, ports)) + 1j * rng.normal(size=(rows, ports))).astype(dtype) for _ in range(4)
     )
     return drop, w, s, v, np.empty_like(v), np.empty(rows, drop.real.dtype)
 
@@ -30,10 +30,10 @@ def test_one_step(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, complex(0, np.nan)])
-@pytest.mark.parametrize("slot", [0, 6, 12])
-def test_what_is_not_finite_never_counts_as_settled(dtype, value, slot):
+@pytest.mark.parametrize("port", [0, 6, 12])
+def test_what_is_not_finite_never_counts_as_settled(dtype, value, port):
     drop, w, s, v, i, moved = run(dtype)
-    drop[2, slot] = value
+    drop[2, port] = value
     step(drop, w, s, v, i, moved)
     assert moved[2] == np.inf
     assert np.isfinite(np.delete(moved, 2)).all()

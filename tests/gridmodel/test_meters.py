@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gridmodel import FileError, reduce, slot_va, solve
+from gridmodel import FileError, port_va, reduce, solve
 from gridmodel.commands import app
 from gridmodel.meter_data.phase_identification import likely_phases
 from gridmodel.meter_data.readings import Readings, belongings, check_meters, read_readings, upstream
@@ -67,7 +67,7 @@ def test_the_measured_day_with_a_tenth_of_the_phases_wrong(lv28):
     """PV under one sun and customers with the same profile: correlation alone errs here, the model does not."""
     equipment, profile = lv28.network.equipment, lv28.profile
     wrong = np.random.default_rng(4).choice(114, 11, replace=False)
-    s = slot_va(lv28.network, profile.net_va())
+    s = port_va(lv28.network, profile.net_va())
     readings = read(lv28.network, s, profile.source_v, noise_v=0.3)
     phase, sure = likely_phases(misdrawn(equipment, wrong), np.arange(114), readings.v, s)
     right = np.array(["abc"[p] for p in phase]) == np.array(lv28.network.connections.phase)

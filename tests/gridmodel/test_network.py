@@ -11,7 +11,7 @@ from gridmodel.arrays import TURN
 from gridmodel.flow.kron import admittance, energised
 from gridmodel.model.admittance import network, sequence_matrix
 from gridmodel.model.equipment import Node
-from gridmodel.model.feeder import slot_share
+from gridmodel.model.feeder import port_share
 from tests.gridmodel.feeders import V, equipment, line, radial, radial_equipment, transformer, two_bus
 
 
@@ -87,7 +87,7 @@ def test_a_line_with_an_open_end_carries_nothing():
     opened = tuple(replace(x, closed=(True, False)) if x.id == "L3" else x for x in base.lines)
     net = network(replace(base, lines=opened))
     assert "L3" not in net.branches.id
-    assert not energised(net)[net.connections.slot_plus[-1]]
+    assert not energised(net)[net.connections.port_plus[-1]]
     with pytest.raises(GridError, match="c3, phase"):
         reduce(net)
 
@@ -133,7 +133,7 @@ def test_a_line_to_a_node_without_its_phase_is_refused():
 
 def test_shares_of_a_connection_sum_to_one():
     for phase in ("a", "ab", "abc", "delta", "unknown"):
-        assert slot_share(two_bus(phase)).sum() == pytest.approx(1.0)
+        assert port_share(two_bus(phase)).sum() == pytest.approx(1.0)
 
 
 def test_a_stiff_supply_needs_no_node_of_its_own():

@@ -8,7 +8,7 @@ import pytest
 from gridmodel import GridError, read_feeder, reduce, solve, voltages
 from gridmodel.flow.taps import base_of, scaled
 from gridmodel.model.equipment import Connection
-from gridmodel.model.network import SLOT_PHASES, Terminals, connect
+from gridmodel.model.network import PORT_PHASES, Terminals, connect
 from gridmodel.solvers.own_file import breaches, injections_of, open_own_file, own_file_of
 from tests.gridmodel.street import write
 from tests.gridmodel.test_opendss_constructs import READ
@@ -32,11 +32,11 @@ def drawn(network, seed, generate):
 def ours(network, powers):
     reduced = scaled(reduce(network), base_of(network))
     c = network.connections
-    s = np.zeros((len(powers), reduced.slots), dtype=complex)
+    s = np.zeros((len(powers), reduced.ports), dtype=complex)
     for row, one in enumerate(powers):
         for position, name in enumerate(c.id):
-            slots = c.slot_connection == position
-            s[row, slots] = one[name] / slots.sum()
+            ports = c.port_connection == position
+            s[row, ports] = one[name] / ports.sum()
     flow = solve(reduced, s, tol_v=1e-8)
     assert flow.converged.all()
     return reduced, voltages(reduced, flow)
@@ -104,7 +104,7 @@ def misread(network, name, phase):
     c, nodes = network.connections, network.nodes
     given = [Connection(c.id[k], nodes.id[c.node[k]], phase if c.id[k] == name else c.phase[k]) for k in range(len(c))]
     index = {node: k for k, node in enumerate(nodes.id)}
-    assert phase in SLOT_PHASES
+    assert phase in PORT_PHASES
     return replace(network, connections=connect(given, index, Terminals(nodes.phases)))
 
 

@@ -49,9 +49,9 @@ def small_net(pp, **trafo):
 
 
 def injections(net, network):
-    """(L,) VA of the net's loads and generators at our slots."""
+    """(L,) VA of the net's loads and generators at our ports."""
     found = []
-    for connection, phase in zip(network.connections.slot_connection, network.connections.slot_phase, strict=True):
+    for connection, phase in zip(network.connections.port_connection, network.connections.port_phase, strict=True):
         name = network.connections.id[connection]
         for table, sign in ((net.asymmetric_load, -1e6), (net.asymmetric_sgen, 1e6)):
             rows = table[table.name == name].itertuples()

@@ -190,15 +190,15 @@ def saved(net, folder):
 
 
 def powers(network, net):
-    """(L,) VA of each slot, from the rows that each connection stands for."""
-    s = np.zeros(len(network.connections.slot_plus), dtype=complex)
+    """(L,) VA of each port, from the rows that each connection stands for."""
+    s = np.zeros(len(network.connections.port_plus), dtype=complex)
     for position, name in enumerate(network.connections.id):
-        slots = network.connections.slot_connection == position
+        ports = network.connections.port_connection == position
         for element in network.own_elements[name]:
             table, row = element.rsplit(".", 1)
             one = net[table].loc[int(row)]
             sign = 1 if table == "sgen" else -1
-            s[slots] += sign * 1e6 * complex(one.p_mw, one.q_mvar) * one.scaling / slots.sum()
+            s[ports] += sign * 1e6 * complex(one.p_mw, one.q_mvar) * one.scaling / ports.sum()
     return s
 
 

@@ -111,10 +111,10 @@ def test_a_data_set_is_read_as_power_grid_model_reads_it(tmp_path, why):
     found = model.calculate_power_flow(symmetric=False, error_tolerance=1e-6 if "link" in why else 1e-10)
     reduced = scaled(reduce(network), base_of(network))
     c = network.connections
-    s = np.zeros(reduced.slots, dtype=complex)
+    s = np.zeros(reduced.ports, dtype=complex)
     for k, name in enumerate(c.id):
-        slots = c.slot_connection == k
-        s[slots] = -network.own_load_va[name] / slots.sum()
+        ports = c.port_connection == k
+        s[ports] = -network.own_load_va[name] / ports.sum()
     flow = solve(reduced, s, tol_v=1e-8)
     ours = dict(zip(reduced.voltage_names, voltages(reduced, flow)[0], strict=True))
     for node in found["node"]:

@@ -26,7 +26,7 @@ def tapped(*regulators: Regulator, **changes) -> Tapped:
     return Tapped(build.network(medium(regulators=regulators or (SUBSTATION, LINE_REGULATOR), **changes)))
 
 
-def slots(load_w) -> np.ndarray:
+def ports(load_w) -> np.ndarray:
     """(L,) a balanced load per head, at a power factor of 0.95."""
     return -np.repeat(np.asarray(load_w) * (1 + 0.33j), 3) / 3
 
@@ -34,7 +34,7 @@ def slots(load_w) -> np.ndarray:
 def node_voltages(network) -> np.ndarray:
     """(N,) V at every node phase under the loads."""
     reduced = scaled(reduce(network), MV / 230.0)
-    return voltages(reduced, solve(reduced, slots(LOADS_W)))[0]
+    return voltages(reduced, solve(reduced, ports(LOADS_W)))[0]
 
 
 def test_a_moved_tap_is_the_transformer_built_with_it():
@@ -58,14 +58,14 @@ def test_a_moved_tap_is_the_transformer_built_with_it():
 def test_power_grid_model_sees_the_moved_taps():
     network = Tapped(build.network(medium())).moved([-3, 9])
     reduced = reduce(network)
-    ours, theirs = node_voltages(network), audit.solve(reduced, slots(LOADS_W)).voltages[0]
+    ours, theirs = node_voltages(network), audit.solve(reduced, ports(LOADS_W)).voltages[0]
     np.testing.assert_allclose(theirs, ours, atol=2e-4)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 1.0, 2.0])
 def test_the_resting_positions_are_those_whose_voltage_is_in_the_band(scale):
     grid = tapped()
-    s = slots(scale * LOADS_W)[None]
+    s = ports(scale * LOADS_W)[None]
     for which, regulator in enumerate(grid.regulators):
         found = grid.resting(grid.present, s, which=which)
         inside = []
@@ -81,7 +81,7 @@ def test_the_resting_positions_are_those_whose_voltage_is_in_the_band(scale):
 
 def test_it_comes_to_rest_at_the_near_end_of_the_interval():
     grid = tapped(LINE_REGULATOR)
-    s = slots(2.0 * LOADS_W)[None]
+    s = ports(2.0 * LOADS_W)[None]
     found = grid.resting(grid.present, s, which=0)
     assert found.low[0] > 0
     assert grid.settle(s)[0, 0] == found.low[0]
@@ -94,14 +94,14 @@ def test_it_comes_to_rest_at_the_near_end_of_the_interval():
 def test_line_drop_compensation_raises_the_voltage_with_the_flow():
     plain = tapped(SUBSTATION)
     drop = tapped(replace(SUBSTATION, forward=replace(SUBSTATION.forward, ldc_r=3.0, ldc_x=2.0)))
-    positions = [[int(t.settle(slots(k * LOADS_W)[None])[0, 0]) for k in (0.0, 3.0)] for t in (plain, drop)]
+    positions = [[int(t.settle(ports(k * LOADS_W)[None])[0, 0]) for k in (0.0, 3.0)] for t in (plain, drop)]
     volts = [
-        abs(t.state(np.array([[p]]), slots(3.0 * LOADS_W)[None]).v[0, 0])
+        abs(t.state(np.array([[p]]), ports(3.0 * LOADS_W)[None]).v[0, 0])
         for t, p in zip((plain, drop), (positions[0][1], positions[1][1]), strict=True)
     ]
     assert volts[1] > volts[0] + 0.01 * MV
     # Without a load there is nothing to compensate: the same interval.
-    nothing = [t.resting(t.present, slots(0.0 * LOADS_W)[None], which=0) for t in (plain, drop)]
+    nothing = [t.resting(t.present, ports(0.0 * LOADS_W)[None], which=0) for t in (plain, drop)]
     assert nothing[0].low[0] == nothing[1].low[0]
 
 
@@ -110,18 +110,18 @@ def test_the_compensated_voltage_is_that_of_a_place_down_the_line():
     given = replace(SUBSTATION, forward=replace(SUBSTATION.forward, ldc_r=3.0, ldc_x=2.0), measured="b")
     grid = tapped(given)
     reduced = scaled(reduce(grid.network), MV / 230.0)
-    flow = solve(reduced, slots(LOADS_W))
+    flow = solve(reduced, ports(LOADS_W))
     v = phasors(reduced, flow)[0, reduced.voltage_names.index("node bar, phase b")]
     i = current_phasors(reduced, flow)[0, reduced.current_names.index("line W1, phase b")]
     z_ohm = complex(3.0, 2.0) / 300.0 * PT
-    seen = grid.state(grid.present, slots(LOADS_W)).load_v[0, 0]
+    seen = grid.state(grid.present, ports(LOADS_W)).load_v[0, 0]
     assert seen * PT == pytest.approx(abs(v - i * z_ohm), rel=1e-9)
 
 
 def test_out_of_range_it_stays_at_the_end():
     short = replace(LINE_REGULATOR, tap_min=-2, tap_max=2)
     grid = tapped(short)
-    low = grid.resting(grid.present, slots(4.0 * LOADS_W)[None], which=0)
+    low = grid.resting(grid.present, ports(4.0 * LOADS_W)[None], which=0)
     assert (low.low[0], low.high[0]) == (2, 2)
 
 
@@ -130,13 +130,13 @@ def test_a_band_narrower_than_a_step_lets_it_hunt_between_two():
     grid = tapped(narrow)
     pairs = set()
     for scale in np.linspace(0.5, 1.5, 8):
-        found = grid.resting(grid.present, slots(scale * LOADS_W)[None], which=0)
+        found = grid.resting(grid.present, ports(scale * LOADS_W)[None], which=0)
         pairs.add(int(found.high[0] - found.low[0]))
     assert pairs <= {0, 1}
     assert 1 in pairs
 
 
-BACKWARDS = slots(-2.0 * LOADS_W)[None]
+BACKWARDS = ports(-2.0 * LOADS_W)[None]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_a_bidirectional_control_runs_to_its_end_against_a_stiff_source():
 
 def test_a_control_for_each_phase_moves_each_phase():
     grid = tapped(*of_phases(LINE_REGULATOR))
-    s = slots(LOADS_W).reshape(4, 3) * np.array([1.4, 0.9, 0.3])
+    s = ports(LOADS_W).reshape(4, 3) * np.array([1.4, 0.9, 0.3])
     found = grid.settle(s.reshape(1, -1))
     assert len(set(found[0].tolist())) == 3
     state = grid.state(found, s.reshape(1, -1))
@@ -263,7 +263,7 @@ def test_a_capacitor_raises_the_voltage_as_power_grid_model_says(phases):
     base, more = (build.network(replace(given, capacitors=c)) for c in ((), (bank,)))
     ours = [node_voltages(n) for n in (base, more)]
     assert (ours[1] - ours[0]).max() > 20.0
-    np.testing.assert_allclose(audit.solve(reduce(more), slots(LOADS_W)).voltages[0], ours[1], atol=2e-4)
+    np.testing.assert_allclose(audit.solve(reduce(more), ports(LOADS_W)).voltages[0], ours[1], atol=2e-4)
     off = build.network(replace(given, capacitors=(replace(bank, closed=False),)))
     np.testing.assert_array_equal(off.branches.y_s, base.branches.y_s)
 
@@ -282,7 +282,7 @@ def test_a_joined_network_is_the_two_parts():
     whole = build.network(joined(medium(), {"m2": street(), "m4": street()}))
     assert whole.connections.id[:3] == ("m1", "m3", "m2/c1")
     reduced = reduce(whole)
-    s = np.full(reduced.slots, -3e3 - 1e3j)
+    s = np.full(reduced.ports, -3e3 - 1e3j)
     flow = solve(scaled(reduced, MV / 230.0), s)
     v = phasors(scaled(reduced, MV / 230.0), flow)[0]
     names = reduced.voltage_names

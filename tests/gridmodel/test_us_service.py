@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gridmodel import GridError, currents, read_feeder, reduce, slot_va, solve, voltages
+from gridmodel import GridError, currents, port_va, read_feeder, reduce, solve, voltages
 from gridmodel.solvers import power_grid_model as audit
 from gridmodel.solvers.opendss import Circuit, circuit_of
 from gridmodel.validate import check
@@ -28,7 +28,7 @@ def test_what_the_folder_says(feeder, reduced):
     assert check(feeder) == []
     assert feeder.network.frequency_hz == 60
     assert feeder.network.nodes.phases[:3] == ("abc", "a", "12")
-    assert reduced.slot_names[:3] == ("home1, phase 1", "home1, phase 2", "home1, phase 12")
+    assert reduced.port_names[:3] == ("home1, phase 1", "home1, phase 2", "home1, phase 12")
     np.testing.assert_allclose(reduced.nominal_v[:3], [120, 120, 240])
     np.testing.assert_allclose(feeder.pv_va, [5000, 0, 0, 7600, 0, 0, 0, 0])
     legs = reduced.rating_a[[name.startswith("transformer") for name in reduced.current_names]]
@@ -37,7 +37,7 @@ def test_what_the_folder_says(feeder, reduced):
 
 def test_opendss_agrees_at_every_leg(reduced):
     rng = np.random.default_rng(5)
-    s = rng.uniform(-4e3, 2e3, (12, reduced.slots)) + 1j * rng.uniform(-5e2, 5e2, (12, reduced.slots))
+    s = rng.uniform(-4e3, 2e3, (12, reduced.ports)) + 1j * rng.uniform(-5e2, 5e2, (12, reduced.ports))
     flow, theirs = solve(reduced, s), Circuit(FOLDER / "audit.dss", reduced).solve(s)
     assert flow.converged.all()
     assert theirs.flow.converged.all()
@@ -49,7 +49,7 @@ def test_opendss_agrees_at_every_leg(reduced):
 
 
 def test_the_circuit_that_is_written_is_the_one_written_by_hand(reduced):
-    s = np.random.default_rng(6).uniform(-4e3, 2e3, (5, reduced.slots)).astype(complex)
+    s = np.random.default_rng(6).uniform(-4e3, 2e3, (5, reduced.ports)).astype(complex)
     ours, theirs = circuit_of(reduced).solve(s), Circuit(FOLDER / "audit.dss", reduced).solve(s)
     np.testing.assert_allclose(ours.flow.v, theirs.flow.v, atol=1e-5)
     np.testing.assert_allclose(ours.currents, theirs.currents, atol=1e-5)
@@ -71,7 +71,7 @@ def test_the_whole_secondary_in_series_sees_the_measured_impedance(reduced):
 
 def test_an_ev_between_the_legs_and_one_hundred_twenty_volt_load(feeder, reduced):
     """A 240 V load pulls both legs down alike; a 120 V one pulls its own down and lifts the other."""
-    s = np.zeros((2, reduced.slots), dtype=complex)
+    s = np.zeros((2, reduced.ports), dtype=complex)
     s[0, 2], s[1, 0] = -7_200, -2_400
     change = voltages(reduced, solve(reduced, s)) - np.abs(reduced.no_load()[0, 0])
     at = [reduced.voltage_names.index(f"node home1, phase {leg}") for leg in "12"]
@@ -83,13 +83,13 @@ def test_an_ev_between_the_legs_and_one_hundred_twenty_volt_load(feeder, reduced
 
 
 def test_a_balanced_home_is_between_the_legs(feeder):
-    s = slot_va(feeder.network, np.full((1, 8), -1e3 + 0j))
+    s = port_va(feeder.network, np.full((1, 8), -1e3 + 0j))
     np.testing.assert_allclose(s.reshape(8, 3), [[0, 0, -1e3]] * 8)
 
 
 def test_power_grid_model_cannot_audit_it(reduced):
     with pytest.raises(GridError, match="OpenDSS"):
-        audit.solve(reduced, np.zeros((1, reduced.slots)))
+        audit.solve(reduced, np.zeros((1, reduced.ports)))
 
 
 def test_the_same_service_written_for_opendss_is_the_same_network(reduced, tmp_path):
