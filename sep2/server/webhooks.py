@@ -18,7 +18,9 @@ from sep2.errors import SepError
 from sep2.operations import state_out
 from sep2.operations.alarms import DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
 from sep2.rules import receivers as rules
+from sep2.rules.days import LocalTime
 from sep2.rules.webhooks import signed
+from sep2.server.announcing import Announcer
 from sep2.server.delivery import FAILING_S, FIRST_HOUR_S, LONGEST_IN_FIRST_HOUR_S
 from sep2.server.measured_out import MeasuredOut
 from sep2.server.posting import Answer, NoAnswer, Poster
@@ -45,6 +47,7 @@ class Webhooks:
         self._news = asyncio.Event()
         self._busy: set[int] = set()
         self._measured = MeasuredOut(db, clock)
+        self._announcer = Announcer(db, clock, LocalTime(settings.utility.zone, settings.utility.tz_offset_s))
 
     def wake(self) -> None:
         """Look now."""
@@ -68,12 +71,22 @@ class Webhooks:
         if not await self._db.leads():
             return
         await self._measured.once()
+        await self._announce()
         async with self._db.read() as db:
             due = await webhooks.due(db, self._clock.now())
         for hook in due:
             if hook.id not in self._busy:
                 self._busy.add(hook.id)
                 tasks.create_task(self._serve(hook, poster))
+
+    async def _announce(self) -> None:
+        """Put what there is to tell of alarms into the queues; where that fails, what waits is sent all the same."""
+        try:
+            await self._announcer.once()
+        except SepError as problem:
+            log.warning("alarms wait: %s", problem)
+        except Exception:
+            log.exception("alarms can not be announced")
 
     async def _serve(self, hook: Row[Any], poster: Poster) -> None:
         """Send what waits for one receiver, until that is nothing or it fails."""
