@@ -111,9 +111,11 @@ _OF_STATE: dict[str, ColumnElement[bool]] = {
     "standing": and_(_STANDS, not_(_shelved()), t.c.under.is_(None)),
     "shelved": _shelved(),
     "suppressed": and_(_STANDS, t.c.under.is_not(None), not_(_shelved())),
+    "gone": and_(t.c.cleared.is_not(None), t.c.acknowledged.is_(None), t.c.announced.is_not(None)),
     "cleared": t.c.cleared.is_not(None),
 }
-STATES = (*_OF_STATE, "all")
+"""Standing, and neither put off nor explained; put off by a person; explained by another; over, and nobody has
+acknowledged it; over."""
 
 
 async def listed(
@@ -128,7 +130,9 @@ async def listed(
     if under is not None:
         query = query.where(t.c.under == under)
     order = [t.c.raised.desc(), t.c.id.desc()]
-    return await select_following(db, query.order_by(*([] if state == "cleared" else [t.c.priority]), *order), page)
+    if state in ("standing", "shelved", "suppressed"):
+        order.insert(0, t.c.priority.asc())
+    return await select_following(db, query.order_by(*order), page)
 
 
 def _with(condition: ColumnElement[bool], now: int) -> ColumnElement[bool]:
@@ -136,9 +140,10 @@ def _with(condition: ColumnElement[bool], now: int) -> ColumnElement[bool]:
 
 
 async def counts(db: Connection, now: int) -> dict[str, int]:
-    """How many alarms there are in each state, apart from those that are over."""
-    query = select(*(func.count().filter(_OF_STATE[state]).label(state) for state in _OF_STATE if state != "cleared"))
-    row = await db.one(query.where(_STANDS), now=now)
+    """How many alarms there are in each state, apart from those that are over and dealt with."""
+    found = {state: condition for state, condition in _OF_STATE.items() if state != "cleared"}
+    query = select(*(func.count().filter(condition).label(state) for state, condition in found.items()))
+    row = await db.one(query.where(or_(_STANDS, found["gone"])), now=now)
     return dict(row._asdict()) if row else {}
 
 

@@ -176,7 +176,7 @@ _FIRST = (
     select(message)
     .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False), message.c.sequence.is_not(None))
     .order_by(message.c.sequence)
-    .limit(1)
+    .limit(bindparam("most"))
 )
 
 
@@ -185,9 +185,9 @@ async def due(db: Connection, now: int) -> Sequence[Row[Any]]:
     return await db.all(_DUE, now=now)
 
 
-async def first(db: Connection, webhook_id: int) -> Row[Any] | None:
-    """The message that is to be sent next."""
-    return await db.one(_FIRST, webhook_id=webhook_id)
+async def first(db: Connection, webhook_id: int, most: int = 1) -> Sequence[Row[Any]]:
+    """The messages that are to be sent next."""
+    return await db.all(_FIRST, webhook_id=webhook_id, most=most)
 
 
 async def taken(db: Connection, row: Row[Any], now: int) -> None:

@@ -25,7 +25,7 @@ def upgrade() -> None:
             alarm.add_column(sa.Column(name, sa.Text(), nullable=False, server_default=""))
         alarm.add_column(sa.Column("news", sa.Boolean(), nullable=False, server_default=sa.text("false")))
     _join_doubles()
-    op.execute("UPDATE alarm SET announced = raised")
+    op.execute("UPDATE alarm SET announced = raised, acknowledged = cleared")
     standing: Any = {"sqlite_where": STANDING, "postgresql_where": STANDING}
     op.create_index("uq_alarm_standing", "alarm", ["code", "subject"], unique=True, **standing)
     op.create_index("ix_alarm_news", "alarm", ["news"], sqlite_where=sa.text("news"), postgresql_where=sa.text("news"))
