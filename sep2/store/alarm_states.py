@@ -103,19 +103,20 @@ async def counts_explained(db: Connection, ids: Sequence[int]) -> dict[int, int]
     return {row.under: row.n for row in await db.all(query.group_by(t.c.under))}
 
 
-def _shelved() -> ColumnElement[bool]:
-    return and_(_STANDS, func.coalesce(t.c.shelved_until, 0) > _NOW)
+def _of_states(now: int) -> dict[str, ColumnElement[bool]]:
+    """What an alarm in each state is.
 
-
-_OF_STATE: dict[str, ColumnElement[bool]] = {
-    "standing": and_(_STANDS, not_(_shelved()), t.c.under.is_(None)),
-    "shelved": _shelved(),
-    "suppressed": and_(_STANDS, t.c.under.is_not(None), not_(_shelved())),
-    "gone": and_(t.c.cleared.is_not(None), t.c.acknowledged.is_(None), t.c.announced.is_not(None)),
-    "cleared": t.c.cleared.is_not(None),
-}
-"""Standing, and neither put off nor explained; put off by a person; explained by another; over, and nobody has
-acknowledged it; over."""
+    Standing, and neither put off nor explained; put off by a person; explained by another; over, and nobody has
+    acknowledged it; over.
+    """
+    shelved = and_(_STANDS, func.coalesce(t.c.shelved_until, 0) > now)
+    return {
+        "standing": and_(_STANDS, not_(shelved), t.c.under.is_(None)),
+        "shelved": shelved,
+        "suppressed": and_(_STANDS, t.c.under.is_not(None), not_(shelved)),
+        "gone": and_(t.c.cleared.is_not(None), t.c.acknowledged.is_(None), t.c.announced.is_not(None)),
+        "cleared": t.c.cleared.is_not(None),
+    }
 
 
 async def listed(
@@ -124,7 +125,7 @@ async def listed(
     """Alarms in a state: the most urgent first, of these the latest; those that are over by when they were raised."""
     query: Select[Any] = select(t)
     if state != "all":
-        query = query.where(_with(_OF_STATE[state], now))
+        query = query.where(_of_states(now)[state])
     if code is not None:
         query = query.where(t.c.code == code)
     if under is not None:
@@ -135,15 +136,11 @@ async def listed(
     return await select_following(db, query.order_by(*order), page)
 
 
-def _with(condition: ColumnElement[bool], now: int) -> ColumnElement[bool]:
-    return condition.params(now=now)
-
-
 async def counts(db: Connection, now: int) -> dict[str, int]:
     """How many alarms there are in each state, apart from those that are over and dealt with."""
-    found = {state: condition for state, condition in _OF_STATE.items() if state != "cleared"}
+    found = {state: condition for state, condition in _of_states(now).items() if state != "cleared"}
     query = select(*(func.count().filter(condition).label(state) for state, condition in found.items()))
-    row = await db.one(query.where(or_(_STANDS, found["gone"])), now=now)
+    row = await db.one(query.where(or_(_STANDS, found["gone"])))
     return dict(row._asdict()) if row else {}
 
 
@@ -152,7 +149,7 @@ async def by_priority(db: Connection, now: int) -> dict[int, tuple[int, int]]:
     query = select(
         t.c.priority, func.count().label("n"), func.count().filter(t.c.acknowledged.is_(None)).label("fresh")
     )
-    rows = await db.all(query.where(_OF_STATE["standing"]).group_by(t.c.priority), now=now)
+    rows = await db.all(query.where(_of_states(now)["standing"]).group_by(t.c.priority))
     found = {row.priority: (row.n, row.fresh) for row in rows}
     return {priority: found.get(priority, (0, 0)) for priority in (1, 2, 3)}
 
