@@ -13,6 +13,7 @@ from sep2.cli import (
     devices,
     folder,
     groups,
+    market,
     mirrors,
     operators,
     overrides,
@@ -77,6 +78,7 @@ app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(market.market, name="market")
 app.add_typer(telemetry.reading, name="reading")
 app.add_typer(telemetry.rating, name="rating")
 app.add_typer(telemetry.device_status, name="device-status")

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from sep2.errors import BadValue
 from sep2.rules.market.profile import MarketProfile, Source
 
 OURS = "sep2.rules.market"
 MOST_EXTENDED = 5
 
 
-class BadProfile(ValueError):
-    """A profile that can not be used, with the file, the value and what it must be."""
+class BadProfile(BadValue):
+    """The market profile can not be used."""
 
 
 class Value(NamedTuple):
@@ -42,12 +43,12 @@ def read_profile(name: str, own: Path | None = None) -> MarketProfile:
     try:
         profile = msgspec.convert(found, MarketProfile)
     except msgspec.ValidationError as wrong:
-        raise BadProfile(f"market profile {name}: {_said(str(wrong), found)}") from None
+        raise BadProfile(f"{name}: {_said(str(wrong), found)}") from None
     if profile.name != name:
-        raise BadProfile(f"market profile {name}: its name is {profile.name!r}; give the file that name")
+        raise BadProfile(f"{name}: its name is {profile.name!r}; give the file that name")
     unsourced = [value.name for value in values(profile) if value.source is None]
     if unsourced:
-        raise BadProfile(f"market profile {name}: no source is given for {', '.join(unsourced[:5])} ([sources])")
+        raise BadProfile(f"{name}: no source is given for {', '.join(unsourced[:5])} ([sources])")
     return profile
 
 
@@ -71,7 +72,7 @@ def _merged(name: str, own: Path | None) -> dict[str, Any]:
     chain, last = [_table(name, own)], name
     while (base := chain[-1].pop("extends", None)) is not None:
         if len(chain) > MOST_EXTENDED:
-            raise BadProfile(f"market profile {name}: extends more than {MOST_EXTENDED} others, one after the other")
+            raise BadProfile(f"{name}: extends more than {MOST_EXTENDED} others, one after the other")
         # A file of the utility's may have the name of ours that it extends.
         chain.append(_table(str(base), None if base == last else own))
         last = base
@@ -85,7 +86,7 @@ def _table(name: str, own: Path | None) -> dict[str, Any]:
     if own is not None and (file := own / f"{name}.toml").is_file():
         return _parsed(file.read_bytes(), str(file))
     if name not in names():
-        raise BadProfile(f"there is no market profile {name!r}: {', '.join(names())}")
+        raise BadProfile(f"there is none called {name!r}: {', '.join(names())}")
     return _parsed(_folder().joinpath(f"{name}.toml").read_bytes(), name)
 
 

@@ -50,7 +50,7 @@ def test_a_utilitys_own_profile_extends_ours_and_has_another_fingerprint(tmp_pat
         ('time_zone = "Mars"', "time_zone: 'Mars' is not known"),
         ("[review]\namber = 0.9", "review: amber, red and alarm must not fall"),
         ("[review", "Expected ']'"),
-        ('extends = "ercot"', "there is no market profile 'ercot'"),
+        ('extends = "ercot"', "there is none called 'ercot'"),
     ],
 )
 def test_a_bad_profile_is_refused_by_the_name_of_its_value(tmp_path: Path, text: str, said: str):
