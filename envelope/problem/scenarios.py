@@ -49,9 +49,9 @@ class Scenarios:
     coincide: bool = True
     """whether least demand, most solar and highest head voltage of an interval may come at one moment, and the other
     way round; False: only moments as they are in the paths"""
-    bands: bool = True
-    """whether a connection with limits may be anywhere between them in its own band of the paths, whatever others do;
-    False: where it has no device that could move it, it follows the path like those without limits"""
+    bands: bool = False
+    """whether a connection with limits may be anywhere between them that its own band of the paths lets it be, whatever
+    others do; False: where no device of its own can move it, it follows the path as those without limits do"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "load_w": Numbers("KTMC"),
@@ -126,11 +126,11 @@ class Scenarios:
 
     def said(self) -> str:
         """Wording in a guarantee, such as "base and head voltage on each of 8 joint paths"."""
-        many = f"each of {self.paths} joint paths" if self.paths > 1 else "its joint path"
+        many = f"each of {self.paths} joint paths" if self.paths > 1 else "one joint path"
         if self.share < 1.0:
-            many = f"at least {100 * self.share:g} % of {self.paths} joint paths in every interval"
+            many = f"at least {100 * self.share:g} % of {self.paths} joint paths in each interval"
         moving = "base and head voltage" if self.source_v is not None else "base"
-        extremes = ", their extremes within an interval at one moment" if self.coincide and self.moments > 1 else ""
+        extremes = ", extremes of an interval together" if self.coincide and self.moments > 1 else ""
         bands = ", connections with limits anywhere in their own bands" if self.bands else ""
         return f"{moving} on {many}{extremes}{bands}"
 
