@@ -54,7 +54,7 @@ def _reserved_a(limits: LimitTables) -> Real:
 
 
 def _reserves(formulation: Formulation, box: GuaranteedBox, found: FeasibleBox, before: Bounds) -> Bounds:
-    """What the worst state of the joint paths adds to each value at a level, or what was found before if more."""
+    """Rise of each value at a level in the worst state of the joint paths, or what was found before if more."""
     joint, feeder = formulation.paths, formulation.feeder
     states, steps = joint.pairs
     down, up = joint.of_box(box).ends(states, steps, found.lo_w[steps], found.hi_w[steps])
