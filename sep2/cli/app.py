@@ -3,6 +3,7 @@
 import typer
 
 from sep2.cli import (
+    alarms,
     bulk,
     clients,
     compliance,
@@ -67,7 +68,7 @@ app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
 app.add_typer(overrides.override, name="override")
 app.add_typer(oversight.subscription, name="subscription")
-app.add_typer(oversight.alarm, name="alarm")
+app.add_typer(alarms.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(mirrors.mirror, name="mirror")
 app.add_typer(oversight.audit, name="audit")
