@@ -13,6 +13,7 @@ from sep2.admin import (
     operators,
     overrides,
     oversight,
+    probes,
     receivers,
     register,
     telemetry,
@@ -24,7 +25,7 @@ from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
-    Route("GET", "/probes", desk.list_probes, VIEWER),
+    Route("GET", "/probes", probes.list_probes, VIEWER),
     Route("GET", "/in-force", desk.show_in_force, VIEWER),
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),

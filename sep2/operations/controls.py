@@ -22,7 +22,7 @@ from sep2.operations.issuing import (
     limits_of,
     same,
 )
-from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, write
+from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, say_again, write
 from sep2.rules import events, timeline
 from sep2.rules.limits import MODES, Limits
 from sep2.store import controls, groups, outbox
@@ -185,6 +185,17 @@ async def issue_schedule(
     if not new:
         return Issued()
     return await issue_controls(db, group_id, new, now, source=source, most_ahead=None)
+
+
+async def keep_others_in_place(db: Connection, groups_: Sequence[int], now: int) -> tuple[int, ...]:
+    """Have what others say outrank what was just published in these groups, where their programs have one primacy.
+
+    At one primacy the later control counts (2030.5 10.2.3), so that each publication would overrule what people have
+    said in another program, and they what is published next. They are issued anew; the ids of what was.
+    """
+    if not groups_:
+        return ()
+    return _ids(await say_again(db, await controls.rivals(db, groups_, now), now))
 
 
 async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Interval], now: int) -> list[int]:
