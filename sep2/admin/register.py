@@ -221,6 +221,7 @@ async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
         description=asked.description,
         firm_import_w=asked.firm_import_w,
         firm_export_w=asked.firm_export_w,
+        protected=asked.protected,
     )
     row_id = await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
     if asked.place is not None:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sep2.errors import NotFound, SepError
+from sep2.operations import approvals
 from sep2.rest import auditing, decoding
 from sep2.rest.callers import Caller, caller_of
 from sep2.rest.hiding import hidden
@@ -20,7 +21,7 @@ from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
-from sep2.rest.types import Nothing
+from sep2.rest.types import Nothing, SecondedQuery, Waiting
 from sep2.server.app import State
 from sep2.store import audits
 from sep2.store.connection import Clash, Connection
@@ -37,6 +38,13 @@ class _OnlyTrying(Exception):
         self.answer = answer
 
 
+class _NotYet(Exception):
+    """Undoes the transaction of a change that a second person has to agree to, or that is only prepared."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+
 class _Change(NamedTuple):
     """A change that is asked for, in its type; `once` where it came with an idempotency key."""
 
@@ -45,7 +53,12 @@ class _Change(NamedTuple):
     caller: Caller
     asked: Any
     once: Once | None
-    only_trying: bool
+    how: SecondedQuery
+    said: bytes
+
+    def is_put_off(self, answer: Any) -> bool:
+        """Whether it is not made now: it is a draft, or its answer says that a second person has to agree."""
+        return self.route.seconded and (self.how.draft or bool(answer.needs_second))
 
 
 class _Done(NamedTuple):
@@ -54,6 +67,7 @@ class _Done(NamedTuple):
     answer: bytes
     after: Sequence[Callable[[], Awaitable[None]]] = ()
     again: bool = False
+    status: int = 200
 
 
 def application(state: State, table: Sequence[Route], *middlewares: Middleware) -> web.Application:
@@ -138,23 +152,23 @@ async def _found(state: State, route: Route, http: web.Request, asked: Any) -> A
 
 def _change(state: State, route: Route) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
-        caller, only_trying = caller_of(http), decoding.is_dry(http)
+        caller, how = caller_of(http), decoding.how(http, seconded=route.seconded)
         said = await http.clone(client_max_size=route.largest_body).read()
         asked = decoding.body(said, route.asked)
-        once = None if only_trying else asked_once(http, caller.name, said)
+        once = None if how.dry_run else asked_once(http, caller.name, said)
         try:
-            done = await _made_once(state, _Change(route, http, caller, asked, once, only_trying))
+            done = await _made_once(state, _Change(route, http, caller, asked, once, how, said))
         except _OnlyTrying as tried:
             return as_json(hidden(tried.answer) if route.secret else tried.answer)
         except SepError as refusal:
-            if not only_trying:
+            if not how.dry_run:
                 await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=asked)
             raise
         for step in done.after:
             await step()
         state.wake()
         headers = {"Idempotency-Replayed": "true"} if done.again else None
-        return web.Response(body=done.answer, content_type="application/json", headers=headers)
+        return web.Response(body=done.answer, content_type="application/json", headers=headers, status=done.status)
 
     return answer
 
@@ -174,23 +188,57 @@ async def _made_once(state: State, change: _Change) -> _Done:
     """What the change answers; where the same request is under way beside it, what that one answered."""
     try:
         return await _made(state, change)
+    except _NotYet as put_off:
+        return await _kept(state, change, put_off.answer)
     except Clash:
         if change.once is None:
             raise
     return await _made(state, change)
 
 
+async def _kept(state: State, change: _Change, sheet: Any) -> _Done:
+    """Keep a change, with what it would do, for a second person to decide on."""
+    route, http, caller, _, once, how, said = change
+    terms = state.settings.utility.approvals
+    is_draft = how.draft and not route.of_request
+    new = approvals.NewRequest(
+        verb=route.verb,
+        ids=msgspec.json.encode(decoding.ids(http)).decode(),
+        subject=http.path[:500],
+        body=(said or b"{}").decode(),
+        sheet=msgspec.json.encode(sheet).decode(),
+        why=sheet.needs_second,
+        asker=caller.name,
+        role=int(caller.role),
+    )
+    now, state_name = state.clock.now(), approvals.DRAFT if is_draft else approvals.WAITING
+    lasts_s = terms.draft_s if is_draft else terms.waits_s
+    async with state.db.write() as db:
+        if route.of_request:
+            number = await approvals.wait(db, sheet.id, sheet.needs_second, now, lasts_s=lasts_s)
+        else:
+            number = await approvals.keep(db, new, now, state=state_name, lasts_s=lasts_s)
+        waits = Waiting(approval=number, state=state_name, why=new.why, expires=now + lasts_s)
+        answer = msgspec.json.encode(waits)
+        if once is not None:
+            await once.keep(db, now, answer)
+        await _note(db, change, now, before=None, answered=waits, outcome=state_name)
+    return _Done(answer, status=202)
+
+
 async def _made(state: State, change: _Change) -> _Done:
     """What the handler answered, kept together with its entry in the audit log."""
-    route, http, caller, asked, once, only_trying = change
+    route, http, caller, asked, once, how, _ = change
     async with state.db.write() as db:
         rq = Request(state, db, state.clock.now(), decoding.ids(http), caller)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
-            return _Done(kept, again=True)
-        before = None if only_trying else await _before(route, rq)
+            return _Done(kept, again=True, status=202 if route.seconded and _is_waiting(kept) else 200)
+        before = None if how.dry_run else await _before(route, rq)
         done = await route.handler(rq, asked)
-        if only_trying:
+        if how.dry_run:
             raise _OnlyTrying(done)
+        if change.is_put_off(done):
+            raise _NotYet(done)
         answer = msgspec.json.encode(done)
         if once is not None:
             await once.keep(db, rq.now, b"" if route.secret else answer)
@@ -209,9 +257,21 @@ async def _before(route: Route, rq: Request) -> Any:
         return None
 
 
-async def _note(db: Connection, change: _Change, now: int, *, before: Any, answered: Any) -> None:
+def _is_waiting(kept: bytes) -> bool:
+    """Whether what was answered before is that a change waits."""
+    try:
+        msgspec.json.decode(kept, type=Waiting)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+async def _note(
+    db: Connection, change: _Change, now: int, *, before: Any, answered: Any, outcome: str = "done"
+) -> None:
     detail = {"asked": change.asked, "answered": answered} | ({} if before is None else {"before": before})
-    await audits.add(db, auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail))
+    said = auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail, outcome=outcome)
+    await audits.add(db, said)
 
 
 def _patience(http: web.Request) -> float:

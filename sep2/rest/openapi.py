@@ -10,7 +10,7 @@ from sep2 import __version__
 from sep2.rest.idempotency import HEADER, LONGEST
 from sep2.rest.route import Route
 from sep2.rest.tables import CSV
-from sep2.rest.types import ChangeQuery, Nothing, Refused
+from sep2.rest.types import ChangeQuery, Nothing, Refused, SecondedQuery, Waiting
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
@@ -30,7 +30,8 @@ _ONCE = (
 def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
     """OpenAPI 3.1, ready to be encoded."""
     kinds = [kind for route in table for kind in (route.asked, route.answer)]
-    _, schemas = msgspec.json.schema_components([*kinds, ChangeQuery, Refused], ref_template=REFERENCE)
+    kinds += [ChangeQuery, SecondedQuery, Waiting, Refused]
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
@@ -44,7 +45,7 @@ def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    query = ChangeQuery if route.changes else route.asked
+    query = (SecondedQuery if route.seconded else ChangeQuery) if route.changes else route.asked
     operation: dict[str, Any] = {
         "operationId": route.verb,
         "summary": route.summary,
@@ -53,6 +54,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "parameters": [*_of_path(route.path), *_of_query(query, schemas), *(_ONCE if route.changes else ())],
         "responses": {
             "200": {"description": route.summary, "content": _content(route.answer) | (_CSV if route.is_list else {})},
+            **(_WAITS if route.seconded else {}),
             "4XX": {"description": Refused.__doc__, "content": _content(Refused)},
         },
     }
@@ -74,3 +76,6 @@ def _of_query(kind: type, schemas: dict[str, Any]) -> list[dict[str, Any]]:
 def _content(kind: Any) -> dict[str, Any]:
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
     return {JSON: {"schema": schema}}
+
+
+_WAITS = {"202": {"description": Waiting.__doc__, "content": _content(Waiting)}}

@@ -1,6 +1,7 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
-from sep2.admin.types.base import Limits
+from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline
+from sep2.admin.types.base import LeftOut, Limits
 from sep2.admin.types.bulk import (
     Exported,
     ExportQuery,
@@ -77,6 +78,14 @@ from sep2.admin.types.operators import (
     TokenQuery,
 )
 from sep2.admin.types.overrides import (
+    Backstop,
+    BackstopKind,
+    BackstopPrepared,
+    BackstopSubject,
+    Effect,
+    Extend,
+    NewBackstop,
+    NewDrill,
     NewOverride,
     Override,
     OverridePart,
@@ -85,7 +94,9 @@ from sep2.admin.types.overrides import (
     OverrideSent,
     OverrideShown,
     PlaceTold,
+    Progress,
     Release,
+    Review,
     Scope,
     Untold,
 )
@@ -161,15 +172,24 @@ from sep2.admin.types.territory import (
     RemovePlace,
 )
 from sep2.admin.types.why import Why, WhyMode, WhyQuery
-from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
+from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span, Waiting
 
 __all__ = [
     "WORDS",
+    "Agree",
+    "Agreed",
     "Alarm",
     "AlarmQuery",
+    "Approval",
+    "ApprovalQuery",
+    "ApprovalShown",
     "Arrival",
     "Asked",
     "AuditQuery",
+    "Backstop",
+    "BackstopKind",
+    "BackstopPrepared",
+    "BackstopSubject",
     "Broken",
     "BrokenQuery",
     "By",
@@ -203,6 +223,7 @@ __all__ = [
     "CurveMade",
     "CurvePoint",
     "CurveQuery",
+    "Decline",
     "Default",
     "Delay",
     "DeskLink",
@@ -215,10 +236,12 @@ __all__ = [
     "Document",
     "DocumentQuery",
     "Done",
+    "Effect",
     "Entry",
     "Exemption",
     "ExportQuery",
     "Exported",
+    "Extend",
     "FinishReplacement",
     "Group",
     "GroupChange",
@@ -230,6 +253,7 @@ __all__ = [
     "Issued",
     "IssuedToMany",
     "LatestQuery",
+    "LeftOut",
     "Level",
     "LimitInForce",
     "LimitRun",
@@ -247,6 +271,7 @@ __all__ = [
     "MovePlace",
     "Moved",
     "NetworkPlace",
+    "NewBackstop",
     "NewCertificate",
     "NewClient",
     "NewConnection",
@@ -255,6 +280,7 @@ __all__ = [
     "NewCurve",
     "NewDefault",
     "NewDevice",
+    "NewDrill",
     "NewExemption",
     "NewGroup",
     "NewImport",
@@ -284,6 +310,7 @@ __all__ = [
     "PlaceQuery",
     "PlaceTold",
     "Probe",
+    "Progress",
     "PutConnections",
     "Rate",
     "Reached",
@@ -306,6 +333,7 @@ __all__ = [
     "RenameConnection",
     "ResponseQuery",
     "ResponseSaid",
+    "Review",
     "RoleWord",
     "RowChange",
     "RowError",
@@ -325,6 +353,7 @@ __all__ = [
     "TokenMade",
     "TokenQuery",
     "Untold",
+    "Waiting",
     "Whose",
     "Why",
     "WhyMode",

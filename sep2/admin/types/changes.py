@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sep2.admin.types.base import Protected
 from sep2.admin.types.groups import Level, Primacy
 from sep2.admin.types.register import Pin
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Text, Watts
@@ -37,6 +38,7 @@ class ConnectionChange(Asked, frozen=True, kw_only=True):
     description: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
     firm_import_w: Watts | UnsetType | None = UNSET
     firm_export_w: Watts | UnsetType | None = UNSET
+    protected: Protected | UnsetType = UNSET
 
 
 class GroupChange(Asked, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Limits
+from sep2.admin.types.base import Limits, Protected
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
 
@@ -195,6 +195,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     place: str | None
     firm_import_w: int | None
     firm_export_w: int | None
+    protected: str
+    """none, life_support or critical: limits on what it draws, and disconnects, leave it out unless it is named."""
     group: str
     device: str | None
     created: int
@@ -214,3 +216,4 @@ class NewConnection(Asked, frozen=True, kw_only=True):
     place: str | None = None
     firm_import_w: Watts | None = None
     firm_export_w: Watts | None = None
+    protected: Protected = "none"
