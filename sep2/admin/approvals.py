@@ -22,7 +22,7 @@ HANDLERS: Mapping[str, tuple[Handler, Any]] = {
     overrides.extend_override.__name__: (overrides.extend_override, t.Extend),
     overrides.release_override.__name__: (overrides.release_override, t.Release),
     backstops.start_backstop.__name__: (backstops.start_backstop, t.NewBackstop),
-    backstops.test_backstop.__name__: (backstops.test_backstop, t.NewDrill),
+    backstops.rehearse_backstop.__name__: (backstops.rehearse_backstop, t.NewDrill),
 }
 """What a second person may have to agree to, by its verb, with the type of its body; each needs the role operator."""
 NOTHING = Raw(b"null")

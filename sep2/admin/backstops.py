@@ -61,7 +61,7 @@ async def start_backstop(rq: Request, asked: t.NewBackstop) -> t.OverrideSent:
     return await answer_of(rq, sent, _limits(new), seen=asked.digest)
 
 
-async def test_backstop(rq: Request, asked: t.NewDrill) -> t.OverrideSent:
+async def rehearse_backstop(rq: Request, asked: t.NewDrill) -> t.OverrideSent:
     """A rehearsal of the backstop with a share of the places; its report is kept (`/overrides/ID/progress`)."""
     end = rq.now + asked.duration
     new = await _new(rq, asked, asked.kind, end, kind=DRILL, reason="test", share=asked.share)

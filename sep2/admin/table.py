@@ -135,7 +135,7 @@ TABLE = (
     Route("GET", "/backstops", backstops.list_backstops, VIEWER),
     Route("POST", "/backstops/prepare", backstops.prepare_backstop, ENGINEER),
     Route("POST", "/backstops/start", backstops.start_backstop, OPERATOR, seconded=True),
-    Route("POST", "/backstops/test", backstops.test_backstop, OPERATOR, seconded=True),
+    Route("POST", "/backstops/test", backstops.rehearse_backstop, OPERATOR, seconded=True),
     Route("GET", "/approvals", approvals.list_approvals, VIEWER),
     Route("GET", "/approvals/{approval}", approvals.show_approval, VIEWER),
     Route("POST", "/approvals/{approval}/approve", approvals.approve_change, OPERATOR, approvals.show_approval),

@@ -3,6 +3,8 @@
 import typer
 
 from sep2.cli import (
+    approvals,
+    backstops,
     bulk,
     clients,
     compliance,
@@ -65,6 +67,8 @@ app.add_typer(groups.default, name="default")
 app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
 app.add_typer(overrides.override, name="override")
+app.add_typer(backstops.backstop, name="backstop")
+app.add_typer(approvals.approval, name="approval")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(oversight.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")

@@ -63,7 +63,7 @@ def state_of(row: Row[Any], now: int) -> str:
 
 async def open_one(db: Connection, number: int, now: int) -> Row[Any]:
     """A request that can still be decided on."""
-    row = await approvals.one(db, number)
+    row = await approvals.locked(db, number)
     if row is None:
         raise NoSuchApproval(str(number))
     if (state := state_of(row, now)) not in approvals.OPEN:

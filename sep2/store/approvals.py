@@ -18,7 +18,12 @@ async def add(db: Connection, **columns: Any) -> int:
 
 
 async def one(db: Connection, number: int) -> Row[Any] | None:
-    """A request by its number; others who ask for it wait until this transaction ends."""
+    """A request by its number."""
+    return await db.one(select(approval).where(approval.c.id == number))
+
+
+async def locked(db: Connection, number: int) -> Row[Any] | None:
+    """The same for a change; others who are about to decide on it wait until this transaction ends."""
     return await db.one(select(approval).where(approval.c.id == number).with_for_update())
 
 

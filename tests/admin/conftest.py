@@ -38,8 +38,8 @@ class Operator:
         assert status == 200, answer
         return answer
 
-    async def change(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        status, answer = await self.ask(method, path, body, params=query)
+    async def change(self, method: str, path: str, body: Any = None, *, token: str = TOKEN, **query: str) -> Any:
+        status, answer = await self.ask(method, path, body, params=query, token=token)
         assert status == 200, answer
         return answer
 

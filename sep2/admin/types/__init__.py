@@ -1,7 +1,7 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
 from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline
-from sep2.admin.types.base import LeftOut, Limits
+from sep2.admin.types.base import LeftOut, Limits, Protected
 from sep2.admin.types.bulk import (
     Exported,
     ExportQuery,
@@ -311,6 +311,7 @@ __all__ = [
     "PlaceTold",
     "Probe",
     "Progress",
+    "Protected",
     "PutConnections",
     "Rate",
     "Reached",
