@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_device": {
         **{"lfdi": "D9" * 20, "client": "Sunny", "name": "n", "profile": "csip", "connection_id": None},
         **{"holds_net_limit": True, "pin": 111115, "post_rate": 60, "device_category": 1},
+        **{"floor": None, "controllable_loads": None},
     },
     "create_group": {"name": "g", "level": "NT", "primacy": 1, "description": ""},
     "change_group": {"primacy": 1, "level": "NT", "description": ""},
@@ -81,7 +82,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_connection": {"description": "", "firm_import_w": 1, "firm_export_w": 1, "protected": "none"},
     "remove_connection": {"with_devices": False, "to": "NMI2"},
     "rename_connection": {"name": "NMI9"},
-    "change_device": {"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},
+    "change_device": {
+        **{"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},
+        **{"floor": "de-14a", "controllable_loads": 2},
+    },
     "rename_device": {"name": "roof"},
     "move_device_to_client": {"client": "Sunny"},
     "remove_group": {"with_devices": False, "to": "g"},
