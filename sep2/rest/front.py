@@ -179,7 +179,8 @@ async def tried(state: State, route: Route, caller: Caller, said: tuple[Any, Map
     asked, ids = said
     try:
         async with state.db.write() as db:
-            raise _OnlyTrying(await route.handler(Request(state, db, state.clock.now(), ids, caller), asked))
+            rq = Request(state, db, state.clock.now(), ids, caller, only_trying=True)
+            raise _OnlyTrying(await route.handler(rq, asked))
     except _OnlyTrying as done:
         return hidden(done.answer) if route.secret else done.answer
 
@@ -230,7 +231,7 @@ async def _made(state: State, change: _Change) -> _Done:
     """What the handler answered, kept together with its entry in the audit log."""
     route, http, caller, asked, once, how, _ = change
     async with state.db.write() as db:
-        rq = Request(state, db, state.clock.now(), decoding.ids(http), caller)
+        rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
             return _Done(kept, again=True, status=202 if route.seconded and _is_waiting(kept) else 200)
         before = None if how.dry_run else await _before(route, rq)

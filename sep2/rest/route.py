@@ -29,6 +29,8 @@ class Request:
     ids: Mapping[str, str]
     caller: Caller
     """Who asks."""
+    only_trying: bool = False
+    """Whether nothing is changed by it in the end."""
     second: str = ""
     """The name of the person who agreed to it, where a second one has to."""
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
