@@ -26,6 +26,10 @@ from sep2.store import overrides as stored
 MOST_PLACES = 100
 """Places that an answer describes one by one; beyond, they are counted."""
 ENGINE = "Envelopes go on below it, and give the freed room to nobody."
+HELD_ON = (
+    "A disconnect does not end by itself: it is held on until somebody releases it, and is overdue after its end. It "
+    "comes back where the server is lost for longer than an hour."
+)
 ISOLATION = "This is not isolation. Work needs a visible open point, a test and an earth."
 
 
@@ -195,6 +199,7 @@ def local_of(rq: Request) -> LocalTime:
 async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
     said = [ISOLATION] if row.reason == "network_access" else []
+    said += [HELD_ON] if row.review_at is not None else []
     said += await _narrower(rq, row)
     worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
     if not await listing_controls.any_group_above(rq.db, worst):

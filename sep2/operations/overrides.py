@@ -20,6 +20,7 @@ from sep2.operations.tightening import Part
 from sep2.rules.authority import OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
 from sep2.rules.limits import Limits
+from sep2.rules.protection import disconnects
 from sep2.store import connections, controls, overrides
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -377,6 +378,7 @@ def columns_of(new: NewOverride, now: int, end: int) -> dict[str, Any]:
         "kind": new.kind,
         "share": new.share,
         "second": new.second,
+        "review_at": end if disconnects(new.modes) else None,
     }
 
 

@@ -15,6 +15,7 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
+    "approval_waiting": Kind(ACT_SOON, "a request waits for a second person to agree or to refuse"),
     "audit_broken": Kind(ACT_NOW, "the audit log was changed after it was written"),
     "certificate_expiring": Kind(THIS_DAY, "a certificate of the server, a CA or a client ends soon, or has ended"),
     "certificate_unused": Kind(ACT_SOON, "a new certificate was never used, and the one before is no longer accepted"),
@@ -30,6 +31,7 @@ KINDS: dict[str, Kind] = {
     "delivery_failing": Kind(THIS_DAY, "a receiver takes no notifications"),
     "device_moved": Kind(ACT_SOON, "a device says that it is at another connection"),
     "device_silent": Kind(THIS_DAY, "an aggregator speaks, and some of its devices neither poll, post nor answer"),
+    "disconnect_overdue": Kind(ACT_NOW, "a disconnect is held beyond its time until somebody releases it"),
     "disk_low": Kind(ACT_SOON, "the disk of the server is nearly full"),
     "envelope_failed": Kind(ACT_SOON, "the engine's round failed; the last limits stand"),
     "envelope_infeasible_base": Kind(ACT_SOON, "uncontrolled load breaks a limit of the network by itself"),
@@ -49,6 +51,7 @@ KINDS: dict[str, Kind] = {
     "obedience_low": Kind(ACT_SOON, "an aggregator's devices keep too few of the limits that bind them"),
     "operator_control": Kind(ACT_SOON, "an operator's limit is looser than what the network holds"),
     "operator_logins": Kind(ACT_SOON, "many logins of operators fail from one address"),
+    "override_unreviewed": Kind(THIS_DAY, "what one operator sent alone was not looked at by another in time"),
     "profile_mismatch": Kind(THIS_DAY, "a client speaks another profile than it is registered with"),
     "set_max_w": Kind(ACT_SOON, "a device's setMaxW is absent or not plausible; its limit falls to the tighter"),
     "tls_refused": Kind(THIS_DAY, "handshakes from one address fail"),

@@ -26,6 +26,7 @@ override = Table(
     time("review_by", nullable=True),  # until when somebody else has to look at what was sent alone
     time("reviewed", nullable=True),
     Column("reviewer", Text, nullable=False, server_default=""),
+    time("review_at", nullable=True),  # of a disconnect: its end as it was asked for, beyond which it is held on
     Column("report", Text, nullable=False, server_default=""),  # of a drill that is over, JSON
     Index(None, "end"),
     sqlite_autoincrement=True,

@@ -31,6 +31,7 @@ def _add_columns() -> None:
         override.add_column(sa.Column("review_by", sa.BigInteger(), nullable=True))
         override.add_column(sa.Column("reviewed", sa.BigInteger(), nullable=True))
         override.add_column(sa.Column("reviewer", sa.Text(), server_default="", nullable=False))
+        override.add_column(sa.Column("review_at", sa.BigInteger(), nullable=True))
         override.add_column(sa.Column("report", sa.Text(), server_default="", nullable=False))
     with op.batch_alter_table("operator") as operator:
         operator.add_column(sa.Column("totp", sa.String(length=64), nullable=True))
