@@ -195,6 +195,8 @@ TABLE = (
     Route("GET", "/operators/{operator}", operators.show_operator, ADMIN),
     Route("PUT", "/operators/{operator}", operators.set_operator, ADMIN, operators.show_operator),
     Route("DELETE", "/operators/{operator}", operators.remove_operator, ADMIN, operators.show_operator),
+    Route("POST", "/operators/{operator}/codes", operators.add_codes, ADMIN, operators.show_operator, secret=True),
+    Route("DELETE", "/operators/{operator}/codes", operators.remove_codes, ADMIN, operators.show_operator),
     Route("GET", "/tokens", operators.list_tokens, ADMIN),
     Route("POST", "/tokens", operators.add_token, ADMIN, secret=True),
     Route("DELETE", "/tokens/{token}", operators.remove_token, ADMIN),

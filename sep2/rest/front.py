@@ -17,6 +17,7 @@ from sep2.rest import auditing, decoding
 from sep2.rest.callers import Caller, caller_of
 from sep2.rest.hiding import hidden
 from sep2.rest.idempotency import Once, asked_once
+from sep2.rest.operator_pace import OperatorPace, TooManyChanges
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
@@ -36,6 +37,12 @@ class _OnlyTrying(Exception):
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
+
+
+class ChangedMeanwhile(SepError):
+    """It is not what you have seen any more; look at it again."""
+
+    status = 412
 
 
 class _NotYet(Exception):
@@ -74,9 +81,10 @@ def application(state: State, table: Sequence[Route], *middlewares: Middleware) 
     """An application that answers the routes of a table; the middlewares say who asks (see `callers`)."""
     app = web.Application(middlewares=[_measured(state), errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
     app[OUTAGES] = state.front.outages
-    polls = Polls()
+    polls, operator = Polls(), state.settings.operator
+    pace = OperatorPace(operator.reads_per_second, operator.changes_per_second)
     for route in table:
-        app.router.add_route(route.method, route.path, _answering(state, route, polls))
+        app.router.add_route(route.method, route.path, _answering(state, route, polls, pace))
     return app
 
 
@@ -95,14 +103,17 @@ def _measured(state: State) -> Middleware:
     return measure
 
 
-def _answering(state: State, route: Route, polls: Polls) -> Answer:
+def _answering(state: State, route: Route, polls: Polls, pace: OperatorPace) -> Answer:
     """What aiohttp calls for a route: who may not use it is refused, and that is noted."""
     answer = _change(state, route) if route.changes else _look_up(state, route, polls)
 
     async def permitted(http: web.Request) -> web.StreamResponse:
         caller = caller_of(http)
         try:
+            pace.admit(caller.name, change=route.changes)
             caller.require(route.role, change=route.changes)
+        except TooManyChanges:
+            raise  # what comes too often would fill the audit log as well
         except SepError as refusal:
             await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb)
             raise
@@ -234,7 +245,8 @@ async def _made(state: State, change: _Change) -> _Done:
         rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
             return _Done(kept, again=True, status=202 if route.seconded and _is_waiting(kept) else 200)
-        before = None if how.dry_run else await _before(route, rq)
+        before = await _before(route, rq)
+        _check_match(http, before)
         done = await route.handler(rq, asked)
         if how.dry_run:
             raise _OnlyTrying(done)
@@ -265,6 +277,17 @@ def _is_waiting(kept: bytes) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def _check_match(http: web.Request, before: Any) -> None:
+    """Nothing, unless what is about to change is not what the caller has seen: If-Match has its ETag, or `*`."""
+    said = http.headers.get("If-Match")
+    if said is None or (said.strip() == "*" and before is not None):
+        return
+    tags = [one.strip() for one in said.split(",")]
+    now = None if before is None else _tag(msgspec.json.encode(before))
+    if now not in tags:
+        raise ChangedMeanwhile(f"If-Match: {said[:60]}, and now it is {now or 'not there'}")
 
 
 async def _note(

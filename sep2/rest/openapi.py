@@ -25,6 +25,15 @@ _ONCE = (
         "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$"},
     },
 )
+_MATCH = (
+    {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The ETag of what was looked at: if it is another by now, nothing is changed (412).",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    },
+)
 
 
 def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
@@ -51,7 +60,12 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "description": f"For the role {route.role.word} and those above it.",
         "x-role": route.role.word,
-        "parameters": [*_of_path(route.path), *_of_query(query, schemas), *(_ONCE if route.changes else ())],
+        "parameters": [
+            *_of_path(route.path),
+            *_of_query(query, schemas),
+            *(_ONCE if route.changes else ()),
+            *(_MATCH if route.before is not None else ()),
+        ],
         "responses": {
             "200": {"description": route.summary, "content": _content(route.answer) | (_CSV if route.is_list else {})},
             **(_WAITS if route.seconded else {}),

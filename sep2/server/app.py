@@ -31,6 +31,7 @@ from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
 from sep2.server.replacements import Replacements
+from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
@@ -77,7 +78,7 @@ class State:
         self.dates = clock if isinstance(clock, SystemClock) else SystemClock()
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
-        self.chain_watch = ChainWatch(db, clock)
+        self.chain_watch = ChainWatch(db, clock, Sealer(settings.tls))
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
         self.override_watch = OverrideWatch(db, clock, settings)

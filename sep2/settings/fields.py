@@ -94,6 +94,10 @@ class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
     syslog: str = ""
     """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    reads_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 50
+    """Look-ups that one operator may make; those of 20 seconds may come at once. 0: no bound."""
+    changes_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 10
+    """The same of changes."""
     oidc: Oidc | None = None
     """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 

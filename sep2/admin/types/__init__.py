@@ -65,6 +65,7 @@ from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, Cur
 from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.operators import (
+    CodesMade,
     DeskLink,
     Me,
     NewOperator,
@@ -203,6 +204,7 @@ __all__ = [
     "ClientChange",
     "ClientContact",
     "ClientShown",
+    "CodesMade",
     "Compliance",
     "ComplianceQuery",
     "ComplianceSums",

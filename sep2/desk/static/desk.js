@@ -60,7 +60,7 @@
   if (form) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const body = JSON.stringify({ name: form.elements.name.value, password: form.elements.password.value });
+      const body = JSON.stringify({ name: form.elements.name.value, password: form.elements.password.value, code: form.elements.code.value });
       try {
         await post("/login", body);
         location.assign(form.dataset.next);
