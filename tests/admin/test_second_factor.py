@@ -59,10 +59,8 @@ async def test_what_was_changed_meanwhile_is_not_overwritten(street: Operator) -
     assert (status, refused["code"]) == (412, "changed_meanwhile")
     assert (await street.get("/connections/NMI1"))["description"] == "one"
     for said in (f'"x", {await tag()}', "*"):
-        status, _ = await street.ask(
-            "PUT", "/connections/NMI1", body, headers={"If-Match": said}, params={"dry_run": "true"}
-        )
-        assert status == 200
+        more = {"headers": {"If-Match": said}, "params": {"dry_run": "true"}}
+        assert (await street.ask("PUT", "/connections/NMI1", body, **more))[0] == 200
     status, _ = await street.ask("DELETE", "/connections/NMI2", headers={"If-Match": '"x"'})
     assert status == 412
     status, _ = await street.ask("PUT", "/poll-rates/Time", {"seconds": 60}, headers={"If-Match": "*"})

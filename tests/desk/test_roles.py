@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sep2.admin.table import TABLE
-from sep2.desk.app import PAGES, make
+from sep2.desk import app as desk
 from sep2.rules.roles import ROLES
 from tests.admin.conftest import *  # noqa: F403 — an operator, and a street
 from tests.admin.conftest import Operator
@@ -27,7 +27,7 @@ BUTTON = re.compile(r'data-post="([^"?]+)')
 async def operator(house):
     from aiohttp.test_utils import TestClient, TestServer
 
-    async with TestClient(TestServer(make(house))) as http:
+    async with TestClient(TestServer(desk.make(house))) as http:
         yield Operator(http, house)
 
 
@@ -48,7 +48,7 @@ async def test_every_page_is_open_to_every_role_and_has_no_button_that_it_may_no
     for word, role in ROLES.items():
         await street.change("POST", "/operators", {"name": f"a {word}", "role": word})
         made = await street.change("POST", "/tokens", {"operator": f"a {word}", "label": "x"})
-        for page in PAGES:
+        for page in desk.PAGES:
             headers = {"Authorization": f"Bearer {made['token']}"}
             address = f"{page.path}?{QUERIES.get(page.path, '')}"
             async with street.http.get(address, headers=headers) as answer:
