@@ -1,5 +1,18 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
+from sep2.admin.types.alarms import (
+    Acknowledge,
+    AcknowledgeMany,
+    Alarm,
+    AlarmCounts,
+    AlarmFigures,
+    AlarmFiguresQuery,
+    AlarmKind,
+    AlarmQuery,
+    AlarmShown,
+    Often,
+    Shelve,
+)
 from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline
 from sep2.admin.types.base import LeftOut, Limits, Protected
 from sep2.admin.types.bulk import (
@@ -102,8 +115,6 @@ from sep2.admin.types.overrides import (
     Untold,
 )
 from sep2.admin.types.oversight import (
-    Alarm,
-    AlarmQuery,
     AuditQuery,
     ChainChecked,
     Entry,
@@ -177,10 +188,17 @@ from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Re
 
 __all__ = [
     "WORDS",
+    "Acknowledge",
+    "AcknowledgeMany",
     "Agree",
     "Agreed",
     "Alarm",
+    "AlarmCounts",
+    "AlarmFigures",
+    "AlarmFiguresQuery",
+    "AlarmKind",
     "AlarmQuery",
+    "AlarmShown",
     "Approval",
     "ApprovalQuery",
     "ApprovalShown",
@@ -296,6 +314,7 @@ __all__ = [
     "Note",
     "Nothing",
     "Noun",
+    "Often",
     "Operator",
     "OperatorChange",
     "OtherClient",
@@ -348,6 +367,7 @@ __all__ = [
     "SetAside",
     "SetClock",
     "SheetOfRows",
+    "Shelve",
     "Span",
     "Status",
     "Subscription",

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0021"
-down_revision = "r0019"
+down_revision = "r0020"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
