@@ -296,7 +296,7 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
     effects.check_digest(asked.digest, digest, "")
     wide = await effects.is_wide(rq, row.scope, row.subject)
     need = second_person.need_of_release(
-        is_own=is_same(row.operator, rq.operator),
+        is_own=is_same(row.holder or row.operator, rq.operator),
         is_wide=wide,
         at_once=wide and spread_s == 0 and row.start <= rq.now,
         policy=effects.policy_of(rq),
@@ -353,6 +353,7 @@ async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
         "released": row.released,
         "kind": row.kind,
         "share": row.share,
+        "holder": row.holder or row.operator,
         "second": row.second,
         "review_by": row.review_by,
         "reviewed": row.reviewed,

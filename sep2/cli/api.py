@@ -51,6 +51,7 @@ HINTS = {
     "unknown_token": "`sep2 token list` shows them",
     "unknown_approval": "`sep2 approval list --every` shows them",
     "approval_decided": "`sep2 approval list` shows those that still wait",
+    "unknown_handover": "`sep2 shift log` shows them",
     "same_person": "another operator has to: SEP2_TOKEN_FILE names whose token is used",
     "effect_changed": "look again with --dry-run; --digest takes what you have seen",
     "not_protected": "`--dry-run` shows who is left out",

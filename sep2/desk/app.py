@@ -13,7 +13,7 @@ from sep2.desk.assets import UNDER, Assets
 from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
-from sep2.desk.pages import alarms, authority, clients, connection, overview, sheets, watching
+from sep2.desk.pages import alarms, authority, clients, connection, overview, sheets, shift, watching
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
 from sep2.rest import decoding
@@ -50,6 +50,7 @@ PAGES = (
     Page("/desk/approval", "Request", authority.show_approval, "approval.html", in_navigation=False),
     Page("/desk/backstop", "Backstop", authority.show_backstop, "backstop.html"),
     Page("/desk/progress", "Override", authority.show_progress, "progress.html", in_navigation=False),
+    Page("/desk/shift", "Shift log", shift.show_shift, "shift.html"),
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
     Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),

@@ -22,6 +22,7 @@ override = Table(
     time("released", nullable=True),
     Column("kind", String(16), nullable=False, server_default="override"),  # override backstop drill
     Column("share", Integer, nullable=False, server_default="100"),  # of the devices that a drill covers, percent
+    Column("holder", Text, nullable=False, server_default=""),  # who took it over; empty: who sent it
     Column("second", Text, nullable=False, server_default=""),  # who agreed to it
     time("review_by", nullable=True),  # until when somebody else has to look at what was sent alone
     time("reviewed", nullable=True),

@@ -58,6 +58,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "approve_change": {"digest": ""},
     "send_draft": {"digest": ""},
     "refuse_change": {"note": ""},
+    "add_note": {"note": "x"},
+    "hand_over": {"note": ""},
     "cancel_control": {"reason": "", "randomized": False},
     "acknowledge_alarm": {"note": "x"},
     "acknowledge_alarms": {"alarms": [1], "note": "x"},

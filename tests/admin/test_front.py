@@ -124,6 +124,7 @@ def _changes() -> list[tuple[str, str, dict[str, Any]]]:
         "{operator}": "local",
         "{receiver}": "x",
         "{approval}": "latest",
+        "{entry}": "latest",
     }
     found = []
     for route in TABLE:

@@ -15,6 +15,7 @@ QUERIES = {
     "/desk/connection": "id=NMI1",
     "/desk/release": "id=latest",
     "/desk/progress": "id=latest",
+    "/desk/alarm": "id=1",
     "/desk/approval": "id=latest",
     "/desk/override": "scope=connection&subject=NMI1&export=1&minutes=60&reason=overload",
     "/desk/control": "subject=NMI1&export=1&minutes=60",
@@ -44,6 +45,7 @@ async def test_every_page_is_open_to_every_role_and_has_no_button_that_it_may_no
     asked = {"scope": "connection", "subject": "NMI1", "limits": {"export_w": 900}, "duration": 600, "reason": "test"}
     await street.change("POST", "/overrides", asked)
     await street.ask("POST", "/overrides", asked | {"limits": {"export_w": 800}}, params={"draft": "true"})
+    await street.change("POST", "/groups", {"name": "first", "primacy": 1})
     pressed = set()
     for word, role in ROLES.items():
         await street.change("POST", "/operators", {"name": f"a {word}", "role": word})
@@ -56,6 +58,8 @@ async def test_every_page_is_open_to_every_role_and_has_no_button_that_it_may_no
             if page.path == "/desk/release" and word == "viewer":
                 assert answer.status == 403
                 continue
+            if not page.in_navigation and page.path not in QUERIES and answer.status in (400, 404):
+                continue  # a page of one thing, which nobody has named here
             assert answer.status == 200, (address, word)
             for path in BUTTON.findall(text):
                 assert role_of(path) <= role, (address, word, path)

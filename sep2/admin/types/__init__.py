@@ -156,6 +156,7 @@ from sep2.admin.types.register import (
     ServedDefault,
     ServedMode,
 )
+from sep2.admin.types.shifts import Handover, NewNote, ShiftEntry, ShiftNote, ShiftStanding
 from sep2.admin.types.telemetry import (
     ClientContact,
     ContactQuery,
@@ -266,6 +267,7 @@ __all__ = [
     "Group",
     "GroupChange",
     "GroupQuery",
+    "Handover",
     "Holds",
     "Imported",
     "InForce",
@@ -305,6 +307,7 @@ __all__ = [
     "NewGroup",
     "NewImport",
     "NewNetworkPlace",
+    "NewNote",
     "NewOperator",
     "NewOverride",
     "NewRate",
@@ -368,6 +371,9 @@ __all__ = [
     "SetClock",
     "SheetOfRows",
     "Shelve",
+    "ShiftEntry",
+    "ShiftNote",
+    "ShiftStanding",
     "Span",
     "Status",
     "Subscription",

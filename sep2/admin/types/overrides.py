@@ -112,6 +112,8 @@ class Override(Struct, frozen=True, kw_only=True):
     kind: str
     """override, backstop or drill"""
     share: int
+    holder: str
+    """who may release it alone: who sent it, or has taken it over"""
     second: str
     """who agreed to it"""
     review_by: int | None

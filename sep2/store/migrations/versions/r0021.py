@@ -27,6 +27,7 @@ def _add_columns() -> None:
     with op.batch_alter_table("override") as override:
         override.add_column(sa.Column("kind", sa.String(length=16), server_default="override", nullable=False))
         override.add_column(sa.Column("share", sa.Integer(), server_default="100", nullable=False))
+        override.add_column(sa.Column("holder", sa.Text(), server_default="", nullable=False))
         override.add_column(sa.Column("second", sa.Text(), server_default="", nullable=False))
         override.add_column(sa.Column("review_by", sa.BigInteger(), nullable=True))
         override.add_column(sa.Column("reviewed", sa.BigInteger(), nullable=True))
