@@ -161,20 +161,23 @@ class Access:
         stored = NOBODY if row is None or row.password is None else row.password
         async with self._hashing:
             right = await asyncio.to_thread(credentials.fits, password, stored)
-        step = None if row is None or row.totp is None else one_time.step_of(row.totp, code, self.now)
         if row is not None and row.totp is not None:
-            # A code is good once: who has looked over a shoulder does not come in with it.
-            right = right and step is not None and step > (row.totp_step or 0)
+            right = right and await self._is_good_code(row, code)
         elif needs_code:
             right = False
         if row is None or row.password is None or not right:
             self.throttle.note(address)
             security.event("login_failed", operator=name, address=address, by="password")
             raise WrongPassword
-        if step is not None:
-            async with self._state.db.write() as db:
-                await operators.change(db, row.id, totp_step=step)
         return await self.begin(http, row)
+
+    async def _is_good_code(self, row: Row[Any], code: str) -> bool:
+        """Whether a one-time code is an operator's; it is good once, so that who has seen it does not come in by it."""
+        step = one_time.step_of(row.totp, code, self.now)
+        if step is None:
+            return False
+        async with self._state.db.write() as db:
+            return await operators.use_step(db, row.id, step)
 
     def link(self, operator: str) -> str:
         """The value of a link that begins one session of an operator, within a minute."""

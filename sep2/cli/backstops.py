@@ -116,7 +116,7 @@ def start_backstop(
 
 @verb(backstop, "end", changes=True)
 def end_backstop(
-    number: Annotated[str, typer.Argument(metavar="[ID]", help="Its number; without, the one that is under way.")] = "",
+    number: Annotated[str, typer.Argument(metavar="ID", help="Its number; without, the one that is under way.")] = "",
     *,
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
     spread: Annotated[int | None, SPREAD] = None,

@@ -60,12 +60,17 @@ def said(done: t.OverrideSent) -> str:
     lines += [f"Somebody else has to look at it afterwards: {done.review}."] if done.review else []
     if given.get().dry_run and done.needs_second:
         lines.append(f"It would wait for a second person: {done.needs_second}.")
+    if given.get().dry_run:
+        lines.append(f"To send exactly this: --digest {done.digest}")
     return Lines("\n".join(shown(line, 4000) for line in [*lines, f"To withdraw it: {done.undo}"]))
 
 
 def _power(one: t.Effect) -> str:
-    measured = f"measured at {one.measured} of {one.connections}: {shown_power(one.measured_now_w)}"
-    then = f", then at most {shown_power(one.measured_then_w)}" if one.measured else ""
+    if not one.measured:
+        measured, then = "measured nowhere", ""
+    else:
+        measured = f"measured at {one.measured} of {one.connections}: {shown_power(one.measured_now_w)}"
+        then = f", then at most {shown_power(one.measured_then_w)}"
     known = f"{shown_power(one.reach_now_w)} there, at most {shown_power(one.reach_then_w)} then"
     return f"{one.direction.capitalize()}: {known}; {measured}{then}."
 

@@ -17,7 +17,7 @@ Words = Annotated[str, typer.Option("--note", help="In your own words.")]
 def _rows(found: t.ShiftStanding) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         (
-            "override",
+            one.kind,
             str(one.id),
             f"{one.scope} {one.subject}: {one.reason} {one.note}",
             shown_time(one.end),

@@ -9,7 +9,7 @@ from sep2.operations.inherited import house
 from sep2.operations.territory import SYSTEM
 from sep2.rules.authority import NAMES, OPERATORS, Primacies, Role
 from sep2.rules.identifiers import DOCUMENTATION_PEN, new_mrid, new_pin, sfdi_of
-from sep2.store import backstops, bulk, marks, outbox, territory
+from sep2.store import backstops, bulk, devices, marks, outbox, territory
 from sep2.store.connection import Connection
 
 
@@ -23,6 +23,8 @@ class DeviceRow(NamedTuple):
     connection_row: int | None = None
     place_id: int | None = None
     holds: bool = True
+    least: Mapping[str, Any] = {}
+    """What a rule guarantees to its controllable loads, as columns."""
 
 
 async def add_connections(
@@ -74,11 +76,10 @@ async def add_devices(db: Connection, new: Sequence[DeviceRow], now: int) -> Non
         if busy.isdisjoint(joins) and (row.holds or row.connection_row is None):
             quick.append((row, joins))
         else:
-            await add_device(
-                db,
-                NewDevice(row.lfdi, row.client_id, row.connection, holds_net_limit=row.holds, name=row.name),
-                now,
-            )
+            new_device = NewDevice(row.lfdi, row.client_id, row.connection, holds_net_limit=row.holds, name=row.name)
+            number = await add_device(db, new_device, now)
+            if row.least:
+                await devices.update_one(db, number, **row.least)
     await _insert(db, quick, now)
 
 
@@ -111,6 +112,8 @@ async def _insert(db: Connection, quick: Sequence[tuple[DeviceRow, list[int]]], 
             "changed": now,
             "registered": now,
             "name": row.name,
+            **{"floor_rule": None, "controllable_loads": None, "least_load_w": None},
+            **row.least,
         }
         for row, _ in quick
     ]

@@ -61,10 +61,22 @@ def _why(act: Act, policy: Policy) -> str:
     if act.kind == BACKSTOP:
         return "a backstop goes before everything else"
     if act.span_s > policy.longest_s:
-        return f"it lasts {act.span_s} s, and {policy.longest_s} s are the most for one person"
+        return f"it lasts {_time(act.span_s)}, and {_time(policy.longest_s)} are the most for one person"
     if act.is_wide and act.power_w > policy.largest_w:
-        return f"it holds back {act.power_w} W, and {policy.largest_w} W are the most for one person"
+        return f"it holds back {_power(act.power_w)}, and {_power(policy.largest_w)} are the most for one person"
     return ""
+
+
+def _time(seconds: int) -> str:
+    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "min"), (seconds % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
+def _power(watts: int) -> str:
+    for size, unit in ((1_000_000, "MW"), (1000, "kW")):
+        if watts >= size:
+            return f"{round(watts / size, 3):g} {unit}"
+    return f"{watts} W"
 
 
 def need_of_release(*, is_own: bool, is_wide: bool, at_once: bool, policy: Policy) -> Need:

@@ -93,6 +93,12 @@ def _pen(text: str) -> int:
     return int(text)
 
 
+def _loads(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise BadCell(f"{text[:40]!r} is no number of loads, 0 to 9999")
+    return int(text)
+
+
 def _hosts(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -150,6 +156,8 @@ SHEETS: dict[str, Sheet] = {
             "lfdi": _lfdi,
             "client": _text,
             "control_point": _one_of("site", "device"),
+            "floor": _name,
+            "controllable_loads": _loads,
         },
         aliases={"aggregator_id": "client"},
         beside=frozenset(

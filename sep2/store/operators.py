@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -135,6 +135,12 @@ async def forget_expired(db: Connection, *, before: int) -> None:
     """Forget sessions and tokens that ended before a time."""
     await db.run(delete(session).where(session.c.expires < before))
     await db.run(delete(token).where(token.c.expires < before))
+
+
+async def use_step(db: Connection, operator_id: int, step: int) -> bool:
+    """Note that the one-time code of a step of time was used; False where it, or a later one, was used before."""
+    mine = update(t).where(t.c.id == operator_id, or_(t.c.totp_step.is_(None), t.c.totp_step < step))
+    return (await db.run(mine.values(totp_step=step))).rowcount == 1
 
 
 async def password_of(db: Connection, folded: str) -> Sequence[Row[Any]]:

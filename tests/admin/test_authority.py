@@ -126,7 +126,7 @@ async def test_an_override_of_six_hours_waits_and_only_another_person_lets_it_go
     asked = override(duration=6 * HOUR)
     status, waits = await street.ask("POST", "/overrides", asked)
     assert (status, waits["expires"]) == (202, NOW + 1800)
-    assert waits["why"] == "it lasts 21600 s, and 14400 s are the most for one person"
+    assert waits["why"] == "it lasts 6 h, and 4 h are the most for one person"
     (waiting,) = (await street.get("/approvals"))["items"]
     assert (waiting["asker"], waiting["verb"], waiting["state"]) == ("local", "send_override", "waiting")
     path = f"/approvals/{waiting['id']}"
@@ -175,7 +175,7 @@ async def test_a_wide_one_of_more_than_a_megawatt_waits_unless_it_is_an_emergenc
     tried = await street.change("POST", "/overrides", wide(reason="voltage"), dry_run="true")
     (effect,) = tried["effects"]
     assert (effect["direction"], effect["reach_now_w"], effect["reach_then_w"]) == ("export", 10_000, 0)
-    assert tried["needs_second"] == "it holds back 10000 W, and 9000 W are the most for one person"
+    assert tried["needs_second"] == "it holds back 10 kW, and 9 kW are the most for one person"
     sent = await street.change("POST", "/overrides", wide(reason="emergency"))
     assert (sent["needs_second"], bool(sent["review"]), sent["review_by"] > NOW) == ("", True, True)
     (one,) = (await street.get("/overrides", unreviewed="true"))["items"]
@@ -258,7 +258,7 @@ async def test_an_override_is_extended_back_to_back_and_its_whole_length_counts(
     more = await street.change("POST", f"/overrides/{sent['id']}/extend", {"duration": HOUR})
     assert (more["start"], more["end"], more["limits"]) == (sent["end"], sent["end"] + HOUR, sent["limits"])
     status, waits = await street.ask("POST", f"/overrides/{sent['id']}/extend", {"duration": 2 * HOUR})
-    assert (status, waits["why"]) == (202, "it lasts 18000 s, and 14400 s are the most for one person")
+    assert (status, waits["why"]) == (202, "it lasts 5 h, and 4 h are the most for one person")
     street.advance(NOW + 3 * HOUR + 60)
     assert await in_force(street) == {"opModExpLimW": (0, "override")}
 

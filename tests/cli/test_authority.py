@@ -48,7 +48,7 @@ def test_whom_it_is_for_is_said_as_people_say_it(street: Sep2, words: tuple[str,
     send = ("--export", "1kW", "--for", "1h", "--reason", "test", "--dry-run")
     out = ok(street("override", "send", *words, *send)).out
     assert "covers 2 connections, 2 devices" in out
-    assert "Export: 10 kW there, at most 2 kW then; measured at 0 of 2" in out
+    assert "Export: 10 kW there, at most 2 kW then; measured nowhere" in out
 
 
 @pytest.mark.parametrize(

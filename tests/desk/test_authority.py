@@ -9,7 +9,7 @@ async def test_what_needs_a_second_person_waits_until_another_one_agrees_to_what
     await room.operator.change("POST", "/operators", {"name": "Ada", "role": "operator", "password": PASSWORD})
     async with room.sight() as asker, room.sight(name="Ada") as other:
         await asker.go("/desk/override?scope=connection&subject=NMI1&export=0.5&minutes=360&reason=overload")
-        assert "waits for a second person: it lasts 21600 s" in await asker.text(".sheet")
+        assert "waits for a second person: it lasts 6 h" in await asker.text(".sheet")
         await asker.page.click("text=Ask a second person")
         await asker.page.wait_for_url("**/desk/approval?id=1")
         assert "Another person has to agree" in await asker.text()
