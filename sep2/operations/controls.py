@@ -197,9 +197,11 @@ async def keep_others_in_place(db: Connection, groups_: Sequence[int], now: int)
     At one primacy the later control counts (2030.5 10.2.3), so that each publication would overrule what people have
     said in another program, and they what is published next. They are issued anew; the ids of what was.
     """
-    if not groups_:
+    rivals = await controls.rivals(db, groups_, now) if groups_ else []
+    if not rivals:
         return ()
-    return _ids(await say_again(db, await controls.rivals(db, groups_, now), now))
+    after = await controls.latest_created_of(db, groups_, now)
+    return _ids(await say_again(db, rivals, now, after=after))
 
 
 async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Interval], now: int) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers, inherited, naming, unlimited
-from sep2.operations.alarms import GROUP_ORDER, clear_alarm, raise_alarm
+from sep2.operations.alarms import GROUP_ORDER, NO_SUCH_GROUP, clear_alarm, raise_alarm
 from sep2.operations.resuming import resume_device
 from sep2.rules import texts
 from sep2.rules.authority import COMMANDS, NAMES, ONLY_OVERRIDES, OPERATORS, OWN, PRIMACIES, Primacies, Role
@@ -91,6 +91,7 @@ async def create_group(
         created=now,
     )
     await defaults.add(db, group_id, await identifiers.fresh(db), now)
+    await clear_alarm(db, NO_SUCH_GROUP, new.name, now)
     return group_id
 
 

@@ -220,6 +220,15 @@ async def rivals(db: Connection, groups: Sequence[int], now: int) -> list[tuple[
 _LATEST = select(func.max(c.c.created).label("latest")).where(_GROUP, c.c.latest_end > _NOW)
 
 
+async def latest_created_of(db: Connection, groups: Sequence[int], now: int) -> int:
+    """The latest creationTime of several programs' controls that are not over; 0 where there are none."""
+    query = select(func.max(c.c.created).label("latest")).where(
+        among(c.c.device_group_id, groups), c.c.latest_end > now
+    )
+    row = await db.one(query)
+    return (row.latest or 0) if row else 0
+
+
 async def latest_created(db: Connection, group_id: int, now: int) -> int | None:
     """The latest creationTime of a program's controls that are not over."""
     row = await db.one(_LATEST, group_id=group_id, now=now)

@@ -7,6 +7,7 @@ import pytest
 from sep2.operations.clients import NewClient, register_client, set_client_access
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
+from sep2.operations.groups import NewGroup, create_group
 from sep2.operations.identities import finish, replace, used
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.limits import Limits
@@ -116,8 +117,10 @@ async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
         joiner = await world.as_("joiner")
         assert (await joiner.post("/edev", entry(world.people.lfdi("joiner")))).status == 201
         async with world.state.db.read() as db:
-            standing = [(alarm.code, alarm.subject) for alarm in await alarms.standing(db)]
-    assert ("no_such_group", "nowhere") in standing
+            assert ("no_such_group", "nowhere") in [(one.code, one.subject) for one in await alarms.standing(db)]
+        async with world.state.db.write() as db:
+            await create_group(db, NewGroup("nowhere"), NOW)
+            assert await alarms.standing_of(db, "no_such_group") == []
 
 
 @pytest.fixture
