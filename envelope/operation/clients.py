@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.operation.least_loads import least_loads, parts_of_load, with_least_loads
+from envelope.operation.least_loads import parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
 from gridmodel.model.devices import DEVICE, SITE, Device
@@ -128,7 +128,7 @@ class Controllability(NamedTuple):
     exports: tuple[bool, ...]
     control_point: tuple[str, ...]
     least_load_w: tuple[int, ...] = ()
-    """What rules guarantee to the controllable loads of each connection."""
+    """W that rules guarantee to the controllable loads of all devices of each connection; 0 without a rule."""
 
 
 def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Controllability:
@@ -148,7 +148,8 @@ def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sha
         DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
-    return Controllability(imports, exports, points, least_loads(problem.connection_id, at))
+    least_w = tuple(sum(client.least_load_w for client in at.get(name, ())) for name in problem.connection_id)
+    return Controllability(imports, exports, points, least_w)
 
 
 def with_controllability(problem: Problem, found: Controllability) -> Problem:

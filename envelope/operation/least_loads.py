@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,14 +12,6 @@ from envelope.problem.steps import zeros_or
 from envelope.schedule.device_limits import parts
 from gridmodel.arrays import Real
 from gridmodel.model.devices import DEVICE
-
-if TYPE_CHECKING:
-    from envelope.operation.clients import Clients
-
-
-def least_loads(names: Sequence[str], at: Mapping[str, Clients]) -> tuple[int, ...]:
-    """Return the least limit of each connection, W: those of all its devices together; 0 without a rule."""
-    return tuple(sum(client.least_load_w for client in at.get(name, ())) for name in names)
 
 
 def with_least_loads(problem: Problem, least_w: Sequence[int]) -> Problem:
