@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from sqlalchemy import Row
 
+from sep2.admin import one_time
 from sep2.admin.throttle import Throttle
 from sep2.errors import Forbidden, SepError
 from sep2.rest.callers import Caller, Unauthorized
@@ -35,7 +36,7 @@ NOBODY = credentials.hashed(secrets.token_hex(16))
 
 
 class WrongPassword(Unauthorized):
-    """Name or password is wrong."""
+    """Name, password or one-time code is wrong."""
 
 
 class WrongLink(Unauthorized):
@@ -134,10 +135,23 @@ class Access:
         if row.used + NOTED_EVERY_S < now:
             async with self._state.db.write() as db:
                 await operators.session_used(db, row.id, now)
-        return Caller(row.operator_name, role, f"session {row.id}", address, session=row.id, csrf=csrf_token(cookie))
+        return Caller(
+            row.operator_name,
+            role,
+            f"session {row.id}",
+            address,
+            session=row.id,
+            csrf=csrf_token(cookie),
+            has_codes=row.has_codes,
+        )
 
-    async def sign_in(self, http: web.Request, name: str, password: str) -> Session:
-        """A session of the operator with that name and password; takes as long whoever is named."""
+    async def sign_in(
+        self, http: web.Request, name: str, password: str, code: str = "", *, needs_code: bool
+    ) -> Session:
+        """A session of the operator with that name and password; takes as long whoever is named.
+
+        code: of the operator's app, where it has one; needs_code: whether nobody comes in without.
+        """
         address = address_of(http)
         if wait_s := self.throttle.wait_s(address):
             self.throttle.note(address)
@@ -147,10 +161,19 @@ class Access:
         stored = NOBODY if row is None or row.password is None else row.password
         async with self._hashing:
             right = await asyncio.to_thread(credentials.fits, password, stored)
+        step = None if row is None or row.totp is None else one_time.step_of(row.totp, code, self.now)
+        if row is not None and row.totp is not None:
+            # A code is good once: who has looked over a shoulder does not come in with it.
+            right = right and step is not None and step > (row.totp_step or 0)
+        elif needs_code:
+            right = False
         if row is None or row.password is None or not right:
             self.throttle.note(address)
             security.event("login_failed", operator=name, address=address, by="password")
             raise WrongPassword
+        if step is not None:
+            async with self._state.db.write() as db:
+                await operators.change(db, row.id, totp_step=step)
         return await self.begin(http, row)
 
     def link(self, operator: str) -> str:

@@ -67,8 +67,15 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], Cells]] = {
     ),
     "places": (("place", "kind", "parent"), lambda row: (row.name, row.kind, row.parent_name)),
     "connections": (
-        ("connection_id", "description", "place", "firm_import_w", "firm_export_w"),
-        lambda row: (row.connection_id, row.description, row.place_name, row.firm_import_w, row.firm_export_w),
+        ("connection_id", "description", "place", "firm_import_w", "firm_export_w", "protected"),
+        lambda row: (
+            row.connection_id,
+            row.description,
+            row.place_name,
+            row.firm_import_w,
+            row.firm_export_w,
+            row.protected,
+        ),
     ),
     "devices": (
         ("device_id", "connection_id", "lfdi", "client", "control_point"),

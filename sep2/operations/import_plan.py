@@ -10,6 +10,9 @@ from sep2.rules.names import key_of
 from sep2.rules.sheets import SHEETS, Row, Wrong
 from sep2.rules.territory import KINDS, may_lie_below
 
+NEW_SITE = {"description": "", "firm_import_w": None, "firm_export_w": None, "protected": "none"}
+"""What a new connection is where its row does not say it."""
+
 
 class Change(NamedTuple):
     """What a row does: to what, and for each column what was there before and what is then."""
@@ -212,7 +215,7 @@ class Plan:
                 raise Bad("place", "unknown_place", f"there is no place {said['place']}")
             said["place"] = place.name
         if known is None:
-            new = Known(name, None, {"description": "", "firm_import_w": None, "firm_export_w": None, **said})
+            new = Known(name, None, {**NEW_SITE, **said})
             self.connections[key_of(name)] = new
             self.new["connections"].append(new)
             self._added("connections", row, name, said)

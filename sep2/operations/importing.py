@@ -61,6 +61,7 @@ async def _load(db: Connection, plan: Plan) -> None:
         sites[row.id] = row.connection_id
         said = {"description": row.description, "place": places.get(row.place_id)}
         said |= {"firm_import_w": row.firm_import_w, "firm_export_w": row.firm_export_w}
+        said["protected"] = row.protected
         plan.connections[key_of(row.connection_id)] = Known(row.connection_id, row, said)
     by_lfdi = {known.said["lfdi"]: known.name for known in plan.clients.values()}
     for row in await stored.devices(db):
@@ -130,6 +131,7 @@ class _Applying:
                 "description": known.said["description"],
                 "firm_import_w": known.said["firm_import_w"],
                 "firm_export_w": known.said["firm_export_w"],
+                "protected": known.said["protected"],
                 "place_id": places.get(known.said.get("place", "")),
             }
             for known in new

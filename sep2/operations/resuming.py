@@ -171,6 +171,13 @@ async def resume_device(db: Connection, device_id: int, now: int, *, gone: Seque
     await _write(db, to_reissue([view], now, lost), now)
 
 
+async def say_again(db: Connection, several: Sequence[tuple[Control, int]], now: int) -> dict[int, Written]:
+    """Issue controls anew, later than all others, as far as they are not over; each with its primacy."""
+    rows = [row_of(one, primacy) for one, primacy in several]
+    live = [row for row in rows if not row.dead and row.end > now]
+    return await _write(db, [Piece(row, max(row.start, now), row.end, row.modes) for row in live], now)
+
+
 async def _completed(
     db: Connection, near: Around, views: list[list[Row]], *, now: int, programs: set[int]
 ) -> list[list[Row]]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sep2.rules import names
 from sep2.rules.identifiers import is_lfdi
+from sep2.rules.protection import PROTECTED
 from sep2.rules.territory import KINDS
 
 ACTION = "action"
@@ -120,6 +121,7 @@ SHEETS: dict[str, Sheet] = {
             "transformer_id": _name,
             "firm_import_w": _watts,
             "firm_export_w": _watts,
+            "protected": _one_of(*PROTECTED),
         },
         beside=frozenset(
             (
@@ -127,7 +129,6 @@ SHEETS: dict[str, Sheet] = {
                     "node",
                     "phases",
                     "customer_from",
-                    "protected",
                     "flex_import_w",
                 ),
                 *(

@@ -63,9 +63,12 @@ class Causes:
         self._db = db
         self._clock = clock
         self._dialects = dialects
-        self._folder = folder
+        self.folder = folder
         self.space = space
         self._began: int | None = None
+        self.looked_at: int | None = None
+        self.free: float | None = None
+        """The share of the disk that was free then."""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -101,11 +104,12 @@ class Causes:
         return [row.subject for row in standing[:MOST] if self._dialects.is_quiet(row.subject, self._began or now, now)]
 
     async def _look_at_disk(self, now: int) -> None:
-        if self._folder is None:
+        if self.folder is None:
             return
         with contextlib.suppress(OSError):  # an outage of the database says what is wrong
-            found = self.space(self._folder)
-            share, subject = found.free / max(1, found.total), f"disk of {self._folder}"
+            found = self.space(self.folder)
+            share, subject = found.free / max(1, found.total), f"disk of {self.folder}"
+            self.free, self.looked_at = share, now
             async with self._db.read() as db:
                 standing = next((row for row in await alarms.standing_of(db, DISK_LOW) if row.subject == subject), None)
             if share >= LOW and standing is None:

@@ -94,6 +94,10 @@ class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
     syslog: str = ""
     """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    reads_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 50
+    """Look-ups that one operator may make; those of 20 seconds may come at once. 0: no bound."""
+    changes_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 10
+    """The same of changes."""
     oidc: Oidc | None = None
     """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 
@@ -224,6 +228,45 @@ class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
 
 
+class Approvals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one operator may do alone, and how long a request waits for a second one.
+
+    What covers a protected connection by name needs a second person whatever is said here.
+    """
+
+    second_person: Literal["production", "always", "never"] = "production"
+    """Whether a second person is asked for: in production mode, also in test mode, or not at all."""
+    longest_alone_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 4 * 3600
+    """Overrides that last longer need a second person."""
+    largest_alone_w: Annotated[int, Meta(ge=0, le=LARGEST_W)] = 1_000_000
+    """Overrides of more than one transformer that hold back more, by rating, need a second person."""
+    waits_s: Annotated[int, Meta(ge=60, le=86_400)] = 1800
+    """A request that nobody has agreed to by then is refused."""
+    draft_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
+    """A draft that nobody has sent by then is gone."""
+
+
+class Floor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The least to which a region's rule lets a utility limit what controllable loads draw."""
+
+    least_w: Annotated[int, Meta(ge=0, le=LARGEST_W)]
+    """Of the first load."""
+    factors: tuple[Annotated[float, Meta(ge=0, le=1)], ...] = (1.0,)
+    """What each further load counts, by how many loads there are; the last one holds for more."""
+    source: str = ""
+    """Where that is said."""
+
+
+FLOORS = {
+    "de-14a": Floor(
+        least_w=4200,
+        factors=(1.0, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45),
+        source="Germany, EnWG 14a, BNetzA BK6-22-300: 4.2 kW per controllable load",
+    )
+}
+"""Rules that are known without being written into sep2.toml."""
+
+
 class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How closely limits must be kept, see `sep2 compliance`; of both tolerances the larger counts."""
 
@@ -285,6 +328,11 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     primacy: Primacy = Primacy()
     """For connections that are added from now on."""
     overrides: Overrides = Overrides()
+    approvals: Approvals = Approvals()
+    floors: dict[str, Floor] = field(default_factory=lambda: dict(FLOORS))
+    """Least limits of controllable loads by the name of their rule."""
+    floor: str = ""
+    """The rule, out of `floors`, of devices that are registered without one; empty: none."""
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
@@ -313,6 +361,23 @@ UTILITIES: dict[str, dict[str, Any]] = {
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
 
 
+class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail server by which people are told of alarms (`sep2 receiver add NAME mailto:…`)."""
+
+    host: str = ""
+    """Its name; empty: no mail is sent."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is protected; `none` is for a server on this machine."""
+    user: str = ""
+    password_file: Path | None = None
+    sender: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+@[\x21-\x7e]+$(?!\n)", max_length=254)] = "sep2@localhost"
+    """The address that mails are from."""
+    authorities: tuple[Path, ...] = ()
+    """CAs of the mail server, beside the roots that this machine trusts for the web."""
+    timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server writes on standard error."""
 
@@ -335,6 +400,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: Database = Database()
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
+    mail: Mail = Mail()
     limits: Limits = Limits()
     log: Log = Log()
     utility: Utility = field(default_factory=Utility)

@@ -96,7 +96,8 @@ async def add_session(db: Connection, **columns: Any) -> int:
 
 
 def _sessions() -> Select[Any]:
-    return select(session, t.c.name.label("operator_name"), t.c.role.label("operator_role")).join_from(session, t)
+    mine = t.c.name.label("operator_name"), t.c.role.label("operator_role"), t.c.totp.is_not(None).label("has_codes")
+    return select(session, *mine).join_from(session, t)
 
 
 async def sessions(db: Connection, page: Keyset) -> Following:
@@ -137,5 +138,7 @@ async def forget_expired(db: Connection, *, before: int) -> None:
 
 
 async def password_of(db: Connection, folded: str) -> Sequence[Row[Any]]:
-    """id, name, role and stored password of the operator of that name, folded."""
-    return await db.all(select(t.c.id, t.c.name, t.c.role, t.c.password).where(t.c.folded == folded))
+    """id, name, role, stored password and one-time codes of the operator of that name, folded."""
+    return await db.all(
+        select(t.c.id, t.c.name, t.c.role, t.c.password, t.c.totp, t.c.totp_step).where(t.c.folded == folded)
+    )

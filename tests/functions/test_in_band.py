@@ -69,6 +69,20 @@ async def test_a_device_is_limited_from_its_registration_on(world):
     assert await limits(stranger, posted.location) == {"1500", "800"}
 
 
+async def test_a_claim_that_is_refused_is_an_alarm_until_the_device_says_where_it_is(world):
+    async def claims() -> list[str]:
+        async with world.state.db.read() as db:
+            return [row.detail for row in await alarms.standing_of(db, "claim_refused")]
+
+    stranger = await world.as_("stranger")
+    new = (await stranger.post("/edev", entry(LFDI))).location
+    assert (await stranger.put(f"{new}/cp", connection_point("NMI3"))).status == 409
+    (detail,) = await claims()
+    assert detail.startswith("it says that it is at NMI3, whose limits ")
+    assert (await stranger.put(f"{new}/cp", connection_point("NMI9"))).status == 204
+    assert await claims() == []
+
+
 async def test_an_entry_is_registered_once_and_by_one(world):
     stranger, joiner = await world.as_("stranger"), await world.as_("joiner")
     first = await stranger.post("/edev", entry(LFDI))
