@@ -58,6 +58,7 @@ async def issue(
             source=SOURCE,
             most_ahead=update.event_limit,
             randomize_relaxing_s=randomize_relaxing_s,
+            reason_of=update.reason_of,
         )
         created += len(issued.created)
         published += [update.group_id] if issued.created else []

@@ -5,7 +5,7 @@ from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations.limit_course import limit_course
 from sep2.rest.route import Request
-from sep2.rules.authority import Role
+from sep2.rules.authority import ONLY_OVERRIDES, Role
 from sep2.store import in_force_counts
 
 LONGEST_S = 31 * DAY_S
@@ -18,7 +18,7 @@ async def show_in_force(rq: Request, asked: t.Nothing) -> t.InForceCounts:
     controlled = sum(found.values())
     return t.InForceCounts(
         at=rq.now,
-        override=found.get(Role.OVERRIDE, 0) + found.get(Role.WIDE_OVERRIDE, 0),
+        override=sum(found.get(role, 0) for role in ONLY_OVERRIDES),
         schedule=found.get(Role.SCHEDULE, 0),
         envelope=found.get(Role.CONNECTION, 0) + found.get(Role.DEVICE, 0),
         group=found.get(Role.GROUP, 0),

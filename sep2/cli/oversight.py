@@ -98,7 +98,8 @@ def verify_audit() -> None:
     """Whether the audit log is as it was written; exit status 6 where it is not."""
     found = api().get("/audit/verify", t.ChainChecked)
     if found.whole:
-        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}, head {found.head}.")
+        signed = f", {counted(found.seals, 'signed head')}" if found.seals else ""
+        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}{signed}, head {found.head}.")
         return
     show(found, f"The audit log is broken at entry {found.broken_at}: {found.problem}.")
     raise typer.Exit(6)

@@ -125,8 +125,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         await assign(db, group_id, device_id, now)
     elif group_id is not None:
         await give_own_group(db, device_id, now)
-    if row_id is not None:
-        await territory.settle(db, [device_id], now)
+    await territory.settle(db, [device_id], now)
     if new.group:
         await _join(db, new.group, device_id, now)
     await welcome(db, device_id, now)

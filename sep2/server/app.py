@@ -29,7 +29,9 @@ from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.override_watch import OverrideWatch
 from sep2.server.replacements import Replacements
+from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
@@ -78,9 +80,10 @@ class State:
         self.dates = clock if isinstance(clock, SystemClock) else SystemClock()
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
-        self.chain_watch = ChainWatch(db, clock)
+        self.chain_watch = ChainWatch(db, clock, Sealer(settings.tls))
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
+        self.override_watch = OverrideWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
@@ -144,6 +147,7 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
+            own += [state.override_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))
