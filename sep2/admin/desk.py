@@ -1,9 +1,11 @@
 """A moment or a day as a whole: which sources are in force, the limits of a connection over a time, the probes."""
 
+import msgspec
+
 from sep2.admin import find, views
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
-from sep2.operations import attention
+from sep2.operations import attention, diagrams
 from sep2.operations.judging_again import judged_until
 from sep2.operations.limit_course import limit_course
 from sep2.rest.route import Request
@@ -46,6 +48,7 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
         at_once = views.superseded_at_once(device.profile)
         found = await limit_course(rq.db, device.id, (since, until), at_once=at_once)
         runs = [t.LimitRun(**run._asdict()) for run in found]
+    engine_run, reaches = await diagrams.reaches_of(rq.db, place.id)
     return t.ConnectionLimits(
         connection=place.connection_id,
         device=place.device_lfdi,
@@ -53,6 +56,8 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
         until=until,
         now=rq.now,
         runs=runs,
+        reaches=[t.ReachRun(**msgspec.structs.asdict(one)) for one in reaches if one.end > since and one.start < until],
+        engine_run=engine_run,
     )
 
 

@@ -1,8 +1,7 @@
 """The operator API with the desk's pages beside it, as one application."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import get_type_hints
 from urllib.parse import quote
 
 from aiohttp import web
@@ -14,28 +13,17 @@ from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
 from sep2.desk.pages import clients, connection, overview, sheets, watching
+from sep2.desk.page import Page
+from sep2.desk.panels import Panels, pages_of
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
+from sep2.extension import load
 from sep2.rest import decoding
 from sep2.rest.callers import Unauthorized, caller_of
 from sep2.server.app import State
 
 SIGN_IN = "/desk/sign-in"
 LINK = "/desk/open"
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page: where it is, what it is called, what asks for its values, and its template.
-
-    A handler takes the visit and, where it has a second parameter, the query in its type.
-    """
-
-    path: str
-    title: str
-    handler: Callable[..., Awaitable[dict[str, Any]]]
-    template: str
-    in_navigation: bool = True
 
 
 PAGES = (
@@ -64,7 +52,7 @@ def make(state: State) -> web.Application:
     app.router.add_get(SIGN_IN, desk.sign_in)
     app.router.add_get(UNDER + "{name}", desk.assets.send)
     app.router.add_get("/desk/events", desk.news.stream)
-    for page in PAGES:
+    for page in desk.pages:
         app.router.add_get(page.path, desk.showing(page))
     app.on_shutdown.append(desk.close)
     return app
@@ -77,7 +65,10 @@ class Desk:
         self._state = state
         self.assets = Assets()
         self.news = News(state)
-        self._renderer = Renderer(state, self.assets)
+        extensions = load()
+        self.pages = (*PAGES, *pages_of(extensions))
+        self._renderer = Renderer(state, self.assets, extensions)
+        self._panels = Panels(self._renderer, extensions)
 
     async def close(self, _: web.Application) -> None:
         """End the streams of news."""
@@ -100,8 +91,10 @@ class Desk:
             async with self._state.db.read() as db:
                 visit = Visit(self._state, db, caller_of(http), http.query)
                 values = await page.handler(visit, *asked)
+                panels = await self._panels.of(page.slot, visit, values["about"]) if page.slot else []
                 frame = await frame_of(visit)
-            shown = {"title": page.title, "page": page, "pages": PAGES, "frame": frame, "here": http.path_qs}
+            shown = {"title": page.title, "page": page, "pages": self.pages, "frame": frame, "here": http.path_qs}
+            shown["panels"] = panels
             return self._renderer.page(page.template, shown | values, fragment="HX-Request" in http.headers)
 
         return answer

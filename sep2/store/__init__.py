@@ -1,6 +1,7 @@
 """The only code that speaks SQL."""
 
 from sep2.store import (  # so that `tables.metadata` knows every table
+    diagram_tables,
     judged_tables,
     operator_tables,
     override_tables,
@@ -20,6 +21,7 @@ __all__ = [
     "Database",
     "Done",
     "Found",
+    "diagram_tables",
     "judged_tables",
     "migrate",
     "open_database",

@@ -33,6 +33,8 @@ class Of(NamedTuple):
     uoms: Sequence[int] | None = None
     site_only: bool = False
     """only of meters that see the whole connection"""
+    connections: Sequence[str] | None = None
+    """of these, by their ids"""
 
 
 class Key(NamedTuple):
@@ -87,6 +89,8 @@ def _conditions(of: Of) -> list[ColumnElement[bool]]:
         found.append(end_device.c.id.in_(members))
     if of.place_id is not None:
         found.append(connection.c.place_id.in_(select(below(of.place_id).c.id)))
+    if of.connections is not None:
+        found.append(among(connection.c.connection_id, of.connections))
     if of.uoms is not None:
         found.append(among(s.c.uom, of.uoms))
     if of.site_only:

@@ -61,8 +61,20 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
-from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe
+from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe, ReachRun
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
+from sep2.admin.types.network import (
+    BranchState,
+    FeederListed,
+    FeederQuery,
+    FeederShown,
+    Figure,
+    NetworkBelow,
+    NetworkQuery,
+    NodeState,
+    PlaceState,
+    StepState,
+)
 from sep2.admin.types.operators import (
     DeskLink,
     Me,
@@ -164,6 +176,17 @@ from sep2.admin.types.why import Why, WhyMode, WhyQuery
 from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
 
 __all__ = [
+    "BranchState",
+    "FeederListed",
+    "FeederQuery",
+    "FeederShown",
+    "Figure",
+    "NetworkBelow",
+    "NetworkQuery",
+    "NodeState",
+    "PlaceState",
+    "StepState",
+    "ReachRun",
     "WORDS",
     "Alarm",
     "AlarmQuery",
