@@ -12,8 +12,8 @@ from sep2.desk.assets import UNDER, Assets
 from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
-from sep2.desk.pages import clients, connection, overview, sheets, watching
 from sep2.desk.page import Page
+from sep2.desk.pages import clients, connection, network, overview, sheets, watching
 from sep2.desk.panels import Panels, pages_of
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
@@ -28,6 +28,7 @@ LINK = "/desk/open"
 
 PAGES = (
     Page("/desk", "Overview", overview.show, "overview.html"),
+    Page("/desk/network", "Network", network.show, "network.html", slot="place"),
     Page("/desk/clients", "Clients", clients.show_list, "clients.html"),
     Page("/desk/client", "Client", clients.show_one, "client.html", in_navigation=False),
     Page("/desk/connections", "Connections", clients.show_connections, "connections.html"),

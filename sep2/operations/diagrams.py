@@ -1,7 +1,8 @@
 """Feeders as an engine expects them: kept by the engine, read by operators step by step.
 
-A series of a feeder has, for each step, the loading of every branch (parts of a thousand of its rating), then the lowest
-and the highest voltage at every node (parts of ten thousand of the nominal one); -1 stands for what is not known.
+A series of a feeder has for each step the loading of every branch, in parts of a thousand of its rating, then the
+lowest and the highest voltage at every node, in parts of ten thousand of the nominal one; -1 stands for what is not
+known.
 """
 
 import zlib
@@ -112,10 +113,9 @@ class Point(NamedTuple):
 
 async def keep(db: Connection, found: Expected, now: int) -> None:
     """Have this stand for the feeder until the next run."""
-    names = list(found.reaches)
     row = {
         "feeder": found.feeder,
-        "place_id": await _place_of(db, names),
+        "place_id": await _common(db, await diagrams.places_of(db, list(found.reaches))),
         "run": found.run,
         "made": now,
         "start": found.start,
@@ -186,12 +186,15 @@ def _worst_voltage(found: Expected, rows: Sequence[Sequence[int]], limit: str, w
     return Worst(rows[step][k] / VOLTAGE_PARTS, found.start + step * found.step_s, found.model.nodes[k].id, limits[k])
 
 
-async def _place_of(db: Connection, names: Sequence[str]) -> int | None:
-    """The narrowest place that all these connections lie below, as far as they are at places."""
-    chains = []
-    for row in await diagrams.places_of(db, names):
-        above = [one.id for one in await territory.above(db, row.place_id)]
-        chains.append(above[::-1])
+async def place_again(db: Connection, connection_ids: Sequence[int] | None = None) -> None:
+    """Find the places of feeders anew, after these connections were moved; None: after places were."""
+    for feeder, places in (await diagrams.spread(db, connection_ids)).items():
+        await diagrams.set_place(db, feeder, await _common(db, places))
+
+
+async def _common(db: Connection, place_ids: Sequence[int]) -> int | None:
+    """The narrowest place that all these are, or lie below."""
+    chains = [[row.id for row in await territory.above(db, place_id)][::-1] for place_id in place_ids]
     common: int | None = None
     for level in zip(*chains, strict=False):
         if len(set(level)) > 1:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, select
+from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -79,8 +79,27 @@ async def at_places(db: Connection, place_ids: Sequence[int]) -> Sequence[Row[An
     return await db.all(query.order_by(d.c.feeder), names=list(place_ids))
 
 
-async def places_of(db: Connection, connection_names: Sequence[str]) -> Sequence[Row[Any]]:
-    """Each place that one of these connections is at: place_id."""
+async def places_of(db: Connection, connection_names: Sequence[str]) -> list[int]:
+    """Each place that one of these connections is at."""
     query = select(connection.c.place_id).distinct()
     query = query.where(among(connection.c.connection_id, _NAMES), connection.c.place_id.is_not(None))
-    return await db.all(query, names=list(connection_names))
+    return [row.place_id for row in await db.all(query, names=list(connection_names))]
+
+
+async def spread(db: Connection, connection_ids: Sequence[int] | None) -> dict[str, list[int]]:
+    """The places that the connections of feeders are at; of the feeders of these connections, or of all."""
+    query = select(expectation.c.feeder, connection.c.place_id).join_from(expectation, connection).distinct()
+    if connection_ids is not None:
+        theirs = select(expectation.c.feeder).where(among(expectation.c.connection_id, connection_ids))
+        query = query.where(expectation.c.feeder.in_(theirs))
+    found: dict[str, list[int]] = {}
+    for row in await db.all(query):
+        here = found.setdefault(row.feeder, [])
+        if row.place_id is not None:
+            here.append(row.place_id)
+    return found
+
+
+async def set_place(db: Connection, feeder: str, place_id: int | None) -> None:
+    """Have a feeder be at a place."""
+    await db.run(update(d).where(d.c.feeder == feeder).values(place_id=place_id))
