@@ -21,7 +21,8 @@ async def list_compliance(rq: Request, asked: t.ComplianceQuery) -> t.Compliance
     """How limits were kept over a time: obedience and coverage by connection, client, group, day and others."""
     span = _span(rq, asked.since, asked.until)
     whose = await _whose(rq, asked, asked.direction)
-    found = await compliance.roll_up(rq.db, whose, span, by=asked.by, local=_policy(rq).local)
+    known = await judged_until(rq.db)
+    found = await compliance.roll_up(rq.db, whose, span, by=asked.by, local=_policy(rq).local, judged_until=known)
     first = 0 if asked.after is None else _place([one.name for one in found], asked.after)
     part = found[first : first + asked.limit]
     more = bool(part) and len(found) > first + len(part)
@@ -31,7 +32,7 @@ async def list_compliance(rq: Request, asked: t.ComplianceQuery) -> t.Compliance
         next=cursor.encode([part[-1].name]) if more else None,
         since=span[0],
         until=span[1],
-        judged_until=await judged_until(rq.db),
+        judged_until=known,
     )
 
 

@@ -15,6 +15,7 @@ from sep2.cli.verb import verb
 from sep2.rules.limits import MODES
 
 device = typer.Typer(no_args_is_help=True, help="Devices: inverters, chargers, gateways.")
+Make = Annotated[str | None, typer.Option(help="Maker and model, by which reports group devices.")]
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name or LFDI, or how its LFDI begins.")]
 
 
@@ -32,6 +33,7 @@ def add_device(
     ] = True,
     pin: Pin = None,
     profile: Profile = None,
+    make: Make = None,
 ) -> None:
     """Register a device: behind an aggregator, or one that connects by itself.
 
@@ -53,6 +55,7 @@ def add_device(
         connection_id=connection,
         holds_net_limit=net_limit,
         pin=pin,
+        make=make,
     )
     made = api().change("POST", "/devices", t.DeviceAdded, body)
     place = f" at {made.connection_id}" if made.connection_id else ""
@@ -190,12 +193,13 @@ def set_device(
     *,
     pin: Pin = None,
     post_rate: Annotated[int | None, typer.Option("--post-every", parser=span, metavar="SPAN", help="e.g. 5m")] = None,
+    make: Make = None,
 ) -> None:
     """Change what is registered of a device; what is not named stays.
 
     [bold]sep2 device set 3E4F --post-every 5m[/]
     """
-    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate))
+    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate, make=make))
     done = api().change("PUT", at("devices", name), t.DeviceShown, body)
     show(done, f"Device {done.lfdi} has PIN {done.pin:06d}{posts(done)}; its client is told.")
 

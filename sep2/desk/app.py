@@ -13,7 +13,7 @@ from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
 from sep2.desk.page import Page
-from sep2.desk.pages import clients, connection, network, overview, sheets, watching
+from sep2.desk.pages import changing, clients, connection, device, looking, network, overview, sheets, watching
 from sep2.desk.panels import Panels, pages_of
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
@@ -27,17 +27,22 @@ LINK = "/desk/open"
 
 
 PAGES = (
-    Page("/desk", "Overview", overview.show, "overview.html"),
+    Page("/desk", "Overview", overview.show, "overview.html", slot="overview"),
     Page("/desk/network", "Network", network.show, "network.html", slot="place"),
     Page("/desk/clients", "Clients", clients.show_list, "clients.html"),
-    Page("/desk/client", "Client", clients.show_one, "client.html", in_navigation=False),
+    Page("/desk/client", "Client", clients.show_one, "client.html", in_navigation=False, slot="client"),
+    Page("/desk/device", "Device", device.show, "device.html", in_navigation=False),
     Page("/desk/connections", "Connections", clients.show_connections, "connections.html"),
-    Page("/desk/connection", "Connection", connection.show, "connection.html", in_navigation=False),
+    Page("/desk/connection", "Connection", connection.show, "connection.html", in_navigation=False, slot="connection"),
+    Page("/desk/why", "Why", connection.show_why, "why.html", in_navigation=False),
     Page("/desk/overrides", "Overrides", watching.show_overrides, "overrides.html"),
     Page("/desk/override", "New override", sheets.show_override, "override.html", in_navigation=False),
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
-    Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),
+    Page("/desk/change", "Change", changing.show, "change.html", in_navigation=False),
+    Page("/desk/controls", "Controls", looking.show_controls, "controls.html"),
+    Page("/desk/reports", "Reports", looking.show_report, "reports.html", slot="report"),
+    Page("/desk/search", "Search", looking.show_search, "search.html", in_navigation=False),
     Page("/desk/alarms", "Alarms", watching.show_alarms, "alarms.html"),
     Page("/desk/deliveries", "Deliveries", watching.show_deliveries, "deliveries.html"),
     Page("/desk/audit", "Audit", watching.show_audit, "audit.html"),

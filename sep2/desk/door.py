@@ -18,6 +18,11 @@ def _routes() -> Mapping[Handler, Route]:
     return {route.handler: route for route in routes()}
 
 
+def route_of(handler: Handler) -> Route:
+    """The route that a handler answers."""
+    return _routes()[handler]
+
+
 class Visit:
     """One page that somebody looks at: who, when, and the snapshot of the database that it shows."""
 

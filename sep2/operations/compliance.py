@@ -16,7 +16,10 @@ from sep2.store import judged, listing_compliance
 from sep2.store.connection import Connection
 from sep2.store.listing_compliance import Whose
 
-By = Literal["connection", "device", "client", "group", "place", "direction", "day", "month", "total"]
+By = Literal[
+    "connection", "device", "client", "make", "group", "place", "transformer", "feeder", "substation", "direction",
+    "day", "month", "total",
+]  # fmt: skip
 MOST_PAIRS = 5000
 """Controls times devices of which the times of arrival are told at once, the newest first."""
 LONGEST_EXEMPTION_S = 400 * 86_400
@@ -33,14 +36,25 @@ class Rollup(NamedTuple):
     sums: Sums
 
 
-async def roll_up(db: Connection, whose: Whose, span: tuple[int, int], *, by: By, local: LocalTime) -> list[Rollup]:
-    """Sums over a time by name, the least obedient first; what is unknown altogether comes last."""
+async def roll_up(
+    db: Connection,
+    whose: Whose,
+    span: tuple[int, int],
+    *,
+    by: By,
+    local: LocalTime,
+    judged_until: int | None = None,
+) -> list[Rollup]:
+    """Sums over a time by name, the least obedient first; what is unknown altogether comes last.
+
+    judged_until: the time up to which all is judged, where it is known: a day after which nothing was judged is whole.
+    """
     key = "day" if by in ("day", "month") else "direction" if by == "total" else by
     found: dict[Any, Sums] = defaultdict(Sums)
     first, last = local.day_of(span[0]), local.day_of(span[1] - 1)
     whole = [first if first == span[0] else local.day_of(first + 36 * 3600), last]
     ends = local.day_of(last + 36 * 3600)
-    if ends != span[1]:
+    if ends != span[1] and (judged_until is None or span[1] < judged_until):
         whole[1] = local.day_of(last - 1)
     if whole[0] <= whole[1]:
         for row in await listing_compliance.sums(db, whose, key, (whole[0], whole[1])):

@@ -1,6 +1,6 @@
 """Days by the utility's local time, and a bit for every five minutes of one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,12 @@ class LocalTime(NamedTuple):
     def month_of(self, day: int) -> str:
         """The month of a day that began then."""
         return f"{self._local(day):%Y-%m}"
+
+    def iso(self, at: int) -> str:
+        """A moment in ISO 8601 with its offset."""
+        if self.zone:
+            return datetime.fromtimestamp(at, ZoneInfo(self.zone)).isoformat()
+        return datetime.fromtimestamp(at, timezone(timedelta(seconds=self.offset_s))).isoformat()
 
     def _local(self, at: int) -> datetime:
         if self.zone:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -26,6 +26,8 @@ class Whose(NamedTuple):
     direction: str | None = None
     place_id: int | None = None
     """of the place and of all places below it, by where devices are now"""
+    make: str | None = None
+    """as it is now"""
 
 
 def _devices_below(place_id: int) -> Select[Any]:
@@ -43,6 +45,8 @@ def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             found.append(column == value)
+    if whose.make is not None:
+        found.append(t.c.end_device_id.in_(select(end_device.c.id).where(end_device.c.make == whose.make)))
     if whose.group_id is not None:
         members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
         found.append(t.c.end_device_id.in_(members))
@@ -51,6 +55,15 @@ def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
     return found
 
 
+def _above() -> Any:
+    """Each place with itself and every place that it lies below: id of the one, name and kind of the other."""
+    tree: Any = select(place.c.id, place.c.name, place.c.kind, place.c.parent_id).cte("above", recursive=True)
+    return tree.union_all(
+        select(tree.c.id, place.c.name, place.c.kind, place.c.parent_id).join(place, place.c.id == tree.c.parent_id)
+    )
+
+
+_ABOVE = _above()
 KEYS: dict[str, ColumnElement[Any]] = {
     "connection": t.c.connection_name,
     "device": t.c.lfdi,
@@ -59,6 +72,8 @@ KEYS: dict[str, ColumnElement[Any]] = {
     "day": t.c.day,
     "group": device_group.c.name,
     "place": place.c.name,
+    "make": func.coalesce(end_device.c.make, "not known"),
+    **dict.fromkeys(("transformer", "feeder", "substation"), _ABOVE.c.name),
 }
 """What sums may be made by."""
 
@@ -67,6 +82,11 @@ def _with_groups(query: Select[Any], by: str) -> Select[Any]:
     if by == "place":
         query = query.join(connection, connection.c.connection_id == t.c.connection_name)
         return query.join(place, place.c.id == connection.c.place_id)
+    if by in ("transformer", "feeder", "substation"):
+        query = query.join(connection, connection.c.connection_id == t.c.connection_name)
+        return query.join(_ABOVE, and_(_ABOVE.c.id == connection.c.place_id, _ABOVE.c.kind == by))
+    if by == "make":
+        return query.join(end_device, end_device.c.id == t.c.end_device_id)
     if by != "group":
         return query
     query = query.join(member, member.c.end_device_id == t.c.end_device_id)

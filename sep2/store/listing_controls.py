@@ -11,12 +11,13 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.many import among
+from sep2.store.prefix import begins
 from sep2.store.tables import client, connection, control, device_group, end_device, member
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
     """The first controls whose mRID begins so."""
-    found = _named().where(control.c.mrid.startswith(start, autoescape=True))
+    found = _named().where(begins(control.c.mrid, start))
     return await db.all(found.order_by(control.c.mrid).limit(MOST_CANDIDATES))
 
 

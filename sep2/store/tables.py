@@ -112,10 +112,12 @@ end_device = Table(
     Column("modes_supported", BigInteger),  # of the DERCapability
     Column("doe_modes_supported", BigInteger),
     Column("claimed_connection", String(32)),  # where the device says it is, until an operator has decided
+    Column("make", Text),  # maker and model, as operators group devices in reports
     _time("changed"),
     _time("registered"),
     *_names(),
     Index(None, "name_key", unique=True),
+    Index(None, "make"),
     Index(None, "client_id", "changed"),
     Index(
         "uq_end_device_net_limit_holder",

@@ -29,6 +29,7 @@ class DeviceChange(Asked, frozen=True, kw_only=True):
     pin: Pin | UnsetType = UNSET
     post_rate: Seconds | UnsetType | None = UNSET
     device_category: Category | UnsetType | None = UNSET
+    make: Text | UnsetType | None = UNSET
 
 
 class ConnectionChange(Asked, frozen=True, kw_only=True):

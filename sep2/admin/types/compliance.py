@@ -7,7 +7,10 @@ from msgspec import Meta, Struct, field
 from sep2.rest.types import Asked, Epoch, Seconds, Span, Text
 
 Direction = Literal["import", "export", "generation", "load"]
-By = Literal["connection", "device", "client", "group", "place", "direction", "day", "month", "total"]
+By = Literal[
+    "connection", "device", "client", "make", "group", "place", "transformer", "feeder", "substation", "direction",
+    "day", "month", "total",
+]  # fmt: skip
 
 
 class ComplianceQuery(Asked, frozen=True, kw_only=True):

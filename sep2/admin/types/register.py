@@ -82,6 +82,8 @@ class Device(Struct, frozen=True, kw_only=True):
     """its own, where it has its part of its connection's limits and not these themselves"""
     enabled: bool
     registered: int
+    make: str | None
+    """maker and model"""
 
 
 class InForce(Struct, frozen=True, kw_only=True):
@@ -153,6 +155,8 @@ class NewDevice(Asked, frozen=True, kw_only=True):
     pin: Pin | None = None
     post_rate: Seconds | None = None
     device_category: Category | None = None
+    make: Text | None = None
+    """maker and model, by which reports group devices"""
 
 
 class Place(Asked, frozen=True, kw_only=True):

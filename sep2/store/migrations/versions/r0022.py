@@ -1,4 +1,4 @@
-"""Feeders as an engine expects them, and what it expects of each connection."""
+"""Feeders as an engine expects them, the make of devices, and texts sorted by code points for searching by prefix."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,18 @@ revision = "r0022"
 down_revision = "r0019"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+PREFIXES = (
+    ("connection", "name_key", "TEXT"),
+    ("client", "name_key", "TEXT"),
+    ("client", "lfdi", "VARCHAR(40)"),
+    ("place", "name_key", "TEXT"),
+    ("device_group", "name_key", "TEXT"),
+    ("end_device", "name_key", "TEXT"),
+    ("end_device", "lfdi", "VARCHAR(40)"),
+    ("control", "mrid", "VARCHAR(32)"),
+    ("audit", "subject", "TEXT"),
+)
+"""Texts that are looked for by how they begin: sorted by code points, as SQLite does, their indexes serve that."""
 
 
 def upgrade() -> None:
@@ -47,3 +59,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_expectation")),
     )
     op.create_index(op.f("ix_expectation_feeder"), "expectation", ["feeder"])
+    op.add_column("end_device", sa.Column("make", sa.Text(), nullable=True))
+    op.create_index(op.f("ix_end_device_make"), "end_device", ["make"])
+    op.create_index(op.f("ix_audit_subject"), "audit", ["subject"])
+    if op.get_bind().dialect.name == "postgresql":
+        for table, column, kind in PREFIXES:
+            op.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} COLLATE "C"')
