@@ -79,23 +79,31 @@ def demo(
     if (changed := study.changes_table(scenario.feeder)) is not None:
         console.print(changed)
     if stay:
-        _stay(scenario, settings, console)
-        return
+        return _stay(scenario, settings, console)
     played = _simulated(scenario, settings, None if once else console)
-    runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
-    _print(console, scenario, played, runs)
-    console.print(Text(shown(f"Picture: {_draw(folder, scenario, played, runs)}", 4000)), soft_wrap=True)
-    if as_json:
-        say_json(json.dumps(report.as_json(scenario, played, runs, time.monotonic() - began)))
-    if not report.is_right(played, runs):
+    if not _report(console, scenario, played, (settings, began if as_json else None)):
         raise typer.Exit(1)
 
 
+def _report(console: Console, scenario: Scenario, played: SimulatedDay, how: tuple[DaySettings, float | None]) -> bool:
+    """Print the figures of the day and return whether they are right; how: settings, and the beginning for JSON."""
+    settings, began = how
+    runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
+    _print(console, scenario, played, runs)
+    console.print(Text(shown(f"Picture: {_draw(settings.folder, scenario, played, runs)}", 4000)), soft_wrap=True)
+    if began is not None:
+        say_json(json.dumps(report.as_json(scenario, played, runs, time.monotonic() - began)))
+    return report.is_right(played, runs)
+
+
 def _stay(scenario: Scenario, settings: DaySettings, console: Console) -> None:
+    """Leave the day running until Ctrl-C."""
+
+    def say(line: str) -> None:
+        console.print(Text(line), soft_wrap=True)
+
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            staying.stay(scenario, settings, lambda state: None, lambda line: console.print(Text(line), soft_wrap=True))
-        )
+        asyncio.run(staying.keep_running(scenario, settings, lambda state: None, say))
 
 
 def _print(console: Console, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> None:

@@ -17,7 +17,7 @@ TICK_S = 5.0
 Say = Callable[[str], None]
 
 
-async def stay(scenario: Scenario, settings: DaySettings, on_step: OnStep, say: Say) -> None:
+async def keep_running(scenario: Scenario, settings: DaySettings, on_step: OnStep, say: Say) -> None:
     """Play the day until 14:00, print the desk's sign-in link, and let time pass until the task is cancelled."""
     async with open_day(scenario, settings) as day:
         await _add_places(day, scenario)

@@ -42,6 +42,7 @@ from envelope.operation.run_record import (
     note_decision,
     published_run,
     published_since,
+    record_report,
     record_run,
     record_static,
 )
@@ -195,12 +196,13 @@ class Cycle:
         """Store what is expected under a new run for operators; a failure does not hold limits back."""
         if not self.unseen or self.verified is None:
             return
-        from envelope.operation.expected_state import expected_state
+        from envelope.operation.expected_state import state_of_run
 
         try:
-            found = await asyncio.to_thread(expected_state, self.feeder, self.verified)
+            found = await asyncio.to_thread(state_of_run, self.feeder, self.verified)
             async with self.db.write() as db:
                 await diagrams.keep(db, found, now)
+                await record_report(db, self.verified.schedule.run_id, self.verified.report)
             self.unseen = False
         except (SepError, GridError, ArithmeticError, ValueError, IndexError):
             log.exception("envelope of %s: the expected state is not shown", self.feeder)

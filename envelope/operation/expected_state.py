@@ -34,7 +34,7 @@ MOST_PARTS = 32_767
 """Largest value of a series."""
 
 
-def expected_state(feeder: str, run: VerifiedRun) -> Expected:
+def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
     """Return the state of each step: the worst of base load alone, greatest export and greatest import."""
     problem, schedule, report = run
     drawn = one_line(problem.reduced.network)
