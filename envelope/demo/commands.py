@@ -79,10 +79,11 @@ def demo(
     if (changed := study.changes_table(scenario.feeder)) is not None:
         console.print(changed)
     if stay:
-        return _stay(scenario, settings, console)
-    played = _simulated(scenario, settings, None if once else console)
-    if not _report(console, scenario, played, (settings, began if as_json else None)):
-        raise typer.Exit(1)
+        _stay(scenario, settings, console)
+    else:
+        played = _simulated(scenario, settings, None if once else console)
+        if not _report(console, scenario, played, (settings, began if as_json else None)):
+            raise typer.Exit(1)
 
 
 def _report(console: Console, scenario: Scenario, played: SimulatedDay, how: tuple[DaySettings, float | None]) -> bool:

@@ -19,10 +19,13 @@ Named = t.ComplianceQuery | t.BrokenQuery | t.ReachingQuery
 
 async def list_compliance(rq: Request, asked: t.ComplianceQuery) -> t.ComplianceSums:
     """How limits were kept over a time: obedience and coverage by connection, client, group, day and others."""
-    span = _span(rq, asked.since, asked.until)
+    local = _policy(rq).local
+    # Whole days are sums that are kept: where no time is asked for, yesterday is shown from its beginning on.
+    usual = local.day_of(max(0, rq.now - DAY_S)) if asked.since is None and asked.until is None else asked.since
+    span = _span(rq, usual, asked.until)
     whose = await _whose(rq, asked, asked.direction)
     known = await judged_until(rq.db)
-    found = await compliance.roll_up(rq.db, whose, span, by=asked.by, local=_policy(rq).local, judged_until=known)
+    found = await compliance.roll_up(rq.db, whose, span, by=asked.by, local=local, judged_until=known)
     first = 0 if asked.after is None else _place([one.name for one in found], asked.after)
     part = found[first : first + asked.limit]
     more = bool(part) and len(found) > first + len(part)

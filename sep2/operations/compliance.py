@@ -57,7 +57,9 @@ async def roll_up(
     if ends != span[1] and (judged_until is None or span[1] < judged_until):
         whole[1] = local.day_of(last - 1)
     if whole[0] <= whole[1]:
-        for row in await listing_compliance.sums(db, whose, key, (whole[0], whole[1])):
+        between = whole[0], whole[1]
+        rows = await listing_compliance.summed(db, whose, key, between)
+        for row in await listing_compliance.sums(db, whose, key, between) if rows is None else rows:
             found[row.name] = found[row.name].plus(_sums(row))
     for day in {day for day in (first, last) if not whole[0] <= day <= whole[1]}:
         for name, of_day in (await _part(db, whose, key, day=day, span=span)).items():

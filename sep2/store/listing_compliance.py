@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
 from sep2.store.judged import SUMS
-from sep2.store.judged_tables import exemption, judged, judged_day
+from sep2.store.judged_tables import exemption, judged, judged_day, judged_sum
 from sep2.store.keyset import Following, select_following
 from sep2.store.tables import client, connection, control, device_group, end_device, member, place, response
 from sep2.store.territory import below
 
 t = judged_day
+PLACES = ("transformer", "feeder", "substation")
 
 
 class Whose(NamedTuple):
@@ -73,7 +74,7 @@ KEYS: dict[str, ColumnElement[Any]] = {
     "group": device_group.c.name,
     "place": place.c.name,
     "make": func.coalesce(end_device.c.make, "not known"),
-    **dict.fromkeys(("transformer", "feeder", "substation"), _ABOVE.c.name),
+    **dict.fromkeys(PLACES, _ABOVE.c.name),
 }
 """What sums may be made by."""
 
@@ -82,7 +83,7 @@ def _with_groups(query: Select[Any], by: str) -> Select[Any]:
     if by == "place":
         query = query.join(connection, connection.c.connection_id == t.c.connection_name)
         return query.join(place, place.c.id == connection.c.place_id)
-    if by in ("transformer", "feeder", "substation"):
+    if by in PLACES:
         query = query.join(connection, connection.c.connection_id == t.c.connection_name)
         return query.join(_ABOVE, and_(_ABOVE.c.id == connection.c.place_id, _ABOVE.c.kind == by))
     if by == "make":
@@ -99,6 +100,40 @@ async def sums(db: Connection, whose: Whose, by: str, between: tuple[int, int]) 
     query: Select[Any] = select(KEYS[by].label("name"), *total).select_from(t)
     query = _with_groups(query, by).where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1])
     return await db.all(query.group_by(KEYS[by]))
+
+
+def _kind_of(whose: Whose, by: str) -> str | None:
+    """The kind of the sums that answer this; None: only the rows of each device do."""
+    given = {name for name in whose._fields if getattr(whose, name) is not None} - {"direction"}
+    plain = by in ("day", "direction")
+    if given <= {"place_id"} and (by in PLACES or (plain and given)):
+        return "place"
+    if given <= {"client"} and (by == "client" or (plain and given)):
+        return "client"
+    if given <= {"make"} and (by == "make" or (plain and given)):
+        return "make"
+    return "total" if plain and not given else None
+
+
+async def summed(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]] | None:
+    """The same from the sums that are kept; None where only the rows of each device tell it."""
+    kind, s = _kind_of(whose, by), judged_sum
+    if kind is None:
+        return None
+    name = s.c[by] if by in ("day", "direction") else func.coalesce(func.nullif(s.c.name, ""), "not known")
+    query: Select[Any] = select(*(func.sum(s.c[one]).label(one) for one in SUMS)).select_from(s)
+    if by in PLACES:
+        name = _ABOVE.c.name
+        query = query.join(_ABOVE, and_(cast(_ABOVE.c.id, Text) == s.c.name, _ABOVE.c.kind == by))
+    query = query.add_columns(name.label("name")).where(s.c.kind == kind, s.c.day >= between[0], s.c.day <= between[1])
+    if whose.direction is not None:
+        query = query.where(s.c.direction == whose.direction)
+    if whose.place_id is not None:
+        query = query.where(s.c.name.in_(select(cast(below(whose.place_id).c.id, Text))))
+    for value in (whose.client, whose.make):
+        if value is not None:
+            query = query.where(s.c.name == value)
+    return await db.all(query.group_by(name))
 
 
 async def days(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:

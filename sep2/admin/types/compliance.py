@@ -14,7 +14,7 @@ By = Literal[
 
 
 class ComplianceQuery(Asked, frozen=True, kw_only=True):
-    """Sums by what; a day up to now where no time is given; of whom: all that are given must fit."""
+    """Sums by what; yesterday and today where no time is given; of whom: all that are given must fit."""
 
     by: By = "connection"
     connection: str | None = None

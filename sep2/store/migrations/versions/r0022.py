@@ -19,6 +19,15 @@ PREFIXES = (
     ("audit", "subject", "TEXT"),
 )
 """Texts that are looked for by how they begin: sorted by code points, as SQLite does, their indexes serve that."""
+SECONDS = ("ok_s", "late_s", "breach_s", "opted_out_s", "unknown_s", "binding_s", "binding_ok_s")
+AT_PLACES = "JOIN connection c ON c.connection_id = d.connection_name AND c.place_id IS NOT NULL"
+SUMS = (
+    ("total", "''", ""),
+    ("client", "d.client_name", ""),
+    ("make", "''", ""),
+    ("place", "CAST(c.place_id AS TEXT)", AT_PLACES),
+)
+"""What was judged before is summed up: kind, name and the table that the name is of."""
 
 
 def upgrade() -> None:
@@ -65,3 +74,23 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for table, column, kind in PREFIXES:
             op.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} COLLATE "C"')
+    op.create_table(
+        "judged_sum",
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("direction", sa.String(length=10), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in SECONDS),
+        sa.Column("breach_wh", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "day", "name", "direction", name=op.f("pk_judged_sum")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_judged_sum_kind_name_day"), "judged_sum", ["kind", "name", "day"])
+    op.create_index(op.f("ix_judged_day_connection_name_day"), "judged_day", ["connection_name", "day"])
+    sums = ", ".join(f"SUM(d.{name})" for name in (*SECONDS, "breach_wh"))
+    for kind, name, joined in SUMS:
+        by = "d.day, d.direction" if name == "''" else f"d.day, d.direction, {name}"
+        op.execute(
+            f"INSERT INTO judged_sum SELECT '{kind}', d.day, {name}, d.direction, {sums} "  # noqa: S608 - of constants
+            f"FROM judged_day d {joined} GROUP BY {by}"
+        )
