@@ -19,7 +19,7 @@ from sep2.rules.roles import OPERATOR, VIEWER
 from sep2.store import marks
 
 if TYPE_CHECKING:
-    from envelope.operation.preview import LimitsChange
+    from envelope.operation.preview import LimitsChange, ServerView
 
 REPORT_MARK, RUN_MARK, NO_RUN = "envelope.report", "envelope.run", "safe "
 """Marks of `envelope.operation.run_record`, repeated here so that this module does not import the engine."""
@@ -181,15 +181,15 @@ async def evaluate_decision(rq: Request, asked: Evaluation) -> Effect:
     """Limits of every connection now and after the next round, as the decision would make them; nothing changes."""
     folder = folder_of(rq.state)
     after = decided(await asyncio.to_thread(mode.read, folder), asked)
-    # In a thread with a loop of its own: a calculation takes seconds, in which the server has others to answer.
-    changes = await asyncio.to_thread(_previewed, folder, rq.state.settings, after)
-    return _effect(changes)
+    view = await asyncio.to_thread(_view, rq, folder)
+    return _effect((await view.preview(after))[1])
 
 
-def _previewed(folder: Path, settings: Any, after: OperatingState) -> list[LimitsChange]:
+def _view(rq: Request, folder: Path) -> ServerView:
+    """Return the server as the engine sees it; in a thread, as importing the engine takes seconds."""
     from envelope.operation.preview import ServerView
 
-    return asyncio.run(ServerView(folder, settings).preview(after))[1]
+    return ServerView(folder, rq.state.settings, rq.state.db, rq.now)
 
 
 def _effect(changes: list[LimitsChange]) -> Effect:

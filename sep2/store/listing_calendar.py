@@ -18,7 +18,9 @@ _LIMITS = [control.c[f"{name}_limit_w"] for name in ("import", "export", "gen", 
 async def overrides(db: Connection, span: tuple[int, int], most: int) -> Sequence[Row[Any]]:
     """Overrides that touch a time, the earliest first."""
     ended = func.coalesce(override.c.released, override.c.end)
-    query = select(override).where(override.c.end > span[0], override.c.start < span[1], ended > span[0])
+    query = select(override).where(
+        override.c.end > span[0], override.c.start < span[1], ended > span[0], ended > override.c.start
+    )
     return await db.all(query.order_by(override.c.start, override.c.id).limit(most))
 
 

@@ -67,7 +67,7 @@ LISTS = """
 /mirrors /contacts /device-contacts /compliance?by=client /compliance?by=total /compliance /compliance/broken
 /exemptions /alarms /alarms?cleared=true /audit /calendar /reports/compliance /search?q=NMI00007
 /history?noun=connection&of=NMI0000777 /readings?connection=NMI0000777 /log-events /responses /ratings
-""".split()
+"""
 
 
 def rows() -> list[Row]:
@@ -84,7 +84,7 @@ async def _rows() -> list[Row]:
             for name, path in PAGES.items()
         ]
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return found + [await _measured(http, f"list: {path}", path, headers) for path in LISTS]
+        return found + [await _measured(http, f"list: {path}", path, headers) for path in LISTS.split()]
 
 
 @asynccontextmanager
