@@ -7,6 +7,7 @@ from sqlalchemy import Row
 from sep2.admin import find
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
+from sep2.errors import BadValue
 from sep2.operations import compliance
 from sep2.operations.compliance import Rollup
 from sep2.operations.judging import policy_of
@@ -15,6 +16,11 @@ from sep2.rest.route import Request
 from sep2.rules import cursor
 from sep2.store import listing_calendar, listing_search
 from sep2.store.listing_compliance import Whose
+
+
+class TooMuch(BadValue):
+    """That would be too much at once."""
+
 
 MOST_BARS = 200
 LONGEST_S = 62 * DAY_S
@@ -83,38 +89,39 @@ def _limits(row: Row[Any]) -> t.Limits:
 
 async def report_compliance(rq: Request, asked: t.ReportQuery) -> t.Listed[t.ReportRow]:
     """How limits were kept over a time (the last 30 days), in the form that a regulator is given."""
+    local = policy_of(rq.state.settings.utility, rq.state.house.poll_rate("DERProgramList")).local
     until = rq.now if asked.until is None else asked.until
-    since = max(0, until - 30 * DAY_S) if asked.since is None else asked.since
+    since = local.day_of(max(0, until - 30 * DAY_S)) if asked.since is None else asked.since
     if since >= until:
         raise BadPeriod(f"from: {since} is not before {until}")
-    local = policy_of(rq.state.settings.utility, rq.state.house.poll_rate("DERProgramList")).local
+    if (
+        asked.by == "connection"
+        and until - since > 2 * DAY_S
+        and (asked.place, asked.client, asked.make) == (None,) * 3
+    ):
+        raise TooMuch("by: connection: name a place, a client or a make, or at most two days")
     whose = Whose(
         client=None if asked.client is None else (await find.client(rq.db, asked.client)).name,
         place_id=None if asked.place is None else (await find.place(rq.db, asked.place)).id,
         direction=asked.direction,
         make=asked.make,
     )
-    known = await judged_until(rq.db)
-    found = await compliance.roll_up(rq.db, whose, (since, until), by=asked.by, local=local, judged_until=known)
-    first = _place([one.name for one in found], asked.after)
-    part = found[first : first + asked.limit]
-    more = bool(part) and len(found) > first + len(part)
+    found = await compliance.part_of(
+        rq.db,
+        whose,
+        (since, until),
+        by=asked.by,
+        local=local,
+        judged_until=await judged_until(rq.db) or 0,
+        after=None if asked.after is None else cursor.decode(asked.after),
+        limit=asked.limit,
+    )
     period = [local.iso(at) for at in (since, until)]
     return t.Listed(
-        total=len(found),
-        items=[_row(one, asked.by, period) for one in part],
-        next=cursor.encode([part[-1].name]) if more else None,
+        total=found.total,
+        items=[_row(one, asked.by, period) for one in found.rollups],
+        next=None if found.next is None else cursor.encode(found.next),
     )
-
-
-def _place(names: list[str], after: str | None) -> int:
-    """Where the part of a report begins that follows a name."""
-    if after is None:
-        return 0
-    found = cursor.decode(after)
-    if len(found) != 1 or found[0] not in names:
-        raise cursor.BadCursor(after[:40])
-    return names.index(str(found[0])) + 1
 
 
 def _row(one: Rollup, by: str, period: list[str]) -> t.ReportRow:

@@ -30,18 +30,18 @@ def _at_places() -> Any:
         .join_from(control, device_group, _ACTIVE)
         .where(IS_ACTIVE[False], device_group.c.connection_id.is_not(None), _HERE)
     )
+    # Groups, and programs of a single device, are few: from these to their controls, and not the other way round.
+    held = exists().where(_ACTIVE, IS_ACTIVE[False], control.c.latest_end + 0 > 0)
     of_device = (
         select(end_device.c.connection_id, _RANK)
-        .join_from(control, device_group, _ACTIVE)
-        .join(end_device, end_device.c.id == device_group.c.end_device_id)
-        .where(IS_ACTIVE[False], end_device.c.connection_id.is_not(None))
+        .join_from(device_group, end_device, end_device.c.id == device_group.c.end_device_id)
+        .where(device_group.c.end_device_id > 0, end_device.c.connection_id + 0 > 0, held)
     )
     of_group = (
         select(end_device.c.connection_id, _RANK)
-        .join_from(control, device_group, _ACTIVE)
-        .join(member, member.c.device_group_id == device_group.c.id)
+        .join_from(device_group, member, member.c.device_group_id == device_group.c.id)
         .join(end_device, end_device.c.id == member.c.end_device_id)
-        .where(IS_ACTIVE[False], device_group.c.role == Role.GROUP, end_device.c.connection_id.is_not(None))
+        .where(device_group.c.role == Role.GROUP, end_device.c.connection_id.is_not(None), held)
     )
     return union_all(own, of_device, of_group).subquery()
 

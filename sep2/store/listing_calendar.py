@@ -44,8 +44,9 @@ async def issued(db: Connection, span: tuple[int, int], most: int) -> Sequence[R
         .join_from(device_group, control, control.c.device_group_id == device_group.c.id)
         .where(
             among(device_group.c.role, (Role.SCHEDULE, Role.GROUP)),
-            control.c.latest_end > span[0],
-            control.c.earliest_start < span[1],
+            # From these few programs to their controls, and not from the many controls of envelopes: hence the sums.
+            control.c.latest_end + 0 > span[0],
+            control.c.earliest_start + 0 < span[1],
             control.c.cancelled.is_(None),
             or_(control.c.successor_start.is_(None), control.c.successor_start > control.c.earliest_start),
         )

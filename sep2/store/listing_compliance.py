@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, select
+from sqlalchemy import ColumnElement, Float, Row, Select, Text, and_, case, cast, func, select
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -94,12 +94,15 @@ def _with_groups(query: Select[Any], by: str) -> Select[Any]:
     return query.join(device_group, device_group.c.id == member.c.device_group_id).where(device_group.c.role == "group")
 
 
+def _days_of(whose: Whose, by: str, between: tuple[int, int]) -> Select[Any]:
+    total = [func.sum(t.c[name]).label(name) for name in SUMS]
+    query: Select[Any] = _with_groups(select(KEYS[by].label("name"), *total).select_from(t), by)
+    return query.where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1]).group_by(KEYS[by])
+
+
 async def sums(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:
     """The sums of whole days that began between two times, both included: name and the columns of `judged.SUMS`."""
-    total = [func.sum(t.c[name]).label(name) for name in SUMS]
-    query: Select[Any] = select(KEYS[by].label("name"), *total).select_from(t)
-    query = _with_groups(query, by).where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1])
-    return await db.all(query.group_by(KEYS[by]))
+    return await db.all(_days_of(whose, by, between))
 
 
 def _kind_of(whose: Whose, by: str) -> str | None:
@@ -115,16 +118,36 @@ def _kind_of(whose: Whose, by: str) -> str | None:
     return "total" if plain and not given else None
 
 
+class Ranked(NamedTuple):
+    """A part of the sums by name, the least obedient first, and how many names there are."""
+
+    total: int
+    rows: Sequence[Row[Any]]
+
+
+async def ranked(db: Connection, whose: Whose, by: str, *, between: tuple[int, int], part: tuple[int, int]) -> Ranked:
+    """The sums of whole days by name, put in order by the database; part: from which row on, and how many."""
+    kept = _summed(whose, by, between)
+    s = (_days_of(whose, by, between) if kept is None else kept).subquery()
+    known = s.c.ok_s + s.c.late_s + s.c.breach_s + s.c.opted_out_s
+    share = case((known > 0, cast(s.c.ok_s, Float) / known), else_=2.0)
+    ordered = select(s, func.count().over().label("names")).where(known + s.c.unknown_s > 0)
+    rows = await db.all(ordered.order_by(share, s.c.breach_wh.desc(), s.c.name).offset(part[0]).limit(part[1]))
+    return Ranked(rows[0].names if rows else part[0], rows)
+
+
 async def summed(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]] | None:
-    """The same from the sums that are kept; None where only the rows of each device tell it."""
+    """The same from the sums that are kept, by place the number of each; None where only rows of devices tell it."""
+    query = _summed(whose, by, between)
+    return None if query is None else await db.all(query)
+
+
+def _summed(whose: Whose, by: str, between: tuple[int, int]) -> Select[Any] | None:
     kind, s = _kind_of(whose, by), judged_sum
     if kind is None:
         return None
     name = s.c[by] if by in ("day", "direction") else func.coalesce(func.nullif(s.c.name, ""), "not known")
     query: Select[Any] = select(*(func.sum(s.c[one]).label(one) for one in SUMS)).select_from(s)
-    if by in PLACES:
-        name = _ABOVE.c.name
-        query = query.join(_ABOVE, and_(cast(_ABOVE.c.id, Text) == s.c.name, _ABOVE.c.kind == by))
     query = query.add_columns(name.label("name")).where(s.c.kind == kind, s.c.day >= between[0], s.c.day <= between[1])
     if whose.direction is not None:
         query = query.where(s.c.direction == whose.direction)
@@ -133,7 +156,15 @@ async def summed(db: Connection, whose: Whose, by: str, between: tuple[int, int]
     for value in (whose.client, whose.make):
         if value is not None:
             query = query.where(s.c.name == value)
-    return await db.all(query.group_by(name))
+    return query.group_by(name)
+
+
+async def names_above(db: Connection, kind: str) -> dict[str, list[str]]:
+    """Of each place, by its number as text, the names of the places of a kind that it is or lies below."""
+    found: dict[str, list[str]] = {}
+    for row in await db.all(select(_ABOVE.c.id, _ABOVE.c.name).where(_ABOVE.c.kind == kind)):
+        found.setdefault(str(row.id), []).append(row.name)
+    return found
 
 
 async def days(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:

@@ -22,12 +22,16 @@ async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
 
 
 async def all_of(db: Connection, page: Keyset, *, group_id: int | None = None, live_at: int | None = None) -> Following:
-    """Controls with the name of their group, earliest first."""
+    """Controls with the name of their group, earliest first; those that are not over by when they end."""
     query = _named().order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc())
     if group_id is not None:
         query = query.where(control.c.device_group_id == group_id)
     if live_at is not None:
+        # In the order of their ends, which an index has from this time on; of many, nobody sorts all.
+        query = _named().order_by(control.c.latest_end, control.c.created.desc(), control.c.mrid.desc())
         query = query.where(control.c.latest_end > live_at)
+        if group_id is not None:
+            query = query.where(control.c.device_group_id == group_id)
     return await select_following(db, query, page)
 
 

@@ -118,6 +118,7 @@ end_device = Table(
     *_names(),
     Index(None, "name_key", unique=True),
     Index(None, "make"),
+    Index(None, "connection_id"),
     Index(None, "client_id", "changed"),
     Index(
         "uq_end_device_net_limit_holder",
@@ -148,6 +149,7 @@ device_group = Table(
     Column("name_key", Text),
     _time("removed", nullable=True),  # it has no members any more, and only the past names it
     Index(None, "name_key", unique=True),
+    Index(None, "role"),
     Index(None, "connection_id", "role", unique=True),
     Index(None, "end_device_id", "role", unique=True),
     sqlite_autoincrement=True,
@@ -240,7 +242,8 @@ control = Table(
     Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
     Index(None, "continues"),
-    *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
+    *(Index(None, turn) for turn in ("earliest_start", "successor_start")),
+    Index(None, "latest_end", "cancelled"),
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
@@ -365,6 +368,15 @@ alarm = Table(
     _time("raised"),
     _time("cleared", nullable=True),
     Index(None, "code", "subject"),
+    Index("ix_alarm_order", "priority", text("raised DESC"), text("id DESC")),
+    Index(
+        "ix_alarm_standing",
+        "priority",
+        "raised",
+        "id",
+        sqlite_where=text("cleared IS NULL"),
+        postgresql_where=text("cleared IS NULL"),
+    ),
 )
 
 setting = Table(

@@ -14,7 +14,10 @@ By = Literal[
 
 
 class ComplianceQuery(Asked, frozen=True, kw_only=True):
-    """Sums by what; yesterday and today where no time is given; of whom: all that are given must fit."""
+    """Sums by what, of whom: all that are given must fit.
+
+    Where no time is given: yesterday and today, by connection and device today.
+    """
 
     by: By = "connection"
     connection: str | None = None

@@ -70,6 +70,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_expectation_feeder"), "expectation", ["feeder"])
     op.add_column("end_device", sa.Column("make", sa.Text(), nullable=True))
     op.create_index(op.f("ix_end_device_make"), "end_device", ["make"])
+    op.create_index(op.f("ix_end_device_connection_id"), "end_device", ["connection_id"])
+    op.drop_index(op.f("ix_control_latest_end"), "control")
+    op.create_index(op.f("ix_control_latest_end_cancelled"), "control", ["latest_end", "cancelled"])
+    op.create_index(op.f("ix_device_group_role"), "device_group", ["role"])
+    op.create_index("ix_alarm_order", "alarm", ["priority", sa.text("raised DESC"), sa.text("id DESC")])
+    stands = sa.text("cleared IS NULL")
+    order = ["priority", "raised", "id"]
+    op.create_index("ix_alarm_standing", "alarm", order, sqlite_where=stands, postgresql_where=stands)
     op.create_index(op.f("ix_audit_subject"), "audit", ["subject"])
     if op.get_bind().dialect.name == "postgresql":
         for table, column, kind in PREFIXES:
