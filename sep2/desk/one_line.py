@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sep2.admin import types as t
 
-COLUMN, ROW, EDGE = 34.0, 15.0, 26.0
+COLUMN, ROW, EDGE = 34.0, 25.0, 26.0
 """Distances in the drawing, in its own unit, which is a pixel at full size."""
 WIDEST = 1180.0
 HIGH, OVER = 0.8, 1.0

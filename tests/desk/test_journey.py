@@ -104,13 +104,12 @@ async def test_by_command_line_alone(tmp_path: Path) -> None:
                 while not (await status())["settled"]:  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.02)
 
-            now = (await status())["now"] // 300 * 300 + 300
-            await move(now)
+            await move(NOW)
             await sep2("place", "add", "TX9", "--kind", "transformer")
             await sep2("client", "add", "Fresh", "--issue", str(folder / "pki"), "--connection", "NMI77")
             await sep2("connection", "move", "NMI77", "--to", "TX9")
             files = Files.named(folder / "pki", "Fresh")
-            async with Home(f"https://127.0.0.1:{port}", files, open_pki(folder / "pki"), now) as home:
+            async with Home(f"https://127.0.0.1:{port}", files, open_pki(folder / "pki"), NOW) as home:
                 await home.live(3, move)
                 for line in (await sep2("mirror", "list")).splitlines()[1:-1]:
                     await sep2("mirror", "set", line.split()[0], "--sign", "as-posted")
