@@ -50,12 +50,13 @@ ENGINE_FLOORS = (
     ("envelope.study",),
     # The demonstration shows what a study finds on its day.
     ("envelope.demo",),
-    ("envelope.command_line",),
+    ("envelope.command_line", "envelope.operator_pages"),
 )
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""
 BESIDE_THE_ENGINE = {
     "envelope.operation": {"sep2.extension", *UNDER_THE_ENGINE},
     "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings"},
+    "envelope.operator_pages": {"sep2.extension", "sep2.rest", *UNDER_THE_ENGINE},
     "envelope.demo": {"certs", "sep2.terminal", "sep2.wire", "sep2.client", "sep2.extension", *UNDER_THE_ENGINE},
 }
 """What a room of the engine sees of the server beside its errors."""

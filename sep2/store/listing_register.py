@@ -12,6 +12,7 @@ from sep2.store.connection import Connection
 from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
+from sep2.store.prefix import begins
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
 from sep2.store.territory import below
 
@@ -41,7 +42,7 @@ def _clients() -> Select[Any]:
 
 
 async def _like(db: Connection, query: Select[Any], column: Any, start: str) -> Sequence[Row[Any]]:
-    found = query.where(column.startswith(start.upper(), autoescape=True))
+    found = query.where(begins(column, start.upper()))
     return await db.all(found.order_by(column).limit(MOST_CANDIDATES))
 
 

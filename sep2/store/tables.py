@@ -115,6 +115,7 @@ end_device = Table(
     Column("modes_supported", BigInteger),  # of the DERCapability
     Column("doe_modes_supported", BigInteger),
     Column("claimed_connection", String(32)),  # where the device says it is, until an operator has decided
+    Column("make", Text),  # maker and model, as operators group devices in reports
     _time("changed"),
     _time("registered"),
     *_names(),
@@ -122,6 +123,8 @@ end_device = Table(
     Column("controllable_loads", Integer),
     Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
     Index(None, "name_key", unique=True),
+    Index(None, "make"),
+    Index(None, "connection_id"),
     Index(None, "client_id", "changed"),
     Index(
         "uq_end_device_net_limit_holder",
@@ -152,6 +155,7 @@ device_group = Table(
     Column("name_key", Text),
     _time("removed", nullable=True),  # it has no members any more, and only the past names it
     Index(None, "name_key", unique=True),
+    Index(None, "role"),
     Index(None, "connection_id", "role", unique=True),
     Index(None, "end_device_id", "role", unique=True),
     sqlite_autoincrement=True,
@@ -244,7 +248,8 @@ control = Table(
     Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
     Index(None, "continues"),
-    *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
+    *(Index(None, turn) for turn in ("earliest_start", "successor_start")),
+    Index(None, "latest_end", "cancelled"),
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""
