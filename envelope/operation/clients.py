@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.operation.least_loads import least_loads, parts_of_load, with_least_loads
+from envelope.operation.least_loads import least_by_connection, parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
 from gridmodel.model.devices import DEVICE, SITE, Device
@@ -148,7 +148,7 @@ def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sha
         DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
-    return Controllability(imports, exports, points, least_loads(problem.connection_id, at))
+    return Controllability(imports, exports, points, least_by_connection(problem.connection_id, at))
 
 
 def with_controllability(problem: Problem, found: Controllability) -> Problem:
