@@ -17,6 +17,8 @@ from sqlalchemy import (
 
 from sep2.store.alarm_tables import alarm as alarm  # noqa: PLC0414 - exported
 from sep2.store.alarm_tables import alarm_member as alarm_member  # noqa: PLC0414 - exported
+from sep2.store.approval_tables import approval as approval  # noqa: PLC0414 - exported
+from sep2.store.approval_tables import shift_entry as shift_entry  # noqa: PLC0414 - exported
 from sep2.store.columns import Id
 from sep2.store.columns import limits as _limits
 from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
