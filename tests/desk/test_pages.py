@@ -118,7 +118,11 @@ async def test_stored_strings_do_no_harm(room: Room) -> None:
         links = set()
         for address in ADDRESSES:
             await sight.go(address)
-            links |= set(await sight.page.eval_on_selector_all("main a[href]", "all => all.map(a => new URL(a.getAttribute('href'), location).href)"))
+            links |= set(
+                await sight.page.eval_on_selector_all(
+                    "main a[href]", "all => all.map(a => new URL(a.getAttribute('href'), location).href)"
+                )
+            )
         for link in sorted(links):
             await sight.go(link.removeprefix(room.base))
         assert len(links) > 10
