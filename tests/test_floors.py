@@ -178,7 +178,18 @@ def test_engine_and_network_stay_small(path):
 
 @pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda path: path.stem)
 def test_a_file_can_be_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) < 400
+    text = path.read_text()
+    assert len(text.splitlines()) < 400 or only_names(ast.parse(text))
+
+
+def only_names(module):
+    """Whether a module only says where names come from: a list to look things up in, not to be read."""
+    return all(
+        isinstance(node, ast.ImportFrom)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.Assign) and [ast.unparse(one) for one in node.targets] == ["__all__"])
+        for node in module.body
+    )
 
 
 def test_help_is_light():

@@ -12,12 +12,11 @@ from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
-from sep2.settings.authority import FLOORS, Approvals, Floor
+from sep2.settings.authority import LONGEST_S, FLOORS, Approvals, Floor
 
 FILE = "sep2.toml"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-LONGEST_S = 366 * 86_400
 Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
 Years = Annotated[int, Meta(ge=86_400, le=40 * 366 * 86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]

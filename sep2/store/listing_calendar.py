@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Row, func, literal_column, or_, select
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
@@ -44,8 +44,9 @@ async def issued(db: Connection, span: tuple[int, int], most: int) -> Sequence[R
         .join_from(device_group, control, control.c.device_group_id == device_group.c.id)
         .where(
             among(device_group.c.role, (Role.SCHEDULE, Role.GROUP)),
-            # From these few programs to their controls, and not from the many controls of envelopes: hence the sums.
-            control.c.latest_end + 0 > span[0],
+            # As the index says it that has these few controls, and none of the many of envelopes.
+            control.c.source != literal_column("'envelope'"),
+            control.c.latest_end > span[0],
             control.c.earliest_start + 0 < span[1],
             control.c.cancelled.is_(None),
             or_(control.c.successor_start.is_(None), control.c.successor_start > control.c.earliest_start),

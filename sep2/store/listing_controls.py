@@ -28,7 +28,7 @@ async def all_of(db: Connection, page: Keyset, *, group_id: int | None = None, l
         query = query.where(control.c.device_group_id == group_id)
     if live_at is not None:
         # In the order of their ends, which an index has from this time on; of many, nobody sorts all.
-        query = _named().order_by(control.c.latest_end, control.c.created.desc(), control.c.mrid.desc())
+        query = _named().order_by(control.c.latest_end, control.c.id)
         query = query.where(control.c.latest_end > live_at)
         if group_id is not None:
             query = query.where(control.c.device_group_id == group_id)

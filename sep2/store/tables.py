@@ -251,7 +251,13 @@ control = Table(
     Index(None, "device_group_id", "latest_end"),
     Index(None, "continues"),
     *(Index(None, turn) for turn in ("earliest_start", "successor_start")),
-    Index(None, "latest_end", "cancelled"),
+    Index(None, "latest_end", "id", "cancelled"),
+    Index(
+        "ix_control_of_people",
+        "latest_end",
+        sqlite_where=text("source <> 'envelope'"),
+        postgresql_where=text("source <> 'envelope'"),
+    ),
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""

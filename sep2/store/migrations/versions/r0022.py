@@ -72,9 +72,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_end_device_make"), "end_device", ["make"])
     op.create_index(op.f("ix_end_device_connection_id"), "end_device", ["connection_id"])
     op.drop_index(op.f("ix_control_latest_end"), "control")
-    op.create_index(op.f("ix_control_latest_end_cancelled"), "control", ["latest_end", "cancelled"])
+    op.create_index(op.f("ix_control_latest_end_id_cancelled"), "control", ["latest_end", "id", "cancelled"])
+    people = sa.text("source <> 'envelope'")
+    op.create_index("ix_control_of_people", "control", ["latest_end"], sqlite_where=people, postgresql_where=people)
     op.create_index(op.f("ix_device_group_role"), "device_group", ["role"])
-    op.create_index("ix_alarm_order", "alarm", ["priority", sa.text("raised DESC"), sa.text("id DESC")])
     stands = sa.text("cleared IS NULL")
     order = ["priority", "raised", "id"]
     op.create_index("ix_alarm_standing", "alarm", order, sqlite_where=stands, postgresql_where=stands)
