@@ -76,14 +76,19 @@ def demo(
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)
     settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
     scenario = build_scenario(feeder, seed)
-    if (changed := study.changes_table(scenario.feeder)) is not None:
-        console.print(changed)
+    _show_changes(console, scenario)
     if stay:
         _stay(scenario, settings, console)
     else:
         played = _simulated(scenario, settings, None if once else console)
         if not _report(console, scenario, played, (settings, began if as_json else None)):
             raise typer.Exit(1)
+
+
+def _show_changes(console: Console, scenario: Scenario) -> None:
+    """Print what the demonstration changes of the feeder's own model, if anything."""
+    if (changed := study.changes_table(scenario.feeder)) is not None:
+        console.print(changed)
 
 
 def _report(console: Console, scenario: Scenario, played: SimulatedDay, how: tuple[DaySettings, float | None]) -> bool:

@@ -12,7 +12,7 @@ from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
-from sep2.settings.authority import LONGEST_S, FLOORS, Approvals, Floor
+from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
 
 FILE = "sep2.toml"
 
