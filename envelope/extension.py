@@ -7,12 +7,15 @@ EXTENSION = Extension(
     commands={
         "envelope": "envelope.command_line.commands:app",
         "grid": "gridmodel.commands:app",
+        "measurements": "envelope.command_line.measurements:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.operation.worker:work",),
+    workers=("envelope.operation.worker:work", "envelope.operation.measurement_upkeep:work"),
+    erasers=("envelope.operation.measurement_upkeep:erase_connection",),
     summaries={
         "envelope": "Operating envelopes: calculate, compare, explain.",
         "grid": "Feeders: check and show.",
+        "measurements": "Meters, SCADA and weather: import, show, export, coverage.",
         "demo": "A feeder's day, from envelopes to devices that keep them.",
     },
 )

@@ -46,6 +46,9 @@ class Extension:
     """Command name to its Typer app; `demo` becomes `sep2 demo`."""
     workers: tuple[str, ...] = ()
     """Async functions that run inside the server as long as it does; each takes the server's state."""
+    erasers: tuple[str, ...] = ()
+    """Async functions that delete what the package keeps of a connection, when that is erased; each takes the settings
+    and the connection's id, and returns how many values it deleted."""
     summaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Command name to its line in `sep2 --help`, which never imports the command itself."""
 

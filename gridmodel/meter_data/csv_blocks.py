@@ -56,7 +56,9 @@ def sample(path: Path) -> Sample:
     except UnicodeDecodeError as wrong:
         if wrong.start < len(head) - 4:
             row = head.count(b"\n", 0, wrong.start) + 1
-            raise FileError(path, f"not UTF-8 text (byte {head[wrong.start]:#04x}): save it as UTF-8", row=row) from None
+            raise FileError(
+                path, f"not UTF-8 text (byte {head[wrong.start]:#04x}): save it as UTF-8", row=row
+            ) from None
         text = head[: wrong.start].decode("utf-8-sig")
     lines = text.splitlines()
     if len(head) == SAMPLE_BYTES:
@@ -78,7 +80,9 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
 class CsvBlocks:
     """Blocks of a CSV file, with these columns as texts and those as numbers; others are not read."""
 
-    def __init__(self, path: Path, separator: str, decimal: str, *, texts: Sequence[str], numbers: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, separator: str, decimal: str, *, texts: Sequence[str], numbers: Sequence[str]
+    ) -> None:
         self.path, self.separator, self.decimal = path, separator, decimal
         self.texts, self.numbers = tuple(dict.fromkeys(texts)), tuple(dict.fromkeys(numbers))
         self.row = 2

@@ -20,6 +20,20 @@ from gridmodel.meter_data.staging import Series, Values, Whole
 
 LONGEST_S = 31 * 86_400
 """of an interval that is one; longer ones are the time between two reads of a register"""
+PHASES = {
+    "": "",
+    "all": "",
+    "abc": "",
+    "a": "a",
+    "b": "b",
+    "c": "c",
+    "l1": "a",
+    "l2": "b",
+    "l3": "c",
+    "1": "a",
+    "2": "b",
+    "3": "c",
+}
 NOT_NEGATIVE = frozenset(
     {Quantity.IMPORT, Quantity.EXPORT, Quantity.IMPORT_VAR, Quantity.EXPORT_VAR, Quantity.VOLTAGE, Quantity.IRRADIANCE}
 )
@@ -64,7 +78,9 @@ class LongReader:
 
     def __iter__(self) -> Iterator[Values]:
         m = self.mapping
-        texts = [name for name in (m.place, m.register, m.date, m.time, m.received, m.quality, *m.quantity) if name]
+        texts = [
+            name for name in (m.place, m.register, m.phase, m.date, m.time, m.received, m.quality, *m.quantity) if name
+        ]
         numbers = [*m.columns, *(name for name in (m.value, m.duration) if name)]
         blocks = CsvBlocks(self.path, m.separator, m.decimal, texts=texts, numbers=numbers)
         for block in blocks:
@@ -113,18 +129,28 @@ class LongReader:
     def _series(self, block: dict[str, Any], meaning: Meaning, rows: Index) -> tuple[tuple[Series, ...], Index]:
         place = block[self.mapping.place]
         register = block[self.mapping.register] if self.mapping.register else Words(np.zeros_like(place.code), ("",))
-        pair = place.code[rows] * len(register.words) + register.code[rows]
-        pairs, series = np.unique(pair, return_inverse=True)
+        phase = block[self.mapping.phase] if self.mapping.phase else Words(np.zeros_like(place.code), (meaning.phase,))
+        shape = len(place.words), len(register.words), len(phase.words)
+        number = np.ravel_multi_index((place.code[rows], register.code[rows], phase.code[rows]), shape)
+        numbers, series = np.unique(number, return_inverse=True)
         names = tuple(
             Series(
-                place.words[one // len(register.words)],
-                " ".join(part for part in (register.words[one % len(register.words)], meaning.register) if part),
+                place.words[p],
+                " ".join(part for part in (register.words[r], meaning.register) if part),
                 meaning.quantity,
-                meaning.phase,
+                self._phase(phase.words[f]),
             )
-            for one in pairs
+            for p, r, f in zip(*(part.tolist() for part in np.unravel_index(numbers, shape)), strict=True)
         )
         return names, series.astype(np.intp)
+
+    def _phase(self, word: str) -> str:
+        found = PHASES.get(word.lower())
+        if found is None:
+            raise FileError(
+                self.path, f"{word!r} is none of {', '.join(filter(None, PHASES))}", field=self.mapping.phase
+            )
+        return found
 
     def _duration(self, block: dict[str, Any], rows: Index, row: int) -> Whole:
         m = self.mapping
@@ -138,7 +164,7 @@ class LongReader:
             detail = f"{found[at]:g} is no whole number of seconds from 1 to {LONGEST_S}"
             raise FileError(self.path, detail, row=row + int(rows[at]), field=m.duration)
         self.remarks.durations.update(int(one) for one in np.unique(found))
-        return found.astype(np.int64)
+        return np.asarray(found, dtype=np.int64)
 
     def _quality(self, block: dict[str, Any], rows: Index) -> NDArray[np.uint8]:
         m = self.mapping
@@ -150,7 +176,7 @@ class LongReader:
         for code, word in enumerate(words.words):
             if word not in m.qualities:
                 self.remarks.count(self.remarks.unknown_qualities, word, int((codes == code).sum()))
-        return known[codes]
+        return np.asarray(known[codes])
 
     def _arrived(self, block: dict[str, Any], rows: Index, row: int) -> Whole | None:
         if not self.mapping.received:
@@ -177,7 +203,9 @@ def si_values(path: Path, cells: Cells, remarks: Remarks, rows: Index) -> Real:
     wrong = np.abs(found) > most
     if wrong.any():
         at = int(np.argmax(wrong))
-        detail = f"{cells.value[at]:g} {meaning.unit} in {int(cells.duration[at])} s is beyond {most:g}: is the unit right?"
+        detail = (
+            f"{cells.value[at]:g} {meaning.unit} in {int(cells.duration[at])} s is beyond {most:g}: is the unit right?"
+        )
         raise FileError(path, detail, row=int(rows[at]), field=cells.field)
     below = found < 0
     if meaning.quantity in NOT_NEGATIVE and below.any():

@@ -82,7 +82,9 @@ class FileTimes:
             local[rows] = self.clock.epoch(local[rows], place[rows], quantity[rows])
         wrong = (local < EARLIEST) | (local > LATEST)
         if wrong.any():
-            raise FileError(self.path, f"{int(local[np.argmax(wrong)])} s since 1970 is outside 1970 to 2100", field="time")
+            raise FileError(
+                self.path, f"{int(local[np.argmax(wrong)])} s since 1970 is outside 1970 to 2100", field="time"
+            )
         return local
 
     def check(self) -> None:

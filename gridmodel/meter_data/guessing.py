@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from gridmodel.errors import FileError, GridError
+from gridmodel.errors import FileError
+from gridmodel.meter_data.column_names import has_energy_unit, meaning_of, meaning_of_word, names, plain
 from gridmodel.meter_data.csv_blocks import NOTHING, Sample, sample
 from gridmodel.meter_data.file_times import format_of, parsed
 from gridmodel.meter_data.mapping import ColumnMapping, Edge, Layout, Meaning
-from gridmodel.meter_data.quantities import ENERGY_OF, UNITS, Quality, Quantity
+from gridmodel.meter_data.quantities import Quality, Quantity
+from gridmodel.meter_data.store import DAY_S
 from gridmodel.meter_data.wide_readings import time_columns
-
-WORD = re.compile(r"[a-z0-9/]+")
-VOLTAGES = {
-    "v": Quantity.VOLTAGE,
-    "vavg": Quantity.VOLTAGE,
-    "vmin": Quantity.LOWEST_VOLTAGE,
-    "vmax": Quantity.HIGHEST_VOLTAGE,
-    "voltage": Quantity.VOLTAGE,
-    "volts": Quantity.VOLTAGE,
-    "avgvoltage": Quantity.VOLTAGE,
-    "minvoltage": Quantity.LOWEST_VOLTAGE,
-    "maxvoltage": Quantity.HIGHEST_VOLTAGE,
-}
-WEATHER = {
-    "tempc": (Quantity.TEMPERATURE, "c"),
-    "temperature": (Quantity.TEMPERATURE, "c"),
-    "temperaturec": (Quantity.TEMPERATURE, "c"),
-    "airtemp": (Quantity.TEMPERATURE, "c"),
-    "ghi": (Quantity.IRRADIANCE, "w/m2"),
-    "ghiwm2": (Quantity.IRRADIANCE, "w/m2"),
-    "windms": (Quantity.WIND, "m/s"),
-    "windspeed": (Quantity.WIND, "m/s"),
-    "cloudshare": (Quantity.CLOUD, "share"),
-    "cloudpercent": (Quantity.CLOUD, "percent"),
-    "cloudcover": (Quantity.CLOUD, "percent"),
-}
-OF_DIRECTION = {
-    ("net", "W"): Quantity.NET,
-    ("export", "W"): Quantity.EXPORT,
-    ("import", "W"): Quantity.IMPORT,
-    ("net", "var"): Quantity.NET_VAR,
-    ("export", "var"): Quantity.EXPORT_VAR,
-    ("import", "var"): Quantity.IMPORT_VAR,
-}
-PHASE = re.compile(r"(?:^|[_ .-])(?:phase|ph|l)?[_ .-]?([abc]|[123])$", re.I)
 
 
 @dataclass(frozen=True)
@@ -75,17 +39,6 @@ class Hints:
     quantity: Quantity | None = None
     unit: str = ""
     decimal: str = ""
-
-
-@lru_cache
-def names() -> dict[str, Any]:
-    """Names that columns and words have in practice."""
-    return tomllib.loads((files("gridmodel") / "data" / "meter_columns.toml").read_text(encoding="utf-8"))
-
-
-def plain(word: str) -> str:
-    """A name in small letters and digits only."""
-    return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
 def guess(path: Path, hints: Hints | None = None) -> Guess:
@@ -114,7 +67,7 @@ class _Guesser:
         mapping = replace(mapping, register=register, quality=self._take("quality"), received=self._take("received"))
         if mapping.quality:
             mapping = replace(mapping, qualities=self._qualities(mapping.quality))
-        mapping = replace(mapping, duration=self._take("duration_s"))
+        mapping = replace(mapping, duration=self._take("duration_s"), phase=self._take("phase"))
         mapping = self._with_values(mapping)
         return self._finished(mapping)
 
@@ -135,7 +88,10 @@ class _Guesser:
         if self.hints.decimal:
             return self.hints.decimal
         cells = Counter(
-            "," if re.fullmatch(r"-?\d+,\d+", cell) else "." for row in self.sample.rows for cell in row if "," in cell or "." in cell
+            "," if re.fullmatch(r"-?\d+,\d+", cell) else "."
+            for row in self.sample.rows
+            for cell in row
+            if "," in cell or "." in cell
         )
         found = "," if self.sample.separator != "," and cells[","] > cells["."] else "."
         if found == ",":
@@ -193,18 +149,22 @@ class _Guesser:
             first = parsed(self._joined_times(mapping)[0], mapping.time_format)
             # A file that begins a day with 00:30 and not with 00:00 names the ends of half-hours.
             named = Edge.END if (first.hour, first.minute) in ((0, 5), (0, 15), (0, 30), (1, 0)) else Edge.START
-            self.assumed.append(f"{mapping.time} is the {named} of its interval (first {first:%H:%M}): --edge says otherwise")
+            self.assumed.append(
+                f"{mapping.time} is the {named} of its interval (first {first:%H:%M}): --edge says otherwise"
+            )
         return replace(mapping, edge=named)
 
     def _qualities(self, column: str) -> dict[str, Quality]:
         known = {word: Quality[kind.upper()] for kind, words in names()["qualities"].items() for word in words}
-        return {cell: known[plain(cell)] for cell in dict.fromkeys(self._cells(column)) if plain(cell) in known} | {
-            "": Quality.MEASURED
-        } | {word.upper(): quality for word, quality in known.items() if len(word) == 1 and word.isalpha()}
+        return (
+            {cell: known[plain(cell)] for cell in dict.fromkeys(self._cells(column)) if plain(cell) in known}
+            | {"": Quality.MEASURED}
+            | {word.upper(): quality for word, quality in known.items() if len(word) == 1 and word.isalpha()}
+        )
 
     def _with_values(self, mapping: ColumnMapping) -> ColumnMapping:
         said = []
-        value = self._take("value") or next((name for name in self.left if _has_unit(name)), "")
+        value = self._take("value") or next((name for name in self.left if has_energy_unit(name)), "")
         if value in self.left:
             self.left.remove(value)
         while value and (column := self._take("said")):
@@ -212,7 +172,7 @@ class _Guesser:
         if value and said:
             cells = [tuple(self._cells(column)) for column in said]
             words = dict.fromkeys(" ".join(parts) for parts in zip(*cells, strict=False))
-            known = {word: meaning for word in words if (meaning := meaning_of(f"{word} {value}")) is not None}
+            known = {word: meaning for word in words if (meaning := meaning_of_word(word, value)) is not None}
             if known:
                 return replace(mapping, value=value, quantity=tuple(said), words=known)
         self.left += [*said, *([value] if value else [])]
@@ -233,7 +193,9 @@ class _Guesser:
         if of_name is not None:
             quantity, unit = quantity or of_name.quantity, unit or of_name.unit
         if not unit:
-            raise FileError(self.path, "neither header nor file name says the unit: give --unit, such as kWh", field=where)
+            raise FileError(
+                self.path, "neither header nor file name says the unit: give --unit, such as kWh", field=where
+            )
         if quantity is None:
             quantity = Quantity.IMPORT
             self.assumed.append("values are import: --quantity says otherwise")
@@ -245,18 +207,27 @@ class _Guesser:
 
     def _days(self, columns: list[str], said: Sequence[int]) -> Guess:
         self.left = [name for name in self.left if name not in columns]
-        place, date = self._take("place") or self._take("meter"), self._take("date") or self._take("start") or self._take("time")
+        place, date = (
+            self._take("place") or self._take("meter"),
+            self._take("date") or self._take("start") or self._take("time"),
+        )
         if not place or not date:
-            raise FileError(self.path, f"no column of {'dates' if place else 'connections'} beside its times of day", row=1)
+            raise FileError(
+                self.path, f"no column of {'dates' if place else 'connections'} beside its times of day", row=1
+            )
         form = format_of(tuple(self._cells(date)))
-        form = form if form is not None else next((f for f in ("%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d-%b-%Y") if _fits(self._cells(date), f)), None)
+        form = (
+            form
+            if form is not None
+            else next((f for f in ("%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d-%b-%Y") if _fits(self._cells(date), f)), None)
+        )
         if form is None:
             raise FileError(self.path, f"{self._cells(date)[0]!r} is no date that is understood", row=2, field=date)
         register = self._take("register") or self._take("meter")
-        mapping = ColumnMapping(
-            Layout.DAYS, self.sample.separator, self._decimal(), place, register, date=date, time_format=form,
-            duration_s=86_400 // len(columns) if len(columns) in (24, 48, 96, 288) else 0, columns={"*": self._of_hints(columns[0])},
-        )  # fmt: skip
+        length_s = DAY_S // len(columns) if len(columns) in (24, 48, 96, 288) else 0
+        meaning = self._of_hints(columns[0])
+        mapping = ColumnMapping(Layout.DAYS, self.sample.separator, self._decimal(), place, register)
+        mapping = replace(mapping, date=date, time_format=form, duration_s=length_s, columns={"*": meaning})
         mapping = replace(self._with_zone(replace(mapping, time=date)), time="")
         edge = Edge.END if said[0] > 0 else Edge.START
         return self._finished(replace(mapping, edge=self.hints.edge or edge))
@@ -273,9 +244,12 @@ class _Guesser:
         if mapping.layout is Layout.LONG:
             own = self._cells(mapping.place)
             at = [time for time, place in zip(at, own, strict=False) if place == own[0]]
-        steps = Counter(abs(b - a) for a, b in zip(at, at[1:], strict=False) if a != b)
+        steps = Counter(abs(b - a) for a, b in itertools.pairwise(at) if a != b)
         if not steps:
-            raise FileError(self.path, "the length of its intervals is not said, and one time alone does not tell: a mapping has duration_s")
+            raise FileError(
+                self.path,
+                "the length of its intervals is not said, and one time alone does not tell: a mapping has duration_s",
+            )
         found = int(steps.most_common(1)[0][0])
         self.assumed.append(f"intervals last {found} s, the distance of the first rows")
         return found
@@ -286,39 +260,3 @@ def _fits(cells: list[str], form: str) -> bool:
         return all(parsed(cell, form) for cell in cells)
     except ValueError:
         return False
-
-
-def meaning_of(said: str) -> Meaning | None:
-    """The quantity and unit that a column's name or a word says; None where it says none."""
-    name = plain(said)
-    if name in WEATHER:
-        return Meaning(*WEATHER[name])
-    for quantity, own in ENERGY_OF.items():
-        if name == plain(own):
-            return Meaning(quantity, own.rpartition("_")[2])
-    phase_found = PHASE.search(said.strip())
-    phase = "" if phase_found is None else {"1": "a", "2": "b", "3": "c"}.get(phase_found[1].lower(), phase_found[1].lower())
-    words = WORD.findall(said.lower().replace("_", " ").replace(".", " "))
-    bare = plain(said[: phase_found.start()]) if phase_found else name
-    if bare in VOLTAGES or bare.removesuffix("v") in VOLTAGES:
-        return Meaning(VOLTAGES.get(bare) or VOLTAGES[bare.removesuffix("v")], "v", phase=phase)
-    unit = next((word for word in reversed(words) if word in UNITS and word not in ("c", "none", "share", "a", "v")), "")
-    if not unit:
-        return Meaning(Quantity.CURRENT, "a", phase=phase) if bare in ("current", "amps", "ia", "currenta") else None
-    direction = next(
-        (kind for kind, known in names()["directions"].items() for word in words if word in known), "import"
-    )
-    quantity = OF_DIRECTION.get((direction, UNITS[unit].dimension))
-    return None if quantity is None else Meaning(quantity, unit, phase=phase)
-
-
-def _has_unit(name: str) -> bool:
-    meaning = meaning_of(name)
-    return meaning is not None and UNITS[meaning.unit].dimension in ("W", "var")
-
-
-def known_unit(word: str) -> str:
-    """The same, in small letters; GridError where there is no such unit."""
-    if word.lower() not in UNITS:
-        raise GridError(f"unit {word!r} is none of {', '.join(UNITS)}")
-    return word.lower()

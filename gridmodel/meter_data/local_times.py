@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from gridmodel.arrays import Index, Mask
+from gridmodel.arrays import Index
 from gridmodel.errors import GridError
 from gridmodel.meter_data.staging import Whole
 
@@ -104,5 +104,3 @@ def _midnight(day: date, zone: tzinfo) -> int:
 def has_no_saving(zone: tzinfo, since: int, until: int) -> bool:
     """Whether a zone's offset is the same over a time."""
     return next(unusual_days(zone, since, until), None) is None
-
-

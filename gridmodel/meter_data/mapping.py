@@ -55,6 +55,7 @@ class ColumnMapping:
     decimal: str = "."
     place: str = ""
     register: str = ""
+    phase: str = ""
     time: str = ""
     date: str = ""
     """of the day, where `time` is the time of day only"""

@@ -113,14 +113,9 @@ class Nem12Reader:
     def _parsed(self, channel: NumberedRow, days: list[NumberedRow]) -> tuple[dict[str, Any], list[Any]]:
         import aemo_mdff_reader as mdff
 
-        # An empty cell is a gap; the library would read it as zero.
-        def gaps(row: NumberedRow) -> Sequence[str]:
-            cells = row.cells
-            return [cell or "nan" for cell in cells[:-5]] + cells[-5:] if cells[0] == "300" and "" in cells[:-5] else cells
-
-        self._check_lengths(channel, days)
+        expected = self._intervals(channel, days)
         try:
-            rows = [channel.cells, *(gaps(row) for row in days)]
+            rows = [channel.cells, *(_with_gaps(row, expected) for row in days)]
             columns = mdff.parse_to_columns(iter(rows))
             has_events = any(row.cells[0] == "400" for row in days)
             return columns, list(mdff.parse_events(iter(rows))) if has_events else []
@@ -129,7 +124,8 @@ class Nem12Reader:
                 self._name_fault(channel, row)
             raise
 
-    def _check_lengths(self, channel: NumberedRow, days: list[NumberedRow]) -> None:
+    def _intervals(self, channel: NumberedRow, days: list[NumberedRow]) -> int:
+        """Number of intervals in a day of the channel; every record must have so many."""
         minutes = channel.cells[8] if len(channel.cells) > 8 else ""
         if not minutes.isdecimal() or int(minutes) == 0 or 1440 % int(minutes):
             raise FileError(self.path, f"IntervalLength {minutes!r} does not divide a day", row=channel.number)
@@ -138,6 +134,7 @@ class Nem12Reader:
             if row.cells[0] == "300" and not expected + 3 <= len(row.cells) <= expected + 7:
                 detail = f"{len(row.cells)} fields; {expected} intervals need {expected + 3} to {expected + 7}"
                 raise FileError(self.path, detail, row=row.number)
+        return expected
 
     def _name_fault(self, channel: NumberedRow, row: NumberedRow) -> None:
         """Raise the fault of a record, if it is the one at fault."""
@@ -205,6 +202,14 @@ def meaning_of(suffix: str, unit: str) -> Meaning | None:
     return Meaning(Quantity(found[dimension]), known) if dimension in found else None
 
 
+def _with_gaps(row: NumberedRow, intervals: int) -> Sequence[str]:
+    """The record with empty cells as gaps; the library would read them as zero."""
+    cells, end = row.cells, 2 + intervals
+    if cells[0] != "300" or "" not in cells[2:end]:
+        return cells
+    return [*cells[:2], *(cell or "nan" for cell in cells[2:end]), *cells[end:]]
+
+
 def _epoch(times: Sequence[Any]) -> Whole:
     return np.asarray(np.array(times, dtype="datetime64[s]").astype(np.int64) - ZONE_S)
 
@@ -228,5 +233,3 @@ def _counts(dates: Sequence[Any]) -> Index:
 
 def _count(days: list[NumberedRow]) -> int:
     return sum(max(len(row.cells) - 7, 1) for row in days if row.cells[0] == "300")
-
-

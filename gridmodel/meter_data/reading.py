@@ -22,7 +22,7 @@ from gridmodel.errors import GridError
 from gridmodel.meter_data.quantities import MEANS_OF_SEVERAL, Quality, Quantity
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.staging import Whole
-from gridmodel.meter_data.store import DAY_S, KEY, Kind, MeasurementStore
+from gridmodel.meter_data.store import KEY, Kind, MeasurementStore
 
 CELLS_AT_ONCE = 8_000_000
 """steps times series that are held at once"""
@@ -182,7 +182,7 @@ def _means(
     """(T, S) mean of each series in each step, NaN where it is not complete, and (T, S) its worst quality."""
     rows = fetch(store, kind, series, window)
     if kind is Kind.SCADA:
-        _hold(rows)
+        hold(rows)
     shape = window.steps, len(series)
     if _is_aligned(rows, window):
         return _placed(rows, window, shape)
@@ -201,7 +201,9 @@ def _means(
 def _is_aligned(rows: dict[str, Any], window: Window) -> bool:
     """Whether every value is that of one step, as where a store's intervals are those that are asked for."""
     offset = rows["start"] - window.since
-    return bool((offset >= 0).all() and (rows["duration"] == window.step_s).all() and not (offset % window.step_s).any())
+    return bool(
+        (offset >= 0).all() and (rows["duration"] == window.step_s).all() and not (offset % window.step_s).any()
+    )
 
 
 def _placed(rows: dict[str, Any], window: Window, shape: tuple[int, int]) -> tuple[Real, NDArray[np.uint8]]:
@@ -249,7 +251,7 @@ def _latest(rows: dict[str, Any]) -> dict[str, Any]:
     return rows
 
 
-def _hold(rows: dict[str, Any]) -> None:
+def hold(rows: dict[str, Any]) -> None:
     """Let each value of a point hold until the next one."""
     order = np.lexsort([rows["start"], rows["code"]])
     for name in rows:

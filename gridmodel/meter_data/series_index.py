@@ -55,21 +55,18 @@ def known_series(
     return [KnownSeries(Series(*row[:4]), *row[4:]) for row in zip(*columns, strict=True)]
 
 
-def widen(store: MeasurementStore, kind: Kind, files: Iterable[Path]) -> None:
-    """Add what these new files hold."""
+def widen(store: MeasurementStore, kind: Kind, new: Any) -> None:
+    """Add series and their spans, an Arrow table with the columns of the list, before their values are written."""
     path = path_of(store, kind)
-    files = list(files)
-    if not files:
-        return
-    if not path.is_file():
+    if not path.is_file() and store.days(kind):
         rebuild(store, kind)
-        return
-    new = f"SELECT {', '.join(KEY)}, {_SPAN} FROM {parquet_of(files)} GROUP BY ALL"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = f"UNION ALL SELECT * FROM {parquet_of([path])}" if path.is_file() else ""
     merged = "min(first) AS first, max(until) AS until, min(shortest) AS shortest, max(longest) AS longest"
     with connect(store.folder) as db:
+        db.register("new", new)
         statement = f"""
-            SELECT {", ".join(KEY)}, {merged} FROM (SELECT * FROM {parquet_of([path])} UNION ALL {new})
-            GROUP BY ALL ORDER BY ALL
+            SELECT {", ".join(KEY)}, {merged} FROM (SELECT * FROM new {before}) GROUP BY ALL ORDER BY ALL
         """
         _write(path, db.sql(statement).to_arrow_table())
 

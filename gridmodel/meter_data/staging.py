@@ -23,9 +23,7 @@ from gridmodel.meter_data.store import (
     MeasurementStore,
     connect,
     day_numbered,
-    day_of,
     parquet_of,
-    start_of,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4_000_000
 """rows that are compared and written together"""
+ROUNDING = 1e-9
+"""relative difference of two values that are the same"""
 Whole = NDArray[np.int64]
 
 
@@ -137,6 +137,17 @@ class Staging(AbstractContextManager["Staging"]):
     def __len__(self) -> int:
         return self._sequence
 
+    @property
+    def spans(self) -> Any:
+        """Arrow table of the series and the time that each spans, as the list of series has them."""
+        self._rank(sorted(self.series))
+        statement = f"""
+            SELECT {", ".join(KEY)}, min(start) AS first, max(start + duration) AS until,
+                min(duration) AS shortest, max(duration) AS longest
+            FROM staged JOIN ranks USING (series) GROUP BY ALL
+        """
+        return self.db.sql(statement).to_arrow_table()
+
     def compare(self) -> Counts:
         """What writing would do; nothing is written."""
         return self._go_through(write=None)
@@ -212,7 +223,7 @@ def unknown(rows: dict[str, Any], counts: Counts) -> Mask:
     if len(fresh) > 1:
         same_key[1:] = np.all([np.diff(rows[name]) == 0 for name in ("rank", "start", "duration")], axis=0)
     same_value = np.zeros_like(same_key)
-    same_value[1:] = (rows["value"][1:] == rows["value"][:-1]) & (rows["quality"][1:] == rows["quality"][:-1])
+    same_value[1:] = _equal(rows, np.arange(1, len(fresh)), np.arange(len(fresh) - 1))
     same_arrival = np.zeros_like(same_key)
     same_arrival[1:] = same_key[1:] & (np.diff(rows["arrived"]) == 0)
     # Of several rows of one interval and arrival in the files, the last counts.
@@ -223,18 +234,25 @@ def unknown(rows: dict[str, Any], counts: Counts) -> Mask:
     before = _previous(~twice)
     known = fresh & ~twice & (before >= 0)
     at, former = np.flatnonzero(known), before[known]
-    in_key = np.cumsum(~same_key)
+    in_key = np.cumsum(~same_key, dtype=np.intp)
     same_series = in_key[at] == in_key[former]
     at, former = at[same_series], former[same_series]
-    equal = (rows["value"][at] == rows["value"][former]) & (rows["quality"][at] == rows["quality"][former])
+    equal = _equal(rows, at, former)
     ties = ~equal & ~fresh[former] & (rows["arrived"][at] == rows["arrived"][former])
-    equal[ties] = _settle_ties(rows, at[ties], in_key)
+    equal[ties] = _settle_ties(rows, np.asarray(at[ties]), in_key)
     written = fresh & ~twice
     written[at[equal]] = False
     counts.unchanged += int(equal.sum())
     counts.revised += int((~equal).sum())
     counts.new += int(written.sum()) - int((~equal).sum())
     return np.asarray(written)
+
+
+def _equal(rows: dict[str, Any], some: Index, others: Index) -> Mask:
+    """Whether pairs of rows say the same; a value that went through another unit may differ in its last digits."""
+    one, other = rows["value"][some], rows["value"][others]
+    near = np.abs(one - other) <= ROUNDING * (1.0 + np.maximum(np.abs(one), np.abs(other)))
+    return np.asarray(near & (rows["quality"][some] == rows["quality"][others]))
 
 
 def _previous(wanted: Mask) -> Index:
@@ -250,7 +268,7 @@ def _settle_ties(rows: dict[str, Any], ties: Index, in_key: Index) -> Mask:
     """
     stored = np.maximum.accumulate(np.where(rows["fresh"] == 0, np.arange(len(in_key)), -1))
     latest = stored[np.searchsorted(in_key, in_key[ties], side="right") - 1]
-    equal = (rows["value"][ties] == rows["value"][latest]) & (rows["quality"][ties] == rows["quality"][latest])
+    equal = _equal(rows, ties, latest)
     rows["arrived"][ties[~equal]] = rows["arrived"][latest[~equal]] + 1
     return np.asarray(equal)
 

@@ -165,7 +165,10 @@ def _replaced(files: Iterable[Path]) -> list[Path]:
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory, which goes on in the folder where memory does not suffice; it reads no other settings."""
-    import duckdb
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise StoreError("measurements need DuckDB: pip install 'sep2[measurements]'") from None
 
     spill = str(folder / "spill").replace("'", "''")
     return duckdb.connect(

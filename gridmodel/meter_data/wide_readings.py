@@ -40,10 +40,10 @@ class WideReader:
         for block in blocks:
             start = self._start(block, blocks.row)
             count = len(start)
-            value, rows = [], blocks.row + np.arange(count)
+            rows = blocks.row + np.arange(count)
             duration = np.full(count, m.duration_s, dtype=np.int64)
-            for place in places:
-                value.append(si_values(self.path, Cells(place, meaning, block[place], start, duration), self.remarks, rows))
+            cells = (Cells(place, meaning, block[place], start, duration) for place in places)
+            value = [si_values(self.path, one, self.remarks, rows) for one in cells]
             series = np.repeat(np.arange(len(places)), count)
             yield _values(names, series, (np.tile(start, len(places)), np.concatenate(value)), m.duration_s)
         self.times.check()
@@ -107,7 +107,12 @@ class DayReader:
                 start = self._starts(midnight[mine], by_clock[mine], columns, place_code)
                 duration = np.full(len(mine), m.duration_s, dtype=np.int64)
                 cells = [
-                    si_values(self.path, Cells(one, meaning, block[one][mine], midnight[mine], duration), self.remarks, rows[mine])
+                    si_values(
+                        self.path,
+                        Cells(one, meaning, block[one][mine], midnight[mine], duration),
+                        self.remarks,
+                        rows[mine],
+                    )
                     for one in columns
                 ]
                 series = Series(name, of or meaning.register, meaning.quantity, meaning.phase)
