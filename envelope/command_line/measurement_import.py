@@ -61,7 +61,8 @@ def import_files(
         )
         writable("--save-mapping", save_mapping, ".toml")
         with stages(as_json) as stage:
-            prepared = importing.prepare(at.store, files, options, now, progress=stage)
+            written = yes and not dry_run
+            prepared = importing.prepare(at.store, files, options, now, compare=not written, progress=stage)
         with prepared.staging:
             if at.settings is not None and prepared.report.kind in (Kind.AMI, Kind.ACCUMULATED):
                 prepared.report.unknown_places = asyncio.run(_unknown(at.settings.database.url, prepared))
@@ -80,27 +81,31 @@ class _Decision:
 
 def _take(store: MeasurementStore, prepared: importing.Prepared, how: _Decision) -> None:
     report = prepared.report
-    if not how.as_json:
-        for line in sentences(report):
-            say(line)
-        for line in _mapping_lines(prepared):
-            say(line)
-    count = report.counts.new + report.counts.revised
-    if count and not how.dry_run:
-        if not how.yes:
-            typer.confirm(f"Take {count:,} values into {store.folder}?", abort=True)
-        with stages(how.as_json) as stage:
-            stage("writing")
-            importing.write(store, prepared)
+    if how.yes and not how.dry_run:
+        _write(store, prepared, how.as_json)
     if how.as_json:
-        say_json(json.dumps({"taken": bool(count) and not how.dry_run, "folder": str(store.folder), **report.fields()}))
-    elif not count:
+        taken = report.counts.written > 0 and how.yes and not how.dry_run
+        say_json(json.dumps({"taken": taken, "folder": str(store.folder), **report.fields()}))
+        return
+    for line in (*sentences(report), *_mapping_lines(prepared)):
+        say(line)
+    count = report.counts.new + report.counts.revised
+    if not count:
         say("Nothing is new: nothing changes.")
     elif how.dry_run:
         say(f"A dry run: nothing was written. Without --dry-run, {count:,} values are taken.")
     else:
-        first = next(iter(sorted(one.place for one in prepared.staging.series)))
+        if not how.yes:
+            typer.confirm(f"Take {count:,} values into {store.folder}?", abort=True)
+            _write(store, prepared, how.as_json)
+        first = min(one.place for one in prepared.staging.series)
         say(f"{report.counts.written:,} values were taken. Look at them: sep2 measurements show {first}")
+
+
+def _write(store: MeasurementStore, prepared: importing.Prepared, as_json: bool) -> None:
+    with stages(as_json) as stage:
+        stage("writing")
+        importing.write(store, prepared)
 
 
 def _mapping_lines(prepared: importing.Prepared) -> Iterator[str]:

@@ -36,7 +36,7 @@ from gridmodel.command_errors import writable
 from gridmodel.errors import GridError
 from gridmodel.meter_data.coverage import Coverage, coverage
 from gridmodel.meter_data.exporting import export
-from gridmodel.meter_data.quantities import DIMENSION, SI_UNIT, Quality, Quantity
+from gridmodel.meter_data.quantities import DIMENSION, Quality, Quantity
 from gridmodel.meter_data.reading import MeasuredTable, Window, read
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.store import Kind
@@ -136,7 +136,7 @@ def _print_place(tables: Tables, window: Window) -> None:
     for (_, quantity), found in tables.items():
         known = found.known[:, 0]
         doubtful = int((found.quality[known, 0] > Quality.MEASURED).sum())
-        unit = SI_UNIT[DIMENSION[quantity]]
+        unit = DIMENSION[quantity]
         middle = f"mean {np.mean(found.value[known, 0]):.1f} {unit}, " if known.any() else ""
         gaps = f"{int((~known).sum())} of {window.steps} steps are gaps"
         say(f"{quantity}: {middle}{gaps}, {doubtful} not measured plainly")

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from gridmodel.meter_data.mapping import Meaning
-from gridmodel.meter_data.quantities import DIMENSION, ENERGY_OF, SI_UNIT, UNITS, Quantity
+from gridmodel.meter_data.quantities import DIMENSION, ENERGY_OF, SI_UNIT, UNITS, Quality, Quantity
 
 WORD = re.compile(r"[a-z0-9/]+")
 VOLTAGES = {
@@ -94,6 +94,14 @@ def meaning_of_word(word: str, column: str) -> Meaning | None:
         if word.strip().lower() == quantity:
             return Meaning(quantity, SI_UNIT[DIMENSION[quantity]])
     return meaning_of(word) or meaning_of(f"{word} {column}")
+
+
+def usual_quality(word: str) -> Quality | None:
+    """How a word about a value's quality is usually meant; None where that is not known."""
+    if not word:
+        return Quality.MEASURED
+    found = next((kind for kind, words in names()["qualities"].items() if plain(word) in words), None)
+    return None if found is None else Quality[found.upper()]
 
 
 def has_energy_unit(name: str) -> bool:

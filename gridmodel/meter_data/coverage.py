@@ -39,7 +39,7 @@ def coverage(
     places: Sequence[str] | None = None,
     as_of: int | None = None,
 ) -> Coverage:
-    """The coverage of whole UTC days by import, export, net power and voltage, or what else a place has."""
+    """The coverage of each UTC day, of the first and the last one as far as they lie in [since, until)."""
     first = since - since % DAY_S
     days = max(-(-(until - first) // DAY_S), 1)
     series = known_series(store, kind, places)
@@ -56,8 +56,9 @@ def coverage(
             seconds[:, c] = np.minimum(seconds[:, c], own[:, quantity_column])
             values[:, c] += count[:, quantity_column]
             doubtful[:, c] += bad[:, quantity_column]
-    share = np.where(np.isfinite(seconds), seconds / DAY_S, 0.0)
     day = first + DAY_S * np.arange(days, dtype=np.int64)
+    length = np.minimum(day + DAY_S, until) - np.maximum(day, since)
+    share = np.where(np.isfinite(seconds), seconds / np.maximum(length, 1)[:, None], 0.0)
     return Coverage(kind, named, day, np.minimum(share, 1.0), doubtful / np.maximum(values, 1.0))
 
 

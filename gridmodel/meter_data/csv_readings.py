@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gridmodel.arrays import Index, Real
 from gridmodel.errors import FileError
+from gridmodel.meter_data.column_names import usual_quality
 from gridmodel.meter_data.csv_blocks import CsvBlocks, Words, unrounded
 from gridmodel.meter_data.file_times import FileTimes
 from gridmodel.meter_data.mapping import ColumnMapping, Edge, Meaning
@@ -43,6 +44,8 @@ NOT_NEGATIVE = frozenset(
 class Remarks:
     """What a reader noticed, for the report."""
 
+    qualities: dict[str, int] = field(default_factory=dict)
+    """values by what the file says of their quality, and how that was taken"""
     unknown_qualities: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     """values of which the mapping or the format says no quantity, by what they are"""
@@ -171,12 +174,7 @@ class LongReader:
         if not m.quality:
             return np.zeros(len(rows), dtype=np.uint8)
         words = block[m.quality]
-        codes = words.code[rows]
-        known = np.array([m.qualities.get(word, Quality.SUSPECT) for word in words.words], dtype=np.uint8)
-        for code, word in enumerate(words.words):
-            if word not in m.qualities:
-                self.remarks.count(self.remarks.unknown_qualities, word, int((codes == code).sum()))
-        return np.asarray(known[codes])
+        return qualities_of(words.words, words.code[rows], m.qualities, self.remarks)
 
     def _arrived(self, block: dict[str, Any], rows: Index, row: int) -> Whole | None:
         if not self.mapping.received:
@@ -184,6 +182,22 @@ class LongReader:
         local, by_clock = self.received.local(self.mapping.received, block[self.mapping.received], row)
         zeros = np.zeros(len(rows), dtype=np.intp)
         return self.received.epoch(local[rows], by_clock[rows], zeros, zeros)
+
+
+def qualities_of(
+    words: tuple[str, ...], codes: Index, said: Mapping[str, Quality], remarks: Remarks
+) -> NDArray[np.uint8]:
+    """(N,) qualities by a file's words: as the mapping says, else as usual; a word that nothing explains is suspect."""
+    found = []
+    for code, word in enumerate(words):
+        quality = said.get(word, usual_quality(word))
+        count = int((codes == code).sum())
+        if quality is None:
+            remarks.count(remarks.unknown_qualities, word, count)
+        elif word and count:
+            remarks.count(remarks.qualities, f"{word} {quality.name.lower()}", count)
+        found.append(Quality.SUSPECT if quality is None else quality)
+    return np.array(found, dtype=np.uint8)[codes]
 
 
 def _joined(columns: list[Words]) -> Words:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gridmodel.errors import FileError
-from gridmodel.meter_data.column_names import has_energy_unit, meaning_of, meaning_of_word, names, plain
+from gridmodel.meter_data.column_names import has_energy_unit, meaning_of, meaning_of_word, names, plain, usual_quality
 from gridmodel.meter_data.csv_blocks import NOTHING, Sample, sample
 from gridmodel.meter_data.file_times import format_of, parsed
 from gridmodel.meter_data.mapping import ColumnMapping, Edge, Layout, Meaning
@@ -155,12 +155,8 @@ class _Guesser:
         return replace(mapping, edge=named)
 
     def _qualities(self, column: str) -> dict[str, Quality]:
-        known = {word: Quality[kind.upper()] for kind, words in names()["qualities"].items() for word in words}
-        return (
-            {cell: known[plain(cell)] for cell in dict.fromkeys(self._cells(column)) if plain(cell) in known}
-            | {"": Quality.MEASURED}
-            | {word.upper(): quality for word, quality in known.items() if len(word) == 1 and word.isalpha()}
-        )
+        found = {cell: usual_quality(cell) for cell in dict.fromkeys(self._cells(column))}
+        return {cell: quality for cell, quality in found.items() if quality is not None}
 
     def _with_values(self, mapping: ColumnMapping) -> ColumnMapping:
         said = []

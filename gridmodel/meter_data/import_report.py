@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ class FileTaken:
     assumed: tuple[str, ...]
     """sign, interval edge, zone and units, as sentences"""
     left_out: dict[str, int]
+    qualities: dict[str, int]
     unknown_qualities: dict[str, int]
 
 
@@ -73,7 +74,7 @@ def summarise(report: ImportReport, staging: Staging) -> None:
     report.series = len(staging.series)
     report.places = len({one.place for one in staging.series})
     db = staging.db
-    first, last = db.execute("SELECT min(start), max(start + duration) FROM staged").fetchone() or (None, None)
+    ((first, last),) = db.execute("SELECT min(start), max(start + duration) FROM staged").fetchall()
     if first is None or last is None:
         return
     report.since, report.until = int(first), int(last)
@@ -106,9 +107,10 @@ def _gaps(report: ImportReport, staging: Staging) -> None:
 
 
 def _long_days(report: ImportReport, staging: Staging) -> None:
+    report.unusual_days = []
     for day, begin, end in unusual_days(zone_of(report.zone), report.since, report.until):
         statement = f"SELECT count(*), count(DISTINCT series) FROM staged WHERE start >= {begin} AND start < {end}"
-        count, series = staging.db.execute(statement).fetchone() or (0, 0)
+        ((count, series),) = staging.db.execute(statement).fetchall()
         if series:
             hours = (end - begin) / 3600
             report.unusual_days.append(LongDay(day.isoformat(), hours, int(count) / int(series), int(series)))
@@ -156,21 +158,29 @@ def _of_missing(counts: Counts) -> str:
 
 
 def _doubts(report: ImportReport) -> Iterator[str]:
-    left_out: dict[str, int] = {}
-    qualities: dict[str, int] = {}
-    for one in report.files:
-        for into, found in ((left_out, one.left_out), (qualities, one.unknown_qualities)):
-            for word, count in found.items():
-                into[word] = into.get(word, 0) + count
+    left_out, known, unknown = (
+        _summed(found)
+        for found in zip(*((one.left_out, one.qualities, one.unknown_qualities) for one in report.files), strict=True)
+    )
+    if known:
+        yield "quality as the files say it: " + ", ".join(f"{word} ({count:,})" for word, count in known.items())
     if left_out:
         yield "not taken: " + ", ".join(f"{word} ({count:,} values)" for word, count in left_out.items())
-    if qualities:
-        said = ", ".join(f"{word!r} ({count:,})" for word, count in qualities.items())
+    if unknown:
+        said = ", ".join(f"{word!r} ({count:,})" for word, count in unknown.items())
         yield f"quality words taken as suspect, since nothing says what they mean: {said}"
     if report.unknown_places:
         named = ", ".join(report.unknown_places[:NAMED])
         more = len(report.unknown_places) - NAMED
         yield f"no connection of this server: {named}" + (f" and {more:,} more" if more > 0 else "")
+
+
+def _summed(parts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for part in parts:
+        for word, count in part.items():
+            total[word] = total.get(word, 0) + count
+    return total
 
 
 def _time(at: int) -> str:

@@ -133,9 +133,10 @@ def prepare(
     options: ImportOptions,
     now: int,
     *,
+    compare: bool = True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Prepared:
-    """Read files and compare them with the store. The caller closes the staging."""
+    """Read files and compare them with the store, which `write` does again. The caller closes the staging."""
     opened = [open_file(path, options) for path in paths]
     kinds = {one.kind for one in opened}
     if len(kinds) > 1:
@@ -151,9 +152,10 @@ def prepare(
             for values in one.reader:
                 staging.add(with_arrival(values, options.arrived, zone), now)
             report.files.append(_taken(one, len(staging) - before))
-        progress("comparing with what is known")
-        report.counts = staging.compare()
-        summarise(report, staging)
+        if compare:
+            progress("comparing with what is known")
+            report.counts = staging.compare()
+            summarise(report, staging)
     except BaseException:
         staging.db.close()
         raise
@@ -165,7 +167,14 @@ def _taken(one: Opened, values: int) -> FileTaken:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     remarks = one.remarks
     return FileTaken(
-        str(one.path), digest, one.format, values, one.assumed, dict(remarks.left_out), dict(remarks.unknown_qualities)
+        str(one.path),
+        digest,
+        one.format,
+        values,
+        one.assumed,
+        dict(remarks.left_out),
+        dict(remarks.qualities),
+        dict(remarks.unknown_qualities),
     )
 
 
@@ -177,6 +186,7 @@ def write(store: MeasurementStore, prepared: Prepared) -> ImportReport:
             # Listed before it is there: a crash in between leaves series without values, which are gaps.
             series_index.widen(store, report.kind, staging.spans)
         report.counts = staging.write(report.batch)
+        summarise(report, staging)
         if report.counts.written:
             first, last = report.since // DAY_S, (report.until - 1) // DAY_S
             compact(store, report.kind, [day_numbered(day) for day in range(first, last + 1)])

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from gridmodel.errors import FileError, GridError
-from gridmodel.meter_data.column_names import names, plain
 from gridmodel.meter_data.csv_blocks import CsvBlocks, sample
-from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
+from gridmodel.meter_data.csv_readings import Cells, Remarks, qualities_of, si_values
 from gridmodel.meter_data.file_times import FileTimes, format_of
 from gridmodel.meter_data.guessing import Hints
 from gridmodel.meter_data.mapping import ColumnMapping, Meaning, checked
@@ -135,14 +134,8 @@ class ScadaReader:
     def _quality(self, block: dict[str, Any], count: int) -> Any:
         if "quality" not in block:
             return np.zeros(count, dtype=np.uint8)
-        words, found = block["quality"], []
-        known = {word: Quality[kind.upper()] for kind, several in names()["qualities"].items() for word in several}
-        for code, word in enumerate(words.words):
-            quality = Quality.MEASURED if not word else known.get(plain(word))
-            if quality is None:
-                self.remarks.count(self.remarks.unknown_qualities, word, int((words.code == code).sum()))
-            found.append(Quality.SUSPECT if quality is None else quality)
-        return np.array(found, dtype=np.uint8)[words.code]
+        words = block["quality"]
+        return qualities_of(words.words, words.code, {}, self.remarks)
 
     def _arrived(self, block: dict[str, Any], row: int) -> Whole | None:
         if "received_at" not in block:

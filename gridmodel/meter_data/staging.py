@@ -194,26 +194,53 @@ class Staging(AbstractContextManager["Staging"]):
             yield since, until
 
     def _rows(self, since: int, until: int) -> dict[str, Any]:
-        """Rows of the store (`fresh` 0) and of this import (1) in a span, in the order of series, interval, arrival."""
+        """Rows of the store (`fresh` 0) and of this import (1) in a span, by day, series, interval and arrival."""
         stored = parquet_of(self.store.files(self.kind, since, until))
         key = " AND ".join(f"o.{name} = r.{name}" for name in KEY)
-        statement = f"""
-            SELECT * FROM (
-                SELECT r.rank, s.start, s.duration, s.arrived, 1 AS fresh, s.sequence, s.value, s.quality
-                FROM staged s JOIN ranks r USING (series) WHERE s.start >= {since} AND s.start < {until}
-                UNION ALL
-                SELECT r.rank, o.start, o.duration, o.arrived, 0, 0, o.value, o.quality
-                FROM {stored} o JOIN ranks r ON {key} WHERE o.start >= {since} AND o.start < {until}
-            ) ORDER BY start // {DAY_S}, rank, start, duration, arrived, fresh, sequence
-        """
-        return dict(self.db.execute(statement).fetchnumpy())
+        within = f"start >= {since} AND start < {until}"
+        former = self.db.execute(f"""
+            SELECT r.rank, o.start, o.duration, o.arrived, 0 AS fresh, 0::BIGINT AS sequence, o.value, o.quality
+            FROM (SELECT * FROM {stored} WHERE {within}) o JOIN ranks r ON {key}
+        """).fetchnumpy()
+        fresh = self.db.execute(f"""
+            SELECT r.rank, s.start, s.duration, s.arrived, 1 AS fresh, s.sequence, s.value, s.quality
+            FROM (SELECT * FROM staged WHERE {within}) s JOIN ranks r USING (series)
+        """).fetchnumpy()
+        rows = {name: np.concatenate([former[name], fresh[name]]) for name in fresh}
+        order = in_order(rows, since)
+        return {name: column[order] for name, column in rows.items()}
 
     def _write_days(self, names: list[Series], rows: dict[str, Any], batch: str) -> None:
         day = rows["start"] // DAY_S
         edges = np.flatnonzero(np.diff(day)) + 1
+        parts = []
         for first, last in zip([0, *edges], [*edges, len(day)], strict=True):
             part = {name: column[first:last] for name, column in rows.items()}
-            self.store.write_day(self.kind, day_numbered(day[first]), arrow_of(names, part, batch))
+            parts.append((day_numbered(day[first]), arrow_of(names, part, batch)))
+        self.store.write_days(self.kind, parts)
+
+
+def in_order(rows: dict[str, Any], since: int) -> Index:
+    """(N,) order of rows by day, series, start, duration, arrival; stored ones first, then as in the files."""
+    seconds = rows["start"] - since
+    key = (seconds // DAY_S << 41) + (rows["rank"].astype(np.int64) << 17) + seconds % DAY_S
+    order = np.argsort(key, kind="stable")
+    tied = np.diff(key[order]) == 0
+    if tied.any():
+        later = np.flatnonzero(tied) + 1
+        if not _follow(rows, order[later - 1], order[later]).all():
+            return np.lexsort([rows[name] for name in ("sequence", "fresh", "arrived", "duration")] + [key])
+    return order
+
+
+def _follow(rows: dict[str, Any], some: Index, others: Index) -> Mask:
+    """Whether each of the others belongs after its partner, of the same series and start."""
+    after, equal = np.zeros(len(some), dtype=np.bool_), np.ones(len(some), dtype=np.bool_)
+    for name in ("duration", "arrived", "fresh", "sequence"):
+        step = rows[name][others] - rows[name][some]
+        after |= equal & (step > 0)
+        equal &= step == 0
+    return after | equal
 
 
 def unknown(rows: dict[str, Any], counts: Counts) -> Mask:
@@ -222,15 +249,14 @@ def unknown(rows: dict[str, Any], counts: Counts) -> Mask:
     same_key = np.zeros(len(fresh), dtype=np.bool_)
     if len(fresh) > 1:
         same_key[1:] = np.all([np.diff(rows[name]) == 0 for name in ("rank", "start", "duration")], axis=0)
-    same_value = np.zeros_like(same_key)
-    same_value[1:] = _equal(rows, np.arange(1, len(fresh)), np.arange(len(fresh) - 1))
     same_arrival = np.zeros_like(same_key)
     same_arrival[1:] = same_key[1:] & (np.diff(rows["arrived"]) == 0)
     # Of several rows of one interval and arrival in the files, the last counts.
     twice = np.zeros_like(same_key)
     twice[:-1] = same_arrival[1:] & fresh[1:] & fresh[:-1]
-    counts.repeated += int((twice[:-1] & same_value[1:]).sum())
-    counts.contradicting += int((twice[:-1] & ~same_value[1:]).sum())
+    first = np.flatnonzero(twice)
+    repeated = int(_equal(rows, first, first + 1).sum())
+    counts.repeated, counts.contradicting = counts.repeated + repeated, counts.contradicting + len(first) - repeated
     before = _previous(~twice)
     known = fresh & ~twice & (before >= 0)
     at, former = np.flatnonzero(known), before[known]

@@ -114,14 +114,24 @@ class MeasurementStore:
         for left in self.folder.glob("*/day=*/*.unfinished"):
             left.unlink(missing_ok=True)
 
-    def write_day(self, kind: Kind, day: date, rows: Any) -> Path:
-        """Write an Arrow table of rows, sorted by KEY and start, as a further file of a day."""
+    def write_days(self, kind: Kind, parts: Iterable[tuple[date, Any]]) -> None:
+        """Write an Arrow table of rows, sorted by KEY and start, as a further file of each day.
+
+        They are on the disk before the first of them is seen.
+        """
+        written = [self._write_unfinished(kind, day, rows) for day, rows in parts]
+        for path in written:
+            with path.open("rb") as content:
+                os.fsync(content.fileno())
+        for path in written:
+            path.rename(path.with_suffix(""))
+
+    def _write_unfinished(self, kind: Kind, day: date, rows: Any) -> Path:
         import pyarrow.parquet as pq
 
         folder = self.day_folder(kind, day)
         folder.mkdir(parents=True, exist_ok=True)
-        name = f"{secrets.token_hex(8)}.parquet"
-        unfinished = folder / f"{name}.unfinished"
+        unfinished = folder / f"{secrets.token_hex(8)}.parquet.unfinished"
         pq.write_table(
             rows,
             unfinished,
@@ -129,9 +139,7 @@ class MeasurementStore:
             use_dictionary=[*KEY, "duration", "quality", "arrived", "batch"],
             row_group_size=122_880,
         )
-        with unfinished.open("rb") as written:
-            os.fsync(written.fileno())
-        return unfinished.rename(folder / name)
+        return unfinished
 
     def query(
         self, statement: str, files: Iterable[Path], parameters: Iterable[Any] = (), **tables: Any

@@ -37,10 +37,10 @@ def _rewrite(store: MeasurementStore, kind: Kind, what: tuple[date, list[Path]],
         ORDER BY {", ".join((*KEY, "start", "duration", "arrived"))}
     """
     with connect(store.folder) as db:
-        (before,) = db.execute(f"SELECT count(*) FROM {parquet_of(files)}").fetchone() or (0,)
+        ((before,),) = db.execute(f"SELECT count(*) FROM {parquet_of(files)}").fetchall()
         rows: Any = db.sql(statement, params=[without]).to_arrow_table()
     if len(rows):
-        store.write_day(kind, day, rows)
+        store.write_days(kind, [(day, rows)])
     for path in files:
         path.unlink()
     if not len(rows):
