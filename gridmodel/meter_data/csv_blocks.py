@@ -66,9 +66,14 @@ def sample(path: Path) -> Sample:
     if not lines or not lines[0].strip():
         raise FileError(path, "the file is empty; its first line names the columns", row=1)
     separator = max(SEPARATORS, key=lambda sign: (lines[0].count(sign), -SEPARATORS.index(sign)))
-    rows = [tuple(cell.strip() for cell in row) for row in csv.reader(lines, delimiter=separator) if row]
-    _check_columns(path, rows[0])
-    return Sample(separator, rows[0], tuple(row for row in rows[1:] if len(row) == len(rows[0])))
+    reader = csv.reader(lines, delimiter=separator)
+    rows = [(reader.line_num, tuple(cell.strip() for cell in row)) for row in reader if row]
+    columns = rows[0][1]
+    _check_columns(path, columns)
+    for number, row in rows[1:]:
+        if len(row) != len(columns):
+            raise FileError(path, f"{len(row)} values for {len(columns)} columns", row=number)
+    return Sample(separator, columns, tuple(row for _, row in rows[1:]))
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:

@@ -45,7 +45,8 @@ class _Feed:
 
 def is_green_button(path: Path) -> bool:
     """Whether a file is XML that names ESPI."""
-    head = path.open("rb").read(4096)
+    with path.open("rb") as content:
+        head = content.read(4096)
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"naesb.org/espi" in head
 
 
@@ -116,17 +117,18 @@ class GreenButtonReader:
             raise FileError(self.path, f"is larger than {LARGEST_BYTES} bytes")
         feed = _Feed()
         try:
-            entries = etree.iterparse(
-                str(self.path),
-                tag=f"{ATOM}entry",
-                resolve_entities=False,
-                no_network=True,
-                load_dtd=False,
-                huge_tree=False,
-            )
-            for _, entry in entries:
-                self._entry(feed, entry)
-                entry.clear()
+            with self.path.open("rb") as content:
+                entries = etree.iterparse(
+                    content,
+                    tag=f"{ATOM}entry",
+                    resolve_entities=False,
+                    no_network=True,
+                    load_dtd=False,
+                    huge_tree=False,
+                )
+                for _, entry in entries:
+                    self._entry(feed, entry)
+                    entry.clear()
         except etree.XMLSyntaxError as wrong:
             raise FileError(self.path, f"not XML: {wrong.msg}", row=wrong.lineno) from None
         if not feed.blocks:

@@ -223,8 +223,8 @@ class _Guesser:
         length_s = DAY_S // len(columns) if len(columns) in (24, 48, 96, 288) else 0
         meaning = self._of_hints(columns[0])
         mapping = ColumnMapping(Layout.DAYS, self.sample.separator, self._decimal(), place, register)
-        mapping = replace(mapping, date=date, time_format=form, duration_s=length_s, columns={"*": meaning})
-        mapping = replace(self._with_zone(replace(mapping, time=date)), time="")
+        mapping = replace(mapping, time=date, time_format=form, duration_s=length_s, columns={"*": meaning})
+        mapping = replace(self._with_zone(mapping), date=date, time="")
         edge = Edge.END if said[0] > 0 else Edge.START
         return self._finished(replace(mapping, edge=self.hints.edge or edge))
 

@@ -145,7 +145,7 @@ class Nem12Reader:
         try:
             mdff.parse_to_columns(iter([channel.cells, row.cells]))
         except ValueError as wrong:
-            raise FileError(self.path, str(wrong), row=row.number) from None
+            raise FileError(self.path, f"the record of {row.cells[1]}: {wrong}", row=row.number) from None
 
     def _apply(self, events: list[Any], what: tuple[Whole, Whole, NDArray[np.uint8]]) -> None:
         """Set the qualities that 400 records give to some intervals of a day."""

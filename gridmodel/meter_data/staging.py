@@ -96,7 +96,7 @@ class Staging(AbstractContextManager["Staging"]):
         self.series: dict[Series, int] = {}
         self.counts = Counts()
         self._sequence = 0
-        store.folder.mkdir(parents=True, exist_ok=True)
+        store.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.db: duckdb.DuckDBPyConnection = connect(store.folder)
         self.db.execute(
             "CREATE TABLE staged (series INTEGER, start BIGINT, duration INTEGER, value DOUBLE, quality UTINYINT, "
