@@ -14,6 +14,7 @@ import typer
 
 from envelope.command_line.measurement_options import DAY_S, As, Dir, Files, Json, StoreFolder, opened
 from envelope.command_line.options import refusals, stages
+from envelope.operation.joint_measurements import ServerMeasurements
 from gridmodel.command_errors import writable
 from gridmodel.errors import GridError
 from gridmodel.meter_data import importing
@@ -22,7 +23,6 @@ from gridmodel.meter_data.import_report import sentences
 from gridmodel.meter_data.mapping import Edge
 from gridmodel.meter_data.quantities import Quantity, unit_of
 from gridmodel.meter_data.store import Kind, MeasurementStore
-from sep2.store.opening import open_database
 from sep2.terminal import say, say_json
 
 
@@ -65,7 +65,8 @@ def import_files(
             prepared = importing.prepare(at.store, files, options, now, compare=not written, progress=stage)
         with prepared.staging:
             if at.settings is not None and prepared.report.kind in (Kind.AMI, Kind.ACCUMULATED):
-                prepared.report.unknown_places = asyncio.run(_unknown(at.settings.database.url, prepared))
+                names = sorted({one.place for one in prepared.staging.series})
+                prepared.report.unknown_places = asyncio.run(ServerMeasurements(at.settings).unknown(names))
             _save_mapping(prepared, save_mapping)
             _take(at.store, prepared, _Decision(dry_run or (as_json and not yes), yes, as_json))
 
@@ -133,16 +134,3 @@ def _arrival(said: str) -> str | int:
     if said.startswith("+") and said[1:-1].isdecimal() and said[-1:] in units:
         return int(said[1:-1]) * units[said[-1]]
     raise GridError(f"--arrived {said!r} is none of now, file, +6h, +30m, +1d")
-
-
-async def _unknown(url: str, prepared: importing.Prepared) -> list[str]:
-    """Places that are no connection of the server."""
-    from sep2.store.connections import by_name
-
-    names = sorted({one.place for one in prepared.staging.series})
-    database = await open_database(url)
-    try:
-        async with database.read() as db:
-            return [name for name in names if await by_name(db, name) is None]
-    finally:
-        await database.close()

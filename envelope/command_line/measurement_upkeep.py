@@ -28,7 +28,9 @@ def show_imports(folder: Dir = Path(), store: StoreFolder = None, as_json: Json 
     for name in ("batch", "kind", "files", "values", "from", "until"):
         table.add_column(name)
     for one in found:
-        files = one["files"][0]["path"] + (f" and {len(one['files']) - 1} more" if len(one["files"]) > 1 else "")
+        files = Path(one["files"][0]["path"]).name + (
+            f" and {len(one['files']) - 1} more" if len(one["files"]) > 1 else ""
+        )
         add_row(table, one["batch"], one["kind"], files, f"{one['written']:,}", utc(one["since"]), utc(one["until"]))
     console().print(table)
 

@@ -30,8 +30,8 @@ from envelope.command_line.measurement_options import (
     utc,
 )
 from envelope.command_line.options import refusals
-from envelope.operation.joint_measurements import ReportedSettings, reported_settings
-from envelope.operation.measurements import Measured, from_mirrors
+from envelope.operation.joint_measurements import ReportedSettings, ServerMeasurements
+from envelope.operation.measurements import Measured
 from gridmodel.command_errors import writable
 from gridmodel.errors import GridError
 from gridmodel.meter_data.coverage import Coverage, coverage
@@ -40,7 +40,6 @@ from gridmodel.meter_data.quantities import DIMENSION, Quality, Quantity
 from gridmodel.meter_data.reading import MeasuredTable, Window, read
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.store import Kind
-from sep2.store.opening import open_database
 from sep2.terminal import add_row, console, say, say_json
 
 SHOWN_ROWS = 60
@@ -75,7 +74,8 @@ def show_place(
         live: list[Measured] = []
         settings: list[ReportedSettings] = []
         if at.settings is not None:
-            live, settings = asyncio.run(_live(at.settings.database.url, place, window))
+            view = ServerMeasurements(at.settings)
+            live, settings = asyncio.run(view.live(place, window.since, window.until))
         if not tables and not live and not settings:
             raise GridError(f"nothing is measured at {place}; sep2 measurements coverage lists what is")
         if out is not None and tables:
@@ -107,17 +107,6 @@ def _window(series: dict[Kind, list[KnownSeries]], said: tuple[str, str], step: 
     since, until = span_of(said, default=(end - DAY_S, end))
     until = since + -(-(until - since) // step) * step
     return Window(since, until, step, as_of)
-
-
-async def _live(url: str, place: str, window: Window) -> tuple[list[Measured], list[ReportedSettings]]:
-    """Mirrored measurements of a connection in a time, and the settings of its devices."""
-    database = await open_database(url)
-    try:
-        async with database.read() as db:
-            mirrored = await from_mirrors(db, [place], window.since, window.until)
-            return mirrored, await reported_settings(db, [place])
-    finally:
-        await database.close()
 
 
 def _print_place(tables: Tables, window: Window) -> None:

@@ -16,8 +16,10 @@ from gridmodel.meter_data.scada import HEAD as HEAD_ELEMENT
 from gridmodel.meter_data.series_index import KnownSeries, known_series
 from gridmodel.meter_data.store import Kind, MeasurementStore
 from sep2.operations import reported
-from sep2.store import devices, documents
+from sep2.settings import Settings
+from sep2.store import connections, devices, documents
 from sep2.store.connection import Connection
+from sep2.store.opening import open_database
 
 Stored = quantities.Quantity
 SIGNS = {Stored.IMPORT: 1.0, Stored.EXPORT: -1.0, Stored.NET: 1.0}
@@ -56,6 +58,32 @@ class JointMeasurements:
             if series:
                 found += _measured(series, fetch(self.store, kind, series, window), kind)
         return found
+
+
+@dataclass(frozen=True)
+class ServerMeasurements:
+    """The database of a server, read from outside its process."""
+
+    settings: Settings
+
+    async def live(self, place: str, since: int, until: int) -> tuple[list[Measured], list[ReportedSettings]]:
+        """Return what clients mirrored of a connection in a time, and the settings of its devices."""
+        database = await open_database(self.settings.database.url)
+        try:
+            async with database.read() as db:
+                return await from_mirrors(db, [place], since, until), await reported_settings(db, [place])
+        finally:
+            await database.close()
+
+    async def unknown(self, names: Sequence[str]) -> list[str]:
+        """Return the names that no connection of the server has."""
+        database = await open_database(self.settings.database.url)
+        try:
+            async with database.read() as db:
+                known = await connections.known(db, names)
+            return [name for name in names if name not in known]
+        finally:
+            await database.close()
 
 
 async def reported_settings(db: Connection, names: Sequence[str]) -> list[ReportedSettings]:
