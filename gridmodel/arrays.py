@@ -12,6 +12,8 @@ Single = NDArray[np.float32]
 Floating = NDArray[np.floating[Any]]
 Watts = NDArray[np.int64]
 """whole watts"""
+Whole = NDArray[np.int64]
+"""whole numbers, such as epoch seconds"""
 Complex = NDArray[np.complex128]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 GROUP = "sep2.extensions"
 log = logging.getLogger(__name__)
+_IMPORTING = Lock()
 
 
 class ExtensionError(SepError):
@@ -73,6 +75,8 @@ def resolve(where: str) -> Any:
     """What `module:attribute` names."""
     module, _, attribute = where.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        # Workers are loaded in threads, and two that import each other's modules at once would wait for each other.
+        with _IMPORTING:
+            return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as wrong:
         raise ExtensionError(f"{where}: {wrong}") from wrong

@@ -127,7 +127,7 @@ def _save_mapping(prepared: importing.Prepared, path: Path | None) -> None:
 
 
 def _arrival(said: str) -> str | int:
-    """What --arrived says; GridError where it says nothing that can be."""
+    """The meaning of --arrived; GridError where it has none."""
     if said in ("", importing.NOW, importing.FROM_FILE):
         return said
     units = {"h": 3600, "d": DAY_S, "m": 60}

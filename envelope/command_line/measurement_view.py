@@ -39,7 +39,7 @@ from gridmodel.meter_data.exporting import export
 from gridmodel.meter_data.quantities import DIMENSION, Quality, Quantity
 from gridmodel.meter_data.reading import MeasuredTable, Window, read
 from gridmodel.meter_data.series_index import KnownSeries, known_series
-from gridmodel.meter_data.store import Kind
+from gridmodel.meter_data.store import Kind, MeasurementStore
 from sep2.terminal import add_row, console, say, say_json
 
 SHOWN_ROWS = 60
@@ -65,12 +65,7 @@ def show_place(
         series = {kind: known_series(at.store, kind, [place]) for kind in Kind}
         known = epoch_of("--as-of", as_of) if as_of else None
         window = _window(series, (since, until), step, known)
-        tables: Tables = {
-            (kind, Quantity(name)): read(at.store, [place], Quantity(name), window, kind=kind)
-            for kind, found in series.items()
-            if kind is not Kind.ACCUMULATED
-            for name in dict.fromkeys(one.series.quantity for one in found)
-        }
+        tables = _tables(at.store, place, series, window)
         live: list[Measured] = []
         settings: list[ReportedSettings] = []
         if at.settings is not None:
@@ -86,11 +81,7 @@ def show_place(
         say_json(json.dumps(_as_fields(place, window, tables, (live, settings))))
         return
     _print_place(tables, window)
-    for one in live:
-        say(f"mirror: {one.quantity} {one.value:.1f} at {utc(one.start)} for {one.duration} s")
-    for device in settings:
-        said = ", ".join(f"{name} {value}" for name, value in device.settings.items()) or "no DERSettings"
-        say(f"device {device.lfdi}: {said}")
+    _print_live(live, settings)
     for reads in series[Kind.ACCUMULATED]:
         say(f"accumulated {reads.series.quantity} {reads.series.register}: {utc(reads.first)} to {utc(reads.until)}")
     say(
@@ -98,6 +89,25 @@ def show_place(
         if out
         else "Add --out FILE.png for a picture, --from and --until for another time."
     )
+
+
+def _print_live(live: Sequence[Measured], settings: Sequence[ReportedSettings]) -> None:
+    """Print what clients mirrored, and what devices report of themselves."""
+    for one in live:
+        say(f"mirror: {one.quantity} {one.value:.1f} at {utc(one.start)} for {one.duration} s")
+    for device in settings:
+        said = ", ".join(f"{name} {value}" for name, value in device.settings.items()) or "no DERSettings"
+        say(f"device {device.lfdi}: {said}")
+
+
+def _tables(store: MeasurementStore, place: str, series: dict[Kind, list[KnownSeries]], window: Window) -> Tables:
+    """Return what is stored of a place, by kind and quantity; accumulated energies have no steps."""
+    return {
+        (kind, Quantity(name)): read(store, [place], Quantity(name), window, kind=kind)
+        for kind, found in series.items()
+        if kind is not Kind.ACCUMULATED
+        for name in dict.fromkeys(one.series.quantity for one in found)
+    }
 
 
 def _window(series: dict[Kind, list[KnownSeries]], said: tuple[str, str], step: int, as_of: int | None) -> Window:

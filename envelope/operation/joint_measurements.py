@@ -28,7 +28,7 @@ USABLE = (quantities.Quality.MEASURED, quantities.Quality.ESTIMATED, quantities.
 
 
 class ReportedSettings(NamedTuple):
-    """What a device at a connection says of itself."""
+    """The settings that a device at a connection reports."""
 
     connection_id: str
     lfdi: str

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmodel.arrays import Real
+from gridmodel.arrays import Real, Whole
 from gridmodel.meter_data.reading import Window, fetch
 from gridmodel.meter_data.series_index import KnownSeries, known_series
-from gridmodel.meter_data.staging import Whole
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore
 
 SERIES_AT_ONCE = 2_000

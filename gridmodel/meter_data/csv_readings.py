@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.arrays import Index, Real
+from gridmodel.arrays import Index, Real, Whole
 from gridmodel.errors import FileError
 from gridmodel.meter_data.column_names import usual_quality
 from gridmodel.meter_data.csv_blocks import CsvBlocks, Words, unrounded
 from gridmodel.meter_data.file_times import FileTimes
 from gridmodel.meter_data.mapping import ColumnMapping, Edge, Meaning
 from gridmodel.meter_data.quantities import DIMENSION, LARGEST, Quality, Quantity, in_si, unit_of
-from gridmodel.meter_data.staging import Series, Values, Whole
+from gridmodel.meter_data.staging import Series, Values
 
 LONGEST_S = 31 * 86_400
 """of an interval that is one; longer ones are the time between two reads of a register"""

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gridmodel.arrays import Index
+from gridmodel.arrays import Index, Whole
 from gridmodel.errors import FileError
 from gridmodel.meter_data.csv_blocks import Words
 from gridmodel.meter_data.local_times import EPOCH, LocalClock, zone_of
 from gridmodel.meter_data.mapping import ColumnMapping
-from gridmodel.meter_data.staging import Whole
 
 FORMATS = (
     "%d/%m/%Y %H:%M",

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
 from gridmodel.meter_data import series_index
 from gridmodel.meter_data.csv_readings import LongReader, Remarks
@@ -23,7 +24,7 @@ from gridmodel.meter_data.local_times import zone_of
 from gridmodel.meter_data.mapping import ColumnMapping, Layout, read_mapping
 from gridmodel.meter_data.nem import Nem12Reader, Nem13Reader, is_nem
 from gridmodel.meter_data.scada import ScadaReader, read_tags
-from gridmodel.meter_data.staging import Staging, Values, Whole
+from gridmodel.meter_data.staging import Staging, Values
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore, day_numbered
 from gridmodel.meter_data.upkeep import compact
 from gridmodel.meter_data.wide_readings import DayReader, WideReader

@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from gridmodel.arrays import Index
+from gridmodel.arrays import Index, Whole
 from gridmodel.errors import GridError
-from gridmodel.meter_data.staging import Whole
 
 OFFSET = re.compile(r"(?:UTC)?([+-])(\d{2}):?(\d{2})")
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times are counted from it as if it were theirs

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.arrays import Index
+from gridmodel.arrays import Index, Whole
 from gridmodel.errors import FileError
 from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
 from gridmodel.meter_data.mapping import Meaning
 from gridmodel.meter_data.quantities import UNITS, Quality, Quantity
-from gridmodel.meter_data.staging import Series, Values, Whole
+from gridmodel.meter_data.staging import Series, Values
 
 ZONE_S = 10 * 3600
 DAYS_AT_ONCE = 400

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.arrays import Index, Mask, Real
+from gridmodel.arrays import Index, Mask, Real, Whole
 from gridmodel.errors import GridError
 from gridmodel.meter_data.quantities import MEANS_OF_SEVERAL, Quality, Quantity
 from gridmodel.meter_data.series_index import KnownSeries, known_series
-from gridmodel.meter_data.staging import Whole
 from gridmodel.meter_data.store import KEY, Kind, MeasurementStore
 
 CELLS_AT_ONCE = 8_000_000

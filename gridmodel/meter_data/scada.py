@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
 from gridmodel.meter_data.csv_blocks import CsvBlocks, sample
 from gridmodel.meter_data.csv_readings import Cells, Remarks, qualities_of, si_values
@@ -19,7 +20,7 @@ from gridmodel.meter_data.file_times import FileTimes, format_of
 from gridmodel.meter_data.guessing import Hints
 from gridmodel.meter_data.mapping import ColumnMapping, Meaning, checked
 from gridmodel.meter_data.quantities import Quality, Quantity
-from gridmodel.meter_data.staging import Series, Values, Whole
+from gridmodel.meter_data.staging import Series, Values
 from gridmodel.readers.tables import read_csv
 
 HOLD_S = 900

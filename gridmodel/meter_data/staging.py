@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gridmodel.arrays import Index, Mask, Real
+from gridmodel.arrays import Index, Mask, Real, Whole
 from gridmodel.meter_data.store import (
     DAY_S,
     KEY,
@@ -33,7 +33,6 @@ AT_ONCE = 4_000_000
 """rows that are compared and written together"""
 ROUNDING = 1e-9
 """relative difference of two values that are the same"""
-Whole = NDArray[np.int64]
 
 
 class Series(NamedTuple):

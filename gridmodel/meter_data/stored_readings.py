@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gridmodel.arrays import Complex, Mask, Real
+from gridmodel.arrays import Complex, Mask, Real, Whole
 from gridmodel.errors import GridError
 from gridmodel.meter_data.quantities import Quantity
 from gridmodel.meter_data.reading import Window, net_import_var, net_import_w, read
 from gridmodel.meter_data.readings import FEWEST_INTERVALS, LOSS_SHARE, Readings, check_meters, upstream
 from gridmodel.meter_data.series_index import KnownSeries, known_series
-from gridmodel.meter_data.staging import Whole
 from gridmodel.meter_data.store import DAY_S, Kind, MeasurementStore
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding

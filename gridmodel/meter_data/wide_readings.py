@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from gridmodel.arrays import Index, Real
+from gridmodel.arrays import Index, Real, Whole
 from gridmodel.errors import FileError
 from gridmodel.meter_data.csv_blocks import CsvBlocks, Words, sample, unrounded
 from gridmodel.meter_data.csv_readings import Cells, Remarks, si_values
 from gridmodel.meter_data.file_times import FileTimes
 from gridmodel.meter_data.mapping import ColumnMapping, Edge
-from gridmodel.meter_data.staging import Series, Values, Whole
+from gridmodel.meter_data.staging import Series, Values
 from gridmodel.meter_data.store import DAY_S
 
 CLOCK = re.compile(r"\D*?(\d{1,2}):(\d{2})(?::00)?")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,3 +121,13 @@ def test_the_work_of_every_extension_is_found(install: Install) -> None:
     before = len(workers())
     install("worker2", PACKAGE.format(name="worker2"))
     assert len(workers()) == before + 2
+
+
+def test_parts_of_one_package_can_be_loaded_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "parted"
+    package.mkdir()
+    (package / "__init__.py").write_text("import time\ntime.sleep(0.2)\nfrom parted.inner import PART\n")
+    (package / "inner.py").write_text("PART = 5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(extension.resolve, ("parted:PART", "parted.inner:PART"))) == [5, 5]
