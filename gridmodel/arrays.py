@@ -20,3 +20,5 @@ Mask = NDArray[np.bool_]
 
 TURN = np.exp(2j * np.pi / 3)
 """by which phase a is ahead of b, and b of c"""
+SYMMETRIC = np.array([1.0, 1.0 / TURN, TURN])
+"""directions of the phases a, b and c of a symmetric voltage"""

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridmodel.arrays import TURN, Complex
+from gridmodel.arrays import SYMMETRIC, Complex
 from gridmodel.meter_data.quantities import Quantity
 from gridmodel.meter_data.reading import Window, read
 from gridmodel.meter_data.scada import HEAD
 from gridmodel.meter_data.store import Kind, MeasurementStore
-
-SYMMETRIC = np.array([1.0, 1.0 / TURN, TURN])
-"""directions of phases a, b and c"""
 
 
 @dataclass(frozen=True, eq=False)
