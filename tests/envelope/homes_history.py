@@ -1,4 +1,4 @@
-"""Months of generated homes and weather in a store: habits, weekends, weather noise, solar on some roofs, AMI a day late."""
+"""Months of generated homes and weather in a store: habits, weekends, clouds, solar on some roofs, late readings."""
 
 import numpy as np
 
