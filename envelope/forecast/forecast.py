@@ -17,6 +17,7 @@ from envelope.forecast.learned import LearnedModel, learn
 from envelope.forecast.models import BASELINES, Forecaster, Model
 from envelope.forecast.scores import QUANTILES, pinball
 from envelope.forecast.solar import expected_irradiance, solar_size_w
+from envelope.problem import Scenarios
 from gridmodel.arrays import Index, Real, Whole
 from gridmodel.errors import GridError
 
@@ -44,6 +45,22 @@ class Forecast:
     """(K, H, C) solar generation within it, produced positive; None where it can not be told"""
     said: tuple[str, ...] = ()
     """what the model lacked, as sentences"""
+
+    def scenarios(self, connections: Sequence[str], *, power_factor: float = 1.0) -> Scenarios:
+        """The paths in the form that a problem takes, for these connections in this order, with one moment per step.
+
+        power_factor: lagging, of what is drawn without solar: measurements of active power alone do not tell it.
+        """
+        column = {name: c for c, name in enumerate(self.places)}
+        if missing := [name for name in connections if name not in column]:
+            raise GridError(f"connections: {missing[0]} is not in this forecast of {len(self.places)} connections")
+        if not 0.0 < power_factor <= 1.0:
+            raise GridError(f"power_factor: {power_factor:g} is not above 0 and at most 1")
+        chosen = [column[name] for name in connections]
+        net = self.path_w[:, :, None, chosen]
+        solar = None if self.solar_w is None else self.solar_w[:, :, None, chosen]
+        drawn = np.maximum(net if solar is None else net + solar, 0.0)
+        return Scenarios(net, drawn * np.tan(np.arccos(power_factor)), solar)
 
     def quantiles(self, levels: Sequence[float]) -> Real:
         """(Q, H, C) quantiles of net import, W."""

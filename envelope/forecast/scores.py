@@ -12,7 +12,7 @@ from gridmodel.arrays import Real
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 HIGHEST_SHARE = 0.05
-"""of the steps, those with the most import"""
+"""of the steps, those of which the most import was forecast"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,10 @@ class Score:
     coverage_90: float
     """share of values inside the band from 5 to 95 %"""
     coverage_90_highest: float
-    """the same of the 5 % of values with the most import at each place"""
+    """the same in the 5 % of steps of which the most import was forecast at each place
+
+    They are chosen by the forecast's median: by what came, those outside of a band would be chosen for being there.
+    """
 
     def fields(self) -> dict[str, Any]:
         """The score as plain values."""
@@ -62,9 +65,8 @@ def score(level: str, model: str, figures: Compared) -> Score:
     came, band, persistence = figures.came, figures.band, figures.persistence
     known = np.isfinite(came)
     inside = (came >= band[0]) & (came <= band[-1])
-    flat, hit = came.reshape(-1, came.shape[-1]), inside.reshape(-1, came.shape[-1])
-    most = np.nanquantile(flat, 1.0 - HIGHEST_SHARE, axis=0) if known.any() else np.full(came.shape[-1], np.nan)
-    highest = flat >= most
+    median, hit = (one.reshape(-1, came.shape[-1]) for one in (band[2], inside))
+    highest = (median >= np.quantile(median, 1.0 - HIGHEST_SHARE, axis=0)) & known.reshape(hit.shape)
     return Score(
         level,
         model,
