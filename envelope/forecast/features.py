@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,40 +15,58 @@ WEEKS, DAYS = 4, 7
 """earlier weeks and days at equal times that are averaged"""
 
 
-@dataclass(frozen=True, eq=False)
 class Lags:
-    """Earlier values for O origins, H steps ahead and C connections, W; NaN where none had arrived."""
+    """Earlier values for O origins, H steps ahead and C connections, W; NaN where none had arrived by the origin.
 
-    last: Real
-    """the last day at the same time"""
-    week: Real
-    """the last week at the same time of the week"""
-    days: Real
-    """mean of the last seven days at the same time"""
-    weeks: Real
-    """mean of the last four weeks at the same time of the week"""
-    like: Real
-    """mean of the last five days of the same type (working day or weekend) at the same time"""
-    shift: Real
-    """(O, 1, C) mean of the last day less that of the weeks before at the same times"""
+    Each is calculated when it is asked for.
+    """
 
+    def __init__(self, history: History, origin: Index, *, single: bool = False) -> None:
+        self.history, self.origin, self.per_day = history, origin, history.question.per_day
+        self.values: Floating = history.net_w.astype(np.float32) if single else history.net_w
+        self.target = origin[:, None] + np.arange(history.question.steps)
+        self.last_known = origin[:, None] - history.delay - 1
 
-def lags(history: History, origin: Index, *, single: bool = False) -> Lags:
-    """Earlier values at equal times, none of which arrived later than the origin would have let it."""
-    q, step = history.question, np.arange(history.question.steps)
-    target = origin[:, None] + step
-    last_known = origin[:, None] - history.delay - 1
-    back = -(-(target - last_known) // q.per_day)
-    week = -(-(target - last_known) // (7 * q.per_day))
-    values: Floating = history.net_w.astype(np.float32) if single else history.net_w
-    daily = [_at(values, target - (back + k) * q.per_day) for k in range(DAYS)]
-    weekly = [_at(values, target - 7 * (week + k) * q.per_day) for k in range(WEEKS)]
-    mean_weeks = _mean(weekly)
-    recent = np.arange(q.per_day) + 1
-    before = origin[:, None] - history.delay - recent
-    ago = [_at(values, before - 7 * k * q.per_day) for k in range(1, WEEKS + 1)]
-    shift = _mean([_mean(_rows(_at(values, before) - _mean(ago)))])[:, None, :]
-    return Lags(daily[0], weekly[0], _mean(daily), mean_weeks, _like(history, values, (target, last_known)), shift)
+    def _daily(self, number: int) -> Real:
+        """The value at the same time, so many days before the last day that is known."""
+        back = -(-(self.target - self.last_known) // self.per_day)
+        return _at(self.values, self.target - (back + number) * self.per_day)
+
+    def _weekly(self, number: int) -> Real:
+        back = -(-(self.target - self.last_known) // (7 * self.per_day))
+        return _at(self.values, self.target - 7 * (back + number) * self.per_day)
+
+    @cached_property
+    def last(self) -> Real:
+        """The last day at the same time."""
+        return self._daily(0)
+
+    @cached_property
+    def week(self) -> Real:
+        """The last week at the same time of the week."""
+        return self._weekly(0)
+
+    @cached_property
+    def days(self) -> Real:
+        """Mean of the last seven days at the same time."""
+        return _mean([self._daily(k) for k in range(DAYS)])
+
+    @cached_property
+    def weeks(self) -> Real:
+        """Mean of the last four weeks at the same time of the week."""
+        return _mean([self._weekly(k) for k in range(WEEKS)])
+
+    @cached_property
+    def like(self) -> Real:
+        """Mean of the last five days of the same type (working day or weekend) at the same time."""
+        return _like(self.history, self.values, (self.target, self.last_known))
+
+    @cached_property
+    def shift(self) -> Real:
+        """(O, 1, C) mean of the last day less that of the weeks before at the same times."""
+        before = self.last_known - np.arange(self.per_day)
+        ago = [_at(self.values, before - 7 * k * self.per_day) for k in range(1, WEEKS + 1)]
+        return _mean(_rows(_at(self.values, before) - _mean(ago)))[:, None, :]
 
 
 def _rows(values: Real) -> list[Real]:

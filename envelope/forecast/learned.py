@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.forecast.features import Lags, filled, lags, times, weekend
+from envelope.forecast.features import Lags, filled, times, weekend
 from envelope.forecast.history import History
 from envelope.forecast.solar import clear_sky_irradiance, expected_irradiance, solar_size_w
 from gridmodel.arrays import Index, Real, Single
@@ -82,7 +82,7 @@ def learn(history: History, origin: Index) -> LearnedModel:
 
 def features(history: History, origin: Index) -> Single:
     """(O * H * C, F) features: earlier values over each connection's scale, calendar, weather."""
-    found, (mean, spread) = lags(history, origin, single=True), history.scale
+    found, (mean, spread) = Lags(history, origin, single=True), history.scale
     shape = found.last.shape
     position = origin[:, None] + np.arange(history.question.steps)
     at = times(history, position)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.forecast.features import Lags, filled, lags
+from envelope.forecast.features import Lags, filled
 from envelope.forecast.history import History
 from envelope.forecast.solar import expected_irradiance, solar_size_w
 from gridmodel.arrays import Index, Real
@@ -43,19 +43,19 @@ class Forecaster(Protocol):
 
 def persistence(history: History, origin: Index) -> Real:
     """The last day that is known, at the same time."""
-    found = lags(history, origin)
+    found = Lags(history, origin)
     return filled(found.last, found.days, found.weeks, history.scale[0])
 
 
 def similar_day(history: History, origin: Index) -> Real:
     """Mean of the last days of the same type."""
-    found = lags(history, origin)
+    found = Lags(history, origin)
     return filled(found.like, found.days, found.weeks, history.scale[0])
 
 
 def hour_of_week(history: History, origin: Index) -> Real:
     """Mean of the last weeks at the same time of the week, with part of the last day's difference from it."""
-    return usual(lags(history, origin), history.scale[0])
+    return usual(Lags(history, origin), history.scale[0])
 
 
 def usual(found: Lags, mean: Real) -> Real:

@@ -23,7 +23,7 @@ from gridmodel.errors import FileError
 from gridmodel.meter_data.store import MeasurementStore
 from tests.envelope.homes_history import DAY_S, SINCE, fill
 
-DAYS, HOMES = 77, 8
+DAYS, HOMES = 77, 6
 NAMES = [f"h{k:02d}" for k in range(HOMES)]
 QUESTION = Question(SINCE + (DAYS - 3) * DAY_S + DAY_S // 2, horizon_s=DAY_S, days=70)
 
@@ -74,7 +74,7 @@ def test_no_model_looks_at_what_comes_or_has_not_arrived(history, learned, name)
 
 
 def test_earlier_values_are_those_of_equal_times(history):
-    found = features.lags(history, np.array([len(history.net_w)]))
+    found = features.Lags(history, np.array([len(history.net_w)]))
     position = len(history.net_w) + np.arange(QUESTION.steps)
     # Yesterday is known, the morning of today is not: tomorrow's morning has that of yesterday.
     back = np.where(np.arange(QUESTION.steps) < 24, 48, 96)
@@ -191,7 +191,7 @@ def test_scores_are_those_of_their_definition():
 def test_the_backtest_sees_what_had_arrived_and_the_default_wins(store):
     groups = ["T1"] * (HOMES // 2) + ["T2"] * (HOMES // 2)
     models = (Model.PERSISTENCE, Model.SIMILAR_DAY, Model.LEARNED)
-    scores = {(one.level, one.model): one for one in backtest(store, NAMES, Backtest(QUESTION, 3, models, groups))}
+    scores = {(one.level, one.model): one for one in backtest(store, NAMES, Backtest(QUESTION, 2, models, groups))}
     for level in ("connection", "transformer", "all"):
         best = scores[level, Model.LEARNED]
         assert best.pinball_w < scores[level, Model.SIMILAR_DAY].pinball_w
