@@ -18,6 +18,8 @@ from gridmodel.meter_data.quantities import Quality, Quantity
 from gridmodel.meter_data.store import DAY_S
 from gridmodel.meter_data.wide_readings import time_columns
 
+NUMBER = re.compile(r"[-+]?\d+[.,]\d+")
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -87,12 +89,8 @@ class _Guesser:
     def _decimal(self) -> str:
         if self.hints.decimal:
             return self.hints.decimal
-        cells = Counter(
-            "," if re.fullmatch(r"-?\d+,\d+", cell) else "."
-            for row in self.sample.rows
-            for cell in row
-            if "," in cell or "." in cell
-        )
+        numbers = [cell for row in self.sample.rows for cell in row if NUMBER.fullmatch(cell)]
+        cells = Counter("," if "," in cell else "." for cell in numbers)
         found = "," if self.sample.separator != "," and cells[","] > cells["."] else "."
         if found == ",":
             self.assumed.append("decimal comma")
@@ -185,7 +183,9 @@ class _Guesser:
     def _of_hints(self, where: str) -> Meaning:
         """The meaning of values that no column name tells."""
         quantity, unit = self.hints.quantity, self.hints.unit
-        of_name = meaning_of(self.path.name.split(".")[0])
+        stem = self.path.name.split(".")[0]
+        # A letter alone in a file's name is no unit.
+        of_name = meaning_of(stem) if len(stem) > 1 else None
         if of_name is not None:
             quantity, unit = quantity or of_name.quantity, unit or of_name.unit
         if not unit:

@@ -178,6 +178,19 @@ def test_the_headers_of_common_exports_are_guessed(store, tmp_path, header, row,
     assert report.durations_s == [1800]
 
 
+def test_a_decimal_comma_is_seen_beside_dates_with_points(store, tmp_path):
+    rows = ["c1;29.05.2026 00:00;0,5", "c1;29.05.2026 00:30;0,75"]
+    take(store, table(tmp_path / "de.csv", "connection_id;interval_start;import_kwh", *rows))
+    assert read(store, ["c1"], Quantity.IMPORT, DAY).value[:2, 0].tolist() == [1000.0, 1500.0]
+
+
+def test_a_unit_that_nothing_says_is_asked_for(store, tmp_path):
+    path = table(tmp_path / "w.csv", "time,c1", "2026-05-29 00:00,1", "2026-05-29 00:30,1")
+    with pytest.raises(FileError, match="give --unit"):
+        look(store, path)
+    assert look(store, path, unit="kW").counts.new == 2
+
+
 def test_a_saved_mapping_reads_the_same_as_its_guess(store, tmp_path):
     rows = [("M1", end, "Delivered", "kWh", 0.25, "E") for end in adelaide("2026-05-29", 48)]
     path = table(tmp_path / "mdms.csv", "Meter No,Read Date Time,Flow,UOM,Value,Status", *rows)
