@@ -41,6 +41,8 @@ class JointMeasurements:
     """Measurements of both sources, as `Assumptions` and forecasts read them."""
 
     store: MeasurementStore
+    feeder: str = ""
+    """its name: SCADA's element `head NAME` is the head of this feeder, `head` that of any"""
 
     async def __call__(self, db: Connection, names: Sequence[str], since: int, until: int) -> list[Measured]:
         """Return what meters, SCADA and mirrors measured at these connections and at the feeder, import positive."""
@@ -57,7 +59,8 @@ class JointMeasurements:
             series = known_series(self.store, kind, places, TAKEN)
             if series:
                 found += _measured(series, fetch(self.store, kind, series, window), kind)
-        return found
+        heads = {HEAD_ELEMENT, f"{HEAD_ELEMENT} {self.feeder}".lower()}
+        return [one._replace(place=HEAD) if one.place.lower() in heads else one for one in found]
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,5 @@ def _measured(series: list[KnownSeries], rows: dict[str, Any], kind: Kind) -> li
 
 
 def _place(element: str, phase: str, quantity: Quantity) -> str:
-    """Return the name that an element has among measurements."""
-    if element.lower() == HEAD_ELEMENT:
-        return HEAD
+    """Return the name of an element among measurements: a current is of one phase."""
     return f"{element}, phase {phase}" if quantity is Quantity.CURRENT and phase else element

@@ -75,10 +75,11 @@ async def work(state: State) -> None:
     await _changed([path], stamp=(None,))
     state.reached[NAME] = NOTHING_YET
     source = PlanFile(path)
-    measurements = JointMeasurements(MeasurementStore(state.settings.measurements.folder))
+    feeder = await asyncio.to_thread(lambda: source.feeder)
+    measurements = JointMeasurements(MeasurementStore(state.settings.measurements.folder), Path(feeder).name)
     cycle = Cycle(
         state.db,
-        await asyncio.to_thread(lambda: source.feeder),
+        feeder,
         lambda _: source.apply_to(cycle),
         state.settings.utility.horizon_events,
         ledger=path.with_name(LEDGER),

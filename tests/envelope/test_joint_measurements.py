@@ -60,6 +60,12 @@ async def test_meters_scada_and_mirrors_are_in_one_view(registered, store):
     }
 
 
+def test_the_head_of_another_feeder_is_not_this_ones(store):
+    put(store, Kind.SCADA, ("head north", "v", "a", START, 900, 6400), ("Head South", "v", "a", START, 900, 9999))
+    found = {one.value: one.place for one in JointMeasurements(store, "north").stored([], START, START + 900)}
+    assert found == {6400.0: HEAD, 9999.0: "Head South"}
+
+
 async def test_one_register_of_two_is_no_net_power(registered, store):
     put(store, Kind.AMI, ("c1", "import_w", "", START, 1800, 4000), ("c1", "export_w", "", START + 1800, 1800, 500))
     async with registered.read() as db:
