@@ -15,10 +15,10 @@ from rich.table import Table
 
 from envelope.command_line.measurement_options import DAY_S, Dir, Json, Places, StoreFolder, epoch_of, opened, utc
 from envelope.command_line.options import refusals, stages
-from envelope.forecast.backtest import Backtest, backtest
-from envelope.forecast.forecast import Forecast, forecast
+from envelope.forecast.backtesting import Backtest, backtest
 from envelope.forecast.forecast_file import load, save
 from envelope.forecast.history import Question, read_history
+from envelope.forecast.joint_paths import Forecast, forecast
 from envelope.forecast.models import Model
 from envelope.forecast.scores import Score
 from gridmodel.command_errors import writable
@@ -195,7 +195,7 @@ def backtest_forecasts(
         with stages(as_json) as stage:
             scores = backtest(found, names, test, progress=stage)
         if out is not None:
-            _write(scores, out)
+            _write_scores(scores, out)
     if as_json:
         say_json(json.dumps({"days": days, "scores": [one.fields() for one in scores]}))
         return
@@ -209,7 +209,7 @@ def _last(store: MeasurementStore, names: Sequence[str]) -> int:
     return max(one.until for one in known_series(store, Kind.AMI, names)) // DAY_S * DAY_S
 
 
-def _write(scores: Sequence[Score], path: Path) -> None:
+def _write_scores(scores: Sequence[Score], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         out = csv.DictWriter(file, list(scores[0].fields()))
         out.writeheader()

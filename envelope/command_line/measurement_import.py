@@ -83,7 +83,7 @@ class _Decision:
 def _take(store: MeasurementStore, prepared: importing.Prepared, how: _Decision) -> None:
     report = prepared.report
     if how.yes and not how.dry_run:
-        _write(store, prepared, how.as_json)
+        _write_values(store, prepared, how.as_json)
     if how.as_json:
         taken = report.counts.written > 0 and how.yes and not how.dry_run
         say_json(json.dumps({"taken": taken, "folder": str(store.folder), **report.fields()}))
@@ -98,12 +98,12 @@ def _take(store: MeasurementStore, prepared: importing.Prepared, how: _Decision)
     else:
         if not how.yes:
             typer.confirm(f"Take {count:,} values into {store.folder}?", abort=True)
-            _write(store, prepared, how.as_json)
+            _write_values(store, prepared, how.as_json)
         first = min(one.place for one in prepared.staging.series)
         say(f"{report.counts.written:,} values were taken. Look at them: sep2 measurements show {first}")
 
 
-def _write(store: MeasurementStore, prepared: importing.Prepared, as_json: bool) -> None:
+def _write_values(store: MeasurementStore, prepared: importing.Prepared, as_json: bool) -> None:
     with stages(as_json) as stage:
         stage("writing")
         importing.write(store, prepared)

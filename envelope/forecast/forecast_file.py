@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.forecast.forecast import Forecast
+from envelope.forecast.joint_paths import Forecast
 from envelope.forecast.models import Model
 from gridmodel.errors import FileError
 

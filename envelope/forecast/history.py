@@ -1,4 +1,4 @@
-"""What a forecast may see: measurements and weather as they were known when it is made."""
+"""Measurements and weather as they were known when a forecast is made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATEST_DELAY_S = 14 * DAY_S
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be forecast: made at a time, for the steps from then on."""
+    """A forecast to make: at a time, for the steps from then on."""
 
     at: int
     """epoch seconds, a multiple of the step"""

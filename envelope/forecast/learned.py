@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from envelope.forecast.features import Lags, filled, times, weekend
+from envelope.forecast.earlier_values import Lags, filled, times, weekend
 from envelope.forecast.history import History
 from envelope.forecast.solar import clear_sky_irradiance, expected_irradiance, solar_size_w
 from gridmodel.arrays import Index, Real, Single

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from envelope.forecast.features import Lags, filled
+from envelope.forecast.earlier_values import Lags, filled
 from envelope.forecast.history import History
 from envelope.forecast.solar import expected_irradiance, solar_size_w
 from gridmodel.arrays import Index, Real

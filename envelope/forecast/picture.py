@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from envelope.forecast.forecast import Forecast
+from envelope.forecast.joint_paths import Forecast
 
 DRAWN = 12
 """paths that are drawn"""

@@ -50,7 +50,7 @@ def pinball(came: Real, band: Real, levels: Sequence[float]) -> Real:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What came, what was forecast and persistence, W."""
+    """Values that came, were forecast, and persistence, W."""
 
     came: Real
     """(O, H, C), NaN where it is not known"""

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from envelope.forecast.features import times
+from envelope.forecast.earlier_values import times
 from envelope.forecast.history import History
 from gridmodel.arrays import Index, Real
 

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from envelope.command_line.forecast import app
-from envelope.forecast import features
-from envelope.forecast.backtest import Backtest, backtest
-from envelope.forecast.forecast import forecast, origins_to_learn
+from envelope.forecast.backtesting import Backtest, backtest
+from envelope.forecast.earlier_values import Lags
 from envelope.forecast.forecast_file import load, save
 from envelope.forecast.history import History, Question, read_history
+from envelope.forecast.joint_paths import forecast, origins_to_learn
 from envelope.forecast.learned import learn
 from envelope.forecast.models import BASELINES, Model
 from envelope.forecast.scores import QUANTILES, pinball
@@ -74,7 +74,7 @@ def test_no_model_looks_at_what_comes_or_has_not_arrived(history, learned, name)
 
 
 def test_earlier_values_are_those_of_equal_times(history):
-    found = features.Lags(history, np.array([len(history.net_w)]))
+    found = Lags(history, np.array([len(history.net_w)]))
     position = len(history.net_w) + np.arange(QUESTION.steps)
     # Yesterday is known, the morning of today is not: tomorrow's morning has that of yesterday.
     back = np.where(np.arange(QUESTION.steps) < 24, 48, 96)

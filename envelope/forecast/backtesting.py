@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envelope.forecast.forecast import Forecast, forecast, origins_to_learn, quantiles
 from envelope.forecast.history import IssuedWeather, Question, read_history
+from envelope.forecast.joint_paths import Forecast, forecast, origins_to_learn, quantiles
 from envelope.forecast.learned import LearnedModel, learn
 from envelope.forecast.models import Model, persistence
 from envelope.forecast.scores import QUANTILES, Compared, Score, score
@@ -23,7 +23,7 @@ LEARNT_FOR = 7
 
 @dataclass(frozen=True)
 class Backtest:
-    """What is tested: a forecast a day at the question's time of day, the last one at its time."""
+    """Forecasts to test: one a day at the question's time of day, the last one at its time."""
 
     question: Question
     days: int = 28
