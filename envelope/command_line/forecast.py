@@ -19,7 +19,8 @@ from envelope.forecast.backtesting import Backtest, backtest
 from envelope.forecast.forecast_file import load, save
 from envelope.forecast.history import Question, read_history
 from envelope.forecast.joint_paths import Forecast, forecast
-from envelope.forecast.models import Model
+from envelope.forecast.models import MADE_HERE, Model
+from envelope.forecast.own_paths import read_own
 from envelope.forecast.scores import Score
 from gridmodel.command_errors import writable
 from gridmodel.commands import open_feeder
@@ -142,6 +143,28 @@ def _print(made: Forecast, groups: Sequence[str]) -> None:
             say(f"transformer {name}: highest load {peak[1, k]:.0f} W ({peak[0, k]:.0f} to {peak[2, k]:.0f} W)")
 
 
+@app.command("take")
+def take_forecast(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV or Parquet: connection_id, start, net_w and, if several, path.")
+    ],
+    *,
+    at: At = "",
+    out: Annotated[Path, typer.Option(help="Write the forecast to this .npz file.")] = Path("forecast.npz"),
+    as_json: Json = False,
+) -> None:
+    """Take a forecast of the utility's own, as if it had been made here."""
+    with refusals(as_json):
+        writable("--out", out, ".npz")
+        made = read_own(file, epoch_of("--at", at) if at else int(time.time()))
+        save(made, out)
+    if as_json:
+        say_json(json.dumps({"file": str(out), **_summary(made)}))
+    else:
+        size = f"{len(made.path_w)} paths of {len(made.start)} steps at {len(made.places)} connections"
+        say(f"{size} are in {out}. Look at them: sep2 forecast show {out}")
+
+
 @app.command("show")
 def show_forecast(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A forecast that was made (.npz).")],
@@ -190,8 +213,7 @@ def backtest_forecasts(
         found = opened(folder, store).store
         names, groups = _places(found, places, feeder)
         last = at or utc(_last(found, names) - hours * 3600)
-        models = tuple(one for one in Model if one is not Model.AUTO)
-        test = Backtest(_question(last, (hours, step), location), days, models, groups)
+        test = Backtest(_question(last, (hours, step), location), days, MADE_HERE, groups)
         with stages(as_json) as stage:
             scores = backtest(found, names, test, progress=stage)
         if out is not None:

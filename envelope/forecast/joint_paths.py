@@ -85,6 +85,8 @@ def forecast(
     history: History, model: Model = Model.AUTO, *, paths: int = PATHS, learned: LearnedModel | None = None
 ) -> Forecast:
     """The forecast of a history. learned: a model that was learnt before; without one it is learnt now."""
+    if model is Model.OWN:
+        raise GridError("model: own forecasts are taken from files, not made")
     past = past_origins(history, paths)
     if len(past) < FEWEST_PATHS:
         raise GridError(f"{len(past)} past days are wholly known; {FEWEST_PATHS} are needed for paths")

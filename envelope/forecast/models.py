@@ -31,6 +31,12 @@ class Model(StrEnum):
     """the same of the load without solar, less solar by the irradiance that is expected"""
     LEARNED = "learned"
     """gradient boosting, one model for all connections"""
+    OWN = "own"
+    """the utility's, taken from a file"""
+
+
+MADE_HERE = tuple(one for one in Model if one not in (Model.AUTO, Model.OWN))
+"""models by which forecasts are made here"""
 
 
 class Forecaster(Protocol):

@@ -5,6 +5,8 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -16,12 +18,14 @@ from envelope.forecast.history import History, Question, read_history
 from envelope.forecast.joint_paths import forecast, origins_to_learn
 from envelope.forecast.learned import learn
 from envelope.forecast.models import BASELINES, Model
+from envelope.forecast.own_paths import read_own
 from envelope.forecast.scores import QUANTILES, pinball
 from envelope.forecast.solar import clear_sky_irradiance, solar_size_w
 from gridmodel import GridError
 from gridmodel.errors import FileError
 from gridmodel.meter_data.store import MeasurementStore
 from tests.envelope.homes_history import DAY_S, SINCE, fill
+from tests.gridmodel.meters import table
 
 DAYS, HOMES = 77, 6
 NAMES = [f"h{k:02d}" for k in range(HOMES)]
@@ -174,6 +178,38 @@ def test_a_forecast_is_kept_in_a_file(made, tmp_path):
         load(path)
 
 
+def test_a_utilitys_own_forecast_takes_the_place_of_ours(tmp_path):
+    rows = [
+        (name, f"2026-05-29T{hour:02d}:00Z", path, 1000 * hour + 100 * path + k)
+        for path in range(3)
+        for k, name in enumerate(("c2", "c1"))
+        for hour in range(4)
+    ]
+    taken = read_own(table(tmp_path / "own.csv", "connection_id,start,path,net_w", *rows), SINCE)
+    assert (taken.places, taken.step_s, taken.model) == (("c1", "c2"), 3600, Model.OWN)
+    assert taken.path_w[2, 3].tolist() == [3201.0, 3200.0]
+    assert taken.scenarios(["c2"]).load_w.shape == (3, 4, 1, 1)
+    columns = dict(zip(("connection_id", "start", "path", "net_w"), zip(*rows, strict=True), strict=True))
+    pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), tmp_path / "own.parquet")
+    np.testing.assert_array_equal(read_own(tmp_path / "own.parquet", SINCE).path_w, taken.path_w)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["c1,2026-05-29T00:00,1", "c1,2026-05-29T01:00,x"], "row 3, field net_w: 'x' is not a number"),
+        (["c1,2026-05-29T00:00,1", "c1,2026-05-29T01:00,"], "row 3, field net_w: nan is no power"),
+        (["c1,2026-05-29T00:00,1", "c2,2026-05-29T01:00,1"], "a value is missing: 1 paths, 2 steps and 2 connections"),
+        (["c1,2026-05-29T00:00,1", "c1,2026-05-29T00:00,1", "c1,2026-05-29T01:00,1"], "a value stands here twice"),
+        (["c1,noon,1"], "'noon' is no time"),
+        (["c1,2026-05-29T00:00,1"], "field start: its 1 steps do not follow"),
+    ],
+)
+def test_an_own_forecast_that_is_wrong_is_refused_by_name(tmp_path, rows, said):
+    with pytest.raises(FileError, match=said):
+        read_own(table(tmp_path / "own.csv", "connection_id,start,net_w", *rows), SINCE)
+
+
 def test_the_clear_sky_is_dark_at_night_and_high_at_noon():
     question = replace(QUESTION, location=(-34.9, 138.6))
     history = History(question, ("c",), np.zeros((48, 1)), 0, np.array([48]))
@@ -222,4 +258,4 @@ def test_the_commands_make_show_and_test_forecasts(store, tmp_path):
     run("backtest", *NAMES[:2], *at, "--days", 1, "--out", scores)
     rows = list(csv.DictReader(scores.read_text().splitlines()))
     assert {row["level"] for row in rows} == {"connection", "all"}
-    assert {row["model"] for row in rows} == {str(one) for one in Model} - {"auto"}
+    assert {row["model"] for row in rows} == {str(one) for one in Model} - {"auto", "own"}
