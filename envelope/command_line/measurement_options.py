@@ -12,7 +12,7 @@ import typer
 
 from gridmodel.errors import GridError
 from gridmodel.meter_data.local_times import zone_of
-from gridmodel.meter_data.store import MeasurementStore
+from gridmodel.meter_data.store import MeasurementStore, require
 from sep2.settings import Settings
 from sep2.settings import read as read_settings
 from sep2.settings.fields import FILE
@@ -53,6 +53,7 @@ class OpenedStore:
 
 def opened(folder: Path, store: Path | None) -> OpenedStore:
     """The store of a server's folder, or one alone."""
+    require()
     if store is not None:
         return OpenedStore(MeasurementStore(store), None, "", NO_END_S)
     if not (folder / FILE).is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gridmodel.meter_data.staging import Series
-from gridmodel.meter_data.store import KEY, Kind, MeasurementStore, connect, parquet_of
+from gridmodel.meter_data.store import KEY, Kind, MeasurementStore, connect, parquet_of, require
 
 FILE = "series.parquet"
 _SPAN = "min(start) AS first, max(start + duration) AS until, min(duration) AS shortest, max(duration) AS longest"
@@ -37,6 +37,7 @@ def known_series(
     store: MeasurementStore, kind: Kind, places: Iterable[str] | None = None, quantities: Iterable[str] = ()
 ) -> list[KnownSeries]:
     """Series of a kind by name; of these places and quantities only, where they are given."""
+    require()
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

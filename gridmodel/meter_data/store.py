@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -171,12 +172,19 @@ def _replaced(files: Iterable[Path]) -> list[Path]:
     return [path for folder in sorted(folders) for path in sorted(folder.glob("*.parquet")) if path not in known]
 
 
+def require() -> None:
+    """Refuse, in words, to go on without the packages of the extra."""
+    for name in ("duckdb", "pyarrow"):
+        try:
+            import_module(name)
+        except ModuleNotFoundError:
+            raise StoreError(f"measurements need {name}: pip install 'sep2[measurements]'") from None
+
+
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory, which goes on in the folder where memory does not suffice; it reads no other settings."""
-    try:
-        import duckdb
-    except ModuleNotFoundError:
-        raise StoreError("measurements need DuckDB: pip install 'sep2[measurements]'") from None
+    require()
+    import duckdb
 
     spill = str(folder / "spill").replace("'", "''")
     return duckdb.connect(

@@ -1,6 +1,7 @@
 """`sep2 measurements` as a person uses it: look first, take, show, export, count, erase."""
 
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -125,6 +126,14 @@ def test_what_can_not_be_is_said_in_a_line(folder, tmp_path, words, said):
     output = run(folder, *(path if word == "FILE" else word for word in words), code=2)
     assert said in " ".join(output.split())
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("name", ["duckdb", "pyarrow"])
+def test_what_a_plain_installation_lacks_is_named(folder, tmp_path, monkeypatch, name):
+    path = own_file(tmp_path / "a.csv", {"c1": [1.0] * 2})
+    monkeypatch.setitem(sys.modules, name, None)
+    for words in (("import", path), ("show", "c1"), ("coverage",)):
+        assert f"measurements need {name}: pip install 'sep2[measurements]'" in run(folder, *words, code=2)
 
 
 def test_a_folder_that_is_no_servers_is_named(tmp_path):
