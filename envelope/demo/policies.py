@@ -39,7 +39,7 @@ EFFORT = Effort(random=4, inside=1, greedy=1)
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """One policy on one day: its figures, and a verification at corners of any mix of limits."""
+    """One policy on one day: its figures, and a verification at corners of any mix of limits on the day's path."""
 
     guarantee: Guarantee
     allocation: Allocation
@@ -64,9 +64,10 @@ def result_of(scenario: Scenario, problem: Problem) -> PolicyResult:
     """Return the day's result under a problem's policy."""
     schedule = calculate(problem)
     run = study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule))
-    any_mix = verify(replace(problem, guarantee=Guarantee.TWO_SIDED), schedule, solver="reduced", effort=EFFORT)
+    any_mix = replace(problem, guarantee=Guarantee.TWO_SIDED, scenarios=forecast.scenarios_of(scenario.day))
+    corners = verify(any_mix, schedule, solver="reduced", effort=EFFORT)
     has_scenarios = problem.scenarios is not None
-    return PolicyResult(problem.guarantee, problem.allocation, has_scenarios, run.figures, any_mix)
+    return PolicyResult(problem.guarantee, problem.allocation, has_scenarios, run.figures, corners)
 
 
 def day_under(day: Day, schedule: EnvelopeSchedule) -> DayPowers:

@@ -174,7 +174,7 @@ def _replaced(files: Iterable[Path]) -> list[Path]:
 
 def require() -> None:
     """Refuse, in words, to go on without the packages of the extra."""
-    for name in ("duckdb", "pyarrow"):
+    for name in ("duckdb", "pyarrow", "aemo_mdff_reader"):
         try:
             import_module(name)
         except ModuleNotFoundError:

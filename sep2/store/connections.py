@@ -30,6 +30,11 @@ async def known(db: Connection, connection_ids: Sequence[str]) -> set[str]:
     return {row.connection_id for row in await db.all(query)}
 
 
+async def one(db: Connection, row_id: int) -> Row[Any] | None:
+    """A connection by its number."""
+    return await db.one(select(connection).where(connection.c.id == row_id))
+
+
 async def name_of(db: Connection, row_id: int) -> str | None:
     """The connectionPointId of a connection."""
     found = await db.one(select(connection.c.connection_id).where(connection.c.id == row_id))
