@@ -9,9 +9,12 @@ EXTENSION = Extension(
     commands={
         "envelope": "envelope.command_line.commands:app",
         "grid": "gridmodel.commands:app",
+        "measurements": "envelope.command_line.measurements:app",
+        "forecast": "envelope.command_line.forecast:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.operation.worker:work",),
+    workers=("envelope.operation.worker:work", "envelope.operation.measurement_upkeep:work"),
+    erasers=("envelope.operation.measurement_upkeep:erase_connection",),
     routes="envelope.operator_pages.routes:TABLE",
     templates="envelope.operator_pages",
     pages=(Page("envelopes", "Envelopes", f"{HERE}:show_envelopes", "envelopes.html"),),
@@ -23,6 +26,8 @@ EXTENSION = Extension(
     summaries={
         "envelope": "Operating envelopes: calculate, compare, explain.",
         "grid": "Feeders: check and show.",
+        "forecast": "What connections will draw: joint paths, backtest.",
+        "measurements": "Meters, SCADA and weather: import, show, export, coverage.",
         "demo": "A feeder's day, from envelopes to devices that keep them.",
     },
 )

@@ -36,7 +36,8 @@ FeederPath = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Meters = Annotated[
-    Path | None, typer.Option("--meters", help="Meter readings (ami.csv): check phases, transformers and energy too.")
+    Path | None,
+    typer.Option("--meters", help="Meter readings (ami.csv), or a folder of imported ones: check the map by them."),
 ]
 FilesFrom = Annotated[
     Path | None,
@@ -61,7 +62,7 @@ def check_feeder(
     with refusals(as_json):
         found, findings = open_feeder(feeder, files_from)
         if found is not None and meters is not None:
-            findings = by_severity([*findings, *check_readings(meters, found.network)])
+            findings = by_severity([*findings, *_of_meters(meters, found)])
     errors = sum(f.severity == "error" for f in findings)
     _say_findings(feeder, found, findings, as_json=as_json)
     if not as_json:
@@ -71,6 +72,15 @@ def check_feeder(
         if found is not None and not errors:
             say(f"Look at it: sep2 grid show {feeder} --out feeder.png")
     raise typer.Exit(1 if errors else 0)
+
+
+def _of_meters(path: Path, feeder: Feeder) -> list[Finding]:
+    """Findings of a file of readings, or of a folder of stored ones."""
+    if not path.is_dir():
+        return check_readings(path, feeder.network)
+    from gridmodel.meter_data.stored_readings import check_store
+
+    return check_store(path, feeder)
 
 
 def _say_findings(name: str, feeder: Feeder | None, findings: list[Finding], *, as_json: bool) -> None:

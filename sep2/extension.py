@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 GROUP = "sep2.extensions"
 log = logging.getLogger(__name__)
+_IMPORTING = Lock()
 
 
 class ExtensionError(SepError):
@@ -100,6 +102,9 @@ class Extension:
     """Command name to its Typer app; `demo` becomes `sep2 demo`."""
     workers: tuple[str, ...] = ()
     """Async functions that run inside the server as long as it does; each takes the server's state."""
+    erasers: tuple[str, ...] = ()
+    """Async functions that delete what the package keeps of a connection, when that is erased; each takes the settings
+    and the connection's id, and returns how many values it deleted."""
     summaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Command name to its line in `sep2 --help`, which never imports the command itself."""
     routes: str = ""
@@ -130,6 +135,8 @@ def resolve(where: str) -> Any:
     """What `module:attribute` names."""
     module, _, attribute = where.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        # Workers are loaded in threads, and two that import each other's modules at once would wait for each other.
+        with _IMPORTING:
+            return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as wrong:
         raise ExtensionError(f"{where}: {wrong}") from wrong

@@ -39,7 +39,8 @@ ENGINE_FLOORS = (
     ("envelope.field_rules",),
     ("envelope.problem",),
     # A packing knows no schedule, and a schedule not how its limits were shared out.
-    ("envelope.schedule", "envelope.allocation"),
+    # A forecast knows measurements only; a problem takes its paths.
+    ("envelope.schedule", "envelope.allocation", "envelope.forecast"),
     # Methods without a network model have no constraints.
     ("envelope.constraints", "envelope.model_free"),
     # What judges a result may share nothing with what found it but the constraints.

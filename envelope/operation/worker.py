@@ -13,10 +13,11 @@ from envelope.operation import mode
 from envelope.operation.assumptions import Assumptions
 from envelope.operation.clients import Sharing
 from envelope.operation.cycle import LEDGER, Cycle, Outcome
-from envelope.operation.measurements import from_mirrors
+from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.mode import Mode
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
+from gridmodel.meter_data.store import MeasurementStore
 
 if TYPE_CHECKING:
     from sep2.extension import State
@@ -74,14 +75,16 @@ async def work(state: State) -> None:
     await _changed([path], stamp=(None,))
     state.reached[NAME] = NOTHING_YET
     source = PlanFile(path)
+    feeder = await asyncio.to_thread(lambda: source.feeder)
+    measurements = JointMeasurements(MeasurementStore(state.settings.measurements.folder), Path(feeder).name)
     cycle = Cycle(
         state.db,
-        await asyncio.to_thread(lambda: source.feeder),
+        feeder,
         lambda _: source.apply_to(cycle),
         state.settings.utility.horizon_events,
         ledger=path.with_name(LEDGER),
         operating_state=partial(mode.read, folder),
-        assumptions=Assumptions(source.feeder_change, from_mirrors),
+        assumptions=Assumptions(source.feeder_change, measurements),
     )
     await rounds(state, cycle, [path, folder / mode.FILE])
 

@@ -22,7 +22,7 @@ from gridmodel.model.network import PORT_PHASES, Network, Terminals, connect
 from gridmodel.readers import gis, snapping, workbook
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
-from gridmodel.readers.series import noting, read_profile
+from gridmodel.readers.series import assumed_head, noting, read_profile
 from gridmodel.readers.staged import load_staged
 from gridmodel.readers.tables import Row, read_csv, read_json, read_text
 
@@ -65,7 +65,7 @@ def load(path: str | Path, within: str | Path | None = None) -> tuple[Feeder | N
         profile=profile,
         devices=devices,
         notes=grid.notes,
-        findings=(*grid.findings, *unused(folder)),
+        findings=(*grid.findings, *unused(folder), *(assumed_head(folder) if profile else ())),
     )
     return feeder, faults
 

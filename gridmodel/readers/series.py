@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gridmodel.arrays import Complex, Real
+from gridmodel.arrays import SYMMETRIC, Complex, Real
 from gridmodel.errors import FileError
 from gridmodel.model.feeder import Profile
+from gridmodel.model.findings import Finding
 from gridmodel.readers.tables import Table, read_csv
 
 DAY_S = 86_400
@@ -109,16 +110,29 @@ def _series(path: Path, ids: Sequence[str], *, every: bool) -> Real:
 
 
 def _head_voltage(folder: Path, intervals: int) -> Complex | None:
-    """(T, 3) phasors of head_voltage*.csv, phase-to-neutral, V."""
+    """(T, 3) phasors of head_voltage*.csv, phase-to-neutral, V; without angles they are symmetric."""
     found = sorted(folder.glob("head_voltage*.csv"))
     if not found:
         return None
-    names = [f"v{p}_{unit}" for unit in ("v", "deg") for p in "abc"]
+    sizes, angles = [f"v{p}_v" for p in "abc"], [f"v{p}_deg" for p in "abc"]
+    table = read_csv(found[0], ("interval", *sizes))
+    names = sizes + (angles if set(angles) & set(table.columns) else [])
     table = read_csv(found[0], ("interval", *names))
     values = _numbers(table)[:, [table.columns.index(name) for name in names]]
     if len(values) != intervals:
         raise FileError(found[0], f"{len(values)} intervals; demand_kw.csv has {intervals}", field="interval")
+    if len(names) == len(sizes):
+        return np.asarray(values * SYMMETRIC)
     return np.asarray(values[:, :3] * np.exp(1j * np.deg2rad(values[:, 3:])))
+
+
+def assumed_head(folder: Path) -> list[Finding]:
+    """A note where the head voltage has magnitudes alone."""
+    found = sorted(folder.glob("head_voltage*.csv"))
+    if not found or not found[0].is_file() or any(name.endswith("_deg") for name in read_csv(found[0]).columns):
+        return []
+    detail = "angles are assumed symmetric: the file has magnitudes only"
+    return [Finding("note", "symmetric_angles", found[0].name, "va_deg", detail)]
 
 
 def _numbers(table: Table) -> Real:

@@ -109,6 +109,13 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
 
 
+class Measurements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where imported measurements are kept (`sep2 measurements`)."""
+
+    folder: Path = Path("measurements")
+    """Relative to the folder of `sep2.toml`; one that several servers on a database share is mounted on each."""
+
+
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server's identity and whom it trusts; files are PEM, relative to the folder of `sep2.toml`."""
 
@@ -198,6 +205,8 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Intervals in which a limit was not kept."""
     judged_days_s: Years = 7 * 366 * 86_400
     """How limits were kept day by day."""
+    measurements_s: Years = 7 * 366 * 86_400
+    """Imported measurements, by when they were measured: studies compare several years."""
 
 
 class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -359,6 +368,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: Listen = Listen()
     operator: Operator = Operator()
     database: Database = Database()
+    measurements: Measurements = Measurements()
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
     mail: Mail = Mail()

@@ -17,6 +17,7 @@ from sep2.settings.fields import (
     POLLED,
     UTILITIES,
     Database,
+    Measurements,
     Oidc,
     Settings,
     SettingsError,
@@ -59,6 +60,7 @@ def resolved(settings: Settings, folder: Path) -> Settings:
     return replace(
         settings,
         database=Database(url=url),
+        measurements=Measurements(folder=folder / settings.measurements.folder),
         operator=replace(
             operator,
             token_file=folder / operator.token_file,

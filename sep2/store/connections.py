@@ -1,11 +1,13 @@
 """Customers' points in the network."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
+from sep2.store.many import among
 from sep2.store.naming import keyed
 from sep2.store.tables import connection, device_group
 
@@ -20,6 +22,12 @@ async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
     own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
     query = select(connection, device_group.c.id.label("device_group_id")).join_from(connection, device_group, own)
     return await db.one(query.where(connection.c.connection_id == connection_id))
+
+
+async def known(db: Connection, connection_ids: Sequence[str]) -> set[str]:
+    """Those of these names that a connection has."""
+    query = select(connection.c.connection_id).where(among(connection.c.connection_id, connection_ids))
+    return {row.connection_id for row in await db.all(query)}
 
 
 async def one(db: Connection, row_id: int) -> Row[Any] | None:

@@ -1,7 +1,9 @@
 """Extensions: found by their entry point, imported only when used, never in the server's way."""
 
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -120,3 +122,22 @@ def test_the_work_of_every_extension_is_found(install: Install) -> None:
     before = len(workers())
     install("worker2", PACKAGE.format(name="worker2"))
     assert len(workers()) == before + 2
+
+
+class SlowToFind:
+    """Finds nothing, and takes its time for one package, so that another thread comes to need it meanwhile."""
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        if name == "parted":
+            time.sleep(0.2)
+
+
+def test_parts_of_one_package_can_be_loaded_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "parted"
+    package.mkdir()
+    (package / "__init__.py").write_text("from parted.inner import PART\n")
+    (package / "inner.py").write_text("PART = 5\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "meta_path", [SlowToFind(), *sys.meta_path])
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(extension.resolve, ("parted:PART", "parted.inner:PART"))) == [5, 5]

@@ -265,3 +265,13 @@ def test_the_australian_feeder_as_it_lies_there(lv28):
     assert (len(lv28.network.connections), len(lv28.profile.demand_w), lv28.profile.step_s) == (114, 288, 300)
     assert lv28.active.sum() == 16
     assert lv28.pv_va.sum() == pytest.approx(175e3)
+
+
+def test_a_head_voltage_of_magnitudes_alone_has_symmetric_angles_and_says_so(folder):
+    path = folder / "head_voltage_11kv.csv"
+    lines = [",".join(line.split(",")[:4]) for line in path.read_text().splitlines()]
+    measured = read_feeder(folder).profile.source_v
+    path.write_text("\n".join(lines) + "\n")
+    feeder = read_feeder(folder)
+    np.testing.assert_allclose(feeder.profile.source_v, measured)
+    assert [f.code for f in feeder.findings if f.field == "va_deg"] == ["symmetric_angles"]

@@ -1,0 +1,45 @@
+"""Retention of imported measurements inside the server, and their erasure with a connection's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gridmodel.meter_data.store import MeasurementStore
+from gridmodel.meter_data.upkeep import erase, forget_before
+
+if TYPE_CHECKING:
+    from sep2.extension import State
+    from sep2.settings import Settings
+
+NAME = "measurement_upkeep"
+EVERY_S = 6 * 3600
+log = logging.getLogger(__name__)
+
+
+async def work(state: State) -> None:
+    """Delete, every few hours, the days of measurements that are older than the utility keeps them."""
+    store = MeasurementStore(state.settings.measurements.folder)
+    while True:
+        now = state.clock.now()
+        if store.exists and await state.db.leads():
+            try:
+                await asyncio.to_thread(forget_old, store, now - state.settings.utility.retention.measurements_s)
+            except Exception:
+                log.exception("old measurements in %s could not be deleted", store.folder)
+        # Nothing waits for it: a clock that is moved by hand need not stop here.
+        state.reached.pop(NAME, None)
+        await state.clock.sleep_until(now + EVERY_S)
+
+
+def forget_old(store: MeasurementStore, before: int) -> int:
+    """Delete the whole days before a time, epoch seconds; return their number."""
+    return forget_before(store, datetime.fromtimestamp(max(before, 0), UTC).date())
+
+
+async def erase_connection(settings: Settings, connection_id: str) -> int:
+    """Delete every stored value of a connection; return the number of values."""
+    store = MeasurementStore(settings.measurements.folder)
+    return await asyncio.to_thread(erase, store, connection_id) if store.exists else 0
