@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from sep2 import extension
 from sep2.cli.folder import worker, workers
 from sep2.cli.lazy import BUILT_IN, LazyGroup
+from sep2.clock import SystemClock
+from sep2.server.workers import Workers
 from tests.cli.conftest import Said
 
 PACKAGE = """
@@ -100,7 +102,7 @@ async def test_work_is_imported_when_it_begins(install: Install, caplog: pytest.
     install("worker", PACKAGE.format(name="worker"))
     mine = {home: worker("worker", home) for home in ("worker_work:run", "worker_nowhere:run")}
     assert "worker_work" not in sys.modules
-    state = SimpleNamespace(reached={}, done=[])
+    state = SimpleNamespace(reached={}, done=[], workers=Workers(SystemClock(), dict))
     for work in mine.values():
         await work(state)
     assert (state.done, state.reached) == (["worked"], {})
@@ -113,7 +115,7 @@ async def test_what_a_plain_installation_lacks_is_no_warning(
     install("heavy", PACKAGE.format(name="heavy"))
     (tmp_path / "heavy_work.py").write_text("import an_engine_that_is_not_here")
     caplog.set_level("INFO")
-    await worker("heavy", "heavy_work:run")(SimpleNamespace(reached={}, done=[]))
+    await worker("heavy", "heavy_work:run")(SimpleNamespace(reached={}, done=[], workers=Workers(SystemClock(), dict)))
     (record,) = (record for record in caplog.records if "heavy_work" in record.getMessage())
     assert (record.levelname, "an_engine_that_is_not_here" in record.getMessage()) == ("INFO", True)
 
