@@ -1,7 +1,7 @@
 """Bodies and queries as the types that routes ask for; what does not fit is refused with its field."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import msgspec
@@ -23,7 +23,12 @@ class WrongBody(BadRequest):
 
 def query(http: web.Request, kind: Any) -> Any:
     """The query in its type."""
-    return _decoded(lambda: msgspec.convert(dict(http.query), kind, strict=False))
+    return values(http.query, kind)
+
+
+def values(said: Mapping[str, str], kind: Any) -> Any:
+    """Values of a query in their type."""
+    return _decoded(lambda: msgspec.convert(dict(said), kind, strict=False))
 
 
 def how(http: web.Request, *, seconded: bool) -> SecondedQuery:

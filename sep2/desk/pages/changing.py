@@ -11,6 +11,7 @@ from sep2.admin import types as t
 from sep2.desk.door import Visit, route_of
 from sep2.desk.forms import FORMS, Field, Form
 from sep2.errors import BadValue, NotFound, SepError
+from sep2.rest import decoding
 from sep2.rest.types import Asked
 
 DAY_S = 86_400
@@ -38,11 +39,8 @@ class FormQuery(Asked, frozen=True, kw_only=True):
 
 async def show(visit: Visit) -> dict[str, Any]:
     """A form and, where it was filled, what sending it would answer."""
-    asked = msgspec.convert(
-        {name: value for name, value in visit.query.items() if name in ("form", "of", "filled")},
-        FormQuery,
-        strict=False,
-    )
+    named = {name: value for name, value in visit.query.items() if name in ("form", "of", "filled")}
+    asked: FormQuery = decoding.values(named, FormQuery)
     form = FORMS.get(asked.form)
     if form is None:
         raise NoSuchForm(asked.form)
