@@ -72,8 +72,7 @@ def demo(
     """
     began = time.monotonic()
     console = Console(stderr=as_json)
-    # Clients' warnings about an unreachable server go to a file, not into the live view.
-    log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)
+    log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)  # and not into the live view
     settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
     scenario = build_scenario(feeder, seed)
     _show_changes(console, scenario)
