@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_part
+from envelope.allocation.rules import Packing, Rule, is_sum, max_min, takes_part
 from envelope.calculation import own_corners
 from envelope.calculation.corner_check import (
     COVERED,
@@ -62,7 +62,7 @@ def fit_box(
         return whole
     # A largest sum stands at a far corner of the headroom, where other constraints are near than in the middle.
     some = everyone[:: max(1, len(everyone) // SAMPLED)]
-    _allocate(whole, allocate if allocate is max_sum else max_min, some)
+    _allocate(whole, allocate if is_sum(allocate) else max_min, some)
     active = np.any(_may_bind(whole, some), axis=0)
     active[whole.slack(some).min(axis=0).argmin()] = True
     state = _narrow(whole, active)
@@ -236,7 +236,7 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
         np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
         np.minimum(room_w, grown + _step_limit(state) * room_w),
         ends.reference_w[todo],
-        ends.weight,
+        ends.weight if ends.weight is None or ends.weight.ndim == 1 else ends.weight[todo],
         price=state.dual_price[todo],
         most=most_w,
     )

@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 from envelope.allocation import rules as allocate
 from envelope.calculation.binding import binding_constraints
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
-from envelope.calculation.statement import control_status, guarantee_statement, reactive_range
+from envelope.calculation.statement import (
+    allocation_statement,
+    control_status,
+    guarantee_statement,
+    reactive_range,
+)
 from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
+from envelope.constraints.base_case import granted_at_most_w
 from envelope.constraints.formulation import Formulation
 from envelope.problem import Direction, Problem, ProblemSide, TighteningLead, run_id
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
-from envelope.schedule.codes import STATUS, UNCONTROLLED
+from envelope.schedule.codes import CEILING, STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled, unsettled
 from envelope.schedule.schedule import whole_w_above, whole_w_below
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
@@ -53,7 +59,7 @@ class PublishedSide(NamedTuple):
 def assemble(problem: Problem, formulation: Formulation, boxes: Boxes, scaling: Scaling) -> EnvelopeSchedule:
     """The schedule that fitted boxes give, with the intervals in which they were scaled down for unbalance."""
     imports, exports = (
-        _found(problem.side(direction), formulation, boxes, scaled=scaling.scaled)
+        _at_ceiling(problem, _found(problem.side(direction), formulation, boxes, scaled=scaling.scaled))
         for direction in (Direction.IMPORT, Direction.EXPORT)
     )
     found = _schedule(problem, formulation, boxes, (imports, exports))
@@ -73,6 +79,15 @@ def _found(asked: ProblemSide, formulation: Formulation, boxes: Boxes, *, scaled
     binding.row[asked.flexible & ~asked.controlled] = UNCONTROLLED
     limit_w = np.where(constrained, side.end_w, np.inf)
     return FoundSide(asked, limit_w, np.where(asked.flexible, side.room_w, 0.0), binding)
+
+
+def _at_ceiling(problem: Problem, side: FoundSide) -> FoundSide:
+    """The same direction, with limits that stand at the policy's ceiling bound by it."""
+    if side.asked.ceiling_w is None:
+        return side
+    held = np.isfinite(side.limit_w) & side.asked.controlled
+    held &= side.limit_w > granted_at_most_w(problem, side.asked) - 0.5
+    return side._replace(binding=Binding(np.where(held, CEILING, side.binding.row), side.binding.interval))
 
 
 def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> PublishedSide:
@@ -155,7 +170,7 @@ def _schedule(
         import_binding=_moved(imports.binding, boxes[0].fit.rows.count if len(boxes) > 1 else 0),
         export_binding=exports.binding,
         guarantee=guarantee_statement(problem, formulation),
-        allocation=str(problem.allocation),
+        allocation=allocation_statement(problem),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,
         run_id=run_id(problem),

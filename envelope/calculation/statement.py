@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.constraints.base_case import FILLING
 from envelope.constraints.formulation import Formulation
 from envelope.problem import Direction, Problem, ProblemSide
 from envelope.problem.phase_split import BALANCED, UNKNOWN, ports_of
@@ -17,6 +18,12 @@ def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     said = [str(problem.guarantee), *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
+
+
+def allocation_statement(problem: Problem) -> str:
+    """The allocation, with the part of its max-min share that each connection gets at least."""
+    floor = 0.0 if problem.allocation in FILLING else problem.max_min_floor
+    return f"{problem.allocation}, floor {floor:g}" if floor else str(problem.allocation)
 
 
 def _uncontrolled(problem: Problem) -> str:

@@ -24,6 +24,8 @@ class Formulation:
     allocation: Allocation
     alpha: float
     """of the alpha-fair allocation"""
+    max_min_floor: float
+    """part of its max-min share that every connection gets at least"""
     disturbances: Disturbances
     vuf_max_percent: float | None = None
     """limit of voltage unbalance; None: not limited"""
@@ -80,6 +82,7 @@ def formulate(problem: Problem) -> Formulation:
         guarantee=GUARANTEES[problem.guarantee],
         allocation=problem.allocation,
         alpha=problem.alpha,
+        max_min_floor=problem.max_min_floor,
         disturbances=Disturbances(base, power),
         forecast_error=None if sigma_w is None or z == 0.0 else ChanceMargin(sigma_w, z),
         margins=problem.margins,

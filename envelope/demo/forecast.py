@@ -8,6 +8,7 @@ from envelope.demo.criteria import limits_of
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.scenario import Scenario
 from envelope.problem import Problem, steps_from
+from envelope.problem.default_policy import with_default_policy
 from envelope.problem.plan_file import EUROPEAN_LV
 from gridmodel.arrays import Complex, Real
 
@@ -28,7 +29,7 @@ def problem(scenario: Scenario) -> Problem:
     charging_w = _halves(day.charging_w).max(axis=1)
     # A limit bounds the demand of a home that could charge; the demand of others counts with its spread.
     unbounded_w = np.where(charging_w > 0.0, 0.0, _halves(load.real).std(axis=1))
-    return Problem(
+    stated = Problem(
         reduced=scenario.reduced,
         step_start=steps_from(day.start, INTERVAL_S, intervals),
         step_s=INTERVAL_S,
@@ -43,6 +44,7 @@ def problem(scenario: Scenario) -> Problem:
         source_v=_source(day),
         limits=limits_of(scenario.reduced),
     )
+    return with_default_policy(stated)
 
 
 def feeder_name(scenario: Scenario) -> str:

@@ -21,7 +21,10 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 NO_BASE = net_to_device.Band(0, 0)
-BY_STEP = ("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part")
+BY_STEP = (
+    *("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part"),
+    *("ceiling_import_w", "ceiling_export_w", "weight_import", "weight_export"),
+)
 """Fields whose arrays of one dimension are per step; those of other names are per connection."""
 
 

@@ -17,7 +17,15 @@ from envelope.problem.margins import (
     Margin,
     ScenarioMargin,
 )
-from envelope.problem.policies import Allocation, Direction, Guarantee, Policy, ShareReference, TighteningLead
+from envelope.problem.policies import (
+    Allocation,
+    Direction,
+    Guarantee,
+    ImportInSun,
+    Policy,
+    ShareReference,
+    TighteningLead,
+)
 from envelope.problem.problem import Problem, ProblemSide
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.serialization import run_id
@@ -38,6 +46,7 @@ __all__ = [
     "Guarantee",
     "HeadVoltageMargin",
     "ImpedanceMargin",
+    "ImportInSun",
     "Margin",
     "OperatingLimits",
     "Policy",

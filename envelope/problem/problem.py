@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from envelope.field_rules import (
     UNKNOWN,
+    UNSAID_BY_DEFAULT,
     BadProblem,
     InstanceOf,
     ListOf,
@@ -53,7 +54,9 @@ class ProblemSide(NamedTuple):
     contract_w: Real | None
     """(C,) denominator of fairness where shares refer to contracts"""
     favour: Real | None
-    """(C,) weight of each connection's share, to make up for the past"""
+    """(C,) or (T, C) weight of each connection's share: to make up for the past, and of the hour"""
+    ceiling_w: Real | None
+    """(T, C) most that the policy grants; None: all that fits"""
     controlled: Mask
     """(C,) whether the direction can be limited"""
 
@@ -136,6 +139,14 @@ class Problem:
     reference: ShareReference = ShareReference.CAPACITY
     alpha: float = 2.0
     """only for alpha-fair"""
+    max_min_floor: float = field(default=0.0, metadata=UNSAID_BY_DEFAULT)
+    """part of its max-min share, 0 to 1, below which no connection goes under a rule of sums or logarithms"""
+    ceiling_import_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    ceiling_export_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(T,) or (T, C) most net power that the policy grants, inf: all; firm and unavoidable power is granted anyhow"""
+    weight_import: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    weight_export: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(T,) or (T, C) worth of a direction's shares in each step; default 1"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "step_s": Numbers(of=int, low=0, above=True),
@@ -172,6 +183,11 @@ class Problem:
         "allocation": OneOf(Allocation),
         "reference": OneOf(ShareReference),
         "alpha": Numbers(low=0.0, above=True),
+        "max_min_floor": Numbers(low=0.0, high=1.0),
+        "ceiling_import_w": Numbers("T or TC", low=0.0, high=np.inf),
+        "ceiling_export_w": Numbers("T or TC", low=0.0, high=np.inf),
+        "weight_import": Numbers("T or TC", low=0.0, above=True),
+        "weight_export": Numbers("T or TC", low=0.0, above=True),
     }
 
     def __post_init__(self) -> None:
@@ -223,9 +239,23 @@ class Problem:
             default_w=self.default_export_w if exports else self.default_import_w,
             in_force_w=self.in_force_export_w if exports else self.in_force_import_w,
             contract_w=self.contract_export_w if exports else self.contract_import_w,
-            favour=self.favour_export if exports else self.favour_import,
+            favour=self._favour(direction),
+            ceiling_w=self._by_step(self.ceiling_export_w if exports else self.ceiling_import_w),
             controlled=self.controlled(direction),
         )
+
+    def _favour(self, direction: str) -> Real | None:
+        """(C,) or (T, C) weight of shares: that of the past, times that of the hour; None: all the same."""
+        exports = direction == Direction.EXPORT
+        past = self.favour_export if exports else self.favour_import
+        hour = self._by_step(self.weight_export if exports else self.weight_import)
+        return past if hour is None else hour if past is None else np.asarray(hour * past)
+
+    def _by_step(self, value: Real | None) -> Real | None:
+        """(T, C) of a value per step, or per step and connection."""
+        if value is None:
+            return None
+        return np.broadcast_to(value[:, None] if value.ndim == 1 else value, (self.steps, len(self.connection_id)))
 
     @property
     def control_points(self) -> tuple[str, ...]:

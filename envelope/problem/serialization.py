@@ -75,7 +75,9 @@ def to_plain(value: Any, arrays: Arrays, name: str) -> Any:
 
 def is_unsaid(field: Field[Any], value: Any) -> bool:
     """Whether a field is left out because it holds its default and is newer than files that were saved without it."""
-    return UNSAID_BY_DEFAULT.items() <= field.metadata.items() and value == field.default
+    if not UNSAID_BY_DEFAULT.items() <= field.metadata.items():
+        return False
+    return value is field.default or (not isinstance(value, np.ndarray) and bool(value == field.default))
 
 
 def from_plain(said: Any, arrays: Arrays) -> Any:
@@ -101,7 +103,8 @@ def run_id(problem: Problem) -> str:
 def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> str:
     """The same for the same fields of a dataclass, but for some of them, and for the same further array."""
     arrays: Arrays = {"more": more}
-    said = {f.name: _told(getattr(value, f.name), arrays, f.name) for f in fields(value) if f.name not in but}
+    told = [f for f in fields(value) if f.name not in but and not is_unsaid(f, getattr(value, f.name))]
+    said = {f.name: _told(getattr(value, f.name), arrays, f.name) for f in told}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].shape}".encode())

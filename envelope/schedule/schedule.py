@@ -22,13 +22,13 @@ class Binding:
     """The binding constraint of each limit, per step and connection, for one direction."""
 
     row: Index
-    """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT or UNCONTROLLED"""
+    """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT, UNCONTROLLED or CEILING"""
     interval: Index
     """(T, C) the interval whose constraint it is; a later one when a tightening comes early"""
 
     @property
     def is_network(self) -> Mask:
-        """(T, C) whether the network binds the limit, rather than capacity or missing control."""
+        """(T, C) whether network or policy bind the limit, rather than capacity or missing control."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
 
 
