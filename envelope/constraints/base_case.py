@@ -159,23 +159,30 @@ def _firm_and_room(problem: Problem, side: ProblemSide, base_w: Real, capacity_w
 
 
 def _least_w(problem: Problem, side: ProblemSide) -> Real:
-    """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
+    """(T, C) net power below which no limit goes, that of whole watts; a late client holds an earlier step's."""
     now = side.unavoidable_w
     own, count = now.copy(), now.shape[1]
     for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
         own[back:] = np.maximum(own[back:], now[:-back])
-    least = np.maximum(own, np.maximum(side.firm_w, zeros_or(side.default_w, count)))
+    least = np.maximum(own, np.maximum(firm_limit_w(side), zeros_or(side.default_w, count)))
     held = zeros_or(side.in_force_w, count)
     least[: problem.in_force_steps] = np.maximum(least[: problem.in_force_steps], held)
     least = np.ceil(least - 1e-6)
     least[:, ~side.controlled] = np.inf
-    return least
+    return np.asarray(least + side.beside_w)
+
+
+def firm_limit_w(side: ProblemSide) -> Real:
+    """(T, C) limit that the contract minimum asks for: less what comes beside the limit anyhow."""
+    return np.where(side.firm_w > 0.0, np.maximum(side.firm_w - side.beside_w, 0.0), 0.0)
 
 
 def granted_at_most_w(problem: Problem, side: ProblemSide) -> Real:
     """(T, C) net power up to which a policy with a ceiling grants any: the ceiling, or the firm minimum above it."""
     least_w = _least_w(problem, side)
-    return least_w if side.ceiling_w is None else np.maximum(np.floor(side.ceiling_w + 1e-6), least_w)
+    if side.ceiling_w is None:
+        return least_w
+    return np.asarray(np.maximum(np.floor(side.ceiling_w + 1e-6) + side.beside_w, least_w))
 
 
 def _favoured_share_w(problem: Problem, side: ProblemSide, room: Real) -> Real:

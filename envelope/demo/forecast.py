@@ -11,6 +11,7 @@ from envelope.problem import Problem, steps_from
 from envelope.problem.default_policy import with_default_policy
 from envelope.problem.plan_file import EUROPEAN_LV
 from gridmodel.arrays import Complex, Real
+from gridmodel.model.devices import CHARGER, SITE
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S
@@ -43,6 +44,7 @@ def problem(scenario: Scenario) -> Problem:
         flex_load_w=charging_w,
         source_v=_source(day),
         limits=limits_of(scenario.reduced),
+        control_point=tuple(CHARGER if has_car else SITE for has_car in day.has_car),
     )
     return with_default_policy(stated)
 

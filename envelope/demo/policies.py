@@ -68,19 +68,19 @@ def result_of(scenario: Scenario, problem: Problem) -> PolicyResult:
 
 def day_under(day: Day, schedule: EnvelopeSchedule) -> DayPowers:
     """Return the day's powers if every device with limits keeps them."""
-    imports, exports = published_limits(day, schedule)
-    devices = Devices(day)
-    return day_powers([devices.step(k, Limits(imports[k], exports[k])) for k in range(STEPS)], devices)
+    limits, devices = published_limits(day, schedule), Devices(day)
+    return day_powers([devices.step(k, Limits(*limits[:, k])) for k in range(STEPS)], devices)
 
 
-def published_limits(day: Day, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """Return the import and export limits as they are published, (T, C) W each; infinity without a device."""
-    found = np.full((2, STEPS, len(day.connection_ids)), np.inf)
+def published_limits(day: Day, schedule: EnvelopeSchedule) -> Real:
+    """Return the limits of import, export and load as they are published, (3, T, C) W; infinity where there is none."""
+    found = np.full((3, STEPS, len(day.connection_ids)), np.inf)
     for column in np.flatnonzero(day.flexible):
         for interval in upcoming_intervals(schedule, int(column), day.start, most=STEPS):
             steps = slice((interval.start - day.start) // STEP_S, (interval.end - day.start) // STEP_S)
-            found[:, steps, column] = [[interval.limits.import_w or 0], [interval.limits.export_w or 0]]
-    return found[0], found[1]
+            import_w, export_w, _, load_w = interval.limits
+            found[:, steps, column] = [[np.inf if w is None else w] for w in (import_w, export_w, load_w)]
+    return found
 
 
 def perfect_figures(scenario: Scenario) -> Figures:

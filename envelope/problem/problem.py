@@ -32,7 +32,7 @@ from envelope.problem.reactive import AsForecast
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced
-from gridmodel.model.devices import CONTROL_POINTS, SITE
+from gridmodel.model.devices import CHARGER, CONTROL_POINTS, SITE
 
 
 class ProblemSide(NamedTuple):
@@ -43,6 +43,8 @@ class ProblemSide(NamedTuple):
     """(T, C) most that controllable generation can feed, or controllable load draw"""
     capacity_w: Real
     """(T, C) most net power that can be reached; negative where the base load points the other way by more"""
+    beside_w: Real
+    """(T, C) net power that comes with a limit without being counted in it: the base load at a charger, else 0"""
     unavoidable_w: Real
     """(T, C) limit below which a connection could not serve, or not get rid of, its base load"""
     firm_w: Real
@@ -56,7 +58,7 @@ class ProblemSide(NamedTuple):
     favour: Real | None
     """(C,) or (T, C) weight of each connection's share: to make up for the past, and of the hour"""
     ceiling_w: Real | None
-    """(T, C) most that the policy grants; None: all that fits"""
+    """(T, C) most that the policy lets a limit be; None: all that fits"""
     controlled: Mask
     """(C,) whether the direction can be limited"""
 
@@ -123,7 +125,9 @@ class Problem:
     reactive: AsForecast = field(default_factory=AsForecast)
     """what is taken for granted about vars: one of the policies of `envelope.problem.reactive`"""
     control_point: Sequence[str] | None = None
-    """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
+    """(C,) `site` where a client keeps net limits, `device` where it sees only its own device, `charger` where it keeps
+    the net export limit and a limit of the flexible load, which default, in-force and published limits refer to there,
+    so that no limit bounds the home's own demand; default site"""
     controls_import: Mask | None = None
     controls_export: Mask | None = None
     """(C,) whether that direction can be limited at all; where it can not, all of its capacity counts; default True"""
@@ -230,17 +234,27 @@ class Problem:
     def side(self, direction: str) -> ProblemSide:
         """Fields of one direction."""
         exports, count = direction == Direction.EXPORT, len(self.connection_id)
+        unavoidable_w = np.maximum(-self.load_lo_w if exports else self.load_hi_w, 0.0)
+        ceiling_w = self._by_step(self.ceiling_export_w if exports else self.ceiling_import_w)
+        capacity_w, beside_w = self.reach_export_w if exports else self.reach_import_w, np.zeros(unavoidable_w.shape)
+        if not exports and (chargers := self.is_charger).any():
+            if ceiling_w is not None:
+                ceiling_w = np.where(chargers, np.maximum(ceiling_w - unavoidable_w, 0.0), ceiling_w)
+            capacity_w = np.where(chargers, self.flex_load_w + self.base_load_w, capacity_w)
+            beside_w = np.where(chargers, self.base_load_w, 0.0)
+            unavoidable_w = np.where(chargers, 0.0, unavoidable_w)
         return ProblemSide(
             direction=Direction(direction),
             flex_w=self.flex_gen_w if exports else self.flex_load_w,
-            capacity_w=self.reach_export_w if exports else self.reach_import_w,
-            unavoidable_w=np.maximum(-self.load_lo_w if exports else self.load_hi_w, 0.0),
+            capacity_w=capacity_w,
+            beside_w=beside_w,
+            unavoidable_w=unavoidable_w,
             firm_w=zeros_or(self.firm_export_w if exports else self.firm_import_w, count),
             default_w=self.default_export_w if exports else self.default_import_w,
             in_force_w=self.in_force_export_w if exports else self.in_force_import_w,
             contract_w=self.contract_export_w if exports else self.contract_import_w,
             favour=self._favour(direction),
-            ceiling_w=self._by_step(self.ceiling_export_w if exports else self.ceiling_import_w),
+            ceiling_w=ceiling_w,
             controlled=self.controlled(direction),
         )
 
@@ -258,8 +272,13 @@ class Problem:
         return np.broadcast_to(value[:, None] if value.ndim == 1 else value, (self.steps, len(self.connection_id)))
 
     @property
+    def is_charger(self) -> Mask:
+        """(C,) whether import is limited as load of a charger."""
+        return np.array([point == CHARGER for point in self.control_points], dtype=bool)
+
+    @property
     def control_points(self) -> tuple[str, ...]:
-        """(C,) `site` or `device`."""
+        """(C,) `site`, `device` or `charger`."""
         return (SITE,) * len(self.connection_id) if self.control_point is None else tuple(self.control_point)
 
     @property
