@@ -16,7 +16,7 @@ from gridmodel.model.devices import CHARGER, SITE
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S
 BASE_Z = 2.0
-"""Standard deviations of the homes' joint demand for which constraints keep a margin, where no limit bounds it."""
+"""Standard deviations of the homes' joint demand for which constraints keep a margin."""
 
 
 def problem(scenario: Scenario) -> Problem:
@@ -28,8 +28,6 @@ def problem(scenario: Scenario) -> Problem:
     load = -day.base_va
     intervals = len(load) // PER_INTERVAL
     charging_w = _halves(day.charging_w).max(axis=1)
-    # A limit bounds the demand of a home that could charge; the demand of others counts with its spread.
-    unbounded_w = np.where(charging_w > 0.0, 0.0, _halves(load.real).std(axis=1))
     stated = Problem(
         reduced=scenario.reduced,
         step_start=steps_from(day.start, INTERVAL_S, intervals),
@@ -38,7 +36,7 @@ def problem(scenario: Scenario) -> Problem:
         base_load_var=_halves(load.imag).mean(axis=1),
         base_load_lo_w=_halves(load.real).min(axis=1),
         base_load_hi_w=_halves(load.real).max(axis=1),
-        base_sigma_w=unbounded_w,
+        base_sigma_w=_halves(load.real).std(axis=1),
         base_z=BASE_Z,
         flex_gen_w=_halves(day.pv_ceiling_w).max(axis=1),
         flex_load_w=charging_w,
