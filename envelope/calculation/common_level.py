@@ -17,15 +17,55 @@ NEAR_V, NEAR_LOAD = 2.0, 0.8
 """what comes no nearer to its limit, neither at rest nor with all at full capacity, is not looked at on the way"""
 TURNS, CLOSE = 16, 0.005
 """of the search for a level, which ends when its worst limit is this near its target (V, percent), or a watt decides"""
+PATH_TURNS, NOTHING_W = 4, 1.0
+"""times that the joint paths are measured anew, and how much lower a level must get to be measured again"""
 BACK = 0.99
 """of the level where a constraint that was not looked at turns out to be the worst"""
 
 
 def find_common_level(formulation: Formulation, limits: LimitTables) -> list[DirectedBox]:
     """The two levels by a search in the AC power flow, all steps at once; limits: less all reserves."""
-    rest, at, base = formulation.base_flow, formulation.sensitivities, formulation.base
+    base = formulation.base
     asked = formulation.boxes(base.lo_w, base.hi_w)
-    return [DirectedBox(_Search(formulation, limits, box).found(rest, at), box.directions) for box in asked]
+    return [DirectedBox(_on_all_paths(formulation, limits, box), box.directions) for box in asked]
+
+
+def _on_all_paths(formulation: Formulation, limits: LimitTables, box: GuaranteedBox) -> FeasibleBox:
+    """The box of one direction whose level keeps the limits in all states of the joint paths.
+
+    What each value is beyond the base case's in its worst state, measured at the level found last, is kept free of it.
+    """
+    rest, at, joint = formulation.base_flow, formulation.sensitivities, formulation.paths
+    found = _Search(formulation, limits, box).found(rest, at)
+    reserves = Bounds(*(np.zeros_like(table) for table in limits.bounds(margin=0.0)))
+    for _ in range(PATH_TURNS if joint.several else 0):
+        reserves = _reserves(formulation, box, found, reserves)
+        tightened = limits.less_reserves(reserves.high_v, reserves.low_v, reserves.current_a + _reserved_a(limits))
+        before = found.offset_w
+        found = _Search(formulation, tightened, box).found(rest, at)
+        if np.all(found.offset_w >= before - NOTHING_W):
+            break
+    return found
+
+
+def _reserved_a(limits: LimitTables) -> Real:
+    """(T, B + G) A that are kept free of currents already."""
+    return np.zeros_like(limits.current_a) if limits.reserved_a is None else limits.reserved_a
+
+
+def _reserves(formulation: Formulation, box: GuaranteedBox, found: FeasibleBox, before: Bounds) -> Bounds:
+    """What the worst state of the joint paths adds to each value at a level, or what was found before if more."""
+    joint, feeder = formulation.paths, formulation.feeder
+    states, steps = joint.pairs
+    down, up = joint.of_box(box).ends(states, steps, found.lo_w[steps], found.hi_w[steps])
+    away_w = up if Direction.EXPORT in box.directions else -down
+    flow = joint.solved(states, steps, away_w[:, feeder.port_connection] * feeder.port_share)
+    first = flow.v_v[: formulation.steps], np.abs(flow.i_a[: formulation.steps])
+    low_v, high_v, load_a = (table.copy() for table in before)
+    np.maximum.at(high_v, steps, flow.v_v - first[0][steps])
+    np.maximum.at(low_v, steps, first[0][steps] - flow.v_v)
+    np.maximum.at(load_a, steps, np.abs(flow.i_a) - first[1][steps])
+    return Bounds(low_v, high_v, load_a)
 
 
 class _Search:

@@ -15,7 +15,8 @@ from gridmodel.arrays import Real, Watts
 
 def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    said = [str(problem.guarantee), *(reserve.said() for reserve in formulation.reserves)]
+    paths = [] if problem.scenarios is None else [problem.scenarios.said()]
+    said = [str(problem.guarantee), *paths, *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 

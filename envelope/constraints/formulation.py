@@ -7,6 +7,7 @@ from functools import cached_property
 
 from envelope.constraints.base_case import BaseCase, form_base_case
 from envelope.constraints.disturbances import Disturbances, Reserve, unbounded_power
+from envelope.constraints.joint_paths import JointPaths, form_joint_paths
 from envelope.constraints.limits import LimitTables, limit_tables
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import Allocation, ChanceMargin, Problem
@@ -27,6 +28,8 @@ class Formulation:
     max_min_floor: float
     """part of its max-min share that every connection gets at least"""
     disturbances: Disturbances
+    paths: JointPaths
+    """states of what no limit bounds that limits hold in"""
     vuf_max_percent: float | None = None
     """limit of voltage unbalance; None: not limited"""
     forecast_error: ChanceMargin | None = None
@@ -74,16 +77,18 @@ def formulate(problem: Problem) -> Formulation:
     power = unbounded_power(problem)
     feeder = monitor(problem)
     base = form_base_case(problem, feeder, capacity_used_w=power.capacity_used_w)
+    limits = limit_tables(problem.limits, feeder, problem.steps)
     sigma_w, z = problem.base_sigma_w, problem.base_z
     return Formulation(
         base=base,
-        limits=limit_tables(problem.limits, feeder, problem.steps),
+        limits=limits,
         vuf_max_percent=problem.limits.vuf_max_percent,
         guarantee=GUARANTEES[problem.guarantee],
         allocation=problem.allocation,
         alpha=problem.alpha,
         max_min_floor=problem.max_min_floor,
         disturbances=Disturbances(base, power),
+        paths=form_joint_paths(problem, base, limits),
         forecast_error=None if sigma_w is None or z == 0.0 else ChanceMargin(sigma_w, z),
         margins=problem.margins,
     )

@@ -28,6 +28,7 @@ from envelope.problem.policies import (
 )
 from envelope.problem.problem import Problem, ProblemSide
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem.scenarios import Scenarios
 from envelope.problem.serialization import run_id
 from envelope.problem.steps import steps_from
 
@@ -53,6 +54,7 @@ __all__ = [
     "Problem",
     "ProblemSide",
     "ScenarioMargin",
+    "Scenarios",
     "ShareReference",
     "TighteningLead",
     "VoltVar",

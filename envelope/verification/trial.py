@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.corners import corners_to_check
+from envelope.constraints.corners import CheckedCorner, corners_to_check
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
@@ -18,7 +19,7 @@ from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
 from envelope.verification.volt_var import at_curve_kinks, solve_with_response
-from gridmodel.arrays import Index, Real
+from gridmodel.arrays import Index, Mask, Real
 
 CHUNK, AT_KINKS = 4000, 0.25
 """scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
@@ -48,6 +49,18 @@ def try_corners(
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
 
 
+class At(NamedTuple):
+    """States of the joint paths, and the steps that they are in."""
+
+    states: Index
+    steps: Index
+    """(S,)"""
+
+    def only(self, which: Index | Mask) -> At:
+        """Some of them."""
+        return At(self.states[which], self.steps[which])
+
+
 class _Worst:
     """Worst of the three kinds in each step, and where it was found."""
 
@@ -55,18 +68,21 @@ class _Worst:
         self.beyond = np.full((3, steps), -np.inf)
         self.element = np.zeros((3, steps), dtype=np.intp)
         self.away = np.zeros((3, steps, ports))
+        self.state = np.zeros((3, steps), dtype=np.intp)
         self.kind = np.full((3, steps), "", dtype=object)
 
-    def note(self, which: int, kind: str, steps: Index, *, table: Real, away: Real) -> None:
+    def note(self, which: int, kind: str, at: At, *, table: Real, away: Real) -> None:
         """Keeps what is worse than before; (S, E) against (S, L)."""
+        steps = at.steps
         element = table.argmax(axis=1)
         beyond = table[np.arange(len(steps)), element]
         order = np.argsort(beyond, kind="stable")
         last = order[np.unique(steps[order][::-1], return_index=True)[1] * -1 + len(order) - 1]
         worse = last[beyond[last] > self.beyond[which, steps[last]]]
-        at = steps[worse]
-        self.beyond[which, at], self.element[which, at] = beyond[worse], element[worse]
-        self.away[which, at], self.kind[which, at] = away[worse], kind
+        now = steps[worse]
+        self.beyond[which, now], self.element[which, now] = beyond[worse], element[worse]
+        self.away[which, now], self.kind[which, now] = away[worse], kind
+        self.state[which, now] = at.states[worse]
 
 
 class Trial:
@@ -83,42 +99,54 @@ class Trial:
     ) -> None:
         self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
         self.feeder, self.base = formulation.feeder, formulation.base
-        self.disturbances, steps = formulation.disturbances, formulation.steps
+        self.disturbances, steps, self.joint = formulation.disturbances, formulation.steps, formulation.paths
         self.rng = np.random.default_rng(effort.seed)
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
         self.worst = _Worst(steps, self.feeder.reduced.ports)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
-        self.queue: list[tuple[str, Index, Real]] = []
-        self.sample: list[tuple[str, Index, Real]] = []
+        self.queue: list[tuple[str, At, Real]] = []
+        self.sample: list[tuple[str, At, Real]] = []
         self.accepted = accepted
 
     def run(self) -> None:
         """Tries every kind of corner."""
         plain = linearise(self.feeder, *self.formulation.sensitivities, wanted=select_all(self.feeder))
-        everyone = np.arange(self.formulation.steps)
-        self._queue("rest", everyone, np.zeros((len(everyone), len(self.feeder.port_connection))))
-        for lo, hi, _ in self.boxes:
+        every = At(*self.joint.pairs)
+        self._queue("rest", every, np.zeros((len(every.steps), len(self.feeder.port_connection))))
+        for box in self.boxes:
             # A box without any width has one corner, which is at rest.
-            steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
-            built = linearise_at_corners(plain, self.base, lo, hi)
-            for kind, up, down in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
-                self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
-            self._try_random(lo[steps], hi[steps], steps)
+            wide = ((box.lo_w < self.base.p_w) | (self.base.p_w < box.hi_w)).any(axis=1)
+            corners = _Corners(self, box, np.flatnonzero(wide))
+            built = linearise_at_corners(plain, self.base, box.lo_w, box.hi_w)
+            needed = corners.paths.worst(built, built.evaluate(self.base.flow))
+            for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
+                corners.try_pattern(one, None if needed is None or one.row is None else needed.state[:, one.row])
+            corners.try_random()
         self._flush()
+        self._try_all_states()
         self._search()
+        self._try_all_states()
 
     def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
         judge = Trial(self.formulation, self.boxes, self.effort, solver, accepted=self.accepted)
-        chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
+        chosen = [
+            (kind, int(state), int(step), away)
+            for kind, at, table in self.sample
+            for state, step, away in zip(*at, table, strict=True)
+        ]
         for which in range(3):
-            known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
-            chosen += [(self.worst.kind[which, step], step, self.worst.away[which, step]) for step in known]
-        once = {(int(step), away.tobytes()): (kind, step, away) for kind, step, away in chosen}
-        for wanted in dict.fromkeys(kind for kind, _, _ in once.values()):
-            of_kind = [(step, away) for kind, step, away in once.values() if kind == wanted]
-            judge._queue(wanted, np.array([step for step, _ in of_kind]), np.array([away for _, away in of_kind]))
+            worst, known = self.worst, np.flatnonzero(np.isfinite(self.worst.beyond[which]))
+            chosen += [
+                (worst.kind[which, step], int(worst.state[which, step]), int(step), worst.away[which, step])
+                for step in known
+            ]
+        once = {(state, step, away.tobytes()): (kind, state, step, away) for kind, state, step, away in chosen}
+        for wanted in dict.fromkeys(kind for kind, *_ in once.values()):
+            of_kind = [one for kind, *one in once.values() if kind == wanted]
+            states, steps, away = (np.array(column) for column in zip(*of_kind, strict=True))
+            judge._queue(wanted, At(states, steps), away)
         judge._flush()
         judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
         judge.by_corner = self.by_corner
@@ -150,30 +178,10 @@ class Trial:
         beyond, kind = float(self.worst.beyond[which, step]) * unit, str(self.worst.kind[which, step])
         return Finding(beyond, step, self._name(which, element), kind, unit)
 
-    def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
-        lo, hi, steps = box
-        of, p = self.feeder.port_connection, self.base.p_w[steps]
-        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
-        self._queue(kind, steps, away)
-        if self.feeder.inverters is not None and self.rng.random() < AT_KINKS:
-            box_w = ((end - p)[:, of] * self.feeder.port_share for end in (lo, hi))
-            self._queue("kink", steps, at_curve_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
-
-    def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
-        """Corners, and points inside, at random; the same for every run with the same seed."""
-        if not self.formulation.guarantee.random_corners:
-            return
-        of, share, p = self.feeder.port_connection, self.feeder.port_share, self.base.p_w[steps]
-        for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
-            for _ in range(count):
-                where = self.rng.random(p.shape)
-                where = np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where
-                self._queue(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
-
-    def _queue(self, kind: str, steps: Index, away: Real) -> None:
-        """Lines up (S, L) watts away from the base in these steps."""
-        self.queue.append((kind, steps, away))
-        self.waiting += len(steps)
+    def _queue(self, kind: str, at: At, away: Real) -> None:
+        """Lines up (S, L) watts away from the base load of these states."""
+        self.queue.append((kind, at, away))
+        self.waiting += len(at.steps)
         if self.waiting >= CHUNK:
             self._flush()
 
@@ -181,29 +189,30 @@ class Trial:
         """Solves what is lined up and takes note of the worst."""
         if not self.queue:
             return
-        steps = np.concatenate([entry[1] for entry in self.queue])
+        at = At(*(np.concatenate(index) for index in zip(*(entry[1] for entry in self.queue), strict=True)))
         away = np.concatenate([entry[2] for entry in self.queue])
-        kinds = np.repeat([entry[0] for entry in self.queue], [len(entry[1]) for entry in self.queue])
+        kinds = np.repeat([entry[0] for entry in self.queue], [len(entry[1].steps) for entry in self.queue])
         self.queue, self.waiting = [], 0
-        tables = self.solve(steps, away)
+        tables = self.solve(at, away)
         for kind in dict.fromkeys(kinds.tolist()):
             of_kind = kinds == kind
-            self._note(kind, steps[of_kind], away[of_kind], [table[of_kind] for table in tables])
-        some = self.rng.choice(len(steps), max(1, len(steps) // 100), replace=False)
-        self.sample.append(("sample", steps[some], away[some]))
+            self._note(kind, at.only(of_kind), away[of_kind], [table[of_kind] for table in tables])
+        some = self.rng.choice(len(away), max(1, len(away) // 100), replace=False)
+        self.sample.append(("sample", at.only(some), away[some]))
 
-    def solve(self, steps: Index, away: Real) -> list[Real]:
+    def solve(self, at: At, away: Real) -> list[Real]:
         """Tables (S, N), (S, N), (S, B): V, V (as much per unit at another level) and percent beyond the limits."""
-        found = self._solved(steps, away, np.zeros_like(away))
+        found = self._solved(at, away, np.zeros_like(away))
         for state in self.disturbances.states:
-            more = self._solved(steps, *self.disturbances.superpose(state, steps, away), voltages=state.voltages)
+            more = self._solved(at, *self.disturbances.superpose(state, at.steps, away), voltages=state.voltages)
             worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
             found = worse if state.voltages else [*found[:2], worse[2]]
         return found
 
-    def _solved(self, steps: Index, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
-        injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
-        return self._beyond(solve_with_response(self.feeder, self.solver, injected, source, voltages=voltages), steps)
+    def _solved(self, at: At, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
+        injected, source = self.joint.injections(*at, away, var), self.joint.source(*at)
+        found = solve_with_response(self.feeder, self.solver, injected, source, voltages=voltages)
+        return self._beyond(found, at.steps)
 
     def _beyond(self, values: FlowResult, steps: Index) -> list[Real]:
         """Solved values against the limits."""
@@ -218,17 +227,18 @@ class Trial:
             table[~values.converged] = np.nan
         return found
 
-    def _note(self, kind: str, steps: Index, away: Real, beyond: list[Real]) -> None:
-        self.scenarios += len(steps)
+    def _note(self, kind: str, at: At, away: Real, beyond: list[Real]) -> None:
+        count = len(at.steps)
+        self.scenarios += count
         tally = self.by_corner.setdefault(kind, {"scenarios": 0.0, "violating": 0.0})
-        tally["scenarios"] += len(steps)
-        bad = np.zeros(len(steps), dtype=bool)
+        tally["scenarios"] += count
+        bad = np.zeros(count, dtype=bool)
         for which, (table, name) in enumerate(zip(beyond, ("over_v", "under_v", "overload_percent"), strict=True)):
             lost = np.isnan(table).any(axis=1)
             bad |= lost | np.any(table > 0.0, axis=1)
             clean = np.where(np.isnan(table), -np.inf, table)
             tally[name] = max(tally.get(name, -np.inf), float(clean.max(initial=-np.inf)))
-            self.worst.note(which, kind, steps, table=clean, away=away)
+            self.worst.note(which, kind, at, table=clean, away=away)
         self.diverged += int(np.isnan(beyond[0]).any(axis=1).sum())
         tally["violating"] += float(bad.sum())
 
@@ -248,13 +258,14 @@ class Trial:
     def _climb(self, which: int, step: int) -> None:
         of = self.feeder.port_connection
         element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
-        low, high = self._ends(step, away)
-        movable = np.flatnonzero(np.bincount(of, weights=high - low) > 1.0)
+        state = self.worst.state[which, step]
+        low, high = self._ends(At(np.array([state]), np.array([step])), away[None])
+        movable = np.flatnonzero(np.bincount(of, weights=(high - low)[0]) > 1.0)
         value = self.worst.beyond[which, step]
         for _ in range(2 * len(movable)):
-            flipped = np.where(away > 0.5 * (low + high), low, high)
+            flipped = np.where(away > 0.5 * (low + high)[0], low[0], high[0])
             trial = np.where(of[None, :] == movable[:, None], flipped, away)
-            at = np.full(len(trial), step)
+            at = At(np.full(len(trial), state), np.full(len(trial), step))
             tables = self.solve(at, trial)
             self._note("greedy", at, trial, tables)
             score = tables[which][:, element]
@@ -263,13 +274,91 @@ class Trial:
                 return
             value, away = float(score[best]), trial[best]
 
-    def _ends(self, step: int, away: Real) -> tuple[Real, Real]:
-        """(L,) both ends, W from the base, of the box that a corner belongs to."""
-        of, share, p = self.feeder.port_connection, self.feeder.port_share, self.base.p_w[step]
-        found = []
-        for lo, hi, _ in self.boxes:
-            low, high = ((end[step] - p)[of] * share for end in (lo, hi))
-            outside = np.maximum(away - high, low - away).max(initial=0.0)
-            found.append((outside, low, high))
-        _, low, high = min(found, key=lambda entry: entry[0])
+    def _try_all_states(self) -> None:
+        """Try the worst corner of each kind in every step on all joint paths."""
+        if not self.joint.several:
+            return
+        states, steps = self.joint.pairs
+        for which in range(3):
+            known = np.isfinite(self.worst.beyond[which])[steps]
+            at = At(states[known], steps[known])
+            found = At(self.worst.state[which, at.steps], at.steps)
+            away = self.worst.away[which, at.steps]
+            low, high, index = self._box_of(found, away)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                part = np.where(high > low, (away - low) / (high - low), 0.0)
+            now_low, now_high = self._ends_in(at, index)
+            self._queue("path", at, now_low + part * (now_high - now_low))
+        self._flush()
+
+    def _ends(self, at: At, away: Real) -> tuple[Real, Real]:
+        """(S, L) both ends, W from the base load, of the boxes that corners belong to."""
+        low, high, _ = self._box_of(at, away)
         return low, high
+
+    def _box_of(self, at: At, away: Real) -> tuple[Real, Real, Index]:
+        """(S, L) both ends of the box that each of (S, L) corners belongs to, and (S,) its number."""
+        every = [self._ends_in(at, np.full(len(at.steps), k)) for k in range(len(self.boxes))]
+        outside = [np.maximum(away - high, low - away).max(axis=1, initial=0.0) for low, high in every]
+        index = np.argmin(outside, axis=0)
+        low, high = (np.stack([ends[side] for ends in every])[index, np.arange(len(index))] for side in (0, 1))
+        return low, high, index
+
+    def _ends_in(self, at: At, index: Index) -> tuple[Real, Real]:
+        """(S, L) both ends, W from the base load, of the boxes of these numbers."""
+        of, share = self.feeder.port_connection, self.feeder.port_share
+        low, high = np.empty((len(index), len(of))), np.empty((len(index), len(of)))
+        for k in np.unique(index):
+            mine = np.flatnonzero(index == k)
+            down, up = _Corners(self, self.boxes[k], at.steps[mine]).ends(at.only(mine))
+            low[mine], high[mine] = -down * share, up * share
+        return low, high
+
+
+class _Corners:
+    """Corners of one box in some steps, each in a state of the joint paths."""
+
+    def __init__(self, trial: Trial, box: GuaranteedBox, steps: Index) -> None:
+        self.trial, self.box, self.steps = trial, box, steps
+        self.feeder, self.paths = trial.feeder, trial.joint.of_box(box)
+
+    def ends(self, at: At) -> tuple[Real, Real]:
+        """(S, L) W that the ends of the box are below, and above, the base load of these states."""
+        of = self.feeder.port_connection
+        down, up = self.paths.ends(*at, self.box.lo_w[at.steps], self.box.hi_w[at.steps])
+        return down[:, of], up[:, of]
+
+    def try_pattern(self, corner: CheckedCorner, state: Index | None) -> None:
+        """Try a corner, each step in the state of (T,) numbers, or in one at random."""
+        trial, at = self.trial, self._at(state)
+        down, up = self.ends(at)
+        away = corner.up * up - corner.down * down
+        trial._queue(corner.kind, at, away)
+        if self.feeder.inverters is not None and trial.rng.random() < AT_KINKS:
+            box_w = (-down * self.feeder.port_share, up * self.feeder.port_share)
+            trial._queue("kink", at, at_curve_kinks(trial.joint, at, away, rng=trial.rng, box_w=box_w))
+
+    def try_random(self) -> None:
+        """Corners, and points inside, at random; the same for every run with the same seed."""
+        trial, of, share = self.trial, self.feeder.port_connection, self.feeder.port_share
+        if not trial.formulation.guarantee.random_corners:
+            return
+        for kind, count in (("random", trial.effort.random), ("inside", trial.effort.inside)):
+            for _ in range(count):
+                where = trial.rng.random((len(self.steps), self.feeder.connections))
+                where = (np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where)[:, of]
+                at = self._at(None)
+                down, up = self.ends(at)
+                trial._queue(kind, at, (-down + where * (down + up)) * share)
+
+    def _at(self, state: Index | None) -> At:
+        """States of these steps: given ones, or at random among those that limits hold in."""
+        trial = self.trial
+        if state is not None:
+            return At(state[self.steps], self.steps)
+        if not trial.joint.several:
+            return At(np.zeros(len(self.steps), dtype=np.intp), self.steps)
+        draw = np.where(
+            trial.joint.kept[:, self.steps], trial.rng.random((len(trial.joint.kept), len(self.steps))), -1.0
+        )
+        return At(draw.argmax(axis=0), self.steps)

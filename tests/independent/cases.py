@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from envelope import EnvelopeSchedule, Guarantee, OperatingLimits, Problem
+from envelope.problem.scenarios import of_day
 from gridmodel import read_feeder, reduce
 from tests.independent import published, raw
 from tests.independent.circuit import Circuit
@@ -77,19 +79,15 @@ class Case:
         return found
 
 
-def told(demand_va: np.ndarray, solar_w: np.ndarray) -> dict[str, np.ndarray | float]:
-    """What an engine is told of a day's base load, (K, C) every five minutes: its mean and band of each half-hour.
-
-    Demand that no limit bounds counts with its spread, as the demonstration's forecast has it.
-    """
+def told(demand_va: np.ndarray, solar_w: np.ndarray, source_v: np.ndarray) -> dict[str, Any]:
+    """What an engine is told of a day, (K, C) every five minutes: the day itself as its one joint path."""
     load = intervals(demand_va.real - solar_w)
+    scenarios = of_day(demand_va.real - solar_w, demand_va.imag, moments=SUBSTEPS, solar_w=solar_w, source_v=source_v)
     return {
         "base_load_w": load.mean(axis=1),
         "base_load_var": intervals(demand_va.imag).mean(axis=1),
-        "base_load_lo_w": load.min(axis=1),
-        "base_load_hi_w": load.max(axis=1),
-        "base_sigma_w": load.std(axis=1),
-        "base_z": 2.0,
+        "source_v": intervals(source_v).mean(axis=1),
+        "scenarios": scenarios,
     }
 
 
@@ -245,8 +243,7 @@ def moving(what: Made, feeder: Feeder) -> Case:
         STEP_S,
         flex_gen_w=intervals(np.outer(_sun(fine), roofs)).max(axis=1),
         flex_load_w=intervals(np.outer((hour > 15.0) | (hour < 8.0), cars)).max(axis=1),
-        **told(demand * (1.0 + 0.2j), solar),
-        source_v=intervals(source).mean(axis=1),
+        **told(demand * (1.0 + 0.2j), solar, source),
         limits=feeder.limits,
     )
     moves = demand * (1.0 + 0.2j), solar, source
