@@ -42,7 +42,8 @@ def problem(scenario: Scenario) -> Problem:
         flex_load_w=charging_w,
         source_v=_source(day),
         limits=limits_of(scenario.reduced),
-        control_point=tuple(CHARGER if has_car else SITE for has_car in day.has_car),
+        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone.
+        control_point=tuple(CHARGER if is_so else SITE for is_so in day.flexible),
     )
     return with_default_policy(stated)
 
