@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from envelope.demo.criteria import limits_of
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.scenario import Scenario
@@ -34,6 +36,7 @@ def problem(scenario: Scenario) -> Problem:
         flex_load_w=_halves(day.charging_w).max(axis=1),
         source_v=path.mean_source_v,
         limits=limits_of(scenario.reduced),
+        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone.
         control_point=tuple(CHARGER if is_so else SITE for is_so in day.flexible),
     )
     return with_default_policy(stated)
@@ -42,7 +45,8 @@ def problem(scenario: Scenario) -> Problem:
 def scenarios_of(day: Day) -> Scenarios:
     """Return the day's households, earlier solar and head voltage as one joint path, a moment every five minutes."""
     load = -day.base_va
-    return of_day(load.real, load.imag, moments=PER_INTERVAL, solar_w=day.base_solar_w, source_v=day.source_v)
+    found = of_day(load.real, load.imag, moments=PER_INTERVAL, solar_w=day.base_solar_w, source_v=day.source_v)
+    return replace(found, bands=True)
 
 
 def feeder_name(scenario: Scenario) -> str:

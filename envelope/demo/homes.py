@@ -62,8 +62,7 @@ class Home:
         self._homes, self._connection = homes, connection
         size_w, charge_w = float(homes.day.pv_size_w[connection]), float(homes.day.charging_w[:, connection].max())
         kind = w.DERType.PHOTOVOLTAIC if size_w else w.DERType.EVSE
-        # The meter of the equipment is the charger's.
-        self._rating = Rating(max_w=size_w, max_charge_w=charge_w or None, kind=kind, has_der_meter=charge_w > 0.0)
+        self._rating = Rating(max_w=size_w, max_charge_w=charge_w or None, kind=kind)
 
     @property
     def rating(self) -> Rating:
@@ -83,6 +82,7 @@ class Home:
         if not steps:
             return Measured()
         mean = complex(np.mean([step.s_va[self._connection] for step in steps]))
-        charge_w = float(np.mean([step.charge_w[self._connection] for step in steps]))
-        der = Power(-charge_w) if self._rating.has_der_meter else None
-        return Measured(site=Power(-mean.real, -mean.imag), der=der)
+        # The equipment's meter is the charger's; where there is none, the inverter's.
+        part, sign = ("charge_w", -1.0) if self._rating.max_charge_w else ("pv_w", 1.0)
+        der_w = sign * float(np.mean([getattr(step, part)[self._connection] for step in steps]))
+        return Measured(site=Power(-mean.real, -mean.imag), der=Power(der_w))
