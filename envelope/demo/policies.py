@@ -5,9 +5,10 @@ No server and no clients take part: every device keeps the limits as they would 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -21,52 +22,67 @@ from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.devices import DayPowers, Devices, Limits, day_powers
 from envelope.demo.scenario import Scenario, build_scenario
 from envelope.operation.lead_time import upcoming_intervals
-from envelope.problem import Allocation, Guarantee, Problem
+from envelope.problem import Allocation, Direction, Guarantee, Problem, TighteningLead
+from envelope.schedule import Fairness
+from envelope.schedule.curtailment import of_schedule
 from envelope.verification import Effort
 from gridmodel.arrays import Real
 from sep2.terminal import add_row
 
-POLICIES = (
-    (Guarantee.TWO_SIDED, Allocation.MAX_MIN),
-    (Guarantee.TWO_SIDED, Allocation.PROPORTIONAL_FAIR),
-    (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
-    (Guarantee.ONE_SIDED, Allocation.PROPORTIONAL_FAIR),
-    (Guarantee.COINCIDENT, Allocation.EQUAL),
-)
-"""The first is the demonstration's own."""
+STANDING: Mapping[str, Any] = {}
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "two-sided, proportional-fair, floor 0.7": STANDING,
+    "two-sided, proportional-fair": {"max_min_floor": 0.0},
+    "two-sided, max-min": {"allocation": Allocation.MAX_MIN},
+    "the same, net import limits": {"control_point": None},
+    "the same, import in the sun shared": {"ceiling_import_w": None},
+    "the same, a whole step early": {"early": TighteningLead.STEP},
+    "one-sided, import in the sun shared": {"guarantee": Guarantee.ONE_SIDED, "ceiling_import_w": None},
+    "coincident, equal": {
+        "guarantee": Guarantee.COINCIDENT,
+        "allocation": Allocation.EQUAL,
+        "ceiling_import_w": None,
+    },
+}
+"""By name what each changes of the demonstration's policy, which is the first; "the same" continues the one before."""
+SAME = "the same"
 EFFORT = Effort(random=4, inside=1, greedy=1)
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """One policy on one day: its figures, and a verification at corners of any mix of limits."""
+    """One policy on one day: its figures, fairness of export, and a verification at corners of any mix of limits."""
 
-    guarantee: Guarantee
-    allocation: Allocation
-    has_scenarios: bool
-    """Whether limits hold on the day's joint path; else for each half-hour's mean alone."""
+    name: str
     figures: Figures
+    fairness: Fairness
     corners: VerificationReport
+    sentence: str
+    """What its limits hold for."""
 
 
-def compare_policies(scenario: Scenario, *, with_scenarios: bool = True) -> list[PolicyResult]:
-    """Return the day's result under each policy, all with the same knowledge of the base load."""
-    stated = forecast.problem(scenario)
-    if not with_scenarios:
-        stated = replace(stated, scenarios=None, base_load_lo_w=stated.load_lo_w, base_load_hi_w=stated.load_hi_w)
-    return [
-        result_of(scenario, replace(stated, guarantee=guarantee, allocation=allocation))
-        for guarantee, allocation in POLICIES
-    ]
+def problems(stated: Problem) -> dict[str, Problem]:
+    """Return the problem under each policy, by name."""
+    found: dict[str, Problem] = {}
+    before = stated
+    for name, changes in POLICIES.items():
+        before = replace(before if name.startswith(SAME) else stated, **changes)
+        found[name] = before
+    return found
 
 
-def result_of(scenario: Scenario, problem: Problem) -> PolicyResult:
+def compare_policies(scenario: Scenario) -> list[PolicyResult]:
+    """Return the day's result under each policy, all with the same forecast."""
+    return [result_of(scenario, name, problem) for name, problem in problems(forecast.problem(scenario)).items()]
+
+
+def result_of(scenario: Scenario, name: str, problem: Problem) -> PolicyResult:
     """Return the day's result under a problem's policy."""
     schedule = calculate(problem)
     run = study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule))
     any_mix = verify(replace(problem, guarantee=Guarantee.TWO_SIDED), schedule, solver="reduced", effort=EFFORT)
-    has_scenarios = problem.scenarios is not None
-    return PolicyResult(problem.guarantee, problem.allocation, has_scenarios, run.figures, any_mix)
+    fair = of_schedule(schedule)[Direction.EXPORT]
+    return PolicyResult(name, run.figures, fair, any_mix, schedule.guarantee)
 
 
 def day_under(day: Day, schedule: EnvelopeSchedule) -> DayPowers:
@@ -91,34 +107,49 @@ def perfect_figures(scenario: Scenario) -> Figures:
     return study.run(scenario.reduced, scenario.day, study.perfect_dispatch(scenario.reduced, scenario.day)).figures
 
 
-def policies_table(with_scenarios: list[PolicyResult], without: list[PolicyResult], perfect: Figures) -> Table:
-    """Return a table of the policies, for the demonstration's scenarios and for means alone, and of the bound."""
+def policies_table(results: list[PolicyResult], perfect: Figures) -> Table:
+    """Return a table of the policies and of the bound; sentences are numbered as in `sentences`."""
     table = Table(title="The same day under each policy", title_style="bold")
     table.add_column("guarantee, allocation")
-    for name in ("scenarios:\nsolar curtailed", "outside", "cable", "worst corner"):
+    heads = (
+        "solar\ncurtailed",
+        "outside",
+        "cars\nshort",
+        "cable",
+        "Jain's\nindex",
+        "worst\ntenth",
+        "worst corner",
+        "for",
+    )
+    for name in heads:
         table.add_column(name, justify="right")
-    for name in ("means alone:\nsolar curtailed", "outside", "cable", "worst corner"):
-        table.add_column(name, justify="right")
-    for one, other in zip(with_scenarios, without, strict=True):
-        add_row(table, f"{one.guarantee}, {one.allocation}", *_cells(one), *_cells(other))
-    add_row(table, "perfect information", *2 * (*_figures(perfect), ""))
+    number = {sentence: str(k) for k, sentence in enumerate(sentences(results), start=1)}
+    for one in results:
+        fair = f"{one.fairness.jain:.3f}", f"{one.fairness.worst_decile_share:.0%}"
+        add_row(table, one.name, *_figures(one.figures), *fair, _worst(one.corners), number[one.sentence])
+    add_row(table, "perfect information", *_figures(perfect), "", "", "", "")
     return table
+
+
+def sentences(results: list[PolicyResult]) -> list[str]:
+    """Return what the limits hold for, each sentence once, in the order of the policies."""
+    return list(dict.fromkeys(one.sentence for one in results))
 
 
 def _figures(found: Figures) -> tuple[str, ...]:
     return (
         f"{found.pv_curtailed_percent:.1f} %",
         f"{found.customers_outside_voltage}",
-        f"{found.max_line_percent:.1f} %",
+        f"{found.evs_short}",
+        f"{found.max_line_percent:.0f} %",
     )
 
 
-def _cells(found: PolicyResult) -> tuple[str, ...]:
-    corners = found.corners
+def _worst(corners: VerificationReport) -> str:
     volts = max(corners.over_v, corners.under_v)
     worst = [f"{volts:+.1f} V"] if volts > 0.0 else []
     worst += [f"{corners.overload_percent:+.1f} %"] if corners.overload_percent > 0.0 else []
-    return (*_figures(found.figures), ", ".join(worst) or "inside")
+    return ", ".join(worst) or "inside"
 
 
 def main(
@@ -132,8 +163,10 @@ def main(
     Example: python -m envelope.demo.policies --feeder FEEDER
     """
     scenario = build_scenario(feeder, seed)
-    results = compare_policies(scenario), compare_policies(scenario, with_scenarios=False)
-    Console(width=160).print(policies_table(*results, perfect_figures(scenario)))
+    results, console = compare_policies(scenario), Console(width=160)
+    console.print(policies_table(results, perfect_figures(scenario)))
+    for number, sentence in enumerate(sentences(results), start=1):
+        console.print(f"{number}: {sentence}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":
