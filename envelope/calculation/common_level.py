@@ -54,7 +54,7 @@ def _reserved_a(limits: LimitTables) -> Real:
 
 
 def _reserves(formulation: Formulation, box: GuaranteedBox, found: FeasibleBox, before: Bounds) -> Bounds:
-    """What the worst state of the joint paths adds to each value at a level, or what was found before if more."""
+    """Rise of each value at a level in the worst state of the joint paths, or what was found before if more."""
     joint, feeder = formulation.paths, formulation.feeder
     states, steps = joint.pairs
     down, up = joint.of_box(box).ends(states, steps, found.lo_w[steps], found.hi_w[steps])
@@ -80,7 +80,7 @@ class _Search:
         self.unit = np.ones_like(self.room) if formulation.allocation is Allocation.EQUAL else reference
         self.most = (self.room / self.unit).max(axis=1, initial=0.0)
         self.hard, self.targets = limits.bounds(margin=0.0), limits.bounds(margin=1.0)
-        self.turns = self.solves = 0
+        self.several, self.turns, self.solves = formulation.paths.several, 0, 0
 
     def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> FeasibleBox:
         """The box at the highest level that keeps all targets; rest, at: the base load's power flow and derivatives."""
@@ -177,11 +177,17 @@ class _Search:
         limit, aim, before, after = (table.astype(np.float32) for table in tables)
         away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
         found = FeasibleBox(base.feeder, case, built, away, limit, aim, before)
-        found.infeasible, found.known_rise = before > aim, found.rise
+        # Where even no level at all is beyond a limit, the firm minimum is.
+        shut = (self._level_w(ends) <= 0.0)[:, None] & (after > limit) & self.several
+        found.infeasible, found.known_rise = (before > aim) | shut, found.rise
         found.iterations, found.solves = self.turns, self.solves
         with np.errstate(divide="ignore", invalid="ignore"):
             found.correction = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
         return found
+
+    def _level_w(self, ends: Real) -> Real:
+        """(T,) W that the highest end is beyond the firm minimum."""
+        return np.asarray((self.sign * (ends - self.start)).max(axis=1, initial=0.0))
 
     def _ends(self, level: Real, steps: Index | slice = slice(None)) -> Real:
         """(T, C) net injection of all at one common level per step."""

@@ -18,6 +18,8 @@ TIGHT = 0.5
 """constraints with less slack are looked at, in units of slack (V, percent of the rating)"""
 ENOUGH = 0.5
 """part of the declared margin that must be left at a constraint's own corner"""
+NEAR = 0.2
+"""constraints with less slack, in the same units, are measured in all states of the joint paths that matter"""
 GROWTH = 0.25
 """part by which joint paths may need more of a constraint at a corner of the box than at rest"""
 TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
@@ -69,6 +71,9 @@ def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
     for start in range(0, len(place), TOGETHER):
         part = slice(start, start + TOGETHER)
         _measure(state, steps, (place[part], row[part]), values)
+    if state.needed is not None:
+        near = np.flatnonzero(state.slack(steps)[place, row] < NEAR)
+        _measure_in_all_states(state, steps, (place[near], row[near]), values)
     return np.where(state.infeasible[steps], -np.inf, values)
 
 
@@ -112,12 +117,23 @@ def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], value
         np.maximum.at(values, place, at.values(away))
 
 
+def _measure_in_all_states(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
+    """Raise (S, R) values to what constraints reach at their corners in each state that is any constraint's worst."""
+    assert state.needed is not None
+    (place, row), candidates = pairs, state.needed.states_by_step()[:, steps]
+    for number in np.flatnonzero(candidates.any(axis=1)):
+        which = np.flatnonzero(candidates[number, place])
+        at = _States(state, steps[place[which]], row[which], np.full(len(which), number))
+        np.maximum.at(values, place[which], at.values(at.away(state.rows.corners, state.rows.corner[row[which]])))
+
+
 class _States:
     """The state that each of some constraints is measured in, one step each."""
 
-    def __init__(self, box: FeasibleBox, steps: Index, rows: Index) -> None:
-        self.box, self.steps, self.rows = box, steps, box.rows.only(rows)
-        self.state = None if box.needed is None else box.needed.state[steps, rows]
+    def __init__(self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None) -> None:
+        self.box, self.steps, self.rows, self.state = box, steps, box.rows.only(rows), state
+        if box.needed is not None and state is None:
+            self.state = box.needed.state[steps, rows]
         lo_w, hi_w, of = box.lo_w[steps], box.hi_w[steps], box.feeder.port_connection
         if box.needed is None or self.state is None:
             down, up = box.base.p_w[steps] - lo_w, hi_w - box.base.p_w[steps]

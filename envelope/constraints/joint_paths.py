@@ -164,7 +164,7 @@ class PathsOfBox:
 
 @dataclass(frozen=True, eq=False)
 class WorstStates:
-    """What each of R constraints needs to hold in all states of the joint paths."""
+    """Room that each of R constraints needs to hold in all states of the joint paths."""
 
     paths: PathsOfBox
     extra: Real
@@ -175,6 +175,12 @@ class WorstStates:
     def only(self, chosen: Mask) -> WorstStates:
         """The same of some of the constraints."""
         return WorstStates(self.paths, self.extra[:, chosen], self.state[:, chosen])
+
+    def states_by_step(self) -> Mask:
+        """(S, T) whether a state is the worst of any constraint in a step."""
+        found = np.zeros(self.paths.joint.kept.shape, dtype=bool)
+        found[self.state, np.arange(len(self.state))[:, None]] = True
+        return found
 
 
 def form_joint_paths(problem: Problem, base: BaseCase, limits: LimitTables) -> JointPaths:

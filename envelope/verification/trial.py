@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from envelope.constraints.monitored_feeder import FlowResult
 from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
+from envelope.verification.box_corners import At, BoxCorners
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
 from envelope.verification.volt_var import at_curve_kinks, solve_with_response
-from gridmodel.arrays import Index, Mask, Real
+from gridmodel.arrays import Index, Real
 
 CHUNK, AT_KINKS = 4000, 0.25
 """scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
@@ -47,18 +47,6 @@ def try_corners(
         trial = trial.solved_by(solver_of(feeder, judge))
     unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
-
-
-class At(NamedTuple):
-    """States of the joint paths, and the steps that they are in."""
-
-    states: Index
-    steps: Index
-    """(S,)"""
-
-    def only(self, which: Index | Mask) -> At:
-        """Some of them."""
-        return At(self.states[which], self.steps[which])
 
 
 class _Worst:
@@ -116,13 +104,14 @@ class Trial:
         self._queue("rest", every, np.zeros((len(every.steps), len(self.feeder.port_connection))))
         for box in self.boxes:
             # A box without any width has one corner, which is at rest.
-            wide = ((box.lo_w < self.base.p_w) | (self.base.p_w < box.hi_w)).any(axis=1)
-            corners = _Corners(self, box, np.flatnonzero(wide))
+            steps = np.flatnonzero(((box.lo_w < self.base.p_w) | (self.base.p_w < box.hi_w)).any(axis=1))
+            corners = BoxCorners(self.formulation, box, self.rng)
             built = linearise_at_corners(plain, self.base, box.lo_w, box.hi_w)
             needed = corners.paths.worst(built, built.evaluate(self.base.flow))
             for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
-                corners.try_pattern(one, None if needed is None or one.row is None else needed.state[:, one.row])
-            corners.try_random()
+                state = None if needed is None or one.row is None else needed.state[steps, one.row]
+                self._try_pattern(corners, one, corners.at(steps, state))
+            self._try_random(corners, steps)
         self._flush()
         self._try_all_states()
         self._search()
@@ -177,6 +166,24 @@ class Trial:
         unit = float(self.unit_v[element]) if which < 2 else 1.0
         beyond, kind = float(self.worst.beyond[which, step]) * unit, str(self.worst.kind[which, step])
         return Finding(beyond, step, self._name(which, element), kind, unit)
+
+    def _try_pattern(self, corners: BoxCorners, corner: CheckedCorner, at: At) -> None:
+        down, up = corners.ends(at)
+        away = corner.up * up - corner.down * down
+        self._queue(corner.kind, at, away)
+        if self.feeder.inverters is not None and self.rng.random() < AT_KINKS:
+            box_w = (-down * self.feeder.port_share, up * self.feeder.port_share)
+            self._queue("kink", at, at_curve_kinks(self.joint, at, away, rng=self.rng, box_w=box_w))
+
+    def _try_random(self, corners: BoxCorners, steps: Index) -> None:
+        """Corners, and points inside, at random; the same for every run with the same seed."""
+        if not self.formulation.guarantee.random_corners:
+            return
+        for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
+            for _ in range(count):
+                part = self.rng.random((len(steps), self.feeder.connections))
+                at = corners.at(steps)
+                self._queue(kind, at, corners.between(at, np.where(part < 0.5, 0.0, 1.0) if kind == "random" else part))
 
     def _queue(self, kind: str, at: At, away: Real) -> None:
         """Lines up (S, L) watts away from the base load of these states."""
@@ -306,59 +313,10 @@ class Trial:
 
     def _ends_in(self, at: At, index: Index) -> tuple[Real, Real]:
         """(S, L) both ends, W from the base load, of the boxes of these numbers."""
-        of, share = self.feeder.port_connection, self.feeder.port_share
-        low, high = np.empty((len(index), len(of))), np.empty((len(index), len(of)))
+        share = self.feeder.port_share
+        low, high = np.empty((len(index), len(share))), np.empty((len(index), len(share)))
         for k in np.unique(index):
             mine = np.flatnonzero(index == k)
-            down, up = _Corners(self, self.boxes[k], at.steps[mine]).ends(at.only(mine))
+            down, up = BoxCorners(self.formulation, self.boxes[k], self.rng).ends(at.only(mine))
             low[mine], high[mine] = -down * share, up * share
         return low, high
-
-
-class _Corners:
-    """Corners of one box in some steps, each in a state of the joint paths."""
-
-    def __init__(self, trial: Trial, box: GuaranteedBox, steps: Index) -> None:
-        self.trial, self.box, self.steps = trial, box, steps
-        self.feeder, self.paths = trial.feeder, trial.joint.of_box(box)
-
-    def ends(self, at: At) -> tuple[Real, Real]:
-        """(S, L) W that the ends of the box are below, and above, the base load of these states."""
-        of = self.feeder.port_connection
-        down, up = self.paths.ends(*at, self.box.lo_w[at.steps], self.box.hi_w[at.steps])
-        return down[:, of], up[:, of]
-
-    def try_pattern(self, corner: CheckedCorner, state: Index | None) -> None:
-        """Try a corner, each step in the state of (T,) numbers, or in one at random."""
-        trial, at = self.trial, self._at(state)
-        down, up = self.ends(at)
-        away = corner.up * up - corner.down * down
-        trial._queue(corner.kind, at, away)
-        if self.feeder.inverters is not None and trial.rng.random() < AT_KINKS:
-            box_w = (-down * self.feeder.port_share, up * self.feeder.port_share)
-            trial._queue("kink", at, at_curve_kinks(trial.joint, at, away, rng=trial.rng, box_w=box_w))
-
-    def try_random(self) -> None:
-        """Corners, and points inside, at random; the same for every run with the same seed."""
-        trial, of, share = self.trial, self.feeder.port_connection, self.feeder.port_share
-        if not trial.formulation.guarantee.random_corners:
-            return
-        for kind, count in (("random", trial.effort.random), ("inside", trial.effort.inside)):
-            for _ in range(count):
-                where = trial.rng.random((len(self.steps), self.feeder.connections))
-                where = (np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where)[:, of]
-                at = self._at(None)
-                down, up = self.ends(at)
-                trial._queue(kind, at, (-down + where * (down + up)) * share)
-
-    def _at(self, state: Index | None) -> At:
-        """States of these steps: given ones, or at random among those that limits hold in."""
-        trial = self.trial
-        if state is not None:
-            return At(state[self.steps], self.steps)
-        if not trial.joint.several:
-            return At(np.zeros(len(self.steps), dtype=np.intp), self.steps)
-        draw = np.where(
-            trial.joint.kept[:, self.steps], trial.rng.random((len(trial.joint.kept), len(self.steps))), -1.0
-        )
-        return At(draw.argmax(axis=0), self.steps)

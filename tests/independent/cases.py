@@ -1,6 +1,6 @@
 """Feeders with a day of their own: what the engine is told of it, and what happens in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from envelope import EnvelopeSchedule, Guarantee, OperatingLimits, Problem
+from envelope.problem import Allocation
 from envelope.problem.scenarios import of_day
 from gridmodel import read_feeder, reduce
 from tests.independent import published, raw
@@ -20,13 +21,14 @@ SUBSTEPS = STEP_S // FINE_S
 
 
 class Reading(StrEnum):
-    """How "between its import and its export limit" is read."""
+    """How "between its import and its export limit" is read; what a guarantee's sentence says of bands decides."""
 
     LIMITS = "limits"
-    """literally: the net power of whoever has limits is anywhere between them that the home, anywhere within its band
+    """with bands: the net power of whoever has limits is anywhere between them that the home, anywhere within its band
     of that half-hour, and its devices can bring it to; a charger that is limited draws up to that beside its home"""
     DEVICES = "devices"
-    """its home draws what it draws at that moment, and its devices do anything that they can and the limits let them"""
+    """without: its home draws what it draws at that moment, and its devices do anything that they can and the limits
+    let them"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Case:
     None where nothing moves"""
     substeps: int = SUBSTEPS
     """states of the day in an interval"""
+
+    def under(self, guarantee: Guarantee, allocation: Allocation, reading: Reading) -> "Case":
+        """The same with a policy, and a sentence that is read in this way."""
+        scenarios = self.problem.scenarios
+        if scenarios is not None:
+            scenarios = replace(scenarios, bands=reading is Reading.LIMITS)
+        problem = replace(self.problem, guarantee=guarantee, allocation=allocation, scenarios=scenarios)
+        return replace(self, problem=problem)
 
     def boxes(self, limits: published.Published, states: States, reading: Reading) -> list[Box]:
         """Everything that the problem's guarantee covers."""

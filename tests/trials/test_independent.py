@@ -6,7 +6,6 @@ deviations of demand, passive solar and head voltage come together. `tests/indep
 """
 
 import os
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -39,10 +38,10 @@ FEEDERS = (
 )
 SAID = (
     "Worst against the limits by the independent check: volts over, volts under, percent of a rating beyond it "
-    "(negative: inside), and in how many states of the day any is. *limits*: everyone anywhere between the published "
-    "limits, within reach and each home's own band; *devices*: homes as they are that moment, their devices anywhere "
-    "that the limits let them. Own: every five minutes of the day; extremes: each half-hour's deviations of demand, "
-    "solar and head voltage at their worst together."
+    "(negative: inside), and in how many states of the day any is. *limits*: a guarantee that covers bands, with "
+    "everyone anywhere between the published limits, within reach and each home's own band; *devices*: one that does "
+    "not, with homes as they are that moment, their devices anywhere that the limits let them. Own: every five minutes "
+    "of the day; extremes: each half-hour's deviations of demand, solar and head voltage at their worst together."
 )
 EFFORT = Effort()
 
@@ -70,11 +69,12 @@ def looks(case: Case) -> dict[str, States]:
 
 
 @cache
-def scheduled(name: str, guarantee: Guarantee, allocation: Allocation, folder: Path) -> tuple[Case, EnvelopeSchedule]:
+def scheduled(
+    name: str, guarantee: Guarantee, allocation: Allocation, reading: Reading, folder: Path
+) -> tuple[Case, EnvelopeSchedule]:
     """The case with its policy, and the engine's answer."""
-    case = case_of(name, folder)
-    problem = replace(case.problem, guarantee=guarantee, allocation=allocation)
-    return replace(case, problem=problem), calculate(problem)
+    case = case_of(name, folder).under(guarantee, allocation, reading)
+    return case, calculate(case.problem)
 
 
 @pytest.mark.parametrize("name", FEEDERS)
@@ -93,7 +93,7 @@ def test_the_day_alone_breaks_no_limit(name, folder):
 @pytest.mark.parametrize(("guarantee", "allocation"), POLICIES)
 @pytest.mark.parametrize("name", FEEDERS)
 def test_no_state_of_the_day_breaks_a_limit(name, guarantee, allocation, reading, folder, tmp_path):
-    case, schedule = scheduled(name, guarantee, allocation, folder)
+    case, schedule = scheduled(name, guarantee, allocation, reading, folder)
     limits = case.limits_of(schedule, tmp_path / "limits.csv")
     figures, broken = [], []
     for title, states in looks(case).items():
