@@ -15,7 +15,9 @@ def is_fixed(problem: Problem, direction: str) -> Mask:
     Else it follows the base load of each path.
     """
     side = problem.side(direction)
-    return np.asarray(side.flexible & ~_follows(problem, direction) | (_with_limits(problem, direction) & _counts_bands(problem)))
+    return np.asarray(
+        side.flexible & ~_follows(problem, direction) | (_with_limits(problem, direction) & _counts_bands(problem))
+    )
 
 
 def own_end_w(problem: Problem, direction: str) -> Real:
