@@ -14,7 +14,7 @@ from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.volt_var_credit import without_credit
 from envelope.problem import Problem, run_id
 from envelope.problem.margins import ConstraintCoefficients
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
 from envelope.schedule.findings import UNCREDITED
 from envelope.verification import Effort
 from envelope.verification.trial import try_corners
@@ -52,8 +52,8 @@ def _as_published(problem: Problem, formulation: Formulation) -> Solution:
     margin = SearchMargin(0.0, 0.0, formulation.feeder.voltage_unit_v)
     found = _single_pass(problem, formulation)
     for _ in range(ROUNDS):
-        box = verified_box(problem, found.schedule)
-        report = try_corners(formulation, found.schedule, box, solver="reduced", effort=SEARCH)
+        box, settled = (boxed(problem, found.schedule) for boxed in (verified_box, settled_box))
+        report = try_corners(formulation, found.schedule, box, solver="reduced", effort=SEARCH, settled=settled)
         if report.inside:
             break
         over_v, under_v, load = (_more(one.slack_units) for one in (report.over, report.under, report.overload))

@@ -82,8 +82,10 @@ def fit_box(
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
         if not len(todo):
-            return state
+            break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
+    if not len(todo) and needed is None:
+        return state
     left = own_corners.exceeding(state, everyone)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state

@@ -20,6 +20,8 @@ ENOUGH = 0.5
 """part of the declared margin that must be left at a constraint's own corner"""
 NEAR = 0.2
 """constraints with less slack, in the same units, are measured in all states of the joint paths that matter"""
+FILLED = 0.04
+"""what small coefficients may add to a constraint that the firm minimum brings beyond its limit, in units of slack"""
 GROWTH = 0.25
 """part by which joint paths may need more of a constraint at a corner of the box than at rest"""
 TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
@@ -40,8 +42,23 @@ def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index
 
 
 def exceeding(state: FeasibleBox, todo: Index) -> Index:
-    """Those of these steps in which a constraint exceeds at its own corner."""
-    return todo[(_beyond(state, todo) > 0.0).any(axis=1)]
+    """Those of these steps in which a constraint exceeds at its own corner, or one that the firm minimum fills does."""
+    beyond = (_beyond(state, todo) > 0.0).any(axis=1)
+    return todo[beyond if state.needed is None else beyond | _filled_exceed(state, todo)]
+
+
+def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
+    """(S,) whether small coefficients bring a constraint that the firm minimum fills beyond limit and firm minimum."""
+    place, row = np.nonzero(state.infeasible[steps] & ~state.base_infeasible[steps])
+    found = np.zeros(len(steps), dtype=bool)
+    if not len(row) or state.needed is None:
+        return found
+    at, firm = (_States(state, steps[place], row, firm=firm) for firm in (False, True))
+    corner, every = state.rows.corner[row], np.arange(len(row))
+    now, before = (one.values(one.away(state.rows.corners, corner))[every, row] for one in (at, firm))
+    limit = (state.limit + state.needed.extra)[steps[place], row]
+    np.logical_or.at(found, place, now > np.maximum(limit, before + FILLED * state.slack_unit[row]))
+    return found
 
 
 def _beyond(state: FeasibleBox, steps: Index) -> Real:
@@ -130,11 +147,15 @@ def _measure_in_all_states(state: FeasibleBox, steps: Index, pairs: tuple[Index,
 class _States:
     """The state that each of some constraints is measured in, one step each."""
 
-    def __init__(self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None) -> None:
+    def __init__(
+        self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None, *, firm: bool = False
+    ) -> None:
+        """firm: at corners of the firm minimum."""
         self.box, self.steps, self.rows, self.state = box, steps, box.rows.only(rows), state
         if box.needed is not None and state is None:
             self.state = box.needed.state[steps, rows]
-        lo_w, hi_w, of = box.lo_w[steps], box.hi_w[steps], box.feeder.port_connection
+        of, (lo_w, hi_w) = box.feeder.port_connection, (box.base.lo_w, box.base.hi_w) if firm else (box.lo_w, box.hi_w)
+        lo_w, hi_w = lo_w[steps], hi_w[steps]
         if box.needed is None or self.state is None:
             down, up = box.base.p_w[steps] - lo_w, hi_w - box.base.p_w[steps]
         else:

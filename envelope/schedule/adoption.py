@@ -20,13 +20,23 @@ def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Re
     return -_farthest_w(problem, schedule, Direction.IMPORT), _farthest_w(problem, schedule, Direction.EXPORT)
 
 
+def settled_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
+    """(T, C) lowest and highest net injection once all clients have taken up an interval's own limits, or defaults."""
+    found = []
+    for direction in (Direction.IMPORT, Direction.EXPORT):
+        side = schedule.side(direction)
+        found.append(_within_capacity_w(problem, direction, np.maximum(side.limit_w, side.default_w).astype(float)))
+    return -found[0], found[1]
+
+
 def _farthest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Direction) -> Real:
     """(T, C) most net power of any client in each interval, positive in the direction."""
-    asked, most, base_w = (
-        problem.side(direction),
-        _loosest_w(problem, schedule, direction),
-        own_end_w(problem, direction),
-    )
+    return _within_capacity_w(problem, direction, _loosest_w(problem, schedule, direction))
+
+
+def _within_capacity_w(problem: Problem, direction: Direction, most: Real) -> Real:
+    """(T, C) most net power of clients that hold these (T, C) limits, positive in the direction."""
+    asked, base_w = problem.side(direction), own_end_w(problem, direction)
     most[:, ~asked.controlled] = np.inf
     most = most + asked.beside_w
     return np.maximum(np.where(asked.flexible, np.minimum(most, asked.capacity_w), base_w), base_w)

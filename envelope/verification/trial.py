@@ -32,16 +32,22 @@ def try_corners(
     *,
     solver: str | None,
     effort: Effort,
+    settled: tuple[Real, Real] | None = None,
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is.
 
-    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`).
+    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`);
+    settled: the same once all have taken up new limits, tried beside it where limits are one common level, as a smaller
+    one may be worse there.
     """
     feeder = formulation.feeder
     judge = solver or independent_solver(feeder)
     fast = judge if effort.judge_all else "reduced"
     accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    trial = Trial(formulation, formulation.boxes(*box), effort, solver_of(feeder, fast), accepted=accepted)
+    boxes = formulation.boxes(*box)
+    if settled is not None and formulation.guarantee.common_level and formulation.paths.several:
+        boxes += formulation.boxes(*settled)
+    trial = Trial(formulation, boxes, effort, solver_of(feeder, fast), accepted=accepted)
     trial.run()
     if fast != judge:
         trial = trial.solved_by(solver_of(feeder, judge))

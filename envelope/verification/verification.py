@@ -11,7 +11,7 @@ from dataclasses import replace
 from envelope.constraints.formulation import formulate
 from envelope.constraints.volt_var_credit import as_credited
 from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
 from envelope.verification.report import USUAL, Effort, VerificationReport
 from envelope.verification.trial import try_corners
 from envelope.verification.wrong_phases import movable, verify_wrong_phases
@@ -26,8 +26,8 @@ def verify(
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
     asked, problem = effort or USUAL, as_credited(problem, schedule)
-    box = verified_box(problem, schedule)
-    report = try_corners(formulate(problem), schedule, box, solver=solver, effort=asked)
+    box, settled = verified_box(problem, schedule), settled_box(problem, schedule)
+    report = try_corners(formulate(problem), schedule, box, solver=solver, effort=asked, settled=settled)
     stress = _stress(problem, schedule, asked)
     return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases)
 

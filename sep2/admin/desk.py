@@ -8,7 +8,7 @@ from sep2.operations.judging_again import judged_until
 from sep2.operations.limit_course import limit_course
 from sep2.rest.route import Request
 from sep2.rules.authority import Role
-from sep2.store import counted, in_force_counts, outbox
+from sep2.store import alarm_states, counted, in_force_counts, outbox
 
 LONGEST_S = 31 * DAY_S
 BEHIND_S = 120
@@ -135,7 +135,7 @@ async def _looked_at(rq: Request) -> list[t.Probe]:
 
 
 async def _alarms(rq: Request) -> t.Probe:
-    found = await counted.alarms_by_priority(rq.db)
+    found = {priority: n for priority, (n, _) in (await alarm_states.by_priority(rq.db, rq.now)).items()}
     urgent = found[1] + found[2]
     fault = f"{found[1]} alarms of priority 1 and {found[2]} of priority 2 stand" if urgent else ""
     return _probe("alarms", fault, f"{found[3]} of priority 3 stand")

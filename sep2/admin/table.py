@@ -1,6 +1,7 @@
 """Every route of the operator API, and nothing else."""
 
 from sep2.admin import (
+    alarms,
     bulk,
     certificates,
     changes,
@@ -141,8 +142,16 @@ TABLE = (
     Route("GET", "/poll-rates", oversight.list_poll_rates, VIEWER),
     Route("GET", "/poll-rates/{resource}", oversight.show_poll_rate, VIEWER),
     Route("PUT", "/poll-rates/{resource}", oversight.set_poll_rate, ENGINEER, oversight.show_poll_rate),
-    Route("GET", "/alarms", oversight.list_alarms, VIEWER),
-    Route("POST", "/alarms/{alarm}/clear", oversight.clear_alarm, OPERATOR),
+    Route("GET", "/alarms", alarms.list_alarms, VIEWER),
+    Route("GET", "/alarm-counts", alarms.count_alarms, VIEWER),
+    Route("GET", "/alarm-kinds", alarms.list_alarm_kinds, VIEWER),
+    Route("GET", "/alarm-figures", alarms.show_alarm_figures, VIEWER),
+    Route("POST", "/alarms/acknowledge", alarms.acknowledge_alarms, OPERATOR),
+    Route("GET", "/alarms/{alarm}", alarms.show_alarm, VIEWER),
+    Route("POST", "/alarms/{alarm}/acknowledge", alarms.acknowledge_alarm, OPERATOR, alarms.show_alarm),
+    Route("POST", "/alarms/{alarm}/shelve", alarms.shelve_alarm, OPERATOR, alarms.show_alarm),
+    Route("POST", "/alarms/{alarm}/unshelve", alarms.unshelve_alarm, OPERATOR, alarms.show_alarm),
+    Route("POST", "/alarms/{alarm}/clear", alarms.clear_alarm, OPERATOR, alarms.show_alarm),
     Route("GET", "/audit", oversight.list_audit, VIEWER),
     Route("GET", "/audit/verify", oversight.verify_audit, ENGINEER),
     Route("GET", "/state", receivers.show_state, VIEWER),

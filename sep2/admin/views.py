@@ -336,19 +336,6 @@ def mirror(row: Row[Any]) -> t.Mirror:
     )
 
 
-def alarm(row: Row[Any]) -> t.Alarm:
-    """An alarm."""
-    return t.Alarm(
-        id=row.id,
-        code=row.code,
-        priority=row.priority,
-        subject=row.subject,
-        detail=row.detail,
-        raised=row.raised,
-        cleared=row.cleared,
-    )
-
-
 def entry(row: Row[Any]) -> t.Entry:
     """An entry of the audit log."""
     names = ("id", "at", "operator", "label", "via", "address", "request", "verb", "subject", "outcome", "hash")

@@ -3,6 +3,7 @@
 import typer
 
 from sep2.cli import (
+    alarms,
     bulk,
     clients,
     compliance,
@@ -13,6 +14,7 @@ from sep2.cli import (
     devices,
     folder,
     groups,
+    market,
     mirrors,
     operators,
     overrides,
@@ -66,7 +68,7 @@ app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
 app.add_typer(overrides.override, name="override")
 app.add_typer(oversight.subscription, name="subscription")
-app.add_typer(oversight.alarm, name="alarm")
+app.add_typer(alarms.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(mirrors.mirror, name="mirror")
 app.add_typer(oversight.audit, name="audit")
@@ -77,6 +79,7 @@ app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(market.market, name="market")
 app.add_typer(telemetry.reading, name="reading")
 app.add_typer(telemetry.rating, name="rating")
 app.add_typer(telemetry.device_status, name="device-status")

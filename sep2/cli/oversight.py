@@ -1,4 +1,4 @@
-"""`sep2 status`, `alarm`, `subscription`, `poll-rate`, `audit`, `clock`: is all well?"""
+"""`sep2 status`, `subscription`, `poll-rate`, `audit`, `clock`: is all well?"""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 from sep2.rules.silence import named
 
-alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
 audit = typer.Typer(no_args_is_help=True, help="The audit log: who changed what, and whether the log is whole.")
@@ -141,40 +140,6 @@ def move_clock(
         target = now_of(server)
     done = server.change("PUT", "/clock", t.Done, t.SetClock(now=target))
     show(done, f"The server's time is {shown_time(target)}.")
-
-
-@verb(alarm, "list")
-def list_alarms(
-    *,
-    cleared: Annotated[bool, typer.Option("--cleared", help="Also those that were cleared.")] = False,
-    limit: Limit = 100,
-) -> None:
-    """Alarms that stand, the most urgent first: 1 act within 5 minutes, 2 within 30 minutes, 3 this day."""
-    found = api().get("/alarms", t.Listed[t.Alarm], cleared=cleared, limit=limit)
-    show(
-        found,
-        listed(found.total, len(found.items), "alarm"),
-        columns=("id", "priority", "raised", "cleared", "code", "subject", "detail"),
-        rows=(
-            (
-                str(a.id),
-                str(a.priority),
-                shown_time(a.raised),
-                shown_time(a.cleared),
-                a.code,
-                a.subject,
-                a.detail,
-            )
-            for a in found.items
-        ),
-    )
-
-
-@verb(alarm, "clear", changes=True)
-def clear_alarm(number: Annotated[int, typer.Argument(metavar="ID", help="The alarm's id.")]) -> None:
-    """Clear an alarm; it is raised again if its cause goes on."""
-    done = api().change("POST", at("alarms", str(number), "clear"), t.Done)
-    show(done, f"Alarm {number} is cleared.")
 
 
 @verb(subscription, "list")

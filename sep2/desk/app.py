@@ -13,7 +13,7 @@ from sep2.desk.assets import UNDER, Assets
 from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
-from sep2.desk.pages import clients, connection, overview, sheets, watching
+from sep2.desk.pages import alarms, clients, connection, overview, sheets, watching
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
 from sep2.rest import decoding
@@ -49,7 +49,8 @@ PAGES = (
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
     Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),
-    Page("/desk/alarms", "Alarms", watching.show_alarms, "alarms.html"),
+    Page("/desk/alarms", "Alarms", alarms.show_list, "alarms.html"),
+    Page("/desk/alarm", "Alarm", alarms.show_one, "alarm.html", in_navigation=False),
     Page("/desk/deliveries", "Deliveries", watching.show_deliveries, "deliveries.html"),
     Page("/desk/audit", "Audit", watching.show_audit, "audit.html"),
     Page("/desk/health", "Health", watching.show_health, "health.html"),

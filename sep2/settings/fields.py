@@ -313,6 +313,23 @@ UTILITIES: dict[str, dict[str, Any]] = {
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
 
 
+class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail server by which people are told of alarms (`sep2 receiver add NAME mailto:…`)."""
+
+    host: str = ""
+    """Its name; empty: no mail is sent."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is protected; `none` is for a server on this machine."""
+    user: str = ""
+    password_file: Path | None = None
+    sender: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+@[\x21-\x7e]+$(?!\n)", max_length=254)] = "sep2@localhost"
+    """The address that mails are from."""
+    authorities: tuple[Path, ...] = ()
+    """CAs of the mail server, beside the roots that this machine trusts for the web."""
+    timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server writes on standard error."""
 
@@ -335,6 +352,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: Database = Database()
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
+    mail: Mail = Mail()
     limits: Limits = Limits()
     log: Log = Log()
     utility: Utility = field(default_factory=Utility)

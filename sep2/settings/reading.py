@@ -71,6 +71,11 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             settings.receivers,
             webhook_authorities=tuple(folder / path for path in settings.receivers.webhook_authorities),
         ),
+        mail=replace(
+            settings.mail,
+            password_file=None if settings.mail.password_file is None else folder / settings.mail.password_file,
+            authorities=tuple(folder / path for path in settings.mail.authorities),
+        ),
         tls=replace(
             tls,
             certificate=folder / tls.certificate,

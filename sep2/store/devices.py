@@ -135,9 +135,17 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
 
 
 async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
-    """The devices of a group, of clients with a profile if so asked: id, lfdi, client, profile, what it reported."""
+    """The devices of a group, of clients with a profile if so asked.
+
+    Columns: id, lfdi, client_id, client_lfdi, profile, what it reported.
+    """
     query = (
-        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, client.c.profile, *REPORTED)
+        select(
+            *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
+            client.c.lfdi.label("client_lfdi"),
+            client.c.profile,
+            *REPORTED,
+        )
         .join(member, member.c.end_device_id == end_device.c.id)
         .join(client, client.c.id == end_device.c.client_id)
     )

@@ -18,6 +18,8 @@ from tests.independent.search import Box, Effort, Search, States
 REPOSITORY = Path(__file__).parents[2]
 FINE_S, STEP_S, START = 300, 1800, 1_780_012_800
 SUBSTEPS = STEP_S // FINE_S
+BREACHED, TRACES = 2, np.array([0.06, 0.06, 0.6])
+"""largest status of an interval beyond its limits by itself, and V, V, percent that limits may add to that as traces"""
 
 
 class Reading(StrEnum):
@@ -85,12 +87,40 @@ class Case:
         defaults = schedule.default_import_w, schedule.default_export_w
         return published.read(file, names, np.asarray(schedule.step_start), defaults, early=schedule.early_s > 0)
 
+    def beyond(
+        self, schedule: EnvelopeSchedule, limits: published.Published, states: States, reading: Reading, effort: Effort
+    ) -> tuple[Search, np.ndarray]:
+        """What a search finds, and (3, K) how far the worst of each kind is beyond what is permitted in each state.
+
+        In intervals that a schedule names as beyond a limit by what can not be refused, limits may add nothing to that.
+        """
+        found = self.judge(limits, states, reading, effort)
+        named = ((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1)[states.step]
+        permitted = np.zeros_like(found.most)
+        if named.any():
+            least = replace(
+                limits,
+                import_w=_with_late(schedule.import_least_w),
+                export_w=_with_late(schedule.export_least_w),
+                default_import_w=np.zeros_like(limits.default_import_w),
+                default_export_w=np.zeros_like(limits.default_export_w),
+            )
+            firm = self.judge(least, states.only(np.flatnonzero(named)), reading, effort)
+            permitted[:, named] = np.where(firm.most > 0.0, firm.most + TRACES[:, None], 0.0)
+        return found, found.most - permitted
+
     def judge(self, limits: published.Published, states: States, reading: Reading, effort: Effort) -> Search:
         """Searches states of the day for the worst of each kind."""
         found = Search(self.circuit, states, (self.problem.limits.v_min_v, self.problem.limits.v_max_v), effort)
         for box in self.boxes(limits, states, reading):
             found.run(box)
         return found
+
+
+def _with_late(limit_w: np.ndarray | None) -> np.ndarray:
+    """(T, C) the looser of an interval's limit and the one before, which is named for the whole interval."""
+    assert limit_w is not None
+    return np.maximum(limit_w, np.concatenate([limit_w[:1], limit_w[:-1]]))
 
 
 def told(demand_va: np.ndarray, solar_w: np.ndarray, source_v: np.ndarray) -> dict[str, Any]:

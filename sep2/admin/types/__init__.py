@@ -1,5 +1,18 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
+from sep2.admin.types.alarms import (
+    Acknowledge,
+    AcknowledgeMany,
+    Alarm,
+    AlarmCounts,
+    AlarmFigures,
+    AlarmFiguresQuery,
+    AlarmKind,
+    AlarmQuery,
+    AlarmShown,
+    Often,
+    Shelve,
+)
 from sep2.admin.types.base import Limits
 from sep2.admin.types.bulk import (
     Exported,
@@ -90,8 +103,6 @@ from sep2.admin.types.overrides import (
     Untold,
 )
 from sep2.admin.types.oversight import (
-    Alarm,
-    AlarmQuery,
     AuditQuery,
     ChainChecked,
     Entry,
@@ -165,8 +176,15 @@ from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Re
 
 __all__ = [
     "WORDS",
+    "Acknowledge",
+    "AcknowledgeMany",
     "Alarm",
+    "AlarmCounts",
+    "AlarmFigures",
+    "AlarmFiguresQuery",
+    "AlarmKind",
     "AlarmQuery",
+    "AlarmShown",
     "Arrival",
     "Asked",
     "AuditQuery",
@@ -268,6 +286,7 @@ __all__ = [
     "Note",
     "Nothing",
     "Noun",
+    "Often",
     "Operator",
     "OperatorChange",
     "OtherClient",
@@ -317,6 +336,7 @@ __all__ = [
     "SetAside",
     "SetClock",
     "SheetOfRows",
+    "Shelve",
     "Span",
     "Status",
     "Subscription",

@@ -51,6 +51,22 @@
     }
   });
 
+  // Forms that post what is typed into them as JSON.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("form[data-post]");
+    if (!form) return;
+    event.preventDefault();
+    const fields = [...form.elements].filter((one) => one.name && one.value !== "");
+    const body = Object.fromEntries(fields.map((one) => [one.name, "number" in one.dataset ? Number(one.value) : one.value]));
+    try {
+      const done = await post(form.dataset.post, JSON.stringify(body));
+      tell(done.message || "Done.");
+      if (form.dataset.then) location.assign(form.dataset.then);
+    } catch (problem) {
+      tell(problem.message, true);
+    }
+  });
+
   const form = document.getElementById("sign-in");
   if (form) {
     form.addEventListener("submit", async (event) => {
