@@ -17,7 +17,7 @@ def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
     paths = [] if problem.scenarios is None else [problem.scenarios.said()]
     said = [str(problem.guarantee), *paths, *(reserve.said() for reserve in formulation.reserves)]
-    said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
+    said += [problem.reactive.said, _uncontrolled(problem), _of_chargers(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 
 
@@ -32,6 +32,11 @@ def _uncontrolled(problem: Problem) -> str:
     sides = (problem.side(direction) for direction in (Direction.IMPORT, Direction.EXPORT))
     which = [side.direction for side in sides if side.flexible[:, ~side.controlled].any()]
     return f"uncontrolled {' and '.join(which)} in full" if which else ""
+
+
+def _of_chargers(problem: Problem) -> str:
+    """Whether import is limited as load of chargers, which leaves the homes around them without a limit."""
+    return "chargers within limits of load beside their homes' own demand" if problem.is_charger.any() else ""
 
 
 def _balanced(problem: Problem) -> str:

@@ -15,16 +15,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
+from envelope import EnvelopeSchedule, calculate, verify
 from envelope.demo import forecast, study
 from envelope.demo.criteria import Figures
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.devices import DayPowers, Devices, Limits, day_powers
 from envelope.demo.scenario import Scenario, build_scenario
 from envelope.operation.lead_time import upcoming_intervals
-from envelope.problem import Allocation, Direction, Guarantee, Problem, TighteningLead
-from envelope.schedule import Fairness
-from envelope.schedule.curtailment import of_schedule
+from envelope.problem import Allocation, Guarantee, Problem, TighteningLead
+from envelope.schedule import Curtailment, Fairness
+from envelope.schedule.curtailment import fairness
+from envelope.study.coordinated_fleet import coordinate
 from envelope.verification import Effort
 from gridmodel.arrays import Real
 from sep2.terminal import add_row
@@ -47,16 +48,19 @@ POLICIES: Mapping[str, Mapping[str, Any]] = {
 """By name what each changes of the demonstration's policy, which is the first; "the same" continues the one before."""
 SAME = "the same"
 EFFORT = Effort(random=4, inside=1, greedy=1)
+COORDINATED, FLEET_SEED = 0.5, 9
+"""Part of the inverters that one aggregator coordinates, and the number of their random choice."""
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """One policy on one day: its figures, fairness of export, and a verification at corners of any mix of limits."""
+    """One policy on one day: its figures, and how evenly the solar energy is used."""
 
     name: str
     figures: Figures
     fairness: Fairness
-    corners: VerificationReport
+    beyond: tuple[float, float, float]
+    """V over, V under and percent of a rating at the worst corner of any mix of limits; negative: inside."""
     sentence: str
     """What its limits hold for."""
 
@@ -72,8 +76,34 @@ def problems(stated: Problem) -> dict[str, Problem]:
 
 
 def compare_policies(scenario: Scenario) -> list[PolicyResult]:
-    """Return the day's result under each policy, all with the same forecast."""
-    return [result_of(scenario, name, problem) for name, problem in problems(forecast.problem(scenario)).items()]
+    """Return the day's result under each policy and with a coordinated fleet, all with the same forecast."""
+    stated = problems(forecast.problem(scenario))
+    return [*(result_of(scenario, name, problem) for name, problem in stated.items()), with_fleet(scenario)]
+
+
+def with_fleet(scenario: Scenario, part: float = COORDINATED) -> PolicyResult:
+    """Return the day's result where an aggregator coordinates a part of the inverters, and boxes hold for the rest."""
+    day, solar = scenario.day, np.flatnonzero(scenario.day.has_pv)
+    chosen = np.random.default_rng(FLEET_SEED).permutation(solar)[: round(part * len(solar))]
+    found = coordinate(forecast.problem(scenario), np.isin(np.arange(len(day.has_pv)), chosen))
+    limits, generated_w = published_limits(day, found.schedule), day.pv_w.copy()
+    # Members keep sums, not their own export limits.
+    limits[1][:, found.fleet.members] = np.inf
+    for k in range(STEPS):
+        available_w = day.pv_w[k, found.fleet.members]
+        generated_w[k, found.fleet.members] = found.fleet.dispatch(k // forecast.PER_INTERVAL, available_w)
+    devices = Devices(replace(day, pv_w=generated_w))
+    powers = day_powers([devices.step(k, Limits(*limits[:, k])) for k in range(STEPS)], devices)
+    run = study.run(scenario.reduced, day, powers)
+    boxes = verify(found.problem, found.schedule, solver="reduced", effort=EFFORT).worst
+    over, under, load = (max(pair) for pair in zip(boxes, found.fleet.beyond, strict=True))
+    return PolicyResult(
+        f"the first, {100 * part:.0f} % of solar coordinated",
+        run.figures,
+        _evenness(day, powers),
+        (over, under, load),
+        f"{found.schedule.guarantee} | a fleet of {len(chosen)} within its sums, or silent within its own limits",
+    )
 
 
 def result_of(scenario: Scenario, name: str, problem: Problem) -> PolicyResult:
@@ -81,8 +111,13 @@ def result_of(scenario: Scenario, name: str, problem: Problem) -> PolicyResult:
     schedule = calculate(problem)
     run = study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule))
     any_mix = verify(replace(problem, guarantee=Guarantee.TWO_SIDED), schedule, solver="reduced", effort=EFFORT)
-    fair = of_schedule(schedule)[Direction.EXPORT]
-    return PolicyResult(name, run.figures, fair, any_mix, schedule.guarantee)
+    return PolicyResult(name, run.figures, _evenness(scenario.day, run.powers), any_mix.worst, schedule.guarantee)
+
+
+def _evenness(day: Day, powers: DayPowers) -> Fairness:
+    """Return how evenly new solar energy is used by its owners."""
+    hours = STEP_S / 3600
+    return fairness(Curtailment(day.pv_w.sum(axis=0) * hours, (day.pv_w - powers.pv_w).sum(axis=0) * hours))
 
 
 def day_under(day: Day, schedule: EnvelopeSchedule) -> DayPowers:
@@ -126,7 +161,7 @@ def policies_table(results: list[PolicyResult], perfect: Figures) -> Table:
     number = {sentence: str(k) for k, sentence in enumerate(sentences(results), start=1)}
     for one in results:
         fair = f"{one.fairness.jain:.3f}", f"{one.fairness.worst_decile_share:.0%}"
-        add_row(table, one.name, *_figures(one.figures), *fair, _worst(one.corners), number[one.sentence])
+        add_row(table, one.name, *_figures(one.figures), *fair, _worst(one.beyond), number[one.sentence])
     add_row(table, "perfect information", *_figures(perfect), "", "", "", "")
     return table
 
@@ -145,10 +180,10 @@ def _figures(found: Figures) -> tuple[str, ...]:
     )
 
 
-def _worst(corners: VerificationReport) -> str:
-    volts = max(corners.over_v, corners.under_v)
+def _worst(beyond: tuple[float, float, float]) -> str:
+    volts, percent = max(beyond[:2]), beyond[2]
     worst = [f"{volts:+.1f} V"] if volts > 0.0 else []
-    worst += [f"{corners.overload_percent:+.1f} %"] if corners.overload_percent > 0.0 else []
+    worst += [f"{percent:+.1f} %"] if percent > 0.0 else []
     return ", ".join(worst) or "inside"
 
 

@@ -32,6 +32,9 @@ ROUNDS = 8
 """linear programs of the plan, each with constraints taken anew where the last one led"""
 KEPT = 0.1
 """kept free of each constraint's target for what sensitivities are off by, in units of slack"""
+SKIES, CLOUDS, BEYOND = 16, (0.0, 0.3, 1.0), 1.2
+"""other skies under which the plan is tried and tightened, parts of the forecast's sun that each member may have under
+them, and by how much more than what exceeds"""
 NEAR = 0.5
 """constraints with less headroom are taken anew, in units of slack (V, percent of the rating)"""
 TOGETHER = 2048
@@ -81,8 +84,8 @@ class Coordinated(NamedTuple):
 def coordinate(problem: Problem, members: Mask, fallback: float = FALLBACK) -> Coordinated:
     """Calculate limits of all connections, and the plan of a fleet of (C,) members beside them.
 
-    fallback: part of the export limits that members would have without a fleet, which they keep for a silent aggregator;
-    the less, the more is left to the others.
+    fallback: part of the export limits that members would have without a fleet, which they keep while their aggregator
+    is silent; the less, the more is left to the others.
     """
     chosen = np.asarray(members, dtype=bool)
     if chosen.shape != (len(problem.connection_id),):
@@ -153,19 +156,22 @@ class _Search:
         self.coefficient = self._of_members(self.rows.sensitivity)
         self.strained = np.zeros(self.left.shape, dtype=bool)
         """(T, R) constraints that came near their limit at a corner of another one"""
-        self.taken: dict[tuple[int, int], tuple[Real, float]] = {}
-        """by (step, constraint): what was measured last, as coefficients and what they leave"""
+        self.taken: list[dict[int, tuple[Real, float]]] = [{} for _ in range(problem.steps)]
+        """(T,) by constraint what was measured last, as coefficients and what they leave"""
 
     def found(self) -> FleetPlan:
         """Return the plan: allocate, measure, take constraints anew, repeat."""
-        planned_w = self._planned()
+        planned_w = self._planned(self.sun_w)
         for _ in range(ROUNDS):
             measured = self._measured(planned_w)
-            target = self.target[measured.step, measured.row] - KEPT * self.unit[measured.row]
-            left = target - measured.value + (measured.coefficient * planned_w[measured.step]).sum(axis=1)
-            for k, key in enumerate(zip(measured.step.tolist(), measured.row.tolist(), strict=True)):
-                self.taken[key] = measured.coefficient[k].astype(float), float(left[k])
-            planned_w = self._planned()
+            left = (measured.coefficient * planned_w[measured.step]).sum(axis=1) - self._excess(measured)
+            for k, (step, row) in enumerate(zip(measured.step.tolist(), measured.row.tolist(), strict=True)):
+                self.taken[step][row] = measured.coefficient[k].astype(float), float(left[k])
+            planned_w = self._planned(self.sun_w)
+        rng = np.random.default_rng(0)
+        for _ in range(SKIES):
+            self._tighten(self._planned(self.sun_w * self._sky(rng)))
+        planned_w = self._planned(self.sun_w)
         return FleetPlan(
             members=self.members,
             constraints=tuple(self._constraints(step) for step in range(self.steps)),
@@ -173,6 +179,23 @@ class _Search:
             fallback_w=self.fallback_w,
             beyond=self._beyond(planned_w),
         )
+
+    def _sky(self, rng: np.random.Generator) -> Real:
+        """(T, F) part of the forecast's sky over each member: clouds over some, or a part of them off."""
+        return rng.choice(CLOUDS, self.sun_w.shape)
+
+    def _tighten(self, planned_w: Real) -> None:
+        """Lower what constraints leave by what they exceed while the fleet generates so."""
+        measured = self._measured(planned_w)
+        excess = self._excess(measured)
+        for k in np.flatnonzero(excess > 0.0):
+            step, row = int(measured.step[k]), int(measured.row[k])
+            own, left = self.taken[step].get(row, (self.coefficient[row].astype(float), self.left[step, row]))
+            self.taken[step][row] = own, float(left - BEYOND * excess[k])
+
+    def _excess(self, measured: _Measured) -> Real:
+        """(P,) by which values exceed their target less what is kept free of it."""
+        return np.asarray(measured.value - self.target[measured.step, measured.row] + KEPT * self.unit[measured.row])
 
     def _right_hand_side(self, margin: float) -> Real:
         """(T, R) limits less their margins."""
@@ -194,25 +217,26 @@ class _Search:
     def _constraints(self, step: int) -> SumConstraints:
         """Return the constraints of a step: as measured last, else by the first sensitivities."""
         coefficient, left = self.coefficient.astype(float), self.left[step].copy()
-        for (at, row), (own, budget) in self.taken.items():
-            if at == step:
-                coefficient[row], left[row] = own, budget
+        for row, (own, budget) in self.taken[step].items():
+            coefficient[row], left[row] = own, budget
         budget = np.maximum(left, 0.0)
         matters = np.maximum(coefficient, 0.0) @ self.sun_w[step] > budget
         return SumConstraints(coefficient[matters], budget[matters])
 
-    def _planned(self) -> Real:
+    def _planned(self, available_w: Real) -> Real:
         """(T, F) W of the largest sum in each step."""
-        return np.array([most_within(self._constraints(step), self.sun_w[step]) for step in range(self.steps)])
+        return np.array([most_within(self._constraints(step), available_w[step]) for step in range(self.steps)])
 
     def _near(self, planned_w: Real) -> tuple[Index, Index]:
         """Return the steps and constraints with little headroom where the fleet generates as planned."""
-        slack = self.left - planned_w @ self.coefficient.T
-        for (step, row), (own, budget) in self.taken.items():
-            slack[step, row] = budget - own @ planned_w[step]
-        sunny = (self.sun_w > 0.0).any(axis=1)
-        found = np.nonzero(((slack < NEAR * self.unit) | self.strained) & sunny[:, None])
-        return found[0], found[1]
+        slack: Real = self.left - planned_w @ self.coefficient.T
+        for at, constraints in enumerate(self.taken):
+            for which, (own, budget) in constraints.items():
+                slack[at, which] = budget - own @ planned_w[at]
+        sunny: Mask = np.asarray((self.sun_w > 0.0).any(axis=1))
+        near = ((slack < NEAR * self.unit) | self.strained) & sunny[:, None]
+        step, row = np.divmod(np.flatnonzero(near), near.shape[1])
+        return step, row
 
     def _measured(self, planned_w: Real) -> _Measured:
         """Measure the constraints that are near, each at its worst corner of the others, by power flow."""

@@ -61,7 +61,7 @@ def test_perfect_information_curtails_least(place, rows):
 
 def test_only_the_two_sided_guarantee_holds_at_any_mix_of_limits(rows):
     for one in rows.values():
-        assert (max(one.corners.worst) > 0.0) is not one.sentence.startswith("two-sided")
+        assert (max(one.beyond) > 0.0) is not one.sentence.startswith("two-sided")
 
 
 def test_devices_keep_limits_as_they_are_published(place):
