@@ -79,6 +79,7 @@ def fit_box(
     _one_turn(state, allocate, everyone)
     check_corners(state, everyone, COVERED)
     state, active = _settle(whole, *_with_missed_constraints(whole, state, active), allocate=allocate, todo=everyone)
+    todo = everyone
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
         if not len(todo):
