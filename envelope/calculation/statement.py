@@ -15,8 +15,7 @@ from gridmodel.arrays import Real, Watts
 
 def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    paths = [] if problem.scenarios is None else [problem.scenarios.said()]
-    said = [str(problem.guarantee), *paths, *(reserve.said() for reserve in formulation.reserves)]
+    said = [str(problem.guarantee), formulation.paths.said, *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _of_chargers(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 

@@ -52,6 +52,8 @@ class JointPaths:
     """(T, C) upper and lower ends that are the same in all states"""
     kept: Mask
     """(S, T) states that limits hold for"""
+    said: str = ""
+    """wording of the paths in a guarantee and in a verification; empty where there are none"""
 
     @property
     def several(self) -> bool:
@@ -198,6 +200,7 @@ def form_joint_paths(problem: Problem, base: BaseCase, limits: LimitTables) -> J
         move_var=np.concatenate([nothing, problem.base_load_var - states.load_var]),
         source_v=np.concatenate([only.source_v, np.broadcast_to(source_v, (*states.load_w.shape[:2], 3))]),
         kept=np.ones((1 + len(states.load_w), len(base.p_w)), dtype=bool),
+        said=problem.scenarios.said(),
     )
     return every if problem.scenarios.share == 1.0 else _least_strained(problem, every, limits)
 

@@ -83,6 +83,8 @@ class VerificationReport:
     wrong_part: float = 0.0
     unbalance: UnbalanceFinding | None = None
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
+    paths: str = ""
+    """joint paths of base load and head voltage on which corners were tried; empty: at the base load alone"""
 
     @property
     def over_v(self) -> float:
@@ -134,6 +136,8 @@ class VerificationReport:
         if self.unbalance is not None:
             worst += f", {self.unbalance.beyond:+.2f} % unbalance"
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
+        if self.paths:
+            tried += f", {self.paths}"
         if not any(self.excused):
             verdict = "inside" if self.inside else "BEYOND"
             return f"{tried}: {verdict} the limits (worst against limit: {worst})"

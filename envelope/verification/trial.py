@@ -164,6 +164,7 @@ class Trial:
             excused=self.accepted.excess,
             base_excess=self.accepted.base_excess,
             firm_excess=self.accepted.firm_excess,
+            paths=self.joint.said,
         )
 
     def _finding(self, which: int) -> Finding:

@@ -13,6 +13,7 @@ from sep2.rest.route import Request, listed, page
 from sep2.server.app import CLOCK_MARK
 from sep2.server.chain_watch import check
 from sep2.server.fanout import SET_ASIDE
+from sep2.server.seals import Sealer
 from sep2.settings import POLLED
 from sep2.store import (
     alarm_states,
@@ -145,13 +146,14 @@ async def list_audit(rq: Request, asked: t.AuditQuery) -> t.Listed[t.Entry]:
 
 async def verify_audit(rq: Request, asked: t.Nothing) -> t.ChainChecked:
     """Whether the audit log is as it was written, and otherwise the first entry that is not."""
-    found = await check(rq.db)
+    found = await check(rq.db, Sealer(rq.state.settings.tls))
     return t.ChainChecked(
         whole=found.broken_at is None,
         entries=found.entries,
         head=found.head,
         broken_at=found.broken_at,
         problem=found.problem,
+        seals=found.seals,
     )
 
 

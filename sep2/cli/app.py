@@ -4,6 +4,8 @@ import typer
 
 from sep2.cli import (
     alarms,
+    approvals,
+    backstops,
     bulk,
     clients,
     compliance,
@@ -21,6 +23,7 @@ from sep2.cli import (
     oversight,
     places,
     receivers,
+    shifts,
     telemetry,
     why,
 )
@@ -67,6 +70,9 @@ app.add_typer(groups.default, name="default")
 app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
 app.add_typer(overrides.override, name="override")
+app.add_typer(backstops.backstop, name="backstop")
+app.add_typer(approvals.approval, name="approval")
+app.add_typer(shifts.shift, name="shift")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(alarms.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")

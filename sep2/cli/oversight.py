@@ -20,19 +20,29 @@ root = typer.Typer()
 
 
 @verb(root, "status")
-def show_status() -> None:
+def show_status(
+    *, check: Annotated[bool, typer.Option("--check", help="Exit status 6 unless all is well; for scripts.")] = False
+) -> None:
     """How the server is doing: what waits, what failed, which alarms stand."""
-    found = api().get("/status", t.Status)
+    server = api()
+    found, probes = server.get("/status", t.Status), server.get("/probes", list[t.Probe])
     waits = f"{counted(found.waiting + found.outbox, 'notification')} waiting, {found.dead} dead"
+    shelved = f" ({found.shelved} more shelved)" if found.shelved else ""
+    well = _well(found, probes)
     show(
         found,
-        f"{_well(found)}: {waits}, {counted(found.alarms, 'alarm')}.{_named(found)}",
+        f"{well}: {waits}, {counted(found.alarms, 'alarm')}{shelved}.{_named(found)}",
         columns=("time", "clock", "clients", "devices", "controls"),
         rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
     )
+    if check and well != WELL:
+        raise typer.Exit(6)
 
 
-def _well(found: t.Status) -> str:
+WELL = "All is well"
+
+
+def _well(found: t.Status, probes: list[t.Probe]) -> str:
     """That all is well, where everything was looked at and is; else where to look first."""
     if found.set_aside:
         return "Look at `sep2 subscription changes`"
@@ -44,9 +54,11 @@ def _well(found: t.Status) -> str:
         return "Look at `sep2 contact list`"
     if found.disobeying:
         return "Look at `sep2 compliance list`"
-    if found.not_looked_at:
-        return f"Not known: nobody has looked at {' and '.join(found.not_looked_at)} yet"
-    return "All is well"
+    bad = next((one for one in probes if one.state == "bad"), None)
+    if bad is not None:
+        return f"Not well, {bad.name}: {bad.detail}"
+    unknown = [one.name for one in probes if one.state == "unknown"]
+    return f"Not known: nobody has looked at {' and '.join(unknown)} yet" if unknown else WELL
 
 
 def _named(found: t.Status) -> str:
@@ -86,7 +98,8 @@ def verify_audit() -> None:
     """Whether the audit log is as it was written; exit status 6 where it is not."""
     found = api().get("/audit/verify", t.ChainChecked)
     if found.whole:
-        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}, head {found.head}.")
+        signed = f", {counted(found.seals, 'signed head')}" if found.seals else ""
+        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}{signed}, head {found.head}.")
         return
     show(found, f"The audit log is broken at entry {found.broken_at}: {found.problem}.")
     raise typer.Exit(6)

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from sep2.admin import alarms, desk
+from sep2.admin import alarms
+from sep2.admin import probes as health
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 
@@ -28,7 +29,7 @@ class Frame(NamedTuple):
 async def frame_of(visit: Visit) -> Frame:
     """The frame of a page that somebody looks at."""
     figures: t.AlarmCounts = await visit.ask(alarms.count_alarms)
-    probes: list[t.Probe] = await visit.ask(desk.list_probes)
+    probes: list[t.Probe] = await visit.ask(health.list_probes)
     worst = first_bad(probes)
     return Frame(
         name=visit.caller.name,

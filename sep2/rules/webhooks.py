@@ -19,6 +19,8 @@ class Topic(StrEnum):
 
     ALARMS = "alarms"
     """raised and cleared, each of them"""
+    AUDIT = "audit"
+    """every hour, the end of the audit log, signed with the server's key"""
     CONTROLS = "controls"
     """what a connection or group is asked for, its newest state"""
     MEASURED = "measured"

@@ -12,11 +12,11 @@ from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
+from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor, Overrides, Primacy
 
 FILE = "sep2.toml"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-LONGEST_S = 366 * 86_400
 Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
 Years = Annotated[int, Meta(ge=86_400, le=40 * 366 * 86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -94,6 +94,10 @@ class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
     syslog: str = ""
     """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    reads_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 50
+    """Look-ups that one operator may make; those of 20 seconds may come at once. 0: no bound."""
+    changes_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 10
+    """The same of changes."""
     oidc: Oidc | None = None
     """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 
@@ -206,24 +210,6 @@ class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 30_000
 
 
-class Primacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of the programs of each connection, the lower wins; groups that operators make have larger ones."""
-
-    override: Annotated[int, Meta(ge=0, le=250)] = 1
-    wide_override: Annotated[int, Meta(ge=0, le=250)] = 2
-    schedule: Annotated[int, Meta(ge=0, le=250)] = 3
-    connection: Annotated[int, Meta(ge=0, le=250)] = 4
-    """The connection's own program, with its envelope and its default."""
-
-
-class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an override may last, and how gently many devices are let go at once."""
-
-    longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
-    spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
-    """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
-
-
 class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How closely limits must be kept, see `sep2 compliance`; of both tolerances the larger counts."""
 
@@ -285,6 +271,11 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     primacy: Primacy = Primacy()
     """For connections that are added from now on."""
     overrides: Overrides = Overrides()
+    approvals: Approvals = Approvals()
+    floors: dict[str, Floor] = field(default_factory=lambda: dict(FLOORS))
+    """Least limits of controllable loads by the name of their rule."""
+    floor: str = ""
+    """The rule, out of `floors`, of devices that are registered without one; empty: none."""
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()

@@ -11,9 +11,9 @@ import msgspec
 
 from sep2.rules import zones
 from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.settings.authority import LONGEST_S
 from sep2.settings.fields import (
     FILE,
-    LONGEST_S,
     POLLED,
     UTILITIES,
     Database,

@@ -164,6 +164,12 @@ async def members_of(db: Connection, number: int, most: int = MOST_MEMBERS) -> l
     return [row.name for row in await db.all(query)]
 
 
+async def members_about(db: Connection, code: str, subject: str) -> list[str]:
+    """The names of what the alarm of a code and subject is about; none where it does not stand."""
+    row = await db.one(select(t.c.id).where(*_one(code, subject)))
+    return [] if row is None else await members_of(db, row.id)
+
+
 async def clear_about(db: Connection, lfdi: str, now: int) -> None:
     """Clear the alarms that stand about an LFDI, or about a mode of it: what they are about is gone."""
     about = or_(t.c.subject == lfdi, t.c.subject.startswith(f"{lfdi} ", autoescape=True))

@@ -88,6 +88,7 @@ connection = Table(
     _time("created"),
     Column("name_key", Text),  # of the id, see rules.names
     Column("place_id", Id, ForeignKey("place.id")),
+    Column("protected", String(16), nullable=False, server_default="none"),  # see rules.protection
     Index(None, "name_key"),
     Index(None, "place_id"),
 )
@@ -117,6 +118,9 @@ end_device = Table(
     _time("changed"),
     _time("registered"),
     *_names(),
+    Column("floor_rule", String(40)),  # see rules.floors
+    Column("controllable_loads", Integer),
+    Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
     Index(None, "name_key", unique=True),
     Index(None, "client_id", "changed"),
     Index(

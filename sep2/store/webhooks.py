@@ -138,6 +138,12 @@ async def listed(db: Connection, page: Keyset) -> Following:
     return await select_following(db, _webhooks().order_by(t.c.folded), page)
 
 
+async def failing(db: Connection) -> list[str]:
+    """The names of receivers that take nothing just now."""
+    query = select(t.c.name).where(t.c.enabled, t.c.failing_since.is_not(None)).order_by(t.c.folded)
+    return [row.name for row in await db.all(query)]
+
+
 async def named(db: Connection, folded: str) -> Row[Any] | None:
     """The receiver of that name, folded."""
     return await db.one(_webhooks().where(t.c.folded == folded))

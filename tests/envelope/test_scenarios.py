@@ -5,12 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.field_rules import BadProblem
-from envelope.problem import Scenarios, plan_file, run_id
+from envelope.problem import Allocation, Scenarios, plan_file, run_id
 from envelope.problem.scenarios import around, of_day, of_history
 from tests.envelope.cases import street
 
 MOMENTS = 6
+POLICIES = (
+    (Guarantee.TWO_SIDED, Allocation.MAX_MIN),
+    (Guarantee.TWO_SIDED, Allocation.MAX_SUM),
+    (Guarantee.ONE_SIDED, Allocation.PROPORTIONAL_FAIR),
+    (Guarantee.COINCIDENT, Allocation.EQUAL),
+)
 
 
 def day(problem, seed=5):
@@ -94,3 +101,117 @@ def test_paths_of_other_steps_or_connections_are_refused_by_the_problem():
 def test_the_number_of_times_must_divide_into_moments():
     with pytest.raises(BadProblem, match="that 5 divides"):
         of_day(np.zeros((12, 3)), np.zeros((12, 3)), moments=5)
+
+
+def means_alone(problem):
+    """The same without its paths, with each connection's band."""
+    return replace(problem, scenarios=None, base_load_lo_w=problem.load_lo_w, base_load_hi_w=problem.load_hi_w)
+
+
+def moving_street(**changes):
+    """A street on a day that moves within each interval; its last homes have no devices."""
+    problem = street(**changes)
+    flexible = np.arange(len(problem.connection_id)) < 6
+    problem = replace(problem, flex_gen_w=problem.flex_gen_w * flexible, flex_load_w=problem.flex_load_w * flexible)
+    scenarios = day(problem)
+    return replace(
+        problem, base_load_w=scenarios.mean_w, base_load_var=scenarios.mean_var, scenarios=scenarios,
+        source_v=scenarios.mean_source_v,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bands", [False, True])
+@pytest.mark.parametrize(("guarantee", "allocation"), POLICIES)
+def test_limits_hold_in_every_state_of_the_paths(guarantee, allocation, bands):
+    problem = moving_street(guarantee=guarantee, allocation=allocation)
+    problem = replace(problem, scenarios=replace(problem.scenarios, bands=bands))
+    schedule = calculate(problem)
+    report = verify(problem, schedule, solver="reduced")
+    assert report.inside
+    # Not safe because it is small: some constraint is nearly used up.
+    assert max(report.worst) > -0.3
+    assert schedule.guarantee.startswith(
+        f"{guarantee} | base and head voltage on one joint path, extremes of an interval"
+    )
+    assert ("bands" in schedule.guarantee) is bands
+    assert report.paths in report.sentence()
+    assert report.paths in schedule.guarantee
+    # The mean alone says nothing of that: limits for it break on the day itself.
+    plain = calculate(
+        replace(problem, scenarios=None, base_load_lo_w=problem.load_lo_w, base_load_hi_w=problem.load_hi_w)
+    )
+    assert not verify(problem, plain, solver="reduced").inside
+
+
+def test_the_independent_solver_agrees_on_the_worst_states():
+    problem = moving_street()
+    schedule = calculate(problem)
+    fast, judged = (verify(problem, schedule, solver=solver) for solver in ("reduced", "power-grid-model"))
+    assert judged.inside
+    assert judged.worst == pytest.approx(fast.worst, abs=2e-3)
+
+
+def test_what_a_limit_bounds_does_not_count_twice():
+    """Only homes whose devices can reach both limits move: their net power is within the limits on any path."""
+    problem = moving_street()
+    still = np.arange(len(problem.connection_id)) >= 6
+    scenarios = problem.scenarios
+    held = replace(
+        scenarios,
+        load_w=np.where(still, problem.base_load_w[:, None], scenarios.load_w),
+        load_var=np.broadcast_to(problem.base_load_var[:, None], scenarios.load_var.shape).copy(),
+        solar_w=None,
+        source_v=None,
+    )
+    moving = replace(problem, scenarios=held)
+    known = replace(problem, scenarios=None, base_load_lo_w=moving.load_lo_w, base_load_hi_w=moving.load_hi_w)
+    one, other = calculate(moving), calculate(known)
+    assert np.abs(one.export_limit_w - other.export_limit_w).max() <= 1
+    assert np.abs(one.import_limit_w - other.import_limit_w).max() <= 1
+
+
+def test_an_import_limit_does_not_bound_falling_demand():
+    """Homes with a charger alone may draw less than their mean: others' exports must leave room for that."""
+    problem = moving_street(limits=OperatingLimits(rating_factor=10.0))
+    chargers = np.isin(np.arange(len(problem.connection_id)), [3, 4, 5])
+    flex_load_w = np.where(chargers, 1_000.0, np.zeros_like(problem.flex_load_w))
+    flex_gen_w = np.where(chargers, 0.0, problem.flex_gen_w)
+    problem = replace(problem, flex_gen_w=flex_gen_w, flex_load_w=flex_load_w, source_v=1.05 * problem.source_v)
+    load_w = np.repeat(problem.base_load_w[None, :, None], 2, axis=2)
+    less_w = load_w.copy()
+    less_w[:, :, 1, chargers] -= 3_000.0
+    known, falling = (Scenarios(watts, np.zeros_like(watts)) for watts in (load_w, less_w))
+    known, falling = (replace(problem, scenarios=one) for one in (known, falling))
+    assert verify(falling, calculate(falling), solver="reduced").inside
+    assert verify(falling, calculate(known), solver="reduced").over_v > 0.1
+
+
+def test_more_paths_never_give_more_and_a_share_of_them_is_named():
+    problem = moving_street()
+    one, other = day(problem, 5), day(problem, 6)
+    names = ("load_w", "load_var", "solar_w", "source_v")
+    both = replace(one, **{name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in names})
+    found = {
+        name: calculate(replace(problem, scenarios=scenarios))
+        for name, scenarios in {"one": one, "other": other, "both": both, "half": replace(both, share=0.5)}.items()
+    }
+    total = {name: schedule.export_limit_w.sum() + schedule.import_limit_w.sum() for name, schedule in found.items()}
+    assert total["both"] < 1.01 * min(total["one"], total["other"])
+    assert total["half"] > total["both"]
+    assert "at least 50 % of 2 joint paths in each interval" in found["half"].guarantee
+    half = replace(problem, scenarios=replace(both, share=0.5))
+    assert verify(half, found["half"], solver="reduced").inside
+    assert not verify(replace(problem, scenarios=both), found["half"], solver="reduced").inside
+
+
+def test_voltage_unbalance_is_kept_on_every_path():
+    limits = replace(street().limits, vuf_max_percent=1.5)
+    problem = moving_street(limits=limits)
+    schedule = calculate(problem)
+    report = verify(problem, schedule, solver="reduced")
+    assert report.inside
+    assert -0.3 < report.unbalance.beyond <= 0.0
+    plain = calculate(
+        replace(problem, scenarios=None, base_load_lo_w=problem.load_lo_w, base_load_hi_w=problem.load_hi_w)
+    )
+    assert verify(problem, plain, solver="reduced").unbalance.beyond > 0.0

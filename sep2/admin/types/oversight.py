@@ -118,6 +118,8 @@ class ChainChecked(Struct, frozen=True, kw_only=True):
     head: str
     broken_at: int | None
     problem: str
+    seals: int
+    """heads of it that were signed with the server's key, and are as they were"""
 
 
 class Status(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ class OverridesQuery(Asked, frozen=True, kw_only=True):
 
     after: str | None = None
     over: bool = False
+    unreviewed: bool = False
 
 
 async def show_deliveries(visit: Visit, asked: Span) -> dict[str, Any]:
@@ -63,7 +64,7 @@ async def show_health(visit: Visit) -> dict[str, Any]:
 
 async def show_overrides(visit: Visit, asked: OverridesQuery) -> dict[str, Any]:
     """Overrides that are to come or hold, and those that are over if so asked."""
-    query = t.OverrideQuery(limit=PAGE, after=asked.after, over=asked.over)
+    query = t.OverrideQuery(limit=PAGE, after=asked.after, over=asked.over, unreviewed=asked.unreviewed)
     return {
         "found": await visit.ask(overrides.list_overrides, query),
         "over": asked.over,
