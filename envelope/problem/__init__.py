@@ -26,10 +26,11 @@ from envelope.problem.policies import (
     ShareReference,
     TighteningLead,
 )
-from envelope.problem.problem import Problem, ProblemSide
+from envelope.problem.problem import Problem
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.scenarios import Scenarios
 from envelope.problem.serialization import run_id
+from envelope.problem.sides import ProblemSide
 from envelope.problem.steps import steps_from
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,43 +30,11 @@ from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
 from envelope.problem.scenarios import Scenarios
+from envelope.problem.sides import ProblemSide
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced
 from gridmodel.model.devices import CHARGER, CONTROL_POINTS, SITE
-
-
-class ProblemSide(NamedTuple):
-    """Export or import of a problem. Watts, positive in the direction; T steps, C connections."""
-
-    direction: Direction
-    flex_w: Real
-    """(T, C) most that controllable generation can feed, or controllable load draw"""
-    capacity_w: Real
-    """(T, C) most net power that can be reached; negative where the base load points the other way by more"""
-    beside_w: Real
-    """(T, C) net power that comes with a limit without being counted in it: the base load at a charger, else 0"""
-    unavoidable_w: Real
-    """(T, C) limit below which a connection could not serve, or not get rid of, its base load"""
-    firm_w: Real
-    """(C,) contract minimum"""
-    default_w: Real | None
-    """(C,) default that is already set; None: the schedule computes one"""
-    in_force_w: Real | None
-    """(C,) limits that clients may still hold as the first step begins"""
-    contract_w: Real | None
-    """(C,) denominator of fairness where shares refer to contracts"""
-    favour: Real | None
-    """(C,) or (T, C) weight of each connection's share: to make up for the past, and of the hour"""
-    ceiling_w: Real | None
-    """(T, C) most that the policy lets a limit be; None: all that fits"""
-    controlled: Mask
-    """(C,) whether the direction can be limited"""
-
-    @property
-    def flexible(self) -> Mask:
-        """(T, C) whether there is controllable power."""
-        return self.flex_w > 0.0
 
 
 @dataclass(frozen=True, eq=False)
