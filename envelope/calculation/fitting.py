@@ -79,13 +79,19 @@ def fit_box(
     _one_turn(state, allocate, everyone)
     check_corners(state, everyone, COVERED)
     state, active = _settle(whole, *_with_missed_constraints(whole, state, active), allocate=allocate, todo=everyone)
+    return _mended(whole, state, active, allocate=allocate)
+
+
+def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule) -> FeasibleBox:
+    """The box with targets lowered by what constraints exceed at own corners, and scaled down where that fails."""
+    everyone = np.arange(len(state.offset_w))
     todo = everyone
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
         if not len(todo):
             break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
-    if not len(todo) and needed is None:
+    if not len(todo) and state.needed is None:
         return state
     left = own_corners.exceeding(state, everyone)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))

@@ -106,13 +106,14 @@ def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> P
     return PublishedSide(limited, least, default, binding)
 
 
-def _net(problem: Problem, kept: PublishedSide) -> PublishedSide:
-    """Limits of import, with the most net import that limits of a charger's load amount to."""
+def _net(problem: Problem, kept: PublishedSide) -> tuple[PublishedSide, Watts]:
+    """Limits of import, with the most net import that limits of a charger's load amount to, and (T, C) of load."""
     chargers, home_w = problem.is_charger, whole_w_above(problem.load_hi_w)
     limit_w, least_w = (
         np.where(chargers, np.maximum(table + home_w, 0), table) for table in (kept.limit_w, kept.least_w)
     )
-    return kept._replace(limit_w=limit_w, least_w=least_w)
+    load_limit_w = np.where(chargers, kept.limit_w, np.maximum(limit_w - home_w, 0))
+    return kept._replace(limit_w=limit_w, least_w=least_w), load_limit_w
 
 
 def _with_lead(problem: Problem, side: FoundSide) -> tuple[Real, Binding]:
@@ -154,8 +155,7 @@ def _schedule(
 ) -> EnvelopeSchedule:
     status = _status(boxes)
     kept, exports = (_published(problem, side, status) for side in sides)
-    imports = _net(problem, kept)
-    load_limit_w = np.maximum(imports.limit_w - whole_w_above(problem.load_hi_w), 0)
+    imports, load_limit_w = _net(problem, kept)
     beyond = tuple(_infeasibility(box.fit) for box in boxes)
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
@@ -164,7 +164,7 @@ def _schedule(
         import_limit_w=imports.limit_w,
         export_limit_w=exports.limit_w,
         gen_limit_w=np.maximum(exports.limit_w + whole_w_below(problem.load_lo_w), 0),
-        load_limit_w=np.where(problem.is_charger, kept.limit_w, load_limit_w),
+        load_limit_w=load_limit_w,
         firm_import_w=whole_w_above(sides[0].asked.firm_w),
         firm_export_w=whole_w_above(sides[1].asked.firm_w),
         default_import_w=imports.default_w,

@@ -15,7 +15,7 @@ from gridmodel.model.devices import CHARGER, DEVICE
 
 
 def with_least_loads(problem: Problem, least_w: Sequence[int]) -> Problem:
-    """Return the problem with these limits granted in any case, as a contract's are; the same object without any.
+    """Return the problem with these limits as a firm minimum, as a contract's are; the same object without any.
 
     Where only devices are seen, or a charger is limited, the limit is what may be drawn beyond the base load.
     """

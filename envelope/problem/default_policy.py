@@ -35,7 +35,7 @@ def with_default_policy(problem: Problem) -> Problem:
 
 
 def own_band_in_the_sun(problem: Problem) -> Real | None:
-    """Return (T, C) W of each home's own highest demand while the sun shines, infinity else; None: it holds nobody."""
+    """Return (T, C) W of each home's highest demand while the sun shines, infinity else; None: none is held."""
     held = sunny(problem)[:, None] & _can_wait(problem)
     return np.where(held, np.maximum(problem.load_hi_w, 0.0), np.inf) if held.any() else None
 

@@ -53,7 +53,7 @@ class SumConstraints(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class FleetPlan:
-    """What a fleet may generate together; T steps, F members."""
+    """Generation that a fleet may have together; T steps, F members."""
 
     members: Index
     """(F,) their connections"""
@@ -71,7 +71,7 @@ class FleetPlan:
         return most_within(self.constraints[step], available_w)
 
 
-class Coordinated(NamedTuple):
+class FleetStudy(NamedTuple):
     """Limits of all connections, and the plan of the fleet beside them."""
 
     problem: Problem
@@ -81,7 +81,7 @@ class Coordinated(NamedTuple):
     fleet: FleetPlan
 
 
-def coordinate(problem: Problem, members: Mask, fallback: float = FALLBACK) -> Coordinated:
+def coordinate(problem: Problem, members: Mask, fallback: float = FALLBACK) -> FleetStudy:
     """Calculate limits of all connections, and the plan of a fleet of (C,) members beside them.
 
     fallback: part of the export limits that members would have without a fleet, which they keep while their aggregator
@@ -99,7 +99,7 @@ def coordinate(problem: Problem, members: Mask, fallback: float = FALLBACK) -> C
         ceiling_w = np.minimum(ceiling_w, np.broadcast_to(problem.ceiling_export_w.T, ceiling_w.T.shape).T)
     stated = replace(problem, ceiling_export_w=ceiling_w)
     schedule = calculate(stated)
-    return Coordinated(stated, schedule, _Search(stated, schedule, chosen).found())
+    return FleetStudy(stated, schedule, _Search(stated, schedule, chosen).found())
 
 
 def most_within(constraints: SumConstraints, available_w: Real) -> Real:
