@@ -216,8 +216,10 @@ async def _settle(db: Connection, rows: Sequence[Row[Any]], steps: Mapping[int, 
     for row in rows:
         done[steps[row.id]].append(row.id)
         if steps[row.id] is Step.RAISED:
-            about = shown(f"{row.subject}: {row.detail}", LONGEST_LINE)
-            log.info("alarm %d, %s, priority %d: %s", row.id, row.code, row.priority, about)
+            # Who raised it has logged the details where they are of use in the log.
+            log.info(
+                "alarm %d, %s of priority %d: %s", row.id, row.code, row.priority, shown(row.subject, LONGEST_LINE)
+            )
     unshelved = [row.id for row in rows if row.shelved_until is not None and row.shelved_until <= now]
     await alarm_states.settle(db, unshelved, {"shelved_until": None})
     looked: dict[str, Any] = {"news": False}

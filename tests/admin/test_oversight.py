@@ -144,7 +144,8 @@ async def test_an_alarm_stands_until_it_is_cleared(operator: Operator) -> None:
     assert (await operator.get("/alarms"))["total"] == 0
     (cleared,) = (await operator.get("/alarms", cleared="true"))["items"]
     assert cleared["cleared"] == NOW
-    assert (await operator.ask("POST", f"/alarms/{alarm['id']}/clear"))[0] == 404
+    status, refused = await operator.ask("POST", f"/alarms/{alarm['id']}/clear")
+    assert (status, refused["code"]) == (409, "alarm_is_over")
 
 
 async def test_a_paced_clock_is_moved_forward_only_and_remembered(operator: Operator) -> None:

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from sep2.cli.app import app
+from sep2.rules.alarm_kinds import KINDS
 from tests.cli.conftest import REPOSITORY, Said, Sep2, say
 
 pytestmark = pytest.mark.timeout(180)
@@ -59,6 +60,13 @@ def check(line: str) -> None:
 def test_what_a_document_names_can_be_typed(document: str) -> None:
     lines = named_in((REPOSITORY / document).read_text(encoding="utf-8"))
     assert len(lines) >= 5
+    for line in lines:
+        check(line)
+
+
+def test_what_alarms_tell_people_to_do_can_be_typed() -> None:
+    lines = [line for kind in KINDS.values() for line in named_in(kind.do)]
+    assert len(lines) >= 20
     for line in lines:
         check(line)
 

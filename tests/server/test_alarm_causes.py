@@ -151,6 +151,7 @@ async def test_an_engine_that_can_not_be_loaded_is_an_alarm_where_its_plan_is_pu
 PROOFS = {
     "alarm_flood": "admin/test_alarms.py",
     "alarm_undeliverable": "admin/test_alarms.py",
+    "approval_waiting": "server/test_override_watch.py",
     "audit_broken": "admin/test_audit_chain.py",
     "certificate_expiring": "server/test_watch.py",
     "certificate_unused": "admin/test_certificates.py",
@@ -169,6 +170,7 @@ PROOFS = {
     "device_moved": "functions/test_in_band.py",
     "device_silent": "server/test_silence.py",
     "disk_low": "server/test_causes.py",
+    "disconnect_overdue": "server/test_override_watch.py",
     "engine_absent": "server/test_alarm_causes.py",
     "envelope_failed": "envelope/test_publish.py",
     "envelope_infeasible_base": "envelope/test_premises.py",
@@ -188,6 +190,7 @@ PROOFS = {
     "obedience_low": "server/test_broken_limits.py",
     "operator_control": "envelope/test_overrides.py",
     "operator_logins": "admin/test_access.py",
+    "override_unreviewed": "server/test_override_watch.py",
     "plan_ending": "envelope/test_premises.py",
     "profile_mismatch": "server/test_causes.py",
     "reading_unproven": "server/test_alarm_causes.py",

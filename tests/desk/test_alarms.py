@@ -1,0 +1,40 @@
+"""The pages of alarms in a real browser: what stands, what to do, acknowledged and shelved with a click."""
+
+from axe_playwright_python.async_playwright import Axe
+
+from sep2.store import alarms
+from tests.desk.conftest import Room
+from tests.desk.test_pages import AXE, HOSTILE
+
+
+async def test_an_alarm_is_acknowledged_with_a_note_and_shelved_with_a_reason(room: Room) -> None:
+    async with room.world.state.db.write() as db:
+        number = await alarms.raise_one(db, "client_silent", "sunny", HOSTILE, now=room.world.clock.now())
+        await alarms.raise_one(db, "local_login", HOSTILE, "by password", now=room.world.clock.now())
+    async with room.sight() as sight:
+        await sight.go("/desk/alarms")
+        assert "a client that has to poll or to post does neither" in await sight.text("table")
+        await sight.page.click(f'a[href="/desk/alarm?id={number}"] >> nth=0')
+        assert "Call the client's desk" in await sight.text()
+        violations = await Axe().run(sight.page, options=AXE)
+        assert violations.violations_count == 0, violations.generate_report()
+        await sight.page.fill("#note", "Ada is on it")
+        await sight.page.click("text=Acknowledge >> nth=0")
+        await sight.page.wait_for_url("**/desk/alarms")
+        assert "sees to it" in await sight.text("table")
+        await sight.go(f"/desk/alarm?id={number}")
+        assert "Ada is on it" in await sight.text()
+        await sight.page.select_option("#duration", "7200")
+        await sight.page.fill("#reason", "a crew is there")
+        await sight.page.press("#reason", "Enter")
+        await sight.page.wait_for_url("**/desk/alarms")
+        assert "a client that has to poll" not in await sight.text("table")
+        await sight.go("/desk/alarms?state=shelved")
+        await sight.page.click(f"text=Unshelve {number}")
+        await sight.page.wait_for_function("document.getElementById('said').textContent.includes('in the list again')")
+        await sight.go("/desk/alarms")
+        await sight.page.click("text=/Acknowledge all/")
+        await sight.page.wait_for_function("document.getElementById('said').textContent.includes('acknowledged by')")
+        assert not sight.wrong
+    async with room.world.state.db.read() as db:
+        assert all(row.acknowledged for row in await alarms.standing(db))
