@@ -6,6 +6,7 @@ another. So a fair allocation needs no solver: filling all shares at one rate un
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +48,8 @@ class Packing:
     """(T, R) prices of a similar problem's constraints, 0 where not known; rules that have prices update them"""
     most: Real | None = None
     """(N,) the most that each variable may ever use, where sizes decide who takes part in a constraint"""
+    least: Real | None = None
+    """(T, N) that rules of sums and logarithms give at least, feasible and within `cap`; 0 when absent"""
 
 
 class Ready(NamedTuple):
@@ -101,9 +104,9 @@ def prepare(packing: Packing) -> Ready:
     def part(table: Floating) -> Real:
         return np.ascontiguousarray(np.broadcast_to(table, packing.cap.shape)[:, column])
 
-    weight = None if packing.weight is None else part(packing.weight)
+    weight, least = (None if table is None else part(table) for table in (packing.weight, packing.least))
     price = None if packing.price is None else packing.price[:, row]
-    left = Packing(np.ascontiguousarray(a[row]), b[:, row], cap, part(packing.reference), weight, price)
+    left = Packing(np.ascontiguousarray(a[row]), b[:, row], cap, part(packing.reference), weight, price, least=least)
     return Ready(left, column, row)
 
 
@@ -177,6 +180,7 @@ class _Market:
     ) -> None:
         tables = (left.a, left.cap, gain, room, price)
         self.a, self.cap, self.gain, self.b, self.price = (np.ascontiguousarray(t, dtype=np.float32) for t in tables)
+        self.least = np.zeros_like(self.cap) if left.least is None else left.least.astype(np.float32)
         self.at, self.alpha, self.patience = np.ascontiguousarray(self.a.T), alpha, patience
         self.found, self.prices = self.cap.copy(), self.price.copy()
         self.step, self.row = np.arange(len(self.cap)), np.arange(len(self.a))
@@ -184,7 +188,7 @@ class _Market:
     def settled(self, rounds: int) -> tuple[Real, Real]:
         """(T, N) what is asked for in the end, and (T, R) prices."""
         for turn in range(rounds):
-            x = _answer(self.price @ self.a, self.gain, self.alpha, self.cap)
+            x = np.maximum(_answer(self.price @ self.a, self.gain, self.alpha, self.cap), self.least)
             used = (x @ self.at) / self.b
             if turn % CHECK_EVERY == CHECK_EVERY - 1:
                 x, used = self._narrow(x, used, rounds, turn=turn)
@@ -211,7 +215,8 @@ class _Market:
         if going.all() and dear.all():
             return x, used
         self._note(x)
-        self.step, self.cap, self.gain, x = self.step[going], self.cap[going], self.gain[going], x[going]
+        self.step, self.least, x = self.step[going], self.least[going], x[going]
+        self.cap, self.gain = self.cap[going], self.gain[going]
         self.row, self.a, self.at = self.row[dear], self.a[dear], np.ascontiguousarray(self.at[:, dear])
         self.b, self.price, used = (table[np.ix_(going, dear)] for table in (self.b, self.price, used))
         return x, used
@@ -239,7 +244,9 @@ def _answer(charge: Single, gain: Single, alpha: float, cap: Single) -> Single:
 
 
 def _top_up(left: Packing, x: Real) -> Real:
-    """Bring `x` inside every constraint, then fill what is left over fairly."""
+    """Bring `x` inside every constraint without going below the least, then fill what is left over fairly."""
+    if left.least is not None:
+        return left.least + _top_up(beyond_least(left), np.maximum(x - left.least, 0.0))
     used, over = x @ left.a.T, np.ones_like(x)
     # Only users of an overfull constraint give up as much as that takes.
     for row in np.flatnonzero((used > left.b).any(axis=0)):
@@ -248,6 +255,27 @@ def _top_up(left: Packing, x: Real) -> Real:
     x = np.minimum(x / over, left.cap)
     rest = Packing(left.a, np.maximum(left.b - x @ left.a.T, 0.0), np.maximum(left.cap - x, 0.0), left.reference)
     return np.asarray(np.minimum(x + _fill(rest, onward=True), left.cap), dtype=float)
+
+
+def beyond_least(packing: Packing) -> Packing:
+    """The problem of what comes on top of the least; rounding leaves no constraint below its least use."""
+    least = np.zeros_like(packing.cap) if packing.least is None else packing.least
+    b = np.maximum(packing.b - least @ packing.a.T, 1e-9 * np.abs(packing.b))
+    return replace(packing, b=b, cap=np.maximum(packing.cap - least, 0.0), least=None)
+
+
+def with_floor(rule: Rule, part: float) -> Rule:
+    """The rule, giving each variable at least this part of what max-min would give it."""
+    return partial(_floored, rule, part)
+
+
+def _floored(rule: Rule, part: float, packing: Packing) -> Real:
+    return rule(replace(packing, least=part * max_min(packing)))
+
+
+def is_sum(rule: Rule) -> bool:
+    """Whether a rule is a largest sum, with a floor or without."""
+    return max_sum in (rule, *getattr(rule, "args", ()))
 
 
 def max_sum(packing: Packing) -> Real:
@@ -259,7 +287,9 @@ def max_sum(packing: Packing) -> Real:
     if ready.is_free:
         return ready.whole(left.cap, packing.cap.shape[1])
     weight = np.ones_like(left.cap) if left.weight is None else left.weight
-    return ready.whole(solve_steps(left.a, left.b, left.cap, weight), packing.cap.shape[1])
+    more = beyond_least(left) if left.least is not None else left
+    found = solve_steps(more.a, more.b, more.cap, weight)
+    return ready.whole(found if left.least is None else left.least + found, packing.cap.shape[1])
 
 
 RULE_OF: dict[Allocation, Rule] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envelope.allocation.rules import Packing, Rule, max_min, max_sum, takes_part
+from envelope.allocation.rules import Packing, Rule, is_sum, max_min, takes_part
 from envelope.calculation import own_corners
 from envelope.calculation.corner_check import (
     COVERED,
@@ -75,12 +75,19 @@ def fit_box(
     _one_turn(state, allocate, everyone)
     check_corners(state, everyone, COVERED)
     state, active = _settle(whole, *_with_missed_constraints(whole, state, active), allocate=allocate, todo=everyone)
+    return _mended(whole, state, active, allocate=allocate)
+
+
+def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule) -> FeasibleBox:
+    """The box with targets lowered by what constraints exceed at own corners, and scaled down where that fails."""
+    everyone = np.arange(len(state.offset_w))
+    todo = everyone
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
         if not len(todo):
             break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
-    if not len(todo) and needed is None:
+    if not len(todo) and state.needed is None:
         return state
     left = own_corners.exceeding(state, everyone)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
@@ -91,7 +98,7 @@ def _first_active(whole: FeasibleBox, allocate: Rule) -> Mask:
     """Return which constraints, (R,), may bind at a first allocation of a sample of the steps; at least one."""
     some = np.arange(0, len(whole.base.p_w), max(1, len(whole.base.p_w) // SAMPLED))
     # A largest sum stands at a far corner of the headroom, where other constraints are near than in the middle.
-    _allocate(whole, allocate if allocate is max_sum else max_min, some)
+    _allocate(whole, allocate if is_sum(allocate) else max_min, some)
     active = np.any(_may_bind(whole, some), axis=0)
     active[whole.slack(some).min(axis=0).argmin()] = True
     return np.asarray(active)
@@ -256,7 +263,7 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
         np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
         np.minimum(room_w, grown + _step_limit(state) * room_w),
         ends.reference_w[todo],
-        ends.weight,
+        ends.weight if ends.weight is None or ends.weight.ndim == 1 else ends.weight[todo],
         price=state.dual_price[todo],
         most=most_w,
     )

@@ -116,22 +116,30 @@ def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], value
     Each in the state of the joint paths that is worst for it, where there are any.
     """
     place, row = pairs
-    at = _States(state, steps[place], row)
+    at, corner = _States(state, steps[place], row), state.rows.corner[row]
     if state.needed is None:
-        away = state.corner(steps[place], state.rows.corner[row])
+        away = state.corner(steps[place], corner)
     else:
-        away = at.away(state.rows.corners, state.rows.corner[row])
-        np.maximum.at(values, place, at.values(away))
+        away = at.away(state.rows.corners, corner)
+        _raise(values, place, at, (away, corner))
     for _ in range(TURNS):
-        own = with_sensitivities(state.rows.only(row), state.feeder, *at.sensitivities(away))
+        found = at.sensitivities(away, at.alike(corner))
+        own = with_sensitivities(state.rows.only(row), state.feeder, *found)
         there = at.away(own.corners, own.corner)
         # A corner that stays was measured already.
         moved = np.flatnonzero((np.abs(there - away) > NOTHING_W).any(axis=1))
         if not len(moved):
             return
-        place, row, away = place[moved], row[moved], there[moved]
+        place, row, away, corner = place[moved], row[moved], there[moved], own.corner[moved]
         at = _States(state, steps[place], row)
-        np.maximum.at(values, place, at.values(away))
+        _raise(values, place, at, (away, corner))
+
+
+def _raise(values: Real, place: Index, at: _States, where: tuple[Single, Index]) -> None:
+    """Raise (S, R) values to those at (P, L) corners, whose numbers tell which are the same; each is solved once."""
+    away, corner = where
+    once = np.unique(at.alike(corner), return_index=True)[1]
+    np.maximum.at(values, place[once], at.only(once).values(away[once]))
 
 
 def _measure_in_all_states(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
@@ -151,7 +159,7 @@ class _States:
         self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None, *, firm: bool = False
     ) -> None:
         """firm: at corners of the firm minimum."""
-        self.box, self.steps, self.rows, self.state = box, steps, box.rows.only(rows), state
+        self.box, self.steps, self.number, self.rows, self.state = box, steps, rows, box.rows.only(rows), state
         if box.needed is not None and state is None:
             self.state = box.needed.state[steps, rows]
         of, (lo_w, hi_w) = box.feeder.port_connection, (box.base.lo_w, box.base.hi_w) if firm else (box.lo_w, box.hi_w)
@@ -166,9 +174,20 @@ class _States:
         """(P, L) W away from the base load at these corners of the box."""
         return (corners.up[which] * self.up_w - corners.down[which] * self.down_w).astype(np.float32)
 
-    def sensitivities(self, away: Single) -> tuple[Single, Single]:
+    def alike(self, corner: Index) -> Index:
+        """(P,) the same number for the same corner in the same step and state."""
+        found = self.steps * (int(corner.max(initial=0)) + 1) + corner
+        return found if self.state is None else found * (int(self.state.max(initial=0)) + 1) + self.state
+
+    def only(self, which: Index) -> _States:
+        """Some of them."""
+        return _States(
+            self.box, self.steps[which], self.number[which], None if self.state is None else self.state[which]
+        )
+
+    def sensitivities(self, away: Single, alike: Index) -> tuple[Single, Single]:
         """(P, L) derivatives of each constraint there, for power above and below the base load."""
-        return sensitivities_at(self.box.base, self.rows, *self._injected(away))
+        return sensitivities_at(self.box.base, self.rows, *self._injected(away), alike=alike)
 
     def values(self, away: Single) -> Real:
         """(P, R) values of all constraints of the box there."""

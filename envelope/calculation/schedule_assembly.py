@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 from envelope.allocation import rules as allocate
 from envelope.calculation.binding import binding_constraints
 from envelope.calculation.feasible_box import DirectedBox, FeasibleBox
-from envelope.calculation.statement import control_status, guarantee_statement, reactive_range
+from envelope.calculation.statement import (
+    allocation_statement,
+    control_status,
+    guarantee_statement,
+    reactive_range,
+)
 from envelope.calculation.unbalance_scaling import Scaling, unbalance_findings, without_constraint
 from envelope.constraints import linear as rows
+from envelope.constraints.base_case import firm_limit_w, granted_at_most_w
 from envelope.constraints.formulation import Formulation
 from envelope.problem import Direction, Problem, ProblemSide, TighteningLead, run_id
 from envelope.schedule import Binding, EnvelopeSchedule, Infeasibility
-from envelope.schedule.codes import STATUS, UNCONTROLLED
+from envelope.schedule.codes import CEILING, STATUS, UNCONTROLLED
 from envelope.schedule.findings import double_counted, infeasible, uncontrolled, unsettled
 from envelope.schedule.schedule import whole_w_above, whole_w_below
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
@@ -32,7 +38,7 @@ class FoundSide(NamedTuple):
 
     asked: ProblemSide
     limit_w: Real
-    """(T, C) net limit that is verified; inf where the connection cannot reach its limit"""
+    """(T, C) limit that is verified; inf where the connection cannot reach its limit"""
     room_w: Real
     """(T, C) headroom beyond the base load"""
     binding: Binding
@@ -53,7 +59,7 @@ class PublishedSide(NamedTuple):
 def assemble(problem: Problem, formulation: Formulation, boxes: Boxes, scaling: Scaling) -> EnvelopeSchedule:
     """The schedule that fitted boxes give, with the intervals in which they were scaled down for unbalance."""
     imports, exports = (
-        _found(problem.side(direction), formulation, boxes, scaled=scaling.scaled)
+        _at_ceiling(problem, _found(problem.side(direction), formulation, boxes, scaled=scaling.scaled))
         for direction in (Direction.IMPORT, Direction.EXPORT)
     )
     found = _schedule(problem, formulation, boxes, (imports, exports))
@@ -71,16 +77,25 @@ def _found(asked: ProblemSide, formulation: Formulation, boxes: Boxes, *, scaled
     together = formulation.guarantee.common_level
     binding = without_constraint(binding_constraints(box, constrained, side, together=together), scaled)
     binding.row[asked.flexible & ~asked.controlled] = UNCONTROLLED
-    limit_w = np.where(constrained, side.end_w, np.inf)
+    limit_w = np.where(constrained, side.end_w - asked.beside_w, np.inf)
     return FoundSide(asked, limit_w, np.where(asked.flexible, side.room_w, 0.0), binding)
+
+
+def _at_ceiling(problem: Problem, side: FoundSide) -> FoundSide:
+    """The same direction, with limits that stand at the policy's ceiling bound by it."""
+    if side.asked.ceiling_w is None:
+        return side
+    held = np.isfinite(side.limit_w) & side.asked.controlled
+    held &= side.limit_w + side.asked.beside_w > granted_at_most_w(problem, side.asked) - 0.5
+    return side._replace(binding=Binding(np.where(held, CEILING, side.binding.row), side.binding.interval))
 
 
 def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> PublishedSide:
     """Whole watts: never more than a neighbour in the hull allows, never beyond capacity and contract."""
     limit, binding = _with_lead(problem, side)
-    firm = whole_w_above(side.asked.firm_w)
+    firm = whole_w_above(firm_limit_w(side.asked))
     least = np.maximum(whole_w_above(side.asked.unavoidable_w), firm)
-    most = np.maximum(whole_w_below(np.maximum(side.asked.capacity_w, 0.0)), least)
+    most = np.maximum(whole_w_below(np.maximum(side.asked.capacity_w - side.asked.beside_w, 0.0)), least)
     whole = np.where(np.isfinite(limit), whole_w_below(np.where(np.isfinite(limit), limit, 0.0)), most)
     whole = np.clip(whole, least, most)
     default = _default(side, whole)
@@ -89,6 +104,16 @@ def _published(problem: Problem, side: FoundSide, status: NDArray[np.int8]) -> P
     too_much[problem.in_force_steps if problem.has_held else 0 :] = False
     limited = np.where(too_much, np.maximum(np.minimum(whole, default), least), whole)
     return PublishedSide(limited, least, default, binding)
+
+
+def _net(problem: Problem, kept: PublishedSide) -> tuple[PublishedSide, Watts]:
+    """Limits of import, with the most net import that limits of a charger's load amount to, and (T, C) of load."""
+    chargers, home_w = problem.is_charger, whole_w_above(problem.load_hi_w)
+    limit_w, least_w = (
+        np.where(chargers, np.maximum(table + home_w, 0), table) for table in (kept.limit_w, kept.least_w)
+    )
+    load_limit_w = np.where(chargers, kept.limit_w, np.maximum(limit_w - home_w, 0))
+    return kept._replace(limit_w=limit_w, least_w=least_w), load_limit_w
 
 
 def _with_lead(problem: Problem, side: FoundSide) -> tuple[Real, Binding]:
@@ -129,7 +154,8 @@ def _schedule(
     problem: Problem, formulation: Formulation, boxes: Boxes, sides: tuple[FoundSide, FoundSide]
 ) -> EnvelopeSchedule:
     status = _status(boxes)
-    imports, exports = (_published(problem, side, status) for side in sides)
+    kept, exports = (_published(problem, side, status) for side in sides)
+    imports, load_limit_w = _net(problem, kept)
     beyond = tuple(_infeasibility(box.fit) for box in boxes)
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
@@ -138,15 +164,15 @@ def _schedule(
         import_limit_w=imports.limit_w,
         export_limit_w=exports.limit_w,
         gen_limit_w=np.maximum(exports.limit_w + whole_w_below(problem.load_lo_w), 0),
-        load_limit_w=np.maximum(imports.limit_w - whole_w_above(problem.load_hi_w), 0),
+        load_limit_w=load_limit_w,
         firm_import_w=whole_w_above(sides[0].asked.firm_w),
         firm_export_w=whole_w_above(sides[1].asked.firm_w),
         default_import_w=imports.default_w,
         default_export_w=exports.default_w,
         import_room_w=sides[0].room_w,
         export_room_w=sides[1].room_w,
-        import_reach_w=sides[0].asked.capacity_w,
-        export_reach_w=sides[1].asked.capacity_w,
+        import_reach_w=problem.reach_import_w,
+        export_reach_w=problem.reach_export_w,
         status=control_status(sides[0].asked, sides[1].asked, status),
         control_point=problem.control_points,
         reactive=reactive_range(problem, formulation, sides[1].room_w),
@@ -155,7 +181,7 @@ def _schedule(
         import_binding=_moved(imports.binding, boxes[0].fit.rows.count if len(boxes) > 1 else 0),
         export_binding=exports.binding,
         guarantee=guarantee_statement(problem, formulation),
-        allocation=str(problem.allocation),
+        allocation=allocation_statement(problem),
         reference=str(problem.reference),
         margin_v=problem.limits.margin_v,
         run_id=run_id(problem),

@@ -13,6 +13,7 @@ from envelope.calculation import fitting
 from envelope.calculation.feasible_box import DirectedBox
 from envelope.calculation.tightened_limits import tighten
 from envelope.constraints import linear as rows
+from envelope.constraints.base_case import FILLING
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linearisation import screen
 from envelope.problem import Allocation
@@ -58,6 +59,8 @@ def _boxes(formulation: Formulation) -> list[DirectedBox]:
 
 
 def _rule(formulation: Formulation) -> allocate.Rule:
+    rule = allocate.RULE_OF[formulation.allocation]
     if formulation.allocation is Allocation.ALPHA_FAIR:
-        return partial(allocate.alpha_fair, alpha=formulation.alpha)
-    return allocate.RULE_OF[formulation.allocation]
+        rule = partial(allocate.alpha_fair, alpha=formulation.alpha)
+    floor = 0.0 if formulation.allocation in FILLING else formulation.max_min_floor
+    return allocate.with_floor(rule, floor) if floor else rule

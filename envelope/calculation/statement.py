@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from envelope.constraints.base_case import FILLING
 from envelope.constraints.formulation import Formulation
 from envelope.problem import Direction, Problem, ProblemSide
 from envelope.problem.phase_split import BALANCED, UNKNOWN, ports_of
@@ -15,8 +16,14 @@ from gridmodel.arrays import Real, Watts
 def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
     said = [str(problem.guarantee), formulation.paths.said, *(reserve.said() for reserve in formulation.reserves)]
-    said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
+    said += [problem.reactive.said, _uncontrolled(problem), _of_chargers(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
+
+
+def allocation_statement(problem: Problem) -> str:
+    """The allocation, with the part of its max-min share that each connection gets at least."""
+    floor = 0.0 if problem.allocation in FILLING else problem.max_min_floor
+    return f"{problem.allocation}, floor {floor:g}" if floor else str(problem.allocation)
 
 
 def _uncontrolled(problem: Problem) -> str:
@@ -24,6 +31,11 @@ def _uncontrolled(problem: Problem) -> str:
     sides = (problem.side(direction) for direction in (Direction.IMPORT, Direction.EXPORT))
     which = [side.direction for side in sides if side.flexible[:, ~side.controlled].any()]
     return f"uncontrolled {' and '.join(which)} in full" if which else ""
+
+
+def _of_chargers(problem: Problem) -> str:
+    """Whether import is limited as load of chargers, which leaves the homes around them without a limit."""
+    return "chargers within limits of load beside their homes' own demand" if problem.is_charger.any() else ""
 
 
 def _balanced(problem: Problem) -> str:

@@ -23,9 +23,12 @@ from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem import (
     Allocation,
     Guarantee,
+    ImportInSun,
     OperatingLimits,
     Problem,
     ShareReference,
+    TighteningLead,
+    default_policy,
     voltage_criteria,
     voltage_criterion,
 )
@@ -45,13 +48,14 @@ Command = Callable[..., None]
 RATING = "Transformers by temperature"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
 STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits")
-POLICY = ("guarantee", "allocation", "reference")
+POLICY = ("guarantee", "allocation", "reference", "floor", "early", "import_in_sun")
 ABOVE_0 = Numbers(low=0.0, above=True)
 NUMBERS = {
     "steps": Numbers(of=int, low=1, high=86_400),
     "export_kw": Numbers(low=0.0),
     "import_kw": Numbers(low=0.0),
     "flexible": Numbers(low=0.0, high=1.0),
+    "floor": Numbers(low=0.0, high=1.0),
     "hot_spot": ABOVE_0,
     "top_oil": ABOVE_0,
     "life": ABOVE_0,
@@ -84,8 +88,19 @@ class StudyOptions:
     day: Annotated[str, typer.Option(help="The day's date (UTC), such as 2026-11-26, or today.")] = "2026-05-29"
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
     guarantee: Annotated[Guarantee, typer.Option(help="Guarantee while limits are kept.")] = Guarantee.TWO_SIDED
-    allocation: Annotated[Allocation, typer.Option(help="Rule by which capacity is shared.")] = Allocation.MAX_MIN
+    allocation: Annotated[Allocation, typer.Option(help="Rule by which capacity is shared.")] = (
+        default_policy.ALLOCATION
+    )
+    floor: Annotated[
+        float, typer.Option(help="Least part of its max-min share that a connection gets, 0 to 1; 0: none.")
+    ] = default_policy.MAX_MIN_FLOOR
     reference: Annotated[ShareReference, typer.Option(help="Quantity that shares refer to.")] = ShareReference.CAPACITY
+    import_in_sun: Annotated[
+        ImportInSun, typer.Option(help="Import while the sun shines: each home's own band, or shared like the rest.")
+    ] = ImportInSun.OWN_BAND
+    early: Annotated[
+        TighteningLead, typer.Option(help="How early a tightening is published: a whole step, or the adoption time.")
+    ] = TighteningLead.ADOPTION
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
@@ -141,7 +156,13 @@ class StudyOptions:
         if self.devices:
             problem = studies.on_devices(found, problem)
         self._refuse_criterion(problem)
-        return StatedProblem(self.rated(problem), studies.assumed(found, study))
+        return StatedProblem(self.rated(self._shared_out(problem)), studies.assumed(found, study))
+
+    def _shared_out(self, problem: Problem) -> Problem:
+        """Return the problem with what these options say of sharing beyond the allocation itself."""
+        held = self.import_in_sun is ImportInSun.OWN_BAND
+        ceiling_w = default_policy.own_band_in_the_sun(problem) if held else None
+        return replace(problem, early=self.early, max_min_floor=self.floor, ceiling_import_w=ceiling_w)
 
     @property
     def start(self) -> int:

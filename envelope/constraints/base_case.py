@@ -38,7 +38,7 @@ class BaseCase:
     tan_phi: float = 0.0
     """var absorbed per W of upward headroom used"""
     weight: Real | None = None
-    """(2C,) of each upward, then each downward end in sums and logarithms; all the same when absent"""
+    """(2C,) or (T, 2C) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
     @cached_property
     def ends(self) -> BoxEnds:
@@ -49,7 +49,7 @@ class BaseCase:
         )
         place = np.flatnonzero(((firm + room) > 0.0).any(axis=0))
         reference = np.concatenate([self.reference_up_w, self.reference_down_w], axis=1)
-        weight = None if self.weight is None else self.weight[place]
+        weight = None if self.weight is None else np.asarray(self.weight[..., place])
         firm, room, reference = (np.ascontiguousarray(table[:, place]) for table in (firm, room, reference))
         return BoxEnds(place, firm, room, reference, weight)
 
@@ -116,7 +116,7 @@ class BoxEnds(NamedTuple):
     reference_w: Real
     """(T, E) what one share means"""
     weight: Real | None
-    """(E,)"""
+    """(E,) or (T, E)"""
 
 
 FILLING = (Allocation.EQUAL, Allocation.PROPORTIONAL, Allocation.MAX_MIN)
@@ -154,22 +154,37 @@ def form_base_case(problem: Problem, feeder: MonitoredFeeder, *, capacity_used_w
 
 def _firm_and_room(problem: Problem, side: ProblemSide, base_w: Real, capacity_w: Real) -> tuple[Real, Real]:
     """(T, C) firm minimum and (T, C) headroom beyond it, W, positive in the direction; `base_w` is the base load's."""
+    if side.ceiling_w is not None:
+        capacity_w = np.where(side.controlled, np.minimum(capacity_w, granted_at_most_w(problem, side)), capacity_w)
     firm = np.where(side.flexible, np.maximum(base_w, np.minimum(_least_w(problem, side), capacity_w)), base_w)
     return firm, np.where(side.flexible, np.maximum(capacity_w - firm, 0.0), 0.0)
 
 
 def _least_w(problem: Problem, side: ProblemSide) -> Real:
-    """(T, C) limit that may not be undercut, in whole watts; a late client still holds an earlier step's."""
+    """(T, C) net power below which no limit goes, that of whole watts; a late client holds an earlier step's."""
     now = side.unavoidable_w
     own, count = now.copy(), now.shape[1]
     for back in range(1, min(problem.hull_steps, len(own) - 1) + 1):
         own[back:] = np.maximum(own[back:], now[:-back])
-    least = np.maximum(own, np.maximum(side.firm_w, zeros_or(side.default_w, count)))
+    least = np.maximum(own, np.maximum(firm_limit_w(side), zeros_or(side.default_w, count)))
     held = zeros_or(side.in_force_w, count)
     least[: problem.in_force_steps] = np.maximum(least[: problem.in_force_steps], held)
     least = np.ceil(least - 1e-6)
     least[:, ~side.controlled] = np.inf
-    return least
+    return np.asarray(least + side.beside_w)
+
+
+def firm_limit_w(side: ProblemSide) -> Real:
+    """(T, C) limit that the contract minimum asks for: less what comes beside the limit anyhow."""
+    return np.where(side.firm_w > 0.0, np.maximum(side.firm_w - side.beside_w, 0.0), 0.0)
+
+
+def granted_at_most_w(problem: Problem, side: ProblemSide) -> Real:
+    """(T, C) net power up to which a policy with a ceiling grants any: the ceiling, or the firm minimum above it."""
+    least_w = _least_w(problem, side)
+    if side.ceiling_w is None:
+        return least_w
+    return np.asarray(np.maximum(np.floor(side.ceiling_w + 1e-6) + side.beside_w, least_w))
 
 
 def _favoured_share_w(problem: Problem, side: ProblemSide, room: Real) -> Real:
@@ -195,4 +210,5 @@ def _weight(allocation: Allocation, exports: ProblemSide, imports: ProblemSide) 
     if allocation in FILLING or (exports.favour is None and imports.favour is None):
         return None
     ones = np.ones(len(exports.controlled))
-    return np.concatenate([ones if side.favour is None else side.favour for side in (exports, imports)])
+    both = np.broadcast_arrays(*(ones if side.favour is None else side.favour for side in (exports, imports)))
+    return np.concatenate(both, axis=-1)

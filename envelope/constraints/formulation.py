@@ -25,6 +25,8 @@ class Formulation:
     allocation: Allocation
     alpha: float
     """of the alpha-fair allocation"""
+    max_min_floor: float
+    """part of its max-min share that every connection gets at least"""
     disturbances: Disturbances
     paths: JointPaths
     """states of what no limit bounds that limits hold in"""
@@ -84,6 +86,7 @@ def formulate(problem: Problem) -> Formulation:
         guarantee=GUARANTEES[problem.guarantee],
         allocation=problem.allocation,
         alpha=problem.alpha,
+        max_min_floor=problem.max_min_floor,
         disturbances=Disturbances(base, power),
         paths=form_joint_paths(problem, base, limits),
         forecast_error=None if sigma_w is None or z == 0.0 else ChanceMargin(sigma_w, z),

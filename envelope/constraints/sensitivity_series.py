@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from envelope.constraints.base_case import BaseCase
 from envelope.constraints.monitored_feeder import COARSE_V
 from gridmodel.arrays import Complex, Index, Mask, Real, Single
 from gridmodel.flow import power_flow
+from gridmodel.flow.kron import Reduced
 
 TERMS = 5
 """of the series; each is a fraction of the one before, about the relative drop of voltage"""
@@ -37,16 +39,17 @@ def own_sensitivities(
 
 
 def sensitivities_at(
-    base: BaseCase, values: MonitoredValues, injected: Complex, source_v: Complex
+    base: BaseCase, values: MonitoredValues, injected: Complex, source_v: Complex, *, alike: Index | None = None
 ) -> tuple[Single, Single]:
     """(R, L) derivative of each value in its own state, for power above and below the base load, V or A per W.
 
-    injected: (R, L) VA; source_v: (R, 3) V. Per W, the current of a port changes by c dp - d conj(Z di), so
+    injected: (R, L) VA; source_v: (R, 3) V; alike: (R,) the same number where they are the same.
+    Per W, the current of a port changes by c dp - d conj(Z di), so
     that a row vector g of effects of currents becomes the sum of g, -conj(g d) Z, and so on: one product per term.
     A current counts by its size, and so does a group's sum.
     """
     reduced = base.feeder.reduced
-    found = power_flow.solve(reduced, injected, source_v, tol_v=COARSE_V)
+    found = _solved_once(reduced, injected, source_v, alike)
     group = (values.kind == 2) & (values.element >= len(reduced.H))
     total = term = _by_current(base, values, found, apart=group)
     d, z = np.conj(injected / found.v**2).astype(np.complex64), reduced.Z.astype(np.complex64)
@@ -61,6 +64,15 @@ def sensitivities_at(
         sums = base.feeder.group_sums(injected.real[group])[np.arange(len(which)), which]
         rise[group] = fall[group] = np.sign(sums)[:, None] * base.feeder.membership[which]
     return rise, fall
+
+
+def _solved_once(reduced: Reduced, injected: Complex, source_v: Complex, alike: Index | None) -> power_flow.Flow:
+    """Power flow of all states, those that are alike solved once."""
+    if alike is None:
+        return power_flow.solve(reduced, injected, source_v, tol_v=COARSE_V)
+    first, again = np.unique(alike, return_index=True, return_inverse=True)[1:]
+    found = power_flow.solve(reduced, injected[first], source_v[first], tol_v=COARSE_V)
+    return replace(found, v=found.v[again], i=found.i[again], converged=found.converged[again], source_v=source_v)
 
 
 def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> Complex:

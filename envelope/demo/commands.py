@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -126,6 +127,8 @@ def _simulated(scenario: Scenario, settings: DaySettings, console: Console | Non
 
 
 def _draw(folder: Path, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> Path:
-    import_w, export_w = played.homes.limits()
+    import_w, export_w, load_w = played.homes.limits()
+    # Where a charger is limited, its home's own demand comes on top.
+    import_w = np.minimum(import_w, load_w - scenario.day.base_va.real)
     title = f"{scenario.feeder.name}: one day, {int(scenario.day.flexible.sum())} connections with envelopes"
     return picture.draw(folder / PICTURE, picture.DayPicture(title, scenario.day, runs, import_w, export_w))

@@ -17,10 +17,12 @@ ENOUGH_WH = 100.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """Import and export limits of each connection at one moment, (C,) W; infinity where there is none."""
+    """Limits of each connection at one moment, (C,) W: import, export, and load of its charger; infinity: none."""
 
     import_w: Real
     export_w: Real
+    load_w: Real | float = np.inf
+    """Of the charger."""
 
     @classmethod
     def none(cls, connections: int) -> Limits:
@@ -30,7 +32,7 @@ class Limits:
 
     def without(self, disobeying: Mask) -> Limits:
         """Return the same limits, and none for connections that disobey."""
-        return Limits(np.where(disobeying, np.inf, self.import_w), np.where(disobeying, np.inf, self.export_w))
+        return Limits(*(np.where(disobeying, np.inf, side) for side in (self.import_w, self.export_w, self.load_w)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +57,7 @@ class Devices:
         """Simulate step `k`: charge as fast as the import limit permits, produce what the export limit permits."""
         day = self.day
         home_w, sun_w = day.base_va[k].real, day.pv_w[k]
-        charge_w = self._charge(k, limits.import_w + home_w + sun_w)
+        charge_w = self._charge(k, np.minimum(limits.import_w + home_w + sun_w, limits.load_w))
         headroom_w = limits.export_w - home_w + charge_w
         pv_w = np.clip(sun_w, 0.0, np.maximum(headroom_w, 0.0))
         return StepPowers(pv_w, charge_w, day.base_va[k] + pv_w - charge_w)

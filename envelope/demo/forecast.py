@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from envelope.demo.criteria import limits_of
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.scenario import Scenario
 from envelope.problem import Problem, Scenarios, steps_from
+from envelope.problem.default_policy import with_default_policy
 from envelope.problem.plan_file import EUROPEAN_LV
 from envelope.problem.scenarios import of_day
 from gridmodel.arrays import Real
+from gridmodel.model.devices import CHARGER, SITE
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S
@@ -21,7 +25,7 @@ def problem(scenario: Scenario) -> Problem:
     """
     day = scenario.day
     path = scenarios_of(day)
-    return Problem(
+    stated = Problem(
         reduced=scenario.reduced,
         step_start=steps_from(day.start, INTERVAL_S, len(day.base_va) // PER_INTERVAL),
         step_s=INTERVAL_S,
@@ -32,13 +36,17 @@ def problem(scenario: Scenario) -> Problem:
         flex_load_w=_halves(day.charging_w).max(axis=1),
         source_v=path.mean_source_v,
         limits=limits_of(scenario.reduced),
+        # No limit bounds a home's own demand: it is for its inverter, at the meter, and for its charger alone.
+        control_point=tuple(CHARGER if is_so else SITE for is_so in day.flexible),
     )
+    return with_default_policy(stated)
 
 
 def scenarios_of(day: Day) -> Scenarios:
     """Return the day's households, earlier solar and head voltage as one joint path, a moment every five minutes."""
     load = -day.base_va
-    return of_day(load.real, load.imag, moments=PER_INTERVAL, solar_w=day.base_solar_w, source_v=day.source_v)
+    found = of_day(load.real, load.imag, moments=PER_INTERVAL, solar_w=day.base_solar_w, source_v=day.source_v)
+    return replace(found, bands=True)
 
 
 def feeder_name(scenario: Scenario) -> str:

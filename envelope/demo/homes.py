@@ -22,6 +22,7 @@ class Homes:
         self.devices = Devices(day)
         self.disobeying = disobeying
         self.import_limit_w, self.export_limit_w = np.full(count, np.inf), np.full(count, np.inf)
+        self.load_limit_w = np.full(count, np.inf)
         """Limits in force, (C,) W, as the clients have applied them."""
         self.steps: list[StepPowers] = []
         self.in_force: list[Limits] = []
@@ -33,7 +34,7 @@ class Homes:
 
     def play(self, step: int) -> None:
         """Simulate one step of five minutes."""
-        limits = Limits(self.import_limit_w.copy(), self.export_limit_w.copy())
+        limits = Limits(self.import_limit_w.copy(), self.export_limit_w.copy(), self.load_limit_w.copy())
         self.in_force.append(limits)
         self.steps.append(self.devices.step(step, limits.without(self.disobeying)))
 
@@ -46,10 +47,12 @@ class Homes:
         """Return the powers of all steps."""
         return day_powers(self.steps, self.devices)
 
-    def limits(self) -> tuple[Real, Real]:
-        """Return the import and export limits that were in force, (T, C) W each."""
-        imports = np.array([limits.import_w for limits in self.in_force])
-        return imports, np.array([limits.export_w for limits in self.in_force])
+    def limits(self) -> tuple[Real, Real, Real]:
+        """Return the limits of import, export and load that were in force, (T, C) W each."""
+        imports, exports, loads = (
+            np.array([getattr(limits, side) for limits in self.in_force]) for side in ("import_w", "export_w", "load_w")
+        )
+        return imports, exports, loads
 
 
 class Home:
@@ -59,7 +62,7 @@ class Home:
         self._homes, self._connection = homes, connection
         size_w, charge_w = float(homes.day.pv_size_w[connection]), float(homes.day.charging_w[:, connection].max())
         kind = w.DERType.PHOTOVOLTAIC if size_w else w.DERType.EVSE
-        self._rating = Rating(max_w=size_w, max_charge_w=charge_w or None, kind=kind, has_der_meter=False)
+        self._rating = Rating(max_w=size_w, max_charge_w=charge_w or None, kind=kind)
 
     @property
     def rating(self) -> Rating:
@@ -71,6 +74,7 @@ class Home:
         homes, at = self._homes, self._connection
         homes.import_limit_w[at] = np.inf if limits.import_limit_w is None else limits.import_limit_w
         homes.export_limit_w[at] = np.inf if limits.export_limit_w is None else limits.export_limit_w
+        homes.load_limit_w[at] = np.inf if limits.load_limit_w is None else limits.load_limit_w
 
     def measure(self, now: int) -> Measured:
         """Return means since the last measurement."""
@@ -78,4 +82,7 @@ class Home:
         if not steps:
             return Measured()
         mean = complex(np.mean([step.s_va[self._connection] for step in steps]))
-        return Measured(site=Power(-mean.real, -mean.imag))
+        # The equipment's meter is the charger's; where there is none, the inverter's.
+        part, sign = ("charge_w", -1.0) if self._rating.max_charge_w else ("pv_w", 1.0)
+        der_w = sign * float(np.mean([getattr(step, part)[self._connection] for step in steps]))
+        return Measured(site=Power(-mean.real, -mean.imag), der=Power(der_w))

@@ -5,86 +5,136 @@ No server and no clients take part: every device keeps the limits as they would 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
+from envelope import EnvelopeSchedule, calculate, verify
 from envelope.demo import forecast, study
 from envelope.demo.criteria import Figures
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.devices import DayPowers, Devices, Limits, day_powers
 from envelope.demo.scenario import Scenario, build_scenario
 from envelope.operation.lead_time import upcoming_intervals
-from envelope.problem import Allocation, Guarantee, Problem
+from envelope.problem import Allocation, Guarantee, Problem, TighteningLead
+from envelope.schedule import Curtailment, Fairness
+from envelope.schedule.curtailment import fairness
+from envelope.study.coordinated_fleet import coordinate
 from envelope.verification import Effort
 from gridmodel.arrays import Real
 from sep2.terminal import add_row
 
-POLICIES = (
-    (Guarantee.TWO_SIDED, Allocation.MAX_MIN),
-    (Guarantee.TWO_SIDED, Allocation.PROPORTIONAL_FAIR),
-    (Guarantee.ONE_SIDED, Allocation.MAX_MIN),
-    (Guarantee.ONE_SIDED, Allocation.PROPORTIONAL_FAIR),
-    (Guarantee.COINCIDENT, Allocation.EQUAL),
-)
-"""The first is the demonstration's own."""
+STANDING: Mapping[str, Any] = {}
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "two-sided, proportional-fair, floor 0.7": STANDING,
+    "two-sided, proportional-fair": {"max_min_floor": 0.0},
+    "two-sided, max-min": {"allocation": Allocation.MAX_MIN},
+    "the same, net import limits": {"control_point": None},
+    "the same, import in the sun shared": {"ceiling_import_w": None},
+    "the same, a whole step early": {"early": TighteningLead.STEP},
+    "one-sided, import in the sun shared": {"guarantee": Guarantee.ONE_SIDED, "ceiling_import_w": None},
+    "coincident, equal": {
+        "guarantee": Guarantee.COINCIDENT,
+        "allocation": Allocation.EQUAL,
+        "ceiling_import_w": None,
+    },
+}
+"""By name what each changes of the demonstration's policy, which is the first; "the same" continues the one before."""
+SAME = "the same"
 EFFORT = Effort(random=4, inside=1, greedy=1)
+COORDINATED, FLEET_SEED = 0.5, 9
+"""Part of the inverters that one aggregator coordinates, and the number of their random choice."""
 
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """One policy on one day: its figures, and a verification at corners of any mix of limits on the day's path."""
+    """One policy on one day: its figures, and how evenly the solar energy is used."""
 
-    guarantee: Guarantee
-    allocation: Allocation
-    has_scenarios: bool
-    """Whether limits hold on the day's joint path; else for each half-hour's mean alone."""
+    name: str
     figures: Figures
-    corners: VerificationReport
+    fairness: Fairness
+    beyond: tuple[float, float, float]
+    """V over, V under and percent of a rating at the worst corner of any mix of limits; negative: inside."""
+    sentence: str
+    """What its limits hold for."""
 
 
-def compare_policies(scenario: Scenario, *, with_scenarios: bool = True) -> list[PolicyResult]:
-    """Return the day's result under each policy, all with the same knowledge of the base load."""
-    stated = forecast.problem(scenario)
-    if not with_scenarios:
-        stated = replace(stated, scenarios=None, base_load_lo_w=stated.load_lo_w, base_load_hi_w=stated.load_hi_w)
-    return [
-        result_of(scenario, replace(stated, guarantee=guarantee, allocation=allocation))
-        for guarantee, allocation in POLICIES
-    ]
+def problems(stated: Problem) -> dict[str, Problem]:
+    """Return the problem under each policy, by name."""
+    found: dict[str, Problem] = {}
+    before = stated
+    for name, changes in POLICIES.items():
+        before = replace(before if name.startswith(SAME) else stated, **changes)
+        found[name] = before
+    return found
 
 
-def result_of(scenario: Scenario, problem: Problem) -> PolicyResult:
+def compare_policies(scenario: Scenario) -> list[PolicyResult]:
+    """Return the day's result under each policy and with a coordinated fleet, all with the same forecast."""
+    stated = problems(forecast.problem(scenario))
+    return [*(result_of(scenario, name, problem) for name, problem in stated.items()), with_fleet(scenario)]
+
+
+def with_fleet(scenario: Scenario, part: float = COORDINATED) -> PolicyResult:
+    """Return the day's result where an aggregator coordinates a part of the inverters, and boxes hold for the rest."""
+    day, solar = scenario.day, np.flatnonzero(scenario.day.has_pv)
+    chosen = np.random.default_rng(FLEET_SEED).permutation(solar)[: round(part * len(solar))]
+    found = coordinate(forecast.problem(scenario), np.isin(np.arange(len(day.has_pv)), chosen))
+    limits, generated_w = published_limits(day, found.schedule), day.pv_w.copy()
+    # Members keep sums, not their own export limits.
+    limits[1][:, found.fleet.members] = np.inf
+    for k in range(STEPS):
+        available_w = day.pv_w[k, found.fleet.members]
+        generated_w[k, found.fleet.members] = found.fleet.dispatch(k // forecast.PER_INTERVAL, available_w)
+    devices = Devices(replace(day, pv_w=generated_w))
+    powers = day_powers([devices.step(k, Limits(*limits[:, k])) for k in range(STEPS)], devices)
+    run = study.run(scenario.reduced, day, powers)
+    boxes = verify(found.problem, found.schedule, solver="reduced", effort=EFFORT).worst
+    over, under, load = (max(pair) for pair in zip(boxes, found.fleet.beyond, strict=True))
+    return PolicyResult(
+        f"the first, {100 * part:.0f} % of solar coordinated",
+        run.figures,
+        _evenness(day, powers),
+        (over, under, load),
+        f"{found.schedule.guarantee} | a fleet of {len(chosen)} within its sums, or silent within its own limits",
+    )
+
+
+def result_of(scenario: Scenario, name: str, problem: Problem) -> PolicyResult:
     """Return the day's result under a problem's policy."""
     schedule = calculate(problem)
     run = study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule))
-    any_mix = replace(problem, guarantee=Guarantee.TWO_SIDED, scenarios=forecast.scenarios_of(scenario.day))
-    corners = verify(any_mix, schedule, solver="reduced", effort=EFFORT)
-    has_scenarios = problem.scenarios is not None
-    return PolicyResult(problem.guarantee, problem.allocation, has_scenarios, run.figures, corners)
+    any_mix = verify(replace(problem, guarantee=Guarantee.TWO_SIDED), schedule, solver="reduced", effort=EFFORT)
+    return PolicyResult(name, run.figures, _evenness(scenario.day, run.powers), any_mix.worst, schedule.guarantee)
+
+
+def _evenness(day: Day, powers: DayPowers) -> Fairness:
+    """Return how evenly new solar energy is used by its owners."""
+    hours = STEP_S / 3600
+    return fairness(Curtailment(day.pv_w.sum(axis=0) * hours, (day.pv_w - powers.pv_w).sum(axis=0) * hours))
 
 
 def day_under(day: Day, schedule: EnvelopeSchedule) -> DayPowers:
     """Return the day's powers if every device with limits keeps them."""
-    imports, exports = published_limits(day, schedule)
-    devices = Devices(day)
-    return day_powers([devices.step(k, Limits(imports[k], exports[k])) for k in range(STEPS)], devices)
+    limits, devices = published_limits(day, schedule), Devices(day)
+    return day_powers([devices.step(k, Limits(*limits[:, k])) for k in range(STEPS)], devices)
 
 
-def published_limits(day: Day, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """Return the import and export limits as they are published, (T, C) W each; infinity without a device."""
-    found = np.full((2, STEPS, len(day.connection_ids)), np.inf)
+def published_limits(day: Day, schedule: EnvelopeSchedule) -> Real:
+    """Return the limits of import, export and load as they are published, (3, T, C) W; infinity where there is none."""
+    found = np.full((3, STEPS, len(day.connection_ids)), np.inf)
     for column in np.flatnonzero(day.flexible):
         for interval in upcoming_intervals(schedule, int(column), day.start, most=STEPS):
             steps = slice((interval.start - day.start) // STEP_S, (interval.end - day.start) // STEP_S)
-            found[:, steps, column] = [[interval.limits.import_w or 0], [interval.limits.export_w or 0]]
-    return found[0], found[1]
+            import_w, export_w, _, load_w = interval.limits
+            found[:, steps, column] = [[np.inf if w is None else w] for w in (import_w, export_w, load_w)]
+    return found
 
 
 def perfect_figures(scenario: Scenario) -> Figures:
@@ -92,34 +142,49 @@ def perfect_figures(scenario: Scenario) -> Figures:
     return study.run(scenario.reduced, scenario.day, study.perfect_dispatch(scenario.reduced, scenario.day)).figures
 
 
-def policies_table(with_scenarios: list[PolicyResult], without: list[PolicyResult], perfect: Figures) -> Table:
-    """Return a table of the policies, for the demonstration's scenarios and for means alone, and of the bound."""
+def policies_table(results: list[PolicyResult], perfect: Figures) -> Table:
+    """Return a table of the policies and of the bound; sentences are numbered as in `sentences`."""
     table = Table(title="The same day under each policy", title_style="bold")
     table.add_column("guarantee, allocation")
-    for name in ("scenarios:\nsolar curtailed", "outside", "cable", "worst corner"):
+    heads = (
+        "solar\ncurtailed",
+        "outside",
+        "cars\nshort",
+        "cable",
+        "Jain's\nindex",
+        "worst\ntenth",
+        "worst corner",
+        "for",
+    )
+    for name in heads:
         table.add_column(name, justify="right")
-    for name in ("means alone:\nsolar curtailed", "outside", "cable", "worst corner"):
-        table.add_column(name, justify="right")
-    for one, other in zip(with_scenarios, without, strict=True):
-        add_row(table, f"{one.guarantee}, {one.allocation}", *_cells(one), *_cells(other))
-    add_row(table, "perfect information", *2 * (*_figures(perfect), ""))
+    number = {sentence: str(k) for k, sentence in enumerate(sentences(results), start=1)}
+    for one in results:
+        fair = f"{one.fairness.jain:.3f}", f"{one.fairness.worst_decile_share:.0%}"
+        add_row(table, one.name, *_figures(one.figures), *fair, _worst(one.beyond), number[one.sentence])
+    add_row(table, "perfect information", *_figures(perfect), "", "", "", "")
     return table
+
+
+def sentences(results: list[PolicyResult]) -> list[str]:
+    """Return what the limits hold for, each sentence once, in the order of the policies."""
+    return list(dict.fromkeys(one.sentence for one in results))
 
 
 def _figures(found: Figures) -> tuple[str, ...]:
     return (
         f"{found.pv_curtailed_percent:.1f} %",
         f"{found.customers_outside_voltage}",
-        f"{found.max_line_percent:.1f} %",
+        f"{found.evs_short}",
+        f"{found.max_line_percent:.0f} %",
     )
 
 
-def _cells(found: PolicyResult) -> tuple[str, ...]:
-    corners = found.corners
-    volts = max(corners.over_v, corners.under_v)
+def _worst(beyond: tuple[float, float, float]) -> str:
+    volts, percent = max(beyond[:2]), beyond[2]
     worst = [f"{volts:+.1f} V"] if volts > 0.0 else []
-    worst += [f"{corners.overload_percent:+.1f} %"] if corners.overload_percent > 0.0 else []
-    return (*_figures(found.figures), ", ".join(worst) or "inside")
+    worst += [f"{percent:+.1f} %"] if percent > 0.0 else []
+    return ", ".join(worst) or "inside"
 
 
 def main(
@@ -133,8 +198,10 @@ def main(
     Example: python -m envelope.demo.policies --feeder FEEDER
     """
     scenario = build_scenario(feeder, seed)
-    results = compare_policies(scenario), compare_policies(scenario, with_scenarios=False)
-    Console(width=160).print(policies_table(*results, perfect_figures(scenario)))
+    results, console = compare_policies(scenario), Console(width=160)
+    console.print(policies_table(results, perfect_figures(scenario)))
+    for number, sentence in enumerate(sentences(results), start=1):
+        console.print(f"{number}: {sentence}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,8 @@ class Explanation:
             return f"{said}: there is nobody who could be told a limit, so all that it can reach is counted."
         if self.binding == "capacity":
             return f"{said}: that is all it can reach; the network does not limit it."
+        if self.binding == "ceiling":
+            return f"{said}, of {self.reach_w} W it could reach: the policy grants no more in this interval."
         said += f", of {self.reach_w} W it could reach: {self.binding} binds"
         said += ACROSS.get((self.direction, self.binding.split(" ")[0]), "")
         if self.binding_start != self.start:

@@ -12,7 +12,7 @@ import numpy as np
 from envelope.operation.least_loads import least_by_connection, parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
-from gridmodel.model.devices import DEVICE, SITE, Device
+from gridmodel.model.devices import CHARGER, DEVICE, SITE, Device
 from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
 from sep2.store import devices
@@ -20,6 +20,10 @@ from sep2.store.connection import Connection
 
 CSIP = "csip"
 """Profile whose only limit, opModMaxLimW, caps generation and does not refer to the connection's meter."""
+
+
+LIMIT_LOAD = ("csip-aus-1.2", "csip-aus-1.3")
+"""Profiles with limits of load."""
 
 
 class Client(NamedTuple):
@@ -145,10 +149,21 @@ def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sha
         for place, direction in enumerate(("import", "export"))
     )
     points = tuple(
-        DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
+        _control_point(point, at.get(name, ()))
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
     return Controllability(imports, exports, points, least_by_connection(problem.connection_id, at))
+
+
+def _control_point(planned: str, clients: Clients) -> str:
+    """Return the control point at a connection: the planned one, as far as its clients can keep its limits.
+
+    A limit of load beside the net export limit is for a single client: several would each take all of the load.
+    """
+    if planned == DEVICE or see_devices_only(clients):
+        return DEVICE
+    alone = len(clients) == 1 and clients[0].profile in LIMIT_LOAD
+    return CHARGER if planned == CHARGER and (alone or not clients) else SITE
 
 
 def with_controllability(problem: Problem, found: Controllability) -> Problem:

@@ -9,6 +9,7 @@ import numpy as np
 
 from envelope.operation import net_to_device
 from envelope.operation.clients import CSIP
+from envelope.problem import Direction
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.findings import LOOSE, some
 from envelope.schedule.schedule import whole_w_below
@@ -22,7 +23,10 @@ Pair = tuple[int | None, int | None]
 
 
 class InEffect(NamedTuple):
-    """Default at a connection as import and export, W: of the holder of its net limits, and of all others together."""
+    """Default at a connection as import and export, W: of the holder of its net limits, and of all others together.
+
+    Import of a holder is load where it limits a charger.
+    """
 
     net: Pair | None
     parts: Pair | None
@@ -41,14 +45,17 @@ async def in_effect(db: Connection, schedule: EnvelopeSchedule) -> dict[str, InE
     for column, name in enumerate(schedule.connection_id):
         if name in of_devices:
             holder = None if net_to_device.is_device(schedule, column) else holders.get(name)
-            found[name] = _in_effect(of_devices[name], holder)
+            found[name] = _in_effect(of_devices[name], holder, is_charger=net_to_device.is_charger(schedule, column))
     return found
 
 
-def _in_effect(devices: Mapping[int, Limits], holder: int | None) -> InEffect:
+def _in_effect(devices: Mapping[int, Limits], holder: int | None, *, is_charger: bool) -> InEffect:
     others = [limits for device, limits in devices.items() if device != holder]
     parts = (_sum([one.load_w for one in others]), _sum([one.gen_w for one in others])) if others else None
-    return InEffect(None if holder is None else devices[holder][:2], parts)
+    if holder is None:
+        return InEffect(None, parts)
+    own = net_to_device.charger_of(devices[holder]) if is_charger else devices[holder]
+    return InEffect(own[:2], parts)
 
 
 def _sum(several: Sequence[int | None]) -> int | None:
@@ -64,15 +71,13 @@ def looser(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], now: int
     """
     ahead = slice(max(int(np.searchsorted(schedule.step_start, now, side="right")) - 1, 0), None)
     beyond = np.zeros(len(schedule.connection_id), dtype=bool)
-    for side, limit, capacity, binding, own in (
-        (0, schedule.import_limit_w, schedule.import_reach_w, schedule.import_binding, schedule.default_import_w),
-        (1, schedule.export_limit_w, schedule.export_reach_w, schedule.export_binding, schedule.default_export_w),
-    ):
-        most = np.stack([_most(schedule, default, k, side)[ahead] for k in range(len(own))], axis=1)
-        verified = np.maximum(limit[ahead], own) if counted else limit[ahead]
+    for position, direction in enumerate((Direction.IMPORT, Direction.EXPORT)):
+        side, limit = schedule.side(direction), schedule.kept_limit_w(direction)[ahead]
+        most = np.stack([_most(schedule, default, k, position)[ahead] for k in range(len(side.default_w))], axis=1)
+        verified = np.maximum(limit, side.default_w) if counted else limit
         # Limits at capacity are whole watts too.
-        reachable = np.minimum(most, whole_w_below(np.maximum(capacity[ahead], 0.0)))
-        beyond |= ((reachable > verified) & binding.is_network[ahead]).any(axis=0)
+        reachable = np.minimum(most, whole_w_below(np.maximum(side.capacity_w[ahead], 0.0)))
+        beyond |= ((reachable > verified) & side.binding.is_network[ahead]).any(axis=0)
     return [name for name, is_beyond in zip(schedule.connection_id, beyond, strict=True) if is_beyond]
 
 
@@ -84,7 +89,7 @@ def finding(names: Sequence[str]) -> tuple[str, ...]:
 def _most(schedule: EnvelopeSchedule, default: Mapping[str, InEffect], column: int, side: int) -> Real:
     """Return the most that a connection reaches on its default, (T,) W; infinite where no limit is set."""
     net, device_w, own = (
-        (schedule.import_limit_w, schedule.load_limit_w, schedule.default_import_w),
+        (schedule.kept_limit_w("import"), schedule.load_limit_w, schedule.default_import_w),
         (schedule.export_limit_w, schedule.gen_limit_w, schedule.default_export_w),
     )[side]
     known = default.get(schedule.connection_id[column])

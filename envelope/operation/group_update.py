@@ -72,7 +72,8 @@ def _wanted(publication: Publication, connection: ConnectionUpdate, position: in
 def _default_of(schedule: EnvelopeSchedule, column: int, *, of_device: bool) -> Limits:
     if of_device:
         return net_to_device.default_of(schedule, column)
-    return Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
+    default = Limits(int(schedule.default_import_w[column]), int(schedule.default_export_w[column]))
+    return net_to_device.as_charger_limits(default) if net_to_device.is_charger(schedule, column) else default
 
 
 def _handed_over(shared: Sequence[_Wanted], now: int, adoption_s: int) -> list[_Wanted]:

@@ -13,7 +13,7 @@ from sep2.rules.timeline import Interval, merged
 
 
 class FirmMinimum:
-    """Lower bound of one connection's limits over a schedule: the firm minimum, W."""
+    """Lower bound of one connection's net limits over a schedule: the firm minimum, W."""
 
     def __init__(self, schedule: EnvelopeSchedule, column: int) -> None:
         self._start, self._step_s = schedule.step_start, schedule.step_s
@@ -42,8 +42,9 @@ def with_hysteresis(
 def _nearest(want: Interval, standing: Sequence[Interval], minimum: FirmMinimum, hysteresis_w: int) -> Limits:
     for old in standing:
         if old.start <= want.start and old.end >= want.end:
-            sides = zip(old.limits[:2], want.limits[:2], minimum.during(want), strict=True)
-            if all(_is_near(before, now, needed, hysteresis_w) for before, now, needed in sides):
+            needed = *minimum.during(want), 0, 0
+            sides = zip(old.limits, want.limits, needed, strict=True)
+            if all(_is_near(before, now, least, hysteresis_w) for before, now, least in sides):
                 return old.limits
     return want.limits
 

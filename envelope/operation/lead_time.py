@@ -78,6 +78,8 @@ def upcoming_intervals(
             break
     if of_device:
         found = [interval._replace(limits=net_to_device.as_device_limits(interval.limits)) for interval in found]
+    elif net_to_device.is_charger(schedule, column):
+        found = [interval._replace(limits=net_to_device.as_charger_limits(interval.limits)) for interval in found]
     return found[:most]
 
 
@@ -101,8 +103,9 @@ def lead_of(
     schedule: EnvelopeSchedule, column: int, first: int, steps_ahead: int = 1, *, of_device: bool = False
 ) -> Lead:
     """Return a connection's limits from step `first` on; of_device: of load and generation."""
+    load_only = net_to_device.is_charger(schedule, column)
     sides = (
-        (schedule.import_limit_w, schedule.import_binding),
+        (schedule.load_limit_w if load_only else schedule.import_limit_w, schedule.import_binding),
         (schedule.export_limit_w, schedule.export_binding),
     )
     bound = np.stack([binding.is_network[:, column] for _, binding in sides], axis=1)

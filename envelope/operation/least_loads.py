@@ -12,7 +12,7 @@ from envelope.problem import Policy, Problem
 from envelope.problem.steps import zeros_or
 from envelope.schedule.device_limits import parts
 from gridmodel.arrays import Real
-from gridmodel.model.devices import DEVICE
+from gridmodel.model.devices import CHARGER, DEVICE
 
 
 class Device(Protocol):
@@ -32,12 +32,12 @@ def least_by_connection(names: Sequence[str], at: Mapping[str, Sequence[Device]]
 def with_least_loads(problem: Problem, least_w: Sequence[int]) -> Problem:
     """Return the problem with these limits as firm minimum, like those of contracts; the same object without any.
 
-    Where only devices are seen, their limit is what the connection may draw beyond its base load.
+    Where only devices are seen, or a charger is limited, the limit is what may be drawn beyond the base load.
     """
     if not any(least_w):
         return problem
     least = np.asarray(least_w, dtype=float)
-    of_device = np.array([point == DEVICE for point in problem.control_points])
+    of_device = np.array([point in (DEVICE, CHARGER) for point in problem.control_points])
     base = np.maximum(problem.load_hi_w.max(axis=0), 0.0)
     wanted = np.where(least > 0.0, least + np.where(of_device, base, 0.0), 0.0)
     firm = zeros_or(problem.firm_import_w, len(least))

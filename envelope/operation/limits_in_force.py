@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -21,7 +21,10 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 NO_BASE = net_to_device.Band(0, 0)
-BY_STEP = ("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part")
+BY_STEP = (
+    *("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part"),
+    *("ceiling_import_w", "ceiling_export_w", "weight_import", "weight_export"),
+)
 """Fields whose arrays of one dimension are per step; those of other names are per connection."""
 
 
@@ -55,7 +58,10 @@ async def with_limits_in_force(db: Connection, problem: Problem, now: int) -> Pr
     until = max(now, int(rest.step_start[0])) + adoption_s
     touched = max(int(np.searchsorted(rest.step_start, until)), 1)
     bands = net_to_device.bands(rest.connection_id, rest.load_lo_w[:touched], rest.load_hi_w[:touched])
-    imports, exports = await in_force(db, rest.connection_id, now, adoption_s=adoption_s, bands=bands)
+    chargers = frozenset(np.array(rest.connection_id, dtype=object)[rest.is_charger].tolist())
+    imports, exports = await in_force(
+        db, rest.connection_id, now, adoption_s=adoption_s, bands=bands, chargers=chargers
+    )
     return replace(rest, in_force_import_w=imports, in_force_export_w=exports, in_force_until=until)
 
 
@@ -71,11 +77,13 @@ async def in_force(
     *,
     adoption_s: int = 0,
     bands: Mapping[str, net_to_device.Band] | None = None,
+    chargers: Collection[str] = (),
 ) -> tuple[Real, Real]:
     """Return the loosest import and export limit that a client may hold until it has adopted new ones, (C,) W each.
 
     Until then a client continues with its standing controls, also with those that begin meanwhile. 0: it has none.
     bands: of the base load meanwhile, to convert limits of load and generation to the connection; None: no base load.
+    chargers: connections whose import is limited as load of a charger, and so given here.
     """
     found = np.zeros((2, len(names)))
     at = await clients_at(db, names)
@@ -87,7 +95,7 @@ async def in_force(
             continue
         band = (bands or {}).get(name, NO_BASE)
         for limits in await _limits_at(db, known.device_group_id, (at.get(name, ()), served), until):
-            net = net_to_device.net_of(limits, band)
+            net = net_to_device.charger_of(limits) if name in chargers else net_to_device.net_of(limits, band)
             for side, value in enumerate(net[:2]):
                 found[side, column] = max(found[side, column], float(value or 0))
     return found[0], found[1]

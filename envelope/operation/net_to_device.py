@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.schedule import whole_w_above, whole_w_below
 from gridmodel.arrays import Mask, Watts
-from gridmodel.model.devices import DEVICE
+from gridmodel.model.devices import CHARGER, DEVICE
 from sep2.rules.limits import Limits
 
 
@@ -25,6 +25,11 @@ class Band(NamedTuple):
 def is_device(schedule: EnvelopeSchedule, column: int) -> bool:
     """Return whether the schedule's control point of a connection is a device."""
     return schedule.control_point is not None and schedule.control_point[column] == DEVICE
+
+
+def is_charger(schedule: EnvelopeSchedule, column: int) -> bool:
+    """Return whether a connection's import is limited as load of its charger."""
+    return schedule.control_point is not None and schedule.control_point[column] == CHARGER
 
 
 def limits_ahead(schedule: EnvelopeSchedule, column: int, bound: Mask, steps_ahead: int) -> Watts:
@@ -44,6 +49,11 @@ def limits_ahead(schedule: EnvelopeSchedule, column: int, bound: Mask, steps_ahe
 def as_device_limits(limits: Limits) -> Limits:
     """Return limits of import and export as limits of load and generation."""
     return Limits(gen_w=limits.export_w, load_w=limits.import_w)
+
+
+def as_charger_limits(limits: Limits) -> Limits:
+    """Return limits of import and export as limits of load and export."""
+    return Limits(export_w=limits.export_w, load_w=limits.import_w)
 
 
 def default_of(schedule: EnvelopeSchedule, column: int) -> Limits:
@@ -89,14 +99,20 @@ def sides(limits: Limits) -> tuple[int | None, int | None]:
     return (load_w if import_w is None else import_w, gen_w if export_w is None else export_w)
 
 
+def charger_of(limits: Limits) -> Limits:
+    """Return as import what bounds a charger's load: its own limit, else the connection's; and the export limit."""
+    load_w, export_w = sides(limits)
+    return Limits(limits.import_w if limits.load_w is None else load_w, export_w)
+
+
 def is_of_device(limits: Limits) -> bool:
     """Return whether these are limits of load and generation."""
     return limits[:2] == (None, None) and limits[2:] != (None, None)
 
 
 def is_whole(limits: Limits) -> bool:
-    """Return whether both directions are limited: net, or as load and generation."""
-    return None not in limits[:2] or None not in limits[2:]
+    """Return whether both directions are limited: net, or as load and generation, or export and load."""
+    return None not in limits[:2] or None not in limits[2:] or None not in (limits.export_w, limits.load_w)
 
 
 def bands(names: Sequence[str], load_lo_w: NDArray[Any], load_hi_w: NDArray[Any]) -> dict[str, Band]:

@@ -69,7 +69,8 @@ class ConnectionBasis(NamedTuple):
         """
         if recipient.part is None and not self.of_device:
             contract, net = self.contract, default._replace(gen_w=None, load_w=None)
-            if net == UNKNOWN and net_to_device.is_whole(default) and not net_to_device.is_whole(contract):
+            of_other_kind = not net_to_device.is_whole(net) and net_to_device.is_whole(default)
+            if of_other_kind and not net_to_device.is_whole(contract):
                 return default
             default = net
         else:

@@ -17,11 +17,20 @@ from envelope.problem.margins import (
     Margin,
     ScenarioMargin,
 )
-from envelope.problem.policies import Allocation, Direction, Guarantee, Policy, ShareReference, TighteningLead
-from envelope.problem.problem import Problem, ProblemSide
+from envelope.problem.policies import (
+    Allocation,
+    Direction,
+    Guarantee,
+    ImportInSun,
+    Policy,
+    ShareReference,
+    TighteningLead,
+)
+from envelope.problem.problem import Problem
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
 from envelope.problem.scenarios import Scenarios
 from envelope.problem.serialization import run_id
+from envelope.problem.sides import ProblemSide
 from envelope.problem.steps import steps_from
 
 __all__ = [
@@ -39,6 +48,7 @@ __all__ = [
     "Guarantee",
     "HeadVoltageMargin",
     "ImpedanceMargin",
+    "ImportInSun",
     "Margin",
     "OperatingLimits",
     "Policy",

@@ -7,15 +7,10 @@ come to is divided over all of its devices by a stated policy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from envelope.field_rules import BadProblem
 from envelope.problem.steps import select
-from gridmodel.model.devices import DEVICE, SITE, Device, settled
-
-if TYPE_CHECKING:
-    pass
-
+from gridmodel.model.devices import DEVICE, HOLDERS, SITE, Device, settled
 
 DIRECTIONS = {
     # opModMaxLimW caps generation; the 2018 edition has no limit on import (utility practice: DRLC for chargers).
@@ -49,7 +44,7 @@ def holders(devices: Sequence[Device]) -> dict[str, Device]:
     """Per connection the device that holds its net limits; refuses a second one."""
     found: dict[str, Device] = {}
     for device in settled(devices):
-        if device.control_point == SITE:
+        if device.control_point in HOLDERS:
             first = found.setdefault(device.connection_id, device)
             if first is not device:
                 raise ConnectionTaken(f"connection {device.connection_id}: {first.id} and {device.id}")
@@ -57,8 +52,11 @@ def holders(devices: Sequence[Device]) -> dict[str, Device]:
 
 
 def control_points_of(connection_id: Sequence[str], devices: Sequence[Device]) -> tuple[str, ...]:
-    """(C,) `device` where a connection has devices and none of them holds its net limits, else `site`."""
+    """(C,) that of the holder of a connection's limits; `device` where none of its devices is one, else `site`."""
     holds = holders(devices)
     with_devices = {device.connection_id for device in devices}
     select(connection_id, sorted(with_devices))
-    return tuple(DEVICE if name in with_devices and name not in holds else SITE for name in connection_id)
+    return tuple(
+        holds[name].control_point if name in holds else DEVICE if name in with_devices else SITE
+        for name in connection_id
+    )

@@ -15,7 +15,9 @@ def is_fixed(problem: Problem, direction: str) -> Mask:
     Else it follows the base load of each path.
     """
     side = problem.side(direction)
-    return np.asarray(side.flexible | (_with_limits(problem) & _counts_bands(problem)))
+    return np.asarray(
+        side.flexible & ~_follows(problem, direction) | (_with_limits(problem, direction) & _counts_bands(problem))
+    )
 
 
 def own_end_w(problem: Problem, direction: str) -> Real:
@@ -28,13 +30,21 @@ def own_end_w(problem: Problem, direction: str) -> Real:
     if not _counts_bands(problem):
         return base_w
     band_w = -problem.load_lo_w if exports else problem.load_hi_w
-    return np.where(_with_limits(problem), band_w, base_w)
+    return np.where(_with_limits(problem, direction), band_w, base_w)
 
 
 def _counts_bands(problem: Problem) -> bool:
     return problem.scenarios is not None and problem.scenarios.bands
 
 
-def _with_limits(problem: Problem) -> Mask:
-    """(C,) connections with a device that limits can bound, at any time."""
-    return np.asarray(((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0)).any(axis=0))
+def _with_limits(problem: Problem, direction: str) -> Mask:
+    """(C,) connections with net limits and a device that they can bound, at any time."""
+    found = np.asarray(((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0)).any(axis=0))
+    if direction == Direction.EXPORT:
+        return np.where(problem.is_charger, (problem.flex_gen_w > 0.0).any(axis=0), found)
+    return found & ~problem.is_charger
+
+
+def _follows(problem: Problem, direction: str) -> Mask:
+    """(C,) connections whose limit in that direction moves with their base load: that of a charger's load."""
+    return problem.is_charger & (direction == Direction.IMPORT)

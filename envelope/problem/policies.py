@@ -52,6 +52,15 @@ class TighteningLead(StrEnum):
     """`adoption_s`, each direction at its own edge: an interval's limit is its own until then"""
 
 
+class ImportInSun(StrEnum):
+    """Import that a policy grants while the sun shines."""
+
+    OWN_BAND = "own-band"
+    """each home's own demand; chargers and other flexible load wait"""
+    SHARED = "shared"
+    """as at any other time"""
+
+
 class Allocation(StrEnum):
     """The fairness rules by name."""
 

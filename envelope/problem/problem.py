@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,39 +30,11 @@ from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
 from envelope.problem.scenarios import Scenarios
+from envelope.problem.sides import ProblemSide
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced
-from gridmodel.model.devices import CONTROL_POINTS, SITE
-
-
-class ProblemSide(NamedTuple):
-    """Export or import of a problem. Watts, positive in the direction; T steps, C connections."""
-
-    direction: Direction
-    flex_w: Real
-    """(T, C) most that controllable generation can feed, or controllable load draw"""
-    capacity_w: Real
-    """(T, C) most net power that can be reached; negative where the base load points the other way by more"""
-    unavoidable_w: Real
-    """(T, C) limit below which a connection could not serve, or not get rid of, its base load"""
-    firm_w: Real
-    """(C,) contract minimum"""
-    default_w: Real | None
-    """(C,) default that is already set; None: the schedule computes one"""
-    in_force_w: Real | None
-    """(C,) limits that clients may still hold as the first step begins"""
-    contract_w: Real | None
-    """(C,) denominator of fairness where shares refer to contracts"""
-    favour: Real | None
-    """(C,) weight of each connection's share, to make up for the past"""
-    controlled: Mask
-    """(C,) whether the direction can be limited"""
-
-    @property
-    def flexible(self) -> Mask:
-        """(T, C) whether there is controllable power."""
-        return self.flex_w > 0.0
+from gridmodel.model.devices import CHARGER, CONTROL_POINTS, SITE
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +96,9 @@ class Problem:
     reactive: AsForecast = field(default_factory=AsForecast)
     """what is taken for granted about vars: one of the policies of `envelope.problem.reactive`"""
     control_point: Sequence[str] | None = None
-    """(C,) `site` where a client keeps net limits, `device` where it sees only its own device; default site"""
+    """(C,) `site` where a client keeps net limits, `device` where it sees only its own device, `charger` where it keeps
+    the net export limit and a limit of the flexible load, which default, in-force and published limits refer to there,
+    so that no limit bounds the home's own demand; default site"""
     controls_import: Mask | None = None
     controls_export: Mask | None = None
     """(C,) whether that direction can be limited at all; where it can not, all of its capacity counts; default True"""
@@ -140,6 +114,14 @@ class Problem:
     reference: ShareReference = ShareReference.CAPACITY
     alpha: float = 2.0
     """only for alpha-fair"""
+    max_min_floor: float = field(default=0.0, metadata=UNSAID_BY_DEFAULT)
+    """part of its max-min share, 0 to 1, below which no connection goes under a rule of sums or logarithms"""
+    ceiling_import_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    ceiling_export_w: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(T,) or (T, C) most net power that the policy grants, inf: all; firm and unavoidable power is granted anyhow"""
+    weight_import: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    weight_export: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(T,) or (T, C) worth of a direction's shares in each step; default 1"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "step_s": Numbers(of=int, low=0, above=True),
@@ -177,6 +159,11 @@ class Problem:
         "allocation": OneOf(Allocation),
         "reference": OneOf(ShareReference),
         "alpha": Numbers(low=0.0, above=True),
+        "max_min_floor": Numbers(low=0.0, high=1.0),
+        "ceiling_import_w": Numbers("T or TC", low=0.0, high=np.inf),
+        "ceiling_export_w": Numbers("T or TC", low=0.0, high=np.inf),
+        "weight_import": Numbers("T or TC", low=0.0, above=True),
+        "weight_export": Numbers("T or TC", low=0.0, above=True),
     }
 
     def __post_init__(self) -> None:
@@ -219,22 +206,51 @@ class Problem:
     def side(self, direction: str) -> ProblemSide:
         """Fields of one direction."""
         exports, count = direction == Direction.EXPORT, len(self.connection_id)
+        unavoidable_w = np.maximum(-self.load_lo_w if exports else self.load_hi_w, 0.0)
+        ceiling_w = self._by_step(self.ceiling_export_w if exports else self.ceiling_import_w)
+        capacity_w, beside_w = self.reach_export_w if exports else self.reach_import_w, np.zeros(unavoidable_w.shape)
+        if not exports and (chargers := self.is_charger).any():
+            if ceiling_w is not None:
+                ceiling_w = np.where(chargers, np.maximum(ceiling_w - unavoidable_w, 0.0), ceiling_w)
+            capacity_w = np.where(chargers, self.flex_load_w + self.base_load_w, capacity_w)
+            beside_w = np.where(chargers, self.base_load_w, 0.0)
+            unavoidable_w = np.where(chargers, 0.0, unavoidable_w)
         return ProblemSide(
             direction=Direction(direction),
             flex_w=self.flex_gen_w if exports else self.flex_load_w,
-            capacity_w=self.reach_export_w if exports else self.reach_import_w,
-            unavoidable_w=np.maximum(-self.load_lo_w if exports else self.load_hi_w, 0.0),
+            capacity_w=capacity_w,
+            beside_w=beside_w,
+            unavoidable_w=unavoidable_w,
             firm_w=zeros_or(self.firm_export_w if exports else self.firm_import_w, count),
             default_w=self.default_export_w if exports else self.default_import_w,
             in_force_w=self.in_force_export_w if exports else self.in_force_import_w,
             contract_w=self.contract_export_w if exports else self.contract_import_w,
-            favour=self.favour_export if exports else self.favour_import,
+            favour=self._favour(direction),
+            ceiling_w=ceiling_w,
             controlled=self.controlled(direction),
         )
 
+    def _favour(self, direction: str) -> Real | None:
+        """(C,) or (T, C) weight of shares: that of the past, times that of the hour; None: all the same."""
+        exports = direction == Direction.EXPORT
+        past = self.favour_export if exports else self.favour_import
+        hour = self._by_step(self.weight_export if exports else self.weight_import)
+        return past if hour is None else hour if past is None else np.asarray(hour * past)
+
+    def _by_step(self, value: Real | None) -> Real | None:
+        """(T, C) of a value per step, or per step and connection."""
+        if value is None:
+            return None
+        return np.broadcast_to(value[:, None] if value.ndim == 1 else value, (self.steps, len(self.connection_id)))
+
+    @property
+    def is_charger(self) -> Mask:
+        """(C,) whether import is limited as load of a charger."""
+        return np.array([point == CHARGER for point in self.control_points], dtype=bool)
+
     @property
     def control_points(self) -> tuple[str, ...]:
-        """(C,) `site` or `device`."""
+        """(C,) `site`, `device` or `charger`."""
         return (SITE,) * len(self.connection_id) if self.control_point is None else tuple(self.control_point)
 
     @property

@@ -38,13 +38,14 @@ def _within_capacity_w(problem: Problem, direction: Direction, most: Real) -> Re
     """(T, C) most net power of clients that hold these (T, C) limits, positive in the direction."""
     asked, base_w = problem.side(direction), own_end_w(problem, direction)
     most[:, ~asked.controlled] = np.inf
+    most = most + asked.beside_w
     return np.maximum(np.where(asked.flexible, np.minimum(most, asked.capacity_w), base_w), base_w)
 
 
 def _loosest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Direction) -> Real:
-    """(T, C) loosest limit that any client may hold in each interval."""
+    """(T, C) loosest limit that any client may keep in each interval."""
     side, held = schedule.side(direction), problem.side(direction).in_force_w
-    own: Real = side.limit_w.astype(float)
+    own: Real = schedule.kept_limit_w(direction).astype(float)
     if not problem.steps_ahead:
         # A limit at capacity need not be adopted early: capacity bounds whatever is held.
         own = np.where(side.binding.is_network, own, np.inf)

@@ -20,11 +20,17 @@ STATUS = (
 )
 BREACHED = 2
 """the last position in STATUS that says that the base load or the firm minimum breaches a limit"""
-CAPACITY, NETWORK, NEXT, UNCONTROLLED = -1, -2, -3, -4
+CAPACITY, NETWORK, NEXT, UNCONTROLLED, CEILING = -1, -2, -3, -4, -5
 """bindings that are no constraint: own capacity; the network, where no constraint can be named; a later interval of the
-hull; no client that can be sent a limit"""
+hull; no client that can be sent a limit; the most that the policy grants"""
 
 
 def special_bindings(direction: str) -> dict[int, str]:
     """Names of bindings that are no constraint."""
-    return {CAPACITY: "capacity", NETWORK: "network", NEXT: "next", UNCONTROLLED: f"no_{direction}_control"}
+    return {
+        CAPACITY: "capacity",
+        NETWORK: "network",
+        NEXT: "next",
+        UNCONTROLLED: f"no_{direction}_control",
+        CEILING: "ceiling",
+    }

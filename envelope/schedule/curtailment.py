@@ -12,7 +12,7 @@ import numpy as np
 
 from envelope.field_rules import BadProblem
 from envelope.problem import Direction, Problem
-from envelope.schedule.codes import NETWORK, NEXT
+from envelope.schedule.codes import CEILING, NETWORK, NEXT
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 
@@ -63,7 +63,7 @@ def curtailed_energy(
     if (offered_w is None) != (measured_w is None):
         raise BadProblem("offered_w, measured_w: one says nothing without the other")
     side = schedule.side(direction)
-    held = (side.binding.row >= 0) | np.isin(side.binding.row, (NETWORK, NEXT))
+    held = (side.binding.row >= 0) | np.isin(side.binding.row, (NETWORK, NEXT, CEILING))
     offered = side.capacity_w if offered_w is None else offered_w
     could = np.where(held | (side.room_w > 0.0), np.maximum(offered, 0.0), 0.0)
     did = np.minimum(could, side.limit_w if measured_w is None else np.maximum(measured_w, 0.0))

@@ -13,7 +13,7 @@ from envelope.problem import Policy
 from envelope.problem.steps import select
 from envelope.schedule.schedule import EnvelopeSchedule, whole_w_below
 from gridmodel.arrays import Index, Real, Watts
-from gridmodel.model.devices import SITE, Device, settled
+from gridmodel.model.devices import HOLDERS, SITE, Device, settled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,22 +39,22 @@ class DeviceLimits:
         import pandas as pd
 
         steps, count = self.gen_limit_w.shape
-        holds = np.array([device.control_point == SITE for device in self.devices], dtype=bool)
+        points = np.array([device.control_point for device in self.devices], dtype=object)
 
-        def net(table: Watts) -> pd.Series[int]:
+        def net(table: Watts, holders: Sequence[str]) -> pd.Series[int]:
             tall = pd.Series(table[:, self.column].T.ravel(), dtype="Int64")
-            return tall.mask(np.repeat(~holds, steps))
+            return tall.mask(np.repeat(~np.isin(points, holders), steps))
 
         return pd.DataFrame(
             {
                 "device_id": np.repeat(np.array([d.id for d in self.devices], dtype=object), steps),
                 "connection_point": np.repeat(np.array([d.connection_id for d in self.devices], dtype=object), steps),
                 "aggregator_id": np.repeat(np.array([d.aggregator_id for d in self.devices], dtype=object), steps),
-                "control_point": np.repeat(np.array([d.control_point for d in self.devices], dtype=object), steps),
+                "control_point": np.repeat(points, steps),
                 "start": pd.to_datetime(np.tile(self.schedule.step_start, count), unit="s", utc=True),
                 "duration": pd.to_timedelta(np.full(steps * count, self.schedule.step_s), unit="s"),
-                "import_limit_w": net(self.schedule.import_limit_w),
-                "export_limit_w": net(self.schedule.export_limit_w),
+                "import_limit_w": net(self.schedule.import_limit_w, [SITE]),
+                "export_limit_w": net(self.schedule.export_limit_w, HOLDERS),
                 "gen_limit_w": self.gen_limit_w.T.ravel(),
                 "load_limit_w": self.load_limit_w.T.ravel(),
                 "policy": str(self.policy),

@@ -12,6 +12,7 @@ from envelope.problem import Direction
 from envelope.schedule.codes import CAPACITY, STATUS, UNCONTROLLED, special_bindings
 from envelope.schedule.columns import Column
 from gridmodel.arrays import Index, Mask, Real, Single, Watts
+from gridmodel.model.devices import CHARGER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +23,13 @@ class Binding:
     """The binding constraint of each limit, per step and connection, for one direction."""
 
     row: Index
-    """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT or UNCONTROLLED"""
+    """(T, C) position in `names`, or CAPACITY, NETWORK, NEXT, UNCONTROLLED or CEILING"""
     interval: Index
     """(T, C) the interval whose constraint it is; a later one when a tightening comes early"""
 
     @property
     def is_network(self) -> Mask:
-        """(T, C) whether the network binds the limit, rather than capacity or missing control."""
+        """(T, C) whether network or policy bind the limit, rather than capacity or missing control."""
         return np.asarray((self.row != CAPACITY) & (self.row != UNCONTROLLED))
 
 
@@ -112,7 +113,7 @@ class EnvelopeSchedule:
     double_counted: Mask | None = None
     """(C,) whose base load was measured with their devices in it; None: none of them"""
     control_point: tuple[str, ...] | None = None
-    """(C,) `site` or `device`; None: site"""
+    """(C,) `site`, `device` or `charger`, whose default of import is one of load; None: site"""
     reactive: tuple[Watts, Watts] | None = None
     """(T, C) and (T, C) least and most var that were counted, produced positive; None: not considered"""
     pf_rule: str = "not considered"
@@ -134,6 +135,19 @@ class EnvelopeSchedule:
             return ScheduleSide(Direction.EXPORT, *own, self.default_export_w, self.export_least_w)
         own = self.import_limit_w, self.import_room_w, self.import_reach_w, self.import_binding
         return ScheduleSide(Direction.IMPORT, *own, self.default_import_w, self.import_least_w)
+
+    @property
+    def is_charger(self) -> Mask:
+        """(C,) whether import is limited as load of a charger."""
+        points = self.control_point or ("",) * len(self.connection_id)
+        return np.array([point == CHARGER for point in points], dtype=bool)
+
+    def kept_limit_w(self, direction: str) -> Watts:
+        """(T, C) limits that clients with net limits keep: of import and export; of load at a charger."""
+        if direction == Direction.EXPORT:
+            return self.export_limit_w
+        chargers = self.is_charger
+        return np.where(chargers, self.load_limit_w, self.import_limit_w) if chargers.any() else self.import_limit_w
 
     def to_frame(self, *, merged: bool = False) -> pd.DataFrame:
         """One row per connection and interval, as documented in docs/envelope.md; merged: equal neighbours are one."""

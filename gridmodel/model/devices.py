@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-SITE, DEVICE = "site", "device"
-CONTROL_POINTS = (SITE, DEVICE)
-"""`site`: holds the net limits, measured at the connection; `device`: limits of its own generation and load"""
+SITE, DEVICE, CHARGER = "site", "device", "charger"
+CONTROL_POINTS = (SITE, DEVICE, CHARGER)
+"""`site`: holds the net limits, measured at the connection; `device`: limits of its own generation and load;
+`charger`: holds the export limit, measured at the connection, and a limit of the load of chargers behind it"""
+HOLDERS = (SITE, CHARGER)
+"""control points of which a connection has one at most"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Device:
     aggregator_id: str = ""
     """who speaks for it; empty: the device itself"""
     control_point: str = ""
-    """`site` or `device`; empty where nobody said"""
+    """one of CONTROL_POINTS; empty where nobody said"""
     phases: str = ""
     """phases it stands on; empty: not known"""
     s_max_va: float = 0.0

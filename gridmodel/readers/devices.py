@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gridmodel.errors import FileError
-from gridmodel.model.devices import CONTROL_POINTS, SITE, Device, settled
+from gridmodel.model.devices import CONTROL_POINTS, HOLDERS, Device, settled
 from gridmodel.model.network import PORT_PHASES
 from gridmodel.readers.series import noting
 from gridmodel.readers.tables import Row, read_csv
@@ -31,7 +31,7 @@ def read_devices(folder: Path, phase: Mapping[str, str], faults: list[FileError]
             device = _device(row, phase)
             if device.id in found:
                 raise row.wrong("device_id", f"{device.id} stands here twice")
-            first = holder.setdefault(device.connection_id, device.id) if device.control_point == SITE else device.id
+            first = holder.setdefault(device.connection_id, device.id) if device.control_point in HOLDERS else device.id
             if first != device.id:
                 raise row.wrong("control_point", f"{first} holds the net limits of {device.connection_id} already")
             found[device.id] = device

@@ -352,6 +352,8 @@ def _lengths(device: Row[Any], known: _Known) -> dict[Direction, int]:
     """By direction the seconds of an interval: five minutes, or the meter's own where that is longer."""
     found = {}
     for direction in Direction:
-        own = max((row.interval_s for rows in _mirrors(device, direction, known) for row in rows), default=0)
+        rows = [row for rows in _mirrors(device, direction, known) for row in rows]
+        # A mean over a longer time than its meter declares can not be held against a limit of a part of it.
+        own = max((max(row.interval_s, row.duration) for row in rows), default=0)
         found[direction] = next((length for length in reversed(LENGTHS) if own >= length), GRID_S)
     return found

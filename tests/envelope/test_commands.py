@@ -87,7 +87,7 @@ def test_what_was_assumed_is_said(lane):
     said = ran("run", lane, *SHORT, "--export-kw", 3, "--flexible", 0.5).output
     assert "3 of 6 connections have 3 kW of generation and 7 kW of load" in said
     assert "every connection draws 500 W at all hours, as no day was measured" in said
-    assert re.search(r"^export is held back by .* \(\d+%\)", said, re.MULTILINE)
+    assert re.search(r"^import is held back by .* \(\d+%\)", said, re.MULTILINE)
 
 
 def test_devices_say_who_is_flexible_and_how_far(lane, tmp_path):
@@ -222,7 +222,7 @@ def test_an_answer_in_json_is_nothing_but_json(lane):
     # A solver that introduces itself writes past Python: only a real process shows it.
     said = [sys.executable, "-m", "tests.envelope.say", "run", str(lane), "--steps", "2", "--all-day"]
     done = subprocess.run([*said, "--allocation", "max-sum", "--json"], capture_output=True, env=os.environ, check=True)
-    assert json.loads(done.stdout)["allocation"] == "max-sum"
+    assert json.loads(done.stdout)["allocation"] == "max-sum, floor 0.7"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class Reading(StrEnum):
 
     LIMITS = "limits"
     """with bands: the net power of whoever has limits is anywhere between them that the home, anywhere within its band
-    of that half-hour, and its devices can bring it to"""
+    of that half-hour, and its devices can bring it to; a charger that is limited draws up to that beside its home"""
     DEVICES = "devices"
     """without: its home draws what it draws at that moment, and its devices do anything that they can and the limits
     let them"""
@@ -66,10 +66,14 @@ class Case:
         told = ((problem.flex_gen_w > 0.0) | (problem.flex_load_w > 0.0)).any(axis=0)
         top, bottom = own, own
         if reading is Reading.LIMITS:
-            top, bottom = (np.where(told, -table[step], own) for table in (problem.load_lo_w, problem.load_hi_w))
+            # No limit of load says where its home may be.
+            net = (told & ~(limits.of_charger & ~(problem.flex_gen_w > 0.0).any(axis=0)), told & ~limits.of_charger)
+            bands = problem.load_lo_w, problem.load_hi_w
+            top, bottom = (np.where(who, -table[step], own) for who, table in zip(net, bands, strict=True))
         # A limit bounds devices; what the home draws beyond it, no device can give back.
         high = np.where(generates > 0.0, np.maximum(np.minimum(exports, top + generates), top), top)
         low = np.where(draws > 0.0, np.minimum(np.maximum(-imports, bottom - draws), bottom), bottom)
+        low = np.where(limits.of_charger, bottom - np.minimum(imports, draws), low)
         if problem.guarantee is Guarantee.TWO_SIDED:
             return [Box(low, high)]
         if problem.guarantee is Guarantee.ONE_SIDED:
@@ -81,7 +85,7 @@ class Case:
         schedule.to_frame(merged=True).to_csv(file)
         names = tuple(port.customer for port in self.circuit.ports)
         defaults = schedule.default_import_w, schedule.default_export_w
-        return published.read(file, names, np.asarray(schedule.step_start), defaults)
+        return published.read(file, names, np.asarray(schedule.step_start), defaults, early=schedule.early_s > 0)
 
     def beyond(
         self, schedule: EnvelopeSchedule, limits: published.Published, states: States, reading: Reading, effort: Effort
