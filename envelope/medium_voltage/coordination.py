@@ -214,7 +214,7 @@ class _Work:
         }
         found = heads(self.medium, boxes, self.states)
         for name in self.given:
-            self.centre[name] = found.v[:, :, self.medium.ports_of(name)].mean(axis=0)
+            self.centre[name] = self.medium.head_v(found.v, name, self.centre[name]).mean(axis=0)
         bands = self._bands(found)
         nothing = Band(np.ones(self.steps), np.ones(self.steps))
         return {name: nothing.around(band, SPARE_PU) for name, band in bands.items()}
@@ -223,7 +223,7 @@ class _Work:
         """Voltage of customers without load over the centre, the worst of all of them."""
         bands = {}
         for name, seen in self.no_load.items():
-            v = found.v[:, :, self.medium.ports_of(name)]
+            v = self.medium.head_v(found.v, name, self.centre[name])
             share = np.abs(v @ seen.T) / np.abs(self.centre[name] @ seen.T)
             bands[name] = Band(share.min(axis=(0, 2)), share.max(axis=(0, 2)))
         return bands
