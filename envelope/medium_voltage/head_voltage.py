@@ -158,16 +158,22 @@ def heads(medium: MediumVoltage, boxes: Mapping[str, HeadBox], states: list[Tapp
     return Heads(v, tuple(ranges), corners)
 
 
-def overloads(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> list[str]:
-    """Findings about overloaded branches of the medium voltage at the corners that were tried."""
+def loadings(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> dict[str, float]:
+    """Per rated branch of the medium voltage, the most that it carries at any corner, over its rating."""
     worst: dict[str, float] = {}
     corners, steps = found.injected.shape[:2]
     flat = found.injected.reshape(corners * steps, -1)
     for stood, state in product(found.ranges, states):
         source = np.tile(stood.source_pu * medium.sources(steps), (corners, 1))
-        for taps in (stood.low, stood.high):
+        ends = (stood.low,) if np.array_equal(stood.low, stood.high) else (stood.low, stood.high)
+        for taps in ends:
             for name, loading in state.loading(np.tile(taps, (corners, 1)), flat, source).items():
                 worst[name] = max(worst.get(name, 0.0), loading)
+    return worst
+
+
+def overloads(worst: Mapping[str, float]) -> list[str]:
+    """Findings about overloaded branches of the medium voltage."""
     return [
         f"overload: {name} of the medium voltage at {100 * loading:.0f} %: a limit on the feeders behind it would help"
         for name, loading in worst.items()

@@ -67,6 +67,12 @@ class Watched:
         ends = np.concatenate([self.network.connections.port_plus, self.network.connections.port_minus])
         return np.flatnonzero(np.isin(self.node_terminal, ends[ends >= 0]))
 
+    def at_connections(self) -> Watched:
+        """The same with voltages watched where customers are connected only."""
+        at = self.voltages_at_connections()
+        currents = (self.current_branch, self.current_phase, self.current_side, self.rating_a)
+        return Watched(self.network, self.node_terminal[at], *currents)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduced(Watched):
@@ -99,7 +105,7 @@ class Reduced(Watched):
 
     def no_load(self, source_v: Complex | None = None) -> Complex:
         """(S, L) port voltages without any injection; source_v is (3,) or (S, 3), default the network's own."""
-        return sources(self, source_v) @ self.W.T
+        return sources(self.network, source_v) @ self.W.T
 
     def watching(self, voltages: Index | Mask | None = None, currents: Index | Mask | None = None) -> Reduced:
         """The same with only these rows watched (positions or masks; None keeps all)."""
@@ -115,9 +121,9 @@ class Reduced(Watched):
         return replace(self, **rows)
 
 
-def sources(reduced: Reduced, source_v: Complex | None) -> Complex:
+def sources(network: Network, source_v: Complex | None) -> Complex:
     """(1 or S, 3) source voltages, V."""
-    given = reduced.network.source.v if source_v is None else source_v
+    given = network.source.v if source_v is None else source_v
     found = np.atleast_2d(np.asarray(given, dtype=np.complex128))
     if found.shape[1:] != (3,):
         raise GridError(f"source voltages have shape {found.shape}; expected (3,) or (scenarios, 3)")
