@@ -15,7 +15,7 @@ from envelope.problem import Problem
 from envelope.schedule import verified_box
 from envelope.verification import Effort, VerificationReport, verify
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
-from envelope.verification.report import Finding
+from envelope.verification.report import Finding, WorstState
 from gridmodel.arrays import Complex, Index, Real
 from gridmodel.flow.kron import Watched
 from gridmodel.flow.sparse_flow import SparseFlow
@@ -34,15 +34,18 @@ BLOCK = 100
 
 @dataclass(frozen=True, eq=False)
 class WholeReport:
-    """What was found in the parts, and in all of them together."""
+    """Findings in the parts, and in all of them together."""
 
     parts: VerificationReport
     joint: VerificationReport
+    rest_va: Complex
+    """(T, C) of the whole network with nothing flexible running"""
 
     @property
     def combined(self) -> VerificationReport:
         """The worst of both."""
-        return _worst_of([self.parts, self.joint], solver=f"{self.parts.solver} and, as one, {self.joint.solver}")
+        both = _worst_of([self.parts, self.joint], solver=f"{self.parts.solver} and, as one, {self.joint.solver}")
+        return replace(both, worst_states=self.joint.worst_states)
 
 
 def verify_whole(
@@ -55,7 +58,8 @@ def verify_whole(
         reports += _of_part(found, name)
     stage("verifying: the whole network")
     solver = reports[0].solver
-    return WholeReport(_worst_of(reports, solver=solver), _Joint(whole, found).report(stage))
+    joint = _Joint(whole, found)
+    return WholeReport(_worst_of(reports, solver=solver), joint.report(stage), joint.rest)
 
 
 def _of_part(found: Coordination, name: str) -> Iterator[VerificationReport]:
@@ -88,6 +92,7 @@ def _worst_of(reports: list[VerificationReport], *, solver: str) -> Verification
         excused=(float(excused[0]), float(excused[1]), float(excused[2])),
         base_excess=tuple(one for report in reports for one in report.base_excess),
         firm_excess=tuple(one for report in reports for one in report.firm_excess),
+        worst_states=(),
         unbalance=None,
     )
 
@@ -160,7 +165,9 @@ class _Joint:
         s = port_va(self.whole.network, injected)
         for start in range(0, len(at), BLOCK):
             steps = at[start : start + BLOCK]
-            tally.note(steps, solve(s[steps], source[steps]), rest=bool(np.isnan(up).any()))
+            worst = tally.note(steps, solve(s[steps], source[steps]), rest=bool(np.isnan(up).any()))
+            # The worst steps of each corner are set at the file's own elements as well.
+            tally.states += [WorstState(step, injected[step], source[step]) for step in worst]
 
 
 _Solve = Callable[[Complex, Complex], Magnitudes]
@@ -203,28 +210,32 @@ class _Tally:
         self.worst = [Finding(-np.inf, 0, "", "")] * 3
         self.excused = np.zeros(3)
         self.scenarios = self.diverged = 0
+        self.states = list[WorstState]()
         self.guarantee = next(iter(joint.found.schedules.values())).guarantee
 
-    def note(self, steps: Index, found: Magnitudes, *, rest: bool) -> None:
-        """Take in solved scenarios, one per step."""
+    def note(self, steps: Index, found: Magnitudes, *, rest: bool) -> set[int]:
+        """Take in solved scenarios, one per step; return the worst steps."""
+        worst = set[int]()
         self.scenarios, self.diverged = self.scenarios + len(steps), self.diverged + int((~found.converged).sum())
         steps, v, i = steps[found.converged], found.v_v[found.converged], found.i_a[found.converged]
         if rest:
             self._accept(steps, v, i)
         tables = (
-            ((v - self.high[steps]) / self.unit_v, "over"),
-            ((self.low[steps] - v) / self.unit_v, "under"),
-            (100.0 * (i - self.most[steps]) / self.rating[steps], "load"),
+            (v - self.high[steps]) / self.unit_v,
+            (self.low[steps] - v) / self.unit_v,
+            100.0 * (i - self.most[steps]) / self.rating[steps],
         )
         names = (self.watched.voltage_names, self.watched.voltage_names, self.watched.current_names)
-        for which, (table, _) in enumerate(tables):
+        for which, table in enumerate(tables):
             if not table.size:
                 continue
             at, element = divmod(int(np.nanargmax(table)), table.shape[1])
+            worst.add(int(steps[at]))
             unit = float(self.unit_v[element]) if which < 2 else 1.0
             if table[at, element] > self.worst[which].slack_units:
                 value, step = float(table[at, element]) * unit, int(steps[at])
                 self.worst[which] = Finding(value, step, names[which][element], "joint", unit)
+        return worst
 
     def _accept(self, steps: Index, v: Real, i: Real) -> None:
         """Where the base load alone exceeds a limit, it must not become worse."""
@@ -241,5 +252,5 @@ class _Tally:
         excused = float(self.excused[0]), float(self.excused[1]), float(self.excused[2])
         return VerificationReport(
             over, under, overload, self.solver, self.guarantee, self.scenarios, self.scenarios,
-            diverged=self.diverged, excused=excused,
+            diverged=self.diverged, excused=excused, worst_states=tuple(self.states),
         )  # fmt: skip

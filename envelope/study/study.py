@@ -25,7 +25,7 @@ FLAT_DEMAND_W = 500.0
 
 
 class BaseLoad(StrEnum):
-    """What the base load of a run stands on."""
+    """Origin of the base load of a run."""
 
     AUTO = "auto"
     """the first of the others that there is"""
