@@ -67,7 +67,7 @@ def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> i
     summary = summarise(problem, schedule, report) | {"assumed": stated.assumed} | thermal
     stage("verifying by the file's own loads")
     rest_va = -(problem.base_load_w + 1j * problem.base_load_var)
-    own = audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report.worst_states)
+    own = audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report)
     stage("writing")
     inside = report.inside and (own is None or own.inside)
     # Limits that are not verified are not published, and so curtail no energy.
@@ -108,7 +108,7 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
     first = next(iter(coordination.problems.values()))
     summary = summarise_parts(found.name, first, schedule, report) | {"assumed": assumed(found, study)}
     stage("verifying by the file's own loads")
-    own = audit_by_own_file(found.network, first.limits, verified.rest_va, report.worst_states)
+    own = audit_by_own_file(found.network, first.limits, verified.rest_va, report)
     stage("writing")
     if report.inside and files.ledger is not None:
         summary |= _add_to_ledger(schedule, files.ledger)
