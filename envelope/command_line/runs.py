@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,9 +106,11 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
     verified = verify_whole(whole, coordination, stage)
     report = verified.combined
     first = next(iter(coordination.problems.values()))
-    summary = summarise_parts(found.name, first, schedule, report) | {"assumed": assumed(found, study)}
+    summary = summarise_parts(found.name, replace(first, limits=whole.limits), schedule, report) | {
+        "assumed": assumed(found, study)
+    }
     stage("verifying by the file's own loads")
-    own = audit_by_own_file(found.network, first.limits, verified.rest_va, report)
+    own = audit_by_own_file(found.network, whole.limits, verified.rest_va, report)
     stage("writing")
     if report.inside and files.ledger is not None:
         summary |= _add_to_ledger(schedule, files.ledger)

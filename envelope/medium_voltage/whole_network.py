@@ -18,7 +18,7 @@ from envelope.engine import calculate
 from envelope.medium_voltage.coordination import Coordination, coordinate
 from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.operator_limits import OperatorLimit
-from envelope.problem import Problem
+from envelope.problem import OperatingLimits, Problem
 from envelope.schedule import Binding, EnvelopeSchedule, verified_box
 from gridmodel.arrays import Index
 from gridmodel.model.network import Network
@@ -36,6 +36,13 @@ class WholeNetwork:
     network: Network
     medium: MediumVoltage
     problems: Mapping[str, Problem]
+
+    @property
+    def limits(self) -> OperatingLimits:
+        """The limits of its parts, with a band for the voltage of every connection."""
+        nodes, at = self.network.nodes, self.network.connections.node
+        levels = {float(nodes.nominal_v[n]): f"node {nodes.id[n]}" for n in at}
+        return next(iter(self.problems.values())).limits.at_levels(levels)
 
 
 def calculate_whole(whole: WholeNetwork, stage: Callable[[str], None] = lambda _: None) -> Coordination:

@@ -11,7 +11,6 @@ from envelope.constraints.formulation import Formulation, formulate
 from envelope.medium_voltage.coordination import Coordination
 from envelope.medium_voltage.head_voltage import TapRange
 from envelope.medium_voltage.whole_network import WholeNetwork
-from envelope.problem import Problem
 from envelope.schedule import verified_box
 from envelope.verification import Effort, VerificationReport, verify
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
@@ -114,7 +113,6 @@ class _Joint:
             self.rest[:, at] = base.base.p_w + 1j * base.base.q_var
             self.lo[:, at], self.hi[:, at] = verified_box(problem, found.schedules[name])
             self.tan_phi[at], self.part[at] = base.base.tan_phi, k
-        self.problem: Problem = first
         self.rng = np.random.default_rng(SEED)
 
     def report(self, stage: Callable[[str], None]) -> VerificationReport:
@@ -200,7 +198,7 @@ class _Tally:
 
     def __init__(self, joint: _Joint, watched: Watched, solver: str) -> None:
         self.watched, self.solver = watched, solver
-        limits = joint.problem.limits
+        limits = joint.whole.limits
         low, high, self.unit_v = limits.voltages_at(watched.node_nominal_v)
         shape = joint.steps, len(watched.rating_a)
         factor = np.broadcast_to(np.asarray(limits.rating_factor, dtype=float), (joint.steps,))

@@ -27,7 +27,8 @@ LOW_VOLTAGE_V = 1_000.0
 TURNS = {"a": 1.0, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3)}
 OF_PHASES = {frozenset(key.replace("+", "")): key for key in ("a", "b", "c", "a+b", "a+c", "b+c", "abc")}
 """the connection's phase text for the phases of a head"""
-JOINT = "joint"
+JOINT, JOINT_RATING_A = "joint", 1e6
+"""id of such an impedance, and a rating that never binds: what is monitored must have a current"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +174,7 @@ def _by_a_joint(network: Network, cut: _Cut, head_v: Complex) -> Network:
     volts, phases = float(nodes.nominal_v[cut.head]), nodes.phases[cut.head].replace(NEUTRAL, "")
     count = len(phases)
     z = np.eye(count, dtype=np.complex128) * JOINT_OHM
-    line = Line(JOINT, head, own, phases, 0.0, z, np.zeros_like(z), math.nan)
+    line = Line(JOINT, head, own, phases, 0.0, z, np.zeros_like(z), JOINT_RATING_A)
     equipment = Equipment(
         name=cut.name,
         nodes=(Node(head, volts), Node(own, volts, phases)),
