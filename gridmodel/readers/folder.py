@@ -160,9 +160,10 @@ def _of_equipment(equipment: Equipment) -> _Grid:
 
 
 def _opendss(path: Path, within: str | Path | None) -> _Grid:
-    from gridmodel.readers.opendss import read_network
+    from gridmodel.engine_process import call
 
-    network, pv_va, findings = read_network(path, within)
+    network: Network
+    network, pv_va, findings = call("read", path, within)
     nodes = network.nodes
     terminals, index = Terminals(nodes.phases), {name: k for k, name in enumerate(nodes.id)}
 
