@@ -186,6 +186,8 @@ class StudyOptions:
         if profile is None or profile.days < 2 or self.day in (DAY, "today"):
             return None
         if self.day.isdecimal():
+            if not 1 <= int(self.day) <= profile.days:
+                raise BadProblem(f"--day: {self.day} is not among the {profile.days} measured days")
             return int(self.day) - 1
         day = datetime.fromtimestamp(self.start, UTC).date()
         return day if profile.first_day is not None else None

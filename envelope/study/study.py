@@ -169,7 +169,7 @@ def base_load_of(feeder: Feeder, study: Study) -> BaseDay:
         return _of_profile(feeder, measured, study.steps, (BaseLoad.MEASURED, f"base load: measured{which}"))
     taken, day = feeder.declared_va, feeder.declared_day()
     if taken is not None and asked in (BaseLoad.AUTO, BaseLoad.FILE):
-        total = f"base load: the file's own loads, {taken.real.sum() / 1e3:.4g} kW in all"
+        total = f"base load: {feeder.declared_sum}"
         if day is not None:
             return _of_profile(feeder, day, study.steps, (BaseLoad.FILE, f"{total}, by its load shapes"))
         load = np.tile(taken, (study.steps, 1))

@@ -15,7 +15,7 @@ from gridmodel import FileError, GridError, engine_process, read_feeder
 from gridmodel.engine_process import EngineStopped
 from gridmodel.errors import FileFaults
 from gridmodel.solvers.own_file import own_file_of
-from tests.gridmodel.street import write
+from tests.gridmodel.street import HEAD, write
 
 
 def child() -> subprocess.Popen:
@@ -69,10 +69,12 @@ def test_a_process_that_ended_while_nobody_asked_is_started_anew(tmp_path):
 
 def test_faults_of_a_circuit_come_with_their_rows(tmp_path, monkeypatch):
     path = write(tmp_path, "New Isource.strange bus1=yard\nNew UPFC.other bus1=yard\n")
+    first = HEAD.count("\n") + 1
     with pytest.raises(FileFaults) as found:
         read_feeder(path)
-    assert [fault.row for fault in found.value.all] == [13, 14]
+    assert [fault.row for fault in found.value.all] == [first, first + 1]
     assert all(isinstance(fault, FileError) for fault in found.value.all)
+    write(tmp_path)
     monkeypatch.chdir(tmp_path)
     assert read_feeder(path.name).network.circuit_file == path.name
 
