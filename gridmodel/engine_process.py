@@ -184,6 +184,13 @@ def _read(pipe: IO[bytes] | None) -> bytes | None:
 
 
 _PROCESS = _Process()
+
+
+def stop() -> None:
+    """End the process until it is needed again."""
+    _PROCESS.stop()
+
+
 atexit.register(_PROCESS.stop)
 # A child of a fork must not speak to its parent's engine.
 os.register_at_fork(after_in_child=_PROCESS.reset)

@@ -83,7 +83,7 @@ def test_a_circuit_has_the_loads_shapes_and_power_factors_of_its_file(tmp_path):
 
 
 def test_a_run_on_a_circuit_is_audited_by_its_own_loads(tmp_path):
-    """Read as it is, it passes; with customers taken for another phase, only the audit by the file's own loads tells."""
+    """Read as it is, it passes; with customers taken for another phase, only this audit tells."""
     line = "New Line.long bus1=yard bus2=far linecode=main length=1.2 units=km"
     path = write(tmp_path, f"{line}\nNew Load.far bus1=far.1 phases=1 kv=0.23 kw=1\n")
     words = ["run", str(path), "--steps", "4", "--export-kw", "12", "--import-kw", "12", "--json"]
