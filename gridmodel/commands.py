@@ -146,6 +146,40 @@ def convert_feeder(
     raise typer.Exit(0 if difference < SAME else 1)
 
 
+@app.command("diff")
+def compare_feeders(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The feeder as it was: as for `check`.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="A later extract of the same feeder.")],
+    files_from: FilesFrom = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a later extract of a feeder changes, matched by id, and whose limits it reaches; exit code 1 if any."""
+    from gridmodel.compare import compare
+
+    with refusals(as_json):
+        feeders = []
+        for name in (before, after):
+            found, findings = open_feeder(name, files_from)
+            if found is None or any(f.severity == "error" for f in findings):
+                _say_findings(name, found, findings, as_json=as_json)
+                say(f"{name} cannot be used; see `sep2 grid check {name}`.", err=True)
+                raise typer.Exit(2)
+            feeders.append(found)
+        result = compare(*feeders)
+    if as_json:
+        rows = [one._asdict() for one in result.differences]
+        say_json(json.dumps({"differences": rows, "reached": result.reached, "untouched": result.untouched}))
+    else:
+        table = Table("what", "change", "field", "before", "after", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for one in result.differences:
+            add_row(table, f"{one.kind} {one.id}", one.change, one.field, one.before, one.after)
+        if result.differences:
+            console().print(table)
+        count = f"{len(result.reached)} of {len(result.reached) + len(result.untouched)} connections"
+        say(f"{len(result.differences)} differences; they reach the limits of {count}.")
+    raise typer.Exit(1 if result.differences else 0)
+
+
 def _drawn(feeder: Feeder, out: Path, shown: str, state: State) -> Path:
     from gridmodel.diagram import draw
 
