@@ -13,7 +13,7 @@ from tests.gridmodel.town import write_town
 
 def diff(before, after):
     run = CliRunner().invoke(app, ["diff", str(before), str(after), "--json"])
-    return run.exit_code, json.loads(run.output)
+    return run.exit_code, json.loads(run.stdout)
 
 
 def changed(folder, file, old, new):
@@ -29,10 +29,8 @@ def towns(tmp_path):
 
 
 def test_the_same_feeder_has_no_differences_even_moved_on_its_map(towns):
-    assert diff(*towns) == (
-        0,
-        {"differences": [], "reached": [], "untouched": [f"h{k}_0_{h}" for k in range(3) for h in range(2)]},
-    )
+    homes = [f"h{k}_0_{h}" for k in range(3) for h in range(2)]
+    assert diff(*towns) == (0, {"differences": [], "reached": [], "untouched": homes})
     changed(towns[1], "nodes.csv", "bar1,230.94,600.0,5.0", "bar1,230.94,601.0,5.0")
     code, found = diff(*towns)
     assert (code, [one["field"] for one in found["differences"]], found["reached"]) == (1, ["x"], [])
@@ -53,6 +51,11 @@ def test_a_change_at_medium_voltage_reaches_everyone(towns):
     changed(towns[1], "lines.csv", "w1,mv0,mv1,300.0", "w1,mv0,mv1,350.0")
     _, found = diff(*towns)
     assert len(found["reached"]) == 6
+    changed(towns[1], "lines.csv", "w1,mv0,mv1,350.0", "w1,mv0,mv1,300.0")
+    changed(towns[1], "source.csv", "1.02", "1.03")
+    _, found = diff(*towns)
+    assert [one["kind"] for one in found["differences"]] == ["supply"]
+    assert len(found["reached"]) == 6
     assert found["untouched"] == []
 
 
@@ -60,9 +63,8 @@ def test_what_is_new_and_what_is_gone_is_named_in_a_circuit_too(tmp_path):
     for name in ("before", "after"):
         (tmp_path / name).mkdir()
     before = write(tmp_path / "before", head=US, tail=US_TAIL)
-    more = US.replace("length=30", "length=45").replace(
-        "New Load.mill", "New Load.barn bus1=mid phases=3 kv=12.47 kw=9 !"
-    )
+    barn = "New Load.barn bus1=mid phases=3 kv=12.47 kw=9 !"
+    more = US.replace("length=30", "length=45").replace("New Load.mill", barn)
     after = write(tmp_path / "after", head=more, tail=US_TAIL)
     code, found = diff(before, after)
     assert code == 1
