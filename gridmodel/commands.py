@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 from rich.table import Table
 
 from gridmodel.command_errors import refusals, writable
-from gridmodel.errors import GridError
-from gridmodel.flow.kron import Reduced, reduce
-from gridmodel.flow.power_flow import currents, solve, voltages
-from gridmodel.flow.taps import base_of, scaled
 from gridmodel.meter_data.readings import check_readings
-from gridmodel.model.feeder import Feeder, port_va
+from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
 from gridmodel.readers.example_feeders import european_lv
+from gridmodel.summary import State, summarise
 from gridmodel.validate import by_severity, check, check_folder
 from sep2.terminal import add_row, console, say, say_json
 
@@ -159,48 +156,42 @@ def convert_feeder(
     raise typer.Exit(0 if difference < SAME else 1)
 
 
-def _drawn(feeder: Feeder, out: Path, shown: str, state: tuple[Reduced, Any, Any]) -> Path:
+@app.command("diff")
+def compare_feeders(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="The feeder as it was: as for `check`.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="A later extract of the same feeder.")],
+    files_from: FilesFrom = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a later extract of a feeder changes, matched by id, and whose limits it reaches; exit code 1 if any."""
+    from gridmodel.compare import compare
+
+    with refusals(as_json):
+        feeders = []
+        for name in (before, after):
+            found, findings = open_feeder(name, files_from)
+            if found is None or any(f.severity == "error" for f in findings):
+                _say_findings(name, found, findings, as_json=as_json)
+                say(f"{name} cannot be used; see `sep2 grid check {name}`.", err=True)
+                raise typer.Exit(2)
+            feeders.append(found)
+        result = compare(*feeders)
+    if as_json:
+        rows = [one._asdict() for one in result.differences]
+        say_json(json.dumps({"differences": rows, "reached": result.reached, "untouched": result.untouched}))
+    else:
+        table = Table("what", "change", "field", "before", "after", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for one in result.differences:
+            add_row(table, f"{one.kind} {one.id}", one.change, one.field, one.before, one.after)
+        if result.differences:
+            console().print(table)
+        count = f"{len(result.reached)} of {len(result.reached) + len(result.untouched)} connections"
+        say(f"{len(result.differences)} differences; they reach the limits of {count}.")
+    raise typer.Exit(1 if result.differences else 0)
+
+
+def _drawn(feeder: Feeder, out: Path, shown: str, state: State) -> Path:
     from gridmodel.diagram import draw
 
-    reduced, voltages_v, currents_a = state
-    return draw(reduced, out, voltages_v=voltages_v, currents_a=currents_a, title=f"{feeder.name}, {shown}")
-
-
-def _clock(second: int) -> str:
-    """Time of the measured day."""
-    return f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}"
-
-
-def summarise(feeder: Feeder) -> tuple[dict[str, Any], tuple[Reduced, Any, Any]]:
-    """Figures of a feeder, and (reduced, voltages, currents) of its most loaded interval."""
-    network, reduced = feeder.network, scaled(reduce(feeder.network), base_of(feeder.network))
-    customers = reduced.voltages_at_connections()
-    profile = feeder.profile
-    if profile is None:
-        s, source = np.zeros((1, reduced.ports), dtype=np.complex128), None
-    else:
-        s, source = port_va(network, profile.net_va()), profile.source_v
-    flow = solve(reduced, s, source)
-    if not flow.converged.all():
-        raise GridError(f"{np.count_nonzero(~flow.converged)} intervals have no power flow solution")
-    volts, amps = voltages(reduced, flow), currents(reduced, flow)
-    loading = amps / reduced.rating_a
-    hardest = int(loading.max(axis=1, initial=0.0).argmax())
-    kinds = np.array([network.branches.kind[b] for b in reduced.current_branch])
-    summary = {
-        "feeder": feeder.name,
-        "nodes": len(network.nodes),
-        "lines": sum(kind == "line" for kind in network.branches.kind),
-        "transformers": sum(kind == "transformer" for kind in network.branches.kind),
-        "connections": len(network.connections),
-        "regulators": len(network.equipment.regulators) if network.equipment else 0,
-        "capacitors": len(network.equipment.capacitors) if network.equipment else 0,
-        "pv_kva": float(feeder.pv_va.sum() / 1e3),
-        "intervals": 0 if profile is None else len(profile.demand_w),
-        "min_voltage_v": float(volts[:, customers].min(initial=np.inf)),
-        "max_voltage_v": float(volts[:, customers].max(initial=0.0)),
-        "max_line_percent": float(100 * loading[:, kinds == "line"].max(initial=0.0)),
-        "max_transformer_percent": float(100 * loading[:, kinds == "transformer"].max(initial=0.0)),
-        "shown": "no load" if profile is None else f"interval {hardest} ({_clock(hardest * profile.step_s)})",
-    }
-    return summary, (reduced, volts[hardest], amps[hardest])
+    title = f"{feeder.name}, {shown}"
+    return draw(state.watched, out, voltages_v=state.voltages_v, currents_a=state.currents_a, title=title)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gridmodel.arrays import Real
-from gridmodel.flow.kron import Reduced
+from gridmodel.flow.kron import Watched
 from gridmodel.model.network import Network
 
 VOLTAGE_BAND_PU = (0.9, 1.1)  # ends of the colour scale where no limits are given
@@ -17,12 +17,14 @@ LOADING = ("#aab4bd", "#e2a23b", "#b03a2e")
 """from idle to fully loaded, all of them visible on white"""
 TOLD_PU = 0.002
 """below this spread of voltages nothing is worth pointing at"""
+MOST_NAMED = 12
+"""transformers that are named; the names of more would cover the picture"""
 SQUARE = 4.0
 """up to this ratio of width to height, places of the network keep their proportions"""
 
 
 def draw(
-    reduced: Reduced,
+    watched: Watched,
     path: str | Path,
     *,
     voltages_v: Real,
@@ -37,13 +39,13 @@ def draw(
     """
     from matplotlib.figure import Figure
 
-    network, place = reduced.network, layout(reduced.network)
+    network, place = watched.network, layout(watched.network)
     figure = Figure(figsize=SIZE_INCH, layout="constrained")
     axes = figure.add_subplot()
-    loading, v_pu = _worst_loading(reduced, currents_a), _worst_voltage_pu(reduced, voltages_v)
+    loading, v_pu = _worst_loading(watched, currents_a), _worst_voltage_pu(watched, voltages_v)
     lines = _branches(axes, network, place, loading)
     dots = _nodes(axes, network, place, (v_pu, limits_pu))
-    _extremes(axes, reduced, place, (voltages_v, loading))
+    _extremes(axes, watched, place, (voltages_v, loading))
     figure.colorbar(dots, ax=axes, label="voltage, per unit of nominal (worst phase)", shrink=0.8, extend="both")
     figure.colorbar(lines, ax=axes, label="loading, % of rating (worst phase)", shrink=0.8)
     axes.set_title(title or network.name)
@@ -71,7 +73,8 @@ def _branches(axes: Any, network: Network, place: Real, loading: Real) -> Any:
     lines.set_array(100 * loading[rated])
     lines.set_clim(0, max(100.0, 100 * float(loading[rated].max(initial=0.0))))
     axes.add_collection(lines)
-    for branch in np.flatnonzero([kind == "transformer" for kind in network.branches.kind]):
+    transformers = np.flatnonzero([kind == "transformer" for kind in network.branches.kind])
+    for branch in transformers if len(transformers) <= MOST_NAMED else ():
         _point(axes, network.branches.id[branch], ends[branch].mean(axis=0), (-34, 26))
     return lines
 
@@ -87,14 +90,14 @@ def _nodes(axes: Any, network: Network, place: Real, shown: tuple[Real, tuple[fl
     return dots
 
 
-def _extremes(axes: Any, reduced: Reduced, place: Real, shown: tuple[Real, Real]) -> None:
+def _extremes(axes: Any, watched: Watched, place: Real, shown: tuple[Real, Real]) -> None:
     """Names the lowest and the highest voltage at a customer, and the most loaded branch, where they differ at all."""
-    (voltages_v, loading), branches = shown, reduced.network.branches
-    node = reduced.network.terminal_node[reduced.node_terminal]
-    share = np.where(np.isin(node, reduced.network.connections.node), voltages_v / reduced.node_nominal_v, np.nan)
+    (voltages_v, loading), branches = shown, watched.network.branches
+    node = watched.network.terminal_node[watched.node_terminal]
+    share = np.where(np.isin(node, watched.network.connections.node), voltages_v / watched.node_nominal_v, np.nan)
     if np.nanmax(share, initial=0.0) - np.nanmin(share, initial=np.inf) > TOLD_PU:
         for word, k in (("lowest", int(np.nanargmin(share))), ("highest", int(np.nanargmax(share)))):
-            said = f"{word}: {voltages_v[k]:.1f} V, {reduced.voltage_names[k]}"
+            said = f"{word}: {voltages_v[k]:.1f} V, {watched.voltage_names[k]}"
             _point(axes, said, place[node[k]], (30, -60 if word == "lowest" else 34))
     if np.nanmax(loading, initial=0.0) > 0.01:
         most = int(np.nanargmax(loading))
@@ -128,20 +131,20 @@ def _legend(unrated: bool) -> list[Any]:
     return [*found, Line2D([], [], color="0.6", linestyle="dotted", label="no rating")] if unrated else found
 
 
-def _worst_voltage_pu(reduced: Reduced, voltages_v: Real) -> Real:
+def _worst_voltage_pu(watched: Watched, voltages_v: Real) -> Real:
     """(nodes,) per unit, of the phase farthest from nominal; NaN where nothing is watched."""
-    share = voltages_v / reduced.node_nominal_v
-    node = reduced.network.terminal_node[reduced.node_terminal]
-    found = np.full(len(reduced.network.nodes), np.nan)
+    share = voltages_v / watched.node_nominal_v
+    node = watched.network.terminal_node[watched.node_terminal]
+    found = np.full(len(watched.network.nodes), np.nan)
     for k in np.argsort(np.abs(share - 1.0)):
         found[node[k]] = share[k]
     return found
 
 
-def _worst_loading(reduced: Reduced, currents_a: Real) -> Real:
+def _worst_loading(watched: Watched, currents_a: Real) -> Real:
     """(branches,) share of the rating of the most loaded phase; NaN where unrated."""
-    found = np.full(len(reduced.network.branches), np.nan)
-    np.fmax.at(found, reduced.current_branch, currents_a / reduced.rating_a)
+    found = np.full(len(watched.network.branches), np.nan)
+    np.fmax.at(found, watched.current_branch, currents_a / watched.rating_a)
     return found
 
 

@@ -27,6 +27,19 @@ class FileError(GridError):
         super().__init__(f"{', '.join(where)}: {detail}")
         self.file, self.row, self.field, self.detail = str(file), row, field, detail
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """What it was made of, and where: an exception keeps no keywords by itself."""
+        return type(self), (self.file, self.detail), {"row": self.row, "field": self.field}
+
+    def __setstate__(self, state: dict[str, object] | None) -> None:
+        """Make it anew with its place."""
+        given = state or {}
+        row, field = given.get("row"), given.get("field")
+        FileError.__init__(
+            self, self.file, self.detail, row=row if isinstance(row, int) else None,
+            field=field if isinstance(field, str) else None,
+        )  # fmt: skip
+
     @property
     def all(self) -> tuple[FileError, ...]:
         """Every fault that was found together with this one."""
@@ -41,6 +54,10 @@ class FileFaults(FileError):
         more = f" (and {others} more)" if others else ""
         super().__init__(first.file, first.detail + more, row=first.row, field=first.field)
         self._all = tuple(faults)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its faults."""
+        return type(self), (list(self._all),)
 
     @property
     def all(self) -> tuple[FileError, ...]:

@@ -285,7 +285,7 @@ def _base_load(feeder: Feeder) -> Finding:
         said = "measured, from the feeder's own day"
     elif taken is not None:
         shape = "by its load shapes" if day is not None else "the same at every hour"
-        said = f"the file's own loads, {taken.real.sum() / 1e3:.4g} kW in all, {shape}"
+        said = f"{feeder.declared_sum}, {shape}"
     return Finding("note", "base_load", feeder.name, "load", said)
 
 

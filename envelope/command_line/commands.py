@@ -103,7 +103,7 @@ def run(
     granted in any case, is beyond them.
     """
     # An audit by `verify` must be possible without the calculation.
-    from envelope.command_line.runs import run_on_model, run_without_model
+    from envelope.command_line.runs import Files, run_on_model, run_without_model
 
     refuse_missing(feeder)
     _refuse_files(out, picture)
@@ -123,8 +123,9 @@ def run(
         raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
     if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
-    files = {"out": out, "picture": picture, "plan": plan}
-    raise typer.Exit(run_on_model(feeder, (ledger, past), files, options))
+    if plan is not None and options.files_from is not None:
+        raise BadProblem("--files-from: a server reads a circuit's files from its own folder only")
+    raise typer.Exit(run_on_model(feeder, Files(out, picture, plan, ledger, past), options))
 
 
 @app.command("ledger", epilog=examples.OF_COMMAND["ledger"])

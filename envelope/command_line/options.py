@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
@@ -34,20 +34,24 @@ from envelope.problem import (
 )
 from envelope.problem.plan_file import EUROPEAN_LV
 from envelope.problem.problem import voltage_levels
+from envelope.study.study import BaseLoad
 from gridmodel import command_errors
 from gridmodel.arrays import Mask
 from gridmodel.errors import FileError
 from sep2.errors import SepError
+from sep2.terminal import say
 
 if TYPE_CHECKING:
     from envelope.problem.thermal_ratings import ThermalRating
+    from envelope.study.study import Study
+    from gridmodel.model.feeder import Feeder
 
 Command = Callable[..., None]
 
 
 RATING = "Transformers by temperature"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
-STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits")
+STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits", "base_load", "files_from")
 POLICY = ("guarantee", "allocation", "reference", "floor", "early", "import_in_sun")
 ABOVE_0 = Numbers(low=0.0, above=True)
 NUMBERS = {
@@ -64,6 +68,7 @@ NUMBERS = {
 }
 """Bounds of options, by field of `StudyOptions`."""
 DAY_S = 86_400
+DAY = "2026-05-29"
 THERMAL = ("thermal", "ambient", "hot_spot", "top_oil", "life", "k_max", "fuse_a")
 
 
@@ -85,7 +90,17 @@ class StudyOptions:
     seed: Annotated[int, typer.Option(help="Which connections are the flexible ones.", min=0)] = 1
     devices: Annotated[bool, typer.Option("--devices", help="Take devices and sizes from devices.csv.")] = False
     all_day: Annotated[bool, typer.Option("--all-day", help="Generation reaches its size at any hour.")] = False
-    day: Annotated[str, typer.Option(help="The day's date (UTC), such as 2026-11-26, or today.")] = "2026-05-29"
+    day: Annotated[
+        str,
+        typer.Option(help="Date (UTC), such as 2026-11-26, or today; of several measured days also a number."),
+    ] = DAY
+    base_load: Annotated[
+        BaseLoad, typer.Option(help="Base load: measured, of the network's file, assumed; auto: the first there is.")
+    ] = BaseLoad.AUTO
+    files_from: Annotated[
+        Path | None,
+        typer.Option(help="Folder that an OpenDSS circuit may read files from; by default its own."),
+    ] = None
     limits: Annotated[str, typer.Option(help="A voltage criterion, such as en-50160.")] = "as-61000.3.100"
     guarantee: Annotated[Guarantee, typer.Option(help="Guarantee while limits are kept.")] = Guarantee.TWO_SIDED
     allocation: Annotated[Allocation, typer.Option(help="Rule by which capacity is shared.")] = (
@@ -130,13 +145,37 @@ class StudyOptions:
     def stated(self, feeder: str) -> StatedProblem:
         """Return the problem of a feeder or plan, with the assumptions made for it."""
         from envelope.problem import plan_file
-        from envelope.study import study as studies
 
         refuse_missing(feeder)
         if Path(feeder).suffix == ".npz":
             self.refuse((*STUDIED, *POLICY), "a plan has its own")
             return StatedProblem(self.rated(plan_file.load(Path(feeder)).problem), [])
-        found = plan_file.feeder_of(feeder)
+        return self.stated_of(self.read(feeder))
+
+    def read(self, feeder: str) -> Feeder:
+        """Return the feeder of a folder, a network file or a name; one with errors is refused."""
+        from envelope.problem import plan_file
+
+        found: Feeder = plan_file.feeder_of(feeder, self.files_from)
+        return found
+
+    def stated_of(self, found: Feeder) -> StatedProblem:
+        """Return the problem of a feeder as one network, with the assumptions made for it; say what it will take."""
+        from envelope.study import study as studies
+        from envelope.study.estimate import as_one
+
+        warn(as_one(found.network, self.steps).warning)
+        study = self.study_of(found)
+        problem = studies.problem_of(found, study)
+        if self.devices:
+            problem = studies.on_devices(found, problem)
+        self.refuse_criterion(problem)
+        return StatedProblem(self.rated(self.shared_out(problem)), studies.assumed(found, study))
+
+    def study_of(self, found: Feeder) -> Study:
+        """Return the study that these options ask for on a feeder."""
+        from envelope.study import study as studies
+
         study = studies.Study(
             steps=self.steps,
             export_w=1e3 * self.export_kw,
@@ -148,21 +187,31 @@ class StudyOptions:
             guarantee=self.guarantee,
             allocation=self.allocation,
             reference=self.reference,
+            base_load=self.base_load,
+            series_day=self._series_day(found),
         )
         if self.devices:
             self.refuse(SIZES, "devices.csv has its own sizes (--devices)")
             study = studies.by_devices(found, study)
-        problem = studies.problem_of(found, study)
-        if self.devices:
-            problem = studies.on_devices(found, problem)
-        self._refuse_criterion(problem)
-        return StatedProblem(self.rated(self._shared_out(problem)), studies.assumed(found, study))
+        return study
 
-    def _shared_out(self, problem: Problem) -> Problem:
+    def shared_out(self, problem: Problem) -> Problem:
         """Return the problem with what these options say of sharing beyond the allocation itself."""
         held = self.import_in_sun is ImportInSun.OWN_BAND
         ceiling_w = default_policy.own_band_in_the_sun(problem) if held else None
         return replace(problem, early=self.early, max_min_floor=self.floor, ceiling_import_w=ceiling_w)
+
+    def _series_day(self, found: Feeder) -> int | date | None:
+        """Which of several measured days is meant: a number from 1 on, or a date where the series have dates."""
+        profile = found.profile
+        if profile is None or profile.days < 2 or self.day in (DAY, "today"):
+            return None
+        if self.day.isdecimal():
+            if not 1 <= int(self.day) <= profile.days:
+                raise BadProblem(f"--day: {self.day} is not among the {profile.days} measured days")
+            return int(self.day) - 1
+        day = datetime.fromtimestamp(self.start, UTC).date()
+        return day if profile.first_day is not None else None
 
     @property
     def start(self) -> int:
@@ -170,7 +219,8 @@ class StudyOptions:
         if self.day == "today":
             return int(time.time()) // DAY_S * DAY_S
         try:
-            return int(datetime.fromisoformat(self.day).replace(hour=0, tzinfo=UTC).timestamp()) // DAY_S * DAY_S
+            told = DAY if self.day.isdecimal() and len(self.day) < 5 else self.day
+            return int(datetime.fromisoformat(told).replace(hour=0, tzinfo=UTC).timestamp()) // DAY_S * DAY_S
         except ValueError:
             raise BadProblem(f"--day: {self.day!r} is no date such as 2026-11-26, nor today") from None
 
@@ -201,7 +251,7 @@ class StudyOptions:
             return replace(problem, limits=replace(problem.limits, transformer_most_a=self.fuse_a))
         return problem
 
-    def _refuse_criterion(self, problem: Problem) -> None:
+    def refuse_criterion(self, problem: Problem) -> None:
         """Refuse a voltage criterion that is for another low voltage than some of the connections have."""
         meant, levels = voltage_criterion(self.limits), voltage_levels(problem.reduced)
         for here in (level for level in levels if not meant.suits(level)):
@@ -225,6 +275,12 @@ def refuse_missing(feeder: str) -> None:
     if path.suffix == ".npz":
         raise BadProblem(f"{feeder}: no such file")
     raise FileError(feeder, "no such file" if path.suffix else "no such folder")
+
+
+def warn(sentence: str) -> None:
+    """Say on standard error what a person should know before waiting; nothing where there is nothing."""
+    if sentence:
+        say(sentence, err=True)
 
 
 def option(name: str) -> str:

@@ -3,52 +3,148 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from envelope.command_line.options import StudyOptions, stages
+from envelope.command_line.options import StatedProblem, StudyOptions, refuse_missing, stages, warn
 from envelope.command_line.printing import show_summary
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule
-from envelope.study.summary import summarise
-from envelope.verification import verify
+from envelope.study.study import assumed
+from envelope.study.summary import summarise, summarise_parts
+from envelope.verification import VerificationReport, verify
+from envelope.verification.own_file import OwnFileReport, audit_by_own_file
+from envelope.verification.report import BEYOND
+from gridmodel.flow.parts import Parts
+from gridmodel.model.feeder import Feeder
 from sep2.terminal import say, say_json
 
+How = tuple[StudyOptions, Callable[[str], None]]
+"""the options of a run, and what shows its stage"""
 
-def run_on_model(
-    feeder: str, over_time: tuple[Path | None, float], files: dict[str, Path | None], options: StudyOptions
-) -> int:
+
+class Files(NamedTuple):
+    """Files that a run writes, and the ledger that it adds to."""
+
+    out: Path | None
+    picture: Path | None
+    plan: Path | None
+    ledger: Path | None
+    past: float
+    """weight of what the ledger shows as curtailed"""
+
+
+def run_on_model(feeder: str, files: Files, options: StudyOptions) -> int:
     """Calculate, verify, write and print; return the exit code: see `VerificationReport.exit_code`."""
-    ledger, past = over_time
+    from envelope.study.whole_study import parts_of
+
     with stages(options.as_json) as stage:
         stage("reading the feeder")
-        stated = options.stated(feeder)
-        problem = _with_past(stated.problem, ledger, past)
-        stage("calculating")
-        schedule = calculate(problem)
-        stage("verifying")
-        report = verify(problem, schedule)
-        rating = options.rating(problem)
-        thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
-        summary = summarise(problem, schedule, report) | {"assumed": stated.assumed} | thermal
-        stage("writing")
-        # Limits that are not verified are not published, and so curtail no energy.
-        if report.inside:
-            summary |= {} if ledger is None else _add_to_ledger(schedule, ledger)
-            summary |= _planned(feeder, problem, files["plan"])
-        summary |= _draw(problem, schedule, files["picture"])
-        summary |= _write(schedule, files["out"], summary)
-    if options.as_json:
+        if Path(feeder).suffix == ".npz":
+            return _run_as_one(feeder, options.stated(feeder), files, (options, stage))
+        refuse_missing(feeder)
+        found = options.read(feeder)
+        parts = parts_of(found.network)
+        if parts is None:
+            return _run_as_one(feeder, options.stated_of(found), files, (options, stage))
+        return _run_in_parts(found, parts, files, (options, stage))
+
+
+def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> int:
+    options, stage = how
+    problem = _with_past(stated.problem, files.ledger, files.past)
+    stage("calculating")
+    schedule = calculate(problem)
+    stage("verifying")
+    report = verify(problem, schedule)
+    rating = options.rating(problem)
+    thermal = {} if rating is None else {"thermal": rating.figures(problem.step_s)}
+    summary = summarise(problem, schedule, report) | {"assumed": stated.assumed} | thermal
+    stage("verifying by the file's own loads")
+    rest_va = -(problem.base_load_w + 1j * problem.base_load_var)
+    own = audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report)
+    stage("writing")
+    inside = report.inside and (own is None or own.inside)
+    # Limits that are not verified are not published, and so curtail no energy.
+    if inside:
+        summary |= {} if files.ledger is None else _add_to_ledger(schedule, files.ledger)
+        summary |= _planned(feeder, problem, files.plan)
+    summary |= _draw(problem, schedule, files.picture)
+    return _told(Result(schedule, report, own), summary, files, how)
+
+
+def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
+    """The same for a network that is divided at its distribution transformers."""
+    from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
+    from envelope.medium_voltage.whole_verification import verify_whole
+    from envelope.study.estimate import in_parts
+    from envelope.study.whole_study import whole_of
+
+    options, stage = how
+    count = len(parts.low)
+    if files.plan is not None or files.past or options.thermal is not None or options.devices:
+        what = next(
+            name
+            for name, given in (
+                ("--plan", files.plan), ("--past", files.past), ("--thermal", options.thermal), ("--devices", True)
+            )
+            if given
+        )  # fmt: skip
+        raise BadProblem(f"{what}: {found.name} is calculated in {count} low-voltage parts; this is for one of them")
+    warn(in_parts(found.network, parts, options.steps).warning)
+    study = options.study_of(found)
+    whole = whole_of(found, parts, study)
+    for problem in whole.problems.values():
+        options.refuse_criterion(problem)
+    whole = replace(whole, problems={name: options.shared_out(one) for name, one in whole.problems.items()})
+    coordination = calculate_whole(whole, stage)
+    schedule = schedule_of(found.network, coordination)
+    verified = verify_whole(whole, coordination, stage)
+    report = verified.combined
+    first = next(iter(coordination.problems.values()))
+    summary = summarise_parts(found.name, replace(first, limits=whole.limits), schedule, report) | {
+        "assumed": assumed(found, study)
+    }
+    stage("verifying by the file's own loads")
+    own = audit_by_own_file(found.network, whole.limits, verified.rest_va, report)
+    stage("writing")
+    if report.inside and files.ledger is not None:
+        summary |= _add_to_ledger(schedule, files.ledger)
+    if files.picture is not None:
+        from envelope.study.plots import limits_picture
+
+        summary["picture"] = str(limits_picture(schedule, files.picture, name=found.name))
+    return _told(Result(schedule, report, own), summary, files, how)
+
+
+class Result(NamedTuple):
+    """A schedule and what two verifications say of it."""
+
+    schedule: EnvelopeSchedule
+    report: VerificationReport
+    own: OwnFileReport | None
+
+
+def _told(result: Result, summary: dict[str, Any], files: Files, how: How) -> int:
+    """Write the limits and print the result; return the exit code."""
+    report, own = result.report, result.own
+    summary["own_file"] = None if own is None else {**asdict(own), "inside": own.inside, "sentence": own.sentence()}
+    summary |= _write(result.schedule, files.out, summary)
+    if how[0].as_json:
         say_json(json.dumps(summary))
     else:
         show_summary(summary)
         if report.wrong_phases is not None:
             say(f"{report.stress_sentence()}.")
         say(f"{report.sentence()}.")
-    return report.exit_code
+        if own is not None:
+            say(f"{own.sentence()}.")
+    return report.exit_code if own is None or own.inside else BEYOND
 
 
 def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]:

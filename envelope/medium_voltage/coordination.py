@@ -16,7 +16,7 @@ from envelope.constraints.formulation import formulate
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.medium_voltage.feeder_head import FeederHead, HeadBox
-from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, overloads
+from envelope.medium_voltage.head_voltage import Heads, MediumVoltage, TapRange, heads, loadings, overloads
 from envelope.medium_voltage.operator_limits import Both, OperatorLimit, Share, excess_w, firm_excess, reach_w, shares
 from envelope.medium_voltage.report import JointReport
 from envelope.problem import HeadVoltageMargin, Problem
@@ -112,6 +112,8 @@ class Coordination:
     """positions between which each tap may stand, for each end of the source's band"""
     rounds: tuple[Round, ...]
     findings: tuple[str, ...] = ()
+    loading: Mapping[str, float] = field(default_factory=dict)
+    """per rated branch of the medium voltage, the most that it carries over its rating"""
     report: JointReport | None = field(default=None)
 
     @property
@@ -214,7 +216,7 @@ class _Work:
         }
         found = heads(self.medium, boxes, self.states)
         for name in self.given:
-            self.centre[name] = found.v[:, :, self.medium.ports_of(name)].mean(axis=0)
+            self.centre[name] = self.medium.head_v(found.v, name, self.centre[name]).mean(axis=0)
         bands = self._bands(found)
         nothing = Band(np.ones(self.steps), np.ones(self.steps))
         return {name: nothing.around(band, SPARE_PU) for name, band in bands.items()}
@@ -223,7 +225,7 @@ class _Work:
         """Voltage of customers without load over the centre, the worst of all of them."""
         bands = {}
         for name, seen in self.no_load.items():
-            v = found.v[:, :, self.medium.ports_of(name)]
+            v = self.medium.head_v(found.v, name, self.centre[name])
             share = np.abs(v @ seen.T) / np.abs(self.centre[name] @ seen.T)
             bands[name] = Band(share.min(axis=(0, 2)), share.max(axis=(0, 2)))
         return bands
@@ -305,9 +307,11 @@ class _Work:
             bands[name] = HeadVoltageBand(self.centre[name], band, best.implied[name], low, high)
         findings = [f"{name}: {finding}" for name, found in best.schedules.items() for finding in found.findings]
         findings += [f"{name}: its own regulators stand still" for name in self.given if self._regulated(name)]
-        findings += overloads(self.medium, best.heads, self.states)
+        loading = loadings(self.medium, best.heads, self.states)
+        findings += overloads(loading)
         findings += [line for limit in self.medium.limits for line in firm_excess(limit, self.heads, self.extra_w)]
-        return Coordination(best.schedules, best.problems, bands, best.heads.ranges, tried, tuple(findings))
+        found = Coordination(best.schedules, best.problems, bands, best.heads.ranges, tried, tuple(findings))
+        return replace(found, loading=loading)
 
 
 def _width(bands: dict[str, Band]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ SWEEPS = 6
 """over the controls, each with the others at both ends of where they may stand"""
 BETWEEN = np.arange(1, 8) / 8.0
 """states between the two ends of all boxes, where power turns round and a control with it"""
+HEAD_PHASES = ("abc", "a", "b", "c", "a+b", "a+c", "b+c")
+"""phases at which a feeder's head may stand"""
 MOST_COMBINED = 4
 """controls, or switched capacitors, with all combinations tried; of more, all alike and each against the rest"""
 
@@ -60,14 +63,36 @@ class MediumVoltage:
                 raise BadProblem(f"switching: capacitor {name} is not in the network")
 
     def ports_of(self, name: str) -> Index:
-        """(3,) ports of a feeder's head."""
+        """(P,) ports of a feeder's head, one per phase that it stands at."""
         connections = self.network.connections
-        if name not in connections.id:
+        if name not in self._place:
             raise BadProblem(f"feeder {name}: the medium voltage has no connection of that name")
-        at = connections.id.index(name)
-        if connections.phase[at] != "abc":
-            raise BadProblem(f"feeder {name}: its connection has phase {connections.phase[at]}; abc is needed")
-        return np.flatnonzero(connections.port_connection == at)
+        at = self._place[name]
+        if connections.phase[at] not in HEAD_PHASES:
+            known = ", ".join(HEAD_PHASES)
+            raise BadProblem(
+                f"feeder {name}: its connection has phase {connections.phase[at]}; one of {known} is needed"
+            )
+        return self._ports[at]
+
+    def columns_of(self, name: str) -> Index:
+        """(P,) which of phases a, b, c these are."""
+        return np.array(["abc".index(self.network.connections.port_phase[k]) for k in self.ports_of(name)])
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: k for k, name in enumerate(self.network.connections.id)}
+
+    @cached_property
+    def _ports(self) -> list[Index]:
+        of = self.network.connections.port_connection
+        return np.split(np.arange(len(of)), np.flatnonzero(np.diff(of)) + 1)
+
+    def head_v(self, v: Complex, name: str, otherwise: Complex) -> Complex:
+        """(M, T, 3) V at a feeder's head of (M, T, L) at all ports; phases that it has not are (T, 3) `otherwise`."""
+        found = np.broadcast_to(otherwise, (*v.shape[:-1], 3)).copy()
+        found[..., self.columns_of(name)] = v[..., self.ports_of(name)]
+        return found
 
     def sources(self, steps: int) -> Complex:
         """(T, 3) V of the source."""
@@ -133,16 +158,22 @@ def heads(medium: MediumVoltage, boxes: Mapping[str, HeadBox], states: list[Tapp
     return Heads(v, tuple(ranges), corners)
 
 
-def overloads(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> list[str]:
-    """Findings about overloaded branches of the medium voltage at the corners that were tried."""
+def loadings(medium: MediumVoltage, found: Heads, states: list[Tapped]) -> dict[str, float]:
+    """Per rated branch of the medium voltage, the most that it carries at any corner, over its rating."""
     worst: dict[str, float] = {}
     corners, steps = found.injected.shape[:2]
     flat = found.injected.reshape(corners * steps, -1)
     for stood, state in product(found.ranges, states):
         source = np.tile(stood.source_pu * medium.sources(steps), (corners, 1))
-        for taps in (stood.low, stood.high):
+        ends = (stood.low,) if np.array_equal(stood.low, stood.high) else (stood.low, stood.high)
+        for taps in ends:
             for name, loading in state.loading(np.tile(taps, (corners, 1)), flat, source).items():
                 worst[name] = max(worst.get(name, 0.0), loading)
+    return worst
+
+
+def overloads(worst: Mapping[str, float]) -> list[str]:
+    """Findings about overloaded branches of the medium voltage."""
     return [
         f"overload: {name} of the medium voltage at {100 * loading:.0f} %: a limit on the feeders behind it would help"
         for name, loading in worst.items()
@@ -162,7 +193,8 @@ def spread(medium: MediumVoltage, boxes: Mapping[str, HeadBox]) -> tuple[Complex
     lo = (other / share)[:, connections.port_connection]
     hi = lo.copy()
     for name, box in boxes.items():
-        lo[:, medium.ports_of(name)], hi[:, medium.ports_of(name)] = box.lo_va, box.hi_va
+        ports, phases = medium.ports_of(name), medium.columns_of(name)
+        lo[:, ports], hi[:, ports] = box.lo_va[:, phases], box.hi_va[:, phases]
     return lo, hi
 
 

@@ -176,8 +176,11 @@ def devices_of(name: str) -> tuple[Device, ...]:
         return ()
 
 
-def feeder_of(name: str) -> Any:
-    """gridmodel's feeder of a folder, or the IEEE European LV feeder; one with errors is refused."""
+def feeder_of(name: str, within: Path | None = None) -> Any:
+    """gridmodel's feeder of a folder, or the IEEE European LV feeder; one with errors is refused.
+
+    within: the folder that an OpenDSS circuit may read files from; by default its own.
+    """
     if name == EUROPEAN_LV:
         from gridmodel.readers.example_feeders import european_lv
 
@@ -185,7 +188,7 @@ def feeder_of(name: str) -> Any:
     from gridmodel import read_feeder
     from gridmodel.validate import check
 
-    feeder = read_feeder(name)
+    feeder = read_feeder(name, within)
     if not len(feeder.network.connections):
         raise BadProblem(f"{name} has no connections")
     for finding in check(feeder):

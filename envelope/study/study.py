@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from datetime import date
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,11 +18,38 @@ from envelope.problem.phase_split import splits_of
 from envelope.problem.scenarios import of_day
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced, reduce
-from gridmodel.model.feeder import Feeder
+from gridmodel.model.feeder import Feeder, Profile
 
 DAY_S = 86_400
 FLAT_DEMAND_W = 500.0
-"""per connection, where a feeder has no measured day"""
+"""per connection, where a feeder has no measured day and its file no loads"""
+
+
+class BaseLoad(StrEnum):
+    """Origin of the base load of a run."""
+
+    AUTO = "auto"
+    """the first of the others that there is"""
+    MEASURED = "measured"
+    """the feeder's own day"""
+    FILE = "file"
+    """loads, load shapes and power factors of the network's file"""
+    ASSUMED = "assumed"
+    """the same at every connection and hour"""
+
+
+class BaseDay(NamedTuple):
+    """The base load of T steps and C connections, and what it stands on."""
+
+    load_w: Real
+    load_var: Real
+    """(T, C)"""
+    source_v: Complex | None
+    """(T, 3) V; None: the network's own"""
+    stands_on: BaseLoad
+    sentence: str
+    scenarios: Scenarios | None = None
+    """the day as one joint path; None where it has one value for each step"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +72,9 @@ class Study:
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
     reference: ShareReference = ShareReference.CAPACITY
+    base_load: BaseLoad = BaseLoad.AUTO
+    series_day: int | date | None = None
+    """of several measured days the one that is studied, by position or date; None: the first"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "steps": Numbers(of=int, low=0, above=True, high=DAY_S),
@@ -57,6 +89,7 @@ class Study:
         "guarantee": OneOf(Guarantee),
         "allocation": OneOf(Allocation),
         "reference": OneOf(ShareReference),
+        "base_load": OneOf(BaseLoad),
     }
 
     def __post_init__(self) -> None:
@@ -69,19 +102,19 @@ def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> 
     """The study's problem on the feeder's measured day, or on a flat demand where it has none."""
     count = len(feeder.network.connections)
     validate(study, {"C": feeder.network.connections.id})
-    load, load_var, source = _day(feeder, study.steps)
+    base = base_load_of(feeder, study)
     flexible = np.ones(count, dtype=bool) if study.flexible is None else study.flexible
-    sky = clear_sky(feeder, study.steps) if study.sun else np.ones(study.steps)
+    sky = clear_sky(measured_day(feeder, study), study.steps) if study.sun else np.ones(study.steps)
     return Problem(
         reduce(feeder.network) if reduced is None else reduced,
         steps_from(study.start, DAY_S // study.steps, study.steps),
         DAY_S // study.steps,
-        base_load_w=load,
-        base_load_var=load_var,
+        base_load_w=base.load_w,
+        base_load_var=base.load_var,
         flex_gen_w=sky[:, None] * np.where(flexible, study.export_w, 0.0),
         flex_load_w=np.tile(np.where(flexible, study.import_w, 0.0), (study.steps, 1)),
-        source_v=source,
-        scenarios=moments_of(feeder, study.steps) if study.within_steps else None,
+        source_v=base.source_v,
+        scenarios=base.scenarios if study.within_steps else None,
         adoption_s=study.adoption_s,
         limits=study.limits,
         guarantee=study.guarantee,
@@ -123,19 +156,52 @@ def assumed(feeder: Feeder, study: Study) -> list[str]:
             f"assumed: {who} of {count} connections have {export:g} kW of generation and {most:g} kW of load that"
             " can be told a limit"
         )
-    if feeder.profile is None:
-        found.append(f"assumed: every connection draws {FLAT_DEMAND_W:.0f} W at all hours, as no day was measured")
+    found.append(base_load_of(feeder, study).sentence)
     if study.sun and (feeder.profile is None or not feeder.profile.pv_w.any()):
         found.append("assumed: the sun shines from six to six UTC, most at noon")
     return found
 
 
-def _day(feeder: Feeder, steps: int) -> tuple[Real, Real, Complex | None]:
-    """(T, C) W and var of the base load, and (T, 3) V at the supply, as means over each step."""
-    profile, count = feeder.profile, len(feeder.network.connections)
-    if profile is None:
-        load = np.full((steps, count), FLAT_DEMAND_W)
-        return load, 0.2 * load, None
+def measured_day(feeder: Feeder, study: Study) -> Profile | None:
+    """The day of the feeder's own series that a study is about; None where nothing was measured."""
+    profile = feeder.profile
+    return profile.day(study.series_day or 0) if profile is not None and profile.days > 1 else profile
+
+
+def base_load_of(feeder: Feeder, study: Study) -> BaseDay:
+    """The base load, as means over each step: measured, or the file's own loads, or assumed."""
+    measured, asked = measured_day(feeder, study), study.base_load
+    if measured is not None and asked in (BaseLoad.AUTO, BaseLoad.MEASURED):
+        which = _which_day(feeder, study)
+        return _of_profile(feeder, measured, study.steps, (BaseLoad.MEASURED, f"base load: measured{which}"))
+    taken, day = feeder.declared_va, feeder.declared_day()
+    if taken is not None and asked in (BaseLoad.AUTO, BaseLoad.FILE):
+        total = f"base load: {feeder.declared_sum}"
+        if day is not None:
+            return _of_profile(feeder, day, study.steps, (BaseLoad.FILE, f"{total}, by its load shapes"))
+        load = np.tile(taken, (study.steps, 1))
+        return BaseDay(load.real, load.imag, None, BaseLoad.FILE, f"{total}, the same at every hour")
+    if asked not in (BaseLoad.AUTO, BaseLoad.ASSUMED):
+        raise BadProblem(f"base_load: {feeder.name} has no base load that is {asked}")
+    flat = np.full((study.steps, len(feeder.network.connections)), FLAT_DEMAND_W)
+    why = "" if asked is BaseLoad.ASSUMED else ", as no day was measured and the file has no loads"
+    said = f"assumed: every connection draws {FLAT_DEMAND_W:.0f} W at all hours{why}"
+    return BaseDay(flat, 0.2 * flat, None, BaseLoad.ASSUMED, said)
+
+
+def _which_day(feeder: Feeder, study: Study) -> str:
+    """Which of several measured days is taken, in words; empty where there is one."""
+    profile = feeder.profile
+    if profile is None or profile.days < 2:
+        return ""
+    day = measured_day(feeder, study)
+    at = f" ({day.first_day})" if day is not None and day.first_day is not None else ""
+    which = study.series_day or 0
+    number = which if isinstance(which, int) else (which - profile.first_day).days if profile.first_day else 0
+    return f", day {number + 1} of the series' {profile.days}{at}"
+
+
+def _of_profile(feeder: Feeder, profile: Profile, steps: int, what: tuple[BaseLoad, str]) -> BaseDay:
     intervals = len(profile.demand_w)
     if intervals % steps:
         raise BadProblem(f"steps: {steps} steps do not divide the {intervals} intervals of {feeder.name}")
@@ -145,21 +211,21 @@ def _day(feeder: Feeder, steps: int) -> tuple[Real, Real, Complex | None]:
         return np.asarray(series.reshape(shape).mean(axis=1))
 
     source = None if profile.source_v is None else np.asarray(means(profile.source_v), dtype=np.complex128)
-    return means(profile.demand_w - profile.pv_w).real, means(profile.demand_var).real, source
+    load, load_var = means(profile.demand_w - profile.pv_w).real, means(profile.demand_var).real
+    return BaseDay(load, load_var, source, *what, _moments_of(profile, steps))
 
 
-def moments_of(feeder: Feeder, steps: int) -> Scenarios | None:
-    """The measured day as one joint path; None where a feeder has none, or one value for each step."""
-    profile = feeder.profile
-    if profile is None or len(profile.demand_w) <= steps:
+def _moments_of(profile: Profile, steps: int) -> Scenarios | None:
+    """The day as one joint path; None where it has one value for each step."""
+    moments = len(profile.demand_w) // steps
+    if moments < 2:
         return None
-    net_w, moments = profile.demand_w - profile.pv_w, len(profile.demand_w) // steps
+    net_w = profile.demand_w - profile.pv_w
     return of_day(net_w, profile.demand_var, moments=moments, solar_w=profile.pv_w, source_v=profile.source_v)
 
 
-def clear_sky(feeder: Feeder, steps: int) -> Real:
+def clear_sky(profile: Profile | None, steps: int) -> Real:
     """(T,) part of its size that generation can reach: the best of the day's measured systems, else a sine by day."""
-    profile = feeder.profile
     if profile is None or not profile.pv_w.any():
         return sine(steps)
     output = profile.pv_w[:, profile.pv_w.any(axis=0)]

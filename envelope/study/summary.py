@@ -88,11 +88,19 @@ def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | N
 
 def summarise(problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, Any]:
     """Result of a run, as plain values."""
-    limits = problem.limits
+    name = problem.reduced.network.name
+    return summarise_parts(name, problem, schedule, report) | {"beyond_guarantee": beyond(problem, schedule)}
+
+
+def summarise_parts(
+    name: str, first: Problem, schedule: EnvelopeSchedule, report: VerificationReport
+) -> dict[str, Any]:
+    """The same for a network whose parts were problems of their own; first: one of them, for what all share."""
+    limits = first.limits
     return {
-        "feeder": problem.reduced.network.name,
-        "connections": len(problem.connection_id),
-        "steps": problem.steps,
+        "feeder": name,
+        "connections": len(schedule.connection_id),
+        "steps": first.steps,
         "guarantee": schedule.guarantee,
         "allocation": schedule.allocation,
         "reference": schedule.reference,
@@ -103,13 +111,13 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
             "bands": [asdict(band) for band in limits.bands],
             "vuf_max_percent": limits.vuf_max_percent,
         },
-        "reactive_power": problem.reactive.rule,
+        "reactive_power": first.reactive.rule,
         **room(schedule),
         "fairness": evenness(schedule),
         "held_back": held_back(schedule),
         **schedule.figures,
         "findings": list(schedule.findings),
-        "beyond_guarantee": beyond(problem, schedule),
+        "beyond_guarantee": None,
         "verified_worst": {
             **worst_of(report),
             "unbalance_percent": report.unbalance.beyond if report.unbalance else None,

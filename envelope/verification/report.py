@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gridmodel.arrays import Complex
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -24,6 +26,16 @@ class Finding:
     def slack_units(self) -> float:
         """The same in units of slack, which compare between voltage levels."""
         return self.beyond / self.unit_v
+
+
+class WorstState(NamedTuple):
+    """One state of the feeder that a verification tried."""
+
+    step: int
+    injected_va: Complex
+    """(C,) net injection of each connection, VA"""
+    source_v: Complex
+    """(3,) V"""
 
 
 class UnbalanceFinding(NamedTuple):
@@ -81,6 +93,8 @@ class VerificationReport:
     wrong_phases: tuple[float, float, float] | None = None
     """V over, V under, percent of the worst corner if `wrong_part` of the phases are wrong; None: not tried"""
     wrong_part: float = 0.0
+    worst_states: tuple[WorstState, ...] = field(default=(), repr=False)
+    """the worst corners of each kind and step, the worst first"""
     unbalance: UnbalanceFinding | None = None
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
     paths: str = ""

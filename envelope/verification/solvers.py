@@ -11,6 +11,7 @@ import numpy as np
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.field_rules import BadProblem
 from gridmodel.arrays import Complex
+from gridmodel.flow.kron import Reduced
 from gridmodel.solvers.power_grid_model import Magnitudes, Model, cannot_model
 
 Solver = Callable[[Complex, Complex], FlowResult]
@@ -35,14 +36,26 @@ def solver_of(feeder: MonitoredFeeder, name: str) -> Solver:
     if name == "power-grid-model":
         return _magnitudes_only(Model(feeder.reduced, tolerance_pu=TOLERANCE_PU), feeder)
     if name == "opendss":
-        from gridmodel.solvers.opendss import circuit_of
-
-        return _magnitudes_only(circuit_of(feeder.reduced), feeder)
+        return _magnitudes_only(_Circuit(feeder.reduced), feeder)
     if name == "pandapower":
         from gridmodel.solvers.pandapower import Net
 
         return _magnitudes_only(Net(feeder.reduced), feeder)
     raise BadProblem(f"no solver {name!r}; there are {', '.join(SOLVERS)}")
+
+
+class _Circuit:
+    """A feeder in OpenDSS, in a process of its own."""
+
+    def __init__(self, reduced: Reduced) -> None:
+        from gridmodel.engine_process import RemoteObject
+
+        self.remote = RemoteObject("circuit", reduced)
+
+    def magnitudes(self, s_va: Complex, source_v: Complex | None = None) -> Magnitudes:
+        """Voltages and currents for (S, L) VA and (S, 3) V."""
+        found: Magnitudes = self.remote.do("magnitudes", s_va, source_v)
+        return found
 
 
 class IndependentModel(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +16,14 @@ from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.box_corners import At, BoxCorners
-from envelope.verification.report import Effort, Finding, VerificationReport
+from envelope.verification.report import Effort, Finding, VerificationReport, WorstState
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
 from envelope.verification.volt_var import at_curve_kinks, solve_with_response
 from gridmodel.arrays import Index, Real
 
+PERCENT_PER_V = 10.0
+"""percent of a rating that count as much as a volt where the worst states are put in order"""
 CHUNK, AT_KINKS = 4000, 0.25
 """scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
 
@@ -168,7 +171,23 @@ class Trial:
             base_excess=self.accepted.base_excess,
             firm_excess=self.accepted.firm_excess,
             paths=self.joint.said,
+            worst_states=tuple(self._worst_states()),
         )
+
+    def _worst_states(self) -> Iterator[WorstState]:
+        """Connections' injections at the worst corners, the worst first, each once."""
+        beyond = self.worst.beyond / np.array([[1.0], [1.0], [PERCENT_PER_V]])
+        of, seen = self.feeder.port_connection, set[tuple[int, bytes]]()
+        for which, step in zip(*np.unravel_index(np.argsort(-beyond, axis=None), beyond.shape), strict=True):
+            away = self.worst.away[which, step]
+            if not np.isfinite(beyond[which, step]) or (key := (int(step), away.tobytes())) in seen:
+                continue
+            seen.add(key)
+            ports = self.base.injections(int(step), away)
+            injected = np.bincount(of, ports.real, self.feeder.connections) + 1j * np.bincount(
+                of, ports.imag, self.feeder.connections
+            )
+            yield WorstState(int(step), injected, self.base.source_v[step])
 
     def _finding(self, which: int) -> Finding:
         step = int(self.worst.beyond[which].argmax())

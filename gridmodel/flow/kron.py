@@ -28,26 +28,12 @@ FLOATING = "a part of the network has no path to earth"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reduced:
-    """The network as its ports see it. L ports, N watched node phases, B watched branch phases."""
+class Watched:
+    """Where voltages and currents are watched: N node phases, B branch phases."""
 
     network: Network
-    Z: Complex
-    """(L, L) ohm"""
-    W: Complex
-    """(L, 3) V per V of the source"""
-    nominal_v: Real
-    """(L,) V across the port"""
-    Zn: Complex
-    """(N, L) ohm"""
-    Wn: Complex
-    """(N, 3)"""
     node_terminal: Index
     """(N,) terminal of each watched voltage, which is taken to the node's neutral conductor where it has one"""
-    H: Complex
-    """(B, L) A per A"""
-    Hw: Complex
-    """(B, 3) A per V of the source"""
     current_branch: Index
     """(B,) branch of each watched current"""
     current_phase: tuple[str, ...]
@@ -56,11 +42,6 @@ class Reduced:
     """(B,) 0 from side, 1 to side, 2 third winding"""
     rating_a: Real
     """(B,) A"""
-
-    @property
-    def ports(self) -> int:
-        """Number of ports, L."""
-        return len(self.Z)
 
     @property
     def node_nominal_v(self) -> Real:
@@ -81,6 +62,42 @@ class Reduced:
             for k, phase in zip(self.current_branch, self.current_phase, strict=True)
         )
 
+    def voltages_at_connections(self) -> Index:
+        """Positions among the watched voltages of the node phases where customers are connected."""
+        ends = np.concatenate([self.network.connections.port_plus, self.network.connections.port_minus])
+        return np.flatnonzero(np.isin(self.node_terminal, ends[ends >= 0]))
+
+    def at_connections(self) -> Watched:
+        """The same with voltages watched where customers are connected only."""
+        at = self.voltages_at_connections()
+        currents = (self.current_branch, self.current_phase, self.current_side, self.rating_a)
+        return Watched(self.network, self.node_terminal[at], *currents)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced(Watched):
+    """The network as its ports see it. L ports, N watched node phases, B watched branch phases."""
+
+    Z: Complex
+    """(L, L) ohm"""
+    W: Complex
+    """(L, 3) V per V of the source"""
+    nominal_v: Real
+    """(L,) V across the port"""
+    Zn: Complex
+    """(N, L) ohm"""
+    Wn: Complex
+    """(N, 3)"""
+    H: Complex
+    """(B, L) A per A"""
+    Hw: Complex
+    """(B, 3) A per V of the source"""
+
+    @property
+    def ports(self) -> int:
+        """Number of ports, L."""
+        return len(self.Z)
+
     @property
     def port_names(self) -> tuple[str, ...]:
         """(L,) such as "f0_c7, phase b"."""
@@ -88,7 +105,7 @@ class Reduced:
 
     def no_load(self, source_v: Complex | None = None) -> Complex:
         """(S, L) port voltages without any injection; source_v is (3,) or (S, 3), default the network's own."""
-        return sources(self, source_v) @ self.W.T
+        return sources(self.network, source_v) @ self.W.T
 
     def watching(self, voltages: Index | Mask | None = None, currents: Index | Mask | None = None) -> Reduced:
         """The same with only these rows watched (positions or masks; None keeps all)."""
@@ -103,15 +120,10 @@ class Reduced:
             rows["current_phase"] = tuple(self.current_phase[k] for k in kept)
         return replace(self, **rows)
 
-    def voltages_at_connections(self) -> Index:
-        """Positions among the watched voltages of the node phases where customers are connected."""
-        ends = np.concatenate([self.network.connections.port_plus, self.network.connections.port_minus])
-        return np.flatnonzero(np.isin(self.node_terminal, ends[ends >= 0]))
 
-
-def sources(reduced: Reduced, source_v: Complex | None) -> Complex:
+def sources(network: Network, source_v: Complex | None) -> Complex:
     """(1 or S, 3) source voltages, V."""
-    given = reduced.network.source.v if source_v is None else source_v
+    given = network.source.v if source_v is None else source_v
     found = np.atleast_2d(np.asarray(given, dtype=np.complex128))
     if found.shape[1:] != (3,):
         raise GridError(f"source voltages have shape {found.shape}; expected (3,) or (scenarios, 3)")
@@ -139,29 +151,39 @@ def reduce(network: Network) -> Reduced:
     """Eliminates every node that injects nothing; watches all energised node phases and all rated branch phases."""
     y = admittance(network)
     live = energised(network, y)
-    _refuse_dead_ports(network, live)
-    z, w = _solve(network, y, live, _incidence(network))
-    connections = network.connections
-    spread = _incidence(network)
-    phases = np.array([phase != NEUTRAL for phase in network.terminal_phase], dtype=np.bool_)
-    nodes = np.flatnonzero(live & phases)
-    back = network.neutral_terminal[nodes]
+    refuse_dead_ports(network, live)
+    z, w = _solve(network, y, live, incidence(network))
+    watched, rows, back = watched_of(network, live)
+    spread, nodes = incidence(network), watched.node_terminal
     to_neutral = (back >= 0)[:, None]
-    rows, watched = _current_rows(network, live)
-    port_v = network.terminal_nominal_v[connections.port_plus]
-    across = _across(network)
     return Reduced(
         network=network,
+        node_terminal=nodes,
+        current_branch=watched.current_branch,
+        current_phase=watched.current_phase,
+        current_side=watched.current_side,
+        rating_a=watched.rating_a,
         Z=np.ascontiguousarray(spread.T @ z),
         W=np.ascontiguousarray(spread.T @ w),
-        nominal_v=port_v * across,
+        nominal_v=port_nominal_v(network),
         Zn=z[nodes] - np.where(to_neutral, z[back], 0.0) if to_neutral.any() else z[nodes],
         Wn=w[nodes] - np.where(to_neutral, w[back], 0.0) if to_neutral.any() else w[nodes],
-        node_terminal=nodes,
         H=rows @ z,
         Hw=rows @ w,
-        **watched,
     )
+
+
+def watched_of(network: Network, live: Mask) -> tuple[Watched, sparse.csr_matrix, Index]:
+    """All energised node phases and rated branch phases, (B, T) current rows, (N,) neutral terminals or -1."""
+    phases = np.array([phase != NEUTRAL for phase in network.terminal_phase], dtype=np.bool_)
+    nodes = np.flatnonzero(live & phases)
+    rows, currents = _current_rows(network, live)
+    return Watched(network=network, node_terminal=nodes, **currents), rows, network.neutral_terminal[nodes]
+
+
+def port_nominal_v(network: Network) -> Real:
+    """(L,) nominal voltage across each port, V."""
+    return network.terminal_nominal_v[network.connections.port_plus] * _across(network)
 
 
 def _across(network: Network) -> Real:
@@ -170,14 +192,15 @@ def _across(network: Network) -> Real:
     return np.array([factor.get(label, 1.0) for label in network.connections.port_phase], dtype=np.float64)
 
 
-def _refuse_dead_ports(network: Network, live: Mask) -> None:
+def refuse_dead_ports(network: Network, live: Mask) -> None:
+    """Refuse connections without a path to the source; live: (T,) terminals that have one."""
     dead = ~live[network.connections.port_plus]
     if dead.any():
         names = [network.connections.port_names[k] for k in np.flatnonzero(dead)[:5]]
         raise GridError(f"{int(dead.sum())} connections have no path to the source: {'; '.join(names)}")
 
 
-def _incidence(network: Network) -> sparse.csc_matrix:
+def incidence(network: Network) -> sparse.csc_matrix:
     """(T, L) +1 where a port's current enters, -1 where it returns."""
     connections = network.connections
     ports = np.arange(len(connections.port_plus))
@@ -195,8 +218,8 @@ def no_load_voltages(network: Network) -> tuple[Index, Complex]:
     """
     y = admittance(network)
     live = energised(network, y)
-    _refuse_dead_ports(network, live)
-    every = _incidence(network) @ np.ones((len(network.connections.port_plus), 1))
+    refuse_dead_ports(network, live)
+    every = incidence(network) @ np.ones((len(network.connections.port_plus), 1))
     _, w = _solve(network, y, live, sparse.csc_matrix(every))
     phases = np.array([phase != NEUTRAL for phase in network.terminal_phase], dtype=np.bool_)
     terminals = np.flatnonzero(live & phases)

@@ -63,7 +63,7 @@ def solve(
     max_iterations: default 100, with inverters 500.
     """
     s = np.atleast_2d(np.ascontiguousarray(s_va, dtype=np.complex128))
-    source = sources(reduced, source_v)
+    source = sources(reduced.network, source_v)
     if s.shape[1] != reduced.ports:
         raise GridError(f"injections have shape {s.shape}; the network has {reduced.ports} ports")
     if len(source) not in (1, len(s)):

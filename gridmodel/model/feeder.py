@@ -119,6 +119,16 @@ class Feeder:
         return Profile(int(step_s), demand.real, demand.imag, np.zeros_like(demand.real), None)
 
     @property
+    def declared_sum(self) -> str:
+        """The loads of the network's file in words; empty where it says nothing."""
+        taken = self.declared_va
+        if taken is None:
+            return ""
+        feeds = -float(np.minimum(taken.real, 0.0).sum()) / 1e3
+        said = f"the file's own loads, {float(np.maximum(taken.real, 0.0).sum()) / 1e3:.4g} kW in all"
+        return f"{said}, and generation of {feeds:.4g} kW" if feeds else said
+
+    @property
     def base_load(self) -> str:
         """What a run's base load stands on where nothing else is asked: "measured", "file" or "assumed"."""
         return "measured" if self.profile is not None else "file" if self.declared_va is not None else "assumed"

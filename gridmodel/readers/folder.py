@@ -19,7 +19,7 @@ from gridmodel.model.equipment import Connection, Equipment
 from gridmodel.model.feeder import Feeder
 from gridmodel.model.findings import Finding
 from gridmodel.model.network import PORT_PHASES, Network, Terminals, connect
-from gridmodel.readers import gis, snapping, workbook
+from gridmodel.readers import cim, gis, snapping, workbook
 from gridmodel.readers.devices import read_devices
 from gridmodel.readers.known_columns import unused
 from gridmodel.readers.series import assumed_head, noting, read_profile
@@ -114,6 +114,8 @@ class _Grid:
 def _grid(folder: Path, settings: dict[str, object], within: str | Path | None) -> _Grid:
     """The network of a folder, in whichever of the three formats it is."""
     known = "*.pandapower.json, nodes.csv or Master.dss"
+    if cim.is_cim(folder):
+        return _of_equipment(cim.read_equipment(folder))
     if folder.is_file():
         return _grid_of_file(folder, known, within)
     if not folder.is_dir():
@@ -139,7 +141,7 @@ def _grid_of_file(path: Path, known: str, within: str | Path | None) -> _Grid:
     if path.suffix.lower() == ".dss":
         return _opendss(path, within)
     if path.suffix.lower() != ".json":
-        files = "a pandapower .json, an OpenDSS .dss, an .xlsx, .gpkg, .shp or .geojson file"
+        files = "a pandapower .json, an OpenDSS .dss, an .xlsx, .gpkg, .shp, .geojson, .xml or .zip file"
         raise FileError(path, f"neither {files}, nor a folder with one of {known}")
     from gridmodel.readers import pandapower, power_grid_model_file
 
@@ -160,9 +162,10 @@ def _of_equipment(equipment: Equipment) -> _Grid:
 
 
 def _opendss(path: Path, within: str | Path | None) -> _Grid:
-    from gridmodel.readers.opendss import read_network
+    from gridmodel.engine_process import call
 
-    network, pv_va, findings = read_network(path, within)
+    network: Network
+    network, pv_va, findings = call("read", path, within)
     nodes = network.nodes
     terminals, index = Terminals(nodes.phases), {name: k for k, name in enumerate(nodes.id)}
 

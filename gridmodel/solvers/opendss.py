@@ -90,7 +90,7 @@ class Circuit:
     def solve(self, s_va: Complex, source_v: Complex | None = None) -> Audited:
         """What `flow.solve`, `flow.voltages` and `flow.currents` give, by OpenDSS; NaN where a name is not known."""
         s = np.atleast_2d(np.asarray(s_va, dtype=np.complex128))
-        source = np.broadcast_to(sources(self.reduced, source_v), (len(s), 3))
+        source = np.broadcast_to(sources(self.reduced.network, source_v), (len(s), 3))
         volts = np.full((len(s), len(self.at)), np.nan, dtype=np.complex128)
         amps = np.full((len(s), len(self.reduced.current_branch)), np.nan, dtype=np.complex128)
         converged = np.zeros(len(s), dtype=np.bool_)

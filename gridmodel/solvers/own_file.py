@@ -7,7 +7,7 @@ Transformers are rated at every winding, lines at both ends and in every conduct
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,22 @@ def open_own_file(path: str | Path, folder: str | Path | None = None) -> OwnFile
         from gridmodel.solvers.own_pandapower import PandapowerNet
 
         return PandapowerNet(found)
-    from gridmodel.solvers.own_opendss import OpenDSSCircuit
+    return _OwnCircuit(found, Path(folder) if folder else None)
 
-    return OpenDSSCircuit(found, Path(folder) if folder else None)
+
+class _OwnCircuit:
+    """A circuit in OpenDSS, in a process of its own."""
+
+    def __init__(self, path: Path, folder: Path | None) -> None:
+        from gridmodel.engine_process import RemoteObject
+
+        self.remote = RemoteObject("own file", path, folder)
+        self.elements: tuple[str, ...] = self.remote.get("elements")
+
+    def solve(self, cases: Sequence[Injections], head: Sequence[float] | None = None) -> OwnSolution:
+        """Scenarios one after another."""
+        found: OwnSolution = self.remote.do("solve", list(cases), head)
+        return found
 
 
 def own_file_of(network: Network) -> OwnFile | None:

@@ -98,7 +98,7 @@ class Net:
     def magnitudes(self, s_va: Complex, source_v: Complex | None = None) -> Magnitudes:
         """Voltages and currents at the watched places; the source must be balanced."""
         s = np.atleast_2d(np.asarray(s_va, dtype=np.complex128))
-        source = np.broadcast_to(sources(self.reduced, source_v), (len(s), 3))
+        source = np.broadcast_to(sources(self.reduced.network, source_v), (len(s), 3))
         v = np.full((len(s), len(self.reduced.node_terminal)), np.nan)
         i = np.full((len(s), len(self.reduced.current_branch)), np.nan)
         converged = np.array([self._solve(*row) for row in zip(s, source, v, i, strict=True)], dtype=np.bool_)

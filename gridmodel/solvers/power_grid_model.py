@@ -13,7 +13,7 @@ import numpy as np
 
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.errors import GridError
-from gridmodel.flow.kron import Reduced, sources
+from gridmodel.flow.kron import Reduced, Watched, sources
 from gridmodel.flow.power_flow import Flow
 from gridmodel.model.network import Network
 from gridmodel.solvers.merge_lines import condensed
@@ -79,22 +79,22 @@ class Model:
     """A feeder in power-grid-model, to solve again and again; nodes that nobody watches are left out where exact."""
 
     def __init__(
-        self, reduced: Reduced, *, threads: int = 1, max_iterations: int = 100, tolerance_pu: float = TOLERANCE_PU
+        self, watched: Watched, *, threads: int = 1, max_iterations: int = 100, tolerance_pu: float = TOLERANCE_PU
     ) -> None:
         from power_grid_model import PowerGridModel
 
-        self.reduced, self.threads, self.max_iterations = reduced, threads, max_iterations
+        self.watched, self.threads, self.max_iterations = watched, threads, max_iterations
         self.tolerance_pu = tolerance_pu
-        network = reduced.network
+        network = watched.network
         reason = cannot_model(network)
         if reason or network.equipment is None:
             raise GridError(reason)
-        watched = {network.nodes.id[n] for n in network.terminal_node[reduced.node_terminal]}
-        small = condensed(network.equipment, watched)
+        kept = {network.nodes.id[n] for n in network.terminal_node[watched.node_terminal]}
+        small = condensed(network.equipment, kept)
         self.data = Tables(small.equipment)
         self.model = PowerGridModel(self.data.given(), system_frequency=network.frequency_hz)
         self.port_place = self._places(network, network.connections.port_plus)
-        self.node_place = self._places(network, reduced.node_terminal)
+        self.node_place = self._places(network, watched.node_terminal)
         self.branch_places = self._branch_places(small.part_of)
 
     def solve(self, s_va: Complex, source_v: Complex | None = None) -> Audited:
@@ -113,12 +113,12 @@ class Model:
 
     def _asked(self, s_va: Complex, source_v: Complex | None) -> tuple[Complex, Complex]:
         s = np.atleast_2d(np.asarray(s_va, dtype=np.complex128))
-        return s, np.broadcast_to(sources(self.reduced, source_v), (len(s), 3))
+        return s, np.broadcast_to(sources(self.watched.network, source_v), (len(s), 3))
 
     def _in_blocks(self, s: Complex, source: Complex, *, angles: bool) -> tuple[Complex, Real, Real, Mask]:
         """(port voltages, node voltages, branch currents, converged)."""
         v = np.full(s.shape, np.nan, dtype=np.complex128)
-        u, i = np.empty((len(s), len(self.node_place[0]))), np.zeros((len(s), len(self.reduced.current_branch)))
+        u, i = np.empty((len(s), len(self.node_place[0]))), np.zeros((len(s), len(self.watched.current_branch)))
         done = np.ones(len(s), dtype=np.bool_)
         for start in range(0, len(s), BLOCK):
             part = slice(start, start + BLOCK)
@@ -142,7 +142,7 @@ class Model:
         wanted: dict[Any, Any] = {ComponentType.node: [*(_PHASOR if angles else _PHASOR[:1])]}
         for kind, side in self.branch_places:
             wanted.setdefault(ComponentType(kind), []).append(SIDES[side])
-        connections = self.reduced.network.connections
+        connections = self.watched.network.connections
         power = np.zeros((len(s), len(connections), 3), dtype=np.complex128)
         power[:, connections.port_connection, self.port_place[1]] = -s
         output: dict[Any, Any] = self.model.calculate_power_flow(
@@ -174,9 +174,9 @@ class Model:
 
     def _branch_places(self, part_of: dict[str, str]) -> dict[tuple[str, int], tuple[Index, Index, Index]]:
         """Per table and side: (watched currents, rows of the table, phases); a dead end, without current, has none."""
-        reduced, branches = self.reduced, self.reduced.network.branches
+        places, branches = self.watched, self.watched.network.branches
         found: dict[tuple[str, int], list[tuple[int, int, int]]] = {}
-        watched = zip(reduced.current_branch, reduced.current_side, reduced.current_phase, strict=True)
+        watched = zip(places.current_branch, places.current_side, places.current_phase, strict=True)
         for row, (branch, side, phase) in enumerate(watched):
             kind, name = branches.kind[branch], branches.id[branch]
             now = part_of.get(name) if kind == "line" else name

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridmodel import FileError, GridError, read_feeder
-from gridmodel.commands import summarise
 from gridmodel.flow.inverters import Curve
 from gridmodel.model import admittance as build
+from gridmodel.summary import summarise
 from gridmodel.validate import check_folder
 from tests.gridmodel.tables import FILES, write
 from tests.gridmodel.test_folder import network_json
