@@ -1,6 +1,8 @@
-"""What the envelope engine adds to `sep2`: its commands, and the cycle as background work of the server."""
+"""What the envelope engine adds to `sep2`: its commands, its cycle as background work, and its part of the desk."""
 
-from sep2.extension import Extension
+from sep2.extension import Extension, Page, Panel
+
+HERE = "envelope.operator_pages.pages"
 
 EXTENSION = Extension(
     name="envelope",
@@ -10,6 +12,14 @@ EXTENSION = Extension(
         "demo": "envelope.demo.commands:app",
     },
     workers=("envelope.operation.worker:work",),
+    routes="envelope.operator_pages.routes:TABLE",
+    templates="envelope.operator_pages",
+    pages=(Page("envelopes", "Envelopes", f"{HERE}:show_envelopes", "envelopes.html"),),
+    panels=(
+        Panel("overview", "Envelopes", f"{HERE}:overview_card", "overview.html"),
+        Panel("place", "Envelopes", f"{HERE}:place_panel", "place.html"),
+        Panel("report", "Energy curtailed by envelopes", f"{HERE}:report_section", "report.html"),
+    ),
     summaries={
         "envelope": "Operating envelopes: calculate, compare, explain.",
         "grid": "Feeders: check and show.",

@@ -13,6 +13,7 @@ from sep2.errors import SepError
 if TYPE_CHECKING:
     from sep2.clock import Clock
     from sep2.settings import Settings
+    from sep2.store.connection import Connection
     from sep2.store.database import Database
 
 GROUP = "sep2.extensions"
@@ -37,6 +38,59 @@ class State(Protocol):
         ...
 
 
+class Visit(Protocol):
+    """What the handler of a page or a panel may use: who looks, when, and the snapshot of the database."""
+
+    state: Any
+    query: Mapping[str, str]
+    now: int
+
+    @property
+    def db(self) -> "Connection":
+        """The snapshot that the whole page shows."""
+        ...
+
+    async def ask(self, handler: Any, asked: Any = None, **ids: str) -> Any:
+        """What a route's handler answers to who looks; it refuses what their role may not see."""
+        ...
+
+    def may(self, handler: Any) -> bool:
+        """Whether the role of who looks is enough for a change."""
+        ...
+
+    def needs(self, handler: Any) -> str:
+        """The role that a change needs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the desk that an extension brings."""
+
+    path: str
+    """below `/desk/`, such as `envelopes`"""
+    title: str
+    handler: str
+    """async function of the visit that returns the values of the template"""
+    template: str
+    """a file in `templates/` of the extension's package"""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a page of the desk that an extension brings."""
+
+    slot: str
+    """where it stands: one of SLOTS"""
+    title: str
+    handler: str
+    """async function of the visit and what the page is about; returns the template's values, or None to show nothing"""
+    template: str
+
+
+SLOTS = ("overview", "place", "connection", "client", "report")
+
+
 @dataclass(frozen=True)
 class Extension:
     """What a package adds. Every part is named as `module:attribute` and imported only when it is used."""
@@ -48,6 +102,12 @@ class Extension:
     """Async functions that run inside the server as long as it does; each takes the server's state."""
     summaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Command name to its line in `sep2 --help`, which never imports the command itself."""
+    routes: str = ""
+    """Routes of the operator API, below `/x/` and the extension's name."""
+    templates: str = ""
+    """The package whose folder `templates` holds the pages' and panels' templates."""
+    pages: tuple[Page, ...] = ()
+    panels: tuple[Panel, ...] = ()
 
 
 def load() -> list[Extension]:

@@ -50,12 +50,13 @@ ENGINE_FLOORS = (
     ("envelope.study",),
     # The demonstration shows what a study finds on its day.
     ("envelope.demo",),
-    ("envelope.command_line",),
+    ("envelope.command_line", "envelope.operator_pages"),
 )
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""
 BESIDE_THE_ENGINE = {
     "envelope.operation": {"sep2.extension", *UNDER_THE_ENGINE},
     "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings"},
+    "envelope.operator_pages": {"sep2.extension", "sep2.rest", *UNDER_THE_ENGINE},
     "envelope.demo": {"certs", "sep2.terminal", "sep2.wire", "sep2.client", "sep2.extension", *UNDER_THE_ENGINE},
 }
 """What a room of the engine sees of the server beside its errors."""
@@ -177,7 +178,18 @@ def test_engine_and_network_stay_small(path):
 
 @pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "tests").rglob("*.py"))], ids=lambda path: path.stem)
 def test_a_file_can_be_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) < 400
+    text = path.read_text()
+    assert len(text.splitlines()) < 400 or only_names(ast.parse(text))
+
+
+def only_names(module):
+    """Whether a module only says where names come from: a list to look things up in, not to be read."""
+    return all(
+        isinstance(node, ast.ImportFrom)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.Assign) and [ast.unparse(one) for one in node.targets] == ["__all__"])
+        for node in module.body
+    )
 
 
 def test_help_is_light():

@@ -70,11 +70,7 @@ def fit_box(
     whole = _unknown(FeasibleBox(base.feeder, base, rows.keep(can_bind), away_w, limit, aim, at_rest, kept))
     if not can_bind.any():
         return whole
-    # A largest sum stands at a far corner of the headroom, where other constraints are near than in the middle.
-    some = everyone[:: max(1, len(everyone) // SAMPLED)]
-    _allocate(whole, allocate if allocate is max_sum else max_min, some)
-    active = np.any(_may_bind(whole, some), axis=0)
-    active[whole.slack(some).min(axis=0).argmin()] = True
+    active = _first_active(whole, allocate)
     state = _narrow(whole, active)
     _one_turn(state, allocate, everyone)
     check_corners(state, everyone, COVERED)
@@ -89,6 +85,16 @@ def fit_box(
     left = own_corners.exceeding(state, everyone)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state
+
+
+def _first_active(whole: FeasibleBox, allocate: Rule) -> Mask:
+    """Return which constraints, (R,), may bind at a first allocation of a sample of the steps; at least one."""
+    some = np.arange(0, len(whole.base.p_w), max(1, len(whole.base.p_w) // SAMPLED))
+    # A largest sum stands at a far corner of the headroom, where other constraints are near than in the middle.
+    _allocate(whole, allocate if allocate is max_sum else max_min, some)
+    active = np.any(_may_bind(whole, some), axis=0)
+    active[whole.slack(some).min(axis=0).argmin()] = True
+    return np.asarray(active)
 
 
 def _settle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from envelope.demo import picture, report, simulation, study
+from envelope.demo import stay as staying
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
 from envelope.demo.scenario import Scenario, build_scenario
 from envelope.demo.simulation import DaySettings, SimulatedDay
@@ -56,6 +58,9 @@ def demo(
     folder: Annotated[Path, typer.Option("--dir", help="The server's folder; created again each time.")] = Path(
         "sep2-demo"
     ),
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Play the day until 14:00, then leave the server and its desk running.")
+    ] = False,
     once: Annotated[bool, typer.Option("--once", help="Without the live view.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object, on the last line.")] = False,
 ) -> None:
@@ -71,16 +76,40 @@ def demo(
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)
     settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
     scenario = build_scenario(feeder, seed)
+    _show_changes(console, scenario)
+    if stay:
+        _stay(scenario, settings, console)
+    else:
+        played = _simulated(scenario, settings, None if once else console)
+        if not _report(console, scenario, played, (settings, began if as_json else None)):
+            raise typer.Exit(1)
+
+
+def _show_changes(console: Console, scenario: Scenario) -> None:
+    """Print what the demonstration changes of the feeder's own model, if anything."""
     if (changed := study.changes_table(scenario.feeder)) is not None:
         console.print(changed)
-    played = _simulated(scenario, settings, None if once else console)
+
+
+def _report(console: Console, scenario: Scenario, played: SimulatedDay, how: tuple[DaySettings, float | None]) -> bool:
+    """Print the figures of the day and return whether they are right; how: settings, and the beginning for JSON."""
+    settings, began = how
     runs = study.compare_runs(scenario.reduced, scenario.day, played.homes.powers())
     _print(console, scenario, played, runs)
-    console.print(Text(shown(f"Picture: {_draw(folder, scenario, played, runs)}", 4000)), soft_wrap=True)
-    if as_json:
+    console.print(Text(shown(f"Picture: {_draw(settings.folder, scenario, played, runs)}", 4000)), soft_wrap=True)
+    if began is not None:
         say_json(json.dumps(report.as_json(scenario, played, runs, time.monotonic() - began)))
-    if not report.is_right(played, runs):
-        raise typer.Exit(1)
+    return report.is_right(played, runs)
+
+
+def _stay(scenario: Scenario, settings: DaySettings, console: Console) -> None:
+    """Leave the day running until Ctrl-C."""
+
+    def say(line: str) -> None:
+        console.print(Text(line), soft_wrap=True)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(staying.keep_running(scenario, settings, lambda state: None, say))
 
 
 def _print(console: Console, scenario: Scenario, played: SimulatedDay, runs: dict[str, Run]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -119,8 +120,19 @@ def beyond_w(scenario: Scenario, schedule: EnvelopeSchedule) -> Real:
     return np.asarray(np.maximum(beyond, 0.0).sum(axis=0), dtype=float)
 
 
-async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
-    """The day of a scenario, with its utility in a folder of its own."""
+class OpenDay(NamedTuple):
+    """A day that can be played: its server is up and its clients are registered."""
+
+    server: Utility
+    clients: DemoClients
+    roles: Roles
+    schedule: EnvelopeSchedule
+    report: VerificationReport
+
+
+@asynccontextmanager
+async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[OpenDay]:
+    """Start the utility of a scenario in a folder of its own, and register its clients."""
     problem = forecast.problem(scenario)
     making = utility.create(settings.folder, forecast.feeder_name(scenario), problem)
     server, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
@@ -133,10 +145,20 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
         clients = DemoClients(homes, server.folder / "pki", address, SteppedClock(scenario.day.start - BEFORE_S))
         try:
             await _register(server, clients, scenario.day, roles)
-            await _run(server, clients, settings, on_step)
-            alarms = await server.operator.all_of("/alarms?cleared=true")
+            yield OpenDay(server, clients, roles, schedule, report)
         finally:
             await clients.close()
+
+
+async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -> SimulatedDay:
+    """The day of a scenario, with its utility in a folder of its own."""
+    async with open_day(scenario, settings) as day:
+        server, clients, roles, schedule, report = day
+        homes = clients.homes
+        await play(server, clients, settings, on_step)
+        await move_clock(server, clients, scenario.day.start + DAY_S)
+        await clients.advance()
+        alarms = await server.operator.all_of("/alarms?cleared=true")
     start, rules = scenario.day.start, server.settings.utility
     compliance = await compliance_of(
         server.settings.database.url,
@@ -203,14 +225,16 @@ async def _prove_meters(server: Utility) -> None:
         await server.operator.ask("PUT", path, {"reading_sign": "as-posted"})
 
 
-async def _run(server: Utility, clients: DemoClients, settings: DaySettings, on_step: OnStep) -> None:
-    """Every five minutes of the day, and the state after its last."""
+async def play(
+    server: Utility, clients: DemoClients, settings: DaySettings, on_step: OnStep, *, steps: int = STEPS
+) -> None:
+    """Every five minutes of the day, from its beginning for so many steps."""
     start, began = clients.homes.day.start, time.monotonic()
     status: dict[str, int] = {}
-    for step in range(STEPS):
+    for step in range(steps):
         now, kill = start + step * STEP_S, step == settings.kill_at
         if kill or now % forecast.INTERVAL_S == 0 or now >= clients.next_due():
-            status = await _move_clock(server, clients, now, kill=kill)
+            status = await move_clock(server, clients, now, kill=kill)
             if not status["controls"]:
                 raise NothingPublished(f"{server.folder / 'server.log'} says why")
             if step == METERS_PROVEN_AT:
@@ -222,11 +246,9 @@ async def _run(server: Utility, clients: DemoClients, settings: DaySettings, on_
         on_step(StepState(step, clients.homes, status["controls"], clients.notified, clients.answered, clients.pending))
         if settings.speed:
             await asyncio.sleep(max(0.0, (step + 1) * STEP_S / settings.speed - (time.monotonic() - began)))
-    await _move_clock(server, clients, start + DAY_S)
-    await clients.advance()
 
 
-async def _move_clock(server: Utility, clients: DemoClients, to: int, *, kill: bool = False) -> dict[str, int]:
+async def move_clock(server: Utility, clients: DemoClients, to: int, *, kill: bool = False) -> dict[str, int]:
     """Set the server's time, and return its status once all work due at it is done and notified."""
     clients.clock_moved()
     await server.operator.move_clock(to)

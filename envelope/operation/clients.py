@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.operation.least_loads import parts_of_load, with_least_loads
+from envelope.operation.least_loads import least_by_connection, parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
 from gridmodel.model.devices import DEVICE, SITE, Device
@@ -128,7 +128,7 @@ class Controllability(NamedTuple):
     exports: tuple[bool, ...]
     control_point: tuple[str, ...]
     least_load_w: tuple[int, ...] = ()
-    """W that rules guarantee to the controllable loads of all devices of each connection; 0 without a rule."""
+    """What rules guarantee to the controllable loads of each connection."""
 
 
 def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Controllability:
@@ -148,8 +148,7 @@ def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sha
         DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
-    least_w = tuple(sum(client.least_load_w for client in at.get(name, ())) for name in problem.connection_id)
-    return Controllability(imports, exports, points, least_w)
+    return Controllability(imports, exports, points, least_by_connection(problem.connection_id, at))
 
 
 def with_controllability(problem: Problem, found: Controllability) -> Problem:

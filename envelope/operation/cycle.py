@@ -42,6 +42,7 @@ from envelope.operation.run_record import (
     note_decision,
     published_run,
     published_since,
+    record_report,
     record_run,
     record_static,
 )
@@ -50,6 +51,7 @@ from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
 from gridmodel.errors import GridError
 from sep2.errors import SepError
+from sep2.operations import diagrams
 from sep2.operations.controls import MOST_AHEAD
 from sep2.operations.plans import forget_plan, note_plan
 from sep2.store import alarms
@@ -112,6 +114,8 @@ class Cycle:
     controllable: Controllable | None = None
     verified: VerifiedRun | None = None
     """Latest run."""
+    unseen: bool = False
+    """Whether the expected state of the latest run is not stored yet."""
 
     async def run_once(self, now: int) -> Outcome:
         """Run one round; any failure raises an alarm and leaves the published limits as they are."""
@@ -182,10 +186,27 @@ class Cycle:
             self.verified = await calculate_verified(
                 self.db, problem, now, published=run, solver=self.solver, causes=no_client
             )
+            self.unseen = True
         outcome = await self._publish_run(self.verified, problem, (run, no_client, measured), now)
+        await self._show_expected(now)
         if self.ledger is not None and not is_current:
             await asyncio.to_thread(_add_to_ledger, self.ledger, self.verified.schedule)
         return outcome
+
+    async def _show_expected(self, now: int) -> None:
+        """Store what is expected under a new run for operators; a failure does not hold limits back."""
+        if not self.unseen or self.verified is None:
+            return
+        from envelope.operation.expected_state import state_of_run
+
+        try:
+            found = await asyncio.to_thread(state_of_run, self.feeder, self.verified)
+            async with self.db.write() as db:
+                await diagrams.keep(db, found, now)
+                await record_report(db, self.verified.schedule.run_id, self.verified.report)
+            self.unseen = False
+        except (SepError, GridError, ArithmeticError, ValueError, IndexError):
+            log.exception("envelope of %s: the expected state is not shown", self.feeder)
 
     def _with_controllability(self, stated: Problem, clients: Mapping[str, Clients]) -> Problem:
         """Return the problem with what can be limited; the same object for as long as both are the same."""

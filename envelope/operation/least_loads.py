@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -14,8 +15,22 @@ from gridmodel.arrays import Real
 from gridmodel.model.devices import DEVICE
 
 
+class Device(Protocol):
+    """A device behind a connection."""
+
+    @property
+    def least_load_w(self) -> int:
+        """Least limit that a rule guarantees to its controllable loads, W."""
+        ...
+
+
+def least_by_connection(names: Sequence[str], at: Mapping[str, Sequence[Device]]) -> tuple[int, ...]:
+    """Return the least limit of each connection, W: those of all its devices together; 0 without a rule."""
+    return tuple(sum(client.least_load_w for client in at.get(name, ())) for name in names)
+
+
 def with_least_loads(problem: Problem, least_w: Sequence[int]) -> Problem:
-    """Return the problem with these limits granted in any case, as a contract's are; the same object without any.
+    """Return the problem with these limits as firm minimum, like those of contracts; the same object without any.
 
     Where only devices are seen, their limit is what the connection may draw beyond its base load.
     """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ from sep2.settings import Settings
 from sep2.store import alarms, audits, connections, controls, groups, listing_register, marks, open_database
 from sep2.store.connection import Connection
 from sep2.store.controls import Seen
+from sep2.store.database import Database
 
 CLOCK_MARK = "clock"
 """Mark in which a server with a paced clock keeps its time."""
@@ -69,10 +71,25 @@ class EngineStatus(NamedTuple):
 
 @dataclass(frozen=True)
 class ServerView:
-    """A server's folder and database, read from outside the server's process."""
+    """A server's folder and database, read from outside the server's process or within it."""
 
     folder: Path
     settings: Settings
+    database: Database | None = None
+    """The server's own; None: opened for each question."""
+    now: int | None = None
+    """The server's time; None: as its settings say."""
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Database]:
+        if self.database is not None:
+            yield self.database
+            return
+        opened = await open_database(self.settings.database.url)
+        try:
+            yield opened
+        finally:
+            await opened.close()
 
     def plan(self) -> plan_file.Saved | None:
         """Return the plan in the folder; None: there is none that can be read."""
@@ -83,17 +100,13 @@ class ServerView:
 
     async def status(self) -> EngineStatus:
         """Return what is in force."""
-        database = await open_database(self.settings.database.url)
-        try:
-            async with database.read() as db:
-                now, saved = await self._now(db), self.plan()
-                names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
-                rows = [await status_of(db, name, now) for name in names]
-                raised = [row for row in await alarms.standing(db) if row.code in CODES]
-                run = await published_run(db)
-                return EngineStatus(now, [row for row in rows if row is not None], raised, run)
-        finally:
-            await database.close()
+        async with self._open() as database, database.read() as db:
+            now, saved = await self._now(db), self.plan()
+            names = saved.connection_id if saved is not None else await static_limits.names_of(db, None, now)
+            rows = [await status_of(db, name, now) for name in names]
+            raised = [row for row in await alarms.standing(db) if row.code in CODES]
+            run = await published_run(db)
+            return EngineStatus(now, [row for row in rows if row is not None], raised, run)
 
     async def preview(self, decided: OperatingState) -> tuple[int, list[LimitsChange]]:
         """Return the server's time, and every connection's limits now and after the next round."""
@@ -107,13 +120,9 @@ class ServerView:
         """Write the decision for the next round, and record in the audit log who took it."""
         mode.write(self.folder, decided)
         detail = json.dumps(asdict(decided), sort_keys=True)
-        database = await open_database(self.settings.database.url)
-        try:
-            async with database.write() as db:
-                entry = audits.Entry(now, "local", "operate_envelope", "/envelope", detail, label=_user(), via="folder")
-                await audits.add(db, entry)
-        finally:
-            await database.close()
+        async with self._open() as database, database.write() as db:
+            entry = audits.Entry(now, "local", "operate_envelope", "/envelope", detail, label=_user(), via="folder")
+            await audits.add(db, entry)
 
     async def _limits_after(self, decided: OperatingState, run: str, now: int) -> dict[str, Limits]:
         """Return the limits that the next round publishes, of the connections where they change."""
@@ -122,21 +131,17 @@ class ServerView:
         which = StaticLimits.CONTRACT if decided.mode is Mode.CONTRACT else None
         if which is None and (decided.abnormal or self._feeder_has_changed()):
             which = decided.safe
-        database = await open_database(self.settings.database.url)
-        try:
-            async with database.read() as db:
-                if which is not None:
-                    return await self._static_limits(db, which, now)
-                plan = plan_file.load(self.folder / plan_file.FILE)
-                sharing = Sharing(plan.sharing, plan.devices)
-                clients = await clients_at(db, plan.problem.connection_id)
-                found = controllability_at(plan.problem, clients, sharing)
-                problem = with_controllability(plan.problem, found)
-                if run and run != run_id(problem):
-                    problem = await with_limits_in_force(db, problem, now)
-        finally:
-            await database.close()
-        return calculated_limits(problem, now, clients, sharing)
+        async with self._open() as database, database.read() as db:
+            if which is not None:
+                return await self._static_limits(db, which, now)
+            plan = await asyncio.to_thread(plan_file.load, self.folder / plan_file.FILE)
+            sharing = Sharing(plan.sharing, plan.devices)
+            clients = await clients_at(db, plan.problem.connection_id)
+            found = controllability_at(plan.problem, clients, sharing)
+            problem = with_controllability(plan.problem, found)
+            if run and run != run_id(problem):
+                problem = await with_limits_in_force(db, problem, now)
+        return await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
 
     def _feeder_has_changed(self) -> bool:
         """Return whether the feeder differs from the plan's."""
@@ -165,6 +170,8 @@ class ServerView:
         return found
 
     async def _now(self, db: Connection) -> int:
+        if self.now is not None:
+            return self.now
         if self.settings.clock == "system":
             return SystemClock().now()
         return int(await marks.value(db, CLOCK_MARK) or 0)

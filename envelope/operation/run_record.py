@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from typing import TYPE_CHECKING
 
 from envelope.operation.publication_terms import PublicationReport
 from sep2.store import audits, marks
 from sep2.store.connection import Connection
 
-RUN_MARK, SINCE_MARK = "envelope.run", "envelope.since"
-"""Marks of the published run, and of the time since which every client has limits of the engine."""
+if TYPE_CHECKING:
+    from envelope.verification import VerificationReport
+
+RUN_MARK, SINCE_MARK, REPORT_MARK = "envelope.run", "envelope.since", "envelope.report"
+"""Marks of the published run, the time since which every client has the engine's limits, and the verification."""
 NO_RUN = "safe "
 """Prefix of the run mark while static limits are published."""
 
@@ -35,6 +40,30 @@ async def record_run(db: Connection, run: str, *, adopted: int, previous: str) -
 async def record_static(db: Connection, which: str) -> None:
     """Record that static limits of this kind are published."""
     await marks.put(db, RUN_MARK, f"{NO_RUN}{which}")
+
+
+async def record_report(db: Connection, run: str, report: VerificationReport) -> None:
+    """Record the verification of a run, for the operator's pages."""
+    names = ("scenarios", "violating", "over_v", "under_v", "overload_percent")
+    corners = [
+        {"corner": corner} | {name: _plain(figures.get(name, 0.0)) for name in names}
+        for corner, figures in report.by_corner.items()
+    ]
+    said = {
+        "run": run,
+        "sentence": report.sentence(),
+        "guarantee": report.guarantee,
+        "solver": report.solver,
+        "corners": corners,
+    }
+    await marks.put(db, REPORT_MARK, json.dumps(said))
+
+
+def _plain(value: float) -> float | int:
+    """Return a figure that JSON can hold: whole where it is whole, and no infinity."""
+    if not math.isfinite(value):
+        return math.copysign(1e9, value)
+    return int(value) if float(value).is_integer() else round(value, 4)
 
 
 async def note_decision(db: Connection, feeder: str, published: PublicationReport, now: int, **decided: str) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 from envelope.constraints.corners import corners_to_check
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.limits import Bounds
-from envelope.constraints.linear import linearise, select_all
+from envelope.constraints.linear import LinearConstraints, linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
 from envelope.verification.report import EXCESS_UNITS, Excess
@@ -47,26 +48,15 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
 
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
-    feeder, base, limits = formulation.feeder, formulation.base, formulation.limits
-    rating, joint = limits.current_a, formulation.paths
+    limits, joint = formulation.limits, formulation.paths
+    feeder, rating = formulation.feeder, limits.current_a
     worst = _WorstFlow(formulation)
     worst.include(*joint.pairs, np.zeros((len(joint.pairs[1]), len(feeder.port_connection))), joint.flow)
     breached: Mask = np.any((schedule.status > 0) & (schedule.status <= BREACHED), axis=1)
-    states, steps = (index[breached[joint.pairs[1]]] for index in joint.pairs)
-    if len(steps):
+    if breached.any():
         built = linearise(feeder, *formulation.sensitivities, wanted=select_all(feeder))
-        for box in formulation.boxes(base.lo_w, base.hi_w):
-            tried = corners_to_check(
-                formulation.guarantee,
-                linearise_at_corners(built, base, box.lo_w, box.hi_w),
-                feeder,
-                max(most, FEWEST_CORNERS),
-            )
-            corners: list[tuple[Floating, Floating]] = [*((one.up, one.down) for one in tried), *schedule.firm_corners]
-            ends = joint.of_box(box).ends(states, steps, box.lo_w[steps], box.hi_w[steps])
-            down_w, up_w = (end[:, feeder.port_connection] for end in ends)
-            for up, down in corners:
-                worst.include(states, steps, up * up_w - down * down_w)
+        for box in formulation.boxes(formulation.base.lo_w, formulation.base.hi_w):
+            _include_corners(worst, formulation, box, schedule, of=(built, breached, max(most, FEWEST_CORNERS)))
     high, low, load = worst.high_v, worst.low_v, worst.load_a
     over, under, much = high > limits.high_v, low < limits.low_v, load > rating
     worse_v = WORSE_V * feeder.voltage_unit_v
@@ -77,6 +67,32 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
     )
     own = _excess(formulation, *joint.rest_range)
     return AcceptedLimits(bounds, *_told_apart(own, _excess(formulation, high, low, load)))
+
+
+def _include_corners(
+    worst: _WorstFlow,
+    formulation: Formulation,
+    box: GuaranteedBox,
+    schedule: EnvelopeSchedule,
+    *,
+    of: tuple[LinearConstraints, Mask, int],
+) -> None:
+    """Takes note of a box's corners in breached steps, each in all states that are any constraint's worst.
+
+    of: constraints, (T,) breached steps, and how many corners are tried.
+    """
+    (built, breached, most), feeder, base = of, formulation.feeder, formulation.base
+    at_corners = linearise_at_corners(built, base, box.lo_w, box.hi_w)
+    paths = formulation.paths.of_box(box)
+    needed = paths.worst(at_corners, at_corners.evaluate(base.flow))
+    matter = formulation.paths.kept if needed is None else needed.states_by_step()
+    states, steps = (index.astype(np.intp) for index in np.nonzero(matter & breached))
+    tried = corners_to_check(formulation.guarantee, at_corners, feeder, most)
+    corners: list[tuple[Floating, Floating]] = [*((one.up, one.down) for one in tried), *schedule.firm_corners]
+    ends = paths.ends(states, steps, box.lo_w[steps], box.hi_w[steps])
+    down_w, up_w = (end[:, feeder.port_connection] for end in ends)
+    for up, down in corners:
+        worst.include(states, steps, up * up_w - down * down_w)
 
 
 def _told_apart(

@@ -102,6 +102,8 @@ class Trial:
         self.queue: list[tuple[str, At, Real]] = []
         self.sample: list[tuple[str, At, Real]] = []
         self.accepted = accepted
+        self.matter = np.zeros_like(self.joint.kept)
+        """(S, T) states of the joint paths that are worst for any constraint"""
 
     def run(self) -> None:
         """Tries every kind of corner."""
@@ -114,6 +116,7 @@ class Trial:
             corners = BoxCorners(self.formulation, box, self.rng)
             built = linearise_at_corners(plain, self.base, box.lo_w, box.hi_w)
             needed = corners.paths.worst(built, built.evaluate(self.base.flow))
+            self.matter |= self.joint.kept if needed is None else needed.states_by_step()
             for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
                 state = None if needed is None or one.row is None else needed.state[steps, one.row]
                 self._try_pattern(corners, one, corners.at(steps, state))
@@ -289,10 +292,10 @@ class Trial:
             value, away = float(score[best]), trial[best]
 
     def _try_all_states(self) -> None:
-        """Try the worst corner of each kind in every step on all joint paths."""
+        """Try the worst corner of each kind in every step in all states of the joint paths that matter."""
         if not self.joint.several:
             return
-        states, steps = self.joint.pairs
+        states, steps = (index.astype(np.intp) for index in np.nonzero(self.matter))
         for which in range(3):
             known = np.isfinite(self.worst.beyond[which])[steps]
             at = At(states[known], steps[known])

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Middleware
 from sep2.admin import login
 from sep2.admin.access import LOCAL, Access
 from sep2.admin.health import Health
-from sep2.admin.table import TABLE
+from sep2.admin.table import routes
 from sep2.errors import SepError
 from sep2.rest import browsers, openapi
 from sep2.rest.front import application
@@ -30,7 +30,7 @@ def make(state: State, *before: Middleware) -> web.Application:
     before: middlewares that see a request before it is known who makes it.
     """
     access = Access(state)
-    app = application(state, TABLE, *before, login.gate(state, access))
+    app = application(state, routes(), *before, login.gate(state, access))
     app[ACCESS] = access
     app.router.add_get("/openapi.json", _describe)
     app.router.add_routes(login.Login(state, access).routes())
@@ -73,4 +73,4 @@ def _telling(state: State, access: Access) -> Callable[[web.Application], AsyncI
 
 
 async def _describe(http: web.Request) -> web.Response:
-    return web.Response(body=msgspec.json.encode(openapi.document(TITLE, TABLE)), content_type=openapi.JSON)
+    return web.Response(body=msgspec.json.encode(openapi.document(TITLE, routes())), content_type=openapi.JSON)

@@ -114,7 +114,7 @@ def _workers(rq: Request) -> list[t.Probe]:
 
 
 async def _notifier(rq: Request) -> t.Probe:
-    counts = await counted.everything(rq.db, rq.now)
+    counts = await counted.notifications(rq.db, rq.now)
     aside = await outbox.count_set_aside(rq.db)
     faults = [f"{aside} changes are set aside"] if aside else []
     faults += [f"{counts.deliveries_dead} notifications were given up"] if counts.deliveries_dead else []

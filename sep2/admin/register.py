@@ -109,6 +109,7 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
         pin=asked.pin,
         post_rate=asked.post_rate,
         device_category=asked.device_category,
+        make=asked.make,
         name=name,
     )
     device_id = await devices.add_device(rq.db, new, rq.now)

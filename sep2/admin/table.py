@@ -1,5 +1,8 @@
 """Every route of the operator API, and nothing else."""
 
+import logging
+from functools import cache
+
 from sep2.admin import (
     alarms,
     approvals,
@@ -12,6 +15,9 @@ from sep2.admin import (
     curves,
     desk,
     groups,
+    history,
+    looking,
+    network,
     operators,
     overrides,
     oversight,
@@ -23,8 +29,11 @@ from sep2.admin import (
     territory,
     why,
 )
+from sep2.extension import ExtensionError, load, resolve
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
+
+log = logging.getLogger(__name__)
 
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
@@ -92,6 +101,13 @@ TABLE = (
     Route("GET", "/export/places", bulk.export_places, VIEWER),
     Route("GET", "/export/connections", bulk.export_connections, VIEWER),
     Route("GET", "/export/devices", bulk.export_devices, VIEWER),
+    Route("GET", "/history", history.show_history, VIEWER),
+    Route("GET", "/search", looking.search, VIEWER),
+    Route("GET", "/calendar", looking.show_calendar, VIEWER),
+    Route("GET", "/reports/compliance", looking.report_compliance, VIEWER),
+    Route("GET", "/network", network.show_network, VIEWER),
+    Route("GET", "/feeders", network.list_feeders, VIEWER),
+    Route("GET", "/feeders/{feeder}", network.show_feeder, VIEWER),
     Route("GET", "/places", territory.list_places, VIEWER),
     Route("POST", "/places", territory.add_place, ENGINEER),
     Route("GET", "/places/{place}", territory.show_place, VIEWER),
@@ -221,3 +237,24 @@ TABLE = (
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
 )
+
+
+@cache
+def routes() -> tuple[Route, ...]:
+    """The routes of this table and those that extensions bring; an extension that can not be loaded brings none."""
+    return (*TABLE, *(route for name, home in _homes() for route in _brought(name, home)))
+
+
+def _homes() -> list[tuple[str, str]]:
+    return [(extension.name, extension.routes) for extension in load() if extension.routes]
+
+
+def _brought(name: str, home: str) -> list[Route]:
+    try:
+        found: list[Route] = list(resolve(home))
+    except ExtensionError as wrong:
+        log.warning("routes of extension %s are left out: %s", name, wrong.detail)
+        return []
+    under = f"/x/{name}/"
+    assert all(route.path.startswith(under) for route in found), f"routes of {name} are not below {under}"
+    return found

@@ -22,12 +22,12 @@ async def list_places(rq: Request, asked: t.PlaceQuery) -> t.Listed[t.NetworkPla
     """Places by name, those directly below one if so asked."""
     parent = await find.place(rq.db, asked.parent) if asked.parent else None
     found = await stored.listed(rq.db, page(asked), parent_id=parent.id if parent else None)
-    return listed(found, [_view(row) for row in found.rows])
+    return listed(found, [as_place(row) for row in found.rows])
 
 
 async def show_place(rq: Request, asked: t.Nothing) -> t.NetworkPlace:
     """One place."""
-    return _view(await find.place(rq.db, rq.ids["place"]))
+    return as_place(await find.place(rq.db, rq.ids["place"]))
 
 
 async def add_place(rq: Request, asked: t.NewNetworkPlace) -> t.NetworkPlace:
@@ -112,10 +112,11 @@ async def _holds(rq: Request, device_id: int) -> tuple[str, list[str]]:
 
 
 async def _named(rq: Request, name: str) -> t.NetworkPlace:
-    return _view(await find.place(rq.db, name))
+    return as_place(await find.place(rq.db, name))
 
 
-def _view(row: Row[Any]) -> t.NetworkPlace:
+def as_place(row: Row[Any]) -> t.NetworkPlace:
+    """A stored place as the API shows it."""
     return t.NetworkPlace(
         name=row.name,
         kind=row.kind,

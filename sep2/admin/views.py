@@ -107,6 +107,7 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
         "group": row.own_group,
         "enabled": row.enabled,
         "registered": row.registered,
+        "make": row.make,
     }
 
 

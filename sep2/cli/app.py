@@ -2,6 +2,7 @@
 
 import typer
 
+from sep2.admin.types import HistoryNoun
 from sep2.cli import (
     alarms,
     approvals,
@@ -16,6 +17,7 @@ from sep2.cli import (
     devices,
     folder,
     groups,
+    looking,
     market,
     mirrors,
     operators,
@@ -58,6 +60,7 @@ app.command("serve")(folder.serve)
 app.command("migrate")(folder.migrate)
 app.add_typer(oversight.root)
 app.add_typer(why.root)
+app.add_typer(looking.root)
 app.add_typer(bulk.root)
 app.add_typer(clients.client, name="client")
 for alias in ("aggregator", "gateway"):
@@ -86,9 +89,27 @@ app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
 app.add_typer(market.market, name="market")
+app.add_typer(looking.report, name="report")
+app.add_typer(looking.feeder, name="feeder")
 app.add_typer(telemetry.reading, name="reading")
 app.add_typer(telemetry.rating, name="rating")
 app.add_typer(telemetry.device_status, name="device-status")
 app.add_typer(telemetry.log_event, name="log-event")
 app.add_typer(telemetry.response, name="response")
 app.add_typer(telemetry.contact, name="contact")
+NOUNS: tuple[tuple[HistoryNoun, typer.Typer], ...] = (
+    ("client", clients.client),
+    ("place", places.place),
+    ("connection", connections.connection),
+    ("device", devices.device),
+    ("group", groups.group),
+    ("curve", curves.curve),
+    ("control", controls.control),
+    ("override", overrides.override),
+    ("mirror", mirrors.mirror),
+    ("operator", operators.operator),
+    ("token", operators.token),
+    ("receiver", receivers.receiver),
+)
+for noun, nouns_app in NOUNS:
+    looking.add_history(noun, nouns_app)

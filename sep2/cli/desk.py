@@ -24,6 +24,6 @@ def open_desk(
     server = api()
     made = server.change("POST", "/desk/links", t.DeskLink)
     link = server.url + made.link
-    show(t.DeskLink(link=link), f"{link}\nIt signs one browser on this machine in, once, within a minute.")
+    show(t.DeskLink(link=link), f"This signs one browser on this machine in, once, within a minute: {link}")
     if browser:
         webbrowser.open(link)

@@ -15,6 +15,7 @@ from sep2.cli.verb import verb
 from sep2.rules.limits import MODES
 
 device = typer.Typer(no_args_is_help=True, help="Devices: inverters, chargers, gateways.")
+Make = Annotated[str | None, typer.Option(help="Maker and model, by which reports group devices.")]
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name or LFDI, or how its LFDI begins.")]
 
 Floor = Annotated[
@@ -40,6 +41,7 @@ def add_device(
     profile: Profile = None,
     floor: Floor = None,
     loads: Loads = None,
+    make: Make = None,
 ) -> None:
     """Register a device: behind an aggregator, or one that connects by itself.
 
@@ -63,6 +65,7 @@ def add_device(
         pin=pin,
         floor=floor,
         controllable_loads=loads,
+        make=make,
     )
     made = api().change("POST", "/devices", t.DeviceAdded, body)
     place = f" at {made.connection_id}" if made.connection_id else ""
@@ -202,12 +205,13 @@ def set_device(
     post_rate: Annotated[int | None, typer.Option("--post-every", parser=span, metavar="SPAN", help="e.g. 5m")] = None,
     floor: Floor = None,
     loads: Loads = None,
+    make: Make = None,
 ) -> None:
     """Change what is registered of a device; what is not named stays.
 
     [bold]sep2 device set 3E4F --post-every 5m[/]
     """
-    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate, floor=floor, controllable_loads=loads))
+    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate, floor=floor, controllable_loads=loads, make=make))
     done = api().change("PUT", at("devices", name), t.DeviceShown, body)
     least = f"; no limit of its load is below {shown_power(done.least_load_w)}" if done.least_load_w else ""
     show(done, f"Device {done.lfdi} has PIN {done.pin:06d}{posts(done)}{least}; its client is told.")

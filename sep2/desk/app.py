@@ -1,8 +1,7 @@
 """The operator API with the desk's pages beside it, as one application."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import get_type_hints
 from urllib.parse import quote
 
 from aiohttp import web
@@ -13,9 +12,25 @@ from sep2.desk.assets import UNDER, Assets
 from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
-from sep2.desk.pages import alarms, authority, clients, connection, overview, sheets, shift, watching
+from sep2.desk.page import Page
+from sep2.desk.pages import (
+    alarms,
+    authority,
+    changing,
+    clients,
+    connection,
+    device,
+    looking,
+    network,
+    overview,
+    sheets,
+    shift,
+    watching,
+)
+from sep2.desk.panels import Panels, pages_of
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
+from sep2.extension import load
 from sep2.rest import decoding
 from sep2.rest.callers import Unauthorized, caller_of
 from sep2.server.app import State
@@ -24,26 +39,15 @@ SIGN_IN = "/desk/sign-in"
 LINK = "/desk/open"
 
 
-@dataclass(frozen=True)
-class Page:
-    """A page: where it is, what it is called, what asks for its values, and its template.
-
-    A handler takes the visit and, where it has a second parameter, the query in its type.
-    """
-
-    path: str
-    title: str
-    handler: Callable[..., Awaitable[dict[str, Any]]]
-    template: str
-    in_navigation: bool = True
-
-
 PAGES = (
-    Page("/desk", "Overview", overview.show, "overview.html"),
+    Page("/desk", "Overview", overview.show, "overview.html", slot="overview"),
+    Page("/desk/network", "Network", network.show, "network.html", slot="place"),
     Page("/desk/clients", "Clients", clients.show_list, "clients.html"),
-    Page("/desk/client", "Client", clients.show_one, "client.html", in_navigation=False),
+    Page("/desk/client", "Client", clients.show_one, "client.html", in_navigation=False, slot="client"),
+    Page("/desk/device", "Device", device.show, "device.html", in_navigation=False),
     Page("/desk/connections", "Connections", clients.show_connections, "connections.html"),
-    Page("/desk/connection", "Connection", connection.show, "connection.html", in_navigation=False),
+    Page("/desk/connection", "Connection", connection.show, "connection.html", in_navigation=False, slot="connection"),
+    Page("/desk/why", "Why", connection.show_why, "why.html", in_navigation=False),
     Page("/desk/overrides", "Overrides", watching.show_overrides, "overrides.html"),
     Page("/desk/override", "New override", sheets.show_override, "override.html", in_navigation=False),
     Page("/desk/approvals", "Approvals", authority.show_approvals, "approvals.html"),
@@ -53,7 +57,10 @@ PAGES = (
     Page("/desk/shift", "Shift log", shift.show_shift, "shift.html"),
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
-    Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),
+    Page("/desk/change", "Change", changing.show, "change.html", in_navigation=False),
+    Page("/desk/controls", "Controls", looking.show_controls, "controls.html"),
+    Page("/desk/reports", "Reports", looking.show_report, "reports.html", slot="report"),
+    Page("/desk/search", "Search", looking.show_search, "search.html", in_navigation=False),
     Page("/desk/alarms", "Alarms", alarms.show_list, "alarms.html"),
     Page("/desk/alarm", "Alarm", alarms.show_one, "alarm.html", in_navigation=False),
     Page("/desk/deliveries", "Deliveries", watching.show_deliveries, "deliveries.html"),
@@ -70,7 +77,7 @@ def make(state: State) -> web.Application:
     app.router.add_get(SIGN_IN, desk.sign_in)
     app.router.add_get(UNDER + "{name}", desk.assets.send)
     app.router.add_get("/desk/events", desk.news.stream)
-    for page in PAGES:
+    for page in desk.pages:
         app.router.add_get(page.path, desk.showing(page))
     app.on_shutdown.append(desk.close)
     return app
@@ -83,7 +90,10 @@ class Desk:
         self._state = state
         self.assets = Assets()
         self.news = News(state)
-        self._renderer = Renderer(state, self.assets)
+        extensions = load()
+        self.pages = (*PAGES, *pages_of(extensions))
+        self._renderer = Renderer(state, self.assets, extensions)
+        self._panels = Panels(self._renderer, extensions)
 
     async def close(self, _: web.Application) -> None:
         """End the streams of news."""
@@ -106,8 +116,10 @@ class Desk:
             async with self._state.db.read() as db:
                 visit = Visit(self._state, db, caller_of(http), http.query)
                 values = await page.handler(visit, *asked)
+                panels = await self._panels.of(page.slot, visit, values["about"]) if page.slot else []
                 frame = await frame_of(visit)
-            shown = {"title": page.title, "page": page, "pages": PAGES, "frame": frame, "here": http.path_qs}
+            shown = {"title": page.title, "page": page, "pages": self.pages, "frame": frame, "here": http.path_qs}
+            shown["panels"] = panels
             return self._renderer.page(page.template, shown | values, fragment="HX-Request" in http.headers)
 
         return answer

@@ -1,14 +1,17 @@
 """Pages from templates: everything is escaped, what a template does not know is an error, scripts carry a nonce."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from markupsafe import Markup
 
 from sep2.desk import words
 from sep2.desk.assets import Assets
+from sep2.extension import Extension
 from sep2.rest import browsers
 from sep2.server.app import State
 
@@ -24,10 +27,10 @@ _FILTERS = {
 class Renderer:
     """Makes pages."""
 
-    def __init__(self, state: State, assets: Assets) -> None:
+    def __init__(self, state: State, assets: Assets, extensions: Sequence[Extension] = ()) -> None:
         clock = words.clock_of(state.settings)
         self._templates = Environment(
-            loader=PackageLoader("sep2.desk"),
+            loader=_loader(extensions),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -49,3 +52,14 @@ class Renderer:
         text = self._templates.get_template(template).render(nonce=nonce, fragment=fragment, **values)
         headers = {"Content-Security-Policy": browsers.page_policy(nonce)}
         return web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
+
+    def part(self, template: str, values: dict[str, Any]) -> Markup:
+        """A part of a page, escaped like all of it."""
+        text = self._templates.get_template(template).render(**values)
+        return Markup(text)  # noqa: S704 - every value in it was escaped just now
+
+
+def _loader(extensions: Sequence[Extension]) -> BaseLoader:
+    """The desk's own templates, and those of each extension under its name."""
+    brought = {one.name: PackageLoader(one.templates) for one in extensions if one.templates}
+    return ChoiceLoader([PackageLoader("sep2.desk"), PrefixLoader(brought)])

@@ -1,7 +1,6 @@
 """How values are written for people: power, time, age, and stored text without invisible characters."""
 
 import unicodedata
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -130,6 +129,25 @@ def why(run: t.LimitRun, clock: Clock) -> str:
     return f"{asked}: {whose}{reason}, until {clock.local(run.end)}."
 
 
-def sentences(runs: Sequence[t.LimitRun], at: int, clock: Clock) -> list[str]:
-    """What limits a connection at a moment, one sentence for each direction."""
-    return [why(run, clock) for run in runs if run.start <= at < run.end] or ["No limit is in force."]
+def because(reach: t.ReachRun, run: str) -> str:
+    """Why an engine chose a limit: what binds it, and what the connection could reach without it."""
+    reached = f"it could reach {watts(reach.reach_w)}"
+    if not reach.binding or reach.binding == "capacity":
+        return f"That is no less than {reached}."
+    bound = {"network": "the network", "next": "a limit of the interval after it"}.get(reach.binding, reach.binding)
+    return f"{bound[0].upper()}{bound[1:]} binds; {reached} (run {run[:8]}, verified)."
+
+
+def sentences(limits: t.ConnectionLimits, at: int, clock: Clock) -> list[str]:
+    """What limits a connection at a moment, one sentence for each direction; of an envelope also what binds it."""
+    found = []
+    for run in limits.runs:
+        if run.start <= at < run.end:
+            reaches = limits.reaches if run.source == "envelope" else ()
+            reason = [
+                because(one, limits.engine_run)
+                for one in reaches
+                if one.direction == run.direction and one.start <= at < one.end
+            ]
+            found.append(" ".join([why(run, clock), *reason]))
+    return found or ["No limit is in force."]

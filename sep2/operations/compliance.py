@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from sep2.errors import BadValue
 from sep2.operations.judging import Policy
+from sep2.rules.cursor import BadCursor
 from sep2.rules.days import SLOT_S, LocalTime, from_octets, mask, starts
 from sep2.rules.obedience import Judged, State, Sums
 from sep2.rules.obedience import sums as summed
@@ -16,7 +17,10 @@ from sep2.store import judged, listing_compliance
 from sep2.store.connection import Connection
 from sep2.store.listing_compliance import Whose
 
-By = Literal["connection", "device", "client", "group", "place", "direction", "day", "month", "total"]
+By = Literal[
+    "connection", "device", "client", "make", "group", "place", "transformer", "feeder", "substation", "direction",
+    "day", "month", "total",
+]  # fmt: skip
 MOST_PAIRS = 5000
 """Controls times devices of which the times of arrival are told at once, the newest first."""
 LONGEST_EXEMPTION_S = 400 * 86_400
@@ -33,18 +37,34 @@ class Rollup(NamedTuple):
     sums: Sums
 
 
-async def roll_up(db: Connection, whose: Whose, span: tuple[int, int], *, by: By, local: LocalTime) -> list[Rollup]:
-    """Sums over a time by name, the least obedient first; what is unknown altogether comes last."""
+async def roll_up(
+    db: Connection,
+    whose: Whose,
+    span: tuple[int, int],
+    *,
+    by: By,
+    local: LocalTime,
+    judged_until: int | None = None,
+) -> list[Rollup]:
+    """Sums over a time by name, the least obedient first; what is unknown altogether comes last.
+
+    judged_until: the time up to which all is judged, where it is known: a day after which nothing was judged is whole.
+    """
     key = "day" if by in ("day", "month") else "direction" if by == "total" else by
     found: dict[Any, Sums] = defaultdict(Sums)
     first, last = local.day_of(span[0]), local.day_of(span[1] - 1)
     whole = [first if first == span[0] else local.day_of(first + 36 * 3600), last]
     ends = local.day_of(last + 36 * 3600)
-    if ends != span[1]:
+    if ends != span[1] and (judged_until is None or span[1] < judged_until):
         whole[1] = local.day_of(last - 1)
     if whole[0] <= whole[1]:
-        for row in await listing_compliance.sums(db, whose, key, (whole[0], whole[1])):
-            found[row.name] = found[row.name].plus(_sums(row))
+        between = whole[0], whole[1]
+        rows = await listing_compliance.summed(db, whose, key, between)
+        named = key in listing_compliance.PLACES and rows is not None
+        names = await listing_compliance.names_above(db, key) if named else {}
+        for row in await listing_compliance.sums(db, whose, key, between) if rows is None else rows:
+            for name in names.get(row.name, ()) if named else (row.name,):
+                found[name] = found[name].plus(_sums(row))
     for day in {day for day in (first, last) if not whole[0] <= day <= whole[1]}:
         for name, of_day in (await _part(db, whose, key, day=day, span=span)).items():
             found[name] = found[name].plus(of_day)
@@ -54,6 +74,57 @@ async def roll_up(db: Connection, whose: Whose, span: tuple[int, int], *, by: By
     if by in ("day", "month"):
         ordered = sorted(found.items())
     return [Rollup(str(name), one) for name, one in ordered if one.limited_s]
+
+
+class Part(NamedTuple):
+    """A part of the sums by name, of how many, and where the next part begins; None: there is none."""
+
+    rollups: list[Rollup]
+    total: int
+    next: list[int | str] | None
+
+
+async def part_of(
+    db: Connection,
+    whose: Whose,
+    span: tuple[int, int],
+    *,
+    by: By,
+    local: LocalTime,
+    judged_until: int,
+    after: Sequence[int | str] | None,
+    limit: int,
+) -> Part:
+    """A part of the sums by name; `after` is the `next` of the part before."""
+    first_day, last = local.day_of(span[0]), local.day_of(span[1] - 1)
+    is_whole = first_day == span[0] and (span[1] >= judged_until or local.day_of(last + 36 * 3600) == span[1])
+    if by in ("connection", "device", "client") and is_whole:
+        # Names by the hundred thousand: the database puts them in order, and gives this part alone.
+        at = _number(after)
+        found = await listing_compliance.ranked(db, whose, by, between=(first_day, last), part=(at, limit))
+        there = at + len(found.rows)
+        more = bool(found.rows) and there < found.total
+        return Part([Rollup(str(row.name), _sums(row)) for row in found.rows], found.total, [there] if more else None)
+    every = await roll_up(db, whose, span, by=by, local=local, judged_until=judged_until)
+    at = 0 if after is None else _place([one.name for one in every], after)
+    part = every[at : at + limit]
+    more = bool(part) and len(every) > at + len(part)
+    return Part(part, len(every), [part[-1].name] if more else None)
+
+
+def _number(after: Sequence[int | str] | None) -> int:
+    if after is None:
+        return 0
+    if len(after) != 1 or not isinstance(after[0], int) or after[0] < 0:
+        raise BadCursor(str(after)[:40])
+    return after[0]
+
+
+def _place(names: Sequence[str], after: Sequence[int | str]) -> int:
+    """Where the part of a list begins that follows a name."""
+    if len(after) != 1 or after[0] not in names:
+        raise BadCursor(str(after)[:40])
+    return names.index(str(after[0])) + 1
 
 
 def _named(found: Mapping[Any, Sums], by: By, local: LocalTime) -> dict[Any, Sums]:

@@ -80,6 +80,7 @@ class NewDevice:
     pin: int | None = None
     post_rate: int | None = None
     device_category: int | None = None
+    make: str | None = None
     group: str = ""
     """The name of a group to join."""
     name: str | None = None
@@ -115,6 +116,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         enabled=True,
         post_rate=new.post_rate,
         device_category=new.device_category,
+        make=new.make,
         name=name,
         fsa_mrid=await identifiers.fresh(db),
         changed=now,

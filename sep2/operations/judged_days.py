@@ -52,7 +52,32 @@ async def day_rows(
         for one in several
         if one.state in NOT_KEPT
     ]
+    await judged.add_sums(db, _gained(of_days, stored, known))
     return found, of_days
+
+
+def _gained(
+    of_days: Iterable[Mapping[str, Any]], stored: Mapping[Key, Row[Any]], devices: Mapping[int, Row[Any]]
+) -> list[dict[str, Any]]:
+    """By how much the sums of a day grow, by kind and name; where a device is, and its make, count as they are now."""
+    grown: dict[tuple[str, int, str, str], dict[str, Any]] = {}
+    for row in of_days:
+        number, direction, day = key = row["end_device_id"], row["direction"], row["day"]
+        old, device = stored.get(key), devices[number]
+        by = {name: row[name] - (0 if old is None else getattr(old, name)) for name in judged.SUMS}
+        if not any(by.values()):
+            continue
+        names = {"total": "", "client": device.client_name, "make": device.make or ""}
+        if device.place_id is not None:
+            names["place"] = str(device.place_id)
+        for kind, name in names.items():
+            sums = grown.setdefault((kind, day, name, direction), dict.fromkeys(judged.SUMS, 0))
+            for one, value in by.items():
+                sums[one] += value
+    return [
+        {"kind": kind, "day": day, "name": name, "direction": direction, **sums}
+        for (kind, day, name, direction), sums in sorted(grown.items())
+    ]
 
 
 def _row(device: int, direction: Direction, one: Judged) -> dict[str, Any]:

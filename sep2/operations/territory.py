@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sep2.errors import BadValue, Conflict, NotFound
-from sep2.operations import naming
+from sep2.operations import diagrams, naming
 from sep2.operations.groups import BadGroup, NewGroup, create_group, regroup
 from sep2.operations.retiring import retire
 from sep2.rules.territory import KINDS, may_lie_below, primacy_of
@@ -75,6 +75,7 @@ async def move_place(db: Connection, place_id: int, parent_id: int | None, now: 
     if parent_id in await territory.ids_below(db, place_id):
         raise BadPlace(f"parent: lies below {row.name} itself")
     await territory.update_one(db, place_id, parent_id=parent_id)
+    await diagrams.place_again(db)
     return await settle(db, await territory.devices_below(db, place_id), now)
 
 
@@ -105,6 +106,7 @@ async def remove_place(db: Connection, place_id: int, now: int, *, to: int | Non
         if to in await territory.ids_below(db, place_id):
             raise BadPlace(f"to: lies below {row.name} itself")
         await territory.hand_over(db, place_id, to)
+        await diagrams.place_again(db)
     await settle(db, devices, now)
     group = await groups.one(db, row.device_group_id)
     await territory.remove(db, place_id)
@@ -124,6 +126,7 @@ async def _forget_backstop(db: Connection, place_id: int, now: int) -> None:
 async def put_connections(db: Connection, row_ids: Sequence[int], place_id: int | None, now: int) -> int:
     """Have connections be at a place, or at none; how many devices have other programs now."""
     await territory.set_place(db, row_ids, place_id)
+    await diagrams.place_again(db, row_ids)
     return await settle(db, await territory.devices_at(db, row_ids), now)
 
 

@@ -1,6 +1,6 @@
 """Days by the utility's local time, and a bit for every five minutes of one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,12 @@ class LocalTime(NamedTuple):
         """Minutes since midnight by the clock on the wall."""
         local = self._local(at)
         return local.hour * 60 + local.minute
+
+    def iso(self, at: int) -> str:
+        """A moment in ISO 8601 with its offset."""
+        if self.zone:
+            return datetime.fromtimestamp(at, ZoneInfo(self.zone)).isoformat()
+        return datetime.fromtimestamp(at, timezone(timedelta(seconds=self.offset_s))).isoformat()
 
     def _local(self, at: int) -> datetime:
         if self.zone:

@@ -1,4 +1,4 @@
-"""What an operator may set about who decides: primacies, overrides, second persons, least limits by rule."""
+"""What one operator may do alone, and the least that rules of a region guarantee."""
 
 from typing import Annotated, Literal
 
@@ -7,24 +7,6 @@ from msgspec import Meta, Struct
 from sep2.rules.limits import LARGEST_W
 
 LONGEST_S = 366 * 86_400
-
-
-class Primacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of the programs of each connection, the lower wins; groups that operators make have larger ones."""
-
-    override: Annotated[int, Meta(ge=0, le=250)] = 1
-    wide_override: Annotated[int, Meta(ge=0, le=250)] = 2
-    schedule: Annotated[int, Meta(ge=0, le=250)] = 3
-    connection: Annotated[int, Meta(ge=0, le=250)] = 4
-    """The connection's own program, with its envelope and its default."""
-
-
-class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an override may last, and how gently many devices are let go at once."""
-
-    longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
-    spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
-    """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
 
 
 class Approvals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
-from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor, Overrides, Primacy
+from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
 
 FILE = "sep2.toml"
 
@@ -208,6 +208,24 @@ class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     device: Annotated[int, Meta(ge=0, le=1_000_000)] = 600
     aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 30_000
+
+
+class Primacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of the programs of each connection, the lower wins; groups that operators make have larger ones."""
+
+    override: Annotated[int, Meta(ge=0, le=250)] = 1
+    wide_override: Annotated[int, Meta(ge=0, le=250)] = 2
+    schedule: Annotated[int, Meta(ge=0, le=250)] = 3
+    connection: Annotated[int, Meta(ge=0, le=250)] = 4
+    """The connection's own program, with its envelope and its default."""
+
+
+class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an override may last, and how gently many devices are let go at once."""
+
+    longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
+    spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
+    """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
 
 
 class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 from sep2.store import (  # so that `tables.metadata` knows every table
     alarm_tables,
     approval_tables,
+    diagram_tables,
     judged_tables,
     operator_tables,
     override_tables,
@@ -24,6 +25,7 @@ __all__ = [
     "Found",
     "alarm_tables",
     "approval_tables",
+    "diagram_tables",
     "judged_tables",
     "migrate",
     "open_database",

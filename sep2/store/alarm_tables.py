@@ -32,6 +32,7 @@ alarm = Table(
     Index("uq_alarm_standing", "code", "subject", unique=True, sqlite_where=STANDING, postgresql_where=STANDING),
     Index("ix_alarm_news", "news", sqlite_where=text("news"), postgresql_where=text("news")),
     Index(None, "raised"),
+    Index("ix_alarm_standing", "priority", "raised", "id", sqlite_where=STANDING, postgresql_where=STANDING),
 )
 """One row for each cause, from when it is raised until it is cleared; of one code and subject at most one stands."""
 

@@ -27,8 +27,6 @@ def _count(condition: Any) -> ScalarSelect[int]:
 
 async def everything(db: Connection, now: int) -> Row[Any]:
     """A column for each of the MEANINGS."""
-    waits = delivery.c.dead.is_(False)
-    oldest = select(func.coalesce(now - func.min(delivery.c.since), 0)).where(waits).scalar_subquery()
     row = await db.one(
         select(
             _count(client.c.enabled).label("clients"),
@@ -36,11 +34,26 @@ async def everything(db: Connection, now: int) -> Row[Any]:
             _count((control.c.latest_end > now) & control.c.cancelled.is_(None)).label("controls"),
             select(func.count()).select_from(subscription).scalar_subquery().label("subscriptions"),
             _count(outbox.c.set_aside.is_(False)).label("outbox_changes"),
-            _count(waits).label("deliveries_waiting"),
-            _count(delivery.c.dead).label("deliveries_dead"),
-            oldest.label("delivery_oldest_seconds"),
+            *_notifications(now),
             select(func.count()).select_from(operator_session).scalar_subquery().label("operator_sessions"),
         )
     )
     assert row is not None
     return row
+
+
+async def notifications(db: Connection, now: int) -> Row[Any]:
+    """The columns of notifications alone."""
+    row = await db.one(select(*_notifications(now)))
+    assert row is not None
+    return row
+
+
+def _notifications(now: int) -> list[Any]:
+    waits = delivery.c.dead.is_(False)
+    oldest = select(func.coalesce(now - func.min(delivery.c.since), 0)).where(waits).scalar_subquery()
+    return [
+        _count(waits).label("deliveries_waiting"),
+        _count(delivery.c.dead).label("deliveries_dead"),
+        oldest.label("delivery_oldest_seconds"),
+    ]

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Row, bindparam, delete, func, insert, or_, se
 
 from sep2.store.connection import Connection
 from sep2.store.controls import COLUMNS
-from sep2.store.judged_tables import exemption, judge_again, judged, judged_day
+from sep2.store.judged_tables import exemption, judge_again, judged, judged_day, judged_sum
 from sep2.store.many import among
 from sep2.store.seen_tables import client_seen, program_told
 from sep2.store.tables import (
@@ -23,7 +23,7 @@ from sep2.store.tables import (
     reading,
     response,
 )
-from sep2.store.upsert import upsert
+from sep2.store.upsert import adding, upsert
 
 WATT = 38
 MEANS = (0, 2)
@@ -45,6 +45,8 @@ _DEVICES = (
         client.c.name.label("client_name"),
         client.c.profile,
         connection.c.connection_id.label("connection_name"),
+        connection.c.place_id,
+        end_device.c.make,
         _SKEW.label("skew_s"),
     )
     .join_from(end_device, client)
@@ -207,6 +209,15 @@ _KEY = ("end_device_id", "direction", "day")
 _PUT_DAY = upsert(judged_day, _KEY, [column.name for column in judged_day.c if column.name not in _KEY])
 
 
+_ADD = adding(judged_sum, ("kind", "day", "name", "direction"), SUMS)
+
+
+async def add_sums(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add seconds and watt-hours to the sums of a day, by kind and name."""
+    if rows:
+        await db.run(_ADD, [dict(row) for row in rows])
+
+
 async def replace(
     db: Connection, ids: Ids, span: tuple[int, int], *, found: Sequence[Mapping[str, Any]], of_days: Sequence[Any]
 ) -> None:
@@ -253,6 +264,12 @@ async def done_late(db: Connection, several: Iterable[Row[Any]]) -> None:
 async def rename_client(db: Connection, before: str, name: str) -> None:
     """Have what was judged under a client's earlier name stand under its new one."""
     await db.run(update(judged_day).where(judged_day.c.client_name == before).values(client_name=name))
+    theirs = judged_sum.c.kind == "client", judged_sum.c.name == before
+    columns = [judged_sum.c[one] for one in ("kind", "day", "direction", *SUMS)]
+    moved = await db.all(select(*columns).where(*theirs))
+    # Another client may have had the new name in the past: its sums are kept under it, and these added.
+    await db.run(delete(judged_sum).where(*theirs))
+    await add_sums(db, [{**row._asdict(), "name": name} for row in moved])
 
 
 async def rename_connection(db: Connection, ids: Ids, before: str, name: str) -> None:

@@ -53,8 +53,26 @@ judged_day = Table(
     Column("reason", String(16), nullable=False, server_default=""),  # of the latest unknown interval
     Index(None, "day"),
     Index(None, "client_name", "day"),
+    Index(None, "connection_name", "day"),
 )
 """The sums of a day, and a bit for every five minutes of it, the first one the lowest bit of the first octet."""
+
+judged_sum = Table(
+    "judged_sum",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # total, client, place or make
+    Column("day", BigInteger, primary_key=True),
+    Column("name", Text, primary_key=True),  # of the client or make, as it was called; the number of a place
+    _direction(),
+    *(
+        Column(f"{name}_s", BigInteger, nullable=False)
+        for name in ("ok", "late", "breach", "opted_out", "unknown", "binding", "binding_ok")
+    ),
+    Column("breach_wh", Float, nullable=False),
+    Index(None, "kind", "name", "day"),
+    sqlite_with_rowid=False,
+)
+"""The sums of a day over all devices, over those of a client, at a place and of a make, as they were when judged."""
 
 judge_again = Table(
     "judge_again",

@@ -22,13 +22,18 @@ class Following(NamedTuple):
     next: str | None
 
 
-async def select_following(db: Connection, query: Select[Any], page: Keyset) -> Following:
-    """The page of `query`, which is ordered by columns that are never NULL and together name one row."""
+async def select_following(
+    db: Connection, query: Select[Any], page: Keyset, counting: Select[Any] | None = None
+) -> Following:
+    """The page of `query`, which is ordered by columns that are never NULL and together name one row.
+
+    counting: a simpler query of as many rows, where there is one.
+    """
     keys = [SortKey.of(clause) for clause in query._order_by_clauses]
     named = [key.expression.label(f"page_key_{n}") for n, key in enumerate(keys)]
     rest = query if page.after is None else query.where(_follows(keys, page.after))
     rows = await db.all(rest.add_columns(*named).limit(page.limit + 1))
-    total, capped = await _counted(db, query, page)
+    total, capped = await _counted(db, query if counting is None else counting, page)
     more, rows = len(rows) > page.limit, rows[: page.limit]
     cursor = encode([getattr(rows[-1], label.name) for label in named]) if more and rows else None
     return Following(total, rows, capped, cursor)

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Float, Row, Select, Text, and_, case, cast, func, select
 
 from sep2.rules.cursor import Keyset
 from sep2.store.chosen import chosen
 from sep2.store.connection import Connection
 from sep2.store.judged import SUMS
-from sep2.store.judged_tables import exemption, judged, judged_day
+from sep2.store.judged_tables import exemption, judged, judged_day, judged_sum
 from sep2.store.keyset import Following, select_following
 from sep2.store.tables import client, connection, control, device_group, end_device, member, place, response
+from sep2.store.territory import below
 
 t = judged_day
+PLACES = ("transformer", "feeder", "substation")
 
 
 class Whose(NamedTuple):
@@ -26,6 +28,8 @@ class Whose(NamedTuple):
     direction: str | None = None
     place_id: int | None = None
     """of the place and of all places below it, by where devices are now"""
+    make: str | None = None
+    """as it is now"""
 
 
 def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
@@ -35,9 +39,21 @@ def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
         (t.c.client_name, whose.client),
         (t.c.direction, whose.direction),
     )
-    return chosen(pairs, t.c.end_device_id, group_id=whose.group_id, place_id=whose.place_id)
+    found = chosen(pairs, t.c.end_device_id, group_id=whose.group_id, place_id=whose.place_id)
+    if whose.make is not None:
+        found.append(t.c.end_device_id.in_(select(end_device.c.id).where(end_device.c.make == whose.make)))
+    return found
 
 
+def _above() -> Any:
+    """Each place with itself and every place that it lies below: id of the one, name and kind of the other."""
+    tree: Any = select(place.c.id, place.c.name, place.c.kind, place.c.parent_id).cte("above", recursive=True)
+    return tree.union_all(
+        select(tree.c.id, place.c.name, place.c.kind, place.c.parent_id).join(place, place.c.id == tree.c.parent_id)
+    )
+
+
+_ABOVE = _above()
 KEYS: dict[str, ColumnElement[Any]] = {
     "connection": t.c.connection_name,
     "device": t.c.lfdi,
@@ -46,6 +62,8 @@ KEYS: dict[str, ColumnElement[Any]] = {
     "day": t.c.day,
     "group": device_group.c.name,
     "place": place.c.name,
+    "make": func.coalesce(end_device.c.make, "not known"),
+    **dict.fromkeys(PLACES, _ABOVE.c.name),
 }
 """What sums may be made by."""
 
@@ -54,18 +72,88 @@ def _with_groups(query: Select[Any], by: str) -> Select[Any]:
     if by == "place":
         query = query.join(connection, connection.c.connection_id == t.c.connection_name)
         return query.join(place, place.c.id == connection.c.place_id)
+    if by in PLACES:
+        query = query.join(connection, connection.c.connection_id == t.c.connection_name)
+        return query.join(_ABOVE, and_(_ABOVE.c.id == connection.c.place_id, _ABOVE.c.kind == by))
+    if by == "make":
+        return query.join(end_device, end_device.c.id == t.c.end_device_id)
     if by != "group":
         return query
     query = query.join(member, member.c.end_device_id == t.c.end_device_id)
     return query.join(device_group, device_group.c.id == member.c.device_group_id).where(device_group.c.role == "group")
 
 
+def _days_of(whose: Whose, by: str, between: tuple[int, int]) -> Select[Any]:
+    total = [func.sum(t.c[name]).label(name) for name in SUMS]
+    query: Select[Any] = _with_groups(select(KEYS[by].label("name"), *total).select_from(t), by)
+    return query.where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1]).group_by(KEYS[by])
+
+
 async def sums(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:
     """The sums of whole days that began between two times, both included: name and the columns of `judged.SUMS`."""
-    total = [func.sum(t.c[name]).label(name) for name in SUMS]
-    query: Select[Any] = select(KEYS[by].label("name"), *total).select_from(t)
-    query = _with_groups(query, by).where(*_conditions(whose), t.c.day >= between[0], t.c.day <= between[1])
-    return await db.all(query.group_by(KEYS[by]))
+    return await db.all(_days_of(whose, by, between))
+
+
+def _kind_of(whose: Whose, by: str) -> str | None:
+    """The kind of the sums that answer this; None: only the rows of each device do."""
+    given = {name for name in whose._fields if getattr(whose, name) is not None} - {"direction"}
+    plain = by in ("day", "direction")
+    if given <= {"place_id"} and (by in PLACES or (plain and given)):
+        return "place"
+    if given <= {"client"} and (by == "client" or (plain and given)):
+        return "client"
+    if given <= {"make"} and (by == "make" or (plain and given)):
+        return "make"
+    return "total" if plain and not given else None
+
+
+class Ranked(NamedTuple):
+    """A part of the sums by name, the least obedient first, and how many names there are."""
+
+    total: int
+    rows: Sequence[Row[Any]]
+
+
+async def ranked(db: Connection, whose: Whose, by: str, *, between: tuple[int, int], part: tuple[int, int]) -> Ranked:
+    """The sums of whole days by name, put in order by the database; part: from which row on, and how many."""
+    kept = _summed(whose, by, between)
+    s = (_days_of(whose, by, between) if kept is None else kept).subquery()
+    known = s.c.ok_s + s.c.late_s + s.c.breach_s + s.c.opted_out_s
+    share = case((known > 0, cast(s.c.ok_s, Float) / known), else_=2.0)
+    ordered = select(s, func.count().over().label("names")).where(known + s.c.unknown_s > 0)
+    rows = await db.all(ordered.order_by(share, s.c.breach_wh.desc(), s.c.name).offset(part[0]).limit(part[1]))
+    return Ranked(rows[0].names if rows else part[0], rows)
+
+
+async def summed(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]] | None:
+    """The same from the sums that are kept, by place the number of each; None where only rows of devices tell it."""
+    query = _summed(whose, by, between)
+    return None if query is None else await db.all(query)
+
+
+def _summed(whose: Whose, by: str, between: tuple[int, int]) -> Select[Any] | None:
+    kind, s = _kind_of(whose, by), judged_sum
+    if kind is None:
+        return None
+    name = s.c[by] if by in ("day", "direction") else func.coalesce(func.nullif(s.c.name, ""), "not known")
+    query: Select[Any] = select(*(func.sum(s.c[one]).label(one) for one in SUMS)).select_from(s)
+    query = query.add_columns(name.label("name")).where(s.c.kind == kind, s.c.day >= between[0], s.c.day <= between[1])
+    if whose.direction is not None:
+        query = query.where(s.c.direction == whose.direction)
+    if whose.place_id is not None:
+        query = query.where(s.c.name.in_(select(cast(below(whose.place_id).c.id, Text))))
+    for value in (whose.client, whose.make):
+        if value is not None:
+            query = query.where(s.c.name == value)
+    return query.group_by(name)
+
+
+async def names_above(db: Connection, kind: str) -> dict[str, list[str]]:
+    """Of each place, by its number as text, the names of the places of a kind that it is or lies below."""
+    found: dict[str, list[str]] = {}
+    for row in await db.all(select(_ABOVE.c.id, _ABOVE.c.name).where(_ABOVE.c.kind == kind)):
+        found.setdefault(str(row.id), []).append(row.name)
+    return found
 
 
 async def days(db: Connection, whose: Whose, by: str, between: tuple[int, int]) -> Sequence[Row[Any]]:

@@ -11,22 +11,27 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.many import among
+from sep2.store.prefix import begins
 from sep2.store.tables import client, connection, control, device_group, end_device, member
 
 
 async def like(db: Connection, start: str) -> Sequence[Row[Any]]:
     """The first controls whose mRID begins so."""
-    found = _named().where(control.c.mrid.startswith(start, autoescape=True))
+    found = _named().where(begins(control.c.mrid, start))
     return await db.all(found.order_by(control.c.mrid).limit(MOST_CANDIDATES))
 
 
 async def all_of(db: Connection, page: Keyset, *, group_id: int | None = None, live_at: int | None = None) -> Following:
-    """Controls with the name of their group, earliest first."""
+    """Controls with the name of their group, earliest first; those that are not over by when they end."""
     query = _named().order_by(control.c.start, control.c.created.desc(), control.c.mrid.desc())
     if group_id is not None:
         query = query.where(control.c.device_group_id == group_id)
     if live_at is not None:
+        # In the order of their ends, which an index has from this time on; of many, nobody sorts all.
+        query = _named().order_by(control.c.latest_end, control.c.id)
         query = query.where(control.c.latest_end > live_at)
+        if group_id is not None:
+            query = query.where(control.c.device_group_id == group_id)
     return await select_following(db, query, page)
 
 

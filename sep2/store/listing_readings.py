@@ -32,6 +32,8 @@ class Of(NamedTuple):
     uoms: Sequence[int] | None = None
     site_only: bool = False
     """only of meters that see the whole connection"""
+    connections: Sequence[str] | None = None
+    """of these, by their ids"""
 
 
 class Key(NamedTuple):
@@ -79,6 +81,8 @@ def _conditions(of: Of) -> list[ColumnElement[bool]]:
         (end_device.c.client_id, of.client_id),
     )
     found = chosen(pairs, end_device.c.id, group_id=of.group_id, place_id=of.place_id)
+    if of.connections is not None:
+        found.append(among(connection.c.connection_id, of.connections))
     if of.uoms is not None:
         found.append(among(s.c.uom, of.uoms))
     if of.site_only:

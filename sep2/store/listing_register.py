@@ -12,6 +12,7 @@ from sep2.store.connection import Connection
 from sep2.store.defaults import PLACE
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
+from sep2.store.prefix import begins
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
 from sep2.store.territory import below
 
@@ -41,7 +42,7 @@ def _clients() -> Select[Any]:
 
 
 async def _like(db: Connection, query: Select[Any], column: Any, start: str) -> Sequence[Row[Any]]:
-    found = query.where(column.startswith(start.upper(), autoescape=True))
+    found = query.where(begins(column, start.upper()))
     return await db.all(found.order_by(column).limit(MOST_CANDIDATES))
 
 
@@ -88,7 +89,8 @@ def _devices() -> Select[Any]:
         device_group.c.name.label("own_group"),
     )
     query = query.join_from(end_device, client).outerjoin(connection, connection.c.id == end_device.c.connection_id)
-    query = query.where(client.c.removed.is_(None))
+    # Without the sum, the index on `removed` would be taken: from all clients to their devices.
+    query = query.where((client.c.removed + 0).is_(None))
     own = (device_group.c.end_device_id == end_device.c.id) & (device_group.c.role == Role.DEVICE)
     return query.outerjoin(device_group, own)
 

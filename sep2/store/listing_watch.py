@@ -1,9 +1,10 @@
 """What operators look up to see whether all is well: subscriptions and what waits for them, the audit log."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Table, case, func, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, Table, and_, case, func, or_, select
 
 from sep2.rules.cursor import Keyset
 from sep2.rules.names import key_of
@@ -11,6 +12,7 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.operator_tables import audit, audit_detail
+from sep2.store.prefix import begins
 from sep2.store.tables import (
     client,
     delivery,
@@ -54,8 +56,24 @@ async def entries(
     if operator is not None:
         query = query.where(audit.c.operator == operator)
     if subject is not None:
-        query = query.where(audit.c.subject.startswith(subject, autoescape=True))
+        query = query.where(begins(audit.c.subject, subject))
     return await select_following(db, query.order_by(audit.c.id.desc()), page)
+
+
+async def history(db: Connection, page: Keyset, under: str, names: Collection[str]) -> Following:
+    """The audit log of one thing by all names that it has had, newest first; under: the path of its kind."""
+    detail = func.coalesce(audit_detail.c.detail, "")
+    made = [and_(audit.c.subject == under, detail.contains(json.dumps(name), autoescape=True)) for name in names]
+    later = [or_(audit.c.subject == f"{under}/{name}", begins(audit.c.subject, f"{under}/{name}/")) for name in names]
+    query = select(audit, audit_detail.c.detail).outerjoin(audit_detail, audit_detail.c.audit_id == audit.c.id)
+    return await select_following(db, query.where(or_(*made, *later)).order_by(audit.c.id.desc()), page)
+
+
+async def renames(db: Connection, under: str, verb: str) -> Sequence[Row[Any]]:
+    """Every renaming of a kind that was made: subject and detail, newest first."""
+    query = select(audit.c.subject, audit_detail.c.detail).join_from(audit, audit_detail)
+    query = query.where(begins(audit.c.subject, f"{under}/"), audit.c.verb == verb, audit.c.outcome == "done")
+    return await db.all(query.order_by(audit.c.id.desc()))
 
 
 async def unseen_changes(db: Connection) -> int:

@@ -69,6 +69,7 @@ audit = Table(
     Column("outcome", String(80), nullable=False, server_default="done"),
     Column("detail_digest", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    Index(None, "subject"),
 )
 """What was changed, asked for in vain, and by whom; each row's hash covers the row before (see rules.chain)."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Delete, Table, bindparam, delete, exists, select, tuple_
 
 from sep2.store.connection import Connection
-from sep2.store.judged_tables import judged, judged_day
+from sep2.store.judged_tables import judged, judged_day, judged_sum
 from sep2.store.seen_tables import document_history
 from sep2.store.tables import control, curve, log_event, mirror_meter_reading, reading, reading_set, response
 
@@ -44,6 +44,9 @@ _OLD_JUDGED = select(*_JUDGED_KEY).where(judged.c.start < _BEFORE).limit(AT_ONCE
 _OLD_DAYS = select(*_DAY_KEY).where(judged_day.c.day < _BEFORE).limit(AT_ONCE)
 _JUDGED = delete(judged).where(tuple_(*_JUDGED_KEY).in_(_OLD_JUDGED))
 _DAYS = delete(judged_day).where(tuple_(*_DAY_KEY).in_(_OLD_DAYS))
+_SUMS_KEY = list(judged_sum.primary_key)
+_OLD_SUMS = select(*_SUMS_KEY).where(judged_sum.c.day < _BEFORE).limit(AT_ONCE)
+_SUMS = delete(judged_sum).where(tuple_(*_SUMS_KEY).in_(_OLD_SUMS))
 _SETS = delete(reading_set).where(reading_set.c.id.in_(_OLD_SETS))
 _READINGS = delete(reading).where(tuple_(*_KEY).in_(_OF_SERIES))
 
@@ -73,6 +76,7 @@ async def forget(
         (_EDITIONS, documents),
         (_JUDGED, judged_intervals),
         (_DAYS, judged_days),
+        (_SUMS, judged_days),
     )
     gone = [(await db.run(statement, {"before": before})).rowcount for statement, before in parts]
     return max(gone) >= AT_ONCE

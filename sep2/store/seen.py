@@ -226,8 +226,8 @@ async def devices(
         .where(client.c.removed.is_(None))
         .order_by(func.coalesce(_DEVICES.c.last_request, _DEVICES.c.last_post, 0), end_device.c.id)
     )
-    if client_id is not None:
-        query = query.where(end_device.c.client_id == client_id)
-    if device_id is not None:
-        query = query.where(end_device.c.id == device_id)
-    return await select_following(db, query, page)
+    counting = select(end_device.c.id).join_from(end_device, client).where(client.c.removed.is_(None))
+    for column, value in ((end_device.c.client_id, client_id), (end_device.c.id, device_id)):
+        if value is not None:
+            query, counting = query.where(column == value), counting.where(column == value)
+    return await select_following(db, query, page, counting)

@@ -17,6 +17,8 @@ from sqlalchemy import (
 
 from sep2.store.alarm_tables import alarm as alarm  # noqa: PLC0414 - exported
 from sep2.store.alarm_tables import alarm_member as alarm_member  # noqa: PLC0414 - exported
+from sep2.store.approval_tables import approval as approval  # noqa: PLC0414 - exported
+from sep2.store.approval_tables import shift_entry as shift_entry  # noqa: PLC0414 - exported
 from sep2.store.columns import Id
 from sep2.store.columns import limits as _limits
 from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
@@ -115,6 +117,7 @@ end_device = Table(
     Column("modes_supported", BigInteger),  # of the DERCapability
     Column("doe_modes_supported", BigInteger),
     Column("claimed_connection", String(32)),  # where the device says it is, until an operator has decided
+    Column("make", Text),  # maker and model, as operators group devices in reports
     _time("changed"),
     _time("registered"),
     *_names(),
@@ -122,6 +125,8 @@ end_device = Table(
     Column("controllable_loads", Integer),
     Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
     Index(None, "name_key", unique=True),
+    Index(None, "make"),
+    Index(None, "connection_id"),
     Index(None, "client_id", "changed"),
     Index(
         "uq_end_device_net_limit_holder",
@@ -152,6 +157,7 @@ device_group = Table(
     Column("name_key", Text),
     _time("removed", nullable=True),  # it has no members any more, and only the past names it
     Index(None, "name_key", unique=True),
+    Index(None, "role"),
     Index(None, "connection_id", "role", unique=True),
     Index(None, "end_device_id", "role", unique=True),
     sqlite_autoincrement=True,
@@ -244,7 +250,14 @@ control = Table(
     Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
     Index(None, "continues"),
-    *(Index(None, turn) for turn in ("earliest_start", "latest_end", "successor_start")),
+    *(Index(None, turn) for turn in ("earliest_start", "successor_start")),
+    Index(None, "latest_end", "id", "cancelled"),
+    Index(
+        "ix_control_of_people",
+        "latest_end",
+        sqlite_where=text("source <> 'envelope'"),
+        postgresql_where=text("source <> 'envelope'"),
+    ),
     sqlite_autoincrement=True,
 )
 """A DERControl. Its EventStatus is computed from these facts; no row is ever edited into another control."""

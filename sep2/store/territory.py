@@ -24,11 +24,13 @@ def below(place_id: Any) -> Any:
 
 
 def _above() -> Select[Any]:
-    first = select(place.c.id, place.c.parent_id, place.c.device_group_id, literal_column("0").label("steps"))
+    first = select(
+        place.c.id, place.c.parent_id, place.c.device_group_id, place.c.name, literal_column("0").label("steps")
+    )
     tree: Any = first.where(place.c.id == _PLACE).cte("above", recursive=True)
-    more = select(place.c.id, place.c.parent_id, place.c.device_group_id, tree.c.steps + 1)
+    more = select(place.c.id, place.c.parent_id, place.c.device_group_id, place.c.name, tree.c.steps + 1)
     tree = tree.union_all(more.join(tree, place.c.id == tree.c.parent_id))
-    return select(tree.c.id, tree.c.device_group_id).order_by(tree.c.steps)
+    return select(tree.c.id, tree.c.device_group_id, tree.c.name).order_by(tree.c.steps)
 
 
 _ABOVE = _above()
@@ -82,7 +84,7 @@ async def of_group(db: Connection, group_id: int) -> Row[Any] | None:
 
 
 async def above(db: Connection, place_id: int) -> Sequence[Row[Any]]:
-    """A place and all those that it lies below, the narrowest first: id and device_group_id."""
+    """A place and all those that it lies below, the narrowest first: id, device_group_id and name."""
     return await db.all(_ABOVE, place_id=place_id)
 
 
@@ -145,11 +147,16 @@ def _number(table: Any, column: str) -> ColumnElement[int]:
     return select(func.count()).select_from(table).where(table.c[column] == place.c.id).scalar_subquery()
 
 
-async def listed(db: Connection, page: Keyset, *, parent_id: int | None = None) -> Following:
-    """Places by name, those directly below one if so asked; each with its parent and what is directly below it."""
+async def listed(db: Connection, page: Keyset, *, parent_id: int | None = None, outermost: bool = False) -> Following:
+    """Places by name, those directly below one if so asked; each with its parent and what is directly below it.
+
+    outermost: only those that lie below no other.
+    """
     query = _shown().order_by(place.c.name_key)
     if parent_id is not None:
         query = query.where(place.c.parent_id == parent_id)
+    if outermost:
+        query = query.where(place.c.parent_id.is_(None))
     return await select_following(db, query, page)
 
 

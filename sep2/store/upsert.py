@@ -11,3 +11,10 @@ def upsert(table: Table, key: Sequence[str], changed: Iterable[str]) -> Insert:
     statement = insert(table)
     said = {name: statement.excluded[name] for name in changed}
     return statement.on_conflict_do_update(index_elements=[table.c[name] for name in key], set_=said)
+
+
+def adding(table: Table, key: Sequence[str], sums: Iterable[str]) -> Insert:
+    """An insert that adds to the columns `sums` where there is a row with that key; both databases read it."""
+    statement = insert(table)
+    said = {name: table.c[name] + statement.excluded[name] for name in sums}
+    return statement.on_conflict_do_update(index_elements=[table.c[name] for name in key], set_=said)

@@ -1,17 +1,13 @@
 """A server whose alarms are announced, and who hears of them: a system by HTTP, and people by a real mail server."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Iterator
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from sep2.admin.app import make
 from sep2.clock import SteppedClock
@@ -20,55 +16,10 @@ from sep2.server.app import State
 from sep2.settings import parse, resolved
 from sep2.store import Database, alarms
 from tests.admin.conftest import NOW, Operator
+from tests.admin.post_office import Post
+from tests.admin.post_office import post_office as post_office  # noqa: PLC0414 - a fixture
 from tests.admin.test_receivers import System, until
 from tests.admin.test_receivers import system as system  # noqa: PLC0414 - a fixture
-from tests.cli.conftest import free_ports
-from tests.self_signed import self_signed
-
-MAIL_PASSWORD = "of the mail server"
-
-
-class Post:
-    """A mail server that takes mails of who is signed in, and says what it was told to."""
-
-    def __init__(self) -> None:
-        self.taken: list[EmailMessage] = []
-        self.to: list[list[str]] = []
-        self.answer = "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.answer.startswith("250"):
-            assert isinstance(envelope.content, bytes)
-            self.taken.append(message_from_bytes(envelope.content, policy=policy.default))
-            self.to.append(list(envelope.rcpt_tos))
-        return self.answer
-
-    @staticmethod
-    def authenticator(server: SMTP, session: Session, envelope: Envelope, mechanism: str, said: Any) -> AuthResult:
-        known = LoginPassword(b"sep2", MAIL_PASSWORD.encode())
-        return AuthResult(success=isinstance(said, LoginPassword) and said == known)
-
-
-@pytest.fixture(scope="module")
-def post_office(folder: Path) -> Iterator[tuple[Post, Controller]]:
-    """A mail server with a certificate of its own, which asks for STARTTLS and a password."""
-    self_signed(folder, "mail")
-    (folder / "mail.password").write_text(MAIL_PASSWORD + "\n")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "mail.pem", folder / "mail.key")
-    post = Post()
-    controller = Controller(
-        post,
-        hostname="127.0.0.1",
-        port=free_ports(1)[0],
-        tls_context=context,
-        require_starttls=True,
-        auth_required=True,
-        authenticator=Post.authenticator,
-    )
-    controller.start()
-    yield post, controller
-    controller.stop()
 
 
 @pytest.fixture

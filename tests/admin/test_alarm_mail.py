@@ -6,11 +6,12 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from sep2.rules.alarm_kinds import KINDS
-from tests.admin.announced import Post, have, settle, standing
 from tests.admin.announced import desk as desk  # noqa: PLC0414 - a fixture
+from tests.admin.announced import have, settle, standing
 from tests.admin.announced import post_office as post_office  # noqa: PLC0414 - a fixture
 from tests.admin.announced import wide_house as wide_house  # noqa: PLC0414 - a fixture
 from tests.admin.conftest import NOW, Operator
+from tests.admin.post_office import Post
 from tests.admin.test_receivers import until
 
 

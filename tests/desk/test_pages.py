@@ -4,6 +4,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from sep2.desk.app import PAGES
+from tests.admin.test_looking import modelled
 from tests.desk.conftest import PASSWORD, Room, Sight
 from tests.server.meters import W, mirror, post, read, reading_type
 from tests.server.world import NOW
@@ -13,7 +14,14 @@ FORMS = (
     "/desk/control?subject=NMI1&export=1&minutes=60",
 )
 ADDRESSES = [page.path for page in PAGES if page.in_navigation]
-ADDRESSES += ["/desk/backstop?what=test&minutes=10", "/desk/client?name=sunny", "/desk/connection?id=NMI1", *FORMS]
+ADDRESSES += ["/desk/client?name=sunny", "/desk/connection?id=NMI1", "/desk/why?id=NMI1", "/desk/search?q=NMI"]
+ADDRESSES += ["/desk/envelopes", "/desk/network?feeder=street", "/desk/network?feeder=street&show=measured"]
+ADDRESSES += [
+    "/desk/change?form=connection-add",
+    "/desk/change?form=client-remove&of=sunny&filled=true",
+    "/desk/backstop?what=test&minutes=10",
+    *FORMS,
+]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 COLOURS = {"runOnly": ["color-contrast"]}
 """What differs between light and dark."""
@@ -31,6 +39,7 @@ OVERRIDE = {
 async def measured(room: Room) -> None:
     """One hour of export at NMI1, posted by its client, and a gap before it."""
     sunny = await room.world.as_("sunny")
+    await modelled(room.operator)
     path = await mirror(sunny, room.world.ids.lfdis["one"], types={"0B01": reading_type(W)})
     await post(sunny, path, "0B01", read("0C01", NOW - 7200, [(300, -1200)] * 6))
     await post(sunny, path, "0B01", read("0C02", NOW - 3600, [(300, -1400)] * 6))
@@ -100,6 +109,7 @@ async def test_a_connection_shows_what_limits_it_what_was_measured_and_why(room:
 
 
 async def test_stored_strings_do_no_harm(room: Room) -> None:
+    await modelled(room.operator)
     api = room.operator
     await api.change("POST", "/clients", {"name": HOSTILE, "lfdi": "AB" * 20})
     await api.change(
@@ -113,7 +123,11 @@ async def test_stored_strings_do_no_harm(room: Room) -> None:
         links = set()
         for address in ADDRESSES:
             await sight.go(address)
-            links |= set(await sight.page.eval_on_selector_all("main a[href]", "all => all.map(a => a.href)"))
+            links |= set(
+                await sight.page.eval_on_selector_all(
+                    "main a[href]", "all => all.map(a => new URL(a.getAttribute('href'), location).href)"
+                )
+            )
         for link in sorted(links):
             await sight.go(link.removeprefix(room.base))
         assert len(links) > 10
@@ -229,6 +243,7 @@ async def test_what_is_refused_says_why(room: Room) -> None:
 
 
 async def test_a_viewer_reads_and_is_told_which_role_could_act(room: Room) -> None:
+    await modelled(room.operator)
     await room.operator.change("POST", "/operators", {"name": "Vi", "role": "viewer", "password": PASSWORD})
     await room.operator.change("POST", "/overrides", OVERRIDE)
     async with room.sight(name="Vi") as sight:

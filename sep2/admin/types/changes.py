@@ -33,6 +33,7 @@ class DeviceChange(Asked, frozen=True, kw_only=True):
     floor: Annotated[str, Meta(max_length=40)] | UnsetType | None = UNSET
     """The rule, out of `utility.floors`, that guarantees a least limit to its controllable loads; null: none."""
     controllable_loads: Loads | UnsetType | None = UNSET
+    make: Text | UnsetType | None = UNSET
 
 
 class ConnectionChange(Asked, frozen=True, kw_only=True):

@@ -7,11 +7,17 @@ from msgspec import Meta, Struct, field
 from sep2.rest.types import Asked, Epoch, Seconds, Span, Text
 
 Direction = Literal["import", "export", "generation", "load"]
-By = Literal["connection", "device", "client", "group", "place", "direction", "day", "month", "total"]
+By = Literal[
+    "connection", "device", "client", "make", "group", "place", "transformer", "feeder", "substation", "direction",
+    "day", "month", "total",
+]  # fmt: skip
 
 
 class ComplianceQuery(Asked, frozen=True, kw_only=True):
-    """Sums by what; a day up to now where no time is given; of whom: all that are given must fit."""
+    """Sums by what, of whom: all that are given must fit.
+
+    Where no time is given: yesterday and today, by connection and device today.
+    """
 
     by: By = "connection"
     connection: str | None = None

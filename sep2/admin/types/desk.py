@@ -42,6 +42,17 @@ class LimitRun(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class ReachRun(Struct, frozen=True, kw_only=True):
+    """A time in which one thing bound a connection's limit: what it could reach without one, and what binds."""
+
+    direction: str
+    start: int
+    end: int
+    reach_w: int
+    binding: str
+    """empty: the limit is no smaller than what it could reach"""
+
+
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """The limits of one connection over a time; of the device that holds them, null where there is none.
 
@@ -54,6 +65,10 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     until: int
     now: int
     runs: list[LimitRun]
+    reaches: list[ReachRun]
+    """what it could reach without a limit, as the engine expects it; empty where no engine counts with it"""
+    engine_run: str
+    """that they come from"""
 
 
 class Probe(Struct, frozen=True, kw_only=True):

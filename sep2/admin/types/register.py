@@ -85,6 +85,8 @@ class Device(Struct, frozen=True, kw_only=True):
     """its own, where it has its part of its connection's limits and not these themselves"""
     enabled: bool
     registered: int
+    make: str | None
+    """maker and model"""
 
 
 class InForce(Struct, frozen=True, kw_only=True):
@@ -164,6 +166,8 @@ class NewDevice(Asked, frozen=True, kw_only=True):
     floor: Annotated[str, Meta(max_length=40)] | None = None
     """The rule, out of `utility.floors`, of its controllable loads; without, the one that `utility.floor` names."""
     controllable_loads: Loads | None = None
+    make: Text | None = None
+    """maker and model, by which reports group devices"""
 
 
 class Place(Asked, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sep2.admin import certificates, compliance, overrides, oversight, register, telemetry
+from sep2.admin import certificates, changes, compliance, overrides, oversight, register, telemetry
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 from sep2.rest.types import Asked, Span
@@ -23,7 +23,12 @@ async def show_list(visit: Visit, asked: Span) -> dict[str, Any]:
         telemetry.list_contacts, t.ContactQuery(limit=PAGE, after=asked.after)
     )
     status: t.Status = await visit.ask(oversight.show_status)
-    return {"found": found, "silent": frozenset(status.silent_clients)}
+    return {
+        "found": found,
+        "silent": frozenset(status.silent_clients),
+        "may_change": visit.may(register.register_client),
+        "needs": visit.needs(register.register_client),
+    }
 
 
 async def show_one(visit: Visit, asked: ClientQuery) -> dict[str, Any]:
@@ -36,6 +41,9 @@ async def show_one(visit: Visit, asked: ClientQuery) -> dict[str, Any]:
     status: t.Status = await visit.ask(oversight.show_status)
     return {
         "client": client,
+        "about": client.name,
+        "may_change": visit.may(changes.change_client),
+        "may_set": visit.needs(changes.change_client),
         "contact": contacts.items[0] if contacts.items else None,
         "is_silent": client.name in status.silent_clients,
         "devices": await visit.ask(
@@ -52,6 +60,19 @@ async def show_one(visit: Visit, asked: ClientQuery) -> dict[str, Any]:
     }
 
 
-async def show_connections(visit: Visit, asked: Span) -> dict[str, Any]:
+class ConnectionsQuery(Asked, frozen=True, kw_only=True):
+    """Where the list goes on, and of which place."""
+
+    after: str | None = None
+    place: str = ""
+
+
+async def show_connections(visit: Visit, asked: ConnectionsQuery) -> dict[str, Any]:
     """Connections by their id."""
-    return {"found": await visit.ask(register.list_connections, t.ConnectionQuery(limit=PAGE, after=asked.after))}
+    query = t.ConnectionQuery(limit=PAGE, after=asked.after, place=asked.place or None)
+    return {
+        "found": await visit.ask(register.list_connections, query),
+        "place": asked.place,
+        "may_change": visit.may(register.add_connection),
+        "needs": visit.needs(register.add_connection),
+    }

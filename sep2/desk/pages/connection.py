@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, field
 
-from sep2.admin import compliance, controls, desk, overrides, register, telemetry
+from sep2.admin import changes, compliance, controls, desk, overrides, register, telemetry
 from sep2.admin import types as t
 from sep2.desk import words
 from sep2.desk.door import Visit
@@ -44,8 +44,9 @@ async def show(visit: Visit, asked: ConnectionQuery) -> dict[str, Any]:
         "place": place,
         "limits": limits,
         "at": at,
-        "why": words.sentences(limits.runs, at, clock),
-        "chart": _chart(limits, readings, answers.items, clock),
+        "why": words.sentences(limits, at, clock),
+        "about": place.connection_id,
+        "chart": _chart(place, limits, readings, (answers.items, kept.course), clock=clock),
         "rows": [(run, words.why(run, clock)) for run in limits.runs],
         "readings": readings,
         "answers": answers,
@@ -53,6 +54,7 @@ async def show(visit: Visit, asked: ConnectionQuery) -> dict[str, Any]:
         "devices": await visit.ask(register.list_devices, t.DeviceQuery(connection=place.connection_id, limit=100)),
         "overrides": await _overrides(visit, place.connection_id),
         "may_override": visit.may(overrides.send_override),
+        "may_change": visit.may(changes.change_connection),
         "may_send": visit.may(controls.send_to_connection),
         "needs": visit.needs(overrides.send_override),
     }
@@ -81,9 +83,15 @@ async def _overrides(visit: Visit, connection: str) -> list[t.Override]:
 
 
 def _chart(
-    limits: t.ConnectionLimits, readings: list[t.Reading], answers: list[t.ResponseSaid], clock: words.Clock
+    place: t.Connection,
+    limits: t.ConnectionLimits,
+    readings: list[t.Reading],
+    said: tuple[list[t.ResponseSaid], list[t.Run]],
+    *,
+    clock: words.Clock,
 ) -> str:
-    """What the script draws, as JSON."""
+    """What the script draws, as JSON; said: answers to controls, and what was judged."""
+    answers, course = said
     found = {
         "now": limits.now,
         "from": limits.since,
@@ -91,6 +99,22 @@ def _chart(
         "offset": clock.offset_s(limits.now),
         "runs": [msgspec.to_builtins(run) | {"why": words.why(run, clock)} for run in limits.runs],
         "measured": [(one.start, one.duration_s, one.value) for one in readings],
+        "reaches": [
+            (one.direction, one.start, one.end, one.reach_w, words.because(one, limits.engine_run))
+            for one in limits.reaches
+        ],
+        "firm": {"export": place.firm_export_w, "import": place.firm_import_w},
+        "breaches": [(one.start, one.end, one.state) for one in course if one.state in ("breach", "late")],
         "answers": [(one.received, words.RESPONSES.get(one.status, str(one.status))) for one in answers],
     }
     return msgspec.json.encode(found).decode()
+
+
+async def show_why(visit: Visit, asked: ConnectionQuery) -> dict[str, Any]:
+    """What limits a connection at a moment, to print for its customer."""
+    place: t.Connection = await visit.ask(register.show_connection, connection=asked.id)
+    at = visit.now if asked.at is None else asked.at
+    limits: t.ConnectionLimits = await visit.ask(
+        desk.show_limits, t.LimitsQuery(since=max(0, at - RESOLUTION_S), until=at + RESOLUTION_S), connection=asked.id
+    )
+    return {"place": place, "at": at, "why": words.sentences(limits, at, words.clock_of(visit.state.settings))}

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sep2.admin import controls, overrides, oversight, receivers
+from sep2.admin import overrides, oversight, receivers
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 from sep2.rest.types import Asked, Span
@@ -70,13 +70,4 @@ async def show_overrides(visit: Visit, asked: OverridesQuery) -> dict[str, Any]:
         "over": asked.over,
         "may": visit.may(overrides.send_override),
         "needs": visit.needs(overrides.send_override),
-    }
-
-
-async def show_controls(visit: Visit, asked: Span) -> dict[str, Any]:
-    """Controls that are not over, earliest first."""
-    return {
-        "found": await visit.ask(controls.list_controls, t.ControlQuery(limit=PAGE, after=asked.after)),
-        "may": visit.may(controls.cancel_control),
-        "needs": visit.needs(controls.cancel_control),
     }

@@ -22,6 +22,7 @@
     const kinds = [...new Set(known.runs.filter((r) => r.direction in UP).map((r) => `${r.direction} ${r.source}`))].sort();
     const times = new Set([known.from, known.now, known.until]);
     for (const run of known.runs) { times.add(run.start); times.add(run.end - 1); }
+    for (const [, start, end] of known.reaches) { times.add(start); times.add(end - 1); }
     for (const [start, length] of known.measured) { times.add(start); times.add(start + length); }
     const xs = [...times].filter((x) => x >= known.from && x <= known.until).sort((a, b) => a - b);
     const at = (kind) => xs.map((x) => {
@@ -32,7 +33,14 @@
     for (const [start, length, value] of known.measured) { buckets.set(start, -value); if (!buckets.has(start + length)) buckets.set(start + length, null); }
     let held = null;
     const measured = xs.map((x) => { if (buckets.has(x)) held = buckets.get(x); return held; });
-    return { kinds, data: [xs, ...kinds.map(at), measured] };
+    const extra = [];
+    for (const way of ["export", "import"]) {
+      const runs = known.reaches.filter((r) => r[0] === way);
+      if (runs.length) extra.push([`${way} reach`, "default", [1, 3], xs.map((x) => { const run = runs.find((r) => r[1] <= x && x < r[2]); return run ? UP[way] * run[3] : null; })]);
+      const firm = known.firm[way];
+      if (firm !== null) extra.push([`${way} by contract`, "schedule", [8, 3, 2, 3], xs.map(() => UP[way] * firm)]);
+    }
+    return { kinds, extra, data: [xs, ...kinds.map(at), ...extra.map((one) => one[3]), measured] };
   }
 
   function draw() {
@@ -44,7 +52,7 @@
     known = JSON.parse(source.dataset.chart);
     place.hidden = document.body.classList.contains("as-table");
     document.getElementById("moment-row").hidden = false;
-    const { kinds, data } = aligned();
+    const { kinds, extra, data } = aligned();
     if (plot) plot.destroy();
     const axis = { stroke: colour("text"), grid: { stroke: colour("grid"), width: 1 }, ticks: { stroke: colour("grid") } };
     const steps = uPlot.paths.stepped({ align: 1 });
@@ -55,6 +63,7 @@
       axes: [{ ...axis, incrs: [60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400], values: (_, found) => found.map(hour) }, { ...axis, size: 74, values: (_, found) => found.map((v) => power(Math.abs(v))) }],
       series: [{ label: "time", value: (_, t) => t === null || t === undefined ? "" : local(t) },
         ...kinds.map((kind) => { const whose = kind.split(" ")[1]; return { label: `${kind} limit`, stroke: colour(whose), dash: DASHES[whose] || [], width: WIDTHS[whose] || 2, paths: steps, points: { show: false }, value: (_, v) => v === null || v === undefined ? "–" : power(Math.abs(v)) }; }),
+        ...extra.map(([label, name, dash]) => ({ label, stroke: colour(name), dash, width: 1.5, paths: steps, points: { show: false }, value: (_, v) => v === null || v === undefined ? "–" : power(Math.abs(v)) })),
         { label: "measured", stroke: colour("text"), fill: colour("fill"), width: 1.5, paths: steps, points: { show: false }, value: (_, v) => v === null || v === undefined ? "?" : v < 0 ? `${power(-v)} import` : `${power(v)} export` }],
       hooks: { draw: [marks], setCursor: [(u) => { if (u.cursor.idx !== null && u.cursor.idx !== undefined && u.cursor.left >= 0) point(Math.round(u.posToVal(u.cursor.left, "x")), false); }] },
     }, data, place);
@@ -75,6 +84,9 @@
     c.fillText("now", now + 4, top + 14 * devicePixelRatio);
     c.fillText("export ↑", left + 6, top + 14 * devicePixelRatio);
     c.fillText("import ↓", left + 6, top + height - 6 * devicePixelRatio);
+    c.fillStyle = colour("p2");
+    for (const [start, end] of known.breaches) c.fillRect(at(start), top, Math.max(3, at(end) - at(start)), 5 * devicePixelRatio);
+    c.fillStyle = colour("text");
     for (const [t] of known.answers) {
       const x = at(t);
       c.beginPath(); c.moveTo(x, top + height); c.lineTo(x - 4, top + height - 9); c.lineTo(x + 4, top + height - 9); c.fill();
@@ -86,7 +98,10 @@
   function point(at, moves) {
     const why = document.getElementById("why");
     if (!why || !known) return;
-    const found = known.runs.filter((run) => run.start <= at && at < run.end).map((run) => run.why);
+    const found = known.runs.filter((run) => run.start <= at && at < run.end).map((run) => {
+      const reach = run.source === "envelope" && known.reaches.find((r) => r[0] === run.direction && r[1] <= at && at < r[2]);
+      return reach ? `${run.why} ${reach[4]}` : run.why;
+    });
     why.replaceChildren(...(found.length ? found : ["No limit is in force."]).map((sentence) => {
       const line = document.createElement("p");
       const text = document.createElement("bdi");

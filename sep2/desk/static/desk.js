@@ -5,9 +5,9 @@
   const tell = (text, bad) => { said.textContent = text; said.className = bad ? "bad" : ""; };
   const csrf = () => document.querySelector('meta[name="csrf"]').content;
 
-  async function post(path, body) {
+  async function post(path, body, method) {
     const answer = await fetch(path, {
-      method: "POST",
+      method: method || "POST",
       headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf(), "Idempotency-Key": crypto.randomUUID() },
       body,
     });
@@ -32,6 +32,7 @@
       await navigator.clipboard.writeText(button.dataset.copy).then(() => tell("Copied."), () => tell(button.dataset.copy));
       return;
     }
+    if (button.dataset.download) return download(button);
     if (!button.dataset.post) return;
     button.disabled = true;
     try {
@@ -40,7 +41,7 @@
         setTimeout(() => location.reload(), 1500);
         return;
       }
-      const done = await post(button.dataset.post, button.dataset.body || "{}");
+      const done = await post(button.dataset.post, button.dataset.body || "{}", button.dataset.method);
       tell(done.message || "Done.");
       if (done.approval) location.assign(`/desk/approval?id=${done.approval}`);
       else if (button.dataset.then) location.assign(button.dataset.then);
@@ -71,6 +72,31 @@
       tell(problem.message, true);
     }
   });
+  async function download(button) {
+    // All parts of a list as one file of CSV; the first line names the columns.
+    const parts = [];
+    let after = "";
+    button.disabled = true;
+    try {
+      do {
+        const answer = await fetch(button.dataset.download + (after && `&after=${after}`), { headers: { Accept: "text/csv" } });
+        if (!answer.ok) throw new Error((await answer.json()).message);
+        const text = await answer.text();
+        parts.push(after ? text.slice(text.indexOf("\n") + 1) : text);
+        after = answer.headers.get("Next-After") || "";
+      } while (after);
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
+      link.download = button.dataset.name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+      tell(`${button.dataset.name} is saved.`);
+    } catch (problem) {
+      tell(problem.message, true);
+    } finally {
+      button.disabled = false;
+    }
+  }
 
   const form = document.getElementById("sign-in");
   if (form) {
@@ -131,15 +157,19 @@
     addEventListener("pagehide", () => stream.close());
   }
 
-  // Keys: g and a letter go to a page, / to the connections, t shows the table instead of the chart.
-  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/connections", v: "/desk/overrides", p: "/desk/approvals", b: "/desk/backstop", s: "/desk/controls", a: "/desk/alarms",
+  // Keys: g and a letter go to a page, / to the search, t shows the table instead of the chart.
+  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/network", l: "/desk/connections", r: "/desk/reports", e: "/desk/envelopes", v: "/desk/overrides", p: "/desk/approvals", b: "/desk/backstop", s: "/desk/controls", a: "/desk/alarms",
     d: "/desk/deliveries", u: "/desk/audit", h: "/desk/health" };
   let went = 0;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
     if (event.key === "g") { went = Date.now(); return; }
     if (Date.now() - went < 1500 && pages[event.key]) { location.assign(pages[event.key]); return; }
+    if (event.key === "/") {
+      const find = document.getElementById("find");
+      if (find) { event.preventDefault(); find.focus(); find.select(); }
+    }
     if (event.key === "t") document.dispatchEvent(new Event("table"));
-    if (event.key === "?") tell("g then o overview, c clients, n connections, v overrides, p approvals, b backstop, s controls, a alarms, d deliveries, u audit, h health; t chart or table");
+    if (event.key === "?") tell("/ search; g then o overview, n network, c clients, l connections, r reports, e envelopes, v overrides, p approvals, b backstop, s controls, a alarms, d deliveries, u audit, h health; t chart or table");
   });
 })();

@@ -1,0 +1,1 @@
+"""Pages, panels and routes of the engine for the operator's desk of the server."""

@@ -1,0 +1,100 @@
+"""Page and panels of the engine: status, evaluation and decisions, verification, curtailed energy."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from envelope.operator_pages.routes import (
+    Decision,
+    EngineStatus,
+    Evaluation,
+    decide,
+    evaluate_decision,
+    show_curtailed,
+    show_engine,
+)
+from sep2.errors import SepError
+from sep2.extension import Visit
+
+MOST_ROWS = 200
+CHOICES = {
+    "contract": ("Deactivate: contract limits instead", {"mode": "contract"}),
+    "hold": ("Hold: the published schedule stays", {"mode": "hold"}),
+    "active": ("Activate: publish envelopes", {"mode": "active"}),
+    "abnormal": ("Topology abnormal: safe limits", {"abnormal": "declared by the operator"}),
+    "normal": ("Topology normal again", {"abnormal": ""}),
+    "safe-contract": ("Safe limits are the contract's", {"safe": "contract"}),
+    "safe-defaults": ("Safe limits are the defaults", {"safe": "defaults"}),
+}
+"""Decisions by their name in the address."""
+
+
+async def show_envelopes(visit: Visit) -> dict[str, Any]:
+    """Return the values of the page: status, and the effect of a decision where one is asked for."""
+    status: EngineStatus = await visit.ask(show_engine)
+    found: dict[str, Any] = {
+        "status": status,
+        "choices": [(name, label) for name, (label, said) in CHOICES.items() if _changes(status, said)],
+        "chosen": "",
+        "refused": "",
+        "effect": None,
+        "body": "",
+        "digest": "",
+        "reason": visit.query.get("reason", ""),
+        "curtailed": await visit.ask(show_curtailed),
+        "may": visit.may(decide),
+        "needs": visit.needs(decide),
+        "most": MOST_ROWS,
+    }
+    chosen = visit.query.get("evaluate", "")
+    return found | (await _evaluated(visit, chosen) if chosen in CHOICES else {})
+
+
+def _changes(status: EngineStatus, said: dict[str, str]) -> bool:
+    """Return whether a decision would change anything."""
+    if "abnormal" in said:
+        return bool(said["abnormal"]) != bool(status.abnormal)
+    return any(getattr(status, name) != value for name, value in said.items())
+
+
+async def _evaluated(visit: Visit, chosen: str) -> dict[str, Any]:
+    said: dict[str, Any] = dict(CHOICES[chosen][1])
+    reason = visit.query.get("reason", "").strip()
+    if said.get("abnormal"):
+        said["abnormal"] = reason or said["abnormal"]
+    found = {"chosen": chosen, "label": CHOICES[chosen][0]}
+    try:
+        effect = await visit.ask(evaluate_decision, msgspec.convert(said, Evaluation))
+    except SepError as refusal:
+        return found | {"refused": str(refusal)}
+    except Exception as wrong:  # a calculation may fail for any reason; the page says so
+        return found | {"refused": f"it can not be evaluated: {wrong or type(wrong).__name__}"}
+    if not reason:
+        return found | {"effect": effect, "refused": "reason: is not filled in"}
+    body = msgspec.json.encode(msgspec.convert(said | {"reason": reason}, Decision))
+    return found | {
+        "effect": effect,
+        "body": body.decode(),
+        "digest": hashlib.sha256(body + msgspec.json.encode((effect.tighter, effect.looser))).hexdigest()[:12],
+    }
+
+
+async def overview_card(visit: Visit, about: str) -> dict[str, Any]:
+    """Return the values of the panel on the overview."""
+    status: EngineStatus = await visit.ask(show_engine)
+    left = None if status.plan is None else status.plan.until - visit.now
+    return {"status": status, "left_s": left, "is_active": status.mode == "active"}
+
+
+async def place_panel(visit: Visit, about: str) -> dict[str, Any] | None:
+    """Return the values of the panel on the page of a place, and on that of the whole network."""
+    status: EngineStatus = await visit.ask(show_engine)
+    return None if status.plan is None else {"status": status}
+
+
+async def report_section(visit: Visit, about: str) -> dict[str, Any]:
+    """Return the values of the panel on the page of reports."""
+    return {"curtailed": await visit.ask(show_curtailed), "most": 20}

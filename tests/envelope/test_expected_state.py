@@ -1,0 +1,92 @@
+"""What operators see of a run: the feeder's state at each step, and what binds each connection's limit."""
+
+import numpy as np
+import pytest
+
+from gridmodel import port_va
+from gridmodel.flow import power_flow as flow
+from gridmodel.one_line import one_line
+from sep2.operations import diagrams
+from sep2.operations.clients import NewClient, register_client
+from sep2.operations.connections import NewConnection, add_connection
+from sep2.operations.devices import NewDevice, add_device
+from sep2.store import connections
+from sep2.store import diagrams as stored
+from tests.envelope.cases import START, street
+from tests.envelope.rounds import Told
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return street(customers=3, steps=8)
+
+
+@pytest.fixture
+async def shown(database, problem):
+    """The row of the feeder after a round, the outcome, and the database."""
+    async with database.write() as db:
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START - 60)
+        for k, name in enumerate(problem.connection_id):
+            await add_connection(db, NewConnection(name), START - 60)
+            await add_device(db, NewDevice(f"{k}B" * 20, client, name), START - 60)
+    outcome = await Told(problem).cycle(database).run_once(START)
+    assert not outcome.failure
+    async with database.read() as db:
+        return await stored.one(db, "street"), outcome, database
+
+
+def states(problem, schedule, step):
+    """Each customer's voltages, per unit, and each branch's loading, by the power flow itself: one row per case."""
+    base = -problem.base_load_w[step]
+    export = np.minimum(schedule.export_limit_w[step], schedule.export_reach_w[step])
+    imports = -np.minimum(schedule.import_limit_w[step], schedule.import_reach_w[step])
+    reduced = problem.reduced
+    reactive = -problem.base_load_var[step]
+    s_va = np.stack([port_va(reduced.network, (p + 1j * reactive)[None])[0] for p in (base, export, imports)])
+    found = flow.solve(reduced, s_va, problem.source_v)
+    volts = flow.voltages(reduced, found) / reduced.node_nominal_v
+    amps = np.abs(flow.current_phasors(reduced, found)) / reduced.rating_a
+    return volts[:, reduced.voltages_at_connections()], amps
+
+
+async def test_the_worst_of_each_step_is_that_of_the_power_flow(shown, problem):
+    row, outcome, _ = shown
+    model = diagrams.model_of(row)
+    course = diagrams.course_of(row, model)
+    assert len(course) == problem.steps
+    for step in range(problem.steps):
+        volts, amps = states(problem, outcome.schedule, step)
+        assert course[step].high == pytest.approx(volts.max(), abs=2e-4)
+        assert course[step].low == pytest.approx(volts.min(), abs=2e-4)
+        assert course[step].loading == pytest.approx(amps.max(), abs=2e-3)
+    most = max(course, key=lambda point: point.loading)
+    assert (row.loading, row.loading_at) == (most.loading, most.start)
+    assert row.run == outcome.schedule.run_id
+    assert row.report == outcome.report.sentence()
+
+
+async def test_every_connection_is_drawn_once_and_knows_what_binds_it(shown, problem):
+    row, outcome, database = shown
+    model = diagrams.model_of(row)
+    drawn = [name for node in model.nodes for name in node.connections]
+    assert sorted(drawn) == sorted(problem.connection_id)
+    assert len(model.branches) == len(model.nodes) - 1
+    side = outcome.schedule.side("export")
+    async with database.read() as db:
+        for column, name in enumerate(problem.connection_id):
+            run, reaches = await diagrams.reaches_of(db, (await connections.by_name(db, name)).id)
+            assert run == row.run
+            first = next(one for one in reaches if one.direction == "export")
+            assert first.start == START
+            assert first.reach_w == round(side.capacity_w[0, column])
+            at = side.binding.row[0, column]
+            assert first.binding == (outcome.schedule.names[at] if at >= 0 else "")
+
+
+def test_a_feeder_is_drawn_without_the_nodes_that_nobody_asks_about(problem):
+    network = problem.reduced.network
+    drawn = one_line(network)
+    assert set(network.connections.node.tolist()) <= set(drawn.node.tolist())
+    joined = [branch for parts in drawn.parts for branch in parts]
+    assert len(joined) == len(set(joined))
+    assert len({tuple(place) for place in drawn.place.tolist()}) == len(drawn.node)
