@@ -1,85 +1,16 @@
-"""Alarms from cause to end: told once, acknowledged, shelved, escalated, summed up, explained; by HTTP and by mail."""
+"""Alarms from cause to end: told once, acknowledged, shelved, escalated, summed up, and held back by their causes."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
-import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from aiosmtpd.controller import Controller
-
-from sep2.admin.app import make
-from sep2.clock import SteppedClock
-from sep2.operations.alarms import Wanted, set_alarms
 from sep2.rules.alarm_kinds import CAUSES, KINDS
-from sep2.server.app import State
-from sep2.settings import parse, resolved
-from sep2.store import Database, alarms
+from sep2.store import alarms
+from tests.admin.announced import desk as desk  # noqa: PLC0414 - a fixture
+from tests.admin.announced import have, hook, said, settle, standing
+from tests.admin.announced import post_office as post_office  # noqa: PLC0414 - a fixture
+from tests.admin.announced import wide_house as wide_house  # noqa: PLC0414 - a fixture
 from tests.admin.conftest import NOW, Operator
-from tests.admin.post_office import Post
-from tests.admin.post_office import post_office as post_office  # noqa: PLC0414 - a fixture
 from tests.admin.test_receivers import System, until
 from tests.admin.test_receivers import system as system  # noqa: PLC0414 - a fixture
-
-
-@pytest.fixture
-def wide_house(database: Database, folder: Path, post_office: tuple[Post, Controller]) -> State:
-    """A server that may tell systems on this machine, and has a mail server."""
-    mail = {"host": "127.0.0.1", "port": post_office[1].port, "user": "sep2", "password_file": "mail.password"}
-    mail |= {"sender": "sep2@utility.example", "authorities": ["mail.pem"]}
-    settings = parse({"receivers": {"http": True, "loopback": True}, "mail": mail, "utility": {"zone": "Etc/GMT-10"}})
-    return State(resolved(settings, folder), database, SteppedClock(NOW))
-
-
-@pytest.fixture
-async def desk(wide_house: State) -> AsyncIterator[Operator]:
-    """An operator of a server whose alarms are announced."""
-    sending = asyncio.create_task(wide_house.webhooks.run())
-    async with TestClient(TestServer(make(wide_house))) as http:
-        one = Operator(http, wide_house)
-        await one.change("POST", "/clients", {"name": "Sunny", "lfdi": "A" * 40})
-        await one.change("POST", "/connections", {"connection_id": "NMI1"})
-        await one.change("POST", "/devices", {"client": "Sunny", "lfdi": "D1" * 20, "connection_id": "NMI1"})
-        await settle(one)
-        yield one
-    sending.cancel()
-    await asyncio.gather(sending, return_exceptions=True)
-
-
-async def settle(desk: Operator) -> None:
-    """Wait until who announces has looked at everything that it can."""
-
-    async def is_settled() -> bool:
-        async with desk.house.db.read() as db:
-            return not [row for row in await alarms.standing(db) if row.news]
-
-    desk.house.wake()
-    await until(is_settled)
-
-
-async def have(desk: Operator, code: str, *subjects: str, members: tuple[str, ...] = ()) -> None:
-    """Have exactly these alarms of a code stand."""
-    async with desk.house.db.write() as db:
-        now = desk.house.clock.now()
-        await set_alarms(db, code, {one: Wanted("it is so", members=members) for one in subjects}, now)
-    desk.house.wake()
-
-
-async def standing(desk: Operator, **query: str) -> dict[str, dict[str, Any]]:
-    """Alarms in a state, by their names; that of devices without limits left out."""
-    found = (await desk.get("/alarms", **query))["items"]
-    return {one["name"]: one for one in found if one["code"] != "default_in_force"}
-
-
-async def hook(desk: Operator, system: tuple[System, str], **more: Any) -> System:
-    one, url = system
-    await desk.change("POST", "/receivers", {"name": "DERMS", "url": url, "topics": ["alarms"], **more})
-    return one
-
-
-def said(one: System) -> list[tuple[str, str]]:
-    return [(message["kind"], (message["data"] or {}).get("name", "")) for message in one.taken]
 
 
 def test_every_kind_says_what_it_is_when_it_ends_and_what_to_do() -> None:
@@ -297,65 +228,6 @@ async def test_receivers_choose_by_code_hours_and_priority(desk: Operator, syste
     assert said(one) == [("raised", "gateway"), ("cleared", "Sunny")]
 
 
-async def test_people_are_told_by_mail_once_with_what_to_do(
-    desk: Operator, post_office: tuple[Post, Controller]
-) -> None:
-    post, _ = post_office
-    post.taken.clear()
-    body = {"name": "Ada", "url": "mailto:ada@utility.example,joe@utility.example", "topics": ["alarms"]}
-    made = await desk.change("POST", "/receivers", body)
-    assert made["secret"] == "", "mail is not signed"
-    assert (await desk.ask("POST", "/receivers", body | {"name": "x", "topics": ["controls"]}))[0] == 400
-    for bad in ("mailto:ada", "mailto:ada@x?bcc=eve@x", "mailto:ada@x\r\nBcc: eve@x", "mailto:"):
-        assert (await desk.ask("POST", "/receivers", body | {"name": "x", "url": bad}))[0] == 400, bad
-    await have(desk, "client_silent", "Sunny")
-    await until(lambda: len(post.taken) == 1)
-    (mail,) = post.taken
-    assert post.to[-1] == ["ada@utility.example", "joe@utility.example"]
-    assert mail["Subject"] == f"priority 2, Sunny: {KINDS['client_silent'].meaning}"
-    assert mail["From"] == "sep2@utility.example"
-    text = mail.get_content()
-    assert "client_silent, Sunny: it is so" in text
-    assert "What to do: Call the client's desk." in text.replace("\n", " ")
-    assert "+1000" in text, "times are local"
-
-
-async def test_what_the_mail_server_does_not_take_waits_and_goes_into_one_mail(
-    desk: Operator, post_office: tuple[Post, Controller], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    post, _ = post_office
-    post.taken.clear()
-    monkeypatch.setattr(post, "answer", "451 later")
-    await desk.change("POST", "/receivers", {"name": "Ada", "url": "mailto:ada@utility.example", "topics": ["alarms"]})
-    await have(desk, "client_silent", "Sunny")
-    await until(lambda: _error(desk, "451"))
-    await have(desk, "client_clock", "Sunny\r\nBcc: eve@x")
-    for step in range(20):
-        desk.advance(NOW + 30 * (step + 1))
-        await settle(desk)
-        if "Ada" in str(await standing(desk)):
-            break
-        await asyncio.sleep(0.1)
-    undeliverable = [one for one in (await desk.get("/alarms"))["items"] if one["code"] == "alarm_undeliverable"]
-    assert [(one["priority"], one["subject"]) for one in undeliverable] == [(2, "receiver Ada")]
-    monkeypatch.setattr(post, "answer", "250 OK")
-    await desk.change("POST", "/receivers/Ada/replay")
-    await until(lambda: len(post.taken) == 1)
-    text = post.taken[0].get_content()
-    assert "client_silent" in text
-    assert "client_clock" in text
-    assert post.taken[0]["Bcc"] is None
-    await until(lambda: _stands(desk, "alarm_undeliverable", False))
-
-
-async def _error(desk: Operator, text: str) -> bool:
-    return text in (await desk.get("/receivers/Ada"))["error"]
-
-
-async def _stands(desk: Operator, code: str, wanted: bool) -> bool:
-    return (code in {one["code"] for one in (await desk.get("/alarms"))["items"]}) is wanted
-
-
 async def test_two_servers_that_notice_the_same_thing_at_once_raise_one_alarm(desk: Operator) -> None:
     async def notice(n: int) -> int:
         async with desk.house.db.write() as db:
@@ -363,9 +235,3 @@ async def test_two_servers_that_notice_the_same_thing_at_once_raise_one_alarm(de
 
     assert len(set(await asyncio.gather(*(notice(n) for n in range(8))))) == 1
     assert len([name for name in await standing(desk) if name == "server x"]) == 1
-
-
-async def test_without_a_mail_server_nobody_is_promised_mail(operator: Operator) -> None:
-    body = {"name": "Ada", "url": "mailto:ada@utility.example", "topics": ["alarms"]}
-    status, refused = await operator.ask("POST", "/receivers", body)
-    assert (status, refused["code"]) == (409, "no_mail_server")

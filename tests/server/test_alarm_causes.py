@@ -150,7 +150,7 @@ async def test_an_engine_that_can_not_be_loaded_is_an_alarm_where_its_plan_is_pu
 
 PROOFS = {
     "alarm_flood": "admin/test_alarms.py",
-    "alarm_undeliverable": "admin/test_alarms.py",
+    "alarm_undeliverable": "admin/test_alarm_mail.py",
     "approval_waiting": "server/test_override_watch.py",
     "audit_broken": "admin/test_audit_chain.py",
     "certificate_expiring": "server/test_watch.py",
