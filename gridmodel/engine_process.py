@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,6 +86,8 @@ class _Process:
 
     def ask(self, what: tuple[Any, ...], of: int | None = None) -> tuple[int, Any]:
         """(run of the process, answer); of: the run that an object belongs to."""
+        if find_spec("dss") is None:
+            raise GridError("this feeder takes OpenDSS (dss-python): install sep2[opendss]")
         with self.lock:
             child = self._running()
             if of is not None and of != self.run:
