@@ -10,6 +10,7 @@ from envelope.constraints.disturbances import Disturbances, Reserve, unbounded_p
 from envelope.constraints.limits import LimitTables, limit_tables
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import Allocation, ChanceMargin, Problem
+from envelope.problem.declared_band import DeclaredBand, band_of
 from envelope.problem.guarantees import GUARANTEES, GuaranteedBox, GuaranteeRule
 from gridmodel.arrays import Real
 
@@ -31,6 +32,8 @@ class Formulation:
     """independent errors of the base load's forecast"""
     margins: tuple[Reserve, ...] = ()
     """that the problem asks for"""
+    band: DeclaredBand | None = None
+    """declared lower edge of generation; None: boxes as the guarantee's table has them"""
 
     @property
     def feeder(self) -> MonitoredFeeder:
@@ -42,9 +45,14 @@ class Formulation:
         """Number of steps, T."""
         return len(self.base.p_w)
 
-    def boxes(self, lo_w: Real, hi_w: Real) -> tuple[GuaranteedBox, ...]:
-        """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W."""
-        return self.guarantee.boxes(self.base.p_w, lo_w, hi_w)
+    def boxes(self, lo_w: Real, hi_w: Real, limit_w: Real | None = None) -> tuple[GuaranteedBox, ...]:
+        """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W.
+
+        limit_w: (T, C) published export limits, for a declared band; None: `hi_w`.
+        """
+        if self.band is None:
+            return self.guarantee.boxes(self.base.p_w, lo_w, hi_w)
+        return self.band.boxes(self.base.p_w, (lo_w, hi_w), hi_w if limit_w is None else self.band.cap_w(limit_w))
 
     @property
     def base_flow(self) -> FlowResult:
@@ -66,6 +74,10 @@ class Formulation:
         """The same formulation with one more margin."""
         return replace(self, margins=(*self.margins, margin))
 
+    def with_base(self, base: BaseCase) -> Formulation:
+        """The same formulation around another base case."""
+        return replace(self, base=base, disturbances=replace(self.disturbances, base=base))
+
 
 def formulate(problem: Problem) -> Formulation:
     """Form the monitored feeder, the base case and the disturbances of a problem."""
@@ -83,4 +95,5 @@ def formulate(problem: Problem) -> Formulation:
         disturbances=Disturbances(base, power),
         forecast_error=None if sigma_w is None or z == 0.0 else ChanceMargin(sigma_w, z),
         margins=problem.margins,
+        band=band_of(problem),
     )

@@ -62,7 +62,7 @@ def result_of(scenario: Scenario, problem: Problem) -> PolicyResult:
     """Return the day's result under a problem's policy."""
     schedule = calculate(problem)
     run = study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule))
-    any_mix = verify(replace(problem, guarantee=Guarantee.TWO_SIDED), schedule, solver="reduced", effort=EFFORT)
+    any_mix = verify(problem.for_any_combination(), schedule, solver="reduced", effort=EFFORT)
     return PolicyResult(problem.guarantee, problem.allocation, problem.base_z, run.figures, any_mix)
 
 

@@ -19,7 +19,7 @@ from envelope.problem.margins import (
 )
 from envelope.problem.policies import Allocation, Direction, Guarantee, Policy, ShareReference, TighteningLead
 from envelope.problem.problem import Problem, ProblemSide
-from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar, VoltWatt
 from envelope.problem.serialization import run_id
 from envelope.problem.steps import steps_from
 
@@ -47,6 +47,7 @@ __all__ = [
     "ShareReference",
     "TighteningLead",
     "VoltVar",
+    "VoltWatt",
     "VoltageBand",
     "VoltageCriterion",
     "run_id",

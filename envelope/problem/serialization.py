@@ -37,6 +37,7 @@ FILE_TYPES = {
     "ScenarioMargin": ("envelope.problem.margins", "ScenarioMargin"),
     "VoltageBand": ("envelope.problem.limits", "VoltageBand"),
     "VoltVar": ("envelope.problem.reactive", "VoltVar"),
+    "VoltWatt": ("envelope.problem.reactive", "VoltWatt"),
     "VoltageCriterion": ("envelope.problem.limits", "VoltageCriterion"),
 }
 """types that a file may hold, by their names there: the module and the name of each, which may change"""
@@ -75,7 +76,9 @@ def to_plain(value: Any, arrays: Arrays, name: str) -> Any:
 
 def is_unsaid(field: Field[Any], value: Any) -> bool:
     """Whether a field is left out because it holds its default and is newer than files that were saved without it."""
-    return UNSAID_BY_DEFAULT.items() <= field.metadata.items() and value == field.default
+    if not UNSAID_BY_DEFAULT.items() <= field.metadata.items():
+        return False
+    return value is field.default or (not isinstance(value, np.ndarray) and bool(value == field.default))
 
 
 def from_plain(said: Any, arrays: Arrays) -> Any:

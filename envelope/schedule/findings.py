@@ -15,6 +15,7 @@ from gridmodel.arrays import Mask
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
 UNCREDITED, NO_CLIENT, UNSETTLED = "volt_var_not_credited", "no_client", "limits_not_settled"
+NOT_DECLARED = "declared_band_not_used"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 

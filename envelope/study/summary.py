@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | N
     """Violations with clients anywhere between their limits, beyond the guarantee; None where it covers that."""
     if problem.guarantee is Guarantee.TWO_SIDED:
         return None
-    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    whole = problem.for_any_combination()
     return worst_of(verify(whole, schedule, solver="reduced", effort=QUICK))
 
 
@@ -148,7 +148,7 @@ def compared(problem: Problem) -> dict[str, Any]:
 
     schedule = calculate(problem)
     own = verify(problem, schedule, solver="reduced", effort=QUICK)
-    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    whole = problem.for_any_combination()
     every = verify(whole, schedule, solver="reduced", effort=QUICK)
     return {
         "guarantee": str(problem.guarantee),

@@ -17,7 +17,7 @@ from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
-from envelope.verification.volt_var import at_curve_kinks, solve_with_response
+from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from gridmodel.arrays import Index, Real
 
 CHUNK, AT_KINKS = 4000, 0.25
@@ -36,16 +36,23 @@ def try_corners(
 
     box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`).
     """
-    feeder = formulation.feeder
-    judge = solver or independent_solver(feeder)
-    fast = judge if effort.judge_all else "reduced"
-    accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    trial = Trial(formulation, formulation.boxes(*box), effort, solver_of(feeder, fast), accepted=accepted)
-    trial.run()
-    if fast != judge:
-        trial = trial.solved_by(solver_of(feeder, judge))
+    judge = solver or independent_solver(formulation.feeder)
+    trial = try_all(formulation, schedule, box, solver="reduced" if not effort.judge_all else judge, effort=effort)
+    if not effort.judge_all and judge != "reduced":
+        trial = trial.solved_by(solver_of(formulation.feeder, judge))
     unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
+
+
+def try_all(
+    formulation: Formulation, schedule: EnvelopeSchedule, box: tuple[Real, Real], *, solver: str, effort: Effort
+) -> Trial:
+    """The trial of all corners by one solver, with the worst of each step."""
+    accepted = accepted_limits(formulation, schedule, most=effort.sign)
+    boxes = formulation.boxes(*box, limit_w=schedule.export_limit_w)
+    trial = Trial(formulation, boxes, effort, solver_of(formulation.feeder, solver), accepted=accepted)
+    trial.run()
+    return trial
 
 
 class _Worst:
@@ -87,6 +94,8 @@ class Trial:
         self.rng = np.random.default_rng(effort.seed)
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
         self.worst = _Worst(steps, self.feeder.reduced.ports)
+        self.lost = np.zeros(steps, dtype=bool)
+        """(T,) whether any corner has no power flow"""
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, Index, Real]] = []
@@ -107,19 +116,20 @@ class Trial:
             self._try_random(lo[steps], hi[steps], steps)
         self._flush()
         self._search()
+        self.try_silent()
 
     def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
         judge = Trial(self.formulation, self.boxes, self.effort, solver, accepted=self.accepted)
         chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
         for which in range(3):
-            known = np.flatnonzero(np.isfinite(self.worst.beyond[which]))
-            chosen += [(self.worst.kind[which, step], step, self.worst.away[which, step]) for step in known]
+            chosen += [(self.worst.kind[which, s], s, self.worst.away[which, s]) for s in self._known(which)]
         once = {(int(step), away.tobytes()): (kind, step, away) for kind, step, away in chosen}
         for wanted in dict.fromkeys(kind for kind, _, _ in once.values()):
             of_kind = [(step, away) for kind, step, away in once.values() if kind == wanted]
             judge._queue(wanted, np.array([step for step, _ in of_kind]), np.array([away for _, away in of_kind]))
         judge._flush()
+        judge.try_silent()
         judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
         judge.by_corner = self.by_corner
         judge.diverged += self.diverged
@@ -177,6 +187,23 @@ class Trial:
         if self.waiting >= CHUNK:
             self._flush()
 
+    def try_silent(self) -> None:
+        """The worst corners of each step, and a sample of others, with the inverters silent that are not counted on."""
+        places = [(int(step), self.worst.away[which, step]) for which in (0, 1) for step in self._known(which)]
+        corners = [*places, *(corner for _, *table in self.sample for corner in zip(*table, strict=True))]
+        if not corners:
+            return
+        steps, away = np.array([step for step, _ in corners]), np.array([away for _, away in corners])
+        injected, source = self.base.injections(steps, away), self.base.source_v[steps]
+        for silent in silent_patterns(self.feeder, self.rng):
+            feeder = self.feeder.with_silent(silent)
+            found = solve_with_response(feeder, self.solver, injected, source, voltages=True)
+            self._note("others silent", steps, away, self._beyond(found, steps))
+
+    def _known(self, which: int) -> Index:
+        """Steps in which some corner was tried for a kind of limit."""
+        return np.flatnonzero(np.isfinite(self.worst.beyond[which]))
+
     def _flush(self) -> None:
         """Solves what is lined up and takes note of the worst."""
         if not self.queue:
@@ -226,6 +253,7 @@ class Trial:
         for which, (table, name) in enumerate(zip(beyond, ("over_v", "under_v", "overload_percent"), strict=True)):
             lost = np.isnan(table).any(axis=1)
             bad |= lost | np.any(table > 0.0, axis=1)
+            self.lost[steps[lost]] = True
             clean = np.where(np.isnan(table), -np.inf, table)
             tally[name] = max(tally.get(name, -np.inf), float(clean.max(initial=-np.inf)))
             self.worst.note(which, kind, steps, table=clean, away=away)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from envelope.constraints.formulation import formulate
-from envelope.constraints.volt_var_credit import as_credited
+from envelope.constraints.response_credit import as_credited
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, verified_box
 from envelope.verification.report import USUAL, Effort, VerificationReport
