@@ -18,10 +18,10 @@ from envelope.constraints.declared_base import with_declared_base
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import LinearConstraints
 from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule import verified_box
 from envelope.verification.report import Effort
-from envelope.verification.trial import try_all
-from gridmodel.arrays import Real
+from envelope.verification.trial import try_boxes
+from gridmodel.arrays import Mask, Real
 
 SETTLING, HALVINGS, TURNS = 4, 6, 10
 """fits before declared edges and limits agree; trials that halve the volts given to volt-watt; trials thereafter"""
@@ -31,7 +31,9 @@ CLEAR_V, CLEAR_PERCENT = 0.02, 0.05
 """kept free of limits in the last trial, as a verification looks elsewhere"""
 BEYOND_V, BEYOND_PERCENT = 0.05, 0.1
 """kept free in addition to what a trial found"""
-EFFORT = Effort(random=8, inside=3, sign=60, greedy=1)
+EFFORT, QUICK = Effort(random=8, inside=3, sign=60, greedy=1), Effort(random=3, inside=1, sign=40, greedy=0)
+LOST = 5.0
+"""taken as beyond a limit, V or percent, where there is no power flow"""
 
 SinglePass = Callable[[Problem, Formulation], Solution]
 
@@ -71,6 +73,9 @@ class _TrialSearch:
             self.plain = formulation.with_base(replace(formulation.base, feeder=feeder))
         self.margin = np.zeros((3, formulation.steps))
         self.scenarios = 0.0
+        self.misses = np.zeros(formulation.steps)
+        """(T,) trials that a step has failed"""
+        self.edges: Real | None = None
         self.first = self.solution = self._fit(None)
 
     def found(self) -> Solution | None:
@@ -82,49 +87,68 @@ class _TrialSearch:
         self._settle_band()
         if self.watts:
             self._halve_relief()
+        return self._finished() if self._keep_free() else None
+
+    def _keep_free(self) -> bool:
+        """Keep free what trials find, in the steps in which they do; whether all steps hold in the end."""
         clear = np.array([CLEAR_V, CLEAR_V, CLEAR_PERCENT])[:, None]
         more = np.array([BEYOND_V, BEYOND_V, BEYOND_PERCENT])[:, None]
+        everyone: Mask = np.ones(self.formulation.steps, dtype=bool)
+        todo = everyone
         for turn in range(TURNS):
-            self.solution = self._fit(self.solution.schedule)
-            beyond = self._beyond(seed=100 + turn)
+            self._refit()
+            beyond = self._beyond(QUICK, seed=100 + turn, only=todo)
             if (beyond <= -clear).all():
-                return self._finished()
-            self.margin += np.where(beyond > -clear, np.maximum(beyond + clear, 0.0) + more, 0.0)
-        return None
+                beyond = self._beyond(EFFORT, seed=200 + turn, only=everyone)
+                if (beyond <= -clear).all():
+                    return True
+            failed = (beyond > -clear).any(axis=0)
+            self.misses += failed
+            # What is kept free grows with each miss, as limits and declared edges move with it.
+            self.margin += np.where(beyond > -clear, np.maximum(beyond + clear, 0.0) + more * self.misses, 0.0)
+            todo = failed
+        return False
 
     def _settle_band(self) -> None:
         if self.formulation.band is not None:
             for _ in range(SETTLING):
-                self.solution = self._fit(self.solution.schedule)
+                self.edges = self.solution.schedule.export_limit_w.astype(float)
+                self.solution = self._fit(self.edges)
 
     def _halve_relief(self) -> None:
         """Per step the most volts beyond the limit that inverters bring back, by halving."""
         kept, most = np.zeros(self.formulation.steps), np.full(self.formulation.steps, MOST_RELIEF_V)
+        everyone = np.ones(self.formulation.steps, dtype=bool)
         for turn in range(HALVINGS):
-            self.solution = self._fit(self.solution.schedule)
-            holds = (self._beyond(seed=turn) <= 0.0).all(axis=0)
+            self._refit()
+            holds = (self._beyond(QUICK, seed=turn, only=everyone) <= 0.0).all(axis=0)
             kept, most = np.where(holds, -self.margin[0], kept), np.where(holds, most, -self.margin[0])
             if (kept == most).all():
                 break
             self.margin[0] = -0.5 * (kept + most)
         self.margin[0] = -kept
 
-    def _fit(self, before: EnvelopeSchedule | None) -> Solution:
-        """One fit with the margins; before: the limits that declared edges follow, None: no declared edges."""
+    def _refit(self) -> None:
+        """Fit again with declared edges that only fall, so that no edge is counted on that limits then undercut."""
+        if self.edges is not None:
+            self.edges = np.minimum(self.edges, self.solution.schedule.export_limit_w)
+        self.solution = self._fit(self.edges)
+
+    def _fit(self, edges: Real | None) -> Solution:
+        """One fit with the margins; edges: (T, C) export limits that declared edges follow, None: no such edges."""
         fitted = replace(self.plain, band=None)
-        if before is not None and self.formulation.band is not None:
-            limits = (before.export_limit_w.astype(float), before.import_limit_w.astype(float))
-            fitted = with_declared_base(self.plain, *limits)
+        if edges is not None:
+            fitted = with_declared_base(self.plain, edges, self.solution.schedule.import_limit_w.astype(float))
         return self.single_pass(self.problem, fitted.with_margin(StepMargin(self.formulation, self.margin)))
 
-    def _beyond(self, *, seed: int) -> Real:
-        """(3, T) V over, V under and percent beyond the limits, each the worst of its step."""
+    def _beyond(self, effort: Effort, *, seed: int, only: Mask) -> Real:
+        """(3, T) V over, V under and percent beyond the limits in some steps, each the worst of its step."""
         schedule = self.solution.schedule
-        box, effort = verified_box(self.problem, schedule), replace(EFFORT, seed=seed)
-        trial = try_all(self.formulation, schedule, box, solver="reduced", effort=effort)
+        boxes = self.formulation.boxes(*verified_box(self.problem, schedule), limit_w=schedule.export_limit_w)
+        trial = try_boxes(self.formulation, schedule, boxes, effort=replace(effort, seed=seed), only=only)
         self.scenarios += trial.scenarios
         beyond = np.where(np.isfinite(trial.worst.beyond), trial.worst.beyond, -np.inf)
-        return np.where(trial.lost[None], np.inf, beyond)
+        return np.where(trial.lost[None], LOST, beyond)
 
     def _finished(self) -> Solution:
         """The solution with headroom from the base load, and with the status of the base load itself."""

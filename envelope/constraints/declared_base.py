@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,19 +64,8 @@ class DeclaredReserve:
         p = self.base.p_w
         rises = [(hi - p) @ up + (lo - p) @ down for lo, hi in self.boxes]
         weaker = np.max(rises, axis=0) - rises[0]
-        return np.asarray(weaker + self._one_off(-down))
-
-    def _one_off(self, relief: Real) -> Real:
-        """(T, R) rise where, on each phase, the home whose generation relieves a constraint most feeds nothing."""
-        feeds = np.maximum(self.boxes[0][0] - self.base.p_w, 0.0)
-        found = np.zeros((len(feeds), relief.shape[1]))
-        for homes in homes_by_phase(self.base.feeder):
-            most = np.zeros_like(found)
-            for home in homes:
-                # One home at a time: all at once would take T x C x R values.
-                np.maximum(most, np.outer(feeds[:, home], relief[home]), out=most)
-            found += most
-        return found
+        feeds = np.maximum(self.boxes[0][0] - p, 0.0)
+        return np.asarray(weaker + rise_with_homes_off(feeds, -down, homes_by_phase(self.base.feeder)))
 
     def said(self) -> str:
         """Empty: the guarantee words it."""
@@ -90,10 +79,24 @@ def connection_parts(feeder: MonitoredFeeder) -> Real:
     return parts
 
 
-def homes_by_phase(feeder: MonitoredFeeder) -> Iterator[Index]:
+def rise_with_homes_off(feeds_w: Real, relief: Real, groups: Sequence[Index]) -> Real:
+    """(S, R) rise where, in each group, the home whose generation relieves a constraint most feeds nothing.
+
+    feeds_w: (S, C) generation that the declared band counts on; relief: (C, R) fall of constraints per W of it.
+    """
+    found = np.zeros((len(feeds_w), relief.shape[1]))
+    for homes in groups:
+        most = np.zeros_like(found)
+        for home in homes:
+            # One home at a time: all at once would take S x C x R values.
+            np.maximum(most, np.outer(feeds_w[:, home], relief[home]), out=most)
+        found += most
+    return found
+
+
+def homes_by_phase(feeder: MonitoredFeeder) -> list[Index]:
     """Connections of each phase, by the phase on which most of their power stands."""
     of, labels = feeder.port_connection, np.array(feeder.reduced.network.connections.port_phase)
     order = np.lexsort((-feeder.port_share, of))
     largest = order[np.searchsorted(of[order], np.arange(feeder.connections))]
-    for phase in np.unique(labels[largest]):
-        yield np.flatnonzero(labels[largest] == phase)
+    return [np.flatnonzero(labels[largest] == phase) for phase in np.unique(labels[largest])]

@@ -12,7 +12,7 @@ from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, S
 from envelope.problem import Allocation, ChanceMargin, Problem
 from envelope.problem.declared_band import DeclaredBand, band_of
 from envelope.problem.guarantees import GUARANTEES, GuaranteedBox, GuaranteeRule
-from gridmodel.arrays import Real
+from gridmodel.arrays import Real, Watts
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Formulation:
         """Number of steps, T."""
         return len(self.base.p_w)
 
-    def boxes(self, lo_w: Real, hi_w: Real, limit_w: Real | None = None) -> tuple[GuaranteedBox, ...]:
+    def boxes(self, lo_w: Real, hi_w: Real, limit_w: Watts | None = None) -> tuple[GuaranteedBox, ...]:
         """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W.
 
         limit_w: (T, C) published export limits, for a declared band; None: `hi_w`.

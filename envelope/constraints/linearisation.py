@@ -60,7 +60,7 @@ def _slopes_in(
     todo = list(range(len(states)))
     for part in BACKED:
         base_va, away, source = (np.array(table) for table in zip(*(states[k] for k in todo), strict=True))
-        s_va = base_va + part * away - 1j * base.port_tan_phi * np.maximum(part * away, 0.0)
+        s_va = np.asarray(base_va + part * away - 1j * base.port_tan_phi * np.maximum(part * away, 0.0))
         above = base.feeder.sensitivities(s_va, source, tan_phi=base.port_tan_phi)
         below = base.feeder.sensitivities(s_va, source) if base.absorbs else above
         for k, up, down in zip(todo, above, below, strict=True):

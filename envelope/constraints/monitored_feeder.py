@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -18,6 +19,8 @@ from gridmodel.flow.kron import Reduced
 from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
 from gridmodel.model.feeder import port_share
 
+WHOLE = 1e-6
+"""share of an inverter that counts as none"""
 COARSE_V, FINE_V = 1e-3, 1e-5
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
 
@@ -53,6 +56,8 @@ class MonitoredFeeder:
     """whose response to their own voltage counts for voltages; currents are those without it"""
     follows: Real | None = None
     """(K,) share of each of these inverters that responds; None: all of it"""
+    silent: int = 0
+    """how many of them may not respond at all, while the others respond in full; it is not known which"""
     level_unit_v: Real | None = None
     """see `voltage_unit_v`; None: 1 V everywhere"""
 
@@ -175,7 +180,7 @@ class MonitoredFeeder:
 
     def without_response(self) -> MonitoredFeeder:
         """The same feeder with no inverter that responds."""
-        return replace(self, inverters=None, follows=None)
+        return replace(self, inverters=None, follows=None, silent=0)
 
     def with_silent(self, silent: Mask) -> MonitoredFeeder:
         """The same feeder with (K,) inverters that do not respond at all, while the others respond in full."""
@@ -195,7 +200,7 @@ class MonitoredFeeder:
         found = flow.solve(self.reduced, s_va, source_v, tol_v=FINE_V)
         per_va = np.asarray(direction - 1j * tan_phi)
         by_p = sensitivities(self.reduced, s_va, found.v, direction=per_va, dtype=np.float32)
-        credited = self.inverters is not None and direction == 1.0
+        credited = self.inverters is not None and self.inverters.volt_var is not None and direction == 1.0
         dv = self._response_derivatives(s_va, source_v) if credited else voltage_rows(self.reduced, found, by_p)
         both = zip(dv, current_rows(self.reduced, by_p), strict=True)
         return [Sensitivity(one, np.concatenate([di, self.membership])) for one, di in both]
@@ -276,7 +281,9 @@ def with_credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> Monito
         volt_var=None if watts else policy.curve,
         volt_watt=policy.curve if watts else None,
     )
-    return replace(feeder, inverters=inverters, follows=share[feeder.port_connection][port])
+    # What is measured is known of each inverter; a declared share may leave out any of them.
+    silent = math.ceil((1.0 - policy.declared_share) * len(port) - WHOLE)
+    return replace(feeder, inverters=inverters, follows=share[feeder.port_connection][port], silent=silent)
 
 
 def between_phase_and_neutral(feeder: MonitoredFeeder) -> Mask:

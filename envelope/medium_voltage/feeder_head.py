@@ -90,20 +90,20 @@ class FeederHead:
             raise BadProblem(f"feeder {self.name}: no power flow at a corner of its box; see its own verification")
         return np.asarray(-source_v * np.conj(flow.i @ self.per_a.T + source_v @ self.per_v.T))
 
-    def _slopes(self, direction: complex | Complex) -> Complex:
+    def _slopes(self, direction: Complex) -> Complex:
         """(3, L) change of the power at the head per unit of power at each port, at the horizon's mean."""
         at = self.base
         s = self.feeder.spread(at.p_w.mean(axis=0)) + 1j * self.feeder.spread(at.q_var.mean(axis=0))
         source = at.source_v.mean(axis=0)
         flow = power_flow.solve(self.feeder.reduced, s[None], source)
-        di = sensitivities(self.feeder.reduced, s[None], flow.v, direction=np.asarray(direction))[0]
+        di = sensitivities(self.feeder.reduced, s[None], flow.v, direction=direction)[0]
         return np.asarray(-source[:, None] * np.conj(self.per_a @ di))
 
     @cached_property
     def _strongest(self) -> list[tuple[Real, Real]]:
         """Corners with most and least active and reactive power in each phase, and most and least of all three."""
         rows = []
-        for direction in (1.0 - 1j * self.base.port_tan_phi, 1.0):
+        for direction in (np.asarray(1.0 - 1j * self.base.port_tan_phi), np.asarray(1.0 + 0.0j)):
             slopes = self._slopes(direction)
             rows.append(np.concatenate([slopes.real, slopes.imag, slopes.real.sum(axis=0)[None]]))
         nothing, every = np.zeros((0, rows[0].shape[1]), dtype=np.complex128), np.ones(7, dtype=bool)
@@ -117,6 +117,6 @@ class FeederHead:
         error, count = self.formulation.forecast_error, self.feeder.connections
         if error is None:
             return np.zeros((self.formulation.steps, 3))
-        part = np.abs(self._slopes(1.0)) @ np.eye(count)[self.feeder.port_connection]
+        part = np.abs(self._slopes(np.asarray(1.0 + 0.0j))) @ np.eye(count)[self.feeder.port_connection]
         sigma = np.broadcast_to(error.sigma_w, (self.formulation.steps, count))
         return np.asarray(error.z * np.sqrt(sigma**2 @ (part.T**2)))

@@ -15,7 +15,7 @@ from envelope.problem.guarantees import GuaranteedBox
 from envelope.problem.policies import Direction
 from envelope.problem.problem import Problem
 from envelope.problem.steps import zeros_or
-from gridmodel.arrays import Mask, Real
+from gridmodel.arrays import Mask, Real, Watts
 
 SUN = (1.0, 0.8, 0.6, 0.4, 0.2)
 """parts of the clear sky that the sun is tried at, the same for all homes; none at all is tried too"""
@@ -42,7 +42,7 @@ class DeclaredBand:
     in_force_steps: int
     """(C,) export limits of an earlier run, and in how many of the first steps clients may hold them"""
 
-    def cap_w(self, limit_w: Real) -> Real:
+    def cap_w(self, limit_w: Real | Watts) -> Real:
         """(T, C) tightest export limit, W, that a client may hold in each interval, of (T, C) published limits.
 
         A default is not among them: a client that falls back to it has left the declared band.
@@ -68,7 +68,9 @@ class DeclaredBand:
     def box(self, base_w: Real, ends_w: tuple[Real, Real], cap_w: Real, sun: float) -> tuple[Real, Real]:
         """(T, C) lowest and highest net injection under a part of the clear sky; ends_w: what limits alone allow."""
         lo_w, hi_w = ends_w
-        hi = np.where(self.gen_w > 0.0, np.minimum(hi_w, np.maximum(sun * self.gen_w - self.least_load_w, base_w)), hi_w)
+        hi = np.where(
+            self.gen_w > 0.0, np.minimum(hi_w, np.maximum(sun * self.gen_w - self.least_load_w, base_w)), hi_w
+        )
         lo = np.where(self.gen_w > 0.0, np.maximum(lo_w, self.declared_w(base_w, cap_w, sun)), lo_w)
         return np.minimum(lo, hi), hi
 

@@ -103,7 +103,9 @@ class FixedPowerFactor(AsForecast):
     @property
     def said(self) -> str:
         """Generation keeps it, or so many connections of all do."""
-        kept = "" if self.follows is None else f" at {np.count_nonzero(self.follows)} of {len(self.follows)} connections"
+        kept = (
+            "" if self.follows is None else f" at {np.count_nonzero(self.follows)} of {len(self.follows)} connections"
+        )
         return f"generation at {self.rule}{kept}" + (", behind meters too" if self.behind_meter else "")
 
     @property

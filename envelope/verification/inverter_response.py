@@ -21,8 +21,6 @@ TURNS = 4
 """steps towards the point where an inverter's own voltage is at a kink"""
 RANDOM_PATTERNS = 2
 """random choices of the inverters that do not follow, beside those farthest from the head, of all and of each phase"""
-WHOLE = 1e-6
-"""share of an inverter from which it counts as one that follows"""
 
 
 def solve_with_response(
@@ -32,9 +30,8 @@ def solve_with_response(
     values = solver(s_va, source_v)
     if feeder.inverters is None or not voltages:
         return values
-    answer = np.nan_to_num(feeder.response_va(s_va, source_v))
-    if feeder.inverters.volt_watt is None:
-        answer = 1j * answer.imag
+    found = np.nan_to_num(feeder.response_va(s_va, source_v))
+    answer = found if feeder.inverters.volt_watt is not None else np.asarray(1j * found.imag)
     answered = solver(s_va + answer, source_v)
     return FlowResult(answered.v_v, values.i_a, values.converged & answered.converged)
 
@@ -65,20 +62,17 @@ def at_curve_kinks(
 
 
 def silent_patterns(feeder: MonitoredFeeder, rng: np.random.Generator) -> Iterator[Mask]:
-    """(K,) inverters that do not follow, as many as the credited share leaves out; none where all are counted.
+    """(K,) inverters that do not follow, as many as a declared share leaves out; none where all are counted.
 
     Those farthest from the head by their impedance come first, of all phases and of each, then random ones.
     """
     inverters = feeder.inverters
-    if inverters is None or feeder.follows is None:
-        return
-    count = int(np.ceil((1.0 - feeder.follows).sum() - WHOLE))
-    if count <= 0:
+    if inverters is None or not feeder.silent:
         return
     distance = np.abs(feeder.reduced.Z[inverters.port][:, inverters.port]).sum(axis=1)
     labels = np.array(feeder.reduced.network.connections.port_phase)[inverters.port]
     keys = [distance, *(np.where(labels == phase, distance + distance.max(), distance) for phase in np.unique(labels))]
     for key in [*keys, *(rng.random(len(labels)) for _ in range(RANDOM_PATTERNS))]:
         silent = np.zeros(len(labels), dtype=bool)
-        silent[np.argsort(-key, kind="stable")[:count]] = True
+        silent[np.argsort(-key, kind="stable")[: feeder.silent]] = True
         yield silent

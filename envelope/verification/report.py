@@ -26,6 +26,22 @@ class Finding:
         return self.beyond / self.unit_v
 
 
+class Contingency(NamedTuple):
+    """How far limits are exceeded in an event that the guarantee does not cover; negative: inside."""
+
+    event: str
+    over_v: float
+    under_v: float
+    overload_percent: float
+    """V, V and percent of a rating"""
+    region: str = ""
+    """the region on whose default curves all inverters are; empty: they respond as credited, or not at all"""
+
+    def __str__(self) -> str:
+        worst = f"{self.over_v:+.1f} V over, {self.under_v:+.1f} V under, {self.overload_percent:+.1f} % load"
+        return f"{self.event}{f', on curves of {self.region}' if self.region else ''}: {worst}"
+
+
 class UnbalanceFinding(NamedTuple):
     """The worst that a verification found."""
 
@@ -83,6 +99,8 @@ class VerificationReport:
     wrong_part: float = 0.0
     unbalance: UnbalanceFinding | None = None
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
+    contingencies: tuple[Contingency, ...] = ()
+    """events that the guarantee does not cover"""
 
     @property
     def over_v(self) -> float:
@@ -153,6 +171,11 @@ class VerificationReport:
         beside = ", which with the base load" if base else ", which"
         return "; ".join([*said, f"what is granted in any case{beside} exceeds them by {firm}"] if firm else said)
 
+    def contingency_sentence(self) -> str:
+        """Events beyond the guarantee, in one line; empty where none were tried."""
+        said = "; ".join(map(str, self.contingencies))
+        return f"Beyond the guarantee (against the limits): {said}" if said else ""
+
     def stress_sentence(self) -> str:
         """Effect of a wrong model, in one line; empty where it was not tried."""
         if self.wrong_phases is None:
@@ -178,6 +201,8 @@ class Effort:
     """whether the independent solver solves every corner, or the worst of each step and a sample"""
     wrong_phases: float = 0.0
     """part of the single-phase connections that a stress beside the audit puts on another phase; 0: no stress"""
+    contingencies: bool = False
+    """whether events beyond the guarantee are tried beside it, where it rests on what homes or inverters do"""
 
 
-USUAL = Effort(wrong_phases=0.1)
+USUAL = Effort(wrong_phases=0.1, contingencies=True)

@@ -14,14 +14,16 @@ from envelope.constraints.monitored_feeder import FlowResult
 from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
+from envelope.verification.contingencies import corners_with_homes_off
+from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
-from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
-from gridmodel.arrays import Index, Real
+from gridmodel.arrays import Index, Mask, Real
 
-CHUNK, AT_KINKS = 4000, 0.25
-"""scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
+CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
+"""scenarios solved together; the part of the corners from which inverters are moved to kinks of their curves; one of
+so many corners is tried with homes off"""
 
 
 def try_corners(
@@ -48,9 +50,23 @@ def try_all(
     formulation: Formulation, schedule: EnvelopeSchedule, box: tuple[Real, Real], *, solver: str, effort: Effort
 ) -> Trial:
     """The trial of all corners by one solver, with the worst of each step."""
+    return try_boxes(
+        formulation, schedule, formulation.boxes(*box, schedule.export_limit_w), solver=solver, effort=effort
+    )
+
+
+def try_boxes(
+    formulation: Formulation,
+    schedule: EnvelopeSchedule,
+    boxes: tuple[GuaranteedBox, ...],
+    *,
+    solver: str = "reduced",
+    effort: Effort,
+    only: Mask | None = None,
+) -> Trial:
+    """The trial of all corners of these boxes; only: (T,) steps that are tried, all where it is None."""
     accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    boxes = formulation.boxes(*box, limit_w=schedule.export_limit_w)
-    trial = Trial(formulation, boxes, effort, solver_of(formulation.feeder, solver), accepted=accepted)
+    trial = Trial(formulation, boxes, effort, solver_of(formulation.feeder, solver), accepted=accepted, only=only)
     trial.run()
     return trial
 
@@ -87,6 +103,7 @@ class Trial:
         solver: Solver,
         *,
         accepted: AcceptedLimits,
+        only: Mask | None = None,
     ) -> None:
         self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
         self.feeder, self.base = formulation.feeder, formulation.base
@@ -101,18 +118,26 @@ class Trial:
         self.queue: list[tuple[str, Index, Real]] = []
         self.sample: list[tuple[str, Index, Real]] = []
         self.accepted = accepted
+        self.only = np.ones(steps, dtype=bool) if only is None else only
+        """(T,) steps that are tried"""
 
     def run(self) -> None:
         """Tries every kind of corner."""
         plain = linearise(self.feeder, *self.formulation.sensitivities, wanted=select_all(self.feeder))
-        everyone = np.arange(self.formulation.steps)
+        built, everyone = plain, np.flatnonzero(self.only)
         self._queue("rest", everyone, np.zeros((len(everyone), len(self.feeder.port_connection))))
-        for lo, hi, _ in self.boxes:
+        for k, (lo, hi, _) in enumerate(self.boxes):
             # A box without any width has one corner, which is at rest.
-            steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1))
-            built = linearise_at_corners(plain, self.base, lo, hi)
+            steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1) & self.only)
+            if k == 0 or self.formulation.band is None:
+                # Under a weaker sun the worst corners are those of the full one.
+                built = linearise_at_corners(plain, self.base, lo, hi)
             for kind, up, down in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
                 self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
+            if self.formulation.band is not None:
+                box, most = (lo[steps], hi[steps], steps), self.effort.sign // OFF
+                for away in corners_with_homes_off(built, self.formulation, box, most=most):
+                    self._queue("home off", steps, away)
             self._try_random(lo[steps], hi[steps], steps)
         self._flush()
         self._search()
@@ -134,6 +159,12 @@ class Trial:
         judge.by_corner = self.by_corner
         judge.diverged += self.diverged
         return judge
+
+    @property
+    def most(self) -> tuple[float, float, float]:
+        """V over, V under and percent beyond the limits, each the worst of all corners; infinite without power flow."""
+        over, under, load = (self._finding(which).beyond for which in range(3))
+        return (np.inf, np.inf, np.inf) if self.lost.any() else (over, under, load)
 
     def report(self, solver: str, guarantee: str) -> VerificationReport:
         """Worst findings of all corners."""
