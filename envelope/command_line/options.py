@@ -42,16 +42,17 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 
 
-RATING = "Transformers by temperature"
+RATING, BAND = "Transformers by temperature", "Guarantee within a declared band"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
 STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits")
-POLICY = ("guarantee", "allocation", "reference")
+POLICY = ("guarantee", "allocation", "reference", "declared_share", "declared_by")
 ABOVE_0 = Numbers(low=0.0, above=True)
 NUMBERS = {
     "steps": Numbers(of=int, low=1, high=86_400),
     "export_kw": Numbers(low=0.0),
     "import_kw": Numbers(low=0.0),
     "flexible": Numbers(low=0.0, high=1.0),
+    "declared_share": Numbers(low=0.0, above=True, high=1.0),
     "hot_spot": ABOVE_0,
     "top_oil": ABOVE_0,
     "life": ABOVE_0,
@@ -86,6 +87,15 @@ class StudyOptions:
     guarantee: Annotated[Guarantee, typer.Option(help="Guarantee while limits are kept.")] = Guarantee.TWO_SIDED
     allocation: Annotated[Allocation, typer.Option(help="Rule by which capacity is shared.")] = Allocation.MAX_MIN
     reference: Annotated[ShareReference, typer.Option(help="Quantity that shares refer to.")] = ShareReference.CAPACITY
+    declared_share: Annotated[
+        float | None,
+        typer.Option(
+            help="For declared-band: least generation, part of what limit and sun allow.", rich_help_panel=BAND
+        ),
+    ] = None
+    declared_by: Annotated[
+        str, typer.Option(help="The engineer who turns declared-band on for this feeder.", rich_help_panel=BAND)
+    ] = ""
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
@@ -133,6 +143,8 @@ class StudyOptions:
             guarantee=self.guarantee,
             allocation=self.allocation,
             reference=self.reference,
+            declared_share=self.declared_share,
+            declared_by=self.declared_by,
         )
         if self.devices:
             self.refuse(SIZES, "devices.csv has its own sizes (--devices)")

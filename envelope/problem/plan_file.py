@@ -17,7 +17,7 @@ import numpy as np
 from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
-from envelope.problem.serialization import from_plain, to_plain
+from envelope.problem.serialization import from_plain, is_unsaid, to_plain
 from envelope.problem.steps import select
 from gridmodel.model.devices import Device
 
@@ -116,7 +116,9 @@ def save(
         "connection_id": list(problem.connection_id),
         **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
         "fields": {
-            f.name: to_plain(getattr(problem, f.name), arrays, f.name) for f in fields(problem) if f.name not in SKIPPED
+            f.name: to_plain(getattr(problem, f.name), arrays, f.name)
+            for f in fields(problem)
+            if f.name not in SKIPPED and not is_unsaid(f, getattr(problem, f.name))
         },
     }
     part = path.with_suffix(".part")

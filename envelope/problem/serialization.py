@@ -104,7 +104,8 @@ def run_id(problem: Problem) -> str:
 def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> str:
     """The same for the same fields of a dataclass, but for some of them, and for the same further array."""
     arrays: Arrays = {"more": more}
-    said = {f.name: _told(getattr(value, f.name), arrays, f.name) for f in fields(value) if f.name not in but}
+    told = [f for f in fields(value) if f.name not in but and not is_unsaid(f, getattr(value, f.name))]
+    said = {f.name: _told(getattr(value, f.name), arrays, f.name) for f in told}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].shape}".encode())

@@ -40,6 +40,9 @@ class Study:
     guarantee: Guarantee = Guarantee.TWO_SIDED
     allocation: Allocation = Allocation.MAX_MIN
     reference: ShareReference = ShareReference.CAPACITY
+    declared_share: float | None = None
+    declared_by: str = ""
+    """for a declared band: see `Problem`"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "steps": Numbers(of=int, low=0, above=True, high=DAY_S),
@@ -53,6 +56,8 @@ class Study:
         "guarantee": OneOf(Guarantee),
         "allocation": OneOf(Allocation),
         "reference": OneOf(ShareReference),
+        "declared_share": Numbers(low=0.0, above=True, high=1.0),
+        "declared_by": InstanceOf(str),
     }
 
     def __post_init__(self) -> None:
@@ -82,6 +87,8 @@ def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> 
         guarantee=study.guarantee,
         allocation=study.allocation,
         reference=study.reference,
+        declared_share=study.declared_share,
+        declared_by=study.declared_by,
     )
 
 

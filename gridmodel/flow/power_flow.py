@@ -113,8 +113,11 @@ class _FixedPoint:
         start, near = self._iterate(self.zt_single, state, self.single_tol_v, response)
         if response is not None:
             response.update(s)
-        if tol_v >= self.single_tol_v:
+        if tol_v >= self.single_tol_v and (response is None or near.all()):
             return start.astype(np.complex128), near
+        if response is not None:
+            # Steep curves magnify the noise of single precision: what does not settle in it may in double.
+            start[~near], near = single[~near], np.ones(len(s), dtype=np.bool_)
         result, done = np.full(s.shape, np.nan, dtype=np.complex128), np.zeros(len(s), dtype=np.bool_)
         if near.any():
             state = _State(everyone[near], s[near], w[near], start[near].astype(np.complex128))
@@ -141,7 +144,8 @@ class _FixedPoint:
             settled |= _remaining(moved, before) <= tol_v
             running, before = ~settled, moved.copy()
             if iteration % CHECK_EVERY == 0:
-                running &= (moved < SLOWEST * checked) & self._plausible(v)
+                # Inverters begin to respond late, at a kink: their steps may grow before they shrink.
+                running &= ((moved < SLOWEST * checked) | (response is not None)) & self._plausible(v)
                 checked = before
             # Shrinking copies the batch: worth it once half have left. The settled ones that stay only get better.
             if 2 * np.count_nonzero(running) <= len(running):
