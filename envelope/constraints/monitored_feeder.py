@@ -211,7 +211,8 @@ class MonitoredFeeder:
         found, port = self.power_flow_with_response(s_va, source_v), self.inverters.port
         there, direction = found.v * np.conj(found.i), (1.0, 1j)
         by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
-        turn = (np.conj(found.v) / np.abs(found.v))[:, port, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            turn = (np.conj(found.v) / np.abs(found.v))[:, port, None]
         own_by_w, own_by_var = ((turn * (self.reduced.Z[port] @ di)).real for di in by)
         by_w, by_var = (voltage_rows(self.reduced, found, di) for di in by)
         slope = self.inverters.slope_var_per_v(np.abs(found.v[:, port]))[:, None, :]

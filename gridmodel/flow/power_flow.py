@@ -21,7 +21,7 @@ from gridmodel.flow.kron import Reduced, sources
 
 BLOCK = 128  # scenarios handled together: their voltages stay in the processor's cache
 SINGLE_TOL_V, SINGLE_NOMINAL_V = 1e-4, 250.0  # where single precision hands over to double, at that voltage
-MOST_ITERATIONS, MOST_WITH_INVERTERS = 100, 500
+MOST_ITERATIONS, MOST_WITH_INVERTERS, EARLY_WITH_INVERTERS = 100, 500, 60
 CHECK_EVERY = 10  # iterations between looks for scenarios to give up
 SLOWEST = 0.9  # over so many iterations the steps must have shrunk to this, or the scenario has no solution
 LOWEST_PU, HIGHEST_PU = 0.1, 3.0  # outside, a scenario is given up
@@ -145,7 +145,8 @@ class _FixedPoint:
             running, before = ~settled, moved.copy()
             if iteration % CHECK_EVERY == 0:
                 # Inverters begin to respond late, at a kink: their steps may grow before they shrink.
-                running &= ((moved < SLOWEST * checked) | (response is not None)) & self._plausible(v)
+                early = response is not None and iteration < EARLY_WITH_INVERTERS
+                running &= ((moved < SLOWEST * checked) | early) & self._plausible(v)
                 checked = before
             # Shrinking copies the batch: worth it once half have left. The settled ones that stay only get better.
             if 2 * np.count_nonzero(running) <= len(running):
