@@ -9,12 +9,11 @@ from envelope import Guarantee, calculate, verify
 from envelope.constraints.formulation import formulate
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation, TighteningLead, run_id
-from envelope.problem import plan_file as plan
+from envelope.problem.serialization import from_plain, to_plain
 from envelope.schedule import verified_box
-from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
 from envelope.verification.trial import try_boxes
-from gridmodel.readers.example_feeders import european_lv
+from tests.envelope.cases import street
 
 EVERY = Effort(random=5, inside=2, sign=60, greedy=1, contingencies=True)
 NAME = "A. Engineer"
@@ -23,18 +22,11 @@ BAND = {"guarantee": Guarantee.DECLARED_BAND, "declared_share": 0.8, "declared_b
 
 @pytest.fixture(scope="module")
 def plain():
-    """Noon and an evening of the European feeder: solar everywhere, cars in the evening."""
-    study = Study(steps=48, export_w=5e3, import_w=7e3, allocation=Allocation.PROPORTIONAL_FAIR)
-    day = problem_of(european_lv(), study)
-    steps = np.array([24, 25, 34])
-    cars = np.where(np.arange(3)[:, None] >= 2, day.flex_load_w[steps], 0.0)
-    return replace(
-        day,
-        early=TighteningLead.ADOPTION,
-        step_start=day.step_start[steps],
-        flex_load_w=cars,
-        **{name: getattr(day, name)[steps] for name in ("base_load_w", "base_load_var", "flex_gen_w")},
-    )
+    """A street at noon, twice, with solar everywhere, and once in the evening with cars."""
+    count = 24
+    gen, cars = np.outer([1.0, 1.0, 0.3], np.full(count, 4e3)), np.outer([0.0, 0.0, 1.0], np.full(count, 5e3))
+    given = {"adoption_s": 300, "allocation": Allocation.PROPORTIONAL_FAIR, "early": TighteningLead.ADOPTION}
+    return street(customers=count, steps=3, seed=2, flex_gen_w=gen, flex_load_w=cars, **given)
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +94,11 @@ def test_it_is_off_unless_an_engineer_declares_it(plain):
         replace(plain, **BAND, flex_split=("unknown",) * len(plain.connection_id))
 
 
-def test_a_plan_keeps_the_declaration_and_a_run_without_it_keeps_its_name(plain, fleets, tmp_path):
+def test_a_file_keeps_the_declaration_and_a_run_without_it_keeps_its_name(plain, fleets):
     problem = replace(plain, **BAND, fleets=fleets)
-    plan.save(tmp_path / plan.FILE, plan.EUROPEAN_LV, problem)
-    found = plan.load(tmp_path / plan.FILE).problem
+    arrays: dict[str, np.ndarray] = {}
+    kept = {name: to_plain(getattr(problem, name), arrays, name) for name in ("guarantee", *BAND, "fleets")}
+    found = replace(plain, **{name: from_plain(said, arrays) for name, said in kept.items()})
     assert (found.declared_share, found.declared_by, found.fleets) == (0.8, NAME, fleets)
     assert run_id(found) == run_id(problem) != run_id(plain)
     assert run_id(problem.for_any_combination()) == run_id(replace(plain, fleets=fleets))
