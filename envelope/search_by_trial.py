@@ -106,7 +106,7 @@ class _TrialSearch:
             self.misses += failed
             # What is kept free grows with each miss, as limits and declared edges move with it.
             self.margin += np.where(beyond > -clear, np.maximum(beyond + clear, 0.0) + more * self.misses, 0.0)
-            todo = failed
+            todo = np.asarray(failed)
         return False
 
     def _settle_band(self) -> None:

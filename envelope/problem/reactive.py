@@ -103,10 +103,7 @@ class FixedPowerFactor(AsForecast):
     @property
     def said(self) -> str:
         """Generation keeps it, or so many connections of all do."""
-        kept = (
-            "" if self.follows is None else f" at {np.count_nonzero(self.follows)} of {len(self.follows)} connections"
-        )
-        return f"generation at {self.rule}{kept}" + (", behind meters too" if self.behind_meter else "")
+        return f"generation at {self.rule}{_where(self.follows)}" + (", behind meters too" if self.behind_meter else "")
 
     @property
     def hidden_var(self) -> float:
@@ -134,8 +131,10 @@ class ConstantVar(AsForecast):
 
     var: Real
     """(C,) produced, over-excited positive"""
+    follows: Mask | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(C,) whose inverters keep it; the others may produce or absorb as much, or nothing; None: all keep it"""
 
-    RULES: ClassVar[Mapping[str, Rule]] = {"var": Numbers("one or C")}
+    RULES: ClassVar[Mapping[str, Rule]] = {"var": Numbers("one or C"), "follows": Numbers("C", of=bool)}
 
     @property
     def rule(self) -> str:
@@ -144,12 +143,17 @@ class ConstantVar(AsForecast):
 
     @property
     def said(self) -> str:
-        """Inverters keep it."""
-        return "constant var as given"
+        """Inverters keep it, or those of so many connections do."""
+        return f"constant var as given{_where(self.follows)}"
 
     def constant_var(self, count: int) -> Real:
-        """As given."""
-        return np.broadcast_to(self.var, (count,))
+        """As given, where it is kept for sure."""
+        return np.broadcast_to(self.var if self.follows is None else np.where(self.follows, self.var, 0.0), (count,))
+
+    def free_var(self, count: int) -> Real:
+        """As much, where it is not kept for sure."""
+        unsure = 0.0 if self.follows is None else np.where(self.follows, 0.0, np.abs(self.var))
+        return np.broadcast_to(unsure, (count,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +188,7 @@ class CreditedResponse(AsForecast):
     measured_share: Real | None
     declared_share: float
     declared_by: str
+    follows: Mask | None
     kind: ClassVar[str]
     """such as "volt-var" """
 
@@ -210,16 +215,24 @@ class CreditedResponse(AsForecast):
             return f"{self.kind} counted, not credited"
         said = f"{self.kind} credited to voltages as {self.credit}"
         if self.measured_share is not None:
-            return f"{said} for {100.0 * float(np.mean(self.measured_share)):.0f} % of inverters"
+            part = 100.0 * float(np.mean(self.measured_share))
+            return f"{said} for {part:.0f} % of inverters{_where(self.follows)}"
         by = f" by {self.declared_by}" if self.declared_by else ""
-        return f"{said}{by}" + (f" for {100.0 * self.declared_share:g} % of inverters" if by else "")
+        share = f" for {100.0 * self.declared_share:g} % of inverters" if by else ""
+        return f"{said}{by}{share}{_where(self.follows)}"
 
     def credited_share(self, count: int) -> Real:
         """(C,) share of inverters that voltages may count on, 0..1."""
         if self.credit is Credit.NONE:
             return np.zeros(count)
         share = self.declared_share if self.measured_share is None else self.measured_share
-        return np.broadcast_to(np.asarray(share, dtype=float), (count,))
+        seen = 1.0 if self.follows is None else self.follows
+        return np.broadcast_to(np.asarray(share * np.asarray(seen, dtype=float)), (count,))
+
+
+def _where(follows: Mask | None) -> str:
+    """At how many connections inverters were seen to follow; empty where that is not known."""
+    return "" if follows is None else f" at {np.count_nonzero(follows)} of {len(follows)} connections"
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,6 +251,8 @@ class VoltVar(CreditedResponse):
     """share of inverters that follow, 0..1; for `Credit.DECLARED`"""
     declared_by: str = field(default="", metadata=UNSAID_BY_DEFAULT)
     """the engineer who declares it"""
+    follows: Mask | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(C,) whose inverters may be credited: the mode is enabled, and nothing measured contradicts it; None: all"""
 
     kind: ClassVar[str] = "volt-var"
     RULES: ClassVar[Mapping[str, Rule]] = {
@@ -248,6 +263,7 @@ class VoltVar(CreditedResponse):
         "measured_share": Numbers("one or C", low=0.0, high=1.0),
         "declared_share": Numbers(low=0.0, high=1.0),
         "declared_by": InstanceOf(str),
+        "follows": Numbers("C", of=bool),
     }
 
     def answer_var(self, count: int) -> Real:
@@ -275,6 +291,8 @@ class VoltWatt(CreditedResponse):
     """share of inverters that follow, 0..1; for `Credit.DECLARED`"""
     declared_by: str = ""
     """the engineer who declares it"""
+    follows: Mask | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(C,) whose inverters may be credited: the mode is enabled, and nothing measured contradicts it; None: all"""
 
     kind: ClassVar[str] = "volt-watt"
     RULES: ClassVar[Mapping[str, Rule]] = {
@@ -285,6 +303,7 @@ class VoltWatt(CreditedResponse):
         "measured_share": Numbers("one or C", low=0.0, high=1.0),
         "declared_share": Numbers(low=0.0, high=1.0),
         "declared_by": InstanceOf(str),
+        "follows": Numbers("C", of=bool),
     }
 
     def __post_init__(self) -> None:

@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "local_login": Kind(ACT_SOON, "an operator signed in by password, although there is a sign-in provider"),
     "mode_unsupported": Kind(THIS_DAY, "a device can not carry a limit or mode that is in force for it"),
     "name_clash": Kind(THIS_DAY, "names that were equal had to be told apart when the tables were brought up to date"),
+    "mode_not_followed": Kind(THIS_DAY, "inverters do not do what limits rely on; nothing of it is counted for them"),
     "no_client": Kind(THIS_DAY, "nobody is registered who could keep limits"),
     "no_safe_limits": Kind(ACT_NOW, "there are no limits that are known to be safe"),
     "no_such_group": Kind(THIS_DAY, "the group that devices are to join does not exist"),
