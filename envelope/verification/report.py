@@ -72,6 +72,22 @@ WITHIN, BEYOND, BASE_BEYOND = 0, 1, 3
 """exit codes of commands that verify (2: bad input)"""
 
 
+def exceeded_before(
+    base_excess: tuple[Excess, ...], firm_excess: tuple[Excess, ...], excused: tuple[float, float, float]
+) -> str:
+    """Name the excess before anything is allocated, base load and the rest told apart."""
+    for part, who in ((base_excess, "the base load alone"), (firm_excess, "what is granted in any case")):
+        if any(math.isinf(one.beyond) for one in part):
+            return f"{who} has no power flow"
+    base, firm = (", ".join(map(str, part)) for part in (base_excess, firm_excess))
+    said = [f"the base load alone exceeds them by {base}"] if base else []
+    if not firm:
+        units = zip(excused, EXCESS_UNITS, strict=True)
+        firm = "" if base else ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
+    beside = ", which with the base load" if base else ", which"
+    return "; ".join([*said, f"what is granted in any case{beside} exceeds them by {firm}"] if firm else said)
+
+
 @dataclass(frozen=True)
 class VerificationReport:
     """Worst of each kind over all corners that were tried."""
@@ -155,21 +171,9 @@ class VerificationReport:
         if not any(self.excused):
             verdict = "inside" if self.inside else "BEYOND"
             return f"{tried}: {verdict} the limits (worst against limit: {worst})"
+        before = exceeded_before(self.base_excess, self.firm_excess, self.excused)
         verdict = "envelopes add nothing" if self.inside else "envelopes go BEYOND that"
-        return f"{tried}: NOT inside the limits: {self._before()}; {verdict} (worst against limit or that: {worst})"
-
-    def _before(self) -> str:
-        """Name the excess before anything is allocated, base load and the rest told apart."""
-        for part, who in ((self.base_excess, "the base load alone"), (self.firm_excess, "what is granted in any case")):
-            if any(math.isinf(one.beyond) for one in part):
-                return f"{who} has no power flow"
-        base, firm = (", ".join(map(str, part)) for part in (self.base_excess, self.firm_excess))
-        said = [f"the base load alone exceeds them by {base}"] if base else []
-        if not firm:
-            units = zip(self.excused, EXCESS_UNITS, strict=True)
-            firm = "" if base else ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
-        beside = ", which with the base load" if base else ", which"
-        return "; ".join([*said, f"what is granted in any case{beside} exceeds them by {firm}"] if firm else said)
+        return f"{tried}: NOT inside the limits: {before}; {verdict} (worst against limit or that: {worst})"
 
     def contingency_sentence(self) -> str:
         """Events beyond the guarantee, in one line; empty where none were tried."""
