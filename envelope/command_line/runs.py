@@ -47,6 +47,8 @@ def run_on_model(
         show_summary(summary)
         if report.wrong_phases is not None:
             say(f"{report.stress_sentence()}.")
+        if report.contingencies:
+            say(f"{report.contingency_sentence()}.")
         say(f"{report.sentence()}.")
     return report.exit_code
 
