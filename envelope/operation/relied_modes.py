@@ -18,10 +18,9 @@ from gridmodel.flow import inverters
 from sep2.operations.controls import limits_of
 from sep2.operations.curves import create_curve
 from sep2.operations.defaults import Beside, set_default
-from sep2.rules.curves import Curve, Point
+from sep2.rules.curves import MODES, Curve, Point
 from sep2.store import connections, defaults, marks
 from sep2.store.connection import Connection
-from sep2.wire import DERCurveType
 
 MARK = "envelope.modes"
 """Mark of the modes that the engine has published, by group, so that it withdraws no mode of an operator."""
@@ -103,7 +102,7 @@ async def _modes_at(
             return {}
         return {relied.name: {"refType": OF_MAX_W, "value": math.trunc(HUNDREDTHS * var / size_w)}}
     assert relied.curve is not None
-    curve = Curve(kind=DERCurveType[relied.name], points=[_point(*point) for point in relied.curve.points])
+    curve = Curve(kind=MODES[relied.name], points=[_point(*point) for point in relied.curve.points])
     return {relied.name: (await create_curve(db, group_id, curve, now, description="envelope")).id}
 
 

@@ -211,7 +211,7 @@ class Problem:
             self._refuse_at_common_level(GUARANTEES[self.guarantee].allocations)
 
     def _refuse_band(self) -> None:
-        """Refuse a declared band that nobody has declared, and a declaration that no guarantee uses."""
+        """Refuse a declared band without a declaration, and a declaration that no guarantee uses."""
         band = self.guarantee is Guarantee.DECLARED_BAND
         if band is (self.declared_share is None):
             raise BadProblem(f"declared_share: goes with guarantee {Guarantee.DECLARED_BAND}, and only with it")

@@ -1,4 +1,4 @@
-"""What a limit in watts takes for granted about vars and about inverters' own response, stated in every result."""
+"""Policies for vars and for inverters' own response, which limits in watts rest on; stated in every result."""
 
 from __future__ import annotations
 
