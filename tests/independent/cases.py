@@ -15,6 +15,8 @@ from tests.independent.search import Box, Effort, Search, States
 REPOSITORY = Path(__file__).parents[2]
 FINE_S, STEP_S, START = 300, 1800, 1_780_012_800
 SUBSTEPS = STEP_S // FINE_S
+SUN = (1.0, 0.7, 0.3, 0.0)
+"""parts of the clear sky under which homes within a declared band are judged, the same for all"""
 
 
 class Reading(StrEnum):
@@ -58,6 +60,16 @@ class Case:
         low = np.where(draws > 0.0, np.minimum(np.maximum(-imports, bottom - draws), bottom), bottom)
         if problem.guarantee is Guarantee.TWO_SIDED:
             return [Box(low, high)]
+        if problem.guarantee is Guarantee.DECLARED_BAND:
+            share, tight = float(problem.declared_share or 0.0), limits.tightest_export(step, late)
+            found = []
+            for sun in SUN:
+                gen = sun * generates
+                most = np.where(generates > 0.0, np.minimum(high, np.maximum(top + gen, top)), high)
+                feeds = share * np.minimum(gen, np.maximum(tight - own + draws, 0.0))
+                least = np.where(generates > 0.0, np.maximum(low, own - draws + feeds), low)
+                found.append(Box(np.minimum(least, most), most))
+            return found
         if problem.guarantee is Guarantee.ONE_SIDED:
             return [Box(own, np.maximum(high, own)), Box(np.minimum(low, own), own)]
         return [Box(low, high, together=True)]

@@ -31,7 +31,9 @@ POLICIES = (
     (Guarantee.TWO_SIDED, Allocation.MAX_SUM),
     *((Guarantee.ONE_SIDED, a) for a in (Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR, Allocation.MAX_SUM)),
     (Guarantee.COINCIDENT, Allocation.EQUAL),
+    (Guarantee.DECLARED_BAND, Allocation.PROPORTIONAL_FAIR),
 )
+DECLARED = {"declared_share": 0.8, "declared_by": "A. Engineer"}
 FEEDERS = (
     "LV28",
     "European LV",
@@ -73,7 +75,8 @@ def looks(case: Case) -> dict[str, States]:
 def scheduled(name: str, guarantee: Guarantee, allocation: Allocation, folder: Path) -> tuple[Case, EnvelopeSchedule]:
     """The case with its policy, and the engine's answer."""
     case = case_of(name, folder)
-    problem = replace(case.problem, guarantee=guarantee, allocation=allocation)
+    declared = DECLARED if guarantee is Guarantee.DECLARED_BAND else {}
+    problem = replace(case.problem, guarantee=guarantee, allocation=allocation, **declared)
     return replace(case, problem=problem), calculate(problem)
 
 
