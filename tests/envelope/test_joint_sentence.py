@@ -1,4 +1,4 @@
-"""The sentence of a joint verification: what base loads and the firm minimum exceed, told apart as at a single level."""
+"""The sentence of a joint verification: excess of base loads and of the firm minimum, told apart as at one level."""
 
 from envelope.medium_voltage.report import JointReport, Part
 from envelope.verification import VerificationReport
