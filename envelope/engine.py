@@ -14,7 +14,7 @@ from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.response_credit import without_credit
 from envelope.problem import Problem, run_id
 from envelope.problem.margins import ConstraintCoefficients
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
 from envelope.schedule.findings import NOT_DECLARED, UNCREDITED
 from envelope.search_by_trial import find_by_trial
 from envelope.verification import Effort
@@ -43,6 +43,8 @@ def solve_with_boxes(problem: Problem) -> Solution:
         return _by_trial(problem, formulation)
     if inverters is not None:
         return _search(problem, formulation)
+    if formulation.guarantee.common_level and formulation.paths.several:
+        return _as_published(problem, formulation)
     return _single_pass(problem, formulation)
 
 
@@ -61,6 +63,24 @@ def _by_trial(problem: Problem, formulation: Formulation) -> Solution:
     return found
 
 
+def _as_published(problem: Problem, formulation: Formulation) -> Solution:
+    """Limits of one common level that also hold as they are published, where some take over those of a later step.
+
+    Such limits are no common level any more; what they exceed a limit by is kept free, and the level found again.
+    """
+    margin = SearchMargin(0.0, 0.0, formulation.feeder.voltage_unit_v)
+    found = _single_pass(problem, formulation)
+    for _ in range(ROUNDS):
+        box, settled = (boxed(problem, found.schedule) for boxed in (verified_box, settled_box))
+        report = try_corners(formulation, found.schedule, box, solver="reduced", effort=SEARCH, settled=settled)
+        if report.inside:
+            break
+        over_v, under_v, load = (_more(one.slack_units) for one in (report.over, report.under, report.overload))
+        margin = margin.more(over_v, under_v, 0.01 * load)
+        found = _single_pass(problem, formulation.with_margin(margin))
+    return found
+
+
 def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
     """Boxes and schedule of a problem, without a search for states between their corners."""
     began = time.perf_counter()
@@ -73,19 +93,28 @@ def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
 
 @dataclass(frozen=True)
 class SearchMargin:
-    """Margin of all voltage constraints, for states found beyond the corners at which a box was measured."""
+    """Margin of all constraints, for states found beyond the corners at which a box was measured."""
 
     over_v: float
     under_v: float
     """V at the level of the limits' first band"""
     unit_v: Real
     """(N,) V that count as much at each monitored voltage"""
+    load_part: float = 0.0
+    """part of each current's limit"""
+
+    def more(self, over_v: float, under_v: float, load_part: float = 0.0) -> SearchMargin:
+        """The same and more."""
+        return SearchMargin(
+            self.over_v + over_v, self.under_v + under_v, self.unit_v, load_part=self.load_part + load_part
+        )
 
     def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
         """(T, R) the same for every constraint of a kind."""
         voltage = rows.kind < 2
         unit_v = np.where(voltage, self.unit_v[np.where(voltage, rows.element, 0)], 1.0)
-        return np.broadcast_to(np.array([self.over_v, self.under_v, 0.0])[rows.kind] * unit_v, at_rest.shape)
+        volts = np.array([self.over_v, self.under_v, 0.0])[rows.kind] * unit_v
+        return np.asarray(volts + np.where(voltage, 0.0, self.load_part * limit))
 
     def said(self) -> str:
         """Empty: the reactive policy words it."""
@@ -112,8 +141,7 @@ def _search(problem: Problem, formulation: Formulation) -> Solution:
         if report.inside and max(worst) <= -spare:
             figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
             return found._replace(schedule=replace(found.schedule, figures=figures))
-        over_v, under_v = (_more(beyond + spare) for beyond in worst)
-        margin = SearchMargin(margin.over_v + over_v, margin.under_v + under_v, unit_v)
+        margin = margin.more(*(_more(beyond + spare) for beyond in worst))
     return _uncredited(problem)
 
 

@@ -27,6 +27,7 @@ AXES = {
     "C": ("connections", "connection"),
     "3": ("phases", "phase"),
     "K": ("paths", "path"),
+    "M": ("moments", "moment"),
     "S": ("readings", "reading"),
 }
 """what an axis runs over, and what one of it is called"""

@@ -12,6 +12,9 @@ class SepError(Exception):
     reason: ClassVar[int | None] = None
     """The `reasonCode` of the 2030.5 Error resource: 0 format, 1 values, 2 limit reached, 3 condition, 4 frequency."""
 
+    alarm: tuple[str, str, str] | None = None
+    """Code, subject and detail of an alarm that is raised although all that was asked for is undone."""
+
     def __init_subclass__(cls) -> None:
         """Name the refusal after its class, unless it says otherwise."""
         super().__init_subclass__()

@@ -17,15 +17,55 @@ NEAR_V, NEAR_LOAD = 2.0, 0.8
 """what comes no nearer to its limit, neither at rest nor with all at full capacity, is not looked at on the way"""
 TURNS, CLOSE = 16, 0.005
 """of the search for a level, which ends when its worst limit is this near its target (V, percent), or a watt decides"""
+PATH_TURNS, NOTHING_W = 4, 1.0
+"""times that the joint paths are measured anew, and how much lower a level must get to be measured again"""
 BACK = 0.99
 """of the level where a constraint that was not looked at turns out to be the worst"""
 
 
 def find_common_level(formulation: Formulation, limits: LimitTables) -> list[DirectedBox]:
     """The two levels by a search in the AC power flow, all steps at once; limits: less all reserves."""
-    rest, at, base = formulation.base_flow, formulation.sensitivities, formulation.base
+    base = formulation.base
     asked = formulation.boxes(base.lo_w, base.hi_w)
-    return [DirectedBox(_Search(formulation, limits, box).found(rest, at), box.directions) for box in asked]
+    return [DirectedBox(_on_all_paths(formulation, limits, box), box.directions) for box in asked]
+
+
+def _on_all_paths(formulation: Formulation, limits: LimitTables, box: GuaranteedBox) -> FeasibleBox:
+    """The box of one direction whose level keeps the limits in all states of the joint paths.
+
+    What each value is beyond the base case's in its worst state, measured at the level found last, is kept free of it.
+    """
+    rest, at, joint = formulation.base_flow, formulation.sensitivities, formulation.paths
+    found = _Search(formulation, limits, box).found(rest, at)
+    reserves = Bounds(*(np.zeros_like(table) for table in limits.bounds(margin=0.0)))
+    for _ in range(PATH_TURNS if joint.several else 0):
+        reserves = _reserves(formulation, box, found, reserves)
+        tightened = limits.less_reserves(reserves.high_v, reserves.low_v, reserves.current_a + _reserved_a(limits))
+        before = found.offset_w
+        found = _Search(formulation, tightened, box).found(rest, at)
+        if np.all(found.offset_w >= before - NOTHING_W):
+            break
+    return found
+
+
+def _reserved_a(limits: LimitTables) -> Real:
+    """(T, B + G) A that are kept free of currents already."""
+    return np.zeros_like(limits.current_a) if limits.reserved_a is None else limits.reserved_a
+
+
+def _reserves(formulation: Formulation, box: GuaranteedBox, found: FeasibleBox, before: Bounds) -> Bounds:
+    """Rise of each value at a level in the worst state of the joint paths, or what was found before if more."""
+    joint, feeder = formulation.paths, formulation.feeder
+    states, steps = joint.pairs
+    down, up = joint.of_box(box).ends(states, steps, found.lo_w[steps], found.hi_w[steps])
+    away_w = up if Direction.EXPORT in box.directions else -down
+    flow = joint.solved(states, steps, away_w[:, feeder.port_connection] * feeder.port_share)
+    first = flow.v_v[: formulation.steps], np.abs(flow.i_a[: formulation.steps])
+    low_v, high_v, load_a = (table.copy() for table in before)
+    np.maximum.at(high_v, steps, flow.v_v - first[0][steps])
+    np.maximum.at(low_v, steps, first[0][steps] - flow.v_v)
+    np.maximum.at(load_a, steps, np.abs(flow.i_a) - first[1][steps])
+    return Bounds(low_v, high_v, load_a)
 
 
 class _Search:
@@ -40,7 +80,7 @@ class _Search:
         self.unit = np.ones_like(self.room) if formulation.allocation is Allocation.EQUAL else reference
         self.most = (self.room / self.unit).max(axis=1, initial=0.0)
         self.hard, self.targets = limits.bounds(margin=0.0), limits.bounds(margin=1.0)
-        self.turns = self.solves = 0
+        self.several, self.turns, self.solves = formulation.paths.several, 0, 0
 
     def found(self, rest: FlowResult, at: tuple[Sensitivity, Sensitivity]) -> FeasibleBox:
         """The box at the highest level that keeps all targets; rest, at: the base load's power flow and derivatives."""
@@ -137,11 +177,17 @@ class _Search:
         limit, aim, before, after = (table.astype(np.float32) for table in tables)
         away = np.ascontiguousarray(case.away(lo, hi)[:, case.ends.place])
         found = FeasibleBox(base.feeder, case, built, away, limit, aim, before)
-        found.infeasible, found.known_rise = before > aim, found.rise
+        # Where even no level at all is beyond a limit, the firm minimum is.
+        shut = (self._level_w(ends) <= 0.0)[:, None] & (after > limit) & self.several
+        found.infeasible, found.known_rise = (before > aim) | shut, found.rise
         found.iterations, found.solves = self.turns, self.solves
         with np.errstate(divide="ignore", invalid="ignore"):
             found.correction = np.where(found.rise > 0.0, (after - before) / found.rise, 0.0).astype(np.float32)
         return found
+
+    def _level_w(self, ends: Real) -> Real:
+        """(T,) W that the highest end is beyond the firm minimum."""
+        return np.asarray((self.sign * (ends - self.start)).max(axis=1, initial=0.0))
 
     def _ends(self, level: Real, steps: Index | slice = slice(None)) -> Real:
         """(T, C) net injection of all at one common level per step."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from envelope.calculation.kernels import stand
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.joint_paths import WorstStates
 from envelope.constraints.linear import Corners, LinearConstraints
 from envelope.constraints.monitored_feeder import MonitoredFeeder
 from envelope.problem import Direction
@@ -46,6 +47,8 @@ class FeasibleBox:
     """(T, R) limits, and limits less the margins"""
     at_rest: Single
     """(T, R) values with nothing flexible running"""
+    needed: WorstStates | None = None
+    """what each constraint keeps free of its limit for its worst state of the joint paths; None: there are none"""
     correction: Single = field(init=False)
     """(T, R) measured over predicted rise, where it was last measured"""
     known_rise: Single = field(init=False)

@@ -19,6 +19,7 @@ from envelope.calculation.corner_check import (
 )
 from envelope.calculation.feasible_box import FeasibleBox
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.joint_paths import WorstStates
 from envelope.constraints.linear import LinearConstraints, narrowed
 from envelope.constraints.linearisation import LARGEST_GAIN, linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
@@ -43,21 +44,30 @@ all are looked at again, the last but one time with none left out"""
 
 
 def fit_box(
-    rows: LinearConstraints, base: BaseCase, rest: FlowResult, *, limits: tuple[Real, Real], allocate: Rule
+    rows: LinearConstraints,
+    base: BaseCase,
+    rest: FlowResult,
+    *,
+    limits: tuple[Real, Real],
+    allocate: Rule,
+    needed: WorstStates | None = None,
 ) -> FeasibleBox:
     """The box that `allocate` finds inside the limits, confirmed by AC power flow at the worst corners.
 
-    rest: the power flow with nothing flexible running; limits: (T, R) hard limits and targets, one per constraint.
+    rest: the power flow with nothing flexible running; limits: (T, R) hard limits and targets, one per constraint;
+    needed: what constraints keep free of them for the joint paths.
     Most constraints never come near their limit. A first look picks those that may; in the end all are looked at again.
     """
     ends, everyone = base.ends, np.arange(len(base.p_w))
-    limit, aim, at_rest = limits[0].astype(np.float32), limits[1].astype(np.float32), rows.evaluate(rest, np.float32)
+    limit, aim = ((table if needed is None else table - needed.extra).astype(np.float32) for table in limits)
+    at_rest = rows.evaluate(rest, np.float32)
     most_w = ends.granted_w + ends.room_w
     most = at_rest + LARGEST_GAIN * most_w.astype(np.float32) @ rows.coefficients(ends.place).T
     can_bind = np.any(most > aim, axis=0)
     away_w = ends.granted_w.copy() if can_bind.any() else most_w
-    tables = (table[:, can_bind] for table in (limit, aim, at_rest))
-    whole = _unknown(FeasibleBox(base.feeder, base, rows.keep(can_bind), away_w, *tables))
+    limit, aim, at_rest = (table[:, can_bind] for table in (limit, aim, at_rest))
+    kept = None if needed is None else needed.only(can_bind)
+    whole = _unknown(FeasibleBox(base.feeder, base, rows.keep(can_bind), away_w, limit, aim, at_rest, kept))
     if not can_bind.any():
         return whole
     # A largest sum stands at a far corner of the headroom, where other constraints are near than in the middle.
@@ -72,8 +82,10 @@ def fit_box(
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
         if not len(todo):
-            return state
+            break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
+    if not len(todo) and needed is None:
+        return state
     left = own_corners.exceeding(state, everyone)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state
@@ -105,8 +117,10 @@ def _unknown(state: FeasibleBox) -> FeasibleBox:
 def _narrow(whole: FeasibleBox, chosen: Mask) -> FeasibleBox:
     """A calculation over some of the constraints, on a feeder that monitors only what they are about."""
     feeder, rows = narrowed(whole.feeder, whole.rows.keep(chosen))
-    tables = (table[:, chosen] for table in (whole.limit, whole.target, whole.at_rest))
-    return _unknown(FeasibleBox(feeder, whole.base.seen_by(feeder), rows, whole.offset_w.copy(), *tables))
+    limit, target, at_rest = (table[:, chosen] for table in (whole.limit, whole.target, whole.at_rest))
+    needed = None if whole.needed is None else whole.needed.only(chosen)
+    base = whole.base.seen_by(feeder)
+    return _unknown(FeasibleBox(feeder, base, rows, whole.offset_w.copy(), limit, target, at_rest, needed))
 
 
 def _with_missed_constraints(

@@ -9,15 +9,21 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.calculation.feasible_box import FeasibleBox
-from envelope.constraints.linear import with_sensitivities
+from envelope.constraints.linear import Corners, with_sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V
-from envelope.constraints.sensitivity_series import own_sensitivities
-from gridmodel.arrays import Index, Mask, Real
+from envelope.constraints.sensitivity_series import sensitivities_at
+from gridmodel.arrays import Complex, Index, Mask, Real, Single
 
 TIGHT = 0.5
 """constraints with less slack are looked at, in units of slack (V, percent of the rating)"""
 ENOUGH = 0.5
 """part of the declared margin that must be left at a constraint's own corner"""
+NEAR = 0.2
+"""constraints with less slack, in the same units, are measured in all states of the joint paths that matter"""
+FILLED = 0.04
+"""what small coefficients may add to a constraint that the firm minimum brings beyond its limit, in units of slack"""
+GROWTH = 0.25
+"""part by which joint paths may need more of a constraint at a corner of the box than at rest"""
 TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
 """times that signs are taken anew at the corner they led to, power flows solved at once, and how far a corner must be
 from another"""
@@ -36,14 +42,31 @@ def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index
 
 
 def exceeding(state: FeasibleBox, todo: Index) -> Index:
-    """Those of these steps in which a constraint exceeds at its own corner."""
-    return todo[(_beyond(state, todo) > 0.0).any(axis=1)]
+    """Those of these steps in which a constraint exceeds at its own corner, or one that the firm minimum fills does."""
+    beyond = (_beyond(state, todo) > 0.0).any(axis=1)
+    return todo[beyond if state.needed is None else beyond | _filled_exceed(state, todo)]
+
+
+def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
+    """(S,) whether small coefficients bring a constraint that the firm minimum fills beyond limit and firm minimum."""
+    place, row = np.nonzero(state.infeasible[steps] & ~state.base_infeasible[steps])
+    found = np.zeros(len(steps), dtype=bool)
+    if not len(row) or state.needed is None:
+        return found
+    at, firm = (_States(state, steps[place], row, firm=firm) for firm in (False, True))
+    corner, every = state.rows.corner[row], np.arange(len(row))
+    now, before = (one.values(one.away(state.rows.corners, corner))[every, row] for one in (at, firm))
+    limit = (state.limit + state.needed.extra)[steps[place], row]
+    np.logical_or.at(found, place, now > np.maximum(limit, before + FILLED * state.slack_unit[row]))
+    return found
 
 
 def _beyond(state: FeasibleBox, steps: Index) -> Real:
     """(S, R) by which constraints at their own corners leave less than enough of the margin."""
     limit, margin = state.limit[steps], _margin(state)[steps]
-    return np.asarray(_at_own_corners(state, steps) - (limit - ENOUGH * margin))
+    # Measured in the worst state itself, a constraint keeps no room for it.
+    room = 0.0 if state.needed is None else state.needed.extra[steps]
+    return np.asarray(_at_own_corners(state, steps) - (limit + room - ENOUGH * margin))
 
 
 def _margin(state: FeasibleBox) -> Real:
@@ -60,12 +83,20 @@ def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
     if state.feeder.inverters is not None:
         return values
     group = (state.rows.kind == 2) & (state.rows.element >= len(state.feeder.reduced.H))
-    tight = (state.slack(steps) < TIGHT) & ~state.infeasible[steps] & ~group
+    tight = (state.slack(steps) < _tight(state, steps)) & ~state.infeasible[steps] & ~group
     place, row = _one_per_place(state, *np.nonzero(tight), steps=steps)
     for start in range(0, len(place), TOGETHER):
         part = slice(start, start + TOGETHER)
         _measure(state, steps, (place[part], row[part]), values)
+    if state.needed is not None:
+        near = np.flatnonzero(state.slack(steps)[place, row] < NEAR)
+        _measure_in_all_states(state, steps, (place[near], row[near]), values)
     return np.where(state.infeasible[steps], -np.inf, values)
+
+
+def _tight(state: FeasibleBox, steps: Index) -> Real | float:
+    """(S, R) or all the same: slack below which a constraint is looked at, larger where paths may need more of it."""
+    return TIGHT if state.needed is None else TIGHT + GROWTH * state.needed.extra[steps] / state.slack_unit
 
 
 def _one_per_place(state: FeasibleBox, place: Index, row: Index, *, steps: Index) -> tuple[Index, Index]:
@@ -80,19 +111,72 @@ def _one_per_place(state: FeasibleBox, place: Index, row: Index, *, steps: Index
 
 
 def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
-    """Raise (S, R) values to what constraints reach at the own corners of these pairs of steps and constraints."""
-    (place, row), base, of = pairs, state.base, state.feeder.port_connection
-    up, down = (state.hi_w - base.p_w)[:, of], (base.p_w - state.lo_w)[:, of]
-    away = state.corner(steps[place], state.rows.corner[row])
+    """Raise (S, R) values to what constraints reach at the own corners of these pairs of steps and constraints.
+
+    Each in the state of the joint paths that is worst for it, where there are any.
+    """
+    place, row = pairs
+    at = _States(state, steps[place], row)
+    if state.needed is None:
+        away = state.corner(steps[place], state.rows.corner[row])
+    else:
+        away = at.away(state.rows.corners, state.rows.corner[row])
+        np.maximum.at(values, place, at.values(away))
     for _ in range(TURNS):
-        at, rows = steps[place], state.rows.only(row)
-        own = with_sensitivities(rows, state.feeder, *own_sensitivities(base, rows, at, away))
-        there = (own.corners.up[own.corner] * up[at] - own.corners.down[own.corner] * down[at]).astype(np.float32)
+        own = with_sensitivities(state.rows.only(row), state.feeder, *at.sensitivities(away))
+        there = at.away(own.corners, own.corner)
         # A corner that stays was measured already.
         moved = np.flatnonzero((np.abs(there - away) > NOTHING_W).any(axis=1))
         if not len(moved):
             return
         place, row, away = place[moved], row[moved], there[moved]
-        at = steps[place]
-        found = state.feeder.power_flow(base.injections(at, away), base.source_v[at], tol_v=COARSE_V)
-        np.maximum.at(values, place, state.rows.evaluate(found))
+        at = _States(state, steps[place], row)
+        np.maximum.at(values, place, at.values(away))
+
+
+def _measure_in_all_states(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
+    """Raise (S, R) values to what constraints reach at their corners in each state that is any constraint's worst."""
+    assert state.needed is not None
+    (place, row), candidates = pairs, state.needed.states_by_step()[:, steps]
+    for number in np.flatnonzero(candidates.any(axis=1)):
+        which = np.flatnonzero(candidates[number, place])
+        at = _States(state, steps[place[which]], row[which], np.full(len(which), number))
+        np.maximum.at(values, place[which], at.values(at.away(state.rows.corners, state.rows.corner[row[which]])))
+
+
+class _States:
+    """The state that each of some constraints is measured in, one step each."""
+
+    def __init__(
+        self, box: FeasibleBox, steps: Index, rows: Index, state: Index | None = None, *, firm: bool = False
+    ) -> None:
+        """firm: at corners of the firm minimum."""
+        self.box, self.steps, self.rows, self.state = box, steps, box.rows.only(rows), state
+        if box.needed is not None and state is None:
+            self.state = box.needed.state[steps, rows]
+        of, (lo_w, hi_w) = box.feeder.port_connection, (box.base.lo_w, box.base.hi_w) if firm else (box.lo_w, box.hi_w)
+        lo_w, hi_w = lo_w[steps], hi_w[steps]
+        if box.needed is None or self.state is None:
+            down, up = box.base.p_w[steps] - lo_w, hi_w - box.base.p_w[steps]
+        else:
+            down, up = box.needed.paths.ends(self.state, steps, lo_w, hi_w)
+        self.down_w, self.up_w = down[:, of], up[:, of]
+
+    def away(self, corners: Corners, which: Index) -> Single:
+        """(P, L) W away from the base load at these corners of the box."""
+        return (corners.up[which] * self.up_w - corners.down[which] * self.down_w).astype(np.float32)
+
+    def sensitivities(self, away: Single) -> tuple[Single, Single]:
+        """(P, L) derivatives of each constraint there, for power above and below the base load."""
+        return sensitivities_at(self.box.base, self.rows, *self._injected(away))
+
+    def values(self, away: Single) -> Real:
+        """(P, R) values of all constraints of the box there."""
+        return self.box.rows.evaluate(self.box.feeder.power_flow(*self._injected(away), tol_v=COARSE_V))
+
+    def _injected(self, away: Single) -> tuple[Complex, Complex]:
+        base = self.box.base
+        if self.box.needed is None or self.state is None:
+            return base.injections(self.steps, away), base.source_v[self.steps]
+        joint = self.box.needed.paths.joint
+        return joint.injections(self.state, self.steps, away), joint.source(self.state, self.steps)

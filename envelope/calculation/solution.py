@@ -39,7 +39,8 @@ def _boxes(formulation: Formulation) -> list[DirectedBox]:
     limits, targets = (formulation.limits.bounds(margin=margin) for margin in (0.0, 1.0))
     reserves = formulation.reserves
     # A margin may bring any constraint to its limit, also one that no connection's capacity comes near.
-    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, rest, targets)
+    range_ = formulation.paths.rest_range
+    wanted = rows.select_all(base.feeder) if reserves else screen(base, at, range_, targets)
     built = rows.linearise(base.feeder, *at, wanted=wanted, facets=rows.FINE_FACETS)
     hard, aims = built.right_hand_sides(limits), built.right_hand_sides(targets)
     if reserves:
@@ -47,9 +48,13 @@ def _boxes(formulation: Formulation) -> list[DirectedBox]:
         before = built.evaluate(rest)
         extra = sum((reserve.per_row(built, before, hard) for reserve in reserves), np.zeros_like(hard))
         hard, aims = hard - extra, aims - extra
-    run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(formulation))
     asked = formulation.boxes(base.lo_w, base.hi_w)
-    return [DirectedBox(run(base=base.within(box)), box.directions) for box in asked]
+    needed = [formulation.paths.of_box(box).worst(built, built.evaluate(rest)) for box in asked]
+    run = partial(fitting.fit_box, built, rest=rest, limits=(hard, aims), allocate=_rule(formulation))
+    return [
+        DirectedBox(run(base=base.within(box), needed=need), box.directions)
+        for box, need in zip(asked, needed, strict=True)
+    ]
 
 
 def _rule(formulation: Formulation) -> allocate.Rule:

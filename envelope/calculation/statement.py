@@ -14,7 +14,7 @@ from gridmodel.arrays import Real, Watts
 
 def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    said = [_with_declaration(problem), *(reserve.said() for reserve in formulation.reserves)]
+    said = [_with_declaration(problem), formulation.paths.said, *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 

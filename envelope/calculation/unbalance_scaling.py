@@ -11,6 +11,7 @@ from envelope.calculation.feasible_box import DirectedBox
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.unbalance import Corner, Unbalance, every_corner
 from envelope.problem import Direction
+from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import Binding
 from envelope.schedule.codes import NETWORK
 from gridmodel.arrays import Index, Mask, Real
@@ -39,7 +40,8 @@ def scale_for_unbalance(formulation: Formulation, cases: Sequence[DirectedBox]) 
         return Scaling(scaled, closed)
     for case in cases:
         fit, steps = case.fit, np.arange(formulation.steps)
-        unbalance = Unbalance(formulation, fit.base)
+        box = GuaranteedBox(fit.base.lo_w, fit.base.hi_w, case.directions)
+        unbalance = Unbalance(formulation, fit.base, formulation.paths.of_box(box))
         if not len(unbalance.nodes):
             continue
         corners = _of_case(unbalance.corners(), case)

@@ -76,6 +76,7 @@ def _plain(schedule: EnvelopeSchedule, report: VerificationReport) -> dict[str, 
         "unbalance_percent": None if report.unbalance is None else report.unbalance.beyond,
         "solver": report.solver,
         "corners": report.scenarios,
+        "paths": report.paths,
         "judged": report.judged,
         "sentence": report.sentence(),
     }

@@ -11,6 +11,7 @@ import numpy as np
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity
 from envelope.problem import Allocation, Direction, Problem, ProblemSide, ShareReference
 from envelope.problem.guarantees import GuaranteedBox
+from envelope.problem.own_bands import own_end_w
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Index, Real, Single
 
@@ -142,6 +143,7 @@ def form_base_case(problem: Problem, feeder: MonitoredFeeder, *, capacity_used_w
     # Circulating power is kept free as a margin; the capacity beyond it is shorter by as much.
     top, room_up = _firm_and_room(problem, exports, p, exports.capacity_w - capacity_used_w)
     bottom, room_down = _firm_and_room(problem, imports, -p, imports.capacity_w - capacity_used_w)
+    top, bottom = np.maximum(top, own_end_w(problem, "export")), np.maximum(bottom, own_end_w(problem, "import"))
     network = feeder.reduced.network
     source = network.source.v if problem.source_v is None else problem.source_v
     return BaseCase(

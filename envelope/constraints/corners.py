@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,38 +13,52 @@ from envelope.problem.guarantees import GuaranteeRule
 from gridmodel.arrays import Index, Real
 
 
+class CheckedCorner(NamedTuple):
+    """A corner that is the same for all steps."""
+
+    kind: str
+    up: Real
+    down: Real
+    """(L,) parts of each port's headroom"""
+    row: int | None = None
+    """the strongest constraint that it is the worst corner of, where it is one's"""
+
+
 def corners_to_check(
     guarantee: GuaranteeRule, built: LinearConstraints, feeder: MonitoredFeeder, most: int
-) -> Iterator[tuple[str, Real, Real]]:
-    """Corners that are the same for all steps: (kind, up (L,), down (L,)), parts of each port's headroom."""
+) -> Iterator[CheckedCorner]:
+    """Corners that are the same for all steps."""
     if guarantee.common_level:
         share = feeder.port_share
-        yield "all together", share, np.zeros_like(share)
-        yield "all together", np.zeros_like(share), share
+        yield CheckedCorner("all together", share, np.zeros_like(share))
+        yield CheckedCorner("all together", np.zeros_like(share), share)
         return
-    yield from (("sign", up, down) for up, down in sign_corners(built, most))
-    yield from (("aligned", up, down) for up, down in aligned_corners(feeder))
+    yield from sign_corners(built, most)
+    yield from (CheckedCorner("aligned", up, down) for up, down in aligned_corners(feeder))
 
 
-def sign_corners(built: LinearConstraints, most: int) -> list[tuple[Real, Real]]:
+def sign_corners(built: LinearConstraints, most: int) -> list[CheckedCorner]:
     """Worst corners of all voltage constraints and of currents, strongest first; side directions of currents last."""
     main = built.kind != 2
     load = np.flatnonzero(built.kind == 2)
     main[load[np.arange(len(load)) % (FACETS // 2) == 0]] = True
     strength = built.rise_up.sum(axis=1) + built.rise_down.sum(axis=1)
     order = np.argsort(-strength, kind="stable")
-    corners = [int(k) for part in (order[main[order]], order[~main[order]]) for k in _interleaved(built, part)]
-    corners = list(dict.fromkeys(corners))[:most]
-    return [(built.corners.up[k], built.corners.down[k]) for k in corners]
+    first: dict[int, int] = {}
+    for row in np.concatenate([_interleaved(built, part) for part in (order[main[order]], order[~main[order]])]):
+        first.setdefault(int(built.corner[row]), int(row))
+    return [
+        CheckedCorner("sign", built.corners.up[k], built.corners.down[k], row) for k, row in list(first.items())[:most]
+    ]
 
 
 def _interleaved(built: LinearConstraints, order: Index) -> Index:
-    """Corners of the ordered constraints, the three kinds taking turns."""
+    """The ordered constraints, the three kinds taking turns."""
     rank = np.empty(len(order))
     for kind in range(3):
         of_kind = built.kind[order] == kind
         rank[of_kind] = np.arange(of_kind.sum())
-    return np.asarray(built.corner[order[np.argsort(rank, kind="stable")]])
+    return np.asarray(order[np.argsort(rank, kind="stable")])
 
 
 def aligned_corners(feeder: MonitoredFeeder) -> list[tuple[Real, Real]]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from envelope.constraints.base_case import BaseCase, form_base_case
 from envelope.constraints.disturbances import Disturbances, Reserve, unbounded_power
+from envelope.constraints.joint_paths import JointPaths, form_joint_paths
 from envelope.constraints.limits import LimitTables, limit_tables
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import Allocation, ChanceMargin, Problem
@@ -26,6 +27,8 @@ class Formulation:
     alpha: float
     """of the alpha-fair allocation"""
     disturbances: Disturbances
+    paths: JointPaths
+    """states of what no limit bounds that limits hold in"""
     vuf_max_percent: float | None = None
     """limit of voltage unbalance; None: not limited"""
     forecast_error: ChanceMargin | None = None
@@ -76,7 +79,8 @@ class Formulation:
 
     def with_base(self, base: BaseCase) -> Formulation:
         """The same formulation around another base case."""
-        return replace(self, base=base, disturbances=replace(self.disturbances, base=base))
+        disturbances, paths = replace(self.disturbances, base=base), replace(self.paths, base=base)
+        return replace(self, base=base, disturbances=disturbances, paths=paths)
 
 
 def formulate(problem: Problem) -> Formulation:
@@ -84,15 +88,17 @@ def formulate(problem: Problem) -> Formulation:
     power = unbounded_power(problem)
     feeder = monitor(problem)
     base = form_base_case(problem, feeder, capacity_used_w=power.capacity_used_w)
+    limits = limit_tables(problem.limits, feeder, problem.steps)
     sigma_w, z = problem.base_sigma_w, problem.base_z
     return Formulation(
         base=base,
-        limits=limit_tables(problem.limits, feeder, problem.steps),
+        limits=limits,
         vuf_max_percent=problem.limits.vuf_max_percent,
         guarantee=GUARANTEES[problem.guarantee],
         allocation=problem.allocation,
         alpha=problem.alpha,
         disturbances=Disturbances(base, power),
+        paths=form_joint_paths(problem, base, limits),
         forecast_error=None if sigma_w is None or z == 0.0 else ChanceMargin(sigma_w, z),
         margins=problem.margins,
         band=band_of(problem),

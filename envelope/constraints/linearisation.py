@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.base_case import BaseCase
+from envelope.constraints.joint_paths import RestRange
 from envelope.constraints.limits import Bounds
 from envelope.constraints.linear import LinearConstraints, Selection, slopes, with_sensitivities
-from envelope.constraints.monitored_feeder import FlowResult, Sensitivity
+from envelope.constraints.monitored_feeder import Sensitivity
 from gridmodel.arrays import Complex, Index, Real, Single
 
 LARGEST_GAIN = 2.0
@@ -74,7 +75,7 @@ def _slopes_in(
     return rise, fall
 
 
-def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult, bounds: Bounds) -> Selection:
+def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: RestRange, bounds: Bounds) -> Selection:
     """The limits that could be reached if everyone went as far as they can, with twice the linear effect."""
     feeder = base.feeder
     part = feeder.port_part
@@ -85,7 +86,7 @@ def screen(base: BaseCase, at: tuple[Sensitivity, Sensitivity], rest: FlowResult
     falls = top @ np.maximum(-up.dv, 0.0).T + bottom @ np.maximum(down.dv, 0.0).T
     flows = np.maximum(top, bottom) @ np.maximum(np.abs(up.di), np.abs(down.di)).T
     return Selection(
-        np.any(rest.v_v + gain * rises > bounds.high_v, axis=0),
-        np.any(rest.v_v - gain * falls < bounds.low_v, axis=0),
-        np.any(np.abs(rest.i_a) + gain * flows > bounds.current_a, axis=0),
+        np.any(rest.high_v + gain * rises > bounds.high_v, axis=0),
+        np.any(rest.low_v - gain * falls < bounds.low_v, axis=0),
+        np.any(rest.load_a + gain * flows > bounds.current_a, axis=0),
     )

@@ -32,14 +32,21 @@ class MonitoredValues(Protocol):
 def own_sensitivities(
     base: BaseCase, values: MonitoredValues, steps: Index, away: Single | Real
 ) -> tuple[Single, Single]:
+    """(R, L) derivative of each value in its own state: (R,) steps, and (R, L) W away from the base."""
+    return sensitivities_at(base, values, base.injections(steps, away), base.source_v[steps])
+
+
+def sensitivities_at(
+    base: BaseCase, values: MonitoredValues, injected: Complex, source_v: Complex
+) -> tuple[Single, Single]:
     """(R, L) derivative of each value in its own state, for power above and below the base load, V or A per W.
 
-    steps: (R,) and away: (R, L) W away from the base. Per W, the current of a port changes by c dp - d conj(Z di), so
+    injected: (R, L) VA; source_v: (R, 3) V. Per W, the current of a port changes by c dp - d conj(Z di), so
     that a row vector g of effects of currents becomes the sum of g, -conj(g d) Z, and so on: one product per term.
     A current counts by its size, and so does a group's sum.
     """
-    reduced, injected = base.feeder.reduced, base.injections(steps, away)
-    found = power_flow.solve(reduced, injected, base.source_v[steps], tol_v=COARSE_V)
+    reduced = base.feeder.reduced
+    found = power_flow.solve(reduced, injected, source_v, tol_v=COARSE_V)
     group = (values.kind == 2) & (values.element >= len(reduced.H))
     total = term = _by_current(base, values, found, apart=group)
     d, z = np.conj(injected / found.v**2).astype(np.complex64), reduced.Z.astype(np.complex64)

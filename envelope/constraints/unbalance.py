@@ -14,6 +14,7 @@ import numpy as np
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.corners import aligned_corners
 from envelope.constraints.formulation import Formulation
+from envelope.constraints.joint_paths import PathsOfBox
 from envelope.constraints.linear import FINE_FACETS, Selection, linearise
 from envelope.constraints.monitored_feeder import FINE_V, MonitoredFeeder, Sensitivity
 from gridmodel.arrays import TURN, Complex, Index, Real
@@ -39,6 +40,8 @@ class Unbalance:
     formulation: Formulation
     base: BaseCase
     """its base case, or that of one direction"""
+    paths: PathsOfBox
+    """joint paths, and which ends of the box are the same on all of them"""
 
     @property
     def feeder(self) -> MonitoredFeeder:
@@ -75,30 +78,59 @@ class Unbalance:
     @cached_property
     def limit(self) -> Real:
         """(T, K) percent; where the base load alone is beyond it, that."""
-        rest = self.solved(
-            np.arange(self.formulation.steps), np.zeros((self.formulation.steps, self.feeder.reduced.ports))
-        )
+        states, steps = self.paths.joint.pairs
+        found = self.solved(steps, np.zeros((len(steps), self.feeder.reduced.ports)), states)
+        rest = np.zeros((self.formulation.steps, len(self.nodes)))
+        np.maximum.at(rest, steps, found)
         most = self.formulation.vuf_max_percent or np.inf
         return np.where(rest > most, rest + WORSE, most)
 
-    def solved(self, steps: Index, away: Real) -> Real:
-        """(S, K) percent at (S, L) watts away from the base, with the worst of what no limit sees on top."""
-        found = self._at(steps, away, np.zeros_like(away))
+    def solved(self, steps: Index, away: Real, states: Index | None = None) -> Real:
+        """(S, K) percent at (S, L) watts away from the base load, with the worst of what no limit sees on top.
+
+        states: of the joint paths; default the base case.
+        """
+        states = np.zeros_like(steps) if states is None else states
+        found = self._at(states, steps, away, np.zeros_like(away))
         disturbances = self.formulation.disturbances
         for state in disturbances.states:
             if state.voltages:
-                found = np.maximum(found, self._at(steps, *disturbances.superpose(state, steps, away)))
+                found = np.maximum(found, self._at(states, steps, *disturbances.superpose(state, steps, away)))
         return found
 
     def spare(self, part: float) -> float:
         """Percentage points between this part of the limit and all of it."""
         return (1.0 - part) * (self.formulation.vuf_max_percent or 0.0)
 
-    def _at(self, steps: Index, away: Real, var: Real) -> Real:
-        source = self.base.source_v[steps]
-        flow = power_flow.solve(self.feeder.reduced, self.base.injections(steps, away, var), source, tol_v=FINE_V)
+    def _at(self, states: Index, steps: Index, away: Real, var: Real) -> Real:
+        flow = self._flow(states, steps, away, var)
         # What has no solution is the affair of the other limits.
-        return np.where(flow.converged[:, None], self.percent(flow.i, source), 0.0)
+        return np.where(flow.converged[:, None], self.percent(flow.i, flow.source_v), 0.0)
+
+    def _flow(self, states: Index, steps: Index, away: Real, var: Real | float = 0.0) -> power_flow.Flow:
+        joint = self.paths.joint
+        injected = joint.injections(states, steps, away, var)
+        return power_flow.solve(self.feeder.reduced, injected, joint.source(states, steps), tol_v=FINE_V)
+
+    def worst_states(self, steps: Index, away: Real) -> Index:
+        """(S,) the state of the joint paths that adds most unbalance at these corners, in linear terms."""
+        none = np.zeros_like(steps)
+        flow = self._flow(none, steps, away)
+        z2, w2, z1, w1 = self._rows
+        negative = flow.i @ z2.T + flow.source_v @ w2.T
+        positive = np.abs(flow.i @ z1.T + flow.source_v @ w1.T)
+        size = np.abs(negative[None] + self._moved[:, steps]) / positive
+        return np.asarray(np.where(self.paths.joint.kept[:, steps], size.max(axis=2, initial=0.0), -1.0).argmax(axis=0))
+
+    @cached_property
+    def _moved(self) -> Complex:
+        """(S, T, K) change of the negative sequence in each state by all that follows the paths, V, in linear terms."""
+        joint, (z2, w2, _, _) = self.paths.joint, self._rows
+        follows = ~(self.paths.fixed_up & self.paths.fixed_down)
+        p_w, q_var = (self.feeder.spread(move) for move in (np.where(follows, joint.move_w, 0.0), joint.move_var))
+        at_rest = power_flow.solve(self.feeder.reduced, self.base.ports_va, self.base.source_v, tol_v=FINE_V).v
+        di = np.conj((p_w + 1j * q_var) / at_rest)
+        return np.asarray(di @ z2.T + (joint.source_v - joint.source_v[:1]) @ w2.T)
 
     def corners(self) -> list[Corner]:
         """Those that strain each node's unbalance most in each direction, and phases against each other."""
@@ -125,11 +157,14 @@ class Unbalance:
         flow = power_flow.solve(feeder.reduced, s, base.source_v.mean(axis=0))
         return np.asarray(self._rows[0] @ sensitivities(feeder.reduced, s, flow.v)[0])
 
-    def away(self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index) -> Real:
-        """(S, L) watts from the base at a corner of each of these (S, C) boxes."""
+    def away(
+        self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index, states: Index | None = None
+    ) -> Real:
+        """(S, L) watts from the base load, of states of the joint paths, at a corner of each of these (S, C) boxes."""
         up, down = (np.stack([corner[k] for corner in corners]) for k in (1, 2))
-        (lo, hi), of, p = box, self.feeder.port_connection, self.base.p_w[steps]
-        return np.asarray(up * (hi - p)[:, of] - down * (p - lo)[:, of])
+        of, states = self.feeder.port_connection, np.zeros_like(steps) if states is None else states
+        below, above = self.paths.ends(states, steps, *box)
+        return np.asarray(up * above[:, of] - down * below[:, of])
 
     def beyond(self, corners: Sequence[Corner], box: tuple[Real, Real], steps: Index, which: Index) -> Real:
         """(n, S) largest excess over the limit, percentage points, at n corners of each box, by their numbers."""
@@ -137,8 +172,15 @@ class Unbalance:
         together = max(1, CHUNK // max(1, len(steps)))
         for start in range(0, len(which), together):
             part = which[start : start + together]
+            every = np.tile(steps, len(part))
             away = np.concatenate([self.away([corners[k] for k in row], box, steps) for row in part])
-            over = self.solved(np.tile(steps, len(part)), away) - np.tile(self.limit[steps], (len(part), 1))
+            most = self.solved(every, away)
+            if self.paths.joint.several:
+                states = self.worst_states(every, away).reshape(part.shape)
+                pairs = zip(part, states, strict=True)
+                away = np.concatenate([self.away([corners[k] for k in row], box, steps, of) for row, of in pairs])
+                most = np.maximum(most, self.solved(every, away, states.ravel()))
+            over = most - self.limit[every]
             found[start : start + together] = over.max(axis=1).reshape(part.shape)
         return found
 
@@ -148,6 +190,10 @@ class Unbalance:
         for corner in corners if len(steps) else ():
             away = self.away([corner] * len(steps), (self.base.lo_w[steps], self.base.hi_w[steps]), steps)
             found = np.maximum(found, self.solved(steps, away))
+            if self.paths.joint.several:
+                states = self.worst_states(steps, away)
+                away = self.away([corner] * len(steps), (self.base.lo_w[steps], self.base.hi_w[steps]), steps, states)
+                found = np.maximum(found, self.solved(steps, away, states))
         return np.where(found > (self.formulation.vuf_max_percent or np.inf), found + WORSE, 0.0)
 
 

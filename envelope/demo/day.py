@@ -42,6 +42,8 @@ class Day:
     cars: Cars
     source_v: Complex | None = None
     """(T, 3) voltages at the head of the feeder, where they were measured."""
+    base_solar_w: Real | None = None
+    """(T, C) earlier solar within `base_va`, where it was measured apart."""
 
     @property
     def has_pv(self) -> Mask:
@@ -80,12 +82,17 @@ def generated(connection_ids: tuple[str, ...], seed: int) -> Day:
     return bare(connection_ids, -households.demand_va(rng, count, hours()))
 
 
-def bare(connection_ids: tuple[str, ...], base_va: Complex, source_v: Complex | None = None) -> Day:
+def bare(
+    connection_ids: tuple[str, ...],
+    base_va: Complex,
+    source_v: Complex | None = None,
+    base_solar_w: Real | None = None,
+) -> Day:
     """Return a day without controllable devices."""
     count = len(connection_ids)
     nothing = np.zeros((STEPS, count))
     cars = sessions(np.random.default_rng(0), 0, hours())
-    return Day(START, connection_ids, base_va, np.zeros(count), nothing, nothing, cars, source_v)
+    return Day(START, connection_ids, base_va, np.zeros(count), nothing, nothing, cars, source_v, base_solar_w)
 
 
 def grown(day: Day, growth: Growth, seed: int, weather: Real | None = None) -> Day:

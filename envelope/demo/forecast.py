@@ -1,48 +1,44 @@
-"""The engine's forecast of the day: each half-hour's band of household demand, and the devices' capacity."""
+"""The engine's forecast of the day: the homes' demand as a joint path, and the devices' capacity."""
 
 from __future__ import annotations
-
-import numpy as np
 
 from envelope.demo.criteria import limits_of
 from envelope.demo.day import STEP_S, Day
 from envelope.demo.scenario import Scenario
-from envelope.problem import Problem, steps_from
+from envelope.problem import Problem, Scenarios, steps_from
 from envelope.problem.plan_file import EUROPEAN_LV
-from gridmodel.arrays import Complex, Real
+from envelope.problem.scenarios import of_day
+from gridmodel.arrays import Real
 
 INTERVAL_S = 1800
 PER_INTERVAL = INTERVAL_S // STEP_S
-BASE_Z = 2.0
-"""Standard deviations of the homes' joint demand for which constraints keep a margin, where no limit bounds it."""
 
 
 def problem(scenario: Scenario) -> Problem:
-    """Return the problem of the day in half-hours; the forecast knows each home's demand to within its band.
+    """Return the problem of the day in half-hours; its scenarios are the day's own moments.
 
-    It knows the clear sky but not the clouds, and when a charger may be used but not when a car arrives.
+    It knows the clear sky but not the clouds over new solar, and when a charger may be used but not when a car arrives.
     """
     day = scenario.day
-    load = -day.base_va
-    intervals = len(load) // PER_INTERVAL
-    charging_w = _halves(day.charging_w).max(axis=1)
-    # A limit bounds the demand of a home that could charge; the demand of others counts with its spread.
-    unbounded_w = np.where(charging_w > 0.0, 0.0, _halves(load.real).std(axis=1))
+    path = scenarios_of(day)
     return Problem(
         reduced=scenario.reduced,
-        step_start=steps_from(day.start, INTERVAL_S, intervals),
+        step_start=steps_from(day.start, INTERVAL_S, len(day.base_va) // PER_INTERVAL),
         step_s=INTERVAL_S,
-        base_load_w=_halves(load.real).mean(axis=1),
-        base_load_var=_halves(load.imag).mean(axis=1),
-        base_load_lo_w=_halves(load.real).min(axis=1),
-        base_load_hi_w=_halves(load.real).max(axis=1),
-        base_sigma_w=unbounded_w,
-        base_z=BASE_Z,
+        base_load_w=path.mean_w,
+        base_load_var=path.mean_var,
+        scenarios=path,
         flex_gen_w=_halves(day.pv_ceiling_w).max(axis=1),
-        flex_load_w=charging_w,
-        source_v=_source(day),
+        flex_load_w=_halves(day.charging_w).max(axis=1),
+        source_v=path.mean_source_v,
         limits=limits_of(scenario.reduced),
     )
+
+
+def scenarios_of(day: Day) -> Scenarios:
+    """Return the day's households, earlier solar and head voltage as one joint path, a moment every five minutes."""
+    load = -day.base_va
+    return of_day(load.real, load.imag, moments=PER_INTERVAL, solar_w=day.base_solar_w, source_v=day.source_v)
 
 
 def feeder_name(scenario: Scenario) -> str:
@@ -53,10 +49,3 @@ def feeder_name(scenario: Scenario) -> str:
 def _halves(fine: Real) -> Real:
     """Return a day in steps as (intervals, steps of each, C)."""
     return fine.reshape(-1, PER_INTERVAL, *fine.shape[1:])
-
-
-def _source(day: Day) -> Complex | None:
-    """Return each half-hour's mean voltage at the head of the feeder, where it is known."""
-    if day.source_v is None:
-        return None
-    return np.asarray(day.source_v.reshape(-1, PER_INTERVAL, 3).mean(axis=1), dtype=complex)

@@ -39,19 +39,21 @@ EFFORT = Effort(random=4, inside=1, greedy=1)
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """One policy on one day: its figures, and a verification at corners of any mix of limits."""
+    """One policy on one day: its figures, and a verification at corners of any mix of limits on the day's path."""
 
     guarantee: Guarantee
     allocation: Allocation
-    base_z: float
-    """Standard deviations of the homes' joint demand for which constraints keep a margin."""
+    has_scenarios: bool
+    """Whether limits hold on the day's joint path; else for each half-hour's mean alone."""
     figures: Figures
     corners: VerificationReport
 
 
-def compare_policies(scenario: Scenario, base_z: float = forecast.BASE_Z) -> list[PolicyResult]:
-    """Return the day's result under each policy, all with the same margin for the forecast."""
-    stated = replace(forecast.problem(scenario), base_z=base_z)
+def compare_policies(scenario: Scenario, *, with_scenarios: bool = True) -> list[PolicyResult]:
+    """Return the day's result under each policy, all with the same knowledge of the base load."""
+    stated = forecast.problem(scenario)
+    if not with_scenarios:
+        stated = replace(stated, scenarios=None, base_load_lo_w=stated.load_lo_w, base_load_hi_w=stated.load_hi_w)
     return [
         result_of(scenario, replace(stated, guarantee=guarantee, allocation=allocation))
         for guarantee, allocation in POLICIES
@@ -62,8 +64,10 @@ def result_of(scenario: Scenario, problem: Problem) -> PolicyResult:
     """Return the day's result under a problem's policy."""
     schedule = calculate(problem)
     run = study.run(scenario.reduced, scenario.day, day_under(scenario.day, schedule))
-    any_mix = verify(problem.for_any_combination(), schedule, solver="reduced", effort=EFFORT)
-    return PolicyResult(problem.guarantee, problem.allocation, problem.base_z, run.figures, any_mix)
+    any_mix = replace(problem.for_any_combination(), scenarios=forecast.scenarios_of(scenario.day))
+    corners = verify(any_mix, schedule, solver="reduced", effort=EFFORT)
+    has_scenarios = problem.scenarios is not None
+    return PolicyResult(problem.guarantee, problem.allocation, has_scenarios, run.figures, corners)
 
 
 def day_under(day: Day, schedule: EnvelopeSchedule) -> DayPowers:
@@ -88,15 +92,15 @@ def perfect_figures(scenario: Scenario) -> Figures:
     return study.run(scenario.reduced, scenario.day, study.perfect_dispatch(scenario.reduced, scenario.day)).figures
 
 
-def policies_table(with_margin: list[PolicyResult], without: list[PolicyResult], perfect: Figures) -> Table:
-    """Return a table of the policies, with the demonstration's forecast margin and without any, and of the bound."""
+def policies_table(with_scenarios: list[PolicyResult], without: list[PolicyResult], perfect: Figures) -> Table:
+    """Return a table of the policies, for the demonstration's scenarios and for means alone, and of the bound."""
     table = Table(title="The same day under each policy", title_style="bold")
     table.add_column("guarantee, allocation")
-    for name in (f"margin of {forecast.BASE_Z:g} sigma:\nsolar curtailed", "outside", "cable", "worst corner"):
+    for name in ("scenarios:\nsolar curtailed", "outside", "cable", "worst corner"):
         table.add_column(name, justify="right")
-    for name in ("no margin:\nsolar curtailed", "outside", "cable", "worst corner"):
+    for name in ("means alone:\nsolar curtailed", "outside", "cable", "worst corner"):
         table.add_column(name, justify="right")
-    for one, other in zip(with_margin, without, strict=True):
+    for one, other in zip(with_scenarios, without, strict=True):
         add_row(table, f"{one.guarantee}, {one.allocation}", *_cells(one), *_cells(other))
     add_row(table, "perfect information", *2 * (*_figures(perfect), ""))
     return table
@@ -129,7 +133,7 @@ def main(
     Example: python -m envelope.demo.policies --feeder FEEDER
     """
     scenario = build_scenario(feeder, seed)
-    results = compare_policies(scenario), compare_policies(scenario, base_z=0.0)
+    results = compare_policies(scenario), compare_policies(scenario, with_scenarios=False)
     Console(width=160).print(policies_table(*results, perfect_figures(scenario)))
 
 

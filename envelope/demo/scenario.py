@@ -67,7 +67,7 @@ def first_day(feeder: Feeder, seed: int) -> tuple[Day, Real | None]:
     if profile is None:
         return generated(ids, seed), None
     source = None if profile.source_v is None else _from_eight(profile.source_v, profile.step_s)
-    day = bare(ids, _from_eight(profile.net_va(), profile.step_s), source)
+    day = bare(ids, _from_eight(profile.net_va(), profile.step_s), source, _from_eight(profile.pv_w, profile.step_s))
     size_w = feeder.pv_va[profile.pv_w.any(axis=0)].sum()
     weather = profile.pv_w.sum(axis=1) / size_w if size_w else None
     return day, None if weather is None else _from_eight(weather, profile.step_s)

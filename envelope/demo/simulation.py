@@ -24,7 +24,7 @@ from envelope.problem import Problem
 from gridmodel.arrays import Mask, Real
 from sep2.clock import SteppedClock
 from sep2.errors import SepError
-from sep2.operations.alarms import DEFAULT_IN_FORCE
+from sep2.operations.alarms import DEFAULT_IN_FORCE, PLAN_ENDING
 from sep2.operations.judging import policy_of
 
 AGGREGATOR, GATEWAY = "aggregator", "gateway"
@@ -158,8 +158,10 @@ async def simulate(scenario: Scenario, settings: DaySettings, on_step: OnStep) -
 
 
 def _expected(alarm: dict[str, Any]) -> bool:
-    """Return whether an alarm occurs on every day: until the first round, the utility's default is in force."""
-    return alarm["code"] in (BASE, FIRM) or (alarm["code"] == DEFAULT_IN_FORCE and alarm["cleared"] is not None)
+    """Return whether an alarm occurs on every day: the utility's default until the first round, the plan's end."""
+    return alarm["code"] in (BASE, FIRM, PLAN_ENDING) or (
+        alarm["code"] == DEFAULT_IN_FORCE and alarm["cleared"] is not None
+    )
 
 
 def _calculate(problem: Problem) -> tuple[EnvelopeSchedule, VerificationReport]:

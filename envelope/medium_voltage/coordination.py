@@ -274,7 +274,15 @@ class _Work:
             # What was taken for the head voltage before is known now.
             others = (given for given in problem.margins if not isinstance(given, HeadVoltageMargin))
             margins = (*others, margin)
-            found[name] = replace(problem, source_v=self.centre[name], margins=margins, groups=tuple(groups[name]))
+            # The margin is for all of the head's band; paths say the base load alone.
+            paths = None if problem.scenarios is None else replace(problem.scenarios, source_v=None)
+            found[name] = replace(
+                problem,
+                source_v=self.centre[name],
+                margins=margins,
+                groups=tuple(groups[name]),
+                scenarios=paths,
+            )
         return found
 
     def _judged(self, assumed: dict[str, Band], implied: dict[str, Band], boxes: dict[str, HeadBox]) -> Round:

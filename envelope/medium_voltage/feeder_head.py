@@ -113,10 +113,12 @@ class FeederHead:
 
     @cached_property
     def _forecast_w(self) -> Real:
-        """(T, 3) what forecast errors add on either side."""
-        error, count = self.formulation.forecast_error, self.feeder.connections
+        """(T, 3) W that forecast errors and the joint paths add on either side."""
+        error, count, joint = self.formulation.forecast_error, self.feeder.connections, self.formulation.paths
+        slopes = self._slopes(np.asarray(1.0 + 0.0j))
+        moved = np.abs((self.feeder.spread(joint.move_w) @ slopes.T).real).max(axis=0)
         if error is None:
-            return np.zeros((self.formulation.steps, 3))
-        part = np.abs(self._slopes(np.asarray(1.0 + 0.0j))) @ np.eye(count)[self.feeder.port_connection]
+            return np.asarray(moved)
+        part = np.abs(slopes) @ np.eye(count)[self.feeder.port_connection]
         sigma = np.broadcast_to(error.sigma_w, (self.formulation.steps, count))
-        return np.asarray(error.z * np.sqrt(sigma**2 @ (part.T**2)))
+        return np.asarray(moved + error.z * np.sqrt(sigma**2 @ (part.T**2)))

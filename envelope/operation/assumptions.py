@@ -115,9 +115,12 @@ class _MeasurementCheck:
             low_v, high_v, unit_v = self._connection_band.get(place, self._first_band)
             return low_v - slack * unit_v, high_v + slack * unit_v
         taken = self.problem.reduced.network.source.v if self.problem.source_v is None else self.problem.source_v
-        size = np.broadcast_to(np.abs(taken), (self.problem.steps, 3))[steps]
+        size = np.broadcast_to(np.abs(taken), (1, self.problem.steps, 3))[:, steps]
+        scenarios = self.problem.scenarios
+        if scenarios is not None and scenarios.states.source_v is not None:
+            size = np.concatenate([size, np.abs(scenarios.states.source_v)[:, steps]])
         low, high = self._head_pu(steps)
-        return float((size.min(axis=1) * low).min()), float((size.max(axis=1) * high).max())
+        return float((size.min(axis=(0, 2)) * low).min()), float((size.max(axis=(0, 2)) * high).max())
 
     @property
     def _first_band(self) -> tuple[float, float, float]:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.operation.least_loads import parts_of_load, with_least_loads
 from envelope.problem import Policy, Problem
 from envelope.problem.control_points import directions
-from envelope.schedule.device_limits import parts
 from gridmodel.model.devices import DEVICE, SITE, Device
 from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
@@ -32,6 +32,8 @@ class Client(NamedTuple):
     holds_net_limit: bool
     set_max_w: int | None
     own_group_id: int | None
+    least_load_w: int = 0
+    """What a rule guarantees to its controllable loads."""
 
     @property
     def sees_net(self) -> bool:
@@ -48,7 +50,8 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
     found: dict[str, Clients] = {}
     for row in await devices.at_connections(db, names):
         profile = row.profile if row.enabled else ""
-        client = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
+        known = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
+        client = known._replace(least_load_w=row.least_load_w or 0)
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
     return found
 
@@ -100,9 +103,11 @@ class Sharing:
         if len(clients) == 1:
             return [limits]
         size = np.array([self.size(client) for client in clients])
+        least = np.array([float(client.least_load_w) for client in clients])
+        nothing = [None] * len(clients)
         gen, load = (
-            [None] * len(clients) if watts is None else parts(np.array([watts]), size[:, side], self.policy)[0].tolist()
-            for side, watts in enumerate((limits.gen_w, limits.load_w))
+            nothing if watts is None else parts_of_load(watts, size[:, side], guaranteed, self.policy)
+            for side, (watts, guaranteed) in enumerate(((limits.gen_w, 0.0 * least), (limits.load_w, least)))
         )
         return [Limits(gen_w=of_gen, load_w=of_load) for of_gen, of_load in zip(gen, load, strict=True)]
 
@@ -122,6 +127,8 @@ class Controllability(NamedTuple):
     imports: tuple[bool, ...]
     exports: tuple[bool, ...]
     control_point: tuple[str, ...]
+    least_load_w: tuple[int, ...] = ()
+    """W that rules guarantee to the controllable loads of all devices of each connection; 0 without a rule."""
 
 
 def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sharing) -> Controllability:
@@ -141,20 +148,21 @@ def controllability_at(problem: Problem, at: Mapping[str, Clients], sharing: Sha
         DEVICE if point == DEVICE or see_devices_only(at.get(name, ())) else SITE
         for name, point in zip(problem.connection_id, problem.control_points, strict=True)
     )
-    return Controllability(imports, exports, points)
+    least_w = tuple(sum(client.least_load_w for client in at.get(name, ())) for name in problem.connection_id)
+    return Controllability(imports, exports, points, least_w)
 
 
 def with_controllability(problem: Problem, found: Controllability) -> Problem:
     """Return the problem with this controllability; the same object where it is equal."""
     before = tuple(map(bool, problem.controlled("import"))), tuple(map(bool, problem.controlled("export")))
-    if found == (*before, problem.control_points):
-        return problem
-    return replace(
-        problem,
-        controls_import=np.array(found.imports, dtype=bool),
-        controls_export=np.array(found.exports, dtype=bool),
-        control_point=found.control_point,
-    )
+    if found[:3] != (*before, problem.control_points):
+        problem = replace(
+            problem,
+            controls_import=np.array(found.imports, dtype=bool),
+            controls_export=np.array(found.exports, dtype=bool),
+            control_point=found.control_point,
+        )
+    return with_least_loads(problem, found.least_load_w)
 
 
 def without_client(problem: Problem, at: Mapping[str, Clients]) -> list[str]:

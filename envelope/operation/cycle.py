@@ -51,6 +51,7 @@ from envelope.schedule import EnvelopeSchedule, findings
 from gridmodel.errors import GridError
 from sep2.errors import SepError
 from sep2.operations.controls import MOST_AHEAD
+from sep2.operations.plans import forget_plan, note_plan
 from sep2.store import alarms
 from sep2.store.connection import Connection
 from sep2.store.database import Database
@@ -224,6 +225,7 @@ class Cycle:
         async with self.db.write() as db:
             published = await publish(db, schedule, now, terms)
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
+            await note_plan(db, self.feeder, _span_of(problem), now)
             await clear_alarms(db, (FAILED, UNVERIFIED, INVALID), self.feeder, now)
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
@@ -251,6 +253,7 @@ class Cycle:
                 db, names, which, now, basis=basis, horizon_events=self.horizon_events
             )
             await record_static(db, which)
+            await forget_plan(db, self.feeder, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)
             why = "; ".join(map(str, violated))
@@ -270,6 +273,7 @@ class Cycle:
         """Keep what is published, where the run that it comes from is no longer available."""
         async with self.db.write() as db:
             await clear_alarms(db, (FAILED, INVALID), self.feeder, now)
+            await note_plan(db, self.feeder, _span_of(problem), now)
             await self._set_unregistered(db, problem, measured, now)
         return Outcome(now)
 
@@ -285,6 +289,11 @@ class Cycle:
             await alarms.raise_one(db, code, self.feeder, failure, now=now)
         self.db.wake()
         return Outcome(now, failure=failure)
+
+
+def _span_of(problem: Problem) -> tuple[int, int]:
+    """Return when a plan's first step begins and its last one ends, epoch seconds."""
+    return int(problem.step_start[0]), int(problem.step_start[-1]) + problem.step_s
 
 
 def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:

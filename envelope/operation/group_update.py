@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from envelope.operation import handover, net_to_device
+from envelope.operation.binding_reason import reason_of
 from envelope.operation.group_state import ConnectionUpdate, GroupState
 from envelope.operation.handover import DefaultChange
 from envelope.operation.hysteresis import FirmMinimum, with_hysteresis
@@ -24,6 +25,8 @@ class GroupUpdate(NamedTuple):
     """Most controls of the engine that its devices may hold ahead."""
     default: Limits | None = None
     """None: the default stays as it is."""
+    reason_of: Callable[[int, int], str] | None = None
+    """Binding constraint of an interval by its start and end; None: not known."""
 
 
 class _Wanted(NamedTuple):
@@ -98,7 +101,8 @@ def _group_update(publication: Publication, connection: ConnectionUpdate, wanted
         intervals = [*intervals, *_default_after(schedule, wanted.default, state.standing, publication.now)]
     intervals = merged(intervals)[: max(state.event_limit, 1)]
     default = wanted.default if terms.defaults else None
-    return GroupUpdate(state.recipient.group_id, intervals, state.event_limit, default)
+    reason = reason_of(schedule, connection.column)
+    return GroupUpdate(state.recipient.group_id, intervals, state.event_limit, default, reason)
 
 
 def _default_after(

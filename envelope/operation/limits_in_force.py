@@ -34,7 +34,7 @@ def from_step(problem: Problem, first: int) -> Problem:
 def _cut(value: Any, steps: int, first: int, name: str = "") -> Any:
     """Return a value without its first steps; (T,) arrays are known by name, larger ones by their shape."""
     if isinstance(value, np.ndarray):
-        if value.ndim == 3 and value.shape[1] == steps:
+        if value.ndim >= 3 and value.shape[1] == steps:
             return value[:, first:]
         by_step = value.ndim == 2 or name in BY_STEP
         return value[first:] if by_step and value.ndim and len(value) == steps else value

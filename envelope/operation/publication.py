@@ -14,7 +14,7 @@ from envelope.operation.group_state import collect
 from envelope.operation.group_update import GroupUpdate, decide
 from envelope.operation.publication_terms import SOURCE, Publication, PublicationReport, PublicationTerms
 from envelope.schedule import EnvelopeSchedule
-from sep2.operations.controls import issue_schedule
+from sep2.operations.controls import issue_schedule, keep_others_in_place
 from sep2.operations.defaults import set_default
 from sep2.store.connection import Connection
 
@@ -46,6 +46,7 @@ async def issue(
 ) -> PublicationReport:
     """Write the defaults and controls of these groups, and return the counts of what was written."""
     created = kept = superseded = defaults = 0
+    published = []
     for update in updates:
         if update.default is not None:
             defaults += await set_default(db, update.group_id, update.default, now=now)
@@ -57,10 +58,13 @@ async def issue(
             source=SOURCE,
             most_ahead=update.event_limit,
             randomize_relaxing_s=randomize_relaxing_s,
+            reason_of=update.reason_of,
         )
         created += len(issued.created)
+        published += [update.group_id] if issued.created else []
         kept += len(issued.kept)
         superseded += len(issued.superseded)
+    await keep_others_in_place(db, published, now)
     return PublicationReport(created=created, kept=kept, superseded=superseded, defaults=defaults)
 
 

@@ -23,6 +23,7 @@ from envelope.problem import Problem
 from envelope.schedule.findings import NO_SAFE, some
 from gridmodel.model.devices import DEVICE
 from sep2.operations.controls import MOST_AHEAD
+from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, evidence
@@ -75,7 +76,9 @@ class ConnectionBasis(NamedTuple):
             contract, default = self.contract_of_devices, default._replace(import_w=None, export_w=None)
             if recipient.part is not None:
                 contract = self.sharing.parts(contract, self.clients)[recipient.part]
-        return _first(contract, default) if which is StaticLimits.CONTRACT else _first(default, contract)
+        found = _first(contract, default) if which is StaticLimits.CONTRACT else _first(default, contract)
+        clients = self.clients if recipient.part is None else self.clients[recipient.part : recipient.part + 1]
+        return raised(found, sum(client.least_load_w for client in clients))
 
 
 @dataclass(frozen=True)

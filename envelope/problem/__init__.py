@@ -20,6 +20,7 @@ from envelope.problem.margins import (
 from envelope.problem.policies import Allocation, Direction, Guarantee, Policy, ShareReference, TighteningLead
 from envelope.problem.problem import Problem, ProblemSide
 from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar, VoltWatt
+from envelope.problem.scenarios import Scenarios
 from envelope.problem.serialization import run_id
 from envelope.problem.steps import steps_from
 
@@ -44,6 +45,7 @@ __all__ = [
     "Problem",
     "ProblemSide",
     "ScenarioMargin",
+    "Scenarios",
     "ShareReference",
     "TighteningLead",
     "VoltVar",

@@ -29,6 +29,7 @@ from envelope.problem.limits import OperatingLimits
 from envelope.problem.margins import Margin
 from envelope.problem.policies import Allocation, Direction, Guarantee, ShareReference, TighteningLead
 from envelope.problem.reactive import AsForecast
+from envelope.problem.scenarios import Scenarios
 from envelope.problem.steps import zeros_or
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced
@@ -97,6 +98,8 @@ class Problem:
     """what else is not known for sure, such as `margins.HeadVoltageMargin`"""
     source_v: Complex | None = None
     """(3,) or (T, 3) V; default the network's own"""
+    scenarios: Scenarios | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """joint paths of base load and head voltage that limits hold for, beside the base load itself"""
     firm_import_w: Real | None = None
     firm_export_w: Real | None = None
     """(C,) contract minimum that is always granted; default 0"""
@@ -157,6 +160,7 @@ class Problem:
         "base_z": Numbers(low=0.0),
         "margins": ListOf(Margin),
         "source_v": Numbers("3 or T3", of=complex, low=0.0, above=True),
+        "scenarios": InstanceOf(Scenarios),
         **{
             f"{name}_{direction}_w": Numbers("C", low=0.0)
             for name in ("firm", "default", "in_force", "contract")
@@ -270,12 +274,14 @@ class Problem:
     @property
     def load_lo_w(self) -> Real:
         """(T, C) least base load."""
-        return self.base_load_w if self.base_load_lo_w is None else np.minimum(self.base_load_lo_w, self.base_load_w)
+        least = self.base_load_w if self.base_load_lo_w is None else np.minimum(self.base_load_lo_w, self.base_load_w)
+        return least if self.scenarios is None else np.minimum(least, self.scenarios.load_lo_w)
 
     @property
     def load_hi_w(self) -> Real:
         """(T, C) most base load."""
-        return self.base_load_w if self.base_load_hi_w is None else np.maximum(self.base_load_hi_w, self.base_load_w)
+        most = self.base_load_w if self.base_load_hi_w is None else np.maximum(self.base_load_hi_w, self.base_load_w)
+        return most if self.scenarios is None else np.maximum(most, self.scenarios.load_hi_w)
 
     @property
     def reach_export_w(self) -> Real:

@@ -35,6 +35,7 @@ FILE_TYPES = {
     "OperatingLimits": ("envelope.problem.limits", "OperatingLimits"),
     "Reference": ("envelope.problem.policies", "ShareReference"),
     "ScenarioMargin": ("envelope.problem.margins", "ScenarioMargin"),
+    "Scenarios": ("envelope.problem.scenarios", "Scenarios"),
     "VoltageBand": ("envelope.problem.limits", "VoltageBand"),
     "VoltVar": ("envelope.problem.reactive", "VoltVar"),
     "VoltWatt": ("envelope.problem.reactive", "VoltWatt"),

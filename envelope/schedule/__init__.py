@@ -1,6 +1,6 @@
 """The result: limits per connection and interval, as data, with its tables, findings and curtailed energy."""
 
-from envelope.schedule.adoption import verified_box
+from envelope.schedule.adoption import settled_box, verified_box
 from envelope.schedule.curtailment import Curtailment, Fairness
 from envelope.schedule.device_limits import DeviceLimits, divide
 from envelope.schedule.ledger import Ledger
@@ -18,5 +18,6 @@ __all__ = [
     "ScheduleSide",
     "divide",
     "read",
+    "settled_box",
     "verified_box",
 ]

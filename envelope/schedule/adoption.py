@@ -5,26 +5,38 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.problem import Direction, Problem
+from envelope.problem.own_bands import own_end_w
 from envelope.schedule.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 
 
 def verified_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
-    """(T, C) lowest and highest net injection over the hull of states in between, within capacity.
+    """(T, C) lowest and highest net injection over the hull of states in between, within capacity and own bands.
 
     The hull spans each interval's own limits, those in force within one adoption time before it, and the defaults.
     Where a tightening is published `adoption_s` early, no client holds more than an interval's own limit once it
     begins: what is published at any moment is the least over the adoption time that follows it.
     """
-    base = -problem.base_load_w
-    lo = -_farthest_w(problem, schedule, Direction.IMPORT, -base)
-    hi = _farthest_w(problem, schedule, Direction.EXPORT, base)
-    return lo, hi
+    return -_farthest_w(problem, schedule, Direction.IMPORT), _farthest_w(problem, schedule, Direction.EXPORT)
 
 
-def _farthest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Direction, base_w: Real) -> Real:
-    """(T, C) most net power of any client in each interval, positive in the direction; `base_w`: of the base load."""
-    asked, most = problem.side(direction), _loosest_w(problem, schedule, direction)
+def settled_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Real]:
+    """(T, C) lowest and highest net injection once all clients have taken up an interval's own limits, or defaults."""
+    found = []
+    for direction in (Direction.IMPORT, Direction.EXPORT):
+        side = schedule.side(direction)
+        found.append(_within_capacity_w(problem, direction, np.maximum(side.limit_w, side.default_w).astype(float)))
+    return -found[0], found[1]
+
+
+def _farthest_w(problem: Problem, schedule: EnvelopeSchedule, direction: Direction) -> Real:
+    """(T, C) most net power of any client in each interval, positive in the direction."""
+    return _within_capacity_w(problem, direction, _loosest_w(problem, schedule, direction))
+
+
+def _within_capacity_w(problem: Problem, direction: Direction, most: Real) -> Real:
+    """(T, C) most net power of clients that hold these (T, C) limits, positive in the direction."""
+    asked, base_w = problem.side(direction), own_end_w(problem, direction)
     most[:, ~asked.controlled] = np.inf
     return np.maximum(np.where(asked.flexible, np.minimum(most, asked.capacity_w), base_w), base_w)
 

@@ -9,10 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from envelope.field_rules import BadProblem, InstanceOf, Numbers, OneOf, Rule, validate
-from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, ShareReference, steps_from
+from envelope.problem import Allocation, Guarantee, OperatingLimits, Problem, Scenarios, ShareReference, steps_from
 from envelope.problem.control_points import control_points_of
 from envelope.problem.limits import as_61000
 from envelope.problem.phase_split import splits_of
+from envelope.problem.scenarios import of_day
 from gridmodel.arrays import Complex, Mask, Real
 from gridmodel.flow.kron import Reduced, reduce
 from gridmodel.model.feeder import Feeder
@@ -34,6 +35,8 @@ class Study:
     """(C,) default: all"""
     sun: bool = True
     """whether generation reaches only as far as the day's clear sky"""
+    within_steps: bool = True
+    """whether limits hold at every measured moment of a step, or at its mean alone"""
     adoption_s: int = 300
     start: int = 1_780_012_800
     limits: OperatingLimits = field(default_factory=as_61000)
@@ -50,6 +53,7 @@ class Study:
         "import_w": Numbers("one or C", low=0.0),
         "flexible": Numbers("C", of=bool),
         "sun": Numbers(of=bool),
+        "within_steps": Numbers(of=bool),
         "adoption_s": Numbers(of=int, low=0),
         "start": Numbers(of=int),
         "limits": InstanceOf(OperatingLimits),
@@ -82,6 +86,7 @@ def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> 
         flex_gen_w=sky[:, None] * np.where(flexible, study.export_w, 0.0),
         flex_load_w=np.tile(np.where(flexible, study.import_w, 0.0), (study.steps, 1)),
         source_v=source,
+        scenarios=moments_of(feeder, study.steps) if study.within_steps else None,
         adoption_s=study.adoption_s,
         limits=study.limits,
         guarantee=study.guarantee,
@@ -148,6 +153,15 @@ def _day(feeder: Feeder, steps: int) -> tuple[Real, Real, Complex | None]:
 
     source = None if profile.source_v is None else np.asarray(means(profile.source_v), dtype=np.complex128)
     return means(profile.demand_w - profile.pv_w).real, means(profile.demand_var).real, source
+
+
+def moments_of(feeder: Feeder, steps: int) -> Scenarios | None:
+    """The measured day as one joint path; None where a feeder has none, or one value for each step."""
+    profile = feeder.profile
+    if profile is None or len(profile.demand_w) <= steps:
+        return None
+    net_w, moments = profile.demand_w - profile.pv_w, len(profile.demand_w) // steps
+    return of_day(net_w, profile.demand_var, moments=moments, solar_w=profile.pv_w, source_v=profile.source_v)
 
 
 def clear_sky(feeder: Feeder, steps: int) -> Real:

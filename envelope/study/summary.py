@@ -142,6 +142,7 @@ def summarise(problem: Problem, schedule: EnvelopeSchedule, report: Verification
             "unbalance_percent": report.unbalance.beyond if report.unbalance else None,
             "solver": report.solver,
             "corners": report.scenarios,
+            "paths": report.paths,
             "inside": report.inside,
             "within_limits": report.within_limits,
             **report.excess,

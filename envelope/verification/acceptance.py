@@ -19,7 +19,7 @@ from envelope.constraints.monitored_feeder import FlowResult
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import BREACHED
 from envelope.verification.report import EXCESS_UNITS, Excess
-from gridmodel.arrays import Floating, Index, Real
+from gridmodel.arrays import Floating, Index, Mask, Real
 
 WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what small coefficients, which are left out of allocations, may add to a breach"""
@@ -48,23 +48,25 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
     most: corners that the audit tries; it would hold limits to account for a breach at one that was not looked at here.
     """
     feeder, base, limits = formulation.feeder, formulation.base, formulation.limits
-    rating = limits.current_a
-    rest = formulation.base_flow
+    rating, joint = limits.current_a, formulation.paths
     worst = _WorstFlow(formulation)
-    everyone = np.arange(formulation.steps)
-    worst.include(everyone, np.zeros((formulation.steps, len(feeder.port_connection))), rest)
-    steps = np.flatnonzero(((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1))
+    worst.include(*joint.pairs, np.zeros((len(joint.pairs[1]), len(feeder.port_connection))), joint.flow)
+    breached: Mask = np.any((schedule.status > 0) & (schedule.status <= BREACHED), axis=1)
+    states, steps = (index[breached[joint.pairs[1]]] for index in joint.pairs)
     if len(steps):
         built = linearise(feeder, *formulation.sensitivities, wanted=select_all(feeder))
-        for lo, hi, _ in formulation.boxes(base.lo_w, base.hi_w):
+        for box in formulation.boxes(base.lo_w, base.hi_w):
             tried = corners_to_check(
-                formulation.guarantee, linearise_at_corners(built, base, lo, hi), feeder, max(most, FEWEST_CORNERS)
+                formulation.guarantee,
+                linearise_at_corners(built, base, box.lo_w, box.hi_w),
+                feeder,
+                max(most, FEWEST_CORNERS),
             )
-            corners: list[tuple[Floating, Floating]] = [*((up, down) for _, up, down in tried), *schedule.firm_corners]
+            corners: list[tuple[Floating, Floating]] = [*((one.up, one.down) for one in tried), *schedule.firm_corners]
+            ends = joint.of_box(box).ends(states, steps, box.lo_w[steps], box.hi_w[steps])
+            down_w, up_w = (end[:, feeder.port_connection] for end in ends)
             for up, down in corners:
-                of, p = feeder.port_connection, base.p_w[steps]
-                away = up * (hi[steps] - p)[:, of] - down * (p - lo[steps])[:, of]
-                worst.include(steps, away)
+                worst.include(states, steps, up * up_w - down * down_w)
     high, low, load = worst.high_v, worst.low_v, worst.load_a
     over, under, much = high > limits.high_v, low < limits.low_v, load > rating
     worse_v = WORSE_V * feeder.voltage_unit_v
@@ -73,7 +75,7 @@ def accepted_limits(formulation: Formulation, schedule: EnvelopeSchedule, *, mos
         high_v=np.where(over, high + worse_v, limits.high_v),
         current_a=np.where(much, load + 0.01 * WORSE_PERCENT * rating, rating),
     )
-    own = _excess(formulation, rest.v_v, rest.v_v, np.abs(rest.i_a))
+    own = _excess(formulation, *joint.rest_range)
     return AcceptedLimits(bounds, *_told_apart(own, _excess(formulation, high, low, load)))
 
 
@@ -113,21 +115,24 @@ class _WorstFlow:
     """The worst of each place so far, per step, with what no limit sees on top."""
 
     def __init__(self, formulation: Formulation) -> None:
-        self.base, self.disturbances, rest = formulation.base, formulation.disturbances, formulation.base_flow
+        self.joint, self.disturbances, rest = formulation.paths, formulation.disturbances, formulation.base_flow
+        self.feeder = formulation.feeder
         self.high_v, self.low_v, self.load_a = rest.v_v.copy(), rest.v_v.copy(), np.abs(rest.i_a)
 
-    def include(self, steps: Index, away: Real, plain: FlowResult | None = None) -> None:
-        """Takes note of (S, L) W away from the base in these steps; `plain` where that is solved already."""
-        self._note(steps, self._values(steps, away, np.zeros_like(away)) if plain is None else plain, voltages=True)
+    def include(self, states: Index, steps: Index, away: Real, plain: FlowResult | None = None) -> None:
+        """Takes note of (S, L) W away from the base load of these states; `plain` where that is solved already."""
+        found = self._values(states, steps, away, np.zeros_like(away)) if plain is None else plain
+        self._note(steps, found, voltages=True)
         for state in self.disturbances.states:
-            found = self._values(steps, *self.disturbances.superpose(state, steps, away))
+            found = self._values(states, steps, *self.disturbances.superpose(state, steps, away))
             self._note(steps, found, voltages=state.voltages)
 
-    def _values(self, steps: Index, away: Real, var: Real) -> FlowResult:
-        return self.base.feeder.power_flow(self.base.injections(steps, away, var), self.base.source_v[steps])
+    def _values(self, states: Index, steps: Index, away: Real, var: Real) -> FlowResult:
+        injected = self.joint.injections(states, steps, away, var)
+        return self.feeder.power_flow(injected, self.joint.source(states, steps))
 
     def _note(self, steps: Index, found: FlowResult, *, voltages: bool) -> None:
         if voltages:
-            self.high_v[steps] = np.maximum(self.high_v[steps], found.v_v)
-            self.low_v[steps] = np.minimum(self.low_v[steps], found.v_v)
-        self.load_a[steps] = np.maximum(self.load_a[steps], np.abs(found.i_a))
+            np.maximum.at(self.high_v, steps, found.v_v)
+            np.minimum.at(self.low_v, steps, found.v_v)
+        np.maximum.at(self.load_a, steps, np.abs(found.i_a))

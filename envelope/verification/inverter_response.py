@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from envelope.constraints.base_case import BaseCase
+from envelope.constraints.joint_paths import JointPaths
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
 from envelope.verification.solvers import Solver
 from gridmodel.arrays import Complex, Index, Mask, Real
@@ -37,25 +37,25 @@ def solve_with_response(
 
 
 def at_curve_kinks(
-    base: BaseCase, steps: Index, away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]
+    joint: JointPaths, at: tuple[Index, Index], away: Real, *, rng: np.random.Generator, box_w: tuple[Real, ...]
 ) -> Real:
     """(S, L) W away from the base: corners from which some inverters have moved to where their response changes.
 
-    box_w: (S, L) least and most W away.
+    at: states of the joint paths and their steps; box_w: (S, L) least and most W away.
     """
-    feeder, inverters = base.feeder, base.feeder.inverters
+    feeder, inverters = joint.base.feeder, joint.base.feeder.inverters
     if inverters is None:
         return away
     curves = [curve for curve in (inverters.volt_var, inverters.volt_watt) if curve is not None]
     port = inverters.port
     slope = feeder.reduced.Z[port, port].real / inverters.reference_v
     edges = inverters.reference_v * np.array([v for curve in curves for v, _ in curve.points])
-    chosen = rng.random((len(steps), len(port))) < 0.5
+    chosen = rng.random((len(away), len(port))) < 0.5
     edge = edges[rng.integers(len(edges), size=chosen.shape)]
     low, high = (end[:, port] for end in box_w)
     moved = away.copy()
     for _ in range(TURNS):
-        v = np.abs(feeder.power_flow_with_response(base.injections(steps, moved), base.source_v[steps]).v[:, port])
+        v = np.abs(feeder.power_flow_with_response(joint.injections(*at, moved), joint.source(*at)).v[:, port])
         off = np.where(np.isfinite(v), v - edge, 0.0)
         moved[:, port] = np.where(chosen, np.clip(moved[:, port] - off / slope, low, high), moved[:, port])
     return moved

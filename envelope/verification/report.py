@@ -117,6 +117,8 @@ class VerificationReport:
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
     contingencies: tuple[Contingency, ...] = ()
     """events that the guarantee does not cover"""
+    paths: str = ""
+    """joint paths of base load and head voltage on which corners were tried; empty: at the base load alone"""
 
     @property
     def over_v(self) -> float:
@@ -168,6 +170,8 @@ class VerificationReport:
         if self.unbalance is not None:
             worst += f", {self.unbalance.beyond:+.2f} % unbalance"
         tried = f"{self.scenarios} corners tried, {self.judged} judged by {self.solver}"
+        if self.paths:
+            tried += f", {self.paths}"
         if not any(self.excused):
             verdict = "inside" if self.inside else "BEYOND"
             return f"{tried}: {verdict} the limits (worst against limit: {worst})"

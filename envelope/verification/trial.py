@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.constraints.corners import corners_to_check
+from envelope.constraints.corners import CheckedCorner, corners_to_check
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
@@ -14,16 +14,17 @@ from envelope.constraints.monitored_feeder import FlowResult
 from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
+from envelope.verification.box_corners import At, BoxCorners
 from envelope.verification.contingencies import corners_with_homes_off
 from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from envelope.verification.report import Effort, Finding, VerificationReport
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
+from envelope.verification.worst_corners import WorstCorners
 from gridmodel.arrays import Index, Mask, Real
 
 CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
-"""scenarios solved together; the part of the corners from which inverters are moved to kinks of their curves; one of
-so many corners is tried with homes off"""
+"""scenarios solved together, part of corners from which inverters move to kinks, one of so many tried with homes off"""
 
 
 def try_corners(
@@ -33,26 +34,26 @@ def try_corners(
     *,
     solver: str | None,
     effort: Effort,
+    settled: tuple[Real, Real] | None = None,
 ) -> VerificationReport:
     """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is.
 
-    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`).
+    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`);
+    settled: once all have taken up new limits, where limits are one common level: a smaller one may be worse there.
     """
-    judge = solver or independent_solver(formulation.feeder)
-    trial = try_all(formulation, schedule, box, solver="reduced" if not effort.judge_all else judge, effort=effort)
-    if not effort.judge_all and judge != "reduced":
-        trial = trial.solved_by(solver_of(formulation.feeder, judge))
+    feeder = formulation.feeder
+    judge = solver or independent_solver(feeder)
+    fast = judge if effort.judge_all else "reduced"
+    accepted = accepted_limits(formulation, schedule, most=effort.sign)
+    boxes = formulation.boxes(*box, limit_w=schedule.export_limit_w)
+    if settled is not None and formulation.guarantee.common_level and formulation.paths.several:
+        boxes += formulation.boxes(*settled)
+    trial = Trial(formulation, boxes, effort, solver_of(feeder, fast), accepted=accepted)
+    trial.run()
+    if fast != judge:
+        trial = trial.solved_by(solver_of(feeder, judge))
     unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
-
-
-def try_all(
-    formulation: Formulation, schedule: EnvelopeSchedule, box: tuple[Real, Real], *, solver: str, effort: Effort
-) -> Trial:
-    """The trial of all corners by one solver, with the worst of each step."""
-    return try_boxes(
-        formulation, schedule, formulation.boxes(*box, schedule.export_limit_w), solver=solver, effort=effort
-    )
 
 
 def try_boxes(
@@ -60,36 +61,17 @@ def try_boxes(
     schedule: EnvelopeSchedule,
     boxes: tuple[GuaranteedBox, ...],
     *,
-    solver: str = "reduced",
     effort: Effort,
     only: Mask | None = None,
 ) -> Trial:
-    """The trial of all corners of these boxes; only: (T,) steps that are tried, all where it is None."""
-    accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    trial = Trial(formulation, boxes, effort, solver_of(formulation.feeder, solver), accepted=accepted, only=only)
+    """The trial of all corners of these boxes by the engine's own solver; only: (T,) steps that are tried."""
+    accepted, solver = (
+        accepted_limits(formulation, schedule, most=effort.sign),
+        solver_of(formulation.feeder, "reduced"),
+    )
+    trial = Trial(formulation, boxes, effort, solver, accepted=accepted, only=only)
     trial.run()
     return trial
-
-
-class _Worst:
-    """Worst of the three kinds in each step, and where it was found."""
-
-    def __init__(self, steps: int, ports: int) -> None:
-        self.beyond = np.full((3, steps), -np.inf)
-        self.element = np.zeros((3, steps), dtype=np.intp)
-        self.away = np.zeros((3, steps, ports))
-        self.kind = np.full((3, steps), "", dtype=object)
-
-    def note(self, which: int, kind: str, steps: Index, *, table: Real, away: Real) -> None:
-        """Keeps what is worse than before; (S, E) against (S, L)."""
-        element = table.argmax(axis=1)
-        beyond = table[np.arange(len(steps)), element]
-        order = np.argsort(beyond, kind="stable")
-        last = order[np.unique(steps[order][::-1], return_index=True)[1] * -1 + len(order) - 1]
-        worse = last[beyond[last] > self.beyond[which, steps[last]]]
-        at = steps[worse]
-        self.beyond[which, at], self.element[which, at] = beyond[worse], element[worse]
-        self.away[which, at], self.kind[which, at] = away[worse], kind
 
 
 class Trial:
@@ -107,52 +89,63 @@ class Trial:
     ) -> None:
         self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
         self.feeder, self.base = formulation.feeder, formulation.base
-        self.disturbances, steps = formulation.disturbances, formulation.steps
+        self.disturbances, steps, self.joint = formulation.disturbances, formulation.steps, formulation.paths
         self.rng = np.random.default_rng(effort.seed)
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
-        self.worst = _Worst(steps, self.feeder.reduced.ports)
-        self.lost = np.zeros(steps, dtype=bool)
-        """(T,) whether any corner has no power flow"""
+        self.worst = WorstCorners(steps, self.feeder.reduced.ports)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
-        self.queue: list[tuple[str, Index, Real]] = []
-        self.sample: list[tuple[str, Index, Real]] = []
+        self.queue: list[tuple[str, At, Real]] = []
+        self.sample: list[tuple[str, At, Real]] = []
         self.accepted = accepted
-        self.only = np.ones(steps, dtype=bool) if only is None else only
-        """(T,) steps that are tried"""
+        self.lost, self.only = np.zeros(steps, dtype=bool), np.ones(steps, dtype=bool) if only is None else only
+        """(T,) whether any corner has no power flow, and steps that are tried"""
 
     def run(self) -> None:
         """Tries every kind of corner."""
         plain = linearise(self.feeder, *self.formulation.sensitivities, wanted=select_all(self.feeder))
-        built, everyone = plain, np.flatnonzero(self.only)
-        self._queue("rest", everyone, np.zeros((len(everyone), len(self.feeder.port_connection))))
-        for k, (lo, hi, _) in enumerate(self.boxes):
+        every = At(*self.joint.pairs).only(self.only[self.joint.pairs[1]])
+        self._queue("rest", every, np.zeros((len(every.steps), len(self.feeder.port_connection))))
+        built, needed, band = plain, None, self.formulation.band
+        for k, box in enumerate(self.boxes):
             # A box without any width has one corner, which is at rest.
-            steps = np.flatnonzero(((lo < self.base.p_w) | (self.base.p_w < hi)).any(axis=1) & self.only)
-            if k == 0 or self.formulation.band is None:
+            steps = np.flatnonzero(((box.lo_w < self.base.p_w) | (self.base.p_w < box.hi_w)).any(axis=1) & self.only)
+            corners = BoxCorners(self.formulation, box, self.rng)
+            if k == 0 or band is None:
                 # Under a weaker sun the worst corners are those of the full one.
-                built = linearise_at_corners(plain, self.base, lo, hi)
-            for kind, up, down in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
-                self._try_pattern(kind, up, down, (lo[steps], hi[steps], steps))
-            if self.formulation.band is not None:
-                box, most = (lo[steps], hi[steps], steps), self.effort.sign // OFF
-                for away in corners_with_homes_off(built, self.formulation, box, most=most):
-                    self._queue("home off", steps, away)
-            self._try_random(lo[steps], hi[steps], steps)
+                built = linearise_at_corners(plain, self.base, box.lo_w, box.hi_w)
+                needed = corners.paths.worst(built, built.evaluate(self.base.flow))
+            if band is not None:
+                ends, most = (box.lo_w[steps], box.hi_w[steps], steps), self.effort.sign // OFF
+                for away in corners_with_homes_off(built, self.formulation, ends, most=most):
+                    self._queue("home off", corners.at(steps), away)
+            for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
+                state = None if needed is None or one.row is None else needed.state[steps, one.row]
+                self._try_pattern(corners, one, corners.at(steps, state))
+            self._try_random(corners, steps)
         self._flush()
+        self._try_all_states()
         self._search()
+        self._try_all_states()
         self.try_silent()
+
+    def try_silent(self) -> None:
+        """The worst corners of each step, and a sample of others, with the inverters silent that are not counted on."""
+        at, away = self.worst.of_voltages(self.sample)
+        injected, source = self.joint.injections(*at, away), self.joint.source(*at)
+        for silent in silent_patterns(self.feeder, self.rng):
+            response = self.feeder.with_silent(silent)
+            solved = solve_with_response(response, self.solver, injected, source, voltages=True)
+            self._note("others silent", at, away, self._beyond(solved, at.steps))
 
     def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
         judge = Trial(self.formulation, self.boxes, self.effort, solver, accepted=self.accepted)
-        chosen = [(kind, *corner) for kind, *table in self.sample for corner in zip(*table, strict=True)]
-        for which in range(3):
-            chosen += [(self.worst.kind[which, s], s, self.worst.away[which, s]) for s in self._known(which)]
-        once = {(int(step), away.tobytes()): (kind, step, away) for kind, step, away in chosen}
-        for wanted in dict.fromkeys(kind for kind, _, _ in once.values()):
-            of_kind = [(step, away) for kind, step, away in once.values() if kind == wanted]
-            judge._queue(wanted, np.array([step for step, _ in of_kind]), np.array([away for _, away in of_kind]))
+        once = self.worst.distinct(self.sample)
+        for wanted in dict.fromkeys(kind for kind, *_ in once.values()):
+            of_kind = [one for kind, *one in once.values() if kind == wanted]
+            states, steps, away = (np.array(column) for column in zip(*of_kind, strict=True))
+            judge._queue(wanted, At(states, steps), away)
         judge._flush()
         judge.try_silent()
         judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
@@ -163,8 +156,7 @@ class Trial:
     @property
     def most(self) -> tuple[float, float, float]:
         """V over, V under and percent beyond the limits, each the worst of all corners; infinite without power flow."""
-        over, under, load = (self._finding(which).beyond for which in range(3))
-        return (np.inf, np.inf, np.inf) if self.lost.any() else (over, under, load)
+        return (np.inf,) * 3 if self.lost.any() else self.report("reduced", "").worst
 
     def report(self, solver: str, guarantee: str) -> VerificationReport:
         """Worst findings of all corners."""
@@ -182,6 +174,7 @@ class Trial:
             excused=self.accepted.excess,
             base_excess=self.accepted.base_excess,
             firm_excess=self.accepted.firm_excess,
+            paths=self.joint.said,
         )
 
     def _finding(self, which: int) -> Finding:
@@ -191,77 +184,59 @@ class Trial:
         beyond, kind = float(self.worst.beyond[which, step]) * unit, str(self.worst.kind[which, step])
         return Finding(beyond, step, self._name(which, element), kind, unit)
 
-    def _try_pattern(self, kind: str, up: Real, down: Real, box: tuple[Real, Real, Index]) -> None:
-        lo, hi, steps = box
-        of, p = self.feeder.port_connection, self.base.p_w[steps]
-        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
-        self._queue(kind, steps, away)
+    def _try_pattern(self, corners: BoxCorners, corner: CheckedCorner, at: At) -> None:
+        down, up = corners.ends(at)
+        away = corner.up * up - corner.down * down
+        self._queue(corner.kind, at, away)
         if self.feeder.inverters is not None and self.rng.random() < AT_KINKS:
-            box_w = ((end - p)[:, of] * self.feeder.port_share for end in (lo, hi))
-            self._queue("kink", steps, at_curve_kinks(self.base, steps, away, rng=self.rng, box_w=tuple(box_w)))
+            box_w = (-down * self.feeder.port_share, up * self.feeder.port_share)
+            self._queue("kink", at, at_curve_kinks(self.joint, at, away, rng=self.rng, box_w=box_w))
 
-    def _try_random(self, lo: Real, hi: Real, steps: Index) -> None:
+    def _try_random(self, corners: BoxCorners, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
         if not self.formulation.guarantee.random_corners:
             return
-        of, share, p = self.feeder.port_connection, self.feeder.port_share, self.base.p_w[steps]
         for kind, count in (("random", self.effort.random), ("inside", self.effort.inside)):
             for _ in range(count):
-                where = self.rng.random(p.shape)
-                where = np.where(where < 0.5, 0.0, 1.0) if kind == "random" else where
-                self._queue(kind, steps, ((lo + where * (hi - lo) - p)[:, of]) * share)
+                part = self.rng.random((len(steps), self.feeder.connections))
+                at = corners.at(steps)
+                self._queue(kind, at, corners.between(at, np.where(part < 0.5, 0.0, 1.0) if kind == "random" else part))
 
-    def _queue(self, kind: str, steps: Index, away: Real) -> None:
-        """Lines up (S, L) watts away from the base in these steps."""
-        self.queue.append((kind, steps, away))
-        self.waiting += len(steps)
+    def _queue(self, kind: str, at: At, away: Real) -> None:
+        """Lines up (S, L) watts away from the base load of these states."""
+        self.queue.append((kind, at, away))
+        self.waiting += len(at.steps)
         if self.waiting >= CHUNK:
             self._flush()
-
-    def try_silent(self) -> None:
-        """The worst corners of each step, and a sample of others, with the inverters silent that are not counted on."""
-        places = [(int(step), self.worst.away[which, step]) for which in (0, 1) for step in self._known(which)]
-        corners = [*places, *(corner for _, *table in self.sample for corner in zip(*table, strict=True))]
-        if not corners:
-            return
-        steps, away = np.array([step for step, _ in corners]), np.array([away for _, away in corners])
-        injected, source = self.base.injections(steps, away), self.base.source_v[steps]
-        for silent in silent_patterns(self.feeder, self.rng):
-            feeder = self.feeder.with_silent(silent)
-            found = solve_with_response(feeder, self.solver, injected, source, voltages=True)
-            self._note("others silent", steps, away, self._beyond(found, steps))
-
-    def _known(self, which: int) -> Index:
-        """Steps in which some corner was tried for a kind of limit."""
-        return np.flatnonzero(np.isfinite(self.worst.beyond[which]))
 
     def _flush(self) -> None:
         """Solves what is lined up and takes note of the worst."""
         if not self.queue:
             return
-        steps = np.concatenate([entry[1] for entry in self.queue])
+        at = At(*(np.concatenate(index) for index in zip(*(entry[1] for entry in self.queue), strict=True)))
         away = np.concatenate([entry[2] for entry in self.queue])
-        kinds = np.repeat([entry[0] for entry in self.queue], [len(entry[1]) for entry in self.queue])
+        kinds = np.repeat([entry[0] for entry in self.queue], [len(entry[1].steps) for entry in self.queue])
         self.queue, self.waiting = [], 0
-        tables = self.solve(steps, away)
+        tables = self.solve(at, away)
         for kind in dict.fromkeys(kinds.tolist()):
             of_kind = kinds == kind
-            self._note(kind, steps[of_kind], away[of_kind], [table[of_kind] for table in tables])
-        some = self.rng.choice(len(steps), max(1, len(steps) // 100), replace=False)
-        self.sample.append(("sample", steps[some], away[some]))
+            self._note(kind, at.only(of_kind), away[of_kind], [table[of_kind] for table in tables])
+        some = self.rng.choice(len(away), max(1, len(away) // 100), replace=False)
+        self.sample.append(("sample", at.only(some), away[some]))
 
-    def solve(self, steps: Index, away: Real) -> list[Real]:
+    def solve(self, at: At, away: Real) -> list[Real]:
         """Tables (S, N), (S, N), (S, B): V, V (as much per unit at another level) and percent beyond the limits."""
-        found = self._solved(steps, away, np.zeros_like(away))
+        found = self._solved(at, away, np.zeros_like(away))
         for state in self.disturbances.states:
-            more = self._solved(steps, *self.disturbances.superpose(state, steps, away), voltages=state.voltages)
+            more = self._solved(at, *self.disturbances.superpose(state, at.steps, away), voltages=state.voltages)
             worse = [np.maximum(a, b) for a, b in zip(found, more, strict=True)]
             found = worse if state.voltages else [*found[:2], worse[2]]
         return found
 
-    def _solved(self, steps: Index, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
-        injected, source = self.base.injections(steps, away, var), self.base.source_v[steps]
-        return self._beyond(solve_with_response(self.feeder, self.solver, injected, source, voltages=voltages), steps)
+    def _solved(self, at: At, away: Real, var: Real, *, voltages: bool = True) -> list[Real]:
+        injected, source = self.joint.injections(*at, away, var), self.joint.source(*at)
+        found = solve_with_response(self.feeder, self.solver, injected, source, voltages=voltages)
+        return self._beyond(found, at.steps)
 
     def _beyond(self, values: FlowResult, steps: Index) -> list[Real]:
         """Solved values against the limits."""
@@ -276,18 +251,19 @@ class Trial:
             table[~values.converged] = np.nan
         return found
 
-    def _note(self, kind: str, steps: Index, away: Real, beyond: list[Real]) -> None:
-        self.scenarios += len(steps)
+    def _note(self, kind: str, at: At, away: Real, beyond: list[Real]) -> None:
+        count = len(at.steps)
+        self.scenarios += count
         tally = self.by_corner.setdefault(kind, {"scenarios": 0.0, "violating": 0.0})
-        tally["scenarios"] += len(steps)
-        bad = np.zeros(len(steps), dtype=bool)
+        tally["scenarios"] += count
+        bad = np.zeros(count, dtype=bool)
         for which, (table, name) in enumerate(zip(beyond, ("over_v", "under_v", "overload_percent"), strict=True)):
             lost = np.isnan(table).any(axis=1)
             bad |= lost | np.any(table > 0.0, axis=1)
-            self.lost[steps[lost]] = True
+            self.lost[at.steps[lost]] = True
             clean = np.where(np.isnan(table), -np.inf, table)
             tally[name] = max(tally.get(name, -np.inf), float(clean.max(initial=-np.inf)))
-            self.worst.note(which, kind, steps, table=clean, away=away)
+            self.worst.note(which, kind, at, table=clean, away=away)
         self.diverged += int(np.isnan(beyond[0]).any(axis=1).sum())
         tally["violating"] += float(bad.sum())
 
@@ -307,13 +283,14 @@ class Trial:
     def _climb(self, which: int, step: int) -> None:
         of = self.feeder.port_connection
         element, away = int(self.worst.element[which, step]), self.worst.away[which, step].copy()
-        low, high = self._ends(step, away)
-        movable = np.flatnonzero(np.bincount(of, weights=high - low) > 1.0)
+        state = self.worst.state[which, step]
+        low, high = self._ends(At(np.array([state]), np.array([step])), away[None])
+        movable = np.flatnonzero(np.bincount(of, weights=(high - low)[0]) > 1.0)
         value = self.worst.beyond[which, step]
         for _ in range(2 * len(movable)):
-            flipped = np.where(away > 0.5 * (low + high), low, high)
+            flipped = np.where(away > 0.5 * (low + high)[0], low[0], high[0])
             trial = np.where(of[None, :] == movable[:, None], flipped, away)
-            at = np.full(len(trial), step)
+            at = At(np.full(len(trial), state), np.full(len(trial), step))
             tables = self.solve(at, trial)
             self._note("greedy", at, trial, tables)
             score = tables[which][:, element]
@@ -322,13 +299,42 @@ class Trial:
                 return
             value, away = float(score[best]), trial[best]
 
-    def _ends(self, step: int, away: Real) -> tuple[Real, Real]:
-        """(L,) both ends, W from the base, of the box that a corner belongs to."""
-        of, share, p = self.feeder.port_connection, self.feeder.port_share, self.base.p_w[step]
-        found = []
-        for lo, hi, _ in self.boxes:
-            low, high = ((end[step] - p)[of] * share for end in (lo, hi))
-            outside = np.maximum(away - high, low - away).max(initial=0.0)
-            found.append((outside, low, high))
-        _, low, high = min(found, key=lambda entry: entry[0])
+    def _try_all_states(self) -> None:
+        """Try the worst corner of each kind in every step on all joint paths."""
+        if not self.joint.several:
+            return
+        states, steps = self.joint.pairs
+        for which in range(3):
+            known = np.isfinite(self.worst.beyond[which])[steps]
+            at = At(states[known], steps[known])
+            found = At(self.worst.state[which, at.steps], at.steps)
+            away = self.worst.away[which, at.steps]
+            low, high, index = self._box_of(found, away)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                part = np.where(high > low, (away - low) / (high - low), 0.0)
+            now_low, now_high = self._ends_in(at, index)
+            self._queue("path", at, now_low + part * (now_high - now_low))
+        self._flush()
+
+    def _ends(self, at: At, away: Real) -> tuple[Real, Real]:
+        """(S, L) both ends, W from the base load, of the boxes that corners belong to."""
+        low, high, _ = self._box_of(at, away)
+        return low, high
+
+    def _box_of(self, at: At, away: Real) -> tuple[Real, Real, Index]:
+        """(S, L) both ends of the box that each of (S, L) corners belongs to, and (S,) its number."""
+        every = [self._ends_in(at, np.full(len(at.steps), k)) for k in range(len(self.boxes))]
+        outside = [np.maximum(away - high, low - away).max(axis=1, initial=0.0) for low, high in every]
+        index = np.argmin(outside, axis=0)
+        low, high = (np.stack([ends[side] for ends in every])[index, np.arange(len(index))] for side in (0, 1))
+        return low, high, index
+
+    def _ends_in(self, at: At, index: Index) -> tuple[Real, Real]:
+        """(S, L) both ends, W from the base load, of the boxes of these numbers."""
+        share = self.feeder.port_share
+        low, high = np.empty((len(index), len(share))), np.empty((len(index), len(share)))
+        for k in np.unique(index):
+            mine = np.flatnonzero(index == k)
+            down, up = BoxCorners(self.formulation, self.boxes[k], self.rng).ends(at.only(mine))
+            low[mine], high[mine] = -down * share, up * share
         return low, high

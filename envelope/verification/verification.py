@@ -11,7 +11,7 @@ from dataclasses import replace
 from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.response_credit import as_credited
 from envelope.problem import Problem
-from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
 from envelope.verification.contingencies import (
     AS_GUARANTEED,
     EFFORT,
@@ -34,9 +34,9 @@ def verify(
     effort: default 20 random corners per step, and a stress with 10 % wrong phases beside.
     """
     asked, problem = effort or USUAL, as_credited(problem, schedule)
-    box = verified_box(problem, schedule)
+    box, settled = verified_box(problem, schedule), settled_box(problem, schedule)
     formulation = formulate(problem)
-    report = try_corners(formulation, schedule, box, solver=solver, effort=asked)
+    report = try_corners(formulation, schedule, box, solver=solver, effort=asked, settled=settled)
     stress = _stress(problem, schedule, asked)
     beside = try_contingencies(problem, formulation, schedule) if asked.contingencies else ()
     return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside)

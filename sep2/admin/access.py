@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from sqlalchemy import Row
 
+from sep2.admin import one_time
 from sep2.admin.throttle import Throttle
 from sep2.errors import Forbidden, SepError
 from sep2.rest.callers import Caller, Unauthorized
@@ -35,7 +36,7 @@ NOBODY = credentials.hashed(secrets.token_hex(16))
 
 
 class WrongPassword(Unauthorized):
-    """Name or password is wrong."""
+    """Name, password or one-time code is wrong."""
 
 
 class WrongLink(Unauthorized):
@@ -134,10 +135,23 @@ class Access:
         if row.used + NOTED_EVERY_S < now:
             async with self._state.db.write() as db:
                 await operators.session_used(db, row.id, now)
-        return Caller(row.operator_name, role, f"session {row.id}", address, session=row.id, csrf=csrf_token(cookie))
+        return Caller(
+            row.operator_name,
+            role,
+            f"session {row.id}",
+            address,
+            session=row.id,
+            csrf=csrf_token(cookie),
+            has_codes=row.has_codes,
+        )
 
-    async def sign_in(self, http: web.Request, name: str, password: str) -> Session:
-        """A session of the operator with that name and password; takes as long whoever is named."""
+    async def sign_in(
+        self, http: web.Request, name: str, password: str, code: str = "", *, needs_code: bool
+    ) -> Session:
+        """A session of the operator with that name and password; takes as long whoever is named.
+
+        code: of the operator's app, where it has one; needs_code: whether nobody comes in without.
+        """
         address = address_of(http)
         if wait_s := self.throttle.wait_s(address):
             self.throttle.note(address)
@@ -147,11 +161,23 @@ class Access:
         stored = NOBODY if row is None or row.password is None else row.password
         async with self._hashing:
             right = await asyncio.to_thread(credentials.fits, password, stored)
+        if row is not None and row.totp is not None:
+            right = right and await self._is_good_code(row, code)
+        elif needs_code:
+            right = False
         if row is None or row.password is None or not right:
             self.throttle.note(address)
             security.event("login_failed", operator=name, address=address, by="password")
             raise WrongPassword
         return await self.begin(http, row)
+
+    async def _is_good_code(self, row: Row[Any], code: str) -> bool:
+        """Whether a one-time code is an operator's; it is good once, so that who has seen it does not come in by it."""
+        step = one_time.step_of(row.totp, code, self.now)
+        if step is None:
+            return False
+        async with self._state.db.write() as db:
+            return await operators.use_step(db, row.id, step)
 
     def link(self, operator: str) -> str:
         """The value of a link that begins one session of an operator, within a minute."""

@@ -1,6 +1,7 @@
 """Imports and exports of the register."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,6 +11,7 @@ from sep2.admin.overrides import primacies_of
 from sep2.operations.import_plan import Outcome, Terms
 from sep2.operations.importing import take
 from sep2.rest.route import Request, page
+from sep2.rules.floors import least_load_w
 from sep2.rules.sheets import SHEETS
 from sep2.store import exports
 
@@ -23,7 +25,15 @@ async def import_sheets(rq: Request, asked: t.NewImport) -> t.Imported:
     given = {name: getattr(asked, name) for name in SHEETS}
     sheets = {name: (sheet.columns, sheet.rows) for name, sheet in given.items() if sheet is not None}
     utility = rq.state.settings.utility
-    terms = Terms(asked.client, utility.profile, utility.registration, rq.state.settings.pen, primacies_of(rq))
+    terms = Terms(
+        asked.client,
+        utility.profile,
+        utility.registration,
+        rq.state.settings.pen,
+        primacies_of(rq),
+        floors={name: partial(least_load_w, one.least_w, one.factors) for name, one in utility.floors.items()},
+        floor=utility.floor,
+    )
     return _view(await take(rq.db, sheets, rq.now, terms, partial=asked.partial))
 
 
@@ -67,17 +77,26 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], Cells]] = {
     ),
     "places": (("place", "kind", "parent"), lambda row: (row.name, row.kind, row.parent_name)),
     "connections": (
-        ("connection_id", "description", "place", "firm_import_w", "firm_export_w"),
-        lambda row: (row.connection_id, row.description, row.place_name, row.firm_import_w, row.firm_export_w),
+        ("connection_id", "description", "place", "firm_import_w", "firm_export_w", "protected"),
+        lambda row: (
+            row.connection_id,
+            row.description,
+            row.place_name,
+            row.firm_import_w,
+            row.firm_export_w,
+            row.protected,
+        ),
     ),
     "devices": (
-        ("device_id", "connection_id", "lfdi", "client", "control_point"),
+        ("device_id", "connection_id", "lfdi", "client", "control_point", "floor", "controllable_loads"),
         lambda row: (
             row.name,
             row.connection_name,
             row.lfdi,
             row.client_name,
             "site" if row.holds_net_limit else "device" if row.connection_name else "",
+            row.floor_rule,
+            row.controllable_loads,
         ),
     ),
 }

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from sep2.admin import find, register, views
+from sep2.admin import find, floors, register, views
 from sep2.admin import groups as group_routes
 from sep2.admin import types as t
 from sep2.errors import BadRequest
@@ -14,6 +14,7 @@ from sep2.operations import clients, connections, devices, groups, moves, naming
 from sep2.operations.mirrors import set_reading_sign
 from sep2.rest.route import Request
 from sep2.store import dependants
+from sep2.store import devices as stored_devices
 from sep2.store import naming as stored_names
 
 
@@ -63,7 +64,11 @@ async def move_devices(rq: Request, asked: t.OtherClient) -> t.Moved:
 async def change_device(rq: Request, asked: t.DeviceChange) -> t.DeviceShown:
     """The device with the fields that were named changed."""
     row = await find.device(rq.db, rq.ids["device"])
-    await devices.set_device(rq.db, row.id, said_in(asked), rq.now)
+    said = said_in(asked)
+    if guaranteed := floors.of_change(rq, row, said):
+        await stored_devices.update_one(rq.db, row.id, **guaranteed)
+    if said:
+        await devices.set_device(rq.db, row.id, said, rq.now)
     return await register.shown(rq, await find.device(rq.db, row.lfdi))
 
 

@@ -8,17 +8,24 @@ from sqlalchemy import Row
 
 from sep2.admin import curves, find, views
 from sep2.admin import types as t
+from sep2.admin.effects import left_out
 from sep2.admin.overrides import primacies_of, subject_of
 from sep2.errors import Conflict
-from sep2.operations import controls, groups, in_force, plausible, reach
+from sep2.operations import controls, groups, guarding, in_force, plausible, reach
 from sep2.operations.places import Place, places_of, programs_at, with_curves
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Role, said_by
+from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
+from sep2.rules.protection import cuts_supply
 from sep2.store import deliveries, listing_controls, overrides, responses
 
 MOST_NOTES = 1000
 """In one answer; a group may have a hundred thousand devices."""
+
+
+class ConnectionProtected(Conflict):
+    """The connection is protected: bound what it draws by an override, to which a second person agrees."""
 
 
 class ReachesNobody(Conflict):
@@ -29,14 +36,17 @@ async def issue_controls(rq: Request, asked: t.NewControls) -> t.Issued:
     """The mRIDs of the group's new controls, of those that said the same already and of those that give way."""
     group = await find.group(rq.db, rq.ids["group"])
     groups.refuse_beside_overrides(group)
-    return await _issue(rq, group, asked, await overrides.devices_in(rq.db, "group", group.id))
+    there = await overrides.devices_in(rq.db, "group", group.id)
+    return await _issue(rq, group, asked, there, guards=True)
 
 
 async def send_to_connection(rq: Request, asked: t.NewControls) -> t.Issued:
     """The same for one connection: they go to the operators' schedule of it, which comes before its envelope."""
     row = await find.connection(rq.db, rq.ids["connection"])
     there = await overrides.devices_in(rq.db, "connection", row.id)
-    return await _issue(rq, await _schedule(rq, Place(row.connection_id, row.id, None)), asked, there)
+    _refuse_protected(row.connection_id, row.protected, asked.controls)
+    place = Place(row.connection_id, row.id, None, tuple(there))
+    return await _issue(rq, await _schedule(rq, place), asked, there, least_w=place.least_load_w)
 
 
 async def send_to_device(rq: Request, asked: t.NewControls) -> t.Issued:
@@ -46,20 +56,27 @@ async def send_to_device(rq: Request, asked: t.NewControls) -> t.Issued:
     places = places_of(there)
     if not places:
         raise groups.BadGroup(f"device: {row.lfdi} stands for an aggregator, and obeys no control")
-    return await _issue(rq, await _schedule(rq, places[0]), asked, there)
+    _refuse_protected(places[0].connection_name, places[0].protected, asked.controls)
+    return await _issue(rq, await _schedule(rq, places[0]), asked, there, least_w=places[0].least_load_w)
 
 
 async def send_to_many(rq: Request, asked: t.ControlsForMany) -> t.IssuedToMany:
     """The same for every place of a scope, in one transaction: to the schedule of each connection or device."""
-    subject, number = await subject_of(rq, asked)
-    places = places_of(await overrides.devices_in(rq.db, asked.scope, number))
+    scope, subject, number = await subject_of(rq, asked)
+    places = places_of(await overrides.devices_in(rq.db, scope, number))
+    cuts = _cuts_supply(asked.controls)
+    out = [place for place in places if cuts and place.protected]
+    places = [place for place in places if place not in out]
     if not places:
         raise ReachesNobody(subject or asked.scope)
     body = t.NewControls(controls=asked.controls, reason=asked.reason, anyway=asked.anyway)
-    done = [await _issue(rq, await _schedule(rq, place), body, place.devices) for place in places]
+    done = [
+        await _issue(rq, await _schedule(rq, place), body, place.devices, least_w=place.least_load_w)
+        for place in places
+    ]
     notes = [note for one in done for note in one.notes]
     return t.IssuedToMany(
-        scope=asked.scope,
+        scope=scope,
         subject=subject,
         places=len(places),
         devices=sum(one.devices for one in done),
@@ -69,7 +86,23 @@ async def send_to_many(rq: Request, asked: t.ControlsForMany) -> t.IssuedToMany:
         notes=notes[:MOST_NOTES],
         noted=sum(one.noted for one in done),
         outranked=[other for one in done for other in one.outranked][:MOST_NOTES],
+        left_out=left_out(out),
     )
+
+
+def _cuts_supply(controls: Sequence[t.NewControl]) -> bool:
+    return any(cuts_supply(limits_in(one), one.modes) for one in controls)
+
+
+def _refuse_protected(name: str, protected: str, controls: Sequence[t.NewControl]) -> None:
+    if protected not in ("", "none") and _cuts_supply(controls):
+        raise ConnectionProtected(f"{name}: {protected}")
+
+
+def limits_in(asked: t.NewControl) -> Limits:
+    """The limits of a control that is asked for."""
+    said = asked.limits
+    return Limits(said.import_w, said.export_w, said.gen_w, said.load_w)
 
 
 async def _schedule(rq: Request, place: Place) -> Row[Any]:
@@ -77,10 +110,24 @@ async def _schedule(rq: Request, place: Place) -> Row[Any]:
     return await find.group(rq.db, programs[Role.SCHEDULE].name)
 
 
-async def _issue(rq: Request, group: Row[Any], asked: t.NewControls, there: Sequence[Row[Any]]) -> t.Issued:
-    """Issue controls; there: the devices of which the size of a limit is judged."""
+async def _issue(
+    rq: Request,
+    group: Row[Any],
+    asked: t.NewControls,
+    there: Sequence[Row[Any]],
+    *,
+    least_w: int = 0,
+    guards: bool = False,
+) -> t.Issued:
+    """Issue controls; there: the devices of which the size of a limit is judged.
+
+    least_w: what a rule guarantees to controllable loads there. guards: whether members are looked at that one control
+    for all may not bound.
+    """
     utility = rq.state.settings.utility
-    new = [await _new(rq, group, control) for control in asked.controls]
+    new = [await _new(rq, group, control, least_w) for control in asked.controls]
+    if guards:
+        await guarding.refuse_members(rq.db, group.id, new)
     if not asked.anyway:
         plausible.check_span(new, rq.now)
         places = places_of(there)
@@ -128,12 +175,11 @@ async def _outranked(rq: Request, group: Row[Any], new: Sequence[controls.NewCon
     return list(found.values())
 
 
-async def _new(rq: Request, group: Row[Any], asked: t.NewControl) -> controls.NewControl:
-    limits = asked.limits
+async def _new(rq: Request, group: Row[Any], asked: t.NewControl, least_w: int) -> controls.NewControl:
     return controls.NewControl(
         start=rq.now if asked.start is None else asked.start,
         duration=asked.duration,
-        limits=Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
+        limits=raised(limits_in(asked), least_w),
         modes=await with_curves(rq.db, group.id, await curves.taken_modes(rq, asked.modes), rq.now),
         ramp_tms=asked.ramp_tms,
         randomize_start=asked.randomize_start,

@@ -10,7 +10,7 @@ from sep2.errors import SepError
 from sep2.rest.refusals import as_json
 from sep2.server.app import State
 from sep2.server.metrics import CONTENT_TYPE, Gauge
-from sep2.store import counted
+from sep2.store import alarm_states, counted
 from sep2.store.connection import Outage
 
 
@@ -59,7 +59,7 @@ class Health:
     async def _database(self) -> str:
         try:
             async with self._state.db.read() as db:
-                await counted.alarms_by_priority(db)
+                await alarm_states.by_priority(db, 0)
         except SepError as problem:
             return problem.code
         return "ok"
@@ -76,7 +76,7 @@ class Health:
         try:
             async with state.db.read() as db:
                 counts = await counted.everything(db, now)
-                alarms = await counted.alarms_by_priority(db)
+                alarms = await alarm_states.by_priority(db, now)
         except Outage:
             return [*found, _value("sep2_database_up", "Whether the database can be read.", 0)]
         took_s = time.perf_counter() - began
@@ -85,7 +85,10 @@ class Health:
             _value("sep2_database_up", "Whether the database can be read.", 1),
             _value("sep2_database_read_seconds", "How long the counts of this page took.", took_s),
             Gauge(
-                "sep2_alarms", "Alarms that stand.", {str(priority): n for priority, n in alarms.items()}, "priority"
+                "sep2_alarms",
+                "Alarms that stand.",
+                {str(priority): n for priority, (n, _) in alarms.items()},
+                "priority",
             ),
             *(_value(f"sep2_{name}", meaning, getattr(counts, name)) for name, meaning in counted.MEANINGS.items()),
         ]

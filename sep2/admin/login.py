@@ -44,6 +44,8 @@ class Credentials(Asked, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     password: Password
+    code: Annotated[str, Meta(max_length=20)] = ""
+    """Of the operator's authenticator app, where they have one."""
 
 
 class SignedIn(Struct, frozen=True, kw_only=True):
@@ -59,7 +61,7 @@ class NoProvider(NotFound):
 
 
 class CertificateMissing(Forbidden):
-    """From another machine a client certificate is needed (operator.authorities), for a password always."""
+    """From another machine a client certificate (operator.authorities) is needed, or a password and a one-time code."""
 
 
 def gate(state: State, access: Access) -> Middleware:
@@ -75,8 +77,8 @@ def gate(state: State, access: Access) -> Middleware:
                 browsers.check_host(request, names)
             browsers.check_origin(request)
             if not _is_open(request):
-                _check_certificate(request, state.settings)
                 caller = await access.caller(request)
+                _check_certificate(request, state.settings, caller)
                 request[CALLER] = caller
                 if request.method not in ("GET", "HEAD"):
                     await _check_csrf(state, request, caller)
@@ -99,9 +101,10 @@ def _is_open(http: web.Request) -> bool:
     return http.path in OPEN or (http.path in LOCALLY_OPEN and is_local(http) and "Authorization" not in http.headers)
 
 
-def _check_certificate(http: web.Request, settings: Settings) -> None:
-    """Where client certificates are asked for, only this machine goes without."""
-    if settings.operator.authorities and not is_local(http) and not has_certificate(http):
+def _check_certificate(http: web.Request, settings: Settings, caller: Caller) -> None:
+    """Where client certificates are asked for, this machine goes without, and who has signed in with a code."""
+    is_known = is_local(http) or has_certificate(http) or (caller.session is not None and caller.has_codes)
+    if settings.operator.authorities and not is_known:
         raise CertificateMissing
 
 
@@ -147,10 +150,11 @@ class Login:
     async def sign_in(self, http: web.Request) -> web.StreamResponse:
         """A session by name and password."""
         asked: Credentials = decoding.body(await http.read(), Credentials)
-        if not is_local(http) and not has_certificate(http):
+        needs_code = not is_local(http) and not has_certificate(http)
+        if needs_code and not asked.code:
             raise CertificateMissing
         try:
-            session = await self._access.sign_in(http, asked.name, asked.password)
+            session = await self._access.sign_in(http, asked.name, asked.password, asked.code, needs_code=needs_code)
         except SepError as refusal:
             if refusal.status == 401:
                 nobody = Caller(_printable(asked.name), VIEWER, "password", address_of(http))

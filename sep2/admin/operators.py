@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from sep2.admin import one_time
 from sep2.admin import types as t
 from sep2.admin.access import LOCAL
 from sep2.errors import BadRequest, Conflict, NotFound
@@ -78,6 +79,23 @@ async def _set_password(rq: Request, row: Row[Any], password: str) -> None:
     await operators.set_password(rq.db, row, await asyncio.to_thread(hashed, password))
 
 
+async def add_codes(rq: Request, asked: t.Nothing) -> t.CodesMade:
+    """The secret of the operator's one-time codes, which are asked for beside the password from now on."""
+    row = await operators.find(rq.db, rq.ids["operator"])
+    secret = one_time.new_secret()
+    await operators.set_codes(rq.db, row, secret)
+    _tell(rq, "codes_added", operator=row.name, by=rq.operator)
+    return t.CodesMade(operator=row.name, secret=secret, link=one_time.link(secret, row.name))
+
+
+async def remove_codes(rq: Request, asked: t.Nothing) -> t.Operator:
+    """The operator, who signs in by the password alone."""
+    row = await operators.find(rq.db, rq.ids["operator"])
+    await operators.set_codes(rq.db, row, None)
+    _tell(rq, "codes_removed", operator=row.name, by=rq.operator)
+    return _operator(await operators.find(rq.db, row.name))
+
+
 async def remove_operator(rq: Request, asked: t.Nothing) -> t.Done:
     """The operator is forgotten, with all tokens and sessions; the audit log keeps the name."""
     row = await operators.find(rq.db, rq.ids["operator"])
@@ -145,6 +163,7 @@ def _operator(row: Row[Any]) -> t.Operator:
         name=row.name,
         role=row.role,
         has_password=row.password is not None,
+        has_codes=row.totp is not None,
         tokens=row.tokens,
         sessions=row.sessions,
         created=row.created,

@@ -5,31 +5,46 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
-from sep2.admin import curves, find, views
+from sep2.admin import curves, effects, find, views
 from sep2.admin import types as t
+from sep2.errors import Conflict
 from sep2.operations import in_force, overrides, standing
+from sep2.operations.approvals import SamePerson, is_same
+from sep2.operations.override_progress import progress
 from sep2.operations.overrides import Sent, Terms
 from sep2.rest.route import Request, listed, page
-from sep2.rules.authority import Primacies, Role
+from sep2.rules import second_person
+from sep2.rules.authority import OVERRIDE, Primacies, Role
+from sep2.rules.days import LocalTime
 from sep2.rules.limits import Limits
-from sep2.store import controls, listing_controls
+from sep2.store import controls, listing_controls, override_progress
 from sep2.store import overrides as stored
 
 MOST_PLACES = 100
 """Places that an answer describes one by one; beyond, they are counted."""
+ENGINE = "Envelopes go on below it, and give the freed room to nobody."
+HELD_ON = (
+    "A disconnect does not end by itself: it is held on until somebody releases it, and is overdue after its end. It "
+    "comes back where the server is lost for longer than an hour."
+)
 ISOLATION = "This is not isolation. Work needs a visible open point, a test and an earth."
+
+
+class NothingToReview(Conflict):
+    """Nobody has to look at this override, or somebody has."""
 
 
 async def send_override(rq: Request, asked: t.NewOverride) -> t.OverrideSent:
     """The override that is sent: whom it covers, what it takes the place of, until when, and what holds after it."""
-    subject, number = await subject_of(rq, asked)
+    scope, subject, number = await subject_of(rq, asked)
     start = rq.now if asked.start is None else asked.start
     end = asked.end if asked.duration is None else start + asked.duration
     limits = asked.limits
     new = overrides.NewOverride(
-        scope=asked.scope,
+        scope=scope,
         subject=subject,
         subject_id=number,
         limits=Limits(limits.import_w, limits.export_w, limits.gen_w, limits.load_w),
@@ -41,8 +56,50 @@ async def send_override(rq: Request, asked: t.NewOverride) -> t.OverrideSent:
         note=asked.note,
         operator=rq.operator,
         anyway=asked.anyway,
+        also=frozenset(asked.also),
     )
-    return await _sent(rq, await overrides.send(rq.db, new, rq.now, terms_of(rq)))
+    sent = await overrides.send(rq.db, new, rq.now, terms_of(rq))
+    return await answer_of(rq, sent, asked.limits, seen=asked.digest)
+
+
+async def extend_override(rq: Request, asked: t.Extend) -> t.OverrideSent:
+    """An override that goes on from the end of another one, with the same limits, for the same reason."""
+    row = await find.override(rq.db, rq.ids["override"])
+    if row.released is not None or row.end <= rq.now:
+        raise overrides.OverrideOver(str(row.id))
+    if row.kind != OVERRIDE:
+        raise overrides.BadOverride(f"kind: a {row.kind} is not extended; start another one")
+    number = await _subject_again(rq, row)
+    limits = Limits(*effects.row_limits(row))
+    new = overrides.NewOverride(
+        scope=row.scope,
+        subject=row.subject,
+        subject_id=number,
+        limits=limits,
+        modes=json.loads(row.modes),
+        start=row.end,
+        end=asked.end if asked.duration is None else row.end + asked.duration,
+        reason=row.reason,
+        note=row.note,
+        operator=rq.operator,
+        anyway=True,
+        also=await _named_before(rq, row),
+    )
+    sent = await overrides.send(rq.db, new, rq.now, terms_of(rq))
+    since = max(row.start, row.created)
+    return await answer_of(rq, sent, t.Limits(**limits._asdict()), seen=asked.digest, since=since)
+
+
+async def _named_before(rq: Request, row: Row[Any]) -> frozenset[str]:
+    """The protected connections that an override of many covers, because they were named."""
+    if row.scope in standing.NARROW:
+        return frozenset()
+    return frozenset(await stored.protected_in(rq.db, row.id))
+
+
+async def _subject_again(rq: Request, row: Row[Any]) -> int:
+    scope = msgspec.convert(row.scope, t.Scope)
+    return (await subject_of(rq, t.NewOverride(scope=scope, subject=row.subject)))[2]
 
 
 def terms_of(rq: Request) -> Terms:
@@ -63,28 +120,42 @@ def primacies_of(rq: Request) -> Primacies:
     return Primacies(ranks.override, ranks.wide_override, ranks.schedule, ranks.connection)
 
 
-async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> tuple[str, int]:
-    """The name and the number of what an override, or a control, is for."""
+async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> tuple[str, str, int]:
+    """The scope, the name and the number of what an override, or a control, is for; a place may be called by its kind.
+
+    A system that is registered as a place may be named; without a name it is every device there is.
+    """
     match asked.scope:
         case "connection":
             row = await find.connection(rq.db, asked.subject)
-            return row.connection_id, row.id
+            return asked.scope, row.connection_id, row.id
         case "device":
             row = await find.device(rq.db, asked.subject)
-            return row.lfdi, row.id
+            return asked.scope, row.lfdi, row.id
         case "group":
             row = await find.group(rq.db, asked.subject)
-            return row.name, row.id
-        case "place":
-            row = await find.place(rq.db, asked.subject)
-            return row.name, row.id
+            return asked.scope, row.name, row.id
         case "aggregator":
             row = await find.client(rq.db, asked.subject)
-            return row.name, row.id
-    return "", 0
+            return asked.scope, row.name, row.id
+        case "system" if not asked.subject:
+            return asked.scope, "", 0
+    row = await find.place(rq.db, asked.subject)
+    if asked.scope not in ("place", row.kind):
+        raise overrides.BadOverride(f"scope: {row.name} is a {row.kind}, and not a {asked.scope}")
+    return "place", row.name, row.id
 
 
-async def _sent(rq: Request, sent: Sent) -> t.OverrideSent:
+async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, since: int | None = None) -> t.OverrideSent:
+    """An override that is sent, with its effect; seen: the digest of the effect that was looked at before."""
+    row = await stored.one(rq.db, sent.id)
+    assert row is not None
+    shown = await effects.effects_of(rq, sent)
+    digest = await effects.digest_of(rq, row, sent, shown)
+    changed = effects.check_digest(seen, digest, row.reason)
+    act = await effects.act_of(rq, row, sent, shown, since=max(rq.now, row.start) if since is None else since)
+    need = second_person.need_of(act, effects.policy_of(rq))
+    needs, review = await effects.settle(rq, row, need, second_person.review_by(rq.now, local_of(rq)))
     row = await stored.one(rq.db, sent.id)
     assert row is not None
     devices = [device for one in sent.told for device in one.place.devices]
@@ -104,15 +175,31 @@ async def _sent(rq: Request, sent: Sent) -> t.OverrideSent:
         after=_counted(one.after for one in sent.told),
         until=max(one.latest_end for one in sent.told),
         told_at_once=len(told),
-        known_by=rq.now if len(told) == len(devices) else _known_by(rq),
+        known_by=rq.now if len(told) == len(devices) else known_by(rq),
         controls=await listing_controls.mrids(rq.db, issued[:MOST_PLACES]),
-        warning=" ".join(await _warnings(rq, row, sent)),
+        warning=" ".join([*await _warnings(rq, row, sent), *([changed] if changed else [])]),
+        effects=shown,
+        left_out=effects.left_out(sent.left_out),
+        named=list(sent.named),
+        floors=dict(list(effects.floors_of(sent, asked).items())[:MOST_PLACES]),
+        engine=ENGINE,
+        undo=f"sep2 override release {row.id}",
+        needs_second=needs,
+        review=review,
+        digest=digest,
     )
+
+
+def local_of(rq: Request) -> LocalTime:
+    """The utility's local time."""
+    utility = rq.state.settings.utility
+    return LocalTime(utility.zone, utility.tz_offset_s)
 
 
 async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:
     """What an operator has to know beside: that nothing is isolated, and which groups outrank the override."""
     said = [ISOLATION] if row.reason == "network_access" else []
+    said += [HELD_ON] if row.review_at is not None else []
     said += await _narrower(rq, row)
     worst = max(primacies_of(rq).override, primacies_of(rq).wide_override)
     if not await listing_controls.any_group_above(rq.db, worst):
@@ -144,7 +231,7 @@ async def _narrower(rq: Request, row: Row[Any]) -> list[str]:
     )
 
 
-def _known_by(rq: Request) -> int:
+def known_by(rq: Request) -> int:
     """When a client that polls at the rates it was told knows of a change at the latest."""
     return rq.now + max(rq.state.house.poll_rate(name) for name in ("DERProgramList", "FunctionSetAssignmentsList"))
 
@@ -172,7 +259,8 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 
 async def list_overrides(rq: Request, asked: t.OverrideQuery) -> t.Listed[t.Override]:
     """Overrides that are to come or hold, the newest first."""
-    found = await stored.listed(rq.db, page(asked), live_at=None if asked.over else rq.now)
+    live_at = None if asked.over or asked.unreviewed else rq.now
+    found = await stored.listed(rq.db, page(asked), live_at=live_at, unreviewed=asked.unreviewed)
     return listed(found, [t.Override(**await _of(rq, row)) for row in found.rows])
 
 
@@ -193,23 +281,58 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
     """The override that is withdrawn; what it had taken the place of holds again, of many places spread over a time."""
     row = await find.override(rq.db, rq.ids["override"])
     terms = terms_of(rq)
+    spread_s = terms.spread_s if asked.spread is None else asked.spread
     done = await overrides.release(
         rq.db,
         row.id,
         rq.now,
         reason=asked.reason,
-        spread_s=terms.spread_s if asked.spread is None else asked.spread,
+        spread_s=spread_s,
         most_ahead=terms.most_ahead,
     )
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
+    digest = f"{row.id}-{len(done.cancelled)}-{row.end}"
+    effects.check_digest(asked.digest, digest, "")
+    wide = await effects.is_wide(rq, row.scope, row.subject)
+    need = second_person.need_of_release(
+        is_own=is_same(row.holder or row.operator, rq.operator),
+        is_wide=wide,
+        at_once=wide and spread_s == 0 and row.start <= rq.now,
+        policy=effects.policy_of(rq),
+    )
     return t.OverrideReleased(
         **await _of(rq, changed),
         cancelled=len(done.cancelled),
         reissued=len(done.reissued),
         until=done.until,
-        known_by=_known_by(rq),
+        known_by=known_by(rq),
+        needs_second="" if rq.second else need.before,
+        digest=digest,
     )
+
+
+async def review_override(rq: Request, asked: t.Review) -> t.Override:
+    """An override that one person sent alone, and that another one has looked at now."""
+    row = await find.override(rq.db, rq.ids["override"])
+    if row.review_by is None or row.reviewed is not None:
+        raise NothingToReview(str(row.id))
+    if is_same(row.operator, rq.operator):
+        raise SamePerson(f"{rq.operator} sent it")
+    await override_progress.note(rq.db, row.id, reviewed=rq.now, reviewer=rq.operator)
+    changed = await stored.one(rq.db, row.id)
+    assert changed is not None
+    return t.Override(**await _of(rq, changed))
+
+
+async def show_progress(rq: Request, asked: t.Nothing) -> t.Progress:
+    """How far an override, a backstop or a drill has come: answers of its devices, and power held back by when."""
+    row = await find.override(rq.db, rq.ids["override"])
+    if row.report:
+        return msgspec.structs.replace(msgspec.json.decode(row.report, type=t.Progress), kept=True)
+    found = await progress(rq.db, row, rq.now)
+    said = found._asdict() | {"silent": list(found.silent)}
+    return t.Progress(id=row.id, kind=row.kind, state=state_of(row, rq.now), kept=False, **said)
 
 
 async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
@@ -218,7 +341,7 @@ async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "scope": row.scope,
         "subject": row.subject,
-        "state": _state(row, rq.now),
+        "state": state_of(row, rq.now),
         "limits": views.limits(row),
         "modes": modes,
         "start": row.start,
@@ -228,10 +351,18 @@ async def _of(rq: Request, row: Row[Any]) -> dict[str, Any]:
         "operator": row.operator,
         "created": row.created,
         "released": row.released,
+        "kind": row.kind,
+        "share": row.share,
+        "holder": row.holder or row.operator,
+        "second": row.second,
+        "review_by": row.review_by,
+        "reviewed": row.reviewed,
+        "reviewer": row.reviewer,
     }
 
 
-def _state(row: Row[Any], now: int) -> str:
+def state_of(row: Row[Any], now: int) -> str:
+    """scheduled, active, released or ended."""
     if row.released is not None:
         return "released"
     if row.end <= now:

@@ -1,4 +1,4 @@
-"""Is all well: subscriptions and what waits for them, poll rates, alarms, the audit log, the clock."""
+"""Is all well: subscriptions and what waits for them, poll rates, the audit log, the clock."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,8 +13,18 @@ from sep2.rest.route import Request, listed, page
 from sep2.server.app import CLOCK_MARK
 from sep2.server.chain_watch import check
 from sep2.server.fanout import SET_ASIDE
+from sep2.server.seals import Sealer
 from sep2.settings import POLLED
-from sep2.store import alarms, deliveries, listing_controls, listing_register, listing_watch, marks, outbox
+from sep2.store import (
+    alarm_states,
+    alarms,
+    deliveries,
+    listing_controls,
+    listing_register,
+    listing_watch,
+    marks,
+    outbox,
+)
 
 
 class NothingWaits(NotFound):
@@ -23,10 +33,6 @@ class NothingWaits(NotFound):
 
 class NotSetAside(NotFound):
     """No change of that number is set aside."""
-
-
-class UnknownAlarm(NotFound):
-    """There is no alarm of that number that stands."""
 
 
 class NotPolled(NotFound):
@@ -132,20 +138,6 @@ async def set_poll_rate(rq: Request, asked: t.NewRate) -> t.Rate:
     return t.Rate(resource=resource, seconds=asked.seconds)
 
 
-async def list_alarms(rq: Request, asked: t.AlarmQuery) -> t.Listed[t.Alarm]:
-    """Alarms that stand, latest first; cleared ones too if so asked."""
-    found = await listing_watch.alarms(rq.db, page(asked), cleared=asked.cleared)
-    return listed(found, [views.alarm(row) for row in found.rows])
-
-
-async def clear_alarm(rq: Request, asked: t.Nothing) -> t.Done:
-    """The alarm no longer stands; it is raised again if its cause goes on."""
-    row = await listing_watch.alarm_by_id(rq.db, _number(rq.ids["alarm"]))
-    if row is None or not await alarms.clear(rq.db, row.code, row.subject, rq.now):
-        raise UnknownAlarm(rq.ids["alarm"][:20])
-    return t.Done(message=f"alarm {row.id} ({row.code}) is cleared")
-
-
 async def list_audit(rq: Request, asked: t.AuditQuery) -> t.Listed[t.Entry]:
     """What was changed or refused, and by whom, newest first."""
     found = await listing_watch.entries(rq.db, page(asked), operator=asked.operator, subject=asked.subject)
@@ -154,20 +146,21 @@ async def list_audit(rq: Request, asked: t.AuditQuery) -> t.Listed[t.Entry]:
 
 async def verify_audit(rq: Request, asked: t.Nothing) -> t.ChainChecked:
     """Whether the audit log is as it was written, and otherwise the first entry that is not."""
-    found = await check(rq.db)
+    found = await check(rq.db, Sealer(rq.state.settings.tls))
     return t.ChainChecked(
         whole=found.broken_at is None,
         entries=found.entries,
         head=found.head,
         broken_at=found.broken_at,
         problem=found.problem,
+        seals=found.seals,
     )
 
 
 async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     """How the server is doing."""
     clients, devices = await listing_register.totals(rq.db)
-    changes, standing = await listing_watch.totals(rq.db)
+    standing = await alarm_states.counts(rq.db, rq.now)
     waiting = await deliveries.counts(rq.db)
     known = await attention.attention(rq.db, rq.now, rq.state.judge.settles_after_s)
     unseen = known.not_looked_at if rq.state.clock.is_trusted() else [*known.not_looked_at, "clock"]
@@ -178,11 +171,12 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         clients=clients,
         devices=devices,
         controls=await listing_controls.live_total(rq.db, rq.now),
-        outbox=changes,
+        outbox=await listing_watch.unseen_changes(rq.db),
         set_aside=await outbox.count_set_aside(rq.db),
         waiting=waiting["waiting"],
         dead=waiting["dead"],
-        alarms=standing,
+        alarms=standing["standing"],
+        shelved=standing["shelved"],
         silent_clients=known.silent_clients,
         silent_devices=known.silent_devices,
         disobeying=known.disobeying,

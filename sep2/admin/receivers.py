@@ -9,7 +9,8 @@ from sep2.admin import types as t
 from sep2.admin import views
 from sep2.operations import state_out, webhooks
 from sep2.rest.route import Request, listed, page
-from sep2.rules.webhooks import new_secret
+from sep2.rules.mail import is_mail
+from sep2.rules.webhooks import Wish, new_secret
 from sep2.store import state_out as stored_state
 from sep2.store import webhooks as stored
 from sep2.store.controls import Seen
@@ -28,22 +29,30 @@ async def show_receiver(rq: Request, asked: t.Nothing) -> t.Receiver:
 
 async def add_receiver(rq: Request, asked: t.NewReceiver) -> t.ReceiverMade:
     """The new receiver, with the secret that it checks signatures with."""
-    new = webhooks.NewReceiver(asked.name, asked.url, asked.topics, asked.least_priority)
-    secret = await webhooks.add_receiver(rq.db, new, rq.state.settings.receivers.policy(), rq.now)
+    wish = Wish(asked.least_priority, frozenset(asked.codes), asked.hours, asked.escalation)
+    new = webhooks.NewReceiver(asked.name, asked.url, asked.topics, wish)
+    secret = await webhooks.add_receiver(rq.db, new, _ways(rq), rq.now)
     return t.ReceiverMade(**_of(await webhooks.find(rq.db, asked.name)), secret=secret)
 
 
 async def set_receiver(rq: Request, asked: t.ReceiverChange) -> t.ReceiverMade:
     """The receiver as it is now."""
     row = await webhooks.find(rq.db, rq.ids["receiver"])
-    names = ("url", "least_priority", "enabled")
-    said = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
-    secret = new_secret() if asked.new_secret else ""
+    names = ("url", "least_priority", "hours", "escalation", "enabled")
+    said: dict[str, Any] = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    if asked.codes is not None:
+        said["codes"] = frozenset(asked.codes)
+    was_mail, mails = is_mail(row.url), is_mail(said.get("url", row.url))
+    secret = new_secret() if not mails and (asked.new_secret or was_mail) else ""
     if secret:
         said["secret"] = secret
-    policy = rq.state.settings.receivers.policy()
-    await webhooks.set_receiver(rq.db, row, policy, topics=asked.topics, **said)
+    await webhooks.set_receiver(rq.db, row, _ways(rq), topics=asked.topics, **said)
     return t.ReceiverMade(**_of(await webhooks.find(rq.db, row.name)), secret=secret)
+
+
+def _ways(rq: Request) -> webhooks.Ways:
+    settings = rq.state.settings
+    return webhooks.Ways(settings.receivers.policy(), mails=bool(settings.mail.host))
 
 
 async def remove_receiver(rq: Request, asked: t.Nothing) -> t.Done:
@@ -94,6 +103,7 @@ _LIMITS = ("import_w", "export_w", "gen_w", "load_w")
 
 
 def _of(row: Row[Any]) -> dict[str, Any]:
-    names = ("name", "url", "least_priority", "enabled", "created", "delivered", "delivered_at", "next_sequence")
-    more = ("waiting", "dead", "failures", "error")
-    return {name: getattr(row, name) for name in (*names, *more)} | {"topics": json.loads(row.topics)}
+    names = ("name", "url", "least_priority", "hours", "escalation", "enabled", "created")
+    more = ("delivered", "delivered_at", "next_sequence", "waiting", "dead", "failures", "error")
+    lists = {name: json.loads(getattr(row, name)) for name in ("topics", "codes")}
+    return {name: getattr(row, name) for name in (*names, *more)} | lists

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from sep2.admin import curves, find, views
+from sep2.admin import curves, find, floors, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
 from sep2.errors import BadRequest
@@ -17,6 +17,7 @@ from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.roles import ENGINEER
 from sep2.store import clients as stored_clients
 from sep2.store import controls, listing_curves, listing_register
+from sep2.store import devices as stored_devices
 from sep2.store.controls import Seen
 
 
@@ -110,7 +111,8 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
         device_category=asked.device_category,
         name=name,
     )
-    await devices.add_device(rq.db, new, rq.now)
+    device_id = await devices.add_device(rq.db, new, rq.now)
+    await stored_devices.update_one(rq.db, device_id, **floors.of_new(rq, asked))
     made = await shown(rq, await find.device(rq.db, lfdi))
     client = await stored_clients.one(rq.db, client_id)
     may_connect = client is not None and client.enabled
@@ -221,6 +223,7 @@ async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
         description=asked.description,
         firm_import_w=asked.firm_import_w,
         firm_export_w=asked.firm_export_w,
+        protected=asked.protected,
     )
     row_id = await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
     if asked.place is not None:

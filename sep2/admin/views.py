@@ -11,7 +11,7 @@ from sep2.admin import types as t
 from sep2.operations.in_force import limits_in
 from sep2.operations.modes import curve_ids
 from sep2.rules import curves, defaults, events, ratings
-from sep2.rules.authority import OPERATORS, Holding, Program, Said, effective, said_by
+from sep2.rules.authority import COMMANDS, Holding, Program, Said, effective, said_by
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
 from sep2.wire import DERCurveType, DERUnitRefType
@@ -60,6 +60,9 @@ def device_shown(
         pin=row.pin,
         post_rate=row.post_rate,
         device_category=row.device_category,
+        floor=row.floor_rule,
+        controllable_loads=row.controllable_loads,
+        least_load_w=row.least_load_w,
         groups=groups,
         set_max_w=row.set_max_w,
         nameplate_w=row.nameplate_w,
@@ -117,7 +120,7 @@ def in_force(
     shown = []
     for group, program in zip(groups, programs, strict=True):
         found = effective([program], now)
-        if not found and group.role in OPERATORS:
+        if not found and group.role in COMMANDS:
             continue
         latest = max((said for said in program.controls if said.start <= now < said.end), key=_made, default=None)
         shown.append(
@@ -182,6 +185,7 @@ def connection(row: Row[Any]) -> t.Connection:
         place=row.place_name,
         firm_import_w=row.firm_import_w,
         firm_export_w=row.firm_export_w,
+        protected=row.protected,
         group=row.group_name,
         device=row.device_lfdi,
         created=row.created,
@@ -333,19 +337,6 @@ def mirror(row: Row[Any]) -> t.Mirror:
         reading_sign=ReadingSign(row.reading_sign),
         series=row.series,
         latest=row.latest,
-    )
-
-
-def alarm(row: Row[Any]) -> t.Alarm:
-    """An alarm."""
-    return t.Alarm(
-        id=row.id,
-        code=row.code,
-        priority=row.priority,
-        subject=row.subject,
-        detail=row.detail,
-        raised=row.raised,
-        cleared=row.cleared,
     )
 
 

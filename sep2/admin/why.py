@@ -10,6 +10,7 @@ from sep2.admin import types as t
 from sep2.operations import in_force
 from sep2.rest.route import Request
 from sep2.rules.authority import SOURCES, Holding, Program, Role, effective
+from sep2.rules.binding import DIRECTION_OF, of_direction
 from sep2.rules.limits import MODES
 from sep2.store import controls, listing_controls, listing_curves, listing_register, overrides
 from sep2.store.controls import Seen
@@ -54,6 +55,7 @@ async def _mode(rq: Request, one: t.ModeInForce, below: list[str]) -> t.WhyMode:
         override = None if number is None else await overrides.one(rq.db, number)
         operator = "" if override is None else override.operator
     source = one.source if one.group or one.source != "default" else "contract"
+    binds = of_direction(reason, DIRECTION_OF.get(one.mode, "")) if source == "envelope" else ""
     return t.WhyMode(
         mode=one.mode,
         value=one.value,
@@ -61,7 +63,8 @@ async def _mode(rq: Request, one: t.ModeInForce, below: list[str]) -> t.WhyMode:
         group=one.group,
         control=one.control,
         until=one.until,
-        reason=reason,
+        reason="" if binds else reason,
+        binding=binds,
         override=number,
         operator=operator,
         below=below,

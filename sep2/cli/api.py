@@ -18,10 +18,10 @@ import msgspec
 
 from sep2.cli import process
 from sep2.cli.fields import in_options
-from sep2.cli.units import ZONE
+from sep2.cli.units import ZONE, shown_time
 from sep2.cli.verb import given
 from sep2.errors import SepError
-from sep2.rest.types import MOST_ITEMS, Listed
+from sep2.rest.types import MOST_ITEMS, Listed, Waiting
 from sep2.settings import Settings, read, read_token
 
 T = TypeVar("T")
@@ -49,6 +49,12 @@ HINTS = {
     "unknown_operator": "`sep2 operator list` shows them",
     "unknown_receiver": "`sep2 receiver list` shows them",
     "unknown_token": "`sep2 token list` shows them",
+    "unknown_approval": "`sep2 approval list --every` shows them",
+    "approval_decided": "`sep2 approval list` shows those that still wait",
+    "unknown_handover": "`sep2 shift log` shows them",
+    "same_person": "another operator has to: SEP2_TOKEN_FILE names whose token is used",
+    "effect_changed": "look again with --dry-run; --digest takes what you have seen",
+    "not_protected": "`--dry-run` shows who is left out",
     "role_too_low": "`sep2 operator show` says who you are; SEP2_TOKEN_FILE names another token",
     "last_admin": "give another operator the role admin first",
     "unauthorized": "the token file does not belong to the server that runs; is another one running on this port?",
@@ -86,6 +92,32 @@ class Refused(SepError):
         """What to do about it, where that is known."""
         hint = HINTS.get(self.refusal)
         return f"{hint[0].upper()}{hint[1:]}." if hint else ""
+
+
+class Waits(SepError):
+    """It is kept, and not done."""
+
+    exit_status = 5
+    is_error = False
+
+    def __init__(self, found: Waiting) -> None:
+        self.found = found
+        super().__init__()
+
+    def __str__(self) -> str:
+        found = self.found
+        if found.state == "draft":
+            return f"It is kept as draft {found.approval}, and not sent: sep2 approval send {found.approval}"
+        return (
+            f"It waits for a second person until {shown_time(found.expires)}: {found.why}. "
+            f"Somebody else: sep2 approval approve {found.approval}"
+        )
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What the server answered."""
+        found: dict[str, Any] = msgspec.to_builtins(self.found)
+        return found
 
 
 class Api:
@@ -135,10 +167,22 @@ class Api:
             if found.next is None:
                 return
 
-    def change(self, method: str, path: str, kind: type[T], body: Any = None, *, patience_s: float = PATIENCE_S) -> T:
-        """What came of a change, or would come of it under --dry-run."""
-        query = "?dry_run=true" if given.get().dry_run else ""
-        return _read(self._ask(method, path + query, body, patience_s=patience_s), kind)
+    def change(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        body: Any = None,
+        *,
+        draft: bool = False,
+        patience_s: float = PATIENCE_S,
+    ) -> T:
+        """What came of a change, or would come of it under --dry-run; Waits where it is only kept."""
+        query = "?dry_run=true" if given.get().dry_run else "?draft=true" if draft else ""
+        answer = self._ask(method, path + query, body, patience_s=patience_s)
+        if answer[0] == 202:
+            raise Waits(msgspec.json.decode(answer[1], type=Waiting))
+        return _read(answer, kind)
 
     def next(self, path: str, kind: type[T], tag: str, wait_s: int) -> tuple[T | None, str]:
         """What is at `path` once it differs from what had this tag, with its own tag; None after so many seconds."""

@@ -3,6 +3,9 @@
 import typer
 
 from sep2.cli import (
+    alarms,
+    approvals,
+    backstops,
     bulk,
     clients,
     compliance,
@@ -13,12 +16,14 @@ from sep2.cli import (
     devices,
     folder,
     groups,
+    market,
     mirrors,
     operators,
     overrides,
     oversight,
     places,
     receivers,
+    shifts,
     telemetry,
     why,
 )
@@ -65,8 +70,11 @@ app.add_typer(groups.default, name="default")
 app.add_typer(curves.curve, name="curve")
 app.add_typer(controls.control, name="control")
 app.add_typer(overrides.override, name="override")
+app.add_typer(backstops.backstop, name="backstop")
+app.add_typer(approvals.approval, name="approval")
+app.add_typer(shifts.shift, name="shift")
 app.add_typer(oversight.subscription, name="subscription")
-app.add_typer(oversight.alarm, name="alarm")
+app.add_typer(alarms.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")
 app.add_typer(mirrors.mirror, name="mirror")
 app.add_typer(oversight.audit, name="audit")
@@ -77,6 +85,7 @@ app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
+app.add_typer(market.market, name="market")
 app.add_typer(telemetry.reading, name="reading")
 app.add_typer(telemetry.rating, name="rating")
 app.add_typer(telemetry.device_status, name="device-status")

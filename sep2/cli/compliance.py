@@ -8,8 +8,9 @@ import typer
 from sep2.admin import types as t
 from sep2.cli.api import api, at
 from sep2.cli.exporting import export
+from sep2.cli.selection import ALL, Selection
 from sep2.cli.show import Limit, counted, listed, show
-from sep2.cli.telemetry import Client, Connection, Device, From, Group, Place, Until, within
+from sep2.cli.telemetry import From, Until, within
 from sep2.cli.units import shown_span, shown_time, span
 from sep2.cli.verb import verb
 
@@ -39,11 +40,7 @@ BROKEN: dict[str, type] = {
 def list_compliance(
     *,
     by: By = "connection",
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     direction: Direction = None,
     since: From = None,
     until: Until = None,
@@ -51,14 +48,7 @@ def list_compliance(
 ) -> None:
     """Obedience and coverage over a time, a day up to now; the least obedient first, what is unknown last."""
     server = api()
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "direction": direction,
-    }
+    query = {**of.query(), "direction": direction}
     times = within(server, since, until)
     found = server.get("/compliance", t.ComplianceSums, by=by, limit=limit, **query, **times)
     show(found, _said(found, by), columns=SHOWN, rows=(_row(one) for one in found.items))
@@ -111,11 +101,7 @@ def show_compliance(
 @verb(compliance, "broken")
 def list_broken(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     direction: Direction = None,
     state: Annotated[str | None, typer.Option(help="Only late, breach or opted_out.")] = None,
     since: From = None,
@@ -124,14 +110,7 @@ def list_broken(
 ) -> None:
     """Intervals in which a limit was not kept: what was allowed, what was measured; the latest first."""
     server = api()
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "direction": direction,
-    }
+    query = {**of.query(), "direction": direction}
     times = within(server, since, until)
     found = server.get("/compliance/broken", t.Listed[t.Broken], state=state, limit=limit, **query, **times)
     show(
@@ -153,24 +132,14 @@ def list_broken(
 def show_reaching(
     *,
     control: Annotated[str | None, typer.Option(help="One control: its mRID's beginning, or latest.")] = None,
-    connection: Connection = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     since: From = None,
     until: Until = None,
     limit: Limit = 100,
 ) -> None:
     """How long controls take until they are delivered, received, started, and kept for a whole interval."""
     server = api()
-    query = {
-        "control": control,
-        "connection": connection,
-        "client": client,
-        "group": group,
-        "place": place,
-        "most": limit,
-    }
+    query = {**of.query(), "control": control, "most": limit}
     found = server.get("/compliance/reaching", t.Reaching, **query, **within(server, since, until))
     stages = ("delivered", "received", "started", "first_ok")
     said = "; ".join(f"{name.replace('_', ' ')} {_delay(getattr(found, name))}" for name in stages)
@@ -204,15 +173,13 @@ def export_compliance(
     *,
     by: By = "connection",
     broken: Annotated[bool, typer.Option("--broken", help="Intervals in which limits were not kept.")] = False,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     since: From = None,
     until: Until = None,
 ) -> None:
     """Write sums, or with --broken each interval in which a limit was not kept, to a file; times in epoch seconds."""
     server = api()
-    query = {"client": client, "group": group, "place": place, **within(server, since, until)}
+    query = {**of.query(), **within(server, since, until)}
     if broken:
         rows = (_fields(one, BROKEN) for one in server.all("/compliance/broken", t.Listed[t.Broken], **query))
         count = export(file, BROKEN, rows)

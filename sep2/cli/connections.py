@@ -18,6 +18,13 @@ FirmPower = Annotated[
     int | None, typer.Option(parser=watts, metavar="POWER", help="What the contract guarantees, e.g. 1.5kW.")
 ]
 
+Marked = Annotated[
+    t.Protected | None,
+    typer.Option(
+        help="none, life_support or critical: commands that bound what it draws leave it out.", show_default=False
+    ),
+]
+
 
 @verb(connection, "add", changes=True)
 def add_connection(
@@ -27,6 +34,7 @@ def add_connection(
     firm_import: FirmPower = None,
     firm_export: FirmPower = None,
     place: Annotated[str | None, typer.Option(help="The place that it is at, such as its transformer.")] = None,
+    protected: Marked = None,
 ) -> None:
     """Add a customer's point in the network, with a group of its own.
 
@@ -38,6 +46,7 @@ def add_connection(
         place=place,
         firm_import_w=firm_import,
         firm_export_w=firm_export,
+        protected=protected or "none",
     )
     made = api().change("POST", "/connections", t.Connection, body)
     show(made, f"Connection {made.connection_id} is known; next: sep2 device add --connection {made.connection_id} …")
@@ -80,6 +89,7 @@ def show_connection(name: Named) -> None:
         if w is not None
     ]
     said = f"; its contract guarantees {' and '.join(firm)}" if firm else ""
+    said += "" if found.protected == "none" else f"; it is marked {found.protected}"
     show(
         found,
         f"Connection {found.connection_id} has {counted(devices.total, 'device')}{said}.",
@@ -95,17 +105,21 @@ def set_connection(
     description: Annotated[str | None, typer.Option(help="For operators.")] = None,
     firm_import: FirmPower = None,
     firm_export: FirmPower = None,
+    protected: Marked = None,
 ) -> None:
     """Change what is registered of a connection; what is not named stays.
 
     [bold]sep2 connection set NMI1 --firm-export 5kW[/]
     """
-    said = only(description=description, firm_import_w=firm_import, firm_export_w=firm_export)
+    firm_w = {"firm_import_w": firm_import, "firm_export_w": firm_export}
+    said = only(description=description, protected=protected, **firm_w)
     done = api().change("PUT", at("connections", name), t.Connection, t.ConnectionChange(**said))
     firm = (
         f"import {shown_power(done.firm_import_w) or 'not set'}, export {shown_power(done.firm_export_w) or 'not set'}"
     )
-    show(done, f"Connection {done.connection_id} is changed; its contract guarantees: {firm}. Its devices are told.")
+    marked = "" if done.protected == "none" else f" It is marked {done.protected}."
+    said_now = f"Connection {done.connection_id} is changed; its contract guarantees: {firm}.{marked}"
+    show(done, f"{said_now} Its devices are told.")
 
 
 @verb(connection, "move", changes=True)

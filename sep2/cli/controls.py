@@ -121,6 +121,8 @@ def _show_many(done: t.IssuedToMany, name: str, echo: str) -> None:
     above = f" At {counted(len(done.outranked), 'device')} something more important holds." if done.outranked else ""
     said = f"{counted(len(done.created), 'control')} sent to {to}{replaced}{kept}.{above} {echo} "
     said += "See them: sep2 control list"
+    if done.left_out:
+        said += f" Left out, because protected: {', '.join(one.connection_id for one in done.left_out[:10])}."
     show(done, said, columns=NOTE_COLUMNS, rows=_note_rows(done))
 
 

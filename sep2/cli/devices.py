@@ -17,6 +17,12 @@ from sep2.rules.limits import MODES
 device = typer.Typer(no_args_is_help=True, help="Devices: inverters, chargers, gateways.")
 Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name or LFDI, or how its LFDI begins.")]
 
+Floor = Annotated[
+    str | None,
+    typer.Option(metavar="RULE", help="The rule that guarantees its controllable loads a least limit, e.g. de-14a."),
+]
+Loads = Annotated[int | None, typer.Option(min=0, help="How many controllable loads it stands for.")]
+
 
 @verb(device, "add", changes=True)
 def add_device(
@@ -32,6 +38,8 @@ def add_device(
     ] = True,
     pin: Pin = None,
     profile: Profile = None,
+    floor: Floor = None,
+    loads: Loads = None,
 ) -> None:
     """Register a device: behind an aggregator, or one that connects by itself.
 
@@ -53,6 +61,8 @@ def add_device(
         connection_id=connection,
         holds_net_limit=net_limit,
         pin=pin,
+        floor=floor,
+        controllable_loads=loads,
     )
     made = api().change("POST", "/devices", t.DeviceAdded, body)
     place = f" at {made.connection_id}" if made.connection_id else ""
@@ -190,14 +200,17 @@ def set_device(
     *,
     pin: Pin = None,
     post_rate: Annotated[int | None, typer.Option("--post-every", parser=span, metavar="SPAN", help="e.g. 5m")] = None,
+    floor: Floor = None,
+    loads: Loads = None,
 ) -> None:
     """Change what is registered of a device; what is not named stays.
 
     [bold]sep2 device set 3E4F --post-every 5m[/]
     """
-    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate))
+    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate, floor=floor, controllable_loads=loads))
     done = api().change("PUT", at("devices", name), t.DeviceShown, body)
-    show(done, f"Device {done.lfdi} has PIN {done.pin:06d}{posts(done)}; its client is told.")
+    least = f"; no limit of its load is below {shown_power(done.least_load_w)}" if done.least_load_w else ""
+    show(done, f"Device {done.lfdi} has PIN {done.pin:06d}{posts(done)}{least}; its client is told.")
 
 
 def posts(found: t.DeviceShown) -> str:

@@ -3,7 +3,9 @@
 import re
 
 OPTIONS = {
+    "also": "--also",
     "anyway": "--anyway",
+    "digest": "--digest",
     "connection_id": "--connection",
     "duration": "--for",
     "end": "--until",

@@ -260,11 +260,13 @@ def worker(name: str, home: str) -> Worker:
             missing = wrong.__cause__.name if isinstance(wrong.__cause__, ModuleNotFoundError) else home
             level = logging.WARNING if _top(missing or home) == _top(home) else logging.INFO
             log.log(level, "extension %s works without %s", name, wrong.detail)
+            state.workers.missing(home, wrong.detail)
             work = None
         del state.reached[home]
         if work is not None:
             await work(state)
 
+    run.__module__ = home.partition(":")[0]  # whose work it is, where it fails
     return run
 
 

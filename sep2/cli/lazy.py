@@ -70,7 +70,10 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except SepError as refusal:
-            typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
+            if getattr(refusal, "is_error", True):
+                typer.secho(shown(f"Error: {refusal}", MOST_OF_AN_ERROR), fg=typer.colors.RED, err=True)
+            else:
+                typer.echo(shown(refusal, MOST_OF_AN_ERROR), err=True)
             if hint := getattr(refusal, "hint", ""):
                 typer.secho(hint, fg=typer.colors.RED, err=True)
             if given.get().as_json:
@@ -78,7 +81,9 @@ class LazyGroup(TyperGroup):
             raise typer.Exit(getattr(refusal, "exit_status", 1)) from None
 
 
-def _as_json(refusal: SepError, hint: str) -> dict[str, str]:
+def _as_json(refusal: SepError, hint: str) -> dict[str, Any]:
     """A refusal for programs: its stable code, a message, the field that it is about, and what to do."""
+    if (answer := getattr(refusal, "answer", None)) is not None:
+        return dict(answer)
     code = getattr(refusal, "refusal", refusal.code)
     return {"code": code, "message": str(refusal), "field": getattr(refusal, "field", ""), "hint": hint}

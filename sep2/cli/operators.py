@@ -58,6 +58,23 @@ def add_operator(
     show(made, f"{made.name} is {made.role}{then}")
 
 
+@verb(operator, "codes", changes=True)
+def set_codes(
+    name: Name,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="The password alone is enough from now on.")] = False,
+) -> None:
+    """Ask for one-time codes of an app beside the password; from another machine, instead of a certificate.
+
+    [bold]sep2 operator codes Ada[/]
+    """
+    if off:
+        done = api().change("DELETE", at("operators", name, "codes"), t.Operator)
+        return show(done, f"{done.name} signs in by the password alone.")
+    made = api().change("POST", at("operators", name, "codes"), t.CodesMade)
+    return show(made, f"Secret for the app of {made.operator}, shown this once: {made.secret}  {made.link}")
+
+
 @verb(operator, "list")
 def list_operators(*, limit: Limit = 100) -> None:
     """Who may use the server."""
@@ -92,6 +109,7 @@ def show_operator(
         return
     found = server.get(at("operators", name), t.Operator)
     ways = [f"{found.tokens} tokens", f"{found.sessions} sessions", *(["a password"] if found.has_password else [])]
+    ways += ["one-time codes"] if found.has_codes else []
     show(found, f"{found.name} is {found.role}, with {', '.join(ways)}.")
 
 

@@ -1,4 +1,4 @@
-"""`sep2 override`: send, release, list, show."""
+"""`sep2 override`: send, extend, release, review, list, show, progress."""
 
 from typing import Annotated, Any
 
@@ -6,27 +6,31 @@ import typer
 
 from sep2.admin import types as t
 from sep2.cli.api import api, at
+from sep2.cli.effects import show_effect, shown_progress
 from sep2.cli.groups import ClientName, PlaceName
 from sep2.cli.limits import LIMIT_COLUMNS, Export, Generation, Import, Load, limit_cells, limits_of
 from sep2.cli.modes import modes_of, shown_modes, with_modes
 from sep2.cli.show import Limit, counted, listed, show
+from sep2.cli.targets import Target, target_of
 from sep2.cli.times import resolved
 from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 from sep2.rules.authority import REASONS
-from sep2.terminal import Lines, shown
 
 override = typer.Typer(
     no_args_is_help=True,
     help="Overrides: limits over everything else, for one connection or many, until a certain time.",
 )
 
+Draft = Annotated[bool, typer.Option("--draft", help="Only prepare it; `sep2 approval send` sends it.")]
+Digest = Annotated[str, typer.Option(metavar="DIGEST", help="Send it only if this is still its effect (see --json).")]
 Number = Annotated[str, typer.Argument(metavar="ID", help="The override's number, or `latest`.")]
 
 
 @verb(override, "send", changes=True)
 @with_modes
 def send_override(
+    target: Target = None,
     *,
     connection: Annotated[str | None, typer.Option(help="One connection, by its id.")] = None,
     device: Annotated[str | None, typer.Option(help="One device, by its LFDI or how it begins.")] = None,
@@ -49,7 +53,13 @@ def send_override(
     ramp: Annotated[
         int | None, typer.Option(parser=span, metavar="SPAN", help="Go over to it within so long (rampTms).")
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="A protected connection that it covers too; a second person has to agree."),
+    ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Also a limit far beyond what is there.")] = False,
+    digest: Digest = "",
+    draft: Draft = False,
 ) -> None:
     """Limit one connection or many over envelopes and schedules, until a certain time.
 
@@ -57,21 +67,20 @@ def send_override(
 
     [bold]sep2 override send --connection NMI1 --export 0 --for 2h --reason overload --dry-run[/]
 
-    [bold]sep2 override send --place T7 --export 1.5kW --for 30m --reason emergency[/]
+    [bold]sep2 override send transformer T7 --export 1.5kW --for 30m --reason emergency[/]
+
+    [bold]sep2 override send aggregator Sunny --export 0 --for 1h --reason islanding[/]
 
     [bold]sep2 override send --system --load 2kW --until 19:00 --reason other --note "heat wave"[/]
     """
-    named = {"connection": connection, "device": device, "group": group, "place": place, "aggregator": aggregator}
-    given_names = {scope: name for scope, name in named.items() if name is not None}
-    if len(given_names) + system != 1:
-        raise typer.BadParameter("give one of --connection, --device, --group, --place, --client and --system")
+    options = {"connection": connection, "device": device, "group": group, "place": place, "aggregator": aggregator}
+    scope, subject = target_of(target, options, system=system)
     if duration is not None and until is not None:
         raise typer.BadParameter("--for and --until both say when it ends: give one of them")
     if duration is None and until is None:
         raise typer.BadParameter("an override has an end: give --for SPAN or --until TIME")
     server = api()
     begin = resolved(server, start)
-    scope, subject = next(iter(given_names.items()), ("system", ""))
     body = t.NewOverride(
         scope=scope,  # type: ignore[arg-type]
         subject=subject,
@@ -84,52 +93,53 @@ def send_override(
         reason=reason,
         note=note,
         anyway=anyway,
+        also=also or [],
+        digest=digest,
     )
-    done = server.change("POST", "/overrides", t.OverrideSent, body)
-    show(done, _said(done), columns=("place", *LIMIT_COLUMNS, "from", "until", "instead of", "then"), rows=_parts(done))
+    show_effect(server.change("POST", "/overrides", t.OverrideSent, body, draft=draft))
 
 
-def _parts(done: t.OverrideSent) -> list[tuple[str, ...]]:
-    """One line for each part of each place."""
-    return [
-        (
-            place.place,
-            *limit_cells(part.limits),
-            shown_time(part.start),
-            shown_time(part.end),
-            ", ".join(part.replaces),
-            place.after,
-        )
-        for place in done.places
-        for part in place.parts
-    ]
+@verb(override, "extend", changes=True)
+def extend_override(
+    number: Number,
+    *,
+    duration: Annotated[
+        int | None, typer.Option("--for", parser=span, metavar="SPAN", help="So much longer; this or --until.")
+    ] = None,
+    until: Annotated[When | None, typer.Option(parser=when, metavar="TIME", help="+2h, 19:00, tomorrow 6:30")] = None,
+    draft: Draft = False,
+) -> None:
+    """Let an override hold on after its end, with the same limits, as another one from there on.
+
+    [bold]sep2 override extend latest --for 1h[/]
+    """
+    if (duration is None) == (until is None):
+        raise typer.BadParameter("give one of --for SPAN and --until TIME")
+    server = api()
+    body = t.Extend(duration=duration, end=None if until is None else resolved(server, until))
+    show_effect(server.change("POST", at("overrides", number, "extend"), t.OverrideSent, body, draft=draft))
 
 
-def _said(done: t.OverrideSent) -> str:
-    """An override in words: whom it covers, what it replaces, until when, what holds then, who knows by when."""
-    covers = f"{counted(done.connections, 'connection')}, {counted(done.devices, 'device')}"
-    lines = [
-        f"Override {done.id} covers {covers} until {shown_time(done.end)}, in place of {_sources(done.replaces)}.",
-        f"After it: {_sources(done.after)}"
-        + (f", gone over to by {shown_time(done.until)}." if done.until > done.end else "."),
-    ]
-    polling = done.devices - done.told_at_once
-    told = [f"{counted(done.told_at_once, 'device')} notified at once"] if done.told_at_once else []
-    late = ", some of them perhaps only after its end" if done.known_by >= done.end else ""
-    told += [f"{counted(polling, 'device')} at the next poll, by {shown_time(done.known_by)}{late}"] if polling else []
-    lines += [f"Told: {', '.join(told)}."] if told else []
-    lines += [f"Not told: {one.lfdi}: {one.why}." for one in done.untold[:10]]
-    if len(done.untold) > 10:
-        lines.append(f"Not told: {len(done.untold) - 10} more; --json shows all.")
-    lines += [done.warning] if done.warning else []
-    return Lines("\n".join(shown(line, 4000) for line in [*lines, f"To withdraw it: sep2 override release {done.id}"]))
+@verb(override, "review", changes=True)
+def review_override(
+    number: Number, *, note: Annotated[str, typer.Option(help="In your own words, for the record.")] = ""
+) -> None:
+    """Say that you have looked at an override that somebody else sent alone.
+
+    [bold]sep2 override list --unreviewed[/]  and  [bold]sep2 override review 12[/]
+    """
+    done = api().change("POST", at("overrides", number, "review"), t.Override, t.Review(note=note))
+    show(done, f"Override {done.id} by {done.operator} is reviewed.")
 
 
-def _sources(found: dict[str, int]) -> str:
-    return ", ".join(f"{name} ({number})" if number > 1 else name for name, number in found.items()) or "nothing"
+@verb(override, "progress")
+def show_progress(number: Number = "latest") -> None:
+    """How far an override has come: who received and started it, and the power that is held back by when."""
+    found = api().get(at("overrides", number, "progress"), t.Progress)
+    show(found, shown_progress(found))
 
 
-@verb(override, "release", changes=True)
+@verb(override, "release", changes=True, before=("undo",))
 def release_override(
     number: Number,
     *,
@@ -157,24 +167,28 @@ def release_override(
     )
 
 
-COLUMNS = ("ID", "scope", "of", *LIMIT_COLUMNS, "modes", "from", "until", "state", "reason", "by")
+COLUMNS = ("ID", "kind", "scope", "of", *LIMIT_COLUMNS, "modes", "from", "until", "state", "reason", "by")
 
 
 def _cells(one: t.Override) -> tuple[str, ...]:
     reason = f"{one.reason}: {one.note}" if one.note else one.reason
     times = shown_time(one.start), shown_time(one.end)
     limits = limit_cells(one.limits), shown_modes(one.modes)
-    return (str(one.id), one.scope, one.subject, *limits[0], limits[1], *times, one.state, reason, one.operator)
+    by = f"{one.operator} and {one.second}" if one.second else one.operator
+    return (str(one.id), one.kind, one.scope, one.subject, *limits[0], limits[1], *times, one.state, reason, by)
 
 
 @verb(override, "list")
 def list_overrides(
     *,
     over: Annotated[bool, typer.Option("--over", help="Also those that are over or released.")] = False,
+    unreviewed: Annotated[
+        bool, typer.Option("--unreviewed", help="Only those that one person sent alone, and nobody has looked at.")
+    ] = False,
     limit: Limit = 100,
 ) -> None:
     """Overrides that hold or are to come, the newest first."""
-    found = api().get("/overrides", t.Listed[t.Override], over=over, limit=limit)
+    found = api().get("/overrides", t.Listed[t.Override], over=over, unreviewed=unreviewed, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "override"),

@@ -1,4 +1,4 @@
-"""`sep2 status`, `alarm`, `subscription`, `poll-rate`, `audit`, `clock`: is all well?"""
+"""`sep2 status`, `subscription`, `poll-rate`, `audit`, `clock`: is all well?"""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ from sep2.cli.units import When, shown_span, shown_time, span, when
 from sep2.cli.verb import verb
 from sep2.rules.silence import named
 
-alarm = typer.Typer(no_args_is_help=True, help="Alarms: what an operator should look at.")
 subscription = typer.Typer(no_args_is_help=True, help="Subscriptions, and the notifications that wait for them.")
 poll_rate = typer.Typer(no_args_is_help=True, help="Poll rates: how often clients are asked to look.")
 audit = typer.Typer(no_args_is_help=True, help="The audit log: who changed what, and whether the log is whole.")
@@ -21,19 +20,29 @@ root = typer.Typer()
 
 
 @verb(root, "status")
-def show_status() -> None:
+def show_status(
+    *, check: Annotated[bool, typer.Option("--check", help="Exit status 6 unless all is well; for scripts.")] = False
+) -> None:
     """How the server is doing: what waits, what failed, which alarms stand."""
-    found = api().get("/status", t.Status)
+    server = api()
+    found, probes = server.get("/status", t.Status), server.get("/probes", list[t.Probe])
     waits = f"{counted(found.waiting + found.outbox, 'notification')} waiting, {found.dead} dead"
+    shelved = f" ({found.shelved} more shelved)" if found.shelved else ""
+    well = _well(found, probes)
     show(
         found,
-        f"{_well(found)}: {waits}, {counted(found.alarms, 'alarm')}.{_named(found)}",
+        f"{well}: {waits}, {counted(found.alarms, 'alarm')}{shelved}.{_named(found)}",
         columns=("time", "clock", "clients", "devices", "controls"),
         rows=[(shown_time(found.now), found.clock, str(found.clients), str(found.devices), str(found.controls))],
     )
+    if check and well != WELL:
+        raise typer.Exit(6)
 
 
-def _well(found: t.Status) -> str:
+WELL = "All is well"
+
+
+def _well(found: t.Status, probes: list[t.Probe]) -> str:
     """That all is well, where everything was looked at and is; else where to look first."""
     if found.set_aside:
         return "Look at `sep2 subscription changes`"
@@ -45,9 +54,11 @@ def _well(found: t.Status) -> str:
         return "Look at `sep2 contact list`"
     if found.disobeying:
         return "Look at `sep2 compliance list`"
-    if found.not_looked_at:
-        return f"Not known: nobody has looked at {' and '.join(found.not_looked_at)} yet"
-    return "All is well"
+    bad = next((one for one in probes if one.state == "bad"), None)
+    if bad is not None:
+        return f"Not well, {bad.name}: {bad.detail}"
+    unknown = [one.name for one in probes if one.state == "unknown"]
+    return f"Not known: nobody has looked at {' and '.join(unknown)} yet" if unknown else WELL
 
 
 def _named(found: t.Status) -> str:
@@ -87,7 +98,8 @@ def verify_audit() -> None:
     """Whether the audit log is as it was written; exit status 6 where it is not."""
     found = api().get("/audit/verify", t.ChainChecked)
     if found.whole:
-        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}, head {found.head}.")
+        signed = f", {counted(found.seals, 'signed head')}" if found.seals else ""
+        show(found, f"The audit log is whole: {counted(found.entries, 'entry')}{signed}, head {found.head}.")
         return
     show(found, f"The audit log is broken at entry {found.broken_at}: {found.problem}.")
     raise typer.Exit(6)
@@ -141,40 +153,6 @@ def move_clock(
         target = now_of(server)
     done = server.change("PUT", "/clock", t.Done, t.SetClock(now=target))
     show(done, f"The server's time is {shown_time(target)}.")
-
-
-@verb(alarm, "list")
-def list_alarms(
-    *,
-    cleared: Annotated[bool, typer.Option("--cleared", help="Also those that were cleared.")] = False,
-    limit: Limit = 100,
-) -> None:
-    """Alarms that stand, the most urgent first: 1 act within 5 minutes, 2 within 30 minutes, 3 this day."""
-    found = api().get("/alarms", t.Listed[t.Alarm], cleared=cleared, limit=limit)
-    show(
-        found,
-        listed(found.total, len(found.items), "alarm"),
-        columns=("id", "priority", "raised", "cleared", "code", "subject", "detail"),
-        rows=(
-            (
-                str(a.id),
-                str(a.priority),
-                shown_time(a.raised),
-                shown_time(a.cleared),
-                a.code,
-                a.subject,
-                a.detail,
-            )
-            for a in found.items
-        ),
-    )
-
-
-@verb(alarm, "clear", changes=True)
-def clear_alarm(number: Annotated[int, typer.Argument(metavar="ID", help="The alarm's id.")]) -> None:
-    """Clear an alarm; it is raised again if its cause goes on."""
-    done = api().change("POST", at("alarms", str(number), "clear"), t.Done)
-    show(done, f"Alarm {number} is cleared.")
 
 
 @verb(subscription, "list")

@@ -13,13 +13,19 @@ from sep2.cli.verb import given, verb
 from sep2.errors import SepError
 from sep2.rules.webhooks import Topic
 
-receiver = typer.Typer(no_args_is_help=True, help="Receivers: systems of yours that are told of alarms and controls.")
+receiver = typer.Typer(no_args_is_help=True, help="Receivers: systems and people of yours that are told.")
 root = typer.Typer()
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The receiver's name.")]
 Topics = Annotated[list[Topic] | None, typer.Option("--topic", help="alarms, controls or measured; repeatable.")]
 Priority = Annotated[
     int | None, typer.Option("--priority", min=1, max=3, help="Of alarms: 1 the most urgent only, 3 all of them.")
+]
+Codes = Annotated[list[str] | None, typer.Option("--code", help="Of alarms: only of this code; repeatable.")]
+Hours = Annotated[str | None, typer.Option(help="Of alarms: only at these hours, by local time, e.g. 07:00-18:00.")]
+Escalation = Annotated[
+    bool | None,
+    typer.Option("--escalation/--no-escalation", help="Of alarms: only those that nobody acknowledged in time."),
 ]
 PATIENCE_S = 15
 
@@ -56,18 +62,32 @@ def _cells(limit: t.LimitInForce | None) -> tuple[str, str, str]:
 @verb(receiver, "add", changes=True)
 def add_receiver(
     name: Name,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where messages are posted to, https://…")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="https://… where messages are posted to, or mailto:…")],
     *,
     topic: Topics = None,
     priority: Priority = None,
+    code: Codes = None,
+    hours: Hours = None,
+    escalation: Escalation = None,
 ) -> None:
     """Add a receiver, and print the secret that it checks signatures with: it is shown this once.
 
     [bold]sep2 receiver add DERMS https://derms.example.com/hook --topic alarms --topic controls[/]
+
+    [bold]sep2 receiver add Ada mailto:ada@example.com --priority 2[/]   by the mail server of the settings
     """
-    body = t.NewReceiver(name=name, url=url, topics=topic or [Topic.ALARMS], least_priority=priority or 3)
+    body = t.NewReceiver(
+        name=name,
+        url=url,
+        topics=topic or [Topic.ALARMS],
+        least_priority=priority or 3,
+        codes=code or [],
+        hours=hours or "",
+        escalation=bool(escalation),
+    )
     made = api().change("POST", "/receivers", t.ReceiverMade, body)
-    show(made, f"{made.secret}\n{made.name} is told of {', '.join(made.topics)}; next: sep2 receiver test {made.name}")
+    next_ = f"{made.name} is told of {', '.join(made.topics)}; next: sep2 receiver test {made.name}"
+    show(made, f"{made.secret}\n{next_}" if made.secret else next_)
 
 
 @verb(receiver, "list")
@@ -83,7 +103,7 @@ def list_receivers(*, limit: Limit = 100) -> None:
                 one.name,
                 one.url,
                 ", ".join(one.topics) + ("" if one.enabled else " (off)"),
-                f"to {one.least_priority}" if "alarms" in one.topics else "",
+                _wish(one),
                 str(one.delivered or ""),
                 shown_time(one.delivered_at),
                 str(one.waiting or ""),
@@ -93,6 +113,14 @@ def list_receivers(*, limit: Limit = 100) -> None:
             for one in found.items
         ),
     )
+
+
+def _wish(one: t.Receiver) -> str:
+    """Which alarms a receiver is told of."""
+    if "alarms" not in one.topics:
+        return ""
+    said = [f"to {one.least_priority}", *one.codes, one.hours, "escalated" if one.escalation else ""]
+    return ", ".join(part for part in said if part)
 
 
 @verb(receiver, "show")
@@ -110,16 +138,28 @@ def show_receiver(name: Name) -> None:
 def set_receiver(
     name: Name,
     *,
-    url: Annotated[str | None, typer.Option(help="Where messages are posted to.")] = None,
+    url: Annotated[str | None, typer.Option(help="https://… or mailto:…")] = None,
     topic: Topics = None,
     priority: Priority = None,
+    code: Codes = None,
+    hours: Hours = None,
+    escalation: Escalation = None,
     enabled: Annotated[
         bool | None, typer.Option("--on/--off", help="Whether it is told; off: nothing new waits.")
     ] = None,
     new_secret: Annotated[bool, typer.Option("--new-secret", help="Sign with a new secret, and print it.")] = False,
 ) -> None:
     """Change a receiver."""
-    body = t.ReceiverChange(url=url, topics=topic, least_priority=priority, enabled=enabled, new_secret=new_secret)
+    body = t.ReceiverChange(
+        url=url,
+        topics=topic,
+        least_priority=priority,
+        codes=code,
+        hours=hours,
+        escalation=escalation,
+        enabled=enabled,
+        new_secret=new_secret,
+    )
     done = api().change("PUT", at("receivers", name), t.ReceiverMade, body)
     show(done, f"{done.secret}\n{done.name} is changed." if done.secret else f"{done.name} is changed.")
 

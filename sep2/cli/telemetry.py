@@ -9,6 +9,7 @@ from sep2.admin import types as t
 from sep2.cli.answers import RESPONSE
 from sep2.cli.api import Api, api
 from sep2.cli.exporting import export
+from sep2.cli.selection import ALL, Selection
 from sep2.cli.show import Limit, counted, listed, show
 from sep2.cli.times import now_of, resolved
 from sep2.cli.units import When, moment, shown_span, shown_time, span
@@ -21,11 +22,7 @@ log_event = typer.Typer(no_args_is_help=True, help="LogEvents: what devices repo
 response = typer.Typer(no_args_is_help=True, help="Responses: what devices answered to controls.")
 contact = typer.Typer(no_args_is_help=True, help="Last contact: when clients and devices were heard of.")
 
-Connection = Annotated[str | None, typer.Option(help="Only this connection, by its id.")]
-Device = Annotated[str | None, typer.Option(help="Only this device: the beginning of its LFDI.")]
-Client = Annotated[str | None, typer.Option(help="Only devices of this client, by its name.")]
-Group = Annotated[str | None, typer.Option(help="Only devices of this group, by its name.")]
-Place = Annotated[str | None, typer.Option(help="Only what is at this place of the network, or below it, by its name.")]
+Client = Annotated[str | None, typer.Option(help="Only this client, by its name.")]
 Quantity = Annotated[str | None, typer.Option(help="power, voltage, energy, current, frequency, ...")]
 TIME = "now, -1d, or 2026-01-31T14:30+10:00"
 From = Annotated[When | None, typer.Option("--from", parser=moment, metavar="TIME", help=f"From when on: {TIME}.")]
@@ -58,23 +55,12 @@ def within(server: Api, since: When | None, until: When | None) -> dict[str, int
 @verb(reading, "list")
 def list_latest(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     quantity: Quantity = None,
     limit: Limit = 100,
 ) -> None:
     """The latest reading of each series; one without a value has none yet."""
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "quantity": quantity,
-    }
+    query = {**of.query(), "quantity": quantity}
     found = api().get("/readings/latest", t.Readings, limit=limit, **query)
     _show(found, "series")
 
@@ -82,11 +68,7 @@ def list_latest(
 @verb(reading, "show")
 def show_readings(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     quantity: Quantity = None,
     since: From = None,
     until: Until = None,
@@ -95,14 +77,7 @@ def show_readings(
 ) -> None:
     """Readings of a time, a day up to now where none is given; --every 15m shows means, and how much they cover."""
     server = api()
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "quantity": quantity,
-    }
+    query = {**of.query(), "quantity": quantity}
     times = within(server, since, until)
     found = server.get("/readings", t.Readings, limit=limit, resolution=every, **query, **times)
     _show(found, "reading")
@@ -112,11 +87,7 @@ def show_readings(
 def export_readings(
     file: Annotated[Path, typer.Argument(help="Where to: .csv or .parquet; - is standard output.", allow_dash=True)],
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     quantity: Quantity = None,
     since: From = None,
     until: Until = None,
@@ -124,14 +95,7 @@ def export_readings(
 ) -> None:
     """Write readings to a file, however many; times are epoch seconds, power is import positive, gaps stay gaps."""
     server = api()
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "quantity": quantity,
-    }
+    query = {**of.query(), "quantity": quantity}
     times = within(server, since, until)
     found = server.all("/readings", t.Readings, limit=READINGS_AT_ONCE, resolution=every, **query, **times)
     count = export(file, COLUMNS, ({name: getattr(one, name) for name in COLUMNS} for one in found))
@@ -166,46 +130,24 @@ def _row(one: t.Reading) -> tuple[str, ...]:
 @verb(rating, "list")
 def list_ratings(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     history: History = False,
     limit: Limit = 100,
 ) -> None:
     """DERCapability and DERSettings of devices, in SI units."""
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "history": history,
-    }
+    query = {**of.query(), "history": history}
     _documents("/ratings", {**query, "limit": limit})
 
 
 @verb(device_status, "list")
 def list_device_status(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     history: History = False,
     limit: Limit = 100,
 ) -> None:
     """DERStatus and DERAvailability of devices, in SI units."""
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "history": history,
-    }
+    query = {**of.query(), "history": history}
     _documents("/device-status", {**query, "limit": limit})
 
 
@@ -235,25 +177,14 @@ def _value(value: Any) -> str:
 @verb(log_event, "list")
 def list_log_events(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     since: From = None,
     until: Until = None,
     limit: Limit = 100,
 ) -> None:
     """Events that devices reported, the latest first; odd codes end what the even one before them began."""
     server = api()
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "limit": limit,
-    }
+    query = {**of.query(), "limit": limit}
     found = server.get("/log-events", t.Listed[t.LogEvent], **query, **within(server, since, until))
     show(
         found,
@@ -272,11 +203,7 @@ def list_log_events(
 @verb(response, "list")
 def list_responses(
     *,
-    connection: Connection = None,
-    device: Device = None,
-    client: Client = None,
-    group: Group = None,
-    place: Place = None,
+    of: Selection = ALL,
     control: Annotated[str | None, typer.Option(help="Only to this control: its mRID's beginning, or latest.")] = None,
     since: From = None,
     until: Until = None,
@@ -284,14 +211,7 @@ def list_responses(
 ) -> None:
     """What devices answered to controls, the latest first; `written` is the device's own time."""
     server = api()
-    query = {
-        "connection": connection,
-        "device": device,
-        "client": client,
-        "group": group,
-        "place": place,
-        "control": control,
-    }
+    query = {**of.query(), "control": control}
     found = server.get("/responses", t.Listed[t.ResponseSaid], limit=limit, **query, **within(server, since, until))
     show(
         found,

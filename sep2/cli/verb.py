@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import typer
 
+from sep2.cli.selection import OPTIONS, Selection
 from sep2.terminal import say
 
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -42,26 +43,42 @@ def verb(
     """
 
     def declare(function: Function) -> Function:
+        hints = get_type_hints(function, include_extras=True)
+        chosen = next((name for name, kind in hints.items() if kind is Selection), None)
+
         @wraps(function)
         def run(*args: Any, folder: Path, as_json: bool, dry_run: bool = False, **named: Any) -> None:
             given.set(Given(folder, as_json, dry_run))
+            if chosen is not None:
+                named[chosen] = Selection(**{name: named.pop(name) for name in OPTIONS})
             function(*args, **named)
 
         common: dict[str, Any] = {"folder": Folder, "as_json": Json} | ({"dry_run": DryRun} if changes else {})
         defaults = {"folder": Path(), "as_json": False, "dry_run": False}
-        own = inspect.signature(function).parameters.values()
+        own = [part for one in inspect.signature(function).parameters.values() for part in _options(one, chosen)]
         more = [
             inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=defaults[option], annotation=kind)
             for option, kind in common.items()
         ]
         run.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
-        run.__annotations__ = {**get_type_hints(function, include_extras=True), **common}
+        shown = {name: kind for name, kind in hints.items() if name != chosen}
+        run.__annotations__ = {**shown, **(OPTIONS if chosen is not None else {}), **common}
         app.command(name, hidden=hidden)(run)
         for old in before:
             app.command(old, hidden=True)(_renamed(run, old, name))
         return function
 
     return declare
+
+
+def _options(one: inspect.Parameter, chosen: str | None) -> list[inspect.Parameter]:
+    """A parameter, or the options that it stands for."""
+    if one.name != chosen:
+        return [one]
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in OPTIONS.items()
+    ]
 
 
 def renamed(old: str, new: str) -> Callable[[], None]:

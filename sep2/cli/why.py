@@ -11,6 +11,7 @@ from sep2.cli.show import show
 from sep2.cli.times import resolved
 from sep2.cli.units import When, shown_power, shown_time, when
 from sep2.cli.verb import verb
+from sep2.rules.binding import in_words
 from sep2.rules.limits import MODES
 from sep2.terminal import Lines, shown
 
@@ -60,7 +61,10 @@ def _who(found: t.Why, one: t.WhyMode) -> str:
         case "schedule":
             return f"control {(one.control or '')[:8]} in its schedule (cancel it: sep2 control cancel {one.control})"
         case "envelope":
-            return f"its envelope (what binds: sep2 envelope explain FEEDER {found.connection_id})"
+            binds = f": {in_words(one.binding)}" if one.binding else ""
+            return f"its envelope{binds} (in full: sep2 envelope explain FEEDER {found.connection_id})"
+        case "backstop":
+            return f"the backstop, {one.override or ''} by {one.operator} (end it: sep2 backstop end)"
         case "group":
             return f"control {(one.control or '')[:8]} of group {one.group}"
         case "contract":

@@ -6,9 +6,10 @@ async with Client(session, SystemClock(), {session.lfdi: inverter}.get) as clien
 """
 
 from sep2.client.client import Client
-from sep2.client.device import Device, Measured, Power, Rating
+from sep2.client.device import Device, Measured, Power, Rating, Reporting, State
 from sep2.client.limits import NO_LIMITS, Limits, Setting
 from sep2.client.managed import Managed
+from sep2.client.plan import Span
 from sep2.client.receiver import Receiver
 from sep2.client.schedule import Control, Owed, Schedule
 from sep2.client.session import Busy, NotUnderstood, Refused, Session, Unreachable
@@ -28,8 +29,11 @@ __all__ = [
     "Rating",
     "Receiver",
     "Refused",
+    "Reporting",
     "Schedule",
     "Session",
     "Setting",
+    "Span",
+    "State",
     "Unreachable",
 ]

@@ -14,6 +14,7 @@ from sep2 import wire as w
 from sep2.client.device import Device
 from sep2.client.managed import Managed
 from sep2.client.outbox import a_few_at_once
+from sep2.client.plan import Span, plan
 from sep2.client.receiver import Receiver
 from sep2.client.schedule import Owed
 from sep2.client.session import PAGE, Busy, NotUnderstood, Refused, Session, Unreachable, level
@@ -148,6 +149,22 @@ class Client:
             managed.measure(self._mup_list, now)
         for managed in self.devices.values():
             managed.tick(now, with_what_is_known=self._is_away)
+
+    def plan(self, lfdi: str, until: int) -> list[Span]:
+        """What limits a device from now until a time (server's seconds), merged from all programs, with what sets it.
+
+        It is as far as the server has said: what it sends later is not foreseen. KeyError for a device that it does
+        not show us.
+        """
+        managed = self.devices[lfdi]
+        return plan(managed.schedule, self.now(), until, managed.device.rating.max_w)
+
+    def log_event(
+        self, lfdi: str, code: int, *, function_set: int = w.FunctionSet.DER, details: str | None = None
+    ) -> None:
+        """Tell the server of an event of a device, such as code 0 of the DER function set: over current."""
+        self.devices[lfdi].log_event(code, self.now(), function_set=function_set, details=details)
+        self._wake()
 
     def take_notification(self, told: w.Notification) -> bool:
         """Take what the server says has changed; False if nobody here wants to know."""

@@ -1,7 +1,7 @@
 """What a client speaks for: something that obeys limits and can be measured."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from sep2 import wire as w
 from sep2.client.limits import Limits
@@ -25,6 +25,21 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What a device knows of itself beside what it measures; None is not told."""
+
+    state_of_charge: float | None = None
+    """Share of its usable energy that is stored, 0 to 1 (DERStatus)."""
+    available_w: float | None = None
+    """What it could generate or discharge beyond what it does now (DERAvailability)."""
+    available_var: float | None = None
+    available_for_s: int | None = None
+    """How long it could discharge so."""
+    charges_for_s: int | None = None
+    """How long it could charge at its rated power until it is full."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
     """Nameplate and settings, which are the same here."""
 
@@ -32,6 +47,8 @@ class Rating:
     """The most it generates; rtgMaxW and setMaxW, which percentages refer to."""
     max_charge_w: float | None = None
     """The most it consumes, where it can."""
+    energy_wh: float | None = None
+    """What it can store, where it can; rtgMaxWh and setMaxWh."""
     kind: w.DERType = w.DERType.PHOTOVOLTAIC
     category: int | None = None
     """DeviceCategoryType bits; controls for other categories do not concern it. None: all do."""
@@ -55,4 +72,13 @@ class Device(Protocol):
 
     def measure(self, now: int) -> Measured:
         """The averages of the time since this was last asked."""
+        ...
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A Device that also tells the server its state of charge and what it has to offer."""
+
+    def state(self, now: int) -> State:
+        """As it is at `now`, the server's time; asked whenever the server's list of its DERs is read."""
         ...

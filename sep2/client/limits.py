@@ -9,10 +9,14 @@ from sep2.rules.limits import PERCENT_100
 
 
 class Setting(NamedTuple):
-    """The value of one mode, and the mRID of the DERControl or DefaultDERControl that set it."""
+    """The value of one mode, and what set it."""
 
     value: Any
     mrid: int
+    """of the DERControl or DefaultDERControl"""
+    program: int = 0
+    """mRID of its DERProgram"""
+    is_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)

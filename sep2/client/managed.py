@@ -9,7 +9,7 @@ from random import Random
 from sep2 import wire as w
 from sep2.client import plant
 from sep2.client.controls import control_of, default_of
-from sep2.client.device import Device
+from sep2.client.device import Device, Reporting, State
 from sep2.client.limits import NO_LIMITS, Limits
 from sep2.client.mirror import DER, SITE, Mirror
 from sep2.client.outbox import Letter, Outbox
@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 GONE = frozenset({400, 404, 410})
 """How a server answers a reading whose mirror it does not have any more, or not with that series."""
+
+
+LOG_EVENT_IDS = 65_536
+"""logEventID has 16 bits, and starts again."""
 
 
 class Managed:
@@ -45,12 +49,15 @@ class Managed:
         self.halted = False
         """The server does not know our PIN: it is not the one we were registered with, and is not obeyed."""
         self.on_owed: Callable[[Managed, Owed], None] | None = None
-        self._pin = pin
+        self._pin, self._pen = pin, pen
+        self._log_events = ""
+        self._logged = 0
         self._programs: dict[str, list[Program]] = {}
         self._ders: set[str] = set()
 
     def branches(self, found: w.EndDevice) -> list[Branch]:
         """What the EndDevice leads to, as far as we follow it."""
+        self._log_events = found.LogEventListLink.href if found.LogEventListLink is not None else ""
         links = (
             (found.RegistrationLink, w.Registration, self._take_registration),
             (found.FunctionSetAssignmentsListLink, w.FunctionSetAssignmentsList, self._take_assignments),
@@ -111,6 +118,27 @@ class Managed:
             if power is not None and since is not None:
                 sent = mirror.readings(power, since, now)
                 self.outbox.add(Letter("readings", self._readings(mirror, sent, mup_list)))
+
+    def log_event(self, code: int, now: int, *, function_set: int, details: str | None) -> None:
+        """Write a LogEvent down to be sent; ValueError if the server has no place for it."""
+        if not self._log_events:
+            raise ValueError(f"{self.lfdi}: the server shows no LogEventListLink for it")
+        self._logged = (self._logged + 1) % LOG_EVENT_IDS
+        event = w.LogEvent(
+            createdDateTime=now,
+            details=details,
+            functionSet=function_set,
+            logEventCode=code,
+            logEventID=self._logged,
+            logEventPEN=self._pen,
+            profileID=w.ProfileID.IEEE_2030_5,
+        )
+        href = self._log_events
+
+        async def send(session: Session) -> None:
+            await session.post(href, event)
+
+        self.outbox.add(Letter("log event", send))
 
     def _take_registration(self, found: w.Registration, now: int) -> list[Branch]:
         # 2030.5 6.9: the PIN tells the device that it has reached the server its owner registered it with.
@@ -175,18 +203,20 @@ class Managed:
         return found
 
     def _take_ders(self, found: w.DERList, now: int) -> list[Branch]:
-        """Write capability and settings of a DER that is new to us, and its status whenever the list is read."""
+        """Write capability and settings of a DER that is new to us, and its state whenever the list is read."""
+        state = self.device.state(now) if isinstance(self.device, Reporting) else State()
         for der in found.DER:
             rating = self.device.rating
             if der.href not in self._ders:
                 self._put(der.DERCapabilityLink, plant.capability(rating))
                 self._put(der.DERSettingsLink, plant.settings(rating, now))
-            self._put(der.DERStatusLink, plant.status(self.limits or NO_LIMITS, now))
+            self._put(der.DERStatusLink, plant.status(self.limits or NO_LIMITS, state, now))
+            self._put(der.DERAvailabilityLink, plant.availability(state, now))
         self._ders = {der.href for der in found.DER if der.href}
         return []
 
-    def _put(self, link: w.Link | None, document: object) -> None:
-        if link is not None:
+    def _put(self, link: w.Link | None, document: object | None) -> None:
+        if link is not None and document is not None:
             href = link.href
 
             async def send(session: Session) -> None:

@@ -1,10 +1,11 @@
 """When the events of one EndDevice start and end, which of them wins, and what is answered (2030.5 10.2.3, 8.8)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sep2.client.limits import Limits, Setting
 from sep2.rules import authority
@@ -167,8 +168,18 @@ class Schedule:
         said = (self._said(program, now, mrid in defaults) for mrid, program in self._programs.items())
         found = authority.effective(said, now)
         # Every mode is set by a control, or else by a default.
-        modes = {mode: Setting(one.value, one.control or one.default or 0) for mode, one in found.items()}
+        modes = {
+            mode: Setting(one.value, one.control or one.default or 0, one.program, one.control is None)
+            for mode, one in found.items()
+        }
         return Limits(modes, set_max_w)
+
+    def copied(self) -> Self:
+        """The same schedule to look ahead with: what it does as time passes changes nothing here."""
+        other = copy(self)
+        other._live = {mrid: replace(booking, lost={*booking.lost}) for mrid, booking in self._live.items()}
+        other._over, other._owed = {}, []
+        return other
 
     def _said(self, program: Program, now: int, with_default: bool) -> authority.Program:
         """One program as it is run: what has begun and not ended, less what others have taken of it."""

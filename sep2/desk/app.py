@@ -13,7 +13,7 @@ from sep2.desk.assets import UNDER, Assets
 from sep2.desk.door import Visit
 from sep2.desk.frame import frame_of
 from sep2.desk.news import News
-from sep2.desk.pages import clients, connection, overview, sheets, watching
+from sep2.desk.pages import alarms, authority, clients, connection, overview, sheets, shift, watching
 from sep2.desk.render import Renderer
 from sep2.errors import SepError
 from sep2.rest import decoding
@@ -46,10 +46,16 @@ PAGES = (
     Page("/desk/connection", "Connection", connection.show, "connection.html", in_navigation=False),
     Page("/desk/overrides", "Overrides", watching.show_overrides, "overrides.html"),
     Page("/desk/override", "New override", sheets.show_override, "override.html", in_navigation=False),
+    Page("/desk/approvals", "Approvals", authority.show_approvals, "approvals.html"),
+    Page("/desk/approval", "Request", authority.show_approval, "approval.html", in_navigation=False),
+    Page("/desk/backstop", "Backstop", authority.show_backstop, "backstop.html"),
+    Page("/desk/progress", "Override", authority.show_progress, "progress.html", in_navigation=False),
+    Page("/desk/shift", "Shift log", shift.show_shift, "shift.html"),
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
     Page("/desk/controls", "Controls", watching.show_controls, "controls.html"),
-    Page("/desk/alarms", "Alarms", watching.show_alarms, "alarms.html"),
+    Page("/desk/alarms", "Alarms", alarms.show_list, "alarms.html"),
+    Page("/desk/alarm", "Alarm", alarms.show_one, "alarm.html", in_navigation=False),
     Page("/desk/deliveries", "Deliveries", watching.show_deliveries, "deliveries.html"),
     Page("/desk/audit", "Audit", watching.show_audit, "audit.html"),
     Page("/desk/health", "Health", watching.show_health, "health.html"),

@@ -2,22 +2,24 @@
 
 from typing import NamedTuple
 
-from sep2.admin import desk, oversight
+from sep2.admin import alarms
+from sep2.admin import probes as health
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 
-MOST = 500
-
 
 class Frame(NamedTuple):
-    """What stands above every page; alarms by priority 1, 2, 3."""
+    """What stands above every page; alarms that stand by priority 1, 2, 3."""
 
     name: str
     role: str
     csrf: str
     now: int
     alarms: tuple[int, int, int]
-    capped: bool
+    new: int
+    """of these nobody has acknowledged yet"""
+    flood: bool
+    """There are more alarms than a person can read."""
     health: str
     """ok, bad or unknown"""
     health_said: str
@@ -26,17 +28,17 @@ class Frame(NamedTuple):
 
 async def frame_of(visit: Visit) -> Frame:
     """The frame of a page that somebody looks at."""
-    alarms: t.Listed[t.Alarm] = await visit.ask(oversight.list_alarms, t.AlarmQuery(limit=MOST))
-    probes: list[t.Probe] = await visit.ask(desk.list_probes)
-    counts = [sum(one.priority == priority for one in alarms.items) for priority in (1, 2, 3)]
+    figures: t.AlarmCounts = await visit.ask(alarms.count_alarms)
+    probes: list[t.Probe] = await visit.ask(health.list_probes)
     worst = first_bad(probes)
     return Frame(
         name=visit.caller.name,
         role=visit.caller.role.word,
         csrf=visit.caller.csrf,
         now=visit.now,
-        alarms=(counts[0], counts[1], counts[2]),
-        capped=alarms.next is not None,
+        alarms=(figures.priority_1, figures.priority_2, figures.priority_3),
+        new=figures.new,
+        flood=figures.is_flood,
         health="ok" if worst is None else worst.state,
         health_said="all is well" if worst is None else f"{worst.name}: {worst.detail}",
         probes=probes,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from sep2.admin import types as t
+from sep2.rules.binding import in_words, of_direction
 from sep2.settings import Settings
 
 UNKNOWN = "?"
@@ -121,7 +122,10 @@ def why(run: t.LimitRun, clock: Clock) -> str:
     if run.control is None:
         whose = f"the default of {run.group}" if run.group else "the contract or the utility's default"
         return f"{asked}: {whose}; no control is in force."
-    reason = f" ({run.reason})" if run.reason else ""
+    direction = "import" if run.direction in ("import", "load") else "export"
+    binds = of_direction(run.reason, direction) if run.source == "envelope" else ""
+    said = in_words(binds) or run.reason
+    reason = f" ({said})" if said else ""
     whose = _WHOSE.get(run.source, "{}").format(run.group)
     return f"{asked}: {whose}{reason}, until {clock.local(run.end)}."
 

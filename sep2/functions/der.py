@@ -56,7 +56,22 @@ async def put_document(rq: Request, body: Document) -> None:
     _the_der(rq)
     body.href = None
     kind = type(body).__name__
-    await put_der_document(rq.db, rq.ids.edev, kind, _kept(body), now=rq.now, reported=_reported(body))
+    await put_der_document(
+        rq.db,
+        rq.ids.edev,
+        kind,
+        _kept(body),
+        now=rq.now,
+        reported=_reported(body),
+        alarm_status=_alarm_status(body),
+    )
+
+
+def _alarm_status(body: Document) -> int | None:
+    """The faults that a DERStatus reports, as bits; None where it says none or nothing of them."""
+    if not isinstance(body, w.DERStatus) or body.alarmStatus is None:
+        return None
+    return int(body.alarmStatus)
 
 
 def _reported(body: Document) -> dict[str, int | None]:

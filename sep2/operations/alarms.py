@@ -11,20 +11,26 @@ from sep2.rules.ratings import rating
 from sep2.store import alarms, devices
 from sep2.store.connection import Connection
 
+ALARM_FLOOD = "alarm_flood"
+ALARM_UNDELIVERABLE = "alarm_undeliverable"
 AUDIT_BROKEN = "audit_broken"
 CERTIFICATE_EXPIRING = "certificate_expiring"
 CERTIFICATE_UNUSED = "certificate_unused"
+CLAIM_REFUSED = "claim_refused"
 CLIENT_CLOCK = "client_clock"
 CLIENT_SILENT = "client_silent"
 CLOCK_JUMP = "clock_jump"
+CONTROL_REJECTED = "control_rejected"
 CONTROL_TOO_SHORT = "control_too_short"
 DATABASE = "database"
 DEFAULT_IN_FORCE = "default_in_force"
 DELIVERY_DEAD = "delivery_dead"
 DELIVERY_FAILING = "delivery_failing"
+DER_EVENT = "der_event"
 DEVICE_MOVED = "device_moved"
 DEVICE_SILENT = "device_silent"
 DISK_LOW = "disk_low"
+ENGINE_ABSENT = "engine_absent"
 GROUP_ORDER = "group_order"
 LIMIT_BREACH = "limit_breach"
 MASS_SILENCE = "mass_silence"
@@ -35,10 +41,13 @@ NO_SUCH_GROUP = "no_such_group"
 NOTIFIER_STALLED = "notifier_stalled"
 OPERATOR_LOGINS = "operator_logins"
 OBEDIENCE_LOW = "obedience_low"
+PLAN_ENDING = "plan_ending"
 PROFILE_MISMATCH = "profile_mismatch"
+READING_UNPROVEN = "reading_unproven"
 TOO_MANY_REQUESTS = "too_many_requests"
 TLS_REFUSED = "tls_refused"
 UNREGISTERED_LFDI = "unregistered_lfdi"
+WORKER_DEAD = "worker_dead"
 
 
 async def warn_of_inexpressible(
@@ -52,19 +61,19 @@ async def warn_of_inexpressible(
         lacking.update({(row.client_lfdi, mode, why): row.devices for mode, why in found.items()})
     for (client, mode, why), count in lacking.items():
         detail = f"{count} of its devices {'is' if count == 1 else 'are'} sent {mode}, and {why}"
-        await raise_alarm(db, MODE_UNSUPPORTED, f"{client} {mode}", detail, now=now)
+        await alarms.raise_one(db, MODE_UNSUPPORTED, f"{client} {mode}", detail, now=now, count=count)
     if limits.export_w is not None or limits.gen_w is not None:
         await _warn_of_ratings(db, group_id, now)
 
 
 async def _warn_of_ratings(db: Connection, group_id: int, now: int) -> None:
-    doubtful = defaultdict(list)
+    doubtful: dict[str, dict[str, str]] = defaultdict(dict)
     for row in await devices.members(db, group_id, profile=reach.CSIP):
         if doubt := rating(row).doubt:
-            doubtful[doubt].append(row.lfdi)
-    for doubt, lfdis in doubtful.items():
-        detail = f"a limit is sent in percent of setMaxW, and {doubt}"
-        await alarms.raise_many(db, SET_MAX_W, lfdis, detail, now=now)
+            doubtful[row.client_lfdi][row.lfdi] = doubt
+    for client, doubts in doubtful.items():
+        detail = f"a limit is sent in percent of setMaxW, and {next(iter(doubts.values()))}"
+        await alarms.add_members(db, SET_MAX_W, client, list(doubts), detail=detail, now=now)
 
 
 async def raise_alarm(
@@ -84,6 +93,8 @@ class Wanted(NamedTuple):
 
     detail: str
     priority: int | None = None
+    members: Collection[str] = ()
+    """Names of what it is about, where that is several."""
 
 
 async def differs(db: Connection, code: str, wanted: Mapping[str, Wanted]) -> bool:
@@ -97,7 +108,8 @@ async def set_alarms(db: Connection, code: str, wanted: Mapping[str, Wanted], no
     standing = {row.subject: (row.detail, row.priority) for row in await alarms.standing_of(db, code)}
     for subject, one in wanted.items():
         if standing.get(subject) != (one.detail, _priority(code, one)):
-            await alarms.raise_one(db, code, subject, one.detail, now=now, priority=one.priority)
+            members = one.members or None
+            await alarms.raise_one(db, code, subject, one.detail, now=now, priority=one.priority, members=members)
     for subject in standing.keys() - wanted.keys():
         await alarms.clear(db, code, subject, now)
 

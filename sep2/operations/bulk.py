@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import SERVICE_POINT
 from sep2.operations.inherited import house
+from sep2.operations.territory import SYSTEM
 from sep2.rules.authority import NAMES, OPERATORS, Primacies, Role
 from sep2.rules.identifiers import DOCUMENTATION_PEN, new_mrid, new_pin, sfdi_of
-from sep2.store import bulk, marks, outbox, territory
+from sep2.store import backstops, bulk, devices, marks, outbox, territory
 from sep2.store.connection import Connection
 
 
@@ -22,6 +23,8 @@ class DeviceRow(NamedTuple):
     connection_row: int | None = None
     place_id: int | None = None
     holds: bool = True
+    least: Mapping[str, Any] = {}
+    """What a rule guarantees to its controllable loads, as columns."""
 
 
 async def add_connections(
@@ -69,23 +72,26 @@ async def add_devices(db: Connection, new: Sequence[DeviceRow], now: int) -> Non
     for row in new:
         joins = [*programs.get(row.connection_row or 0, ()), *above[row.place_id]]
         if row.connection_row is None and newcomers is not None:
-            joins = [newcomers]
+            joins = [newcomers, *above[None]]
         if busy.isdisjoint(joins) and (row.holds or row.connection_row is None):
             quick.append((row, joins))
         else:
-            await add_device(
-                db,
-                NewDevice(row.lfdi, row.client_id, row.connection, holds_net_limit=row.holds, name=row.name),
-                now,
-            )
+            new_device = NewDevice(row.lfdi, row.client_id, row.connection, holds_net_limit=row.holds, name=row.name)
+            number = await add_device(db, new_device, now)
+            if row.least:
+                await devices.update_one(db, number, **row.least)
     await _insert(db, quick, now)
 
 
 async def _above(db: Connection, new: Sequence[DeviceRow]) -> dict[int | None, list[int]]:
-    found: dict[int | None, list[int]] = {None: []}
+    programs = await backstops.programs(db)
+    of_all = [programs[SYSTEM]] if SYSTEM in programs else []
+    found: dict[int | None, list[int]] = {None: of_all}
     for row in new:
         if row.place_id is not None and row.place_id not in found:
-            found[row.place_id] = [one.device_group_id for one in await territory.above(db, row.place_id)]
+            above = await territory.above(db, row.place_id)
+            found[row.place_id] = [one.device_group_id for one in above] + of_all
+            found[row.place_id] += [programs[one.id] for one in above if one.id in programs]
     return found
 
 
@@ -106,6 +112,8 @@ async def _insert(db: Connection, quick: Sequence[tuple[DeviceRow, list[int]]], 
             "changed": now,
             "registered": now,
             "name": row.name,
+            **{"floor_rule": None, "controllable_loads": None, "least_load_w": None},
+            **row.least,
         }
         for row, _ in quick
     ]

@@ -8,6 +8,7 @@ from sep2.errors import BadValue, Conflict
 from sep2.operations import inherited, unlimited
 from sep2.operations.groups import SERVICE_POINT, NewGroup, create_group, create_programs
 from sep2.rules.authority import NAMES, OPERATORS, PRIMACIES, Primacies, Role
+from sep2.rules.protection import PROTECTED
 from sep2.store import connections, dependants, groups, judged, naming, outbox
 from sep2.store.connection import Connection
 
@@ -28,11 +29,14 @@ class NewConnection:
     description: str = ""
     firm_import_w: int | None = None
     firm_export_w: int | None = None
+    protected: str = "none"
+    """none, life_support or critical: not told to draw less, or to disconnect, unless it is named"""
 
 
 async def add_connection(db: Connection, new: NewConnection, now: int, *, primacies: Primacies = PRIMACIES) -> int:
     """Add a connection, with the group of its own that envelopes are published to, and operators' above it."""
     _check_firm({"firm_import_w": new.firm_import_w, "firm_export_w": new.firm_export_w})
+    _check_protected(new.protected)
     await check_id(db, new.connection_id)
     row_id = await connections.add(
         db,
@@ -40,6 +44,7 @@ async def add_connection(db: Connection, new: NewConnection, now: int, *, primac
         description=new.description,
         firm_import_w=new.firm_import_w,
         firm_export_w=new.firm_export_w,
+        protected=new.protected,
         created=now,
     )
     own = NewGroup(name=f"connection {new.connection_id}", level=SERVICE_POINT, primacy=primacies.own)
@@ -63,9 +68,15 @@ def _check_firm(said: Mapping[str, Any]) -> None:
             raise BadConnection(f"{name}: {said[name]}")
 
 
+def _check_protected(said: str) -> None:
+    if said not in PROTECTED:
+        raise BadConnection(f"protected: {said[:20]!r} is none of {', '.join(PROTECTED)}")
+
+
 async def change_connection(db: Connection, row_id: int, said: Mapping[str, Any], now: int) -> None:
-    """Change description, firm_import_w, firm_export_w; what its devices hold without a control follows at once."""
+    """Change description, firm limits, protected; what its devices hold without a control follows at once."""
     _check_firm(said)
+    _check_protected(said.get("protected", "none"))
     there = [row.id for row in await dependants.devices_at(db, row_id)]
     before = [await inherited.held_by(db, device_id) for device_id in there]
     await connections.update_one(db, row_id, **said)

@@ -1,8 +1,8 @@
 """Controls: issued, superseded, cancelled; never edited."""
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sep2.errors import Conflict, NotFound
@@ -22,7 +22,7 @@ from sep2.operations.issuing import (
     limits_of,
     same,
 )
-from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, write
+from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, say_again, write
 from sep2.rules import events, timeline
 from sep2.rules.limits import MODES, Limits
 from sep2.store import controls, groups, outbox
@@ -117,7 +117,7 @@ async def issue_controls(
     fresh = [control for parts in apart for control in parts]
     if not fresh:
         return Issued(kept=kept)
-    written = await write(db, group_id, [Writing(control, source, reason) for control in fresh], now)
+    written = await write(db, group_id, [Writing(control, source, control.reason or reason) for control in fresh], now)
     written = await _joined(db, written, [len(parts) for parts in apart])
     again = await resume(db, near, now, rows=[*near.standing[group_id], *written.rows], ease=ease)
     if most_ahead is not None:
@@ -160,12 +160,14 @@ async def issue_schedule(
     source: str,
     most_ahead: int = MOST_AHEAD,
     randomize_relaxing_s: int = 0,
+    reason_of: Callable[[int, int], str] | None = None,
 ) -> Issued:
     """Have a group's limits follow `wanted` from now on, by issuing only what differs from what stands.
 
     What stands beyond `wanted` is left: a schedule that says less withdraws nothing. What others have said in the group
     is never replaced. most_ahead: from how many intervals on neighbours that say the same are issued anew as one.
     randomize_relaxing_s: a control that only loosens what precedes it may begin up to so much later, at random.
+    reason_of: why a limit from one time until another is what it is.
     """
     await db.in_turn()
     group = await groups.locked(db, group_id)
@@ -184,7 +186,22 @@ async def issue_schedule(
     new = [_begun_late(piece, [*pieces, *live], now, randomize_relaxing_s) for piece in pieces]
     if not new:
         return Issued()
+    if reason_of is not None:
+        new = [replace(one, reason=reason_of(one.start, one.latest_end)) for one in new]
     return await issue_controls(db, group_id, new, now, source=source, most_ahead=None)
+
+
+async def keep_others_in_place(db: Connection, groups_: Sequence[int], now: int) -> tuple[int, ...]:
+    """Have what others say outrank what was just published in these groups, where their programs have one primacy.
+
+    At one primacy the later control counts (2030.5 10.2.3), so that each publication would overrule what people have
+    said in another program, and they what is published next. They are issued anew; the ids of what was.
+    """
+    rivals = await controls.rivals(db, groups_, now) if groups_ else []
+    if not rivals:
+        return ()
+    after = await controls.latest_created_of(db, groups_, now)
+    return _ids(await say_again(db, rivals, now, after=after))
 
 
 async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Interval], now: int) -> list[int]:

@@ -8,10 +8,18 @@ from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers, inherited, naming, territory, unlimited
-from sep2.operations.alarms import DEVICE_MOVED, NO_SUCH_GROUP, clear_alarm, raise_alarm
+from sep2.operations.alarms import (
+    CLAIM_REFUSED,
+    DER_EVENT,
+    DEVICE_MOVED,
+    NO_SUCH_GROUP,
+    SET_MAX_W,
+    clear_alarm,
+    raise_alarm,
+)
 from sep2.operations.groups import assign, drop_own_group, give_own_group, unassign, welcome
 from sep2.rules.identifiers import is_lfdi, is_pin, new_pin, sfdi_of
-from sep2.store import clients, connections, devices, groups, outbox, receivers
+from sep2.store import alarms, clients, connections, devices, groups, outbox, receivers
 from sep2.store import naming as stored_names
 from sep2.store.connection import Connection
 
@@ -117,8 +125,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         await assign(db, group_id, device_id, now)
     elif group_id is not None:
         await give_own_group(db, device_id, now)
-    if row_id is not None:
-        await territory.settle(db, [device_id], now)
+    await territory.settle(db, [device_id], now)
     if new.group:
         await _join(db, new.group, device_id, now)
     await welcome(db, device_id, now)
@@ -184,12 +191,13 @@ async def claim_place(db: Connection, device_id: int, connection_id: str, now: i
         await _settle_claim(db, device, now)
         return
     if holder := await devices.net_limit_holder(db, place.id):
-        raise ConnectionTaken(f"{connection_id} is held by {holder.lfdi}")
+        detail = f"it says that it is at {connection_id}, whose limits {holder.lfdi} holds"
+        raise _refused(ConnectionTaken(f"{connection_id} is held by {holder.lfdi}"), device, detail)
     if device.connection_id is None:
         await _move(db, device, place, now=now)
         return
     if move == "refuse":
-        raise MoveRefused(connection_id)
+        raise _refused(MoveRefused(connection_id), device, f"it says that it is at {connection_id}, and may not move")
     before = await connections.name_of(db, device.connection_id)
     said = f"it says that it is at {connection_id}, no more {before}"
     if move == "at-once":
@@ -200,6 +208,12 @@ async def claim_place(db: Connection, device_id: int, connection_id: str, now: i
     await outbox.changed(db, "EndDevice", edev=device_id)
     answer = f"`sep2 device move {device.lfdi[:8]} --to {connection_id}`, or `… --stay`"
     await raise_alarm(db, DEVICE_MOVED, device.lfdi, f"{said}; until an operator agrees it stays: {answer}", now=now)
+
+
+def _refused(refusal: Conflict, device: Any, detail: str) -> Conflict:
+    """The same with an alarm: a device that claims a place it can not have is somewhere else than is registered."""
+    refusal.alarm = CLAIM_REFUSED, device.lfdi, detail
+    return refusal
 
 
 async def place_device(
@@ -241,6 +255,7 @@ async def _place_named(db: Connection, connection_id: str) -> Any:
 
 async def _settle_claim(db: Connection, device: Any, now: int) -> None:
     """Nothing is asked any more of where a device is."""
+    await clear_alarm(db, CLAIM_REFUSED, device.lfdi, now)
     if device.claimed_connection is None:
         return
     await devices.update_one(db, device.id, claimed_connection=None, changed=now)
@@ -254,7 +269,8 @@ async def _move(db: Connection, device: Any, place: Any, *, now: int, holds_net_
     columns = {"connection_id": place.id, "holds_net_limit": holds_net_limit, "claimed_connection": None}
     await devices.update_one(db, device.id, **columns, changed=now)
     await inherited.follow_device(db, before)
-    await clear_alarm(db, DEVICE_MOVED, device.lfdi, now)
+    for code in (DEVICE_MOVED, CLAIM_REFUSED):
+        await clear_alarm(db, code, device.lfdi, now)
     if holds_net_limit:
         if not await groups.is_member(db, place.device_group_id, device.id):
             await assign(db, place.device_group_id, device.id, now)
@@ -284,7 +300,9 @@ async def remove_device(db: Connection, device_id: int, now: int) -> bool:
     await drop_own_group(db, device_id, now)
     await devices.remove(db, device_id)
     await receivers.forget_unused(db, device.client_id)
-    await clear_alarm(db, DEVICE_MOVED, device.lfdi, now)
+    for code in (DEVICE_MOVED, CLAIM_REFUSED, DER_EVENT):
+        await clear_alarm(db, code, device.lfdi, now)
+    await alarms.drop_members(db, SET_MAX_W, [device.lfdi], now)
     await outbox.changed(db, "EndDeviceList", client=device.client_id)
     client = await clients.one(db, device.client_id)
     if client is not None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import identifiers, inherited, naming, unlimited
-from sep2.operations.alarms import GROUP_ORDER, clear_alarm, raise_alarm
+from sep2.operations.alarms import GROUP_ORDER, NO_SUCH_GROUP, clear_alarm, raise_alarm
 from sep2.operations.resuming import resume_device
 from sep2.rules import texts
-from sep2.rules.authority import NAMES, OPERATORS, OWN, PRIMACIES, Primacies, Role
+from sep2.rules.authority import COMMANDS, NAMES, ONLY_OVERRIDES, OPERATORS, OWN, PRIMACIES, Primacies, Role
 from sep2.rules.limits import Limits
 from sep2.store import clients, controls, defaults, devices, groups, outbox
 from sep2.store.connection import Connection
@@ -91,6 +91,7 @@ async def create_group(
         created=now,
     )
     await defaults.add(db, group_id, await identifiers.fresh(db), now)
+    await clear_alarm(db, NO_SUCH_GROUP, new.name, now)
     return group_id
 
 
@@ -117,7 +118,7 @@ async def assign(db: Connection, group_id: int, device_id: int, now: int) -> Non
     group = await groups.one(db, group_id)
     if group is None:
         raise NoSuchGroup(str(group_id))
-    if group.role in OPERATORS:
+    if group.role in COMMANDS:
         raise BadGroup(f"group: {group.name} has the members of its connection's or device's own group")
     device = await devices.one(db, device_id)
     if device is None:
@@ -146,7 +147,7 @@ async def unassign(db: Connection, group_id: int, device_id: int, now: int) -> N
     group = await groups.one(db, group_id)
     if group is None or not await groups.is_member(db, group_id, device_id):
         raise NotMember(f"device {device_id}, group {group_id}")
-    if group.role in OPERATORS:
+    if group.role in COMMANDS:
         raise BadGroup(f"group: {group.name} has the members of its connection's or device's own group")
     before = await inherited.held_by(db, device_id)
     await _leave(db, await _with_operators(db, group), device_id, now)
@@ -201,7 +202,7 @@ async def welcome(db: Connection, device_id: int, now: int) -> None:
     owner = None if device is None else await clients.one(db, device.client_id)
     if owner is None or _stands_for(owner, device):
         return
-    if newcomers is not None and not await groups.is_in_any(db, device_id, beside=OPERATORS):
+    if newcomers is not None and not await groups.is_in_any(db, device_id, beside=COMMANDS):
         await assign(db, newcomers, device_id, now)
     else:
         await unlimited.look_at_device(db, device_id, now)
@@ -266,7 +267,7 @@ async def programs_of_device(
 
 def refuse_beside_overrides(group: Any) -> None:
     """Nothing, unless the group is one that only overrides are sent to."""
-    if group.role in (Role.OVERRIDE, Role.WIDE_OVERRIDE):
+    if group.role in ONLY_OVERRIDES:
         raise OnlyOverrides(f"group: {group.name}")
 
 
@@ -278,7 +279,7 @@ def refuse_own(group: Any) -> None:
 
 def refuse_default(group: Any) -> None:
     """Nothing, unless the group is one that only controls are sent to: a default has no end."""
-    if group.role in OPERATORS:
+    if group.role in COMMANDS:
         raise OnlyControls(f"group: {group.name}")
 
 

@@ -143,7 +143,7 @@ async def _take_over(db: Connection, row: Any, now: int, before_is: str) -> str:
     if own is not None and own.client_id == client.id:
         await devices.update_one(db, own.id, lfdi=row.lfdi, sfdi=sfdi_of(row.lfdi), changed=now)
         await outbox.changed(db, "EndDevice", edev=own.id)
-    await alarms.rename_subject(db, client.lfdi, row.lfdi)
+    await alarms.rename_subject(db, client.lfdi, row.lfdi, now)
     await clear_alarm(db, CERTIFICATE_UNUSED, row.lfdi, now)
     log.info("certificate %s is the current one of client %s; %s is %s", row.lfdi, client.name, client.lfdi, before_is)
     return str(client.lfdi)

@@ -1,6 +1,6 @@
 """What an import is to change: rows of sheets, compared with what is registered. Nothing is changed here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -9,6 +9,9 @@ from sep2.rules.identifiers import DOCUMENTATION_PEN, managed_lfdi
 from sep2.rules.names import key_of
 from sep2.rules.sheets import SHEETS, Row, Wrong
 from sep2.rules.territory import KINDS, may_lie_below
+
+NEW_SITE = {"description": "", "firm_import_w": None, "firm_export_w": None, "protected": "none"}
+"""What a new connection is where its row does not say it."""
 
 
 class Change(NamedTuple):
@@ -30,6 +33,18 @@ class Terms:
     registration: str = "out-of-band"
     pen: int = DOCUMENTATION_PEN
     primacies: Primacies = PRIMACIES
+    floors: Mapping[str, Callable[[int], int]] = field(default_factory=dict)
+    """Least limits of controllable loads by the name of their rule: watts of so many."""
+    floor: str = ""
+    """The rule of new devices of which a sheet says none."""
+
+    def least(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What is stored of a device under its rule; one load, where nobody says how many."""
+        rule, loads = said.get("floor"), said.get("controllable_loads")
+        if not rule:
+            return {"floor_rule": None, "controllable_loads": None, "least_load_w": None}
+        count = 1 if loads is None else loads
+        return {"floor_rule": rule, "controllable_loads": count, "least_load_w": self.floors[rule](count)}
 
 
 @dataclass(slots=True)
@@ -212,7 +227,7 @@ class Plan:
                 raise Bad("place", "unknown_place", f"there is no place {said['place']}")
             said["place"] = place.name
         if known is None:
-            new = Known(name, None, {"description": "", "firm_import_w": None, "firm_export_w": None, **said})
+            new = Known(name, None, {**NEW_SITE, **said})
             self.connections[key_of(name)] = new
             self.new["connections"].append(new)
             self._added("connections", row, name, said)
@@ -234,6 +249,10 @@ class Plan:
     def _device(self, row: Row) -> None:
         cells = dict(row.cells)
         known = self._same_device(cells)
+        if cells.get("floor", "") not in ("", *self.terms.floors):
+            raise Bad("floor", "unknown_floor", f"the settings know no rule {cells['floor']}")
+        if "controllable_loads" in cells and not (cells.get("floor") or (known and known.said["floor"])):
+            raise Bad("controllable_loads", "missing_value", "says how many, and no floor")
         name = cells.get("device_id") or cells.get("lfdi") or cells.get("connection_id") or ""
         column = "device_id" if "device_id" in cells else "lfdi" if "lfdi" in cells else "connection_id"
         if self._found("devices", row, known, (name, column)):
@@ -275,6 +294,8 @@ class Plan:
 
     def _new_device(self, cells: Mapping[str, Any]) -> dict[str, Any]:
         said = {"device_id": cells.get("device_id"), "connection_id": None}
+        said["floor"] = cells.get("floor") or self.terms.floor or None
+        said["controllable_loads"] = cells.get("controllable_loads", 1 if said["floor"] else None)
         client = cells.get("client") or self.terms.client
         if client is None:
             raise Bad("client", "missing_value", "says no client (or aggregator_id) that acts for the device")

@@ -15,6 +15,7 @@ from sep2.rules.names import key_of
 from sep2.rules.sheets import SHEETS, read
 from sep2.rules.territory import KINDS
 from sep2.store import bulk as stored
+from sep2.store import devices as stored_devices
 from sep2.store import naming as stored_names
 from sep2.store import territory as stored_places
 from sep2.store.connection import Connection
@@ -61,6 +62,7 @@ async def _load(db: Connection, plan: Plan) -> None:
         sites[row.id] = row.connection_id
         said = {"description": row.description, "place": places.get(row.place_id)}
         said |= {"firm_import_w": row.firm_import_w, "firm_export_w": row.firm_export_w}
+        said["protected"] = row.protected
         plan.connections[key_of(row.connection_id)] = Known(row.connection_id, row, said)
     by_lfdi = {known.said["lfdi"]: known.name for known in plan.clients.values()}
     for row in await stored.devices(db):
@@ -68,6 +70,7 @@ async def _load(db: Connection, plan: Plan) -> None:
             continue
         said = {"device_id": row.name, "connection_id": sites.get(row.connection_id)}
         said |= {"client": by_lfdi[row.client_lfdi], "control_point": "site" if row.holds_net_limit else "device"}
+        said |= {"floor": row.floor_rule, "controllable_loads": row.controllable_loads}
         plan.hold(Known(row.lfdi, row, said))
 
 
@@ -130,6 +133,7 @@ class _Applying:
                 "description": known.said["description"],
                 "firm_import_w": known.said["firm_import_w"],
                 "firm_export_w": known.said["firm_export_w"],
+                "protected": known.said["protected"],
                 "place_id": places.get(known.said.get("place", "")),
             }
             for known in new
@@ -158,6 +162,7 @@ class _Applying:
                     connection_row=None if site is None else self._site(site),
                     place_id=None if place is None else places[place],
                     holds=known.said["control_point"] == "site",
+                    least=self.plan.terms.least(known.said),
                 )
             )
         await bulk.add_devices(self.db, rows, self.now)
@@ -180,6 +185,8 @@ class _Applying:
         if "device_id" in fresh:
             await naming.check(self.db, "device", fresh["device_id"], beside=known.row.id)
             await stored_names.rename(self.db, "device", known.row.id, fresh["device_id"])
+        if fresh.keys() & {"floor", "controllable_loads"}:
+            await stored_devices.update_one(self.db, known.row.id, **self.plan.terms.least(known.said))
         if "client" in fresh:
             await moves.move_to_client(self.db, known.row.id, self._client(fresh["client"]), self.now)
 

@@ -41,6 +41,8 @@ class NewControl:
     device_category: int | None = None
     description: str = ""
     response_required: int = 3
+    reason: str = field(default="", compare=False)
+    """Why, where it is not that of all that are issued with it."""
 
     @property
     def earliest_start(self) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sep2.operations.der_events import take_log_event
 from sep2.store import logs, outbox
 from sep2.store.connection import Connection
 
@@ -13,5 +14,13 @@ async def log(db: Connection, device_id: int, *, now: int, most: int, **columns:
         return known, False
     event_id = await logs.add(db, end_device_id=device_id, received=now, **columns)
     await logs.drop_oldest(db, device_id, keep=most)
+    await take_log_event(
+        db,
+        device_id,
+        function_set=columns["function_set"],
+        profile_id=columns["profile_id"],
+        code=columns["log_event_code"],
+        now=now,
+    )
     await outbox.changed(db, "LogEventList", edev=device_id)
     return event_id, True

@@ -93,6 +93,12 @@ async def set_password(db: Connection, row: Row[Any], password: str | None) -> N
     await operators.end_sessions(db, row.id)
 
 
+async def set_codes(db: Connection, row: Row[Any], secret: str | None) -> None:
+    """Have an operator sign in with one-time codes of that secret as well, or without; their sessions end."""
+    await operators.change(db, row.id, totp=secret, totp_step=None)
+    await operators.end_sessions(db, row.id)
+
+
 def check_password(password: str, name: str) -> None:
     """Refuse a password that is too short, too plain or the name itself."""
     if len(password) < LEAST_PASSWORD or len(set(password)) < 5 or folded(name) == folded(password):

@@ -10,15 +10,17 @@ from sqlalchemy import Row
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import standing, tightening
 from sep2.operations.controls import issue_controls, withdraw
+from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
 from sep2.operations.places import Place, not_reached, places_of, programs_at, with_curves
 from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease, alive
 from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part
-from sep2.rules.authority import PRIMACIES, REASONS, Primacies, Role
+from sep2.rules.authority import OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
 from sep2.rules.limits import Limits
+from sep2.rules.protection import disconnects
 from sep2.store import connections, controls, overrides
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -80,6 +82,13 @@ class NewOverride:
     operator: str = "operator"
     anyway: bool = False
     """also a limit far beyond the rating of what is there"""
+    also: frozenset[str] = frozenset()
+    """connections that are covered although they are protected, because they are named"""
+    kind: str = OVERRIDE
+    share: int = 100
+    """of the places of its scope, percent; a drill may take fewer"""
+    second: str = ""
+    """who agreed to it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +130,10 @@ class Sent:
     id: int
     told: tuple[Told, ...]
     untold: tuple[tuple[Row[Any], str], ...] = ()
+    left_out: tuple[Place, ...] = ()
+    """protected places that are not told"""
+    named: tuple[str, ...] = ()
+    """protected connections that are told, because they are named"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +149,14 @@ class Released:
 async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent:
     """Send an override: one control for each place, or several where what holds there is tighter for a part of it."""
     await db.in_turn()
-    end = _checked(new, now, terms)
+    end = checked(new, now, terms)
     devices = await overrides.devices_in(db, new.scope, new.subject_id)
-    places = await _places(db, new, devices)
+    coverage = coverage_of(await _places(db, new, devices), new)
+    places = coverage.told
     role = Role.OVERRIDE if new.scope in NARROW else Role.WIDE_OVERRIDE
     if not new.anyway:
         check_size(new.limits, places)
-    override_id = await overrides.add(db, **_columns(new, now, end))
+    override_id = await overrides.add(db, **columns_of(new, now, end))
     told, tightens = [], False
     for place in places:
         one = _Sending(db, new, place, now, end, terms, override_id, role)
@@ -150,16 +164,37 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         tightens |= does
         if done is not None:
             told.append(done)
-    untold = not_reached(new.limits, devices, [one.place for one in told])
+    asked = asked_in(devices, coverage, new)
+    untold = not_reached(new.limits, asked, [one.place for one in told])
     if not told:
-        raise OverrideReachesNobody("; ".join(why for _, why in untold[:3]) or new.subject or new.scope)
-    if not tightens:
+        raise OverrideReachesNobody(_why_nobody(untold, coverage) or new.subject or new.scope)
+    if not tightens and new.kind == OVERRIDE:
         raise OverrideLoosens(_named(new.limits))
     if role is Role.WIDE_OVERRIDE:
         row = await overrides.one(db, override_id)
         for other in await standing.others_beside(db, row, now) if row else ():
             await other.issue(db, now, is_sent=True, most_ahead=terms.most_ahead)
-    return Sent(override_id, tuple(told), tuple(untold))
+    return Sent(override_id, tuple(told), tuple(untold), coverage.left_out, coverage.named)
+
+
+def coverage_of(places: Sequence[Place], new: NewOverride) -> Coverage:
+    """Which of the places of its scope an override is for."""
+    found = covered(places, new.limits, dict(new.modes), is_named=new.scope in NARROW, also=new.also)
+    return found._replace(told=tuple(drawn(found.told, new.share)))
+
+
+def asked_in(devices: Sequence[Row[Any]], coverage: Coverage, new: NewOverride) -> list[Row[Any]]:
+    """The devices of a scope that an override means to reach: not those left out, nor those a drill does not take."""
+    out = {device.id for place in coverage.left_out for device in place.devices}
+    if new.share >= 100:
+        return [device for device in devices if device.id not in out]
+    drawn_ids = {device.id for place in coverage.told for device in place.devices}
+    return [device for device in devices if device.id in drawn_ids]
+
+
+def _why_nobody(untold: Sequence[tuple[Row[Any], str]], coverage: Coverage) -> str:
+    names = ", ".join(place.connection_name for place in coverage.left_out[:3])
+    return "; ".join(why for _, why in untold[:3]) or (f"{names}: protected, and not named (also)" if names else "")
 
 
 async def _places(db: Connection, new: NewOverride, devices: Sequence[Row[Any]]) -> list[Place]:
@@ -167,8 +202,10 @@ async def _places(db: Connection, new: NewOverride, devices: Sequence[Row[Any]])
         return places_of(devices)
     # A connection's limits are its holder's to keep; who stands beside it is reached by its own LFDI.
     held = [place for place in places_of(devices) if place.connection_id is not None]
-    name = await connections.name_of(db, new.subject_id)
-    return held or [Place(f"connection {name}", new.subject_id, None)]
+    row = await connections.one(db, new.subject_id)
+    assert row is not None
+    name = row.connection_id
+    return held or [Place(f"connection {name}", new.subject_id, None, subject=name, marked=row.protected)]
 
 
 @dataclass(frozen=True)
@@ -305,7 +342,7 @@ async def _let_go(
     return done.created
 
 
-def _checked(new: NewOverride, now: int, terms: Terms) -> int:
+def checked(new: NewOverride, now: int, terms: Terms) -> int:
     """The end of an override, if it can be sent."""
     if new.end is None:
         raise OverrideWithoutEnd
@@ -318,12 +355,15 @@ def _checked(new: NewOverride, now: int, terms: Terms) -> int:
     if new.reason == "other" and not new.note.strip():
         raise OverrideWithoutReason("note: the reason other needs words of its own")
     check_fits("note", f"{new.reason}: {new.note}", LONGEST_REASON)
+    if not 1 <= new.share <= 100:
+        raise BadOverride(f"share: {new.share} is outside 1..100")
     if not new.limits.modes() and not new.modes:
         raise BadOverride("limits: it sets neither a limit nor a mode")
     return new.end
 
 
-def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:
+def columns_of(new: NewOverride, now: int, end: int) -> dict[str, Any]:
+    """An override as a row."""
     limits = {f"{what}_limit_w": getattr(new.limits, f"{what}_w") for what in ("import", "export", "gen", "load")}
     return limits | {
         "scope": new.scope,
@@ -335,6 +375,10 @@ def _columns(new: NewOverride, now: int, end: int) -> dict[str, Any]:
         "note": new.note,
         "operator": new.operator,
         "created": now,
+        "kind": new.kind,
+        "share": new.share,
+        "second": new.second,
+        "review_at": end if disconnects(new.modes) else None,
     }
 
 

@@ -11,6 +11,7 @@ from sep2.operations.curves import adopt_curve
 from sep2.operations.groups import programs_of_device
 from sep2.operations.modes import curve_ids
 from sep2.rules.authority import MOST_PROGRAMS, Primacies, Role
+from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
 from sep2.store import curves, groups
 from sep2.store.connection import Connection
@@ -30,10 +31,42 @@ class Place:
     devices: tuple[Row[Any], ...] = ()
     beside: bool = False
     """whether another device holds the limits of its connection"""
+    subject: str = ""
+    """the connection's id, where no device is there"""
+    marked: str = "none"
+    """as what the connection is marked, where no device is there"""
+
+    @property
+    def least_load_w(self) -> int:
+        """What rules guarantee to controllable loads there: those of the device, or all those of the connection."""
+        column = "least_load_w" if self.connection_id is None else "site_least_w"
+        return max((getattr(device, column) or 0 for device in self.devices), default=0)
+
+    @property
+    def connection_name(self) -> str:
+        """The id of the connection that it is, or that its device is at; empty where it is at none."""
+        return next((device.connection_name for device in self.devices if device.connection_name), self.subject)
+
+    @property
+    def protected(self) -> str:
+        """As what its connection is marked; empty where it is not protected."""
+        found = next((device.protected for device in self.devices if device.protected), self.marked)
+        return "" if found == "none" else found
+
+    @property
+    def rating_w(self) -> int:
+        """What is there to be held back, as far as it is known: what devices report, or else the contract."""
+        known = [device.set_max_w or device.nameplate_w or 0 for device in self.devices]
+        firm = [watts for device in self.devices for watts in (device.firm_export_w, device.firm_import_w) if watts]
+        return sum(known) or max(firm, default=0)
 
     def fits(self, limits: Limits) -> Limits:
-        """Those of the limits that can be kept there: a device beside the holder does not see import and export."""
-        return replace_net(limits) if self.beside else limits
+        """Those of the limits that can be kept there: a device beside the holder does not see import and export.
+
+        None of them is below what a rule guarantees to controllable loads.
+        """
+        kept = replace_net(limits) if self.beside else limits
+        return raised(kept, self.least_load_w)
 
 
 def replace_net(limits: Limits) -> Limits:

@@ -4,13 +4,13 @@ from typing import Any
 
 from sep2.errors import Conflict
 from sep2.operations import identifiers, inherited
-from sep2.operations.alarms import SET_MAX_W, clear_alarm, raise_alarm
+from sep2.operations.alarms import SET_MAX_W
 from sep2.operations.controls import limits_of
 from sep2.rules import defaults as rules
 from sep2.rules.limits import Limits
 from sep2.rules.ratings import doubt_of, percent_of, rating
 from sep2.rules.reach import CSIP
-from sep2.store import clients, defaults, devices, editions, outbox
+from sep2.store import alarms, clients, defaults, devices, editions, outbox
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
@@ -54,9 +54,9 @@ async def _follow(db: Connection, before: Any, now: int) -> None:
     if found.doubt:
         holds = "0 %" if found.watts is None else f"percentages of {found.watts} W"
         detail = f"{found.doubt}; limits are sent as {holds}, until it reports another or `sep2 device agree-rating`"
-        await raise_alarm(db, SET_MAX_W, device.lfdi, detail, now=now)
+        await alarms.add_members(db, SET_MAX_W, owner.lfdi, [device.lfdi], detail=detail, now=now)
     else:
-        await clear_alarm(db, SET_MAX_W, device.lfdi, now)
+        await alarms.drop_members(db, SET_MAX_W, [device.lfdi], now)
     if was.watts != found.watts:
         await _issue_anew(db, device.id, was.watts, found.watts, now=now)
         await _raise_defaults(db, device.id, was.watts, found.watts)

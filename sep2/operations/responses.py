@@ -1,11 +1,16 @@
 """What devices answer to controls."""
 
 from sep2.errors import BadValue
-from sep2.store import controls, responses
+from sep2.operations.alarms import CONTROL_REJECTED
+from sep2.store import alarms, controls, devices, responses
 from sep2.store.connection import Connection
 
 STATUSES = frozenset({*range(1, 15), 252, 253, 254})
 """Response.status of the 2018 edition; the rest is reserved there."""
+
+
+REJECTED = frozenset({252, 253, 254})
+"""The control's parameters are invalid, or it does not apply, or it came when it was over."""
 
 
 class BadResponse(BadValue):
@@ -21,6 +26,8 @@ async def answer(
     control_id = await controls.addressed_to(db, mrid, device_id)
     if control_id is None:
         raise BadResponse(f"subject: {mrid} is not an event of this device")
+    if status in REJECTED:
+        await _warn(db, control_id, device_id, now)
     return await responses.add(
         db,
         control_id=control_id,
@@ -29,3 +36,11 @@ async def answer(
         created=now if created is None else created,
         received=now,
     )
+
+
+async def _warn(db: Connection, control_id: int, device_id: int, now: int) -> None:
+    """Tell operators which devices can not carry a control out."""
+    control, device = await controls.one(db, control_id), await devices.one(db, device_id)
+    if control is not None and device is not None:
+        detail = "devices answer that they can not carry it out; `sep2 response list --control` says why"
+        await alarms.add_members(db, CONTROL_REJECTED, control.mrid, [device.lfdi], detail=detail, now=now)

@@ -171,6 +171,18 @@ async def resume_device(db: Connection, device_id: int, now: int, *, gone: Seque
     await _write(db, to_reissue([view], now, lost), now)
 
 
+async def say_again(
+    db: Connection, several: Sequence[tuple[Control, int]], now: int, *, after: int
+) -> dict[int, Written]:
+    """Issue controls anew, as far as they are not over; each with its primacy.
+
+    after: a creationTime, epoch seconds, that theirs has to be later than.
+    """
+    rows = [row_of(one, primacy) for one, primacy in several]
+    pieces = [Piece(row, max(row.start, now), row.end, row.modes) for row in rows if not row.dead]
+    return await _write(db, [piece for piece in pieces if piece.start < piece.end], now, after=after)
+
+
 async def _completed(
     db: Connection, near: Around, views: list[list[Row]], *, now: int, programs: set[int]
 ) -> list[list[Row]]:
@@ -188,7 +200,9 @@ async def _completed(
     ]
 
 
-async def _write(db: Connection, pieces: Sequence[Piece], now: int, *, ease: Ease | None = None) -> dict[int, Written]:
+async def _write(
+    db: Connection, pieces: Sequence[Piece], now: int, *, ease: Ease | None = None, after: int = 0
+) -> dict[int, Written]:
     by_turn: dict[tuple[int, int], list[Piece]] = defaultdict(list)
     for piece in pieces:
         by_turn[piece.level, piece.row.program].append(piece)
@@ -198,7 +212,7 @@ async def _write(db: Connection, pieces: Sequence[Piece], now: int, *, ease: Eas
     latest: dict[int, int] = defaultdict(int)
     for (level, program), several in sorted(by_turn.items()):
         writing = [await _writing(db, piece, ease) for piece in several]
-        written = await write(db, program, writing, now, after=latest[level - 1])
+        written = await write(db, program, writing, now, after=max(after, latest[level - 1]))
         latest[level] = max(latest[level], *(row.created for row in written.rows))
         done[program] = done[program].with_more(written)
     return dict(done)

@@ -12,8 +12,12 @@ from sep2.operations import naming
 from sep2.operations.groups import BadGroup, NewGroup, create_group, regroup
 from sep2.operations.retiring import retire
 from sep2.rules.territory import KINDS, may_lie_below, primacy_of
+from sep2.store import backstops as stored_backstops
 from sep2.store import groups, territory
 from sep2.store.connection import Connection
+
+SYSTEM = 0
+"""In place of a place's number, where the whole system is meant."""
 
 
 class NoSuchPlace(NotFound):
@@ -84,6 +88,8 @@ async def rename_place(db: Connection, place_id: int, name: str) -> None:
     await naming.check(db, "group", of_group, beside=row.device_group_id)
     await territory.update_one(db, place_id, name=name)
     await groups.update_one(db, row.device_group_id, name=of_group)
+    if (backstop := (await stored_backstops.programs(db)).get(place_id)) is not None:
+        await groups.update_one(db, backstop, name=f"backstop of {of_group}"[:80])
 
 
 async def remove_place(db: Connection, place_id: int, now: int, *, to: int | None = None) -> dict[str, int]:
@@ -102,8 +108,17 @@ async def remove_place(db: Connection, place_id: int, now: int, *, to: int | Non
     await settle(db, devices, now)
     group = await groups.one(db, row.device_group_id)
     await territory.remove(db, place_id)
+    await _forget_backstop(db, place_id, now)
     await retire(db, group, now)
     return found
+
+
+async def _forget_backstop(db: Connection, place_id: int, now: int) -> None:
+    group_id = (await stored_backstops.programs(db)).get(place_id)
+    group = None if group_id is None else await groups.one(db, group_id)
+    if group is not None:
+        await stored_backstops.drop(db, place_id)
+        await retire(db, group, now)
 
 
 async def put_connections(db: Connection, row_ids: Sequence[int], place_id: int | None, now: int) -> int:
@@ -121,11 +136,24 @@ async def settle(db: Connection, device_ids: Sequence[int], now: int) -> int:
         if place_id not in above:
             assert place_id is not None
             above[place_id] = {row.device_group_id for row in await territory.above(db, place_id)}
-        has, wanted = await territory.groups_of(db, device_id), above[place_id]
+        has = await territory.groups_of(db, device_id) | await stored_backstops.groups_of(db, device_id)
+        wanted = above[place_id] | await _backstops(db, device_id, place_id)
         if has != wanted:
             await regroup(db, device_id, now, joins=sorted(wanted - has), leaves=sorted(has - wanted))
             changed += 1
     return changed
+
+
+async def _backstops(db: Connection, device_id: int, place_id: int | None) -> set[int]:
+    """The backstops' programs that a device at a place is to be in: that of the system, and those of what it is below.
+
+    One that stands for an aggregator obeys nothing, and is in none.
+    """
+    programs = await stored_backstops.programs(db)
+    if not programs or not await stored_backstops.obeys(db, device_id):
+        return set()
+    around = {SYSTEM} if place_id is None else {SYSTEM, *(row.id for row in await territory.above(db, place_id))}
+    return {group_id for key, group_id in programs.items() if key in around}
 
 
 async def refuse_own(db: Connection, group_id: int) -> None:

@@ -34,6 +34,8 @@ class Caller:
     """The name that a program says beside, such as the user of the machine; nobody has checked it."""
     read_only: bool = False
     session: int | None = None
+    has_codes: bool = False
+    """Whether it is a session of somebody who signs in with one-time codes."""
     csrf: str = ""
     """What a browser's changes carry in a header."""
 

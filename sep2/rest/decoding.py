@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from sep2.errors import BadRequest, NotFound
-from sep2.rest.types import WORDS, ChangeQuery
+from sep2.rest.types import WORDS, ChangeQuery, SecondedQuery
 
 CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f]")
 
@@ -26,10 +26,10 @@ def query(http: web.Request, kind: Any) -> Any:
     return _decoded(lambda: msgspec.convert(dict(http.query), kind, strict=False))
 
 
-def is_dry(http: web.Request) -> bool:
-    """Whether a change is only to be tried."""
-    found: ChangeQuery = query(http, ChangeQuery)
-    return found.dry_run
+def how(http: web.Request, *, seconded: bool) -> SecondedQuery:
+    """Whether a change is only to be tried or, where a second person may have to agree to it, only prepared."""
+    found: ChangeQuery = query(http, SecondedQuery if seconded else ChangeQuery)
+    return found if isinstance(found, SecondedQuery) else SecondedQuery(dry_run=found.dry_run)
 
 
 def body(said: bytes, kind: Any) -> Any:

@@ -12,15 +12,17 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from sep2.errors import NotFound, SepError
+from sep2.operations import approvals
 from sep2.rest import auditing, decoding
 from sep2.rest.callers import Caller, caller_of
 from sep2.rest.hiding import hidden
 from sep2.rest.idempotency import Once, asked_once
+from sep2.rest.operator_pace import OperatorPace, TooManyChanges
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
 from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
-from sep2.rest.types import Nothing
+from sep2.rest.types import Nothing, SecondedQuery, Waiting
 from sep2.server.app import State
 from sep2.store import audits
 from sep2.store.connection import Clash, Connection
@@ -37,6 +39,19 @@ class _OnlyTrying(Exception):
         self.answer = answer
 
 
+class ChangedMeanwhile(SepError):
+    """It is not what you have seen any more; look at it again."""
+
+    status = 412
+
+
+class _NotYet(Exception):
+    """Undoes the transaction of a change that a second person has to agree to, or that is only prepared."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+
 class _Change(NamedTuple):
     """A change that is asked for, in its type; `once` where it came with an idempotency key."""
 
@@ -45,7 +60,12 @@ class _Change(NamedTuple):
     caller: Caller
     asked: Any
     once: Once | None
-    only_trying: bool
+    how: SecondedQuery
+    said: bytes
+
+    def is_put_off(self, answer: Any) -> bool:
+        """Whether it is not made now: it is a draft, or its answer says that a second person has to agree."""
+        return self.route.seconded and (self.how.draft or bool(answer.needs_second))
 
 
 class _Done(NamedTuple):
@@ -54,15 +74,17 @@ class _Done(NamedTuple):
     answer: bytes
     after: Sequence[Callable[[], Awaitable[None]]] = ()
     again: bool = False
+    status: int = 200
 
 
 def application(state: State, table: Sequence[Route], *middlewares: Middleware) -> web.Application:
     """An application that answers the routes of a table; the middlewares say who asks (see `callers`)."""
     app = web.Application(middlewares=[_measured(state), errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
     app[OUTAGES] = state.front.outages
-    polls = Polls()
+    polls, operator = Polls(), state.settings.operator
+    pace = OperatorPace(operator.reads_per_second, operator.changes_per_second)
     for route in table:
-        app.router.add_route(route.method, route.path, _answering(state, route, polls))
+        app.router.add_route(route.method, route.path, _answering(state, route, polls, pace))
     return app
 
 
@@ -81,14 +103,17 @@ def _measured(state: State) -> Middleware:
     return measure
 
 
-def _answering(state: State, route: Route, polls: Polls) -> Answer:
+def _answering(state: State, route: Route, polls: Polls, pace: OperatorPace) -> Answer:
     """What aiohttp calls for a route: who may not use it is refused, and that is noted."""
     answer = _change(state, route) if route.changes else _look_up(state, route, polls)
 
     async def permitted(http: web.Request) -> web.StreamResponse:
         caller = caller_of(http)
         try:
+            pace.admit(caller.name, change=route.changes)
             caller.require(route.role, change=route.changes)
+        except TooManyChanges:
+            raise  # what comes too often would fill the audit log as well
         except SepError as refusal:
             await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb)
             raise
@@ -138,23 +163,23 @@ async def _found(state: State, route: Route, http: web.Request, asked: Any) -> A
 
 def _change(state: State, route: Route) -> Answer:
     async def answer(http: web.Request) -> web.StreamResponse:
-        caller, only_trying = caller_of(http), decoding.is_dry(http)
+        caller, how = caller_of(http), decoding.how(http, seconded=route.seconded)
         said = await http.clone(client_max_size=route.largest_body).read()
         asked = decoding.body(said, route.asked)
-        once = None if only_trying else asked_once(http, caller.name, said)
+        once = None if how.dry_run else asked_once(http, caller.name, said)
         try:
-            done = await _made_once(state, _Change(route, http, caller, asked, once, only_trying))
+            done = await _made_once(state, _Change(route, http, caller, asked, once, how, said))
         except _OnlyTrying as tried:
             return as_json(hidden(tried.answer) if route.secret else tried.answer)
         except SepError as refusal:
-            if not only_trying:
+            if not how.dry_run:
                 await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=asked)
             raise
         for step in done.after:
             await step()
         state.wake()
         headers = {"Idempotency-Replayed": "true"} if done.again else None
-        return web.Response(body=done.answer, content_type="application/json", headers=headers)
+        return web.Response(body=done.answer, content_type="application/json", headers=headers, status=done.status)
 
     return answer
 
@@ -165,7 +190,8 @@ async def tried(state: State, route: Route, caller: Caller, said: tuple[Any, Map
     asked, ids = said
     try:
         async with state.db.write() as db:
-            raise _OnlyTrying(await route.handler(Request(state, db, state.clock.now(), ids, caller), asked))
+            rq = Request(state, db, state.clock.now(), ids, caller, only_trying=True)
+            raise _OnlyTrying(await route.handler(rq, asked))
     except _OnlyTrying as done:
         return hidden(done.answer) if route.secret else done.answer
 
@@ -174,23 +200,58 @@ async def _made_once(state: State, change: _Change) -> _Done:
     """What the change answers; where the same request is under way beside it, what that one answered."""
     try:
         return await _made(state, change)
+    except _NotYet as put_off:
+        return await _kept(state, change, put_off.answer)
     except Clash:
         if change.once is None:
             raise
     return await _made(state, change)
 
 
+async def _kept(state: State, change: _Change, sheet: Any) -> _Done:
+    """Keep a change, with what it would do, for a second person to decide on."""
+    route, http, caller, _, once, how, said = change
+    terms = state.settings.utility.approvals
+    is_draft = how.draft and not route.of_request
+    new = approvals.NewRequest(
+        verb=route.verb,
+        ids=msgspec.json.encode(decoding.ids(http)).decode(),
+        subject=http.path[:500],
+        body=(said or b"{}").decode(),
+        sheet=msgspec.json.encode(sheet).decode(),
+        why=sheet.needs_second,
+        asker=caller.name,
+        role=int(caller.role),
+    )
+    now, state_name = state.clock.now(), approvals.DRAFT if is_draft else approvals.WAITING
+    lasts_s = terms.draft_s if is_draft else terms.waits_s
+    async with state.db.write() as db:
+        if route.of_request:
+            number = await approvals.wait(db, sheet.id, sheet.needs_second, now, lasts_s=lasts_s)
+        else:
+            number = await approvals.keep(db, new, now, state=state_name, lasts_s=lasts_s)
+        waits = Waiting(approval=number, state=state_name, why=new.why, expires=now + lasts_s)
+        answer = msgspec.json.encode(waits)
+        if once is not None:
+            await once.keep(db, now, answer)
+        await _note(db, change, now, before=None, answered=waits, outcome=state_name)
+    return _Done(answer, status=202)
+
+
 async def _made(state: State, change: _Change) -> _Done:
     """What the handler answered, kept together with its entry in the audit log."""
-    route, http, caller, asked, once, only_trying = change
+    route, http, caller, asked, once, how, _ = change
     async with state.db.write() as db:
-        rq = Request(state, db, state.clock.now(), decoding.ids(http), caller)
+        rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
-            return _Done(kept, again=True)
-        before = None if only_trying else await _before(route, rq)
+            return _Done(kept, again=True, status=202 if route.seconded and _is_waiting(kept) else 200)
+        before = await _before(route, rq)
+        _check_match(http, before)
         done = await route.handler(rq, asked)
-        if only_trying:
+        if how.dry_run:
             raise _OnlyTrying(done)
+        if change.is_put_off(done):
+            raise _NotYet(done)
         answer = msgspec.json.encode(done)
         if once is not None:
             await once.keep(db, rq.now, b"" if route.secret else answer)
@@ -209,9 +270,32 @@ async def _before(route: Route, rq: Request) -> Any:
         return None
 
 
-async def _note(db: Connection, change: _Change, now: int, *, before: Any, answered: Any) -> None:
+def _is_waiting(kept: bytes) -> bool:
+    """Whether what was answered before is that a change waits."""
+    try:
+        msgspec.json.decode(kept, type=Waiting)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _check_match(http: web.Request, before: Any) -> None:
+    """Nothing, unless what is about to change is not what the caller has seen: If-Match has its ETag, or `*`."""
+    said = http.headers.get("If-Match")
+    if said is None or (said.strip() == "*" and before is not None):
+        return
+    tags = [one.strip() for one in said.split(",")]
+    now = None if before is None else _tag(msgspec.json.encode(before))
+    if now not in tags:
+        raise ChangedMeanwhile(f"If-Match: {said[:60]}, and now it is {now or 'not there'}")
+
+
+async def _note(
+    db: Connection, change: _Change, now: int, *, before: Any, answered: Any, outcome: str = "done"
+) -> None:
     detail = {"asked": change.asked, "answered": answered} | ({} if before is None else {"before": before})
-    await audits.add(db, auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail))
+    said = auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail, outcome=outcome)
+    await audits.add(db, said)
 
 
 def _patience(http: web.Request) -> float:

@@ -11,7 +11,7 @@ STANDS_FOR = "(hidden)"
 
 def hidden(value: Any) -> Any:
     """The same as plain values for JSON, with what may not be written down replaced."""
-    return _hidden(msgspec.to_builtins(value, str_keys=True))
+    return _hidden(msgspec.json.decode(msgspec.json.encode(value)))
 
 
 def _hidden(value: Any) -> Any:

@@ -10,7 +10,7 @@ from sep2 import __version__
 from sep2.rest.idempotency import HEADER, LONGEST
 from sep2.rest.route import Route
 from sep2.rest.tables import CSV
-from sep2.rest.types import ChangeQuery, Nothing, Refused
+from sep2.rest.types import ChangeQuery, Nothing, Refused, SecondedQuery, Waiting
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
@@ -25,12 +25,22 @@ _ONCE = (
         "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[ -~]+$"},
     },
 )
+_MATCH = (
+    {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The ETag of what was looked at: if it is another by now, nothing is changed (412).",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+    },
+)
 
 
 def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
     """OpenAPI 3.1, ready to be encoded."""
     kinds = [kind for route in table for kind in (route.asked, route.answer)]
-    _, schemas = msgspec.json.schema_components([*kinds, ChangeQuery, Refused], ref_template=REFERENCE)
+    kinds += [ChangeQuery, SecondedQuery, Waiting, Refused]
+    _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     paths: dict[str, dict[str, Any]] = {}
     for route in table:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
@@ -44,15 +54,21 @@ def document(title: str, table: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
-    query = ChangeQuery if route.changes else route.asked
+    query = (SecondedQuery if route.seconded else ChangeQuery) if route.changes else route.asked
     operation: dict[str, Any] = {
         "operationId": route.verb,
         "summary": route.summary,
         "description": f"For the role {route.role.word} and those above it.",
         "x-role": route.role.word,
-        "parameters": [*_of_path(route.path), *_of_query(query, schemas), *(_ONCE if route.changes else ())],
+        "parameters": [
+            *_of_path(route.path),
+            *_of_query(query, schemas),
+            *(_ONCE if route.changes else ()),
+            *(_MATCH if route.before is not None else ()),
+        ],
         "responses": {
             "200": {"description": route.summary, "content": _content(route.answer) | (_CSV if route.is_list else {})},
+            **(_WAITS if route.seconded else {}),
             "4XX": {"description": Refused.__doc__, "content": _content(Refused)},
         },
     }
@@ -74,3 +90,6 @@ def _of_query(kind: type, schemas: dict[str, Any]) -> list[dict[str, Any]]:
 def _content(kind: Any) -> dict[str, Any]:
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
     return {JSON: {"schema": schema}}
+
+
+_WAITS = {"202": {"description": Waiting.__doc__, "content": _content(Waiting)}}

@@ -29,6 +29,10 @@ class Request:
     ids: Mapping[str, str]
     caller: Caller
     """Who asks."""
+    only_trying: bool = False
+    """Whether nothing is changed by it in the end."""
+    second: str = ""
+    """The name of the person who agreed to it, where a second one has to."""
     after: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """What has to happen once the change is committed."""
 
@@ -64,6 +68,10 @@ class Route:
     """Shows what a change is about, for the audit log: what it was before; asked with `Nothing`."""
     largest_body: int = LARGEST_BODY
     """Octets that a request may have."""
+    seconded: bool = False
+    """Whether a second person may have to agree to it, which its answer says in `needs_second`."""
+    of_request: bool = False
+    """Whether it is about a request for a second person, whose number its answer has as `id`."""
     secret: bool = False
     """Whether the answer holds a secret that is shown once: it is kept nowhere."""
 

@@ -49,6 +49,22 @@ class ChangeQuery(Asked, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
+class SecondedQuery(ChangeQuery, frozen=True, kw_only=True):
+    """With `draft`, the change is only prepared, for its author or somebody else to send."""
+
+    draft: bool = False
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A change that is not made: it waits for a second person, or is a draft, under a number of /approvals."""
+
+    approval: int
+    state: str
+    """waiting or draft"""
+    why: str
+    expires: int
+
+
 class Listed(Struct, Generic[T], frozen=True, kw_only=True):
     """A part of a list, how long the whole list is, and where the next part begins."""
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 class Role(StrEnum):
     """What a group is for."""
 
+    BACKSTOP = "backstop"
+    """zero export or generation of the whole system or of a substation, before everything else"""
     GROUP = "group"
     """a set of devices that operators made"""
     CONNECTION = "connection"
@@ -23,9 +25,15 @@ class Role(StrEnum):
     """what operators send to one place in the ordinary course"""
 
 
+OVERRIDE, BACKSTOP, DRILL = "override", "backstop", "drill"
+"""Kinds of overrides: of an operator in the ordinary course, the last resort, and the rehearsal of that."""
 OWN = (Role.CONNECTION, Role.DEVICE)
 OPERATORS = (Role.OVERRIDE, Role.WIDE_OVERRIDE, Role.SCHEDULE)
 """The programs of one place that only people write to, the most important first."""
+COMMANDS = (Role.BACKSTOP, *OPERATORS)
+"""Programs that hold commands only: who is in one of them is not thereby in a group that an operator made."""
+ONLY_OVERRIDES = (Role.BACKSTOP, Role.OVERRIDE, Role.WIDE_OVERRIDE)
+"""Programs that nothing but overrides and backstops are sent to."""
 NAMES = {
     Role.OVERRIDE: "override of {}",
     Role.WIDE_OVERRIDE: "wide override of {}",
@@ -35,6 +43,7 @@ NAMES = {
 SOURCES = {
     Role.CONNECTION: "envelope",
     Role.DEVICE: "envelope",
+    Role.BACKSTOP: "backstop",
     Role.OVERRIDE: "override",
     Role.WIDE_OVERRIDE: "override",
     Role.SCHEDULE: "schedule",
@@ -76,10 +85,12 @@ class Primacies(NamedTuple):
     wide_override: int = 2
     schedule: int = 3
     own: int = 4
+    backstop: int = 0
 
     def of(self, role: Role) -> int:
         """That of one kind of program."""
         return {
+            Role.BACKSTOP: self.backstop,
             Role.OVERRIDE: self.override,
             Role.WIDE_OVERRIDE: self.wide_override,
             Role.SCHEDULE: self.schedule,

@@ -23,6 +23,11 @@ class Link(NamedTuple):
     detail_digest: str
 
 
+def sealed(at: int, audit_id: int, head: str) -> bytes:
+    """What is signed of the end of the chain: when, its last row and that row's hash."""
+    return f"sep2 audit head\n{at}\n{audit_id}\n{head}".encode()
+
+
 def digest(detail: str) -> str:
     """The digest of a row's details, in hexadecimal."""
     return hashlib.sha256(detail.encode(errors="backslashreplace")).hexdigest()

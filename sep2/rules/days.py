@@ -31,6 +31,11 @@ class LocalTime(NamedTuple):
         """The month of a day that began then."""
         return f"{self._local(day):%Y-%m}"
 
+    def minute_of_day(self, at: int) -> int:
+        """Minutes since midnight by the clock on the wall."""
+        local = self._local(at)
+        return local.hour * 60 + local.minute
+
     def _local(self, at: int) -> datetime:
         if self.zone:
             return datetime.fromtimestamp(at, ZoneInfo(self.zone))

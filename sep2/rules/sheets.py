@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sep2.rules import names
 from sep2.rules.identifiers import is_lfdi
+from sep2.rules.protection import PROTECTED
 from sep2.rules.territory import KINDS
 
 ACTION = "action"
@@ -92,6 +93,12 @@ def _pen(text: str) -> int:
     return int(text)
 
 
+def _loads(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        raise BadCell(f"{text[:40]!r} is no number of loads, 0 to 9999")
+    return int(text)
+
+
 def _hosts(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -120,6 +127,7 @@ SHEETS: dict[str, Sheet] = {
             "transformer_id": _name,
             "firm_import_w": _watts,
             "firm_export_w": _watts,
+            "protected": _one_of(*PROTECTED),
         },
         beside=frozenset(
             (
@@ -127,7 +135,6 @@ SHEETS: dict[str, Sheet] = {
                     "node",
                     "phases",
                     "customer_from",
-                    "protected",
                     "flex_import_w",
                 ),
                 *(
@@ -149,6 +156,8 @@ SHEETS: dict[str, Sheet] = {
             "lfdi": _lfdi,
             "client": _text,
             "control_point": _one_of("site", "device"),
+            "floor": _name,
+            "controllable_loads": _loads,
         },
         aliases={"aggregator_id": "client"},
         beside=frozenset(

@@ -29,12 +29,15 @@ from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
+from sep2.server.override_watch import OverrideWatch
 from sep2.server.replacements import Replacements
+from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
 from sep2.server.webhooks import Webhooks
+from sep2.server.workers import Workers
 from sep2.settings import Settings, SettingsError
 from sep2.store import marks, open_database, outbox, receivers
 from sep2.store.connection import Busy, Clash, Full, Outage
@@ -70,15 +73,17 @@ class State:
         self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
+        self.workers = Workers(clock, lambda: {"sweep": self.sweep.reached, **self.reached})
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
         # Certificates live by the machine's time, also where the clock is one that operators move.
         self.dates = clock if isinstance(clock, SystemClock) else SystemClock()
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
-        self.chain_watch = ChainWatch(db, clock)
+        self.chain_watch = ChainWatch(db, clock, Sealer(settings.tls))
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
+        self.override_watch = OverrideWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
@@ -142,9 +147,10 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
+            own += [state.override_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
-            await stack.enter_async_context(_background([*own, *beside]))
+            await stack.enter_async_context(_background([*own, *beside], state.workers))
             yield state
     finally:
         await db.close()
@@ -291,9 +297,9 @@ def operator_url(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _background(work: Sequence[Callable[[], Awaitable[None]]]) -> AsyncIterator[None]:
+async def _background(work: Sequence[Callable[[], Awaitable[None]]], workers: Workers) -> AsyncIterator[None]:
     """Work that goes on beside the block and ends with it."""
-    tasks = [asyncio.create_task(_kept_up(one)) for one in work]
+    tasks = [asyncio.create_task(_kept_up(one, workers)) for one in work]
     try:
         yield
     finally:
@@ -310,9 +316,10 @@ async def _keep_up(state: State) -> None:
             await state.refresh()
             await state.front.paces.tell(state.db)
             await state.front.outages.tell(state.db)
+            await state.workers.tell(state.db)
 
 
-async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
+async def _kept_up(work: Callable[[], Awaitable[None]], workers: Workers) -> None:
     """Work that begins anew where it fails: a server without its notifier or its sweep looks well, and is not."""
     pause_s = FIRST_PAUSE_S
     while True:
@@ -320,7 +327,8 @@ async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
             return await work()
         except Outage as problem:
             log.warning("background work waits: %s", problem)
-        except Exception:
+        except Exception as problem:
             log.exception("background work failed; it begins anew in %.1f s", pause_s)
+            workers.failed(work, problem)
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

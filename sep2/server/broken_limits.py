@@ -102,7 +102,8 @@ def _breaches(disobeying: Mapping[str, Row[Any]]) -> dict[str, Wanted]:
     found = {}
     for client, names in of_client.items():
         if client and len(names) >= MANY:
-            found[client] = Wanted(f"{len(names)} of its connections are beyond their limits: {named(names, 20)}")
+            detail = f"{len(names)} of its connections are beyond their limits: {named(names, 20)}"
+            found[client] = Wanted(detail, members=names)
             continue
         for name in names:
             row = disobeying[name]

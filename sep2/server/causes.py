@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +12,18 @@ from typing import NamedTuple
 from sep2.clock import Clock
 from sep2.errors import SepError
 from sep2.operations.alarms import (
+    CERTIFICATE_UNUSED,
+    CONTROL_REJECTED,
     CONTROL_TOO_SHORT,
     DISK_LOW,
     MODE_UNSUPPORTED,
     PROFILE_MISMATCH,
+    READING_UNPROVEN,
+    Wanted,
     clear_alarm,
+    differs,
     raise_alarm,
+    set_alarms,
 )
 from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
 from sep2.rules.reach import unsupported
@@ -30,6 +37,9 @@ log = logging.getLogger("sep2.causes")
 LOOKS_EVERY_S = 60
 MOST = 500
 """Alarms of one kind that are looked at in one round; a round is never long."""
+REJECTED_S = 86_400
+"""How long after its end a control that was rejected is an alarm."""
+UNPROVEN_S, METERS_EVERY_S, MOST_METERS = 7 * 86_400, 600, 5000
 LOW, VERY_LOW = 0.15, 0.05
 """Of the disk, from which share of free space on it is an alarm, and one to act on at once."""
 
@@ -63,9 +73,13 @@ class Causes:
         self._db = db
         self._clock = clock
         self._dialects = dialects
-        self._folder = folder
+        self.folder = folder
         self.space = space
         self._began: int | None = None
+        self._meters_at: int | None = None
+        self.looked_at: int | None = None
+        self.free: float | None = None
+        """The share of the disk that was free then."""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -86,6 +100,8 @@ class Causes:
         async with self._db.read() as db:
             over = {
                 CONTROL_TOO_SHORT: await _over(db, now),
+                CONTROL_REJECTED: await _long_over(db, now),
+                CERTIFICATE_UNUSED: await _heard_of(db),
                 MODE_UNSUPPORTED: await _carried(db, now),
                 PROFILE_MISMATCH: await self._quiet(db, now),
             }
@@ -94,6 +110,23 @@ class Causes:
                 for code, subjects in over.items():
                     for subject in subjects:
                         await clear_alarm(db, code, subject, now)
+        if self._meters_at is None or abs(now - self._meters_at) >= METERS_EVERY_S:
+            self._meters_at = now
+            await self._look_at_meters(now)
+
+    async def _look_at_meters(self, now: int) -> None:
+        """Say which meters have counted for long although nobody knows their sign."""
+        async with self._db.read() as db:
+            rows = await causes.unproven(db, now - UNPROVEN_S, MOST_METERS)
+            of_client: dict[str, list[str]] = defaultdict(list)
+            for row in rows:
+                of_client[row.client_lfdi].append(row.lfdi)
+            said = "it is not known whether what they post is import or export; their limits are judged unknown"
+            wanted = {lfdi: Wanted(f"{len(names)} devices: {said}", members=names) for lfdi, names in of_client.items()}
+            stays = not await differs(db, READING_UNPROVEN, wanted)
+        if not stays:
+            async with self._db.write() as db:
+                await set_alarms(db, READING_UNPROVEN, wanted, now)
 
     async def _quiet(self, db: Connection, now: int) -> list[str]:
         """The clients that have spoken as they are registered for long enough, as far as this process has seen."""
@@ -101,11 +134,12 @@ class Causes:
         return [row.subject for row in standing[:MOST] if self._dialects.is_quiet(row.subject, self._began or now, now)]
 
     async def _look_at_disk(self, now: int) -> None:
-        if self._folder is None:
+        if self.folder is None:
             return
         with contextlib.suppress(OSError):  # an outage of the database says what is wrong
-            found = self.space(self._folder)
-            share, subject = found.free / max(1, found.total), f"disk of {self._folder}"
+            found = self.space(self.folder)
+            share, subject = found.free / max(1, found.total), f"disk of {self.folder}"
+            self.free, self.looked_at = share, now
             async with self._db.read() as db:
                 standing = next((row for row in await alarms.standing_of(db, DISK_LOW) if row.subject == subject), None)
             if share >= LOW and standing is None:
@@ -124,6 +158,19 @@ async def _over(db: Connection, now: int) -> list[str]:
     subjects = [row.subject for row in (await alarms.standing_of(db, CONTROL_TOO_SHORT))[:MOST]]
     live = await causes.going_on(db, subjects, now)
     return [mrid for mrid in subjects if mrid not in live]
+
+
+async def _long_over(db: Connection, now: int) -> list[str]:
+    """The controls that devices have rejected and that are over for a day, by their mRIDs."""
+    subjects = [row.subject for row in (await alarms.standing_of(db, CONTROL_REJECTED))[:MOST]]
+    return sorted(await causes.over_since(db, subjects, now - REJECTED_S)) if subjects else []
+
+
+async def _heard_of(db: Connection) -> list[str]:
+    """The clients that were heard of with the certificate that they had not used before."""
+    rows = (await alarms.standing_of(db, CERTIFICATE_UNUSED))[:MOST]
+    latest = await causes.last_requests(db, [row.subject for row in rows]) if rows else {}
+    return [row.subject for row in rows if latest.get(row.subject, 0) > row.raised]
 
 
 async def _carried(db: Connection, now: int) -> list[str]:

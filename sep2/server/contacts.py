@@ -152,14 +152,14 @@ class Contacts:
         heard = {row.name for row in clients if _last(row) is not None}
         fell = {name: begins for name, begins in silent.items() if name in heard}
         if is_mass(fell, len(heard), now, stands=EVERYBODY in self._masses):
-            masses[EVERYBODY] = Wanted(f"{len(fell)} of {len(heard)} clients are silent: {named(fell)}")
+            masses[EVERYBODY] = Wanted(f"{len(fell)} of {len(heard)} clients are silent: {named(fell)}", members=fell)
         some: dict[str, Wanted] = {}
         for name, (members, total) in below.items():
             if not members:
                 continue
             detail = f"{len(members)} of its {total} devices neither poll, post nor answer: {named(members, 20)}"
             of = masses if is_mass(members, total, now, stands=name in self._masses) else some
-            of[name] = Wanted(detail)
+            of[name] = Wanted(detail, members=members)
         self._masses = set(masses)
         under = fell if EVERYBODY in masses else {}
         alone = {

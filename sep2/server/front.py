@@ -13,6 +13,7 @@ from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
 from sep2.functions.request import House, Ids, Made, Request
+from sep2.operations.alarms import raise_alarm
 from sep2.operations.devices import DeviceTaken
 from sep2.resources import TABLE, Resource
 from sep2.rules import media
@@ -223,11 +224,19 @@ class Front:
             except (Clash, Busy):
                 # Somebody else wrote the same first; what they wrote is there to be found now.
                 made = await self._write(row, ids, asked, (body, profile))
+            except SepError as refusal:
+                if refusal.alarm is not None:
+                    await self._alarm(*refusal.alarm)
+                raise
         # The profile of the client was changed meanwhile: it means something else now.
         if made is _ANEW:
             return await self._change(row, ids, asked)
         self._note(row, ids, asked.lfdi, made)
         return _changed(made)
+
+    async def _alarm(self, code: str, subject: str, detail: str) -> None:
+        async with self.db.write() as db:
+            await raise_alarm(db, code, subject, detail, now=self.clock.now())
 
     def _note(self, row: Resource, ids: dict[str, int], lfdi: str, made: Made | None) -> None:
         """Note who has sent what; `made` is what came of it."""

@@ -68,6 +68,10 @@ class Outages:
         self._since.setdefault(code, self._clock.now())
         self._latest[code] = (_time(), outage)
 
+    def faults(self) -> list[str]:
+        """What the database could not do lately; empty: nothing."""
+        return [str(outage) for _, outage in self._latest.values()]
+
     async def tell(self, db: Database, now: Callable[[], float] | None = None) -> None:
         """Raise the alarms that are due, and clear those whose cause is gone; called every few seconds."""
         at = (now or _time)()

@@ -66,7 +66,8 @@ class Watch:
         self._fresh: dict[str, Shown] = {}
         self._registered: set[str] = set()
         self._removed: set[str] = set()
-        self._looked: int | None = None
+        self.looked_at: int | None = None
+        """When certificates were looked at last."""
         self._looking = asyncio.Lock()
         self._news = asyncio.Event()
         self.connections: Callable[[], Iterable[Ending]] = tuple
@@ -83,7 +84,7 @@ class Watch:
         own, *chain = read_certificates(tls.certificate)
         trusted = [one for file in (*tls.authorities, *tls.lenient_authorities) for one in read_certificates(file)]
         self.own, self.authorities = dated(own), in_force([*chain, *trusted])
-        self._looked = None
+        self.looked_at = None
         self._news.set()
 
     def shut_because(self) -> str:
@@ -116,8 +117,8 @@ class Watch:
         while True:
             self._news.clear()
             try:
-                if self._looked is None or abs(self._now() - self._looked) >= LOOKS_EVERY_S:
-                    self._looked = self._now()
+                if self.looked_at is None or abs(self._now() - self.looked_at) >= LOOKS_EVERY_S:
+                    self.looked_at = self._now()
                     await self.look()
                 await self.end_connections()
             except SepError as problem:

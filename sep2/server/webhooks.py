@@ -8,6 +8,7 @@ import json
 import logging
 import random
 import ssl
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,10 +17,14 @@ from sqlalchemy import Row
 from sep2.clock import Clock
 from sep2.errors import SepError
 from sep2.operations import state_out
-from sep2.operations.alarms import DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
+from sep2.operations.alarms import ALARM_UNDELIVERABLE, DELIVERY_DEAD, DELIVERY_FAILING, clear_alarm, raise_alarm
 from sep2.rules import receivers as rules
-from sep2.rules.webhooks import signed
+from sep2.rules.days import LocalTime
+from sep2.rules.mail import is_mail
+from sep2.rules.webhooks import Topic, signed
+from sep2.server.announcing import Announcer
 from sep2.server.delivery import FAILING_S, FIRST_HOUR_S, LONGEST_IN_FIRST_HOUR_S
+from sep2.server.mailing import Mailer, NotSent
 from sep2.server.measured_out import MeasuredOut
 from sep2.server.posting import Answer, NoAnswer, Poster
 from sep2.settings import Settings
@@ -31,6 +36,8 @@ log = logging.getLogger("sep2.webhooks")
 LOOKS_EVERY_S = 1.0
 AT_ONCE = 100
 """Messages to one receiver in a row, before the others are looked at again."""
+IN_ONE_MAIL = 50
+TAKEN = Answer(250)
 
 
 class Webhooks:
@@ -41,10 +48,12 @@ class Webhooks:
         self._clock = clock
         self._settings = settings.receivers
         self._contexts = [_context(settings)]
+        self._mailer = Mailer(settings.mail, settings.utility.zone)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
         self._news = asyncio.Event()
         self._busy: set[int] = set()
         self._measured = MeasuredOut(db, clock)
+        self._announcer = Announcer(db, clock, LocalTime(settings.utility.zone, settings.utility.tz_offset_s))
 
     def wake(self) -> None:
         """Look now."""
@@ -68,12 +77,22 @@ class Webhooks:
         if not await self._db.leads():
             return
         await self._measured.once()
+        await self._announce()
         async with self._db.read() as db:
             due = await webhooks.due(db, self._clock.now())
         for hook in due:
             if hook.id not in self._busy:
                 self._busy.add(hook.id)
                 tasks.create_task(self._serve(hook, poster))
+
+    async def _announce(self) -> None:
+        """Put what there is to tell of alarms into the queues; where that fails, what waits is sent all the same."""
+        try:
+            await self._announcer.once()
+        except SepError as problem:
+            log.warning("alarms wait: %s", problem)
+        except Exception:
+            log.exception("alarms can not be announced")
 
     async def _serve(self, hook: Row[Any], poster: Poster) -> None:
         """Send what waits for one receiver, until that is nothing or it fails."""
@@ -85,8 +104,8 @@ class Webhooks:
                     await webhooks.number(db, hook.id)
             for _ in range(AT_ONCE):
                 async with self._db.read() as db:
-                    row = await webhooks.first(db, hook.id)
-                if row is None or not await self._send(hook, row, poster):
+                    rows = await webhooks.first(db, hook.id, IN_ONE_MAIL if is_mail(hook.url) else 1)
+                if not rows or not await self._send(hook, rows, poster):
                     return
             self._news.set()
         except SepError as problem:
@@ -97,37 +116,43 @@ class Webhooks:
         finally:
             self._busy.discard(hook.id)
 
-    async def _send(self, hook: Row[Any], row: Row[Any], poster: Poster) -> bool:
-        """Whether the receiver has taken the message."""
-        body = await self._body(row)
-        headers = signed(hook.secret, row.message_id, self._clock.now(), body)
+    async def _send(self, hook: Row[Any], rows: Sequence[Row[Any]], poster: Poster) -> bool:
+        """Whether the receiver has taken the messages: one by HTTP, several in one mail."""
+        said = [await self._said(row) for row in rows]
         try:
-            rules.check_named(hook.url, self._settings.policy())
-            answer = await poster.post(hook.url, body, self._contexts, headers)
-        except rules.ReceiverRefused as refused:
-            await self._later(hook, str(refused))
-            return False
-        except NoAnswer as silence:
-            await self._later(hook, str(silence))
+            if is_mail(hook.url):
+                await self._mailer.send(hook.url, said)
+                answer = TAKEN
+            else:
+                answer = await self._post(hook, said[0], poster)
+        except (rules.ReceiverRefused, NoAnswer, NotSent) as problem:
+            await self._later(hook, str(problem))
             return False
         if answer.status // 100 != 2:
             await self._later(hook, f"HTTP {answer.status}", answer)
             return False
         async with self._db.write() as db:
-            await webhooks.taken(db, row, self._clock.now())
+            for row in rows:
+                await webhooks.taken(db, row, self._clock.now())
             if hook.failures:
-                for code in (DELIVERY_FAILING, DELIVERY_DEAD):
+                for code in (DELIVERY_FAILING, ALARM_UNDELIVERABLE, DELIVERY_DEAD):
                     await clear_alarm(db, code, _subject(hook), self._clock.now())
         return not hook.failures  # after a failure how it stands is read anew
 
-    async def _body(self, row: Row[Any]) -> bytes:
+    async def _post(self, hook: Row[Any], said: Mapping[str, Any], poster: Poster) -> Answer:
+        body = json.dumps(said, separators=(",", ":")).encode()
+        headers = signed(hook.secret, said["id"], self._clock.now(), body)
+        rules.check_named(hook.url, self._settings.policy())
+        return await poster.post(hook.url, body, self._contexts, headers)
+
+    async def _said(self, row: Row[Any]) -> dict[str, Any]:
         """The message: what was said when it was put in the queue, or the newest state of its subject."""
         data, kind = None if row.data is None else json.loads(row.data), row.kind
         if data is None and (group := state_out.subject_group(row.subject)) is not None:
             async with self._db.read() as db:
                 data = await state_out.of_group(db, group, self._clock.now())
             kind = kind if data is not None else "removed"
-        said = {
+        return {
             "id": row.message_id,
             "sequence": row.sequence,
             "at": row.at,
@@ -136,7 +161,6 @@ class Webhooks:
             "subject": row.subject,
             "data": data,
         }
-        return json.dumps(said, separators=(",", ":")).encode()
 
     async def _later(self, hook: Row[Any], error: str, answer: Answer | None = None) -> None:
         """Leave the receiver alone for a while, longer every time; give up what waits for too long."""
@@ -150,7 +174,8 @@ class Webhooks:
             said = {"failures": hook.failures + 1, "failing_since": since, "rests_until": now + pause}
             await webhooks.change(db, hook.id, **said, error=error[:200])
             if now - since >= FAILING_S:
-                await raise_alarm(db, DELIVERY_FAILING, _subject(hook), error[:200], now=now)
+                code = ALARM_UNDELIVERABLE if Topic.ALARMS in json.loads(hook.topics) else DELIVERY_FAILING
+                await raise_alarm(db, code, _subject(hook), error[:200], now=now)
             if dead := await webhooks.give_up_before(db, hook.id, now - self._settings.give_up_s):
                 await raise_alarm(db, DELIVERY_DEAD, _subject(hook), f"{dead} given up: {error}"[:200], now=now)
 

@@ -12,11 +12,11 @@ from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
+from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor, Overrides, Primacy
 
 FILE = "sep2.toml"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-LONGEST_S = 366 * 86_400
 Seconds = Annotated[int, Meta(ge=1, le=LONGEST_S)]
 Years = Annotated[int, Meta(ge=86_400, le=40 * 366 * 86_400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -94,6 +94,10 @@ class Operator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """CAs of the operators' own certificates: from another machine one is needed, beside token or password."""
     syslog: str = ""
     """Where security events go as RFC 5424 syslog: `udp://HOST:PORT` or `unix:/dev/log`; empty: to the log only."""
+    reads_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 50
+    """Look-ups that one operator may make; those of 20 seconds may come at once. 0: no bound."""
+    changes_per_second: Annotated[int, Meta(ge=0, le=100_000)] = 10
+    """The same of changes."""
     oidc: Oidc | None = None
     """Sign-in by the utility's provider; passwords are for when that is away, and each use of one is an alarm."""
 
@@ -206,24 +210,6 @@ class Pace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     aggregator: Annotated[int, Meta(ge=0, le=1_000_000)] = 30_000
 
 
-class Primacy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of the programs of each connection, the lower wins; groups that operators make have larger ones."""
-
-    override: Annotated[int, Meta(ge=0, le=250)] = 1
-    wide_override: Annotated[int, Meta(ge=0, le=250)] = 2
-    schedule: Annotated[int, Meta(ge=0, le=250)] = 3
-    connection: Annotated[int, Meta(ge=0, le=250)] = 4
-    """The connection's own program, with its envelope and its default."""
-
-
-class Overrides(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an override may last, and how gently many devices are let go at once."""
-
-    longest_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
-    spread_s: Annotated[int, Meta(ge=0, le=655)] = 600
-    """Over how long devices go over to looser limits when an override of many places ends; rampTms reaches 655 s."""
-
-
 class Compliance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How closely limits must be kept, see `sep2 compliance`; of both tolerances the larger counts."""
 
@@ -285,6 +271,11 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     primacy: Primacy = Primacy()
     """For connections that are added from now on."""
     overrides: Overrides = Overrides()
+    approvals: Approvals = Approvals()
+    floors: dict[str, Floor] = field(default_factory=lambda: dict(FLOORS))
+    """Least limits of controllable loads by the name of their rule."""
+    floor: str = ""
+    """The rule, out of `floors`, of devices that are registered without one; empty: none."""
     requests_per_minute: Pace = Pace()
     """A client that asks more often is held for up to two seconds, then answered 429 and when it may ask again."""
     retention: Retention = Retention()
@@ -313,6 +304,23 @@ UTILITIES: dict[str, dict[str, Any]] = {
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
 
 
+class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail server by which people are told of alarms (`sep2 receiver add NAME mailto:…`)."""
+
+    host: str = ""
+    """Its name; empty: no mail is sent."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is protected; `none` is for a server on this machine."""
+    user: str = ""
+    password_file: Path | None = None
+    sender: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+@[\x21-\x7e]+$(?!\n)", max_length=254)] = "sep2@localhost"
+    """The address that mails are from."""
+    authorities: tuple[Path, ...] = ()
+    """CAs of the mail server, beside the roots that this machine trusts for the web."""
+    timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server writes on standard error."""
 
@@ -335,6 +343,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: Database = Database()
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
+    mail: Mail = Mail()
     limits: Limits = Limits()
     log: Log = Log()
     utility: Utility = field(default_factory=Utility)

@@ -11,9 +11,9 @@ import msgspec
 
 from sep2.rules import zones
 from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.settings.authority import LONGEST_S
 from sep2.settings.fields import (
     FILE,
-    LONGEST_S,
     POLLED,
     UTILITIES,
     Database,
@@ -70,6 +70,11 @@ def resolved(settings: Settings, folder: Path) -> Settings:
         receivers=replace(
             settings.receivers,
             webhook_authorities=tuple(folder / path for path in settings.receivers.webhook_authorities),
+        ),
+        mail=replace(
+            settings.mail,
+            password_file=None if settings.mail.password_file is None else folder / settings.mail.password_file,
+            authorities=tuple(folder / path for path in settings.mail.authorities),
         ),
         tls=replace(
             tls,

@@ -1,6 +1,8 @@
 """The only code that speaks SQL."""
 
 from sep2.store import (  # so that `tables.metadata` knows every table
+    alarm_tables,
+    approval_tables,
     judged_tables,
     operator_tables,
     override_tables,
@@ -20,6 +22,8 @@ __all__ = [
     "Database",
     "Done",
     "Found",
+    "alarm_tables",
+    "approval_tables",
     "judged_tables",
     "migrate",
     "open_database",

@@ -8,7 +8,7 @@ from sqlalchemy import Row, bindparam, func, insert, select, update
 from sep2.rules.chain import Link, digest, hash_of
 from sep2.store.connection import Connection
 from sep2.store.operator_tables import audit as t
-from sep2.store.operator_tables import audit_detail, audit_head
+from sep2.store.operator_tables import audit_detail, audit_head, audit_seal
 
 HEAD = 1
 _HEAD = select(audit_head.c.audit_id, audit_head.c.hash).where(audit_head.c.id == HEAD)
@@ -64,6 +64,22 @@ async def head(db: Connection) -> Head:
     row = await db.one(_HEAD)
     assert row is not None
     return Head(row.audit_id, row.hash)
+
+
+async def add_seal(db: Connection, of: Head, **columns: Any) -> None:
+    """Keep a signed head: at, signature, certificate."""
+    await db.run(insert(audit_seal).values(audit_id=of.audit_id, hash=of.hash, **columns))
+
+
+async def seals_between(db: Connection, first: int, last: int) -> Sequence[Row[Any]]:
+    """The seals of rows from one number to another."""
+    query = select(audit_seal).where(audit_seal.c.audit_id >= first, audit_seal.c.audit_id <= last)
+    return await db.all(query.order_by(audit_seal.c.id))
+
+
+async def last_seal(db: Connection) -> Row[Any] | None:
+    """The seal that was made last."""
+    return await db.one(select(audit_seal).order_by(audit_seal.c.id.desc()).limit(1))
 
 
 async def following(db: Connection, last: int, most: int) -> Sequence[Row[Any]]:

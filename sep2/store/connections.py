@@ -22,6 +22,11 @@ async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
     return await db.one(query.where(connection.c.connection_id == connection_id))
 
 
+async def one(db: Connection, row_id: int) -> Row[Any] | None:
+    """A connection by its number."""
+    return await db.one(select(connection).where(connection.c.id == row_id))
+
+
 async def name_of(db: Connection, row_id: int) -> str | None:
     """The connectionPointId of a connection."""
     found = await db.one(select(connection.c.connection_id).where(connection.c.id == row_id))

@@ -191,7 +191,42 @@ async def standing_for(db: Connection, device_id: int, now: int) -> list[Control
     return _controls(await db.all(_STANDING_FOR, device_id=device_id, now=now))
 
 
+_OWN, _OF_OWN, _OTHER, _OF_OTHER = device_group.alias(), member.alias(), device_group.alias(), member.alias()
+_NEWER = c.alias()
+_RIVALS = (
+    select(*COLUMNS, _OTHER.c.primacy)
+    .distinct()
+    .join_from(_OWN, _OF_OWN, _OF_OWN.c.device_group_id == _OWN.c.id)
+    .join(_OF_OTHER, _OF_OTHER.c.end_device_id == _OF_OWN.c.end_device_id)
+    .join(_OTHER, (_OTHER.c.id == _OF_OTHER.c.device_group_id) & (_OTHER.c.primacy == _OWN.c.primacy))
+    .join(c, c.c.device_group_id == _OTHER.c.id)
+    .join(_NEWER, (_NEWER.c.device_group_id == _OWN.c.id) & (_NEWER.c.created >= c.c.created))
+    .where(among(_OWN.c.id, bindparam("groups")), _OTHER.c.id != _OWN.c.id, *GOES_ON)
+    .where(_NEWER.c.cancelled.is_(None), _NEWER.c.latest_end > _NOW)
+    .where(_NEWER.c.earliest_start < c.c.latest_end, c.c.earliest_start < _NEWER.c.latest_end)
+    .order_by(c.c.id)
+)
+
+
+async def rivals(db: Connection, groups: Sequence[int], now: int) -> list[tuple[Control, int]]:
+    """What stands in other programs of the same primacy for a device of these groups, said before what stands in them.
+
+    Each with the primacy; at the same time, whatever they ask for.
+    """
+    rows = await db.all(_RIVALS, groups=groups, now=now)
+    return [(Control._make(row[:WIDTH]), row.primacy) for row in rows]
+
+
 _LATEST = select(func.max(c.c.created).label("latest")).where(_GROUP, c.c.latest_end > _NOW)
+
+
+async def latest_created_of(db: Connection, groups: Sequence[int], now: int) -> int:
+    """The latest creationTime of several programs' controls that are not over; 0 where there are none."""
+    query = select(func.max(c.c.created).label("latest")).where(
+        among(c.c.device_group_id, groups), c.c.latest_end > now
+    )
+    row = await db.one(query)
+    return (row.latest or 0) if row else 0
 
 
 async def latest_created(db: Connection, group_id: int, now: int) -> int | None:

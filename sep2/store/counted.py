@@ -6,7 +6,7 @@ from sqlalchemy import Row, ScalarSelect, func, select
 
 from sep2.store.connection import Connection
 from sep2.store.operator_tables import operator_session
-from sep2.store.tables import alarm, client, control, delivery, end_device, outbox, subscription
+from sep2.store.tables import client, control, delivery, end_device, outbox, subscription
 
 MEANINGS = {
     "clients": "Clients that may connect.",
@@ -44,10 +44,3 @@ async def everything(db: Connection, now: int) -> Row[Any]:
     )
     assert row is not None
     return row
-
-
-async def alarms_by_priority(db: Connection) -> dict[int, int]:
-    """How many alarms stand, by priority."""
-    query = select(alarm.c.priority, func.count().label("n")).where(alarm.c.cleared.is_(None))
-    found = {row.priority: row.n for row in await db.all(query.group_by(alarm.c.priority))}
-    return {priority: found.get(priority, 0) for priority in (1, 2, 3)}

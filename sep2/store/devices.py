@@ -48,7 +48,7 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, profile, enabled, own_group_id.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, profile, enabled, own_group_id.
     """
     query = (
         select(
@@ -57,6 +57,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.lfdi,
             end_device.c.holds_net_limit,
             end_device.c.set_max_w,
+            end_device.c.least_load_w,
             client.c.profile,
             and_(end_device.c.enabled, client.c.enabled).label("enabled"),
             device_group.c.id.label("own_group_id"),
@@ -135,9 +136,17 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
 
 
 async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
-    """The devices of a group, of clients with a profile if so asked: id, lfdi, client, profile, what it reported."""
+    """The devices of a group, of clients with a profile if so asked.
+
+    Columns: id, lfdi, client_id, client_lfdi, profile, what it reported.
+    """
     query = (
-        select(end_device.c.id, end_device.c.lfdi, end_device.c.client_id, client.c.profile, *REPORTED)
+        select(
+            *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
+            client.c.lfdi.label("client_lfdi"),
+            client.c.profile,
+            *REPORTED,
+        )
         .join(member, member.c.end_device_id == end_device.c.id)
         .join(client, client.c.id == end_device.c.client_id)
     )

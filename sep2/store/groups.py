@@ -107,7 +107,13 @@ async def leave(db: Connection, group_id: int, device_id: int) -> int:
 _UNGROUPED = (
     select(bindparam("group_id", type_=BigInteger), end_device.c.id, bindparam("now", type_=BigInteger))
     .join_from(end_device, client, client.c.id == end_device.c.client_id)
-    .where(~exists().where(member.c.end_device_id == end_device.c.id))
+    .where(
+        ~exists().where(
+            member.c.end_device_id == end_device.c.id,
+            device_group.c.id == member.c.device_group_id,
+            device_group.c.role != Role.BACKSTOP,
+        )
+    )
     .where((client.c.kind != "aggregator") | (client.c.lfdi != end_device.c.lfdi), client.c.removed.is_(None))
 )
 _JOIN_UNGROUPED = insert(member).from_select(["device_group_id", "end_device_id", "since"], _UNGROUPED)

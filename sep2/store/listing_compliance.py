@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from sep2.rules.cursor import Keyset
+from sep2.store.chosen import chosen
 from sep2.store.connection import Connection
 from sep2.store.judged import SUMS
 from sep2.store.judged_tables import exemption, judged, judged_day
 from sep2.store.keyset import Following, select_following
 from sep2.store.tables import client, connection, control, device_group, end_device, member, place, response
-from sep2.store.territory import below
 
 t = judged_day
 
@@ -28,27 +28,14 @@ class Whose(NamedTuple):
     """of the place and of all places below it, by where devices are now"""
 
 
-def _devices_below(place_id: int) -> Select[Any]:
-    here = select(connection.c.id).where(connection.c.place_id.in_(select(below(place_id).c.id)))
-    return select(end_device.c.id).where(end_device.c.connection_id.in_(here))
-
-
 def _conditions(whose: Whose) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    for column, value in (
+    pairs = (
         (t.c.connection_name, whose.connection),
         (t.c.end_device_id, whose.device_id),
         (t.c.client_name, whose.client),
         (t.c.direction, whose.direction),
-    ):
-        if value is not None:
-            found.append(column == value)
-    if whose.group_id is not None:
-        members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
-        found.append(t.c.end_device_id.in_(members))
-    if whose.place_id is not None:
-        found.append(t.c.end_device_id.in_(_devices_below(whose.place_id)))
-    return found
+    )
+    return chosen(pairs, t.c.end_device_id, group_id=whose.group_id, place_id=whose.place_id)
 
 
 KEYS: dict[str, ColumnElement[Any]] = {
@@ -101,20 +88,14 @@ async def intervals(
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
         .where(j.c.start >= span[0], j.c.start < span[1])
     )
-    for column, value in (
+    pairs = (
         (connection.c.connection_id, whose.connection),
         (j.c.end_device_id, whose.device_id),
         (client.c.name, whose.client),
         (j.c.direction, whose.direction),
         (j.c.state, state),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if whose.group_id is not None:
-        members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
-        query = query.where(j.c.end_device_id.in_(members))
-    if whose.place_id is not None:
-        query = query.where(j.c.end_device_id.in_(_devices_below(whose.place_id)))
+    )
+    query = query.where(*chosen(pairs, j.c.end_device_id, group_id=whose.group_id, place_id=whose.place_id))
     return await select_following(db, query.order_by(j.c.start.desc(), j.c.end_device_id, j.c.direction), page)
 
 
@@ -159,15 +140,12 @@ async def reached(
         .where(control.c.created >= span[0], control.c.created < span[1], member.c.since <= control.c.latest_end)
         .group_by(control.c.id, end_device.c.id, connection.c.connection_id)
     )
-    for column, value in (
+    pairs = (
         (control.c.id, control_id),
         (connection.c.connection_id, whose.connection),
         (end_device.c.id, whose.device_id),
         (client.c.name, whose.client),
         (member.c.device_group_id, whose.group_id),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if whose.place_id is not None:
-        query = query.where(end_device.c.id.in_(_devices_below(whose.place_id)))
+    )
+    query = query.where(*chosen(pairs, end_device.c.id, place_id=whose.place_id))
     return await db.all(query.order_by(control.c.id.desc(), end_device.c.id).limit(most))

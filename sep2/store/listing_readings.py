@@ -5,18 +5,17 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select, tuple_
 
+from sep2.store.chosen import chosen
 from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.tables import (
     client,
     connection,
     end_device,
-    member,
     mirror_meter_reading,
     mirror_usage_point,
     reading,
 )
-from sep2.store.territory import below
 
 r, s, p = reading, mirror_meter_reading, mirror_usage_point
 
@@ -74,19 +73,12 @@ def _series(of: Of) -> Select[Any]:
 
 
 def _conditions(of: Of) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    for column, number in (
+    pairs = (
         (end_device.c.connection_id, of.connection_id),
         (end_device.c.id, of.device_id),
         (end_device.c.client_id, of.client_id),
-    ):
-        if number is not None:
-            found.append(column == number)
-    if of.group_id is not None:
-        members = select(member.c.end_device_id).where(member.c.device_group_id == of.group_id)
-        found.append(end_device.c.id.in_(members))
-    if of.place_id is not None:
-        found.append(connection.c.place_id.in_(select(below(of.place_id).c.id)))
+    )
+    found = chosen(pairs, end_device.c.id, group_id=of.group_id, place_id=of.place_id)
     if of.uoms is not None:
         found.append(among(s.c.uom, of.uoms))
     if of.site_only:

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, ScalarSelect, Select, bindparam, func, select
 
-from sep2.rules.authority import OPERATORS, Role
+from sep2.rules.authority import COMMANDS, Role
 from sep2.rules.cursor import Keyset
 from sep2.rules.names import key_of
 from sep2.store.connection import Connection
@@ -122,7 +122,7 @@ def _connections() -> Select[Any]:
 
 async def groups(db: Connection, page: Keyset, *, every: bool = False) -> Following:
     """Groups, the most important first, each with how many devices it has; every: also operators' of one place."""
-    query = _groups() if every else _groups().where(~among(device_group.c.role, OPERATORS))
+    query = _groups() if every else _groups().where(~among(device_group.c.role, COMMANDS))
     return await select_following(db, query.order_by(device_group.c.primacy, device_group.c.name), page)
 
 

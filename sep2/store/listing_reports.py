@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, select
 
 from sep2.rules.cursor import Keyset
+from sep2.store.chosen import chosen
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
@@ -18,10 +19,8 @@ from sep2.store.tables import (
     device_group,
     end_device,
     log_event,
-    member,
     response,
 )
-from sep2.store.territory import below
 
 
 class Whose(NamedTuple):
@@ -48,18 +47,12 @@ def _joined(query: Select[Any], device: ColumnElement[Any], whose: Whose, at: Co
     """The same with the names of the device, and only what is asked for; at: the column that the times bound."""
     query = query.join(end_device, end_device.c.id == device).join(client, client.c.id == end_device.c.client_id)
     query = query.outerjoin(connection, connection.c.id == end_device.c.connection_id)
-    for column, number in (
+    pairs = (
         (end_device.c.connection_id, whose.connection_id),
         (end_device.c.id, whose.device_id),
         (end_device.c.client_id, whose.client_id),
-    ):
-        if number is not None:
-            query = query.where(column == number)
-    if whose.group_id is not None:
-        members = select(member.c.end_device_id).where(member.c.device_group_id == whose.group_id)
-        query = query.where(end_device.c.id.in_(members))
-    if whose.place_id is not None:
-        query = query.where(connection.c.place_id.in_(select(below(whose.place_id).c.id)))
+    )
+    query = query.where(*chosen(pairs, end_device.c.id, group_id=whose.group_id, place_id=whose.place_id))
     if whose.since is not None:
         query = query.where(at >= whose.since)
     return query if whose.until is None else query.where(at < whose.until)

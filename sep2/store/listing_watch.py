@@ -1,4 +1,4 @@
-"""What operators look up to see whether all is well: subscriptions and what waits for them, alarms, the audit log."""
+"""What operators look up to see whether all is well: subscriptions and what waits for them, the audit log."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,6 @@ from sep2.store.keyset import Following, select_following
 from sep2.store.listing_register import MOST_CANDIDATES
 from sep2.store.operator_tables import audit, audit_detail
 from sep2.store.tables import (
-    alarm,
     client,
     delivery,
     end_device,
@@ -47,19 +46,6 @@ async def subscriptions(
     return await select_following(db, query.order_by(subscription.c.id), page)
 
 
-async def alarms(db: Connection, page: Keyset, *, cleared: bool) -> Following:
-    """Alarms, the most urgent first, of these the latest; cleared ones only when asked for."""
-    query = select(alarm)
-    if not cleared:
-        query = query.where(alarm.c.cleared.is_(None))
-    return await select_following(db, query.order_by(alarm.c.priority, alarm.c.raised.desc(), alarm.c.id.desc()), page)
-
-
-async def alarm_by_id(db: Connection, alarm_id: int) -> Row[Any] | None:
-    """One alarm."""
-    return await db.one(select(alarm).where(alarm.c.id == alarm_id))
-
-
 async def entries(
     db: Connection, page: Keyset, *, operator: str | None = None, subject: str | None = None
 ) -> Following:
@@ -72,12 +58,10 @@ async def entries(
     return await select_following(db, query.order_by(audit.c.id.desc()), page)
 
 
-async def totals(db: Connection) -> tuple[int, int]:
-    """How many changes the notifier has not seen yet, and how many alarms stand."""
-    changes = select(func.count()).where(outbox.c.set_aside.is_(False)).scalar_subquery()
-    alarms_ = select(func.count()).where(alarm.c.cleared.is_(None)).scalar_subquery()
-    row = await db.one(select(changes.label("changes"), alarms_.label("alarms")))
-    return (row.changes, row.alarms) if row else (0, 0)
+async def unseen_changes(db: Connection) -> int:
+    """How many changes the notifier has not seen yet."""
+    row = await db.one(select(func.count().label("n")).where(outbox.c.set_aside.is_(False)))
+    return row.n if row else 0
 
 
 def _of_mirror(what: ColumnElement[Any], *joined: Table) -> ScalarSelect[Any]:

@@ -1,6 +1,6 @@
 """Values that change while the server runs: poll rates that the operator set, and the server's own marks."""
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.tables import setting as t
@@ -16,6 +16,11 @@ async def put(db: Connection, name: str, value: str) -> None:
     """Set a value."""
     if not (await db.run(update(t).where(t.c.name == name).values(value=value))).rowcount:
         await db.run(insert(t).values(name=name, value=value))
+
+
+async def remove(db: Connection, name: str) -> None:
+    """Forget a value, if there is one."""
+    await db.run(delete(t).where(t.c.name == name))
 
 
 async def starting_with(db: Connection, prefix: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Tables of the operator API: who may use it, and what they did."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table, Text
 
 from sep2.store.columns import Id, metadata, number, time
 
@@ -14,9 +14,13 @@ operator = Table(
     Column("password", String(200)),
     time("created"),
     Column("subject", String(400), unique=True),
+    Column("totp", String(64)),
+    Column("totp_step", BigInteger),
     sqlite_autoincrement=True,
 )
-"""Who may use the operator API; a password is stored as scrypt makes it, `subject` names who a provider signs in."""
+"""Who may use the operator API; a password is stored as scrypt makes it, `subject` names who a provider signs in.
+
+`totp` is the secret of one-time codes, which have to be known in the clear, `totp_step` the last one that was used."""
 
 operator_token = Table(
     "operator_token",
@@ -84,6 +88,19 @@ audit_head = Table(
     Column("hash", String(64), nullable=False),
 )
 """One row: the end of the chain. Who adds to the chain holds it."""
+
+audit_seal = Table(
+    "audit_seal",
+    metadata,
+    number(),
+    time("at"),
+    Column("audit_id", Id, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("signature", Text, nullable=False),  # of `rules.chain.sealed`, base64
+    Column("certificate", Text, nullable=False),  # of the key that signed, PEM
+    sqlite_autoincrement=True,
+)
+"""The end of the chain as it was at a time, signed with the server's key."""
 
 idempotency = Table(
     "idempotency",

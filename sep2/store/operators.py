@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -96,7 +96,8 @@ async def add_session(db: Connection, **columns: Any) -> int:
 
 
 def _sessions() -> Select[Any]:
-    return select(session, t.c.name.label("operator_name"), t.c.role.label("operator_role")).join_from(session, t)
+    mine = t.c.name.label("operator_name"), t.c.role.label("operator_role"), t.c.totp.is_not(None).label("has_codes")
+    return select(session, *mine).join_from(session, t)
 
 
 async def sessions(db: Connection, page: Keyset) -> Following:
@@ -136,6 +137,14 @@ async def forget_expired(db: Connection, *, before: int) -> None:
     await db.run(delete(token).where(token.c.expires < before))
 
 
+async def use_step(db: Connection, operator_id: int, step: int) -> bool:
+    """Note that the one-time code of a step of time was used; False where it, or a later one, was used before."""
+    mine = update(t).where(t.c.id == operator_id, or_(t.c.totp_step.is_(None), t.c.totp_step < step))
+    return (await db.run(mine.values(totp_step=step))).rowcount == 1
+
+
 async def password_of(db: Connection, folded: str) -> Sequence[Row[Any]]:
-    """id, name, role and stored password of the operator of that name, folded."""
-    return await db.all(select(t.c.id, t.c.name, t.c.role, t.c.password).where(t.c.folded == folded))
+    """id, name, role, stored password and one-time codes of the operator of that name, folded."""
+    return await db.all(
+        select(t.c.id, t.c.name, t.c.role, t.c.password, t.c.totp, t.c.totp_step).where(t.c.folded == folded)
+    )

@@ -1,6 +1,6 @@
 """Tables of overrides."""
 
-from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text
 
 from sep2.store.columns import Id, limits, metadata, number, time
 from sep2.store.tables import control
@@ -20,6 +20,15 @@ override = Table(
     Column("operator", Text, nullable=False),
     time("created"),
     time("released", nullable=True),
+    Column("kind", String(16), nullable=False, server_default="override"),  # override backstop drill
+    Column("share", Integer, nullable=False, server_default="100"),  # of the devices that a drill covers, percent
+    Column("holder", Text, nullable=False, server_default=""),  # who took it over; empty: who sent it
+    Column("second", Text, nullable=False, server_default=""),  # who agreed to it
+    time("review_by", nullable=True),  # until when somebody else has to look at what was sent alone
+    time("reviewed", nullable=True),
+    Column("reviewer", Text, nullable=False, server_default=""),
+    time("review_at", nullable=True),  # of a disconnect: its end as it was asked for, beyond which it is held on
+    Column("report", Text, nullable=False, server_default=""),  # of a drill that is over, JSON
     Index(None, "end"),
     sqlite_autoincrement=True,
 )

@@ -34,6 +34,12 @@ _SCOPES = {
     "aggregator": end_device.c.client_id == bindparam("subject_id"),
     "system": end_device.c.id > bindparam("subject_id"),
 }
+_BESIDE_IT = end_device.alias()
+_AT_SITE = (
+    select(func.sum(_BESIDE_IT.c.least_load_w))
+    .where(_BESIDE_IT.c.connection_id == end_device.c.connection_id)
+    .scalar_subquery()
+)
 _DEVICES = (
     select(
         end_device.c.id,
@@ -41,6 +47,9 @@ _DEVICES = (
         end_device.c.client_id,
         end_device.c.holds_net_limit,
         end_device.c.set_max_w,
+        end_device.c.nameplate_w,
+        end_device.c.least_load_w,
+        _AT_SITE.label("site_least_w"),
         end_device.c.enabled,
         end_device.c.connection_id.label("place_id"),
         client.c.name.label("client_name"),
@@ -49,6 +58,7 @@ _DEVICES = (
         connection.c.connection_id.label("connection_name"),
         connection.c.firm_import_w,
         connection.c.firm_export_w,
+        connection.c.protected,
     )
     .join_from(end_device, client, client.c.id == end_device.c.client_id)
     .outerjoin(connection, connection.c.id == end_device.c.connection_id)
@@ -85,12 +95,31 @@ async def latest(db: Connection) -> Row[Any] | None:
     return await db.one(select(override).order_by(override.c.id.desc()).limit(1))
 
 
-async def listed(db: Connection, page: Keyset, *, live_at: int | None) -> Following:
-    """Overrides, the newest first; live_at: only those that are neither over nor released."""
+async def listed(db: Connection, page: Keyset, *, live_at: int | None, unreviewed: bool = False) -> Following:
+    """Overrides, the newest first; live_at: only those that are neither over nor released.
+
+    unreviewed: only those that somebody else has to look at, and has not.
+    """
     query = select(override).order_by(override.c.id.desc())
     if live_at is not None:
         query = query.where(override.c.end > live_at, override.c.released.is_(None))
+    if unreviewed:
+        query = query.where(override.c.review_by.is_not(None), override.c.reviewed.is_(None))
     return await select_following(db, query, page)
+
+
+async def protected_in(db: Connection, override_id: int) -> list[str]:
+    """The ids of protected connections that an override was issued at."""
+    query = (
+        select(connection.c.connection_id)
+        .distinct()
+        .join_from(override_control, control, control.c.id == override_control.c.control_id)
+        .join(member, member.c.device_group_id == control.c.device_group_id)
+        .join(end_device, end_device.c.id == member.c.end_device_id)
+        .join(connection, connection.c.id == end_device.c.connection_id)
+        .where(override_control.c.override_id == override_id, connection.c.protected != "none")
+    )
+    return [row.connection_id for row in await db.all(query)]
 
 
 async def control_ids(db: Connection, override_id: int) -> list[int]:

@@ -15,6 +15,8 @@ from sqlalchemy import (
     text,
 )
 
+from sep2.store.alarm_tables import alarm as alarm  # noqa: PLC0414 - exported
+from sep2.store.alarm_tables import alarm_member as alarm_member  # noqa: PLC0414 - exported
 from sep2.store.columns import Id
 from sep2.store.columns import limits as _limits
 from sep2.store.columns import metadata as metadata  # noqa: PLC0414 - exported
@@ -86,6 +88,7 @@ connection = Table(
     _time("created"),
     Column("name_key", Text),  # of the id, see rules.names
     Column("place_id", Id, ForeignKey("place.id")),
+    Column("protected", String(16), nullable=False, server_default="none"),  # see rules.protection
     Index(None, "name_key"),
     Index(None, "place_id"),
 )
@@ -115,6 +118,9 @@ end_device = Table(
     _time("changed"),
     _time("registered"),
     *_names(),
+    Column("floor_rule", String(40)),  # see rules.floors
+    Column("controllable_loads", Integer),
+    Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
     Index(None, "name_key", unique=True),
     Index(None, "client_id", "changed"),
     Index(
@@ -351,19 +357,6 @@ delivery = Table(
     Index(None, "dead", "receiver_id", "due"),
 )
 """At most one waiting notification per subscription: it always carries the newest state."""
-
-alarm = Table(
-    "alarm",
-    metadata,
-    _id(),
-    Column("code", String(40), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("detail", Text, nullable=False, server_default=""),
-    Column("priority", Integer, nullable=False, server_default="3"),  # 1 act now, 2 act soon, 3 this day
-    _time("raised"),
-    _time("cleared", nullable=True),
-    Index(None, "code", "subject"),
-)
 
 setting = Table(
     "setting", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False)

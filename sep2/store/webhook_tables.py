@@ -26,6 +26,9 @@ webhook = Table(
     Column("secret", Text, nullable=False),
     Column("topics", Text, nullable=False),  # JSON: a sorted list
     Column("least_priority", Integer, nullable=False),  # of alarms: 1 only the most urgent, 3 all
+    Column("codes", Text, nullable=False, server_default="[]"),  # JSON: of alarms; empty: every code
+    Column("hours", String(16), nullable=False, server_default=""),  # of alarms, by local time, 07:00-18:00
+    Column("escalation", Boolean, nullable=False, server_default=text("false")),  # only of those nobody acknowledged
     Column("enabled", Boolean, nullable=False),
     time("created"),
     Column("next_sequence", BigInteger, nullable=False, server_default="1"),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, update
 
 from sep2.rules.cursor import Keyset
+from sep2.rules.webhooks import Said, Wish, wants
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.webhook_tables import webhook as t
@@ -15,7 +16,7 @@ from sep2.store.webhook_tables import webhook_message as message
 
 _WAITING = select(func.count()).where(message.c.webhook_id == t.c.id, message.c.dead.is_(False)).scalar_subquery()
 _DEAD = select(func.count()).where(message.c.webhook_id == t.c.id, message.c.dead).scalar_subquery()
-_HEARERS = select(t.c.id, t.c.topics, t.c.least_priority).where(t.c.enabled)
+_HEARERS = select(t.c.id, t.c.topics, t.c.least_priority, t.c.codes, t.c.hours, t.c.escalation).where(t.c.enabled)
 
 
 AT_ONCE = 1000
@@ -29,8 +30,8 @@ class Message(NamedTuple):
     kind: str
     subject: str
     data: dict[str, Any] | None = None
-    priority: int = 1
-    """Of an alarm; receivers hear only of those that are urgent enough for them."""
+    said: Said | None = None
+    """Of an alarm: what receivers decide by whether they want to hear it."""
 
 
 async def any_hears(db: Connection, topic: str) -> bool:
@@ -38,14 +39,29 @@ async def any_hears(db: Connection, topic: str) -> bool:
     return any(topic in json.loads(row.topics) for row in await db.all(_HEARERS))
 
 
-async def tell(db: Connection, messages: Sequence[Message], now: int) -> None:
-    """Put messages into the queue of every receiver of their topic, in the transaction of what they tell."""
+async def tell(db: Connection, messages: Sequence[Message], now: int, *, minute: int = 0) -> None:
+    """Put messages into the queue of every receiver that wants them, in the transaction of what they tell.
+
+    minute: of the day, by local time; for alarms.
+    """
     if not messages:
         return
-    for hearer in await db.all(_HEARERS):
+    hearers = await db.all(_HEARERS)
+    are_escalated = any(row.escalation for row in hearers)
+    for hearer in hearers:
         topics = json.loads(hearer.topics)
-        heard = [one for one in messages if one.topic in topics and one.priority <= hearer.least_priority]
+        wish = wish_of(hearer)
+        heard = [
+            one
+            for one in messages
+            if one.topic in topics and (one.said is None or wants(wish, one.said, minute, are_escalated=are_escalated))
+        ]
         await _put(db, hearer.id, heard, now)
+
+
+def wish_of(row: Row[Any]) -> Wish:
+    """Which alarms a receiver wants to be told of."""
+    return Wish(row.least_priority, frozenset(json.loads(row.codes)), row.hours, row.escalation)
 
 
 async def tell_one(db: Connection, webhook_id: int, one: Message, now: int) -> int:
@@ -122,6 +138,12 @@ async def listed(db: Connection, page: Keyset) -> Following:
     return await select_following(db, _webhooks().order_by(t.c.folded), page)
 
 
+async def failing(db: Connection) -> list[str]:
+    """The names of receivers that take nothing just now."""
+    query = select(t.c.name).where(t.c.enabled, t.c.failing_since.is_not(None)).order_by(t.c.folded)
+    return [row.name for row in await db.all(query)]
+
+
 async def named(db: Connection, folded: str) -> Row[Any] | None:
     """The receiver of that name, folded."""
     return await db.one(_webhooks().where(t.c.folded == folded))
@@ -160,7 +182,7 @@ _FIRST = (
     select(message)
     .where(message.c.webhook_id == bindparam("webhook_id"), message.c.dead.is_(False), message.c.sequence.is_not(None))
     .order_by(message.c.sequence)
-    .limit(1)
+    .limit(bindparam("most"))
 )
 
 
@@ -169,9 +191,9 @@ async def due(db: Connection, now: int) -> Sequence[Row[Any]]:
     return await db.all(_DUE, now=now)
 
 
-async def first(db: Connection, webhook_id: int) -> Row[Any] | None:
-    """The message that is to be sent next."""
-    return await db.one(_FIRST, webhook_id=webhook_id)
+async def first(db: Connection, webhook_id: int, most: int = 1) -> Sequence[Row[Any]]:
+    """The messages that are to be sent next."""
+    return await db.all(_FIRST, webhook_id=webhook_id, most=most)
 
 
 async def taken(db: Connection, row: Row[Any], now: int) -> None:

@@ -38,8 +38,8 @@ class Operator:
         assert status == 200, answer
         return answer
 
-    async def change(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        status, answer = await self.ask(method, path, body, params=query)
+    async def change(self, method: str, path: str, body: Any = None, *, token: str = TOKEN, **query: str) -> Any:
+        status, answer = await self.ask(method, path, body, params=query, token=token)
         assert status == 200, answer
         return answer
 
@@ -59,7 +59,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def house(database: Database, folder: Path) -> State:
-    return State(resolved(parse({}), folder), database, SteppedClock(NOW))
+    # Tests ask more often than a person does.
+    unbounded = {"operator": {"reads_per_second": 0, "changes_per_second": 0}}
+    return State(resolved(parse(unbounded), folder), database, SteppedClock(NOW))
 
 
 @pytest.fixture

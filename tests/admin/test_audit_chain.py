@@ -1,12 +1,19 @@
 """The audit log is a chain: whatever is changed in it, removed from it or put into it shows."""
 
+import base64
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import delete, insert, select, text, update
 
+from certs import Authority
+from sep2.rules.chain import FIRST, Link, hash_of, sealed
 from sep2.server.app import State
-from sep2.store.operator_tables import audit, audit_detail, audit_head
+from sep2.store import audits
+from sep2.store.operator_tables import audit, audit_detail, audit_head, audit_seal
 from tests.admin.conftest import Operator
 
 
@@ -87,3 +94,35 @@ async def test_a_broken_chain_is_an_alarm_until_it_is_whole(operator: Operator, 
         await db.run(text("UPDATE audit SET verb = substr(verb, 2)"))
     await house.chain_watch.once()
     assert (await operator.get("/alarms"))["total"] == 0
+
+
+async def test_a_log_that_was_written_anew_as_a_whole_does_not_fit_the_head_that_was_signed(
+    operator: Operator, house: State
+) -> None:
+    ids = await _some(operator)
+    await house.chain_watch.once()
+    await house.chain_watch.once()
+    found = await operator.get("/audit/verify")
+    assert (found["whole"], found["seals"]) == (True, 1)
+    async with house.db.write() as db:
+        rows = await audits.following(db, 0, 100)
+        previous = FIRST
+        for row in rows:
+            link = Link(*(getattr(row, name) for name in Link._fields))
+            link = link._replace(operator="Eve") if row.id == ids[2] else link
+            previous = hash_of(previous, link)
+            await db.run(update(audit).where(audit.c.id == row.id).values(hash=previous, operator=link.operator))
+        await db.run(update(audit_head).values(hash=previous))
+    found = await operator.get("/audit/verify")
+    assert (found["whole"], found["broken_at"]) == (False, ids[4])
+    assert "was signed with another hash" in found["problem"]
+    # Nor does it help to sign again with a key of one's own.
+    other = Authority.create("another root").issue_device(serial="x")
+    async with house.db.write() as db:
+        key = other.key
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        signature = key.sign(sealed(1, ids[4], previous), ec.ECDSA(SHA256()))
+        pem = other.certificate.public_bytes(Encoding.PEM).decode()
+        said = {"at": 1, "hash": previous, "signature": base64.b64encode(signature).decode(), "certificate": pem}
+        await db.run(update(audit_seal).values(said))
+    assert "not the server's" in (await operator.get("/audit/verify"))["problem"]

@@ -162,3 +162,19 @@ async def test_transformers_that_only_connections_name_become_places(operator: O
     assert done["ignored"] == {"connections": ["node", "phases"]}
     assert (await operator.get("/connections/C1"))["place"] == "TX1"
     assert (await operator.get("/places/TX1"))["kind"] == "transformer"
+
+
+async def test_the_least_limit_of_controllable_loads_is_imported_exported_and_kept(street: Operator) -> None:
+    columns = ["lfdi", "connection_id", "floor", "controllable_loads"]
+    rows = [["D1" * 20, "", "de-14a", "2"], ["E5" * 20, "", "de-14a", ""], ["E6" * 20, "", "", ""]]
+    sheet = {"devices": {"columns": columns, "rows": rows}, "client": "Sunny"}
+    done = await street.change("POST", "/import", sheet)
+    assert (done["applied"], done["added"], done["changed"]) == (True, 2, 1)
+    found = {one: (await street.get(f"/devices/{one * 20}"))["least_load_w"] for one in ("D1", "E5", "E6")}
+    assert found == {"D1": 7560, "E5": 4200, "E6": None}
+    exported = await street.get("/export/devices")
+    again = {"devices": {"columns": exported["columns"], "rows": exported["rows"]}}
+    assert (await street.change("POST", "/import", again))["changed"] == 0
+    for bad, code in ((["D1" * 20, "", "nowhere", ""], "unknown_floor"), (["E6" * 20, "", "", "3"], "missing_value")):
+        wrong = await street.change("POST", "/import", {"devices": {"columns": columns, "rows": [bad]}})
+        assert ([one["code"] for one in wrong["errors"]], wrong["applied"]) == ([code], False)

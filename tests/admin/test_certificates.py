@@ -1,5 +1,7 @@
 """The replacement of certificates through the operator API."""
 
+from typing import Any
+
 from sep2.operations.identities import used
 from tests.admin.conftest import NOW, Operator
 
@@ -57,8 +59,17 @@ async def test_a_new_certificate_that_was_never_used_is_an_alarm(street: Operato
     street.advance(NOW + 61)
     await street.house.sweep._forget_removed()
     assert await states(street) == {"B": "current", "A": "gone"}
-    (alarm,) = [one for one in (await street.get("/alarms"))["items"] if one["code"] == "certificate_unused"]
-    assert alarm["subject"] == "B" * 40
+    (alarm,) = await _unused(street)
+    assert (alarm["subject"], alarm["name"]) == ("B" * 40, "Sunny")
+    street.advance(NOW + 120)
+    street.house.seen.asked("B" * 40, "agent")
+    await street.house.seen.write()
+    await street.house.causes.look()
+    assert await _unused(street) == [], "it is heard of"
+
+
+async def _unused(street: Operator) -> list[dict[str, Any]]:
+    return [one for one in (await street.get("/alarms"))["items"] if one["code"] == "certificate_unused"]
 
 
 async def test_what_is_heard_with_either_certificate_counts_for_the_client(street: Operator) -> None:

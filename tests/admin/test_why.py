@@ -1,5 +1,10 @@
 """Why a connection is limited at a moment; and limits that are most likely slips."""
 
+from sep2.operations.controls import issue_schedule
+from sep2.rules import binding
+from sep2.rules.limits import Limits
+from sep2.rules.timeline import Interval
+from sep2.store import groups
 from tests.admin.conftest import NOW, Operator
 
 
@@ -24,6 +29,28 @@ async def test_every_source_is_told_with_what_would_hold_otherwise(street: Opera
     assert (then["override"], then["operator"], then["reason"]) == (1, "local", "overload: T7")
     assert then["below"][0] == "schedule of schedule of connection NMI1: 3000 W"
     assert then["below"][1] == "default of connection NMI1: 4000 W"
+
+
+async def test_an_envelope_is_told_with_the_constraint_that_binds_it(street: Operator) -> None:
+    async with street.house.db.write() as db:
+        group = await groups.by_name(db, "connection NMI1")
+        assert group is not None
+        wanted = [Interval(NOW, NOW + 300, Limits(4000, 2100)), Interval(NOW + 300, NOW + 600, Limits(4000, 5000))]
+        binds = {NOW: {"import": "capacity", "export": "over-voltage at node n12; phase b"}, NOW + 300: {}}
+        await issue_schedule(
+            db, group.id, wanted, NOW, source="envelope", reason_of=lambda start, _: binding.said(binds[start])
+        )
+    why = {one["mode"]: one for one in (await street.get("/connections/NMI1/why"))["modes"]}
+    assert why["opModExpLimW"]["binding"] == "over-voltage at node n12, phase b"
+    assert (why["opModImpLimW"]["binding"], why["opModImpLimW"]["reason"]) == ("capacity", "")
+    later = (await street.get("/connections/NMI1/why", at=str(NOW + 400)))["modes"]
+    assert {one["binding"] for one in later} == {""}
+    # What is issued anew because of an override keeps its reason.
+    asked = {"scope": "connection", "subject": "NMI1", "limits": {"export_w": 0}, "duration": 100, "reason": "test"}
+    await street.change("POST", "/overrides", asked)
+    street.advance(NOW + 150)
+    why = {one["mode"]: one for one in (await street.get("/connections/NMI1/why"))["modes"]}
+    assert (why["opModExpLimW"]["source"], why["opModExpLimW"]["binding"][:12]) == ("envelope", "over-voltage")
 
 
 async def test_a_connection_without_a_device_has_nobody_to_limit(street: Operator) -> None:

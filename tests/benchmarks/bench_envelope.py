@@ -80,7 +80,9 @@ def _days(feeder: object, reduced: object, steps: int, each: dict[str, float]) -
     assert isinstance(feeder, Feeder)
     assert isinstance(reduced, Reduced)
     chosen = np.arange(len(feeder.network.connections)) < 100
-    study = Study(steps=steps, export_w=10e3, import_w=14e3, flexible=chosen, sun=False, adoption_s=0)
+    study = Study(
+        steps=steps, export_w=10e3, import_w=14e3, flexible=chosen, sun=False, adoption_s=0, within_steps=False
+    )
     problem = problem_of(feeder, study, reduced)
     found = []
     for (guarantee, allocation), goals in GOALS.items():

@@ -93,7 +93,7 @@ Sep2 = Callable[..., Said]
 def sep2(folder: Path) -> Sep2:
     """A command to the server that runs."""
 
-    def run(*words: str) -> Said:
-        return say(*words, env={"SEP2_DIR": str(folder)})
+    def run(*words: str, env: dict[str, str] | None = None) -> Said:
+        return say(*words, env={"SEP2_DIR": str(folder)} | (env or {}))
 
     return run

@@ -6,30 +6,12 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.cli.conftest import Said, free_ports, say, serving
-
-
-def _self_signed(folder: Path, name: str) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=9))
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    signed = made.add_extension(names, critical=False).sign(key, hashes.SHA256())
-    (folder / f"{name}.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    unlocked = serialization.NoEncryption()
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked)
-    (folder / f"{name}.key").write_bytes(private)
+from tests.self_signed import self_signed
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +30,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory, syslog: socket.socket) -> I
     port, operator_port = free_ports(2)
     done = say("init", str(made), "--port", str(port), "--operator-port", str(operator_port))
     assert done.status == 0, done.err
-    _self_signed(made, "operators")
+    self_signed(made, "operators")
     more = (
         f'certificate = "operators.pem"\nkey = "operators.key"\nsyslog = "udp://127.0.0.1:{syslog.getsockname()[1]}"\n'
     )
@@ -132,7 +114,7 @@ def test_nothing_older_than_tls_1_3_and_no_plain_http(secure: Path) -> None:
 
 
 def test_a_server_with_another_certificate_is_not_spoken_to(secure: Path, tmp_path: Path) -> None:
-    _self_signed(tmp_path, "operators")
+    self_signed(tmp_path, "operators")
     for file in ("sep2.toml", "operator.token"):
         (tmp_path / file).write_text((secure / file).read_text())
     done = say("status", env={"SEP2_DIR": str(tmp_path)})

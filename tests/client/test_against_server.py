@@ -2,13 +2,14 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from sqlalchemy import Table, select, update
 
 from sep2 import wire as w
-from sep2.client import NO_LIMITS, Client, Rating, Unreachable
+from sep2.client import NO_LIMITS, Client, Rating, State, Unreachable
 from sep2.clock import SteppedClock
 from sep2.operations import rates
 from sep2.operations.controls import NewControl, cancel_control, issue_controls
@@ -292,3 +293,61 @@ async def test_nothing_is_lost_while_the_server_is_away(people: People, sqlite_u
             assert of_one == [0, 300, 600, 900]
             assert len(await rows(world, t.subscription)) == 17
             assert all(watch.is_subscribed for watch in client.tree if watch.can_be_subscribed)
+
+
+async def test_a_plan_says_what_the_device_then_does_and_who_says_so(world: World, connect: Connect):
+    one, lfdi = Inverter(), world.ids.lfdis["one"]
+    client = await connect("sunny", {lfdi: one}, subscribes=True)
+    await do(world, set_default, world.ids.groups["NMI1"], Limits(export_w=1500), now=NOW)
+    await client.advance()
+    await issue(world, "NMI1", HOUR, NewControl(start=NOW + 1200, duration=300, limits=Limits(export_w=700)))
+    await issue(world, "feeder", NewControl(start=NOW + 900, duration=900, limits=Limits(export_w=100, gen_w=4000)))
+    await step(world, client, 10)
+    planned = client.plan(lfdi, NOW + 2000)
+    assert (planned[0].start, planned[-1].end) == (NOW + 10, NOW + 2000)
+    assert all(earlier.end == later.start for earlier, later in pairwise(planned))
+    async with world.state.db.read() as c:
+        programs = {row.id: int(row.program_mrid, 16) for row in await c.all(select(t.device_group))}
+    own, feeder = programs[world.ids.groups["NMI1"]], programs[world.ids.groups["feeder"]]
+    exports = [(span.start - NOW, span.limits.modes["opModExpLimW"]) for span in planned]
+    # A default is served merged by the first program, whose mRID it then bears.
+    assert [(at, by.value, "default" if by.is_default else by.program == own) for at, by in exports] == [
+        (10, 1500, "default"),
+        (600, 2500, True),
+        (900, 2500, True),
+        (1200, 700, True),
+        (1500, 100, False),
+        (1800, 1500, "default"),
+    ]
+    assert [span.limits.modes["opModGenLimW"].program for span in planned if span.limits.gen_limit_w] == [feeder] * 3
+    assert client.plan(lfdi, NOW) == []
+    for span in planned[1:]:
+        await step(world, client, span.start - NOW)
+        assert one.told[-1] == (span.start, span.limits)
+
+
+class Battery(Inverter):
+    """A device that says how full it is."""
+
+    def state(self, now: int) -> State:
+        return State(0.25, available_w=40_000, available_var=-120_000, available_for_s=3600, charges_for_s=7200)
+
+
+async def test_a_battery_tells_what_it_stores_and_offers_and_what_happened(world: World, connect: Connect):
+    lfdi = world.ids.lfdis["roof"]
+    client = await connect("roof", {lfdi: Battery(Rating(max_w=5000, max_charge_w=5000, energy_wh=100_000))})
+    await client.advance()
+    client.log_event(lfdi, 2, details="over voltage")
+    await client.advance()
+    documents = {row.kind: row.body for row in await rows(world, t.der_document)}
+    decoded = {kind: w.decode(body, profile=w.Profile.CSIP_AUS_1_3) for kind, body in documents.items()}
+    assert (
+        decoded["DERCapability"].rtgMaxWh == decoded["DERSettings"].setMaxWh == w.WattHour(multiplier=1, value=10_000)
+    )
+    assert decoded["DERStatus"].stateOfChargeStatus.value == 2500
+    offered = decoded["DERAvailability"]
+    assert (offered.availabilityDuration, offered.maxChargeDuration) == (3600, 7200)
+    assert offered.statWAvail == w.ActivePower(multiplier=1, value=4000)
+    assert offered.statVarAvail == w.ReactivePower(multiplier=1, value=-12_000)
+    assert [(row.log_event_code, row.details) for row in await rows(world, t.log_event)] == [(2, "over voltage")]
+    assert (client.pending, client.refused) == (0, 0)

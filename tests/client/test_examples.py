@@ -45,3 +45,24 @@ async def test_an_aggregator_and_a_gateway_obey_what_is_sent(world: World):
             process.terminate()
     said = [(await process.communicate())[0].decode() for process in processes]
     assert all("now generates 2100 W" in text and "started" in text for text in said)
+
+
+async def test_a_battery_plans_its_charging_by_what_it_is_sent(world: World):
+    async with world.state.db.write() as c:
+        new = NewControl(start=NOW, duration=86_400, limits=Limits(import_w=1000))
+        await issue_controls(c, world.ids.groups["NMI4"], [new], NOW)
+    process = await run(world, "battery.py", "roof")
+    assert process.stdout is not None
+    try:
+        while b"charges" not in (line := await process.stdout.readline()):
+            assert line, "it ended"
+    finally:
+        process.terminate()
+        await process.communicate()
+    # 1000 W less the home's 600 W, in the ten half-hours of the cheap price first.
+    assert line.count(b" 400 W") > 10
+
+
+def test_the_optimiser_in_the_documentation_is_that_of_the_example():
+    code = (EXAMPLES.parent / "docs" / "clients.md").read_text().split("```python\n")[2].split("```")[0]
+    assert code.strip() in (EXAMPLES / "battery.py").read_text()

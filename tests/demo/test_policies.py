@@ -1,4 +1,4 @@
-"""Policies on the demonstration's day: each with the same margin, and less curtailment under a weaker guarantee."""
+"""Policies on the demonstration's day: each on the same path, and less curtailment under a weaker guarantee."""
 
 import os
 import subprocess
@@ -20,15 +20,15 @@ def place(nine_homes):
 
 @pytest.fixture(scope="module")
 def rows(place):
-    return policies.compare_policies(place), policies.compare_policies(place, base_z=0.0)
+    return policies.compare_policies(place), policies.compare_policies(place, with_scenarios=False)
 
 
-def test_all_policies_have_the_same_margin_and_weaker_guarantees_curtail_less(rows):
-    for several, base_z in zip(rows, (forecast.BASE_Z, 0.0), strict=True):
+def test_all_policies_hold_on_the_same_path_and_weaker_guarantees_curtail_less(rows):
+    for several, has_scenarios in zip(rows, (True, False), strict=True):
         assert [(one.guarantee, one.allocation) for one in several] == list(policies.POLICIES)
-        assert {one.base_z for one in several} == {base_z}
-    two_sided, one_sided, coincident = (rows[1][k].figures.pv_curtailed_percent for k in (0, 2, 4))
-    assert two_sided > one_sided > coincident
+        assert {one.has_scenarios for one in several} == {has_scenarios}
+        two_sided, one_sided, coincident = (several[k].figures.pv_curtailed_percent for k in (0, 2, 4))
+        assert two_sided > one_sided > coincident
     for several in zip(*rows, strict=True):
         assert several[0].figures.pv_curtailed_percent >= several[1].figures.pv_curtailed_percent
 
@@ -36,7 +36,7 @@ def test_all_policies_have_the_same_margin_and_weaker_guarantees_curtail_less(ro
 def test_perfect_information_curtails_least(place, rows):
     perfect = policies.perfect_figures(place)
     assert perfect.customers_outside_voltage == 0
-    # Coincident limits without a margin may curtail less only by exceeding a limit.
+    # Coincident limits may curtail less only by exceeding a limit.
     for one in (*rows[0], *rows[1]):
         assert perfect.pv_curtailed_percent < one.figures.pv_curtailed_percent or one.figures.breaks
 

@@ -71,8 +71,8 @@ def test_fixed_limits_are_todays_practice(place):
 def test_the_forecast_bounds_what_happens(place):
     problem, day = forecast.problem(place), place.day
     load = -day.base_va.real.reshape(48, 6, -1)
-    assert (problem.base_load_lo_w[:, None] <= load + 1e-9).all()
-    assert (problem.base_load_hi_w[:, None] >= load - 1e-9).all()
+    assert (problem.load_lo_w[:, None] <= load + 1e-9).all()
+    assert (problem.load_hi_w[:, None] >= load - 1e-9).all()
     assert (problem.flex_gen_w[:, None] >= day.pv_w.reshape(48, 6, -1) - 1e-9).all()
     charged = place.grown.powers.charge_w.reshape(48, 6, -1)
     assert (problem.flex_load_w[:, None] >= charged).all()

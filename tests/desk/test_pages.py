@@ -13,7 +13,7 @@ FORMS = (
     "/desk/control?subject=NMI1&export=1&minutes=60",
 )
 ADDRESSES = [page.path for page in PAGES if page.in_navigation]
-ADDRESSES += ["/desk/client?name=sunny", "/desk/connection?id=NMI1", *FORMS]
+ADDRESSES += ["/desk/backstop?what=test&minutes=10", "/desk/client?name=sunny", "/desk/connection?id=NMI1", *FORMS]
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 COLOURS = {"runOnly": ["color-contrast"]}
 """What differs between light and dark."""

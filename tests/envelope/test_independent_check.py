@@ -23,11 +23,37 @@ POLICIES = (
 DECLARED = {"declared_share": 0.8, "declared_by": "A. Engineer"}
 
 
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    return cases.pandapower_feeder(STREET, tmp_path_factory.mktemp("feeder"))
+
+
 @pytest.fixture(scope="module", params=["three-phase street", "split-phase service"])
-def case(request, tmp_path_factory):
+def case(request, street):
     if request.param == "split-phase service":
         return cases.known(SERVICE, cases.us_service())
-    return cases.known(STREET, cases.pandapower_feeder(STREET, tmp_path_factory.mktemp("feeder")))
+    return cases.known(STREET, street)
+
+
+@pytest.fixture(scope="module")
+def moving(street):
+    """A day whose demand, roofs and head voltage move within each half-hour, told as its own joint path."""
+    return cases.moving(STREET, street)
+
+
+@pytest.mark.parametrize("reading", Reading)
+@pytest.mark.parametrize(("guarantee", "allocation"), [POLICIES[0], *POLICIES[-2:]])
+def test_limits_hold_at_every_moment_of_a_day_that_moves(moving, guarantee, allocation, reading, tmp_path):
+    case = moving.under(guarantee, allocation, reading)
+    schedule = calculate(case.problem)
+    limits = case.limits_of(schedule, tmp_path / "limits.csv")
+    for states in (case.day, case.extremes):
+        found, beyond = case.beyond(schedule, limits, states, reading, EFFORT)
+        assert [worst.said(k) for k, worst in enumerate(found.worst) if beyond[k].max() > 0.0] == []
+    # Limits for the half-hours' means alone are found to break.
+    plain = calculate(replace(case.problem, scenarios=None))
+    wider = case.limits_of(plain, tmp_path / "wider.csv")
+    assert case.beyond(plain, wider, case.extremes, reading, EFFORT)[1].max() > 0.0
 
 
 def judged(case, file, limits=None):
@@ -48,8 +74,8 @@ def test_published_limits_hold_in_circuits_written_from_raw_tables(case, guarant
     assert found.confirmed() == pytest.approx([worst.beyond for worst in found.worst], abs=1e-3)
 
 
-def test_limits_of_a_weaker_guarantee_are_found_to_break(tmp_path):
-    case = cases.known(STREET, cases.pandapower_feeder(STREET, tmp_path))
+def test_limits_of_a_weaker_guarantee_are_found_to_break(street, tmp_path):
+    case = cases.known(STREET, street)
     weaker = replace(case.problem, guarantee=Guarantee.COINCIDENT, allocation=Allocation.EQUAL)
     limits = case.limits_of(calculate(weaker), tmp_path / "limits.csv")
     assert max(worst.beyond for worst in judged(case, tmp_path, limits).worst) > 1.0

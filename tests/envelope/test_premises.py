@@ -17,6 +17,7 @@ from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device
 from sep2.operations.groups import NewGroup, assign, create_group
+from sep2.operations.plans import planned_until
 from sep2.rules.limits import Limits
 from sep2.server import chain_watch
 from sep2.store import alarms, audits, connections
@@ -255,7 +256,25 @@ async def test_what_the_contract_breaks_and_what_the_base_load_breaks_are_two_al
     told.problem = problem
     await rounds.run_once(START + 6 * STEP_S)
     await rounds.run_once(START + 7 * STEP_S)  # what was held of the heavy day is over
-    assert await alarms_of(at_hand) == {}
+    assert (await alarms_of(at_hand)).keys() == {"plan_ending"}
+
+
+async def test_the_end_of_a_plan_is_an_alarm_ahead_until_another_one_goes_on(registered, told, problem):
+    rounds = told.cycle(registered)
+    seen = []
+    for step in (0, 5, 6, 7):
+        await rounds.run_once(START + step * STEP_S)
+        async with registered.read() as db:
+            seen.append([row.priority for row in await alarms.standing_of(db, "plan_ending")])
+    assert seen == [[], [], [2], [2]]
+    await rounds.run_once(START + 8 * STEP_S - 60)
+    async with registered.read() as db:
+        (row,) = await alarms.standing_of(db, "plan_ending")
+        assert (row.priority, row.subject) == (1, "street")
+        assert await planned_until(db) == {"street": START + 8 * STEP_S}
+    told.problem = replace(problem, step_start=problem.step_start + 8 * STEP_S)
+    await rounds.run_once(START + 8 * STEP_S)
+    assert "plan_ending" not in await alarms_of(registered)
 
 
 async def test_a_looser_default_of_a_stronger_program_is_an_alarm_until_it_is_tight(registered, told):

@@ -13,6 +13,7 @@ from envelope.schedule import Ledger
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
+from sep2.rules.binding import of_direction
 from sep2.rules.limits import Limits
 from sep2.store import alarms, connections, controls, defaults, groups
 from tests.envelope.cases import START, STEP_S, street
@@ -58,6 +59,24 @@ async def test_every_interval_of_a_connection_is_published_over_its_default(regi
         assert row.export_limit_w == schedule.export_limit_w[t, column]
     assert default.import_limit_w == schedule.default_import_w[column]
     assert default.export_limit_w == schedule.default_export_w[column]
+
+
+async def test_each_control_says_what_binds_it_in_each_direction(registered, schedule):
+    async with registered.write() as db:
+        await publication.publish(db, schedule, START)
+    bound = set()
+    for column, name in enumerate(schedule.connection_id):
+        rows, _ = await standing(registered, name, START)
+        assert rows
+        for row in rows:
+            steps = [t for t in range(schedule.steps) if row.start <= START + t * STEP_S < row.start + row.duration]
+            for direction in ("import", "export"):
+                side = schedule.side(direction)
+                tightest = min(steps, key=lambda t, of=side, at=column: of.limit_w[t, at])
+                said = of_direction(row.reason, direction)
+                assert said == schedule.binding_text(direction, tightest, column)
+                bound.add(said.split(" ")[0])
+    assert bound - {"capacity"}, "the network binds nobody: the case proves nothing"
 
 
 async def test_publishing_the_same_again_issues_nothing(registered, schedule):

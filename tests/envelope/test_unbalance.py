@@ -8,6 +8,7 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verified_box, verify
 from envelope.constraints.formulation import formulate
+from envelope.constraints.joint_paths import PathsOfBox
 from envelope.constraints.unbalance import Unbalance
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation
@@ -30,7 +31,7 @@ def limited(percent: float | None, **changes):
 
 def seen_of(problem) -> Unbalance:
     found = formulate(problem)
-    return Unbalance(found, found.base)
+    return Unbalance(found, found.base, PathsOfBox(found.paths, found.paths.fixed_up, found.paths.fixed_down))
 
 
 def by_hand(problem, p_w) -> np.ndarray:
@@ -65,7 +66,7 @@ def test_it_is_that_of_the_voltages_and_of_power_grid_model():
     steps = np.zeros(6, dtype=np.intp)
     ours = seen.solved(steps, away)
     np.testing.assert_allclose(ours, by_hand(problem, away - problem.base_load_w[0]), atol=1e-3)
-    np.testing.assert_allclose(independent(seen, steps, away), ours, atol=1e-3)
+    np.testing.assert_allclose(independent(seen, steps, away, np.zeros_like(steps)), ours, atol=1e-3)
     assert seen.names[0] == "node lv1"
     assert ours.max() > 0.5
 

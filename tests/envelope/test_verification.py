@@ -80,7 +80,7 @@ def test_limits_still_in_force_are_counted_at_first():
 def test_screening_follows_the_error_that_was_measured(lv28, guarantee, allocation):
     """A fixed window of 1 V and 6 % around the limits once let +2.3 V and +4.9 % through on this feeder."""
     feeder, reduced = lv28
-    study = Study(steps=24, export_w=10e3, import_w=14e3, sun=False, adoption_s=0)
+    study = Study(steps=24, export_w=10e3, import_w=14e3, sun=False, adoption_s=0, within_steps=False)
     whole = problem_of(feeder, study, reduced)
     steps = slice(2, 24, 5)
     problem = replace(

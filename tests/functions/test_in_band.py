@@ -7,6 +7,7 @@ import pytest
 from sep2.operations.clients import NewClient, register_client, set_client_access
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.defaults import set_default
+from sep2.operations.groups import NewGroup, create_group
 from sep2.operations.identities import finish, replace, used
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.limits import Limits
@@ -69,6 +70,20 @@ async def test_a_device_is_limited_from_its_registration_on(world):
     assert await limits(stranger, posted.location) == {"1500", "800"}
 
 
+async def test_a_claim_that_is_refused_is_an_alarm_until_the_device_says_where_it_is(world):
+    async def claims() -> list[str]:
+        async with world.state.db.read() as db:
+            return [row.detail for row in await alarms.standing_of(db, "claim_refused")]
+
+    stranger = await world.as_("stranger")
+    new = (await stranger.post("/edev", entry(LFDI))).location
+    assert (await stranger.put(f"{new}/cp", connection_point("NMI3"))).status == 409
+    (detail,) = await claims()
+    assert detail.startswith("it says that it is at NMI3, whose limits ")
+    assert (await stranger.put(f"{new}/cp", connection_point("NMI9"))).status == 204
+    assert await claims() == []
+
+
 async def test_an_entry_is_registered_once_and_by_one(world):
     stranger, joiner = await world.as_("stranger"), await world.as_("joiner")
     first = await stranger.post("/edev", entry(LFDI))
@@ -102,8 +117,10 @@ async def test_a_utility_without_the_group_hears_of_it(people, on_sqlite):
         joiner = await world.as_("joiner")
         assert (await joiner.post("/edev", entry(world.people.lfdi("joiner")))).status == 201
         async with world.state.db.read() as db:
-            standing = [(alarm.code, alarm.subject) for alarm in await alarms.standing(db)]
-    assert ("no_such_group", "nowhere") in standing
+            assert ("no_such_group", "nowhere") in [(one.code, one.subject) for one in await alarms.standing(db)]
+        async with world.state.db.write() as db:
+            await create_group(db, NewGroup("nowhere"), NOW)
+            assert await alarms.standing_of(db, "no_such_group") == []
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """Feeders with a day of their own: what the engine is told of it, and what happens in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from envelope import EnvelopeSchedule, Guarantee, OperatingLimits, Problem
+from envelope.problem import Allocation
+from envelope.problem.scenarios import of_day
 from gridmodel import read_feeder, reduce
 from tests.independent import published, raw
 from tests.independent.circuit import Circuit
@@ -15,18 +18,22 @@ from tests.independent.search import Box, Effort, Search, States
 REPOSITORY = Path(__file__).parents[2]
 FINE_S, STEP_S, START = 300, 1800, 1_780_012_800
 SUBSTEPS = STEP_S // FINE_S
+DECLARED = {"declared_share": 0.8, "declared_by": "A. Engineer"}
 SUN = (1.0, 0.7, 0.3, 0.0)
 """parts of the clear sky under which homes within a declared band are judged, the same for all"""
+BREACHED, TRACES = 2, np.array([0.06, 0.06, 0.6])
+"""largest status of an interval beyond its limits by itself, and V, V, percent that limits may add to that as traces"""
 
 
 class Reading(StrEnum):
-    """How "between its import and its export limit" is read."""
+    """How "between its import and its export limit" is read; what a guarantee's sentence says of bands decides."""
 
     LIMITS = "limits"
-    """literally: the net power of whoever has limits is anywhere between them that the home, anywhere within its band
+    """with bands: the net power of whoever has limits is anywhere between them that the home, anywhere within its band
     of that half-hour, and its devices can bring it to"""
     DEVICES = "devices"
-    """its home draws what it draws at that moment, and its devices do anything that they can and the limits let them"""
+    """without: its home draws what it draws at that moment, and its devices do anything that they can and the limits
+    let them"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,16 @@ class Case:
     None where nothing moves"""
     substeps: int = SUBSTEPS
     """states of the day in an interval"""
+
+    def under(self, guarantee: Guarantee, allocation: Allocation, reading: Reading) -> "Case":
+        """The same with a policy, and a sentence that is read in this way."""
+        scenarios = self.problem.scenarios
+        if scenarios is not None:
+            scenarios = replace(scenarios, bands=reading is Reading.LIMITS)
+        declared = DECLARED if guarantee is Guarantee.DECLARED_BAND else {}
+        given = {"guarantee": guarantee, "allocation": allocation, "scenarios": scenarios, **declared}
+        problem = replace(self.problem, **given)
+        return replace(self, problem=problem)
 
     def boxes(self, limits: published.Published, states: States, reading: Reading) -> list[Box]:
         """Everything that the problem's guarantee covers."""
@@ -81,6 +98,28 @@ class Case:
         defaults = schedule.default_import_w, schedule.default_export_w
         return published.read(file, names, np.asarray(schedule.step_start), defaults)
 
+    def beyond(
+        self, schedule: EnvelopeSchedule, limits: published.Published, states: States, reading: Reading, effort: Effort
+    ) -> tuple[Search, np.ndarray]:
+        """What a search finds, and (3, K) how far the worst of each kind is beyond what is permitted in each state.
+
+        In intervals that a schedule names as beyond a limit by what can not be refused, limits may add nothing to that.
+        """
+        found = self.judge(limits, states, reading, effort)
+        named = ((schedule.status > 0) & (schedule.status <= BREACHED)).any(axis=1)[states.step]
+        permitted = np.zeros_like(found.most)
+        if named.any():
+            least = replace(
+                limits,
+                import_w=_with_late(schedule.import_least_w),
+                export_w=_with_late(schedule.export_least_w),
+                default_import_w=np.zeros_like(limits.default_import_w),
+                default_export_w=np.zeros_like(limits.default_export_w),
+            )
+            firm = self.judge(least, states.only(np.flatnonzero(named)), reading, effort)
+            permitted[:, named] = np.where(firm.most > 0.0, firm.most + TRACES[:, None], 0.0)
+        return found, found.most - permitted
+
     def judge(self, limits: published.Published, states: States, reading: Reading, effort: Effort) -> Search:
         """Searches states of the day for the worst of each kind."""
         found = Search(self.circuit, states, (self.problem.limits.v_min_v, self.problem.limits.v_max_v), effort)
@@ -89,19 +128,21 @@ class Case:
         return found
 
 
-def told(demand_va: np.ndarray, solar_w: np.ndarray) -> dict[str, np.ndarray | float]:
-    """What an engine is told of a day's base load, (K, C) every five minutes: its mean and band of each half-hour.
+def _with_late(limit_w: np.ndarray | None) -> np.ndarray:
+    """(T, C) the looser of an interval's limit and the one before, which is named for the whole interval."""
+    assert limit_w is not None
+    return np.maximum(limit_w, np.concatenate([limit_w[:1], limit_w[:-1]]))
 
-    Demand that no limit bounds counts with its spread, as the demonstration's forecast has it.
-    """
+
+def told(demand_va: np.ndarray, solar_w: np.ndarray, source_v: np.ndarray) -> dict[str, Any]:
+    """What an engine is told of a day, (K, C) every five minutes: the day itself as its one joint path."""
     load = intervals(demand_va.real - solar_w)
+    scenarios = of_day(demand_va.real - solar_w, demand_va.imag, moments=SUBSTEPS, solar_w=solar_w, source_v=source_v)
     return {
         "base_load_w": load.mean(axis=1),
         "base_load_var": intervals(demand_va.imag).mean(axis=1),
-        "base_load_lo_w": load.min(axis=1),
-        "base_load_hi_w": load.max(axis=1),
-        "base_sigma_w": load.std(axis=1),
-        "base_z": 2.0,
+        "source_v": intervals(source_v).mean(axis=1),
+        "scenarios": scenarios,
     }
 
 
@@ -257,8 +298,7 @@ def moving(what: Made, feeder: Feeder) -> Case:
         STEP_S,
         flex_gen_w=intervals(np.outer(_sun(fine), roofs)).max(axis=1),
         flex_load_w=intervals(np.outer((hour > 15.0) | (hour < 8.0), cars)).max(axis=1),
-        **told(demand * (1.0 + 0.2j), solar),
-        source_v=intervals(source).mean(axis=1),
+        **told(demand * (1.0 + 0.2j), solar, source),
         limits=feeder.limits,
     )
     moves = demand * (1.0 + 0.2j), solar, source

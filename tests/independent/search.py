@@ -66,6 +66,8 @@ class Search:
         self.circuit, self.states, self.band_v, self.effort = circuit, states, band_v, effort
         self.rng = np.random.default_rng(effort.seed)
         self.worst = [Worst() for _ in KINDS]
+        self.most = np.full((len(KINDS), len(states.step)), -np.inf)
+        """(3, K) how far beyond its limit the worst of each kind is in each state"""
         self.tried = 0
 
     def run(self, box: Box) -> None:
@@ -109,6 +111,7 @@ class Search:
         for kind, (table, worst) in enumerate(zip(tables, self.worst, strict=True)):
             places[:, kind] = table.argmax(axis=1)
             values[:, kind] = table.max(axis=1)
+            np.maximum.at(self.most[kind], at, values[:, kind])
             worst.broken |= {self.states.name[at[k]] for k in np.flatnonzero(values[:, kind] > 0.0)}
             top = int(values[:, kind].argmax())
             if values[top, kind] > worst.beyond:

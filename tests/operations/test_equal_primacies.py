@@ -2,7 +2,7 @@
 
 import pytest
 
-from sep2.operations.controls import issue_controls
+from sep2.operations.controls import issue_controls, keep_others_in_place
 from sep2.operations.groups import NewGroup, assign, create_group
 from sep2.operations.issuing import NewControl
 from sep2.operations.overrides import release
@@ -88,3 +88,30 @@ async def test_each_of_three_keeps_its_place(street):
         await street.override(begins, limits=limits, end=begins + 50)
         held = await street.holds("NMI1", begins + 51), await street.holds("NMI1", begins + 51, IMPORT)
         assert held == (3000, 5000)
+
+
+@pytest.mark.parametrize("sent_first", [True, False])
+async def test_what_people_send_at_the_envelopes_primacy_holds_through_every_publication(street, sent_first):
+    async with street.database.write() as db:
+        rival = await create_group(db, NewGroup("rival", "FD", 4), NOW)
+        for name in ("NMI1", "NMI2"):
+            await assign(db, rival, street.devices[name], NOW)
+    if sent_first:
+        await send(street, rival, NOW, export_w=2000)
+    shown = set()
+    for number in range(5):
+        at = NOW + 300 * number
+        for name in ("NMI1", "NMI2"):
+            await street.publish(name, at, *[3000 + 100 * number] * 6)
+        async with street.database.write() as db:
+            again = await keep_others_in_place(db, [street.own["NMI1"], street.own["NMI2"]], at)
+        if not sent_first and not number:
+            assert (again, await street.holds("NMI1", at)) == ((), 3000)
+            await send(street, rival, at + 1, export_w=2000)
+            continue
+        assert again
+        shown |= {await street.holds(name, at + 2) for name in ("NMI1", "NMI2")}
+        shown |= {await street.holds("NMI1", at + 299)}
+        async with street.database.write() as db:
+            assert await keep_others_in_place(db, [street.own["NMI1"]], at + 2) == (), "nothing was published since"
+    assert shown == {2000}

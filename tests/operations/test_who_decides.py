@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from sep2.operations import backstops
 from sep2.operations.clients import NewClient, register_client
 from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.controls import ControlOver, NewControl, cancel_control, issue_controls, issue_schedule
@@ -45,10 +46,13 @@ overriding = st.tuples(
     st.integers(2, 30),
     limits,
 )
+backstop = st.tuples(st.just("backstop"), st.sampled_from(["export", "generation"]), st.integers(2, 30))
 releases = st.tuples(st.just("release"), st.integers(0, 9))
 cancels = st.tuples(st.just("cancel"), st.integers(0, 9))
 passes = st.tuples(st.just("pass"), st.integers(1, 9))
-histories = st.lists(st.one_of(sends, overriding, envelopes, cancels, releases, passes), min_size=1, max_size=9)
+histories = st.lists(
+    st.one_of(sends, overriding, backstop, envelopes, cancels, releases, passes), min_size=1, max_size=9
+)
 
 
 class World:
@@ -103,6 +107,13 @@ class World:
             with suppress(OverrideLoosens):
                 async with self.db.write() as db:
                     self.overrides.append((await send(db, new, self.now, Terms(spread_s=0))).id)
+        elif step[0] == "backstop":
+            new = NewOverride(
+                scope="system", subject="", subject_id=0, limits=backstops.LIMITS[step[1]], start=self.now,
+                end=self.now + step[2], reason="test", kind="backstop",
+            )  # fmt: skip
+            async with self.db.write() as db:
+                self.overrides.append((await backstops.start(db, new, self.now, Terms(spread_s=0))).id)
         elif step[0] == "release" and self.overrides:
             with suppress(OverrideOver):
                 async with self.db.write() as db:

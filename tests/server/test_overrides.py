@@ -2,11 +2,12 @@
 
 import pytest
 
+from sep2.operations import backstops
 from sep2.operations.controls import issue_schedule
 from sep2.operations.overrides import NewOverride, Terms, release, send
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
-from sep2.store import connections, groups
+from sep2.store import connections, groups, overrides
 from tests.receiver import Receiver
 from tests.server.test_subscriptions import Subscriber
 from tests.server.world import NOW, free_port
@@ -35,6 +36,25 @@ class Watched:
                 end=end, reason="overload",
             )  # fmt: skip
             return (await send(db, new, now, Terms())).id
+
+    async def backstop(self, now, end):
+        self.world.advance(now)
+        async with self.world.state.db.write() as db:
+            new = NewOverride(
+                scope="system", subject="", subject_id=0, limits=backstops.LIMITS["export"], start=now, end=end,
+                reason="emergency", kind="backstop",
+            )  # fmt: skip
+            return (await backstops.start(db, new, now, Terms(spread_s=0))).id
+
+    async def seen(self):
+        """All mRIDs of controls that the device can read."""
+        found = set()
+        for fsa in (await self.raw.get(f"{self.device}/fsa?l=255")).all("FunctionSetAssignments"):
+            programs = await self.raw.get(fsa.find("{*}DERProgramListLink").attrib["href"] + "?l=255")
+            for program in programs.all("DERProgram"):
+                path = program.find("{*}DERControlListLink").attrib["href"]
+                found |= set((await self.raw.get(f"{path}?l=255")).texts("DERControl/mRID"))
+        return found
 
     async def active(self, at):
         """The mRID and the export limit of what is active in the first program where anything is."""
@@ -100,6 +120,43 @@ async def test_a_subscriber_is_told_of_an_override_once(people, world):
         sunny = Subscriber(world, raw, (await raw.get("/edev")).href("EndDevice"), receiver)
         assert (await sunny.to(resource)).status == 201
         await watched.override(NOW, 0, NOW + 600)
+        world.state.wake()
+        await world.settle()
+        assert [notice.text("subscribedResource") for notice in receiver.taken] == [resource]
+
+
+async def test_a_backstop_is_one_control_that_goes_before_all_and_what_was_below_holds_again(watched):
+    """Zero export for the whole system, over an override, an envelope and rounds of the engine."""
+    await watched.publish(NOW, *[3000] * 12)
+    await watched.override(NOW + 10, 500, NOW + 3000)
+    number = await watched.backstop(NOW + 60, NOW + 1260)
+    async with watched.world.state.db.read() as db:
+        (_,) = await overrides.control_ids(db, number)
+    assert (await watched.active(NOW + 61))[::2] == (0, 0)
+    for later in range(1, 4):
+        await watched.publish(NOW + later * STEP, *[3000 + later] * 12)
+        assert (await watched.active(NOW + later * STEP))[::2] == (0, 0)
+    known = await watched.seen()
+    watched.world.advance(NOW + 1000)
+    async with watched.world.state.db.write() as db:
+        await release(db, number, NOW + 1000, spread_s=0)
+    primacy, mrid, watts = await watched.active(NOW + 1000)
+    assert (primacy, watts, mrid in known) == (1, 500, False)
+
+
+async def test_a_subscriber_is_told_of_the_backstop_once(people, world):
+    """Its program stands, once it is prepared, in what every device follows."""
+    raw = await world.as_("sunny")
+    watched = Watched(world, raw)
+    async with world.state.db.write() as db:
+        group, is_new = await backstops.prepare(db, None, NOW)
+    assert is_new
+    await world.settle()
+    resource = f"{watched.device}/derp/{group.id}/derc"
+    async with Receiver(free_port()).listening(people.files("sunny"), people.pki.folder / "root.pem") as receiver:
+        sunny = Subscriber(world, raw, (await raw.get("/edev")).href("EndDevice"), receiver)
+        assert (await sunny.to(resource)).status == 201
+        await watched.backstop(NOW, NOW + 600)
         world.state.wake()
         await world.settle()
         assert [notice.text("subscribedResource") for notice in receiver.taken] == [resource]

@@ -53,9 +53,10 @@ class American:
     async def alarms(self) -> list[str]:
         """What is doubtful about its rating."""
         async with self.world.state.db.read() as db:
-            found = await alarms.standing(db)
-        lfdi = self.world.ids.lfdis["three"]
-        return [alarm.detail for alarm in found if (alarm.code, alarm.subject) == ("set_max_w", lfdi)]
+            found = [alarm for alarm in await alarms.standing(db) if alarm.code == "set_max_w"]
+            about = [await alarms.members_of(db, alarm.id) for alarm in found]
+        assert all(names == [self.world.ids.lfdis["three"]] for names in about)
+        return [alarm.detail for alarm in found]
 
     async def agree(self) -> None:
         async with self.world.state.db.write() as db:

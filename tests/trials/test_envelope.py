@@ -65,7 +65,9 @@ def problems():
     def problem(name, steps):
         export_w, import_w = sizes[name]
         count = len(feeders[name].network.connections)
-        study = Study(steps=steps, export_w=export_w, import_w=import_w, flexible=np.arange(count) < 100)
+        study = Study(
+            steps=steps, export_w=export_w, import_w=import_w, flexible=np.arange(count) < 100, within_steps=False
+        )
         return problem_of(feeders[name], study, reduced[name])
 
     return problem

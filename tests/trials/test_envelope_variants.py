@@ -77,7 +77,7 @@ def plain():
         pytest.skip("SEP2_FACTS names no folder of facts")
     feeder = read_feeder(Path(facts, "data", "lv28"))
     flexible = np.arange(EVERYONE) < FLEXIBLE
-    return problem_of(feeder, Study(steps=48, export_w=10e3, import_w=14e3, flexible=flexible))
+    return problem_of(feeder, Study(steps=48, export_w=10e3, import_w=14e3, flexible=flexible, within_steps=False))
 
 
 def named(name, guarantee):

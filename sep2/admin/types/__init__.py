@@ -1,6 +1,20 @@
 """What the operator API takes and gives; the command line reads the same types."""
 
-from sep2.admin.types.base import Limits
+from sep2.admin.types.alarms import (
+    Acknowledge,
+    AcknowledgeMany,
+    Alarm,
+    AlarmCounts,
+    AlarmFigures,
+    AlarmFiguresQuery,
+    AlarmKind,
+    AlarmQuery,
+    AlarmShown,
+    Often,
+    Shelve,
+)
+from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline
+from sep2.admin.types.base import LeftOut, Limits, Protected
 from sep2.admin.types.bulk import (
     Exported,
     ExportQuery,
@@ -64,6 +78,7 @@ from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, Cur
 from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.operators import (
+    CodesMade,
     DeskLink,
     Me,
     NewOperator,
@@ -77,6 +92,14 @@ from sep2.admin.types.operators import (
     TokenQuery,
 )
 from sep2.admin.types.overrides import (
+    Backstop,
+    BackstopKind,
+    BackstopPrepared,
+    BackstopSubject,
+    Effect,
+    Extend,
+    NewBackstop,
+    NewDrill,
     NewOverride,
     Override,
     OverridePart,
@@ -85,13 +108,13 @@ from sep2.admin.types.overrides import (
     OverrideSent,
     OverrideShown,
     PlaceTold,
+    Progress,
     Release,
+    Review,
     Scope,
     Untold,
 )
 from sep2.admin.types.oversight import (
-    Alarm,
-    AlarmQuery,
     AuditQuery,
     ChainChecked,
     Entry,
@@ -133,6 +156,7 @@ from sep2.admin.types.register import (
     ServedDefault,
     ServedMode,
 )
+from sep2.admin.types.shifts import Handover, NewNote, ShiftEntry, ShiftNote, ShiftStanding
 from sep2.admin.types.telemetry import (
     ClientContact,
     ContactQuery,
@@ -161,15 +185,31 @@ from sep2.admin.types.territory import (
     RemovePlace,
 )
 from sep2.admin.types.why import Why, WhyMode, WhyQuery
-from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span
+from sep2.rest.types import WORDS, Asked, ChangeQuery, Done, Listed, Nothing, Refused, Span, Waiting
 
 __all__ = [
     "WORDS",
+    "Acknowledge",
+    "AcknowledgeMany",
+    "Agree",
+    "Agreed",
     "Alarm",
+    "AlarmCounts",
+    "AlarmFigures",
+    "AlarmFiguresQuery",
+    "AlarmKind",
     "AlarmQuery",
+    "AlarmShown",
+    "Approval",
+    "ApprovalQuery",
+    "ApprovalShown",
     "Arrival",
     "Asked",
     "AuditQuery",
+    "Backstop",
+    "BackstopKind",
+    "BackstopPrepared",
+    "BackstopSubject",
     "Broken",
     "BrokenQuery",
     "By",
@@ -183,6 +223,7 @@ __all__ = [
     "ClientChange",
     "ClientContact",
     "ClientShown",
+    "CodesMade",
     "Compliance",
     "ComplianceQuery",
     "ComplianceSums",
@@ -203,6 +244,7 @@ __all__ = [
     "CurveMade",
     "CurvePoint",
     "CurveQuery",
+    "Decline",
     "Default",
     "Delay",
     "DeskLink",
@@ -215,14 +257,17 @@ __all__ = [
     "Document",
     "DocumentQuery",
     "Done",
+    "Effect",
     "Entry",
     "Exemption",
     "ExportQuery",
     "Exported",
+    "Extend",
     "FinishReplacement",
     "Group",
     "GroupChange",
     "GroupQuery",
+    "Handover",
     "Holds",
     "Imported",
     "InForce",
@@ -230,6 +275,7 @@ __all__ = [
     "Issued",
     "IssuedToMany",
     "LatestQuery",
+    "LeftOut",
     "Level",
     "LimitInForce",
     "LimitRun",
@@ -247,6 +293,7 @@ __all__ = [
     "MovePlace",
     "Moved",
     "NetworkPlace",
+    "NewBackstop",
     "NewCertificate",
     "NewClient",
     "NewConnection",
@@ -255,10 +302,12 @@ __all__ = [
     "NewCurve",
     "NewDefault",
     "NewDevice",
+    "NewDrill",
     "NewExemption",
     "NewGroup",
     "NewImport",
     "NewNetworkPlace",
+    "NewNote",
     "NewOperator",
     "NewOverride",
     "NewRate",
@@ -268,6 +317,7 @@ __all__ = [
     "Note",
     "Nothing",
     "Noun",
+    "Often",
     "Operator",
     "OperatorChange",
     "OtherClient",
@@ -284,6 +334,8 @@ __all__ = [
     "PlaceQuery",
     "PlaceTold",
     "Probe",
+    "Progress",
+    "Protected",
     "PutConnections",
     "Rate",
     "Reached",
@@ -306,6 +358,7 @@ __all__ = [
     "RenameConnection",
     "ResponseQuery",
     "ResponseSaid",
+    "Review",
     "RoleWord",
     "RowChange",
     "RowError",
@@ -317,6 +370,10 @@ __all__ = [
     "SetAside",
     "SetClock",
     "SheetOfRows",
+    "Shelve",
+    "ShiftEntry",
+    "ShiftNote",
+    "ShiftStanding",
     "Span",
     "Status",
     "Subscription",
@@ -325,6 +382,7 @@ __all__ = [
     "TokenMade",
     "TokenQuery",
     "Untold",
+    "Waiting",
     "Whose",
     "Why",
     "WhyMode",

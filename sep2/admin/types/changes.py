@@ -4,8 +4,9 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from sep2.admin.types.base import Protected
 from sep2.admin.types.groups import Level, Primacy
-from sep2.admin.types.register import Pin
+from sep2.admin.types.register import Loads, Pin
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Text, Watts
 from sep2.rules.metering import ReadingSign
 from sep2.settings import ProfileName, Registration
@@ -29,6 +30,9 @@ class DeviceChange(Asked, frozen=True, kw_only=True):
     pin: Pin | UnsetType = UNSET
     post_rate: Seconds | UnsetType | None = UNSET
     device_category: Category | UnsetType | None = UNSET
+    floor: Annotated[str, Meta(max_length=40)] | UnsetType | None = UNSET
+    """The rule, out of `utility.floors`, that guarantees a least limit to its controllable loads; null: none."""
+    controllable_loads: Loads | UnsetType | None = UNSET
 
 
 class ConnectionChange(Asked, frozen=True, kw_only=True):
@@ -37,6 +41,7 @@ class ConnectionChange(Asked, frozen=True, kw_only=True):
     description: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
     firm_import_w: Watts | UnsetType | None = UNSET
     firm_export_w: Watts | UnsetType | None = UNSET
+    protected: Protected | UnsetType = UNSET
 
 
 class GroupChange(Asked, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Limits
+from sep2.admin.types.base import LeftOut, Limits
 from sep2.rest.types import Asked, Category, Epoch, Seconds, Span
 
 Offset = Annotated[int, Meta(ge=-3600, le=3600)]  # OneHourRangeType
@@ -71,6 +71,8 @@ class IssuedToMany(Struct, frozen=True, kw_only=True):
     notes: "list[Note]"
     noted: int
     outranked: "list[Outranked]"
+    left_out: list[LeftOut]
+    """protected connections that are not told, because it bounds what they draw or disconnects them"""
 
 
 class Issued(Struct, frozen=True, kw_only=True):

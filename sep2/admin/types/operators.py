@@ -33,9 +33,19 @@ class Operator(Struct, frozen=True, kw_only=True):
     name: str
     role: str
     has_password: bool
+    has_codes: bool
+    """whether one-time codes are asked for beside the password"""
     tokens: int
     sessions: int
     created: int
+
+
+class CodesMade(Struct, frozen=True, kw_only=True):
+    """One-time codes of an operator; secret and link, for an authenticator app, are shown this once."""
+
+    operator: str
+    secret: str
+    link: str
 
 
 class NewToken(Asked, frozen=True, kw_only=True):

@@ -4,10 +4,25 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Limits
-from sep2.rest.types import Asked, Epoch, Seconds, Span
+from sep2.admin.types.base import LeftOut, Limits
+from sep2.rest.types import Asked, ConnectionId, Epoch, Seconds, Span
 
-Scope = Literal["connection", "device", "group", "place", "aggregator", "system"]
+Scope = Literal[
+    "connection",
+    "device",
+    "group",
+    "place",
+    "transformer",
+    "segment",
+    "feeder",
+    "substation",
+    "subtransmission",
+    "aggregator",
+    "system",
+]
+"""A place may be called by its kind, and is then one of that kind."""
+Digest = Annotated[str, Meta(max_length=60)]
+BackstopKind = Literal["export", "generation", "load"]
 
 
 class NewOverride(Asked, frozen=True, kw_only=True):
@@ -29,6 +44,25 @@ class NewOverride(Asked, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=160)] = ""
     anyway: bool = False
     """Also a limit far beyond the rating of what is there."""
+    also: Annotated[list[ConnectionId], Meta(max_length=1000)] = field(default_factory=list)
+    """Protected connections that it covers although it bounds what they draw, or disconnects them."""
+    digest: Digest = ""
+    """That of the effect which was looked at before: another effect is refused, unless the reason is emergency."""
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """Power in one direction before and with an override: by what is there (ratings), and as measured last.
+
+    Measured are `measured` of `connections`; the others are in neither sum.
+    """
+
+    direction: str
+    reach_now_w: int
+    reach_then_w: int
+    connections: int
+    measured: int
+    measured_now_w: int
+    measured_then_w: int
 
 
 class Untold(Struct, frozen=True, kw_only=True):
@@ -75,6 +109,17 @@ class Override(Struct, frozen=True, kw_only=True):
     operator: str
     created: int
     released: int | None
+    kind: str
+    """override, backstop or drill"""
+    share: int
+    holder: str
+    """who may release it alone: who sent it, or has taken it over"""
+    second: str
+    """who agreed to it"""
+    review_by: int | None
+    """until when somebody else has to look at what one person did alone"""
+    reviewed: int | None
+    reviewer: str
 
 
 class OverrideSent(Override, frozen=True, kw_only=True):
@@ -95,6 +140,19 @@ class OverrideSent(Override, frozen=True, kw_only=True):
     known_by: int
     controls: list[str]
     warning: str
+    effects: list[Effect]
+    left_out: list[LeftOut]
+    named: list[str]
+    """protected connections that it covers, because they are named"""
+    floors: dict[str, int]
+    """places where a rule guarantees more than was asked for, and that least limit in watts"""
+    engine: str
+    undo: str
+    needs_second: str
+    """why another person has to agree before it is sent; empty where nobody has to"""
+    review: str
+    """why another person has to look at it afterwards"""
+    digest: str
 
 
 class OverrideShown(Override, frozen=True, kw_only=True):
@@ -106,9 +164,104 @@ class OverrideShown(Override, frozen=True, kw_only=True):
 
 
 class OverrideQuery(Span, frozen=True, kw_only=True):
-    """Overrides that are to come or hold; those that are over only when asked for."""
+    """Overrides that are to come or hold; those that are over only when asked for.
+
+    `unreviewed`: only those that one person sent alone and nobody has looked at since, also where they are over.
+    """
 
     over: bool = False
+    unreviewed: bool = False
+
+
+class Extend(Asked, frozen=True, kw_only=True):
+    """Until when an override is to hold on, as `end` or as `duration` from its present end."""
+
+    end: Epoch | None = None
+    duration: Seconds | None = None
+    digest: Digest = ""
+
+
+class Review(Asked, frozen=True, kw_only=True):
+    """What a second person says of what was done alone."""
+
+    note: Annotated[str, Meta(max_length=160)] = ""
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """How far an override has come: devices that received and started it, and the power that they hold back by rating.
+
+    `reached_w` is after so many minutes from when it was sent or began; `goal`: the share of what can be reached that
+    was held back after 15 minutes. `unanswered` devices have said nothing, `refused` ones that they do not follow.
+    """
+
+    id: int
+    kind: str
+    state: str
+    since: int
+    devices: int
+    received: int
+    started: int
+    refused: int
+    unanswered: int
+    silent: list[str]
+    reach_w: int
+    unanswered_w: int
+    reached_w: dict[str, int]
+    effect_p50_s: int | None
+    effect_p95_s: int | None
+    goal: float | None
+    kept: bool
+    """Whether it was kept when it was over; otherwise it is counted now."""
+
+
+class BackstopSubject(Asked, frozen=True, kw_only=True):
+    """Which backstop: of a substation by its name, or of the whole system."""
+
+    place: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+
+
+class NewBackstop(BackstopSubject, frozen=True, kw_only=True):
+    """The backstop to start: no export, no generation, or the least load, until when and why."""
+
+    kind: BackstopKind
+    end: Epoch | None = None
+    duration: Seconds | None = None
+    reason: Annotated[str, Meta(max_length=40)] = ""
+    note: Annotated[str, Meta(max_length=160)] = ""
+    also: Annotated[list[ConnectionId], Meta(max_length=1000)] = field(default_factory=list)
+    digest: Digest = ""
+
+
+class NewDrill(BackstopSubject, frozen=True, kw_only=True):
+    """A rehearsal of the backstop: at most ten minutes, with a share of the places in percent."""
+
+    kind: BackstopKind = "export"
+    share: Annotated[int, Meta(ge=1, le=100)] = 10
+    duration: Annotated[int, Meta(ge=60, le=600)] = 600
+    note: Annotated[str, Meta(max_length=160)] = ""
+    digest: Digest = ""
+
+
+class Backstop(Struct, frozen=True, kw_only=True):
+    """A backstop: whether its program stands already, with how many devices, and what is under way."""
+
+    scope: str
+    subject: str
+    prepared: bool
+    devices: int
+    running: list[int]
+    """the numbers of its overrides that hold"""
+    last_drill: int | None
+
+
+class BackstopPrepared(Struct, frozen=True, kw_only=True):
+    """A backstop whose program stands; devices find one that is new when they poll next, by `known_by`."""
+
+    subject: str
+    group: str
+    devices: int
+    is_new: bool
+    known_by: int
 
 
 class Release(Asked, frozen=True, kw_only=True):
@@ -116,6 +269,7 @@ class Release(Asked, frozen=True, kw_only=True):
 
     reason: Annotated[str, Meta(max_length=160)] = ""
     spread: Annotated[int, Meta(ge=0, le=655)] | None = None
+    digest: Digest = ""
 
 
 class OverrideReleased(Override, frozen=True, kw_only=True):
@@ -128,3 +282,5 @@ class OverrideReleased(Override, frozen=True, kw_only=True):
     reissued: int
     until: int
     known_by: int
+    needs_second: str
+    digest: str

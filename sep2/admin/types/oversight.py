@@ -83,25 +83,6 @@ class NewRate(Asked, frozen=True, kw_only=True):
     seconds: Seconds
 
 
-class Alarm(Struct, frozen=True, kw_only=True):
-    """Something an operator should look at."""
-
-    id: int
-    code: str
-    priority: int
-    """1 act within 5 minutes, 2 within 30 minutes, 3 this day"""
-    subject: str
-    detail: str
-    raised: int
-    cleared: int | None
-
-
-class AlarmQuery(Span, frozen=True, kw_only=True):
-    """Alarms that stand; all there ever were when asked for."""
-
-    cleared: bool = False
-
-
 class AuditQuery(Span, frozen=True, kw_only=True):
     """Entries of one operator, and of what begins like `subject` (such as `/connections/NMI1`)."""
 
@@ -137,6 +118,8 @@ class ChainChecked(Struct, frozen=True, kw_only=True):
     head: str
     broken_at: int | None
     problem: str
+    seals: int
+    """heads of it that were signed with the server's key, and are as they were"""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -157,6 +140,8 @@ class Status(Struct, frozen=True, kw_only=True):
     waiting: int
     dead: int
     alarms: int
+    """That stand, and are neither shelved nor explained by another."""
+    shelved: int
     silent_clients: list[str]
     silent_devices: list[str]
     """Of aggregators that speak themselves; by connection where a device has one."""

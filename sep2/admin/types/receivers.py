@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from sep2.admin.types.operators import Name
 from sep2.rest.types import Asked
@@ -13,13 +13,24 @@ Topics = Annotated[list[Topic], Meta(min_length=1, max_length=10)]
 Priority = Annotated[int, Meta(ge=1, le=3)]
 
 
+Codes = Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=100)]
+Hours = Annotated[str, Meta(max_length=16)]
+
+
 class NewReceiver(Asked, frozen=True, kw_only=True):
-    """A system of the utility's that is told of alarms, down to a priority, and of what connections are asked for."""
+    """A system of the utility's (https://…) or people (mailto:…, of alarms only), and what they are told of.
+
+    Of alarms: down to a priority, of some codes (none: all), at some hours of local time (such as 07:00-18:00; empty:
+    always), or with `escalation` only those that nobody has acknowledged in time.
+    """
 
     name: Name
     url: Url
     topics: Topics
     least_priority: Priority = 3
+    codes: Codes = field(default_factory=list)
+    hours: Hours = ""
+    escalation: bool = False
 
 
 class ReceiverChange(Asked, frozen=True, kw_only=True):
@@ -28,6 +39,9 @@ class ReceiverChange(Asked, frozen=True, kw_only=True):
     url: Url | None = None
     topics: Topics | None = None
     least_priority: Priority | None = None
+    codes: Codes | None = None
+    hours: Hours | None = None
+    escalation: bool | None = None
     enabled: bool | None = None
     new_secret: bool = False
 
@@ -39,6 +53,9 @@ class Receiver(Struct, frozen=True, kw_only=True):
     url: str
     topics: list[str]
     least_priority: int
+    codes: list[str]
+    hours: str
+    escalation: bool
     enabled: bool
     created: int
     delivered: int
@@ -51,7 +68,7 @@ class Receiver(Struct, frozen=True, kw_only=True):
 
 
 class ReceiverMade(Receiver, frozen=True, kw_only=True):
-    """A receiver with its secret, which is shown this once; empty where it stays as it was."""
+    """A receiver with its secret, which is shown this once; empty where it stays as it was, and for mail."""
 
     secret: str
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from sep2.admin.types.base import Limits
+from sep2.admin.types.base import Limits, Protected
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Span, Text, Watts
 from sep2.settings import ProfileName, Registration
 
@@ -65,6 +65,9 @@ class NewClient(Asked, frozen=True, kw_only=True):
     connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
+Loads = Annotated[int, Meta(ge=0, le=10_000)]
+
+
 class Device(Struct, frozen=True, kw_only=True):
     """An EndDevice, and the client that acts for it; `name` is what operators call it."""
 
@@ -117,6 +120,11 @@ class DeviceShown(Device, frozen=True, kw_only=True):
     """Null for roles below engineer."""
     post_rate: int | None
     device_category: int | None
+    floor: str | None
+    """the rule that guarantees a least limit to its controllable loads"""
+    controllable_loads: int | None
+    least_load_w: int | None
+    """below which no limit of load or import is sent to it"""
     groups: list[InForce]
     set_max_w: int | None
     nameplate_w: int | None
@@ -153,6 +161,9 @@ class NewDevice(Asked, frozen=True, kw_only=True):
     pin: Pin | None = None
     post_rate: Seconds | None = None
     device_category: Category | None = None
+    floor: Annotated[str, Meta(max_length=40)] | None = None
+    """The rule, out of `utility.floors`, of its controllable loads; without, the one that `utility.floor` names."""
+    controllable_loads: Loads | None = None
 
 
 class Place(Asked, frozen=True, kw_only=True):
@@ -195,6 +206,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     place: str | None
     firm_import_w: int | None
     firm_export_w: int | None
+    protected: str
+    """none, life_support or critical: limits on what it draws, and disconnects, leave it out unless it is named."""
     group: str
     device: str | None
     created: int
@@ -214,3 +227,4 @@ class NewConnection(Asked, frozen=True, kw_only=True):
     place: str | None = None
     firm_import_w: Watts | None = None
     firm_export_w: Watts | None = None
+    protected: Protected = "none"

@@ -24,6 +24,8 @@ class WhyMode(Struct, frozen=True, kw_only=True):
     control: str | None
     until: int | None
     reason: str
+    binding: str
+    """of an envelope: the constraint that binds it, such as `over-voltage at node n12, phase b`, or `capacity`"""
     override: int | None
     operator: str
     below: list[str]

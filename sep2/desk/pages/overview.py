@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sep2.admin import compliance, desk, overrides, oversight
+from sep2.admin import alarms, compliance, desk, overrides, oversight
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 
@@ -17,7 +17,7 @@ async def show(visit: Visit) -> dict[str, Any]:
         "in_force": await visit.ask(desk.show_in_force),
         "day": sums.items[0] if sums.items else None,
         "judged_until": sums.judged_until,
-        "alarms": await visit.ask(oversight.list_alarms, t.AlarmQuery(limit=SHOWN)),
+        "alarms": await visit.ask(alarms.list_alarms, t.AlarmQuery(limit=SHOWN)),
         "changes": await visit.ask(oversight.list_audit, t.AuditQuery(limit=SHOWN)),
         "overrides": await visit.ask(overrides.list_overrides, t.OverrideQuery(limit=SHOWN)),
     }

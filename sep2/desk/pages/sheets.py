@@ -17,7 +17,10 @@ from sep2.rules.authority import REASONS
 UNITS = {"W": 1, "kW": 1000, "MW": 1_000_000}
 LARGEST = 1e15
 Field = Annotated[str, Meta(max_length=200)]
-SCOPES = ("connection", "device", "group", "aggregator", "system")
+SCOPES = (
+    *("connection", "device", "transformer", "segment", "feeder", "substation", "place", "group", "aggregator"),
+    "system",
+)
 _TIMES = ("created", "start", "end", "until", "known_by", "id", "controls")
 
 
@@ -49,6 +52,13 @@ class OverrideForm(LimitForm, frozen=True, kw_only=True):
 
     scope: Field = "connection"
     note: Field = ""
+    also: Field = ""
+    disconnect: Field = ""
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether anything was asked for yet."""
+        return bool(self.minutes or self.export or self.imported or self.generation or self.load or self.disconnect)
 
 
 class ReleaseForm(Asked, frozen=True, kw_only=True):
@@ -60,7 +70,7 @@ class ReleaseForm(Asked, frozen=True, kw_only=True):
 
 async def show_override(visit: Visit, asked: OverrideForm) -> dict[str, Any]:
     """The form of an override and, where it is filled, what sending it would do."""
-    found = await _sheet(asked, lambda: _try_override(visit, asked))
+    found = await sheet_of(asked, lambda: _try_override(visit, asked))
     return found | {"reasons": REASONS, "scopes": SCOPES}
 
 
@@ -69,21 +79,24 @@ async def _try_override(visit: Visit, asked: OverrideForm) -> tuple[Any, Any]:
         scope=msgspec.convert(asked.scope, t.Scope),
         subject=asked.subject,
         limits=_limits(asked),
-        duration=_seconds(asked.minutes),
+        duration=seconds_of(asked.minutes),
+        modes={"opModConnect": False} if asked.disconnect else {},
         reason=asked.reason,
         note=asked.note,
         anyway=bool(asked.anyway),
+        also=asked.also.replace(",", " ").split(),
     )
-    return new, await visit.try_out(overrides.send_override, new)
+    sheet = await visit.try_out(overrides.send_override, new)
+    return msgspec.structs.replace(new, digest=sheet.digest), sheet
 
 
 async def show_control(visit: Visit, asked: LimitForm) -> dict[str, Any]:
     """The form of a control for one connection and, where it is filled, what sending it would do."""
-    return await _sheet(asked, lambda: _try_control(visit, asked))
+    return await sheet_of(asked, lambda: _try_control(visit, asked))
 
 
 async def _try_control(visit: Visit, asked: LimitForm) -> tuple[Any, Any]:
-    one = t.NewControl(duration=_seconds(asked.minutes), limits=_limits(asked))
+    one = t.NewControl(duration=seconds_of(asked.minutes), limits=_limits(asked))
     new = t.NewControls(controls=[one], reason=asked.reason, anyway=bool(asked.anyway))
     return new, await visit.try_out(controls.send_to_connection, new, connection=asked.subject)
 
@@ -93,10 +106,10 @@ async def show_release(visit: Visit, asked: ReleaseForm) -> dict[str, Any]:
     new = t.Release(reason=asked.reason)
     sheet = await visit.try_out(overrides.release_override, new, override=asked.id)
     shown: t.OverrideShown = await visit.ask(overrides.show_override, override=asked.id)
-    return {"sheet": sheet, "shown": shown, "body": _json(new), "digest": _digest(sheet)}
+    return {"sheet": sheet, "shown": shown, "body": body_of(new), "digest": _digest(sheet)}
 
 
-async def _sheet(asked: LimitForm, try_it: Callable[[], Awaitable[tuple[Any, Any]]]) -> dict[str, Any]:
+async def sheet_of(asked: LimitForm, try_it: Callable[[], Awaitable[tuple[Any, Any]]]) -> dict[str, Any]:
     """A filled form's dry run, or the sentence with which it was refused."""
     found: dict[str, Any] = {
         "form": asked,
@@ -114,7 +127,7 @@ async def _sheet(asked: LimitForm, try_it: Callable[[], Awaitable[tuple[Any, Any
         return found | {"refused": str(wrong)}
     except SepError as refusal:
         return found | {"refused": str(refusal)}
-    return found | {"sheet": sheet, "body": _json(new), "digest": _digest(sheet)}
+    return found | {"sheet": sheet, "body": body_of(new), "digest": _digest(sheet)}
 
 
 def _limits(asked: LimitForm) -> t.Limits:
@@ -134,7 +147,8 @@ def _watts(name: str, said: str, unit: str) -> int | None:
     return round(_number(name, said) * UNITS[unit])
 
 
-def _seconds(minutes: str) -> int:
+def seconds_of(minutes: str) -> int:
+    """Minutes that were typed, in seconds."""
     if not minutes.strip():
         raise BadNumber("minutes: say for how long it is to hold")
     return round(_number("minutes", minutes) * 60)
@@ -150,7 +164,8 @@ def _number(name: str, said: str) -> float:
     return found
 
 
-def _json(new: Any) -> str:
+def body_of(new: Any) -> str:
+    """A request's body, for a button that sends it."""
     return msgspec.json.encode(new).decode()
 
 

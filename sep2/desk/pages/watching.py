@@ -1,4 +1,4 @@
-"""Lists of what stands, waits, was done and holds: alarms, deliveries, the audit log, health, overrides, controls."""
+"""Lists of what stands, waits, was done and holds: deliveries, the audit log, health, overrides, controls."""
 
 import json
 from typing import Any
@@ -7,17 +7,9 @@ from sep2.admin import controls, overrides, oversight, receivers
 from sep2.admin import types as t
 from sep2.desk.door import Visit
 from sep2.rest.types import Asked, Span
-from sep2.rules.alarm_kinds import KINDS
 from sep2.rules.roles import ENGINEER
 
 PAGE = 100
-
-
-class AlarmsQuery(Asked, frozen=True, kw_only=True):
-    """Where the list goes on, and whether those that are over are shown too."""
-
-    after: str | None = None
-    cleared: bool = False
 
 
 class AuditQuery(Asked, frozen=True, kw_only=True):
@@ -33,18 +25,7 @@ class OverridesQuery(Asked, frozen=True, kw_only=True):
 
     after: str | None = None
     over: bool = False
-
-
-async def show_alarms(visit: Visit, asked: AlarmsQuery) -> dict[str, Any]:
-    """Alarms, the most urgent first."""
-    query = t.AlarmQuery(limit=PAGE, after=asked.after, cleared=asked.cleared)
-    return {
-        "found": await visit.ask(oversight.list_alarms, query),
-        "cleared": asked.cleared,
-        "meanings": {code: kind.meaning for code, kind in KINDS.items()},
-        "may_clear": visit.may(oversight.clear_alarm),
-        "needs": visit.needs(oversight.clear_alarm),
-    }
+    unreviewed: bool = False
 
 
 async def show_deliveries(visit: Visit, asked: Span) -> dict[str, Any]:
@@ -83,7 +64,7 @@ async def show_health(visit: Visit) -> dict[str, Any]:
 
 async def show_overrides(visit: Visit, asked: OverridesQuery) -> dict[str, Any]:
     """Overrides that are to come or hold, and those that are over if so asked."""
-    query = t.OverrideQuery(limit=PAGE, after=asked.after, over=asked.over)
+    query = t.OverrideQuery(limit=PAGE, after=asked.after, over=asked.over, unreviewed=asked.unreviewed)
     return {
         "found": await visit.ask(overrides.list_overrides, query),
         "over": asked.over,

@@ -13,7 +13,7 @@
     });
     let found = {};
     try { found = await answer.json(); } catch { /* an answer without a body */ }
-    if (!answer.ok) throw new Error(found.message || `refused with ${answer.status}`);
+    if (!answer.ok) throw Object.assign(new Error(found.message || `refused with ${answer.status}`), { code: found.code });
     return found;
   }
 
@@ -42,12 +42,33 @@
       }
       const done = await post(button.dataset.post, button.dataset.body || "{}");
       tell(done.message || "Done.");
-      if (button.dataset.then) location.assign(button.dataset.then);
+      if (done.approval) location.assign(`/desk/approval?id=${done.approval}`);
+      else if (button.dataset.then) location.assign(button.dataset.then);
       else news();
     } catch (problem) {
       tell(problem.message, true);
+      if (problem.code === "effect_changed") {
+        tell("The world has changed meanwhile: this is what it would do now. Look, and send again.", true);
+        setTimeout(() => location.reload(), 1500);
+      }
     } finally {
       button.disabled = false;
+    }
+  });
+
+  // Forms that post what is typed into them as JSON.
+  document.addEventListener("submit", async (event) => {
+    const form = event.target.closest("form[data-post]");
+    if (!form) return;
+    event.preventDefault();
+    const fields = [...form.elements].filter((one) => one.name && one.value !== "");
+    const body = Object.fromEntries(fields.map((one) => [one.name, "number" in one.dataset ? Number(one.value) : one.value]));
+    try {
+      const done = await post(form.dataset.post, JSON.stringify(body));
+      tell(done.message || "Done.");
+      if (form.dataset.then) location.assign(form.dataset.then);
+    } catch (problem) {
+      tell(problem.message, true);
     }
   });
 
@@ -55,7 +76,7 @@
   if (form) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const body = JSON.stringify({ name: form.elements.name.value, password: form.elements.password.value });
+      const body = JSON.stringify({ name: form.elements.name.value, password: form.elements.password.value, code: form.elements.code.value });
       try {
         await post("/login", body);
         location.assign(form.dataset.next);
@@ -111,7 +132,7 @@
   }
 
   // Keys: g and a letter go to a page, / to the connections, t shows the table instead of the chart.
-  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/connections", v: "/desk/overrides", s: "/desk/controls", a: "/desk/alarms",
+  const pages = { o: "/desk", c: "/desk/clients", n: "/desk/connections", v: "/desk/overrides", p: "/desk/approvals", b: "/desk/backstop", s: "/desk/controls", a: "/desk/alarms",
     d: "/desk/deliveries", u: "/desk/audit", h: "/desk/health" };
   let went = 0;
   document.addEventListener("keydown", (event) => {
@@ -119,6 +140,6 @@
     if (event.key === "g") { went = Date.now(); return; }
     if (Date.now() - went < 1500 && pages[event.key]) { location.assign(pages[event.key]); return; }
     if (event.key === "t") document.dispatchEvent(new Event("table"));
-    if (event.key === "?") tell("g then o overview, c clients, n connections, v overrides, s controls, a alarms, d deliveries, u audit, h health; t chart or table");
+    if (event.key === "?") tell("g then o overview, c clients, n connections, v overrides, p approvals, b backstop, s controls, a alarms, d deliveries, u audit, h health; t chart or table");
   });
 })();

@@ -1,0 +1,166 @@
+"""What an override does before it is sent: power now and then, its digest, and whether a second person has to agree."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from sep2.admin import types as t
+from sep2.errors import Conflict
+from sep2.operations import standing
+from sep2.operations.overrides import Sent, Told
+from sep2.operations.places import Place
+from sep2.operations.state_out import power_at
+from sep2.rest.route import Request
+from sep2.rules.second_person import Act, Need, Policy
+from sep2.store import override_progress, territory
+from sep2.store import overrides as stored
+
+DIRECTIONS = {"export": "export_w", "import": "import_w", "generation": "gen_w", "load": "load_w"}
+BY_PEOPLE = ("override", "schedule", "operator", "backstop")
+"""Sources that a person has said something by: what an engine's round changes is no change of the effect."""
+MEASURED_MOST = 5000
+"""Places of which it is summed what is measured."""
+TOLERANCE = 0.1
+"""By how much of the power an effect may differ from the one that was looked at."""
+
+
+class EffectChanged(Conflict):
+    """What it would do has changed since it was looked at; look at it again."""
+
+
+def policy_of(rq: Request) -> Policy:
+    """What one operator may do alone."""
+    settings = rq.state.settings
+    terms = settings.utility.approvals
+    applies = terms.second_person == "always" or (terms.second_person == "production" and settings.mode == "production")
+    return Policy(applies, terms.longest_alone_s, terms.largest_alone_w)
+
+
+async def effects_of(rq: Request, sent: Sent) -> list[t.Effect]:
+    """Power by direction: what could flow at the places that are told, what can with the limits, and what is measured.
+
+    What is there is the rating that devices report or, where they report none, the contract.
+    """
+    ids = [one.place.connection_id for one in sent.told if one.place.connection_id is not None]
+    power = await power_at(rq.db, ids) if len(ids) <= MEASURED_MOST else {}
+    found = []
+    for direction, field in DIRECTIONS.items():
+        bound = [(one.place, watts) for one in sent.told if (watts := _least(one, field)) is not None]
+        if not bound:
+            continue
+        way = -1 if direction in ("export", "generation") else 1
+        known = [
+            (max(0.0, way * power[place.connection_id].watts), watts)
+            for place, watts in bound
+            if place.connection_id in power
+        ]
+        found.append(
+            t.Effect(
+                direction=direction,
+                reach_now_w=sum(place.rating_w for place, _ in bound),
+                reach_then_w=sum(min(place.rating_w, watts) for place, watts in bound),
+                connections=len(bound),
+                measured=len(known),
+                measured_now_w=round(sum(now for now, _ in known)),
+                measured_then_w=round(sum(min(now, watts) for now, watts in known)),
+            )
+        )
+    return found
+
+
+def _least(one: Told, field: str) -> int | None:
+    said = [getattr(part.limits, field) for part in one.parts]
+    known = [watts for watts in said if watts is not None]
+    return min(known, default=None)
+
+
+def floors_of(sent: Sent, asked: t.Limits) -> dict[str, int]:
+    """Places where a rule guarantees more to controllable loads than was asked for, with that least limit."""
+    said = [watts for watts in (asked.import_w, asked.load_w) if watts is not None]
+    if not said:
+        return {}
+    return {one.place.name: one.place.least_load_w for one in sent.told if one.place.least_load_w > min(said)}
+
+
+async def digest_of(rq: Request, row: Row[Any], sent: Sent, effects: Sequence[t.Effect]) -> str:
+    """A digest of members, limits and what people have said there, and after a point the power that is held back."""
+    beside = [one.id for one in await stored.beside(rq.db, row.id, rq.now, row.end)]
+    values = {
+        "asked": [row.scope, row.subject, row.kind, row.end - row.start, *row_limits(row), row.modes],
+        "told": sorted(_place(one) for one in sent.told),
+        "untold": sorted(device.lfdi for device, _ in sent.untold),
+        "left out": sorted(place.name for place in sent.left_out),
+        "beside": sorted(beside),
+    }
+    said = hashlib.sha256(msgspec.json.encode(values)).hexdigest()[:12].upper()
+    return f"{said}.{held_back_w(effects)}"
+
+
+def row_limits(row: Row[Any]) -> list[int | None]:
+    """The limits of a stored override."""
+    return [row.import_limit_w, row.export_limit_w, row.gen_limit_w, row.load_limit_w]
+
+
+def _place(one: Told) -> list[Any]:
+    devices = sorted(device.lfdi for device in one.place.devices)
+    people = sorted(source for source in one.replaces if source.startswith((*BY_PEOPLE, "group")))
+    return [one.place.name, devices, people, one.place.least_load_w]
+
+
+def held_back_w(effects: Iterable[t.Effect]) -> int:
+    """The most that is held back in any direction."""
+    return max((one.reach_now_w - one.reach_then_w for one in effects), default=0)
+
+
+def check_digest(seen: str, digest: str, reason: str) -> str:
+    """Nothing where the effect is the one that was looked at; a sentence where it is not, and it is an emergency."""
+    if not seen or is_same(seen, digest):
+        return ""
+    if reason == "emergency":
+        return "Its effect is not the one that was looked at before."
+    raise EffectChanged(f"digest: {seen[:40]} was looked at, and now it is {digest}")
+
+
+def is_same(seen: str, digest: str) -> bool:
+    """Whether two digests are of the same effect, with about the same power."""
+    (one, _, before), (other, _, now) = seen.partition("."), digest.partition(".")
+    if one != other or not before.isdigit() or not now.isdigit():
+        return seen == digest
+    return abs(int(before) - int(now)) <= TOLERANCE * max(int(before), int(now))
+
+
+async def is_wide(rq: Request, scope: str, subject: str) -> bool:
+    """Whether a scope is more than what one transformer feeds."""
+    if scope in standing.NARROW:
+        return False
+    row = await territory.by_name(rq.db, subject) if scope == "place" else None
+    return row is None or row.kind != "transformer"
+
+
+async def act_of(rq: Request, row: Row[Any], sent: Sent, effects: Sequence[t.Effect], *, since: int) -> Act:
+    """What is asked for, as the policy looks at it; since: when it began, where it goes on with an earlier one."""
+    return Act(
+        kind=row.kind,
+        is_wide=await is_wide(rq, row.scope, row.subject),
+        span_s=row.end - since,
+        power_w=held_back_w(effects),
+        reason=row.reason,
+        protected=sent.named,
+    )
+
+
+async def settle(rq: Request, row: Row[Any], need: Need, review_by: int) -> tuple[str, str]:
+    """Note who agreed, or until when somebody has to look; why a second person is needed before, and afterwards."""
+    if need.before and rq.second:
+        await override_progress.note(rq.db, row.id, second=rq.second)
+    if need.after:
+        await override_progress.note(rq.db, row.id, review_by=review_by)
+    return ("" if rq.second else need.before), need.after
+
+
+def left_out(places: Iterable[Place]) -> list[t.LeftOut]:
+    """Protected connections that are not told."""
+    return [t.LeftOut(connection_id=place.connection_name, protected=place.protected) for place in places]

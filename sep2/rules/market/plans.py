@@ -1,0 +1,226 @@
+"""An aggregator's plan: what may be wrong with one, all of it at once, and what a deliverable has to say to it.
+
+Injection is positive, W, means over [start, start + step).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from sep2.rules.market.clocks import day_bounds, midnight
+
+STEPS_S = (300, 900, 1800, 3600)
+MOST_VALUES = 20_000
+MOST_FAULTS = 100
+
+
+class Basis(StrEnum):
+    """What a plan stands for."""
+
+    FORECAST = "forecast"
+    BID = "bid"
+    AWARD = "award"
+    DISPATCH = "dispatch"
+
+
+class Fault(NamedTuple):
+    """One thing wrong with what was handed in: where, what was found, and what it may be."""
+
+    path: str
+    code: str
+    value: str
+    bound: str
+
+
+class Series(NamedTuple):
+    """What is planned at one node: for each start the least, the planned and the most power (W)."""
+
+    node: str
+    starts: Sequence[int]
+    low_w: Sequence[float]
+    plan_w: Sequence[float]
+    high_w: Sequence[float]
+
+
+class Presence(NamedTuple):
+    """A node of an aggregation: how much its members can inject and draw (W), and when the last one leaves it."""
+
+    max_w: float
+    min_w: float
+    until: int | None = None
+
+
+def faults(
+    series: Sequence[Series], step_s: int, nodes: Mapping[str, Presence], *, zone: ZoneInfo, now: int
+) -> list[Fault]:
+    """All that keeps a plan from being taken, at most 100; empty if it can be.
+
+    Steps are 5, 15, 30 or 60 minutes, aligned to the market's local midnight, sorted, without gaps and in the future;
+    low <= plan <= high; each within what the node's members can do.
+    """
+    found: list[Fault] = []
+    if step_s not in STEPS_S:
+        found.append(Fault("step_s", "step", str(step_s), "300, 900, 1800 or 3600"))
+    if not series:
+        found.append(Fault("nodes", "empty", "0", "at least one node"))
+    many = sum(len(one.starts) for one in series)
+    if many > MOST_VALUES:
+        found.append(Fault("nodes", "too_many_values", str(many), f"at most {MOST_VALUES}"))
+        return found
+    for one in series:
+        presence = nodes.get(one.node)
+        if presence is None:
+            found.append(Fault(f"nodes.{one.node}", "unknown_node", one.node, "a node of the aggregation's members"))
+        found += _faults_of_times(one, step_s, zone, now)
+        found += _faults_of_values(one, presence)
+        if len(found) >= MOST_FAULTS:
+            break
+    return found[:MOST_FAULTS]
+
+
+def day_length(starts: Sequence[int], step_s: int, zone: ZoneInfo) -> Fault | None:
+    """What is wrong with a plan of one local day: it has 23, 24 or 25 hours of steps (None if nothing is)."""
+    if not starts or step_s not in STEPS_S:
+        return None
+    day = _local(starts[0], zone)
+    begin, end = day_bounds(day, zone)
+    needed = (end - begin) // step_s
+    if starts[0] == begin and len(starts) == needed and starts[-1] + step_s == end:
+        return None
+    return Fault("starts", "day_length", str(len(starts)), str(needed))
+
+
+class Answer(StrEnum):
+    """What a verdict says of one step."""
+
+    OK = "ok"
+    LIMIT = "limit"
+    CANNOT_TELL = "cannot_tell"
+
+
+class Deliverable(NamedTuple):
+    """What the network lets an aggregation do at a node from `start` until `end` (W), and what binds."""
+
+    node: str
+    start: int
+    end: int
+    min_w: float
+    max_w: float
+    binding_min: str = ""
+    binding_max: str = ""
+    cause: str = ""
+    """Why it is not known; then nothing is said of min and max."""
+
+
+class Verdict(NamedTuple):
+    """Of one step at one node: whether its band fits, and if not what would."""
+
+    node: str
+    start: int
+    state: Answer
+    min_w: float | None = None
+    max_w: float | None = None
+    binding: str = ""
+    cause: str = ""
+
+
+def deliverable_w(members: Sequence[tuple[int, float, float, float]]) -> float:
+    """What members can do together: the sum of (share ppm) x the least of limit, reach and agreement, each in W."""
+    return sum(ppm / 1_000_000 * min(limit_w, reach_w, agreed_w) for ppm, limit_w, reach_w, agreed_w in members)
+
+
+def verdicts(series: Series, step_s: int, known: Sequence[Deliverable], until: int | None = None) -> list[Verdict]:
+    """One verdict per step; `until` is when the node's last member leaves.
+
+    Boxes hold in any combination: a band inside the deliverable needs no power flow, whoever else plans.
+    """
+    spans = sorted((one for one in known if one.node == series.node), key=lambda one: one.start)
+    return [
+        _verdict(_Step(series.node, start, start + step_s, low, high), spans, until)
+        for start, low, high in zip(series.starts, series.low_w, series.high_w, strict=True)
+    ]
+
+
+def reach_of_band(low_w: float, high_w: float, gen_w: float, load_w: float, *, credit: float) -> tuple[float, float]:
+    """(most injection, most draw) in W that a member is counted with, whose band is believed by `credit` in 0..1.
+
+    A band takes away from reach and never adds to it.
+    """
+    most = gen_w - credit * max(0.0, gen_w - max(high_w, 0.0))
+    least = load_w - credit * max(0.0, load_w + min(low_w, 0.0))
+    return most, least
+
+
+class _Step(NamedTuple):
+    node: str
+    start: int
+    end: int
+    low_w: float
+    high_w: float
+
+
+def _verdict(step: _Step, spans: Sequence[Deliverable], until: int | None) -> Verdict:
+    node, start, end = step.node, step.start, step.end
+    if until is not None and end > until:
+        return Verdict(node, start, Answer.CANNOT_TELL, cause="member_left")
+    there = [one for one in spans if one.start < end and start < one.end]
+    if sum(min(one.end, end) - max(one.start, start) for one in there) < end - start:
+        return Verdict(node, start, Answer.CANNOT_TELL, cause="no_deliverable")
+    unknown = next((one.cause for one in there if one.cause), "")
+    if unknown:
+        return Verdict(node, start, Answer.CANNOT_TELL, cause=unknown)
+    top = min(there, key=lambda one: one.max_w)
+    bottom = max(there, key=lambda one: one.min_w)
+    if bottom.min_w <= step.low_w and step.high_w <= top.max_w:
+        return Verdict(node, start, Answer.OK, bottom.min_w, top.max_w)
+    binding = top.binding_max if step.high_w > top.max_w else bottom.binding_min
+    return Verdict(node, start, Answer.LIMIT, bottom.min_w, top.max_w, binding)
+
+
+def _faults_of_times(one: Series, step_s: int, zone: ZoneInfo, now: int) -> list[Fault]:
+    path = f"nodes.{one.node}.starts"
+    found = [
+        Fault(f"{path}[{at + 1}]", "unsorted" if later < earlier else "overlap", str(later), f"{earlier + step_s}")
+        if later < earlier + step_s
+        else Fault(f"{path}[{at + 1}]", "gap", str(later), f"{earlier + step_s}")
+        for at, (earlier, later) in enumerate(pairwise(one.starts))
+        if later != earlier + step_s
+    ]
+    if not one.starts:
+        return [Fault(path, "empty", "0", "at least one step")]
+    past = [(at, start) for at, start in enumerate(one.starts) if start < now]
+    found += [Fault(f"{path}[{at}]", "past", str(start), f"from {now} on") for at, start in past[:1]]
+    if step_s in STEPS_S:
+        off = [(at, start) for at, start in enumerate(one.starts) if not _aligned(start, step_s, zone)]
+        found += [Fault(f"{path}[{at}]", "unaligned", str(s), f"whole steps of {step_s} s") for at, s in off[:1]]
+    return found
+
+
+def _faults_of_values(one: Series, presence: Presence | None) -> list[Fault]:
+    path = f"nodes.{one.node}"
+    lengths = {len(one.starts), len(one.low_w), len(one.plan_w), len(one.high_w)}
+    if len(lengths) > 1:
+        return [Fault(path, "lengths", ", ".join(map(str, sorted(lengths))), "as many values as starts")]
+    found: list[Fault] = []
+    for at, (low, plan, high) in enumerate(zip(one.low_w, one.plan_w, one.high_w, strict=True)):
+        wrong = next((value for value in (low, plan, high) if not math.isfinite(value)), None)
+        if wrong is not None:
+            found.append(Fault(f"{path}[{at}]", "not_a_number", str(wrong), "a number of W"))
+        elif not low <= plan <= high:
+            found.append(Fault(f"{path}[{at}]", "band", f"{low:g}, {plan:g}, {high:g}", "low <= plan <= high"))
+        elif presence is not None and (high > presence.max_w or low < -presence.min_w):
+            bound = f"{-presence.min_w:g} to {presence.max_w:g} W"
+            found.append(Fault(f"{path}[{at}]", "beyond_members", f"{high if high > presence.max_w else low:g}", bound))
+    return found
+
+
+def _aligned(start: int, step_s: int, zone: ZoneInfo) -> bool:
+    return (start - midnight(_local(start, zone), zone)) % step_s == 0
+
+
+def _local(at: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(at, zone).date()

@@ -1,0 +1,96 @@
+"""What overrides and requests need as time passes: disconnects are held on, reports of drills kept, people reminded."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row
+
+from sep2.clock import Clock
+from sep2.errors import SepError
+from sep2.operations.alarms import Wanted, differs, set_alarms
+from sep2.operations.disconnects import hold_on, is_due
+from sep2.operations.override_progress import progress
+from sep2.settings import Settings
+from sep2.store import approvals, override_progress
+from sep2.store.connection import Connection
+from sep2.store.database import Database
+
+log = logging.getLogger("sep2.overrides")
+
+EVERY_S = 30
+APPROVAL_WAITING, OVERRIDE_UNREVIEWED, DISCONNECT_OVERDUE = (
+    "approval_waiting",
+    "override_unreviewed",
+    "disconnect_overdue",
+)
+WAITS_S = 600
+"""After which a request that nobody has decided on is an alarm."""
+SETTLES_S = 900
+"""After the end of a drill, until its report is kept: answers come late."""
+
+
+class OverrideWatch:
+    """Looks after overrides and requests, on one of several servers."""
+
+    def __init__(self, db: Database, clock: Clock, settings: Settings) -> None:
+        self._db = db
+        self._clock = clock
+        self._utility = settings.utility
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            try:
+                if await self._db.leads():
+                    await self.once()
+            except SepError as problem:
+                log.warning("overrides are looked after later: %s", problem)
+            await asyncio.sleep(EVERY_S)
+
+    async def once(self) -> None:
+        """Look now."""
+        now = self._clock.now()
+        async with self._db.read() as db:
+            live = await override_progress.live(db, now)
+            drills = await override_progress.drills_over(db, now - SETTLES_S)
+            alarms = await self._wanted(db, live, now)
+            changed = [code for code, wanted in alarms.items() if await differs(db, code, wanted)]
+        for row in live:
+            if is_due(row, now):
+                async with self._db.write() as db:
+                    end = await hold_on(db, row, now, most_ahead=self._utility.horizon_events)
+                log.info("the disconnect of override %d is held on until %d", row.id, end)
+        if drills or changed:
+            async with self._db.write() as db:
+                for row in drills:
+                    await self._keep(db, row, now)
+                for code in changed:
+                    await set_alarms(db, code, alarms[code], now)
+
+    async def _keep(self, db: Connection, row: Row[Any], now: int) -> None:
+        """Keep the report of a drill that is over, so that it does not end with what it is counted from."""
+        found = await progress(db, row, now)
+        state = "released" if row.released is not None else "ended"
+        said = found._asdict() | {"id": row.id, "kind": row.kind, "state": state, "kept": True}
+        await override_progress.note(db, row.id, report=msgspec.json.encode(said).decode())
+
+    async def _wanted(self, db: Connection, live: Sequence[Row[Any]], now: int) -> Mapping[str, Mapping[str, Wanted]]:
+        waiting = [row for row in await approvals.waiting(db, now) if row.created + WAITS_S <= now]
+        late = [row for row in await override_progress.unreviewed(db) if row.review_by <= now]
+        overdue = [row for row in live if row.review_at is not None and row.review_at <= now]
+        return {
+            APPROVAL_WAITING: {
+                f"request {row.id}": Wanted(f"{row.asker} waits for a second person: {row.why}") for row in waiting
+            },
+            OVERRIDE_UNREVIEWED: {
+                f"override {row.id}": Wanted(f"{row.operator} sent it alone ({row.reason}); nobody has looked at it")
+                for row in late
+            },
+            DISCONNECT_OVERDUE: {
+                f"override {row.id}": Wanted(f"{row.scope} {row.subject} is disconnected beyond its time; release it")
+                for row in overdue
+            },
+        }
