@@ -88,16 +88,15 @@ class Trial:
         only: Mask | None = None,
     ) -> None:
         self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
-        self.feeder, self.base = formulation.feeder, formulation.base
-        self.disturbances, steps, self.joint = formulation.disturbances, formulation.steps, formulation.paths
-        self.rng = np.random.default_rng(effort.seed)
+        self.accepted, self.joint = accepted, formulation.paths
+        self.feeder, self.base, self.disturbances = formulation.feeder, formulation.base, formulation.disturbances
+        self.rng, steps = np.random.default_rng(effort.seed), formulation.steps
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
         self.worst = WorstCorners(steps, self.feeder.reduced.ports)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, At, Real]] = []
         self.sample: list[tuple[str, At, Real]] = []
-        self.accepted = accepted
         self.lost, self.only = np.zeros(steps, dtype=bool), np.ones(steps, dtype=bool) if only is None else only
         """(T,) whether any corner has no power flow, and steps that are tried"""
 
