@@ -11,11 +11,12 @@ from envelope.calculation.schedule_assembly import assemble
 from envelope.calculation.solution import Solution, solve
 from envelope.calculation.unbalance_scaling import scale_for_unbalance
 from envelope.constraints.formulation import Formulation, formulate
-from envelope.constraints.volt_var_credit import without_credit
+from envelope.constraints.response_credit import without_credit
 from envelope.problem import Problem, run_id
 from envelope.problem.margins import ConstraintCoefficients
 from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
-from envelope.schedule.findings import UNCREDITED
+from envelope.schedule.findings import NOT_DECLARED, UNCREDITED
+from envelope.search_by_trial import find_by_trial
 from envelope.verification import Effort
 from envelope.verification.trial import try_corners
 from gridmodel.arrays import Real
@@ -37,11 +38,29 @@ def calculate(problem: Problem) -> EnvelopeSchedule:
 def solve_with_boxes(problem: Problem) -> Solution:
     """The same with the boxes that the limits were taken from, for explanations."""
     formulation = formulate(problem)
-    if formulation.feeder.inverters is not None:
+    inverters = formulation.feeder.inverters
+    if formulation.band is not None or (inverters is not None and inverters.volt_watt is not None):
+        return _by_trial(problem, formulation)
+    if inverters is not None:
         return _search(problem, formulation)
     if formulation.guarantee.common_level and formulation.paths.several:
         return _as_published(problem, formulation)
     return _single_pass(problem, formulation)
+
+
+def _by_trial(problem: Problem, formulation: Formulation) -> Solution:
+    """Limits of a declared band, or that count on volt-watt; where none are found, limits that do without either."""
+    began = time.perf_counter()
+    found = None if formulation.guarantee.common_level else find_by_trial(problem, formulation, _single_pass)
+    if found is None and formulation.band is not None and formulation.feeder.inverters is None:
+        # Limits for any combination keep the declared band as well.
+        found = _single_pass(problem, replace(formulation, band=None))
+        said = f"{NOT_DECLARED}: no larger limits held within the declared band; these hold for any combination"
+        found = found._replace(schedule=replace(found.schedule, findings=(*found.schedule.findings, said)))
+    if found is None:
+        return _uncredited(problem)
+    found.schedule.figures["seconds"] = time.perf_counter() - began
+    return found
 
 
 def _as_published(problem: Problem, formulation: Formulation) -> Solution:
@@ -123,8 +142,14 @@ def _search(problem: Problem, formulation: Formulation) -> Solution:
             figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
             return found._replace(schedule=replace(found.schedule, figures=figures))
         margin = margin.more(*(_more(beyond + spare) for beyond in worst))
+    return _uncredited(problem)
+
+
+def _uncredited(problem: Problem) -> Solution:
+    """Limits without any credit for inverters' response."""
     plain = solve_with_boxes(replace(problem, reactive=without_credit(problem)))
-    said = f"{UNCREDITED}: limits that count on volt-var did not hold between their corners; they do without it"
+    kind = problem.reactive.rule.split(" ")[0]
+    said = f"{UNCREDITED}: limits that count on {kind} did not hold between their corners; they do without it"
     findings = (*plain.schedule.findings, said)
     return plain._replace(schedule=replace(plain.schedule, run_id=run_id(problem), findings=findings))
 

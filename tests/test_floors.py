@@ -45,6 +45,7 @@ ENGINE_FLOORS = (
     ("envelope.constraints", "envelope.model_free"),
     # What judges a result may share nothing with what found it but the constraints.
     ("envelope.calculation", "envelope.verification"),
+    ("envelope.search_by_trial",),
     ("envelope.engine",),
     ("envelope",),
     ("envelope.explanation", "envelope.operation", "envelope.medium_voltage"),

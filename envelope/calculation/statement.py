@@ -15,7 +15,7 @@ from gridmodel.arrays import Real, Watts
 
 def guarantee_statement(problem: Problem, formulation: Formulation) -> str:
     """The guarantee with everything that it rests on, such as "two-sided | base within 3 sigma"."""
-    said = [str(problem.guarantee), formulation.paths.said, *(reserve.said() for reserve in formulation.reserves)]
+    said = [_with_declaration(problem), formulation.paths.said, *(reserve.said() for reserve in formulation.reserves)]
     said += [problem.reactive.said, _uncontrolled(problem), _of_chargers(problem), _balanced(problem)]
     return " | ".join(dict.fromkeys(filter(None, said)))
 
@@ -24,6 +24,15 @@ def allocation_statement(problem: Problem) -> str:
     """The allocation, with the part of its max-min share that each connection gets at least."""
     floor = 0.0 if problem.allocation in FILLING else problem.max_min_floor
     return f"{problem.allocation}, floor {floor:g}" if floor else str(problem.allocation)
+
+
+def _with_declaration(problem: Problem) -> str:
+    """The guarantee's name, and for a declared band its condition and the engineer who turned it on."""
+    if problem.declared_share is None:
+        return str(problem.guarantee)
+    edge = f"{100.0 * problem.declared_share:g} % of what its limit and the sun let it feed"
+    holds = f"holds as long as no home's generation falls below {edge} while its neighbours' does not"
+    return f"{problem.guarantee}({problem.declared_share:g}) turned on by {problem.declared_by}: {holds}"
 
 
 def _uncontrolled(problem: Problem) -> str:
@@ -62,7 +71,7 @@ def reactive_range(problem: Problem, formulation: Formulation, export_room_w: Re
     """(T, C) and (T, C) least and most var that were counted at each connection, produced positive, rounded outward."""
     policy, count, power = problem.reactive, len(problem.connection_id), formulation.disturbances.power
     fixed = policy.constant_var(count) - problem.base_load_var
-    follows = -policy.tan_phi * export_room_w
+    follows = -policy.tan_phi_of(count) * export_room_w
     least = fixed + np.minimum(follows, 0.0) + power.lo_var - power.response_var
     most = fixed + np.maximum(follows, 0.0) + power.hi_var + power.response_var
     return np.floor(least + 1e-6).astype(np.int64), np.ceil(most - 1e-6).astype(np.int64)

@@ -47,6 +47,8 @@ def verify_limits(
         say(f"run {schedule.run_id}: {schedule.guarantee}.")
         if report.wrong_phases is not None:
             say(f"{report.stress_sentence()}.")
+        if report.contingencies:
+            say(f"{report.contingency_sentence()}.")
         say(f"{report.sentence()}.")
     raise typer.Exit(report.exit_code)
 

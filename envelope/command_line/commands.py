@@ -166,8 +166,7 @@ def compare(feeder: FeederName, picture: Picture = None, *, options: StudyOption
         for k, (guarantee, allocation) in enumerate(COMPARED, start=1):
             stage(f"{k} of {len(COMPARED)}: {guarantee}, {allocation}")
             rows.append(compared(replace(problem, guarantee=guarantee, allocation=allocation)))
-        stage("perfect information")
-        bound = possible(problem)
+        bound = possible(problem, stage)
         rows = recovered(priced(rows), bound)
         if picture is not None:
             from envelope.study.plots import compare_picture

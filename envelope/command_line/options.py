@@ -49,10 +49,19 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 
 
-RATING = "Transformers by temperature"
+RATING, BAND = "Transformers by temperature", "Guarantee within a declared band"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
 STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits", "base_load", "files_from")
-POLICY = ("guarantee", "allocation", "reference", "floor", "early", "import_in_sun")
+POLICY = (
+    "guarantee",
+    "allocation",
+    "reference",
+    "floor",
+    "early",
+    "import_in_sun",
+    "declared_share",
+    "declared_by",
+)
 ABOVE_0 = Numbers(low=0.0, above=True)
 NUMBERS = {
     "steps": Numbers(of=int, low=1, high=86_400),
@@ -60,6 +69,7 @@ NUMBERS = {
     "import_kw": Numbers(low=0.0),
     "flexible": Numbers(low=0.0, high=1.0),
     "floor": Numbers(low=0.0, high=1.0),
+    "declared_share": Numbers(low=0.0, above=True, high=1.0),
     "hot_spot": ABOVE_0,
     "top_oil": ABOVE_0,
     "life": ABOVE_0,
@@ -116,6 +126,15 @@ class StudyOptions:
     early: Annotated[
         TighteningLead, typer.Option(help="How early a tightening is published: a whole step, or the adoption time.")
     ] = TighteningLead.ADOPTION
+    declared_share: Annotated[
+        float | None,
+        typer.Option(
+            help="For declared-band: least generation, part of what limit and sun allow.", rich_help_panel=BAND
+        ),
+    ] = None
+    declared_by: Annotated[
+        str, typer.Option(help="The engineer who turns declared-band on for this feeder.", rich_help_panel=BAND)
+    ] = ""
     thermal: Annotated[
         str | None,
         typer.Option(help="Rate transformers by their temperature, such as onan-65.", rich_help_panel=RATING),
@@ -189,6 +208,8 @@ class StudyOptions:
             reference=self.reference,
             base_load=self.base_load,
             series_day=self._series_day(found),
+            declared_share=self.declared_share,
+            declared_by=self.declared_by,
         )
         if self.devices:
             self.refuse(SIZES, "devices.csv has its own sizes (--devices)")

@@ -157,8 +157,15 @@ def _recovered(rows: Sequence[dict[str, Any]], bound: Mapping[str, float]) -> li
     return [
         f"With perfect information, {bound['export_kw']:.1f} kW of export or {bound['import_kw']:.1f} kW of import are"
         " possible on average, all devices under one control and the other direction idle.",
+        f"Withheld even then: {'; '.join(_withheld(bound, direction) for direction in ('export', 'import'))}.",
         f"Part of that which each policy recovers: {'; '.join(parts)}.",
     ]
+
+
+def _withheld(bound: Mapping[str, float], direction: str) -> str:
+    """Power of a direction that perfect information withholds, by what withholds it."""
+    ratings, voltage = (bound[f"{direction}_withheld_by_{what}_kw"] for what in ("ratings", "voltage"))
+    return f"{ratings:.1f} kW of {direction} by ratings of cables and transformers, {voltage:.1f} kW more by voltage"
 
 
 def _concluded(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -141,6 +141,8 @@ def _told(result: Result, summary: dict[str, Any], files: Files, how: How) -> in
         show_summary(summary)
         if report.wrong_phases is not None:
             say(f"{report.stress_sentence()}.")
+        if report.contingencies:
+            say(f"{report.contingency_sentence()}.")
         say(f"{report.sentence()}.")
         if own is not None:
             say(f"{own.sentence()}.")

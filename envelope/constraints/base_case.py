@@ -35,8 +35,8 @@ class BaseCase:
     """(T, C) what one share means"""
     source_v: Complex
     """(T, 3)"""
-    tan_phi: float = 0.0
-    """var absorbed per W of upward headroom used"""
+    tan_phi: float | Real = 0.0
+    """var absorbed per W of upward headroom used: the same, or (C,)"""
     weight: Real | None = None
     """(2C,) or (T, 2C) of each upward, then each downward end in sums and logarithms; all the same when absent"""
 
@@ -52,6 +52,16 @@ class BaseCase:
         weight = None if self.weight is None else np.asarray(self.weight[..., place])
         firm, room, reference = (np.ascontiguousarray(table[:, place]) for table in (firm, room, reference))
         return BoxEnds(place, firm, room, reference, weight)
+
+    @cached_property
+    def absorbs(self) -> bool:
+        """Whether upward headroom absorbs var anywhere."""
+        return bool(np.any(self.tan_phi))
+
+    @cached_property
+    def port_tan_phi(self) -> float | Real:
+        """`tan_phi` of ports: the same, or (L,)."""
+        return self.tan_phi if np.ndim(self.tan_phi) == 0 else np.asarray(self.tan_phi)[self.feeder.port_connection]
 
     @cached_property
     def ports_va(self) -> Complex:
@@ -72,14 +82,14 @@ class BaseCase:
         feeder = self.feeder
         mean_va, source = self.ports_va.mean(axis=0)[None], self.source_v.mean(axis=0)
         (down,) = feeder.sensitivities(mean_va, source)
-        (up,) = feeder.sensitivities(mean_va, source, tan_phi=self.tan_phi) if self.tan_phi else (down,)
+        (up,) = feeder.sensitivities(mean_va, source, tan_phi=self.port_tan_phi) if self.absorbs else (down,)
         return up, down
 
     def injections(self, steps: Index | int, away_w: Real | Single, var: Real | float = 0.0) -> Complex:
         """(S, L) VA of ports so many watts away from the base load, with further vars; upwards at the power factor."""
         found = self.ports_va[steps] + away_w
-        if self.tan_phi:
-            found.imag -= self.tan_phi * np.maximum(away_w, 0.0)
+        if self.absorbs:
+            found.imag -= self.port_tan_phi * np.maximum(away_w, 0.0)
         return np.asarray(found + 1j * var if np.any(var) else found)
 
     def seen_by(self, feeder: MonitoredFeeder) -> BaseCase:
@@ -147,7 +157,7 @@ def form_base_case(problem: Problem, feeder: MonitoredFeeder, *, capacity_used_w
         reference_down_w=_favoured_share_w(problem, imports, room_down),
         reference_up_w=_favoured_share_w(problem, exports, room_up),
         source_v=np.broadcast_to(np.asarray(source, dtype=np.complex128), (problem.steps, 3)),
-        tan_phi=problem.reactive.tan_phi,
+        tan_phi=problem.reactive.tan_phi_of(p.shape[1]),
         weight=_weight(problem.allocation, exports, imports),
     )
 

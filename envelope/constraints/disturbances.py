@@ -63,6 +63,8 @@ def unbounded_power(problem: Problem) -> UnboundedPower:
     """Power of a problem's connections that its limits do not bound."""
     whole, used_w, load = circulating_w(problem), capacity_used_w(problem), problem.base_load_w
     lo, hi = free_var(problem.reactive, simultaneous_w(problem))
+    unsure = -problem.reactive.unsure_tan_phi_of(len(problem.connection_id)) * problem.flex_gen_w
+    lo, hi = lo + np.minimum(unsure, 0.0), hi + np.maximum(unsure, 0.0)
     return UnboundedPower(
         circulates=circulates(problem),
         circulating_w=whole,

@@ -11,8 +11,9 @@ from envelope.constraints.joint_paths import JointPaths, form_joint_paths
 from envelope.constraints.limits import LimitTables, limit_tables
 from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder, Sensitivity, monitor
 from envelope.problem import Allocation, ChanceMargin, Problem
+from envelope.problem.declared_band import DeclaredBand, band_of
 from envelope.problem.guarantees import GUARANTEES, GuaranteedBox, GuaranteeRule
-from gridmodel.arrays import Real
+from gridmodel.arrays import Real, Watts
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,8 @@ class Formulation:
     """independent errors of the base load's forecast"""
     margins: tuple[Reserve, ...] = ()
     """that the problem asks for"""
+    band: DeclaredBand | None = None
+    """declared lower edge of generation; None: boxes as the guarantee's table has them"""
 
     @property
     def feeder(self) -> MonitoredFeeder:
@@ -47,9 +50,14 @@ class Formulation:
         """Number of steps, T."""
         return len(self.base.p_w)
 
-    def boxes(self, lo_w: Real, hi_w: Real) -> tuple[GuaranteedBox, ...]:
-        """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W."""
-        return self.guarantee.boxes(self.base.p_w, lo_w, hi_w)
+    def boxes(self, lo_w: Real, hi_w: Real, limit_w: Watts | None = None) -> tuple[GuaranteedBox, ...]:
+        """Boxes that the guarantee covers where clients may be between (T, C) lowest and highest net injection, W.
+
+        limit_w: (T, C) published export limits, for a declared band; None: `hi_w`.
+        """
+        if self.band is None:
+            return self.guarantee.boxes(self.base.p_w, lo_w, hi_w)
+        return self.band.boxes(self.base.p_w, (lo_w, hi_w), hi_w if limit_w is None else self.band.cap_w(limit_w))
 
     @property
     def base_flow(self) -> FlowResult:
@@ -71,6 +79,11 @@ class Formulation:
         """The same formulation with one more margin."""
         return replace(self, margins=(*self.margins, margin))
 
+    def with_base(self, base: BaseCase) -> Formulation:
+        """The same formulation around another base case."""
+        disturbances, paths = replace(self.disturbances, base=base), replace(self.paths, base=base)
+        return replace(self, base=base, disturbances=disturbances, paths=paths)
+
 
 def formulate(problem: Problem) -> Formulation:
     """Form the monitored feeder, the base case and the disturbances of a problem."""
@@ -91,4 +104,5 @@ def formulate(problem: Problem) -> Formulation:
         paths=form_joint_paths(problem, base, limits),
         forecast_error=None if sigma_w is None or z == 0.0 else ChanceMargin(sigma_w, z),
         margins=problem.margins,
+        band=band_of(problem),
     )

@@ -125,8 +125,9 @@ class PathsOfBox:
         if not self.joint.several:
             return down, up
         move = self.joint.move_w[states, steps]
-        down, up = down + move * self.fixed_down[steps], up - move * self.fixed_up[steps]
-        return np.maximum(down, 0.0), np.maximum(up, 0.0)
+        below, above = down + move * self.fixed_down[steps], up - move * self.fixed_up[steps]
+        # A declared lower end stays above the base load.
+        return np.maximum(below, np.minimum(down, 0.0)), np.maximum(above, 0.0)
 
     def worst(self, rows: LinearConstraints, at_rest: Real) -> WorstStates | None:
         """Find what each constraint needs, by power flow of what follows the paths; at_rest: (T, R) in the base case.

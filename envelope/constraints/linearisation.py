@@ -57,17 +57,17 @@ def _slopes_in(
 ) -> tuple[Single, Single]:
     """(R, L) sensitivities above and below the base load, of each state's members in that state."""
     rise = np.empty((rows.count, base.feeder.reduced.ports), dtype=np.float32)
-    fall = np.empty_like(rise) if base.tan_phi else rise
+    fall = np.empty_like(rise) if base.absorbs else rise
     todo = list(range(len(states)))
     for part in BACKED:
         base_va, away, source = (np.array(table) for table in zip(*(states[k] for k in todo), strict=True))
-        s_va = base_va + part * away - 1j * base.tan_phi * np.maximum(part * away, 0.0)
-        above = base.feeder.sensitivities(s_va, source, tan_phi=base.tan_phi)
-        below = base.feeder.sensitivities(s_va, source) if base.tan_phi else above
+        s_va = np.asarray(base_va + part * away - 1j * base.port_tan_phi * np.maximum(part * away, 0.0))
+        above = base.feeder.sensitivities(s_va, source, tan_phi=base.port_tan_phi)
+        below = base.feeder.sensitivities(s_va, source) if base.absorbs else above
         for k, up, down in zip(todo, above, below, strict=True):
             of_state = rows.only(members[k])
             rise[members[k]] = slopes(of_state, up)
-            if base.tan_phi:
+            if base.absorbs:
                 fall[members[k]] = slopes(of_state, down)
         todo = [k for k in todo if not (np.isfinite(rise[members[k]]).all() and np.isfinite(fall[members[k]]).all())]
         if not todo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.problem import GroupLimit, Problem, VoltVar
+from envelope.problem import GroupLimit, Problem, VoltVar, VoltWatt
 from envelope.problem.phase_split import flexible_share, on_any
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
@@ -18,6 +19,8 @@ from gridmodel.flow.kron import Reduced
 from gridmodel.flow.sensitivity import current_rows, sensitivities, voltage_rows
 from gridmodel.model.feeder import port_share
 
+WHOLE = 1e-6
+"""share of an inverter that counts as none"""
 COARSE_V, FINE_V = 1e-3, 1e-5
 """a power flow has settled when no voltage is off by more: on the way to a box, and where it is judged"""
 
@@ -50,7 +53,11 @@ class MonitoredFeeder:
     flex_split: Sequence[str] | None = None
     """(C,) see `Problem.flex_split`"""
     inverters: Inverters | None = None
-    """whose answer to their own voltage counts for voltages; currents are those without it"""
+    """whose response to their own voltage counts for voltages; currents are those without it"""
+    follows: Real | None = None
+    """(K,) share of each of these inverters that responds; None: all of it"""
+    silent: int = 0
+    """how many of them may not respond at all, while the others respond in full; it is not known which"""
     level_unit_v: Real | None = None
     """see `voltage_unit_v`; None: 1 V everywhere"""
 
@@ -152,16 +159,39 @@ class MonitoredFeeder:
         return FlowResult(v, np.concatenate([i, self.group_sums(s_va.real)], axis=1) if self.groups else i, converged)
 
     def power_flow_with_response(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> flow.Flow:
-        """The same power flow with inverters that answer their own voltage."""
-        return flow.solve(self.reduced, s_va, source_v, inverters=self.inverters, tol_v=tol_v)
+        """The same power flow with inverters that respond to their own voltage.
 
-    def response_var(self, s_va: Complex, source_v: Complex | None) -> Real:
-        """(S, L) var that inverters produce of themselves at (S, L) port injections; NaN where nothing settles."""
+        Of a port's injection, the responding share may be reduced; load behind the same meter is not counted on, as it
+        would only lower the voltage.
+        """
+        inverters, s = self.inverters, np.atleast_2d(s_va)
+        if inverters is not None and inverters.volt_watt is not None:
+            part = 1.0 if self.follows is None else self.follows
+            fed_w = part * np.maximum(s.real[:, inverters.port], 0.0)
+            s = s.astype(np.complex128)
+            s[:, inverters.port] -= fed_w
+            inverters = replace(inverters, available_w=fed_w)
+        return flow.solve(self.reduced, s, source_v, inverters=inverters, tol_v=tol_v)
+
+    def response_va(self, s_va: Complex, source_v: Complex | None) -> Complex:
+        """(S, L) VA that inverters add of themselves at (S, L) port injections; NaN where nothing settles."""
         found = self.power_flow_with_response(s_va, source_v)
-        return np.asarray((found.v * np.conj(found.i)).imag - s_va.imag)
+        return np.asarray(found.v * np.conj(found.i) - s_va)
+
+    def without_response(self) -> MonitoredFeeder:
+        """The same feeder with no inverter that responds."""
+        return replace(self, inverters=None, follows=None, silent=0)
+
+    def with_silent(self, silent: Mask) -> MonitoredFeeder:
+        """The same feeder with (K,) inverters that do not respond at all, while the others respond in full."""
+        assert self.inverters is not None
+        part = np.ones(len(silent)) if self.follows is None else self.follows
+        full = self.inverters.s_rated_va / part
+        inverters = replace(self.inverters, s_rated_va=np.where(silent, 0.0, full))
+        return replace(self, inverters=inverters, follows=np.where(silent, 0.0, 1.0))
 
     def sensitivities(
-        self, s_va: Complex, source_v: Complex | None, *, tan_phi: float = 0.0, direction: complex = 1.0
+        self, s_va: Complex, source_v: Complex | None, *, tan_phi: float | Real = 0.0, direction: complex = 1.0
     ) -> list[Sensitivity]:
         """Exact derivatives at each of (S, L) port injections, when each W injected absorbs `tan_phi` var.
 
@@ -170,7 +200,7 @@ class MonitoredFeeder:
         found = flow.solve(self.reduced, s_va, source_v, tol_v=FINE_V)
         per_va = np.asarray(direction - 1j * tan_phi)
         by_p = sensitivities(self.reduced, s_va, found.v, direction=per_va, dtype=np.float32)
-        credited = self.inverters is not None and direction == 1.0
+        credited = self.inverters is not None and self.inverters.volt_var is not None and direction == 1.0
         dv = self._response_derivatives(s_va, source_v) if credited else voltage_rows(self.reduced, found, by_p)
         both = zip(dv, current_rows(self.reduced, by_p), strict=True)
         return [Sensitivity(one, np.concatenate([di, self.membership])) for one, di in both]
@@ -181,7 +211,8 @@ class MonitoredFeeder:
         found, port = self.power_flow_with_response(s_va, source_v), self.inverters.port
         there, direction = found.v * np.conj(found.i), (1.0, 1j)
         by = [sensitivities(self.reduced, there, found.v, direction=np.asarray(to)) for to in direction]
-        turn = (np.conj(found.v) / np.abs(found.v))[:, port, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            turn = (np.conj(found.v) / np.abs(found.v))[:, port, None]
         own_by_w, own_by_var = ((turn * (self.reduced.Z[port] @ di)).real for di in by)
         by_w, by_var = (voltage_rows(self.reduced, found, di) for di in by)
         slope = self.inverters.slope_var_per_v(np.abs(found.v[:, port]))[:, None, :]
@@ -225,23 +256,37 @@ def monitor(problem: Problem) -> MonitoredFeeder:
     """The monitored feeder of a problem, with groups, phase splits and the inverter response that it credits."""
     plain = MonitoredFeeder.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
     unit_v = problem.limits.voltages_at(plain.reduced.node_nominal_v)[2] if problem.limits.bands else None
-    return replace(plain, inverters=credited_inverters(problem, plain), level_unit_v=unit_v)
+    return replace(with_credited_inverters(problem, plain), level_unit_v=unit_v)
 
 
-def credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> Inverters | None:
-    """The answer that voltages may count on; none from where it is not known, or not between a phase and neutral."""
+def with_credited_inverters(problem: Problem, feeder: MonitoredFeeder) -> MonitoredFeeder:
+    """The feeder with the response that voltages may count on.
+
+    None is counted on where it is not known, or not between a phase and neutral.
+    """
     policy = problem.reactive
-    if not isinstance(policy, VoltVar) or policy.curve is None:
-        return None
-    size = policy.credited_var(feeder.connections)[feeder.port_connection] * feeder.port_share
-    neutral = feeder.reduced.network.connections.port_minus < 0
-    port = np.flatnonzero((size > 0.0) & ~feeder.any_phase & neutral)
+    if not isinstance(policy, VoltVar | VoltWatt) or policy.curve is None:
+        return feeder
+    share = policy.credited_share(feeder.connections)
+    whole = np.broadcast_to(policy.most_var if isinstance(policy, VoltVar) else policy.size_w, share.shape)
+    size = (share * whole)[feeder.port_connection] * feeder.port_share
+    port = np.flatnonzero((size > 0.0) & between_phase_and_neutral(feeder))
     if not len(port):
-        return None
-    return Inverters(
+        return feeder
+    watts = isinstance(policy, VoltWatt)
+    inverters = Inverters(
         port=port,
         s_rated_va=size[port],
         available_w=np.zeros(len(port)),
         reference_v=policy.reference_v,
-        volt_var=policy.curve,
+        volt_var=None if watts else policy.curve,
+        volt_watt=policy.curve if watts else None,
     )
+    # What is measured is known of each inverter; a declared share may leave out any of them.
+    silent = math.ceil((1.0 - policy.declared_share) * len(port) - WHOLE)
+    return replace(feeder, inverters=inverters, follows=share[feeder.port_connection][port], silent=silent)
+
+
+def between_phase_and_neutral(feeder: MonitoredFeeder) -> Mask:
+    """(L,) ports of a known phase between it and neutral, whose voltage an inverter there measures."""
+    return np.asarray(~feeder.any_phase & (feeder.reduced.network.connections.port_minus < 0))

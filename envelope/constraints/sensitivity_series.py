@@ -58,7 +58,7 @@ def sensitivities_at(
         total = total + term
     per_va = total / np.conj(found.v)
     fall = np.asarray(per_va.real, dtype=np.float32)
-    rise = np.asarray((per_va * (1.0 + 1j * base.tan_phi)).real, dtype=np.float32) if base.tan_phi else fall
+    rise = np.asarray((per_va * (1.0 + 1j * base.port_tan_phi)).real, dtype=np.float32) if base.absorbs else fall
     if group.any():
         which = values.element[group] - len(reduced.H)
         sums = base.feeder.group_sums(injected.real[group])[np.arange(len(which)), which]

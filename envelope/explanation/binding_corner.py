@@ -61,7 +61,7 @@ class BindingCorner:
     def _values(self, away: Real, *, head: float = 1.0, tan_phi: float | None = None) -> Real:
         """(S,) the constraint's value with ports (S, L) watts away from the base load."""
         base = self.fit.base
-        more = 0.0 if tan_phi is None else (base.tan_phi - tan_phi) * np.maximum(away, 0.0)
+        more = 0.0 if tan_phi is None else (base.port_tan_phi - tan_phi) * np.maximum(away, 0.0)
         injected = base.injections(self.at, away, more)
         found = base.feeder.power_flow(injected, head * base.source_v[self.at], tol_v=EXACT_V)
         return np.asarray(self.fit.rows.evaluate(found)[:, self.local])
@@ -76,7 +76,7 @@ class BindingCorner:
             (f"{more:g} % more rating there" if self.unit == "%" else f"{eased:.3g} V more there", eased),
             (f"a head voltage {100 * HEAD_PART:g} % {lower}", self.worst - self._values(self.away, head=head)[0]),
         ]
-        if self.kind == "over-voltage" and (self.away > 0.0).any() and self.fit.base.tan_phi < ABSORBING:
+        if self.kind == "over-voltage" and (self.away > 0.0).any() and np.min(self.fit.base.tan_phi) < ABSORBING:
             absorbing = self._values(self.away, tan_phi=ABSORBING)[0]
             found.append((f"generation absorbing at power factor {ABSORBING_PF:g}", self.worst - absorbing))
         for other in others:

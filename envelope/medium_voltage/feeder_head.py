@@ -80,7 +80,7 @@ class FeederHead:
         for up, down in (*self._strongest, *aligned_corners(self.feeder)):
             away = up * (hi_w - at.p_w)[:, of] - down * (at.p_w - lo_w)[:, of]
             for w, var in ((away, 0.0), *(disturbances.superpose(state, steps, away) for state in disturbances.states)):
-                q = self.feeder.spread(at.q_var) - at.tan_phi * np.maximum(w, 0.0) + var
+                q = self.feeder.spread(at.q_var) - at.port_tan_phi * np.maximum(w, 0.0) + var
                 yield self.feeder.spread(at.p_w) + w + 1j * q
 
     def power_va(self, s_va: Complex, source_v: Complex) -> Complex:
@@ -90,20 +90,20 @@ class FeederHead:
             raise BadProblem(f"feeder {self.name}: no power flow at a corner of its box; see its own verification")
         return np.asarray(-source_v * np.conj(flow.i @ self.per_a.T + source_v @ self.per_v.T))
 
-    def _slopes(self, direction: complex) -> Complex:
+    def _slopes(self, direction: Complex) -> Complex:
         """(3, L) change of the power at the head per unit of power at each port, at the horizon's mean."""
         at = self.base
         s = self.feeder.spread(at.p_w.mean(axis=0)) + 1j * self.feeder.spread(at.q_var.mean(axis=0))
         source = at.source_v.mean(axis=0)
         flow = power_flow.solve(self.feeder.reduced, s[None], source)
-        di = sensitivities(self.feeder.reduced, s[None], flow.v, direction=np.asarray(direction))[0]
+        di = sensitivities(self.feeder.reduced, s[None], flow.v, direction=direction)[0]
         return np.asarray(-source[:, None] * np.conj(self.per_a @ di))
 
     @cached_property
     def _strongest(self) -> list[tuple[Real, Real]]:
         """Corners with most and least active and reactive power in each phase, and most and least of all three."""
         rows = []
-        for direction in (1.0 - 1j * self.base.tan_phi, 1.0):
+        for direction in (np.asarray(1.0 - 1j * self.base.port_tan_phi), np.asarray(1.0 + 0.0j)):
             slopes = self._slopes(direction)
             rows.append(np.concatenate([slopes.real, slopes.imag, slopes.real.sum(axis=0)[None]]))
         nothing, every = np.zeros((0, rows[0].shape[1]), dtype=np.complex128), np.ones(7, dtype=bool)
@@ -115,7 +115,7 @@ class FeederHead:
     def _forecast_w(self) -> Real:
         """(T, 3) W that forecast errors and the joint paths add on either side."""
         error, count, joint = self.formulation.forecast_error, self.feeder.connections, self.formulation.paths
-        slopes = self._slopes(1.0)
+        slopes = self._slopes(np.asarray(1.0 + 0.0j))
         moved = np.abs((self.feeder.spread(joint.move_w) @ slopes.T).real).max(axis=0)
         if error is None:
             return np.asarray(moved)

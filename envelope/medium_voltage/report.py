@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from envelope.verification import VerificationReport
 from envelope.verification.acceptance import WORSE_PERCENT, WORSE_V
+from envelope.verification.report import Excess, exceeded_before
 
 
 class Part(NamedTuple):
@@ -60,6 +62,21 @@ class JointReport:
         """The result in one line."""
         corners, solver = sum(part.report.scenarios for part in self.parts), self.parts[0].report.solver
         worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
-        beside = f"; what is granted in any case exceeds them by {max(self.excused):.2f}" if any(self.excused) else ""
-        verdict = "inside" if self.inside else "BEYOND"
-        return f"{corners} corners of the joined network, judged by {solver}: {verdict} the limits ({worst}){beside}"
+        tried = f"{corners} corners of the joined network, judged by {solver}"
+        reports = [part.report for part in self.parts]
+        if not any(self.excused) and not any(any(report.excused) for report in reports):
+            verdict = "inside" if self.inside else "BEYOND"
+            return f"{tried}: {verdict} the limits (worst against limit: {worst})"
+        before = exceeded_before(worst_of(reports, "base_excess"), worst_of(reports, "firm_excess"), self.excused)
+        verdict = "envelopes add nothing" if self.inside else "envelopes go BEYOND that"
+        return f"{tried}: NOT inside the limits: {before}; {verdict} (worst against limit or that: {worst})"
+
+
+def worst_of(reports: Sequence[VerificationReport], field: str) -> tuple[Excess, ...]:
+    """The worst of each kind and voltage level over several reports, of `base_excess` or `firm_excess`."""
+    found: dict[tuple[str, float], Excess] = {}
+    for one in (one for report in reports for one in getattr(report, field)):
+        key = one.unit, one.unit_v
+        if key not in found or one.beyond > found[key].beyond:
+            found[key] = one
+    return tuple(found.values())

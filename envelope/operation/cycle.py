@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from envelope.operation import overruled, static_limits
+from envelope.operation import credit_check, overruled, relied_modes, static_limits
 from envelope.operation.assumptions import Assumptions, ViolatedAssumption, beyond_capacity
 from envelope.operation.clients import (
     Clients,
@@ -84,10 +84,11 @@ class Outcome:
 
 
 class Controllable(NamedTuple):
-    """A problem as the plan states it, what can be limited at its connections, and the problem with that."""
+    """A problem as the plan states it, what can be limited and is followed there, and the problem with that."""
 
     stated: Problem
     controllability: Controllability
+    follows: tuple[bool, ...] | None
     problem: Problem
 
 
@@ -173,8 +174,12 @@ class Cycle:
         async with self.db.read() as db:
             run = await published_run(db)
             clients = await clients_at(db, stated.connection_id)
-        problem = self._with_controllability(stated, clients)
-        no_client = findings.without_client(without_client(problem, clients))
+            follows = await credit_check.following(db, stated, clients, measured)
+        problem = self._as_seen(stated, clients, follows)
+        no_client = [
+            *findings.without_client(without_client(problem, clients)),
+            *credit_check.not_followed(stated, follows),
+        ]
         if hold and run.startswith(NO_RUN):
             return await self._publish_static(StaticLimits(run.removeprefix(NO_RUN)), (), now)
         if hold and self.verified is None and run != await asyncio.to_thread(run_id, problem):
@@ -208,12 +213,13 @@ class Cycle:
         except (SepError, GridError, ArithmeticError, ValueError, IndexError):
             log.exception("envelope of %s: the expected state is not shown", self.feeder)
 
-    def _with_controllability(self, stated: Problem, clients: Mapping[str, Clients]) -> Problem:
-        """Return the problem with what can be limited; the same object for as long as both are the same."""
+    def _as_seen(self, stated: Problem, clients: Mapping[str, Clients], follows: tuple[bool, ...] | None) -> Problem:
+        """Return the problem with what can be limited and is followed; the same object while all is the same."""
         found = controllability_at(stated, clients, self.sharing)
         known = self.controllable
-        if known is None or known.stated is not stated or known.controllability != found:
-            known = self.controllable = Controllable(stated, found, with_controllability(stated, found))
+        if known is None or known.stated is not stated or known[1:3] != (found, follows):
+            problem = credit_check.with_following(with_controllability(stated, found), follows)
+            known = self.controllable = Controllable(stated, found, follows, problem)
         return known.problem
 
     async def _publish_run(
@@ -245,8 +251,17 @@ class Cycle:
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_unregistered(db, problem, measured, now)
+            await self._publish_modes(db, measured, now)
             await note_decision(db, self.feeder, published, now, run=schedule.run_id, before=run)
         return Outcome(now, schedule, report, published)
+
+    async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
+        """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""
+        if self.controllable is None:
+            return
+        stated = self.controllable.stated
+        await relied_modes.publish_modes(db, stated, await clients_at(db, stated.connection_id), now)
+        await credit_check.record_contradicted(db, stated, measured)
 
     async def _publish_static(self, which: StaticLimits, violated: Sequence[ViolatedAssumption], now: int) -> Outcome:
         """Publish static limits for every connection; the last run is dropped and not returned to."""

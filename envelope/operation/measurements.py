@@ -12,7 +12,7 @@ from sep2.store.connection import Connection
 
 HEAD = ""
 """The place of measurements at the head of the feeder."""
-V, W, FORWARD, REVERSE, WHOLE = 29, 38, 1, 19, 0
+V, W, VAR, FORWARD, REVERSE, WHOLE = 29, 38, 63, 1, 19, 0
 """UomType, FlowDirectionType and PhaseCode (all phases together) of IEEE 2030.5."""
 MEANS = (0, 2)
 """DataQualifierType of means: not applicable, and average."""
@@ -27,6 +27,8 @@ class Quantity(StrEnum):
     """Phase to neutral."""
     POWER = "W"
     """Net import of a connection."""
+    VAR = "var"
+    """Net reactive power of a connection, consumption positive."""
     CURRENT = "A"
     """Of a monitored branch and phase, such as "line L23, phase b"."""
 
@@ -52,8 +54,8 @@ Measurements = Callable[[Connection, Sequence[str], int, int], Awaitable[Sequenc
 
 
 async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: int) -> list[Measured]:
-    """Return voltages, and net power of proven sign, that meters of whole connections have mirrored."""
-    power: dict[tuple[str, int, int, int], float] = {}
+    """Return voltages, and net power and var of proven sign, that meters of whole connections have mirrored."""
+    power: dict[tuple[str, Quantity, int, int, int], float] = {}
     found = []
     for row in await evidence.mirrored(db, names, since, until):
         if not row.role_flags & AT_THE_CONNECTION or row.data_qualifier not in MEANS:
@@ -61,11 +63,12 @@ async def from_mirrors(db: Connection, names: Sequence[str], since: int, until: 
         value = row.value * 10.0**row.multiplier
         if row.uom == V:
             found.append(Measured(row.connection_id, Quantity.VOLTAGE, row.start, row.duration, value))
-        elif row.uom == W and row.phase == WHOLE and row.reading_sign != ReadingSign.UNPROVEN:
-            key = row.connection_id, row.mirror_usage_point_id, row.start, row.duration
+        elif row.uom in (W, VAR) and row.phase == WHOLE and row.reading_sign != ReadingSign.UNPROVEN:
+            quantity = Quantity.POWER if row.uom == W else Quantity.VAR
+            key = row.connection_id, quantity, row.mirror_usage_point_id, row.start, row.duration
             power[key] = power.get(key, 0.0) + _signed(row, value)
-    for (name, _, start, duration), value in power.items():
-        found.append(Measured(name, Quantity.POWER, start, duration, value))
+    for (name, quantity, _, start, duration), value in power.items():
+        found.append(Measured(name, quantity, start, duration, value))
     return found
 
 

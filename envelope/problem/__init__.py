@@ -27,7 +27,7 @@ from envelope.problem.policies import (
     TighteningLead,
 )
 from envelope.problem.problem import Problem
-from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar
+from envelope.problem.reactive import AsForecast, ConstantVar, Credit, FixedPowerFactor, FreeVar, VoltVar, VoltWatt
 from envelope.problem.scenarios import Scenarios
 from envelope.problem.serialization import run_id
 from envelope.problem.sides import ProblemSide
@@ -59,6 +59,7 @@ __all__ = [
     "ShareReference",
     "TighteningLead",
     "VoltVar",
+    "VoltWatt",
     "VoltageBand",
     "VoltageCriterion",
     "run_id",

@@ -48,6 +48,8 @@ class GuaranteeRule(NamedTuple):
 GUARANTEES: Mapping[Guarantee, GuaranteeRule] = {
     Guarantee.TWO_SIDED: GuaranteeRule(whole),
     Guarantee.ONE_SIDED: GuaranteeRule(per_direction),
+    # Its boxes depend on limits and sun: `problem.declared_band` has them.
+    Guarantee.DECLARED_BAND: GuaranteeRule(whole),
     Guarantee.COINCIDENT: GuaranteeRule(
         per_direction,
         common_level=True,

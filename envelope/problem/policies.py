@@ -28,6 +28,8 @@ class Guarantee(StrEnum):
     """any combination between forecast and export limit, and any between import limit and forecast"""
     COINCIDENT = "coincident"
     """only all at their export limit together, or all at their import limit together"""
+    DECLARED_BAND = "declared-band"
+    """any combination in which no home's generation falls below a declared share of its limit or the sun"""
 
 
 class ShareReference(StrEnum):

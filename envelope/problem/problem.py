@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -122,6 +122,12 @@ class Problem:
     weight_import: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
     weight_export: Real | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
     """(T,) or (T, C) worth of a direction's shares in each step; default 1"""
+    declared_share: float | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """only for `Guarantee.DECLARED_BAND`: part of what limit and sun allow below which no home's generation falls"""
+    declared_by: str = field(default="", metadata=UNSAID_BY_DEFAULT)
+    """the engineer who turned that guarantee on for this feeder"""
+    fleets: Sequence[str] | None = field(default=None, metadata=UNSAID_BY_DEFAULT)
+    """(C,) name of the aggregator whose fleet each connection belongs to; empty: of none"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "step_s": Numbers(of=int, low=0, above=True),
@@ -164,6 +170,9 @@ class Problem:
         "ceiling_export_w": Numbers("T or TC", low=0.0, high=np.inf),
         "weight_import": Numbers("T or TC", low=0.0, above=True),
         "weight_export": Numbers("T or TC", low=0.0, above=True),
+        "declared_share": Numbers(low=0.0, above=True, high=1.0),
+        "declared_by": InstanceOf(str),
+        "fleets": Strings(),
     }
 
     def __post_init__(self) -> None:
@@ -188,8 +197,19 @@ class Problem:
                     raise BadProblem(f"{name}: is needed where reference is contract")
         if fault := splits.fault(self.reduced.network.connections, self.flex_split):
             raise BadProblem(fault)
+        self._refuse_band()
         if GUARANTEES[self.guarantee].common_level:
             self._refuse_at_common_level(GUARANTEES[self.guarantee].allocations)
+
+    def _refuse_band(self) -> None:
+        """Refuse a declared band without a declaration, and a declaration that no guarantee uses."""
+        band = self.guarantee is Guarantee.DECLARED_BAND
+        if band is (self.declared_share is None):
+            raise BadProblem(f"declared_share: goes with guarantee {Guarantee.DECLARED_BAND}, and only with it")
+        if band is not bool(self.declared_by.strip()):
+            raise BadProblem("declared_by: the engineer's name goes with declared_share, and only with it")
+        if band and not splits.balanced(self.flex_split):
+            raise BadProblem(f"flex_split: {self.guarantee} limits need power of known phases")
 
     def _refuse_at_common_level(self, allocations: Sequence[Allocation]) -> None:
         if self.allocation not in allocations:
@@ -197,6 +217,10 @@ class Problem:
             raise BadProblem(f"allocation: {self.guarantee} limits are one common level: allocate them {known}")
         if not splits.balanced(self.flex_split):
             raise BadProblem(f"flex_split: {self.guarantee} limits are one level of balanced power")
+
+    def for_any_combination(self) -> Problem:
+        """The same problem under the guarantee that covers any combination."""
+        return replace(self, guarantee=Guarantee.TWO_SIDED, declared_share=None, declared_by="")
 
     def controlled(self, direction: str) -> Mask:
         """(C,) whether import, or export, can be limited."""

@@ -38,6 +38,7 @@ FILE_TYPES = {
     "Scenarios": ("envelope.problem.scenarios", "Scenarios"),
     "VoltageBand": ("envelope.problem.limits", "VoltageBand"),
     "VoltVar": ("envelope.problem.reactive", "VoltVar"),
+    "VoltWatt": ("envelope.problem.reactive", "VoltWatt"),
     "VoltageCriterion": ("envelope.problem.limits", "VoltageCriterion"),
 }
 """types that a file may hold, by their names there: the module and the name of each, which may change"""

@@ -15,6 +15,7 @@ from gridmodel.arrays import Mask
 BASE, FIRM, DOUBLE = "infeasible_base", "infeasible_firm", "double_counted"
 LOOSE, NO_SAFE = "default_looser", "no_safe_limits"
 UNCREDITED, NO_CLIENT, UNSETTLED = "volt_var_not_credited", "no_client", "limits_not_settled"
+NOT_DECLARED, NOT_FOLLOWED = "declared_band_not_used", "mode_not_followed"
 HELD = f"{FIRM}: limits that clients may still hold of an earlier run do not fit; for so long nothing is guaranteed"
 NAMED = 5
 
@@ -96,6 +97,14 @@ def without_client(names: Sequence[str]) -> list[str]:
     if not names:
         return []
     return [f"{NO_CLIENT}: nobody is registered at {some(names)}; nothing controls what is there, all of it is counted"]
+
+
+def not_followed(names: Sequence[str], mode: str) -> list[str]:
+    """Findings about connections whose inverters are not credited with a mode that limits rely on elsewhere."""
+    if not names:
+        return []
+    why = "is not published there, not among the enabled modes, or contradicted by measurements"
+    return [f"{NOT_FOLLOWED}: {mode} {why}: nothing of it is counted at {some(names)}"]
 
 
 def _names(problem: Problem, mask: Mask) -> list[str]:

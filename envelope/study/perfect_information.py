@@ -7,7 +7,8 @@ the answer is the best that this search finds and no proof that none is better.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -33,8 +34,11 @@ SOONER = 1e-3
 """by how much it is worth less at the end of the horizon than at its beginning"""
 CUT, MOST_CUTS = 0.995, 400
 """part that is left of a step's power each time that it is still beyond a limit in the end, and how often at most"""
-TOGETHER = 4096
-"""sensitivities taken at once"""
+TOGETHER, STEPS_TOGETHER = 4096, 4
+"""sensitivities taken at once, and steps of one linear program where no energy ties steps together"""
+LOWEST, HIGHEST = 0.01, 10.0
+"""parts of voltage limits that no power flow comes near"""
+Progress = Callable[[int], None]
 OPTIONS = {"output_flag": False, "threads": 1}
 KILO = 1e3
 
@@ -52,22 +56,32 @@ class Dispatch:
     """linear programs solved"""
 
 
-def most_export(problem: Problem) -> Dispatch:
+def most_export(problem: Problem, *, tell: Progress | None = None) -> Dispatch:
     """The most that generation can feed in while devices that draw stand idle."""
-    return _Search(problem, np.concatenate([problem.flex_gen_w, 0.0 * problem.flex_load_w], axis=1), None).found()
+    available = np.concatenate([problem.flex_gen_w, 0.0 * problem.flex_load_w], axis=1)
+    return _Search(problem, available, None).found(tell)
 
 
-def most_import(problem: Problem) -> Dispatch:
+def most_import(problem: Problem, *, tell: Progress | None = None) -> Dispatch:
     """The most that devices can draw while generation stands idle."""
-    return _Search(problem, np.concatenate([0.0 * problem.flex_gen_w, problem.flex_load_w], axis=1), None).found()
+    available = np.concatenate([0.0 * problem.flex_gen_w, problem.flex_load_w], axis=1)
+    return _Search(problem, available, None).found(tell)
 
 
-def least_curtailment(problem: Problem, asked_wh: Real) -> Dispatch:
+def least_curtailment(problem: Problem, asked_wh: Real, *, tell: Progress | None = None) -> Dispatch:
     """The least that is curtailed while devices draw the (C,) Wh that they ask for, at any time that they are there."""
     if np.shape(asked_wh) != (len(problem.connection_id),):
         raise BadProblem(f"asked_wh has shape {np.shape(asked_wh)}; expected one value per connection")
     available = np.concatenate([problem.flex_gen_w, problem.flex_load_w], axis=1)
-    return _Search(problem, available, asked_wh).found()
+    return _Search(problem, available, asked_wh).found(tell)
+
+
+def without_voltage_limits(problem: Problem) -> Problem:
+    """The problem with ratings alone: what is curtailed of it, cables and transformers curtail."""
+    limits = problem.limits
+    bands = tuple(replace(band, low_v=LOWEST * band.low_v, high_v=HIGHEST * band.high_v) for band in limits.bands)
+    low_v, high_v = LOWEST * limits.v_min_v, HIGHEST * limits.v_max_v
+    return replace(problem, limits=replace(limits, v_min_v=low_v, v_max_v=high_v, bands=bands))
 
 
 class _Near(NamedTuple):
@@ -115,8 +129,8 @@ class _Search:
         for table, own in zip(self.allowed, KEPT, strict=True):
             table[table <= own] = 0.0
 
-    def found(self) -> Dispatch:
-        """The best dispatch, confirmed by AC power flow."""
+    def found(self, tell: Progress | None = None) -> Dispatch:
+        """The best dispatch, confirmed by AC power flow; tell: called with the number of each linear program."""
         power, before, rounds = 0.5 * self.available_w, np.inf, 0
         while rounds < ROUNDS:
             power, tables = self._solvable(power)
@@ -124,6 +138,8 @@ class _Search:
             if rounds and self._excess(tables).max() <= 0.0 and abs(energy - before) <= SETTLED * abs(energy):
                 break
             before, rounds = energy, rounds + 1
+            if tell is not None:
+                tell(rounds)
             # Cars may charge at many times alike: without an end to leaps, a program would move them about for good.
             power = self._optimum(power, tables, 0.5 ** max(rounds - FREE, 0))
         power = self._cut(power)
@@ -171,7 +187,12 @@ class _Search:
         room = (coefficient * power[near.step]).sum(axis=1) - beyond - np.array(KEPT)[near.kind]
         # What nothing running breaks already, nothing may make worse.
         constraints = _Constraints(near.step, coefficient, np.maximum(room, 0.0))
-        return _Programme(self, constraints, np.minimum(power + leap * self.available_w, self.available_w)).optimum()
+        most_w = np.minimum(power + leap * self.available_w, self.available_w)
+        if self.asked_wh is not None:
+            return _Programme(self, constraints, most_w, np.arange(len(power))).optimum()
+        # No energy ties steps together: many small programs are solved far sooner than one large one.
+        parts = np.array_split(np.arange(len(power)), max(1, len(power) // STEPS_TOGETHER))
+        return np.asarray(sum(_Programme(self, constraints, most_w, steps).optimum() for steps in parts))
 
     def _coefficients(self, near: _Near, power: Real) -> Real:
         """(R, E) change of each value per W, V or part of the rating, where the power is."""
@@ -197,16 +218,18 @@ class _Search:
 
 
 class _Programme:
-    """A linear program over all steps: constraints of single steps, and energy that is asked for over all of them."""
+    """A linear program over some steps: constraints of single steps, and energy that is asked for over all of them."""
 
-    def __init__(self, search: _Search, constraints: _Constraints, most_w: Real) -> None:
+    def __init__(self, search: _Search, constraints: _Constraints, most_w: Real, steps: Index) -> None:
         self.search, self.most_w = search, most_w
-        self.used = search.available_w > 0.0
+        self.used = np.zeros(search.available_w.shape, dtype=bool)
+        self.used[steps] = search.available_w[steps] > 0.0
         self.number = np.cumsum(self.used).reshape(self.used.shape) - 1
         """(T, E) position of each power among the variables"""
         self.rows: list[tuple[NDArray[Any], NDArray[Any]]] = []
         self.upper: list[float] = []
-        for t, own, most in zip(*constraints, strict=True):
+        for k in np.flatnonzero(np.isin(constraints.step, steps)):
+            t, own, most = (table[k] for table in constraints)
             self._add(self.number[t, self.used[t]], own[self.used[t]] * KILO, most)
         if search.asked_wh is not None:
             self._add_energy(search.asked_wh)

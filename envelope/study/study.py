@@ -75,6 +75,9 @@ class Study:
     base_load: BaseLoad = BaseLoad.AUTO
     series_day: int | date | None = None
     """of several measured days the one that is studied, by position or date; None: the first"""
+    declared_share: float | None = None
+    declared_by: str = ""
+    """for a declared band: see `Problem`"""
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "steps": Numbers(of=int, low=0, above=True, high=DAY_S),
@@ -90,6 +93,8 @@ class Study:
         "allocation": OneOf(Allocation),
         "reference": OneOf(ShareReference),
         "base_load": OneOf(BaseLoad),
+        "declared_share": Numbers(low=0.0, above=True, high=1.0),
+        "declared_by": InstanceOf(str),
     }
 
     def __post_init__(self) -> None:
@@ -120,6 +125,8 @@ def problem_of(feeder: Feeder, study: Study, reduced: Reduced | None = None) -> 
         guarantee=study.guarantee,
         allocation=study.allocation,
         reference=study.reference,
+        declared_share=study.declared_share,
+        declared_by=study.declared_by,
     )
 
 

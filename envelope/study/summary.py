@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from envelope.problem import Direction, Guarantee, Problem
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.codes import UNCONTROLLED
 from envelope.schedule.curtailment import jain, of_schedule
-from envelope.study.perfect_information import most_export, most_import
+from envelope.study.perfect_information import ROUNDS, most_export, most_import, without_voltage_limits
 from envelope.verification import Effort, VerificationReport, verify
+from gridmodel.arrays import Real
 
 QUICK = Effort(random=5, inside=2, greedy=1)
 MOST_BINDING = 3
@@ -35,10 +36,36 @@ def priced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def possible(problem: Problem) -> dict[str, float]:
-    """Mean kW over the horizon that perfect information would let each direction have, the other one idle."""
-    found = {"export": most_export(problem).feed_w, "import": most_import(problem).draw_w}
-    return {f"{direction}_kw": float(power.sum(axis=1).mean() / 1e3) for direction, power in found.items()}
+def possible(problem: Problem, tell: Callable[[str], None] | None = None) -> dict[str, float]:
+    """Mean kW over the horizon that perfect information would let each direction have, the other one idle.
+
+    With what is withheld of the capacity: by ratings of cables and transformers, and beyond that by voltage. tell:
+    called with what is being calculated.
+    """
+    found = dict[str, float]()
+    for direction in (Direction.EXPORT, Direction.IMPORT):
+        capacity_w = problem.side(direction).flex_w
+        bound = _mean_kw(_most(problem, direction, tell))
+        ratings = _mean_kw(_most(without_voltage_limits(problem), direction, tell, " by ratings alone"))
+        found[f"{direction}_kw"] = bound
+        found[f"{direction}_withheld_by_ratings_kw"] = max(_mean_kw(capacity_w) - max(ratings, bound), 0.0)
+        found[f"{direction}_withheld_by_voltage_kw"] = max(ratings - bound, 0.0)
+    return found
+
+
+def _most(problem: Problem, direction: Direction, tell: Callable[[str], None] | None, how: str = "") -> Real:
+    """(T, C) W that perfect information would let a direction have."""
+
+    def progress(program: int) -> None:
+        if tell is not None:
+            tell(f"perfect information: {direction}{how}, linear program {program} of at most {ROUNDS}")
+
+    exports = direction is Direction.EXPORT
+    return most_export(problem, tell=progress).feed_w if exports else most_import(problem, tell=progress).draw_w
+
+
+def _mean_kw(power_w: Real) -> float:
+    return float(power_w.sum(axis=1).mean() / 1e3)
 
 
 def recovered(rows: list[dict[str, Any]], bound: Mapping[str, float]) -> list[dict[str, Any]]:
@@ -82,7 +109,7 @@ def beyond(problem: Problem, schedule: EnvelopeSchedule) -> dict[str, float] | N
     """Violations with clients anywhere between their limits, beyond the guarantee; None where it covers that."""
     if problem.guarantee is Guarantee.TWO_SIDED:
         return None
-    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    whole = problem.for_any_combination()
     return worst_of(verify(whole, schedule, solver="reduced", effort=QUICK))
 
 
@@ -129,6 +156,7 @@ def summarise_parts(
             **report.excess,
         },
         "wrong_phases": stress_of(report),
+        "contingencies": [one._asdict() for one in report.contingencies],
         "run_id": schedule.run_id,
     }
 
@@ -157,7 +185,7 @@ def compared(problem: Problem) -> dict[str, Any]:
 
     schedule = calculate(problem)
     own = verify(problem, schedule, solver="reduced", effort=QUICK)
-    whole = replace(problem, guarantee=Guarantee.TWO_SIDED)
+    whole = problem.for_any_combination()
     every = verify(whole, schedule, solver="reduced", effort=QUICK)
     return {
         "guarantee": str(problem.guarantee),

@@ -38,6 +38,22 @@ class WorstState(NamedTuple):
     """(3,) V"""
 
 
+class Contingency(NamedTuple):
+    """How far limits are exceeded in an event that the guarantee does not cover; negative: inside."""
+
+    event: str
+    over_v: float
+    under_v: float
+    overload_percent: float
+    """V, V and percent of a rating"""
+    region: str = ""
+    """the region on whose default curves all inverters are; empty: they respond as credited, or not at all"""
+
+    def __str__(self) -> str:
+        worst = f"{self.over_v:+.1f} V over, {self.under_v:+.1f} V under, {self.overload_percent:+.1f} % load"
+        return f"{self.event}{f', on curves of {self.region}' if self.region else ''}: {worst}"
+
+
 class UnbalanceFinding(NamedTuple):
     """The worst that a verification found."""
 
@@ -66,6 +82,22 @@ class Excess(NamedTuple):
 EXCESS_UNITS = ("V over", "V under", "% load")
 WITHIN, BEYOND, BASE_BEYOND = 0, 1, 3
 """exit codes of commands that verify (2: bad input)"""
+
+
+def exceeded_before(
+    base_excess: tuple[Excess, ...], firm_excess: tuple[Excess, ...], excused: tuple[float, float, float]
+) -> str:
+    """Name the excess before anything is allocated, base load and the rest told apart."""
+    for part, who in ((base_excess, "the base load alone"), (firm_excess, "what is granted in any case")):
+        if any(math.isinf(one.beyond) for one in part):
+            return f"{who} has no power flow"
+    base, firm = (", ".join(map(str, part)) for part in (base_excess, firm_excess))
+    said = [f"the base load alone exceeds them by {base}"] if base else []
+    if not firm:
+        units = zip(excused, EXCESS_UNITS, strict=True)
+        firm = "" if base else ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
+    beside = ", which with the base load" if base else ", which"
+    return "; ".join([*said, f"what is granted in any case{beside} exceeds them by {firm}"] if firm else said)
 
 
 @dataclass(frozen=True)
@@ -97,6 +129,8 @@ class VerificationReport:
     """the worst corners of each kind and step, the worst first"""
     unbalance: UnbalanceFinding | None = None
     """percentage points beyond `OperatingLimits.vuf_max_percent`; None: not limited"""
+    contingencies: tuple[Contingency, ...] = ()
+    """events that the guarantee does not cover"""
     paths: str = ""
     """joint paths of base load and head voltage on which corners were tried; empty: at the base load alone"""
 
@@ -155,21 +189,14 @@ class VerificationReport:
         if not any(self.excused):
             verdict = "inside" if self.inside else "BEYOND"
             return f"{tried}: {verdict} the limits (worst against limit: {worst})"
+        before = exceeded_before(self.base_excess, self.firm_excess, self.excused)
         verdict = "envelopes add nothing" if self.inside else "envelopes go BEYOND that"
-        return f"{tried}: NOT inside the limits: {self._before()}; {verdict} (worst against limit or that: {worst})"
+        return f"{tried}: NOT inside the limits: {before}; {verdict} (worst against limit or that: {worst})"
 
-    def _before(self) -> str:
-        """Name the excess before anything is allocated, base load and the rest told apart."""
-        for part, who in ((self.base_excess, "the base load alone"), (self.firm_excess, "what is granted in any case")):
-            if any(math.isinf(one.beyond) for one in part):
-                return f"{who} has no power flow"
-        base, firm = (", ".join(map(str, part)) for part in (self.base_excess, self.firm_excess))
-        said = [f"the base load alone exceeds them by {base}"] if base else []
-        if not firm:
-            units = zip(self.excused, EXCESS_UNITS, strict=True)
-            firm = "" if base else ", ".join(f"{value:.2f} {unit}" for value, unit in units if value)
-        beside = ", which with the base load" if base else ", which"
-        return "; ".join([*said, f"what is granted in any case{beside} exceeds them by {firm}"] if firm else said)
+    def contingency_sentence(self) -> str:
+        """Events beyond the guarantee, in one line; empty where none were tried."""
+        said = "; ".join(map(str, self.contingencies))
+        return f"Beyond the guarantee (against the limits): {said}" if said else ""
 
     def stress_sentence(self) -> str:
         """Effect of a wrong model, in one line; empty where it was not tried."""
@@ -196,6 +223,8 @@ class Effort:
     """whether the independent solver solves every corner, or the worst of each step and a sample"""
     wrong_phases: float = 0.0
     """part of the single-phase connections that a stress beside the audit puts on another phase; 0: no stress"""
+    contingencies: bool = False
+    """whether events beyond the guarantee are tried beside it, where it rests on what homes or inverters do"""
 
 
-USUAL = Effort(wrong_phases=0.1)
+USUAL = Effort(wrong_phases=0.1, contingencies=True)

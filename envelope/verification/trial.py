@@ -16,16 +16,18 @@ from envelope.problem.guarantees import GuaranteedBox
 from envelope.schedule import EnvelopeSchedule
 from envelope.verification.acceptance import AcceptedLimits, accepted_limits
 from envelope.verification.box_corners import At, BoxCorners
+from envelope.verification.contingencies import corners_with_homes_off
+from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from envelope.verification.report import Effort, Finding, VerificationReport, WorstState
 from envelope.verification.solvers import Solver, independent_solver, solver_of
 from envelope.verification.unbalance import verify_unbalance
-from envelope.verification.volt_var import at_curve_kinks, solve_with_response
-from gridmodel.arrays import Index, Real
+from envelope.verification.worst_corners import WorstCorners
+from gridmodel.arrays import Index, Mask, Real
 
 PERCENT_PER_V = 10.0
 """percent of a rating that count as much as a volt where the worst states are put in order"""
-CHUNK, AT_KINKS = 4000, 0.25
-"""scenarios solved together, and the part of the corners from which inverters are moved to kinks of their curves"""
+CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
+"""scenarios solved together, part of corners from which inverters move to kinks, one of so many tried with homes off"""
 
 
 def try_corners(
@@ -40,14 +42,13 @@ def try_corners(
     """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is.
 
     box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`);
-    settled: the same once all have taken up new limits, tried beside it where limits are one common level, as a smaller
-    one may be worse there.
+    settled: once all have taken up new limits, where limits are one common level: a smaller one may be worse there.
     """
     feeder = formulation.feeder
     judge = solver or independent_solver(feeder)
     fast = judge if effort.judge_all else "reduced"
     accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    boxes = formulation.boxes(*box)
+    boxes = formulation.boxes(*box, limit_w=schedule.export_limit_w)
     if settled is not None and formulation.guarantee.common_level and formulation.paths.several:
         boxes += formulation.boxes(*settled)
     trial = Trial(formulation, boxes, effort, solver_of(feeder, fast), accepted=accepted)
@@ -58,28 +59,22 @@ def try_corners(
     return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
 
 
-class _Worst:
-    """Worst of the three kinds in each step, and where it was found."""
-
-    def __init__(self, steps: int, ports: int) -> None:
-        self.beyond = np.full((3, steps), -np.inf)
-        self.element = np.zeros((3, steps), dtype=np.intp)
-        self.away = np.zeros((3, steps, ports))
-        self.state = np.zeros((3, steps), dtype=np.intp)
-        self.kind = np.full((3, steps), "", dtype=object)
-
-    def note(self, which: int, kind: str, at: At, *, table: Real, away: Real) -> None:
-        """Keeps what is worse than before; (S, E) against (S, L)."""
-        steps = at.steps
-        element = table.argmax(axis=1)
-        beyond = table[np.arange(len(steps)), element]
-        order = np.argsort(beyond, kind="stable")
-        last = order[np.unique(steps[order][::-1], return_index=True)[1] * -1 + len(order) - 1]
-        worse = last[beyond[last] > self.beyond[which, steps[last]]]
-        now = steps[worse]
-        self.beyond[which, now], self.element[which, now] = beyond[worse], element[worse]
-        self.away[which, now], self.kind[which, now] = away[worse], kind
-        self.state[which, now] = at.states[worse]
+def try_boxes(
+    formulation: Formulation,
+    schedule: EnvelopeSchedule,
+    boxes: tuple[GuaranteedBox, ...],
+    *,
+    effort: Effort,
+    only: Mask | None = None,
+) -> Trial:
+    """The trial of all corners of these boxes by the engine's own solver; only: (T,) steps that are tried."""
+    accepted, solver = (
+        accepted_limits(formulation, schedule, most=effort.sign),
+        solver_of(formulation.feeder, "reduced"),
+    )
+    trial = Trial(formulation, boxes, effort, solver, accepted=accepted, only=only)
+    trial.run()
+    return trial
 
 
 class Trial:
@@ -93,33 +88,42 @@ class Trial:
         solver: Solver,
         *,
         accepted: AcceptedLimits,
+        only: Mask | None = None,
     ) -> None:
         self.formulation, self.boxes, self.effort, self.solver = formulation, tried, effort, solver
-        self.feeder, self.base = formulation.feeder, formulation.base
-        self.disturbances, steps, self.joint = formulation.disturbances, formulation.steps, formulation.paths
-        self.rng = np.random.default_rng(effort.seed)
+        self.accepted, self.joint = accepted, formulation.paths
+        self.feeder, self.base, self.disturbances = formulation.feeder, formulation.base, formulation.disturbances
+        self.rng, steps = np.random.default_rng(effort.seed), formulation.steps
         self.rating, self.unit_v = formulation.limits.current_a, formulation.feeder.voltage_unit_v
-        self.worst = _Worst(steps, self.feeder.reduced.ports)
+        self.worst = WorstCorners(steps, self.feeder.reduced.ports)
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, At, Real]] = []
         self.sample: list[tuple[str, At, Real]] = []
-        self.accepted = accepted
+        self.lost, self.only = np.zeros(steps, dtype=bool), np.ones(steps, dtype=bool) if only is None else only
+        """(T,) whether any corner has no power flow, and steps that are tried"""
         self.matter = np.zeros_like(self.joint.kept)
         """(S, T) states of the joint paths that are worst for any constraint"""
 
     def run(self) -> None:
         """Tries every kind of corner."""
         plain = linearise(self.feeder, *self.formulation.sensitivities, wanted=select_all(self.feeder))
-        every = At(*self.joint.pairs)
+        every = At(*self.joint.pairs).only(self.only[self.joint.pairs[1]])
         self._queue("rest", every, np.zeros((len(every.steps), len(self.feeder.port_connection))))
-        for box in self.boxes:
+        built, needed, band = plain, None, self.formulation.band
+        for k, box in enumerate(self.boxes):
             # A box without any width has one corner, which is at rest.
-            steps = np.flatnonzero(((box.lo_w < self.base.p_w) | (self.base.p_w < box.hi_w)).any(axis=1))
+            steps = np.flatnonzero(((box.lo_w < self.base.p_w) | (self.base.p_w < box.hi_w)).any(axis=1) & self.only)
             corners = BoxCorners(self.formulation, box, self.rng)
-            built = linearise_at_corners(plain, self.base, box.lo_w, box.hi_w)
-            needed = corners.paths.worst(built, built.evaluate(self.base.flow))
-            self.matter |= self.joint.kept if needed is None else needed.states_by_step()
+            if k == 0 or band is None:
+                # Under a weaker sun the worst corners are those of the full one.
+                built = linearise_at_corners(plain, self.base, box.lo_w, box.hi_w)
+                needed = corners.paths.worst(built, built.evaluate(self.base.flow))
+                self.matter |= self.joint.kept if needed is None else needed.states_by_step()
+            if band is not None:
+                ends, most = (box.lo_w[steps], box.hi_w[steps], steps), self.effort.sign // OFF
+                for away in corners_with_homes_off(built, self.formulation, ends, most=most):
+                    self._queue("home off", corners.at(steps), away)
             for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
                 state = None if needed is None or one.row is None else needed.state[steps, one.row]
                 self._try_pattern(corners, one, corners.at(steps, state))
@@ -128,31 +132,36 @@ class Trial:
         self._try_all_states()
         self._search()
         self._try_all_states()
+        self.try_silent()
+
+    def try_silent(self) -> None:
+        """The worst corners of each step, and a sample of others, with the inverters silent that are not counted on."""
+        at, away = self.worst.of_voltages(self.sample)
+        injected, source = self.joint.injections(*at, away), self.joint.source(*at)
+        for silent in silent_patterns(self.feeder, self.rng):
+            response = self.feeder.with_silent(silent)
+            solved = solve_with_response(response, self.solver, injected, source, voltages=True)
+            self._note("others silent", at, away, self._beyond(solved, at.steps))
 
     def solved_by(self, solver: Solver) -> Trial:
         """The worst corners of each step, and one of every hundred others, once more by another solver."""
         judge = Trial(self.formulation, self.boxes, self.effort, solver, accepted=self.accepted)
-        chosen = [
-            (kind, int(state), int(step), away)
-            for kind, at, table in self.sample
-            for state, step, away in zip(*at, table, strict=True)
-        ]
-        for which in range(3):
-            worst, known = self.worst, np.flatnonzero(np.isfinite(self.worst.beyond[which]))
-            chosen += [
-                (worst.kind[which, step], int(worst.state[which, step]), int(step), worst.away[which, step])
-                for step in known
-            ]
-        once = {(state, step, away.tobytes()): (kind, state, step, away) for kind, state, step, away in chosen}
+        once = self.worst.distinct(self.sample)
         for wanted in dict.fromkeys(kind for kind, *_ in once.values()):
             of_kind = [one for kind, *one in once.values() if kind == wanted]
             states, steps, away = (np.array(column) for column in zip(*of_kind, strict=True))
             judge._queue(wanted, At(states, steps), away)
         judge._flush()
+        judge.try_silent()
         judge.scenarios, judge.judged_scenarios = self.scenarios, judge.scenarios
         judge.by_corner = self.by_corner
         judge.diverged += self.diverged
         return judge
+
+    @property
+    def most(self) -> tuple[float, float, float]:
+        """V over, V under and percent beyond the limits, each the worst of all corners; infinite without power flow."""
+        return (np.inf,) * 3 if self.lost.any() else self.report("reduced", "").worst
 
     def report(self, solver: str, guarantee: str) -> VerificationReport:
         """Worst findings of all corners."""
@@ -272,6 +281,7 @@ class Trial:
         for which, (table, name) in enumerate(zip(beyond, ("over_v", "under_v", "overload_percent"), strict=True)):
             lost = np.isnan(table).any(axis=1)
             bad |= lost | np.any(table > 0.0, axis=1)
+            self.lost[at.steps[lost]] = True
             clean = np.where(np.isnan(table), -np.inf, table)
             tally[name] = max(tally.get(name, -np.inf), float(clean.max(initial=-np.inf)))
             self.worst.note(which, kind, at, table=clean, away=away)

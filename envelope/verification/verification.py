@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from envelope.constraints.formulation import formulate
-from envelope.constraints.volt_var_credit import as_credited
+from envelope.constraints.formulation import Formulation, formulate
+from envelope.constraints.response_credit import as_credited
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
-from envelope.verification.report import USUAL, Effort, VerificationReport
-from envelope.verification.trial import try_corners
+from envelope.verification.contingencies import (
+    AS_GUARANTEED,
+    EFFORT,
+    NO_RESPONSE,
+    cases_of,
+    region_curves,
+    with_region_curves,
+)
+from envelope.verification.report import USUAL, Contingency, Effort, VerificationReport
+from envelope.verification.trial import try_boxes, try_corners
 from envelope.verification.wrong_phases import movable, verify_wrong_phases
 
 
@@ -27,9 +35,26 @@ def verify(
     """
     asked, problem = effort or USUAL, as_credited(problem, schedule)
     box, settled = verified_box(problem, schedule), settled_box(problem, schedule)
-    report = try_corners(formulate(problem), schedule, box, solver=solver, effort=asked, settled=settled)
+    formulation = formulate(problem)
+    report = try_corners(formulation, schedule, box, solver=solver, effort=asked, settled=settled)
     stress = _stress(problem, schedule, asked)
-    return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases)
+    beside = try_contingencies(problem, formulation, schedule) if asked.contingencies else ()
+    return replace(report, wrong_phases=stress, wrong_part=asked.wrong_phases, contingencies=beside)
+
+
+def try_contingencies(
+    problem: Problem, formulation: Formulation, schedule: EnvelopeSchedule
+) -> tuple[Contingency, ...]:
+    """Events beyond a guarantee that rests on what homes or inverters do, and the same on the region's curves."""
+    found, region, box = [], region_curves(problem), verified_box(problem, schedule)
+    for event, judged, boxes in cases_of(problem, formulation, box, schedule.export_limit_w):
+        if event != AS_GUARANTEED:
+            found.append(Contingency(event, *try_boxes(judged, schedule, boxes, effort=EFFORT).most))
+        if region is not None and event != NO_RESPONSE:
+            on_curves = with_region_curves(problem, judged, region)
+            worst = try_boxes(on_curves, schedule, boxes, effort=EFFORT).most
+            found.append(Contingency(event, *worst, region=region.title))
+    return tuple(found)
 
 
 def _stress(problem: Problem, schedule: EnvelopeSchedule, effort: Effort) -> tuple[float, float, float] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from envelope.constraints.formulation import formulate
-from envelope.constraints.volt_var_credit import as_credited
+from envelope.constraints.response_credit import as_credited
 from envelope.field_rules import BadProblem
 from envelope.problem import Problem
 from envelope.problem.phase_split import BALANCED

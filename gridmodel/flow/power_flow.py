@@ -21,7 +21,7 @@ from gridmodel.flow.kron import Reduced, sources
 
 BLOCK = 128  # scenarios handled together: their voltages stay in the processor's cache
 SINGLE_TOL_V, SINGLE_NOMINAL_V = 1e-4, 250.0  # where single precision hands over to double, at that voltage
-MOST_ITERATIONS, MOST_WITH_INVERTERS = 100, 500
+MOST_ITERATIONS, MOST_WITH_INVERTERS, EARLY_WITH_INVERTERS = 100, 500, 60
 CHECK_EVERY = 10  # iterations between looks for scenarios to give up
 SLOWEST = 0.9  # over so many iterations the steps must have shrunk to this, or the scenario has no solution
 LOWEST_PU, HIGHEST_PU = 0.1, 3.0  # outside, a scenario is given up
@@ -113,8 +113,11 @@ class _FixedPoint:
         start, near = self._iterate(self.zt_single, state, self.single_tol_v, response)
         if response is not None:
             response.update(s)
-        if tol_v >= self.single_tol_v:
+        if tol_v >= self.single_tol_v and (response is None or near.all()):
             return start.astype(np.complex128), near
+        if response is not None:
+            # Steep curves magnify the noise of single precision: what does not settle in it may in double.
+            start[~near], near = single[~near], np.ones(len(s), dtype=np.bool_)
         result, done = np.full(s.shape, np.nan, dtype=np.complex128), np.zeros(len(s), dtype=np.bool_)
         if near.any():
             state = _State(everyone[near], s[near], w[near], start[near].astype(np.complex128))
@@ -141,7 +144,9 @@ class _FixedPoint:
             settled |= _remaining(moved, before) <= tol_v
             running, before = ~settled, moved.copy()
             if iteration % CHECK_EVERY == 0:
-                running &= (moved < SLOWEST * checked) & self._plausible(v)
+                # Inverters begin to respond late, at a kink: their steps may grow before they shrink.
+                early = response is not None and iteration < EARLY_WITH_INVERTERS
+                running &= ((moved < SLOWEST * checked) | early) & self._plausible(v)
                 checked = before
             # Shrinking copies the batch: worth it once half have left. The settled ones that stay only get better.
             if 2 * np.count_nonzero(running) <= len(running):

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from envelope.problem import Problem, steps_from
+from envelope.problem import Guarantee, Problem, steps_from
 from gridmodel import reduce
 from gridmodel.model import admittance as build
 from gridmodel.model.network import Network
 from tests.gridmodel.feeders import radial_equipment
 
 START, STEP_S = 1_780_002_000, 1800
+UNDECLARED = (Guarantee.TWO_SIDED, Guarantee.ONE_SIDED, Guarantee.COINCIDENT)
+"""the guarantees that need no declaration"""
 assert START % STEP_S == 0
 
 

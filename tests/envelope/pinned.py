@@ -48,7 +48,7 @@ from gridmodel import read_feeder
 from gridmodel.flow.inverters import Curve
 from gridmodel.model import admittance as build
 from gridmodel.readers.example_feeders import european_lv
-from tests.envelope.cases import on, street
+from tests.envelope.cases import UNDECLARED, on, street
 from tests.gridmodel.feeders import radial_equipment
 from tests.gridmodel.medium import medium
 
@@ -89,7 +89,7 @@ def variants(problem: Problem) -> dict[str, dict[str, object]]:
 
 def combinations() -> Iterator[tuple[Guarantee, Allocation]]:
     """Every guarantee with every allocation that it has."""
-    for guarantee in Guarantee:
+    for guarantee in UNDECLARED:
         for allocation in COMMON if guarantee is Guarantee.COINCIDENT else Allocation:
             yield guarantee, allocation
 
@@ -108,7 +108,7 @@ def small() -> Iterator[tuple[str, Problem]]:
                         replace(problem, reactive=reactive, **fields),
                     )
     yield from _others(first)
-    for guarantee in Guarantee:
+    for guarantee in UNDECLARED:
         given = {"limits": OperatingLimits(vuf_max_percent=0.9), "guarantee": guarantee, "allocation": Allocation.EQUAL}
         yield f"street {guarantee} unbalance", on(build.network(radial_equipment(5, 3)), STEPS, 3, **given)
 
@@ -151,7 +151,7 @@ def three_phase(customers: int, steps: int) -> Problem:
 def european(steps: int = 2) -> Iterator[tuple[str, Problem]]:
     """The European feeder: each guarantee, and the allocations that search."""
     problem = on(european_lv().network, steps, 2)
-    for guarantee in Guarantee:
+    for guarantee in UNDECLARED:
         yield f"european {guarantee} equal", replace(problem, guarantee=guarantee, allocation=Allocation.EQUAL)
     for allocation in (Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR, Allocation.MAX_SUM):
         yield f"european {allocation}", replace(problem, allocation=allocation)
@@ -243,7 +243,7 @@ def of_joint() -> dict[str, object]:
 def of_explanation() -> dict[str, object]:
     """Digest of explanations and of what would relieve the limits."""
     said = []
-    for guarantee in Guarantee:
+    for guarantee in UNDECLARED:
         problem = street(CUSTOMERS, STEPS, seed=4, guarantee=guarantee, allocation=Allocation.EQUAL)
         solution = solve_with_boxes(problem)
         for direction in ("import", "export"):

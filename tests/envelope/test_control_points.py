@@ -18,7 +18,7 @@ from envelope.schedule.device_limits import parts
 from envelope.study.summary import room
 from envelope.verification import Effort
 from gridmodel.model.devices import Device
-from tests.envelope.cases import street
+from tests.envelope.cases import UNDECLARED, street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)
 
@@ -31,7 +31,7 @@ def chargers(**changes):
     return replace(problem, flex_load_w=load), can
 
 
-@pytest.mark.parametrize("guarantee", list(Guarantee))
+@pytest.mark.parametrize("guarantee", UNDECLARED)
 def test_who_can_not_be_limited_counts_with_all_that_it_can_reach(guarantee):
     problem, can = chargers(limits=OperatingLimits(v_min_v=205.0))
     allocation = Allocation.EQUAL if guarantee is Guarantee.COINCIDENT else Allocation.MAX_MIN

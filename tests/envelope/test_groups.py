@@ -10,13 +10,13 @@ from envelope.engine import solve_with_boxes
 from envelope.explanation.explanation import explain
 from envelope.field_rules import BadProblem
 from envelope.problem import Allocation, GroupLimit
-from tests.envelope.cases import street
+from tests.envelope.cases import UNDECLARED, street
 
 DEPOT = GroupLimit("depot", ("c2", "c4", "c6"), max_import_w=9_000.0, max_export_w=5_000.0)
 COLUMNS = [1, 3, 5]
 
 
-@pytest.mark.parametrize("guarantee", list(Guarantee))
+@pytest.mark.parametrize("guarantee", UNDECLARED)
 def test_no_combination_inside_the_box_exceeds_the_group(guarantee):
     allocation = Allocation.EQUAL if guarantee is Guarantee.COINCIDENT else Allocation.MAX_MIN
     problem = replace(street(groups=(DEPOT,)), guarantee=guarantee, allocation=allocation)

@@ -21,7 +21,7 @@ from envelope.problem import Guarantee, VoltageBand, plan_file, run_id, voltage_
 from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
 from gridmodel import read_feeder
-from tests.envelope.cases import street
+from tests.envelope.cases import UNDECLARED, street
 
 FAST = Effort(random=4, inside=1, sign=40, greedy=1)
 MV, LV = 11_000.0 / np.sqrt(3.0), 400.0 / np.sqrt(3.0)
@@ -132,7 +132,7 @@ def test_limits_without_a_criterion_need_a_band_for_each_level(works):
         VoltageBand(6351.0, 6.0, 5.0)
 
 
-@pytest.mark.parametrize("guarantee", list(Guarantee))
+@pytest.mark.parametrize("guarantee", UNDECLARED)
 def test_limits_at_two_levels_hold_and_reach_them(works, guarantee):
     tight = replace(works.limits, bands=(VoltageBand(MV, 0.98 * MV, 1.04 * MV),))
     allocation = "proportional" if guarantee is Guarantee.COINCIDENT else "max-min"

@@ -10,6 +10,7 @@ from envelope.field_rules import BadProblem
 from envelope.problem import Allocation, FixedPowerFactor, GroupLimit
 from envelope.study import perfect_information
 from envelope.study.perfect_information import least_curtailment, most_export, most_import
+from envelope.study.summary import possible
 from gridmodel.model import admittance as build
 from tests.envelope.cases import on, street
 from tests.gridmodel.feeders import radial_equipment
@@ -88,6 +89,19 @@ def test_an_answer_that_no_program_has_confirmed_is_cut_until_it_holds(problem, 
     hasty = most_export(problem)
     assert max(hasty.beyond) <= 0.0
     assert 0.0 < hasty.feed_w.sum() <= whole * 1.001
+
+
+def test_what_is_withheld_is_told_apart_by_ratings_and_voltage(problem):
+    told: list[str] = []
+    found = possible(problem, told.append)
+    export = problem.flex_gen_w.sum(axis=1).mean() / 1e3
+    withheld = [found[f"export_withheld_by_{what}_kw"] for what in ("ratings", "voltage")]
+    assert found["export_kw"] + sum(withheld) == pytest.approx(export, rel=1e-6)
+    assert found["export_kw"] == pytest.approx(most_export(problem).feed_w.sum(axis=1).mean() / 1e3, rel=1e-6)
+    strong = replace(problem, limits=replace(problem.limits, rating_factor=100.0))
+    assert possible(strong)["export_withheld_by_ratings_kw"] == pytest.approx(0.0, abs=1e-6)
+    assert told[0] == "perfect information: export, linear program 1 of at most 20"
+    assert any("by ratings alone" in one for one in told)
 
 
 def test_energy_asked_for_is_one_value_per_connection(problem):

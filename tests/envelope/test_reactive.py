@@ -25,7 +25,7 @@ from envelope.study.study import Study, problem_of
 from envelope.verification import Effort
 from gridmodel.flow.inverters import Curve
 from gridmodel.readers.example_feeders import european_lv
-from tests.envelope.cases import street
+from tests.envelope.cases import UNDECLARED, street
 
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)
 FAST = Effort(random=10, inside=2, sign=400, greedy=0, judge_all=True)
@@ -45,7 +45,7 @@ def some(steps: int = 2, **changes):
     return street(customers=8, steps=steps, **({"adoption_s": 0} | changes))
 
 
-@pytest.mark.parametrize("guarantee", list(Guarantee))
+@pytest.mark.parametrize("guarantee", UNDECLARED)
 @pytest.mark.parametrize(("policy", "rule", "said"), POLICIES, ids=[rule for _, rule, _ in POLICIES])
 def test_every_policy_is_named_and_kept(policy, rule, said, guarantee):
     allocation = Allocation.EQUAL if guarantee is Guarantee.COINCIDENT else Allocation.MAX_MIN

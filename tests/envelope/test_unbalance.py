@@ -18,7 +18,7 @@ from envelope.verification.unbalance import independent
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.flow.power_flow import phasors
 from gridmodel.model.admittance import PHASE_OF_SEQUENCE
-from tests.envelope.cases import on, street
+from tests.envelope.cases import UNDECLARED, on, street
 
 US_SERVICE = Path(__file__).parent.parent / "gridmodel" / "cases" / "us_service"
 QUICK = Effort(random=10, inside=1, sign=30, greedy=0, wrong_phases=0.0)
@@ -71,7 +71,7 @@ def test_it_is_that_of_the_voltages_and_of_power_grid_model():
     assert ours.max() > 0.5
 
 
-@pytest.mark.parametrize("guarantee", list(Guarantee))
+@pytest.mark.parametrize("guarantee", UNDECLARED)
 def test_a_limit_is_kept_at_every_corner(guarantee):
     allocation = Allocation.EQUAL if guarantee is Guarantee.COINCIDENT else Allocation.MAX_MIN
     problem = limited(1.0, guarantee=guarantee, allocation=allocation)

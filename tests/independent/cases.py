@@ -18,6 +18,9 @@ from tests.independent.search import Box, Effort, Search, States
 REPOSITORY = Path(__file__).parents[2]
 FINE_S, STEP_S, START = 300, 1800, 1_780_012_800
 SUBSTEPS = STEP_S // FINE_S
+DECLARED = {"declared_share": 0.8, "declared_by": "A. Engineer"}
+SUN = (1.0, 0.7, 0.3, 0.0)
+"""parts of the clear sky under which homes within a declared band are judged, the same for all"""
 BREACHED, TRACES = 2, np.array([0.06, 0.06, 0.6])
 """largest status of an interval beyond its limits by itself, and V, V, percent that limits may add to that as traces"""
 
@@ -53,7 +56,9 @@ class Case:
         scenarios = self.problem.scenarios
         if scenarios is not None:
             scenarios = replace(scenarios, bands=reading is Reading.LIMITS)
-        problem = replace(self.problem, guarantee=guarantee, allocation=allocation, scenarios=scenarios)
+        declared = DECLARED if guarantee is Guarantee.DECLARED_BAND else {}
+        given = {"guarantee": guarantee, "allocation": allocation, "scenarios": scenarios, **declared}
+        problem = replace(self.problem, **given)
         return replace(self, problem=problem)
 
     def boxes(self, limits: published.Published, states: States, reading: Reading) -> list[Box]:
@@ -76,6 +81,16 @@ class Case:
         low = np.where(limits.of_charger, bottom - np.minimum(imports, draws), low)
         if problem.guarantee is Guarantee.TWO_SIDED:
             return [Box(low, high)]
+        if problem.guarantee is Guarantee.DECLARED_BAND:
+            share, tight = float(problem.declared_share or 0.0), limits.tightest_export(step, late)
+            found = []
+            for sun in SUN:
+                gen = sun * generates
+                most = np.where(generates > 0.0, np.minimum(high, np.maximum(top + gen, top)), high)
+                feeds = share * np.minimum(gen, np.maximum(tight - own + draws, 0.0))
+                least = np.where(generates > 0.0, np.maximum(low, own - draws + feeds), low)
+                found.append(Box(np.minimum(least, most), most))
+            return found
         if problem.guarantee is Guarantee.ONE_SIDED:
             return [Box(own, np.maximum(high, own)), Box(np.minimum(low, own), own)]
         return [Box(low, high, together=True)]

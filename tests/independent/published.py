@@ -41,6 +41,11 @@ class Published:
             sides.append(np.where(kept, np.maximum(own, before), own).astype(float))
         return sides[0], sides[1]
 
+    def tightest_export(self, step: np.ndarray, late: np.ndarray) -> np.ndarray:
+        """(K, C) least export limit of an interval, or of the one before while clients are late; no default."""
+        own, before = self.export_w[step], self.export_w[np.maximum(step - 1, 0)]
+        return np.where(late[:, None], np.minimum(own, before), own).astype(float)
+
 
 def read(
     path: Path,

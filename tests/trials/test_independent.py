@@ -30,6 +30,7 @@ POLICIES = (
     (Guarantee.TWO_SIDED, Allocation.MAX_SUM),
     *((Guarantee.ONE_SIDED, a) for a in (Allocation.MAX_MIN, Allocation.PROPORTIONAL_FAIR, Allocation.MAX_SUM)),
     (Guarantee.COINCIDENT, Allocation.EQUAL),
+    (Guarantee.DECLARED_BAND, Allocation.PROPORTIONAL_FAIR),
 )
 FEEDERS = (
     "LV28",
