@@ -95,8 +95,8 @@ class ConnectionEffect(Struct, frozen=True, kw_only=True):
     export_then_w: int | None
 
 
-class Effect(Struct, frozen=True, kw_only=True):
-    """Effect of a decision: number of limits that become tighter and looser, and each connection's limits."""
+class DecisionEffect(Struct, frozen=True, kw_only=True):
+    """DecisionEffect of a decision: number of limits that become tighter and looser, and each connection's limits."""
 
     tighter: int
     looser: int
@@ -177,7 +177,7 @@ def decided(before: OperatingState, asked: Evaluation | Decision) -> OperatingSt
     return after
 
 
-async def evaluate_decision(rq: Request, asked: Evaluation) -> Effect:
+async def evaluate_decision(rq: Request, asked: Evaluation) -> DecisionEffect:
     """Limits of every connection now and after the next round, as the decision would make them; nothing changes."""
     folder = folder_of(rq.state)
     after = decided(await asyncio.to_thread(mode.read, folder), asked)
@@ -192,7 +192,7 @@ def _view(rq: Request, folder: Path) -> ServerView:
     return ServerView(folder, rq.state.settings, rq.state.db, rq.now)
 
 
-def _effect(changes: list[LimitsChange]) -> Effect:
+def _effect(changes: list[LimitsChange]) -> DecisionEffect:
     from envelope.operation.net_to_device import sides
 
     rows, tighter, looser = [], 0, 0
@@ -210,7 +210,7 @@ def _effect(changes: list[LimitsChange]) -> Effect:
                 export_then_w=then[1],
             )
         )
-    return Effect(tighter=tighter, looser=looser, connections=rows)
+    return DecisionEffect(tighter=tighter, looser=looser, connections=rows)
 
 
 def _looseness(watts: int | None) -> float:
