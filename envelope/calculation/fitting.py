@@ -79,17 +79,15 @@ def fit_box(
 
 
 def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule) -> FeasibleBox:
-    """The box with targets lowered by what constraints exceed at own corners, and scaled down where that fails."""
-    everyone = np.arange(len(state.offset_w))
-    todo = everyone
+    """The box with targets lowered by what constraints exceed at their own corners, or scaled down where none help."""
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
+        if not len(todo) and state.needed is None:
+            return state
         if not len(todo):
             break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
-    if not len(todo) and state.needed is None:
-        return state
-    left = own_corners.exceeding(state, everyone)
+    left = own_corners.exceeding(state, np.arange(len(state.offset_w)))
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state
 
