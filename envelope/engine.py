@@ -18,7 +18,7 @@ from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
 from envelope.schedule.findings import NOT_DECLARED, UNCREDITED
 from envelope.search_by_trial import find_by_trial
 from envelope.verification import Effort
-from envelope.verification.trial import try_corners
+from envelope.verification.corner_trials import try_corners
 from gridmodel.arrays import Real
 
 ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5

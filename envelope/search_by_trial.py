@@ -19,8 +19,8 @@ from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import LinearConstraints
 from envelope.problem import Problem
 from envelope.schedule import verified_box
+from envelope.verification.corner_trials import try_boxes
 from envelope.verification.report import Effort
-from envelope.verification.trial import try_boxes
 from gridmodel.arrays import Mask, Real
 
 SETTLING, HALVINGS, TURNS = 4, 6, 10

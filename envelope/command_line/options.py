@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
@@ -52,16 +52,8 @@ Command = Callable[..., None]
 RATING, BAND = "Transformers by temperature", "Guarantee within a declared band"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
 STUDIED = ("steps", *SIZES, "devices", "all_day", "day", "limits", "base_load", "files_from")
-POLICY = (
-    "guarantee",
-    "allocation",
-    "reference",
-    "floor",
-    "early",
-    "import_in_sun",
-    "declared_share",
-    "declared_by",
-)
+BAND_FIELDS = ("declared_share", "declared_by")
+POLICY = ("guarantee", "allocation", "reference", "floor", "early", "import_in_sun", *BAND_FIELDS)
 ABOVE_0 = Numbers(low=0.0, above=True)
 NUMBERS = {
     "steps": Numbers(of=int, low=1, high=86_400),
@@ -207,7 +199,7 @@ class StudyOptions:
             allocation=self.allocation,
             reference=self.reference,
             base_load=self.base_load,
-            series_day=self._series_day(found),
+            series_day=None if self.day in (DAY, "today") else studies.series_day(found, self.day, self.start),
             declared_share=self.declared_share,
             declared_by=self.declared_by,
         )
@@ -221,18 +213,6 @@ class StudyOptions:
         held = self.import_in_sun is ImportInSun.OWN_BAND
         ceiling_w = default_policy.own_band_in_the_sun(problem) if held else None
         return replace(problem, early=self.early, max_min_floor=self.floor, ceiling_import_w=ceiling_w)
-
-    def _series_day(self, found: Feeder) -> int | date | None:
-        """Which of several measured days is meant: a number from 1 on, or a date where the series have dates."""
-        profile = found.profile
-        if profile is None or profile.days < 2 or self.day in (DAY, "today"):
-            return None
-        if self.day.isdecimal():
-            if not 1 <= int(self.day) <= profile.days:
-                raise BadProblem(f"--day: {self.day} is not among the {profile.days} measured days")
-            return int(self.day) - 1
-        day = datetime.fromtimestamp(self.start, UTC).date()
-        return day if profile.first_day is not None else None
 
     @property
     def start(self) -> int:

@@ -23,6 +23,7 @@ from envelope.field_rules import (
     validate,
 )
 from envelope.problem import phase_split as splits
+from envelope.problem.declaration import refuse_band
 from envelope.problem.groups import GroupLimit
 from envelope.problem.guarantees import GUARANTEES
 from envelope.problem.limits import OperatingLimits
@@ -197,19 +198,9 @@ class Problem:
                     raise BadProblem(f"{name}: is needed where reference is contract")
         if fault := splits.fault(self.reduced.network.connections, self.flex_split):
             raise BadProblem(fault)
-        self._refuse_band()
+        refuse_band(self.guarantee, self.declared_share, self.declared_by, balanced=splits.balanced(self.flex_split))
         if GUARANTEES[self.guarantee].common_level:
             self._refuse_at_common_level(GUARANTEES[self.guarantee].allocations)
-
-    def _refuse_band(self) -> None:
-        """Refuse a declared band without a declaration, and a declaration that no guarantee uses."""
-        band = self.guarantee is Guarantee.DECLARED_BAND
-        if band is (self.declared_share is None):
-            raise BadProblem(f"declared_share: goes with guarantee {Guarantee.DECLARED_BAND}, and only with it")
-        if band is not bool(self.declared_by.strip()):
-            raise BadProblem("declared_by: the engineer's name goes with declared_share, and only with it")
-        if band and not splits.balanced(self.flex_split):
-            raise BadProblem(f"flex_split: {self.guarantee} limits need power of known phases")
 
     def _refuse_at_common_level(self, allocations: Sequence[Allocation]) -> None:
         if self.allocation not in allocations:

@@ -24,6 +24,7 @@ FILE_TYPES = {
     "ChanceMargin": ("envelope.problem.margins", "ChanceMargin"),
     "ConstantVar": ("envelope.problem.reactive", "ConstantVar"),
     "Credit": ("envelope.problem.reactive", "Credit"),
+    "CreditedResponse": ("envelope.problem.reactive", "CreditedResponse"),
     "Curve": ("gridmodel.flow.inverters", "Curve"),
     "Early": ("envelope.problem.policies", "TighteningLead"),
     "FixedPowerFactor": ("envelope.problem.reactive", "FixedPowerFactor"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
@@ -167,6 +167,21 @@ def assumed(feeder: Feeder, study: Study) -> list[str]:
     if study.sun and (feeder.profile is None or not feeder.profile.pv_w.any()):
         found.append("assumed: the sun shines from six to six UTC, most at noon")
     return found
+
+
+def series_day(feeder: Feeder, told: str, start: int) -> int | date | None:
+    """Which of several measured days is meant by a number from 1 on, or by a date; None: the series have no choice.
+
+    start: epoch seconds at which the told date begins.
+    """
+    profile = feeder.profile
+    if profile is None or profile.days < 2:
+        return None
+    if told.isdecimal():
+        if not 1 <= int(told) <= profile.days:
+            raise BadProblem(f"--day: {told} is not among the {profile.days} measured days")
+        return int(told) - 1
+    return datetime.fromtimestamp(start, UTC).date() if profile.first_day is not None else None
 
 
 def measured_day(feeder: Feeder, study: Study) -> Profile | None:

@@ -1,9 +1,8 @@
-"""Corners of a box, solved and compared with the limits."""
+"""One verification under way: corners of boxes, solved and compared with the limits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -13,14 +12,12 @@ from envelope.constraints.linear import linearise, select_all
 from envelope.constraints.linearisation import linearise_at_corners
 from envelope.constraints.monitored_feeder import FlowResult
 from envelope.problem.guarantees import GuaranteedBox
-from envelope.schedule import EnvelopeSchedule
-from envelope.verification.acceptance import AcceptedLimits, accepted_limits
+from envelope.verification.acceptance import AcceptedLimits
 from envelope.verification.box_corners import At, BoxCorners
 from envelope.verification.contingencies import corners_with_homes_off
 from envelope.verification.inverter_response import at_curve_kinks, silent_patterns, solve_with_response
 from envelope.verification.report import Effort, Finding, VerificationReport, WorstState
-from envelope.verification.solvers import Solver, independent_solver, solver_of
-from envelope.verification.unbalance import verify_unbalance
+from envelope.verification.solvers import Solver
 from envelope.verification.worst_corners import WorstCorners
 from gridmodel.arrays import Index, Mask, Real
 
@@ -28,53 +25,6 @@ PERCENT_PER_V = 10.0
 """percent of a rating that count as much as a volt where the worst states are put in order"""
 CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
 """scenarios solved together, part of corners from which inverters move to kinks, one of so many tried with homes off"""
-
-
-def try_corners(
-    formulation: Formulation,
-    schedule: EnvelopeSchedule,
-    box: tuple[Real, Real],
-    *,
-    solver: str | None,
-    effort: Effort,
-    settled: tuple[Real, Real] | None = None,
-) -> VerificationReport:
-    """Power flow at the corners of what clients may do under a schedule, on the network as the model says it is.
-
-    box: (T, C) lowest and highest net injection while clients keep the schedule (`envelope.schedule.verified_box`);
-    settled: once all have taken up new limits, where limits are one common level: a smaller one may be worse there.
-    """
-    feeder = formulation.feeder
-    judge = solver or independent_solver(feeder)
-    fast = judge if effort.judge_all else "reduced"
-    accepted = accepted_limits(formulation, schedule, most=effort.sign)
-    boxes = formulation.boxes(*box, limit_w=schedule.export_limit_w)
-    if settled is not None and formulation.guarantee.common_level and formulation.paths.several:
-        boxes += formulation.boxes(*settled)
-    trial = Trial(formulation, boxes, effort, solver_of(feeder, fast), accepted=accepted)
-    trial.run()
-    if fast != judge:
-        trial = trial.solved_by(solver_of(feeder, judge))
-    unbalanced = verify_unbalance(formulation, trial.boxes, effort, judge=judge)
-    return replace(trial.report(judge, schedule.guarantee), unbalance=unbalanced)
-
-
-def try_boxes(
-    formulation: Formulation,
-    schedule: EnvelopeSchedule,
-    boxes: tuple[GuaranteedBox, ...],
-    *,
-    effort: Effort,
-    only: Mask | None = None,
-) -> Trial:
-    """The trial of all corners of these boxes by the engine's own solver; only: (T,) steps that are tried."""
-    accepted, solver = (
-        accepted_limits(formulation, schedule, most=effort.sign),
-        solver_of(formulation.feeder, "reduced"),
-    )
-    trial = Trial(formulation, boxes, effort, solver, accepted=accepted, only=only)
-    trial.run()
-    return trial
 
 
 class Trial:
@@ -192,11 +142,12 @@ class Trial:
             if not np.isfinite(beyond[which, step]) or (key := (int(step), away.tobytes())) in seen:
                 continue
             seen.add(key)
-            ports = self.base.injections(int(step), away)
+            at = At(self.worst.state[which, step][None], np.array([step]))
+            ports, source = self.joint.injections(*at, away[None])[0], self.joint.source(*at)[0]
             injected = np.bincount(of, ports.real, self.feeder.connections) + 1j * np.bincount(
                 of, ports.imag, self.feeder.connections
             )
-            yield WorstState(int(step), injected, self.base.source_v[step])
+            yield WorstState(int(step), injected, source)
 
     def _finding(self, which: int) -> Finding:
         step = int(self.worst.beyond[which].argmax())

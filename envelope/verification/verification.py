@@ -20,8 +20,8 @@ from envelope.verification.contingencies import (
     region_curves,
     with_region_curves,
 )
+from envelope.verification.corner_trials import try_boxes, try_corners
 from envelope.verification.report import USUAL, Contingency, Effort, VerificationReport
-from envelope.verification.trial import try_boxes, try_corners
 from envelope.verification.wrong_phases import movable, verify_wrong_phases
 
 

@@ -12,8 +12,8 @@ from envelope.field_rules import BadProblem
 from envelope.problem import Problem
 from envelope.problem.phase_split import BALANCED
 from envelope.schedule import EnvelopeSchedule, verified_box
+from envelope.verification.corner_trials import try_corners
 from envelope.verification.report import Effort, VerificationReport
-from envelope.verification.trial import try_corners
 from gridmodel.flow.kron import reduce
 from gridmodel.model.admittance import network
 

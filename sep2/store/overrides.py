@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Row, bindparam, cast, func, insert, or_, select, update
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -36,7 +36,7 @@ _SCOPES = {
 }
 _BESIDE_IT = end_device.alias()
 _AT_SITE = (
-    select(func.sum(_BESIDE_IT.c.least_load_w))
+    select(cast(func.sum(_BESIDE_IT.c.least_load_w), BigInteger))
     .where(_BESIDE_IT.c.connection_id == end_device.c.connection_id)
     .scalar_subquery()
 )

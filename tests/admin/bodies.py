@@ -59,6 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "send_draft": {"digest": ""},
     "refuse_change": {"note": ""},
     "add_note": {"note": "x"},
+    "decide": {"reason": "x", "mode": "contract", "abnormal": None, "safe": None},
     "hand_over": {"note": ""},
     "cancel_control": {"reason": "", "randomized": False},
     "acknowledge_alarm": {"note": "x"},

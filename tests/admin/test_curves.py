@@ -53,8 +53,8 @@ async def test_what_is_in_force_is_said_mode_by_mode(street: Operator) -> None:
     await send(opModEnergize=False)
     assert await in_force() == {"opModVoltVar": other, "opModMaxLimW": 5000, "opModEnergize": False}
     assert [one["modes"] for one in (await street.get("/controls"))["items"]] == [
-        {"opModEnergize": False},
         {"opModVoltVar": other},
+        {"opModEnergize": False},
     ]
     street.advance(NOW + 60)
     assert await in_force() == {"opModVoltVar": first, "opModMaxLimW": 5000}

@@ -160,7 +160,7 @@ async def test_a_receiver_that_fails_is_an_alarm_and_what_is_given_up_can_be_sen
         desk.advance(NOW + later_s)
         desk.house.wake()
         await one.has_refused(times + 1)
-    await until(lambda: _stand(desk, {"delivery_failing", "delivery_dead"}))
+    await until(lambda: _stand(desk, {"alarm_undeliverable", "delivery_dead"}))
     shown = await desk.get("/receivers/DERMS")
     assert (shown["dead"], shown["waiting"], shown["error"]) == (1, 0, "HTTP 500")
     one.answer = lambda: web.Response(status=200)

@@ -12,7 +12,7 @@ from envelope.problem import Allocation, TighteningLead, run_id
 from envelope.problem.serialization import from_plain, to_plain
 from envelope.schedule import verified_box
 from envelope.verification import Effort
-from envelope.verification.trial import try_boxes
+from envelope.verification.corner_trials import try_boxes
 from tests.envelope.cases import street
 
 EVERY = Effort(random=5, inside=2, sign=60, greedy=1, contingencies=True)

@@ -168,7 +168,7 @@ def test_a_file_that_is_no_plan_is_refused_by_name(tmp_path):
 
 
 def test_the_sun_does_not_shine_at_night():
-    sky = clear_sky(european_lv(), 48)
+    sky = clear_sky(european_lv().profile, 48)
     assert sky[:12].max() == 0.0
     assert sky.max() == pytest.approx(1.0, abs=0.01)
 

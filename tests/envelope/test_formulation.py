@@ -11,7 +11,7 @@ from envelope.constraints.formulation import formulate
 from envelope.problem import Allocation, BoxMargin, Direction
 from envelope.problem.guarantees import GuaranteedBox, GuaranteeRule, per_direction
 from envelope.verification import Effort
-from envelope.verification.trial import try_corners
+from envelope.verification.corner_trials import try_corners
 from tests.envelope.cases import street
 
 

@@ -88,7 +88,10 @@ def other_than_usual(problem):
         "margins": tuple(map(example_of, CLASSES)),
         "groups": (GroupLimit("depot", problem.connection_id[:2], 9e3, 5e3),),
         "limits": OperatingLimits(210.0, 250.0, np.full(STEPS, 0.9), margin_v=0.2, margin_current=0.01, source="ours"),
-        "guarantee": Guarantee.ONE_SIDED,
+        "guarantee": Guarantee.DECLARED_BAND,
+        "declared_share": 0.8,
+        "declared_by": "An engineer",
+        "fleets": ("north",) * count,
         "allocation": Allocation.ALPHA_FAIR,
         "reference": ShareReference.EQUAL,
         "early": TighteningLead.ADOPTION,
@@ -158,7 +161,14 @@ def test_a_run_is_named_by_all_of_its_input(problem):
 
     known = run_id(problem)
     assert run_id(replace(problem, in_force_export_w=np.ones(COUNT))) == known
-    for name, value in other_than_usual(problem).items():
+    given = other_than_usual(problem)
+    # A declared band goes with its declaration only.
+    band = {name: given.pop(name) for name in ("guarantee", "declared_share", "declared_by")}
+    named = {
+        run_id(replace(problem, **band | {name: other})) for name, other in (("declared_share", 0.7), *band.items())
+    }
+    assert len(named | {known, run_id(replace(problem, guarantee=Guarantee.ONE_SIDED))}) == 4
+    for name, value in given.items():
         earlier = name.startswith("in_force")
         assert (run_id(replace(problem, **{name: value})) == known) is earlier, name
 

@@ -149,6 +149,7 @@ async def test_an_engine_that_can_not_be_loaded_is_an_alarm_where_its_plan_is_pu
 
 
 PROOFS = {
+    "mode_not_followed": "envelope/test_relied_modes.py",
     "alarm_flood": "admin/test_alarms.py",
     "alarm_undeliverable": "admin/test_alarm_mail.py",
     "approval_waiting": "server/test_override_watch.py",
