@@ -1,4 +1,4 @@
-"""What a guarantee within a declared band needs: a share and the name of the engineer who turned it on."""
+"""Declaration that a guarantee within a declared band needs: a share, and the engineer who turned it on."""
 
 from __future__ import annotations
 
