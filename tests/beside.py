@@ -145,11 +145,12 @@ async def measured(utility: Utility, is_over: Callable[[], bool]) -> Beside:
         await gale.close()
 
     async def control() -> None:
+        first = int(time.time()) + 7200
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
             url = f"http://127.0.0.1:{utility.house.operator_port}/groups/feeder/controls"
             while not is_over():
                 number = len(beside.controls)
-                start = int(time.time()) + 3600 * (number % 20 + 2)
+                start = first + 3600 * (number % 20)
                 new: dict[str, Any] = {"start": start, "duration": 60, "limits": {"export_w": 1000 + number}}
                 began = time.perf_counter()
                 async with session.post(url, json={"controls": [new]}) as answer:
