@@ -145,7 +145,7 @@ async def measured(utility: Utility, is_over: Callable[[], bool]) -> Beside:
         await gale.close()
 
     async def control() -> None:
-        first = int(time.time()) + 7200
+        first = (int(time.time()) // 3600 + 2) * 3600  # the same controls again and again, whoever measures
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as session:
             url = f"http://127.0.0.1:{utility.house.operator_port}/groups/feeder/controls"
             while not is_over():
