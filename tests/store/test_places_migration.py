@@ -3,14 +3,12 @@
 import json
 
 import pytest
-from alembic import command
-from sqlalchemy import create_engine, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from sep2.operations.controls import issue_schedule
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
-from sep2.store import connections, controls, groups, migrate, migrations, open_database, outbox
+from sep2.store import connections, controls, groups, migrate, open_database, outbox
+from tests.store.earlier import make_earlier
 from tests.store.test_migrations import unmade_postgres_url, unmade_url  # noqa: F401 - fixtures
 
 NOW = 1_700_000_000
@@ -35,23 +33,9 @@ INSERT INTO control (id, device_group_id, mrid, created, start, duration, earlie
 @pytest.fixture
 async def before(unmade_url):  # noqa: F811 - a fixture
     """The address of a database as the version before left it."""
-
-    def make(core):
-        command.upgrade(migrations.config(core), "r0006")
-        for statement in BEFORE.split(";"):
-            core.execute(text(statement))
-        if core.dialect.name == "postgresql":
-            for table in ("client", "connection", "end_device", "device_group", "control"):
-                core.execute(text(f"SELECT setval('{table}_id_seq', 100)"))
-
-    if unmade_url.startswith("sqlite"):
-        with create_engine(unmade_url).begin() as core:
-            make(core)
-    else:
-        engine = create_async_engine(unmade_url.replace("postgresql", "postgresql+asyncpg"))
-        async with engine.begin() as core:
-            await core.run_sync(make)
-        await engine.dispose()
+    await make_earlier(
+        unmade_url, "r0006", BEFORE.split(";"), ("client", "connection", "end_device", "device_group", "control")
+    )
     return unmade_url
 
 

@@ -1,12 +1,10 @@
 """Databases of before get names that differ, and an alarm that says which were changed."""
 
 import pytest
-from alembic import command
-from sqlalchemy import create_engine, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from sep2.store import listing_register, migrate, migrations, open_database
+from sep2.store import listing_register, migrate, open_database
 from sep2.store.alarms import standing_of
+from tests.store.earlier import make_earlier
 from tests.store.test_migrations import unmade_postgres_url, unmade_url  # noqa: F401 - fixtures
 
 COLUMNS = "lfdi, name, kind, profile, registration, enabled, created"
@@ -35,23 +33,7 @@ BEFORE = (
 @pytest.fixture
 async def before(unmade_url):  # noqa: F811 - a fixture
     """The address of a database as the version before left it."""
-
-    def make(core):
-        command.upgrade(migrations.config(core), "r0011")
-        for statement in BEFORE:
-            core.execute(text(statement))
-        if core.dialect.name == "postgresql":
-            for table in ("client", "end_device", "device_group"):
-                core.execute(text(f"SELECT setval('{table}_id_seq', 100)"))
-
-    if unmade_url.startswith("sqlite"):
-        with create_engine(unmade_url).begin() as core:
-            make(core)
-    else:
-        engine = create_async_engine(unmade_url.replace("postgresql", "postgresql+asyncpg"))
-        async with engine.begin() as core:
-            await core.run_sync(make)
-        await engine.dispose()
+    await make_earlier(unmade_url, "r0011", BEFORE, ("client", "end_device", "device_group"))
     return unmade_url
 
 
