@@ -5,11 +5,11 @@ import logging
 from typing import NamedTuple
 
 from sep2.clock import Clock
-from sep2.errors import SepError
 from sep2.operations.alarms import AUDIT_BROKEN, clear_alarm, raise_alarm
 from sep2.rules.chain import FIRST, Link, digest, hash_of
 from sep2.rules.webhooks import Topic
 from sep2.server import security
+from sep2.server.leading import look_every
 from sep2.server.seals import Sealer
 from sep2.store import alarms, audits, webhooks
 from sep2.store.connection import Connection
@@ -70,13 +70,7 @@ class ChainWatch:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            try:
-                if await self._db.leads():
-                    await self.once()
-            except SepError as problem:
-                log.warning("the audit log is checked later: %s", problem)
-            await asyncio.sleep(EVERY_S)
+        await look_every(EVERY_S, self.once, self._db, log, later="the audit log is checked later")
 
     async def once(self) -> Checked:
         """Check now, and raise or clear the alarm."""

@@ -1,6 +1,5 @@
 """What overrides and requests need as time passes: disconnects are held on, reports of drills kept, people reminded."""
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +8,10 @@ import msgspec
 from sqlalchemy import Row
 
 from sep2.clock import Clock
-from sep2.errors import SepError
 from sep2.operations.alarms import Wanted, differs, set_alarms
 from sep2.operations.disconnects import hold_on, is_due
 from sep2.operations.override_progress import progress
+from sep2.server.leading import look_every
 from sep2.settings import Settings
 from sep2.store import approvals, override_progress
 from sep2.store.connection import Connection
@@ -42,13 +41,7 @@ class OverrideWatch:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            try:
-                if await self._db.leads():
-                    await self.once()
-            except SepError as problem:
-                log.warning("overrides are looked after later: %s", problem)
-            await asyncio.sleep(EVERY_S)
+        await look_every(EVERY_S, self.once, self._db, log, later="overrides are looked after later")
 
     async def once(self) -> None:
         """Look now."""

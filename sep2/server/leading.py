@@ -1,0 +1,24 @@
+"""Work that one of several servers on one database does at a steady pace."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sep2.errors import SepError
+from sep2.store.database import Database
+
+
+async def look_every(
+    seconds: float, look: Callable[[], Awaitable[object]], db: Database, log: logging.Logger, *, later: str
+) -> None:
+    """Look at this pace until cancelled, where this server leads.
+
+    What can not be done now is done next time, with a line in the log that begins with `later`.
+    """
+    while True:
+        try:
+            if await db.leads():
+                await look()
+        except SepError as problem:
+            log.warning("%s: %s", later, problem)
+        await asyncio.sleep(seconds)
