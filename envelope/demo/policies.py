@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from envelope import EnvelopeSchedule, calculate, verify
 from envelope.demo import forecast, study
+from envelope.demo.arguments import DayNumber, FeederFolder
 from envelope.demo.criteria import Figures
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.devices import DayPowers, Devices, Limits, day_powers
@@ -188,10 +188,8 @@ def _worst(beyond: tuple[float, float, float]) -> str:
 
 
 def main(
-    feeder: Annotated[
-        Path | None, typer.Option(help="A feeder folder.", show_default="the IEEE European LV feeder")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Number of the day, as of `sep2 demo`.")] = 7,
+    feeder: FeederFolder = None,
+    seed: DayNumber = 7,
 ) -> None:
     """Compare guarantees and allocations on the demonstration's day.
 

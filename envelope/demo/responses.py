@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -18,6 +17,7 @@ from rich.table import Table
 
 from envelope import calculate, verify
 from envelope.demo import forecast, study
+from envelope.demo.arguments import DayNumber, FeederFolder
 from envelope.demo.criteria import Figures
 from envelope.demo.day import Day
 from envelope.demo.devices import DayPowers
@@ -147,10 +147,8 @@ def responses_table(results: list[ResponseResult]) -> Table:
 
 
 def main(
-    feeder: Annotated[
-        Path | None, typer.Option(help="A feeder folder.", show_default="the IEEE European LV feeder")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Number of the day, as of `sep2 demo`.")] = 7,
+    feeder: FeederFolder = None,
+    seed: DayNumber = 7,
 ) -> None:
     """Compare responses of inverters and the declared band on the demonstration's day.
 

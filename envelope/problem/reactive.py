@@ -191,6 +191,16 @@ class CreditedResponse(AsForecast):
     follows: Mask | None
     kind: ClassVar[str]
     """such as "volt-var" """
+    OF_CREDIT: ClassVar[Mapping[str, Rule]] = {
+        "credit": OneOf(Credit),
+        "curve": InstanceOf(Curve),
+        "reference_v": Numbers(low=0.0, above=True),
+        "measured_share": Numbers("one or C", low=0.0, high=1.0),
+        "declared_share": Numbers(low=0.0, high=1.0),
+        "declared_by": InstanceOf(str),
+        "follows": Numbers("C", of=bool),
+    }
+    """rules of the fields that every credited response has"""
 
     def __post_init__(self) -> None:
         validate(self)
@@ -257,13 +267,7 @@ class VoltVar(CreditedResponse):
     kind: ClassVar[str] = "volt-var"
     RULES: ClassVar[Mapping[str, Rule]] = {
         "most_var": Numbers("one or C", low=0.0),
-        "credit": OneOf(Credit),
-        "curve": InstanceOf(Curve),
-        "reference_v": Numbers(low=0.0, above=True),
-        "measured_share": Numbers("one or C", low=0.0, high=1.0),
-        "declared_share": Numbers(low=0.0, high=1.0),
-        "declared_by": InstanceOf(str),
-        "follows": Numbers("C", of=bool),
+        **CreditedResponse.OF_CREDIT,
     }
 
     def answer_var(self, count: int) -> Real:
@@ -297,13 +301,7 @@ class VoltWatt(CreditedResponse):
     kind: ClassVar[str] = "volt-watt"
     RULES: ClassVar[Mapping[str, Rule]] = {
         "size_w": Numbers("one or C", low=0.0),
-        "credit": OneOf(Credit),
-        "curve": InstanceOf(Curve),
-        "reference_v": Numbers(low=0.0, above=True),
-        "measured_share": Numbers("one or C", low=0.0, high=1.0),
-        "declared_share": Numbers(low=0.0, high=1.0),
-        "declared_by": InstanceOf(str),
-        "follows": Numbers("C", of=bool),
+        **CreditedResponse.OF_CREDIT,
     }
 
     def __post_init__(self) -> None:
