@@ -98,8 +98,3 @@ def unusual_days(zone: tzinfo, since: int, until: int) -> Iterator[tuple[date, i
 
 def _midnight(day: date, zone: tzinfo) -> int:
     return int(datetime.combine(day, time(), zone).timestamp())
-
-
-def has_no_saving(zone: tzinfo, since: int, until: int) -> bool:
-    """Whether a zone's offset is the same over a time."""
-    return next(unusual_days(zone, since, until), None) is None

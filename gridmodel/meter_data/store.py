@@ -23,8 +23,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gridmodel.errors import GridError
 
 if TYPE_CHECKING:
@@ -222,21 +220,6 @@ def day_of(at: int) -> date:
     return datetime.fromtimestamp(at, UTC).date()
 
 
-def start_of(day: date) -> int:
-    """Epoch seconds at which a UTC day begins."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-
-
-def day_number(day: date) -> int:
-    """Days since 1970-01-01."""
-    return (day - date(1970, 1, 1)).days
-
-
 def day_numbered(number: int) -> date:
     """The day so many days after 1970-01-01."""
     return date(1970, 1, 1) + timedelta(days=int(number))
-
-
-def known_times(start: Any) -> tuple[int, int]:
-    """First and last of an array of times."""
-    return int(np.min(start)), int(np.max(start))

@@ -91,12 +91,6 @@ async def one(db: Connection, number: int) -> Row[Any] | None:
     return await db.one(select(t).where(t.c.id == number))
 
 
-async def explained_by(db: Connection, number: int) -> int:
-    """How many alarms that stand are explained by one."""
-    row = await db.one(select(func.count().label("n")).where(t.c.under == number, _STANDS))
-    return row.n if row else 0
-
-
 async def counts_explained(db: Connection, ids: Sequence[int]) -> dict[int, int]:
     """How many alarms that stand are explained by each of some."""
     query = select(t.c.under, func.count().label("n")).where(among(t.c.under, ids), _STANDS)

@@ -18,15 +18,6 @@ MOST_VALUES = 20_000
 MOST_FAULTS = 100
 
 
-class Basis(StrEnum):
-    """What a plan stands for."""
-
-    FORECAST = "forecast"
-    BID = "bid"
-    AWARD = "award"
-    DISPATCH = "dispatch"
-
-
 class Fault(NamedTuple):
     """One thing wrong with what was handed in: where, what was found, and what it may be."""
 

@@ -5,9 +5,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 WHOLE_PPM = 1_000_000
-FOREVER = 2**62
-DECLARED_OFF_PPM = 50_000
-"""A declared distribution factor that is further off the derived one is a finding."""
 
 
 class Held(NamedTuple):
