@@ -26,14 +26,14 @@ def find_things(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="How a name, connection, LFDI or mRID begins.")],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many at most.")] = 20,
 ) -> None:
-    """Find what begins so, of everything that has a name or a number.
+    """Find connections, clients, devices and all else by how a name or number begins.
 
     [bold]sep2 find NMI41[/]
     """
     found = api().get("/search", list[t.Hit], q=text, limit=limit)
     show(
         found,
-        f"{counted(len(found), 'thing')} begin so." if len(found) != 1 else "1 thing begins so.",
+        f"{counted(len(found), 'result')} for {text!r}.",
         columns=("kind", "name or id", "of it"),
         rows=((one.kind, one.id, one.detail) for one in found),
     )
@@ -52,7 +52,7 @@ def show_network(
     feeders = f"; modelled here: {', '.join(found.feeders)}" if found.feeders else ""
     show(
         found,
-        f"{counted(found.total, 'place')} directly below {place or 'no other'}{feeders}.",
+        f"{counted(found.total, 'place')} {f'directly below {place}' if place else 'at the top'}{feeders}.",
         columns=("place", "kind", "loading", "highest voltage", "lowest voltage", "devices"),
         rows=(
             (
