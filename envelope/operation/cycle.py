@@ -110,6 +110,10 @@ class Cycle:
     assumptions: Assumptions = field(default_factory=Assumptions)
     sharing: Sharing = field(default_factory=Sharing)
     """How the devices behind one connection share its limits."""
+    rolls: bool = False
+    """Whether the plan goes on by itself."""
+    notes: tuple[str, ...] = ()
+    """What the latest problem stands on, as sentences."""
     problem: Problem | None = None
     """Latest problem that could be read."""
     controllable: Controllable | None = None
@@ -240,6 +244,7 @@ class Cycle:
             settle_rest=run.startswith(NO_RUN),
             again=run == schedule.run_id,
             steps_ahead=problem.hull_steps,
+            rolls=self.rolls,
             adoption_s=problem.adoption_s,
             sharing=self.sharing,
         )

@@ -1,4 +1,8 @@
-"""The engine inside the server: rounds over the plan in its folder, at every step and when a file changes."""
+"""The engine inside the server: rounds over the plan in its folder, at every step and when a file changes.
+
+A plan that rolls never ends: each round begins at the present step. While readings or SCADA are fresh, there are rounds
+within a step too.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,10 @@ from envelope.operation.assumptions import Assumptions
 from envelope.operation.clients import Sharing
 from envelope.operation.cycle import LEDGER, Cycle, Outcome
 from envelope.operation.joint_measurements import JointMeasurements
+from envelope.operation.load_forecast import FILE as FORECAST
+from envelope.operation.load_forecast import Maker
 from envelope.operation.mode import Mode
+from envelope.operation.rolling_plan import RollingPlan
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 from gridmodel.meter_data.store import MeasurementStore
@@ -34,8 +41,8 @@ Stamp = tuple[tuple[int, int] | None, ...]
 class PlanFile:
     """Plan in a file, read again when the file is replaced."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, rolling: RollingPlan | None = None) -> None:
+        self.path, self.rolling = path, rolling
         self._read: tuple[Stamp, plan.Plan] | None = None
 
     def plan(self) -> plan.Plan:
@@ -45,12 +52,18 @@ class PlanFile:
             self._read = stamp, plan.load(self.path)
         return self._read[1]
 
-    def apply_to(self, cycle: Cycle) -> Problem:
-        """Return the plan's problem, and set the plan's options of publication in the cycle."""
+    def apply_to(self, cycle: Cycle, now: int) -> Problem:
+        """Return the plan's problem at a time, and set the plan's options of publication in the cycle."""
         found = self.plan()
         cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
         cycle.sharing = Sharing(found.sharing, found.devices)
-        return found.problem
+        cycle.rolls = found.rolling is not None and self.rolling is not None
+        if found.rolling is None or self.rolling is None:
+            cycle.notes = ()
+            return found.problem
+        horizon = self.rolling.at(found, now)
+        cycle.notes = horizon.said
+        return horizon.problem
 
     def feeder_change(self) -> str:
         """Return what has changed in the feeder since the plan was made; empty: nothing."""
@@ -74,13 +87,14 @@ async def work(state: State) -> None:
     path = folder / plan.FILE
     await _changed([path], stamp=(None,))
     state.reached[NAME] = NOTHING_YET
-    source = PlanFile(path)
-    feeder = await asyncio.to_thread(lambda: source.feeder)
-    measurements = JointMeasurements(MeasurementStore(state.settings.measurements.folder), Path(feeder).name)
+    store = MeasurementStore(state.settings.measurements.folder)
+    feeder = await asyncio.to_thread(lambda: PlanFile(path).feeder)
+    source = PlanFile(path, RollingPlan(Maker(store, path.with_name(FORECAST), Path(feeder).name)))
+    measurements = JointMeasurements(store, Path(feeder).name)
     cycle = Cycle(
         state.db,
         feeder,
-        lambda _: source.apply_to(cycle),
+        lambda now: source.apply_to(cycle, now),
         state.settings.utility.horizon_events,
         ledger=path.with_name(LEDGER),
         operating_state=partial(mode.read, folder),
@@ -111,6 +125,9 @@ def next_due(cycle: Cycle, outcome: Outcome | None, now: int) -> int | None:
     problem = cycle.problem
     if problem is None:
         return now + RETRY_S
+    if cycle.rolls:
+        since = (now - int(problem.step_start[0])) % problem.step_s
+        return now - since + problem.step_s
     first, last = int(problem.step_start[0]), int(problem.step_start[-1])
     if now < last:
         return max(first, now - (now - first) % problem.step_s + problem.step_s)
