@@ -42,6 +42,8 @@ class LoadForecast(NamedTuple):
     """(K, H, 3) V: head voltage on each path's past day; None: not known"""
     missing: str = ""
     """Why there is no forecast; empty: there is one."""
+    delay_s: int = 0
+    """How old the last known values were as it was made."""
 
 
 class Maker:
@@ -82,7 +84,8 @@ class Maker:
         history = read_history(self.store, measured, question)
         made = self._made_by(history, rolling)
         save(made, self.file)
-        return LoadForecast(made, self._head(history, len(made.path_w)))
+        delay_s = history.delay * question.step_s
+        return LoadForecast(made, self._head(history, len(made.path_w)), delay_s=delay_s)
 
     def _made_by(self, history: History, rolling: Rolling) -> Forecast:
         """Return the forecast by the model that was chosen within the past day; else choose and learn anew."""

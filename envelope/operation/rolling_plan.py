@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.forecast.history import LATEST_DELAY_S
 from envelope.operation.load_forecast import LoadForecast, Maker
 from envelope.problem import Problem, Scenarios
 from envelope.problem.default_policy import own_band_in_the_sun
 from envelope.problem.plan_file import Plan
-from envelope.problem.step_ranges import rolled_to
+from envelope.problem.step_ranges import DAY_S, rolled_to
 from gridmodel.arrays import Real
 
+LATE_S = 2 * DAY_S
+"""Readings of a day arrive within the next day; older ones are late."""
 NO_FORECAST = "no forecast"
 """Begins the sentence that says why a round works with the plan's own day."""
 
@@ -24,6 +27,8 @@ class Horizon(NamedTuple):
 
     problem: Problem
     said: tuple[str, ...]
+    late: str = ""
+    """Why its base load is no forecast, or will soon be none; empty: meters are in time."""
 
 
 class RollingPlan:
@@ -50,7 +55,8 @@ class RollingPlan:
 def _horizon(template: Problem, start: int, found: LoadForecast) -> Horizon:
     day = rolled_to(template, start)
     if found.made is None:
-        return Horizon(day, (f"{NO_FORECAST}: {found.missing}; the plan's own day is repeated",))
+        why = f"{NO_FORECAST}: {found.missing}; the plan's own day is repeated"
+        return Horizon(day, (why,), why)
     scenarios = _scenarios(day, found)
     problem = replace(
         day,
@@ -66,7 +72,17 @@ def _horizon(template: Problem, start: int, found: LoadForecast) -> Horizon:
         problem = replace(problem, ceiling_import_w=own_band_in_the_sun(problem))
     missing = [name for name in problem.connection_id if name not in set(found.made.places)]
     more = (f"no meter of {len(missing)} connections: they keep the plan's own day",) if missing else ()
-    return Horizon(problem, (*found.made.said, *more))
+    said = f"base load by {found.made.model}, {len(found.made.path_w)} joint paths"
+    return Horizon(problem, (said, *found.made.said, *more), _late(found, start))
+
+
+def _late(found: LoadForecast, start: int) -> str:
+    assert found.made is not None
+    age_s = found.delay_s + start - found.made.made_at
+    if age_s <= LATE_S:
+        return ""
+    last = f"the last readings of meters are {age_s // 3600} h old"
+    return f"{last}; without any for {LATEST_DELAY_S // DAY_S} days the plan's own day is repeated"
 
 
 def _scenarios(day: Problem, found: LoadForecast) -> Scenarios:

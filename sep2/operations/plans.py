@@ -1,6 +1,8 @@
 """How far ahead limits are planned: noted by who plans, and looked at by those who ask whether all is well."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 from sep2.operations.alarms import PLAN_ENDING, clear_alarm, raise_alarm
 from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
@@ -11,7 +13,45 @@ SOON_S, NOW_S = 6 * 3600, 3600
 """Of a plan of a day or more: what is left of it when it is an alarm, and when it is one to act on at once."""
 SOON, NOW = 1 / 4, 1 / 24
 """The same of a shorter one, as parts of it."""
-_MARK = "plan:"
+LATE_S = 600
+"""A round that is later than its step by so much is late."""
+_MARK, _ROUND = "plan:", "round:"
+_LONGEST = 80
+
+
+class Round(NamedTuple):
+    """How the latest round over a feeder ended, and what it stands on."""
+
+    at: int
+    ended: str
+    """published, waiting, shadow, static, failed, no clients or kept"""
+    step_s: int
+    """length of the plan's steps, s; 0: no plan could be read"""
+    until: int
+    """end of its horizon, epoch seconds"""
+    rolls: bool
+    """whether a round has to follow at every step, without an end"""
+    run: str = ""
+    waiting: str = ""
+    """the run that a person may let be published"""
+    why: str = ""
+    release: str = ""
+    import_w: int = 0
+    export_w: int = 0
+    """most that its limits let all connections take, and feed, in any step"""
+    notes: tuple[str, ...] = ()
+    """what its base load stands on, as sentences"""
+    inputs: tuple[str, ...] = ()
+    """live inputs with their ages"""
+    late: tuple[str, ...] = ()
+    """those of them that are too old"""
+
+    @property
+    def due(self) -> int | None:
+        """When the next round has to be over; None: the horizon has ended, and none is expected."""
+        if not self.rolls and self.at + self.step_s >= self.until:
+            return None
+        return self.at + max(self.step_s, LATE_S) + LATE_S
 
 
 async def note_plan(db: Connection, feeder: str, span: tuple[int, int], now: int) -> None:
@@ -36,3 +76,24 @@ async def forget_plan(db: Connection, feeder: str, now: int) -> None:
 async def planned_until(db: Connection) -> dict[str, int]:
     """When the plan of each feeder ends, epoch seconds."""
     return {feeder: int(at) for feeder, at in (await marks.starting_with(db, _MARK)).items()}
+
+
+async def note_round(db: Connection, feeder: str, made: Round) -> None:
+    """Note how a round over a feeder ended."""
+    await marks.put(db, _mark(_ROUND, feeder), json.dumps(made._asdict()))
+
+
+async def rounds(db: Connection) -> dict[str, Round]:
+    """The latest round over each feeder."""
+    return {feeder: _round(json.loads(said)) for feeder, said in (await marks.starting_with(db, _ROUND)).items()}
+
+
+def _round(said: dict[str, Any]) -> Round:
+    """A round as it was noted; lists become tuples."""
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return Round(**fields)
+
+
+def _mark(prefix: str, feeder: str) -> str:
+    """The mark of a feeder; of a long path, its end."""
+    return prefix + feeder[-(_LONGEST - len(prefix)) :]
