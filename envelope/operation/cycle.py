@@ -15,9 +15,9 @@ from envelope.operation import credit_check, limits_in_force, restrictions
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
-from envelope.operation.mode import Mode, OperatingState, Release, StaticLimits
+from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
 from envelope.operation.release import Ruling, rule
-from envelope.operation.restrictions import Restrictions
+from envelope.operation.restrictions import HoldingDown, Restrictions
 from envelope.operation.round_endings import Controllable, Known, Outcome, RoundEndings
 from envelope.operation.round_notes import compare
 from envelope.operation.run_record import NO_RUN, published_run, published_since
@@ -65,7 +65,7 @@ class Cycle(RoundEndings):
 
     async def _is_told(self, state: OperatingState) -> bool:
         """Whether clients are told anything: a feeder that publishes by itself, or of which something is published."""
-        if state.released_in(self.server_mode) is Release.PUBLISH:
+        if state.stage_in(self.server_mode) is Stage.PUBLISH:
             return True
         async with self.db.read() as db:
             return bool(await published_run(db))
@@ -143,10 +143,8 @@ class Cycle(RoundEndings):
         """Return the problem with what can be limited, is followed and is held down; the same object while all is."""
         clients, follows, state = of
         found = controllability_at(stated, clients, self.sharing)
-        held = await restrictions.scopes_on(db, stated, state.scopes, clients, now=now)
-        held = await restrictions.with_calendar(db, stated, held, await asyncio.to_thread(self.calendar))
-        if late := self.inputs.held(stated):
-            held = await restrictions.with_published(db, stated, held, (late, clients, now))
+        what = HoldingDown(state.scopes, await asyncio.to_thread(self.calendar), self.inputs.held(stated))
+        held = await restrictions.held_down(db, stated, what, clients, now=now)
         known = self.controllable
         is_same = known is not None and known.stated is stated and known[1:3] == (found, follows)
         if known is None or not is_same or not held.same_as(known.restrictions):

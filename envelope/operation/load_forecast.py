@@ -49,8 +49,8 @@ class LoadForecast(NamedTuple):
 class Maker:
     """Makes the forecast of some connections; the same one until measurements arrive or its model is a day old."""
 
-    def __init__(self, store: MeasurementStore, file: Path, feeder: str = "") -> None:
-        """file: where the latest forecast is written. feeder: SCADA's element `head NAME` is the head of this one."""
+    def __init__(self, store: MeasurementStore, file: Path | None, feeder: str = "") -> None:
+        """file: where the latest forecast is written; None: nowhere. feeder: its head is SCADA's `head NAME`."""
         self.store, self.file, self.feeder = store, file, feeder
         self._chosen: tuple[int, Model, LearnedModel | None] | None = None
         self._made: tuple[object, LoadForecast] | None = None
@@ -83,7 +83,8 @@ class Maker:
             raise GridError("no power of any of its connections is measured")
         history = read_history(self.store, measured, question)
         made = self._made_by(history, rolling)
-        save(made, self.file)
+        if self.file is not None:
+            save(made, self.file)
         delay_s = history.delay * question.step_s
         return LoadForecast(made, self._head(history, len(made.path_w)), delay_s=delay_s)
 

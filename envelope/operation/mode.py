@@ -37,7 +37,7 @@ class StaticLimits(StrEnum):
     """The static limits by contract."""
 
 
-class Release(StrEnum):
+class Stage(StrEnum):
     """What becomes of a round's limits."""
 
     SHADOW = "shadow"
@@ -78,17 +78,17 @@ class OperatingState:
     abnormal: str = ""
     """Why the topology differs from the plan's; empty: it does not."""
     safe: StaticLimits = StaticLimits.DEFAULTS
-    release: Release | None = None
+    stage: Stage | None = None
     """None: shadow in production mode, publish in test mode."""
     approved: str = ""
     """Run that a person lets be published though it waits."""
     scopes: tuple[Scope, ...] = ()
 
-    def released_in(self, server_mode: str) -> Release:
+    def stage_in(self, server_mode: str) -> Stage:
         """Return what becomes of rounds of a server in test or production mode."""
-        if self.release is not None:
-            return self.release
-        return Release.SHADOW if server_mode == "production" else Release.PUBLISH
+        if self.stage is not None:
+            return self.stage
+        return Stage.SHADOW if server_mode == "production" else Stage.PUBLISH
 
     def with_scope(self, kind: ScopeKind, name: str, scope_mode: Mode) -> OperatingState:
         """Return the state with a decision about some connections; active removes an earlier one."""
@@ -102,12 +102,12 @@ def read(folder: Path) -> OperatingState:
     path = folder / FILE
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        release = fields.get("release")
+        stage = fields.get("stage")
         return OperatingState(
             Mode(fields["mode"]),
             str(fields["abnormal"]),
             StaticLimits(fields["safe"]),
-            None if release is None else Release(release),
+            None if stage is None else Stage(stage),
             str(fields.get("approved", "")),
             tuple(Scope(ScopeKind(one[0]), str(one[1]), Mode(one[2])) for one in fields.get("scopes", ())),
         )

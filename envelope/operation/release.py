@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envelope.operation.mode import OperatingState, Release
+from envelope.operation.mode import OperatingState, Stage
 from envelope.schedule import EnvelopeSchedule
 from sep2.store import marks
 from sep2.store.connection import Connection
@@ -39,19 +39,19 @@ class Ruling(NamedTuple):
     """What becomes of a run."""
 
     is_published: bool
-    release: Release
+    stage: Stage
     why: str = ""
     """why it is not published; empty where it is"""
 
     @property
     def lets_tightening_pass(self) -> bool:
         """Whether what does not rise above the published limits goes out by itself."""
-        return self.release is Release.PUBLISH
+        return self.stage is Stage.PUBLISH
 
     @property
     def is_shadow(self) -> bool:
         """Whether no client is to get anything of it."""
-        return self.release is Release.SHADOW
+        return self.stage is Stage.SHADOW
 
 
 def mark_of(prefix: str, feeder: str) -> str:
@@ -74,15 +74,15 @@ async def rule(
     The run that is published already goes on, whatever was decided since about new ones.
     """
     state, server_mode, gate = of
-    release = state.released_in(server_mode)
+    stage = state.stage_in(server_mode)
     if state.approved == schedule.run_id:
-        return Ruling(release is not Release.SHADOW, release, "" if release is not Release.SHADOW else _SHADOW)
-    if release is Release.SHADOW:
-        return Ruling(False, release, _SHADOW)
-    if release is Release.ADVISE:
-        return Ruling(False, release, "it waits for a person: sep2 envelope release")
+        return Ruling(stage is not Stage.SHADOW, stage, "" if stage is not Stage.SHADOW else _SHADOW)
+    if stage is Stage.SHADOW:
+        return Ruling(False, stage, _SHADOW)
+    if stage is Stage.ADVISE:
+        return Ruling(False, stage, "it waits for a person: sep2 envelope release")
     why = "" if gate is None else await excess(db, feeder, let_out_by(schedule, now), gate, now=now)
-    return Ruling(not why, release, why)
+    return Ruling(not why, stage, why)
 
 
 _SHADOW = "the feeder is in shadow: its limits are calculated and told to no client"

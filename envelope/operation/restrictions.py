@@ -70,6 +70,23 @@ class Restrictions(NamedTuple):
         return self._replace(ceiling_w=ceiling)
 
 
+class HoldingDown(NamedTuple):
+    """What may hold limits down: decisions about some connections, planned outages, and columns of late inputs."""
+
+    scopes: Sequence[Scope] = ()
+    calendar: Sequence[Entry] = ()
+    late: Sequence[int] = ()
+
+
+async def held_down(
+    db: Connection, problem: Problem, what: HoldingDown, clients: Mapping[str, Clients], *, now: int
+) -> Restrictions:
+    """Return what holds the limits of a problem down."""
+    found = await scopes_on(db, problem, what.scopes, clients, now=now)
+    found = await with_calendar(db, problem, found, what.calendar)
+    return await with_published(db, problem, found, (what.late, clients, now)) if what.late else found
+
+
 async def scopes_on(
     db: Connection, problem: Problem, scopes: Sequence[Scope], clients: Mapping[str, Clients], *, now: int
 ) -> Restrictions:

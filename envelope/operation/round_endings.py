@@ -192,7 +192,7 @@ class RoundEndings:
         is_shadow = bool(waits) and ruling.is_shadow
         ended = "published" if not waits else "shadow" if is_shadow else "waiting"
         await set_alarm(db, WAITS, self.feeder, "" if is_shadow else waits, now=now)
-        ending = Ending(ended, waits, schedule.run_id, "" if is_shadow else waiting, str(ruling.release), schedule)
+        ending = Ending(ended, waits, schedule.run_id, "" if is_shadow else waiting, str(ruling.stage), schedule)
         await note(db, self.feeder, self.round_state, ending, now=now)
 
     async def _set_common(self, db: Connection, problem: Problem, measured: Sequence[Measured], now: int) -> None:

@@ -59,7 +59,7 @@ class Ending(NamedTuple):
     run: str = ""
     waiting: str = ""
     """the run that a person may let be published"""
-    release: str = ""
+    stage: str = ""
     schedule: EnvelopeSchedule | None = None
 
 
@@ -79,7 +79,7 @@ async def note(db: Connection, feeder: str, state: RoundState, ending: Ending, *
             run=ending.run,
             waiting=ending.waiting,
             why=ending.why,
-            release=ending.release,
+            stage=ending.stage,
             import_w=out.import_w,
             export_w=out.export_w,
             notes=state.notes,
