@@ -34,7 +34,8 @@ from envelope.operation.run_record import published_run
 from envelope.problem import Problem, plan_file, run_id
 from gridmodel.meter_data.store import MeasurementStore
 from sep2.clock import SystemClock
-from sep2.operations import in_force
+from sep2.operations import in_force, plans
+from sep2.operations.plans import Round
 from sep2.rules import authority
 from sep2.rules.limits import MODES, Limits
 from sep2.settings import Settings
@@ -118,6 +119,14 @@ class ServerView:
             raised = [row for row in await alarms.standing(db) if row.code in CODES]
             run = await published_run(db)
             return EngineStatus(now, [row for row in rows if row is not None], raised, run)
+
+    async def latest_round(self) -> Round | None:
+        """Return how the latest round over the plan's feeder ended; None: there was none."""
+        saved = self.plan()
+        if saved is None:
+            return None
+        async with self._open() as database, database.read() as db:
+            return await plans.latest_round(db, saved.feeder)
 
     async def preview(self, decided: OperatingState) -> tuple[int, list[LimitsChange]]:
         """Return the server's time, and every connection's limits now and after the next round."""
