@@ -20,7 +20,7 @@ from envelope.operation.cycle import LEDGER, Cycle
 from envelope.operation.input_ages import SWITCHED, InputWatch
 from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.load_forecast import FILE as FORECAST
-from envelope.operation.load_forecast import Maker
+from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
@@ -97,7 +97,7 @@ async def work(state: State) -> None:
     store = MeasurementStore(state.settings.measurements.folder)
     feeder = await asyncio.to_thread(lambda: PlanFile(path).feeder)
     gate = Gate(engine.feeder_more_percent, engine.system_more_percent)
-    source = PlanFile(path, RollingPlan(Maker(store, path.with_name(FORECAST), Path(feeder).name)), gate)
+    source = PlanFile(path, RollingPlan(maker_of(store, path.with_name(FORECAST), Path(feeder).name)), gate)
     measurements = JointMeasurements(store, Path(feeder).name)
     cycle = Cycle(
         state.db,
