@@ -22,8 +22,8 @@ def is_run(mark):
 
 
 @pytest.fixture
-async def office(sqlite_url, tmp_path):
-    async with at_work(sqlite_url, tmp_path) as made:
+async def office(tmp_path):
+    async with at_work(tmp_path) as made:
         yield made
 
 
@@ -102,11 +102,11 @@ async def beyond_contract(office, name):
     return not await at_contract(office, name)
 
 
-async def test_a_feeder_in_production_starts_in_shadow_and_a_person_lets_it_out(sqlite_url, tmp_path):
+async def test_a_feeder_in_production_starts_in_shadow_and_a_person_lets_it_out(tmp_path):
     def production(settings):
         return msgspec.structs.replace(settings, mode="production")
 
-    async with at_work(sqlite_url, tmp_path, change=production) as office:
+    async with at_work(tmp_path, change=production) as office:
         made = await round_that(office, lambda made: made.ended == "shadow")
         assert "would be" in made.why
         assert [await office.controls_of(name) for name in HOMES] == [[], [], []]
@@ -130,8 +130,8 @@ async def test_a_feeder_in_production_starts_in_shadow_and_a_person_lets_it_out(
         assert gaps(await office.controls_of("H1"), NOW + STEP_S, NOW + DAY_S) == ([], [])
 
 
-async def test_a_round_that_lets_out_far_more_waits_and_its_tightening_does_not(sqlite_url, tmp_path):
-    async with at_work(sqlite_url, tmp_path, planned=False) as office:
+async def test_a_round_that_lets_out_far_more_waits_and_its_tightening_does_not(tmp_path):
+    async with at_work(tmp_path, planned=False) as office:
         save_plan(office.folder, office.feeder, flex_load_w=np.full((48, 3), 3000.0))
         await office.until(lambda: published(office))
         before = {name: await office.controls_of(name) for name in HOMES}
