@@ -25,6 +25,8 @@ from envelope.operation.mode import Mode
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
 from envelope.operation.round_endings import Outcome
+from envelope.operation.run_store import FOLDER as RECORDS
+from envelope.operation.run_store import RunStore
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 from gridmodel.meter_data.store import MeasurementStore
@@ -107,6 +109,7 @@ async def work(state: State) -> None:
         ledger=path.with_name(LEDGER),
         operating_state=partial(mode.read, folder),
         assumptions=Assumptions(source.feeder_change, measurements),
+        records=RunStore(folder / RECORDS),
         server_mode=state.settings.mode,
         input_watch=InputWatch(store, Path(feeder).name, engine.ages),
         calendar=partial(outage_calendar.read, folder),
