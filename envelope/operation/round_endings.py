@@ -87,7 +87,7 @@ class Controllable(NamedTuple):
 
 @dataclass(eq=False)
 class RoundEndings:
-    """What rounds over one feeder know, and their endings."""
+    """State of the rounds over one feeder, and their endings."""
 
     db: Database
     feeder: str
@@ -137,7 +137,7 @@ class RoundEndings:
 
     @property
     def round_state(self) -> RoundState:
-        """What every round notes."""
+        """State that every round notes."""
         return RoundState(self.problem, self.rolls, self.inputs, self.notes)
 
     async def _show_expected(self, now: int) -> None:

@@ -38,7 +38,7 @@ CALCULATION, PUBLICATION = ".calculation", ".publication"
 
 
 class Update(NamedTuple):
-    """What one group was to have: the numbers that were published."""
+    """Numbers that one group was to have."""
 
     group_id: int
     intervals: Sequence[Interval]
