@@ -65,12 +65,8 @@ async def calculate_verified(
         schedule, report = await asyncio.to_thread(_calculated, counted, solver)
         schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
     factor = 1.0
-    if not report.inside and problem.guarantee not in NOT_SCALED:
-        found = await asyncio.to_thread(_scaled_down, counted, schedule, solver)
-        if found is not None:
-            schedule, smaller, factor = found
-            log.warning("limits did not verify (%s): %g of their headroom does", report.sentence(), factor)
-            report = smaller
+    if not report.inside:
+        schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
     if not report.inside:
         raise NotVerified("; ".join([*_reasons(counted, report), *causes]))
     return VerifiedRun(problem, schedule, report, counted, now, factor)
@@ -90,18 +86,25 @@ def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
     ]
 
 
-def _scaled_down(
-    problem: Problem, schedule: EnvelopeSchedule, solver: str | None
-) -> tuple[EnvelopeSchedule, VerificationReport, float] | None:
-    """Return the largest part of the limits' headroom, of those that are tried, that verifies; None: none does."""
+def scaled_down(
+    problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport, *, solver: str | None = None
+) -> tuple[EnvelopeSchedule, VerificationReport, float]:
+    """Return the largest part of the limits' headroom, of those that are tried, that verifies; else what was given."""
     from envelope.verification import Effort, verify
 
-    for factor in FACTORS:
+    for factor in () if problem.guarantee in NOT_SCALED else FACTORS:
         smaller = scaled(schedule, factor)
-        report = verify(problem, smaller, solver=solver, effort=Effort())
-        if report.inside:
-            return smaller, report, factor
-    return None
+        found = verify(problem, smaller, solver=solver, effort=Effort())
+        if found.inside:
+            log.warning("limits did not verify (%s): %g of their headroom does", report.sentence(), factor)
+            return smaller, found, factor
+    return schedule, report, 1.0
+
+
+def verified_schedule(problem: Problem) -> EnvelopeSchedule:
+    """Return the schedule that a round would publish of a problem; one that does not verify is returned as it is."""
+    schedule, report = _calculated(problem, None)
+    return schedule if report.inside else scaled_down(problem, schedule, report)[0]
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
