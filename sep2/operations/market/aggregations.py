@@ -91,15 +91,15 @@ async def set_aggregation(
     refuse(aggregation_faults(new, read_profile(new.profile, own)))
     if row.status != PROPOSED and new.profile != row.profile:
         raise WrongStatus(f"profile: {row.name} is {row.status}; another market is another aggregation")
-    await _put(db, row, new, row.status, written)
+    await _put(db, row, new, row.status, written=written)
 
 
 async def set_status(db: Connection, row: Row[Any], status: str, written: Written) -> None:
     """Have an aggregation be something else from a time on."""
-    await _put(db, row, said_of(row), status, written)
+    await _put(db, row, said_of(row), status, written=written)
 
 
-async def _put(db: Connection, row: Row[Any], said: AggregationFacts, status: str, written: Written) -> None:
+async def _put(db: Connection, row: Row[Any], said: AggregationFacts, status: str, *, written: Written) -> None:
     new = Fact(written.start, None, _columns(said, status))
     await entries.put(db, aggregation_fact, row.id, new, written=written)
 

@@ -57,9 +57,7 @@ async def remove_party(db: Connection, known: Row[Any], written: Written) -> Non
     await entries.remove(db, "party", known, written)
 
 
-async def add_certificate(
-    db: Connection, party: Row[Any], lfdi: str, purpose: str, *, start: int, written: Written
-) -> None:
+async def add_certificate(db: Connection, party: Row[Any], lfdi: str, purpose: str, *, written: Written) -> None:
     """Have a certificate stand for a party from a time on."""
     for row in await register.with_certificate(db, lfdi):
         if row.valid_to is None or row.valid_to > written.start:

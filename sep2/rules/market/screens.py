@@ -87,6 +87,8 @@ class DerSeen:
     """other DERs at its meter under another account"""
     coverage: float | None = None
     """the part of the last 24 hours of which its power is known; None: nothing was ever sent"""
+    sign_unproven: bool = False
+    """whether nobody has confirmed in which direction its readings count"""
     has_device: bool = False
     """whether an EndDevice is registered for it"""
 
@@ -162,6 +164,9 @@ def telemetry(der: str, seen: DerSeen) -> list[ScreenResult]:
     if seen.coverage < TELEMETRY_COVERAGE:
         detail = f"{seen.coverage:.0%} of the last 24 h are known, {TELEMETRY_COVERAGE:.0%} are needed"
         return [_fail("telemetry", der, "coverage", detail)]
+    if seen.sign_unproven:
+        detail = "the sign of its readings is not proven: `sep2 reading sign` settles it"
+        return [_fail("telemetry", der, "sign_unproven", detail)]
     return [_passed("telemetry", der, f"{seen.coverage:.0%} of the last 24 h are known")]
 
 

@@ -86,23 +86,20 @@ async def add(db: Connection, table: Table, facts: Sequence[tuple[int, Fact]], w
     """Keep new facts, each of its owner, with the versions that follow."""
     if not facts:
         return
-    key = owner_of(table).key
+    key = str(owner_of(table).key)
     versions = await _versions(db, table, {owner for owner, _ in facts})
-    rows = []
+    rows: list[dict[str, Any]] = []
     for owner, fact in facts:
         versions[owner] = versions.get(owner, 0) + 1
-        rows.append(
-            {
-                key: owner,
-                "version": versions[owner],
-                "valid_from": fact.start,
-                "valid_to": fact.end,
-                "recorded_at": written.now,
-                "superseded_at": None,
-                "recorded_by": written.by,
-                **fact.said,
-            }
-        )
+        row: dict[str, Any] = {
+            "version": versions[owner],
+            "valid_from": fact.start,
+            "valid_to": fact.end,
+            "recorded_at": written.now,
+            "superseded_at": None,
+            "recorded_by": written.by,
+        }
+        rows.append({**row, **fact.said, key: owner})
     await db.run(insert(table), rows)
 
 

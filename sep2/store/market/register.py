@@ -150,3 +150,8 @@ async def parts(db: Connection, party_id: int) -> int:
         row = await db.one(query)
         total += row.n if row else 0
     return total
+
+
+async def every_aggregation(db: Connection, time: AsOf) -> Sequence[Row[Any]]:
+    """Every aggregation, by name."""
+    return await db.all(_entries("aggregation", time).order_by(aggregation.c.name_key))

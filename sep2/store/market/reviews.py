@@ -124,7 +124,7 @@ async def screens(db: Connection, number: int) -> Sequence[Row[Any]]:
 
 
 async def replace_screens(
-    db: Connection, number: int, names: Collection[str], rows: Sequence[Mapping[str, Any]], now: int
+    db: Connection, number: int, names: Collection[str], rows: Sequence[Mapping[str, Any]], *, now: int
 ) -> None:
     """Have new results of some screens take the place of earlier ones, which are kept as superseded."""
     t = screen_result
