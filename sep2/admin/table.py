@@ -29,6 +29,7 @@ from sep2.admin import (
     territory,
     why,
 )
+from sep2.admin.market.routes import TABLE as MARKET
 from sep2.extension import ExtensionError, load, resolve
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -236,6 +237,7 @@ TABLE = (
     Route("DELETE", "/sessions/{session}", operators.end_session, ADMIN),
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
+    *MARKET,
 )
 
 

@@ -105,6 +105,7 @@ from sep2.admin.types.network import (
 from sep2.admin.types.operators import (
     CodesMade,
     DeskLink,
+    GrantWord,
     Me,
     NewOperator,
     NewToken,
@@ -224,7 +225,8 @@ __all__ = [
     "ControlsForMany", "CourseQuery", "Curve", "CurveKind", "CurveMade", "CurvePoint", "CurveQuery", "Decline",
     "Default", "Delay", "DeskLink", "Device", "DeviceAdded", "DeviceChange", "DeviceContact", "DeviceQuery",
     "DeviceShown", "Document", "DocumentQuery", "Done", "Effect", "Entry", "Exemption", "ExportQuery",
-    "Exported", "Extend", "FeederListed", "FeederQuery", "FeederShown", "Figure", "FinishReplacement", "Group",
+    "Exported", "Extend", "FeederListed", "FeederQuery", "FeederShown", "Figure", "FinishReplacement", "GrantWord",
+    "Group",
     "GroupChange", "GroupQuery", "Handover", "HistoryNoun", "HistoryQuery", "Hit", "Holds", "HourCount",
     "Imported", "InForce", "InForceCounts", "Issued", "IssuedToMany", "LatestQuery", "LeftOut", "Level",
     "LimitInForce", "LimitRun", "Limits", "LimitsQuery", "Listed", "Listing", "LogEvent", "Me", "Members",
