@@ -122,6 +122,8 @@ class Extension:
     """Command name to its line in `sep2 --help`, which never imports the command itself."""
     routes: str = ""
     """Routes of the operator API, below `/x/` and the extension's name."""
+    paths: tuple[str, ...] = ()
+    """Further paths that its routes may have."""
     templates: str = ""
     """The package whose folder `templates` holds the pages' and panels' templates."""
     pages: tuple[Page, ...] = ()

@@ -30,6 +30,7 @@ from sep2.server.judge import Judge
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
+from sep2.server.plan_watch import PlanWatch
 from sep2.server.replacements import Replacements
 from sep2.server.reviews import ReviewWatch
 from sep2.server.seals import Sealer
@@ -75,6 +76,7 @@ class State:
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.workers = Workers(clock, lambda: {"sweep": self.sweep.reached, **self.reached})
+        self.plan_watch = PlanWatch(clock)
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
         # Certificates live by the machine's time, also where the clock is one that operators move.
@@ -319,6 +321,7 @@ async def _keep_up(state: State) -> None:
             await state.front.paces.tell(state.db)
             await state.front.outages.tell(state.db)
             await state.workers.tell(state.db)
+            await state.plan_watch.tell(state.db)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]], workers: Workers) -> None:

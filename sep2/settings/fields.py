@@ -13,6 +13,7 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
+from sep2.settings.engine import Engine
 
 FILE = "sep2.toml"
 
@@ -380,6 +381,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     operator: Operator = Operator()
     database: Database = Database()
     measurements: Measurements = Measurements()
+    engine: Engine = Engine()
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
     mail: Mail = Mail()
