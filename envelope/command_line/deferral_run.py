@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from envelope.command_line.options import refuse_missing
 from envelope.command_line.study_options import DaysAsked, ambient_series, obedience_of
-from envelope.planning.deferral import Deferral, DeferralPlan, Figures, Studied, study_feeder
+from envelope.planning.deferral import study_feeder
+from envelope.planning.deferral_results import Deferral, DeferralPlan, Figures, Studied
 from envelope.problem import plan_file
 from envelope.problem.thermal import ThermalPolicy, thermal_model
 from gridmodel.flow.kron import reduce

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -24,14 +24,17 @@ from envelope.command_line.study_options import (
     costs_of,
 )
 from envelope.field_rules import BadProblem
-from envelope.planning.deferral import Criterion, Deferral, DeferralPlan, Figures, ranked
 from envelope.planning.deferral_report import Found, write_deferral
+from envelope.planning.deferral_results import Criterion, Deferral, DeferralPlan, Figures, ranked
 from envelope.planning.economics import Economics
 from envelope.planning.growth import CASES, growth_case
 from envelope.planning.year import YEAR_DAYS
 from envelope.problem.thermal import ThermalPolicy
 from envelope.study import fleet
 from sep2.terminal import add_row, console, say, say_json
+
+if TYPE_CHECKING:
+    from envelope.planning.interconnection import Interconnection
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -182,6 +185,121 @@ def _studied(tasks: list[DeferralTask], workers: fleet.Workers, plan: DeferralPl
         prefix = f"{task.feeder}: " if len(tasks) > 1 else ""
         said |= dict.fromkeys(f"{prefix}{line}" for line in one.said)
     return Found(deferrals, figures, plan, list(said), failed)
+
+
+CHANGES = "The plant"
+
+
+@app.command(
+    "connect",
+    epilog="""Example: sep2 study connect european-lv --node 639 --export 60kW --out connect
+
+Next: open connect/report.html; limits_288.csv is a profile for the contract, send.sh sends the best setting.""",
+)
+def study_connect(
+    feeder: Annotated[str, typer.Argument(metavar="FEEDER", help="A feeder folder, a network file, or european-lv.")],
+    *,
+    node: Annotated[str, typer.Option(help="Node that the plant connects at, low or medium voltage.")],
+    export: Annotated[str, typer.Option(help="Size of generation, such as 500kW.", rich_help_panel=CHANGES)] = "",
+    import_: Annotated[
+        str, typer.Option("--import", help="Size of load, such as 500kW.", rich_help_panel=CHANGES)
+    ] = "",
+    name: Annotated[str, typer.Option(help="Id of the plant's connection.", rich_help_panel=CHANGES)] = "plant",
+    phases: Annotated[
+        str, typer.Option(help="Its phases, such as a or abc; default: all of the node.", rich_help_panel=CHANGES)
+    ] = "",
+    resource: Annotated[
+        str,
+        typer.Option(
+            help="Power it can have: solar (default for --export), constant (for --import), or a CSV file with hour and"
+            " part of its size.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = "",
+    queue: Annotated[
+        Path | None,
+        typer.Option(help="Plants ahead: CSV with name, node, export_w or import_w.", rich_help_panel=CHANGES),
+    ] = None,
+    pro_rata: Annotated[
+        bool,
+        typer.Option(
+            "--pro-rata/--last-in",
+            help="Whether all are limited alike, or those ahead come first.",
+            rich_help_panel=CHANGES,
+        ),
+    ] = False,
+    curtailment: Annotated[
+        float, typer.Option(help="Part of its energy that a flexible plant may lose.", min=0.0, max=1.0)
+    ] = 0.05,
+    round_to: Annotated[str, typer.Option("--round", help="Limits are rounded down to multiples of it.")] = "1kW",
+    limits: Annotated[str, typer.Option(help="A voltage criterion; default: one that suits the network.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Try no settings and no reinforcements.")] = False,
+    out: Out = Path("connect"),
+    days: Days = YEAR_DAYS,
+    profiles: Profiles = None,
+    store: Store = None,
+    since: Since = "",
+    power_factor: PowerFactor = 0.95,
+    step: Step = 1800,
+    as_json: Json = False,
+) -> None:
+    """Find what a new plant may feed or draw at a node: firm and flexible capacity, limits by hour, settings to use.
+
+    Every limit is verified again, after rounding, by AC power flow. Writes CSV tables, report.html and send.sh.
+    """
+    from envelope.command_line.connect_run import PlantAsked, power_of, stated
+    from envelope.planning.interconnection import InterconnectionPlan, study_plant
+    from envelope.planning.interconnection_report import write_interconnection
+    from envelope.planning.settings import UNITY, settings_tried
+
+    with refusals(as_json):
+        refuse_missing(feeder)
+        if out.exists() and not out.is_dir():
+            raise BadProblem(f"--out {out}: is a file")
+        asked = PlantAsked(node, export, import_, name, phases, resource, queue, pro_rata, limits, step)
+        round_w = power_of("--round", round_to)
+        with stages(as_json) as stage:
+            stage("reading the feeder")
+            plant = stated(feeder, asked, DaysAsked(days, profiles, store, since, power_factor))
+            tried = settings_tried(plant.region) if plant.hosting.direction == "export" and not quick else [UNITY]
+            plan = InterconnectionPlan(round_w, curtailment, tried, not quick)
+            found = study_plant(plant.hosting, plan, stage)
+            files = write_interconnection(found, out, plant.said)
+    _show_connect(found, files, as_json)
+
+
+def _show_connect(found: Interconnection, files: dict[str, str], as_json: bool) -> None:
+    from envelope.planning.interconnection_report import conclusion
+
+    if as_json:
+        kinds = {
+            name: one._asdict() | {"broken_steps": found.verified[name].broken_steps}
+            for name, one in found.curtailed.items()
+        }
+        answer = {
+            "capacity": found.capacity._asdict(),
+            "fail_safe_w": found.tables.least_w,
+            "limits": kinds,
+            "binding": found.binding,
+            "settings": [one._asdict() for one in found.settings],
+            "recommended": found.best.name,
+            "send": found.best.commands(found.hosting.plant.name),
+            "reinforcements": [one._asdict() for one in found.reinforcements],
+            "files": files,
+        }
+        say_json(json.dumps(answer))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("limits", "curtailed P50, kWh", "% of energy", "hours a year", "longest, h"):
+        table.add_column(name, justify="left" if name == "limits" else "right")
+    for name, one in found.curtailed.items():
+        cells = f"{one.p50_kwh:,.0f}", f"{one.p50_percent:.2f}", f"{one.hours:,.0f}", f"{one.longest_h:g}"
+        add_row(table, name, *cells)
+    console().print(table)
+    for line in conclusion(found):
+        say(line)
+    say(f"Fail-safe value: {found.tables.least_w / 1e3:g} kW. Recommended setting: {found.best.name}.")
+    say(f"Report: {files['report']}")
 
 
 def _show_deferral(found: Found, files: dict[str, str], as_json: bool) -> None:

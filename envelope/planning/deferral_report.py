@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from envelope.planning.deferral import WITH, WITHOUT, Criterion, Deferral, DeferralPlan, Figures, ranked
+from envelope.planning.deferral_results import WITH, WITHOUT, Criterion, Deferral, DeferralPlan, Figures, ranked
 from envelope.planning.economics import FORMULA
 from envelope.planning.html_report import Picture, Report, Section, Table, counted, figure_of, picture, write_csv
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from envelope.field_rules import BadProblem
 from envelope.study.study import DAY_S, Study, base_load_of, sine
-from gridmodel.arrays import Complex, Index, Real
+from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.model.feeder import Feeder
 
 FIRST_DAY = date(2026, 1, 1)
@@ -194,3 +194,12 @@ def _filled_days(values: Real, per_day: int) -> Real:
                 break
             days = np.where(np.isnan(days), np.roll(days, by, axis=0), days)
     return np.nan_to_num(days.reshape(values.shape))
+
+
+def longest_run(over: Mask) -> int:
+    """Most steps in a row, of a series (T,) that begins again where it ends."""
+    if over.all():
+        return len(over)
+    turned = np.roll(over, -int(np.argmin(over)))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], turned.astype(np.int8), [0]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
