@@ -42,7 +42,7 @@ def _report(found: Found, order: Sequence[Deferral]) -> Report:
     units = {(one.feeder, one.transformer) for one in order}
     feeders = {one.feeder for one in order}
     sections = [
-        Section("Which transformers first", _conclusion(order), (), [_values(order)] if order else [], _ranking(order)),
+        Section("Which transformers first", _conclusion(order), pictures=_values(order), table=_ranking(order)),
         *_of_transformers(found, order),
         Section("What this rests on", points=[*_assumptions(found.plan), *found.said]),
         Section("Not studied", points=NOT_STUDIED),
@@ -111,16 +111,18 @@ def _year(year: int | None) -> str:
     return "–" if year is None else str(year)
 
 
-def _values(order: Sequence[Deferral]) -> Picture:
+def _values(order: Sequence[Deferral]) -> list[Picture]:
     """Present value of the transformers that rank first."""
-    shown = [one for one in order if one.present_value > 0.0][:15][::-1] or list(order[:5])[::-1]
+    shown = [one for one in order if one.present_value > 0.0][:15][::-1]
+    if not shown:
+        return []
     figure = figure_of(9.0, 0.7 + 0.32 * len(shown))
     axes = figure.add_subplot()
     axes.barh(range(len(shown)), [one.present_value for one in shown], color=COLOURS[WITH])
     axes.set_yticks(range(len(shown)), [f"{one.transformer}, {one.case}" for one in shown], fontsize=9)
     axes.set_xlabel("value of the deferral today")
     axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "Value today of the replacements that envelopes defer, the highest first.")
+    return [picture(figure, "Value today of the replacements that envelopes defer, the highest first.")]
 
 
 def _of_transformers(found: Found, order: Sequence[Deferral]) -> list[Section]:
@@ -144,9 +146,8 @@ def _of_transformer(found: Found, feeder: str, transformer: str) -> Section:
     return Section(
         f"Transformer {transformer} of {feeder}",
         (f"{rows[0].kva:g} kVA, {rows[0].homes} homes. Energies and hours are per year.",),
-        (),
-        [picture(_years_figure(rows), caption)],
-        Table(columns, table, frozenset(range(2, len(columns)))),
+        pictures=[picture(_years_figure(rows), caption)],
+        table=Table(columns, table, frozenset(range(2, len(columns)))),
     )
 
 

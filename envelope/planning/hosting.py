@@ -16,14 +16,14 @@ from envelope.problem import OperatingLimits
 from envelope.problem.problem import voltage_levels
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
-from gridmodel.flow.inverters import Inverters
+from gridmodel.flow.inverters import Curve, Inverters
 from gridmodel.flow.kron import Reduced, reduce
 from gridmodel.model.feeder import port_share
 from gridmodel.model.network import Network
 
 BLOCK = 4096
 """steps solved together"""
-HALVINGS = 12
+HALVINGS = 14
 FINE_V, COARSE_V = 1e-6, 1e-3
 """error of voltages in the verification, and while a limit is sought"""
 
@@ -129,7 +129,7 @@ class Hosting:
             inverters = Inverters(
                 port=ports, s_rated_va=rated_va, available_w=own_w[:, ports], priority="var",
                 reference_v=float(reduced.nominal_v[ports[0]]),
-                volt_var=self.setting.volt_var, volt_watt=self.setting.volt_watt,
+                volt_var=_of_rating(self.setting.volt_var), volt_watt=_of_rating(self.setting.volt_watt),
             )  # fmt: skip
         else:
             var = self.setting.tan_phi if self.direction is Direction.EXPORT else 0.0
@@ -148,12 +148,13 @@ class Hosting:
     def _given(self) -> tuple[Mask, dict[int, tuple[Real, Real]]]:
         """(T,) steps in which the customers alone are beyond a limit, and there by step their voltages and currents."""
         found, kept = np.zeros(len(self._base), dtype=bool), {}
-        for start in range(0, len(self._base), BLOCK):
-            at = np.arange(start, min(start + BLOCK, len(self._base)))
+        different = np.unique(self.year.distinct)
+        for start in range(0, len(different), BLOCK):
+            at = different[start : start + BLOCK]
             volts, amps, _ = self._values(at, np.zeros(len(at)), full=False, tol_v=COARSE_V)
             for k in np.flatnonzero(self._beyond(volts, amps).max(axis=1) > 0.0):
                 found[at[k]], kept[int(at[k])] = True, (volts[k], amps[k])
-        return found, kept
+        return found[self.year.distinct], kept
 
     def _beyond(self, volts: Real, amps: Real, at: Index | None = None) -> Real:
         """(S, N + B) beyond limits; where the customers alone are beyond one, beyond what they reach.
@@ -166,7 +167,7 @@ class Hosting:
         if at is not None:
             beyond, kept = self._given
             for k in np.flatnonzero(beyond[at]):
-                own_volts, own_amps = kept[int(at[k])]
+                own_volts, own_amps = kept[int(self.year.distinct[at[k]])]
                 lows[k], highs[k] = np.fmin(lows[k], own_volts - 1e-6), np.fmax(highs[k], own_volts + 1e-6)
                 most[k] = np.fmax(most[k], own_amps + 1e-6)
         found = np.concatenate([np.maximum(volts - highs, lows - volts), amps - most], axis=1)
@@ -178,21 +179,35 @@ class Hosting:
 
     def state(self, at: Index, power_w: Real, *, full: bool = True, tol_v: float = FINE_V) -> State:
         """Excess at steps `at` with the plant at (S,) W; full: whether plants that come first feed all they can."""
+        first, of = self._once(at, power_w)
+        at, power_w = at[first], power_w[first]
         excess, binding, fed = np.empty(len(at)), np.empty(len(at), dtype=np.intp), np.empty(len(at))
         for start in range(0, len(at), BLOCK):
             part = slice(start, start + BLOCK)
             volts, amps, fed[part] = self._values(at[part], power_w[part], full=full, tol_v=tol_v)
             beyond = self._beyond(volts, amps, at[part])
             excess[part], binding[part] = beyond.max(axis=1), beyond.argmax(axis=1)
-        return State(excess, binding, fed)
+        return State(excess[of], binding[of], fed[of])
 
     @property
     def variants(self) -> Sequence[bool]:
         """Whether plants that come first feed all they can, or nothing: both must hold."""
         return (True, False) if self.ahead.plants and not self.ahead.pro_rata else (True,)
 
+    def _once(self, at: Index, power_w: Real) -> tuple[Index, Index]:
+        """Positions of different (steps, powers), and (S,) which of them each one is: days that repeat count once."""
+        rows = np.column_stack([self.year.distinct[at], power_w, self.available[at]])
+        _, first, of = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        return first, of.reshape(-1)
+
     def most(self, at: Index, upper_w: Real) -> tuple[Real, Index]:
-        """(S,) most W at steps `at`, up to (S,) W, within a 4096th of that; and what binds there, -1 where nothing."""
+        """(S,) most W at steps `at`, up to (S,) W, within a 16384th of that; and what binds there, -1 where nothing."""
+        first, of = self._once(at, upper_w)
+        found, what = self._most(at[first], upper_w[first])
+        return found[of], what[of]
+
+    def _most(self, at: Index, upper_w: Real) -> tuple[Real, Index]:
+        """The same of different steps."""
         found, what = upper_w.copy(), np.full(len(at), -1, dtype=np.intp)
         for full in self.variants:
             tried = self.state(at, found, full=full, tol_v=COARSE_V)
@@ -220,6 +235,11 @@ class Hosting:
                 broken |= one.excess > 0.0
                 worst = max(worst, float(one.excess.max()))
         return Verified(int(broken.sum()), worst, len(every) * 2 * len(self.variants))
+
+
+def _of_rating(curve: Curve | None) -> Curve | None:
+    """A curve in shares of the active power's size, as shares of the inverters' rating."""
+    return None if curve is None else Curve(tuple((volts, share / OVERSIZE) for volts, share in curve.points))
 
 
 class Verified(NamedTuple):

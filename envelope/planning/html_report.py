@@ -37,6 +37,8 @@ class Section:
     title: str
     lines: Sequence[str] = ()
     points: Sequence[str] = ()
+    code: Sequence[str] = ()
+    """lines for a shell"""
     pictures: Sequence[Picture] = ()
     table: Table | None = None
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from envelope.field_rules import BadProblem
 from envelope.planning.hosting import COARSE_V, Hosting, Verified
-from envelope.planning.limit_tables import Curtailed, Tables, at_steps, curtailed_of, tables_of
+from envelope.planning.limit_tables import Curtailed, Tables, at_steps, curtailed_of, hour_of_step, tables_of
 from envelope.planning.plant import reinforcements
 from envelope.planning.settings import UNITY, Setting
 from gridmodel.arrays import Index, Real
@@ -184,7 +184,7 @@ def _tried(hosting: Hosting, plan: InterconnectionPlan, setting: Setting, tell: 
     own = hosting.with_setting(setting)
     every, size_w = np.arange(len(hosting.year.load_w)), hosting.plant.size_w
     limit_w, _ = own.most(every, np.full(len(every), size_w))
-    limit_w = np.floor(limit_w / plan.round_w + 1e-9) * plan.round_w
+    limit_w = tables_of(hosting.year, limit_w, plan.round_w).hourly_w[hour_of_step(hosting.year)]
     available_w = hosting.available * size_w
     fed = own.state(every, np.minimum(available_w, limit_w), tol_v=COARSE_V).power_w
     taken_w = np.maximum(available_w - fed, 0.0)

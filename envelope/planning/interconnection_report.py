@@ -66,10 +66,10 @@ def _report(found: Interconnection, said: Sequence[str], commands: Sequence[str]
     plant, direction = found.hosting.plant, found.hosting.direction
     what = "generation" if direction is Direction.EXPORT else "load"
     sections = [
-        Section("Result", conclusion(found), (), [_heat(found), _duration(found)], None),
+        Section("Result", conclusion(found), pictures=[_heat(found), _duration(found)]),
         Section("Kinds of limits", table=_kinds(found)),
         Section("Limit binds because of", table=Table(("element", "part of the limited steps"), _binding(found), R1)),
-        Section("Inverter settings tried", _advice(found, commands), (), [_bars(found)], _settings_table(found)),
+        Section("Inverter settings tried", _advice(found), (), commands, [_bars(found)], _settings_table(found)),
         Section("Reinforcements", _bought(found), table=_reinforcements(found)),
         Section("24 values", ("kW, the least of all days studied at each hour.",), table=_profile(found)),
         Section(
@@ -198,9 +198,11 @@ def _settings_table(found: Interconnection) -> Table:
     return Table(columns, rows, frozenset(range(1, 5)))
 
 
-def _advice(found: Interconnection, commands: Sequence[str]) -> list[str]:
-    lines = [f"Recommended: {found.best.name}. Its limits count on inverters that keep it; watch that they do."]
-    return [*lines, "Send it:", *commands] if commands else [*lines, "There is nothing to send."]
+def _advice(found: Interconnection) -> list[str]:
+    kept = "Its limits count on inverters that keep it: without it, those of power factor 1 hold."
+    if found.best.commands(found.hosting.plant.name):
+        return [f"Recommended: {found.best.name}. {kept} send.sh sends it:"]
+    return [f"Recommended: {found.best.name}: there is nothing to send."]
 
 
 def _bars(found: Interconnection) -> Picture:

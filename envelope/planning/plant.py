@@ -114,10 +114,22 @@ def reinforcements(network: Network, node: str) -> list[Reinforcement]:
 
 
 def _size_va(network: Network, branch: int) -> float:
-    """Rating of a three-phase transformer by its rated current."""
+    """Rating of a transformer: as its equipment states, or by its rated current."""
+    stated_va = rated_va(network, network.branches.id[branch])
+    if stated_va is not None:
+        return stated_va
     side = network.branches.rated_side[branch]
     node = network.branches.to_node[branch] if side else network.branches.from_node[branch]
     return float(3.0 * network.branches.rating_a[branch] * network.nodes.nominal_v[node])
+
+
+def rated_va(network: Network, transformer: str) -> float | None:
+    """Rating of a transformer, VA; None where the network is known by its admittances only."""
+    equipment = network.equipment
+    if equipment is None:
+        return None
+    known = {one.id: one.s_rated_va for one in equipment.transformers}
+    return (known | {one.id: one.s_rated_va for one in equipment.centre_taps}).get(transformer)
 
 
 def path_to(network: Network, node: str) -> list[int]:

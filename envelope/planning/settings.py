@@ -20,6 +20,7 @@ class Setting:
     power_factor: float = 1.0
     """absorbing while it feeds"""
     volt_var: Curve | None = None
+    """share of the plant's size, by voltage per unit"""
     volt_watt: Curve | None = None
     source: str = ""
 
@@ -38,12 +39,11 @@ class Setting:
         if self.power_factor < 1.0:
             return [f"sep2 default set --connection {connection} --power-factor {self.power_factor:g}:absorb"]
         found, flags = [], []
-        for kind, curve, scale in (("volt-var", self.volt_var, 100.0), ("volt-watt", self.volt_watt, 100.0)):
+        for kind, curve in (("volt-var", self.volt_var), ("volt-watt", self.volt_watt)):
             if curve is not None:
-                points = " ".join(f"{100.0 * v:.2f}:{scale * share:g}" for v, share in curve.points)
+                points = " ".join(f"{round(100.0 * v, 2):g}:{100.0 * share:g}" for v, share in curve.points)
                 name = kind.replace("-", "_").upper()
-                of = " --of setMaxW" if kind == "volt-watt" else ""
-                made = f"sep2 curve add {kind} {points} --connection {connection}{of} --json"
+                made = f"sep2 curve add {kind} {points} --connection {connection} --of setMaxW --json"
                 found.append(f"{name}=$({made} | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"mrid\"])')")
                 flags.append(f'--curve "${name}"')
         return [*found, f"sep2 default set --connection {connection} {' '.join(flags)}"] if found else []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envelope.field_rules import BadProblem
+from envelope.planning.plant import rated_va
 from envelope.problem import OperatingLimits
 from envelope.problem.problem import voltage_levels
 from gridmodel.arrays import Complex, Index, Mask, Real
@@ -36,11 +37,8 @@ class Unit:
     """(R,) VA of each phase at rated voltage"""
     column: Index
     """(R,) position of each phase among the watched currents"""
-
-    @property
-    def kva(self) -> float:
-        """Rating, kVA."""
-        return float(self.rated_va.sum() / 1e3)
+    kva: float
+    """its rating"""
 
 
 def units_of(reduced: Reduced) -> tuple[Unit, ...]:
@@ -54,7 +52,9 @@ def units_of(reduced: Reduced) -> tuple[Unit, ...]:
             continue
         phases = [reduced.current_phase[k] for k in columns]
         nominal_v = network.nodes.nominal_v[network.branches.to_node[branch]]
-        found.append(Unit(name, homes, _shares(reduced, homes, phases), reduced.rating_a[columns] * nominal_v, columns))
+        phase_va = reduced.rating_a[columns] * nominal_v
+        kva = (rated_va(network, name) or float(phase_va.sum())) / 1e3
+        found.append(Unit(name, homes, _shares(reduced, homes, phases), phase_va, columns, kva))
     if not found:
         raise BadProblem(f"{network.name}: no transformer with a rating supplies a connection; nothing can be deferred")
     return tuple(found)

@@ -34,6 +34,8 @@ class Year:
     """(T, 3) V phase-to-neutral at the head of the feeder; None: the network's own"""
     said: tuple[str, ...] = ()
     """what it stands on, as sentences"""
+    repeats: Index | None = None
+    """(T,) the step of which each one is a repetition; None: none is"""
 
     @property
     def per_day(self) -> int:
@@ -49,6 +51,11 @@ class Year:
     def hours(self) -> float:
         """Length of a step, hours."""
         return self.step_s / 3600.0
+
+    @property
+    def distinct(self) -> Index:
+        """(T,) position of the first step with the same values, by repetition of days."""
+        return np.arange(len(self.load_w)) if self.repeats is None else self.repeats
 
     @property
     def month(self) -> Index:
@@ -79,7 +86,14 @@ class Year:
 
         source = None if self.source_v is None else np.asarray(self.source_v.reshape(-1, many, 3).mean(axis=1))
         found = replace(self, step_s=step_s, load_w=means(self.load_w), load_var=means(self.load_var))
-        return replace(found, sky=means(self.sky), source_v=source, said=(*self.said, f"means over {step_s} s: {how}"))
+        repeats = None if self.repeats is None else self.repeats[::many] // many
+        return replace(
+            found,
+            sky=means(self.sky),
+            source_v=source,
+            repeats=repeats,
+            said=(*self.said, f"means over {step_s} s: {how}"),
+        )
 
     def of_days(self, days: int) -> Year:
         """So many days: the first of them, or all of them again and again."""
@@ -90,7 +104,7 @@ class Year:
         more = (f"assumed: its {self.days} days repeat through the {days} days studied",) if days > self.days else ()
         source = None if self.source_v is None else self.source_v[at]
         found = replace(self, load_w=self.load_w[at], load_var=self.load_var[at], sky=self.sky[at], source_v=source)
-        return replace(found, said=(*self.said, *more))
+        return replace(found, said=(*self.said, *more), repeats=self.distinct[at])
 
 
 def year_of(feeder: Feeder, days: int = YEAR_DAYS) -> Year:
