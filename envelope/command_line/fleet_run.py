@@ -152,7 +152,7 @@ class FleetFiles:
         if task.feeder in self._part:
             return self._part[task.feeder]
         said = hashlib.sha256(f"{__version__}\n{task.feeder}\n".encode())
-        for field in fields(task.options):
+        for field in (one for one in fields(task.options) if one.name != "as_json"):
             said.update(f"{field.name}={getattr(task.options, field.name)}\n".encode())
         for path in _files_of(task.feeder):
             said.update(f"{path.name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -66,7 +66,7 @@ class Hosting:
         """The same with another setting of the plant's inverters."""
         found = replace(self, setting=setting)
         # What does not depend on the setting is kept.
-        for name in ("reduced", "_band", "_base", "_given"):
+        for name in ("reduced", "_band", "_base", "_shares", "_known"):
             found.__dict__[name] = getattr(self, name)
         return found
 
@@ -145,19 +145,28 @@ class Hosting:
         return volts, amps, np.asarray(self.direction.sign * fed)
 
     @cached_property
-    def _given(self) -> tuple[Mask, dict[int, tuple[Real, Real]]]:
-        """(T,) steps in which the customers alone are beyond a limit, and there by step their voltages and currents."""
+    def _known(self) -> dict[bool, tuple[Mask, dict[int, tuple[Real, Real]]]]:
+        """By whether plants that come first feed all they can, what `_given` finds."""
+        return {}
+
+    def _given(self, full: bool) -> tuple[Mask, dict[int, tuple[Real, Real]]]:
+        """(T,) steps beyond a limit without the plant, and there by step voltages and currents."""
+        if full not in self._known:
+            self._known[full] = self._without(full)
+        return self._known[full]
+
+    def _without(self, full: bool) -> tuple[Mask, dict[int, tuple[Real, Real]]]:
         found, kept = np.zeros(len(self._base), dtype=bool), {}
         different = np.unique(self.year.distinct)
         for start in range(0, len(different), BLOCK):
             at = different[start : start + BLOCK]
-            volts, amps, _ = self._values(at, np.zeros(len(at)), full=False, tol_v=COARSE_V)
+            volts, amps, _ = self._values(at, np.zeros(len(at)), full=full, tol_v=COARSE_V)
             for k in np.flatnonzero(self._beyond(volts, amps).max(axis=1) > 0.0):
                 found[at[k]], kept[int(at[k])] = True, (volts[k], amps[k])
         return found[self.year.distinct], kept
 
-    def _beyond(self, volts: Real, amps: Real, at: Index | None = None) -> Real:
-        """(S, N + B) beyond limits; where the customers alone are beyond one, beyond what they reach.
+    def _beyond(self, volts: Real, amps: Real, at: Index | None = None, *, full: bool = True) -> Real:
+        """(S, N + B) beyond limits; where all others are beyond one without the plant, beyond what they reach.
 
         at: (S,) steps; None: against the limits themselves.
         """
@@ -165,7 +174,7 @@ class Hosting:
         most = np.full(amps.shape, 1.0 - self.limits.margin_current)
         lows, highs = np.broadcast_to(low, volts.shape).copy(), np.broadcast_to(high, volts.shape).copy()
         if at is not None:
-            beyond, kept = self._given
+            beyond, kept = self._given(full)
             for k in np.flatnonzero(beyond[at]):
                 own_volts, own_amps = kept[int(self.year.distinct[at[k]])]
                 lows[k], highs[k] = np.fmin(lows[k], own_volts - 1e-6), np.fmax(highs[k], own_volts + 1e-6)
@@ -185,7 +194,7 @@ class Hosting:
         for start in range(0, len(at), BLOCK):
             part = slice(start, start + BLOCK)
             volts, amps, fed[part] = self._values(at[part], power_w[part], full=full, tol_v=tol_v)
-            beyond = self._beyond(volts, amps, at[part])
+            beyond = self._beyond(volts, amps, at[part], full=full)
             excess[part], binding[part] = beyond.max(axis=1), beyond.argmax(axis=1)
         return State(excess[of], binding[of], fed[of])
 
@@ -224,6 +233,10 @@ class Hosting:
                 what[over] = np.where(fits, what[over], one.binding)
             found[over] = low
         return found, what
+
+    def hours_without(self) -> float:
+        """Hours of the days studied in which a limit is exceeded without the plant."""
+        return float(self._given(self.variants[0])[0].sum()) * self.year.hours
 
     def verified(self, power_w: Real) -> Verified:
         """Whether (T,) W, half of them, and with plants ahead at full or at nothing, stay within all limits."""

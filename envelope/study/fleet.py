@@ -20,6 +20,8 @@ Result = TypeVar("Result")
 AHEAD = 2
 """items per worker that are handed out at a time: more would hold their results in memory"""
 LOCAL = "local"
+ANSWER_S = 10.0
+"""within this time a Dask scheduler must answer"""
 
 
 class Failure(NamedTuple):
@@ -153,7 +155,7 @@ def _client(workers: Workers) -> Iterator[Any]:
             yield client
         return
     try:
-        client = connect(workers.dask, timeout="10s")
+        client = connect(workers.dask, timeout=ANSWER_S)
     except (OSError, ValueError) as wrong:
         raise BadProblem(f"--dask {workers.dask}: no scheduler answers there: {wrong}") from None
     with client:
