@@ -52,6 +52,8 @@ ENGINE_FLOORS = (
     ("envelope.study",),
     # The demonstration shows what a study finds on its day.
     ("envelope.demo",),
+    # Planning studies take the demonstration's cars and voltage criteria.
+    ("envelope.planning",),
     ("envelope.command_line", "envelope.operator_pages"),
 )
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""
