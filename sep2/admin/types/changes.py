@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sep2.admin.types.base import Protected
 from sep2.admin.types.groups import Level, Primacy
+from sep2.admin.types.overrides import Digest
 from sep2.admin.types.register import Loads, Pin
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Text, Watts
 from sep2.rules.metering import ReadingSign
@@ -120,6 +121,23 @@ class Removed(Struct, frozen=True, kw_only=True):
     name: str
     dependants: dict[str, int]
     message: str
+
+
+class Erase(Asked, frozen=True, kw_only=True):
+    """The erasure of what is stored of a connection's customer."""
+
+    digest: Digest = ""
+
+
+class Erased(Struct, frozen=True, kw_only=True):
+    """What was erased: readings, details of the audit log; `label` stands where texts were."""
+
+    connection_id: str
+    label: str
+    readings: int
+    audit_details: int
+    needs_second: str
+    digest: str
 
 
 class Moved(Struct, frozen=True, kw_only=True):
