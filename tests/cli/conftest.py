@@ -1,5 +1,6 @@
 """A server that runs in a folder of its own, and the command line as people use it."""
 
+import hashlib
 import os
 import signal
 import socket
@@ -87,6 +88,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 Sep2 = Callable[..., Said]
+
+
+def lfdi_of(name: str) -> str:
+    """An LFDI that no other name has: the tests of all files here share one server."""
+    return hashlib.sha256(name.encode()).hexdigest()[:40].upper()
 
 
 @pytest.fixture
