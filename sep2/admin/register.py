@@ -110,6 +110,7 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
         post_rate=asked.post_rate,
         device_category=asked.device_category,
         make=asked.make,
+        load_control_w=asked.load_control_w,
         name=name,
     )
     device_id = await devices.add_device(rq.db, new, rq.now)

@@ -124,6 +124,7 @@ end_device = Table(
     Column("floor_rule", String(40)),  # see rules.floors
     Column("controllable_loads", Integer),
     Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
+    Column("load_control_w", BigInteger),  # what it draws at most, where it follows EndDeviceControls
     Index(None, "name_key", unique=True),
     Index(None, "make"),
     Index(None, "connection_id"),
@@ -281,6 +282,7 @@ response = Table(
     Column("status", Integer, nullable=False),
     _time("created"),  # the client's time, or ours where it said none
     _time("received"),
+    Column("subject", String(32)),  # the mRID of the EndDeviceControl that it answers; NULL: the control's own
     Index(None, "control_id", "end_device_id", "status"),
     Index(None, "end_device_id", "created"),
     sqlite_autoincrement=True,

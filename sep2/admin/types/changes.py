@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sep2.admin.types.base import Protected
 from sep2.admin.types.groups import Level, Primacy
 from sep2.admin.types.overrides import Digest
-from sep2.admin.types.register import Loads, Pin
+from sep2.admin.types.register import Loads, MostLoad, Pin
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Text, Watts
 from sep2.rules.metering import ReadingSign
 from sep2.settings import ProfileName, Registration
@@ -35,6 +35,8 @@ class DeviceChange(Asked, frozen=True, kw_only=True):
     """The rule, out of `utility.floors`, that guarantees a least limit to its controllable loads; null: none."""
     controllable_loads: Loads | UnsetType | None = UNSET
     make: Text | UnsetType | None = UNSET
+    load_control_w: MostLoad | UnsetType | None = UNSET
+    """What it draws at most, where it follows EndDeviceControls; null: it does not."""
 
 
 class ConnectionChange(Asked, frozen=True, kw_only=True):
