@@ -83,6 +83,7 @@ async def list_devices(rq: Request, asked: t.DeviceQuery) -> t.Listed[t.Device]:
         client_id=client.id if client else None,
         group_id=group.id if group else None,
         connection_id=place.id if place else None,
+        uncontrolled=asked.uncontrolled,
     )
     return listed(found, [views.device(row) for row in found.rows])
 

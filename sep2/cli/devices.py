@@ -114,13 +114,18 @@ def expect_device(
 
 @verb(device, "list")
 def list_devices(
+    *,
     client: Annotated[str | None, typer.Option(help="Only those of one aggregator.")] = None,
     group: Annotated[str | None, typer.Option(help="Only those of one group.")] = None,
     connection: Annotated[str | None, typer.Option(help="Only those at one connection.")] = None,
+    uncontrolled: Annotated[
+        bool, typer.Option("--uncontrolled", help="Only chargers and other loads that can be told no limit of theirs.")
+    ] = False,
     limit: Limit = 100,
 ) -> None:
     """Devices in the order of their registration."""
-    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, connection=connection, limit=limit)
+    asked = {"client": client, "group": group, "connection": connection, "uncontrolled": uncontrolled or None}
+    found = api().get("/devices", t.Listed[t.Device], **asked, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "device"),

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from sep2.rules.limits import MODES, PERCENT_100, Limits
 from sep2.rules.ratings import percent_of
+from sep2.wire.codes import DeviceCategoryType
 from sep2.wire.der_codes import DERControlType, DOEControlType
 
 CSIP = "csip"
@@ -14,6 +15,21 @@ IN_CSIP = {"opModExpLimW": "opModMaxLimW", "opModGenLimW": "opModMaxLimW"}
 """The limits that profile csip can carry, and as what: a share of what the device can generate."""
 AS_LOAD = ("opModImpLimW", "opModLoadLimW")
 """The limits that an EndDeviceControl carries, as a bound on what the device itself draws."""
+
+
+_GENERATES_ONLY = (
+    DeviceCategoryType.VIRTUAL_OR_MIXED_DER
+    | DeviceCategoryType.RECIPROCATING_ENGINE
+    | DeviceCategoryType.FUEL_CELL
+    | DeviceCategoryType.PHOTOVOLTAIC
+    | DeviceCategoryType.COMBINED_HEAT_AND_POWER
+    | DeviceCategoryType.PHOTOVOLTAIC_AND_STORAGE
+    | DeviceCategoryType.OTHER_GENERATION
+    | DeviceCategoryType.ENERGY_MANAGEMENT_SYSTEM
+    | DeviceCategoryType.SMART_ENERGY_MODULE
+)
+LOADS = int(~_GENERATES_ONLY & ((1 << 26) - 1))
+"""The DeviceCategoryType bits of what draws power, chargers and storage among them."""
 
 
 class Equipment(Protocol):

@@ -32,6 +32,8 @@ from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exp
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
 from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
+TOLD_NO_LOAD = text("device_category IS NOT NULL AND load_control_w IS NULL")
+
 client = Table(
     "client",
     metadata,
@@ -129,6 +131,7 @@ end_device = Table(
     Index(None, "make"),
     Index(None, "connection_id"),
     Index(None, "client_id", "changed"),
+    Index("ix_end_device_told_no_load", "client_id", sqlite_where=TOLD_NO_LOAD, postgresql_where=TOLD_NO_LOAD),
     Index(
         "uq_end_device_net_limit_holder",
         "connection_id",

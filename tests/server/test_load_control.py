@@ -207,6 +207,25 @@ async def test_a_charger_without_load_control_is_not_told_and_is_named(charger: 
     ]
 
 
+async def test_a_load_that_nobody_can_tell_a_limit_is_counted_and_named(charger: Charger) -> None:
+    async def said() -> tuple[int, list[str], list[str]]:
+        found = await charger.operator.get("/status")
+        listed = (await charger.operator.get("/devices", uncontrolled="true"))["items"]
+        return found["uncontrolled"], found["uncontrolled_devices"], [one["lfdi"] for one in listed]
+
+    at = f"/devices/{charger.lfdi}"
+    await charger.operator.change("PUT", at, {"device_category": 1 << 17})
+    assert await said() == (0, [], [])
+    await charger.operator.change("PUT", at, {"load_control_w": None})
+    assert await said() == (1, ["NMI3"], [charger.lfdi])
+    # What only generates draws nothing that could be told, and CSIP-AUS carries limits of load by itself.
+    await charger.operator.change("PUT", at, {"device_category": 1 << 21})
+    assert await said() == (0, [], [])
+    await charger.operator.change("PUT", at, {"device_category": 1 << 17})
+    await charger.operator.change("PUT", "/clients/gale", {"profile": "csip-aus-1.2"})
+    assert await said() == (0, [], [])
+
+
 async def test_nobody_sees_the_events_of_others(charger: Charger) -> None:
     await charger.limit()
     paths = [path for _, path, _ in await charger.programs()]

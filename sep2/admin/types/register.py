@@ -200,11 +200,12 @@ class ServedDefault(Struct, frozen=True, kw_only=True):
 
 
 class DeviceQuery(Span, frozen=True, kw_only=True):
-    """Devices of one client, one group or one connection."""
+    """Devices of one client, one group or one connection; `uncontrolled`: loads that can be told no limit of theirs."""
 
     client: str | None = None
     group: str | None = None
     connection: str | None = None
+    uncontrolled: bool = False
 
 
 class Connection(Struct, frozen=True, kw_only=True):
