@@ -252,7 +252,8 @@ async def test_a_charger_with_load_control_is_told_a_limit_of_its_load(house, pr
     for step in range(problem.steps):
         assert at(said, START + step * STEP_S).load_w == out.schedule.load_limit_w[step, 0]
     assert (await default_check_of(house, out.schedule))["c1"].parts[0] is None
-    assert "load control has no default" in (await alarms_of(house))["mode_unsupported"]
+    standing = await alarms_of(house)
+    assert "load control has no default" in standing["mode_unsupported"]
     assert out.report.inside
 
 
