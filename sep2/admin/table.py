@@ -14,6 +14,7 @@ from sep2.admin import (
     controls,
     curves,
     desk,
+    erasing,
     groups,
     history,
     looking,
@@ -74,6 +75,8 @@ TABLE = (
     Route("GET", "/connections/{connection}/limits", desk.show_limits, VIEWER),
     Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
     Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
+    # What it was is not noted: that is what is erased.
+    Route("POST", "/connections/{connection}/erase", erasing.erase_connection, ENGINEER, seconded=True),
     Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),
     Route("GET", "/devices", register.list_devices, VIEWER),
     Route("POST", "/devices", register.add_device, ENGINEER),

@@ -52,13 +52,13 @@ WORKER_DEAD = "worker_dead"
 
 
 async def warn_of_inexpressible(
-    db: Connection, group_id: int, limits: Limits, now: int, *, modes: Collection[str] = ()
+    db: Connection, group_id: int, limits: Limits, now: int, *, modes: Collection[str] = (), by_default: bool = False
 ) -> None:
     """Tell operators which devices of a group can not carry these limits and modes, or not as they are meant."""
     lacking = Counter[tuple[str, str, str]]()
     for row in await devices.kinds_of_member(db, group_id):
         wanted = {*limits.modes(), *modes}
-        found = reach.unsupported(row.profile, row.modes_supported, row.doe_modes_supported, wanted)
+        found = reach.unsupported(row, wanted, by_default=by_default)
         lacking.update({(row.client_lfdi, mode, why): row.devices for mode, why in found.items()})
     for (client, mode, why), count in lacking.items():
         detail = f"{count} of its devices {'is' if count == 1 else 'are'} sent {mode}, and {why}"

@@ -95,7 +95,7 @@ def _late(row: Any, shortest_s: int, told_s: int | None, poll_rate_s: int) -> It
 
 def _said(row: Any, modes: set[str]) -> Iterator[tuple[str, str]]:
     """What a device does not carry, or not as it is meant: the code and the sentence of each."""
-    for mode, why in unsupported(row.profile, row.modes_supported, row.doe_modes_supported, modes).items():
+    for mode, why in unsupported(row, modes).items():
         yield MODE_UNSUPPORTED, f"{mode}: {why}"
     if row.profile != CSIP or modes.isdisjoint(IN_CSIP):
         return

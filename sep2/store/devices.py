@@ -48,7 +48,8 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, profile, enabled, own_group_id.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, enabled,
+    own_group_id.
     """
     query = (
         select(
@@ -58,6 +59,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.holds_net_limit,
             end_device.c.set_max_w,
             end_device.c.least_load_w,
+            end_device.c.load_control_w,
             client.c.profile,
             and_(end_device.c.enabled, client.c.enabled).label("enabled"),
             device_group.c.id.label("own_group_id"),
@@ -160,6 +162,7 @@ _KIND = (
     client.c.profile,
     end_device.c.modes_supported,
     end_device.c.doe_modes_supported,
+    end_device.c.load_control_w,
 )
 _KINDS = (
     select(*_KIND, func.count().label("devices"))
@@ -174,7 +177,7 @@ _KINDS = (
 async def kinds_of_member(db: Connection, group_id: int) -> Sequence[Row[Any]]:
     """What differs among a group's devices in what they can carry.
 
-    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, and how many `devices` are so.
+    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, load_control_w, and how many `devices` are so.
     """
     return await db.all(_KINDS, group_id=group_id)
 
