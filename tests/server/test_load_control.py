@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.raw import Raw, Reply, document
 from tests.receiver import Receiver
 from tests.server.conftest import Settled
 from tests.server.meters import DER, W, mirror, post, read, reading_type
 from tests.server.operator import Desk, operating
 from tests.server.subscriber import subscribe
-from tests.server.world import NOW, People, free_port
+from tests.server.world import NOW, People
 
 MOST_W = 7200
 HALF = "5000"
