@@ -140,13 +140,14 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
 async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
     """The devices of a group, of clients with a profile if so asked.
 
-    Columns: id, lfdi, client_id, client_lfdi, profile, what it reported.
+    Columns: id, lfdi, client_id, client_lfdi, profile, load_control_w, what it reported.
     """
     query = (
         select(
             *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
             client.c.lfdi.label("client_lfdi"),
             client.c.profile,
+            end_device.c.load_control_w,
             *REPORTED,
         )
         .join(member, member.c.end_device_id == end_device.c.id)
