@@ -142,6 +142,7 @@ _MEMBERS = (
         *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
+        end_device.c.load_control_w,
         *REPORTED,
     )
     .join(member, member.c.end_device_id == end_device.c.id)
@@ -155,7 +156,7 @@ _MEMBERS_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
 async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
     """The devices of a group, of clients with a profile if so asked.
 
-    Columns: id, lfdi, client_id, client_lfdi, profile, what it reported.
+    Columns: id, lfdi, client_id, client_lfdi, profile, load_control_w, what it reported.
     """
     if profile is not None:
         return await db.all(_MEMBERS_OF_PROFILE, group_id=group_id, profile=profile)

@@ -265,3 +265,21 @@ async def test_what_the_charger_drew_is_judged_by_its_own_meter(either_charger: 
     assert [(one["direction"], one["state"], one["allowed_w"], one["measured_w"]) for one in found["items"]] == [
         ("load", "breach", 3600.0, 5000.0)
     ] * 2
+
+
+async def test_a_charger_that_generates_nothing_raises_no_alarm_about_its_generation(charger: Charger) -> None:
+    async def said() -> set[str]:
+        found = (await charger.operator.get("/alarms"))["items"]
+        return {one["code"] for one in found if one["name"] == "gale"}
+
+    await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": None})
+    await charger.operator.change("PUT", "/connections/NMI3", {"firm_export_w": None})
+    settings = f"<setGradW>1</setGradW><setMaxW><multiplier>0</multiplier><value>0</value></setMaxW><updatedTime>{NOW}</updatedTime>"
+    assert (await charger.raw.put(f"{charger.device}/der/1/derg", document("DERSettings", settings))).status == 204
+    await charger.operator.change("POST", "/groups/feeder/controls", {"controls": [CONTROL], "reason": "test"})
+    assert "set_max_w" in await said()
+    await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": MOST_W})
+    assert not await said() & {"set_max_w", "default_in_force"}
+
+
+CONTROL = {"start": NOW, "duration": 600, "limits": {"export_w": 1000}}
