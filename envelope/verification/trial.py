@@ -24,7 +24,7 @@ from gridmodel.arrays import Index, Mask, Real
 PERCENT_PER_V = 10.0
 """percent of a rating that count as much as a volt where the worst states are put in order"""
 BESIDE_W = 0.5
-"""W outside a box, from which on a corner stands beside it"""
+"""W from the base load within which a home feeds nothing, and outside a box from which on it stands beside it"""
 CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
 """scenarios solved together, part of corners from which inverters move to kinks, one of so many tried with homes off"""
 
@@ -76,8 +76,9 @@ class Trial:
                 self.matter |= self.joint.kept if needed is None else needed.states_by_step()
             if band is not None:
                 ends, most = (box.lo_w[steps], box.hi_w[steps], steps), self.effort.sign // OFF
-                for away in corners_with_homes_off(built, self.formulation, ends, most=most):
-                    self._queue("home off", corners.at(steps), away)
+                for off in corners_with_homes_off(built, self.formulation, ends, most=most):
+                    at = corners.at(steps, None if needed is None else needed.state[steps, off.row])
+                    self._queue("home off", at, off.away(corners.ends(at)))
             for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
                 state = None if needed is None or one.row is None else needed.state[steps, one.row]
                 self._try_pattern(corners, one, corners.at(steps, state))
@@ -300,7 +301,7 @@ class Trial:
                 part = np.where(high > low, np.clip((away - low) / (high - low), 0.0, 1.0), 0.0)
             now_low, now_high = self._ends_in(at, index)
             # A home that feeds nothing stands beside its declared band: it does so in any state.
-            beside = (away < low - BESIDE_W) | (away > high + BESIDE_W)
+            beside = (away < low - BESIDE_W) & (np.abs(away) < BESIDE_W)
             self._queue("path", at, np.where(beside, away, now_low + part * (now_high - now_low)))
         self._flush()
 
@@ -312,7 +313,11 @@ class Trial:
     def _box_of(self, at: At, away: Real) -> tuple[Real, Real, Index]:
         """(S, L) both ends of the box that each of (S, L) corners belongs to, and (S,) its number."""
         every = [self._ends_in(at, np.full(len(at.steps), k)) for k in range(len(self.boxes))]
-        outside = [np.maximum(away - high, low - away).max(axis=1, initial=0.0) for low, high in every]
+        # Homes that feed nothing may stand beside their box.
+        off = np.abs(away) < BESIDE_W
+        outside = [
+            np.maximum(away - high, np.where(off, 0.0, low - away)).max(axis=1, initial=0.0) for low, high in every
+        ]
         index = np.argmin(outside, axis=0)
         low, high = (np.stack([ends[side] for ends in every])[index, np.arange(len(index))] for side in (0, 1))
         return low, high, index
