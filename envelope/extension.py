@@ -11,6 +11,7 @@ EXTENSION = Extension(
         "grid": "gridmodel.commands:app",
         "measurements": "envelope.command_line.measurements:app",
         "forecast": "envelope.command_line.forecast:app",
+        "study": "envelope.command_line.study:app",
         "demo": "envelope.demo.commands:app",
     },
     workers=(
@@ -33,6 +34,7 @@ EXTENSION = Extension(
         "grid": "Feeders: check and show.",
         "forecast": "What connections will draw: joint paths, backtest.",
         "measurements": "Meters, SCADA and weather: import, show, export, coverage.",
+        "study": "Planning studies: deferral of transformers, interconnection.",
         "demo": "A feeder's day, from envelopes to devices that keep them.",
     },
 )

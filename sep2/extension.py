@@ -1,7 +1,7 @@
 """How another package adds commands and background work: one value, found by its entry point."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -13,6 +13,7 @@ from sep2.errors import SepError
 
 if TYPE_CHECKING:
     from sep2.clock import Clock
+    from sep2.rules.market.screens import ReviewAsked, ScreenResult
     from sep2.settings import Settings
     from sep2.store.connection import Connection
     from sep2.store.database import Database
@@ -62,6 +63,18 @@ class Visit(Protocol):
 
     def needs(self, handler: Any) -> str:
         """The role that a change needs."""
+        ...
+
+
+class Screens(Protocol):
+    """What an engine says about the network to the reviews of the market.
+
+    It is called in a thread, may take its time, and changes nothing. Whatever it can not say it leaves out, or says
+    `cannot_tell` with the cause.
+    """
+
+    def review(self, settings: "Settings", asked: "ReviewAsked") -> "Sequence[ScreenResult]":
+        """What the screens `mapping`, `hosting_node` and `hosting_feeder` find of these DERs."""
         ...
 
 
@@ -115,6 +128,8 @@ class Extension:
     """The package whose folder `templates` holds the pages' and panels' templates."""
     pages: tuple[Page, ...] = ()
     panels: tuple[Panel, ...] = ()
+    screens: str = ""
+    """What looks at the network for the reviews of the market: a `Screens`."""
 
 
 def load() -> list[Extension]:

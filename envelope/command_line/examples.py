@@ -10,6 +10,8 @@ server, and status shows what that server publishes."""
 OF_COMMAND = {
     "run": """Example: sep2 envelope run european-lv --day today --plan utility/envelope-plan.npz
 
+Many feeders: sep2 envelope run feeders/* --out limits.parquet --workers 8
+
 Next: sep2 serve utility publishes the plan's limits; sep2 envelope explain european-lv LOAD53 explains one of them.""",
     "compare": """Example: sep2 envelope compare european-lv --export-kw 8 --picture policies.png
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from envelope.command_line.options import StatedProblem, StudyOptions, refuse_missing, stages, warn
 from envelope.command_line.printing import show_summary
@@ -24,6 +24,9 @@ from envelope.verification.report import BEYOND
 from gridmodel.flow.parts import Parts
 from gridmodel.model.feeder import Feeder
 from sep2.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from envelope.medium_voltage.whole_network import WholeNetwork
 
 ROLLING_HYSTERESIS_W = 100
 """Of a rolling plan: a limit that could be relaxed by no more than that stays, so that few limits are made anew."""
@@ -88,7 +91,6 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
     from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
     from envelope.medium_voltage.whole_verification import verify_whole
     from envelope.study.estimate import in_parts
-    from envelope.study.whole_study import whole_of
 
     options, stage = how
     count = len(parts.low)
@@ -102,11 +104,7 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
         )  # fmt: skip
         raise BadProblem(f"{what}: {found.name} is calculated in {count} low-voltage parts; this is for one of them")
     warn(in_parts(found.network, parts, options.steps).warning)
-    study = options.study_of(found)
-    whole = whole_of(found, parts, study)
-    for problem in whole.problems.values():
-        options.refuse_criterion(problem)
-    whole = replace(whole, problems={name: options.shared_out(one) for name, one in whole.problems.items()})
+    study, whole = options.study_of(found), whole_problem(found, parts, options)
     coordination = calculate_whole(whole, stage)
     schedule = schedule_of(found.network, coordination)
     verified = verify_whole(whole, coordination, stage)
@@ -125,6 +123,16 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
 
         summary["picture"] = str(limits_picture(schedule, files.picture, name=found.name))
     return _told(Result(schedule, report, own), summary, files, how)
+
+
+def whole_problem(found: Feeder, parts: Parts, options: StudyOptions) -> WholeNetwork:
+    """The problems of a network that is divided, under one medium voltage."""
+    from envelope.study.whole_study import whole_of
+
+    whole = whole_of(found, parts, options.study_of(found))
+    for problem in whole.problems.values():
+        options.refuse_criterion(problem)
+    return replace(whole, problems={name: options.shared_out(one) for name, one in whole.problems.items()})
 
 
 class Result(NamedTuple):

@@ -349,6 +349,17 @@ class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
 
 
+class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Coordination with markets: what of it is the utility's own."""
+
+    profiles: Path | None = None
+    """A folder of market profiles, such as pjm.toml, which may extend those that come with the product."""
+    letters: Path | None = None
+    """A folder whose `letter.html` (Jinja) is the letter about a review, in place of ours."""
+    utility_name: Annotated[str, Meta(max_length=80)] = "The distribution utility"
+    """Who writes letters."""
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server writes on standard error."""
 
@@ -376,4 +387,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mail: Mail = Mail()
     limits: Limits = Limits()
     log: Log = Log()
+    market: Market = Market()
     utility: Utility = field(default_factory=Utility)
