@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -141,12 +142,10 @@ def run(
     stopped.
     """
     # An audit by `verify` must be possible without the calculation.
-    from envelope.command_line.runs import Files, run_on_model, run_without_model
+    from envelope.command_line.runs import Files, run_on_model
 
     if len(feeders) > 1:
-        others = {"--picture": picture, "--plan": plan, "--ledger": ledger, "--past": past, "--fallback": fallback}
-        if given := [name for name, value in others.items() if value]:
-            raise BadProblem(f"{given[0]}: is for one feeder; there are {len(feeders)}")
+        _refuse_for_many(feeders, (picture, plan, ledger, past, fallback))
         _run_many(feeders, out, options, (workers, dask, fresh))
     if dask or fresh:
         raise BadProblem("--dask, --fresh: are for several feeders")
@@ -154,20 +153,36 @@ def run(
     refuse_missing(feeder)
     _refuse_files(out, picture)
     if fallback is not None:
-        from envelope.command_line.model_free import TransformerOptions
-
-        if past:
-            raise BadProblem("--past: shares without a network model are equal, regardless of the past")
-        if plan is not None:
-            raise BadProblem("--plan: a server needs a network model")
-        known = TransformerOptions(rating_kva, meter_of, critical)
-        run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, options=options)
+        files = Files(out, picture, plan, ledger, past)
+        _run_without_model((feeder, fallback), (rating_kva, meter_of, critical), files, options)
         return
     if rating_kva is not None or meter_of or critical:
         raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
     _refuse_with_model(feeder, plan, options, rolling=rolling)
     files = Files(out, picture, plan, ledger, past, Rolling(paths, location) if rolling else None)
     raise typer.Exit(run_on_model(feeder, files, options))
+
+
+def _refuse_for_many(feeders: Sequence[str], values: tuple[object, ...]) -> None:
+    """Refuse options that are for one feeder."""
+    names = "--picture", "--plan", "--ledger", "--past", "--fallback"
+    if given := [name for name, value in zip(names, values, strict=True) if value]:
+        raise BadProblem(f"{given[0]}: is for one feeder; there are {len(feeders)}")
+
+
+def _run_without_model(
+    what: tuple[str, Method], transformer: tuple[float | None, str, str], files: Any, options: StudyOptions
+) -> None:
+    """Calculate limits from readings; files: `envelope.command_line.runs.Files`, of which no plan can be made."""
+    from envelope.command_line.model_free import TransformerOptions
+    from envelope.command_line.runs import run_without_model
+
+    if files.past:
+        raise BadProblem("--past: shares without a network model are equal, regardless of the past")
+    if files.plan is not None:
+        raise BadProblem("--plan: a server needs a network model")
+    asked = Path(what[0]), what[1], TransformerOptions(*transformer)
+    run_without_model(asked, out=files.out, picture=files.picture, ledger=files.ledger, options=options)
 
 
 def _refuse_with_model(feeder: str, plan: Path | None, options: StudyOptions, *, rolling: bool) -> None:
