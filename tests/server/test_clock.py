@@ -184,6 +184,28 @@ async def test_creation_times_rise_through_steps_back_and_restarts(people, on_ei
         assert await created(world, made[-1]) == world.clock.now()
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_creation_times_are_no_further_ahead_once_a_step_back_is_undone(people, on_either, machine, is_down):
+    """By a step forward, or while the server is down."""
+    async with at_work(people, on_either, machine) as world:
+        machine.set(-10 * HOUR)
+        await machine.live(HOLDS_AFTER_S + 10)
+        await follows(world, machine)
+        made = [await issue(world, "feeder", NOW + HOUR)]
+        if not is_down:
+            machine.set(10 * HOUR)
+            await machine.live(HOLDS_AFTER_S + 10)
+            await follows(world, machine)
+            made.append(await issue(world, "NMI1", NOW + HOUR))
+            times = [await created(world, one) for one in made]
+    if is_down:
+        machine.set(10 * HOUR)
+        async with at_work(people, on_either, machine) as world:
+            made.append(await issue(world, "NMI1", NOW + HOUR))
+            times = [await created(world, one) for one in made]
+    assert times[0] < times[1] < machine.wall + HOLDS_AFTER_S
+
+
 async def test_work_that_began_before_a_step_back_does_not_outrank_what_is_sent_after_it(people, on_sqlite, machine):
     """A round of the engine takes a while, and publishes with the time of its beginning."""
     async with at_work(people, on_sqlite, machine) as world:
