@@ -14,6 +14,7 @@ from sep2.rules import curves, defaults, events, ratings
 from sep2.rules.authority import COMMANDS, Holding, Program, Said, effective, said_by
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
+from sep2.rules.reach import unsupported
 from sep2.wire import DERCurveType, DERUnitRefType
 
 
@@ -80,12 +81,14 @@ def served_default(
 
     names: of its groups. modes: as people read them. contract: the modes that the connection's contract may bound.
     """
+    lacking = _lacking(row, found)
     shown = [
         t.ServedMode(
             name=name,
             value=modes.get(name, one.value),
             group=names[one.source] if one.source >= 0 else None,
             by="group" if one.source >= 0 else "contract" if name in contract else "default of the utility",
+            unsupported=lacking.get(name, ""),
         )
         for name, one in found.items()
     ]
@@ -144,14 +147,16 @@ def holdings(
     curve_mrids: Mapping[int, str],
     *,
     writers: Mapping[int, str],
+    device: Row[Any],
 ) -> list[t.ModeInForce]:
     """What is in force for a device of all that its programs say, mode by mode.
 
     `groups` are those of `programs`, after which what bounds a device that no default bounds may follow. writers: the
-    source of each control by its mRID.
+    source of each control by its mRID. device: that device, as `device` takes it.
     """
     of = {program.mrid: group for group, program in zip(groups, programs, strict=False)}
     found = effective(programs, now)
+    lacking = _lacking(device, found)
     shown = []
     for mode, one in sorted(found.items()):
         group = of.get(one.program)
@@ -160,8 +165,22 @@ def holdings(
             source = said_by(group.role, writers.get(one.control)) or "group"
         value = _modes({mode: one}, curve_mrids).get(mode, one.value)
         control = None if one.control is None else _mrid(one.control)
-        shown.append(t.ModeInForce(mode=mode, value=value, source=source, group=name, control=control, until=one.until))
+        shown.append(
+            t.ModeInForce(
+                mode=mode,
+                value=value,
+                source=source,
+                group=name,
+                control=control,
+                until=one.until,
+                unsupported=lacking.get(mode, ""),
+            )
+        )
     return shown
+
+
+def _lacking(device: Row[Any], modes: Collection[str]) -> dict[str, str]:
+    return unsupported(device.profile, device.modes_supported, device.doe_modes_supported, modes)
 
 
 def _made(said: Said) -> tuple[int, int]:
