@@ -219,6 +219,17 @@ async def test_work_that_began_before_a_step_back_does_not_outrank_what_is_sent_
         assert began < await created(world, made[0]) <= await created(world, made[1])
 
 
+async def test_a_step_forward_makes_nobody_silent(people, on_sqlite, machine):
+    """Whoever was heard of a minute before it was heard of a day ago, says the new time."""
+    async with at_work(people, on_sqlite, machine) as world:
+        await time_of(await world.as_("sunny"))
+        machine.set(DAY)
+        await machine.live(HOLDS_AFTER_S + 10)
+        await follows(world, machine)
+        await machine.live(30)
+        await stands(world)
+
+
 async def test_a_control_begins_on_time_while_the_wall_clock_is_wrong(people, on_sqlite, machine, receiver):
     """Neither early nor late: what counts is the time that clients are told."""
     async with at_work(people, on_sqlite, machine) as world:
