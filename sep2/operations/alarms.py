@@ -70,7 +70,7 @@ async def warn_of_inexpressible(
 async def _warn_of_ratings(db: Connection, group_id: int, now: int) -> None:
     doubtful: dict[str, dict[str, str]] = defaultdict(dict)
     for row in await devices.members(db, group_id, profile=reach.CSIP):
-        if doubt := rating(row).doubt:
+        if (doubt := rating(row).doubt) and not reach.only_draws(row):
             doubtful[row.client_lfdi][row.lfdi] = doubt
     for client, doubts in doubtful.items():
         detail = f"a limit is sent in percent of setMaxW, and {next(iter(doubts.values()))}"

@@ -338,6 +338,9 @@ async def set_device(db: Connection, device_id: int, said: Mapping[str, Any], no
     if device.load_control_w != said.get("load_control_w", device.load_control_w):
         for kind in ("FunctionSetAssignmentsList", "DERControlList"):
             await outbox.changed(db, kind, edev=device_id)
+        await unlimited.look_at_device(db, device_id, now)
+        if said["load_control_w"] is not None and not device.set_max_w and not device.nameplate_w:
+            await alarms.drop_members(db, SET_MAX_W, [device.lfdi], now)
     for kind in BELOW_A_DEVICE if "enabled" in said else ("EndDevice",):
         await outbox.changed(db, kind, edev=device_id)
 

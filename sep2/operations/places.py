@@ -13,7 +13,7 @@ from sep2.operations.modes import curve_ids
 from sep2.rules.authority import MOST_PROGRAMS, Primacies, Role
 from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
-from sep2.rules.reach import CSIP, IN_CSIP, not_carried
+from sep2.rules.reach import CSIP, IN_CSIP, not_carried, only_draws
 from sep2.store import curves, groups
 from sep2.store.connection import Connection
 
@@ -139,6 +139,6 @@ def _lost(limits: Limits, device: Row[Any]) -> str:
     if lost := not_carried(device, limits):
         return f"profile csip can not carry the {' and '.join(lost)} limit"
     in_percent = device.profile == CSIP and not limits.modes().isdisjoint(IN_CSIP)
-    if in_percent and device.set_max_w is None:
+    if in_percent and device.set_max_w is None and not only_draws(device):
         return "its limit is sent in percent of setMaxW, which it has not reported"
     return ""

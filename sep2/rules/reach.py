@@ -75,6 +75,11 @@ def has_load_control(device: Told) -> bool:
     return device.load_control_w is not None and device.profile == CSIP
 
 
+def only_draws(device: Any) -> bool:
+    """Whether a device with load control has reported no generation: nothing bounds what is not there."""
+    return device.load_control_w is not None and not device.set_max_w and not device.nameplate_w
+
+
 def load_bound(limits: Limits) -> int | None:
     """What a device with load control may draw by some limits, W; None: as much as it can.
 

@@ -27,6 +27,7 @@ from sep2.server.front import Front
 from sep2.server.handshake import Door, HalfOpen, Refusal
 from sep2.server.http import Http
 from sep2.server.judge import Judge
+from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
@@ -70,6 +71,7 @@ class State:
         self.seen = Seen(db, clock, origin(settings))
         self.front = Front(db, clock, self.house, self.seen)
         self.metrics = self.front.metrics
+        self.kept = Kept()
         self.sweep = Sweep(db, clock, settings.utility)
         self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
         self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.raw import Raw, Reply, document
 from tests.receiver import Receiver
 from tests.server.conftest import Settled
 from tests.server.meters import DER, W, mirror, post, read, reading_type
 from tests.server.operator import Desk, operating
 from tests.server.subscriber import subscribe
-from tests.server.world import NOW, People, free_port
+from tests.server.world import NOW, People
 
 MOST_W = 7200
 HALF = "5000"
@@ -264,3 +265,22 @@ async def test_what_the_charger_drew_is_judged_by_its_own_meter(either_charger: 
     assert [(one["direction"], one["state"], one["allowed_w"], one["measured_w"]) for one in found["items"]] == [
         ("load", "breach", 3600.0, 5000.0)
     ] * 2
+
+
+async def test_a_charger_that_generates_nothing_raises_no_alarm_about_its_generation(charger: Charger) -> None:
+    async def said() -> set[str]:
+        found = (await charger.operator.get("/alarms"))["items"]
+        return {one["code"] for one in found if one["name"] == "gale"}
+
+    await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": None})
+    await charger.operator.change("PUT", "/connections/NMI3", {"firm_export_w": None})
+    rating = "<setMaxW><multiplier>0</multiplier><value>0</value></setMaxW>"
+    settings = f"<setGradW>1</setGradW>{rating}<updatedTime>{NOW}</updatedTime>"
+    assert (await charger.raw.put(f"{charger.device}/der/1/derg", document("DERSettings", settings))).status == 204
+    await charger.operator.change("POST", "/groups/feeder/controls", {"controls": [CONTROL], "reason": "test"})
+    assert "set_max_w" in await said()
+    await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": MOST_W})
+    assert not await said() & {"set_max_w", "default_in_force"}
+
+
+CONTROL = {"start": NOW, "duration": 600, "limits": {"export_w": 1000}}

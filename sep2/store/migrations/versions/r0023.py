@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0023"
-down_revision = "r0025"
+down_revision = "r0022"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
