@@ -66,7 +66,7 @@ class Hosting:
         """The same with another setting of the plant's inverters."""
         found = replace(self, setting=setting)
         # What does not depend on the setting is kept.
-        for name in ("reduced", "_band", "_base", "_shares", "_known"):
+        for name in ("reduced", "_band", "_base", "_shares", "_known", "names"):
             found.__dict__[name] = getattr(self, name)
         return found
 
@@ -76,7 +76,7 @@ class Hosting:
         found = reduce(with_plants(self.network, (self.plant, *self.ahead.plants)))
         return found.watching(found.voltages_at_connections())
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Of voltages and currents, as `State.binding` counts them."""
         return (*self.reduced.voltage_names, *self.reduced.current_names)
