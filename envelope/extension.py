@@ -14,9 +14,14 @@ EXTENSION = Extension(
         "study": "envelope.command_line.study:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.operation.worker:work", "envelope.operation.measurement_upkeep:work"),
+    workers=(
+        "envelope.operation.start:work",
+        "envelope.operation.measurement_upkeep:work",
+        "envelope.operation.measurement_spool:work",
+    ),
     erasers=("envelope.operation.measurement_upkeep:erase_connection",),
     routes="envelope.operator_pages.routes:TABLE",
+    paths=("/measurements",),
     templates="envelope.operator_pages",
     pages=(Page("envelopes", "Envelopes", f"{HERE}:show_envelopes", "envelopes.html"),),
     panels=(

@@ -30,7 +30,7 @@ UNDER_THE_ENGINE = ("sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", 
 BESIDE = {
     "certs": {"sep2.terminal", "sep2.errors"},
     "sep2.client": {"sep2.errors", "sep2.wire", "sep2.rules", "sep2.clock", "certs"},
-    "sep2.extension": {"sep2.errors", "sep2.settings", "sep2.clock", "sep2.store"},
+    "sep2.extension": {"sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", "sep2.store"},
     "gridmodel": {"sep2.terminal"},
     "envelope.extension": {"sep2.extension"},
 }

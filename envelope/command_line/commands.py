@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from envelope.command_line import examples
+from envelope.command_line import examples, release
 from envelope.command_line.audit import verify_limits
 from envelope.command_line.operate import add_to
 from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
@@ -17,6 +17,7 @@ from envelope.command_line.printing import show_policies, show_whole
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Allocation, Guarantee
+from envelope.problem.plan_file import Rolling
 from envelope.study.summary import compared, most_withheld, possible, priced, recovered
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
@@ -82,6 +83,22 @@ PlanFile = Annotated[
     Path | None,
     typer.Option(help="Save the problem for `sep2 serve DIR`, which publishes what DIR/envelope-plan.npz gives."),
 ]
+ROLLING = "Plan that goes on by itself"
+Rolls = Annotated[
+    bool,
+    typer.Option(
+        "--rolling",
+        help="With --plan: each round begins at its step, with a forecast of what is measured as base load.",
+        rich_help_panel=ROLLING,
+    ),
+]
+Paths = Annotated[
+    int, typer.Option(help="Joint paths of the forecast, at most.", min=7, max=100, rich_help_panel=ROLLING)
+]
+Location = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="Latitude and longitude, degrees: for the forecast's clear sky.", rich_help_panel=ROLLING),
+]
 COMPARED = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
     (Guarantee.ONE_SIDED, Allocation.EQUAL),
@@ -102,6 +119,9 @@ def run(
     out: Out = None,
     picture: Picture = None,
     plan: PlanFile = None,
+    rolling: Rolls = False,
+    paths: Paths = 20,
+    location: Location = None,
     ledger: LedgerFile = None,
     past: Past = 0.0,
     fallback: Fallback = None,
@@ -145,17 +165,22 @@ def run(
         return
     if rating_kva is not None or meter_of or critical:
         raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
-    _refuse_with_model(feeder, plan, options)
-    raise typer.Exit(run_on_model(feeder, Files(out, picture, plan, ledger, past), options))
+    _refuse_with_model(feeder, plan, options, rolling=rolling)
+    files = Files(out, picture, plan, ledger, past, Rolling(paths, location) if rolling else None)
+    raise typer.Exit(run_on_model(feeder, files, options))
 
 
-def _refuse_with_model(feeder: str, plan: Path | None, options: StudyOptions) -> None:
+def _refuse_with_model(feeder: str, plan: Path | None, options: StudyOptions, *, rolling: bool) -> None:
     """Refuse what does not go together in a run on a network model."""
     if Path(feeder).suffix == ".csv":
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
-    if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
+    if plan is None:
+        if rolling:
+            raise BadProblem("--rolling: has no effect without --plan")
+        return
+    if plan.suffix != ".npz" or Path(feeder).suffix == ".npz":
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
-    if plan is not None and options.files_from is not None:
+    if options.files_from is not None:
         raise BadProblem("--files-from: a server reads a circuit's files from its own folder only")
 
 
@@ -275,3 +300,4 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
 
 app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)
+release.add_to(app)
