@@ -32,7 +32,7 @@ class YearPowers(NamedTuple):
 
 
 class _Homes(NamedTuple):
-    """What grows at all homes, in the order in which homes get it."""
+    """Order in which homes get cars and solar generation, and which homes keep their limits."""
 
     car_order: Index
     solar_order: Index
