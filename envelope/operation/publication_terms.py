@@ -49,6 +49,8 @@ class PublicationTerms:
     """Whether the schedule was published before, so that a looser default found now was set by an operator."""
     steps_ahead: int = 1
     """Steps for which a client may continue with an earlier limit, where nothing is published early."""
+    rolls: bool = False
+    """Whether the schedule's begin moves from round to round."""
     adoption_s: int = 0
     """Time within which a device adopts a new part of its connection's limits."""
     sharing: Sharing = field(default_factory=Sharing)
@@ -65,7 +67,13 @@ class Publication:
 
     def upcoming(self, column: int, *, most: int, of_device: bool) -> list[Interval]:
         """Return a connection's intervals ahead, at most `most`; of_device: limits of load and generation."""
-        steps_ahead = self.terms.steps_ahead
+        terms = self.terms
         return upcoming_intervals(
-            self.schedule, column, self.now, most=most, steps_ahead=steps_ahead, of_device=of_device
+            self.schedule,
+            column,
+            self.now,
+            most=most,
+            steps_ahead=terms.steps_ahead,
+            of_device=of_device,
+            rolls=terms.rolls,
         )

@@ -1,7 +1,8 @@
 """DERControls, as facts; rows stay when a control is cancelled, superseded or over."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     exists,
@@ -150,6 +152,14 @@ async def one(db: Connection, control_id: int) -> Control | None:
     return None if row is None else Control._make(row)
 
 
+_SEVERAL = select(*COLUMNS).where(among(c.c.id, bindparam("these")))
+
+
+async def several(db: Connection, ids: Collection[int]) -> dict[int, Control]:
+    """Controls by their ids."""
+    return {one.id: one for one in _controls(await db.all(_SEVERAL, these=list(ids)))}
+
+
 async def in_group(db: Connection, group_id: int, control_id: int) -> Control | None:
     """A control by its id, if it is of that program."""
     row = await db.one(_IN_GROUP, control_id=control_id, group_id=group_id)
@@ -170,10 +180,12 @@ async def not_over(db: Connection, group_id: int, now: int) -> list[Control]:
     return _controls(await db.all(_NOT_OVER, group_id=group_id, now=now))
 
 
+_PARTS = _in_order(or_(among(c.c.id, bindparam("roots")), among(c.c.continues, bindparam("roots"))), *_LEFT)
+
+
 async def parts_of(db: Connection, roots: Sequence[int], now: int) -> list[Control]:
     """Controls and the parts of them that were issued anew, as far as they are neither over nor cancelled."""
-    query = _in_order(or_(among(c.c.id, roots), among(c.c.continues, roots)), *_LEFT)
-    return _controls(await db.all(query, now=now))
+    return _controls(await db.all(_PARTS, roots=list(roots), now=now))
 
 
 _IN = member.alias()
@@ -259,14 +271,49 @@ async def latest_created(db: Connection, group_id: int, now: int) -> int | None:
     return row.latest if row else None
 
 
+_ADD = insert(c)
+_ADD_MANY = _ADD.returning(c.c.id, sort_by_parameter_order=True)
+
+
 async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
-    """The ids of new controls."""
-    return [await db.add(insert(c).values(row)) for row in columns]
+    """The ids of new controls, in their order; all have the same columns."""
+    if len(columns) == 1:
+        return [(await db.run(_ADD, columns[0])).inserted_id]
+    return [row.id for row in await db.execute(_ADD_MANY, columns)] if columns else []
 
 
 async def update_many(db: Connection, ids: Sequence[int], **columns: Any) -> None:
     """Change the same columns of several controls."""
-    await db.run(update(c).where(among(c.c.id, ids)).values(columns))
+    await db.run(_update(tuple(columns)), {"these": list(ids), **{f"new_{name}": columns[name] for name in columns}})
+
+
+class Successor(NamedTuple):
+    """From when on a control is superseded, and when that was said."""
+
+    control_id: int
+    created: int
+    start: int
+
+
+_SUPERSEDE = (
+    update(c)
+    .where(c.c.id == bindparam("control_id"))
+    .values(successor_created=bindparam("said"), successor_start=bindparam("starts"))
+)
+
+
+async def supersede(db: Connection, several: Sequence[Successor]) -> None:
+    """Note by what controls are superseded."""
+    if several:
+        rows = [{"control_id": one.control_id, "said": one.created, "starts": one.start} for one in several]
+        await db.run(_SUPERSEDE, rows)
+
+
+@cache
+def _update(names: tuple[str, ...]) -> Update:
+    """The statement that changes these columns; to build it anew each time would cost more than to run it."""
+    given = {name: bindparam(f"new_{name}", type_=c.c[name].type) for name in names}
+    return update(c).where(among(c.c.id, bindparam("these"))).values(given)
 
 
 _BELONGS = exists().where(

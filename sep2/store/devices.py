@@ -137,25 +137,30 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
     await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
 
 
+_MEMBERS = (
+    select(
+        *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
+        client.c.lfdi.label("client_lfdi"),
+        client.c.profile,
+        end_device.c.load_control_w,
+        *REPORTED,
+    )
+    .join(member, member.c.end_device_id == end_device.c.id)
+    .join(client, client.c.id == end_device.c.client_id)
+    .where(member.c.device_group_id == bindparam("group_id"))
+    .order_by(end_device.c.id)
+)
+_MEMBERS_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
+
+
 async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
     """The devices of a group, of clients with a profile if so asked.
 
     Columns: id, lfdi, client_id, client_lfdi, profile, load_control_w, what it reported.
     """
-    query = (
-        select(
-            *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
-            client.c.lfdi.label("client_lfdi"),
-            client.c.profile,
-            end_device.c.load_control_w,
-            *REPORTED,
-        )
-        .join(member, member.c.end_device_id == end_device.c.id)
-        .join(client, client.c.id == end_device.c.client_id)
-    )
     if profile is not None:
-        query = query.where(client.c.profile == profile)
-    return await db.all(query.where(member.c.device_group_id == group_id).order_by(end_device.c.id))
+        return await db.all(_MEMBERS_OF_PROFILE, group_id=group_id, profile=profile)
+    return await db.all(_MEMBERS, group_id=group_id)
 
 
 _KIND = (

@@ -33,9 +33,13 @@ async def add(db: Connection, **columns: Any) -> int:
     return await db.add(insert(device_group).values(keyed(columns)))
 
 
+_ONE = select(device_group).where(device_group.c.id == bindparam("group_id"))
+_LOCKED = _ONE.with_for_update(key_share=True)
+
+
 async def one(db: Connection, group_id: int) -> Row[Any] | None:
     """A group by its id."""
-    return await db.one(select(device_group).where(device_group.c.id == group_id))
+    return await db.one(_ONE, group_id=group_id)
 
 
 async def locked(db: Connection, group_id: int) -> Row[Any] | None:
@@ -43,8 +47,7 @@ async def locked(db: Connection, group_id: int) -> Row[Any] | None:
 
     What is decided on a group's controls is then decided on all of them, also where several servers write.
     """
-    query = select(device_group).where(device_group.c.id == group_id)
-    return await db.one(query.with_for_update(key_share=True))
+    return await db.one(_LOCKED, group_id=group_id)
 
 
 async def by_name(db: Connection, name: str) -> Row[Any] | None:
@@ -56,6 +59,8 @@ _AT_CONNECTION = device_group.c.connection_id == bindparam("place")
 _AT_DEVICE = device_group.c.end_device_id == bindparam("place")
 _OF_CONNECTION = select(device_group).where(_AT_CONNECTION, device_group.c.role == bindparam("role"))
 _OF_DEVICE = select(device_group).where(_AT_DEVICE, device_group.c.role == bindparam("role"))
+_ALL_AT_CONNECTION = select(device_group).where(_AT_CONNECTION).order_by(device_group.c.primacy)
+_ALL_AT_DEVICE = select(device_group).where(_AT_DEVICE).order_by(device_group.c.primacy)
 
 
 async def of_connection(db: Connection, connection_id: int, role: Role = Role.CONNECTION) -> Row[Any] | None:
@@ -72,16 +77,21 @@ async def at_place(
     db: Connection, *, connection_id: int | None = None, device_id: int | None = None
 ) -> Sequence[Row[Any]]:
     """All programs of one connection, or of one device alone, the most important first."""
-    place = _AT_DEVICE if connection_id is None else _AT_CONNECTION
-    query = select(device_group).where(place).order_by(device_group.c.primacy)
+    query = _ALL_AT_DEVICE if connection_id is None else _ALL_AT_CONNECTION
     return await db.all(query, place=device_id if connection_id is None else connection_id)
+
+
+_GROUPS_OF_DEVICE = (
+    select(device_group)
+    .join(member, member.c.device_group_id == device_group.c.id)
+    .where(member.c.end_device_id == bindparam("device_id"))
+    .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+)
 
 
 async def of_device(db: Connection, device_id: int) -> Sequence[Row[Any]]:
     """The groups that a device is in, the most important first."""
-    query = select(device_group).join(member, member.c.device_group_id == device_group.c.id)
-    query = query.where(member.c.end_device_id == device_id)
-    return await db.all(query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc()))
+    return await db.all(_GROUPS_OF_DEVICE, device_id=device_id)
 
 
 async def update_one(db: Connection, group_id: int, **columns: Any) -> None:
@@ -197,7 +207,10 @@ async def is_in_any(db: Connection, device_id: int, *, beside: Sequence[Role]) -
     return any(row.role not in beside for row in rows)
 
 
+_HOW_MANY = select(func.count().label("n")).where(member.c.end_device_id == bindparam("device_id"))
+
+
 async def count_of(db: Connection, device_id: int) -> int:
     """How many groups a device is a member of."""
-    row = await db.one(select(func.count().label("n")).where(member.c.end_device_id == device_id))
+    row = await db.one(_HOW_MANY, device_id=device_id)
     return row.n if row else 0

@@ -254,8 +254,13 @@ control = Table(
     Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
     Index(None, "continues"),
-    *(Index(None, turn) for turn in ("earliest_start", "successor_start")),
-    Index(None, "latest_end", "id", "cancelled"),
+    Index(None, "successor_start"),
+    Index("ix_control_begins", "earliest_start", "source", "cancelled"),
+    # In the order of lists; with all that says whether a control is in force, so that these are counted in it alone.
+    Index(
+        "ix_control_in_force",
+        *("latest_end", "id", "cancelled", "earliest_start", "successor_start", "device_group_id"),
+    ),
     Index(
         "ix_control_of_people",
         "latest_end",

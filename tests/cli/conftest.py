@@ -3,7 +3,6 @@
 import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sep2.cli.app import app
+from tests.ports import free_ports
 
 SEP2 = [sys.executable, "-c", "from sep2.cli import main; main()"]
 REPOSITORY = Path(__file__).parents[2]
@@ -43,16 +43,6 @@ def say(*words: str, env: dict[str, str] | None = None) -> Said:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Said(done.exit_code, done.stdout, done.stderr)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from certs.inspect import read as read_certificate
-from tests.cli.conftest import Said, Sep2, free_ports, lfdi_of, say
+from tests.cli.conftest import Said, Sep2, lfdi_of, say
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.timeout(120)
 

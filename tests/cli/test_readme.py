@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import REPOSITORY, free_ports
+from tests.cli.conftest import REPOSITORY
+from tests.ports import free_ports
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[list[str]] = [block.strip().splitlines() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)]

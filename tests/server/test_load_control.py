@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.raw import Raw, Reply, document
 from tests.receiver import Receiver
 from tests.server.conftest import Settled
 from tests.server.meters import DER, W, mirror, post, read, reading_type
 from tests.server.operator import Desk, operating
 from tests.server.subscriber import subscribe
-from tests.server.world import NOW, People, free_port
+from tests.server.world import NOW, People
 
 MOST_W = 7200
 HALF = "5000"
@@ -273,7 +274,8 @@ async def test_a_charger_that_generates_nothing_raises_no_alarm_about_its_genera
 
     await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": None})
     await charger.operator.change("PUT", "/connections/NMI3", {"firm_export_w": None})
-    settings = f"<setGradW>1</setGradW><setMaxW><multiplier>0</multiplier><value>0</value></setMaxW><updatedTime>{NOW}</updatedTime>"
+    nothing = "<setMaxW><multiplier>0</multiplier><value>0</value></setMaxW>"
+    settings = f"<setGradW>1</setGradW>{nothing}<updatedTime>{NOW}</updatedTime>"
     assert (await charger.raw.put(f"{charger.device}/der/1/derg", document("DERSettings", settings))).status == 204
     await charger.operator.change("POST", "/groups/feeder/controls", {"controls": [CONTROL], "reason": "test"})
     assert "set_max_w" in await said()

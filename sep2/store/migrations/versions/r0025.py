@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "r0025"
-down_revision = "r0022"
+down_revision = "r0023"
 
 
 def upgrade() -> None:
