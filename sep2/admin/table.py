@@ -10,6 +10,7 @@ from sep2.admin import (
     bulk,
     certificates,
     changes,
+    commissioning,
     compliance,
     controls,
     curves,
@@ -200,6 +201,17 @@ TABLE = (
     Route("GET", "/compliance/connections/{connection}", compliance.show_compliance, VIEWER),
     Route("GET", "/exemptions", compliance.list_exemptions, VIEWER),
     Route("POST", "/connections/{connection}/exemptions", compliance.exempt_connection, ENGINEER),
+    Route("GET", "/commissioning", commissioning.list_commissionings, VIEWER),
+    Route("POST", "/commissioning", commissioning.open_commissioning, ENGINEER),
+    Route("GET", "/commissioning/{connection}", commissioning.show_commissioning, VIEWER),
+    *(
+        Route("POST", f"/commissioning/{{connection}}/{step}", handler, ENGINEER, commissioning.show_commissioning)
+        for step, handler in (
+            ("test", commissioning.send_test),
+            ("phases", commissioning.prove_phases),
+            ("pass", commissioning.pass_commissioning),
+        )
+    ),
     Route("GET", "/contacts", telemetry.list_contacts, VIEWER),
     Route("GET", "/device-contacts", telemetry.list_device_contacts, VIEWER),
     Route("GET", "/poll-rates", oversight.list_poll_rates, VIEWER),

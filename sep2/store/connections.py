@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 
 from sep2.rules.authority import Role
+from sep2.store.commissioning import is_open
 from sep2.store.connection import Connection
 from sep2.store.many import among
 from sep2.store.naming import keyed
@@ -18,9 +19,10 @@ async def add(db: Connection, **columns: Any) -> int:
 
 
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
-    """A connection, and the group that is its own, by its connectionPointId."""
+    """A connection by its connectionPointId, the group that is its own, and whether it is being commissioned."""
     own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
-    query = select(connection, device_group.c.id.label("device_group_id")).join_from(connection, device_group, own)
+    columns = device_group.c.id.label("device_group_id"), is_open(connection.c.id).label("is_commissioned")
+    query = select(connection, *columns).join_from(connection, device_group, own)
     return await db.one(query.where(connection.c.connection_id == connection_id))
 
 

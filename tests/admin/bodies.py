@@ -68,6 +68,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
     "set_reading_sign": {"reading_sign": "reversed"},
+    "open_commissioning": {"connection": "NMI1"},
+    "send_test": {"limits": {"export_w": 1}, "duration": 300},
+    "prove_phases": {"phases": "a", "how": "clamp"},
+    "pass_commissioning": {"note": ""},
     "exempt_connection": {"start": NOW, "duration": 60, "reason": "x"},
     "set_clock": {"now": NOW},
     "add_receiver": {
