@@ -14,6 +14,7 @@ from sep2.admin import (
     compliance,
     controls,
     curves,
+    customers,
     desk,
     erasing,
     groups,
@@ -76,6 +77,11 @@ TABLE = (
     Route("GET", "/connections/{connection}/limits", desk.show_limits, VIEWER),
     Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
     Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
+    Route("GET", "/connections/{connection}/customers", customers.list_customers, VIEWER),
+    Route("POST", "/connections/{connection}/move-in", customers.move_customer_in, ENGINEER, customers.list_customers),
+    Route(
+        "POST", "/connections/{connection}/move-out", customers.move_customer_out, ENGINEER, customers.list_customers
+    ),
     # What it was is not noted: that is what is erased.
     Route("POST", "/connections/{connection}/erase", erasing.erase_connection, ENGINEER, seconded=True),
     Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),

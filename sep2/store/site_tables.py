@@ -1,8 +1,8 @@
-"""The table of commissioning."""
+"""The tables of what a connection goes through: its commissioning, and its customers."""
 
 from sqlalchemy import Column, ForeignKey, Index, String, Table, Text
 
-from sep2.store.columns import Id, metadata, time
+from sep2.store.columns import Id, metadata, number, time
 
 commissioning = Table(
     "commissioning",
@@ -20,3 +20,18 @@ commissioning = Table(
     Index(None, "passed"),
 )
 """A connection that is, or was, commissioned; until it has passed, no flexible limit is published to it."""
+
+customer = Table(
+    "customer",
+    metadata,
+    number(),
+    Column("connection_id", Id, ForeignKey("connection.id", ondelete="CASCADE"), nullable=False),
+    time("since"),
+    time("until", nullable=True),
+    Column("reference", String(80), nullable=False, server_default=""),  # in the utility's own records
+    Column("moved_in_by", Text, nullable=False, server_default=""),  # who recorded it; empty: nobody did
+    Column("moved_out_by", Text, nullable=False, server_default=""),
+    Index(None, "connection_id", "until"),
+    sqlite_autoincrement=True,
+)
+"""A customer's time at a connection; who it is, the utility's own records say."""

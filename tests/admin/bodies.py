@@ -92,6 +92,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_connection": {"description": "", "firm_import_w": 1, "firm_export_w": 1, "protected": "none"},
     "remove_connection": {"with_devices": False, "to": "NMI2"},
     "erase_connection": {"digest": ""},
+    "move_customer_in": {"reference": "C-88"},
     "rename_connection": {"name": "NMI9"},
     "change_device": {
         **{"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},

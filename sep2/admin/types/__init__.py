@@ -87,6 +87,7 @@ from sep2.admin.types.controls import (
     Reached,
 )
 from sep2.admin.types.curves import Curve, CurveKind, CurveMade, CurvePoint, CurveQuery, NewCurve, Reference
+from sep2.admin.types.customers import Customer, CustomerMoved, MoveIn
 from sep2.admin.types.desk import ConnectionLimits, InForceCounts, LimitRun, LimitsQuery, Probe, ReachRun
 from sep2.admin.types.groups import Default, Group, GroupQuery, Level, Members, NewDefault, NewGroup
 from sep2.admin.types.looking import (
@@ -292,6 +293,8 @@ __all__ = [
     "CurveMade",
     "CurvePoint",
     "CurveQuery",
+    "Customer",
+    "CustomerMoved",
     "Decline",
     "Default",
     "Delay",
@@ -349,6 +352,7 @@ __all__ = [
     "MirrorChange",
     "MirrorQuery",
     "ModeInForce",
+    "MoveIn",
     "MovePlace",
     "Moved",
     "NetworkBelow",
