@@ -49,6 +49,9 @@ Next: sep2 envelope status utility shows the limits in force once the next round
 
 Next: sep2 envelope release utility publishes a round that waits; a plan that is copied to utility/envelope-plan.npz
 is taken over by the next round.""",
+    "replay": """Example: sep2 envelope replay 1f0c2d3e4a5b6c7d utility
+
+Next: sep2 envelope status utility names the run that is published; the audit log names earlier ones.""",
     "safe-limits": """Example: sep2 envelope safe-limits utility contract
 
 Next: sep2 envelope status utility shows the choice, and any violated assumption as an alarm.""",

@@ -28,6 +28,7 @@ from envelope.command_line.options import refusals, stages
 from envelope.operation import outage_calendar
 from envelope.operation.mode import Stage
 from envelope.operation.outage_calendar import BadCalendar, Entry, entry_of, parsed
+from envelope.operation.run_store import FOLDER, RunStore
 from sep2.errors import SepError
 from sep2.terminal import add_row, console, say, say_json
 
@@ -43,7 +44,7 @@ class NothingWaits(SepError):
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
-    for name, verb in (("stage", stage), ("release", release), ("evaluate", evaluate)):
+    for name, verb in (("stage", stage), ("release", release), ("evaluate", evaluate), ("replay", replay_run)):
         app.command(name, epilog=examples.OF_COMMAND[name])(verb)
     app.add_typer(outages, name="outage")
 
@@ -106,6 +107,29 @@ def evaluate(
         return
     show_changes(changes)
     say(f"{count_of(changes)} Nothing was changed.")
+
+
+def replay_run(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A published run, as status and the audit log name it.")],
+    folder: Folder = Path(),
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Calculate again every number that a run published, from the inputs that were kept, and compare them."""
+    with refusals(as_json):
+        from envelope.operation.replay import replay
+
+        with stages(as_json) as show:
+            show("calculating again")
+            found = replay(RunStore(folder / FOLDER), run)
+    if as_json:
+        say_json(json.dumps({**found._asdict(), "same": found.is_same}))
+    else:
+        for line in found.differences[:10]:
+            say(line)
+        same = "every one of them came out again" if found.is_same else f"{len(found.differences)} groups differ"
+        say(f"Run {run}: {found.numbers} numbers in {found.publications} publications; {same}.")
+    raise typer.Exit(0 if found.is_same else 6)
 
 
 @outages.command("list")

@@ -191,7 +191,7 @@ class Cycle(RoundEndings):
 
     async def _withhold(self, verified: VerifiedRun, known: Known, ruling: Ruling, now: int) -> Outcome:
         """Keep a run back: what is published goes on, and the run is compared with it."""
-        _, schedule, report = verified
+        _, schedule, report, *_ = verified
         if self.standing is not None and self.standing.schedule.run_id == known[0] and not ruling.is_shadow:
             published = await self._publish_run(self.standing, known, (ruling, schedule.run_id), now)
             return Outcome(now, schedule, report, published.published, withheld=ruling.why)

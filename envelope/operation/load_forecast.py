@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -49,9 +51,10 @@ class LoadForecast(NamedTuple):
 class Maker:
     """Makes the forecast of some connections; the same one until measurements arrive or its model is a day old."""
 
-    def __init__(self, store: MeasurementStore, file: Path | None, feeder: str = "") -> None:
-        """file: where the latest forecast is written; None: nowhere. feeder: its head is SCADA's `head NAME`."""
+    def __init__(self, store: MeasurementStore, file: Path, feeder: str = "") -> None:
+        """file: where the latest forecast is written. feeder: its head is SCADA's `head NAME`."""
         self.store, self.file, self.feeder = store, file, feeder
+        self._turn = Lock()
         self._chosen: tuple[int, Model, LearnedModel | None] | None = None
         self._made: tuple[object, LoadForecast] | None = None
 
@@ -60,6 +63,10 @@ class Maker:
 
         span: their number and their length, s. What is missing is said in place of a forecast, never raised.
         """
+        with self._turn:
+            return self._paths(names, start, span, rolling)
+
+    def _paths(self, names: Sequence[str], start: int, span: tuple[int, int], rolling: Rolling) -> LoadForecast:
         steps, step_s = span
         stamp = _stamp(self.store)
         if self._made is not None:
@@ -83,8 +90,7 @@ class Maker:
             raise GridError("no power of any of its connections is measured")
         history = read_history(self.store, measured, question)
         made = self._made_by(history, rolling)
-        if self.file is not None:
-            save(made, self.file)
+        save(made, self.file)
         delay_s = history.delay * question.step_s
         return LoadForecast(made, self._head(history, len(made.path_w)), delay_s=delay_s)
 
@@ -122,6 +128,12 @@ class Maker:
             return None
         middle = measured_v[known].mean(axis=0)
         return np.asarray(np.where(known[:, None], measured_v, middle)[at])
+
+
+@lru_cache(maxsize=64)
+def maker_of(store: MeasurementStore, file: Path, feeder: str) -> Maker:
+    """Return the one maker of a feeder's forecasts in this process: rounds and evaluations work from the same."""
+    return Maker(store, file, feeder)
 
 
 def head_element(store: MeasurementStore, feeder: str) -> str | None:

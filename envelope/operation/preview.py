@@ -24,7 +24,8 @@ from envelope.operation.clients import (
 from envelope.operation.group_state import default_of
 from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.limits_in_force import with_limits_in_force
-from envelope.operation.load_forecast import Maker
+from envelope.operation.load_forecast import FILE as FORECAST
+from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
 from envelope.operation.publication_terms import SOURCE
 from envelope.operation.restrictions import HoldingDown, held_down
@@ -173,7 +174,7 @@ class ServerView:
         if plan.rolling is None:
             return plan.problem
         store = MeasurementStore(self.settings.measurements.folder)
-        return RollingPlan(Maker(store, None, Path(plan.feeder).name)).at(plan, now).problem
+        return RollingPlan(maker_of(store, self.folder / FORECAST, Path(plan.feeder).name)).at(plan, now).problem
 
     def _feeder_has_changed(self) -> bool:
         """Return whether the feeder differs from the plan's."""

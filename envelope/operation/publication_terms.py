@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from envelope.operation.clients import Sharing
 from envelope.operation.lead_time import upcoming_intervals
@@ -29,6 +31,8 @@ class PublicationReport:
     """Connections of the schedule that are not registered."""
     findings: tuple[str, ...] = ()
     """Findings for the operator, such as defaults that are looser than the published limits."""
+    decided: tuple[Sequence[Any], Sequence[Any]] = field(default=((), ()), repr=False, compare=False)
+    """What clients held before it (`ConnectionUpdate`), and what each group was to have (`GroupUpdate`)."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from envelope.operation.measurements import Measured
 from envelope.operation.mode import OperatingState, StaticLimits
 from envelope.operation.outage_calendar import Entry
 from envelope.operation.publication import publish
-from envelope.operation.publication_terms import PublicationReport, PublicationTerms
+from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms
 from envelope.operation.release import Gate, Ruling, note_let_out
 from envelope.operation.restrictions import Restrictions
 from envelope.operation.round_alarms import (
@@ -35,6 +35,7 @@ from envelope.operation.round_alarms import (
 )
 from envelope.operation.round_notes import Ending, RoundState, note
 from envelope.operation.run_record import NO_RUN, note_decision, record_report, record_run, record_static
+from envelope.operation.run_store import RunStore, record_of
 from envelope.operation.verified_run import NotVerified, VerifiedRun
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, findings
@@ -110,6 +111,10 @@ class RoundEndings:
     """Looks at the ages of inputs; None: nobody does."""
     calendar: Callable[[], Sequence[Entry]] = tuple
     """Return planned switching and outages."""
+    records: RunStore | None = None
+    """Where the inputs of published numbers are kept; None: nowhere."""
+    kept: tuple[str, int] = ("", 0)
+    """The calculation that was kept last."""
     rolls: bool = False
     """Whether the plan goes on by itself."""
     notes: tuple[str, ...] = ()
@@ -153,7 +158,7 @@ class RoundEndings:
     async def _publish_run(self, verified: VerifiedRun, known: Known, ruled: tuple[Ruling, str], now: int) -> Outcome:
         """Publish a run, and note it; ruled: what becomes of the latest run, and its id where that one waits."""
         ruling, waiting = ruled
-        problem, schedule, report = verified
+        problem, schedule, report, *_ = verified
         run, no_client, measured = known
         found = [*findings.still(schedule, now, exceeds=max(report.excused) > 0.0), *no_client]
         async with self.db.write() as db:
@@ -168,11 +173,26 @@ class RoundEndings:
             await self._publish_modes(db, measured, now)
             await note_decision(db, self.feeder, published, now, run=schedule.run_id, before=run)
             await self._note(db, ruling, (schedule, waiting), now)
+        await self._keep(verified, published, run, now)
         return Outcome(now, schedule, report, published, withheld=ruling.why)
+
+    async def _keep(self, verified: VerifiedRun, published: PublicationReport, run: str, now: int) -> None:
+        """Keep what the published numbers were made of; a disk that is full does not hold limits back."""
+        if self.records is None or not (published.created or published.superseded or published.defaults):
+            return
+        publication = Publication(verified.schedule, now, self._terms(verified, run))
+        record = record_of(publication, verified.at, published.decided)
+        try:
+            if self.kept != (verified.schedule.run_id, verified.at):
+                await asyncio.to_thread(self.records.keep_calculation, verified, self.feeder, verified.at)
+                self.kept = verified.schedule.run_id, verified.at
+            await asyncio.to_thread(self.records.keep_publication, record)
+        except (SepError, GridError, OSError) as wrong:
+            log.warning("inputs of run %s are not kept: %s", verified.schedule.run_id, wrong)
 
     def _terms(self, verified: VerifiedRun, run: str) -> PublicationTerms:
         """Return how a run is published; run: the one published before."""
-        problem, schedule, _ = verified
+        problem, schedule, *_ = verified
         return PublicationTerms(
             horizon_events=self.horizon_events,
             hysteresis_w=self.hysteresis_w,

@@ -20,11 +20,13 @@ from envelope.operation.cycle import LEDGER, Cycle
 from envelope.operation.input_ages import SWITCHED, InputWatch
 from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.load_forecast import FILE as FORECAST
-from envelope.operation.load_forecast import Maker
+from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
 from envelope.operation.round_endings import Outcome
+from envelope.operation.run_store import FOLDER as RECORDS
+from envelope.operation.run_store import RunStore
 from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 from gridmodel.meter_data.store import MeasurementStore
@@ -97,7 +99,7 @@ async def work(state: State) -> None:
     store = MeasurementStore(state.settings.measurements.folder)
     feeder = await asyncio.to_thread(lambda: PlanFile(path).feeder)
     gate = Gate(engine.feeder_more_percent, engine.system_more_percent)
-    source = PlanFile(path, RollingPlan(Maker(store, path.with_name(FORECAST), Path(feeder).name)), gate)
+    source = PlanFile(path, RollingPlan(maker_of(store, path.with_name(FORECAST), Path(feeder).name)), gate)
     measurements = JointMeasurements(store, Path(feeder).name)
     cycle = Cycle(
         state.db,
@@ -107,6 +109,7 @@ async def work(state: State) -> None:
         ledger=path.with_name(LEDGER),
         operating_state=partial(mode.read, folder),
         assumptions=Assumptions(source.feeder_change, measurements),
+        records=RunStore(folder / RECORDS),
         server_mode=state.settings.mode,
         input_watch=InputWatch(store, Path(feeder).name, engine.ages),
         calendar=partial(outage_calendar.read, folder),

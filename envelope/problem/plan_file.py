@@ -225,7 +225,16 @@ def digest_of(name: str) -> str:
     """Changes with any file of a feeder that may say something about its model."""
     if name == EUROPEAN_LV:
         return f"pandapower {version('pandapower')}"
-    path, found = Path(name), hashlib.sha256()
+    found = hashlib.sha256()
+    for relative, file in model_files(name).items():
+        found.update(f"{relative}\0{file.stat().st_size}\0".encode())
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def model_files(name: str) -> dict[Path, Path]:
+    """Files of a feeder that may say something about its model, by their place in its folder."""
+    path = Path(name)
     folder = path if path.is_dir() else path.parent
     if not path.exists():
         raise BadProblem(f"{name}: no such folder")
@@ -234,8 +243,8 @@ def digest_of(name: str) -> str:
     else:
         # What an OpenDSS script alone redirects to lies beside it.
         files = sorted(folder.rglob("*") if path.is_dir() else folder.glob("*"))
-    for file in files:
-        if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL):
-            found.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-            found.update(file.read_bytes())
-    return found.hexdigest()
+    return {
+        file.relative_to(folder): file
+        for file in files
+        if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL)
+    }

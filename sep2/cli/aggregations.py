@@ -31,14 +31,13 @@ DispatchAgent = Annotated[Agent | None, typer.Option(help="Who dispatches; as th
 Telemetry = Annotated[Literal["regulation", "large", "small"] | None, typer.Option(help="The class of its telemetry.")]
 IsoId = Annotated[str | None, typer.Option("--iso-id", help="What the system operator calls it.")]
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit log.")]
-CertainParty = PartyOption
 
 
 @verb(aggregation, "add", changes=True)
 def add_aggregation(
     name: Name,
     *,
-    party: CertainParty,
+    party: PartyOption,
     profile: Annotated[str, typer.Option(help="The market: `sep2 market profile list`.")],
     node: Annotated[list[str], typer.Option(help="A node of the system operator; repeatable.")],
     service: Annotated[list[str], typer.Option(help="energy, capacity, regulation, …; repeatable.")],
@@ -172,7 +171,9 @@ def _rows(found: Listed[t.Member]) -> Any:
 
 
 @verb(aggregation, "rename", changes=True)
-def rename_aggregation(name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW")]) -> None:
+def rename_aggregation(
+    name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="What it is to be called.")]
+) -> None:
     """Call an aggregation something else."""
     path = at("market", "aggregations", name, "rename")
     done = api().change("POST", path, t.Aggregation, t.RenameEntry(name=new_name))
@@ -248,7 +249,7 @@ def add_members(
 @verb(member, "remove", changes=True)
 def remove_member(
     name: Name,
-    der: Annotated[str, typer.Argument(metavar="DER")],
+    der: Annotated[str, typer.Argument(metavar="DER", help="Who leaves.")],
     *,
     when: Annotated[When | None, typer.Option("--at", parser=moment, metavar="TIME", help="When it leaves.")] = None,
 ) -> None:

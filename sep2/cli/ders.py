@@ -24,8 +24,15 @@ consent = typer.Typer(no_args_is_help=True, help="What customers agree to.")
 der.add_typer(consent, name="consent")
 
 Name = Annotated[str, typer.Argument(metavar="DER", help="The DER's name.")]
-Words = Annotated[str | None, typer.Option()]
-Power = Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="e.g. 5kW")]
+Serial = Annotated[str | None, typer.Option(help="The serial number of the device.")]
+Make = Annotated[str | None, typer.Option(help="Who made it.")]
+ModelName = Annotated[str | None, typer.Option(help="What its maker calls it.")]
+Firmware = Annotated[str | None, typer.Option(help="The version of its firmware.")]
+EsiId = Annotated[str | None, typer.Option(help="ESI id or NMI.")]
+Phases = Annotated[str | None, typer.Option(help="A, ABC, …; S: split phase.")]
+Study = Annotated[str | None, typer.Option("--interconnection", help="The interconnection agreement's reference.")]
+LfdiOfDevice = Annotated[str | None, typer.Option("--lfdi", help="Of its EndDevice, if not that of its connection.")]
+Power = Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="Nameplate, e.g. 5kW.")]
 Account = Annotated[str | None, typer.Option("--account", help="The account with the utility.")]
 At_ = Annotated[str | None, typer.Option("--connection", help="The connection's id, as in the server's register.")]
 Meter = Annotated[str | None, typer.Option("--meter", help="The revenue meter.")]
@@ -52,19 +59,19 @@ def add_der(
     max_load: Annotated[int, typer.Option(parser=watts, metavar="POWER", help="Nameplate load.")] = 0,
     import_agreement: ImportAgreed = None,
     export_agreement: ExportAgreed = None,
-    serial: Words = None,
-    make: Words = None,
-    model: Words = None,
-    firmware: Words = None,
-    esi_id: Words = None,
-    phases: Annotated[str | None, typer.Option(help="A, ABC, …; S: split phase.")] = None,
+    serial: Serial = None,
+    make: Make = None,
+    model: ModelName = None,
+    firmware: Firmware = None,
+    esi_id: EsiId = None,
+    phases: Phases = None,
     energy: Annotated[int | None, typer.Option("--energy-wh", help="Of a battery, Wh.")] = None,
     apparent_power: Annotated[int | None, typer.Option("--s-max-va", help="VA.")] = None,
-    interconnection: Words = None,
+    interconnection: Study = None,
     studied: Serves = None,
     nem: Nem = None,
     retail_program: Programs = None,
-    lfdi: Annotated[str | None, typer.Option(help="Of its EndDevice, if not that of its connection.")] = None,
+    lfdi: LfdiOfDevice = None,
     consent_by: Annotated[
         str | None, typer.Option("--consent-by", help="Who agrees to registration and telemetry.")
     ] = None,
@@ -127,13 +134,13 @@ def set_der(
     max_load: Power = None,
     import_agreement: ImportAgreed = None,
     export_agreement: ExportAgreed = None,
-    serial: Words = None,
-    make: Words = None,
-    model: Words = None,
-    firmware: Words = None,
-    phases: Words = None,
+    serial: Serial = None,
+    make: Make = None,
+    model: ModelName = None,
+    firmware: Firmware = None,
+    phases: Phases = None,
     nem: Nem = None,
-    lfdi: Words = None,
+    lfdi: LfdiOfDevice = None,
     confirmed: Confirmed = False,
     start: From = None,
 ) -> None:
@@ -214,7 +221,9 @@ def show_der(name: Name, *, valid_at: At = None, known_at: KnownAt = None) -> No
 
 
 @verb(der, "rename", changes=True)
-def rename_der(name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW")]) -> None:
+def rename_der(
+    name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="What it is to be called.")]
+) -> None:
     """Call a DER something else."""
     done = api().change("POST", at("market", "ders", name, "rename"), t.Der, t.RenameEntry(name=new_name))
     show(done, f"It is called {done.name} now.")

@@ -137,7 +137,9 @@ def show_party(name: Name, *, valid_at: At = None, known_at: KnownAt = None) -> 
 
 
 @verb(party, "rename", changes=True)
-def rename_party(name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW")]) -> None:
+def rename_party(
+    name: Name, new_name: Annotated[str, typer.Argument(metavar="NEW", help="What it is to be called.")]
+) -> None:
     """Call a party something else."""
     done = api().change("POST", at("market", "parties", name, "rename"), t.Party, t.RenameEntry(name=new_name))
     show(done, f"It is called {done.name} now.")
@@ -153,7 +155,7 @@ def remove_party(name: Name) -> None:
 @verb(certificate, "add", changes=True)
 def add_certificate(
     name: Name,
-    lfdi: Annotated[str, typer.Argument(metavar="LFDI")],
+    lfdi: Annotated[str, typer.Argument(metavar="LFDI", help="Of the certificate.")],
     *,
     purpose: Annotated[t.Purpose, typer.Option(help="What it is used for.")] = "both",
     start: From = None,
@@ -166,7 +168,9 @@ def add_certificate(
 
 
 @verb(certificate, "remove", changes=True)
-def remove_certificate(name: Name, lfdi: Annotated[str, typer.Argument(metavar="LFDI")]) -> None:
+def remove_certificate(
+    name: Name, lfdi: Annotated[str, typer.Argument(metavar="LFDI", help="Of the certificate.")]
+) -> None:
     """Have a certificate stand for a party no longer."""
     done = api().change("DELETE", at("market", "parties", name, "certificates", lfdi), t.Party)
     show(done, f"{lfdi} stands for {done.name} no longer.")

@@ -184,7 +184,7 @@ async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
 
 async def clients(db: Connection, page: Keyset, *, client_id: int | None = None) -> Following:
     """When clients were heard of, those never or longest ago first."""
-    which = client.c.removed.is_(None)
+    which: ColumnElement[bool] = client.c.removed.is_(None)
     seen = _CLIENTS
     if client_id is not None:
         which = which & (client.c.id == client_id)

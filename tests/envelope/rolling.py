@@ -1,8 +1,12 @@
 """A server's folder with a rolling plan of three homes, a month of their meters, and the engine at work in it."""
 
 import asyncio
+import atexit
 import contextlib
+import shutil
+import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -61,7 +65,7 @@ class Office(NamedTuple):
         last = time.monotonic() + PATIENCE_S
         while not (found := await what()):
             assert time.monotonic() < last, why
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         return found
 
     async def run_mark(self):
@@ -74,7 +78,7 @@ class Office(NamedTuple):
             await marks.put(db, "clock", str(to))
         self.clock.advance(to)
         while self.state.reached.get(worker.NAME, to) < to:  # noqa: ASYNC110 - a worker tells nobody
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     async def controls_of(self, name) -> list[Control]:
         """The engine's standing controls of a connection, without those that another one has replaced."""
@@ -97,30 +101,44 @@ def measure(store, days=DAYS, names=HOMES):
     return net
 
 
-@contextlib.asynccontextmanager
-async def at_work(database_url, tmp_path, *, change=lambda settings: settings, measured=True, planned=True):
-    """An office at NOW. change: the settings that the worker is given."""
-    feeder, folder = tmp_path / "three", tmp_path / "utility"
+@cache
+def template() -> Path:
+    """A server's folder with its keys, database, connections and measurements, and beside it the feeder: made once."""
+    home = Path(tempfile.mkdtemp(prefix="rolling-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    feeder, folder = home / "three", home / "utility"
     feeder.mkdir()
-    for name, text in (
-        FILES | {"connections.csv": "connection_id,node,phases\nH1,far,a\nH2,far,b\nH3,near,c\n"}
-    ).items():
+    for name, text in (FILES | {"connections.csv": THREE}).items():
         (feeder / name).write_text(text)
-    words = ["init", str(folder), "--clock", "paced", "--database", database_url]
-    done = await asyncio.to_thread(CliRunner().invoke, sep2, words)
+    done = CliRunner().invoke(sep2, ["init", str(folder), "--clock", "paced"])
     assert done.exit_code == 0, done.output
-    settings = change(read_settings(folder))
-    if measured:
-        measure(MeasurementStore(settings.measurements.folder))
-    if planned:
-        save_plan(folder, feeder)
-    opened, clock = await open_database(database_url), SteppedClock(NOW)
+    settings = read_settings(folder)
+    measure(MeasurementStore(settings.measurements.folder))
+    asyncio.run(_register(settings.database.url))
+    return home
+
+
+async def _register(url):
+    opened = await open_database(url)
     async with opened.write() as db:
         client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), NOW)
         for k, name in enumerate(HOMES):
             await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), NOW)
             await add_device(db, NewDevice(f"{k:02}B0" * 10, client, name), NOW)
         await marks.put(db, "clock", str(NOW))
+    await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def at_work(tmp_path, *, change=lambda settings: settings, planned=True):
+    """An office at NOW. change: the settings that the worker is given."""
+    home = await asyncio.to_thread(template)
+    await asyncio.to_thread(shutil.copytree, home, tmp_path, dirs_exist_ok=True)
+    feeder, folder = tmp_path / "three", tmp_path / "utility"
+    settings = change(read_settings(folder))
+    if planned:
+        save_plan(folder, feeder)
+    opened, clock = await open_database(settings.database.url), SteppedClock(NOW)
     state = SimpleNamespace(settings=settings, db=opened, clock=clock, reached={})
     task = asyncio.create_task(worker.work(state))
     yield Office(folder, feeder, opened, clock, state)
