@@ -301,6 +301,8 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     identifiers: Literal["per-device", "server-wide"] = "per-device"
     """Whether the mRIDs of mirrors and of their series may be those of another client: they are compared inside their
     own EndDevice and mirror, or over all clients."""
+    commissioning: Literal["by-hand", "always"] = "by-hand"
+    """Connections are commissioned where an operator opens it, or each that is added from now on."""
     horizon_events: Annotated[int, Meta(ge=4, le=10_000)] = 24
     """Controls that a device holds ahead; envelopes leave two of them to operators."""
     primacy: Primacy = Primacy()
