@@ -95,12 +95,14 @@ async def issue_controls(
     most_ahead: int | None = MOST_AHEAD,
     refuses: bool = True,
     ease: Ease | None = None,
+    warns: bool = True,
 ) -> Issued:
     """Publish controls to a group; one that repeats what a standing control says is not issued again.
 
     They are cut where something stronger ends, and so is what is weaker where they end. most_ahead: where a device
     would have more to hold, what was calculated for it is told more coarsely; None: as many as there are. refuses:
-    whether nothing is issued if that is not enough. ease: how devices go over to what holds after them.
+    whether nothing is issued if that is not enough. ease: how devices go over to what holds after them. warns: whether
+    operators are told of devices that can not carry them, as who issues to many groups does once for all of them.
     """
     await db.in_turn()
     group = await groups.locked(db, group_id)
@@ -124,8 +126,9 @@ async def issue_controls(
         await room.make(db, group_id, now, most_ahead)
         if refuses and max((await controls.ahead_per_device(db, group_id, now)).values(), default=0) > most_ahead:
             raise TooManyControls(f"more than {most_ahead} ahead in {group.name}")
-    modes = {mode for control in fresh for mode in control.modes}
-    await warn_of_inexpressible(db, group_id, _all_limits(fresh), now, modes=modes)
+    if warns:
+        modes = {mode for control in fresh for mode in control.modes}
+        await warn_of_inexpressible(db, [group_id], _all_limits(fresh), now, modes=modes)
     superseded = written.superseded + (again[group_id].superseded if group_id in again else ())
     ended = tuple(dict.fromkeys(number for number in superseded if number not in written.created))
     late_s = max(near.late_s(control) for control in new)

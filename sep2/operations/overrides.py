@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import standing, tightening
+from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
@@ -164,6 +165,8 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         tightens |= does
         if done is not None:
             told.append(done)
+    await overrides.tie(db, override_id, [number for one in told for number in one.created])
+    await warn_of_inexpressible(db, [one.program for one in told], new.limits, now, modes=set(new.modes))
     asked = asked_in(devices, coverage, new)
     untold = not_reached(new.limits, asked, [one.place for one in told])
     if not told:
@@ -274,8 +277,8 @@ class _Sending:
             most_ahead=self.terms.most_ahead,
             refuses=False,
             ease=ease,
+            warns=False,
         )
-        await overrides.tie(self.db, self.override_id, done.created)
         return done.created
 
 

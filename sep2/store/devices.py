@@ -135,29 +135,24 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
     await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
 
 
-_MEMBERS = (
+_OF_PROFILE = (
     select(
-        *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
+        *(end_device.c[name] for name in ("id", "lfdi")),
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
         *REPORTED,
     )
     .join(member, member.c.end_device_id == end_device.c.id)
     .join(client, client.c.id == end_device.c.client_id)
-    .where(member.c.device_group_id == bindparam("group_id"))
+    .where(among(member.c.device_group_id, bindparam("groups")), client.c.profile == bindparam("profile"))
+    .distinct()
     .order_by(end_device.c.id)
 )
-_MEMBERS_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
 
 
-async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
-    """The devices of a group, of clients with a profile if so asked.
-
-    Columns: id, lfdi, client_id, client_lfdi, profile, what it reported.
-    """
-    if profile is not None:
-        return await db.all(_MEMBERS_OF_PROFILE, group_id=group_id, profile=profile)
-    return await db.all(_MEMBERS, group_id=group_id)
+async def members_of(db: Connection, groups: Sequence[int], *, profile: str) -> Sequence[Row[Any]]:
+    """The devices of some groups whose clients have a profile: id, lfdi, client_lfdi, profile, what each reported."""
+    return await db.all(_OF_PROFILE, groups=list(groups), profile=profile)
 
 
 _KIND = (
@@ -166,22 +161,38 @@ _KIND = (
     end_device.c.modes_supported,
     end_device.c.doe_modes_supported,
 )
+_IN_GROUPS = among(member.c.device_group_id, bindparam("groups"))
 _KINDS = (
-    select(*_KIND, func.count().label("devices"))
+    select(*_KIND)
+    .distinct()
     .join_from(member, end_device, end_device.c.id == member.c.end_device_id)
     .join(client, client.c.id == end_device.c.client_id)
-    .where(member.c.device_group_id == bindparam("group_id"))
-    .group_by(*_KIND)
+    .where(_IN_GROUPS)
     .order_by(client.c.lfdi)
+)
+_OF_KIND = (
+    select(end_device.c.lfdi)
+    .distinct()
+    .join_from(member, end_device, end_device.c.id == member.c.end_device_id)
+    .join(client, client.c.id == end_device.c.client_id)
+    .where(_IN_GROUPS, *(column.is_not_distinct_from(bindparam(f"its_{column.name}")) for column in _KIND[1:]))
+    .where(client.c.lfdi == bindparam("its_client_lfdi"))
+    .order_by(end_device.c.lfdi)
 )
 
 
-async def kinds_of_member(db: Connection, group_id: int) -> Sequence[Row[Any]]:
-    """What differs among a group's devices in what they can carry.
+async def kinds_of_members(db: Connection, groups: Sequence[int]) -> Sequence[Row[Any]]:
+    """What differs among the devices of some groups in what they can carry.
 
-    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, and how many `devices` are so.
+    Columns: client_lfdi, profile, modes_supported and doe_modes_supported.
     """
-    return await db.all(_KINDS, group_id=group_id)
+    return await db.all(_KINDS, groups=list(groups))
+
+
+async def members_of_kind(db: Connection, groups: Sequence[int], kind: Row[Any]) -> list[str]:
+    """The LFDIs of the devices of some groups that are of one of those kinds."""
+    said = {f"its_{name}": value for name, value in kind._mapping.items()}
+    return [row.lfdi for row in await db.all(_OF_KIND, groups=list(groups), **said)]
 
 
 async def remove(db: Connection, device_id: int) -> None:

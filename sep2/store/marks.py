@@ -7,7 +7,6 @@ from sqlalchemy import Select, bindparam, delete, insert, select, update
 from sep2.store.connection import Connection
 from sep2.store.tables import setting as t
 
-
 _VALUE = select(t.c.value).where(t.c.name == bindparam("wanted"))
 
 

@@ -32,6 +32,8 @@ from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exp
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
 from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
+REMOVED = text("removed IS NOT NULL")
+
 client = Table(
     "client",
     metadata,
@@ -49,7 +51,8 @@ client = Table(
     Column("name_key", Text),  # see rules.names; NULL once it is removed, so that its name is free
     _time("removed", nullable=True),
     Index(None, "name_key", unique=True),
-    Index(None, "removed"),
+    # Only of those that were: taken for the many that were not, it would lead from all clients to their devices.
+    Index("ix_client_removed", "removed", sqlite_where=REMOVED, postgresql_where=REMOVED),
 )
 """A TLS peer that the operator has authorised; its LFDI is that of its current certificate.
 
