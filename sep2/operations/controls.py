@@ -119,7 +119,8 @@ async def issue_controls(
     fresh = [control for parts in apart for control in parts]
     if not fresh:
         return Issued(kept=kept)
-    written = await write(db, group_id, [Writing(control, source, control.reason or reason) for control in fresh], now)
+    writing = [Writing(control, source, control.reason or reason) for control in fresh]
+    written = await write(db, group_id, writing, now, older=near.standing[group_id])
     written = await _joined(db, written, [len(parts) for parts in apart])
     again = await resume(db, near, now, rows=[*near.standing[group_id], *written.rows], ease=ease)
     if most_ahead is not None:

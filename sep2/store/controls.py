@@ -203,6 +203,22 @@ async def standing_for(db: Connection, device_id: int, now: int) -> list[Control
     return _controls(await db.all(_STANDING_FOR, device_id=device_id, now=now))
 
 
+_STANDING_FOR_EACH = (
+    select(*COLUMNS, member.c.end_device_id)
+    .join_from(member, c, c.c.device_group_id == member.c.device_group_id)
+    .where(among(member.c.end_device_id, bindparam("devices")), *GOES_ON)
+    .order_by(c.c.start, c.c.created.desc(), c.c.mrid.desc())
+)
+
+
+async def standing_for_each(db: Connection, device_ids: Sequence[int], now: int) -> dict[int, list[Control]]:
+    """The same of several devices, by their ids."""
+    found: dict[int, list[Control]] = {}
+    for row in await db.all(_STANDING_FOR_EACH, devices=list(device_ids), now=now) if device_ids else ():
+        found.setdefault(row.end_device_id, []).append(Control._make(row[:WIDTH]))
+    return found
+
+
 _OWN, _OF_OWN, _OTHER, _OF_OTHER = device_group.alias(), member.alias(), device_group.alias(), member.alias()
 _NEWER = c.alias()
 _RIVALS = (
