@@ -84,7 +84,13 @@ class State:
         self.watch = Watch(db, settings, self.dates.now)
         self.chain_watch = ChainWatch(db, clock, Sealer(settings.tls))
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
-        self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
+        self.causes = Causes(
+            db,
+            clock,
+            self.front.dialects,
+            folder=_folder_of(settings.database.url),
+            poll_rate_s=lambda: self.house.poll_rate("DERProgramList"),
+        )
         self.override_watch = OverrideWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
