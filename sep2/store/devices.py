@@ -48,7 +48,8 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, profile, enabled, own_group_id.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, profile, protected, enabled,
+    own_group_id.
     """
     query = (
         select(
@@ -59,6 +60,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.set_max_w,
             end_device.c.least_load_w,
             client.c.profile,
+            connection.c.protected,
             and_(end_device.c.enabled, client.c.enabled).label("enabled"),
             device_group.c.id.label("own_group_id"),
         )
