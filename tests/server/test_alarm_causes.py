@@ -192,6 +192,7 @@ PROOFS = {
     "obedience_low": "server/test_broken_limits.py",
     "operator_control": "envelope/test_overrides.py",
     "operator_logins": "admin/test_access.py",
+    "override_ending": "server/test_override_watch.py",
     "override_unreviewed": "server/test_override_watch.py",
     "plan_ending": "envelope/test_premises.py",
     "profile_mismatch": "server/test_causes.py",
