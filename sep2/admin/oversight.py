@@ -26,6 +26,7 @@ from sep2.store import (
     listing_watch,
     marks,
     outbox,
+    uncontrolled,
 )
 
 LARGE = 20_000
@@ -38,6 +39,10 @@ class NothingWaits(NotFound):
 
 class NotSetAside(NotFound):
     """No change of that number is set aside."""
+
+
+NAMED = 20
+"""Devices that are named where more may be counted."""
 
 
 class NotPolled(NotFound):
@@ -198,6 +203,10 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         silent_clients=known.silent_clients,
         silent_devices=known.silent_devices,
         disobeying=known.disobeying,
+        uncontrolled=await uncontrolled.count(rq.db),
+        uncontrolled_devices=[
+            one.connection_name or one.name or one.lfdi for one in await uncontrolled.some(rq.db, NAMED)
+        ],
         not_looked_at=unseen,
     )
 

@@ -46,6 +46,7 @@ PLAN_ENDING = "plan_ending"
 PROFILE_MISMATCH = "profile_mismatch"
 READING_IMPLAUSIBLE = "reading_implausible"
 READING_UNPROVEN = "reading_unproven"
+ROUND_LATE = "round_late"
 TOO_MANY_REQUESTS = "too_many_requests"
 TLS_REFUSED = "tls_refused"
 UNREGISTERED_LFDI = "unregistered_lfdi"
@@ -53,7 +54,13 @@ WORKER_DEAD = "worker_dead"
 
 
 async def warn_of_inexpressible(
-    db: Connection, groups: Sequence[int], limits: Limits, now: int, *, modes: Collection[str] = ()
+    db: Connection,
+    groups: Sequence[int],
+    limits: Limits,
+    now: int,
+    *,
+    modes: Collection[str] = (),
+    by_default: bool = False,
 ) -> None:
     """Tell operators which devices of some groups can not carry these limits and modes, or not as they are meant.
 
@@ -62,7 +69,7 @@ async def warn_of_inexpressible(
     lacking: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     wanted = {*limits.modes(), *modes}
     for row in await devices.kinds_of_members(db, groups):
-        found = reach.unsupported(row.profile, row.modes_supported, row.doe_modes_supported, wanted)
+        found = reach.unsupported(row, wanted, by_default=by_default)
         if found:
             alike = await devices.members_of_kind(db, groups, row)
             for mode, why in found.items():
@@ -87,7 +94,7 @@ async def _warn_of_mode(db: Connection, client: str, mode: str, lacking: Mapping
 async def _warn_of_ratings(db: Connection, groups: Sequence[int], now: int) -> None:
     doubtful: dict[str, dict[str, str]] = defaultdict(dict)
     for row in await devices.members_of(db, groups, profile=reach.CSIP):
-        if doubt := rating(row).doubt:
+        if (doubt := rating(row).doubt) and not reach.only_draws(row):
             doubtful[row.client_lfdi][row.lfdi] = doubt
     for client, doubts in doubtful.items():
         detail = f"a limit is sent in percent of setMaxW, and {next(iter(doubts.values()))}"

@@ -25,7 +25,7 @@ from sep2.operations.issuing import (
 from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, say_again, write
 from sep2.rules import events, timeline
 from sep2.rules.limits import MODES, Limits
-from sep2.store import controls, groups, outbox
+from sep2.store import controls, groups, outbox, rivals
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
@@ -201,11 +201,11 @@ async def keep_others_in_place(db: Connection, groups_: Sequence[int], now: int)
     At one primacy the later control counts (2030.5 10.2.3), so that each publication would overrule what people have
     said in another program, and they what is published next. They are issued anew; the ids of what was.
     """
-    rivals = await controls.rivals(db, groups_, now) if groups_ else []
-    if not rivals:
+    found = await rivals.rivals(db, groups_, now) if groups_ else []
+    if not found:
         return ()
     after = await controls.latest_created_of(db, groups_, now)
-    return _ids(await say_again(db, rivals, now, after=after))
+    return _ids(await say_again(db, found, now, after=after))
 
 
 async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Interval], now: int) -> list[int]:

@@ -31,7 +31,9 @@ from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
+from sep2.server.plan_watch import PlanWatch
 from sep2.server.replacements import Replacements
+from sep2.server.reviews import ReviewWatch
 from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
@@ -76,6 +78,7 @@ class State:
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.workers = Workers(clock, lambda: {"sweep": self.sweep.reached, **self.reached})
+        self.plan_watch = PlanWatch(clock)
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
         # Certificates live by the machine's time, also where the clock is one that operators move.
@@ -92,6 +95,7 @@ class State:
             poll_rate_s=lambda: self.house.poll_rate("DERProgramList"),
         )
         self.override_watch = OverrideWatch(db, clock, settings)
+        self.review_watch = ReviewWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
@@ -155,7 +159,7 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
-            own += [state.override_watch.run]
+            own += [state.override_watch.run, state.review_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))
@@ -325,6 +329,7 @@ async def _keep_up(state: State) -> None:
             await state.front.paces.tell(state.db)
             await state.front.outages.tell(state.db)
             await state.workers.tell(state.db)
+            await state.plan_watch.tell(state.db)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]], workers: Workers) -> None:

@@ -1,6 +1,7 @@
 """DERControls, as facts; rows stay when a control is cancelled, superseded or over."""
 
 from collections.abc import Collection, Sequence
+from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 
@@ -29,6 +31,14 @@ from sep2.store.tables import device_group, member, response
 from sep2.store.tables_served import control_edition
 
 
+class Part(Enum):
+    """Which controls of a program a list shows."""
+
+    ALL = "all of them"
+    LOAD = "those that bound import or load"
+    REST = "those that say anything else"
+
+
 class Seen(NamedTuple):
     """Whose eyes a control is seen with, and when: CSIP-AUS shows scheduled ones as superseded at once."""
 
@@ -36,6 +46,7 @@ class Seen(NamedTuple):
     superseded_at_once: bool = True
     listed_after_end_s: int = 0
     """How long a control stays in its list after its latest end."""
+    part: Part = Part.ALL
 
     @property
     def listed_since(self) -> int:
@@ -99,26 +110,39 @@ IS_ACTIVE = {
 }
 """What makes a control one of the active list, as `rules.events.status` decides it, by `Seen.superseded_at_once`."""
 
-_LIVE = _in_order(_GROUP, c.c.latest_end > _NOW)
-_LIVE_AFTER = _LIVE.where(c.c.start > bindparam("after"))
-_ACTIVE = {at_once: _in_order(_GROUP, active) for at_once, active in IS_ACTIVE.items()}
+_BOUNDS_LOAD = or_(c.c.import_limit_w.is_not(None), c.c.load_limit_w.is_not(None))
+IN_PART: dict[Part, ColumnElement[bool]] = {
+    Part.ALL: true(),
+    Part.LOAD: _BOUNDS_LOAD,
+    Part.REST: or_(~_BOUNDS_LOAD, c.c.export_limit_w.is_not(None), c.c.gen_limit_w.is_not(None), c.c.modes != "{}"),
+}
+"""What makes a control one of a list, by what the list shows."""
+
+_LIVE = {part: _in_order(_GROUP, c.c.latest_end > _NOW, shown) for part, shown in IN_PART.items()}
+_LIVE_AFTER = {part: query.where(c.c.start > bindparam("after")) for part, query in _LIVE.items()}
+_ACTIVE = {
+    (at_once, part): _in_order(_GROUP, active, shown)
+    for at_once, active in IS_ACTIVE.items()
+    for part, shown in IN_PART.items()
+}
 _STANDING = _in_order(_GROUP, *GOES_ON)
 _ONE = select(*COLUMNS).where(c.c.id == bindparam("control_id"))
 _IN_GROUP = _ONE.where(_GROUP)
 
 
-async def live(db: Connection, group_id: int, page: Page, since: int) -> Found[Control]:
-    """Controls of one program that end after `since`, earliest first."""
+async def live(db: Connection, group_id: int, page: Page, seen: Seen) -> Found[Control]:
+    """Controls of one program that are listed, earliest first."""
+    since = seen.listed_since
     if page.after is None:
-        found = await select_page(db, _LIVE, page, group_id=group_id, now=since)
+        found = await select_page(db, _LIVE[seen.part], page, group_id=group_id, now=since)
     else:
-        found = await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=since, after=page.after)
+        found = await select_page(db, _LIVE_AFTER[seen.part], page, group_id=group_id, now=since, after=page.after)
     return Found(found.total, _controls(found.rows))
 
 
 async def active(db: Connection, group_id: int, page: Page, seen: Seen) -> Found[Control]:
     """Controls of one program that hold now."""
-    found = await select_page(db, _ACTIVE[seen.superseded_at_once], page, group_id=group_id, now=seen.now)
+    found = await select_page(db, _ACTIVE[seen.superseded_at_once, seen.part], page, group_id=group_id, now=seen.now)
     return Found(found.total, _controls(found.rows))
 
 
@@ -217,32 +241,6 @@ async def standing_for_each(db: Connection, device_ids: Sequence[int], now: int)
     for row in await db.all(_STANDING_FOR_EACH, devices=list(device_ids), now=now) if device_ids else ():
         found.setdefault(row.end_device_id, []).append(Control._make(row[:WIDTH]))
     return found
-
-
-_OWN, _OF_OWN, _OTHER, _OF_OTHER = device_group.alias(), member.alias(), device_group.alias(), member.alias()
-_NEWER = c.alias()
-_RIVALS = (
-    select(*COLUMNS, _OTHER.c.primacy)
-    .distinct()
-    .join_from(_OWN, _OF_OWN, _OF_OWN.c.device_group_id == _OWN.c.id)
-    .join(_OF_OTHER, _OF_OTHER.c.end_device_id == _OF_OWN.c.end_device_id)
-    .join(_OTHER, (_OTHER.c.id == _OF_OTHER.c.device_group_id) & (_OTHER.c.primacy == _OWN.c.primacy))
-    .join(c, c.c.device_group_id == _OTHER.c.id)
-    .join(_NEWER, (_NEWER.c.device_group_id == _OWN.c.id) & (_NEWER.c.created >= c.c.created))
-    .where(among(_OWN.c.id, bindparam("groups")), _OTHER.c.id != _OWN.c.id, *GOES_ON)
-    .where(_NEWER.c.cancelled.is_(None), _NEWER.c.latest_end > _NOW)
-    .where(_NEWER.c.earliest_start < c.c.latest_end, c.c.earliest_start < _NEWER.c.latest_end)
-    .order_by(c.c.id)
-)
-
-
-async def rivals(db: Connection, groups: Sequence[int], now: int) -> list[tuple[Control, int]]:
-    """What stands in other programs of the same primacy for a device of these groups, said before what stands in them.
-
-    Each with the primacy; at the same time, whatever they ask for.
-    """
-    rows = await db.all(_RIVALS, groups=groups, now=now)
-    return [(Control._make(row[:WIDTH]), row.primacy) for row in rows]
 
 
 _LATEST = select(func.max(c.c.created).label("latest")).where(_GROUP, c.c.latest_end > _NOW)

@@ -48,8 +48,8 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, profile, protected, enabled,
-    own_group_id.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, protected,
+    enabled, own_group_id.
     """
     query = (
         select(
@@ -59,6 +59,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.holds_net_limit,
             end_device.c.set_max_w,
             end_device.c.least_load_w,
+            end_device.c.load_control_w,
             client.c.profile,
             connection.c.protected,
             and_(end_device.c.enabled, client.c.enabled).label("enabled"),
@@ -137,23 +138,30 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
     await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
 
 
-_OF_PROFILE = (
+_MEMBERS = (
     select(
-        *(end_device.c[name] for name in ("id", "lfdi")),
+        *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
         client.c.lfdi.label("client_lfdi"),
         client.c.profile,
+        end_device.c.load_control_w,
         *REPORTED,
     )
+    .distinct()
     .join(member, member.c.end_device_id == end_device.c.id)
     .join(client, client.c.id == end_device.c.client_id)
-    .where(among(member.c.device_group_id, bindparam("groups")), client.c.profile == bindparam("profile"))
-    .distinct()
+    .where(among(member.c.device_group_id, bindparam("groups")))
     .order_by(end_device.c.id)
 )
+_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
+
+
+async def members(db: Connection, group_id: int) -> Sequence[Row[Any]]:
+    """The devices of a group: id, lfdi, client_id, client_lfdi, profile, load_control_w, what each reported."""
+    return await db.all(_MEMBERS, groups=[group_id])
 
 
 async def members_of(db: Connection, groups: Sequence[int], *, profile: str) -> Sequence[Row[Any]]:
-    """The devices of some groups whose clients have a profile: id, lfdi, client_lfdi, profile, what each reported."""
+    """The same of the devices of some groups whose clients have a profile."""
     return await db.all(_OF_PROFILE, groups=list(groups), profile=profile)
 
 
@@ -162,6 +170,7 @@ _KIND = (
     client.c.profile,
     end_device.c.modes_supported,
     end_device.c.doe_modes_supported,
+    end_device.c.load_control_w,
 )
 _IN_GROUPS = among(member.c.device_group_id, bindparam("groups"))
 _KINDS = (
@@ -186,7 +195,7 @@ _OF_KIND = (
 async def kinds_of_members(db: Connection, groups: Sequence[int]) -> Sequence[Row[Any]]:
     """What differs among the devices of some groups in what they can carry.
 
-    Columns: client_lfdi, profile, modes_supported and doe_modes_supported.
+    Columns: client_lfdi, profile, modes_supported, doe_modes_supported and load_control_w.
     """
     return await db.all(_KINDS, groups=list(groups))
 

@@ -22,7 +22,7 @@ from sep2.rules.authority import Role
 from sep2.rules.names import key_of
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
-from sep2.store.controls import IS_ACTIVE, Seen
+from sep2.store.controls import IN_PART, IS_ACTIVE, Seen
 from sep2.store.many import among
 from sep2.store.naming import keyed
 from sep2.store.page import Found, select_page
@@ -171,7 +171,7 @@ def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
 _CURVES = select(func.count()).where(curve.c.device_group_id == device_group.c.id, curve.c.removed.is_(None))
 
 
-def _programs(active: ColumnElement[bool]) -> Select[Any]:
+def _programs(active: ColumnElement[bool], shown: ColumnElement[bool]) -> Select[Any]:
     columns = (
         device_group.c.id,
         device_group.c.program_mrid,
@@ -179,8 +179,8 @@ def _programs(active: ColumnElement[bool]) -> Select[Any]:
         device_group.c.description,
         device_group.c.version,
         device_group.c.primacy,
-        _count(control.c.latest_end > bindparam("listed_since")).label("live"),
-        _count(active).label("active"),
+        _count(control.c.latest_end > bindparam("listed_since"), shown).label("live"),
+        _count(active, shown).label("active"),
         _CURVES.scalar_subquery().label("curves"),
     )
     joined = select(*columns).join(member, member.c.device_group_id == device_group.c.id)
@@ -188,19 +188,23 @@ def _programs(active: ColumnElement[bool]) -> Select[Any]:
     return ordered.where(member.c.end_device_id == bindparam("device_id"))
 
 
-_PROGRAMS = {at_once: _programs(active) for at_once, active in IS_ACTIVE.items()}
-_PROGRAM = {at_once: query.where(device_group.c.id == bindparam("group_id")) for at_once, query in _PROGRAMS.items()}
+_PROGRAMS = {
+    (at_once, part): _programs(active, shown)
+    for at_once, active in IS_ACTIVE.items()
+    for part, shown in IN_PART.items()
+}
+_PROGRAM = {which: query.where(device_group.c.id == bindparam("group_id")) for which, query in _PROGRAMS.items()}
 
 
 async def programs(db: Connection, device_id: int, page: Page, seen: Seen) -> Found[Row[Any]]:
     """The groups of a device as programs, most important first, with counts of what each holds."""
     times = {"now": seen.now, "listed_since": seen.listed_since}
-    return await select_page(db, _PROGRAMS[seen.superseded_at_once], page, device_id=device_id, **times)
+    return await select_page(db, _PROGRAMS[seen.superseded_at_once, seen.part], page, device_id=device_id, **times)
 
 
 async def program(db: Connection, device_id: int, group_id: int, seen: Seen) -> Row[Any] | None:
     """One group of a device as a program, with its counts."""
-    query = _PROGRAM[seen.superseded_at_once]
+    query = _PROGRAM[seen.superseded_at_once, seen.part]
     times = {"now": seen.now, "listed_since": seen.listed_since}
     return await db.one(query, device_id=device_id, group_id=group_id, **times)
 

@@ -33,6 +33,7 @@ from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC04
 from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
 REMOVED = text("removed IS NOT NULL")
+TOLD_NO_LOAD = text("device_category IS NOT NULL AND load_control_w IS NULL")
 
 client = Table(
     "client",
@@ -127,10 +128,12 @@ end_device = Table(
     Column("floor_rule", String(40)),  # see rules.floors
     Column("controllable_loads", Integer),
     Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
+    Column("load_control_w", BigInteger),  # what it draws at most, where it follows EndDeviceControls
     Index(None, "name_key", unique=True),
     Index(None, "make"),
     Index(None, "connection_id"),
     Index(None, "client_id", "changed"),
+    Index("ix_end_device_told_no_load", "client_id", sqlite_where=TOLD_NO_LOAD, postgresql_where=TOLD_NO_LOAD),
     Index(
         "uq_end_device_net_limit_holder",
         "connection_id",
@@ -289,6 +292,7 @@ response = Table(
     Column("status", Integer, nullable=False),
     _time("created"),  # the client's time, or ours where it said none
     _time("received"),
+    Column("subject", String(32)),  # the mRID of the EndDeviceControl that it answers; NULL: the control's own
     Index(None, "control_id", "end_device_id", "status"),
     Index(None, "end_device_id", "created"),
     sqlite_autoincrement=True,

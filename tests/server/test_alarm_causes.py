@@ -197,6 +197,8 @@ PROOFS = {
     "plan_ending": "envelope/test_premises.py",
     "profile_mismatch": "server/test_causes.py",
     "reading_implausible": "server/test_owed.py",
+    "review_ending": "admin/test_market_reviews.py",
+    "review_overdue": "admin/test_market_reviews.py",
     "reading_unproven": "server/test_alarm_causes.py",
     "set_max_w": "server/test_ratings.py",
     "tls_refused": "server/test_knocks.py",

@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "r0026"
-down_revision = "r0022"
+down_revision = "r0025"
 branch_labels = None
 depends_on = None
 
