@@ -88,7 +88,13 @@ class State:
         self.notifier = Notifier(
             self.front, db, clock, tls=self.tls, origin=settings.listen.origin, refresh=self.refresh
         )
-        self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
+        self.causes = Causes(
+            db,
+            clock,
+            self.front.dialects,
+            folder=_folder_of(settings.database.url),
+            poll_rate_s=lambda: self.house.poll_rate("DERProgramList"),
+        )
         self.override_watch = OverrideWatch(db, clock, settings)
         self.review_watch = ReviewWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
