@@ -54,8 +54,8 @@ SAID = (
 )
 SAID_RESPONDING = (
     "The same, proportional fair, read as *limits*, with limits that count on inverters: volt-var as in Australia A, "
-    "or volt-watt from 250 to 253 V. Voltages are those with every inverter on its curve (OpenDSS's InvControl confirms "
-    "the worst), loads the larger of with and without."
+    "or volt-watt from 250 to 253 V. Voltages are those with every inverter on its curve (OpenDSS's InvControl "
+    "confirms the worst), loads the larger of with and without."
 )
 EFFORT = Effort()
 
