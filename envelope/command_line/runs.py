@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from envelope.command_line.options import StatedProblem, StudyOptions, refuse_missing, stages, warn
 from envelope.command_line.printing import show_summary
@@ -14,6 +14,7 @@ from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Problem
+from envelope.problem.plan_file import Rolling
 from envelope.schedule import EnvelopeSchedule
 from envelope.study.study import assumed
 from envelope.study.summary import summarise, summarise_parts
@@ -24,6 +25,11 @@ from gridmodel.flow.parts import Parts
 from gridmodel.model.feeder import Feeder
 from sep2.terminal import say, say_json
 
+if TYPE_CHECKING:
+    from envelope.medium_voltage.whole_network import WholeNetwork
+
+ROLLING_HYSTERESIS_W = 100
+"""Of a rolling plan: a limit that could be relaxed by no more than that stays, so that few limits are made anew."""
 How = tuple[StudyOptions, Callable[[str], None]]
 """the options of a run, and what shows its stage"""
 
@@ -37,6 +43,8 @@ class Files(NamedTuple):
     ledger: Path | None
     past: float
     """weight of what the ledger shows as curtailed"""
+    rolling: Rolling | None = None
+    """how the plan goes on by itself; None: it ends with its day"""
 
 
 def run_on_model(feeder: str, files: Files, options: StudyOptions) -> int:
@@ -73,7 +81,7 @@ def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> i
     # Limits that are not verified are not published, and so curtail no energy.
     if inside:
         summary |= {} if files.ledger is None else _add_to_ledger(schedule, files.ledger)
-        summary |= _planned(feeder, problem, files.plan)
+        summary |= _planned(feeder, problem, files)
     summary |= _draw(problem, schedule, files.picture)
     return _told(Result(schedule, report, own), summary, files, how)
 
@@ -83,7 +91,6 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
     from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
     from envelope.medium_voltage.whole_verification import verify_whole
     from envelope.study.estimate import in_parts
-    from envelope.study.whole_study import whole_of
 
     options, stage = how
     count = len(parts.low)
@@ -97,11 +104,7 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
         )  # fmt: skip
         raise BadProblem(f"{what}: {found.name} is calculated in {count} low-voltage parts; this is for one of them")
     warn(in_parts(found.network, parts, options.steps).warning)
-    study = options.study_of(found)
-    whole = whole_of(found, parts, study)
-    for problem in whole.problems.values():
-        options.refuse_criterion(problem)
-    whole = replace(whole, problems={name: options.shared_out(one) for name, one in whole.problems.items()})
+    study, whole = options.study_of(found), whole_problem(found, parts, options)
     coordination = calculate_whole(whole, stage)
     schedule = schedule_of(found.network, coordination)
     verified = verify_whole(whole, coordination, stage)
@@ -120,6 +123,16 @@ def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
 
         summary["picture"] = str(limits_picture(schedule, files.picture, name=found.name))
     return _told(Result(schedule, report, own), summary, files, how)
+
+
+def whole_problem(found: Feeder, parts: Parts, options: StudyOptions) -> WholeNetwork:
+    """The problems of a network that is divided, under one medium voltage."""
+    from envelope.study.whole_study import whole_of
+
+    whole = whole_of(found, parts, options.study_of(found))
+    for problem in whole.problems.values():
+        options.refuse_criterion(problem)
+    return replace(whole, problems={name: options.shared_out(one) for name, one in whole.problems.items()})
 
 
 class Result(NamedTuple):
@@ -149,14 +162,16 @@ def _told(result: Result, summary: dict[str, Any], files: Files, how: How) -> in
     return report.exit_code if own is None or own.inside else BEYOND
 
 
-def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]:
+def _planned(feeder: str, problem: Problem, files: Files) -> dict[str, Any]:
     """Save the plan for a server, which may run in another folder than this command."""
-    if path is None:
+    if files.plan is None:
         return {}
     from envelope.problem import plan_file
 
-    plan_file.save(path, feeder if feeder == plan_file.EUROPEAN_LV else str(Path(feeder).resolve()), problem)
-    return {"plan": str(path)}
+    where = feeder if feeder == plan_file.EUROPEAN_LV else str(Path(feeder).resolve())
+    hysteresis_w = 0 if files.rolling is None else ROLLING_HYSTERESIS_W
+    plan_file.save(files.plan, where, problem, hysteresis_w=hysteresis_w, rolling=files.rolling)
+    return {"plan": str(files.plan), "rolling": files.rolling is not None}
 
 
 def _with_past(problem: Problem, ledger: Path | None, past: float) -> Problem:

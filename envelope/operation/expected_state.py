@@ -36,7 +36,7 @@ MOST_PARTS = 32_767
 
 def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
     """Return the state of each step: the worst of base load alone, greatest export and greatest import."""
-    problem, schedule, report = run
+    problem, schedule, report, *_ = run
     drawn = one_line(problem.reduced.network)
     watched = _watched(problem.reduced, drawn)
     base = formulate(problem).base

@@ -14,6 +14,7 @@ from sep2.admin import (
     controls,
     curves,
     desk,
+    erasing,
     groups,
     history,
     looking,
@@ -29,6 +30,7 @@ from sep2.admin import (
     territory,
     why,
 )
+from sep2.admin.market.routes import TABLE as MARKET
 from sep2.extension import ExtensionError, load, resolve
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -73,6 +75,8 @@ TABLE = (
     Route("GET", "/connections/{connection}/limits", desk.show_limits, VIEWER),
     Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
     Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
+    # What it was is not noted: that is what is erased.
+    Route("POST", "/connections/{connection}/erase", erasing.erase_connection, ENGINEER, seconded=True),
     Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),
     Route("GET", "/devices", register.list_devices, VIEWER),
     Route("POST", "/devices", register.add_device, ENGINEER),
@@ -236,6 +240,7 @@ TABLE = (
     Route("DELETE", "/sessions/{session}", operators.end_session, ADMIN),
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
+    *MARKET,
 )
 
 
@@ -249,6 +254,11 @@ def _homes() -> list[tuple[str, str]]:
     return [(extension.name, extension.routes) for extension in load() if extension.routes]
 
 
+def _further(name: str) -> set[str]:
+    """Paths of an extension that are not below its name."""
+    return {path for extension in load() if extension.name == name for path in extension.paths}
+
+
 def _brought(name: str, home: str) -> list[Route]:
     try:
         found: list[Route] = list(resolve(home))
@@ -256,5 +266,8 @@ def _brought(name: str, home: str) -> list[Route]:
         log.warning("routes of extension %s are left out: %s", name, wrong.detail)
         return []
     under = f"/x/{name}/"
-    assert all(route.path.startswith(under) for route in found), f"routes of {name} are not below {under}"
+    further = _further(name)
+    assert all(route.path.startswith(under) or route.path in further for route in found), (
+        f"routes of {name} are not below {under}"
+    )
     return found
