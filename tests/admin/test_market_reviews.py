@@ -5,7 +5,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-import pytest
 
 from sep2.extension import Extension
 from sep2.rules.market.screens import Result, ReviewAsked, ScreenResult
@@ -85,13 +84,6 @@ async def test_pauses_do_not_count_where_the_market_allows_them(operator: Operat
     due = datetime.fromtimestamp(resumed["due_at"], UTC)
     assert due.date().isoformat() == "2027-03-27"
     assert [one["asked_for"] for one in resumed["pauses"]] == ["the study"]
-
-
-async def test_a_review_under_pjm_is_not_paused(operator: Operator):
-    review = await submitted(operator)
-    path = f"/market/reviews/{review['id']}/pause"
-    status, answer = await operator.ask("POST", path, {"asked_for": "the study"})
-    assert (status, answer["code"]) == (409, "pauses_not_allowed")
 
 
 async def test_business_days_leave_out_a_holiday_of_the_utilitys_own_profile(operator: Operator, tmp_path):
@@ -223,8 +215,11 @@ async def test_three_ders_fail_three_screens_and_none_is_approved_over_them(oper
     assert (await operator.get("/market/ders/D3"))["limit_w"] == 31_000
 
 
-async def test_an_engine_that_fails_is_said_to_and_loses_nothing(operator: Operator):
+async def test_an_engine_that_fails_loses_nothing_and_pjm_lets_no_review_be_paused(operator: Operator):
     review = await submitted(operator)
+    pause = f"/market/reviews/{review['id']}/pause"
+    status, answer = await operator.ask("POST", pause, {"asked_for": "the study"})
+    assert (status, answer["code"]) == (409, "pauses_not_allowed")
     engine = Extension(name="engine", screens=f"{HERE}:BROKEN")
     await ReviewWatch(operator.house.db, operator.house.clock, operator.house.settings, [engine]).once()
     shown = await operator.get(f"/market/reviews/{review['id']}")
@@ -259,8 +254,11 @@ async def test_a_rejection_needs_evidence_a_reason_of_the_market_and_a_superviso
     assert {one["der"]: one["state"] for one in members["items"]} == {"D1": "refused", "D2": "effective"}
 
 
-async def test_only_a_reviewer_decides(operator: Operator):
+async def test_only_a_reviewer_decides_a_review_that_is_there(operator: Operator):
     review = await submitted(operator)
+    for number in ("999", "x", "9" * 20):
+        status, answer = await operator.ask("GET", f"/market/reviews/{number}")
+        assert (status, answer["code"]) == (404, "unknown_review")
     token = await grant(operator, "Olga", role="operator")
     status, answer = await operator.ask("POST", f"/market/reviews/{review['id']}/decide", OK, token=token)
     assert (status, answer["code"]) == (403, "not_granted")
@@ -364,9 +362,3 @@ async def test_suspending_reinstating_and_withdrawing_with_the_markets_notice(op
     operator.advance(SUBMITTED + 7 * DAY)
     after = await operator.get(path)
     assert (after["status"], after["members"]) == ("retired", 0)
-
-
-@pytest.mark.parametrize("number", ["7", "x", "9" * 20])
-async def test_a_review_that_is_not_there_is_404(operator: Operator, number):
-    status, answer = await operator.ask("GET", f"/market/reviews/{number}")
-    assert (status, answer["code"]) == (404, "unknown_review")
