@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.admin.conftest import NOW, Operator
-from tests.admin.market import CONTACT, add_aggregation, der, make_aggregation, make_parties
+from tests.admin.market import BY_RULES, CONTACT, add_aggregation, der, make_aggregation, make_parties
 
 DAY = 86_400
 
@@ -54,6 +54,7 @@ def _sheet(number: int):
     return {"columns": columns, "rows": rows}
 
 
+@BY_RULES
 async def test_an_export_is_imported_as_it_is(operator: Operator):
     await make_parties(operator)
     for number in (1, 2):
@@ -84,6 +85,7 @@ async def test_a_der_in_two_energy_aggregations_is_refused_and_touching_interval
     await operator.change("POST", "/market/aggregations/B/members", {"ders": ["D1"], "valid_from": until})
 
 
+@BY_RULES
 async def test_shares_beyond_the_whole_are_refused(operator: Operator):
     await make_parties(operator)
     await operator.change("POST", "/market/ders", der("D1", 1))
@@ -107,6 +109,7 @@ async def test_two_who_take_the_same_share_at_once_are_not_both_served(operator:
     assert sorted(status for status, _ in answers) == [200, 409]
 
 
+@BY_RULES
 async def test_an_aggregation_outside_the_sizes_of_its_market_is_refused(operator: Operator):
     await make_parties(operator)
     several = {"model": "multi", "iso_nodes": ["N17", "N18"]}
@@ -139,6 +142,7 @@ async def test_what_held_and_what_was_known_can_be_asked_apart(operator: Operato
     assert await watts(20, known=29) == 40_000
 
 
+@BY_RULES
 async def test_a_removed_name_is_free_and_a_taken_one_is_refused(operator: Operator):
     await make_parties(operator)
     await operator.change("POST", "/market/ders", der("D1", 1))
@@ -190,6 +194,7 @@ WRONG = (
 )
 
 
+@BY_RULES
 async def test_wrong_entries_are_refused_with_a_stable_code(operator: Operator):
     await make_parties(operator)
     for path, body, code in WRONG:
