@@ -14,7 +14,7 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
-from sep2.settings.engine import Engine
+from sep2.settings.engine import Engine, Measurements
 
 FILE = "sep2.toml"
 
@@ -115,13 +115,6 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     url: str = "sqlite:///sep2.db"
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
-
-
-class Measurements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where imported measurements are kept (`sep2 measurements`)."""
-
-    folder: Path = Path("measurements")
-    """Relative to the folder of `sep2.toml`; one that several servers on a database share is mounted on each."""
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
