@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from envelope.command_line import examples, release
+from envelope.command_line import examples, rounds
 from envelope.command_line.audit import verify_limits
 from envelope.command_line.operate import add_to
 from envelope.command_line.option_groups import command
@@ -326,4 +326,4 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
 
 app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)
-release.add_to(app)
+rounds.add_to(app)

@@ -274,7 +274,8 @@ async def test_a_charger_that_generates_nothing_raises_no_alarm_about_its_genera
 
     await charger.operator.change("PUT", f"/devices/{charger.lfdi}", {"load_control_w": None})
     await charger.operator.change("PUT", "/connections/NMI3", {"firm_export_w": None})
-    settings = f"<setGradW>1</setGradW><setMaxW><multiplier>0</multiplier><value>0</value></setMaxW><updatedTime>{NOW}</updatedTime>"
+    rating = "<setMaxW><multiplier>0</multiplier><value>0</value></setMaxW>"
+    settings = f"<setGradW>1</setGradW>{rating}<updatedTime>{NOW}</updatedTime>"
     assert (await charger.raw.put(f"{charger.device}/der/1/derg", document("DERSettings", settings))).status == 204
     await charger.operator.change("POST", "/groups/feeder/controls", {"controls": [CONTROL], "reason": "test"})
     assert "set_max_w" in await said()
