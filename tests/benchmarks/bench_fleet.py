@@ -7,6 +7,7 @@ without other work.
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -76,7 +77,9 @@ def _measured(feeders: list[str], folder: Path, words: tuple[str, ...]) -> dict[
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
         command = [sys.executable, "-m", "tests.benchmarks.bench_fleet", *feeders[:count], "--out", str(out), *words]
-        done = subprocess.run([*command, "--json"], check=True, stdout=subprocess.PIPE)
+        # As `sep2` does before numpy is loaded: this module loads it first.
+        env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+        done = subprocess.run([*command, "--json"], check=True, stdout=subprocess.PIPE, env=env)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = json.loads(done.stdout)
         assert all(one["state"] == "inside" for one in said["feeders"])
