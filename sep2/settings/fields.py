@@ -145,6 +145,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Also receivers on this machine, on any port; to try the server out."""
     private: bool = False
     """Also private addresses, and names that stand for them; addresses where clouds keep their metadata never."""
+    here_only: bool = False
+    """Nothing is sent to another machine, whatever else is said; a copy for training is so."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
     webhook_authorities: tuple[Path, ...] = ()
@@ -161,7 +163,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def policy(self, hosts: Iterable[str] = ()) -> Policy:
         """Where the notifications of a client may go that has these hosts of its own."""
-        return Policy(hosts=(*self.hosts, *hosts), http=self.http, loopback=self.loopback, private=self.private)
+        classes = {"http": self.http, "loopback": self.loopback, "private": self.private}
+        return Policy(hosts=(*self.hosts, *hosts), **classes, here_only=self.here_only)
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -374,7 +377,8 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `sep2.toml` may say. `Settings()` is valid and reaches a fresh folder's files."""
 
-    mode: Literal["test", "production"] = "test"
+    mode: Literal["test", "production", "training"] = "test"
+    """`training`: a copy to learn on, which reaches nobody outside (`sep2 training make`)."""
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] = DOCUMENTATION_PEN
     """The utility's IANA private enterprise number: the last 8 digits of every mRID made here."""
     clock: Literal["system", "paced"] = "system"
