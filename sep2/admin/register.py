@@ -204,7 +204,7 @@ async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
     floor = await in_force.floor_over(rq.db, groups)
-    holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing))
+    holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing), device=row)
     shown = views.device_shown(row, asked, holds, documents)
     return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
