@@ -14,6 +14,7 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
+from sep2.settings.beside import Mail, Market
 from sep2.settings.engine import Engine
 
 FILE = "sep2.toml"
@@ -342,34 +343,6 @@ UTILITIES: dict[str, dict[str, Any]] = {
     "csip": {"profile": "csip", "response_required": 0x07, "poll_rate": 600, "poll_rates": {"DERList": 300}},
 }
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
-
-
-class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The mail server by which people are told of alarms (`sep2 receiver add NAME mailto:…`)."""
-
-    host: str = ""
-    """Its name; empty: no mail is sent."""
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    """How the connection is protected; `none` is for a server on this machine."""
-    user: str = ""
-    password_file: Path | None = None
-    sender: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+@[\x21-\x7e]+$(?!\n)", max_length=254)] = "sep2@localhost"
-    """The address that mails are from."""
-    authorities: tuple[Path, ...] = ()
-    """CAs of the mail server, beside the roots that this machine trusts for the web."""
-    timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
-
-
-class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Coordination with markets: what of it is the utility's own."""
-
-    profiles: Path | None = None
-    """A folder of market profiles, such as pjm.toml, which may extend those that come with the product."""
-    letters: Path | None = None
-    """A folder whose `letter.html` (Jinja) is the letter about a review, in place of ours."""
-    utility_name: Annotated[str, Meta(max_length=80)] = "The distribution utility"
-    """Who writes letters."""
 
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
