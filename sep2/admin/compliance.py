@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sep2.admin import find
+from sep2.admin import customers, find
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations import compliance
@@ -81,8 +81,11 @@ async def list_broken_limits(rq: Request, asked: t.BrokenQuery) -> t.Listed[t.Br
 
 async def show_compliance(rq: Request, asked: t.CourseQuery) -> t.ConnectionCompliance:
     """How one connection kept its limits: sums by direction, and its states over a time."""
-    name = (await find.connection(rq.db, rq.ids["connection"])).connection_id
-    span, whose, local = _span(rq, asked.since, asked.until), Whose(connection=name), _policy(rq).local
+    place = await find.connection(rq.db, rq.ids["connection"])
+    name, whose, local = place.connection_id, Whose(connection=place.connection_id), _policy(rq).local
+    start, end = _span(rq, asked.since, asked.until)
+    since = await customers.since_of(rq, place.id, start, earlier=asked.earlier)
+    span = min(since, end - 1), end
     by_direction = await compliance.roll_up(rq.db, whose, span, by="direction", local=local)
     course = await compliance.course_of(rq.db, whose, span, local)
     days = await listing_compliance.days(rq.db, whose, "connection", (local.day_of(span[0]), local.day_of(span[1] - 1)))

@@ -9,6 +9,7 @@ from sep2.rules.authority import Role
 from sep2.rules.paging import Page
 from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
+from sep2.store.customers import kept_firm
 from sep2.store.many import among
 from sep2.store.naming import keyed
 from sep2.store.page import Found, select_page
@@ -46,10 +47,10 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 
 
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
-    """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
+    """The devices at some connections, first come first: whose they are, whether they may be told, and their own group.
 
     Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, protected,
-    enabled, own_group_id.
+    enabled, own_group_id. Nobody is told flexible limits at a connection that is kept firm.
     """
     query = (
         select(
@@ -62,7 +63,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.load_control_w,
             client.c.profile,
             connection.c.protected,
-            and_(end_device.c.enabled, client.c.enabled).label("enabled"),
+            and_(end_device.c.enabled, client.c.enabled, ~kept_firm(connection.c.id)).label("enabled"),
             device_group.c.id.label("own_group_id"),
         )
         .join_from(connection, end_device, end_device.c.connection_id == connection.c.id)
