@@ -30,8 +30,11 @@ from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_read
 from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
+from sep2.store.site_tables import commissioning as commissioning  # noqa: PLC0414 - exported
+from sep2.store.site_tables import customer as customer  # noqa: PLC0414 - exported
 from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
+REMOVED = text("removed IS NOT NULL")
 TOLD_NO_LOAD = text("device_category IS NOT NULL AND load_control_w IS NULL")
 
 client = Table(
@@ -51,7 +54,8 @@ client = Table(
     Column("name_key", Text),  # see rules.names; NULL once it is removed, so that its name is free
     _time("removed", nullable=True),
     Index(None, "name_key", unique=True),
-    Index(None, "removed"),
+    # Only of those that were: taken for the many that were not, it would lead from all clients to their devices.
+    Index("ix_client_removed", "removed", sqlite_where=REMOVED, postgresql_where=REMOVED),
 )
 """A TLS peer that the operator has authorised; its LFDI is that of its current certificate.
 
