@@ -14,8 +14,12 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
+<<<<<<< HEAD
 from sep2.settings.beside import Mail, Market
 from sep2.settings.engine import Engine
+=======
+from sep2.settings.engine import Engine, Measurements
+>>>>>>> main
 
 FILE = "sep2.toml"
 
@@ -116,13 +120,6 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     url: str = "sqlite:///sep2.db"
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
-
-
-class Measurements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where imported measurements are kept (`sep2 measurements`)."""
-
-    folder: Path = Path("measurements")
-    """Relative to the folder of `sep2.toml`; one that several servers on a database share is mounted on each."""
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

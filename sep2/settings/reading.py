@@ -12,12 +12,12 @@ import msgspec
 from sep2.rules import zones
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.settings.authority import LONGEST_S
+from sep2.settings.engine import Measurements
 from sep2.settings.fields import (
     FILE,
     POLLED,
     UTILITIES,
     Database,
-    Measurements,
     Oidc,
     Settings,
     SettingsError,
