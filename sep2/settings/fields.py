@@ -14,12 +14,8 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
-<<<<<<< HEAD
 from sep2.settings.beside import Mail, Market
-from sep2.settings.engine import Engine
-=======
 from sep2.settings.engine import Engine, Measurements
->>>>>>> main
 
 FILE = "sep2.toml"
 
