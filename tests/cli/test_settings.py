@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from sep2 import wire as w
+from sep2.functions.request import ALIKE
 from sep2.resources import TABLE
 from sep2.settings import POLLED, ProfileName, Settings, SettingsError, parse, read, read_token, resolved
 from tests.cli.conftest import REPOSITORY
@@ -76,7 +77,9 @@ def test_profiles_and_polled_resources_are_those_that_are_served() -> None:
     assert set(get_args(ProfileName)) == set(w.Profile)
     served = {row.name: getattr(w, row.name, None) for row in TABLE}
     polled = {name for name, kind in served.items() if "pollRate" in getattr(kind, "__dataclass_fields__", {})}
-    assert polled == set(POLLED)
+    assert polled - ALIKE.keys() == set(POLLED), "but for those that are polled as another one is"
+    assert ALIKE.keys() <= polled
+    assert set(ALIKE.values()) <= set(POLLED)
 
 
 def test_files_are_taken_from_the_folder() -> None:
