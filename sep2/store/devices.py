@@ -6,13 +6,11 @@ from typing import Any
 from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, insert, select, update
 
 from sep2.rules.authority import Role
-from sep2.rules.paging import Page
 from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
 from sep2.store.customers import kept_firm
 from sep2.store.many import among
 from sep2.store.naming import keyed
-from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, device_group, end_device, member
 
 REPORTED = tuple(end_device.c[name] for name in ("set_max_w", "nameplate_w", "agreed_max_w", "agreed_nameplate_w"))
@@ -79,20 +77,14 @@ def _count(table: Table) -> ScalarSelect[int]:
     return select(func.count()).select_from(table).where(table.c.end_device_id == end_device.c.id).scalar_subquery()
 
 
-_SEEN = select(
+WITH_COUNTS = select(
     end_device,
     _count(member).label("groups"),
     _count(tables.log_event).label("events"),
     _count(tables.subscription).label("subscriptions"),
 )
-
-
-_ONE_SEEN = _SEEN.where(end_device.c.id == bindparam("device_id"))
-_OWN_FIRST = (end_device.c.lfdi != bindparam("client_lfdi")).asc()
-_OF_CLIENT = _SEEN.where(end_device.c.client_id == bindparam("client_id")).order_by(
-    _OWN_FIRST, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id
-)
-_OF_CLIENT_SINCE = _OF_CLIENT.where(end_device.c.changed > bindparam("since"))
+"""An EndDevice with the lengths of the lists it links to."""
+_ONE_SEEN = WITH_COUNTS.where(end_device.c.id == bindparam("device_id"))
 
 
 def _of(table: Table) -> ScalarSelect[int]:
@@ -124,14 +116,6 @@ async def any_of(db: Connection, client_id: int) -> bool:
 async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
     """How many devices and usage points a client has: `devices`, `mirrors`; and `own`, the EndDevice that is itself."""
     return await db.one(_COUNTS, client_id=client_id)
-
-
-async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found[Row[Any]]:
-    """The devices a client may act for: its own entry first, then the latest changed first."""
-    whose = {"client_id": client_id, "client_lfdi": client_lfdi}
-    if page.after is None:
-        return await select_page(db, _OF_CLIENT, page, **whose)
-    return await select_page(db, _OF_CLIENT_SINCE, page, **whose, since=page.after)
 
 
 async def update_one(db: Connection, device_id: int, **columns: Any) -> None:

@@ -134,7 +134,6 @@ end_device = Table(
     Index(None, "name_key", unique=True),
     Index(None, "make"),
     Index(None, "connection_id"),
-    Index(None, "client_id", "changed"),
     Index("ix_end_device_told_no_load", "client_id", sqlite_where=TOLD_NO_LOAD, postgresql_where=TOLD_NO_LOAD),
     Index(
         "uq_end_device_net_limit_holder",
@@ -146,6 +145,10 @@ end_device = Table(
     sqlite_autoincrement=True,
 )
 """An EndDevice and the one client that may act for it; a client's own entry has the client's LFDI."""
+
+_IN_LISTS = (end_device.c.client_id, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id)
+Index("ix_end_device_listed", *_IN_LISTS)
+"""The order of an EndDeviceList, see `device_pages`."""
 
 device_group = Table(
     "device_group",
