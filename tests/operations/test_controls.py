@@ -43,7 +43,7 @@ async def issue(database, group, *new, now=NOW, **more):
 
 async def listed(database, group, now):
     async with database.read() as db:
-        return (await rows.live(db, group, Page(0, 255), now)).rows
+        return (await rows.live(db, group, Page(0, 255), rows.Seen(now))).rows
 
 
 async def test_what_is_said_again_is_kept(database, group):

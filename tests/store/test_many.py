@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import create_engine, insert, select, update
 
 from sep2.clock import SteppedClock
 from sep2.resources import TABLE
@@ -156,3 +156,22 @@ async def test_a_change_that_concerns_40_000_subscriptions_is_one_for_all_of_the
     assert await fan_out.once() == 0
     async with database.read() as db:
         assert await deliveries.counts(db) == {"waiting": MANY, "dead": 0}
+
+
+def test_values_are_looked_up_by_index() -> None:
+    """Written as `… IN (…) = 1`, as SQLAlchemy would for SQLite, each such statement read its whole table."""
+    control, member = tables.control, tables.member
+    engine = create_engine("sqlite://")
+    tables.metadata.create_all(engine)
+    with engine.connect() as connection:
+        for statement in (
+            select(control.c.mrid).where(among(control.c.id, [1, 2])).order_by(control.c.start),
+            update(control).where(among(control.c.id, [1, 2])).values(reason=""),
+            select(member.c.since).where(among(member.c.end_device_id, [1, 2])),
+        ):
+            compiled = statement.compile(engine)
+            asked = tuple("[]" for _ in compiled.positiontup or ())
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", asked).all()
+            found = [row[3] for row in plan if row[3].startswith(("SCAN", "SEARCH"))]
+            assert found[0].startswith(("SEARCH control", "SEARCH member")), found
+    engine.dispose()
