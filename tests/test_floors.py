@@ -57,7 +57,8 @@ ENGINE_FLOORS = (
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""
 BESIDE_THE_ENGINE = {
     "envelope.operation": {"sep2.extension", *UNDER_THE_ENGINE},
-    "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings"},
+    # Decisions that need a second person go through the operator API.
+    "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings", "sep2.cli"},
     "envelope.operator_pages": {"sep2.extension", "sep2.rest", *UNDER_THE_ENGINE},
     "envelope.demo": {"certs", "sep2.terminal", "sep2.wire", "sep2.client", "sep2.extension", *UNDER_THE_ENGINE},
 }

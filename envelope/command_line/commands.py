@@ -11,6 +11,7 @@ import typer
 
 from envelope.command_line import examples
 from envelope.command_line.audit import verify_limits
+from envelope.command_line.models import add_to as add_models
 from envelope.command_line.operate import add_to
 from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
 from envelope.command_line.printing import show_policies, show_whole
@@ -234,3 +235,4 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
 
 app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)
+add_models(app)

@@ -32,7 +32,7 @@ from envelope.problem import (
     voltage_criteria,
     voltage_criterion,
 )
-from envelope.problem.plan_file import EUROPEAN_LV
+from envelope.problem.feeder_files import EUROPEAN_LV
 from envelope.problem.problem import voltage_levels
 from envelope.study.study import BaseLoad
 from gridmodel import command_errors

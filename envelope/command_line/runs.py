@@ -154,8 +154,9 @@ def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]
     if path is None:
         return {}
     from envelope.problem import plan_file
+    from envelope.problem.feeder_files import EUROPEAN_LV
 
-    plan_file.save(path, feeder if feeder == plan_file.EUROPEAN_LV else str(Path(feeder).resolve()), problem)
+    plan_file.save(path, feeder if feeder == EUROPEAN_LV else str(Path(feeder).resolve()), problem)
     return {"plan": str(path)}
 
 

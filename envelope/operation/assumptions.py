@@ -18,12 +18,23 @@ from gridmodel.arrays import Index, Real
 from sep2.store.connection import Connection
 
 
+class FeederChange(NamedTuple):
+    """Change of the feeder since the plan was made, and the connections for which it matters."""
+
+    detail: str = ""
+    """Empty: nothing."""
+    reached: tuple[str, ...] | None = None
+    """None: all."""
+
+
 class ViolatedAssumption(NamedTuple):
     """An assumption that does not hold, and why."""
 
     assumption: str
     """topology, feeder, head_voltage or measured"""
     detail: str
+    connections: tuple[str, ...] | None = None
+    """Those whose limits rest on it; None: all."""
 
     def __str__(self) -> str:
         return f"{self.assumption}: {self.detail}"
@@ -50,8 +61,8 @@ class Tolerance:
 class Assumptions:
     """Sources that tell whether the assumptions hold. By default nothing is checked."""
 
-    feeder_change: Callable[[], str] = str
-    """Return what has changed in the feeder since the plan was made; empty: nothing."""
+    feeder_change: Callable[[], FeederChange] = FeederChange
+    """Return what has changed in the feeder since the plan was made."""
     measurements: Measurements | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
 
@@ -63,7 +74,7 @@ class Assumptions:
         if abnormal:
             return [ViolatedAssumption("topology", abnormal)]
         changed = await asyncio.to_thread(self.feeder_change)
-        return [ViolatedAssumption("feeder", changed)] if changed else []
+        return [ViolatedAssumption("feeder", *changed)] if changed.detail else []
 
     async def read_measurements(self, db: Connection, problem: Problem, now: int) -> Sequence[Measured]:
         """Return the measurements of the time that `tolerance.lookback_s` gives."""

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from envelope.operation import credit_check, overruled, relied_modes, static_limits
 from envelope.operation.assumptions import Assumptions, ViolatedAssumption, beyond_capacity
 from envelope.operation.clients import (
     Clients,
-    Controllability,
     Sharing,
     clients_at,
     controllability_at,
@@ -25,9 +25,11 @@ from envelope.operation.clients import (
 )
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.outcome import Controllable, Known, Outcome
 from envelope.operation.publication import publish
-from envelope.operation.publication_terms import PublicationReport, PublicationTerms
+from envelope.operation.publication_terms import PublicationReport, PublicationTerms, both
 from envelope.operation.round_alarms import (
+    EXTRACT,
     FAILED,
     INVALID,
     OPERATOR,
@@ -39,6 +41,7 @@ from envelope.operation.round_alarms import (
 )
 from envelope.operation.run_record import (
     NO_RUN,
+    add_to_ledger,
     note_decision,
     published_run,
     published_since,
@@ -48,7 +51,7 @@ from envelope.operation.run_record import (
 )
 from envelope.operation.verified_run import NotVerified, VerifiedRun, calculate_verified
 from envelope.problem import Problem, run_id
-from envelope.schedule import EnvelopeSchedule, findings
+from envelope.schedule import findings
 from gridmodel.errors import GridError
 from sep2.errors import SepError
 from sep2.operations import diagrams
@@ -58,38 +61,11 @@ from sep2.store import alarms
 from sep2.store.connection import Connection
 from sep2.store.database import Database
 
-if TYPE_CHECKING:
-    from envelope.verification import VerificationReport
-
 log = logging.getLogger(__name__)
 
 LEDGER = "envelope-ledger.csv"
 Snapshot = Callable[[int], Problem]
 """Return the problem of the whole horizon, as it is known at a time; called off the event loop."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of one round.
-
-    failure: why it published nothing. violated: why it published static limits.
-    """
-
-    at: int
-    schedule: EnvelopeSchedule | None = None
-    report: VerificationReport | None = None
-    published: PublicationReport | None = None
-    failure: str = ""
-    violated: tuple[ViolatedAssumption, ...] = ()
-
-
-class Controllable(NamedTuple):
-    """A problem as the plan states it, what can be limited and is followed there, and the problem with that."""
-
-    stated: Problem
-    controllability: Controllability
-    follows: tuple[bool, ...] | None
-    problem: Problem
 
 
 @dataclass(eq=False)
@@ -110,6 +86,8 @@ class Cycle:
     assumptions: Assumptions = field(default_factory=Assumptions)
     sharing: Sharing = field(default_factory=Sharing)
     """How the devices behind one connection share its limits."""
+    waiting: Callable[[], str] = str
+    """Return what waits at the feeder's place while another model of it is in use; empty: nothing."""
     problem: Problem | None = None
     """Latest problem that could be read."""
     controllable: Controllable | None = None
@@ -120,16 +98,25 @@ class Cycle:
 
     async def run_once(self, now: int) -> Outcome:
         """Run one round; any failure raises an alarm and leaves the published limits as they are."""
+        outcome = await self._tried(now)
         try:
-            outcome = await self._round(now)
+            waiting = await asyncio.to_thread(self.waiting)
+        except (SepError, GridError, OSError) as wrong:
+            waiting = str(wrong)
+        async with self.db.write() as db:
+            await set_alarm(db, EXTRACT, self.feeder, waiting, now=now)
+        self.db.wake()
+        return outcome
+
+    async def _tried(self, now: int) -> Outcome:
+        try:
+            return await self._round(now)
         except (SepError, GridError) as refused:  # its message names the cause; a traceback adds nothing
             log.warning("envelope of %s: nothing new is published: %s", self.feeder, refused)
             return await self._failed(refused, now)
         except Exception as wrong:  # a round may fail for any reason; the last valid envelope must stand
             log.exception("envelope of %s failed", self.feeder)
             return await self._failed(wrong, now)
-        self.db.wake()
-        return outcome
 
     async def _round(self, now: int) -> Outcome:
         state = await asyncio.to_thread(self.operating_state)
@@ -137,12 +124,13 @@ class Cycle:
         if state.mode is Mode.CONTRACT:
             return await self._publish_static(StaticLimits.CONTRACT, (), now)
         violated, measured = await self._check_assumptions(state, now)
-        if violated:
+        # What is held is not published anew, so that no connection of it can be left out.
+        if any(one.connections is None for one in violated) or (violated and state.mode is Mode.HOLD):
             return await self._publish_static(state.safe, violated, now)
         if unread is not None:
             raise unread
         assert self.problem is not None
-        return await self._publish_envelope(self.problem, measured, now, hold=state.mode is Mode.HOLD)
+        return await self._publish_envelope(self.problem, state, (measured, violated), now)
 
     async def _read_problem(self, now: int) -> Exception | None:
         """Read the plan's problem; return an error, which counts only once the assumptions are seen to hold."""
@@ -157,20 +145,28 @@ class Cycle:
     ) -> tuple[list[ViolatedAssumption], Sequence[Measured]]:
         """Return violated assumptions, and the measurements that were compared."""
         violated = await self.assumptions.check_declared(state.abnormal)
-        if violated or self.problem is None:
+        if any(one.connections is None for one in violated) or self.problem is None:
             return violated, ()
         async with self.db.read() as db:
             measured = await self.assumptions.read_measurements(db, self.problem, now)
             since = await published_since(db)
         if since is None:
-            return [], measured
+            return violated, measured
         comparable = [one for one in measured if one.start >= since]
-        return self.assumptions.check_measured(self.problem, comparable, now), measured
+        return [*violated, *self.assumptions.check_measured(self.problem, comparable, now)], measured
 
     async def _publish_envelope(
-        self, stated: Problem, measured: Sequence[Measured], now: int, *, hold: bool
+        self,
+        stated: Problem,
+        state: OperatingState,
+        seen: tuple[Sequence[Measured], Sequence[ViolatedAssumption]],
+        now: int,
     ) -> Outcome:
-        """Publish the latest run; first a new one where the problem is another one."""
+        """Publish the latest run; first a new one where the problem is another one.
+
+        seen: measurements, and assumptions that do not hold for some connections.
+        """
+        (measured, violated), hold = seen, state.mode is Mode.HOLD
         async with self.db.read() as db:
             run = await published_run(db)
             clients = await clients_at(db, stated.connection_id)
@@ -188,15 +184,25 @@ class Cycle:
             return await self._no_clients(no_client, now)
         is_current = self.verified is not None and (hold or self.verified.problem is problem)
         if self.verified is None or not is_current:
+            # A run's name does not tell ratings apart: a run on another model counts what clients hold of this one.
+            held = "" if not run else run if self._is_same_network(problem) else f"{run} on another model"
             self.verified = await calculate_verified(
-                self.db, problem, now, published=run, solver=self.solver, causes=no_client
+                self.db, problem, now, published=held, solver=self.solver, causes=no_client
             )
             self.unseen = True
-        outcome = await self._publish_run(self.verified, problem, (run, no_client, measured), now)
+        known = Known(run, no_client, measured, violated)
+        outcome = await self._publish_run(self.verified, problem, known, (state.safe, now))
         await self._show_expected(now)
         if self.ledger is not None and not is_current:
-            await asyncio.to_thread(_add_to_ledger, self.ledger, self.verified.schedule)
+            await asyncio.to_thread(add_to_ledger, self.ledger, self.verified.schedule)
         return outcome
+
+    def _is_same_network(self, problem: Problem) -> bool:
+        """Return whether the latest run was on the same network, as far as one is known."""
+        if self.verified is None:
+            return True
+        before, after = self.verified.problem.reduced, problem.reduced
+        return before is after or np.array_equal(before.rating_a, after.rating_a)
 
     async def _show_expected(self, now: int) -> None:
         """Store what is expected under a new run for operators; a failure does not hold limits back."""
@@ -226,12 +232,13 @@ class Cycle:
         self,
         verified: VerifiedRun,
         problem: Problem,
-        known: tuple[str, Sequence[str], Sequence[Measured]],
-        now: int,
+        known: Known,
+        how: tuple[StaticLimits, int],
     ) -> Outcome:
-        """Publish a run; known: the run published before, findings about missing clients, and measurements."""
+        """Publish a run; how: static limits where an assumption does not hold, and the time."""
         _, schedule, report = verified
-        run, no_client, measured = known
+        (run, no_client, measured, violated), (safe, now) = known, how
+        left_out = frozenset(name for one in violated for name in one.connections or ())
         found = [*findings.still(schedule, now, exceeds=max(report.excused) > 0.0), *no_client]
         terms = PublicationTerms(
             horizon_events=self.horizon_events,
@@ -242,18 +249,23 @@ class Cycle:
             steps_ahead=problem.hull_steps,
             adoption_s=problem.adoption_s,
             sharing=self.sharing,
+            left_out=left_out,
         )
+        why = "; ".join(map(str, violated))
         async with self.db.write() as db:
             published = await publish(db, schedule, now, terms)
+            if left_out:
+                published = both(published, await self._issue_static(db, sorted(left_out), safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
             await note_plan(db, self.feeder, _span_of(problem), now)
-            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
+            await set_alarm(db, INVALID, self.feeder, why, now=now)
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_unregistered(db, problem, measured, now)
             await self._publish_modes(db, measured, now)
             await note_decision(db, self.feeder, published, now, run=schedule.run_id, before=run)
-        return Outcome(now, schedule, report, published)
+        return Outcome(now, schedule, report, published, violated=tuple(violated))
 
     async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
         """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""
@@ -267,12 +279,7 @@ class Cycle:
         """Publish static limits for every connection; the last run is dropped and not returned to."""
         async with self.db.write() as db:
             names = await static_limits.names_of(db, self.problem, now)
-            basis = static_limits.FeederBasis(sharing=self.sharing)
-            if self.problem is not None:
-                basis = static_limits.basis_of(names, vars(self.problem), self.sharing)
-            published = await static_limits.publish_static(
-                db, names, which, now, basis=basis, horizon_events=self.horizon_events
-            )
+            published = await self._issue_static(db, names, which, now)
             await record_static(db, which)
             await forget_plan(db, self.feeder, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
@@ -282,6 +289,16 @@ class Cycle:
             await note_decision(db, self.feeder, published, now, limits=which, because=why)
         self.verified = None
         return Outcome(now, published=published, violated=tuple(violated))
+
+    async def _issue_static(
+        self, db: Connection, names: Sequence[str], which: StaticLimits, now: int
+    ) -> PublicationReport:
+        basis = static_limits.FeederBasis(sharing=self.sharing)
+        if self.problem is not None:
+            basis = static_limits.basis_of(self.problem.connection_id, vars(self.problem), self.sharing)
+        return await static_limits.publish_static(
+            db, names, which, now, basis=basis, horizon_events=self.horizon_events
+        )
 
     async def _no_clients(self, no_client: Sequence[str], now: int) -> Outcome:
         """Calculate nothing where no client is registered."""
@@ -308,20 +325,9 @@ class Cycle:
         failure = str(wrong) or type(wrong).__name__
         async with self.db.write() as db:
             await alarms.raise_one(db, code, self.feeder, failure, now=now)
-        self.db.wake()
         return Outcome(now, failure=failure)
 
 
 def _span_of(problem: Problem) -> tuple[int, int]:
     """Return when a plan's first step begins and its last one ends, epoch seconds."""
     return int(problem.step_start[0]), int(problem.step_start[-1]) + problem.step_s
-
-
-def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:
-    """Add a run to the ledger; a ledger that cannot be written does not hold limits back."""
-    from envelope.schedule import Ledger
-
-    try:
-        Ledger.read(path).with_run(schedule).write(path)
-    except (OSError, GridError) as wrong:
-        log.warning("curtailment of run %s is not kept: %s", schedule.run_id, wrong)

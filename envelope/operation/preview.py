@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
 from envelope.operation import handover, mode, net_to_device, static_limits
+from envelope.operation.assumptions import FeederChange
 from envelope.operation.clients import (
     NO_CLIENTS,
     Clients,
@@ -25,6 +26,8 @@ from envelope.operation.group_state import default_of
 from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.limits_in_force import with_limits_in_force
 from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.model_in_use import BadModelFile
+from envelope.operation.plan_source import PlanSource, in_use
 from envelope.operation.publication_terms import SOURCE
 from envelope.operation.round_alarms import CODES
 from envelope.operation.run_record import published_run
@@ -92,10 +95,10 @@ class ServerView:
             await opened.close()
 
     def plan(self) -> plan_file.Saved | None:
-        """Return the plan in the folder; None: there is none that can be read."""
+        """Return the plan that limits rest on; None: there is none that can be read."""
         try:
-            return plan_file.read(self.folder / plan_file.FILE)
-        except BadProblem:
+            return plan_file.read(in_use(self.folder)[0])
+        except (BadProblem, BadModelFile):
             return None
 
     async def status(self) -> EngineStatus:
@@ -128,25 +131,27 @@ class ServerView:
         """Return the limits that the next round publishes, of the connections where they change."""
         if decided.mode is Mode.HOLD and not decided.abnormal:
             return {}
+        change = await asyncio.to_thread(self._feeder_change)
         which = StaticLimits.CONTRACT if decided.mode is Mode.CONTRACT else None
-        if which is None and (decided.abnormal or self._feeder_has_changed()):
+        if which is None and (decided.abnormal or (change.detail and change.reached is None)):
             which = decided.safe
         async with self._open() as database, database.read() as db:
             if which is not None:
                 return await self._static_limits(db, which, now)
-            plan = await asyncio.to_thread(plan_file.load, self.folder / plan_file.FILE)
+            invalid = await self._static_limits(db, decided.safe, now) if change.reached else {}
+            plan = await asyncio.to_thread(lambda: plan_file.load(*in_use(self.folder)))
             sharing = Sharing(plan.sharing, plan.devices)
             clients = await clients_at(db, plan.problem.connection_id)
             found = controllability_at(plan.problem, clients, sharing)
             problem = with_controllability(plan.problem, found)
             if run and run != run_id(problem):
                 problem = await with_limits_in_force(db, problem, now)
-        return await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
+        limits = await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
+        return limits | {name: invalid[name] for name in change.reached or () if name in invalid}
 
-    def _feeder_has_changed(self) -> bool:
-        """Return whether the feeder differs from the plan's."""
-        saved = self.plan()
-        return saved is not None and plan_file.digest_of(saved.feeder) != saved.digest
+    def _feeder_change(self) -> FeederChange:
+        """Return what has changed in the feeder since the plan was made."""
+        return FeederChange() if self.plan() is None else PlanSource(self.folder).feeder_change()
 
     async def _static_limits(self, db: Connection, which: StaticLimits, now: int) -> dict[str, Limits]:
         saved = self.plan()

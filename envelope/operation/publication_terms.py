@@ -31,6 +31,15 @@ class PublicationReport:
     """Findings for the operator, such as defaults that are looser than the published limits."""
 
 
+def both(one: PublicationReport, other: PublicationReport) -> PublicationReport:
+    """Return the result of two publications for different connections, the second of static limits."""
+    counts = {
+        name: getattr(one, name) + getattr(other, name)
+        for name in ("connections", "created", "kept", "superseded", "defaults", "parts", "missing", "findings")
+    }
+    return PublicationReport(**counts)
+
+
 @dataclass(frozen=True)
 class PublicationTerms:
     """Options of a publication."""
@@ -53,6 +62,8 @@ class PublicationTerms:
     """Time within which a device adopts a new part of its connection's limits."""
     sharing: Sharing = field(default_factory=Sharing)
     """How the devices behind one connection share its limits."""
+    left_out: frozenset[str] = frozenset()
+    """Connections for which the schedule is not valid, and is not published."""
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envelope.field_rules import BadProblem
-from envelope.operation import mode
+from envelope.operation import mode, model_in_use
 from envelope.operation.assumptions import Assumptions
-from envelope.operation.clients import Sharing
-from envelope.operation.cycle import LEDGER, Cycle, Outcome
+from envelope.operation.cycle import LEDGER, Cycle
 from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.mode import Mode
-from envelope.problem import Problem
+from envelope.operation.outcome import Outcome
+from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
 from envelope.problem import plan_file as plan
 from gridmodel.meter_data.store import MeasurementStore
 
@@ -28,44 +27,6 @@ POLL_S = 0.5
 """Interval at which the files are checked, by the machine's own clock."""
 RETRY_S = 300
 """Time after which a plan that could not be read is read again."""
-Stamp = tuple[tuple[int, int] | None, ...]
-
-
-class PlanFile:
-    """Plan in a file, read again when the file is replaced."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._read: tuple[Stamp, plan.Plan] | None = None
-
-    def plan(self) -> plan.Plan:
-        """Return the plan; the same object for as long as the file is the same."""
-        stamp = stamp_of([self.path])
-        if self._read is None or self._read[0] != stamp:
-            self._read = stamp, plan.load(self.path)
-        return self._read[1]
-
-    def apply_to(self, cycle: Cycle) -> Problem:
-        """Return the plan's problem, and set the plan's options of publication in the cycle."""
-        found = self.plan()
-        cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
-        cycle.sharing = Sharing(found.sharing, found.devices)
-        return found.problem
-
-    def feeder_change(self) -> str:
-        """Return what has changed in the feeder since the plan was made; empty: nothing."""
-        saved = self._read[1] if self._read is not None else plan.read(self.path)
-        if plan.digest_of(saved.feeder) == saved.digest:
-            return ""
-        return f"{saved.feeder} has changed since the plan was made; make it anew"
-
-    @property
-    def feeder(self) -> str:
-        """The feeder's name; the file's own where it cannot be read."""
-        try:
-            return plan.read(self.path).feeder
-        except BadProblem:
-            return self.path.name
 
 
 async def work(state: State) -> None:
@@ -74,19 +35,20 @@ async def work(state: State) -> None:
     path = folder / plan.FILE
     await _changed([path], stamp=(None,))
     state.reached[NAME] = NOTHING_YET
-    source = PlanFile(path)
+    source = PlanSource(folder, alone=not state.settings.second_person_is_asked)
     feeder = await asyncio.to_thread(lambda: source.feeder)
     measurements = JointMeasurements(MeasurementStore(state.settings.measurements.folder), Path(feeder).name)
     cycle = Cycle(
         state.db,
         feeder,
-        lambda _: source.apply_to(cycle),
+        lambda now: source.apply_to(cycle, now),
         state.settings.utility.horizon_events,
         ledger=path.with_name(LEDGER),
         operating_state=partial(mode.read, folder),
         assumptions=Assumptions(source.feeder_change, measurements),
+        waiting=source.waiting,
     )
-    await rounds(state, cycle, [path, folder / mode.FILE])
+    await rounds(state, cycle, [path, folder / mode.FILE, folder / model_in_use.FILE])
 
 
 async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
@@ -124,19 +86,6 @@ def _is_deactivated(cycle: Cycle) -> bool:
         return cycle.operating_state().mode is not Mode.ACTIVE
     except mode.BadState:
         return True
-
-
-def stamp_of(files: Iterable[Path]) -> Stamp:
-    """Return a value that differs once any of the files was written, created or removed."""
-    return tuple(_stamp(path) for path in files)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 async def _changed(files: list[Path], stamp: Stamp) -> None:

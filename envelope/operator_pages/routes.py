@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct, field
 
 from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operator_pages.models import folder_of, show_model, take_model
 from sep2.errors import BadRequest
 from sep2.rest.route import Request, Route
 from sep2.rest.types import Asked, Done, Nothing, Text
-from sep2.rules.roles import OPERATOR, VIEWER
+from sep2.rules.roles import ENGINEER, OPERATOR, VIEWER
 from sep2.store import marks
 
 if TYPE_CHECKING:
@@ -122,11 +123,6 @@ class CurtailedEnergy(Struct, frozen=True, kw_only=True):
     items: list[Curtailed]
 
 
-def folder_of(state: Any) -> Path:
-    """Return the server's folder, in which the plan lies."""
-    return Path(state.settings.operator.token_file).parent
-
-
 async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
     """Mode of the engine, its plan, its published run and the verification of that run."""
     folder = folder_of(rq.state)
@@ -152,11 +148,13 @@ async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
 
 def _plan(folder: Path) -> PlanStatus | None:
     from envelope.field_rules import BadProblem
+    from envelope.operation.model_in_use import BadModelFile
+    from envelope.operation.plan_source import in_use
     from envelope.problem import plan_file
 
     try:
-        saved = plan_file.read(folder / plan_file.FILE)
-    except BadProblem:
+        saved = plan_file.read(in_use(folder)[0])
+    except (BadProblem, BadModelFile):
         return None
     start = saved.fields["step_start"]
     until = int(start[-1]) + int(saved.fields["step_s"])
@@ -268,4 +266,6 @@ TABLE = (
     Route("GET", "/x/envelope/evaluate", evaluate_decision, OPERATOR),
     Route("POST", "/x/envelope/decide", decide, OPERATOR, show_engine),
     Route("GET", "/x/envelope/curtailed", show_curtailed, VIEWER),
+    Route("GET", "/x/envelope/model", show_model, VIEWER),
+    Route("POST", "/x/envelope/model", take_model, ENGINEER, show_model, seconded=True),
 )

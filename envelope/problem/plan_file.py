@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from fnmatch import fnmatch
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
+from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
 from envelope.problem.serialization import from_plain, is_unsaid, to_plain
@@ -24,7 +22,6 @@ from gridmodel.model.devices import Device
 if TYPE_CHECKING:
     from gridmodel.flow.kron import Reduced
 
-EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
 FORMAT = 3
 TERMS: Mapping[str, Rule] = {
@@ -37,11 +34,6 @@ UNREADABLE = (AttributeError, OSError, KeyError, ValueError, TypeError, ImportEr
 """what comes of taking another file for a plan"""
 SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
-NO_MODEL = (
-    ".*", "*.png", "*.parquet", "*.log", "*.md", "*.part", "*~",
-    "demand_*.csv", "pv_kw.csv", "head_voltage*.csv", "ami*.csv", "scada*.csv", "weather*.csv", "*ledger*.csv",
-)  # fmt: skip
-"""Files of a feeder's folder that say nothing about its model: pictures, notes, and what was measured."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +143,12 @@ def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
     return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms)
 
 
-def load(path: Path) -> Plan:
-    """Read a problem and reduce its feeder."""
+def load(path: Path, model: str = "") -> Plan:
+    """Read a problem and reduce its feeder, which is read from `model`; empty: from where the plan says."""
     from gridmodel import reduce
 
     saved = read(path)
-    feeder = feeder_of(saved.feeder)
+    feeder = feeder_of(model or saved.feeder)
     network = feeder.network
     if saved.connection_id != network.connections.id:
         order = select(saved.connection_id, network.connections.id)
@@ -195,23 +187,3 @@ def feeder_of(name: str, within: Path | None = None) -> Any:
         if finding.severity == "error":
             raise BadProblem(f"{name}: {finding.element}: {finding.field}: {finding.detail}")
     return feeder
-
-
-def digest_of(name: str) -> str:
-    """Changes with any file of a feeder that may say something about its model."""
-    if name == EUROPEAN_LV:
-        return f"pandapower {version('pandapower')}"
-    path, found = Path(name), hashlib.sha256()
-    folder = path if path.is_dir() else path.parent
-    if not path.exists():
-        raise BadProblem(f"{name}: no such folder")
-    if path.suffix.lower() == ".json":
-        files = [path]
-    else:
-        # What an OpenDSS script alone redirects to lies beside it.
-        files = sorted(folder.rglob("*") if path.is_dir() else folder.glob("*"))
-    for file in files:
-        if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL):
-            found.update(f"{file.relative_to(folder)}\0{file.stat().st_size}\0".encode())
-            found.update(file.read_bytes())
-    return found.hexdigest()

@@ -177,6 +177,7 @@ PROOFS = {
     "envelope_infeasible_base": "envelope/test_premises.py",
     "envelope_invalid": "envelope/test_premises.py",
     "envelope_unverified": "envelope/test_refused_runs.py",
+    "feeder_extract": "envelope/test_extract.py",
     "group_order": "admin/test_overrides.py",
     "infeasible_firm": "envelope/test_premises.py",
     "limit_breach": "server/test_broken_limits.py",

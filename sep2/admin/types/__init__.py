@@ -13,7 +13,7 @@ from sep2.admin.types.alarms import (
     Often,
     Shelve,
 )
-from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline
+from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline, sentences_of
 from sep2.admin.types.base import LeftOut, Limits, Protected
 from sep2.admin.types.bulk import (
     Exported,
@@ -242,5 +242,5 @@ __all__ = [
     "Run", "Scope", "SearchQuery", "ServedDefault", "ServedMode", "Session", "SetAside", "SetClock",
     "SheetOfRows", "Shelve", "ShiftEntry", "ShiftNote", "ShiftStanding", "Span", "Status", "StepState",
     "Subscription", "SubscriptionQuery", "Token", "TokenMade", "TokenQuery", "Untold", "Waiting", "Whose",
-    "Why", "WhyMode", "WhyQuery",
+    "Why", "WhyMode", "WhyQuery", "sentences_of",
 ]  # fmt: skip
