@@ -1,12 +1,11 @@
 """`sep2 envelope model`, `take-model`: the network model in use, and a later extract of the feeder."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
 
+from envelope.command_line import examples
 from envelope.schedule.findings import some
 from sep2.cli.api import api
 from sep2.cli.show import show
@@ -64,15 +63,12 @@ class _Take(Struct):
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
-    verb(app, "model")(show_model)
-    verb(app, "take-model", changes=True)(take_model)
+    verb(app, "model", epilog=examples.OF_COMMAND["model"])(show_model)
+    verb(app, "take-model", changes=True, epilog=examples.OF_COMMAND["take-model"])(take_model)
 
 
 def show_model() -> None:
-    """Show the network model that limits rest on, and what a later extract of the feeder would change.
-
-    [bold]sep2 envelope model --dir utility[/]
-    """
+    """Show the network model that limits rest on, and what a later extract of the feeder would change."""
     kind: Any = _Model | None
     model: _Model | None = api().get(PATH, kind)
     if model is None:
@@ -113,9 +109,6 @@ def take_model(
         str, typer.Option(metavar="DIGEST", help="Take this extract only, by the first digits of its digest.")
     ] = "",
 ) -> None:
-    """Take the model of a later extract into use; a second person agrees first, where one is asked for.
-
-    [bold]sep2 envelope take-model --dir utility --reason "new cable in High Street" --dry-run[/]
-    """
+    """Take the model of a later extract into use; a second person agrees first, where one is asked for."""
     done = api().change("POST", PATH, _Taken, _Take(reason, digest))
     show(done, Lines("\n".join(done.sentences)))
