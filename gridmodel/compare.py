@@ -115,7 +115,7 @@ def _same(before: Any, after: Any) -> bool:
 
 def _told(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return np.array2string(value, precision=5, threshold=4)
+        return " ".join(np.array2string(value, precision=5, threshold=4).split())
     return f"{value:.6g}" if isinstance(value, float | complex) else str(value)
 
 

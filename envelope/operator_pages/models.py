@@ -118,10 +118,11 @@ async def take_model(rq: Request, asked: TakeModel) -> ModelTaken:
     assert found.comparison is not None
     is_planned = await asyncio.to_thread(_has_plan, folder, found)
     then = "its plan is used at once" if is_planned else "safe limits hold there until a plan is made of it"
+    others = "; the others keep their envelopes" if found.comparison.untouched else ""
     return ModelTaken(
         digest=found.digest,
         needs_second=needs_second,
-        sentences=[found.sentence(), f"The connections that it reaches: {then}; the others keep their envelopes."],
+        sentences=[f"{found.sentence()}.", f"At the connections that it reaches: {then}{others}."],
         reached=list(found.comparison.reached),
         untouched=len(found.comparison.untouched),
     )
