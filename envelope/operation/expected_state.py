@@ -10,6 +10,7 @@ import numpy as np
 
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.formulation import formulate
+from envelope.operation.limits_in_force import from_step
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Direction, Problem
 from envelope.schedule import EnvelopeSchedule, ScheduleSide
@@ -36,7 +37,9 @@ MOST_PARTS = 32_767
 
 def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
     """Return the state of each step: the worst of base load alone, greatest export and greatest import."""
-    problem, schedule, report = run
+    stated, schedule, report = run
+    # A run that begins within its horizon has the remaining steps only.
+    problem = from_step(stated, stated.steps - schedule.steps)
     drawn = one_line(problem.reduced.network)
     watched = _watched(problem.reduced, drawn)
     base = formulate(problem).base
