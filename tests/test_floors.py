@@ -48,7 +48,9 @@ ENGINE_FLOORS = (
     ("envelope.search_by_trial",),
     ("envelope.engine",),
     ("envelope",),
-    ("envelope.explanation", "envelope.operation", "envelope.medium_voltage"),
+    ("envelope.explanation", "envelope.medium_voltage"),
+    # A round publishes a network that is calculated in parts, too.
+    ("envelope.operation",),
     ("envelope.study",),
     # The demonstration shows what a study finds on its day.
     ("envelope.demo",),

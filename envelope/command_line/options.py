@@ -44,7 +44,8 @@ from sep2.terminal import say
 if TYPE_CHECKING:
     from envelope.problem.thermal_ratings import ThermalRating
     from envelope.study.study import Study
-    from gridmodel.model.feeder import Feeder
+    from gridmodel.flow.kron import Reduced
+from gridmodel.model.feeder import Feeder
 
 Command = Callable[..., None]
 
@@ -170,14 +171,21 @@ class StudyOptions:
         found: Feeder = plan_file.feeder_of(feeder, self.files_from)
         return found
 
-    def stated_of(self, found: Feeder) -> StatedProblem:
-        """Return the problem of a feeder as one network, with the assumptions made for it; say what it will take."""
-        from envelope.study import study as studies
-        from envelope.study.estimate import as_one
+    def stated_of(self, found: Feeder, reduced: Reduced | None = None) -> StatedProblem:
+        """Return the problem of a feeder, with the assumptions made for it; say what it will take.
 
-        warn(as_one(found.network, self.steps).warning)
+        reduced: the feeder's network as it is calculated; None: as one.
+        """
+        from envelope.problem.divided import Divided
+        from envelope.study import study as studies
+        from envelope.study.estimate import as_one, in_parts
+
+        if isinstance(reduced, Divided):
+            warn(in_parts(found.network, reduced.parts, self.steps).warning)
+        else:
+            warn(as_one(found.network, self.steps).warning)
         study = self.study_of(found)
-        problem = studies.problem_of(found, study)
+        problem = studies.problem_of(found, study, reduced)
         if self.devices:
             problem = studies.on_devices(found, problem)
         self.refuse_criterion(problem)

@@ -31,6 +31,7 @@ from envelope.operation.plan_source import PlanSource, in_use
 from envelope.operation.publication_terms import SOURCE
 from envelope.operation.round_alarms import CODES
 from envelope.operation.run_record import published_run
+from envelope.operation.verified_run import calculated
 from envelope.problem import Problem, plan_file, run_id
 from sep2.clock import SystemClock
 from sep2.operations import in_force
@@ -186,9 +187,7 @@ def calculated_limits(
     problem: Problem, now: int, at: Mapping[str, Clients] = NO_CLIENTS, sharing: Sharing | None = None
 ) -> dict[str, Limits]:
     """Return the limits at a time that a problem's schedule gives each connection's group; none beyond its horizon."""
-    from envelope.engine import calculate
-
-    schedule = calculate(problem)
+    schedule = calculated(problem)
     found = {}
     for column, name in enumerate(schedule.connection_id):
         first = next(iter(upcoming_intervals(schedule, column, now, steps_ahead=problem.hull_steps)), None)

@@ -145,7 +145,7 @@ def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
 
 def load(path: Path, model: str = "") -> Plan:
     """Read a problem and reduce its feeder, which is read from `model`; empty: from where the plan says."""
-    from gridmodel import reduce
+    from envelope.problem.divided import reduced_of
 
     saved = read(path)
     feeder = feeder_of(model or saved.feeder)
@@ -153,7 +153,7 @@ def load(path: Path, model: str = "") -> Plan:
     if saved.connection_id != network.connections.id:
         order = select(saved.connection_id, network.connections.id)
         raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
-    problem = saved.problem(reduce(network))
+    problem = saved.problem(reduced_of(network))
     terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
     return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices))
 
