@@ -176,14 +176,10 @@ class StudyOptions:
 
         reduced: the feeder's network as it is calculated; None: as one.
         """
-        from envelope.problem.divided import Divided
         from envelope.study import study as studies
-        from envelope.study.estimate import as_one, in_parts
+        from envelope.study.estimate import estimate_of
 
-        if isinstance(reduced, Divided):
-            warn(in_parts(found.network, reduced.parts, self.steps).warning)
-        else:
-            warn(as_one(found.network, self.steps).warning)
+        warn(estimate_of(found.network, reduced, self.steps).warning)
         study = self.study_of(found)
         problem = studies.problem_of(found, study, reduced)
         if self.devices:

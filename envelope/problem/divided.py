@@ -53,10 +53,10 @@ def parts_of(network: Network) -> Parts | None:
 def reduced_of(network: Network) -> Reduced:
     """The network as a problem takes it: reduced to its ports, or in parts."""
     parts = parts_of(network)
-    return reduce(network) if parts is None else divided(network, parts)
+    return reduce(network) if parts is None else watched_whole(network, parts)
 
 
-def divided(network: Network, parts: Parts) -> Divided:
+def watched_whole(network: Network, parts: Parts) -> Divided:
     """The network, watched wherever a limit may bind."""
     watched, nothing = SparseFlow(network).watched, np.zeros((0, 0), dtype=np.complex128)
     return Divided(
