@@ -172,10 +172,7 @@ class StudyOptions:
         return found
 
     def stated_of(self, found: Feeder, reduced: Reduced | None = None) -> StatedProblem:
-        """Return the problem of a feeder, with the assumptions made for it; say what it will take.
-
-        reduced: the feeder's network as it is calculated; None: as one.
-        """
+        """Return the problem of a feeder whose network is `reduced`, or else one, with the assumptions made for it."""
         from envelope.study import study as studies
         from envelope.study.estimate import estimate_of
 
