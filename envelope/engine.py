@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import replace
 
 from envelope.calculation.schedule_assembly import assemble
 from envelope.calculation.solution import Solution, solve
@@ -13,18 +11,12 @@ from envelope.calculation.unbalance_scaling import scale_for_unbalance
 from envelope.constraints.formulation import Formulation, formulate
 from envelope.constraints.response_credit import without_credit
 from envelope.problem import Problem, run_id
-from envelope.problem.margins import ConstraintCoefficients
-from envelope.schedule import EnvelopeSchedule, settled_box, verified_box
+from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.findings import NOT_DECLARED, UNCREDITED
-from envelope.search_by_trial import find_by_trial
-from envelope.verification import Effort
-from envelope.verification.corner_trials import try_corners
-from gridmodel.arrays import Real
+from envelope.search_by_trial import confirm, find_by_trial
 
-ROUNDS, BEYOND_V, CLEAR = 8, 0.05, 0.5
-"""rounds of the search for states worse than a corner, volts kept free beyond the worst that was found, and the part of
-the declared margin that must be left, as other searches look elsewhere"""
-SEARCH = Effort(random=20, inside=5, sign=100, greedy=1, judge_all=True, wrong_phases=0.0)
+CLEAR = 0.5
+"""part of the declared margin that must be left in a trial where inverters respond, as other searches look elsewhere"""
 
 
 def calculate(problem: Problem) -> EnvelopeSchedule:
@@ -42,9 +34,11 @@ def solve_with_boxes(problem: Problem) -> Solution:
     if formulation.band is not None or (inverters is not None and inverters.volt_watt is not None):
         return _by_trial(problem, formulation)
     if inverters is not None:
-        return _search(problem, formulation)
-    if formulation.guarantee.common_level and formulation.paths.several:
-        return _as_published(problem, formulation)
+        return _credited(problem, formulation)
+    # As they are published, limits of one level are none any more: some take over those of a later step. And the worst
+    # state of a connection that absorbs var as it feeds may be that in which it does neither.
+    if (formulation.guarantee.common_level and formulation.paths.several) or formulation.base.absorbs:
+        return _confirmed(problem, formulation)[0]
     return _single_pass(problem, formulation)
 
 
@@ -63,24 +57,6 @@ def _by_trial(problem: Problem, formulation: Formulation) -> Solution:
     return found
 
 
-def _as_published(problem: Problem, formulation: Formulation) -> Solution:
-    """Limits of one common level that also hold as they are published, where some take over those of a later step.
-
-    Such limits are no common level any more; what they exceed a limit by is kept free, and the level found again.
-    """
-    margin = SearchMargin(0.0, 0.0, formulation.feeder.voltage_unit_v)
-    found = _single_pass(problem, formulation)
-    for _ in range(ROUNDS):
-        box, settled = (boxed(problem, found.schedule) for boxed in (verified_box, settled_box))
-        report = try_corners(formulation, found.schedule, box, solver="reduced", effort=SEARCH, settled=settled)
-        if report.inside:
-            break
-        over_v, under_v, load = (_more(one.slack_units) for one in (report.over, report.under, report.overload))
-        margin = margin.more(over_v, under_v, 0.01 * load)
-        found = _single_pass(problem, formulation.with_margin(margin))
-    return found
-
-
 def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
     """Boxes and schedule of a problem, without a search for states between their corners."""
     began = time.perf_counter()
@@ -91,58 +67,24 @@ def _single_pass(problem: Problem, formulation: Formulation) -> Solution:
     return Solution(schedule, boxes)
 
 
-@dataclass(frozen=True)
-class SearchMargin:
-    """Margin of all constraints, for states found beyond the corners at which a box was measured."""
-
-    over_v: float
-    under_v: float
-    """V at the level of the limits' first band"""
-    unit_v: Real
-    """(N,) V that count as much at each monitored voltage"""
-    load_part: float = 0.0
-    """part of each current's limit"""
-
-    def more(self, over_v: float, under_v: float, load_part: float = 0.0) -> SearchMargin:
-        """The same and more."""
-        return SearchMargin(
-            self.over_v + over_v, self.under_v + under_v, self.unit_v, load_part=self.load_part + load_part
-        )
-
-    def per_row(self, rows: ConstraintCoefficients, at_rest: Real, limit: Real) -> Real:
-        """(T, R) the same for every constraint of a kind."""
-        voltage = rows.kind < 2
-        unit_v = np.where(voltage, self.unit_v[np.where(voltage, rows.element, 0)], 1.0)
-        volts = np.array([self.over_v, self.under_v, 0.0])[rows.kind] * unit_v
-        return np.asarray(volts + np.where(voltage, 0.0, self.load_part * limit))
-
-    def said(self) -> str:
-        """Empty: the reactive policy words it."""
-        return ""
+def _confirmed(problem: Problem, formulation: Formulation, *, clear_v: float = 0.0) -> tuple[Solution, bool]:
+    """Limits that also hold in states found by trial, or the last that were found; and whether they hold."""
+    began = time.perf_counter()
+    found, holds = confirm(problem, formulation, _single_pass, clear_v=clear_v)
+    found.schedule.figures["seconds"] = time.perf_counter() - began
+    return found, holds
 
 
-def _search(problem: Problem, formulation: Formulation) -> Solution:
-    """Limits that also hold between their corners, or without any volt-var credit where none are found.
+def _credited(problem: Problem, formulation: Formulation) -> Solution:
+    """Limits that count on volt-var, or without any credit where none are found.
 
-    Another corner than a constraint's worst one may be worse where inverters respond less. Each round looks for such
-    states as a verification does, and keeps free what it finds.
+    Another corner than a constraint's worst one may be worse where inverters respond less.
     """
-    unit_v = formulation.feeder.voltage_unit_v
-    margin, looked = SearchMargin(0.0, 0.0, unit_v), 0.0
     # Too steep a curve oscillates, even with nothing flexible running.
-    converges = bool(formulation.base_flow.converged.all())
-    for turn in range(ROUNDS if converges else 0):
-        found = _single_pass(problem, formulation.with_margin(margin))
-        box, effort = verified_box(problem, found.schedule), replace(SEARCH, seed=100 + turn)
-        report = try_corners(formulation, found.schedule, box, solver="reduced", effort=effort)
-        looked += report.scenarios
-        spare = CLEAR * problem.limits.margin_v
-        worst = report.over.slack_units, report.under.slack_units
-        if report.inside and max(worst) <= -spare:
-            figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * looked}
-            return found._replace(schedule=replace(found.schedule, figures=figures))
-        margin = margin.more(*(_more(beyond + spare) for beyond in worst))
-    return _uncredited(problem)
+    if not formulation.base_flow.converged.all():
+        return _uncredited(problem)
+    found, holds = _confirmed(problem, formulation, clear_v=CLEAR * problem.limits.margin_v)
+    return found if holds else _uncredited(problem)
 
 
 def _uncredited(problem: Problem) -> Solution:
@@ -152,7 +94,3 @@ def _uncredited(problem: Problem) -> Solution:
     said = f"{UNCREDITED}: limits that count on {kind} did not hold between their corners; they do without it"
     findings = (*plain.schedule.findings, said)
     return plain._replace(schedule=replace(plain.schedule, run_id=run_id(problem), findings=findings))
-
-
-def _more(beyond_v: float) -> float:
-    return beyond_v + BEYOND_V if beyond_v > 0.0 else 0.0

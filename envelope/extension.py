@@ -11,11 +11,17 @@ EXTENSION = Extension(
         "grid": "gridmodel.commands:app",
         "measurements": "envelope.command_line.measurements:app",
         "forecast": "envelope.command_line.forecast:app",
+        "study": "envelope.command_line.study:app",
         "demo": "envelope.demo.commands:app",
     },
-    workers=("envelope.operation.worker:work", "envelope.operation.measurement_upkeep:work"),
+    workers=(
+        "envelope.operation.start:work",
+        "envelope.operation.measurement_upkeep:work",
+        "envelope.operation.measurement_spool:work",
+    ),
     erasers=("envelope.operation.measurement_upkeep:erase_connection",),
     routes="envelope.operator_pages.routes:TABLE",
+    paths=("/measurements",),
     templates="envelope.operator_pages",
     pages=(Page("envelopes", "Envelopes", f"{HERE}:show_envelopes", "envelopes.html"),),
     panels=(
@@ -28,6 +34,7 @@ EXTENSION = Extension(
         "grid": "Feeders: check and show.",
         "forecast": "What connections will draw: joint paths, backtest.",
         "measurements": "Meters, SCADA and weather: import, show, export, coverage.",
+        "study": "Planning studies: deferral of transformers, interconnection.",
         "demo": "A feeder's day, from envelopes to devices that keep them.",
     },
 )

@@ -3,6 +3,8 @@
 Two kinds need it. A declared band's lower edges depend on the limits themselves. Limits that count on volt-watt let
 voltages rise further than the limit, as long as inverters bring them back. Both are fitted as a problem for any
 combination with a margin of each step, tried as a verification does, and fitted again with another margin.
+
+Other limits are only confirmed in this way: where their worst state may be no corner of a linear box.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from envelope.constraints.declared_base import with_declared_base
 from envelope.constraints.formulation import Formulation
 from envelope.constraints.linear import LinearConstraints
 from envelope.problem import Problem
-from envelope.schedule import verified_box
+from envelope.schedule import settled_box, verified_box
 from envelope.verification.corner_trials import try_boxes
 from envelope.verification.report import Effort
+from envelope.verification.trial import Trial
 from gridmodel.arrays import Mask, Real
 
 SETTLING, HALVINGS, TURNS = 4, 6, 10
@@ -32,6 +35,7 @@ CLEAR_V, CLEAR_PERCENT = 0.02, 0.05
 BEYOND_V, BEYOND_PERCENT = 0.05, 0.1
 """kept free in addition to what a trial found"""
 EFFORT, QUICK = Effort(random=8, inside=3, sign=60, greedy=1), Effort(random=3, inside=1, sign=40, greedy=0)
+SEARCH = Effort(random=20, inside=5, sign=100, greedy=1)
 LOST = 5.0
 """taken as beyond a limit, V or percent, where there is no power flow"""
 
@@ -53,6 +57,48 @@ class StepMargin:
     def said(self) -> str:
         """Empty: the guarantee and the reactive policy word it."""
         return ""
+
+
+def confirm(
+    problem: Problem, formulation: Formulation, single_pass: SinglePass, *, clear_v: float
+) -> tuple[Solution, bool]:
+    """Limits as one fit has them, with a margin in each step for what trials find beyond; and whether all steps hold.
+
+    clear_v: V that are left in the last trial, as a verification looks elsewhere.
+    """
+    clear = np.array([clear_v, clear_v, 0.0])[:, None]
+    more = np.array([BEYOND_V, BEYOND_V, BEYOND_PERCENT])[:, None]
+    margin, misses, tried = np.zeros((3, formulation.steps)), np.zeros(formulation.steps), 0.0
+    for turn in range(TURNS):
+        fitted = formulation.with_margin(StepMargin(formulation, margin)) if margin.any() else formulation
+        found = single_pass(problem, fitted)
+        trial = _trial(problem, formulation, found, effort=replace(SEARCH, seed=100 + turn))
+        tried += trial.scenarios
+        beyond = _beyond(trial)
+        failed = beyond > -clear
+        if not failed.any():
+            break
+        misses += failed.any(axis=0)
+        margin += np.where(failed, np.maximum(beyond + clear, 0.0) + more * misses, 0.0)
+    figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * tried}
+    return found._replace(schedule=replace(found.schedule, figures=figures)), not failed.any()
+
+
+def _trial(
+    problem: Problem, formulation: Formulation, found: Solution, *, effort: Effort, only: Mask | None = None
+) -> Trial:
+    """Trial of what clients may do under limits, also once all have taken them up where those are one common level."""
+    schedule = found.schedule
+    boxes = formulation.boxes(*verified_box(problem, schedule), limit_w=schedule.export_limit_w)
+    if formulation.guarantee.common_level and formulation.paths.several:
+        boxes += formulation.boxes(*settled_box(problem, schedule))
+    return try_boxes(formulation, schedule, boxes, effort=effort, only=only)
+
+
+def _beyond(trial: Trial) -> Real:
+    """(3, T) V over, V under and percent beyond the limits, each the worst of its step."""
+    found = np.where(np.isfinite(trial.worst.beyond), trial.worst.beyond, -np.inf)
+    return np.where(trial.lost[None], LOST, found)
 
 
 def find_by_trial(problem: Problem, formulation: Formulation, single_pass: SinglePass) -> Solution | None:
@@ -143,12 +189,9 @@ class _TrialSearch:
 
     def _beyond(self, effort: Effort, *, seed: int, only: Mask) -> Real:
         """(3, T) V over, V under and percent beyond the limits in some steps, each the worst of its step."""
-        schedule = self.solution.schedule
-        boxes = self.formulation.boxes(*verified_box(self.problem, schedule), limit_w=schedule.export_limit_w)
-        trial = try_boxes(self.formulation, schedule, boxes, effort=replace(effort, seed=seed), only=only)
+        trial = _trial(self.problem, self.formulation, self.solution, effort=replace(effort, seed=seed), only=only)
         self.scenarios += trial.scenarios
-        beyond = np.where(np.isfinite(trial.worst.beyond), trial.worst.beyond, -np.inf)
-        return np.where(trial.lost[None], LOST, beyond)
+        return _beyond(trial)
 
     def _finished(self) -> Solution:
         """The solution with headroom from the base load, and with the status of the base load itself."""

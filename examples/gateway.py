@@ -15,6 +15,7 @@ from certs import Files
 from certs.pki import Pki
 from sep2.client import Client, Session
 from sep2.clock import SystemClock
+from sep2.wire import Profile
 
 
 async def main() -> None:
@@ -23,10 +24,14 @@ async def main() -> None:
     parser.add_argument("--server", default=here, help="its address, up to the port")
     parser.add_argument("--pki", type=Path, default=Path("utility/pki"), help="the folder of certificates")
     parser.add_argument("--name", default="gateway", help="NAME.pem and NAME.key are this client's")
+    parser.add_argument(
+        "--profile", type=Profile, default=Profile.CSIP_AUS_1_2, help="csip, csip-aus-1.2, csip-aus-1.3"
+    )
     parser.add_argument("--pin", type=int, help="the PIN it was registered with, to know the server by")
     asked = parser.parse_args()
 
-    session = Session(asked.server, Files.named(asked.pki, asked.name), Pki(asked.pki).trust())
+    files, trust = Files.named(asked.pki, asked.name), Pki(asked.pki).trust()
+    session = Session(asked.server, files, trust, profile=asked.profile)
     homes = {session.lfdi: Inverter(asked.name)}
     pins = {session.lfdi: asked.pin} if asked.pin is not None else {}
     async with Client(session, SystemClock(), homes.get, pins=pins, on_owed=answered) as client:

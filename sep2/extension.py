@@ -1,7 +1,7 @@
 """How another package adds commands and background work: one value, found by its entry point."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -13,6 +13,7 @@ from sep2.errors import SepError
 
 if TYPE_CHECKING:
     from sep2.clock import Clock
+    from sep2.rules.market.screens import ReviewAsked, ScreenResult
     from sep2.settings import Settings
     from sep2.store.connection import Connection
     from sep2.store.database import Database
@@ -65,6 +66,18 @@ class Visit(Protocol):
         ...
 
 
+class Screens(Protocol):
+    """What an engine says about the network to the reviews of the market.
+
+    It is called in a thread, may take its time, and changes nothing. Whatever it can not say it leaves out, or says
+    `cannot_tell` with the cause.
+    """
+
+    def review(self, settings: "Settings", asked: "ReviewAsked") -> "Sequence[ScreenResult]":
+        """What the screens `mapping`, `hosting_node` and `hosting_feeder` find of these DERs."""
+        ...
+
+
 @dataclass(frozen=True)
 class Page:
     """A page of the desk that an extension brings."""
@@ -109,10 +122,14 @@ class Extension:
     """Command name to its line in `sep2 --help`, which never imports the command itself."""
     routes: str = ""
     """Routes of the operator API, below `/x/` and the extension's name."""
+    paths: tuple[str, ...] = ()
+    """Further paths that its routes may have."""
     templates: str = ""
     """The package whose folder `templates` holds the pages' and panels' templates."""
     pages: tuple[Page, ...] = ()
     panels: tuple[Panel, ...] = ()
+    screens: str = ""
+    """What looks at the network for the reviews of the market: a `Screens`."""
 
 
 def load() -> list[Extension]:

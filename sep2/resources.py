@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, get_args, get_type_hints
 
 from sep2 import wire as w
-from sep2.functions import dcap, der, derp, edev, fsa, logs, mup, rsps, sub, upt
+from sep2.functions import dcap, der, derp, drlc, edev, fsa, logs, mup, rsps, sub, upt
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -188,6 +188,28 @@ TABLE = Table(
             "DERCurveList", "/edev/{edev}/derp/{derp}/dc", w.DERCurveList, PROGRAM, get=derp.list_curves,
         ),
         resource("DERCurve", "/edev/{edev}/derp/{derp}/dc/{dc}", w.DERCurve, PROGRAM, get=derp.one_curve),
+        # Other views of the same programs and controls: they change when these do.
+        resource(
+            "DemandResponseProgramList", "/edev/{edev}/fsa/{fsa}/dr", w.DemandResponseProgramList, PROGRAM,
+            get=drlc.list_programs, subscribable=True,
+            follows=("DERProgram", "DERControlList", "ActiveDERControlList", "FunctionSetAssignmentsList"),
+        ),
+        resource(
+            "DemandResponseProgram", "/edev/{edev}/dr/{derp}", w.DemandResponseProgram, PROGRAM,
+            get=drlc.one_program,
+        ),
+        resource(
+            "EndDeviceControlList", "/edev/{edev}/dr/{derp}/edc", w.EndDeviceControlList, PROGRAM,
+            get=drlc.list_controls, subscribable=True, follows=("DERControlList",),
+        ),
+        resource(
+            "ActiveEndDeviceControlList", "/edev/{edev}/dr/{derp}/actedc", w.EndDeviceControlList, PROGRAM,
+            get=drlc.list_active,
+        ),
+        resource(
+            "EndDeviceControl", "/edev/{edev}/dr/{derp}/edc/{derc}", w.EndDeviceControl, PROGRAM,
+            get=drlc.one_control, subscribable=True, follows=("DERControlList",),
+        ),
         resource("DERList", "/edev/{edev}/der", w.DERList, DER, get=der.list_ders),
         resource("DER", "/edev/{edev}/der/{der}", w.DER, DER, get=der.one_der, subscribable=True),
         resource(

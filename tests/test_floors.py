@@ -30,7 +30,7 @@ UNDER_THE_ENGINE = ("sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", 
 BESIDE = {
     "certs": {"sep2.terminal", "sep2.errors"},
     "sep2.client": {"sep2.errors", "sep2.wire", "sep2.rules", "sep2.clock", "certs"},
-    "sep2.extension": {"sep2.errors", "sep2.settings", "sep2.clock", "sep2.store"},
+    "sep2.extension": {"sep2.errors", "sep2.rules", "sep2.settings", "sep2.clock", "sep2.store"},
     "gridmodel": {"sep2.terminal"},
     "envelope.extension": {"sep2.extension"},
 }
@@ -54,6 +54,8 @@ ENGINE_FLOORS = (
     ("envelope.study",),
     # The demonstration shows what a study finds on its day.
     ("envelope.demo",),
+    # Planning studies take the demonstration's cars and voltage criteria.
+    ("envelope.planning",),
     ("envelope.command_line", "envelope.operator_pages"),
 )
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""

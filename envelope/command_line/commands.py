@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from envelope.command_line import examples
+from envelope.command_line import examples, release
 from envelope.command_line.audit import verify_limits
 from envelope.command_line.models import add_to as add_models
 from envelope.command_line.operate import add_to
@@ -18,6 +18,7 @@ from envelope.command_line.printing import show_policies, show_whole
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Allocation, Guarantee
+from envelope.problem.plan_file import Rolling
 from envelope.study.summary import compared, most_withheld, possible, priced, recovered
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
@@ -33,11 +34,12 @@ FeederName = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Write the limits to this .csv or .parquet file.")]
 Picture = Annotated[Path | None, typer.Option(help="Draw to this PNG file.")]
-FeederOrReadings = Annotated[
-    str,
+FeedersOrReadings = Annotated[
+    list[str],
     typer.Argument(
-        metavar="FEEDER",
-        help="A feeder folder, a network file, european-lv, a plan (.npz), or meter readings (.csv) with --fallback.",
+        metavar="FEEDER…",
+        help="A feeder folder, a network file, european-lv, a plan (.npz), or meter readings (.csv) with --fallback;"
+        " or several feeders, such as DIR/*.",
     ),
 ]
 LedgerFile = Annotated[
@@ -66,9 +68,37 @@ Critical = Annotated[
         help="The connection whose voltage counts; default: the one that varies most.", rich_help_panel=NO_MODEL
     ),
 ]
+MANY = "Several feeders"
+Workers = Annotated[int, typer.Option(help="Processes; 0: one for each processor.", min=0, rich_help_panel=MANY)]
+Dask = Annotated[
+    str,
+    typer.Option(
+        help="Calculate on the workers of this Dask scheduler, such as tcp://host:8786; local: on a cluster made here.",
+        rich_help_panel=MANY,
+    ),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Calculate all, also what was calculated before.", rich_help_panel=MANY)
+]
 PlanFile = Annotated[
     Path | None,
     typer.Option(help="Save the problem for `sep2 serve DIR`, which publishes what DIR/envelope-plan.npz gives."),
+]
+ROLLING = "Plan that goes on by itself"
+Rolls = Annotated[
+    bool,
+    typer.Option(
+        "--rolling",
+        help="With --plan: each round begins at its step, with a forecast of what is measured as base load.",
+        rich_help_panel=ROLLING,
+    ),
+]
+Paths = Annotated[
+    int, typer.Option(help="Joint paths of the forecast, at most.", min=7, max=100, rich_help_panel=ROLLING)
+]
+Location = Annotated[
+    tuple[float, float] | None,
+    typer.Option(help="Latitude and longitude, degrees: for the forecast's clear sky.", rich_help_panel=ROLLING),
 ]
 COMPARED = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
@@ -85,27 +115,43 @@ COMPARED = (
 
 @command(app, "run")
 def run(
-    feeder: FeederOrReadings,
+    feeders: FeedersOrReadings,
     *,
     out: Out = None,
     picture: Picture = None,
     plan: PlanFile = None,
+    rolling: Rolls = False,
+    paths: Paths = 20,
+    location: Location = None,
     ledger: LedgerFile = None,
     past: Past = 0.0,
     fallback: Fallback = None,
     rating_kva: RatingKva = None,
     meter_of: MeterOf = "",
     critical: Critical = "",
+    workers: Workers = 0,
+    dask: Dask = "",
+    fresh: Fresh = False,
     options: StudyOptions,
 ) -> None:
     """Calculate limits for every connection and interval of a feeder's day, verified by an independent power flow.
 
     Ends with 0 only if every corner that was tried is inside the limits; with 3 if only the base load, or what is
-    granted in any case, is beyond them.
+    granted in any case, is beyond them. Of several feeders each is calculated by itself: all limits are one Parquet
+    file, a feeder that fails is named (exit code 2) while the others go on, and the same command goes on where it
+    stopped.
     """
     # An audit by `verify` must be possible without the calculation.
     from envelope.command_line.runs import Files, run_on_model, run_without_model
 
+    if len(feeders) > 1:
+        others = {"--picture": picture, "--plan": plan, "--ledger": ledger, "--past": past, "--fallback": fallback}
+        if given := [name for name, value in others.items() if value]:
+            raise BadProblem(f"{given[0]}: is for one feeder; there are {len(feeders)}")
+        _run_many(feeders, out, options, (workers, dask, fresh))
+    if dask or fresh:
+        raise BadProblem("--dask, --fresh: are for several feeders")
+    feeder = feeders[0]
     refuse_missing(feeder)
     _refuse_files(out, picture)
     if fallback is not None:
@@ -118,15 +164,35 @@ def run(
         known = TransformerOptions(rating_kva, meter_of, critical)
         run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, options=options)
         return
-    if Path(feeder).suffix == ".csv":
-        raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     if rating_kva is not None or meter_of or critical:
         raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
-    if plan is not None and (plan.suffix != ".npz" or Path(feeder).suffix == ".npz"):
+    _refuse_with_model(feeder, plan, options, rolling=rolling)
+    files = Files(out, picture, plan, ledger, past, Rolling(paths, location) if rolling else None)
+    raise typer.Exit(run_on_model(feeder, files, options))
+
+
+def _refuse_with_model(feeder: str, plan: Path | None, options: StudyOptions, *, rolling: bool) -> None:
+    """Refuse what does not go together in a run on a network model."""
+    if Path(feeder).suffix == ".csv":
+        raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
+    if plan is None:
+        if rolling:
+            raise BadProblem("--rolling: has no effect without --plan")
+        return
+    if plan.suffix != ".npz" or Path(feeder).suffix == ".npz":
         raise BadProblem(f"--plan {plan}: a plan is an .npz file, made of a feeder")
-    if plan is not None and options.files_from is not None:
+    if options.files_from is not None:
         raise BadProblem("--files-from: a server reads a circuit's files from its own folder only")
-    raise typer.Exit(run_on_model(feeder, Files(out, picture, plan, ledger, past), options))
+
+
+def _run_many(feeders: list[str], out: Path | None, options: StudyOptions, how: tuple[int, str, bool]) -> NoReturn:
+    """Calculate several feeders and end."""
+    from envelope.command_line.fleet_run import run_fleet
+    from envelope.study.fleet import Workers as Where
+
+    workers, dask, fresh = how
+    to = Path("limits.parquet") if out is None else out
+    raise typer.Exit(run_fleet(feeders, to, options, Where(workers, dask), fresh=fresh))
 
 
 @app.command("ledger", epilog=examples.OF_COMMAND["ledger"])
@@ -236,3 +302,4 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
 app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)
 add_models(app)
+release.add_to(app)

@@ -10,6 +10,8 @@ server, and status shows what that server publishes."""
 OF_COMMAND = {
     "run": """Example: sep2 envelope run european-lv --day today --plan utility/envelope-plan.npz
 
+Many feeders: sep2 envelope run feeders/* --out limits.parquet --workers 8
+
 Next: sep2 serve utility publishes the plan's limits; sep2 envelope explain european-lv LOAD53 explains one of them.""",
     "compare": """Example: sep2 envelope compare european-lv --export-kw 8 --picture policies.png
 
@@ -44,6 +46,19 @@ Next: sep2 envelope take-model takes the later extract's model; until then the m
 
 Next: sep2 approval approve by somebody else, where a second person is asked for; sep2 envelope run FEEDER --plan makes
 a plan of the new model.""",
+    "stage": """Example: sep2 envelope stage utility publish
+
+Next: sep2 envelope status utility shows how the latest round ended, and whether one waits.""",
+    "release": """Example: sep2 envelope release utility
+
+Next: sep2 envelope status utility shows the limits in force once the next round has published it.""",
+    "evaluate": """Example: sep2 envelope evaluate utility --plan tomorrow.npz
+
+Next: sep2 envelope release utility publishes a round that waits; a plan that is copied to utility/envelope-plan.npz
+is taken over by the next round.""",
+    "replay": """Example: sep2 envelope replay 1f0c2d3e4a5b6c7d utility
+
+Next: sep2 envelope status utility names the run that is published; the audit log names earlier ones.""",
     "safe-limits": """Example: sep2 envelope safe-limits utility contract
 
 Next: sep2 envelope status utility shows the choice, and any violated assumption as an alarm.""",

@@ -17,12 +17,14 @@ from rich.table import Table
 from envelope.command_line import examples
 from envelope.command_line.options import refusals, stages
 from envelope.operation import mode
-from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.mode import Mode, OperatingState, ScopeKind, StaticLimits
 from envelope.operation.net_to_device import sides
 from envelope.operation.preview import ConnectionStatus, LimitsChange, ServerView
 from envelope.operation.run_record import run_statement
 from envelope.problem import plan_file
 from envelope.schedule.findings import some
+from sep2.errors import SepError
+from sep2.operations.plans import Round
 from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
 from sep2.terminal import add_row, say, say_json
@@ -46,6 +48,30 @@ class Topology(StrEnum):
     ABNORMAL = "abnormal"
 
 
+OfConnection = Annotated[str, typer.Option(help="Only this connection.")]
+OfTransformer = Annotated[str, typer.Option(help="Only the connections of this transformer of the feeder.")]
+OfGroup = Annotated[str, typer.Option(help="Only the connections of this group's devices.")]
+EFFECT = {
+    Replacement.CONTRACT: "the contract's limits take their place",
+    Replacement.HOLD: "their published limits do not rise, and fall only where the network needs it",
+}
+
+
+class OneScope(SepError):
+    """Name one of --connection, --transformer and --group."""
+
+    status = 400
+
+
+def _scope(named: tuple[str, str, str]) -> tuple[ScopeKind, str] | None:
+    """Return what a decision is about; None: the whole feeder."""
+    kinds = ScopeKind.CONNECTION, ScopeKind.TRANSFORMER, ScopeKind.GROUP
+    found = [(kind, name) for kind, name in zip(kinds, named, strict=True) if name]
+    if len(found) > 1:
+        raise OneScope(" ".join(f"--{kind} {name}" for kind, name in found))
+    return found[0] if found else None
+
+
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
     for name, verb in (
@@ -63,8 +89,9 @@ def status(
 ) -> None:
     """Show which limits the engine publishes from a server's folder, until when, and its alarms."""
     with refusals(as_json):
-        view, state = _open(folder)
+        view, state = opened(folder)
         now, rows, raised, run = asyncio.run(view.status())
+        made = asyncio.run(view.latest_round())
         planned = _plan_fields(view, rows)
     ours = [row for row in rows if row.is_ours]
     until = max((row.until for row in rows if row.until is not None), default=None)
@@ -72,6 +99,9 @@ def status(
         "mode": str(state.mode),
         "topology": state.abnormal or "normal",
         "safe_limits": str(state.safe),
+        "stage": str(state.stage_in(view.settings.mode)),
+        "scopes": [one._asdict() for one in state.scopes],
+        "round": None if made is None else made._asdict(),
         "published": run_statement(run),
         "plan": planned,
         "now": now,
@@ -85,11 +115,11 @@ def status(
         return
     for row in raised:
         say(f"alarm {row.code}: {row.subject}: {row.detail}")
-    reaches = "" if until is None else f", until {_time(until)}"
+    reaches = "" if until is None else f", until {time_of(until)}"
     topology = f"abnormal ({state.abnormal})" if state.abnormal else "normal"
     say(f"Published: {fields['published']}; in force at {len(ours)} of {len(rows)} connections{reaches}.")
     say(f"Mode {state.mode}, topology {topology}; {state.safe} are the safe limits.")
-    for line in _plan_lines(view, planned, now):
+    for line in (*_round_lines(state, view.settings.mode, made), *_plan_lines(view, planned, now)):
         say(line)
 
 
@@ -102,7 +132,21 @@ def _plan_fields(view: ServerView, rows: list[ConnectionStatus]) -> dict[str, An
     unknown = [name for name in saved.connection_id if name not in known]
     until = int(start[-1]) + int(saved.fields["step_s"])
     count = len(saved.connection_id)
-    return {"feeder": saved.feeder, "from": int(start[0]), "until": until, "connections": count, "unknown": unknown}
+    fields = {"feeder": saved.feeder, "from": int(start[0]), "until": until, "rolling": saved.rolling is not None}
+    return fields | {"connections": count, "unknown": unknown}
+
+
+def _round_lines(state: OperatingState, server_mode: str, made: Round | None) -> list[str]:
+    """Return sentences about the latest round, and what becomes of rounds."""
+    lines = [f"Stage {state.stage_in(server_mode)}."]
+    lines += [f"{one.mode} for {one.kind} {one.name}." for one in state.scopes]
+    if made is None:
+        return [*lines, "No round has ended yet."]
+    why = f": {made.why}" if made.why else ""
+    lines.append(f"Latest round at {time_of(made.at)}: {made.ended}{why}.")
+    if made.waiting:
+        lines.append(f"Run {made.waiting} waits: sep2 envelope evaluate shows its effect, release publishes it.")
+    return [*lines, *(f"  {one}" for one in (*made.notes, *made.inputs))]
 
 
 def _plan_lines(view: ServerView, planned: dict[str, Any] | None, now: int) -> list[str]:
@@ -112,8 +156,10 @@ def _plan_lines(view: ServerView, planned: dict[str, Any] | None, now: int) -> l
             f"No plan lies in {view.folder}: sep2 envelope run FEEDER --plan {view.folder / plan_file.FILE} makes one."
         ]
     of, missing = planned["feeder"], planned["unknown"]
-    lines = [f"Plan of {of}: {_time(planned['from'])} to {_time(planned['until'])}."]
-    if planned["until"] <= now:
+    lines = [f"Plan of {of}: {time_of(planned['from'])} to {time_of(planned['until'])}."]
+    if planned["rolling"]:
+        lines = [f"Plan of {of}: it goes on by itself, a horizon from each round on."]
+    elif planned["until"] <= now:
         lines.append("Its horizon is over: make a plan for the coming days.")
     if missing:
         unknown = f"The server does not know {len(missing)} of the plan's {planned['connections']} connections"
@@ -125,25 +171,46 @@ def deactivate(
     folder: Folder = Path(),
     *,
     to: Annotated[Replacement, typer.Option(help="contract: static limits; hold: the published schedule.")],
+    connection: OfConnection = "",
+    transformer: OfTransformer = "",
+    group: OfGroup = "",
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Publish no new envelopes: static limits by contract instead, or the published controls until they end."""
     with refusals(as_json):
-        view, before = _open(folder)
+        view, before = opened(folder)
+        named = _scope((connection, transformer, group))
+        if named is not None:
+            sentence = f"Envelopes of {named[0]} {named[1]} are deactivated: {EFFECT[to]}"
+            decide_on(view, before, before.with_scope(*named, Mode(to)), sentence, how=(yes, as_json))
+            return
         effect = (
             "the contract's limits take their place" if to is Replacement.CONTRACT else "the published schedule stays"
         )
-        _decide(
+        decide_on(
             view, before, replace(before, mode=Mode(to)), f"Envelopes are deactivated: {effect}", how=(yes, as_json)
         )
 
 
-def activate(folder: Folder = Path(), *, yes: Yes = False, as_json: Json = False) -> None:
+def activate(
+    folder: Folder = Path(),
+    *,
+    connection: OfConnection = "",
+    transformer: OfTransformer = "",
+    group: OfGroup = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
     """Publish envelopes again."""
     with refusals(as_json):
-        view, before = _open(folder)
-        _decide(view, before, replace(before, mode=Mode.ACTIVE), "Envelopes are active", how=(yes, as_json))
+        view, before = opened(folder)
+        named = _scope((connection, transformer, group))
+        if named is not None:
+            sentence = f"Envelopes of {named[0]} {named[1]} are active"
+            decide_on(view, before, before.with_scope(*named, Mode.ACTIVE), sentence, how=(yes, as_json))
+            return
+        decide_on(view, before, replace(before, mode=Mode.ACTIVE), "Envelopes are active", how=(yes, as_json))
 
 
 def topology(
@@ -159,10 +226,10 @@ def topology(
 ) -> None:
     """Declare that the feeder is switched differently from the plan, or as planned again."""
     with refusals(as_json):
-        view, before = _open(folder)
+        view, before = opened(folder)
         after = replace(before, abnormal=reason if how is Topology.ABNORMAL else "")
         effect = "safe limits take the place of envelopes" if after.abnormal else "envelopes are published again"
-        _decide(view, before, after, f"The topology is {how}: {effect}", how=(yes, as_json))
+        decide_on(view, before, after, f"The topology is {how}: {effect}", how=(yes, as_json))
 
 
 def safe_limits(
@@ -177,15 +244,16 @@ def safe_limits(
 ) -> None:
     """Choose the limits that are published while an assumption of the envelopes is violated."""
     with refusals(as_json):
-        view, before = _open(folder)
-        _decide(view, before, replace(before, safe=which), f"Safe limits are the {which}", how=(yes, as_json))
+        view, before = opened(folder)
+        decide_on(view, before, replace(before, safe=which), f"Safe limits are the {which}", how=(yes, as_json))
 
 
-def _open(folder: Path) -> tuple[ServerView, OperatingState]:
+def opened(folder: Path) -> tuple[ServerView, OperatingState]:
+    """Return a server as the engine sees it, and how the engine is operated there."""
     return ServerView(folder, read_settings(folder)), mode.read(folder)
 
 
-def _decide(
+def decide_on(
     view: ServerView, before: OperatingState, after: OperatingState, sentence: str, *, how: tuple[bool, bool]
 ) -> None:
     """Show how a decision changes each connection's limits, ask, and write it for the next round."""
@@ -194,20 +262,21 @@ def _decide(
         stage("calculating the effect")
         now, changes = asyncio.run(view.preview(after))
     if not as_json:
-        _show_changes(changes)
-        say(_count_of(changes))
+        show_changes(changes)
+        say(count_of(changes))
     if before != after and not yes and not as_json:
         typer.confirm("Apply this?", abort=True)
     changed = before != after and (yes or not as_json)
     if changed:
         asyncio.run(view.decide(after, now))
     if as_json:
-        say_json(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **_as_fields(changes)}))
+        say_json(json.dumps({"changed": changed, "mode": str(after.mode), "now": now, **changes_as_fields(changes)}))
         return
     say(f"{sentence}. " + ("A running server applies it at once." if changed else "Nothing changes."))
 
 
-def _show_changes(changes: list[LimitsChange]) -> None:
+def show_changes(changes: list[LimitsChange]) -> None:
+    """Print each connection's limits now and then."""
     table = Table("connection", "import now", "then", "export now", "then", box=None, pad_edge=False)
     for one in changes:
         pairs = zip(sides(one.now), sides(one.then), strict=True)
@@ -218,7 +287,7 @@ def _show_changes(changes: list[LimitsChange]) -> None:
     console.print(table)
 
 
-def _count_of(changes: list[LimitsChange]) -> str:
+def count_of(changes: list[LimitsChange]) -> str:
     """Return how many limits become tighter, looser, or stay."""
     pairs = [pair for one in changes for pair in zip(sides(one.now), sides(one.then), strict=True)]
     steps = [_looseness(then) - _looseness(now) if then != now else 0.0 for now, then in pairs]
@@ -235,7 +304,9 @@ def _watts(watts: int | None) -> str:
     return "no limit" if watts is None else f"{watts} W"
 
 
-def _as_fields(changes: list[LimitsChange]) -> dict[str, list[dict[str, Any]]]:
+def changes_as_fields(changes: list[LimitsChange]) -> dict[str, list[dict[str, Any]]]:
+    """Return the same for JSON."""
+
     def fields(limits: Limits, when: str) -> dict[str, int | None]:
         of_device = {f"{word}_{when}_w": watts for word, watts in zip(("gen", "load"), limits[2:], strict=True)}
         net = {f"import_{when}_w": limits.import_w, f"export_{when}_w": limits.export_w}
@@ -247,5 +318,6 @@ def _as_fields(changes: list[LimitsChange]) -> dict[str, list[dict[str, Any]]]:
     return {"connections": rows}
 
 
-def _time(at: int) -> str:
+def time_of(at: int) -> str:
+    """Return a time in words, UTC."""
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%SZ}"

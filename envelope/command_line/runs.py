@@ -14,6 +14,7 @@ from envelope.engine import calculate
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
 from envelope.problem import Problem
+from envelope.problem.plan_file import Rolling
 from envelope.schedule import EnvelopeSchedule
 from envelope.study.summary import summarise, summarise_parts
 from envelope.verification import VerificationReport, verify
@@ -21,6 +22,8 @@ from envelope.verification.own_file import OwnFileReport, audit_by_own_file
 from envelope.verification.report import BEYOND
 from sep2.terminal import say, say_json
 
+ROLLING_HYSTERESIS_W = 100
+"""Of a rolling plan: a limit that could be relaxed by no more than that stays, so that few limits are made anew."""
 How = tuple[StudyOptions, Callable[[str], None]]
 """the options of a run, and what shows its stage"""
 
@@ -34,6 +37,8 @@ class Files(NamedTuple):
     ledger: Path | None
     past: float
     """weight of what the ledger shows as curtailed"""
+    rolling: Rolling | None = None
+    """how the plan goes on by itself; None: it ends with its day"""
 
 
 def run_on_model(feeder: str, files: Files, options: StudyOptions) -> int:
@@ -101,7 +106,7 @@ def _kept(feeder: str, problem: Problem, result: Result, files: Files) -> dict[s
     if not result.inside:
         return {}
     kept = {} if files.ledger is None else _add_to_ledger(result.schedule, files.ledger)
-    return kept | _planned(feeder, problem, files.plan)
+    return kept | _planned(feeder, problem, files)
 
 
 class Result(NamedTuple):
@@ -136,15 +141,17 @@ def _told(result: Result, summary: dict[str, Any], files: Files, how: How) -> in
     return report.exit_code if own is None or own.inside else BEYOND
 
 
-def _planned(feeder: str, problem: Problem, path: Path | None) -> dict[str, str]:
+def _planned(feeder: str, problem: Problem, files: Files) -> dict[str, Any]:
     """Save the plan for a server, which may run in another folder than this command."""
-    if path is None:
+    if files.plan is None:
         return {}
     from envelope.problem import plan_file
     from envelope.problem.feeder_files import EUROPEAN_LV
 
-    plan_file.save(path, feeder if feeder == EUROPEAN_LV else str(Path(feeder).resolve()), problem)
-    return {"plan": str(path)}
+    where = feeder if feeder == EUROPEAN_LV else str(Path(feeder).resolve())
+    hysteresis_w = 0 if files.rolling is None else ROLLING_HYSTERESIS_W
+    plan_file.save(files.plan, where, problem, hysteresis_w=hysteresis_w, rolling=files.rolling)
+    return {"plan": str(files.plan), "rolling": files.rolling is not None}
 
 
 def _with_past(problem: Problem, ledger: Path | None, past: float) -> Problem:

@@ -51,6 +51,8 @@ class UnboundedPower:
     """(T, C) least and most var that may be produced on top of a box: never > 0, never < 0"""
     response_var: Real
     """(C,) most var that inverters produce or absorb in answer to their voltage"""
+    unknown_var: Real
+    """(C,) part of it that follows no credited curve, and so may come at any voltage"""
     above_w: Real
     below_w: Real
     """(T, C) most that a connection can be above, and below, its base load while power circulates"""
@@ -59,19 +61,21 @@ class UnboundedPower:
     """(T, C) flexible power; voltages are strained by it where the effect of vars is measured"""
 
 
-def unbounded_power(problem: Problem) -> UnboundedPower:
+def unbounded_power(problem: Problem, feeder: MonitoredFeeder) -> UnboundedPower:
     """Power of a problem's connections that its limits do not bound."""
     whole, used_w, load = circulating_w(problem), capacity_used_w(problem), problem.base_load_w
     lo, hi = free_var(problem.reactive, simultaneous_w(problem))
     unsure = -problem.reactive.unsure_tan_phi_of(len(problem.connection_id)) * problem.flex_gen_w
     lo, hi = lo + np.minimum(unsure, 0.0), hi + np.maximum(unsure, 0.0)
+    response_var = problem.reactive.answer_var(len(problem.connection_id))
     return UnboundedPower(
         circulates=circulates(problem),
         circulating_w=whole,
         capacity_used_w=used_w,
         lo_var=lo,
         hi_var=hi,
-        response_var=problem.reactive.answer_var(len(problem.connection_id)),
+        response_var=response_var,
+        unknown_var=np.maximum(response_var - feeder.credited_var, 0.0),
         above_w=problem.reach_export_w + load - whole,
         below_w=problem.reach_import_w - load - whole,
         flex_gen_w=problem.flex_gen_w,
@@ -209,8 +213,8 @@ class Disturbances:
             found.append(CirculatingPower(self.feeder, power))
         if power.lo_var.any() or power.hi_var.any():
             found.append(ReactiveDisturbance(self.base, power, power.lo_var, power.hi_var))
-        if power.response_var.any():
-            answer = np.broadcast_to(power.response_var, power.lo_var.shape)
+        if power.unknown_var.any():
+            answer = np.broadcast_to(power.unknown_var, power.lo_var.shape)
             found.append(ReactiveDisturbance(self.base, power, -answer, answer, voltages=False))
         return tuple(found)
 
@@ -220,7 +224,7 @@ class Disturbances:
         of = self.feeder.port_connection
         labels = np.array(self.feeder.reduced.network.connections.port_phase)
         lo, hi = (bound[:, of] * self._part for bound in (self.power.lo_var, self.power.hi_var))
-        answer = self.power.response_var[of] * self._part
+        answer = self.power.unknown_var[of] * self._part
         answers = np.broadcast_to(answer, lo.shape)
         found: list[Disturbance] = []
         for up in _patterns(labels):

@@ -87,8 +87,8 @@ class Formulation:
 
 def formulate(problem: Problem) -> Formulation:
     """Form the monitored feeder, the base case and the disturbances of a problem."""
-    power = unbounded_power(problem)
     feeder = monitor(problem)
+    power = unbounded_power(problem, feeder)
     base = form_base_case(problem, feeder, capacity_used_w=power.capacity_used_w)
     limits = limit_tables(problem.limits, feeder, problem.steps)
     sigma_w, z = problem.base_sigma_w, problem.base_z

@@ -55,7 +55,7 @@ class MonitoredFeeder:
     flex_split: Sequence[str] | None = None
     """(C,) see `Problem.flex_split`"""
     inverters: Inverters | None = None
-    """whose response to their own voltage counts for voltages; currents are those without it"""
+    """whose response to their own voltage counts for voltages; currents count volt-var where it makes them larger"""
     follows: Real | None = None
     """(K,) share of each of these inverters that responds; None: all of it"""
     silent: int = 0
@@ -155,10 +155,25 @@ class MonitoredFeeder:
         answered = found if self.inverters is None else self.power_flow_with_response(s_va, source_v, tol_v=tol_v)
         v = flow.voltages(self.reduced, answered)
         i = flow.current_phasors(self.reduced, found)
+        if self.adds_var:
+            i = larger(i, flow.current_phasors(self.reduced, answered))
         converged = found.converged & answered.converged
         v[~converged] = np.inf
         i[~converged] = np.inf
         return FlowResult(v, np.concatenate([i, self.group_sums(s_va.real)], axis=1) if self.groups else i, converged)
+
+    @property
+    def adds_var(self) -> bool:
+        """Whether inverters may load branches by the var of their response; less active power counts in none."""
+        return self.inverters is not None and self.inverters.volt_watt is None
+
+    @property
+    def credited_var(self) -> Real:
+        """(C,) most var of the inverters whose response is known by its curve."""
+        found = np.zeros(self.connections)
+        if self.inverters is not None and self.adds_var:
+            np.add.at(found, self.port_connection[self.inverters.port], self.inverters.s_rated_va)
+        return found
 
     def power_flow_with_response(self, s_va: Complex, source_v: Complex | None, *, tol_v: float = FINE_V) -> flow.Flow:
         """The same power flow with inverters that respond to their own voltage.
@@ -221,6 +236,11 @@ class MonitoredFeeder:
         # dq = slope dv and dv = own_by_w dp + own_by_var dq at the inverters' own ports.
         loop = np.eye(len(port)) - own_by_var[:, :, port] * slope
         return np.asarray(by_w + (by_var[:, :, port] * slope) @ np.linalg.solve(loop, own_by_w))
+
+
+def larger(one: Complex, other: Complex) -> Complex:
+    """Of two tables of phasors, each entry's larger."""
+    return np.where(np.abs(one) >= np.abs(other), one, other)
 
 
 def of_transformers(reduced: Reduced) -> Mask:

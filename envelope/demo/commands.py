@@ -22,6 +22,7 @@ from envelope.demo.scenario import Scenario, build_scenario
 from envelope.demo.simulation import DaySettings, SimulatedDay
 from envelope.demo.study import Run
 from envelope.demo.terminal_view import TerminalView
+from gridmodel.readers.example_feeders import US_SERVICE
 from sep2.terminal import log_to, say_json, shown
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -45,6 +46,9 @@ def demo(
     feeder: Annotated[
         Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
     ] = None,
+    us: Annotated[
+        bool, typer.Option("--us", help="Eight homes at a split-phase transformer, 120/240 V, by ANSI C84.1 range A.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the generated homes and day.")] = 7,
     disobey: Annotated[
         float, typer.Option(min=0, max=50, help="Percentage of clients that ignore their limits.")
@@ -69,13 +73,17 @@ def demo(
 
     [bold]sep2 demo[/]  the IEEE European LV feeder, in about a minute
 
+    [bold]sep2 demo --us[/]  a street at 120/240 V
+
     [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; clients that disobey are named
     """
+    if us and feeder is not None:
+        raise typer.BadParameter("give one of --us and --feeder DIR")
     began = time.monotonic()
     console = Console(stderr=as_json)
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)  # and not into the live view
     settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
-    scenario = build_scenario(feeder, seed)
+    scenario = build_scenario(US_SERVICE if us else feeder, seed)
     _show_changes(console, scenario)
     if stay:
         _stay(scenario, settings, console)

@@ -76,11 +76,11 @@ def _voltages(figure: Figure, places: list[Axes], runs: Mapping[str, Run]) -> No
     for axes, name in zip(places, ("none", "envelope"), strict=True):
         volts = runs[name].flow.voltage_v[:, order].T
         mesh = axes.pcolormesh(EDGES, np.arange(len(order) + 1), volts, cmap=shades, vmin=low_v, vmax=high_v)
-        outside = runs[name].figures.customers_outside_voltage
+        outside, customers = runs[name].figures.customers_outside_voltage, len(set(runs[name].flow.bands.connection))
         axes.set_title(
-            f"Voltage, {TITLES[name]}: {outside} of {len(order)} customers outside {low_v:.0f}…{high_v:.0f} V"
+            f"Voltage, {TITLES[name]}: {outside} of {customers} customers outside {low_v:.0f}…{high_v:.0f} V"
         )
-        axes.set_ylabel("customer, by highest voltage")
+        axes.set_ylabel("customer, by highest voltage" if customers == len(order) else "port, by highest voltage")
         _hours(axes)
     bar = figure.colorbar(mesh, ax=places, extend="both", pad=0.01, aspect=30)
     bar.set_label("V phase to neutral")

@@ -82,7 +82,7 @@ async def create(folder: Path, feeder: str, problem: Problem) -> Utility:
     await asyncio.to_thread(_clear, folder)
     port, operator_port = _free_ports(2)
     ports = "--port", str(port), "--operator-port", str(operator_port)
-    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced")
+    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced", "--zone", "")
     init = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

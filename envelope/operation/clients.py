@@ -15,6 +15,7 @@ from envelope.problem.control_points import directions
 from gridmodel.model.devices import CHARGER, DEVICE, SITE, Device
 from sep2.operations.groups import give_own_group
 from sep2.rules.limits import Limits
+from sep2.rules.reach import has_load_control
 from sep2.store import devices
 from sep2.store.connection import Connection
 
@@ -38,6 +39,8 @@ class Client(NamedTuple):
     own_group_id: int | None
     least_load_w: int = 0
     """What a rule guarantees to its controllable loads."""
+    load_control_w: int | None = None
+    """What it draws at most, where it follows EndDeviceControls."""
 
     @property
     def sees_net(self) -> bool:
@@ -55,7 +58,7 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
     for row in await devices.at_connections(db, names):
         profile = row.profile if row.enabled else ""
         known = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
-        client = known._replace(least_load_w=row.least_load_w or 0)
+        client = known._replace(least_load_w=row.least_load_w or 0, load_control_w=row.load_control_w)
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
     return found
 
@@ -96,7 +99,8 @@ class Sharing:
         known = self._known.get(client.lfdi)
         if known is not None:
             return known.max_gen_w, known.max_load_w
-        return np.inf if client.set_max_w is None else float(client.set_max_w), np.inf
+        most_w = np.inf if client.load_control_w is None else float(client.load_control_w)
+        return np.inf if client.set_max_w is None else float(client.set_max_w), most_w
 
     def parts(self, limits: Limits, clients: Clients) -> list[Limits]:
         """Return each client's part of a connection's limits of generation and load; a single client receives all.
@@ -118,7 +122,7 @@ class Sharing:
     def can_limit(self, client: Client) -> tuple[bool, bool]:
         """Return whether a client's import and export can be limited; true for a direction that it does not use."""
         gen_w, load_w = self.size(client)
-        imports, exports = directions(client.profile)
+        imports, exports = directions(client.profile, drlc=has_load_control(client))
         if client.profile == CSIP and client.set_max_w is None:
             # Its limit is a percentage of setMaxW, which it has not reported, so that no limit is sent.
             exports = False

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from envelope.constraints.formulation import formulate
-from envelope.operation.limits_in_force import from_step
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Direction, Problem
 from envelope.problem.divided import Divided
+from envelope.problem.step_ranges import from_step
 from envelope.schedule import EnvelopeSchedule, ScheduleSide
 from envelope.schedule.codes import CAPACITY, special_bindings
 from gridmodel.arrays import Index, Mask, Real
@@ -40,7 +40,7 @@ MOST_PARTS = 32_767
 
 def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
     """Return the state of each step: the worst of base load alone, greatest export and greatest import."""
-    stated, schedule, report = run
+    stated, schedule, report, *_ = run
     # A run that begins within its horizon has the remaining steps only.
     problem = from_step(stated, stated.steps - schedule.steps)
     drawn = one_line(problem.reduced.network)

@@ -60,19 +60,22 @@ def upcoming_intervals(
     most: int = MOST_AHEAD,
     steps_ahead: int = 1,
     of_device: bool | None = None,
+    rolls: bool = False,
 ) -> list[Interval]:
     """Return a connection's limits from `now` on: neighbours merged, at most `most`, the tail coarsened by the minimum.
 
-    of_device: limits of load and generation; None: where the schedule's control point is a device.
+    of_device: limits of load and generation; None: where the schedule's control point is a device. rolls: the schedule
+    begins anew in every round, so that blocks of its tail are counted from a fixed time and not from its begin.
     """
     if of_device is None:
         of_device = net_to_device.is_device(schedule, column)
     first = int(np.searchsorted(schedule.step_start, now - schedule.step_s, side="right"))
+    number = first + (int(schedule.step_start[0]) // schedule.step_s if rolls else 0)
     lead = lead_of(schedule, column, first, steps_ahead, of_device=of_device)
     count = len(lead.starts)
     found: list[Interval] = []
     for fineness in (count + 1, *FINENESS):
-        spans = [lead.span(*block) for block in _blocks(first, count, fineness)]
+        spans = [lead.span(*block) for block in _blocks(number, count, fineness)]
         found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
         if len(found) <= most:
             break
@@ -86,8 +89,8 @@ def upcoming_intervals(
 def _blocks(first: int, count: int, fineness: int) -> list[tuple[int, int]]:
     """Return ranges of steps ahead: single ones first, then longer ones, none longer than its distance over `fineness`.
 
-    Lengths are powers of two and starts their multiples in the schedule, so that as time passes a block is only ever
-    split, never shifted.
+    first: number of the first step, counted from a fixed time. Lengths are powers of two and starts are their
+    multiples, so that as time passes a block is only ever split, never shifted.
     """
     blocks, at = [], 0
     while at < count:

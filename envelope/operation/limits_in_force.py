@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from envelope.operation import net_to_device
 from envelope.operation.clients import Clients, clients_at
 from envelope.problem import Problem
+from envelope.problem.step_ranges import from_step
 from gridmodel.arrays import Real
 from sep2.operations import inherited
 from sep2.operations.controls import limits_of
@@ -21,33 +22,6 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 NO_BASE = net_to_device.Band(0, 0)
-BY_STEP = (
-    *("step_start", "rating_factor", "transformer_factor", "low_pu", "high_pu", "part"),
-    *("ceiling_import_w", "ceiling_export_w", "weight_import", "weight_export"),
-)
-"""Fields whose arrays of one dimension are per step; those of other names are per connection."""
-
-
-def from_step(problem: Problem, first: int) -> Problem:
-    """Return the same problem without the steps before `first`."""
-    cut: Problem = _cut(problem, problem.steps, first)
-    return cut
-
-
-def _cut(value: Any, steps: int, first: int, name: str = "") -> Any:
-    """Return a value without its first steps; (T,) arrays are known by name, larger ones by their shape."""
-    if isinstance(value, np.ndarray):
-        if value.ndim >= 3 and value.shape[1] == steps:
-            return value[:, first:]
-        by_step = value.ndim == 2 or name in BY_STEP
-        return value[first:] if by_step and value.ndim and len(value) == steps else value
-    if isinstance(value, tuple) and value and is_dataclass(value[0]):
-        return tuple(_cut(one, steps, first) for one in value)
-    if not is_dataclass(value) or isinstance(value, type) or name == "reduced":
-        return value
-    mine = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
-    new = {key: _cut(one, steps, first, key) for key, one in mine.items()}
-    return replace(value, **{key: one for key, one in new.items() if one is not mine[key]})
 
 
 async def with_limits_in_force(db: Connection, problem: Problem, now: int) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gridmodel.meter_data.store import MeasurementStore
@@ -24,14 +25,24 @@ async def work(state: State) -> None:
     store = MeasurementStore(state.settings.measurements.folder)
     while True:
         now = state.clock.now()
-        if store.exists and await state.db.leads():
+        if await state.db.leads():
             try:
                 await asyncio.to_thread(forget_old, store, now - state.settings.utility.retention.measurements_s)
+                await asyncio.to_thread(_forget_records, state, now)
             except Exception:
                 log.exception("old measurements in %s could not be deleted", store.folder)
         # Nothing waits for it: a clock that is moved by hand need not stop here.
         state.reached.pop(NAME, None)
         await state.clock.sleep_until(now + EVERY_S)
+
+
+def _forget_records(state: State, now: int) -> None:
+    """Delete inputs of published numbers that are older than the settings keep them."""
+    folder = Path(state.settings.operator.token_file).with_name("envelope-records")
+    if folder.is_dir():
+        from envelope.operation.run_store import RunStore
+
+        RunStore(folder).forget_before(now - state.settings.engine.records_s)
 
 
 def forget_old(store: MeasurementStore, before: int) -> int:

@@ -15,6 +15,8 @@ from envelope.operation.clients import Sharing
 from envelope.operation.cycle import Cycle
 from envelope.operation.extract import Extract
 from envelope.operation.model_in_use import ChangedMeanwhile, ModelInUse
+from envelope.operation.release import Gate
+from envelope.operation.rolling_plan import RollingPlan
 from envelope.problem import Problem, plan_file
 from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 
@@ -24,9 +26,12 @@ Stamp = tuple[tuple[int, int] | None, ...]
 class PlanSource:
     """The plan of a server's folder, read again when its file or the model in use changes."""
 
-    def __init__(self, folder: Path, *, alone: bool = True) -> None:
+    def __init__(
+        self, folder: Path, rolling: RollingPlan | None = None, gate: Gate | None = None, *, alone: bool = True
+    ) -> None:
         """alone: whether a plan brings its model into use by itself, as no second person is asked for."""
         self.folder, self.path, self.alone = folder, folder / plan_file.FILE, alone
+        self.rolling, self.gate = rolling, gate
         self._read: tuple[Stamp, plan_file.Plan] | None = None
         self._in_place = ("", "")
         """Feeder and digest of the plan in the folder, whether it is used or waits."""
@@ -70,11 +75,20 @@ class PlanSource:
         return model
 
     def apply_to(self, cycle: Cycle, now: int) -> Problem:
-        """Return the plan's problem, and set the plan's options of publication in the cycle."""
+        """Return the plan's problem at a time, and set the plan's options of publication in the cycle."""
         found = self.plan(now)
         cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
         cycle.sharing = Sharing(found.sharing, found.devices)
-        return found.problem
+        cycle.model = in_use(self.folder)[1]
+        cycle.rolls = found.rolling is not None and self.rolling is not None
+        # A plan of one horizon is made by a person, who has seen in test mode what it lets out.
+        cycle.gate = self.gate if cycle.rolls or cycle.server_mode == "production" else None
+        if found.rolling is None or self.rolling is None:
+            cycle.notes, cycle.meters_late = (), ""
+            return found.problem
+        horizon = self.rolling.at(found, now)
+        cycle.notes, cycle.meters_late = horizon.said, horizon.late
+        return horizon.problem
 
     def feeder_change(self) -> FeederChange:
         """Return what makes the envelopes of the plan invalid, and for which connections."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
-from envelope.operation import handover, mode, net_to_device, static_limits
+from envelope.operation import handover, mode, net_to_device, outage_calendar, static_limits
 from envelope.operation.assumptions import FeederChange
 from envelope.operation.clients import (
     NO_CLIENTS,
@@ -25,16 +25,22 @@ from envelope.operation.clients import (
 from envelope.operation.group_state import default_of
 from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.limits_in_force import with_limits_in_force
-from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.load_forecast import FILE as FORECAST
+from envelope.operation.load_forecast import maker_of
+from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
 from envelope.operation.model_in_use import BadModelFile
 from envelope.operation.plan_source import PlanSource, in_use
 from envelope.operation.publication_terms import SOURCE
+from envelope.operation.restrictions import HoldingDown, held_down
+from envelope.operation.rolling_plan import RollingPlan
 from envelope.operation.round_alarms import CODES
 from envelope.operation.run_record import published_run
 from envelope.operation.verified_run import calculated
 from envelope.problem import Problem, plan_file, run_id
+from gridmodel.meter_data.store import MeasurementStore
 from sep2.clock import SystemClock
-from sep2.operations import in_force
+from sep2.operations import in_force, plans
+from sep2.operations.plans import Round
 from sep2.rules import authority
 from sep2.rules.limits import MODES, Limits
 from sep2.settings import Settings
@@ -83,6 +89,13 @@ class ServerView:
     """The server's own; None: opened for each question."""
     now: int | None = None
     """The server's time; None: as its settings say."""
+    other_plan: Path | None = None
+    """A plan to look at in place of the folder's own; None: the folder's."""
+
+    @property
+    def plan_path(self) -> Path:
+        """The plan's file."""
+        return self.folder / plan_file.FILE if self.other_plan is None else self.other_plan
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Database]:
@@ -98,9 +111,13 @@ class ServerView:
     def plan(self) -> plan_file.Saved | None:
         """Return the plan that limits rest on; None: there is none that can be read."""
         try:
-            return plan_file.read(in_use(self.folder)[0])
+            return plan_file.read(self._in_use()[0])
         except (BadProblem, BadModelFile):
             return None
+
+    def _in_use(self) -> tuple[Path, str]:
+        """Return the plan that limits rest on, and what a reader is given of its model."""
+        return in_use(self.folder) if self.other_plan is None else (self.other_plan, "")
 
     async def status(self) -> EngineStatus:
         """Return what is in force."""
@@ -111,6 +128,14 @@ class ServerView:
             raised = [row for row in await alarms.standing(db) if row.code in CODES]
             run = await published_run(db)
             return EngineStatus(now, [row for row in rows if row is not None], raised, run)
+
+    async def latest_round(self) -> Round | None:
+        """Return how the latest round over the plan's feeder ended; None: there was none."""
+        saved = self.plan()
+        if saved is None:
+            return None
+        async with self._open() as database, database.read() as db:
+            return await plans.latest_round(db, saved.feeder)
 
     async def preview(self, decided: OperatingState) -> tuple[int, list[LimitsChange]]:
         """Return the server's time, and every connection's limits now and after the next round."""
@@ -132,6 +157,9 @@ class ServerView:
         """Return the limits that the next round publishes, of the connections where they change."""
         if decided.mode is Mode.HOLD and not decided.abnormal:
             return {}
+        stage = decided.stage_in(self.settings.mode)
+        if stage is not Stage.PUBLISH and not decided.approved and (decided.mode is Mode.ACTIVE or not run):
+            return {}
         change = await asyncio.to_thread(self._feeder_change)
         which = StaticLimits.CONTRACT if decided.mode is Mode.CONTRACT else None
         if which is None and (decided.abnormal or (change.detail and change.reached is None)):
@@ -140,19 +168,30 @@ class ServerView:
             if which is not None:
                 return await self._static_limits(db, which, now)
             invalid = await self._static_limits(db, decided.safe, now) if change.reached else {}
-            plan = await asyncio.to_thread(lambda: plan_file.load(*in_use(self.folder)))
+            plan = await asyncio.to_thread(lambda: plan_file.load(*self._in_use()))
+            stated = await asyncio.to_thread(self._problem_at, plan, now)
             sharing = Sharing(plan.sharing, plan.devices)
-            clients = await clients_at(db, plan.problem.connection_id)
-            found = controllability_at(plan.problem, clients, sharing)
-            problem = with_controllability(plan.problem, found)
+            clients = await clients_at(db, stated.connection_id)
+            found = controllability_at(stated, clients, sharing)
+            what = HoldingDown(decided.scopes, await asyncio.to_thread(outage_calendar.read, self.folder))
+            held = await held_down(db, stated, what, clients, now=now)
+            problem = with_controllability(held.on(stated), found)
             if run and run != run_id(problem):
                 problem = await with_limits_in_force(db, problem, now)
         limits = await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
         return limits | {name: invalid[name] for name in change.reached or () if name in invalid}
 
+    def _problem_at(self, plan: plan_file.Plan, now: int) -> Problem:
+        if plan.rolling is None:
+            return plan.problem
+        store = MeasurementStore(self.settings.measurements.folder)
+        return RollingPlan(maker_of(store, self.folder / FORECAST, Path(plan.feeder).name)).at(plan, now).problem
+
     def _feeder_change(self) -> FeederChange:
         """Return what has changed in the feeder since the plan was made."""
-        return FeederChange() if self.plan() is None else PlanSource(self.folder).feeder_change()
+        if self.other_plan is not None or self.plan() is None:
+            return FeederChange()
+        return PlanSource(self.folder).feeder_change()
 
     async def _static_limits(self, db: Connection, which: StaticLimits, now: int) -> dict[str, Limits]:
         saved = self.plan()

@@ -37,6 +37,7 @@ async def publish(
         connections=len(connections),
         parts=sum(len(connection.sharing) for connection in connections),
         missing=tuple(missing),
+        decided=(connections, updates),
         findings=default_check.finding([name for name in schedule.connection_id if name in loose]),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from envelope.operation.clients import Sharing
 from envelope.operation.lead_time import upcoming_intervals
@@ -29,6 +31,8 @@ class PublicationReport:
     """Connections of the schedule that are not registered."""
     findings: tuple[str, ...] = ()
     """Findings for the operator, such as defaults that are looser than the published limits."""
+    decided: tuple[Sequence[Any], Sequence[Any]] = field(default=((), ()), repr=False, compare=False)
+    """What clients held before it (`ConnectionUpdate`), and what each group was to have (`GroupUpdate`)."""
 
 
 def both(one: PublicationReport, other: PublicationReport) -> PublicationReport:
@@ -58,6 +62,8 @@ class PublicationTerms:
     """Whether the schedule was published before, so that a looser default found now was set by an operator."""
     steps_ahead: int = 1
     """Steps for which a client may continue with an earlier limit, where nothing is published early."""
+    rolls: bool = False
+    """Whether the schedule's begin moves from round to round."""
     adoption_s: int = 0
     """Time within which a device adopts a new part of its connection's limits."""
     sharing: Sharing = field(default_factory=Sharing)
@@ -76,7 +82,13 @@ class Publication:
 
     def upcoming(self, column: int, *, most: int, of_device: bool) -> list[Interval]:
         """Return a connection's intervals ahead, at most `most`; of_device: limits of load and generation."""
-        steps_ahead = self.terms.steps_ahead
+        terms = self.terms
         return upcoming_intervals(
-            self.schedule, column, self.now, most=most, steps_ahead=steps_ahead, of_device=of_device
+            self.schedule,
+            column,
+            self.now,
+            most=most,
+            steps_ahead=terms.steps_ahead,
+            of_device=of_device,
+            rolls=terms.rolls,
         )

@@ -11,7 +11,9 @@ from sep2.store.connection import Connection
 FAILED, UNVERIFIED, INVALID = "envelope_failed", "envelope_unverified", "envelope_invalid"
 BASE, FIRM, LOOSE = "envelope_infeasible_base", "infeasible_firm", "default_looser_than_envelope"
 NO_SAFE, UNREGISTERED, NO_CLIENT = "no_safe_limits", "unregistered_device", "no_client"
-OPERATOR, NOT_FOLLOWED, EXTRACT = "operator_control", "mode_not_followed", "feeder_extract"
+OPERATOR, NOT_FOLLOWED = "operator_control", "mode_not_followed"
+WAITS, LATE, METERS = "envelope_waits", "inputs_late", "measurements_ending"
+EXTRACT = "feeder_extract"
 CODE_OF_FINDING = {
     findings.BASE: BASE,
     findings.FIRM: FIRM,
@@ -20,7 +22,7 @@ CODE_OF_FINDING = {
     findings.NO_CLIENT: NO_CLIENT,
     findings.NOT_FOLLOWED: NOT_FOLLOWED,
 }
-CODES = {FAILED, UNVERIFIED, INVALID, UNREGISTERED, OPERATOR, EXTRACT, *CODE_OF_FINDING.values()}
+CODES = {FAILED, UNVERIFIED, INVALID, UNREGISTERED, OPERATOR, WAITS, LATE, METERS, EXTRACT, *CODE_OF_FINDING.values()}
 """All codes of the engine."""
 
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envelope.operation.publication_terms import PublicationReport
-from envelope.schedule import EnvelopeSchedule
-from gridmodel.errors import GridError
 from sep2.store import audits, marks
 from sep2.store.connection import Connection
 
 if TYPE_CHECKING:
     from envelope.verification import VerificationReport
-
-log = logging.getLogger(__name__)
 
 RUN_MARK, SINCE_MARK, REPORT_MARK = "envelope.run", "envelope.since", "envelope.report"
 """Marks of the published run, the time since which every client has the engine's limits, and the verification."""
@@ -89,13 +83,3 @@ def run_statement(run: str) -> str:
     if not run:
         return "nothing yet"
     return f"safe limits: {run.removeprefix(NO_RUN)}" if run.startswith(NO_RUN) else f"envelopes of run {run}"
-
-
-def add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:
-    """Add a run to the ledger; a ledger that cannot be written does not hold limits back."""
-    from envelope.schedule import Ledger
-
-    try:
-        Ledger.read(path).with_run(schedule).write(path)
-    except (OSError, GridError) as wrong:
-        log.warning("curtailment of run %s is not kept: %s", schedule.run_id, wrong)

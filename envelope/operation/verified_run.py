@@ -31,6 +31,10 @@ class VerifiedRun(NamedTuple):
     problem: Problem
     schedule: EnvelopeSchedule
     report: VerificationReport
+    counted: Problem | None = None
+    """The problem with the limits in force, as it was calculated; None: the same."""
+    at: int = 0
+    """When it was calculated."""
 
 
 async def calculate_verified(
@@ -49,11 +53,12 @@ async def calculate_verified(
     schedule, report = await asyncio.to_thread(_calculated, counted, solver)
     if not report.inside and counted.has_held:
         # Limits in force may break the feeder's limits already; those that follow them can still be right.
-        schedule, report = await asyncio.to_thread(_calculated, without_limits_in_force(counted), solver)
+        counted = without_limits_in_force(counted)
+        schedule, report = await asyncio.to_thread(_calculated, counted, solver)
         schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
     if not report.inside:
         raise NotVerified("; ".join([*_reasons(counted, report), *causes]))
-    return VerifiedRun(problem, schedule, report)
+    return VerifiedRun(problem, schedule, report, counted, now)
 
 
 def _reasons(problem: Problem, report: VerificationReport) -> list[str]:

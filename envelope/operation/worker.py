@@ -1,4 +1,8 @@
-"""The engine inside the server: rounds over the plan in its folder, at every step and when a file changes."""
+"""The engine inside the server: rounds over the plan in its folder, at every step and when a file changes.
+
+A plan that rolls never ends: each round begins at the present step. While readings or SCADA are fresh, there are rounds
+within a step too.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envelope.operation import mode, model_in_use
+from envelope.operation import mode, model_in_use, outage_calendar
 from envelope.operation.assumptions import Assumptions
 from envelope.operation.cycle import LEDGER, Cycle
+from envelope.operation.input_ages import SWITCHED, InputWatch
 from envelope.operation.joint_measurements import JointMeasurements
+from envelope.operation.load_forecast import FILE as FORECAST
+from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
-from envelope.operation.outcome import Outcome
 from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
+from envelope.operation.release import Gate
+from envelope.operation.rolling_plan import RollingPlan
+from envelope.operation.round_endings import Outcome
+from envelope.operation.run_store import FOLDER as RECORDS
+from envelope.operation.run_store import RunStore
 from envelope.problem import plan_file as plan
 from gridmodel.meter_data.store import MeasurementStore
 
@@ -25,6 +36,7 @@ NAME, NOTHING_YET = "envelope", -1
 """Key and initial value of the worker's progress in the server's state."""
 POLL_S = 0.5
 """Interval at which the files are checked, by the machine's own clock."""
+NEVER_S = 86_400
 RETRY_S = 300
 """Time after which a plan that could not be read is read again."""
 
@@ -35,9 +47,13 @@ async def work(state: State) -> None:
     path = folder / plan.FILE
     await _changed([path], stamp=(None,))
     state.reached[NAME] = NOTHING_YET
-    source = PlanSource(folder, alone=not state.settings.second_person_is_asked)
-    feeder = await asyncio.to_thread(lambda: source.feeder)
-    measurements = JointMeasurements(MeasurementStore(state.settings.measurements.folder), Path(feeder).name)
+    engine = state.settings.engine
+    store = MeasurementStore(state.settings.measurements.folder)
+    feeder = await asyncio.to_thread(lambda: PlanSource(folder).feeder)
+    gate = Gate(engine.feeder_more_percent, engine.system_more_percent)
+    rolling = RollingPlan(maker_of(store, path.with_name(FORECAST), Path(feeder).name))
+    source = PlanSource(folder, rolling, gate, alone=not state.settings.second_person_is_asked)
+    measurements = JointMeasurements(store, Path(feeder).name)
     cycle = Cycle(
         state.db,
         feeder,
@@ -46,9 +62,15 @@ async def work(state: State) -> None:
         ledger=path.with_name(LEDGER),
         operating_state=partial(mode.read, folder),
         assumptions=Assumptions(source.feeder_change, measurements),
+        records=RunStore(folder / RECORDS),
+        server_mode=state.settings.mode,
+        input_watch=InputWatch(store, Path(feeder).name, engine.ages),
+        calendar=partial(outage_calendar.read, folder),
         waiting=source.waiting,
     )
-    await rounds(state, cycle, [path, folder / mode.FILE, folder / model_in_use.FILE])
+    names = mode.FILE, model_in_use.FILE, outage_calendar.FILE
+    files = [path, *(folder / name for name in names), store.folder / SWITCHED]
+    await rounds(state, cycle, files)
 
 
 async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
@@ -57,7 +79,7 @@ async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
         stamp, now = stamp_of(files), state.clock.now()
         # One of the servers on a database runs rounds; another one that takes over continues at the next step.
         outcome = await cycle.run_once(now) if await state.db.leads() else None
-        due = next_due(cycle, outcome, now)
+        due = next_due(cycle, outcome, now, state.settings.engine.fast_round_s)
         if due is None:
             state.reached.pop(NAME, None)
             await _changed(files, stamp)
@@ -68,11 +90,18 @@ async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
             await _first([state.clock.sleep_until(due), _changed(files, stamp)])
 
 
-def next_due(cycle: Cycle, outcome: Outcome | None, now: int) -> int | None:
-    """Return when the next round is due; None: only when a file changes."""
+def next_due(cycle: Cycle, outcome: Outcome | None, now: int, fast_s: int = NEVER_S) -> int | None:
+    """Return when the next round is due; None: only when a file changes.
+
+    fast_s: time between rounds of a rolling plan within a step, while an input is fresh.
+    """
     problem = cycle.problem
     if problem is None:
         return now + RETRY_S
+    if cycle.rolls:
+        since = (now - int(problem.step_start[0])) % problem.step_s
+        step = now - since + problem.step_s
+        return min(step, now - now % fast_s + fast_s) if cycle.inputs.are_fresh else step
     first, last = int(problem.step_start[0]), int(problem.step_start[-1])
     if now < last:
         return max(first, now - (now - first) % problem.step_s + problem.step_s)

@@ -7,11 +7,9 @@ from typing import Any
 
 import msgspec
 
+from envelope.operator_pages.bodies import Decision, EngineStatus, Evaluation
 from envelope.operator_pages.models import ModelShown, TakeModel, show_model, take_model
 from envelope.operator_pages.routes import (
-    Decision,
-    EngineStatus,
-    Evaluation,
     decide,
     evaluate_decision,
     show_curtailed,
@@ -29,6 +27,10 @@ CHOICES = {
     "normal": ("Topology normal again", {"abnormal": ""}),
     "safe-contract": ("Safe limits are the contract's", {"safe": "contract"}),
     "safe-defaults": ("Safe limits are the defaults", {"safe": "defaults"}),
+    "shadow": ("Shadow: calculate, tell no client", {"stage": "shadow"}),
+    "advise": ("Advise: a person publishes each round", {"stage": "advise"}),
+    "publish": ("Publish: rounds go out by themselves", {"stage": "publish"}),
+    "release": ("Publish the round that waits", {"approved": ""}),
 }
 """Decisions by their name in the address."""
 
@@ -68,6 +70,8 @@ async def _model(visit: Visit) -> dict[str, Any]:
 
 def _changes(status: EngineStatus, said: dict[str, str]) -> bool:
     """Return whether a decision would change anything."""
+    if "approved" in said:
+        return status.round is not None and bool(status.round.waiting)
     if "abnormal" in said:
         return bool(said["abnormal"]) != bool(status.abnormal)
     return any(getattr(status, name) != value for name, value in said.items())
@@ -78,6 +82,9 @@ async def _evaluated(visit: Visit, chosen: str) -> dict[str, Any]:
     reason = visit.query.get("reason", "").strip()
     if said.get("abnormal"):
         said["abnormal"] = reason or said["abnormal"]
+    if "approved" in said:
+        status: EngineStatus = await visit.ask(show_engine)
+        said["approved"] = "" if status.round is None else status.round.waiting
     found = {"chosen": chosen, "label": CHOICES[chosen][0]}
     try:
         effect = await visit.ask(evaluate_decision, msgspec.convert(said, Evaluation))

@@ -5,122 +5,44 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct, field
 
 from envelope.operation import mode
-from envelope.operation.mode import Mode, OperatingState, StaticLimits
+from envelope.operation.mode import Mode, OperatingState, ScopeKind, Stage, StaticLimits
+from envelope.operator_pages import inputs
+from envelope.operator_pages.bodies import (
+    ConnectionEffect,
+    CornerFigures,
+    Curtailed,
+    CurtailedEnergy,
+    Decision,
+    DecisionEffect,
+    EngineStatus,
+    Evaluation,
+    PlanStatus,
+    RoundStatus,
+    ScopeStatus,
+)
 from envelope.operator_pages.models import folder_of, show_model, take_model
 from sep2.errors import BadRequest
+from sep2.operations import plans
 from sep2.rest.route import Request, Route
-from sep2.rest.types import Asked, Done, Nothing, Text
+from sep2.rest.types import Done, Nothing
 from sep2.rules.roles import ENGINEER, OPERATOR, VIEWER
-from sep2.store import marks
+from sep2.store import connections, groups, marks
+from sep2.store.connection import Connection
 
 if TYPE_CHECKING:
     from envelope.operation.preview import LimitsChange, ServerView
 
 REPORT_MARK, RUN_MARK, NO_RUN = "envelope.report", "envelope.run", "safe "
 """Marks of `envelope.operation.run_record`, repeated here so that this module does not import the engine."""
-ModeName = Literal["active", "contract", "hold"]
-SafeName = Literal["defaults", "contract"]
 
 
 class NothingChanges(BadRequest):
     """The engine is operated like that already."""
-
-
-class PlanStatus(Struct, frozen=True, kw_only=True):
-    """Plan in the server's folder: feeder, horizon and number of connections."""
-
-    feeder: str
-    since: int = field(name="from")
-    until: int
-    connections: int
-
-
-class CornerFigures(Struct, frozen=True, kw_only=True):
-    """Verification of one kind of corner: number tried, number in violation, and worst of each kind."""
-
-    corner: str
-    scenarios: int
-    violating: int
-    over_v: float
-    under_v: float
-    overload_percent: float
-
-
-class EngineStatus(Struct, frozen=True, kw_only=True):
-    """Mode of the engine, its plan, its published run and the verification of that run."""
-
-    mode: ModeName
-    abnormal: str
-    """why the topology differs from the plan's; empty: it does not"""
-    safe: SafeName
-    run: str
-    """the published run; empty: static limits, or nothing yet"""
-    published: str
-    plan: PlanStatus | None
-    guarantee: str
-    solver: str
-    verification: str
-    corners: list[CornerFigures]
-
-
-class Evaluation(Asked, frozen=True, kw_only=True):
-    """Decision to evaluate; a field that is absent stays."""
-
-    mode: ModeName | None = None
-    abnormal: str | None = None
-    safe: SafeName | None = None
-
-
-class Decision(Asked, frozen=True, kw_only=True):
-    """Decision about the engine, and its reason for the audit log; a field that is absent stays."""
-
-    reason: Text
-    mode: ModeName | None = None
-    abnormal: str | None = None
-    safe: SafeName | None = None
-
-
-class ConnectionEffect(Struct, frozen=True, kw_only=True):
-    """Limits of one connection now and after the next round, W; null: no limit."""
-
-    connection: str
-    import_now_w: int | None
-    import_then_w: int | None
-    export_now_w: int | None
-    export_then_w: int | None
-
-
-class DecisionEffect(Struct, frozen=True, kw_only=True):
-    """DecisionEffect of a decision: number of limits that become tighter and looser, and each connection's limits."""
-
-    tighter: int
-    looser: int
-    connections: list[ConnectionEffect]
-
-
-class Curtailed(Struct, frozen=True, kw_only=True):
-    """Curtailed energy of one connection and direction over the whole ledger."""
-
-    connection: str
-    direction: str
-    asked_kwh: float
-    curtailed_kwh: float
-    share_percent: float
-
-
-class CurtailedEnergy(Struct, frozen=True, kw_only=True):
-    """Curtailed energy of all connections, the largest part first, and its fairness by direction."""
-
-    days: float
-    jain: dict[str, float]
-    worst_decile_share: dict[str, float]
-    items: list[Curtailed]
 
 
 async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
@@ -132,18 +54,29 @@ async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
     is_safe = run.startswith(NO_RUN)
     published = f"safe limits: {run.removeprefix(NO_RUN)}" if is_safe else f"envelopes of run {run}" if run else ""
     is_same = said.get("run") == run
+    plan = await asyncio.to_thread(_plan, folder)
     return EngineStatus(
         mode=state.mode.value,
         abnormal=state.abnormal,
         safe=state.safe.value,
+        stage=state.stage_in(rq.state.settings.mode).value,
+        scopes=[ScopeStatus(kind=one.kind.value, name=one.name, mode=one.mode.value) for one in state.scopes],
+        round=await _latest_round(rq.db, "" if plan is None else plan.feeder),
         run="" if is_safe else run,
         published=published or "nothing yet",
-        plan=await asyncio.to_thread(_plan, folder),
+        plan=plan,
         guarantee=said.get("guarantee", "") if is_same else "",
         solver=said.get("solver", "") if is_same else "",
         verification=said.get("sentence", "") if is_same else "",
         corners=msgspec.convert(said.get("corners", []), list[CornerFigures]) if is_same else [],
     )
+
+
+async def _latest_round(db: Connection, feeder: str) -> RoundStatus | None:
+    made = await plans.latest_round(db, feeder)
+    if made is None:
+        return None
+    return msgspec.convert(made._asdict(), RoundStatus)
 
 
 def _plan(folder: Path) -> PlanStatus | None:
@@ -161,11 +94,28 @@ def _plan(folder: Path) -> PlanStatus | None:
     return PlanStatus(feeder=saved.feeder, since=int(start[0]), until=until, connections=len(saved.connection_id))
 
 
+class OneScope(BadRequest):
+    """Name one of connection, transformer and group that is known, and a mode for it."""
+
+
+class NotWaiting(BadRequest):
+    """That run does not wait to be published."""
+
+
 def decided(before: OperatingState, asked: Evaluation | Decision) -> OperatingState:
     """Return the operating state after a decision; refuse one that changes nothing."""
     after = before
-    if asked.mode is not None:
+    named = [(kind, name) for kind in ScopeKind if (name := getattr(asked, kind.value)) is not None]
+    if named and (len(named) > 1 or asked.mode is None):
+        raise OneScope(", ".join(kind.value for kind, _ in named))
+    if named:
+        after = after.with_scope(*named[0], Mode(str(asked.mode)))
+    elif asked.mode is not None:
         after = replace(after, mode=Mode(asked.mode))
+    if asked.stage is not None:
+        after = replace(after, stage=Stage(asked.stage))
+    if asked.approved is not None:
+        after = replace(after, approved=asked.approved)
     if asked.abnormal is not None:
         after = replace(after, abnormal=asked.abnormal.strip()[:200])
     if asked.safe is not None:
@@ -179,6 +129,7 @@ async def evaluate_decision(rq: Request, asked: Evaluation) -> DecisionEffect:
     """Limits of every connection now and after the next round, as the decision would make them; nothing changes."""
     folder = folder_of(rq.state)
     after = decided(await asyncio.to_thread(mode.read, folder), asked)
+    await _refuse_unknown(rq, asked)
     view = await asyncio.to_thread(_view, rq, folder)
     return _effect((await view.preview(after))[1])
 
@@ -219,15 +170,30 @@ async def decide(rq: Request, asked: Decision) -> Done:
     """The decision is written for the next round, which a running server makes at once."""
     folder = folder_of(rq.state)
     after = decided(await asyncio.to_thread(mode.read, folder), asked)
+    await _refuse_unknown(rq, asked)
 
     async def write() -> None:
         await asyncio.to_thread(mode.write, folder, after)
 
     rq.after.append(write)
     topology = f"abnormal ({after.abnormal})" if after.abnormal else "normal"
-    return Done(
-        message=f"mode {after.mode}, topology {topology}, {after.safe} as safe limits; the next round applies it"
-    )
+    stage = after.stage_in(rq.state.settings.mode)
+    parts = "".join(f", {one.mode} for {one.kind} {one.name}" for one in after.scopes)
+    said = f"mode {after.mode}{parts}, stage {stage}, topology {topology}, {after.safe} as safe limits"
+    return Done(message=f"{said}; the next round applies it")
+
+
+async def _refuse_unknown(rq: Request, asked: Evaluation | Decision) -> None:
+    """Refuse a run that does not wait, and a connection or group that is not registered."""
+    if asked.approved is not None:
+        plan = await asyncio.to_thread(_plan, folder_of(rq.state))
+        made = None if plan is None else await plans.latest_round(rq.db, plan.feeder)
+        if made is None or not made.waiting or made.waiting != asked.approved:
+            raise NotWaiting(f"approved: {asked.approved or 'empty'}; {made.waiting if made else 'nothing'} waits")
+    if asked.connection is not None and await connections.by_name(rq.db, asked.connection) is None:
+        raise OneScope(f"connection: {asked.connection} is not registered")
+    if asked.group is not None and await groups.by_name(rq.db, asked.group) is None:
+        raise OneScope(f"group: {asked.group} does not exist")
 
 
 async def show_curtailed(rq: Request, asked: Nothing) -> CurtailedEnergy:
@@ -268,4 +234,5 @@ TABLE = (
     Route("GET", "/x/envelope/curtailed", show_curtailed, VIEWER),
     Route("GET", "/x/envelope/model", show_model, VIEWER),
     Route("POST", "/x/envelope/model", take_model, ENGINEER, show_model, seconded=True),
+    *inputs.TABLE,
 )

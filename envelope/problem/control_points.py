@@ -37,7 +37,7 @@ def directions(profile: str, *, drlc: bool = False) -> tuple[bool, bool]:
     if profile not in DIRECTIONS:
         raise BadProblem(f"no client profile {profile!r}; there are {', '.join(filter(None, DIRECTIONS))}")
     imports, exports = DIRECTIONS[profile]
-    return imports or drlc, exports
+    return imports or (drlc and bool(profile)), exports
 
 
 def holders(devices: Sequence[Device]) -> dict[str, Device]:

@@ -7,7 +7,6 @@ import shutil
 from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 from envelope.field_rules import BadProblem
 
@@ -21,22 +20,12 @@ LARGEST_BYTES = 2**30
 """Most that the model files of a feeder may hold together."""
 
 
-class FeederFiles(NamedTuple):
-    """The files that say something about a feeder's model."""
-
-    root: Path
-    """Folder that they are in."""
-    files: tuple[Path, ...]
-    opened: Path
-    """What a reader is given: the root, or the one network file in it."""
-
-
-def files_of(name: str) -> FeederFiles:
-    """Return the model files of a feeder folder or a network file, sorted; BadProblem where there is none."""
+def model_files(name: str) -> dict[Path, Path]:
+    """Files of a feeder that may say something about its model, by their place in its folder."""
     path = Path(name)
+    root = path if path.is_dir() else path.parent
     if not path.exists():
         raise BadProblem(f"{name}: no such folder")
-    root = path if path.is_dir() else path.parent
     if path.suffix.lower() == ".json":
         found = [path]
     else:
@@ -46,7 +35,7 @@ def files_of(name: str) -> FeederFiles:
     size = sum(file.stat().st_size for file in found)
     if size > LARGEST_BYTES:
         raise BadProblem(f"{root}: its files hold {size / 2**30:.1f} GiB; a feeder needs a folder of its own")
-    return FeederFiles(root, tuple(found), path)
+    return {file.relative_to(root): file for file in found}
 
 
 def _is_model(file: Path) -> bool:
@@ -57,18 +46,17 @@ def digest_of(name: str) -> str:
     """Return a value that differs once a file of a feeder that may say something about its model does."""
     if name == EUROPEAN_LV:
         return f"pandapower {version('pandapower')}"
-    files, found = files_of(name), hashlib.sha256()
-    for file in files.files:
-        found.update(f"{file.relative_to(files.root)}\0{file.stat().st_size}\0".encode())
+    found = hashlib.sha256()
+    for relative, file in model_files(name).items():
+        found.update(f"{relative}\0{file.stat().st_size}\0".encode())
         found.update(file.read_bytes())
     return found.hexdigest()
 
 
 def copy_to(name: str, folder: Path) -> Path:
     """Copy a feeder's model files into a folder; return what a reader is given of the copy."""
-    files = files_of(name)
-    for file in files.files:
-        to = folder / file.relative_to(files.root)
+    for relative, file in model_files(name).items():
+        to = folder / relative
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, to)
     return opened_in(folder, name)

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
 from envelope.problem.serialization import from_plain, is_unsaid, to_plain
+from envelope.problem.step_ranges import refuse_part_of_day
 from envelope.problem.steps import select
 from gridmodel.model.devices import Device
 
@@ -36,6 +37,15 @@ SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
 
 
+class Rolling(NamedTuple):
+    """How a plan goes on by itself: each round begins anew at the present step, with a forecast as its base load."""
+
+    paths: int = 20
+    """joint paths of the forecast, at most"""
+    location: tuple[float, float] | None = None
+    """latitude and longitude, degrees: for the clear sky"""
+
+
 @dataclass(frozen=True)
 class Plan:
     """A feeder by name or folder, and the problem on it."""
@@ -51,6 +61,8 @@ class Plan:
     """how several devices behind one connection share its limits"""
     devices: tuple[Device, ...] = ()
     """of the feeder"""
+    rolling: Rolling | None = None
+    """None: its steps are those of one horizon, and end with it"""
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,7 @@ class Saved:
     hysteresis_w: int
     randomize_relaxing_s: int
     sharing: Policy
+    rolling: Rolling | None = None
 
     RULES: ClassVar[Mapping[str, Rule]] = {
         "feeder": InstanceOf(str),
@@ -94,11 +107,15 @@ def save(
     hysteresis_w: int = 0,
     randomize_relaxing_s: int = 0,
     sharing: Policy = Policy.PROPORTIONAL,
+    rolling: Rolling | None = None,
 ) -> None:
     """Write a problem, and how its limits are to be published.
 
-    `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`.
+    `feeder` is a folder of gridmodel's layout, a network file, or `european-lv`. A problem of a rolling plan has whole
+    days.
     """
+    if rolling is not None:
+        refuse_part_of_day(problem)
     arrays: dict[str, Any] = {}
     terms = {"hysteresis_w": hysteresis_w, "randomize_relaxing_s": randomize_relaxing_s, "sharing": sharing}
     said = {
@@ -106,6 +123,7 @@ def save(
         "feeder": feeder,
         "digest": digest_of(feeder),
         "connection_id": list(problem.connection_id),
+        **({} if rolling is None else {"rolling": rolling._asdict()}),
         **{name: TERMS[name](name, value, UNKNOWN) for name, value in terms.items()},
         "fields": {
             f.name: to_plain(getattr(problem, f.name), arrays, f.name)
@@ -140,7 +158,13 @@ def _saved(path: Path, said: dict[str, Any], arrays: dict[str, Any]) -> Saved:
         raise BadProblem("was saved by another version; save it anew")
     values = {name: from_plain(packed, arrays) for name, packed in said["fields"].items()}
     terms = said["hysteresis_w"], said["randomize_relaxing_s"], said.get("sharing", Policy.PROPORTIONAL)
-    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms)
+    rolling = _rolling(said["rolling"]) if "rolling" in said else None
+    return Saved(path, said["feeder"], said["digest"], said["connection_id"], values, *terms, rolling)
+
+
+def _rolling(said: Mapping[str, Any]) -> Rolling:
+    location = said["location"]
+    return Rolling(int(said["paths"]), None if location is None else (float(location[0]), float(location[1])))
 
 
 def load(path: Path, model: str = "") -> Plan:
@@ -155,7 +179,7 @@ def load(path: Path, model: str = "") -> Plan:
         raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
     problem = saved.problem(reduced_of(network))
     terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
-    return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices))
+    return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices), saved.rolling)
 
 
 def devices_of(name: str) -> tuple[Device, ...]:

@@ -25,7 +25,8 @@ def settled_box(problem: Problem, schedule: EnvelopeSchedule) -> tuple[Real, Rea
     found = []
     for direction in (Direction.IMPORT, Direction.EXPORT):
         side = schedule.side(direction)
-        found.append(_within_capacity_w(problem, direction, np.maximum(side.limit_w, side.default_w).astype(float)))
+        kept_w = np.maximum(schedule.kept_limit_w(direction), side.default_w).astype(float)
+        found.append(_within_capacity_w(problem, direction, kept_w))
     return -found[0], found[1]
 
 

@@ -26,8 +26,9 @@ WORSE_V, WORSE_PERCENT = 0.05, 0.5
 """what small coefficients, which are left out of allocations, may add to a breach"""
 SAME = 0.005
 """V or percent by which the firm minimum must be worse than the base load alone to be told beside it"""
-FEWEST_CORNERS = 50
-"""of the firm minimum that are looked at, with those of the constraints it is known to break, however few are tried"""
+FEWEST_CORNERS, TOGETHER = 50, 2000
+"""of the firm minimum that are looked at, with those of the constraints it is known to break, however few are tried;
+and states solved at once"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +90,16 @@ def _include_corners(
     states, steps = (index.astype(np.intp) for index in np.nonzero(matter & breached))
     tried = corners_to_check(formulation.guarantee, at_corners, feeder, most)
     corners: list[tuple[Floating, Floating]] = [*((one.up, one.down) for one in tried), *schedule.firm_corners]
+    if not corners:
+        return
     ends = paths.ends(states, steps, box.lo_w[steps], box.hi_w[steps])
     down_w, up_w = (end[:, feeder.port_connection] for end in ends)
-    for up, down in corners:
-        worst.include(states, steps, up * up_w - down * down_w)
+    # Many corners at once: a power flow of a few states costs about as much as one of many.
+    together = max(1, TOGETHER // max(1, len(states)))
+    for start in range(0, len(corners), together):
+        up, down = (np.array(part)[:, None] for part in zip(*corners[start : start + together], strict=True))
+        away = (up * up_w - down * down_w).reshape(-1, up_w.shape[1])
+        worst.include(np.tile(states, len(up)), np.tile(steps, len(up)), away)
 
 
 def _told_apart(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,10 +32,28 @@ AS_GUARANTEED, ANY_HOMES, NO_RESPONSE = "as guaranteed", "any homes at zero", "n
 EFFORT = Effort(random=5, inside=2, sign=60, greedy=1)
 
 
+class CornerWithHomesOff(NamedTuple):
+    """Corners of S steps at which some homes feed nothing; L ports."""
+
+    up: Real
+    down: Real
+    """(S, L) parts of each port's headroom"""
+    off: Mask
+    """(S, L) ports that feed nothing"""
+    row: Index
+    """(S,) constraint that it is the worst corner of"""
+
+    def away(self, ends: tuple[Real, Real]) -> Real:
+        """(S, L) W away from the base load, of (S, L) W that the ends of the box are below, and above, it."""
+        down_w, up_w = ends
+        found = self.up * up_w - self.down * down_w
+        return np.where(self.off, np.minimum(found, 0.0), found)
+
+
 def corners_with_homes_off(
     built: LinearConstraints, formulation: Formulation, box_w: tuple[Real, Real, Index], *, most: int
-) -> Iterator[Real]:
-    """(S, L) W away from the base: worst corners at which, on each phase, the home that relieves most feeds nothing.
+) -> Iterator[CornerWithHomesOff]:
+    """Worst corners at which, on each phase, the home that relieves most feeds nothing.
 
     In each step those of the constraints that come nearest to their limit there; box_w: (S, C) ends, and their steps.
     """
@@ -52,11 +71,11 @@ def corners_with_homes_off(
     order = np.argsort(left / built.slack_unit(base.feeder), axis=1, kind="stable")
     for rows in order[:, :most].T:
         up, down = (part[built.corner[rows]] for part in built.corners)
-        away = up * (hi - p)[:, of] - down * (p - lo)[:, of]
+        off = np.zeros(up.shape, dtype=bool)
         for homes in groups:
             lost = homes[(feeds[:, homes] * relief[rows][:, homes]).argmax(axis=1)]
-            away = np.where(of[None, :] == lost[:, None], np.minimum(away, 0.0), away)
-        yield away
+            off |= of[None, :] == lost[:, None]
+        yield CornerWithHomesOff(up, down, off, rows)
 
 
 def cases_of(

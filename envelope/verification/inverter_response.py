@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from envelope.constraints.joint_paths import JointPaths
-from envelope.constraints.monitored_feeder import FlowResult, MonitoredFeeder
+from envelope.constraints.monitored_feeder import COARSE_V, FlowResult, MonitoredFeeder, larger
 from envelope.verification.solvers import Solver
 from gridmodel.arrays import Complex, Index, Mask, Real
 
@@ -26,14 +26,18 @@ RANDOM_PATTERNS = 2
 def solve_with_response(
     feeder: MonitoredFeeder, solver: Solver, s_va: Complex, source_v: Complex, *, voltages: bool
 ) -> FlowResult:
-    """Values by a solver that is told the inverters' response: voltages, if wanted, with that, currents without it."""
+    """Values by a solver that is told the inverters' response, if voltages are wanted: those with that.
+
+    Currents count volt-var where it makes them larger, and never what volt-watt takes away.
+    """
     values = solver(s_va, source_v)
     if feeder.inverters is None or not voltages:
         return values
     found = np.nan_to_num(feeder.response_va(s_va, source_v))
     answer = found if feeder.inverters.volt_watt is not None else np.asarray(1j * found.imag)
     answered = solver(s_va + answer, source_v)
-    return FlowResult(answered.v_v, values.i_a, values.converged & answered.converged)
+    i_a = larger(values.i_a, answered.i_a) if feeder.adds_var else values.i_a
+    return FlowResult(answered.v_v, i_a, values.converged & answered.converged)
 
 
 def at_curve_kinks(
@@ -55,7 +59,8 @@ def at_curve_kinks(
     low, high = (end[:, port] for end in box_w)
     moved = away.copy()
     for _ in range(TURNS):
-        v = np.abs(feeder.power_flow_with_response(joint.injections(*at, moved), joint.source(*at)).v[:, port])
+        injected, source = joint.injections(*at, moved), joint.source(*at)
+        v = np.abs(feeder.power_flow_with_response(injected, source, tol_v=COARSE_V).v[:, port])
         off = np.where(np.isfinite(v), v - edge, 0.0)
         moved[:, port] = np.where(chosen, np.clip(moved[:, port] - off / slope, low, high), moved[:, port])
     return moved

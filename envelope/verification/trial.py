@@ -23,6 +23,8 @@ from gridmodel.arrays import Index, Mask, Real
 
 PERCENT_PER_V = 10.0
 """percent of a rating that count as much as a volt where the worst states are put in order"""
+BESIDE_W = 0.5
+"""W from the base load within which a home feeds nothing, and outside a box from which on it stands beside it"""
 CHUNK, AT_KINKS, OFF = 4000, 0.25, 4
 """scenarios solved together, part of corners from which inverters move to kinks, one of so many tried with homes off"""
 
@@ -49,6 +51,8 @@ class Trial:
         self.by_corner: dict[str, dict[str, float]] = {}
         self.scenarios = self.judged_scenarios = self.diverged = self.waiting = 0
         self.queue: list[tuple[str, At, Real]] = []
+        self.to_kinks: list[tuple[At, Real, Real, Real]] = []
+        """corners from which inverters move to kinks, with the least and most W away of their box"""
         self.sample: list[tuple[str, At, Real]] = []
         self.lost, self.only = np.zeros(steps, dtype=bool), np.ones(steps, dtype=bool) if only is None else only
         """(T,) whether any corner has no power flow, and steps that are tried"""
@@ -72,12 +76,14 @@ class Trial:
                 self.matter |= self.joint.kept if needed is None else needed.states_by_step()
             if band is not None:
                 ends, most = (box.lo_w[steps], box.hi_w[steps], steps), self.effort.sign // OFF
-                for away in corners_with_homes_off(built, self.formulation, ends, most=most):
-                    self._queue("home off", corners.at(steps), away)
+                for off in corners_with_homes_off(built, self.formulation, ends, most=most):
+                    at = corners.at(steps, None if needed is None else needed.state[steps, off.row])
+                    self._queue("home off", at, off.away(corners.ends(at)))
             for one in corners_to_check(self.formulation.guarantee, built, self.feeder, self.effort.sign):
                 state = None if needed is None or one.row is None else needed.state[steps, one.row]
                 self._try_pattern(corners, one, corners.at(steps, state))
             self._try_random(corners, steps)
+        self._move_to_kinks()
         self._flush()
         self._try_all_states()
         self._search()
@@ -161,8 +167,7 @@ class Trial:
         away = corner.up * up - corner.down * down
         self._queue(corner.kind, at, away)
         if self.feeder.inverters is not None and self.rng.random() < AT_KINKS:
-            box_w = (-down * self.feeder.port_share, up * self.feeder.port_share)
-            self._queue("kink", at, at_curve_kinks(self.joint, at, away, rng=self.rng, box_w=box_w))
+            self.to_kinks.append((at, away, -down * self.feeder.port_share, up * self.feeder.port_share))
 
     def _try_random(self, corners: BoxCorners, steps: Index) -> None:
         """Corners, and points inside, at random; the same for every run with the same seed."""
@@ -180,6 +185,16 @@ class Trial:
         self.waiting += len(at.steps)
         if self.waiting >= CHUNK:
             self._flush()
+
+    def _move_to_kinks(self) -> None:
+        """Lines up corners at which some inverters stand where their response changes, all found at once."""
+        if not self.to_kinks:
+            return
+        where, *parts = zip(*self.to_kinks, strict=True)
+        at = At(*(np.concatenate(index) for index in zip(*where, strict=True)))
+        away, *box_w = (np.concatenate(part) for part in parts)
+        self.to_kinks = []
+        self._queue("kink", at, at_curve_kinks(self.joint, at, away, rng=self.rng, box_w=tuple(box_w)))
 
     def _flush(self) -> None:
         """Solves what is lined up and takes note of the worst."""
@@ -283,9 +298,11 @@ class Trial:
             away = self.worst.away[which, at.steps]
             low, high, index = self._box_of(found, away)
             with np.errstate(divide="ignore", invalid="ignore"):
-                part = np.where(high > low, (away - low) / (high - low), 0.0)
+                part = np.where(high > low, np.clip((away - low) / (high - low), 0.0, 1.0), 0.0)
             now_low, now_high = self._ends_in(at, index)
-            self._queue("path", at, now_low + part * (now_high - now_low))
+            # A home that feeds nothing stands beside its declared band: it does so in any state.
+            beside = (away < low - BESIDE_W) & (np.abs(away) < BESIDE_W)
+            self._queue("path", at, np.where(beside, away, now_low + part * (now_high - now_low)))
         self._flush()
 
     def _ends(self, at: At, away: Real) -> tuple[Real, Real]:
@@ -296,7 +313,11 @@ class Trial:
     def _box_of(self, at: At, away: Real) -> tuple[Real, Real, Index]:
         """(S, L) both ends of the box that each of (S, L) corners belongs to, and (S,) its number."""
         every = [self._ends_in(at, np.full(len(at.steps), k)) for k in range(len(self.boxes))]
-        outside = [np.maximum(away - high, low - away).max(axis=1, initial=0.0) for low, high in every]
+        # Homes that feed nothing may stand beside their box.
+        off = np.abs(away) < BESIDE_W
+        outside = [
+            np.maximum(away - high, np.where(off, 0.0, low - away)).max(axis=1, initial=0.0) for low, high in every
+        ]
         index = np.argmin(outside, axis=0)
         low, high = (np.stack([ends[side] for ends in every])[index, np.arange(len(index))] for side in (0, 1))
         return low, high, index

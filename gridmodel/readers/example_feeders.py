@@ -17,6 +17,8 @@ from gridmodel.model.feeder import Change, Feeder
 from gridmodel.readers.pandapower import PandapowerFile, open_file, open_net
 from gridmodel.readers.tables import read_csv
 
+US_SERVICE = Path(str(files("gridmodel") / "data" / "us_service"))
+"""Folder of eight homes at a pole-mounted 25 kVA transformer, 7.2 kV to 120/240 V; its figures are assumed."""
 SOURCE_PU = 1.00
 TRANSFORMER_VA = 200e3
 

@@ -18,6 +18,8 @@ from sep2.store import alarm_states, alarms
 
 DAY_S, SPAN_S = 86_400, 600
 OFTEN = 10
+MANY, FIGURES_LAST_S = 5000, 60.0
+"""Figures of so many alarms are counted anew every minute."""
 
 
 async def list_alarms(rq: Request, asked: t.AlarmQuery) -> t.Listed[t.Alarm]:
@@ -93,7 +95,17 @@ async def list_alarm_kinds(rq: Request, asked: t.Nothing) -> list[t.AlarmKind]:
 
 async def show_alarm_figures(rq: Request, asked: t.AlarmFiguresQuery) -> t.AlarmFigures:
     """How many alarms there are and were, and which came most often."""
-    since = rq.now - asked.days * DAY_S
+
+    async def find() -> t.AlarmFigures:
+        return await _figures(rq, asked.days)
+
+    return await rq.state.kept.answer(
+        ("alarms", asked.days), rq.now, find, is_large=lambda found: found.raised > MANY, lasts_s=FIGURES_LAST_S
+    )
+
+
+async def _figures(rq: Request, days: int) -> t.AlarmFigures:
+    since = rq.now - days * DAY_S
     counts, found = await alarm_states.counts(rq.db, rq.now), await alarm_states.figures(rq.db, since, rq.now)
     fresh = await alarm_states.by_priority(rq.db, rq.now)
     often = await alarm_states.frequent(rq.db, since, OFTEN)
@@ -103,10 +115,10 @@ async def show_alarm_figures(rq: Request, asked: t.AlarmFiguresQuery) -> t.Alarm
         new=sum(new for _, new in fresh.values()),
         stale=found.stale,
         is_flood=await alarms.stands(rq.db, ALARM_FLOOD, "alarms"),
-        days=asked.days,
+        days=days,
         raised=found.raised,
         announced=found.announced,
-        announced_in_10_min=round(found.announced * SPAN_S / (asked.days * DAY_S), 2),
+        announced_in_10_min=round(found.announced * SPAN_S / (days * DAY_S), 2),
         busiest_10_min=await alarm_states.busiest(rq.db, since, SPAN_S),
         often=[t.Often(code=row.code, name=named[row.code, row.subject].name, times=int(row.n)) for row in often],
     )

@@ -88,7 +88,16 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], Cells]] = {
         ),
     ),
     "devices": (
-        ("device_id", "connection_id", "lfdi", "client", "control_point", "floor", "controllable_loads"),
+        (
+            "device_id",
+            "connection_id",
+            "lfdi",
+            "client",
+            "control_point",
+            "floor",
+            "controllable_loads",
+            "load_control_w",
+        ),
         lambda row: (
             row.name,
             row.connection_name,
@@ -97,6 +106,7 @@ COLUMNS: Mapping[str, tuple[tuple[str, ...], Cells]] = {
             "site" if row.holds_net_limit else "device" if row.connection_name else "",
             row.floor_rule,
             row.controllable_loads,
+            row.load_control_w,
         ),
     ),
 }

@@ -1,9 +1,5 @@
 """A moment or a day as a whole: which sources are in force, and the limits of a connection over a time."""
 
-import time
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
-
 import msgspec
 
 from sep2.admin import find, views
@@ -16,30 +12,22 @@ from sep2.rules.authority import ONLY_OVERRIDES, Role
 from sep2.store import in_force_counts
 
 LONGEST_S = 31 * DAY_S
-QUICK_S, AGED_S = 0.1, 10.0
-"""Counts that take longer than this are kept for so long: counting 100,000 connections costs as much as ten pages."""
-
-
-class _Counted(NamedTuple):
-    """Counts, by which clock they were made, and how long that took, in seconds of this process."""
-
-    counts: t.InForceCounts
-    made: float
-    took: float
-
-
-_counted: WeakKeyDictionary[Any, _Counted] = WeakKeyDictionary()
-"""By the server's state."""
+LARGE = 20_000
+"""From so many connections on, counts are kept for some seconds: to count 100,000 costs as much as ten pages."""
 
 
 async def show_in_force(rq: Request, asked: t.Nothing) -> t.InForceCounts:
     """How many connections hold limits of each source; of a very large utility not older than some seconds."""
-    known, began = _counted.get(rq.state), time.monotonic()
-    if known is not None and known.took > QUICK_S and began - known.made < AGED_S and known.counts.at <= rq.now:
-        return known.counts
-    counts = await _count_in_force(rq)
-    _counted[rq.state] = _Counted(counts, time.monotonic(), time.monotonic() - began)
-    return counts
+
+    async def count() -> t.InForceCounts:
+        return await _count_in_force(rq)
+
+    return await rq.state.kept.answer("in force", rq.now, count, is_large=lambda found: _connections(found) > LARGE)
+
+
+def _connections(found: t.InForceCounts) -> int:
+    by_source = found.override + found.schedule + found.envelope + found.group + found.default
+    return by_source + found.unreached
 
 
 async def _count_in_force(rq: Request) -> t.InForceCounts:

@@ -28,7 +28,7 @@ class LocalStays(Conflict):
 
 
 class NothingToSet(BadRequest):
-    """Neither a role nor a password is given."""
+    """Neither a role nor a password is given, and no grants."""
 
 
 async def show_me(rq: Request, asked: t.Nothing) -> t.Me:
@@ -60,8 +60,11 @@ async def add_operator(rq: Request, asked: t.NewOperator) -> t.Operator:
 async def set_operator(rq: Request, asked: t.OperatorChange) -> t.Operator:
     """The operator with another role or password; who is signed in has to sign in again."""
     row = await operators.find(rq.db, rq.ids["operator"])
-    if asked.role is None and asked.password is None:
+    if asked.role is None and asked.password is None and asked.grants is None:
         raise NothingToSet
+    if asked.grants is not None:
+        await stored.change(rq.db, row.id, grants=" ".join(sorted(set(asked.grants))))
+        _tell(rq, "grants_changed", operator=row.name, grants=" ".join(asked.grants), by=rq.operator)
     if asked.role is not None:
         await operators.set_role(rq.db, row, ROLES[asked.role])
         _tell(rq, "role_changed", operator=row.name, role=asked.role, by=rq.operator)
@@ -167,6 +170,7 @@ def _operator(row: Row[Any]) -> t.Operator:
         tokens=row.tokens,
         sessions=row.sessions,
         created=row.created,
+        grants=row.grants.split(),
     )
 
 

@@ -1,6 +1,8 @@
 """Is all well: subscriptions and what waits for them, poll rates, the audit log, the clock."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import NamedTuple
 
 from sep2.admin import find, views
 from sep2.admin import types as t
@@ -24,7 +26,11 @@ from sep2.store import (
     listing_watch,
     marks,
     outbox,
+    uncontrolled,
 )
+
+LARGE = 20_000
+"""From so many clients, devices and controls on, they are counted every ten seconds."""
 
 
 class NothingWaits(NotFound):
@@ -33,6 +39,10 @@ class NothingWaits(NotFound):
 
 class NotSetAside(NotFound):
     """No change of that number is set aside."""
+
+
+NAMED = 20
+"""Devices that are named where more may be counted."""
 
 
 class NotPolled(NotFound):
@@ -157,9 +167,23 @@ async def verify_audit(rq: Request, asked: t.Nothing) -> t.ChainChecked:
     )
 
 
+class _Totals(NamedTuple):
+    clients: int
+    devices: int
+    controls: int
+
+
+async def _totals(rq: Request) -> _Totals:
+    """How many clients and devices may connect, and how many controls hold or are to come."""
+    clients, devices = await listing_register.totals(rq.db)
+    return _Totals(clients, devices, await listing_controls.live_total(rq.db, rq.now))
+
+
 async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     """How the server is doing."""
-    clients, devices = await listing_register.totals(rq.db)
+    total = await rq.state.kept.answer(
+        "totals", rq.now, partial(_totals, rq), is_large=lambda found: sum(found) > LARGE
+    )
     standing = await alarm_states.counts(rq.db, rq.now)
     waiting = await deliveries.counts(rq.db)
     known = await attention.attention(rq.db, rq.now, rq.state.judge.settles_after_s)
@@ -168,9 +192,9 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         now=rq.now,
         settled=await rq.state.settled(),
         clock=rq.state.settings.clock,
-        clients=clients,
-        devices=devices,
-        controls=await listing_controls.live_total(rq.db, rq.now),
+        clients=total.clients,
+        devices=total.devices,
+        controls=total.controls,
         outbox=await listing_watch.unseen_changes(rq.db),
         set_aside=await outbox.count_set_aside(rq.db),
         waiting=waiting["waiting"],
@@ -180,6 +204,10 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
         silent_clients=known.silent_clients,
         silent_devices=known.silent_devices,
         disobeying=known.disobeying,
+        uncontrolled=await uncontrolled.count(rq.db),
+        uncontrolled_devices=[
+            one.connection_name or one.name or one.lfdi for one in await uncontrolled.some(rq.db, NAMED)
+        ],
         not_looked_at=unseen,
     )
 

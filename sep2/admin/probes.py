@@ -1,6 +1,7 @@
 """Whether all is well: each thing that has to be so for it, looked at or said to be unknown."""
 
 from sep2.admin import types as t
+from sep2.admin.engine_probes import engine_probes
 from sep2.operations import attention
 from sep2.operations.alarms import CERTIFICATE_EXPIRING, PLAN_ENDING
 from sep2.operations.judging_again import judged_until
@@ -30,6 +31,7 @@ async def list_probes(rq: Request, asked: t.Nothing) -> list[t.Probe]:
         *await _certificates(rq),
         *_workers(rq),
         await _plans(rq),
+        *await engine_probes(rq),
         await _notifier(rq),
         await _receivers(rq),
         *await _looked_at(rq),

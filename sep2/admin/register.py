@@ -83,6 +83,7 @@ async def list_devices(rq: Request, asked: t.DeviceQuery) -> t.Listed[t.Device]:
         client_id=client.id if client else None,
         group_id=group.id if group else None,
         connection_id=place.id if place else None,
+        uncontrolled=asked.uncontrolled,
     )
     return listed(found, [views.device(row) for row in found.rows])
 
@@ -110,6 +111,7 @@ async def add_device(rq: Request, asked: t.NewDevice) -> t.DeviceAdded:
         post_rate=asked.post_rate,
         device_category=asked.device_category,
         make=asked.make,
+        load_control_w=asked.load_control_w,
         name=name,
     )
     device_id = await devices.add_device(rq.db, new, rq.now)

@@ -13,6 +13,7 @@ from sep2.admin import (
     controls,
     curves,
     desk,
+    erasing,
     groups,
     history,
     looking,
@@ -29,6 +30,7 @@ from sep2.admin import (
     why,
 )
 from sep2.admin.brought import brought
+from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 
@@ -70,6 +72,8 @@ TABLE = (
     Route("GET", "/connections/{connection}/limits", desk.show_limits, VIEWER),
     Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
     Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
+    # What it was is not noted: that is what is erased.
+    Route("POST", "/connections/{connection}/erase", erasing.erase_connection, ENGINEER, seconded=True),
     Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),
     Route("GET", "/devices", register.list_devices, VIEWER),
     Route("POST", "/devices", register.add_device, ENGINEER),
@@ -233,6 +237,7 @@ TABLE = (
     Route("DELETE", "/sessions/{session}", operators.end_session, ADMIN),
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
+    *MARKET,
 )
 
 

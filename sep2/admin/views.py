@@ -9,11 +9,13 @@ from sqlalchemy import Row
 
 from sep2.admin import types as t
 from sep2.operations.in_force import limits_in
+from sep2.operations.issuing import limits_of
 from sep2.operations.modes import curve_ids
 from sep2.rules import curves, defaults, events, ratings
 from sep2.rules.authority import COMMANDS, Holding, Program, Said, effective, said_by
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
+from sep2.rules.reach import not_carried
 from sep2.wire import DERCurveType, DERUnitRefType
 
 
@@ -108,6 +110,7 @@ def _of_device(row: Row[Any]) -> dict[str, Any]:
         "enabled": row.enabled,
         "registered": row.registered,
         "make": row.make,
+        "load_control_w": row.load_control_w,
     }
 
 
@@ -297,8 +300,8 @@ def _of_control(row: Row[Any], modes: dict[str, Any], now: int, *, at_once: bool
 
 def reached(row: Row[Any], control: Row[Any], responses: Mapping[int, int]) -> t.Reached:
     """One device of a control; `note` says what its profile can not carry."""
-    lost = [what for what in ("import", "load") if getattr(control, f"{what}_limit_w") is not None]
-    note = f"profile csip can not carry the {' and '.join(lost)} limit" if row.profile == "csip" and lost else ""
+    lost = not_carried(row, limits_of(control))
+    note = f"profile csip can not carry the {' and '.join(lost)} limit" if lost else ""
     return t.Reached(
         lfdi=row.lfdi,
         client=row.client_name,

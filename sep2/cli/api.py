@@ -6,7 +6,7 @@ import json
 import os
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
@@ -21,7 +21,7 @@ from sep2.cli.fields import in_options
 from sep2.cli.units import ZONE, shown_time
 from sep2.cli.verb import given
 from sep2.errors import SepError
-from sep2.rest.types import MOST_ITEMS, Listed, Waiting
+from sep2.rest.types import MOST_ITEMS, FaultSaid, Listed, Waiting
 from sep2.settings import Settings, read, read_token
 
 T = TypeVar("T")
@@ -46,6 +46,11 @@ HINTS = {
     "certificate_unused": "wait until `sep2 client show` says that the new one is current; --anyway ends it now",
     "client_taken": "`sep2 client list` shows it; a device is added again after `sep2 device remove LFDI`",
     "connection_taken": "add the device with --no-net-limit, or remove the other one",
+    "unknown_party": "`sep2 party list` shows them",
+    "unknown_der": "`sep2 der list` shows them",
+    "unknown_aggregation": "`sep2 aggregation list` shows them",
+    "unknown_review": "`sep2 review list --every` shows them",
+    "screens_unanswered": "name the screen in --evidence, or limit or reject the DER",
     "unknown_operator": "`sep2 operator list` shows them",
     "unknown_receiver": "`sep2 receiver list` shows them",
     "unknown_token": "`sep2 token list` shows them",
@@ -76,6 +81,9 @@ class NotThatServer(SepError):
 
 class Refused(SepError):
     """The server refused."""
+
+    faults: Sequence[FaultSaid] = ()
+    """everything that is wrong, where the server says it one by one"""
 
     def __init__(self, status: int, code: str, message: str, field: str = "") -> None:
         super().__init__(message)
@@ -300,6 +308,8 @@ def _who() -> str:
 def _refusal(status: int, body: bytes) -> Refused:
     try:
         said = json.loads(body)
-        return Refused(status, said["code"], in_options(said["message"]), said.get("field", ""))
+        refused = Refused(status, said["code"], in_options(said["message"]), said.get("field", ""))
+        refused.faults = msgspec.convert(said.get("faults", []), list[FaultSaid])
+        return refused
     except (ValueError, KeyError, TypeError):
         return Refused(status, "unreadable", f"the server answered {status} with {body[:200]!r}")

@@ -4,6 +4,7 @@ import typer
 
 from sep2.admin.types import HistoryNoun
 from sep2.cli import (
+    aggregations,
     alarms,
     approvals,
     backstops,
@@ -13,6 +14,7 @@ from sep2.cli import (
     connections,
     controls,
     curves,
+    ders,
     desk,
     devices,
     folder,
@@ -23,8 +25,10 @@ from sep2.cli import (
     operators,
     overrides,
     oversight,
+    parties,
     places,
     receivers,
+    reviews,
     shifts,
     telemetry,
     why,
@@ -89,6 +93,10 @@ app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
 app.add_typer(market.market, name="market")
+app.add_typer(parties.party, name="party")
+app.add_typer(ders.der, name="der")
+app.add_typer(aggregations.aggregation, name="aggregation")
+app.add_typer(reviews.review, name="review")
 app.add_typer(looking.report, name="report")
 app.add_typer(looking.feeder, name="feeder")
 app.add_typer(telemetry.reading, name="reading")

@@ -25,6 +25,7 @@ VERBS = {
     "release_override": "override release",
     "start_backstop": "backstop start",
     "rehearse_backstop": "backstop test",
+    "erase_connection": "connection erase",
 }
 
 

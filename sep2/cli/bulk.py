@@ -79,7 +79,7 @@ def export_sheet(
     for columns, rows in _pages(noun):
         if not number:
             out.writerow(columns)
-        out.writerows([_harmless(cell) for cell in row] for row in rows)
+        out.writerows([harmless(cell) for cell in row] for row in rows)
         number += len(rows)
     if to is None:
         say(Lines(shown_lines(text.getvalue().rstrip("\n"))))
@@ -159,7 +159,7 @@ def read_csv(file: Path) -> t.SheetOfRows:
     return t.SheetOfRows(columns=[column.strip() for column in rows[0]], rows=[_meant(row) for row in rows[1:]])
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; an import reads it as it was."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else cell
 

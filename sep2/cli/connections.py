@@ -160,3 +160,17 @@ def remove_connection(name: Named, *, with_devices: WithDevices = False, to: To 
     body = t.Remove(with_devices=with_devices, to=to)
     done = api().change("DELETE", at("connections", name), t.Removed, body)
     show(done, sentence(done.message))
+
+
+@verb(connection, "erase", changes=True)
+def erase_connection(name: Named) -> None:
+    """Erase what is stored of a connection's customer: readings, descriptions, log events, details of the audit log.
+
+    The connection itself, its contract, its devices, controls, responses and the sums of days stay, and so does the
+    audit log's chain. A second person has to agree in production.
+
+    [bold]sep2 connection erase NMI1 --dry-run[/]
+    """
+    done = api().change("POST", at("connections", name, "erase"), t.Erased, t.Erase())
+    texts = f"descriptions are now {done.label}; {counted(done.audit_details, 'entry')} of the audit log"
+    show(done, f"{counted(done.readings, 'reading')} of {done.connection_id} are erased; {texts} lost their details.")

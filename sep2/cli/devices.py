@@ -10,7 +10,7 @@ from sep2.cli.identities import BadChoice, Cert, Issue, LfdiOption, Pin, Profile
 from sep2.cli.limits import LIMIT_COLUMNS, limit_cells
 from sep2.cli.modes import shown_mode, shown_modes
 from sep2.cli.show import Limit, listed, only, show
-from sep2.cli.units import shown_power, shown_span, shown_time, span
+from sep2.cli.units import shown_power, shown_span, shown_time, span, watts
 from sep2.cli.verb import verb
 from sep2.rules.limits import MODES
 
@@ -21,6 +21,10 @@ Device = Annotated[str, typer.Argument(metavar="DEVICE", help="Its name or LFDI,
 Floor = Annotated[
     str | None,
     typer.Option(metavar="RULE", help="The rule that guarantees its controllable loads a least limit, e.g. de-14a."),
+]
+LoadControl = Annotated[
+    int | None,
+    typer.Option(parser=watts, metavar="POWER", help="It follows EndDeviceControls, and draws at most so much: 7.2kW."),
 ]
 Loads = Annotated[int | None, typer.Option(min=0, help="How many controllable loads it stands for.")]
 
@@ -42,6 +46,7 @@ def add_device(
     floor: Floor = None,
     loads: Loads = None,
     make: Make = None,
+    load_control: LoadControl = None,
 ) -> None:
     """Register a device: behind an aggregator, or one that connects by itself.
 
@@ -66,6 +71,7 @@ def add_device(
         floor=floor,
         controllable_loads=loads,
         make=make,
+        load_control_w=load_control,
     )
     made = api().change("POST", "/devices", t.DeviceAdded, body)
     place = f" at {made.connection_id}" if made.connection_id else ""
@@ -108,13 +114,18 @@ def expect_device(
 
 @verb(device, "list")
 def list_devices(
+    *,
     client: Annotated[str | None, typer.Option(help="Only those of one aggregator.")] = None,
     group: Annotated[str | None, typer.Option(help="Only those of one group.")] = None,
     connection: Annotated[str | None, typer.Option(help="Only those at one connection.")] = None,
+    uncontrolled: Annotated[
+        bool, typer.Option("--uncontrolled", help="Only chargers and other loads that can be told no limit of theirs.")
+    ] = False,
     limit: Limit = 100,
 ) -> None:
     """Devices in the order of their registration."""
-    found = api().get("/devices", t.Listed[t.Device], client=client, group=group, connection=connection, limit=limit)
+    asked = {"client": client, "group": group, "connection": connection, "uncontrolled": uncontrolled or None}
+    found = api().get("/devices", t.Listed[t.Device], **asked, limit=limit)
     show(
         found,
         listed(found.total, len(found.items), "device"),
@@ -206,12 +217,22 @@ def set_device(
     floor: Floor = None,
     loads: Loads = None,
     make: Make = None,
+    load_control: LoadControl = None,
+    no_load_control: Annotated[
+        bool, typer.Option("--no-load-control", help="It follows EndDeviceControls no more.")
+    ] = False,
 ) -> None:
     """Change what is registered of a device; what is not named stays.
 
     [bold]sep2 device set 3E4F --post-every 5m[/]
+
+    [bold]sep2 device set 3E4F --load-control 7.2kW[/]  a charger of a csip client is bounded by demand response
     """
-    body = t.DeviceChange(**only(pin=pin, post_rate=post_rate, floor=floor, controllable_loads=loads, make=make))
+    if no_load_control and load_control is not None:
+        raise BadChoice("give one of --load-control POWER and --no-load-control")
+    said = only(pin=pin, post_rate=post_rate, floor=floor, controllable_loads=loads, make=make)
+    said |= {"load_control_w": None} if no_load_control else only(load_control_w=load_control)
+    body = t.DeviceChange(**said)
     done = api().change("PUT", at("devices", name), t.DeviceShown, body)
     least = f"; no limit of its load is below {shown_power(done.least_load_w)}" if done.least_load_w else ""
     show(done, f"Device {done.lfdi} has PIN {done.pin:06d}{posts(done)}{least}; its client is told.")

@@ -20,6 +20,7 @@ from sep2.cli.verb import given
 from sep2.errors import Conflict, SepError
 from sep2.extension import ExtensionError, load, resolve
 from sep2.rules.identifiers import DOCUMENTATION_PEN
+from sep2.rules.zones import of_machine
 from sep2.settings import FILE, UTILITIES, Settings, parse, read, resolved
 from sep2.terminal import log_to, say
 
@@ -58,6 +59,7 @@ class Wanted(NamedTuple):
     pen: int
     mode: str
     clock: str
+    zone: str
 
 
 Dir = Annotated[Path, typer.Argument(envvar="SEP2_DIR", help="The server's folder.", show_default="the current one")]
@@ -77,17 +79,23 @@ def init(
     pen: Annotated[int, typer.Option(help="The utility's IANA private enterprise number.")] = DOCUMENTATION_PEN,
     production: Annotated[bool, typer.Option("--production", help="Not for trying out: no test certificates.")] = False,
     clock: Annotated[str, typer.Option(help="system, or paced: it moves only when told.")] = "system",
+    zone: Annotated[
+        str | None, typer.Option(help="The utility's time zone, e.g. America/Chicago.", show_default="the machine's")
+    ] = None,
 ) -> None:
     """Make a server's folder: settings, database, certificates and the operator's token.
 
     [bold]sep2 init utility[/]  for trying out, on this machine only
+
+    [bold]sep2 init utility --utility csip --zone America/Chicago[/]  of a US utility
 
     [bold]sep2 init utility --host 0.0.0.0 --name der.example.com --database postgresql://sep2@db/sep2[/]
     """
     if (folder / FILE).exists():
         raise FolderTaken(f"{folder / FILE} exists. Start it: sep2 serve {folder}")
     mode = "production" if production else "test"
-    text = settings_text(Wanted(host, port, operator_port, database, utility, pen, mode, clock))
+    local = of_machine() if zone is None else zone
+    text = settings_text(Wanted(host, port, operator_port, database, utility, pen, mode, clock, local))
     settings = resolved(parse(tomllib.loads(text)), folder.resolve())
     if name and settings.tls.key.exists():
         raise typer.BadParameter(f"--name does nothing: {settings.tls.key} is there, with a certificate of its own")
@@ -130,6 +138,7 @@ loopback = {trying_out}  # on this machine, for trying out
 
 [utility]
 name = {json.dumps(wanted.utility)}  # a starting point; fields set here differ from it
+zone = {json.dumps(wanted.zone)}  # its time zone by name, e.g. "America/Chicago"; empty: UTC
 """
 
 

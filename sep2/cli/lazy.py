@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import typer
 from typer.core import TyperCommand, TyperGroup
 
@@ -86,4 +87,6 @@ def _as_json(refusal: SepError, hint: str) -> dict[str, Any]:
     if (answer := getattr(refusal, "answer", None)) is not None:
         return dict(answer)
     code = getattr(refusal, "refusal", refusal.code)
-    return {"code": code, "message": str(refusal), "field": getattr(refusal, "field", ""), "hint": hint}
+    said = {"code": code, "message": str(refusal), "field": getattr(refusal, "field", ""), "hint": hint}
+    faults = [msgspec.to_builtins(one) for one in getattr(refusal, "faults", ())]
+    return said | ({"faults": faults} if faults else {})

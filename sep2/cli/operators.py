@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -110,7 +110,7 @@ def show_operator(
     found = server.get(at("operators", name), t.Operator)
     ways = [f"{found.tokens} tokens", f"{found.sessions} sessions", *(["a password"] if found.has_password else [])]
     ways += ["one-time codes"] if found.has_codes else []
-    show(found, f"{found.name} is {found.role}, with {', '.join(ways)}.")
+    show(found, f"{found.name} is {' and '.join([found.role, *found.grants])}, with {', '.join(ways)}.")
 
 
 @verb(operator, "set", changes=True)
@@ -120,13 +120,18 @@ def set_operator(
     role: Annotated[t.RoleWord | None, typer.Option(help="viewer, operator, engineer or admin.")] = None,
     password: WithPassword = False,
     no_password: Annotated[bool, typer.Option("--no-password", help="Sign-in by password ends.")] = False,
+    grant: Annotated[
+        list[str] | None, typer.Option(help="reviewer or supervisor, beside the role; repeatable.")
+    ] = None,
+    no_grants: Annotated[bool, typer.Option("--no-grants", help="Nothing beside the role.")] = False,
 ) -> None:
-    """Change an operator's role or password; browsers of theirs have to sign in again."""
+    """Change an operator's role, password or grants; with another role, browsers of theirs have to sign in again."""
     if password and no_password:
         raise typer.BadParameter("give --password or --no-password")
-    body = t.OperatorChange(role=role, password="" if no_password else _password(password))
+    grants: list[Any] | None = [] if no_grants else grant or None  # the server knows which there are
+    body = t.OperatorChange(role=role, password="" if no_password else _password(password), grants=grants)
     done = api().change("PUT", at("operators", name), t.Operator, body)
-    show(done, f"{done.name} is {done.role}.")
+    show(done, f"{done.name} is {' and '.join([done.role, *done.grants])}.")
 
 
 @verb(operator, "remove", changes=True)

@@ -67,6 +67,7 @@ def _named(found: t.Status) -> str:
         "silent": found.silent_clients,
         "silent devices": found.silent_devices,
         "beyond their limits": found.disobeying,
+        f"{counted(found.uncontrolled, 'load')} told no limit, such as": found.uncontrolled_devices[:5],
     }
     return "".join(f" {what[0].upper()}{what[1:]}: {named(names)}." for what, names in parts.items() if names)
 

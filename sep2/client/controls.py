@@ -4,7 +4,10 @@ from typing import Any
 
 from sep2 import wire as w
 from sep2.client.schedule import Control, Default
+from sep2.rules.limits import PERCENT_100
 
+LOAD_LIMIT = "opModLoadLimW"
+"""What a bound on its load is to a device, by whichever function set it is said."""
 _NO_MODES = frozenset({"rampTms"})
 _POWERS = (w.ActivePower, w.ReactivePower)
 
@@ -25,6 +28,39 @@ def control_of(sent: w.DERControl, program: int) -> Control:
         reply_to=sent.replyTo,
         response_required=int(sent.responseRequired or 0),
     )
+
+
+def load_control_of(sent: w.EndDeviceControl, program: int, most_w: float) -> Control:
+    """One event of a demand response program, for a device that draws at most `most_w`."""
+    return Control(
+        mrid=sent.mRID,
+        program=program,
+        created=sent.creationTime,
+        start=sent.interval.start,
+        duration=sent.interval.duration,
+        modes=_bound_of(sent, most_w),
+        status=int(sent.EventStatus.currentStatus),
+        randomize_start=sent.randomizeStart or 0,
+        randomize_duration=sent.randomizeDuration or 0,
+        category=int(sent.deviceCategory),
+        reply_to=sent.replyTo,
+        response_required=int(sent.responseRequired or 0),
+        is_load_control=True,
+    )
+
+
+def _bound_of(sent: w.EndDeviceControl, most_w: float) -> dict[str, Any]:
+    """The bound on its load that an event says; set points and the like say none, and are not for such a device."""
+    share = _share_of(sent)
+    return {} if share is None else {LOAD_LIMIT: max(0.0, min(1.0, share)) * most_w}
+
+
+def _share_of(sent: w.EndDeviceControl) -> float | None:
+    if sent.Offset is not None and sent.Offset.loadAdjustmentPercentageOffset is not None:
+        offset = sent.Offset.loadAdjustmentPercentageOffset / PERCENT_100
+        return 1 + offset if sent.loadShiftForward else 1 - offset
+    # Drawing so much all the time draws no more than drawing everything so much of the time.
+    return None if sent.DutyCycle is None else sent.DutyCycle.normalValue / 100
 
 
 def default_of(sent: w.DefaultDERControl) -> Default:

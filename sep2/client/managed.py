@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
+from typing import Any
 
 from sep2 import wire as w
 from sep2.client import plant
-from sep2.client.controls import control_of, default_of
+from sep2.client.controls import default_of
 from sep2.client.device import Device, Reporting, State
+from sep2.client.function_sets import FunctionSet, function_sets_of
 from sep2.client.limits import NO_LIMITS, Limits
 from sep2.client.mirror import DER, SITE, Mirror
 from sep2.client.outbox import Letter, Outbox
@@ -53,6 +55,7 @@ class Managed:
         self._log_events = ""
         self._logged = 0
         self._programs: dict[str, list[Program]] = {}
+        self._function_sets = function_sets_of(rating)
         self._ders: set[str] = set()
 
     def branches(self, found: w.EndDevice) -> list[Branch]:
@@ -148,58 +151,64 @@ class Managed:
         return []
 
     def _take_assignments(self, found: w.FunctionSetAssignmentsList, now: int) -> list[Branch]:
-        links = [fsa.DERProgramListLink for fsa in found.FunctionSetAssignments]
-        hrefs = {link.href for link in links if link is not None}
-        self._programs = {href: programs for href, programs in self._programs.items() if href in hrefs}
+        read = {
+            link.href: function_set
+            for fsa in found.FunctionSetAssignments
+            for function_set in self._function_sets
+            if (link := getattr(fsa, function_set.link)) is not None
+        }
+        self._programs = {href: programs for href, programs in self._programs.items() if href in read}
         self._assign(now)
-        return [self._programs_at(href) for href in sorted(hrefs)]
+        return [self._programs_at(href, read[href]) for href in sorted(read)]
 
-    def _programs_at(self, href: str) -> Branch:
+    def _programs_at(self, href: str, of: FunctionSet) -> Branch:
         """The programs of one FunctionSetAssignments."""
 
-        def take(found: w.DERProgramList, now: int) -> list[Branch]:
-            self._programs[href] = [Program(program.mRID, int(program.primacy)) for program in found.DERProgram]
+        def take(found: Any, now: int) -> list[Branch]:
+            self._programs[href] = [Program(program.mRID, int(program.primacy)) for program in of.programs(found)]
             self._assign(now)
-            return [branch for program in found.DERProgram for branch in self._below(program)]
+            return [branch for program in of.programs(found) for branch in self._below(program, of)]
 
-        def accept(told: w.DERProgramList, now: int) -> bool:
+        def accept(told: Any, now: int) -> bool:
             """Enough if no program came or went: most often a list of controls has grown."""
             known = {program.mrid for program in self._programs.get(href, ())}
-            if told.all > len(told.DERProgram) or {program.mRID for program in told.DERProgram} != known:
+            listed = of.programs(told)
+            if told.all > len(listed) or {program.mRID for program in listed} != known:
                 return False
             take(told, now)
             return True
 
-        return Branch(href, w.DERProgramList, take, self, accept)
+        return Branch(href, of.listed, take, self, accept)
 
     def _assign(self, now: int) -> None:
         self.schedule.assign((program for programs in self._programs.values() for program in programs), now)
 
-    def _below(self, program: w.DERProgram) -> list[Branch]:
-        """Where a program keeps its controls and its default."""
+    def _below(self, program: Any, of: FunctionSet) -> list[Branch]:
+        """Where a program keeps its events and its default."""
 
         def take_default(found: w.DefaultDERControl, now: int) -> list[Branch]:
             self.schedule.take_default(program.mRID, default_of(found))
             return []
 
-        def take_controls(found: w.DERControlList, now: int) -> list[Branch]:
-            self.schedule.take(program.mRID, [control_of(sent, program.mRID) for sent in found.DERControl], now)
+        def take_events(found: Any, now: int) -> list[Branch]:
+            self.schedule.take(program.mRID, [of.read(sent, program.mRID) for sent in of.events(found)], now)
             return []
 
-        def accept_controls(told: w.DERControlList, now: int) -> bool:
+        def accept_events(told: Any, now: int) -> bool:
             """Enough if it is the whole list, and nothing is missing from it that might have been cancelled."""
-            listed = {sent.mRID for sent in told.DERControl}
+            listed = {sent.mRID for sent in of.events(told)}
             if told.all > len(listed) or self.schedule.lacks(program.mRID, listed, now):
                 return False
-            take_controls(told, now)
+            take_events(told, now)
             return True
 
         found = []
-        if program.DefaultDERControlLink is not None:
-            found.append(Branch(program.DefaultDERControlLink.href, w.DefaultDERControl, take_default, self))
-        if program.DERControlListLink is not None:
-            href = program.DERControlListLink.href
-            found.append(Branch(href, w.DERControlList, take_controls, self, accept_controls))
+        default = getattr(program, "DefaultDERControlLink", None)
+        if default is not None:
+            found.append(Branch(default.href, w.DefaultDERControl, take_default, self))
+        link = of.events_link(program)
+        if link is not None:
+            found.append(Branch(link.href, of.events_listed, take_events, self, accept_events))
         return found
 
     def _take_ders(self, found: w.DERList, now: int) -> list[Branch]:
@@ -225,7 +234,8 @@ class Managed:
             self.outbox.renew(Letter(f"{type(document).__name__} at {href}", send))
 
     def _answer(self, owed: Owed) -> None:
-        response = w.DERControlResponse(
+        kind = w.DrResponse if owed.control.is_load_control else w.DERControlResponse
+        response = kind(
             createdDateTime=owed.at,
             endDeviceLFDI=w.HexBinary(self.lfdi),
             status=owed.answer,

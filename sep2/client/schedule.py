@@ -21,7 +21,7 @@ LISTED_S = 20
 
 
 class Control(NamedTuple):
-    """One DERControl, as far as it decides what is done when."""
+    """One DERControl or EndDeviceControl, as far as it decides what is done when."""
 
     mrid: int
     program: int
@@ -35,6 +35,8 @@ class Control(NamedTuple):
     category: int | None = None
     reply_to: str | None = None
     response_required: int = 0
+    is_load_control: bool = False
+    """Whether it is an EndDeviceControl."""
 
     @property
     def end(self) -> int:
@@ -55,7 +57,7 @@ class Default(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A DERProgram the device is assigned to; the lower primacy has priority."""
+    """A DERProgram or DemandResponseProgram the device is assigned to; the lower primacy has priority."""
 
     mrid: int
     primacy: int

@@ -21,8 +21,11 @@ SUBSCRIBED = (
     w.DERProgramList,
     w.DERControlList,
     w.DefaultDERControl,
+    w.DemandResponseProgramList,
+    w.EndDeviceControlList,
 )
-"""What CSIP has an aggregator subscribe to, as far as this client acts on it."""
+"""What CSIP has an aggregator subscribe to, as far as this client acts on it, and what load control has."""
+EVENTS = (w.DERControlList, w.EndDeviceControlList)
 
 
 class Owner(Protocol):
@@ -88,7 +91,7 @@ class Watch:
     def look_before_start(self, ahead_s: int) -> int | None:
         """When to look at a list before a control in it starts: only the list tells whether it was cancelled."""
         owner = self.branch.owner
-        if self.branch.kind is not w.DERControlList or self.is_subscribed or owner is None:
+        if self.branch.kind not in EVENTS or self.is_subscribed or owner is None:
             return None
         start = owner.schedule.next_start()
         return None if start is None or self.asked_at >= start - ahead_s else start - ahead_s

@@ -34,9 +34,9 @@ async def live(rq: Request) -> Found[Issued]:
     """The page of a program's controls that are still listed, earliest first."""
     edited = await _edited(rq)
     if not edited:
-        page = await controls.live(rq.db, rq.ids.derp, rq.page, rq.seen.listed_since)
+        page = await controls.live(rq.db, rq.ids.derp, rq.page, rq.seen)
         return Found(page.total, [_plain(rq, control) for control in page.rows])
-    whole = await controls.live(rq.db, rq.ids.derp, ALL, rq.seen.listed_since)
+    whole = await controls.live(rq.db, rq.ids.derp, ALL, rq.seen)
     served = [one for row in whole.rows for one in _served(rq, row, edited.get(row.id, ()))[-LISTED:]]
     served.sort(key=lambda one: (one.control.start, -one.control.created, -int(one.control.mrid, 16)))
     if rq.page.after is not None:

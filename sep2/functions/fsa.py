@@ -6,6 +6,7 @@ from sep2 import wire as w
 from sep2.errors import NotFound
 from sep2.functions.request import Request, found, wire_version
 from sep2.rules.identifiers import derived_mrid
+from sep2.rules.reach import has_load_control
 from sep2.store import groups
 
 ALL_GROUPS = 0
@@ -59,6 +60,11 @@ def _view(
     return w.FunctionSetAssignments(
         href=rq.href("FunctionSetAssignments", fsa=fsa),
         subscribable=rq.subscribable("FunctionSetAssignments"),
+        DemandResponseProgramListLink=(
+            rq.list_link(w.DemandResponseProgramListLink, "DemandResponseProgramList", programs, fsa=fsa)
+            if has_load_control(rq.own)
+            else None
+        ),
         DERProgramListLink=rq.list_link(w.DERProgramListLink, "DERProgramList", programs, fsa=fsa),
         ResponseSetListLink=rq.list_link(w.ResponseSetListLink, "ResponseSetList", 1),
         TimeLink=rq.link(w.TimeLink, "Time"),

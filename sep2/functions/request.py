@@ -9,9 +9,13 @@ from sqlalchemy import Row
 from sep2 import wire as w
 from sep2.errors import NotFound
 from sep2.rules.paging import Page
+from sep2.rules.reach import has_load_control
 from sep2.settings import Settings
 from sep2.store.connection import Connection
-from sep2.store.controls import Seen
+from sep2.store.controls import Part, Seen
+
+ALIKE = {"DemandResponseProgramList": "DERProgramList"}
+"""Resources that are polled as often as others, so that controls reach clients in the same time either way."""
 
 
 class Hrefs(Protocol):
@@ -65,7 +69,8 @@ class House:
     """The pollRate of its DERProgramList that each EndDevice was told last, since this server started."""
 
     def poll_rate(self, resource: str) -> int:
-        """Seconds between two polls of a resource."""
+        """Seconds between two polls of a resource; two views of the same programs are polled alike."""
+        resource = ALIKE.get(resource, resource)
         return self.poll_rates.get(resource) or self.settings.utility.poll_rate_of(resource)
 
 
@@ -102,7 +107,10 @@ class Request:
     def seen(self) -> Seen:
         """With what eyes, and when, the caller looks at controls."""
         listed_after_end_s = self.house.settings.utility.listed_after_end_s
-        return Seen(self.now, self.caller.profile is not w.Profile.CSIP, listed_after_end_s)
+        seen = Seen(self.now, self.caller.profile is not w.Profile.CSIP, listed_after_end_s)
+        # What only bounds its load such a device is told as EndDeviceControls; as DERControls these would be empty.
+        is_split = self.device is not None and has_load_control(self.device)
+        return seen._replace(part=Part.REST) if is_split else seen
 
     @property
     def client(self) -> int:

@@ -40,13 +40,13 @@ async def list_responses(rq: Request) -> w.ResponseList:
     return w.ResponseList(all=page.total, results=len(items), Response=items)
 
 
-async def one_response(rq: Request) -> w.DERControlResponse:
+async def one_response(rq: Request) -> w.Response:
     """One answer."""
     _the_set(rq)
     return _view(found(await responses.one(rq.db, rq.ids.edev, rq.ids.rsp)), rq)
 
 
-async def respond(rq: Request, body: w.DERControlResponse | w.Response) -> Made:
+async def respond(rq: Request, body: w.DERControlResponse | w.DrResponse | w.Response) -> Made:
     """Store what a device answers to a control that was published to it.
 
     Clients that know a control by its mRID answer for all its devices where they were told to for one.
@@ -66,11 +66,12 @@ def _the_set(rq: Request) -> None:
         raise NotFound
 
 
-def _view(row: Row[Any], rq: Request) -> w.DERControlResponse:
-    return w.DERControlResponse(
+def _view(row: Row[Any], rq: Request) -> w.Response:
+    kind = w.DERControlResponse if row.subject is None else w.DrResponse
+    return kind(
         href=rq.href("Response", rsp=row.id, rsps=THE_SET),
         createdDateTime=row.created,
         endDeviceLFDI=w.HexBinary(rq.lfdi(row.lfdi)),
         status=row.status,
-        subject=w.HexBinary(row.mrid),
+        subject=w.HexBinary(row.subject or row.mrid),
     )

@@ -44,6 +44,7 @@ OBEDIENCE_LOW = "obedience_low"
 PLAN_ENDING = "plan_ending"
 PROFILE_MISMATCH = "profile_mismatch"
 READING_UNPROVEN = "reading_unproven"
+ROUND_LATE = "round_late"
 TOO_MANY_REQUESTS = "too_many_requests"
 TLS_REFUSED = "tls_refused"
 UNREGISTERED_LFDI = "unregistered_lfdi"
@@ -51,13 +52,13 @@ WORKER_DEAD = "worker_dead"
 
 
 async def warn_of_inexpressible(
-    db: Connection, group_id: int, limits: Limits, now: int, *, modes: Collection[str] = ()
+    db: Connection, group_id: int, limits: Limits, now: int, *, modes: Collection[str] = (), by_default: bool = False
 ) -> None:
     """Tell operators which devices of a group can not carry these limits and modes, or not as they are meant."""
     lacking = Counter[tuple[str, str, str]]()
     for row in await devices.kinds_of_member(db, group_id):
         wanted = {*limits.modes(), *modes}
-        found = reach.unsupported(row.profile, row.modes_supported, row.doe_modes_supported, wanted)
+        found = reach.unsupported(row, wanted, by_default=by_default)
         lacking.update({(row.client_lfdi, mode, why): row.devices for mode, why in found.items()})
     for (client, mode, why), count in lacking.items():
         detail = f"{count} of its devices {'is' if count == 1 else 'are'} sent {mode}, and {why}"
@@ -69,7 +70,7 @@ async def warn_of_inexpressible(
 async def _warn_of_ratings(db: Connection, group_id: int, now: int) -> None:
     doubtful: dict[str, dict[str, str]] = defaultdict(dict)
     for row in await devices.members(db, group_id, profile=reach.CSIP):
-        if doubt := rating(row).doubt:
+        if (doubt := rating(row).doubt) and not reach.only_draws(row):
             doubtful[row.client_lfdi][row.lfdi] = doubt
     for client, doubts in doubtful.items():
         detail = f"a limit is sent in percent of setMaxW, and {next(iter(doubts.values()))}"

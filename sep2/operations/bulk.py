@@ -23,8 +23,8 @@ class DeviceRow(NamedTuple):
     connection_row: int | None = None
     place_id: int | None = None
     holds: bool = True
-    least: Mapping[str, Any] = {}
-    """What a rule guarantees to its controllable loads, as columns."""
+    beside: Mapping[str, Any] = {}
+    """Columns beside: what a rule guarantees to its controllable loads, and whether it follows load control."""
 
 
 async def add_connections(
@@ -78,8 +78,8 @@ async def add_devices(db: Connection, new: Sequence[DeviceRow], now: int) -> Non
         else:
             new_device = NewDevice(row.lfdi, row.client_id, row.connection, holds_net_limit=row.holds, name=row.name)
             number = await add_device(db, new_device, now)
-            if row.least:
-                await devices.update_one(db, number, **row.least)
+            if row.beside:
+                await devices.update_one(db, number, **row.beside)
     await _insert(db, quick, now)
 
 
@@ -113,7 +113,8 @@ async def _insert(db: Connection, quick: Sequence[tuple[DeviceRow, list[int]]], 
             "registered": now,
             "name": row.name,
             **{"floor_rule": None, "controllable_loads": None, "least_load_w": None},
-            **row.least,
+            "load_control_w": None,
+            **row.beside,
         }
         for row, _ in quick
     ]

@@ -27,6 +27,8 @@ BELOW_A_DEVICE = (
     "EndDevice",
     "DERProgram",
     "DERControlList",
+    "DemandResponseProgramList",
+    "EndDeviceControlList",
     "DefaultDERControl",
     "DER",
     "DERSettings",
@@ -81,6 +83,8 @@ class NewDevice:
     post_rate: int | None = None
     device_category: int | None = None
     make: str | None = None
+    load_control_w: int | None = None
+    """What it draws at most, where it follows EndDeviceControls."""
     group: str = ""
     """The name of a group to join."""
     name: str | None = None
@@ -117,6 +121,7 @@ async def add_device(db: Connection, new: NewDevice, now: int) -> int:
         post_rate=new.post_rate,
         device_category=new.device_category,
         make=new.make,
+        load_control_w=new.load_control_w,
         name=name,
         fsa_mrid=await identifiers.fresh(db),
         changed=now,
@@ -317,9 +322,10 @@ async def remove_device(db: Connection, device_id: int, now: int) -> bool:
 
 
 async def set_device(db: Connection, device_id: int, said: Mapping[str, Any], now: int) -> None:
-    """Change what operators say of an EndDevice: post_rate, device_category, pin, enabled.
+    """Change what operators say of an EndDevice: post_rate, device_category, pin, enabled, load_control_w.
 
-    One that is not enabled is shown as such, and nothing below it is served to its client.
+    One that is not enabled is shown as such, and nothing below it is served to its client. Percentages of another load
+    are other EndDeviceControls, with other mRIDs.
     """
     device = await _known(db, device_id)
     if "pin" in said:
@@ -329,6 +335,12 @@ async def set_device(db: Connection, device_id: int, said: Mapping[str, Any], no
         if owner is not None and owner.kind == "aggregator" and owner.lfdi == device.lfdi:
             raise BadDevice(f"enabled: {device.lfdi} stands for the aggregator {owner.name}; block the client")
     await devices.update_one(db, device_id, **said, changed=now)
+    if device.load_control_w != said.get("load_control_w", device.load_control_w):
+        for kind in ("FunctionSetAssignmentsList", "DERControlList"):
+            await outbox.changed(db, kind, edev=device_id)
+        await unlimited.look_at_device(db, device_id, now)
+        if said["load_control_w"] is not None and not device.set_max_w and not device.nameplate_w:
+            await alarms.drop_members(db, SET_MAX_W, [device.lfdi], now)
     for kind in BELOW_A_DEVICE if "enabled" in said else ("EndDevice",):
         await outbox.changed(db, kind, edev=device_id)
 

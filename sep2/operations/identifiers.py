@@ -9,7 +9,13 @@ _MARK = "pen"
 
 async def fresh(db: Connection) -> str:
     """A new mRID."""
-    return new_mrid(int(await marks.value(db, _MARK) or DOCUMENTATION_PEN))
+    return (await several(db, 1))[0]
+
+
+async def several(db: Connection, count: int) -> list[str]:
+    """So many new mRIDs."""
+    pen = int(await marks.value(db, _MARK) or DOCUMENTATION_PEN)
+    return [new_mrid(pen) for _ in range(count)]
 
 
 async def set_pen(db: Connection, pen: int) -> None:

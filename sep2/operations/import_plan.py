@@ -296,6 +296,7 @@ class Plan:
         said = {"device_id": cells.get("device_id"), "connection_id": None}
         said["floor"] = cells.get("floor") or self.terms.floor or None
         said["controllable_loads"] = cells.get("controllable_loads", 1 if said["floor"] else None)
+        said["load_control_w"] = cells.get("load_control_w")
         client = cells.get("client") or self.terms.client
         if client is None:
             raise Bad("client", "missing_value", "says no client (or aggregator_id) that acts for the device")

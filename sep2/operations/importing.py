@@ -71,6 +71,7 @@ async def _load(db: Connection, plan: Plan) -> None:
         said = {"device_id": row.name, "connection_id": sites.get(row.connection_id)}
         said |= {"client": by_lfdi[row.client_lfdi], "control_point": "site" if row.holds_net_limit else "device"}
         said |= {"floor": row.floor_rule, "controllable_loads": row.controllable_loads}
+        said["load_control_w"] = row.load_control_w
         plan.hold(Known(row.lfdi, row, said))
 
 
@@ -162,7 +163,7 @@ class _Applying:
                     connection_row=None if site is None else self._site(site),
                     place_id=None if place is None else places[place],
                     holds=known.said["control_point"] == "site",
-                    least=self.plan.terms.least(known.said),
+                    beside=self.plan.terms.least(known.said) | {"load_control_w": known.said["load_control_w"]},
                 )
             )
         await bulk.add_devices(self.db, rows, self.now)
@@ -187,6 +188,9 @@ class _Applying:
             await stored_names.rename(self.db, "device", known.row.id, fresh["device_id"])
         if fresh.keys() & {"floor", "controllable_loads"}:
             await stored_devices.update_one(self.db, known.row.id, **self.plan.terms.least(known.said))
+        if "load_control_w" in fresh:
+            load = {"load_control_w": fresh["load_control_w"]}
+            await devices.set_device(self.db, known.row.id, load, self.now)
         if "client" in fresh:
             await moves.move_to_client(self.db, known.row.id, self._client(fresh["client"]), self.now)
 

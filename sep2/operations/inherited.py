@@ -15,6 +15,7 @@ from sqlalchemy import Row
 
 from sep2.rules.defaults import NO_FLOOR, Floor, Layout, Said, Served, content, limits_of, merged, served
 from sep2.rules.limits import Limits
+from sep2.rules.reach import as_held
 from sep2.store import defaults, outbox
 from sep2.store.connection import Connection
 
@@ -97,7 +98,10 @@ class AtConnection(NamedTuple):
 
 
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> list[AtConnection]:
-    """The default that every device at some connections is served; a device without any program is left out."""
+    """The default that every device at some connections is served; a device without any program is left out.
+
+    Load control has no default: what bounds import or load there is served to nobody.
+    """
     known = await house(db)
     found = []
     for _, several in groupby(await defaults.at_connections(db, connection_ids), lambda row: row.device):
@@ -105,11 +109,8 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> list[
         held = _held(rows, known)
         one, programs = rows[0], tuple(program.said for program in held.programs)
         # Whatever the layout, a client puts all its programs together.
-        found.append(
-            AtConnection(
-                one.connection_id, one.device, one.lfdi, one.profile, one.holds_net_limit, merged(programs, held.floor)
-            )
-        )
+        default = as_held(one, merged(programs, held.floor), by_default=True)
+        found.append(AtConnection(one.connection_id, one.device, one.lfdi, one.profile, one.holds_net_limit, default))
     return found
 
 

@@ -179,10 +179,10 @@ def _tolerance_w(device: Row[Any], policy: Policy) -> float:
 def limits_of(device: Row[Any], known: _Known, window: Window, policy: Policy) -> dict[Direction, list[Step]]:
     """The limits of a device over a time, by direction; a direction without any is left out."""
     rows = known.controls.get(device.id, [])
-    default = dict(known.defaults.get(device.id, {}))
+    default = reach.as_held(device, known.defaults.get(device.id, {}), by_default=True)
     changed = known.changed.get(device.id, NEVER)
     span = window.since - LOOKS_BACK_S, window.until
-    stretches = course(_programs(rows, default, device.profile), *span)
+    stretches = course(_programs(rows, default, device), *span)
     if changed > span[0]:
         stretches = _since_changed(stretches, changed)
     facts = _facts(rows, known, device, policy)
@@ -223,14 +223,14 @@ def _since_changed(stretches: Iterable[Stretch], changed: int) -> list[Stretch]:
     return found
 
 
-def _programs(rows: Sequence[Row[Any]], default: Mapping[str, Any], profile: str) -> list[Program]:
+def _programs(rows: Sequence[Row[Any]], default: Mapping[str, Any], device: Row[Any]) -> list[Program]:
     """The programs of a device, with what held in them until it was withdrawn, and its default below them all."""
     said: dict[tuple[int, int], list[Said]] = defaultdict(list)
     for row in rows:
-        span = held_until_withdrawn(row, at_once=profile != reach.CSIP)
+        span = held_until_withdrawn(row, at_once=device.profile != reach.CSIP)
         if span is not None:
-            program = int(row.program_mrid, 16), row.primacy
-            said[program].append(Said(int(row.mrid, 16), row.created, *span, modes_of(row)))
+            program, modes = (int(row.program_mrid, 16), row.primacy), reach.as_held(device, modes_of(row))
+            said[program].append(Said(int(row.mrid, 16), row.created, *span, modes))
     found = [Program(mrid, primacy, controls) for (mrid, primacy), controls in said.items()]
     return [*found, Program(-1, LEAST_PRIMACY, default=default)]
 
@@ -297,7 +297,7 @@ def _exempt(device: Row[Any], direction: Direction, start: int) -> str:
     if start < device.registered:
         return "unregistered"
     modes = [mode for mode in MODES[direction] if mode != PERCENT]
-    lacking = reach.unsupported(device.profile, device.modes_supported, device.doe_modes_supported, modes)
+    lacking = reach.unsupported(device, modes)
     return "unsupported" if len(lacking) == len(modes) else ""
 
 

@@ -13,6 +13,7 @@ from sep2.operations.modes import curve_ids
 from sep2.rules.authority import MOST_PROGRAMS, Primacies, Role
 from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
+from sep2.rules.reach import CSIP, IN_CSIP, not_carried, only_draws
 from sep2.store import curves, groups
 from sep2.store.connection import Connection
 
@@ -135,11 +136,9 @@ def not_reached(limits: Limits, devices: Sequence[Row[Any]], told: Sequence[Plac
 
 def _lost(limits: Limits, device: Row[Any]) -> str:
     """What of the limits the profile of a device's client can not carry."""
-    if device.profile != "csip":
-        return ""
-    lost = [what for what in ("import", "load") if getattr(limits, f"{what}_w") is not None]
-    if lost:
+    if lost := not_carried(device, limits):
         return f"profile csip can not carry the {' and '.join(lost)} limit"
-    if limits.modes() and device.set_max_w is None:
+    in_percent = device.profile == CSIP and not limits.modes().isdisjoint(IN_CSIP)
+    if in_percent and device.set_max_w is None and not only_draws(device):
         return "its limit is sent in percent of setMaxW, which it has not reported"
     return ""

@@ -9,7 +9,7 @@ from sep2.operations.controls import limits_of
 from sep2.rules import defaults as rules
 from sep2.rules.limits import Limits
 from sep2.rules.ratings import doubt_of, percent_of, rating
-from sep2.rules.reach import CSIP
+from sep2.rules.reach import CSIP, only_draws
 from sep2.store import alarms, clients, defaults, devices, editions, outbox
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -51,7 +51,7 @@ async def _follow(db: Connection, before: Any, now: int) -> None:
     if device is None or owner is None or owner.profile != CSIP:
         return
     was, found = rating(before), rating(device)
-    if found.doubt:
+    if found.doubt and not only_draws(device):
         holds = "0 %" if found.watts is None else f"percentages of {found.watts} W"
         detail = f"{found.doubt}; limits are sent as {holds}, until it reports another or `sep2 device agree-rating`"
         await alarms.add_members(db, SET_MAX_W, owner.lfdi, [device.lfdi], detail=detail, now=now)

@@ -9,7 +9,7 @@ from sep2.operations.alarms import CONTROL_TOO_SHORT, MODE_UNSUPPORTED, SET_MAX_
 from sep2.operations.controls import NewControl
 from sep2.rules import events
 from sep2.rules.ratings import rating
-from sep2.rules.reach import CSIP, IN_CSIP, seen_within_s, unsupported
+from sep2.rules.reach import CSIP, IN_CSIP, only_draws, seen_within_s, unsupported
 from sep2.store import reach
 from sep2.store.connection import Connection
 
@@ -95,9 +95,9 @@ def _late(row: Any, shortest_s: int, told_s: int | None, poll_rate_s: int) -> It
 
 def _said(row: Any, modes: set[str]) -> Iterator[tuple[str, str]]:
     """What a device does not carry, or not as it is meant: the code and the sentence of each."""
-    for mode, why in unsupported(row.profile, row.modes_supported, row.doe_modes_supported, modes).items():
+    for mode, why in unsupported(row, modes).items():
         yield MODE_UNSUPPORTED, f"{mode}: {why}"
-    if row.profile != CSIP or modes.isdisjoint(IN_CSIP):
+    if row.profile != CSIP or modes.isdisjoint(IN_CSIP) or only_draws(row):
         return
     known = rating(row)
     if known.doubt:

@@ -2,6 +2,8 @@
 
 from sep2.errors import BadValue
 from sep2.operations.alarms import CONTROL_REJECTED
+from sep2.rules.identifiers import companion_mrid
+from sep2.rules.reach import companion_role
 from sep2.store import alarms, controls, devices, responses
 from sep2.store.connection import Connection
 
@@ -23,7 +25,9 @@ async def answer(
     """Store a response; late ones are taken too, for clients keep theirs through an outage."""
     if status not in STATUSES:
         raise BadResponse(f"status: {status} is reserved")
-    control_id = await controls.addressed_to(db, mrid, device_id)
+    control_id, subject = await controls.addressed_to(db, mrid, device_id), None
+    if control_id is None:
+        control_id, subject = await _as_load_control(db, mrid, device_id), mrid
     if control_id is None:
         raise BadResponse(f"subject: {mrid} is not an event of this device")
     if status in REJECTED:
@@ -35,7 +39,16 @@ async def answer(
         status=status,
         created=now if created is None else created,
         received=now,
+        subject=subject,
     )
+
+
+async def _as_load_control(db: Connection, mrid: str, device_id: int) -> int | None:
+    """The control that a device knows as the EndDeviceControl of that mRID."""
+    device = await devices.one(db, device_id)
+    if device is None or device.load_control_w is None:
+        return None
+    return await controls.addressed_to(db, companion_mrid(mrid, companion_role(device.load_control_w)), device_id)
 
 
 async def _warn(db: Connection, control_id: int, device_id: int, now: int) -> None:

@@ -208,19 +208,18 @@ async def _write(
         by_turn[piece.level, piece.row.program].append(piece)
     for program in sorted({piece.row.program for piece in pieces}):
         await groups.locked(db, program)
+    stored = await controls.several(db, {piece.row.id for piece in pieces}) if pieces else {}
     done: dict[int, Written] = defaultdict(Written)
     latest: dict[int, int] = defaultdict(int)
     for (level, program), several in sorted(by_turn.items()):
-        writing = [await _writing(db, piece, ease) for piece in several]
+        writing = [_writing(piece, stored[piece.row.id], ease) for piece in several]
         written = await write(db, program, writing, now, after=max(after, latest[level - 1]))
         latest[level] = max(latest[level], *(row.created for row in written.rows))
         done[program] = done[program].with_more(written)
     return dict(done)
 
 
-async def _writing(db: Connection, piece: Piece, ease: Ease | None) -> Writing:
-    stored = await controls.one(db, piece.row.id)
-    assert stored is not None
+def _writing(piece: Piece, stored: Control, ease: Ease | None) -> Writing:
     asked = part_of(asked_of(stored), piece.start, piece.end, piece.modes)
     if ease is not None and piece.start == ease.at:
         asked = replace(asked, ramp_tms=ease.ramp_tms)
@@ -237,8 +236,8 @@ async def write(db: Connection, group_id: int, several: Sequence[Writing], now: 
     created = max(await creation.time_for(db, now), (latest or 0) + 1, after + 1)
     columns: list[dict[str, Any]] = [
         {**columns_of(one.asked), "created": created, "source": one.source, "reason": one.reason}
-        | {"device_group_id": group_id, "mrid": await identifiers.fresh(db), "continues": one.continues}
-        for one in several
+        | {"device_group_id": group_id, "mrid": mrid, "continues": one.continues}
+        for one, mrid in zip(several, await identifiers.several(db, len(several)), strict=True)
     ]
     ids = await controls.add(db, columns)
     superseded, overlapped = await _replace(db, [one for one in older if _goes_on(one, now)], columns, now)
@@ -257,7 +256,7 @@ async def _replace(
     db: Connection, standing: Sequence[Control], rows: Sequence[dict[str, Any]], now: int
 ) -> tuple[list[int], list[int]]:
     """Note on each older control by what, and from when, it is superseded, or that it may be; the ids of both kinds."""
-    superseded: list[int] = []
+    superseded: list[controls.Successor] = []
     overlapped: list[int] = []
     new = [window(row) for row in rows]
     for old in standing:
@@ -265,11 +264,10 @@ async def _replace(
         winners = [one.start for one in new if events.supersedes(one, said)]
         if winners:
             first = max(min([*winners, *([old.successor_start] if old.successor_start else [])]), now)
-            await controls.update_many(
-                db, [old.id], successor_created=old.successor_created or now, successor_start=first
-            )
-            superseded.append(old.id)
+            superseded.append(controls.Successor(old.id, old.successor_created or now, first))
         elif old.overlapped_since is None and any(events.may_supersede(one, said) for one in new):
-            await controls.update_many(db, [old.id], overlapped_since=now)
             overlapped.append(old.id)
-    return superseded, overlapped
+    await controls.supersede(db, superseded)
+    if overlapped:
+        await controls.update_many(db, overlapped, overlapped_since=now)
+    return [one.control_id for one in superseded], overlapped

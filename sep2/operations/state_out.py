@@ -30,10 +30,11 @@ class Limit(NamedTuple):
 
 
 class Power(NamedTuple):
-    """The latest power at a connection's site meter: watts, import where positive, and when its interval ended."""
+    """The latest power at a connection's site meter: watts, import where positive; when it ended and when it came."""
 
     watts: float
     end: int
+    received: int
 
 
 async def power_at(db: Connection, connection_ids: Sequence[int]) -> dict[int, Power]:
@@ -43,9 +44,8 @@ async def power_at(db: Connection, connection_ids: Sequence[int]) -> dict[int, P
         factor = ReadingSign(row.reading_sign).factor
         if factor:
             way = -1 if row.flow_direction == EXPORT else 1
-            found[row.connection] = Power(
-                float(row.value * 10.0**row.multiplier * factor * way), row.start + row.duration
-            )
+            watts = float(row.value * 10.0**row.multiplier * factor * way)
+            found[row.connection] = Power(watts, row.start + row.duration, row.received)
     return found
 
 

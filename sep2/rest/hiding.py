@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-HIDDEN = frozenset({"password", "pin", "token", "secret", "link", "csrf"})
-"""Fields whose values never reach the audit log, in whatever they stand."""
+HIDDEN = frozenset({"password", "pin", "token", "secret", "link", "csrf", "measurements"})
+"""Fields whose values never reach the audit log, in whatever they stand; what is measured must stay erasable."""
 STANDS_FOR = "(hidden)"
 
 

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from sep2.errors import SepError
 from sep2.rest.decoding import WrongBody
-from sep2.rest.types import Refused
+from sep2.rest.types import FaultSaid, Refused
+from sep2.rules.market.faults import Unfit
 from sep2.server.outages import Outages
 from sep2.store.connection import Outage
 
@@ -43,13 +44,20 @@ async def errors_as_json(request: web.Request, handler: Answer) -> web.StreamRes
 
 def refused(refusal: SepError) -> web.Response:
     """The answer to what can not be done."""
-    field = refusal.field if isinstance(refusal, WrongBody) else ""
-    answer = as_json(Refused(code=refusal.code, message=str(refusal), field=field), refusal.status)
+    answer = as_json(_said(refusal), refusal.status)
     if refusal.status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if retry_s := getattr(refusal, "retry_s", 0):
         answer.headers["Retry-After"] = str(retry_s)
     return answer
+
+
+def _said(refusal: SepError) -> Refused:
+    if isinstance(refusal, Unfit):
+        faults = [FaultSaid(**one._asdict()) for one in refusal.faults]
+        return Refused(code=refusal.named, message=str(refusal), field=faults[0].path, faults=faults)
+    field = refusal.field if isinstance(refusal, WrongBody) else ""
+    return Refused(code=refusal.code, message=str(refusal), field=field)
 
 
 def _outage(request: web.Request, outage: Outage) -> web.Response:

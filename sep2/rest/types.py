@@ -76,12 +76,23 @@ class Listed(Struct, Generic[T], frozen=True, kw_only=True):
     """What `after` is for the next part; null at the end."""
 
 
+class FaultSaid(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of several things that are wrong with what was asked for."""
+
+    path: str
+    code: str
+    value: str = ""
+    bound: str = ""
+
+
 class Refused(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a request was refused."""
 
     code: str
     message: str
     field: str = ""
+    faults: list[FaultSaid] = []
+    """everything that is wrong, at most 100, where the request holds several things"""
 
 
 class Done(Struct, frozen=True, kw_only=True):

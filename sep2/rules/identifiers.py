@@ -22,6 +22,12 @@ def derived_mrid(mrid: str, role: str) -> str:
     return f"{hashlib.sha256(f'{mrid}/{role}'.encode()).hexdigest()[:24].upper()}{mrid[24:]}"
 
 
+def companion_mrid(mrid: str, role: str) -> str:
+    """The mRID of another view of what has this mRID, which is never stored; taken twice, it is the mRID again."""
+    mask = int(hashlib.sha256(role.encode()).hexdigest()[:24], 16)
+    return f"{int(mrid[:-8] or '0', 16) ^ mask:024X}{mrid[-8:]}"
+
+
 def managed_lfdi(pen: int) -> str:
     """A fresh LFDI for a device that has no certificate; the last eight digits are the PEN of who manages it."""
     return f"{secrets.token_hex(16).upper()}{pen:08d}"

@@ -23,3 +23,7 @@ class OperatorRole(IntEnum):
 
 ROLES = {role.word: role for role in OperatorRole}
 VIEWER, OPERATOR, ENGINEER, ADMIN = OperatorRole
+REVIEWER, SUPERVISOR = "reviewer", "supervisor"
+GRANTS = (REVIEWER, SUPERVISOR)
+"""What operators may be given beside their role: a reviewer decides reviews of aggregations that take part in a market,
+a supervisor agrees to what refuses somebody, and decides disputes."""

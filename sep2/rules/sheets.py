@@ -54,6 +54,12 @@ def _watts(text: str) -> int:
     return found
 
 
+def _load(text: str) -> int:
+    if not (found := _watts(text)):
+        raise BadCell("0 is no load that percentages can be of; leave it empty without load control")
+    return found
+
+
 def _name(text: str) -> str:
     if wrong := names.misfit(text):
         raise BadCell(f"the name {wrong}")
@@ -158,6 +164,7 @@ SHEETS: dict[str, Sheet] = {
             "control_point": _one_of("site", "device"),
             "floor": _name,
             "controllable_loads": _loads,
+            "load_control_w": _load,
         },
         aliases={"aggregator_id": "client"},
         beside=frozenset(

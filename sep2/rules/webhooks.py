@@ -23,6 +23,8 @@ class Topic(StrEnum):
     """every hour, the end of the audit log, signed with the server's key"""
     CONTROLS = "controls"
     """what a connection or group is asked for, its newest state"""
+    MARKET = "market"
+    """what was decided of aggregations"""
     MEASURED = "measured"
     """every five minutes, the latest power of each connection that posted since"""
 

@@ -1,8 +1,10 @@
 """Local time by the name of a time zone: the fields of the Time resource (2030.5 9.2)."""
 
+import os
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -52,6 +54,12 @@ def misfit(name: str) -> str:
     wanted = name.casefold().replace(" ", "_")
     near = next((known[found[0]] for known in (by_folded, by_city) if (found := _near(wanted, known))), None)
     return "expected a time zone such as Australia/Adelaide" + (f"; did you mean {near}?" if near else "")
+
+
+def of_machine(link: Path = Path("/etc/localtime")) -> str:
+    """The name of this machine's time zone; empty where that is UTC or not known by name."""
+    name = os.environ.get("TZ", "").removeprefix(":") or str(link.resolve()).rpartition("/zoneinfo/")[2]
+    return "" if name in ("UTC", "Etc/UTC", "Universal", "Zulu") or misfit(name) else name
 
 
 def local(name: str, now: int) -> Local:

@@ -27,10 +27,13 @@ from sep2.server.front import Front
 from sep2.server.handshake import Door, HalfOpen, Refusal
 from sep2.server.http import Http
 from sep2.server.judge import Judge
+from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
+from sep2.server.plan_watch import PlanWatch
 from sep2.server.replacements import Replacements
+from sep2.server.reviews import ReviewWatch
 from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
 from sep2.server.sweep import Sweep
@@ -68,12 +71,14 @@ class State:
         self.seen = Seen(db, clock, origin(settings))
         self.front = Front(db, clock, self.house, self.seen)
         self.metrics = self.front.metrics
+        self.kept = Kept()
         self.sweep = Sweep(db, clock, settings.utility)
         self.judge = Judge(db, clock, settings.utility, lambda: self.house.poll_rate("DERProgramList"))
         self.contacts = Contacts(db, clock, self.seen, self.house.poll_rate)
         self.reached: dict[str, int] = {}
         """The time up to which each of the extensions' workers has done what was due."""
         self.workers = Workers(clock, lambda: {"sweep": self.sweep.reached, **self.reached})
+        self.plan_watch = PlanWatch(clock)
         self.tls = Tls(settings)
         self.knocks = Knocks(db, clock)
         # Certificates live by the machine's time, also where the clock is one that operators move.
@@ -84,6 +89,7 @@ class State:
         self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
         self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
         self.override_watch = OverrideWatch(db, clock, settings)
+        self.review_watch = ReviewWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
@@ -147,7 +153,7 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
-            own += [state.override_watch.run]
+            own += [state.override_watch.run, state.review_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))
@@ -317,6 +323,7 @@ async def _keep_up(state: State) -> None:
             await state.front.paces.tell(state.db)
             await state.front.outages.tell(state.db)
             await state.workers.tell(state.db)
+            await state.plan_watch.tell(state.db)
 
 
 async def _kept_up(work: Callable[[], Awaitable[None]], workers: Workers) -> None:

@@ -179,7 +179,7 @@ async def _carried(db: Connection, now: int) -> list[str]:
     for row in (await alarms.standing_of(db, MODE_UNSUPPORTED))[:MOST]:
         lfdi, _, mode = row.subject.partition(" ")
         kinds = await causes.sent_to(db, lfdi, mode, now)
-        if not any(unsupported(one.profile, one.modes_supported, one.doe_modes_supported, {mode}) for one in kinds):
+        if not any(unsupported(one, {mode}, by_default=one.by_default) for one in kinds):
             found.append(row.subject)
         await asyncio.sleep(0)
     return found

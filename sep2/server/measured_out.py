@@ -12,7 +12,9 @@ EVERY_S = 300
 AT_ONCE = 500
 """Connections in one message."""
 MARK = "measured_out"
-"""When it was told last; what ended before was told then."""
+"""When it was told last; what had come in by then was told then."""
+SETTLES_S = 10
+"""What came in this short a time ago waits for the next message: a write may be under way still."""
 
 
 class MeasuredOut:
@@ -43,9 +45,11 @@ class MeasuredOut:
             async with self._db.read() as db:
                 found = await stored.connections(db, page)
                 power = await state_out.power_at(db, [row.id for row in found.rows])
-            fresh = [(row.connection_id, power[row.id]) for row in found.rows if row.id in power]
+            latest = [(row.connection_id, power[row.id]) for row in found.rows if row.id in power]
             said = [
-                {"connection_id": name, "site_w": one.watts, "at": one.end} for name, one in fresh if one.end > last
+                {"connection_id": name, "site_w": one.watts, "at": one.end}
+                for name, one in latest
+                if last <= one.received + SETTLES_S < now
             ]
             async with self._db.write() as db:
                 if said:
@@ -56,7 +60,3 @@ class MeasuredOut:
                     await marks.put(db, MARK, str(now))
                     return
             page = Keyset(AT_ONCE, decode(found.next))
-
-
-def _said(connection_id: str, power: state_out.Power) -> dict[str, str | float]:
-    return {"connection_id": connection_id, "site_w": power.watts, "at": power.end}

@@ -13,6 +13,7 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
+from sep2.settings.engine import Engine
 
 FILE = "sep2.toml"
 
@@ -348,6 +349,17 @@ class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
 
 
+class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Coordination with markets: what of it is the utility's own."""
+
+    profiles: Path | None = None
+    """A folder of market profiles, such as pjm.toml, which may extend those that come with the product."""
+    letters: Path | None = None
+    """A folder whose `letter.html` (Jinja) is the letter about a review, in place of ours."""
+    utility_name: Annotated[str, Meta(max_length=80)] = "The distribution utility"
+    """Who writes letters."""
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server writes on standard error."""
 
@@ -369,11 +381,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     operator: Operator = Operator()
     database: Database = Database()
     measurements: Measurements = Measurements()
+    engine: Engine = Engine()
     tls: Tls = Tls()
     receivers: Receivers = Receivers()
     mail: Mail = Mail()
     limits: Limits = Limits()
     log: Log = Log()
+    market: Market = Market()
     utility: Utility = field(default_factory=Utility)
 
     @property

@@ -78,6 +78,11 @@ def resolved(settings: Settings, folder: Path) -> Settings:
             password_file=None if settings.mail.password_file is None else folder / settings.mail.password_file,
             authorities=tuple(folder / path for path in settings.mail.authorities),
         ),
+        market=replace(
+            settings.market,
+            profiles=None if settings.market.profiles is None else folder / settings.market.profiles,
+            letters=None if settings.market.letters is None else folder / settings.market.letters,
+        ),
         tls=replace(
             tls,
             certificate=folder / tls.certificate,

@@ -21,6 +21,8 @@ _DEVICE = (
     end_device.c.id.label("edev"),
     end_device.c.lfdi,
     *devices.REPORTED,
+    end_device.c.load_control_w,
+    end_device.c.device_category,
     end_device.c.fsa_mrid,
     end_device.c.enabled,
     end_device.c.connection_id,

@@ -12,9 +12,11 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 
+MOST_COUNTED = 10_000
 PERIOD_S = 60
 """For how long after its cause is gone an alarm that it explained is left to clear by itself."""
 _STANDS = t.c.cleared.is_(None)
+_IS_GONE = and_(t.c.cleared.is_not(None), t.c.acknowledged.is_(None), t.c.announced.is_not(None))
 _CAUSE = t.alias("cause")
 _NOW = bindparam("now", type_=t.c.raised.type)
 _ESCALATES = or_(
@@ -108,7 +110,7 @@ def _of_states(now: int) -> dict[str, ColumnElement[bool]]:
         "standing": and_(_STANDS, not_(shelved), t.c.under.is_(None)),
         "shelved": shelved,
         "suppressed": and_(_STANDS, t.c.under.is_not(None), not_(shelved)),
-        "gone": and_(t.c.cleared.is_not(None), t.c.acknowledged.is_(None), t.c.announced.is_not(None)),
+        "gone": _IS_GONE,
         "cleared": t.c.cleared.is_not(None),
     }
 
@@ -131,11 +133,21 @@ async def listed(
 
 
 async def counts(db: Connection, now: int) -> dict[str, int]:
-    """How many alarms there are in each state, apart from those that are over and dealt with."""
-    found = {state: condition for state, condition in _of_states(now).items() if state != "cleared"}
-    query = select(*(func.count().filter(condition).label(state) for state, condition in found.items()))
-    row = await db.one(query.where(or_(_STANDS, found["gone"])))
-    return dict(row._asdict()) if row else {}
+    """How many alarms there are in each state, of those that are gone 10,000 at most; not those that are dealt with."""
+    found = _of_states(now)
+    standing = {state: found[state] for state in ("standing", "shelved", "suppressed")}
+    query = select(*(func.count().filter(condition).label(state) for state, condition in standing.items()))
+    row = await db.one(query.where(_STANDS))
+    return {**(row._asdict() if row else {}), "gone": await _count_gone(db)}
+
+
+_GONE_FIRST = select(t.c.id).where(_IS_GONE).limit(MOST_COUNTED).subquery()
+
+
+async def _count_gone(db: Connection) -> int:
+    """How many are over that nobody has acknowledged; very many are not counted to their end."""
+    row = await db.one(select(func.count().label("n")).select_from(_GONE_FIRST))
+    return row.n if row else 0
 
 
 async def by_priority(db: Connection, now: int) -> dict[int, tuple[int, int]]:

@@ -5,6 +5,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, 
 from sep2.store.columns import Id, metadata, number, time
 
 STANDING = text("cleared IS NULL")
+GONE = text("cleared IS NOT NULL AND acknowledged IS NULL AND announced IS NOT NULL")
 
 alarm = Table(
     "alarm",
@@ -32,6 +33,7 @@ alarm = Table(
     Index("uq_alarm_standing", "code", "subject", unique=True, sqlite_where=STANDING, postgresql_where=STANDING),
     Index("ix_alarm_news", "news", sqlite_where=text("news"), postgresql_where=text("news")),
     Index(None, "raised"),
+    Index("ix_alarm_gone", "raised", "id", sqlite_where=GONE, postgresql_where=GONE),
     Index("ix_alarm_standing", "priority", "raised", "id", sqlite_where=STANDING, postgresql_where=STANDING),
 )
 """One row for each cause, from when it is raised until it is cleared; of one code and subject at most one stands."""

@@ -33,6 +33,7 @@ async def devices(db: Connection) -> Sequence[Row[Any]]:
         *(end_device.c[name] for name in ("id", "lfdi", "name", "client_id", "connection_id", "holds_net_limit")),
         end_device.c.floor_rule,
         end_device.c.controllable_loads,
+        end_device.c.load_control_w,
         client.c.lfdi.label("client_lfdi"),
         client.c.kind.label("client_kind"),
     ).join_from(end_device, client, client.c.id == end_device.c.client_id)

@@ -23,6 +23,7 @@ from sep2.store.tables import (
 
 SIGNED = (38, 72)
 """UomType of W and Wh."""
+EQUIPMENT = ("modes_supported", "doe_modes_supported", "load_control_w")
 _LIMITS = dict(zip(MODES, ("import_limit_w", "export_limit_w", "gen_limit_w", "load_limit_w"), strict=True))
 
 
@@ -67,14 +68,18 @@ async def unproven(db: Connection, before: int, most: int) -> Sequence[Row[Any]]
 async def sent_to(db: Connection, lfdi: str, mode: str, now: int) -> Sequence[Row[Any]]:
     """What differs in what they can carry among the devices of a client that are sent a mode, now or later on.
 
-    Columns: profile, modes_supported and doe_modes_supported.
+    Columns: profile, modes_supported, doe_modes_supported, load_control_w, and whether it is sent `by_default`.
     """
     groups = [
         select(control.c.device_group_id).where(*GOES_ON, _says(control.c, mode)),
         select(default_control.c.device_group_id).where(_says(default_control.c, mode)),
     ]
     query = (
-        select(client.c.profile, end_device.c.modes_supported, end_device.c.doe_modes_supported)
+        select(
+            client.c.profile,
+            *(end_device.c[name] for name in EQUIPMENT),
+            member.c.device_group_id.in_(groups[1]).label("by_default"),
+        )
         .distinct()
         .join_from(client, end_device, end_device.c.client_id == client.c.id)
         .join(member, member.c.end_device_id == end_device.c.id)

@@ -1,6 +1,8 @@
 """DERControls, as facts; rows stay when a control is cancelled, superseded or over."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -8,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    Update,
     and_,
     bindparam,
     exists,
@@ -15,6 +18,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 
@@ -27,6 +31,14 @@ from sep2.store.tables import device_group, member, response
 from sep2.store.tables_served import control_edition
 
 
+class Part(Enum):
+    """Which controls of a program a list shows."""
+
+    ALL = "all of them"
+    LOAD = "those that bound import or load"
+    REST = "those that say anything else"
+
+
 class Seen(NamedTuple):
     """Whose eyes a control is seen with, and when: CSIP-AUS shows scheduled ones as superseded at once."""
 
@@ -34,6 +46,7 @@ class Seen(NamedTuple):
     superseded_at_once: bool = True
     listed_after_end_s: int = 0
     """How long a control stays in its list after its latest end."""
+    part: Part = Part.ALL
 
     @property
     def listed_since(self) -> int:
@@ -97,26 +110,39 @@ IS_ACTIVE = {
 }
 """What makes a control one of the active list, as `rules.events.status` decides it, by `Seen.superseded_at_once`."""
 
-_LIVE = _in_order(_GROUP, c.c.latest_end > _NOW)
-_LIVE_AFTER = _LIVE.where(c.c.start > bindparam("after"))
-_ACTIVE = {at_once: _in_order(_GROUP, active) for at_once, active in IS_ACTIVE.items()}
+_BOUNDS_LOAD = or_(c.c.import_limit_w.is_not(None), c.c.load_limit_w.is_not(None))
+IN_PART: dict[Part, ColumnElement[bool]] = {
+    Part.ALL: true(),
+    Part.LOAD: _BOUNDS_LOAD,
+    Part.REST: or_(~_BOUNDS_LOAD, c.c.export_limit_w.is_not(None), c.c.gen_limit_w.is_not(None), c.c.modes != "{}"),
+}
+"""What makes a control one of a list, by what the list shows."""
+
+_LIVE = {part: _in_order(_GROUP, c.c.latest_end > _NOW, shown) for part, shown in IN_PART.items()}
+_LIVE_AFTER = {part: query.where(c.c.start > bindparam("after")) for part, query in _LIVE.items()}
+_ACTIVE = {
+    (at_once, part): _in_order(_GROUP, active, shown)
+    for at_once, active in IS_ACTIVE.items()
+    for part, shown in IN_PART.items()
+}
 _STANDING = _in_order(_GROUP, *GOES_ON)
 _ONE = select(*COLUMNS).where(c.c.id == bindparam("control_id"))
 _IN_GROUP = _ONE.where(_GROUP)
 
 
-async def live(db: Connection, group_id: int, page: Page, since: int) -> Found[Control]:
-    """Controls of one program that end after `since`, earliest first."""
+async def live(db: Connection, group_id: int, page: Page, seen: Seen) -> Found[Control]:
+    """Controls of one program that are listed, earliest first."""
+    since = seen.listed_since
     if page.after is None:
-        found = await select_page(db, _LIVE, page, group_id=group_id, now=since)
+        found = await select_page(db, _LIVE[seen.part], page, group_id=group_id, now=since)
     else:
-        found = await select_page(db, _LIVE_AFTER, page, group_id=group_id, now=since, after=page.after)
+        found = await select_page(db, _LIVE_AFTER[seen.part], page, group_id=group_id, now=since, after=page.after)
     return Found(found.total, _controls(found.rows))
 
 
 async def active(db: Connection, group_id: int, page: Page, seen: Seen) -> Found[Control]:
     """Controls of one program that hold now."""
-    found = await select_page(db, _ACTIVE[seen.superseded_at_once], page, group_id=group_id, now=seen.now)
+    found = await select_page(db, _ACTIVE[seen.superseded_at_once, seen.part], page, group_id=group_id, now=seen.now)
     return Found(found.total, _controls(found.rows))
 
 
@@ -124,6 +150,14 @@ async def one(db: Connection, control_id: int) -> Control | None:
     """A control by its id."""
     row = await db.one(_ONE, control_id=control_id)
     return None if row is None else Control._make(row)
+
+
+_SEVERAL = select(*COLUMNS).where(among(c.c.id, bindparam("these")))
+
+
+async def several(db: Connection, ids: Collection[int]) -> dict[int, Control]:
+    """Controls by their ids."""
+    return {one.id: one for one in _controls(await db.all(_SEVERAL, these=list(ids)))}
 
 
 async def in_group(db: Connection, group_id: int, control_id: int) -> Control | None:
@@ -146,10 +180,12 @@ async def not_over(db: Connection, group_id: int, now: int) -> list[Control]:
     return _controls(await db.all(_NOT_OVER, group_id=group_id, now=now))
 
 
+_PARTS = _in_order(or_(among(c.c.id, bindparam("roots")), among(c.c.continues, bindparam("roots"))), *_LEFT)
+
+
 async def parts_of(db: Connection, roots: Sequence[int], now: int) -> list[Control]:
     """Controls and the parts of them that were issued anew, as far as they are neither over nor cancelled."""
-    query = _in_order(or_(among(c.c.id, roots), among(c.c.continues, roots)), *_LEFT)
-    return _controls(await db.all(query, now=now))
+    return _controls(await db.all(_PARTS, roots=list(roots), now=now))
 
 
 _IN = member.alias()
@@ -235,14 +271,49 @@ async def latest_created(db: Connection, group_id: int, now: int) -> int | None:
     return row.latest if row else None
 
 
+_ADD = insert(c)
+_ADD_MANY = _ADD.returning(c.c.id, sort_by_parameter_order=True)
+
+
 async def add(db: Connection, columns: Sequence[dict[str, Any]]) -> list[int]:
-    """The ids of new controls."""
-    return [await db.add(insert(c).values(row)) for row in columns]
+    """The ids of new controls, in their order; all have the same columns."""
+    if len(columns) == 1:
+        return [(await db.run(_ADD, columns[0])).inserted_id]
+    return [row.id for row in await db.execute(_ADD_MANY, columns)] if columns else []
 
 
 async def update_many(db: Connection, ids: Sequence[int], **columns: Any) -> None:
     """Change the same columns of several controls."""
-    await db.run(update(c).where(among(c.c.id, ids)).values(columns))
+    await db.run(_update(tuple(columns)), {"these": list(ids), **{f"new_{name}": columns[name] for name in columns}})
+
+
+class Successor(NamedTuple):
+    """From when on a control is superseded, and when that was said."""
+
+    control_id: int
+    created: int
+    start: int
+
+
+_SUPERSEDE = (
+    update(c)
+    .where(c.c.id == bindparam("control_id"))
+    .values(successor_created=bindparam("said"), successor_start=bindparam("starts"))
+)
+
+
+async def supersede(db: Connection, several: Sequence[Successor]) -> None:
+    """Note by what controls are superseded."""
+    if several:
+        rows = [{"control_id": one.control_id, "said": one.created, "starts": one.start} for one in several]
+        await db.run(_SUPERSEDE, rows)
+
+
+@cache
+def _update(names: tuple[str, ...]) -> Update:
+    """The statement that changes these columns; to build it anew each time would cost more than to run it."""
+    given = {name: bindparam(f"new_{name}", type_=c.c[name].type) for name in names}
+    return update(c).where(among(c.c.id, bindparam("these"))).values(given)
 
 
 _BELONGS = exists().where(

@@ -105,6 +105,7 @@ _AT_PLACES = _over(
     among(connection.c.connection_id, bindparam("names")),
     connection.c.connection_id,
     client.c.profile,
+    end_device.c.load_control_w,
     end_device.c.lfdi,
 ).join(client, client.c.id == end_device.c.client_id)
 

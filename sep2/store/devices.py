@@ -48,7 +48,8 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
     """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, profile, enabled, own_group_id.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, enabled,
+    own_group_id.
     """
     query = (
         select(
@@ -58,6 +59,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.holds_net_limit,
             end_device.c.set_max_w,
             end_device.c.least_load_w,
+            end_device.c.load_control_w,
             client.c.profile,
             and_(end_device.c.enabled, client.c.enabled).label("enabled"),
             device_group.c.id.label("own_group_id"),
@@ -135,24 +137,30 @@ async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
     await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
 
 
+_MEMBERS = (
+    select(
+        *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
+        client.c.lfdi.label("client_lfdi"),
+        client.c.profile,
+        end_device.c.load_control_w,
+        *REPORTED,
+    )
+    .join(member, member.c.end_device_id == end_device.c.id)
+    .join(client, client.c.id == end_device.c.client_id)
+    .where(member.c.device_group_id == bindparam("group_id"))
+    .order_by(end_device.c.id)
+)
+_MEMBERS_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
+
+
 async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
     """The devices of a group, of clients with a profile if so asked.
 
-    Columns: id, lfdi, client_id, client_lfdi, profile, what it reported.
+    Columns: id, lfdi, client_id, client_lfdi, profile, load_control_w, what it reported.
     """
-    query = (
-        select(
-            *(end_device.c[name] for name in ("id", "lfdi", "client_id")),
-            client.c.lfdi.label("client_lfdi"),
-            client.c.profile,
-            *REPORTED,
-        )
-        .join(member, member.c.end_device_id == end_device.c.id)
-        .join(client, client.c.id == end_device.c.client_id)
-    )
     if profile is not None:
-        query = query.where(client.c.profile == profile)
-    return await db.all(query.where(member.c.device_group_id == group_id).order_by(end_device.c.id))
+        return await db.all(_MEMBERS_OF_PROFILE, group_id=group_id, profile=profile)
+    return await db.all(_MEMBERS, group_id=group_id)
 
 
 _KIND = (
@@ -160,6 +168,7 @@ _KIND = (
     client.c.profile,
     end_device.c.modes_supported,
     end_device.c.doe_modes_supported,
+    end_device.c.load_control_w,
 )
 _KINDS = (
     select(*_KIND, func.count().label("devices"))
@@ -174,7 +183,7 @@ _KINDS = (
 async def kinds_of_member(db: Connection, group_id: int) -> Sequence[Row[Any]]:
     """What differs among a group's devices in what they can carry.
 
-    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, and how many `devices` are so.
+    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, load_control_w, and how many `devices` are so.
     """
     return await db.all(_KINDS, group_id=group_id)
 

@@ -22,7 +22,7 @@ from sep2.rules.authority import Role
 from sep2.rules.names import key_of
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
-from sep2.store.controls import IS_ACTIVE, Seen
+from sep2.store.controls import IN_PART, IS_ACTIVE, Seen
 from sep2.store.naming import keyed
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, control, curve, device_group, end_device, member
@@ -33,9 +33,13 @@ async def add(db: Connection, **columns: Any) -> int:
     return await db.add(insert(device_group).values(keyed(columns)))
 
 
+_ONE = select(device_group).where(device_group.c.id == bindparam("group_id"))
+_LOCKED = _ONE.with_for_update(key_share=True)
+
+
 async def one(db: Connection, group_id: int) -> Row[Any] | None:
     """A group by its id."""
-    return await db.one(select(device_group).where(device_group.c.id == group_id))
+    return await db.one(_ONE, group_id=group_id)
 
 
 async def locked(db: Connection, group_id: int) -> Row[Any] | None:
@@ -43,8 +47,7 @@ async def locked(db: Connection, group_id: int) -> Row[Any] | None:
 
     What is decided on a group's controls is then decided on all of them, also where several servers write.
     """
-    query = select(device_group).where(device_group.c.id == group_id)
-    return await db.one(query.with_for_update(key_share=True))
+    return await db.one(_LOCKED, group_id=group_id)
 
 
 async def by_name(db: Connection, name: str) -> Row[Any] | None:
@@ -56,6 +59,8 @@ _AT_CONNECTION = device_group.c.connection_id == bindparam("place")
 _AT_DEVICE = device_group.c.end_device_id == bindparam("place")
 _OF_CONNECTION = select(device_group).where(_AT_CONNECTION, device_group.c.role == bindparam("role"))
 _OF_DEVICE = select(device_group).where(_AT_DEVICE, device_group.c.role == bindparam("role"))
+_ALL_AT_CONNECTION = select(device_group).where(_AT_CONNECTION).order_by(device_group.c.primacy)
+_ALL_AT_DEVICE = select(device_group).where(_AT_DEVICE).order_by(device_group.c.primacy)
 
 
 async def of_connection(db: Connection, connection_id: int, role: Role = Role.CONNECTION) -> Row[Any] | None:
@@ -72,16 +77,21 @@ async def at_place(
     db: Connection, *, connection_id: int | None = None, device_id: int | None = None
 ) -> Sequence[Row[Any]]:
     """All programs of one connection, or of one device alone, the most important first."""
-    place = _AT_DEVICE if connection_id is None else _AT_CONNECTION
-    query = select(device_group).where(place).order_by(device_group.c.primacy)
+    query = _ALL_AT_DEVICE if connection_id is None else _ALL_AT_CONNECTION
     return await db.all(query, place=device_id if connection_id is None else connection_id)
+
+
+_GROUPS_OF_DEVICE = (
+    select(device_group)
+    .join(member, member.c.device_group_id == device_group.c.id)
+    .where(member.c.end_device_id == bindparam("device_id"))
+    .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
+)
 
 
 async def of_device(db: Connection, device_id: int) -> Sequence[Row[Any]]:
     """The groups that a device is in, the most important first."""
-    query = select(device_group).join(member, member.c.device_group_id == device_group.c.id)
-    query = query.where(member.c.end_device_id == device_id)
-    return await db.all(query.order_by(device_group.c.primacy, device_group.c.program_mrid.desc()))
+    return await db.all(_GROUPS_OF_DEVICE, device_id=device_id)
 
 
 async def update_one(db: Connection, group_id: int, **columns: Any) -> None:
@@ -145,7 +155,7 @@ def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
 _CURVES = select(func.count()).where(curve.c.device_group_id == device_group.c.id, curve.c.removed.is_(None))
 
 
-def _programs(active: ColumnElement[bool]) -> Select[Any]:
+def _programs(active: ColumnElement[bool], shown: ColumnElement[bool]) -> Select[Any]:
     columns = (
         device_group.c.id,
         device_group.c.program_mrid,
@@ -153,8 +163,8 @@ def _programs(active: ColumnElement[bool]) -> Select[Any]:
         device_group.c.description,
         device_group.c.version,
         device_group.c.primacy,
-        _count(control.c.latest_end > bindparam("listed_since")).label("live"),
-        _count(active).label("active"),
+        _count(control.c.latest_end > bindparam("listed_since"), shown).label("live"),
+        _count(active, shown).label("active"),
         _CURVES.scalar_subquery().label("curves"),
     )
     joined = select(*columns).join(member, member.c.device_group_id == device_group.c.id)
@@ -162,19 +172,23 @@ def _programs(active: ColumnElement[bool]) -> Select[Any]:
     return ordered.where(member.c.end_device_id == bindparam("device_id"))
 
 
-_PROGRAMS = {at_once: _programs(active) for at_once, active in IS_ACTIVE.items()}
-_PROGRAM = {at_once: query.where(device_group.c.id == bindparam("group_id")) for at_once, query in _PROGRAMS.items()}
+_PROGRAMS = {
+    (at_once, part): _programs(active, shown)
+    for at_once, active in IS_ACTIVE.items()
+    for part, shown in IN_PART.items()
+}
+_PROGRAM = {which: query.where(device_group.c.id == bindparam("group_id")) for which, query in _PROGRAMS.items()}
 
 
 async def programs(db: Connection, device_id: int, page: Page, seen: Seen) -> Found[Row[Any]]:
     """The groups of a device as programs, most important first, with counts of what each holds."""
     times = {"now": seen.now, "listed_since": seen.listed_since}
-    return await select_page(db, _PROGRAMS[seen.superseded_at_once], page, device_id=device_id, **times)
+    return await select_page(db, _PROGRAMS[seen.superseded_at_once, seen.part], page, device_id=device_id, **times)
 
 
 async def program(db: Connection, device_id: int, group_id: int, seen: Seen) -> Row[Any] | None:
     """One group of a device as a program, with its counts."""
-    query = _PROGRAM[seen.superseded_at_once]
+    query = _PROGRAM[seen.superseded_at_once, seen.part]
     times = {"now": seen.now, "listed_since": seen.listed_since}
     return await db.one(query, device_id=device_id, group_id=group_id, **times)
 
@@ -193,7 +207,10 @@ async def is_in_any(db: Connection, device_id: int, *, beside: Sequence[Role]) -
     return any(row.role not in beside for row in rows)
 
 
+_HOW_MANY = select(func.count().label("n")).where(member.c.end_device_id == bindparam("device_id"))
+
+
 async def count_of(db: Connection, device_id: int) -> int:
     """How many groups a device is a member of."""
-    row = await db.one(select(func.count().label("n")).where(member.c.end_device_id == device_id))
+    row = await db.one(_HOW_MANY, device_id=device_id)
     return row.n if row else 0

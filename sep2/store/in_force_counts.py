@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Select, case, exists, func, select, union_all
+from sqlalchemy import Select, and_, bindparam, case, exists, func, select, union_all
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
-from sep2.store.controls import IS_ACTIVE
+from sep2.store.controls import GOES_ON, IS_ACTIVE
 from sep2.store.tables import connection, control, device_group, end_device, member
 
 _RANKS = {
@@ -20,6 +20,8 @@ _RANKS = {
 """Which role counts where several have an active control at a connection: the least number."""
 _RANK = case(_RANKS, value=device_group.c.role)
 _ACTIVE = control.c.device_group_id == device_group.c.id
+# With the sum, so that the index by ends is taken: few end from now on, and all of the past have begun.
+_IS_ACTIVE = and_(*GOES_ON, control.c.earliest_start + 0 <= bindparam("now"))
 _HERE = exists().where(end_device.c.connection_id == device_group.c.connection_id)
 
 
@@ -28,7 +30,7 @@ def _at_places() -> Any:
     own = (
         select(device_group.c.connection_id.label("place"), _RANK.label("rank"))
         .join_from(control, device_group, _ACTIVE)
-        .where(IS_ACTIVE[False], device_group.c.connection_id.is_not(None), _HERE)
+        .where(_IS_ACTIVE, device_group.c.connection_id.is_not(None), _HERE)
     )
     # Groups, and programs of a single device, are few: from these to their controls, and not the other way round.
     held = exists().where(_ACTIVE, IS_ACTIVE[False], control.c.latest_end + 0 > 0)

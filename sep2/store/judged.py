@@ -40,7 +40,7 @@ _REPORTED = ("set_max_w", "nameplate_w", "agreed_max_w", "agreed_nameplate_w", "
 _SKEW = select(func.max(func.abs(client_seen.c.skew_s))).where(client_seen.c.client_id == client.c.id).scalar_subquery()
 _DEVICES = (
     select(
-        *(end_device.c[name] for name in ("id", "lfdi", "holds_net_limit", "registered", *_REPORTED)),
+        *(end_device.c[name] for name in ("id", "lfdi", "holds_net_limit", "registered", "load_control_w", *_REPORTED)),
         end_device.c.connection_id.label("connection_number"),
         client.c.name.label("client_name"),
         client.c.profile,

@@ -91,6 +91,7 @@ async def reached(db: Connection, control_id: int) -> Sequence[Row[Any]]:
             end_device.c.lfdi,
             client.c.name.label("client_name"),
             client.c.profile,
+            end_device.c.load_control_w,
             connection.c.connection_id.label("connection_name"),
         )
         .select_from(control)

@@ -15,6 +15,7 @@ from sep2.store.many import among
 from sep2.store.prefix import begins
 from sep2.store.tables import client, connection, default_control, der_document, device_group, end_device, member, place
 from sep2.store.territory import below
+from sep2.store.uncontrolled import IS_UNCONTROLLED
 
 MOST_CANDIDATES = 10
 """Enough to tell that the beginning of an LFDI is not unique, and what it may mean."""
@@ -53,9 +54,15 @@ async def devices(
     client_id: int | None = None,
     group_id: int | None = None,
     connection_id: int | None = None,
+    uncontrolled: bool = False,
 ) -> Following:
-    """Devices in the order of their registration, of one client, group or connection if so asked."""
+    """Devices in the order of their registration, of one client, group or connection if so asked.
+
+    uncontrolled: only loads that can be told no limit of what they draw.
+    """
     query = _devices()
+    if uncontrolled:
+        query = query.where(IS_UNCONTROLLED)
     if connection_id is not None:
         query = query.where(end_device.c.connection_id == connection_id)
     if client_id is not None:

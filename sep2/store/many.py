@@ -6,7 +6,7 @@ client has more of something. `in_` is for subqueries only; a test looks for oth
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import BigInteger, BindParameter, Boolean, ColumnElement, Dialect, String, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -43,6 +43,10 @@ class _Among(FunctionElement[bool]):
     name = "among"
     type = Boolean()
     inherit_cache = True
+
+    def self_group(self, against: Any = None) -> Self:
+        """As it is: written as `… = 1`, as SQLAlchemy would for SQLite, no index could be used."""
+        return self
 
 
 @compiles(_Among)

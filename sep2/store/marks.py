@@ -1,14 +1,18 @@
 """Values that change while the server runs: poll rates that the operator set, and the server's own marks."""
 
-from sqlalchemy import delete, insert, select, update
+from functools import cache
+
+from sqlalchemy import Select, bindparam, delete, insert, select, update
 
 from sep2.store.connection import Connection
 from sep2.store.tables import setting as t
 
+_VALUE = select(t.c.value).where(t.c.name == bindparam("wanted"))
+
 
 async def value(db: Connection, name: str) -> str | None:
     """The value of that name, if there is one."""
-    found = await db.one(select(t.c.value).where(t.c.name == name))
+    found = await db.one(_VALUE, wanted=name)
     return found.value if found else None
 
 
@@ -25,5 +29,9 @@ async def remove(db: Connection, name: str) -> None:
 
 async def starting_with(db: Connection, prefix: str) -> dict[str, str]:
     """All values whose name begins so, by the rest of their name."""
-    rows = await db.all(select(t.c.name, t.c.value).where(t.c.name.startswith(prefix, autoescape=True)))
-    return {row.name.removeprefix(prefix): row.value for row in rows}
+    return {row.name.removeprefix(prefix): row.value for row in await db.all(_starting_with(prefix))}
+
+
+@cache
+def _starting_with(prefix: str) -> Select[tuple[str, str]]:
+    return select(t.c.name, t.c.value).where(t.c.name.startswith(prefix, autoescape=True))

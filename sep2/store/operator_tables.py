@@ -16,6 +16,7 @@ operator = Table(
     Column("subject", String(400), unique=True),
     Column("totp", String(64)),
     Column("totp_step", BigInteger),
+    Column("grants", Text, nullable=False, server_default=""),  # words of rules.roles.GRANTS, with blanks between
     sqlite_autoincrement=True,
 )
 """Who may use the operator API; a password is stored as scrypt makes it, `subject` names who a provider signs in.

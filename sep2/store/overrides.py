@@ -54,6 +54,7 @@ _DEVICES = (
         end_device.c.connection_id.label("place_id"),
         client.c.name.label("client_name"),
         client.c.profile,
+        end_device.c.load_control_w,
         client.c.enabled.label("client_enabled"),
         connection.c.connection_id.label("connection_name"),
         connection.c.firm_import_w,
@@ -191,7 +192,10 @@ async def beside(db: Connection, override_id: int, now: int, until: int) -> Sequ
     return await db.all(_BESIDE, override_id=override_id, now=now, until=until)
 
 
-_FOLLOWED = ("DERControlList", "ActiveDERControlList", "DERProgramList", "DERProgram")
+_FOLLOWED = (
+    *("DERControlList", "ActiveDERControlList", "DERProgramList", "DERProgram"),
+    *("EndDeviceControlList", "DemandResponseProgramList"),
+)
 _OF_CLIENT = select(subscription.c.resource, subscription.c.ids).where(
     subscription.c.client_id == bindparam("client_id"), among(subscription.c.resource, _FOLLOWED)
 )

@@ -26,11 +26,11 @@ _DEVICE = cast(end_device.c.id, Text)
 _TOLD = exists().where(
     or_(
         and_(
-            among(subscription.c.resource, ("DERControlList", "DERProgram")),
+            among(subscription.c.resource, ("DERControlList", "DERProgram", "EndDeviceControlList")),
             subscription.c.ids == _ids(("derp", _GROUP), ("edev", _DEVICE)),
         ),
         and_(
-            subscription.c.resource == "DERProgramList",
+            among(subscription.c.resource, ("DERProgramList", "DemandResponseProgramList")),
             or_(
                 subscription.c.ids == _ids(("edev", _DEVICE), ("fsa", _GROUP)),
                 subscription.c.ids == _ids(("edev", _DEVICE), ("fsa", literal("0"))),
@@ -45,6 +45,7 @@ _MEMBERS = (
         end_device.c.lfdi,
         end_device.c.modes_supported,
         end_device.c.doe_modes_supported,
+        end_device.c.load_control_w,
         *REPORTED,
         client.c.profile,
         connection.c.connection_id.label("connection_name"),

@@ -18,6 +18,7 @@ def _columns() -> tuple[Any, ...]:
         response.c.created,
         response.c.received,
         control.c.mrid,
+        response.c.subject,
         end_device.c.lfdi,
     )
 

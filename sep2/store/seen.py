@@ -116,14 +116,18 @@ def _new(noted: Noted) -> dict[str, Any]:
     return {f"new_{name}": value for name, value in noted.items()}
 
 
-def _together(table: Table, key: str, more: Iterable[ColumnElement[Any]] = ()) -> Subquery:
-    """What all servers have noted: the latest times, and the sums of the counts."""
+def _together(
+    table: Table, key: str, more: Iterable[ColumnElement[Any]] = (), whose: Select[Any] | None = None
+) -> Subquery:
+    """What all servers have noted: the latest times, and the sums of the counts; whose: ids, where not of all."""
     last = [func.max(table.c[name]).label(name) for name in LAST]
     counts = [func.sum(table.c[name]).cast(BigInteger).label(name) for name in COUNTS]
-    return select(table.c[key], *last, *counts, *more).group_by(table.c[key]).subquery()
+    query = select(table.c[key], *last, *counts, *more).group_by(table.c[key])
+    return (query if whose is None else query.where(table.c[key].in_(whose))).subquery()
 
 
-_CLIENTS = _together(client_seen, "client_id", [func.sum(client_seen.c.refusals).cast(BigInteger).label("refusals")])
+_REFUSALS = func.sum(client_seen.c.refusals).cast(BigInteger).label("refusals")
+_CLIENTS = _together(client_seen, "client_id", [_REFUSALS])
 _DEVICES = _together(device_seen, "end_device_id")
 _POSTS = (
     select(mirror_usage_point.c.end_device_id, func.min(mirror_usage_point.c.post_rate).label("post_rate"))
@@ -180,15 +184,18 @@ async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
 
 async def clients(db: Connection, page: Keyset, *, client_id: int | None = None) -> Following:
     """When clients were heard of, those never or longest ago first."""
-    query = (
-        select(client.c.id, client.c.name, client.c.lfdi, *(_CLIENTS.c[name] for name in (*_HEARD, "refusals")))
-        .outerjoin(_CLIENTS, _CLIENTS.c.client_id == client.c.id)
-        .where(client.c.removed.is_(None))
-        .order_by(func.coalesce(_CLIENTS.c.last_request, 0), client.c.id)
-    )
+    which: ColumnElement[bool] = client.c.removed.is_(None)
+    seen = _CLIENTS
     if client_id is not None:
-        query = query.where(client.c.id == client_id)
-    return await select_following(db, query, page)
+        which = which & (client.c.id == client_id)
+        seen = _together(client_seen, "client_id", [_REFUSALS], select(client.c.id).where(client.c.id == client_id))
+    query = (
+        select(client.c.id, client.c.name, client.c.lfdi, *(seen.c[name] for name in (*_HEARD, "refusals")))
+        .outerjoin(seen, seen.c.client_id == client.c.id)
+        .where(which)
+        .order_by(func.coalesce(seen.c.last_request, 0), client.c.id)
+    )
+    return await select_following(db, query, page, select(client.c.id).where(which))
 
 
 async def latest_of(db: Connection, client_ids: Sequence[int]) -> dict[int, Row[Any]]:
@@ -212,22 +219,23 @@ async def devices(
     db: Connection, page: Keyset, *, client_id: int | None = None, device_id: int | None = None
 ) -> Following:
     """When devices were heard of, those never or longest ago first."""
+    counting = select(end_device.c.id).join_from(end_device, client).where(client.c.removed.is_(None))
+    named = ((end_device.c.client_id, client_id), (end_device.c.id, device_id))
+    which = [column == value for column, value in named if value is not None]
+    whose = select(end_device.c.id).where(*which) if which else None
+    seen = _together(device_seen, "end_device_id", whose=whose)
     query = (
         select(
             end_device.c.id,
             end_device.c.lfdi,
             client.c.name.label("client_name"),
             connection.c.connection_id.label("connection_name"),
-            *(_DEVICES.c[name] for name in _HEARD),
+            *(seen.c[name] for name in _HEARD),
         )
         .join_from(end_device, client)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
-        .outerjoin(_DEVICES, _DEVICES.c.end_device_id == end_device.c.id)
-        .where(client.c.removed.is_(None))
-        .order_by(func.coalesce(_DEVICES.c.last_request, _DEVICES.c.last_post, 0), end_device.c.id)
+        .outerjoin(seen, seen.c.end_device_id == end_device.c.id)
+        .where(client.c.removed.is_(None), *which)
+        .order_by(func.coalesce(seen.c.last_request, seen.c.last_post, 0), end_device.c.id)
     )
-    counting = select(end_device.c.id).join_from(end_device, client).where(client.c.removed.is_(None))
-    for column, value in ((end_device.c.client_id, client_id), (end_device.c.id, device_id)):
-        if value is not None:
-            query, counting = query.where(column == value), counting.where(column == value)
-    return await select_following(db, query, page, counting)
+    return await select_following(db, query, page, counting.where(*which))

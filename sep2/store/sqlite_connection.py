@@ -23,6 +23,8 @@ STEPS = 2000
 """Steps of SQLite's virtual machine after which it asks whether to go on: about a tenth of a millisecond."""
 ROWS_AT_ONCE = 200
 """Rows written in one go: a millisecond or two."""
+HELD_S = 0.005
+"""How long a block that writes goes on before what else waits for the event loop has its turn."""
 PASSES = 4
 """Of the event loop between them, so that a request that has arrived is answered."""
 Fetched = TypeVar("Fetched")
@@ -72,11 +74,19 @@ class SqliteConnection(Connection):
     def __init__(self, core: Core) -> None:
         super().__init__()
         self.core: Core | None = core
+        self._holds_since = time.monotonic()
 
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
-        """The result of one statement; the event loop waits for it."""
+        """The result of one statement; the event loop waits for it, and has a turn first where that is due."""
+        if time.monotonic() - self._holds_since > HELD_S:
+            await self._let_others_run()
         with told(self._open.engine):
             return self._open.execute(statement, values)
+
+    async def _let_others_run(self) -> None:
+        for _ in range(PASSES):
+            await asyncio.sleep(0)
+        self._holds_since = time.monotonic()
 
     async def run_long(self, statement: Executable) -> Done:
         """As `run`, in a thread: the event loop goes on, other writes wait."""
@@ -107,8 +117,7 @@ class SqliteConnection(Connection):
         rows = 0
         for start in range(0, len(values), ROWS_AT_ONCE):
             rows += (await super().run(statement, values[start : start + ROWS_AT_ONCE])).rowcount
-            for _ in range(PASSES):
-                await asyncio.sleep(0)
+            await self._let_others_run()
         return Done(rows, 0)
 
 

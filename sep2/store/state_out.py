@@ -75,7 +75,7 @@ async def connections(db: Connection, page: Keyset) -> Following:
 async def latest_power(db: Connection, connection_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """The latest power that the site meters of connections have posted.
 
-    Columns: connection, multiplier, flow_direction, reading_sign, value, start, duration; oldest first.
+    Columns: connection, multiplier, flow_direction, reading_sign, value, start, duration, received; oldest first.
     """
     series, point = mirror_meter_reading, mirror_usage_point
     latest = and_(reading.c.mirror_meter_reading_id == series.c.id, reading.c.start == series.c.latest_start)
@@ -88,6 +88,7 @@ async def latest_power(db: Connection, connection_ids: Sequence[int]) -> Sequenc
             reading.c.value,
             reading.c.start,
             reading.c.duration,
+            reading.c.received,
         )
         .join_from(series, point, series.c.mirror_usage_point_id == point.c.id)
         .join(end_device, end_device.c.id == point.c.end_device_id)

@@ -32,6 +32,8 @@ from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exp
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
 from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
+TOLD_NO_LOAD = text("device_category IS NOT NULL AND load_control_w IS NULL")
+
 client = Table(
     "client",
     metadata,
@@ -124,10 +126,12 @@ end_device = Table(
     Column("floor_rule", String(40)),  # see rules.floors
     Column("controllable_loads", Integer),
     Column("least_load_w", BigInteger),  # by that rule; no limit of load or import is below it
+    Column("load_control_w", BigInteger),  # what it draws at most, where it follows EndDeviceControls
     Index(None, "name_key", unique=True),
     Index(None, "make"),
     Index(None, "connection_id"),
     Index(None, "client_id", "changed"),
+    Index("ix_end_device_told_no_load", "client_id", sqlite_where=TOLD_NO_LOAD, postgresql_where=TOLD_NO_LOAD),
     Index(
         "uq_end_device_net_limit_holder",
         "connection_id",
@@ -250,8 +254,13 @@ control = Table(
     Column("continues", BigInteger),  # the control of which this is a part, issued anew
     Index(None, "device_group_id", "latest_end"),
     Index(None, "continues"),
-    *(Index(None, turn) for turn in ("earliest_start", "successor_start")),
-    Index(None, "latest_end", "id", "cancelled"),
+    Index(None, "successor_start"),
+    Index("ix_control_begins", "earliest_start", "source", "cancelled"),
+    # In the order of lists; with all that says whether a control is in force, so that these are counted in it alone.
+    Index(
+        "ix_control_in_force",
+        *("latest_end", "id", "cancelled", "earliest_start", "successor_start", "device_group_id"),
+    ),
     Index(
         "ix_control_of_people",
         "latest_end",
@@ -281,6 +290,7 @@ response = Table(
     Column("status", Integer, nullable=False),
     _time("created"),  # the client's time, or ours where it said none
     _time("received"),
+    Column("subject", String(32)),  # the mRID of the EndDeviceControl that it answers; NULL: the control's own
     Index(None, "control_id", "end_device_id", "status"),
     Index(None, "end_device_id", "created"),
     sqlite_autoincrement=True,

@@ -23,7 +23,13 @@ _CONTRACT = exists().where(
     connection.c.id == end_device.c.connection_id, end_device.c.holds_net_limit, connection.c.firm_export_w.is_not(None)
 )
 _OBEYS = or_(client.c.kind != "aggregator", client.c.lfdi != end_device.c.lfdi)
-_UNBOUND: ColumnElement[bool] = and_(_OBEYS, ~_CONTRACT, ~_BOUND)
+_GENERATES = or_(
+    end_device.c.load_control_w.is_(None),
+    func.coalesce(end_device.c.set_max_w, 0) > 0,
+    func.coalesce(end_device.c.nameplate_w, 0) > 0,
+)
+"""A charger that has reported no generation exports nothing, see `rules.reach.only_draws`."""
+_UNBOUND: ColumnElement[bool] = and_(_OBEYS, _GENERATES, ~_CONTRACT, ~_BOUND)
 
 
 def _devices(*columns: Any) -> Select[Any]:

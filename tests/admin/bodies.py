@@ -26,7 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "add_device": {
         **{"lfdi": "D9" * 20, "client": "Sunny", "name": "n", "profile": "csip", "connection_id": None},
         **{"holds_net_limit": True, "pin": 111115, "post_rate": 60, "device_category": 1},
-        **{"floor": None, "controllable_loads": None},
+        **{"floor": None, "controllable_loads": None, "load_control_w": 7200},
     },
     "create_group": {"name": "g", "level": "NT", "primacy": 1, "description": ""},
     "change_group": {"primacy": 1, "level": "NT", "description": ""},
@@ -87,10 +87,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "move_devices": {"client": "gateway"},
     "change_connection": {"description": "", "firm_import_w": 1, "firm_export_w": 1, "protected": "none"},
     "remove_connection": {"with_devices": False, "to": "NMI2"},
+    "erase_connection": {"digest": ""},
     "rename_connection": {"name": "NMI9"},
     "change_device": {
         **{"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},
-        **{"floor": "de-14a", "controllable_loads": 2},
+        **{"floor": "de-14a", "controllable_loads": 2, "load_control_w": None},
     },
     "rename_device": {"name": "roof"},
     "move_device_to_client": {"client": "Sunny"},

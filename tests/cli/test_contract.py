@@ -22,7 +22,8 @@ from schemathesis.specs.openapi.checks import (
 from sep2.admin.app import TITLE
 from sep2.admin.table import TABLE
 from sep2.rest.openapi import document
-from tests.cli.conftest import free_ports, say, serving
+from tests.cli.conftest import say, serving
+from tests.ports import free_ports
 
 EXAMPLES = 4
 """Of each route."""

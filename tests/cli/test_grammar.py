@@ -10,7 +10,7 @@ import typer
 
 from sep2.cli.app import app
 from sep2.rules.alarm_kinds import KINDS
-from tests.cli.conftest import REPOSITORY, Said, Sep2, say
+from tests.cli.conftest import REPOSITORY, Said, Sep2, lfdi_of, say
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = typer.main.get_command(app)
@@ -95,7 +95,7 @@ def test_a_unit_is_written_as_it_is(sep2: Sep2, typed: str, meant: str) -> None:
 
 
 def test_a_control_is_echoed_in_full_and_explained(sep2: Sep2, folder: Path) -> None:
-    ok(sep2("client", "add", "Grammar", "--lfdi", "B7" * 20))
+    ok(sep2("client", "add", "Grammar", "--lfdi", lfdi_of("Grammar")))
     ok(sep2("connection", "add", "G1", "--firm-export", "5kW"))
     ok(sep2("device", "add", "--client", "Grammar", "--connection", "G1"))
     said = ok(

@@ -7,7 +7,7 @@ import pytest
 
 from certs.identity import Identity as Certified
 from certs.pki import open_pki
-from tests.cli.conftest import Said, Sep2
+from tests.cli.conftest import Said, Sep2, lfdi_of
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -18,11 +18,11 @@ def ok(done: Said) -> Said:
 
 
 def test_a_client_is_kept_through_its_life(sep2: Sep2, folder: Path) -> None:
-    ok(sep2("client", "add", "Alpha", "--lfdi", "A1" * 20))
+    ok(sep2("client", "add", "Alpha", "--lfdi", lfdi_of("Alpha")))
     ok(sep2("connection", "add", "ALPHA1"))
     ok(sep2("device", "add", "roof", "--client", "Alpha", "--connection", "ALPHA1"))
-    assert sep2("client", "add", "ALPHA", "--lfdi", "A2" * 20).status == 1
-    ok(sep2("client", "add", "Beta", "--lfdi", "A2" * 20))
+    assert sep2("client", "add", "ALPHA", "--lfdi", lfdi_of("Beta")).status == 1
+    ok(sep2("client", "add", "Beta", "--lfdi", lfdi_of("Beta")))
     said = ok(sep2("client", "set", "alpha", "--receiver", "hooks.example", "--profile", "csip")).last_line
     assert said == "Alpha speaks csip; receivers: hooks.example."
     assert ok(sep2("aggregator", "rename", "Alpha", "Alpha East")).last_line.endswith("is called Alpha East.")
@@ -67,7 +67,7 @@ def test_a_certificate_is_replaced_with_an_overlap(sep2: Sep2, folder: Path, tmp
 
 
 def test_places_carry_connections_and_are_addressed(sep2: Sep2) -> None:
-    ok(sep2("client", "add", "Delta", "--lfdi", "A4" * 20))
+    ok(sep2("client", "add", "Delta", "--lfdi", lfdi_of("Delta")))
     assert "next: sep2 connection move ID --to FD7" in ok(sep2("place", "add", "FD7", "--kind", "feeder")).last_line
     ok(sep2("place", "add", "T7", "--kind", "transformer", "--in", "FD7"))
     ok(sep2("connection", "add", "DELTA1", "--place", "T7"))
@@ -105,7 +105,7 @@ def test_groups_mirrors_and_curves_have_the_same_verbs(sep2: Sep2) -> None:
 
 
 def test_the_register_goes_out_and_in_as_files(sep2: Sep2, tmp_path: Path) -> None:
-    ok(sep2("client", "add", "Epsilon", "--lfdi", "A5" * 20))
+    ok(sep2("client", "add", "Epsilon", "--lfdi", lfdi_of("Epsilon")))
     feeder = tmp_path / "FD9"
     feeder.mkdir()
     (feeder / "connections.csv").write_text(
@@ -139,7 +139,7 @@ def test_the_register_goes_out_and_in_as_files(sep2: Sep2, tmp_path: Path) -> No
 def test_a_file_says_how_the_register_is_to_be(sep2: Sep2, tmp_path: Path) -> None:
     said = tmp_path / "register.toml"
     said.write_text(
-        f'[[clients]]\nname = "Zeta"\nlfdi = "{"A6" * 20}"\nreceivers = ["a.example", "b.example"]\n'
+        f'[[clients]]\nname = "Zeta"\nlfdi = "{lfdi_of("Zeta")}"\nreceivers = ["a.example", "b.example"]\n'
         '[[places]]\nplace = "FD10"\nkind = "feeder"\n'
         '[[connections]]\nconnection_id = "Z1"\nplace = "FD10"\nfirm_export_w = 1500\n'
         '[[devices]]\ndevice_id = "zeta roof"\nconnection_id = "Z1"\nclient = "Zeta"\n'

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Said, free_ports, say, serving
+from tests.cli.conftest import Said, say, serving
+from tests.ports import free_ports
 from tests.self_signed import self_signed
 
 

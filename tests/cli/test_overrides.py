@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.cli.conftest import Said, Sep2
+from tests.cli.conftest import Said, Sep2, lfdi_of
+
+DEVICE = lfdi_of("Overruled")
 
 
 def ok(said: Said) -> Said:
@@ -13,9 +15,9 @@ def ok(said: Said) -> Said:
 @pytest.fixture
 def street(sep2: Sep2) -> Sep2:
     """An aggregator with a device at OV1; what is there already stays."""
-    sep2("aggregator", "add", "Overruled", "--lfdi", "E" * 40)
+    sep2("aggregator", "add", "Overruled", "--lfdi", lfdi_of("Overruled client"))
     sep2("connection", "add", "OV1")
-    sep2("device", "add", "--client", "Overruled", "--lfdi", "E1" * 20, "--connection", "OV1")
+    sep2("device", "add", "--client", "Overruled", "--lfdi", DEVICE, "--connection", "OV1")
     return sep2
 
 
@@ -30,11 +32,11 @@ def test_an_override_from_dry_run_to_release(street: Sep2) -> None:
     assert "1 device at the next poll, by" in tried
     assert ok(street("override", "list", "--json")).json["total"] == 0
     number = str(ok(street(*send, "--json")).json["id"])
-    assert "opModExpLimW 0 W by override of connection OV1 until" in ok(street("device", "show", "E1E1")).out
+    assert "opModExpLimW 0 W by override of connection OV1 until" in ok(street("device", "show", DEVICE)).out
     assert ok(street("override", "list", "--json")).json["items"][0]["reason"] == "overload"
     assert f"Override {number} is active, 2h long, at 1 place with 1 device" in ok(street("override", "show")).out
     assert f"Override {number} is released" in ok(street("override", "release", number)).out
-    assert "opModExpLimW 1.5 kW by the default of connection OV1" in ok(street("device", "show", "E1E1")).out
+    assert "opModExpLimW 1.5 kW by the default of connection OV1" in ok(street("device", "show", DEVICE)).out
     said = street("override", "release", number)
     assert (said.status, "`sep2 override list`" in said.err) == (1, True)
 
@@ -99,7 +101,7 @@ def test_each_part_of_an_override_names_what_it_takes_the_place_of(street: Sep2)
 
 def test_a_control_to_a_group_names_where_something_more_important_holds(street: Sep2) -> None:
     street("group", "create", "ov feeder", "--primacy", "9")
-    street("group", "assign", "ov feeder", "E1E1")
+    street("group", "assign", "ov feeder", DEVICE)
     ok(street("control", "send", "--connection", "OV1", "--export", "100", "--for", "1h"))
     send = ("control", "send", "--group", "ov feeder", "--export", "1kW", "--for", "10m", "--dry-run")
     assert "More important there, at least for a while: OV1 (schedule until" in ok(street(*send)).out

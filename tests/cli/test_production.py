@@ -23,7 +23,8 @@ from certs.pki import create
 from certs.tls import client_context
 from certs.trust import Trust
 from sep2.settings import read
-from tests.cli.conftest import free_ports, say, serving
+from tests.cli.conftest import say, serving
+from tests.ports import free_ports
 from tests.server.opening import knock
 
 

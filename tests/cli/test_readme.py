@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import REPOSITORY, free_ports
+from tests.cli.conftest import REPOSITORY
+from tests.ports import free_ports
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[list[str]] = [block.strip().splitlines() for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)]
@@ -24,19 +25,16 @@ def test_it_takes_five_commands() -> None:
     assert len(block_with("sep2 init")) == 5
 
 
-@pytest.mark.timeout(150)
-def test_a_control_sent_by_hand_reaches_an_aggregator_and_a_gateway(tmp_path: Path) -> None:
-    port, operator_port, receiver_port = free_ports(3)
-    commands = [*block_with("sep2 init"), *block_with("sep2 connection add")]
-    # Ports are the only thing that is said otherwise: others may be running the same.
-    script = "\n".join(commands).replace("aggregator.py", f"aggregator.py --listen {receiver_port}")
-    env = os.environ | {"SEP2_PORT": str(port), "SEP2_OPERATOR_PORT": str(operator_port), "PATH": _path(tmp_path)}
+def played(folder: Path, script: str) -> str:
+    """What a shell says that types these commands, with the ports of this test run."""
+    port, operator_port = free_ports(2)
+    env = os.environ | {"SEP2_PORT": str(port), "SEP2_OPERATOR_PORT": str(operator_port), "PATH": _path(folder)}
     env |= {"PYTHONPATH": str(REPOSITORY)}
-    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    log = tmp_path / "log"
+    (folder / "examples").symlink_to(REPOSITORY / "examples")
+    log = folder / "log"
     with log.open("w") as out:
         shell = subprocess.Popen(
-            ["bash", "-e", "-c", script], cwd=tmp_path, env=env, stdout=out, stderr=out, start_new_session=True
+            ["bash", "-e", "-c", script], cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True
         )
         try:
             status = shell.wait(140)
@@ -44,6 +42,27 @@ def test_a_control_sent_by_hand_reaches_an_aggregator_and_a_gateway(tmp_path: Pa
             os.killpg(shell.pid, signal.SIGKILL)
     said = log.read_text()
     assert status == 0, said
+    return said
+
+
+@pytest.mark.timeout(150)
+def test_the_first_hour_of_a_us_utility(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "us.md").read_text(encoding="utf-8")
+    (tour,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    said = played(tmp_path, tour)
+    assert said.count("1 of 1 device answered. All have ended it.") == 2, said
+    assert "opModMaxLimW 3000" in said, said
+    assert "charger: now draws 3600 W" in said, said
+    assert said.count("charger: now draws 7200 W") == 2, said
+    assert re.search(r"\d\d:\d\d-0[78]:00", said), "times are those of Los Angeles"
+
+
+@pytest.mark.timeout(150)
+def test_a_control_sent_by_hand_reaches_an_aggregator_and_a_gateway(tmp_path: Path) -> None:
+    (receiver_port,) = free_ports(1)
+    commands = [*block_with("sep2 init"), *block_with("sep2 connection add")]
+    # Ports are the only thing that is said otherwise: others may be running the same.
+    said = played(tmp_path, "\n".join(commands).replace("aggregator.py", f"aggregator.py --listen {receiver_port}"))
     for answer in ("received", "started", "completed"):
         assert len(re.findall(f"[0-9A-F]{{40}} answers: {answer}\n", said)) == 2, said
     assert said.count("1 of 1 device answered. All have ended it.") == 2, said

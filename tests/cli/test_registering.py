@@ -8,7 +8,7 @@ import pytest
 
 from certs.identity import Files
 from certs.inspect import read as read_certificate
-from tests.cli.conftest import Said, Sep2, say
+from tests.cli.conftest import Said, Sep2, lfdi_of, say
 from tests.raw import Raw, Reply, context, document
 
 pytestmark = pytest.mark.timeout(120)
@@ -98,7 +98,7 @@ def test_an_aggregator_has_the_pin_that_was_chosen(sep2: Sep2, folder: Path) -> 
     ],
 )
 def test_a_pin_has_its_check_digit(sep2: Sep2, words: str) -> None:
-    lfdi = "7B" * 20
+    lfdi = lfdi_of("returning")
     refused = sep2(*words.format(lfdi=lfdi).split())
     assert (refused.status, "digits whose sum is a multiple of ten" in refused.err) == (1, True)
     assert not [one for one in ok(sep2("aggregator", "list", "--json")).json["items"] if one["lfdi"] == lfdi]
@@ -124,7 +124,7 @@ def test_an_option_that_would_do_nothing_is_refused(sep2: Sep2, tmp_path: Path, 
     if "{taken}" in words:
         (taken / "pki").mkdir(parents=True)
         (taken / "pki" / "server.key").touch()
-    said = words.format(lfdi="7C" * 20, folder=tmp_path, taken=taken).split()
+    said = words.format(lfdi=lfdi_of("refused"), folder=tmp_path, taken=taken).split()
     done = sep2(*said) if said[0] not in ("wire", "schema", "init") else say(*said)
     assert done.status == 2, done.out
     assert IDLE[words].partition(" does")[0] in " ".join(done.err.split())

@@ -8,7 +8,8 @@ import pytest
 
 from certs.identity import Files
 from sep2.settings import read as read_settings
-from tests.cli.conftest import free_ports, say, serving
+from tests.cli.conftest import say, serving
+from tests.ports import free_ports
 from tests.raw import Raw, context, document
 from tests.server.meters import V, W, mirror, post, read, reading_type
 

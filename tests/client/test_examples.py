@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.rules.limits import Limits
 from sep2.store import tables as t
-from tests.server.world import NOW, World, free_port
+from tests.ports import free_port
+from tests.server.world import NOW, World
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

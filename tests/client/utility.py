@@ -8,7 +8,8 @@ from aiohttp import web
 
 from certs.tls import server_context
 from sep2 import wire as w
-from tests.server.world import People, free_port
+from tests.ports import free_port
+from tests.server.world import People
 
 AUS = w.Profile.CSIP_AUS_1_2
 

@@ -1,7 +1,6 @@
 """Voltages of a day are judged per unit of each customer's own nominal voltage, whatever the level."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +12,8 @@ from envelope.demo.devices import DayPowers
 from envelope.demo.forecast import problem as forecast
 from envelope.demo.scenario import Scenario, first_day
 from gridmodel import read_feeder, reduce
-from gridmodel.readers.example_feeders import european_lv
+from gridmodel.readers.example_feeders import US_SERVICE, european_lv
 from tests.envelope.test_levels import MIXED, folder_of
-
-SERVICE = Path(__file__).parent.parent / "gridmodel" / "cases" / "us_service"
 
 
 def played(folder, watts):
@@ -29,7 +26,7 @@ def played(folder, watts):
 
 
 def test_a_split_phase_day_is_judged_by_ansi_across_either_port():
-    quiet, feeding = played(SERVICE, -200.0), played(SERVICE, 9_000.0)
+    quiet, feeding = played(US_SERVICE, -200.0), played(US_SERVICE, 9_000.0)
     limits = quiet.flow.bands.limits
     assert (limits.source, limits.v_min_v, limits.v_max_v) == ("ansi-c84.1-a", 114.0, 126.0)
     assert quiet.flow.voltage_v.max() < 125.0
@@ -54,10 +51,10 @@ def test_the_european_feeder_is_judged_as_before():
 
 
 def test_the_forecast_of_a_split_phase_feeder_has_its_limits():
-    feeder = read_feeder(SERVICE)
+    feeder = read_feeder(US_SERVICE)
     reduced, (day, _) = reduce(feeder.network), first_day(feeder, 1)
     day = replace(day)
     run = study.without_limits(reduced, day)
-    problem = forecast(Scenario(SERVICE, feeder, reduced, day, growth=None, base=run, grown=run))
+    problem = forecast(Scenario(US_SERVICE, feeder, reduced, day, growth=None, base=run, grown=run))
     assert problem.limits == limits_of(reduced)
     assert problem.limits.v_max_v == 126.0

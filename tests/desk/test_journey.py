@@ -8,9 +8,10 @@ from aiohttp import ClientSession
 
 from certs.identity import Files
 from certs.pki import open_pki
-from tests.cli.conftest import free_ports, say, serving
+from tests.cli.conftest import say, serving
 from tests.desk.conftest import Room, Sight
 from tests.desk.home import HOME_W, Home
+from tests.ports import free_ports
 from tests.server.world import NOW
 
 EXPORT_W = 500

@@ -5,7 +5,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.cli.conftest import free_ports, say, serving
+from tests.cli.conftest import say, serving
+from tests.ports import free_ports
 
 
 def test_serve_prints_a_link_that_opens_the_desk_and_stops_while_it_is_open(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Inverters that answer their own voltage: credited to voltages when asked to, never to currents."""
+"""Inverters that answer their own voltage: credited to voltages when asked to, and always counted in currents."""
 
 from dataclasses import replace
 
@@ -52,13 +52,24 @@ def test_without_the_answer_credited_limits_break():
     assert verify(silent, schedule, solver="reduced", effort=EVERY).over_v > 0.5
 
 
-def test_currents_count_all_of_it_whatever_is_credited():
-    problem = credited(seed=1, limits=OperatingLimits(v_min_v=150.0, v_max_v=330.0))
+def test_currents_count_all_of_it_where_no_curve_is_known():
+    problem = credited(Credit.NONE, seed=1, limits=OperatingLimits(v_min_v=150.0, v_max_v=330.0))
     schedule = calculate(problem)
     assert schedule.binding_text("export", 0, 0).startswith("overload")
     for sign in (-1.0, 1.0):
         loaded = replace(problem, reactive=AsForecast(), base_load_var=problem.base_load_var + sign * SIZE)
         assert verify(loaded, schedule, solver="reduced", effort=EVERY).overload_percent <= 0.0
+
+
+def test_currents_count_what_a_credited_curve_gives_and_nothing_of_it():
+    problem = credited(seed=1, limits=OperatingLimits(v_min_v=150.0, v_max_v=330.0))
+    schedule = calculate(problem)
+    assert any(schedule.binding_text("export", 0, k).startswith("overload") for k in range(8))
+    for reactive in (problem.reactive, AsForecast()):
+        assert verify(replace(problem, reactive=reactive), schedule, solver="reduced", effort=EVERY).inside
+    # Limits that leave the var of the curve out break with it.
+    without = calculate(replace(problem, reactive=AsForecast()))
+    assert verify(problem, replace(without, pf_rule=schedule.pf_rule), effort=EVERY).overload_percent > 0.5
 
 
 def test_who_is_on_no_known_phase_is_not_credited():

@@ -10,10 +10,11 @@ from envelope.operation.clients import Client, Sharing, controllability_at
 from envelope.operation.hysteresis import FirmMinimum, with_hysteresis
 from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.net_to_device import charger_of, is_whole
+from envelope.problem import Allocation, Guarantee, Scenarios, TighteningLead
 from envelope.problem.control_points import control_points_of
 from envelope.problem.default_policy import with_default_policy
 from envelope.schedule import limits_file
-from envelope.schedule.adoption import verified_box
+from envelope.schedule.adoption import settled_box, verified_box
 from envelope.schedule.table import save
 from envelope.verification import Effort
 from gridmodel.model.devices import Device
@@ -60,6 +61,25 @@ def test_a_ceiling_of_the_homes_own_band_stops_the_charger(case):
     assert verify(problem, schedule, effort=QUICK).inside
     net = calculate(replace(problem, control_point=None))
     assert schedule.export_room_w.sum() > net.export_room_w.sum()
+
+
+def test_coincident_limits_count_a_home_beside_its_charger_once(case):
+    load = np.concatenate([case[0].base_load_w[None], case[0].base_load_w[None] + 400.0])[:, :, None]
+    problem = replace(
+        case[0],
+        guarantee=Guarantee.COINCIDENT,
+        allocation=Allocation.EQUAL,
+        early=TighteningLead.ADOPTION,
+        scenarios=Scenarios(load, np.zeros_like(load), bands=True),
+    )
+    schedule = calculate(problem)
+    (lo, hi), (settled_lo, settled_hi) = verified_box(problem, schedule), settled_box(problem, schedule)
+    assert np.all(lo <= settled_lo)
+    assert np.all(settled_hi <= hi)
+    assert verify(problem, schedule, effort=QUICK).inside
+    # A limit of load is less than the same net limit; export is no less than beside that.
+    net = calculate(replace(problem, control_point=None))
+    assert schedule.export_room_w.sum() > 0.99 * net.export_room_w.sum()
 
 
 def test_a_firm_contract_is_kept_at_the_connection(case):

@@ -8,7 +8,7 @@ import pytest
 from envelope import Guarantee, calculate, verify
 from envelope.constraints.formulation import formulate
 from envelope.field_rules import BadProblem
-from envelope.problem import Allocation, TighteningLead, run_id
+from envelope.problem import Allocation, Scenarios, TighteningLead, run_id
 from envelope.problem.serialization import from_plain, to_plain
 from envelope.schedule import verified_box
 from envelope.verification import Effort
@@ -79,6 +79,22 @@ def test_homes_stand_between_the_declared_share_and_their_limit_under_any_sun(fo
     assert np.allclose(dark.hi_w[0], -problem.base_load_w[0])
     half = try_boxes(formulation, schedule, boxes[2:3], effort=EVERY)
     assert max(half.most) <= 0.0
+
+
+def test_no_home_is_tried_beyond_what_its_limits_and_its_load_let_it_do_on_joint_paths(plain):
+    moves = np.random.default_rng(5).uniform(-90.0, 90.0, (1, 3, 2, 24))
+    load = plain.base_load_w[None, :, None] + moves
+    problem = replace(plain, **BAND, scenarios=Scenarios(load, 0.2 * load, bands=True))
+    schedule = calculate(problem)
+    report = verify(problem, schedule, effort=replace(EVERY, contingencies=False))
+    assert report.inside, report.sentence()
+    assert report.by_corner["path"]["scenarios"] > 0
+    lo, hi = verified_box(problem, schedule)
+    for state in report.worst_states:
+        net = state.injected_va.real
+        # Homes in the band of their own base load, one of each phase at zero, are the most that there is below a box.
+        assert (net <= hi[state.step] + 1.0).all()
+        assert (net >= np.minimum(lo[state.step], -problem.load_hi_w[state.step]) - 1.0).all()
 
 
 def test_it_is_off_unless_an_engineer_declares_it(plain):

@@ -8,6 +8,7 @@ from envelope import OperatingLimits, calculate
 from envelope.operation import limits_in_force
 from envelope.operation.mode import Mode, OperatingState
 from envelope.problem import BoxMargin, GroupLimit, HeadVoltageMargin, ScenarioMargin
+from envelope.problem.step_ranges import from_step
 from tests.envelope.cases import START, STEP_S
 from tests.envelope.rounds import alarms_of, limits_at, planned
 
@@ -91,7 +92,7 @@ def test_the_rest_of_a_horizon_keeps_every_field_in_step(problem):
         groups=(GroupLimit("all", problem.connection_id, 9e4, 9e4, np.linspace(0.5, 1.0, steps)),),
         firm_import_w=np.ones(count),
     )
-    rest = limits_in_force.from_step(rich, 3)
+    rest = from_step(rich, 3)
     assert rest.steps == 5
     assert np.array_equal(rest.base_sigma_w, table[3:])
     assert rest.margins[2].load_w.shape == (2, 5, 3)

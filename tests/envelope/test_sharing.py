@@ -238,6 +238,30 @@ async def test_what_csip_can_not_be_told_is_counted_in_full(house, problem):
     assert out.report.inside
 
 
+async def test_a_charger_with_load_control_is_told_a_limit_of_its_load(house, problem):
+    """A csip client whose device follows EndDeviceControls is controlled; that these have no default, is said."""
+    device = await csip(house, load_control_w=7_000)
+    async with house.write() as db:
+        await put_der_document(db, device, "DERSettings", b"<x/>", now=START - 60, reported={"set_max_w": 9_000})
+    _, rounds = await rounds_of(house, problem)
+    out = await rounds.run_once(START)
+    kinds = {said.partition(":")[0] for said in out.schedule.findings}
+    assert not kinds & {"no_import_control", "no_export_control"}
+    assert out.schedule.binding_text("import", 0, 0) != "no_import_control"
+    ((said, _),) = await said_to(house, START)
+    for step in range(problem.steps):
+        assert at(said, START + step * STEP_S).load_w == out.schedule.load_limit_w[step, 0]
+    assert (await default_check_of(house, out.schedule))["c1"].parts[0] is None
+    standing = await alarms_of(house)
+    assert "load control has no default" in standing["mode_unsupported"]
+    assert out.report.inside
+
+
+async def default_check_of(house, schedule):
+    async with house.read() as db:
+        return await default_check.in_effect(db, schedule)
+
+
 async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limits(house, problem):
     device = await csip(house)
     async with house.write() as db:

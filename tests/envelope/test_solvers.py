@@ -16,10 +16,11 @@ from envelope.verification import Effort
 from envelope.verification.solvers import SOLVERS, independent_solver, solver_of
 from gridmodel import GridError, read_feeder, reduce
 from gridmodel.model import admittance as build
+from gridmodel.readers.example_feeders import US_SERVICE
 from tests.envelope.cases import START, on, street
 from tests.gridmodel.feeders import radial_equipment
 
-US_SERVICE = Path(__file__).parents[1] / "gridmodel" / "cases" / "us_service"
+AUDIT = Path(__file__).parents[1] / "gridmodel" / "cases" / "us_service" / "audit.dss"
 EVERY = Effort(random=20, inside=3, sign=400, greedy=1, judge_all=True)
 
 
@@ -94,7 +95,7 @@ def test_customers_between_phases_are_judged_by_opendss():
 
 def test_a_circuit_of_opendss_is_judged_by_itself(tmp_path):
     homes = [f"New Load.home{k} phases=1 bus1=home{k}.1.2 kV=0.24 kW=1" for k in range(1, 9)]
-    shutil.copy(US_SERVICE / "audit.dss", tmp_path)
+    shutil.copy(AUDIT, tmp_path)
     (tmp_path / "Master.dss").write_text("\n".join(["Redirect audit.dss", *homes, "Solve"]))
     network = read_feeder(tmp_path).network
     problem = on(network, steps=2, limits=OperatingLimits.of("ansi-c84.1-a"))

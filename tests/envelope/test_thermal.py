@@ -8,9 +8,9 @@ import pytest
 from envelope import OperatingLimits, calculate
 from envelope.constraints.limits import limit_tables
 from envelope.constraints.monitored_feeder import MonitoredFeeder
-from envelope.operation.limits_in_force import from_step
 from envelope.problem import plan_file as plan
 from envelope.problem import run_id
+from envelope.problem.step_ranges import from_step
 from envelope.problem.thermal import ThermalPolicy, TooHot, rating_factors, simulate, thermal_model
 from envelope.problem.thermal_ratings import ambient_of
 from gridmodel.readers.example_feeders import european_lv

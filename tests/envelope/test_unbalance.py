@@ -1,7 +1,6 @@
 """Voltage unbalance: measured as the standard says, kept below its limit, and found where it is not."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +17,9 @@ from envelope.verification.unbalance import independent
 from gridmodel import read_feeder, reduce, solve
 from gridmodel.flow.power_flow import phasors
 from gridmodel.model.admittance import PHASE_OF_SEQUENCE
+from gridmodel.readers.example_feeders import US_SERVICE
 from tests.envelope.cases import UNDECLARED, on, street
 
-US_SERVICE = Path(__file__).parent.parent / "gridmodel" / "cases" / "us_service"
 QUICK = Effort(random=10, inside=1, sign=30, greedy=0, wrong_phases=0.0)
 
 

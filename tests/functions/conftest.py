@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.server import conftest as server
-from tests.server.world import free_port
 
 people, world = server.people, server.world
 settled_sqlite, on_sqlite = server.settled_sqlite, server.on_sqlite

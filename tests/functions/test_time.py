@@ -6,8 +6,9 @@ from sep2.clock import SteppedClock
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.rules.limits import Limits
 from tests.functions.test_told import subscribe
+from tests.ports import free_port
 from tests.receiver import Receiver
-from tests.server.world import NOW, free_port, serving
+from tests.server.world import NOW, serving
 
 HOUR = 3600
 

@@ -8,9 +8,10 @@ from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.cursor import Keyset
 from sep2.rules.limits import Limits
 from sep2.store import listing_watch
+from tests.ports import free_port
 from tests.raw import Raw, document
 from tests.receiver import Receiver
-from tests.server.world import NOW, World, free_port, serving
+from tests.server.world import NOW, World, serving
 
 
 @pytest.fixture

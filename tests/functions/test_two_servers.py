@@ -10,8 +10,9 @@ from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.rates import set_poll_rate
 from sep2.rules.limits import Limits
 from tests.functions.test_told import subscribe
+from tests.ports import free_port
 from tests.receiver import Receiver
-from tests.server.world import NOW, World, another, free_port, serving
+from tests.server.world import NOW, World, another, serving
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gridmodel import FileError, read_feeder, reduce, solve, voltages
+from gridmodel.readers.example_feeders import US_SERVICE
 from gridmodel.validate import check_folder
 
 CASES = Path(__file__).parent / "cases"
@@ -114,7 +115,7 @@ def test_switch_states(folder, why, line, said):
 
 
 def test_a_device_of_nobody(tmp_path):
-    shutil.copytree(CASES / "us_service", tmp_path / "x")
+    shutil.copytree(US_SERVICE, tmp_path / "x")
     path = tmp_path / "x" / "devices.csv"
     path.write_text(path.read_text().replace("home4,pv", "home44,pv"))
     with pytest.raises(FileError, match=r"devices.csv, row 3, field connection_id: home44 has no such row"):

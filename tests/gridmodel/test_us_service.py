@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from gridmodel import GridError, currents, port_va, read_feeder, reduce, solve, voltages
+from gridmodel.readers.example_feeders import US_SERVICE
 from gridmodel.solvers import power_grid_model as audit
 from gridmodel.solvers.opendss import Circuit, circuit_of
 from gridmodel.validate import check
 
-FOLDER = Path(__file__).parent / "cases" / "us_service"
+FOLDER = US_SERVICE
+AUDIT = Path(__file__).parent / "cases" / "us_service" / "audit.dss"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_what_the_folder_says(feeder, reduced):
 def test_opendss_agrees_at_every_leg(reduced):
     rng = np.random.default_rng(5)
     s = rng.uniform(-4e3, 2e3, (12, reduced.ports)) + 1j * rng.uniform(-5e2, 5e2, (12, reduced.ports))
-    flow, theirs = solve(reduced, s), Circuit(FOLDER / "audit.dss", reduced).solve(s)
+    flow, theirs = solve(reduced, s), Circuit(AUDIT, reduced).solve(s)
     assert flow.converged.all()
     assert theirs.flow.converged.all()
     np.testing.assert_allclose(theirs.flow.v, flow.v, atol=1e-4)
@@ -50,7 +52,7 @@ def test_opendss_agrees_at_every_leg(reduced):
 
 def test_the_circuit_that_is_written_is_the_one_written_by_hand(reduced):
     s = np.random.default_rng(6).uniform(-4e3, 2e3, (5, reduced.ports)).astype(complex)
-    ours, theirs = circuit_of(reduced).solve(s), Circuit(FOLDER / "audit.dss", reduced).solve(s)
+    ours, theirs = circuit_of(reduced).solve(s), Circuit(AUDIT, reduced).solve(s)
     np.testing.assert_allclose(ours.flow.v, theirs.flow.v, atol=1e-5)
     np.testing.assert_allclose(ours.currents, theirs.currents, atol=1e-5)
 
@@ -101,7 +103,7 @@ def test_the_same_service_written_for_opendss_is_the_same_network(reduced, tmp_p
         for leg, nodes, kv in (("x", "1", 0.12), ("y", "2", 0.12), ("z", "1.2", 0.24))
     ]
     solar = "New PVSystem.roof phases=1 bus1=home4.1.2 kV=0.24 kVA=7.6 Pmpp=7 irradiance=1 pf=1"
-    shutil.copy(FOLDER / "audit.dss", tmp_path)
+    shutil.copy(AUDIT, tmp_path)
     master.write_text("\n".join(['Redirect "Audit.DSS"', *loads, solar, "Solve"]))
     feeder = read_feeder(tmp_path)
     assert feeder.network.connections.phase[:3] == ("1", "2", "12")

@@ -11,6 +11,7 @@ from envelope import EnvelopeSchedule, Guarantee, OperatingLimits, Problem
 from envelope.problem import Allocation
 from envelope.problem.scenarios import of_day
 from gridmodel import read_feeder, reduce
+from gridmodel.readers.example_feeders import US_SERVICE
 from tests.independent import published, raw
 from tests.independent.circuit import Circuit
 from tests.independent.search import Box, Effort, Search, States
@@ -261,7 +262,7 @@ def us_service() -> Feeder:
     """The split-phase service, 114 to 126 V on each leg."""
     folder = REPOSITORY / "tests" / "gridmodel" / "cases" / "us_service"
     limits = OperatingLimits.of("ansi-c84.1-a", nominal_v=120.0)
-    return Feeder(folder, raw.us_service(folder), 1.02 * 12.47e3 / np.sqrt(3.0), limits)
+    return Feeder(US_SERVICE, raw.us_service(folder), 1.02 * 12.47e3 / np.sqrt(3.0), limits)
 
 
 def known(what: Made, feeder: Feeder) -> Case:

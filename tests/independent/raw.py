@@ -114,7 +114,7 @@ def lv28(folder: Path) -> Circuit:
 
 def us_service(folder: Path) -> Circuit:
     """The split-phase service as its OpenDSS file has it, each home between the two legs, with ratings by conductor."""
-    lines = [line for line in (folder / "audit.dss").read_text().splitlines() if line.strip()]
+    lines = [line for line in folder.joinpath("audit.dss").read_text().splitlines() if line.strip()]
     amps = {"lateral": 230.0, "main": 275.0, "drop": 185.0}
     names = ["lateral", "main1", "main2", *(f"drop{k}" for k in range(1, 9))]
     rating = {f"line.{name}": amps[name.rstrip("0123456789")] for name in names}

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.ports import free_port
 from tests.server.process import SERVE, TOKEN
-from tests.server.world import free_port
 
 PATIENCE_S = 20
 

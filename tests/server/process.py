@@ -13,7 +13,8 @@ from typing import Any
 import aiohttp
 
 from sep2.store import open_database
-from tests.server.world import NOW, Ids, People, free_port, populate
+from tests.ports import free_port
+from tests.server.world import NOW, Ids, People, populate
 
 SERVE = "from sep2.cli import main; main()"
 TOKEN = "a-token-of-the-tests-that-is-long-enough"

@@ -195,6 +195,8 @@ PROOFS = {
     "override_unreviewed": "server/test_override_watch.py",
     "plan_ending": "envelope/test_premises.py",
     "profile_mismatch": "server/test_causes.py",
+    "review_ending": "admin/test_market_reviews.py",
+    "review_overdue": "admin/test_market_reviews.py",
     "reading_unproven": "server/test_alarm_causes.py",
     "set_max_w": "server/test_ratings.py",
     "tls_refused": "server/test_knocks.py",

@@ -20,9 +20,10 @@ from sep2.server.sweep import HELD_S
 from sep2.store import alarms, controls, receivers, tables
 from tests.functions.test_told import subscribe
 from tests.machine import Machine, eventually
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.server.jumps import play
-from tests.server.world import NOW, World, free_port, serving
+from tests.server.world import NOW, World, serving
 
 HOUR, DAY = 3600, 86_400
 UTILITY = {"time_quality": 4}

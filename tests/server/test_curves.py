@@ -11,10 +11,11 @@ from sep2.operations.modes import BadMode
 from sep2.rules.curves import MODES, Curve, Point
 from sep2.rules.limits import Limits
 from sep2.store.retention import forget
+from tests.ports import free_port
 from tests.raw import Raw, Reply
 from tests.receiver import Receiver
 from tests.server.test_subscriptions import Subscriber
-from tests.server.world import NOW, World, free_port
+from tests.server.world import NOW, World
 
 VOLT_VAR = [Point(92, 44), Point(98, 0), Point(102, 0), Point(108, -44)]
 VOLT_WATT = [Point(106, 100), Point(110, 0)]

@@ -5,11 +5,12 @@ import random
 
 import pytest
 
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.server import story
 from tests.server.process import House
 from tests.server.story import STEPS, Story, attempt
-from tests.server.world import NOW, free_port
+from tests.server.world import NOW
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from sep2.operations.removal import remove_client
 from sep2.operations.territory import NewPlace, add_place, move_place, put_connections
 from sep2.rules.cursor import Keyset
 from sep2.store import clients, connections, listing_watch
+from tests.ports import free_port
 from tests.raw import document
 from tests.receiver import Receiver
 from tests.server.subscriber import subscribe
-from tests.server.world import NOW, World, free_port
+from tests.server.world import NOW, World
 
 
 @pytest.fixture

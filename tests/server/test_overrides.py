@@ -8,9 +8,10 @@ from sep2.operations.overrides import NewOverride, Terms, release, send
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 from sep2.store import connections, groups, overrides
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.server.test_subscriptions import Subscriber
-from tests.server.world import NOW, free_port
+from tests.server.world import NOW
 
 STEP = 300
 

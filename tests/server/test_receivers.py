@@ -9,9 +9,10 @@ import pytest
 
 from sep2.operations.clients import NewClient, register_client
 from sep2.store import alarms, deliveries, devices, outbox, subscriptions
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.server.subscriber import Silent, Sloppy, change, issue, seen, subscribe, waiting
-from tests.server.world import NOW, free_port, serving
+from tests.server.world import NOW, serving
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from sep2.operations import identities
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.rules.limits import Limits
 from sep2.store import clients, devices, responses
+from tests.ports import free_port
 from tests.raw import Raw, context, document
 from tests.receiver import Receiver
 from tests.server.subscriber import subscribe
-from tests.server.world import NOW, People, World, free_port
+from tests.server.world import NOW, People, World
 
 MIRROR = (
     "<mRID>0A</mRID><roleFlags>03</roleFlags><serviceCategoryKind>0</serviceCategoryKind><status>1</status>"

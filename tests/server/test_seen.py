@@ -4,10 +4,11 @@ from sep2.operations.devices import remove_device
 from sep2.rules.cursor import Keyset
 from sep2.server.seen import What as WHAT
 from sep2.store import identities, judged, seen
+from tests.ports import free_port
 from tests.raw import document
 from tests.receiver import Receiver
 from tests.server.subscriber import issue, subscribe
-from tests.server.world import NOW, another, free_port
+from tests.server.world import NOW, another
 
 
 async def client_row(world, name):

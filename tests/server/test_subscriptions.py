@@ -10,9 +10,10 @@ from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.defaults import set_default
 from sep2.rules.limits import Limits
 from sep2.terminal import JsonFormatter, request_id
+from tests.ports import free_port
 from tests.raw import Raw, Reply, document
 from tests.receiver import Receiver
-from tests.server.world import NOW, World, free_port, serving
+from tests.server.world import NOW, World, serving
 
 
 @pytest.fixture

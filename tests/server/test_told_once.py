@@ -8,10 +8,11 @@ from sqlalchemy import insert, update
 from sep2.operations.controls import cancel_control
 from sep2.rules.cursor import Keyset
 from sep2.store import alarms, deliveries, marks, open_database, outbox, tables
+from tests.ports import free_port
 from tests.raw import document
 from tests.receiver import Receiver
 from tests.server.subscriber import change, issue, seen, subscribe, waiting
-from tests.server.world import NOW, free_port, serving
+from tests.server.world import NOW, serving
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from sep2.operations.clients import set_client_access
 from sep2.operations.controls import NewControl, issue_controls
 from sep2.operations.rates import set_poll_rate
 from sep2.rules.limits import Limits
+from tests.ports import free_port
 from tests.raw import Raw, context, document
 from tests.receiver import Receiver
 from tests.server.walk import walk
-from tests.server.world import NOW, another, free_port, serving
+from tests.server.world import NOW, another, serving
 
 
 @pytest.fixture

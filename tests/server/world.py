@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from sep2.rules.identifiers import managed_lfdi
 from sep2.server.app import State, running
 from sep2.settings import Settings, parse
 from sep2.store import Database, groups
+from tests.ports import free_port
 from tests.raw import Raw, context
 
 NOW = 1_800_000_000
@@ -87,14 +87,6 @@ class World:
         for raw in self._open:
             await raw.close()
         self._open.clear()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def copied(template: Path, folder: Path) -> str:

@@ -81,8 +81,9 @@ async def test_a_process_whose_wall_clock_is_set(people, played, sqlite_url, tmp
             counts["requests"] += 1
             await asyncio.sleep(0.02)
 
-    async def alarms() -> list[str]:
-        return [one["code"] for one in (await house.operate("GET", "/alarms"))["items"]]
+    async def is_told() -> bool:
+        """Whether the alarm of a jump stands."""
+        return any(one["code"] == "clock_jump" for one in (await house.operate("GET", "/alarms"))["items"])
 
     try:
         await stays(2)
@@ -90,16 +91,16 @@ async def test_a_process_whose_wall_clock_is_set(people, played, sqlite_url, tmp
             offset.write_text(f"{said}\n")
             await stays(for_s)
             offset.write_text("+0\n")
-            while "clock_jump" not in await alarms():  # noqa: ASYNC110 - it is raised a moment later
+            while not await is_told():  # noqa: ASYNC110 - it is raised a moment later
                 await asyncio.sleep(0.1)
             await stays(62)
-            while await alarms():  # noqa: ASYNC110 - a minute has to pass
+            while await is_told():  # noqa: ASYNC110 - a minute has to pass
                 await asyncio.sleep(0.1)
             counts["jumps"] += 1
         offset.write_text(f"-{HOUR}\n")
         await stays(55)
-        assert "clock_jump" in await alarms()
-        while await alarms():  # noqa: ASYNC110 - a minute has to pass
+        assert await is_told()
+        while await is_told():  # noqa: ASYNC110 - a minute has to pass
             await asyncio.sleep(0.5)
         await stays(5, -HOUR)
         counts["jumps"] += 1

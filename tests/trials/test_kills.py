@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
+from tests.ports import free_port
 from tests.receiver import Receiver
 from tests.server.conftest import people  # noqa: F401 - a fixture
 from tests.server.process import House
 from tests.server.story import Story
 from tests.server.test_kill import tell_through_kills
-from tests.server.world import free_port
 from tests.trials.figures import record
 
 STORIES, KILLS = 25, 4

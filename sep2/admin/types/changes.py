@@ -6,7 +6,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sep2.admin.types.base import Protected
 from sep2.admin.types.groups import Level, Primacy
-from sep2.admin.types.register import Loads, Pin
+from sep2.admin.types.overrides import Digest
+from sep2.admin.types.register import Loads, MostLoad, Pin
 from sep2.rest.types import Asked, Category, ConnectionId, Host, Lfdi, Seconds, Text, Watts
 from sep2.rules.metering import ReadingSign
 from sep2.settings import ProfileName, Registration
@@ -34,6 +35,8 @@ class DeviceChange(Asked, frozen=True, kw_only=True):
     """The rule, out of `utility.floors`, that guarantees a least limit to its controllable loads; null: none."""
     controllable_loads: Loads | UnsetType | None = UNSET
     make: Text | UnsetType | None = UNSET
+    load_control_w: MostLoad | UnsetType | None = UNSET
+    """What it draws at most, where it follows EndDeviceControls; null: it does not."""
 
 
 class ConnectionChange(Asked, frozen=True, kw_only=True):
@@ -120,6 +123,23 @@ class Removed(Struct, frozen=True, kw_only=True):
     name: str
     dependants: dict[str, int]
     message: str
+
+
+class Erase(Asked, frozen=True, kw_only=True):
+    """The erasure of what is stored of a connection's customer."""
+
+    digest: Digest = ""
+
+
+class Erased(Struct, frozen=True, kw_only=True):
+    """What was erased: readings, details of the audit log; `label` stands where texts were."""
+
+    connection_id: str
+    label: str
+    readings: int
+    audit_details: int
+    needs_second: str
+    digest: str
 
 
 class Moved(Struct, frozen=True, kw_only=True):

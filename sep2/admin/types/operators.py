@@ -9,6 +9,7 @@ from sep2.rules.credentials import LONGEST_PASSWORD
 
 Name = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)", max_length=80)]
 RoleWord = Literal["viewer", "operator", "engineer", "admin"]
+GrantWord = Literal["reviewer", "supervisor"]
 Password = Annotated[str, Meta(max_length=LONGEST_PASSWORD)]
 
 
@@ -21,10 +22,11 @@ class NewOperator(Asked, frozen=True, kw_only=True):
 
 
 class OperatorChange(Asked, frozen=True, kw_only=True):
-    """Another role, another password (empty: none); what is left out stays."""
+    """Another role, another password (empty: none), other grants; what is left out stays."""
 
     role: RoleWord | None = None
     password: Password | None = None
+    grants: list[GrantWord] | None = None
 
 
 class Operator(Struct, frozen=True, kw_only=True):
@@ -38,6 +40,8 @@ class Operator(Struct, frozen=True, kw_only=True):
     tokens: int
     sessions: int
     created: int
+    grants: list[str]
+    """what they may do beside the role: reviewer, supervisor"""
 
 
 class CodesMade(Struct, frozen=True, kw_only=True):

@@ -147,6 +147,10 @@ class Status(Struct, frozen=True, kw_only=True):
     """Of aggregators that speak themselves; by connection where a device has one."""
     disobeying: list[str]
     """Connections that were measured beyond a limit, and have not kept it since."""
+    uncontrolled: int
+    """Chargers and other loads of csip clients that follow no EndDeviceControls: no limit of load reaches them."""
+    uncontrolled_devices: list[str]
+    """The first of them, by connection where a device has one."""
     not_looked_at: list[str]
     """What nobody has looked at as often as it should be, and so is not known to be well."""
 

@@ -65,6 +65,7 @@ class NewClient(Asked, frozen=True, kw_only=True):
     connections: Annotated[list[ConnectionId], Meta(max_length=10_000)] = field(default_factory=list)
 
 
+MostLoad = Annotated[int, Meta(ge=1, le=32767 * 10**9)]
 Loads = Annotated[int, Meta(ge=0, le=10_000)]
 
 
@@ -87,6 +88,8 @@ class Device(Struct, frozen=True, kw_only=True):
     registered: int
     make: str | None
     """maker and model"""
+    load_control_w: int | None
+    """what it draws at most, where it follows EndDeviceControls"""
 
 
 class InForce(Struct, frozen=True, kw_only=True):
@@ -168,6 +171,8 @@ class NewDevice(Asked, frozen=True, kw_only=True):
     controllable_loads: Loads | None = None
     make: Text | None = None
     """maker and model, by which reports group devices"""
+    load_control_w: MostLoad | None = None
+    """what it draws at most, where it follows EndDeviceControls (profile csip)"""
 
 
 class Place(Asked, frozen=True, kw_only=True):
@@ -195,11 +200,12 @@ class ServedDefault(Struct, frozen=True, kw_only=True):
 
 
 class DeviceQuery(Span, frozen=True, kw_only=True):
-    """Devices of one client, one group or one connection."""
+    """Devices of one client, one group or one connection; `uncontrolled`: loads that can be told no limit of theirs."""
 
     client: str | None = None
     group: str | None = None
     connection: str | None = None
+    uncontrolled: bool = False
 
 
 class Connection(Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""Planning studies: deferral of transformer replacements, and flexible interconnection of new plants."""

@@ -1,0 +1,1 @@
+"""Routes of the operator API below `/market`: the register, and the reviews of aggregations."""

@@ -1,0 +1,1 @@
+"""What operators do in the market's register, and in the reviews of its aggregations."""
