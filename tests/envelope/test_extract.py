@@ -43,8 +43,8 @@ async def alarm(office, wanted):
     while True:
         async with office.db.read() as db:
             found = [row.detail for row in await alarms.standing(db) if row.code == "feeder_extract"]
-        if wanted in found[0] if found else not wanted:
-            return found[0] if found else ""
+        if (bool(found) and wanted in found[0]) if wanted else not found:
+            return "".join(found)
         assert time.monotonic() < until, found
         await asyncio.sleep(0.02)
 
