@@ -4,6 +4,7 @@ Each that is read is solved with its own loads, once as it was read and once in 
 """
 
 import inspect
+import json
 import os
 import re
 import warnings
@@ -15,7 +16,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from envelope.command_line.commands import app
 from gridmodel import port_va, read_feeder
 from gridmodel.errors import GridError
 from gridmodel.flow.sparse_flow import SparseFlow
@@ -133,3 +136,26 @@ def test_a_public_network_is_read_rightly_or_refused_by_name(name: str, tmp_path
     size = f"{len(feeder.network.connections)} connections, {len(feeder.network.terminal_node)} node phases"
     record_row(TITLE, SAID, (name, f"{size}; {worst:.1e} pu"), list(NETWORKS))
     assert worst < WORST_PU, worst
+
+
+OF_ENVELOPES = {
+    "pandapower create_kerber_dorfnetz": "as-61000.3.100",
+    "pandapower create_kerber_vorstadtnetz_kabel_1": "as-61000.3.100",
+}
+AUDIT = "Envelopes by a file's own loads"
+AUDIT_SAID = (
+    "Limits of 24 steps that `sep2 envelope run` makes for a public network. The worst states of their verification are"
+    " set at the file's own loads in its own engine, which shares nothing with the reader; worst against the limits."
+)
+
+
+@pytest.mark.parametrize("name", [name for name in OF_ENVELOPES if name in NETWORKS])
+def test_limits_hold_when_the_files_own_loads_are_set_to_them(name: str, tmp_path: Path) -> None:
+    path = NETWORKS[name](tmp_path)
+    words = ["run", str(path), "--steps", "24", "--limits", OF_ENVELOPES[name], "--json"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code in (0, 3), done.output
+    own = json.loads(done.stdout)["own_file"]
+    assert own["inside"], own
+    assert own["states"] >= 20
+    record_row(AUDIT, AUDIT_SAID, (name, own["sentence"]), list(OF_ENVELOPES))
