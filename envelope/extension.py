@@ -22,6 +22,7 @@ EXTENSION = Extension(
     erasers=("envelope.operation.measurement_upkeep:erase_connection",),
     routes="envelope.operator_pages.routes:TABLE",
     paths=("/measurements",),
+    screens="envelope.operation.review_screens:SCREENS",
     templates="envelope.operator_pages",
     pages=(Page("envelopes", "Envelopes", f"{HERE}:show_envelopes", "envelopes.html"),),
     panels=(

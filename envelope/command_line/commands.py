@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from envelope.command_line import examples, release
+from envelope.command_line import examples, rounds
 from envelope.command_line.audit import verify_limits
 from envelope.command_line.models import add_to as add_models
 from envelope.command_line.operate import add_to
-from envelope.command_line.options import StudyOptions, command, refusals, refuse_missing, stages
+from envelope.command_line.option_groups import command
+from envelope.command_line.options import StudyOptions, refusals, refuse_missing, stages
 from envelope.command_line.printing import show_policies, show_whole
 from envelope.field_rules import BadProblem
 from envelope.model_free.methods import Method
@@ -23,11 +24,14 @@ from envelope.study.summary import compared, most_withheld, possible, priced, re
 from gridmodel.command_errors import writable
 from sep2.terminal import say, say_json
 
+if TYPE_CHECKING:
+    from envelope.command_line.runs import Files
+
 app = typer.Typer(
     no_args_is_help=True, help="Operating envelopes: calculate, compare, explain, operate.", epilog=examples.OVERVIEW
 )
 
-NO_MODEL = "Without a network model"
+NO_MODEL, MANY = "Without a network model", "Several feeders"
 OVER_TIME = "Fairness over time"
 FeederName = Annotated[
     str, typer.Argument(metavar="FEEDER", help="A feeder folder, a network file, european-lv, or a plan (.npz).")
@@ -53,32 +57,6 @@ Past = Annotated[
         help="Weight of connections that the ledger shows as curtailed most; 0: none.",
         rich_help_panel=OVER_TIME,
     ),
-]
-Fallback = Annotated[
-    Method | None,
-    typer.Option(help="Set limits from meter readings alone, without a power flow.", rich_help_panel=NO_MODEL),
-]
-RatingKva = Annotated[float | None, typer.Option(help="The transformer's rating, kVA.", rich_help_panel=NO_MODEL)]
-MeterOf = Annotated[
-    str, typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL)
-]
-Critical = Annotated[
-    str,
-    typer.Option(
-        help="The connection whose voltage counts; default: the one that varies most.", rich_help_panel=NO_MODEL
-    ),
-]
-MANY = "Several feeders"
-Workers = Annotated[int, typer.Option(help="Processes; 0: one for each processor.", min=0, rich_help_panel=MANY)]
-Dask = Annotated[
-    str,
-    typer.Option(
-        help="Calculate on the workers of this Dask scheduler, such as tcp://host:8786; local: on a cluster made here.",
-        rich_help_panel=MANY,
-    ),
-]
-Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Calculate all, also what was calculated before.", rich_help_panel=MANY)
 ]
 PlanFile = Annotated[
     Path | None,
@@ -113,6 +91,50 @@ COMPARED = (
 )
 
 
+@dataclass(frozen=True)
+class MeterOptions:
+    """Options of limits without a network model."""
+
+    fallback: Annotated[
+        Method | None,
+        typer.Option(help="Set limits from meter readings alone, without a power flow.", rich_help_panel=NO_MODEL),
+    ] = None
+    rating_kva: Annotated[
+        float | None, typer.Option(help="The transformer's rating, kVA.", rich_help_panel=NO_MODEL)
+    ] = None
+    meter_of: Annotated[
+        str,
+        typer.Option(help="connection_id of the transformer's own meter in the readings.", rich_help_panel=NO_MODEL),
+    ] = ""
+    critical: Annotated[
+        str,
+        typer.Option(
+            help="The connection whose voltage counts; default: the one that varies most.", rich_help_panel=NO_MODEL
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if self.fallback is None and (self.rating_kva is not None or self.meter_of or self.critical):
+            raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
+
+
+@dataclass(frozen=True)
+class ManyOptions:
+    """Options of many feeders."""
+
+    workers: Annotated[int, typer.Option(help="Processes; 0: one for each processor.", min=0, rich_help_panel=MANY)] = 0
+    dask: Annotated[
+        str,
+        typer.Option(
+            help="Calculate on this Dask scheduler, such as tcp://host:8786; local: on a cluster made here.",
+            rich_help_panel=MANY,
+        ),
+    ] = ""
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Calculate all, also what was calculated before.", rich_help_panel=MANY)
+    ] = False
+
+
 @command(app, "run")
 def run(
     feeders: FeedersOrReadings,
@@ -125,13 +147,8 @@ def run(
     location: Location = None,
     ledger: LedgerFile = None,
     past: Past = 0.0,
-    fallback: Fallback = None,
-    rating_kva: RatingKva = None,
-    meter_of: MeterOf = "",
-    critical: Critical = "",
-    workers: Workers = 0,
-    dask: Dask = "",
-    fresh: Fresh = False,
+    meters: MeterOptions,
+    many: ManyOptions,
     options: StudyOptions,
 ) -> None:
     """Calculate limits for every connection and interval of a feeder's day, verified by an independent power flow.
@@ -142,41 +159,51 @@ def run(
     stopped.
     """
     # An audit by `verify` must be possible without the calculation.
-    from envelope.command_line.runs import Files, run_on_model, run_without_model
+    from envelope.command_line.runs import Files
 
-    if len(feeders) > 1:
-        others = {"--picture": picture, "--plan": plan, "--ledger": ledger, "--past": past, "--fallback": fallback}
-        if given := [name for name, value in others.items() if value]:
-            raise BadProblem(f"{given[0]}: is for one feeder; there are {len(feeders)}")
-        _run_many(feeders, out, options, (workers, dask, fresh))
-    if dask or fresh:
-        raise BadProblem("--dask, --fresh: are for several feeders")
-    feeder = feeders[0]
-    refuse_missing(feeder)
-    _refuse_files(out, picture)
-    if fallback is not None:
-        from envelope.command_line.model_free import TransformerOptions
-
-        if past:
-            raise BadProblem("--past: shares without a network model are equal, regardless of the past")
-        if plan is not None:
-            raise BadProblem("--plan: a server needs a network model")
-        known = TransformerOptions(rating_kva, meter_of, critical)
-        run_without_model((Path(feeder), fallback, known), out=out, picture=picture, ledger=ledger, options=options)
-        return
-    if rating_kva is not None or meter_of or critical:
-        raise BadProblem("--rating-kva, --meter-of, --critical: have no effect without --fallback")
-    _refuse_with_model(feeder, plan, options, rolling=rolling)
     files = Files(out, picture, plan, ledger, past, Rolling(paths, location) if rolling else None)
-    raise typer.Exit(run_on_model(feeder, files, options))
+    if len(feeders) > 1:
+        _refuse_for_many(len(feeders), files, meters)
+        _run_many(feeders, out, options, many)
+    if many.dask or many.fresh:
+        raise BadProblem("--dask, --fresh: are for several feeders")
+    refuse_missing(feeders[0])
+    _refuse_files(out, picture)
+    _run_one(feeders[0], files, meters, options)
 
 
-def _refuse_with_model(feeder: str, plan: Path | None, options: StudyOptions, *, rolling: bool) -> None:
+def _run_one(feeder: str, files: Files, meters: MeterOptions, options: StudyOptions) -> None:
+    """Calculate one feeder, or limits from its meters alone, and end."""
+    from envelope.command_line.runs import run_on_model, run_without_model
+
+    if meters.fallback is None:
+        _refuse_with_model(feeder, files, options)
+        raise typer.Exit(run_on_model(feeder, files, options))
+    from envelope.command_line.model_free import TransformerOptions
+
+    if files.past:
+        raise BadProblem("--past: shares without a network model are equal, regardless of the past")
+    if files.plan is not None:
+        raise BadProblem("--plan: a server needs a network model")
+    known = TransformerOptions(meters.rating_kva, meters.meter_of, meters.critical)
+    written = {"out": files.out, "picture": files.picture, "ledger": files.ledger}
+    run_without_model((Path(feeder), meters.fallback, known), **written, options=options)
+
+
+def _refuse_for_many(count: int, files: Files, meters: MeterOptions) -> None:
+    """Refuse what is for one feeder."""
+    given = {name: getattr(files, name) for name in ("picture", "plan", "ledger", "past", "rolling")}
+    if names := [name for name, value in (given | {"fallback": meters.fallback}).items() if value]:
+        raise BadProblem(f"--{names[0]}: is for one feeder; there are {count}")
+
+
+def _refuse_with_model(feeder: str, files: Files, options: StudyOptions) -> None:
     """Refuse what does not go together in a run on a network model."""
+    plan = files.plan
     if Path(feeder).suffix == ".csv":
         raise BadProblem(f"{feeder}: limits from meter readings alone need --fallback and --rating-kva")
     if plan is None:
-        if rolling:
+        if files.rolling is not None:
             raise BadProblem("--rolling: has no effect without --plan")
         return
     if plan.suffix != ".npz" or Path(feeder).suffix == ".npz":
@@ -185,14 +212,13 @@ def _refuse_with_model(feeder: str, plan: Path | None, options: StudyOptions, *,
         raise BadProblem("--files-from: a server reads a circuit's files from its own folder only")
 
 
-def _run_many(feeders: list[str], out: Path | None, options: StudyOptions, how: tuple[int, str, bool]) -> NoReturn:
+def _run_many(feeders: list[str], out: Path | None, options: StudyOptions, many: ManyOptions) -> NoReturn:
     """Calculate several feeders and end."""
-    from envelope.command_line.fleet_run import run_fleet
-    from envelope.study.fleet import Workers as Where
+    from envelope.command_line.many_runs import run_many
+    from envelope.study.many_feeders import Workers
 
-    workers, dask, fresh = how
     to = Path("limits.parquet") if out is None else out
-    raise typer.Exit(run_fleet(feeders, to, options, Where(workers, dask), fresh=fresh))
+    raise typer.Exit(run_many(feeders, to, options, Workers(many.workers, many.dask), fresh=many.fresh))
 
 
 @app.command("ledger", epilog=examples.OF_COMMAND["ledger"])
@@ -302,4 +328,4 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
 app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)
 add_models(app)
-release.add_to(app)
+rounds.add_to(app)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from envelope.command_line.study_options import DaysAsked
 from envelope.demo.criteria import limits_of
@@ -24,6 +26,7 @@ from gridmodel.readers.tables import read_csv
 UNITS = {"": 1.0, "w": 1.0, "kw": 1e3, "mw": 1e6}
 FASTEST_S = 1800
 CONSTANT, SOLAR = "constant", "solar"
+PLANT = "The plant"
 
 
 def power_of(option: str, said: str) -> float:
@@ -39,18 +42,45 @@ def power_of(option: str, said: str) -> float:
 
 @dataclass(frozen=True)
 class PlantAsked:
-    """A plant as it is asked about."""
+    """Options: a plant as it is asked about."""
 
-    node: str
-    export: str = ""
-    import_: str = ""
-    name: str = "plant"
-    phases: str = ""
-    resource: str = ""
-    queue: Path | None = None
-    pro_rata: bool = False
-    limits: str = ""
-    step_s: int = FASTEST_S
+    node: Annotated[
+        str, typer.Option(help="Node that it connects at, low or medium voltage.", rich_help_panel=PLANT)
+    ] = ""
+    export: Annotated[str, typer.Option(help="Size of generation, such as 500kW.", rich_help_panel=PLANT)] = ""
+    import_: Annotated[str, typer.Option("--import", help="Size of load, such as 500kW.", rich_help_panel=PLANT)] = ""
+    name: Annotated[str, typer.Option(help="Id of the plant's connection.", rich_help_panel=PLANT)] = "plant"
+    phases: Annotated[
+        str, typer.Option(help="Its phases, such as a or abc; default: all of the node.", rich_help_panel=PLANT)
+    ] = ""
+    resource: Annotated[
+        str,
+        typer.Option(
+            help="Power it can have: solar (default for --export), constant (for --import), or a CSV file with hour and"
+            " part of its size.",
+            rich_help_panel=PLANT,
+        ),
+    ] = ""
+    queue: Annotated[
+        Path | None,
+        typer.Option(help="Plants ahead: CSV with name, node, export_w or import_w.", rich_help_panel=PLANT),
+    ] = None
+    pro_rata: Annotated[
+        bool,
+        typer.Option(
+            "--pro-rata/--last-in",
+            help="Whether all are limited alike, or those ahead come first.",
+            rich_help_panel=PLANT,
+        ),
+    ] = False
+    limits: Annotated[
+        str, typer.Option(help="A voltage criterion; default: one that suits the network.", rich_help_panel=PLANT)
+    ] = ""
+    step: Annotated[int, typer.Option(help="Length of a step of the study, s; finer series are averaged.")] = FASTEST_S
+
+    def __post_init__(self) -> None:
+        if not self.node:
+            raise BadProblem("--node: is missing: the node that the plant connects at")
 
     @property
     def direction(self) -> Direction:
@@ -80,8 +110,8 @@ def stated(feeder_name: str, asked: PlantAsked, days: DaysAsked) -> StatedPlant:
     ahead = _queue(asked.queue, direction)
     feeder = plan_file.feeder_of(feeder_name)
     year = days.year(feeder)
-    if year.step_s < asked.step_s:
-        year = year.at_steps(asked.step_s)
+    if year.step_s < asked.step:
+        year = year.at_steps(asked.step)
     resource = asked.resource or (SOLAR if direction is Direction.EXPORT else CONSTANT)
     limits = OperatingLimits.of(asked.limits) if asked.limits else limits_of(reduce(feeder.network))
     curves = region_of(limits.source) or region("ieee1547-b")

@@ -59,6 +59,9 @@ is taken over by the next round.""",
     "replay": """Example: sep2 envelope replay 1f0c2d3e4a5b6c7d utility
 
 Next: sep2 envelope status utility names the run that is published; the audit log names earlier ones.""",
+    "outages": """Example: sep2 envelope outages utility --from 2026-12-01T09:00Z --until 2026-12-01T15:00Z
+
+Next: sep2 envelope evaluate utility shows the limits that the next round gives; --remove takes one out again.""",
     "safe-limits": """Example: sep2 envelope safe-limits utility contract
 
 Next: sep2 envelope status utility shows the choice, and any violated assumption as an alarm.""",

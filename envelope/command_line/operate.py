@@ -20,11 +20,11 @@ from envelope.operation import mode
 from envelope.operation.mode import Mode, OperatingState, ScopeKind, StaticLimits
 from envelope.operation.net_to_device import sides
 from envelope.operation.preview import ConnectionStatus, LimitsChange, ServerView
+from envelope.operation.round_notes import RoundNote
 from envelope.operation.run_record import run_statement
 from envelope.problem import plan_file
 from envelope.schedule.findings import some
 from sep2.errors import SepError
-from sep2.operations.plans import Round
 from sep2.rules.limits import Limits
 from sep2.settings import read as read_settings
 from sep2.terminal import add_row, say, say_json
@@ -136,7 +136,7 @@ def _plan_fields(view: ServerView, rows: list[ConnectionStatus]) -> dict[str, An
     return fields | {"connections": count, "unknown": unknown}
 
 
-def _round_lines(state: OperatingState, server_mode: str, made: Round | None) -> list[str]:
+def _round_lines(state: OperatingState, server_mode: str, made: RoundNote | None) -> list[str]:
     """Return sentences about the latest round, and what becomes of rounds."""
     lines = [f"Stage {state.stage_in(server_mode)}."]
     lines += [f"{one.mode} for {one.kind} {one.name}." for one in state.scopes]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from envelope.command_line import examples
 from envelope.field_rules import UNKNOWN, BadProblem, Numbers
 from envelope.problem import (
     Allocation,
@@ -46,9 +43,6 @@ if TYPE_CHECKING:
     from envelope.study.study import Study
     from gridmodel.flow.kron import Reduced
 from gridmodel.model.feeder import Feeder
-
-Command = Callable[..., None]
-
 
 RATING, BAND = "Transformers by temperature", "Guarantee within a declared band"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
@@ -288,37 +282,6 @@ def warn(sentence: str) -> None:
 def option(name: str) -> str:
     """Return a field's name on the command line."""
     return f"--{name.replace('_', '-')}"
-
-
-def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
-    """Register a function `f(feeder, ..., *, options)` as the command `name`, with the shared options as its own."""
-
-    def declare(function: Command) -> Command:
-        kinds = get_type_hints(StudyOptions, include_extras=True)
-        of_function = get_type_hints(function, include_extras=True)
-        own = [
-            p.replace(annotation=of_function[p.name])
-            for p in inspect.signature(function).parameters.values()
-            if p.name != "options"
-        ]
-        shared = [
-            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=kinds[f.name])
-            for f in fields(StudyOptions)
-        ]
-
-        @wraps(function)
-        def run(*args: Any, **named: Any) -> None:
-            shared = {f.name: named.pop(f.name) for f in fields(StudyOptions)}
-            with refusals(shared["as_json"]):
-                function(*args, **named, options=StudyOptions(**shared))
-
-        hints = {key: kind for key, kind in of_function.items() if key != "options"}
-        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
-        run.__annotations__ = hints | {f.name: kinds[f.name] for f in fields(StudyOptions)}
-        app.command(name, epilog=examples.OF_COMMAND[name])(run)
-        return function
-
-    return declare
 
 
 def refusals(as_json: bool) -> contextlib.AbstractContextManager[None]:

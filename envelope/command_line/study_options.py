@@ -23,44 +23,32 @@ from gridmodel.readers.tables import read_csv
 
 DAYS_STUDIED = "The days studied"
 OBEDIENCE_COLUMNS = ("obedience", "obedience_percent")
-Days = Annotated[
-    int, typer.Option(help="Days studied; shorter series repeat.", min=1, max=3660, rich_help_panel=DAYS_STUDIED)
-]
-Profiles = Annotated[
-    Path | None,
-    typer.Option(
-        help="Net import of the connections: CSV or Parquet with connection_id, start, net_w, or a forecast (.npz).",
-        rich_help_panel=DAYS_STUDIED,
-    ),
-]
-Store = Annotated[
-    Path | None, typer.Option(help="Take them from this folder of measurements.", rich_help_panel=DAYS_STUDIED)
-]
-Since = Annotated[
-    str, typer.Option("--from", help="With --store: the first midnight, local.", rich_help_panel=DAYS_STUDIED)
-]
-PowerFactor = Annotated[
-    float,
-    typer.Option(help="Power factor of what --profiles draw.", min=0.1, max=1.0, rich_help_panel=DAYS_STUDIED),
-]
-Step = Annotated[
-    int, typer.Option(help="Length of a step of the study, s; finer series are averaged.", rich_help_panel=DAYS_STUDIED)
-]
-Workers = Annotated[int, typer.Option(help="Processes; 0: one for each processor.", min=0)]
-Dask = Annotated[
-    str, typer.Option(help="Calculate on this Dask scheduler, such as tcp://host:8786; local: on a cluster made here.")
-]
 
 
 @dataclass(frozen=True)
 class DaysAsked:
-    """Which days of which series are studied."""
+    """Options: which days of which series are studied."""
 
-    days: int = YEAR_DAYS
-    profiles: Path | None = None
-    store: Path | None = None
-    since: str = ""
-    power_factor: float = 0.95
+    days: Annotated[
+        int, typer.Option(help="Days studied; shorter series repeat.", min=1, max=3660, rich_help_panel=DAYS_STUDIED)
+    ] = YEAR_DAYS
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            help="Net import: CSV or Parquet with connection_id, start, net_w, or a forecast (.npz).",
+            rich_help_panel=DAYS_STUDIED,
+        ),
+    ] = None
+    store: Annotated[
+        Path | None, typer.Option(help="Take them from this folder of measurements.", rich_help_panel=DAYS_STUDIED)
+    ] = None
+    since: Annotated[
+        str, typer.Option("--from", help="With --store: the first midnight, local.", rich_help_panel=DAYS_STUDIED)
+    ] = ""
+    power_factor: Annotated[
+        float,
+        typer.Option(help="Power factor of what --profiles draw.", min=0.1, max=1.0, rich_help_panel=DAYS_STUDIED),
+    ] = 0.95
 
     def __post_init__(self) -> None:
         if self.profiles is not None and self.store is not None:

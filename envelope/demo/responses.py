@@ -155,8 +155,11 @@ def main(
     Example: python -m envelope.demo.responses --feeder FEEDER
     """
     scenario = build_scenario(feeder, seed)
-    results = [result_of(scenario, *one) for one in variants(forecast.problem(scenario)).items()]
-    console = Console(width=200)
+    console, progress = Console(width=200), Console(stderr=True)
+    results = []
+    for name, problem in variants(forecast.problem(scenario)).items():
+        progress.print(f"{name} …", highlight=False)
+        results.append(result_of(scenario, name, problem))
     console.print(responses_table(results))
     for one in results:
         console.print(f"{one.name}: {one.said}.", highlight=False)

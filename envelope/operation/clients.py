@@ -39,6 +39,8 @@ class Client(NamedTuple):
     own_group_id: int | None
     least_load_w: int = 0
     """What a rule guarantees to its controllable loads."""
+    is_protected: bool = False
+    """Whether the customer depends on the supply (life support, critical): import is not limited."""
     load_control_w: int | None = None
     """What it draws at most, where it follows EndDeviceControls."""
 
@@ -58,7 +60,11 @@ async def clients_at(db: Connection, names: Sequence[str]) -> dict[str, Clients]
     for row in await devices.at_connections(db, names):
         profile = row.profile if row.enabled else ""
         known = Client(row.id, row.lfdi, profile, row.holds_net_limit, row.set_max_w, row.own_group_id)
-        client = known._replace(least_load_w=row.least_load_w or 0, load_control_w=row.load_control_w)
+        client = known._replace(
+            least_load_w=row.least_load_w or 0,
+            is_protected=row.protected != "none",
+            load_control_w=row.load_control_w,
+        )
         found[row.connection_name] = (*found.get(row.connection_name, ()), client)
     return found
 
@@ -120,13 +126,16 @@ class Sharing:
         return [Limits(gen_w=of_gen, load_w=of_load) for of_gen, of_load in zip(gen, load, strict=True)]
 
     def can_limit(self, client: Client) -> tuple[bool, bool]:
-        """Return whether a client's import and export can be limited; true for a direction that it does not use."""
+        """Return whether a client's import and export can be limited; true for a direction that it does not use.
+
+        Import at protected connections is not limited: they keep all that they can draw, whatever the network.
+        """
         gen_w, load_w = self.size(client)
         imports, exports = directions(client.profile, drlc=has_load_control(client))
         if client.profile == CSIP and client.set_max_w is None:
             # Its limit is a percentage of setMaxW, which it has not reported, so that no limit is sent.
             exports = False
-        return imports or load_w == 0.0, exports or gen_w == 0.0
+        return (imports and not client.is_protected) or load_w == 0.0, exports or gen_w == 0.0
 
 
 class Controllability(NamedTuple):

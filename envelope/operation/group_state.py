@@ -61,6 +61,7 @@ async def collect(db: Connection, publication: Publication) -> tuple[list[Connec
         row = await connections.by_name(db, name)
         if row is None:
             missing.append(name)
+        if row is None or row.kept_firm:
             continue
         clients = at.get(name, ())
         of_device = net_to_device.is_device(schedule, column) or see_devices_only(clients)

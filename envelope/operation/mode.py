@@ -38,7 +38,7 @@ class StaticLimits(StrEnum):
 
 
 class Stage(StrEnum):
-    """What becomes of a round's limits."""
+    """Ways to go on with a round's limits."""
 
     SHADOW = "shadow"
     """They are calculated and compared with what is in force; no client gets them."""
@@ -49,7 +49,7 @@ class Stage(StrEnum):
 
 
 class ScopeKind(StrEnum):
-    """What a decision about some connections names."""
+    """Kinds of names in a decision about some connections."""
 
     CONNECTION = "connection"
     TRANSFORMER = "transformer"
@@ -66,7 +66,7 @@ class Scope(NamedTuple):
 
     @property
     def subject(self) -> tuple[ScopeKind, str]:
-        """What it is about."""
+        """Kind and name."""
         return self.kind, self.name
 
 

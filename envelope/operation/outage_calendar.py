@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
     @property
     def what(self) -> str:
-        """What it is about, as the file says it."""
+        """Kind and name as the file says them; empty: the whole feeder."""
         return "" if self.kind is None else f"{self.kind}:{self.name}"
 
     @property

@@ -23,6 +23,7 @@ from envelope.operation.clients import (
     with_controllability,
 )
 from envelope.operation.group_state import default_of
+from envelope.operation.input_ages import InputWatch
 from envelope.operation.lead_time import upcoming_intervals
 from envelope.operation.limits_in_force import with_limits_in_force
 from envelope.operation.load_forecast import FILE as FORECAST
@@ -35,7 +36,7 @@ from envelope.operation.restrictions import HoldingDown, held_down
 from envelope.operation.rolling_plan import RollingPlan
 from envelope.operation.round_alarms import CODES
 from envelope.operation.run_record import published_run
-from envelope.operation.verified_run import calculated
+from envelope.operation.verified_run import verified_schedule
 from envelope.problem import Problem, plan_file, run_id
 from gridmodel.meter_data.store import MeasurementStore
 from sep2.clock import SystemClock
@@ -173,7 +174,9 @@ class ServerView:
             sharing = Sharing(plan.sharing, plan.devices)
             clients = await clients_at(db, stated.connection_id)
             found = controllability_at(stated, clients, sharing)
-            what = HoldingDown(decided.scopes, await asyncio.to_thread(outage_calendar.read, self.folder))
+            watch = InputWatch(self._store, Path(plan.feeder).name, self.settings.engine.ages)
+            late = (await watch.look(db, stated, now)).held(stated)
+            what = HoldingDown(decided.scopes, await asyncio.to_thread(outage_calendar.read, self.folder), late)
             held = await held_down(db, stated, what, clients, now=now)
             problem = with_controllability(held.on(stated), found)
             if run and run != run_id(problem):
@@ -181,11 +184,14 @@ class ServerView:
         limits = await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
         return limits | {name: invalid[name] for name in change.reached or () if name in invalid}
 
+    @property
+    def _store(self) -> MeasurementStore:
+        return MeasurementStore(self.settings.measurements.folder)
+
     def _problem_at(self, plan: plan_file.Plan, now: int) -> Problem:
         if plan.rolling is None:
             return plan.problem
-        store = MeasurementStore(self.settings.measurements.folder)
-        return RollingPlan(maker_of(store, self.folder / FORECAST, Path(plan.feeder).name)).at(plan, now).problem
+        return RollingPlan(maker_of(self._store, self.folder / FORECAST, Path(plan.feeder).name)).at(plan, now).problem
 
     def _feeder_change(self) -> FeederChange:
         """Return what has changed in the feeder since the plan was made."""
@@ -226,7 +232,7 @@ def calculated_limits(
     problem: Problem, now: int, at: Mapping[str, Clients] = NO_CLIENTS, sharing: Sharing | None = None
 ) -> dict[str, Limits]:
     """Return the limits at a time that a problem's schedule gives each connection's group; none beyond its horizon."""
-    schedule = calculated(problem)
+    schedule = verified_schedule(problem)
     found = {}
     for column, name in enumerate(schedule.connection_id):
         first = next(iter(upcoming_intervals(schedule, column, now, steps_ahead=problem.hull_steps)), None)

@@ -36,7 +36,7 @@ class Gate:
 
 
 class Ruling(NamedTuple):
-    """What becomes of a run."""
+    """Decision about a run: whether it is published."""
 
     is_published: bool
     stage: Stage

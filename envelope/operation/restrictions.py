@@ -1,4 +1,4 @@
-"""What holds limits of some connections and hours down: decisions, planned outages, and inputs that are too old.
+"""Restrictions of some connections and hours: decisions, planned outages, and inputs that are too old.
 
 All of it becomes ceilings of a problem, and for static limits the firm minimum too, so that what is published is
 calculated and verified like any other run.
@@ -71,7 +71,7 @@ class Restrictions(NamedTuple):
 
 
 class HoldingDown(NamedTuple):
-    """What may hold limits down: decisions about some connections, planned outages, and columns of late inputs."""
+    """Decisions about some connections, planned outages, and columns of late inputs."""
 
     scopes: Sequence[Scope] = ()
     calendar: Sequence[Entry] = ()

@@ -88,7 +88,7 @@ class Controllable(NamedTuple):
 
 @dataclass(eq=False)
 class RoundEndings:
-    """What rounds over one feeder know, and their endings."""
+    """State of the rounds over one feeder, and their endings."""
 
     db: Database
     feeder: str
@@ -146,7 +146,7 @@ class RoundEndings:
 
     @property
     def round_state(self) -> RoundState:
-        """What every round notes."""
+        """State that every round notes."""
         return RoundState(self.problem, self.rolls, self.inputs, self.notes)
 
     async def _show_expected(self, now: int) -> None:
@@ -245,6 +245,9 @@ class RoundEndings:
     async def _set_common(self, db: Connection, problem: Problem, measured: Sequence[Measured], now: int) -> None:
         """Set the alarms about measurements, however the round ends."""
         await set_unregistered_alarms(db, beyond_capacity(problem, measured, self.assumptions.tolerance), now)
+        await self._set_input_alarms(db, now)
+
+    async def _set_input_alarms(self, db: Connection, now: int) -> None:
         late = "; ".join(one.sentence() for one in self.inputs.late)
         await set_alarm(db, LATE, self.feeder, late and f"{late}: limits only tighten", now=now)
         await set_alarm(db, METERS, self.feeder, self.meters_late, now=now)
@@ -306,6 +309,7 @@ class RoundEndings:
         failure = str(wrong) or type(wrong).__name__
         async with self.db.write() as db:
             await alarms.raise_one(db, code, self.feeder, failure, now=now)
+            await self._set_input_alarms(db, now)
             await note(db, self.feeder, self.round_state, Ending("failed", failure), now=now)
         self.db.wake()
         return Outcome(now, failure=failure)

@@ -1,4 +1,4 @@
-"""What the latest round did, for status, probes and pages: a mark in the database."""
+"""Note of the latest round for status, probes and pages: a mark in the database."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from envelope.schedule import EnvelopeSchedule
 from gridmodel.arrays import Real
 from sep2.operations.plans import Round, note_round
 from sep2.store.connection import Connection
+
+RoundNote = Round
+"""The note, as others read it."""
 
 
 class Comparison(NamedTuple):
@@ -42,7 +45,7 @@ def compare(schedule: EnvelopeSchedule, in_force_w: tuple[Real, Real], now: int)
 
 
 class RoundState(NamedTuple):
-    """What every round notes, however it ends."""
+    """State that every round notes, however it ends."""
 
     problem: Problem | None
     rolls: bool

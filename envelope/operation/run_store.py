@@ -40,7 +40,7 @@ CALCULATION, PUBLICATION = ".calculation", ".publication"
 
 
 class Update(NamedTuple):
-    """What one group was to have: the numbers that were published."""
+    """Numbers that one group was to have."""
 
     group_id: int
     intervals: Sequence[Interval]
@@ -71,6 +71,8 @@ class Calculation(NamedTuple):
     at: int
     feeder: str
     problem: Problem
+    factor: float
+    """part of the headroom of its limits that was published"""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,14 @@ class RunStore:
         is_even = bool(np.all(np.diff(starts) == step_s)) and not int(starts[0]) % step_s
         first = int(starts[0]) // step_s if is_even else None
         kept = {name: self.objects.put_array(np.asarray(one), first, problem.steps) for name, one in arrays.items()}
-        files = self._keep_feeder(model or feeder)
-        body = {"at": at, "feeder": feeder, "files": files, "fields": said, "arrays": kept}
+        body = {
+            "at": at,
+            "factor": verified.factor,
+            "feeder": feeder,
+            "files": self._keep_feeder(model or feeder),
+            "fields": said,
+            "arrays": kept,
+        }
         self._write(verified.schedule.run_id, f"{at}{CALCULATION}", json.dumps(body).encode())
 
     def _keep_feeder(self, feeder: str) -> dict[str, str]:
@@ -126,7 +134,7 @@ class RunStore:
         arrays = {name: self.objects.get_array(one) for name, one in said["arrays"].items()}
         values = {name: from_plain(one, arrays) for name, one in said["fields"].items()}
         try:
-            return Calculation(at, said["feeder"], Problem(reduced=self._reduced(said), **values))
+            return Calculation(at, said["feeder"], Problem(reduced=self._reduced(said), **values), said["factor"])
         except (TypeError, BadProblem, GridError) as wrong:
             raise MissingRecord(f"run {run} was kept by another version: {wrong}") from None
 

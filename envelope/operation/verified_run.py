@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,14 +12,20 @@ import numpy as np
 
 from envelope.operation.clients import uncontrolled_connections
 from envelope.operation.limits_in_force import with_limits_in_force, without_limits_in_force
-from envelope.problem import Problem, run_id
+from envelope.problem import Guarantee, Problem, run_id
 from envelope.problem.divided import Divided
 from envelope.schedule import EnvelopeSchedule, findings
+from envelope.schedule.scaling import FACTORS, scaled
 from sep2.errors import SepError
 from sep2.store.database import Database
 
 if TYPE_CHECKING:
     from envelope.verification import VerificationReport
+
+
+log = logging.getLogger(__name__)
+NOT_SCALED = (Guarantee.DECLARED_BAND,)
+"""Guarantees of which smaller limits may allow what larger ones do not."""
 
 
 class NotVerified(SepError):
@@ -35,6 +42,8 @@ class VerifiedRun(NamedTuple):
     """The problem with the limits in force, as it was calculated; None: the same."""
     at: int = 0
     """When it was calculated."""
+    factor: float = 1.0
+    """Part of the headroom that was kept so that the limits verify."""
 
 
 async def calculate_verified(
@@ -56,9 +65,12 @@ async def calculate_verified(
         counted = without_limits_in_force(counted)
         schedule, report = await asyncio.to_thread(_calculated, counted, solver)
         schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
+    factor = 1.0
+    if not report.inside:
+        schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
     if not report.inside:
         raise NotVerified("; ".join([*_reasons(counted, report), *causes]))
-    return VerifiedRun(problem, schedule, report, counted, now)
+    return VerifiedRun(problem, schedule, report, counted, now, factor)
 
 
 def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
@@ -86,6 +98,29 @@ def calculated(problem: Problem) -> EnvelopeSchedule:
 
     whole = whole_of(problem)
     return schedule_of(whole.network, calculate_whole(whole))
+
+
+def scaled_down(
+    problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport, *, solver: str | None = None
+) -> tuple[EnvelopeSchedule, VerificationReport, float]:
+    """Return the largest part of the limits' headroom, of those that are tried, that verifies; else what was given."""
+    from envelope.verification import Effort, verify
+
+    # What is calculated in parts is verified with its head voltages, which a part of the headroom would change.
+    is_scaled = problem.guarantee not in NOT_SCALED and not isinstance(problem.reduced, Divided)
+    for factor in FACTORS if is_scaled else ():
+        smaller = scaled(schedule, factor)
+        found = verify(problem, smaller, solver=solver, effort=Effort())
+        if found.inside:
+            log.warning("limits did not verify (%s): %g of their headroom does", report.sentence(), factor)
+            return smaller, found, factor
+    return schedule, report, 1.0
+
+
+def verified_schedule(problem: Problem) -> EnvelopeSchedule:
+    """Return the schedule that a round would publish of a problem; one that does not verify is returned as it is."""
+    schedule, report = _calculated(problem, None)
+    return schedule if report.inside else scaled_down(problem, schedule, report)[0]
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:

@@ -93,7 +93,7 @@ class OutageToRemove(Asked, frozen=True, kw_only=True):
 
 
 async def add_measurements(rq: Request, asked: Measurements) -> Taken:
-    """What became of the values; the next round sees them, and a state of a switch calls for one at once."""
+    """Counts of the values; the next round sees them, and a state of a switch calls for one at once."""
     batch = await asyncio.to_thread(_batch, rq, asked)
     counts = await asyncio.to_thread(batch.compare)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from envelope.demo.criteria import limits_of
 from envelope.field_rules import BadProblem
-from envelope.planning.cars import ENOUGH_WH, car_year, to_midnight
+from envelope.planning.cars import ENOUGH_WH
 from envelope.planning.deferral_results import (
     DAYS_A_YEAR,
     LONGEST_LIFE,
@@ -23,22 +20,12 @@ from envelope.planning.deferral_results import (
     Studied,
 )
 from envelope.planning.growth import GrowthCase
-from envelope.planning.relief import Needs, Relieved, firm_relief_w, relieve
-from envelope.planning.transformers import Loading, Unit, loading_of, losses_factor, units_of
+from envelope.planning.growth_years import GrowthYears
+from envelope.planning.relief import Needs, Relieved, firm_relief_w
+from envelope.planning.transformers import Loading, Unit, units_of
 from envelope.planning.year import longest_run
 from envelope.problem.thermal import simulate
-from gridmodel.arrays import Complex, Index, Mask, Real
-
-ROUNDS = 4
-"""of limits and power flow at most, until shifted load keeps the rating"""
-
-
-class _Homes(NamedTuple):
-    """What grows at all homes, in the order in which homes get it."""
-
-    car_order: Index
-    solar_order: Index
-    obeying: Mask
+from gridmodel.arrays import Real
 
 
 def study_feeder(
@@ -65,13 +52,7 @@ class _Looked:
 
     def __init__(self, studied: Studied, plan: DeferralPlan, units: tuple[Unit, ...]) -> None:
         self.studied, self.plan, self.units = studied, plan, units
-        self.limits = studied.limits or limits_of(studied.reduced)
-        count = len(studied.reduced.network.connections)
-        rng = np.random.default_rng(plan.seed)
-        car_order, solar_order = (np.argsort(rng.permutation(count)) for _ in range(2))
-        self.homes = _Homes(car_order, solar_order, rng.uniform(size=count) < studied.obedience)
-        year = studied.year
-        self.cars = car_year(year.days, count, year.per_day, chance=plan.charges, seed=plan.seed)
+        self.grown = GrowthYears(studied, plan, units)
         self.first: dict[tuple[str, str], int] = {}
         self.at: dict[str, tuple[Figures, float]] = {}
         """by transformer the figures with envelopes and the firm relief, of the year it is decided in"""
@@ -83,61 +64,10 @@ class _Looked:
 
     def year(self, case: GrowthCase, year: int) -> list[Figures]:
         """Figures of all transformers in one year, without and with envelopes."""
-        base, solar_w, has_car = self._grown(case, year)
-        cars = self.cars.of(has_car)
-        free_w = to_midnight(cars.charged().power_w)
-        drawn = base - solar_w + free_w
-        without = loading_of(self.studied.reduced, self.limits, drawn, self.studied.year.source_v)
-        needs = [
-            Needs(
-                base[:, unit.homes],
-                cars.of_homes(unit.homes),
-                solar_w[:, unit.homes],
-                self.homes.obeying[unit.homes],
-                losses_factor(unit, without, drawn),
-            )
-            for unit in self.units
-        ]
-        relieved, held = self._held(base, drawn, needs, without)
-        rows = []
-        for unit, need, one in zip(self.units, needs, relieved, strict=True):
-            rows += self._compared((case, year, unit), need, one, (without, held))
+        found, rows = self.grown.powers(case, year), list[Figures]()
+        for unit, need, one in zip(self.units, found.needs, found.relieved, strict=True):
+            rows += self._compared((case, year, unit), need, one, (found.without, found.held))
         return rows
-
-    def _held(
-        self, base: Complex, drawn: Complex, needs: list[Needs], without: Loading
-    ) -> tuple[list[Relieved], Loading]:
-        """Powers with envelopes and their power flow; repeated where shifted load has higher losses than assumed."""
-        source, held = self.studied.year.source_v, without
-        relieved = list[Relieved]()
-        for _ in range(ROUNDS):
-            relieved = [relieve(unit, need) for unit, need in zip(self.units, needs, strict=True)]
-            eased = drawn.copy()
-            for unit, one in zip(self.units, relieved, strict=True):
-                eased[:, unit.homes] = base[:, unit.homes] - one.solar_w + one.cars_w
-            changed = np.flatnonzero(np.any([one.changed for one in relieved], axis=0))
-            if not len(changed):
-                return relieved, without
-            part = None if source is None else source[changed]
-            held = without.replaced(changed, loading_of(self.studied.reduced, self.limits, eased[changed], part))
-            again = False
-            for k, unit in enumerate(self.units):
-                own = np.maximum(needs[k].factor, losses_factor(unit, held, eased))
-                again |= bool(((own > needs[k].factor + 1e-4).any(axis=1) & (held.of(unit) > 1.0)).any())
-                needs[k] = replace(needs[k], factor=own)
-            if not again:
-                break
-        return relieved, held
-
-    def _grown(self, case: GrowthCase, year: int) -> tuple[Complex, Real, Mask]:
-        """(T, C) VA of the base load, (T, C) W of new solar generation, (C,) homes with a new car."""
-        studied, count = self.studied.year, len(self.homes.obeying)
-        factor = case.load_factor(year)
-        # What homes feed today does not grow with their demand.
-        grown_w = np.where(studied.load_w > 0.0, factor * studied.load_w, studied.load_w)
-        has_solar = self.homes.solar_order < case.solar(year, count)
-        solar_w = self.plan.solar_w * studied.sky[:, None] * has_solar
-        return grown_w + 1j * factor * studied.load_var, solar_w, self.homes.car_order < case.cars(year, count)
 
     def _compared(
         self, which: tuple[GrowthCase, int, Unit], needs: Needs, one: Relieved, loadings: tuple[Loading, Loading]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from envelope.planning.deferral_results import WITH, WITHOUT, Criterion, Deferral, DeferralPlan, Figures, ranked
 from envelope.planning.economics import FORMULA
-from envelope.planning.html_report import Picture, Report, Section, Table, counted, figure_of, picture, write_csv
+from envelope.planning.html_report import Picture, Report, Section, Table, figure_of, picture, quantity, write_csv
 
 SHOWN, DRAWN = 30, 3
 """rows of a table, and transformers with pictures of their own"""
@@ -52,8 +52,8 @@ def _report(found: Found, order: Sequence[Deferral]) -> Report:
         sections.insert(1, Section("Feeders that could not be studied", table=failed))
     return Report(
         "Deferral of transformer replacements",
-        f"{counted(len(units), 'transformer')} of {counted(len(feeders), 'feeder')}, {found.plan.years} years ahead,"
-        f" {counted(len(found.plan.cases), 'growth case')}.",
+        f"{quantity(len(units), 'transformer')} of {quantity(len(feeders), 'feeder')}, {found.plan.years} years ahead,"
+        f" {quantity(len(found.plan.cases), 'growth case')}.",
         _cards(found, order),
         sections,
     )
@@ -63,7 +63,7 @@ NOT_STUDIED = (
     "Other reasons to replace a transformer: its age, leaks, noise, theft of copper, safety.",
     "What running envelopes costs: communication, customers' contracts, operation.",
     "Cables and voltage: limits here keep the transformer; hours in which a cable or a voltage is still outside its"
-    " limits are counted in years.csv. sep2 envelope run calculates limits that keep these too.",
+    " limits are quantity in years.csv. sep2 envelope run calculates limits that keep these too.",
     "Transformers above others, such as in substations: each one that supplies homes directly is studied by itself.",
 )
 

@@ -28,8 +28,8 @@ FINE_V, COARSE_V = 1e-6, 1e-3
 """error of voltages in the verification, and while a limit is sought"""
 
 
-class State(NamedTuple):
-    """What was found at S steps with the plant at some power."""
+class PlantState(NamedTuple):
+    """Excess at S steps with the plant at some power."""
 
     excess: Real
     """(S,) beyond the nearest limit, in its own unit: per unit of V or of a rating; negative: inside"""
@@ -66,7 +66,7 @@ class Hosting:
         """The same with another setting of the plant's inverters."""
         found = replace(self, setting=setting)
         # What does not depend on the setting is kept.
-        for name in ("reduced", "_band", "_base", "_shares", "_known"):
+        for name in ("reduced", "_band", "_base", "_shares", "_known", "names"):
             found.__dict__[name] = getattr(self, name)
         return found
 
@@ -76,9 +76,9 @@ class Hosting:
         found = reduce(with_plants(self.network, (self.plant, *self.ahead.plants)))
         return found.watching(found.voltages_at_connections())
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """Of voltages and currents, as `State.binding` counts them."""
+        """Of voltages and currents, as `PlantState.binding` counts them."""
         return (*self.reduced.voltage_names, *self.reduced.current_names)
 
     @cached_property
@@ -186,7 +186,7 @@ class Hosting:
         found[unsolved] = np.where(np.arange(found.shape[1]) < volts.shape[1], 9.0, -1.0)
         return np.asarray(found)
 
-    def state(self, at: Index, power_w: Real, *, full: bool = True, tol_v: float = FINE_V) -> State:
+    def state(self, at: Index, power_w: Real, *, full: bool = True, tol_v: float = FINE_V) -> PlantState:
         """Excess at steps `at` with the plant at (S,) W; full: whether plants that come first feed all they can."""
         first, of = self._once(at, power_w)
         at, power_w = at[first], power_w[first]
@@ -196,7 +196,7 @@ class Hosting:
             volts, amps, fed[part] = self._values(at[part], power_w[part], full=full, tol_v=tol_v)
             beyond = self._beyond(volts, amps, at[part], full=full)
             excess[part], binding[part] = beyond.max(axis=1), beyond.argmax(axis=1)
-        return State(excess[of], binding[of], fed[of])
+        return PlantState(excess[of], binding[of], fed[of])
 
     @property
     def variants(self) -> Sequence[bool]:

@@ -69,7 +69,7 @@ class Report:
         return path
 
 
-def counted(number: int, noun: str) -> str:
+def quantity(number: int, noun: str) -> str:
     """Such as "1 feeder" or "3 feeders"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 

@@ -1,4 +1,4 @@
-"""What a new plant may feed or draw: firm and flexible capacity, limits by hour, settings and reinforcements tried."""
+"""Power that a new plant may feed or draw: capacity, limits by hour, settings and reinforcements tried."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORST_STEPS, REPEATS = 200, 6
 
 @dataclass(frozen=True)
 class InterconnectionPlan:
-    """What is asked of an interconnection study."""
+    """Assumptions of an interconnection study."""
 
     round_w: float = 1_000.0
     """limits are rounded down to multiples of it"""
@@ -65,7 +65,7 @@ class SettingResult(NamedTuple):
 
 
 class ReinforcementResult(NamedTuple):
-    """What a reinforcement buys."""
+    """Capacity and energy with a reinforcement."""
 
     what: str
     firm_w: float

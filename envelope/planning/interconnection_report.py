@@ -133,6 +133,11 @@ def conclusion(found: Interconnection) -> list[str]:
         f"Verified again after rounding down: {states:,} states by AC power flow, at each limit and at half of it;"
         f" {broken} steps beyond a limit."
     )
+    if hours := found.hosting.hours_without():
+        lines.append(
+            f"Without this plant a limit is exceeded already in {hours:,.1f} hours of the days studied; there the"
+            " plant may not make it worse."
+        )
     return lines
 
 
@@ -280,3 +285,22 @@ def _assumptions(found: Interconnection) -> list[str]:
         "A reinforcement: twice the conductor, or the next transformer at equal per-unit impedance.",
         "Fail-safe value: the least hourly limit; what the plant holds as its default when it hears nothing.",
     ]
+
+
+def as_plain(found: Interconnection) -> dict[str, Any]:
+    """The result as plain values."""
+    kinds = {
+        name: one._asdict() | {"broken_steps": found.verified[name].broken_steps}
+        for name, one in found.curtailed.items()
+    }
+    return {
+        "capacity": found.capacity._asdict(),
+        "fail_safe_w": found.tables.least_w,
+        "limits": kinds,
+        "binding": found.binding,
+        "hours_beyond_without": found.hosting.hours_without(),
+        "settings": [one._asdict() for one in found.settings],
+        "recommended": found.best.name,
+        "send": found.best.commands(found.hosting.plant.name),
+        "reinforcements": [one._asdict() for one in found.reinforcements],
+    }

@@ -33,7 +33,7 @@ class Relieved(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Needs:
-    """What the C homes of one transformer take and feed without envelopes. T steps, in the order of the clock."""
+    """Powers of the C homes of one transformer without envelopes. T steps, in the order of the clock."""
 
     base_va: Complex
     """(T, C) VA drawn, without new cars and new solar generation"""

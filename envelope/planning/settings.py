@@ -14,7 +14,7 @@ OVERSIZE = 1.1
 
 @dataclass(frozen=True)
 class Setting:
-    """What a plant's inverters do with reactive power and at high voltage."""
+    """Response of a plant's inverters: reactive power, and less active power at high voltage."""
 
     name: str
     power_factor: float = 1.0

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from sep2.admin import commissioning
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
 from sep2.operations.import_plan import Outcome, Terms
@@ -34,7 +35,10 @@ async def import_sheets(rq: Request, asked: t.NewImport) -> t.Imported:
         floors={name: partial(least_load_w, one.least_w, one.factors) for name, one in utility.floors.items()},
         floor=utility.floor,
     )
-    return _view(await take(rq.db, sheets, rq.now, terms, partial=asked.partial))
+    last = await commissioning.last_known(rq)
+    done = await take(rq.db, sheets, rq.now, terms, partial=asked.partial)
+    await commissioning.open_new(rq, last)
+    return _view(done)
 
 
 def _view(done: Outcome) -> t.Imported:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sep2.admin import find
+from sep2.admin import customers, find
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations import compliance
-from sep2.operations.compliance import Arrival, Rollup
+from sep2.operations.compliance import Arrival, Part, Rollup
 from sep2.operations.judging import Policy, policy_of
 from sep2.operations.judging_again import judged_until
 from sep2.rest.route import Request, listed, page
@@ -14,6 +14,8 @@ from sep2.rules import cursor
 from sep2.store import listing_compliance
 from sep2.store.listing_compliance import Whose
 
+MANY, SUMS_LAST_S = 2000, 60.0
+"""Sums of so many names are put in order anew every minute."""
 Named = t.ComplianceQuery | t.BrokenQuery | t.ReachingQuery
 
 
@@ -26,16 +28,7 @@ async def list_compliance(rq: Request, asked: t.ComplianceQuery) -> t.Compliance
     span = _span(rq, usual, asked.until)
     whose = await _whose(rq, asked, asked.direction)
     known = await judged_until(rq.db)
-    found = await compliance.part_of(
-        rq.db,
-        whose,
-        span,
-        by=asked.by,
-        local=local,
-        judged_until=known or 0,
-        after=None if asked.after is None else cursor.decode(asked.after),
-        limit=asked.limit,
-    )
+    found = await part_of(rq, whose, span, asked)
     return t.ComplianceSums(
         items=[_sums(one) for one in found.rollups],
         total=found.total,
@@ -44,6 +37,21 @@ async def list_compliance(rq: Request, asked: t.ComplianceQuery) -> t.Compliance
         until=span[1],
         judged_until=known,
     )
+
+
+async def part_of(rq: Request, whose: Whose, span: tuple[int, int], asked: t.ComplianceQuery | t.ReportQuery) -> Part:
+    """A part of the sums by name; of very many names, those of the last minute where nothing was judged since."""
+    local, known = _policy(rq).local, await judged_until(rq.db) or 0
+    after = None if asked.after is None else cursor.decode(asked.after)
+
+    async def find() -> Part:
+        return await compliance.part_of(
+            rq.db, whose, span, by=asked.by, local=local, judged_until=known, after=after, limit=asked.limit
+        )
+
+    days = compliance.whole_days(span, local, known) or span
+    key = ("compliance", whose, days, known, asked.by, asked.after, asked.limit)
+    return await rq.state.kept.answer(key, rq.now, find, is_large=lambda part: part.total > MANY, lasts_s=SUMS_LAST_S)
 
 
 async def list_broken_limits(rq: Request, asked: t.BrokenQuery) -> t.Listed[t.Broken]:
@@ -73,8 +81,11 @@ async def list_broken_limits(rq: Request, asked: t.BrokenQuery) -> t.Listed[t.Br
 
 async def show_compliance(rq: Request, asked: t.CourseQuery) -> t.ConnectionCompliance:
     """How one connection kept its limits: sums by direction, and its states over a time."""
-    name = (await find.connection(rq.db, rq.ids["connection"])).connection_id
-    span, whose, local = _span(rq, asked.since, asked.until), Whose(connection=name), _policy(rq).local
+    place = await find.connection(rq.db, rq.ids["connection"])
+    name, whose, local = place.connection_id, Whose(connection=place.connection_id), _policy(rq).local
+    start, end = _span(rq, asked.since, asked.until)
+    since = await customers.since_of(rq, place.id, start, earlier=asked.earlier)
+    span = min(since, end - 1), end
     by_direction = await compliance.roll_up(rq.db, whose, span, by="direction", local=local)
     course = await compliance.course_of(rq.db, whose, span, local)
     days = await listing_compliance.days(rq.db, whose, "connection", (local.day_of(span[0]), local.day_of(span[1] - 1)))

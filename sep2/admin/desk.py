@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sep2.admin import find, views
+from sep2.admin import customers, find, views
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations import diagrams
@@ -52,8 +52,9 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
     until = rq.now + DAY_S if asked.until is None else asked.until
     if not since < until <= since + LONGEST_S:
         raise BadPeriod(f"from: {since} is not before until: {until}, or more than 31 days before it")
+    since = min(until, await customers.since_of(rq, place.id, since, earlier=asked.earlier))
     runs: list[t.LimitRun] = []
-    if place.device_lfdi is not None:
+    if since < until and place.device_lfdi is not None:
         device = await find.device(rq.db, place.device_lfdi)
         at_once = views.superseded_at_once(device.profile)
         found = await limit_course(rq.db, device.id, (since, until), at_once=at_once)

@@ -4,14 +4,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin import find
+from sep2.admin import compliance, find
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.errors import BadValue
-from sep2.operations import compliance
 from sep2.operations.compliance import Rollup
 from sep2.operations.judging import policy_of
-from sep2.operations.judging_again import judged_until
 from sep2.rest.route import Request
 from sep2.rules import cursor
 from sep2.store import listing_calendar, listing_search
@@ -106,16 +104,7 @@ async def report_compliance(rq: Request, asked: t.ReportQuery) -> t.Listed[t.Rep
         direction=asked.direction,
         make=asked.make,
     )
-    found = await compliance.part_of(
-        rq.db,
-        whose,
-        (since, until),
-        by=asked.by,
-        local=local,
-        judged_until=await judged_until(rq.db) or 0,
-        after=None if asked.after is None else cursor.decode(asked.after),
-        limit=asked.limit,
-    )
+    found = await compliance.part_of(rq, whose, (since, until), asked)
     period = [local.iso(at) for at in (since, until)]
     return t.Listed(
         total=found.total,

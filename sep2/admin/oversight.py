@@ -181,9 +181,8 @@ async def _totals(rq: Request) -> _Totals:
 
 async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
     """How the server is doing."""
-    total = await rq.state.kept.answer(
-        "totals", rq.now, partial(_totals, rq), is_large=lambda found: sum(found) > LARGE
-    )
+    count = partial(_totals, rq)
+    total = await rq.state.kept.answer("totals", rq.now, count, is_large=lambda found: sum(found) > LARGE)
     standing = await alarm_states.counts(rq.db, rq.now)
     waiting = await deliveries.counts(rq.db)
     known = await attention.attention(rq.db, rq.now, rq.state.judge.settles_after_s)

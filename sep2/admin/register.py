@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from sep2.admin import curves, find, floors, views
+from sep2.admin import commissioning, curves, find, floors, views
 from sep2.admin import types as t
 from sep2.admin.overrides import primacies_of
 from sep2.errors import BadRequest
@@ -45,6 +45,7 @@ async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
         raise NotAnAggregator
     if asked.kind == "device" and asked.pen is not None:
         raise SaysNothing("pen: it ends the LFDIs of the devices behind an aggregator")
+    last = await commissioning.last_known(rq)
     client_id = await _register(rq, asked)
     pen = asked.pen or rq.state.settings.pen
     for connection_id in asked.connections:
@@ -54,6 +55,7 @@ async def register_client(rq: Request, asked: t.NewClient) -> t.Client:
             )
         behind = devices.NewDevice(lfdi=managed_lfdi(pen), client_id=client_id, connection_id=connection_id)
         await devices.add_device(rq.db, behind, rq.now)
+    await commissioning.open_new(rq, last)
     return views.client(await find.client(rq.db, asked.lfdi))
 
 
@@ -202,7 +204,7 @@ async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     documents = await listing_register.documents_of(rq.db, row.id)
     asked = views.in_force(groups, programs, rq.now, names)
     floor = await in_force.floor_over(rq.db, groups)
-    holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing))
+    holds = views.holdings(groups, [*programs, floor], rq.now, names, writers=in_force.writers(standing), device=row)
     shown = views.device_shown(row, asked, holds, documents)
     return shown if rq.caller.role >= ENGINEER else msgspec.structs.replace(shown, pin=None)
 
@@ -228,8 +230,10 @@ async def add_connection(rq: Request, asked: t.NewConnection) -> t.Connection:
         firm_export_w=asked.firm_export_w,
         protected=asked.protected,
     )
+    last = await commissioning.last_known(rq)
     row_id = await connections.add_connection(rq.db, new, rq.now, primacies=primacies_of(rq))
     if asked.place is not None:
         place = await find.place(rq.db, asked.place)
         await territory.put_connections(rq.db, [row_id], place.id, rq.now)
+    await commissioning.open_new(rq, last)
     return views.connection(await find.connection(rq.db, asked.connection_id))

@@ -9,9 +9,11 @@ from sep2.admin import (
     bulk,
     certificates,
     changes,
+    commissioning,
     compliance,
     controls,
     curves,
+    customers,
     desk,
     erasing,
     groups,
@@ -72,6 +74,11 @@ TABLE = (
     Route("GET", "/connections/{connection}/limits", desk.show_limits, VIEWER),
     Route("PUT", "/connections/{connection}", changes.change_connection, ENGINEER, register.show_connection),
     Route("DELETE", "/connections/{connection}", changes.remove_connection, ENGINEER, register.show_connection),
+    Route("GET", "/connections/{connection}/customers", customers.list_customers, VIEWER),
+    Route("POST", "/connections/{connection}/move-in", customers.move_customer_in, ENGINEER, customers.list_customers),
+    Route(
+        "POST", "/connections/{connection}/move-out", customers.move_customer_out, ENGINEER, customers.list_customers
+    ),
     # What it was is not noted: that is what is erased.
     Route("POST", "/connections/{connection}/erase", erasing.erase_connection, ENGINEER, seconded=True),
     Route("POST", "/connections/{connection}/rename", changes.rename_connection, ENGINEER, register.show_connection),
@@ -197,6 +204,17 @@ TABLE = (
     Route("GET", "/compliance/connections/{connection}", compliance.show_compliance, VIEWER),
     Route("GET", "/exemptions", compliance.list_exemptions, VIEWER),
     Route("POST", "/connections/{connection}/exemptions", compliance.exempt_connection, ENGINEER),
+    Route("GET", "/commissioning", commissioning.list_commissionings, VIEWER),
+    Route("POST", "/commissioning", commissioning.open_commissioning, ENGINEER),
+    Route("GET", "/commissioning/{connection}", commissioning.show_commissioning, VIEWER),
+    *(
+        Route("POST", f"/commissioning/{{connection}}/{step}", handler, ENGINEER, commissioning.show_commissioning)
+        for step, handler in (
+            ("test", commissioning.send_test),
+            ("phases", commissioning.prove_phases),
+            ("pass", commissioning.pass_commissioning),
+        )
+    ),
     Route("GET", "/contacts", telemetry.list_contacts, VIEWER),
     Route("GET", "/device-contacts", telemetry.list_device_contacts, VIEWER),
     Route("GET", "/poll-rates", oversight.list_poll_rates, VIEWER),

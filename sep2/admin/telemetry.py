@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
-from sep2.admin import find
+from sep2.admin import customers, find
 from sep2.admin import types as t
 from sep2.errors import BadValue
 from sep2.operations import readings
@@ -38,6 +38,11 @@ async def list_readings(rq: Request, asked: t.ReadingQuery) -> t.Readings:
     if since >= until:
         raise BadPeriod(f"from: {since} is not before {until}")
     of, after = await _of(rq, asked, asked.quantity), _cursor(asked.after)
+    if asked.connection is not None:
+        place = await find.connection(rq.db, asked.connection)
+        since = await customers.since_of(rq, place.id, since, earlier=asked.earlier)
+    if since >= until:
+        return t.Readings(items=[], next=None)
     if asked.resolution is None:
         raw, following = await readings.raw(rq.db, of, (since, until), after=after, limit=asked.limit)
         return t.Readings(items=[_raw(one) for one in raw], next=_next(following))

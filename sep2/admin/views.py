@@ -15,7 +15,7 @@ from sep2.rules import curves, defaults, events, ratings
 from sep2.rules.authority import COMMANDS, Holding, Program, Said, effective, said_by
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
-from sep2.rules.reach import not_carried
+from sep2.rules.reach import not_carried, unsupported
 from sep2.wire import DERCurveType, DERUnitRefType
 
 
@@ -82,12 +82,14 @@ def served_default(
 
     names: of its groups. modes: as people read them. contract: the modes that the connection's contract may bound.
     """
+    lacking = unsupported(row, found, by_default=True)
     shown = [
         t.ServedMode(
             name=name,
             value=modes.get(name, one.value),
             group=names[one.source] if one.source >= 0 else None,
             by="group" if one.source >= 0 else "contract" if name in contract else "default of the utility",
+            unsupported=lacking.get(name, ""),
         )
         for name, one in found.items()
     ]
@@ -147,14 +149,17 @@ def holdings(
     curve_mrids: Mapping[int, str],
     *,
     writers: Mapping[int, str],
+    device: Row[Any],
 ) -> list[t.ModeInForce]:
     """What is in force for a device of all that its programs say, mode by mode.
 
     `groups` are those of `programs`, after which what bounds a device that no default bounds may follow. writers: the
-    source of each control by its mRID.
+    source of each control by its mRID. device: that device, as `device` takes it.
     """
     of = {program.mrid: group for group, program in zip(groups, programs, strict=False)}
     found = effective(programs, now)
+    by_control = {mode for mode, one in found.items() if one.control is not None}
+    lacking = unsupported(device, by_control) | unsupported(device, found.keys() - by_control, by_default=True)
     shown = []
     for mode, one in sorted(found.items()):
         group = of.get(one.program)
@@ -163,7 +168,17 @@ def holdings(
             source = said_by(group.role, writers.get(one.control)) or "group"
         value = _modes({mode: one}, curve_mrids).get(mode, one.value)
         control = None if one.control is None else _mrid(one.control)
-        shown.append(t.ModeInForce(mode=mode, value=value, source=source, group=name, control=control, until=one.until))
+        shown.append(
+            t.ModeInForce(
+                mode=mode,
+                value=value,
+                source=source,
+                group=name,
+                control=control,
+                until=one.until,
+                unsupported=lacking.get(mode, ""),
+            )
+        )
     return shown
 
 

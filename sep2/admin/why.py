@@ -29,7 +29,9 @@ async def explain_connection(rq: Request, asked: t.WhyQuery) -> t.Why:
     programs = in_force.programs_from(groups, standing, seen)
     programs.append(await in_force.floor_over(rq.db, groups))
     names = await listing_curves.over(rq.db, device.id)
-    shown = {one.mode: one for one in views.holdings(groups, programs, at, names, writers=in_force.writers(standing))}
+    writers = in_force.writers(standing)
+    holds = views.holdings(groups, programs, at, names, writers=writers, device=device)
+    shown = {one.mode: one for one in holds}
     found = effective(programs, at)
     modes = [
         await _mode(rq, shown[mode], _below(mode, held, programs, groups, at=at))
@@ -68,6 +70,7 @@ async def _mode(rq: Request, one: t.ModeInForce, below: list[str]) -> t.WhyMode:
         override=number,
         operator=operator,
         below=below,
+        unsupported=one.unsupported,
     )
 
 

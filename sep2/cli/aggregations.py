@@ -7,10 +7,10 @@ import typer
 from sep2.admin.types import market_register as t
 from sep2.admin.types import market_reviews as r
 from sep2.cli.api import api, at
-from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, span_of, time_of
+from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, day_or_moment, span_of, time_of
 from sep2.cli.reviews import said_of
 from sep2.cli.show import Limit, counted, listed, only, sentence, show
-from sep2.cli.units import When, moment, shown_power, watts
+from sep2.cli.units import When, shown_power, watts
 from sep2.cli.verb import verb
 from sep2.rest.types import Done, Listed
 from sep2.rules.market.register import Agent
@@ -42,7 +42,7 @@ def add_aggregation(
     node: Annotated[list[str], typer.Option(help="A node of the system operator; repeatable.")],
     service: Annotated[list[str], typer.Option(help="energy, capacity, regulation, …; repeatable.")],
     inject: Annotated[int, typer.Option(parser=watts, metavar="POWER", help="What it may sell as injection.")],
-    reduce: Annotated[int, typer.Option(parser=watts, metavar="POWER", help="As reduction of load.")] = 0,
+    reduce: Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="As reduction of load.")] = None,
     model: Model = None,
     market_agent: MarketAgent = None,
     dispatch_agent: DispatchAgent = None,
@@ -63,7 +63,7 @@ def add_aggregation(
         iso_nodes=node,
         services=service,
         inject_w=inject,
-        reduce_w=reduce,
+        reduce_w=reduce or 0,
         market_agent=market_agent,
         dispatch_agent=dispatch_agent,
         telemetry_class=telemetry or "small",
@@ -228,7 +228,9 @@ def add_members(
     share: Annotated[float, typer.Option(min=0, max=100, help="Of each DER, percent.")] = 100,
     node: Annotated[str, typer.Option(help="Where the aggregation has several.")] = "",
     start: From = None,
-    until: Annotated[When | None, typer.Option("--to", parser=moment, metavar="TIME", help="Until when.")] = None,
+    until: Annotated[
+        When | None, typer.Option("--to", parser=day_or_moment, metavar="TIME", help="Until when.")
+    ] = None,
 ) -> None:
     """Have DERs be members; a review makes them effective: sep2 aggregation submit.
 
@@ -251,7 +253,9 @@ def remove_member(
     name: Name,
     der: Annotated[str, typer.Argument(metavar="DER", help="Who leaves.")],
     *,
-    when: Annotated[When | None, typer.Option("--at", parser=moment, metavar="TIME", help="When it leaves.")] = None,
+    when: Annotated[
+        When | None, typer.Option("--at", parser=day_or_moment, metavar="TIME", help="When it leaves.")
+    ] = None,
 ) -> None:
     """Have a DER be a member no longer, now or from some time on."""
     server = api()

@@ -10,6 +10,7 @@ from sep2.cli import (
     backstops,
     bulk,
     clients,
+    commissioning,
     compliance,
     connections,
     controls,
@@ -80,6 +81,7 @@ app.add_typer(overrides.override, name="override")
 app.add_typer(backstops.backstop, name="backstop")
 app.add_typer(approvals.approval, name="approval")
 app.add_typer(shifts.shift, name="shift")
+app.add_typer(commissioning.commissioning, name="commissioning")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(alarms.alarm, name="alarm")
 app.add_typer(oversight.poll_rate, name="poll-rate")

@@ -9,7 +9,7 @@ from sep2.cli.api import api, at
 from sep2.cli.identities import BadChoice
 from sep2.cli.places import show_moved
 from sep2.cli.show import Limit, To, WithDevices, counted, listed, only, sentence, show
-from sep2.cli.units import shown_power, watts
+from sep2.cli.units import shown_power, shown_time, watts
 from sep2.cli.verb import verb
 
 connection = typer.Typer(no_args_is_help=True, help="Connections: customers' points in the network.")
@@ -174,3 +174,39 @@ def erase_connection(name: Named) -> None:
     done = api().change("POST", at("connections", name, "erase"), t.Erased, t.Erase())
     texts = f"descriptions are now {done.label}; {counted(done.audit_details, 'entry')} of the audit log"
     show(done, f"{counted(done.readings, 'reading')} of {done.connection_id} are erased; {texts} lost their details.")
+
+
+def _moved(done: t.CustomerMoved, what: str) -> str:
+    ended = f"{counted(done.ended, 'command')} that stood ended there"
+    return f"{done.connection}: {what} at {shown_time(done.at)}; {ended}, and what is from before is not shown with it."
+
+
+@verb(connection, "move-in", changes=True)
+def move_in(
+    name: Named, *, reference: Annotated[str, typer.Option(help="Of the customer, in your own records.")] = ""
+) -> None:
+    """Another customer lives at a connection from now on; what stood for the one before ends at this instant.
+
+    [bold]sep2 connection move-in NMI1 --reference C-88[/]
+    """
+    done = api().change("POST", at("connections", name, "move-in"), t.CustomerMoved, t.MoveIn(reference=reference))
+    show(done, _moved(done, "a customer moved in"))
+
+
+@verb(connection, "move-out", changes=True)
+def move_out(name: Named) -> None:
+    """Nobody lives at a connection from now on; no flexible limit is published to it until somebody moves in.
+
+    [bold]sep2 connection move-out NMI1[/]
+    """
+    done = api().change("POST", at("connections", name, "move-out"), t.CustomerMoved)
+    show(done, _moved(done, "its customer moved out"))
+
+
+@verb(connection, "customers")
+def list_customers(name: Named) -> None:
+    """When customers of a connection moved in and out, the latest first."""
+    found = api().get(at("connections", name, "customers"), list[t.Customer])
+    rows = [(shown_time(one.since), shown_time(one.until), one.reference, one.moved_in_by) for one in found]
+    columns = ("since", "until", "reference", "recorded by")
+    show(found, f"{counted(len(found), 'customer')} on record.", columns=columns, rows=rows)

@@ -11,9 +11,9 @@ from sep2.admin import types as base
 from sep2.admin.types import market_register as t
 from sep2.cli.api import Refused, api, at
 from sep2.cli.bulk import PATIENCE_S, harmless, read_csv
-from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, span_of, time_of
+from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, day_or_moment, span_of, time_of
 from sep2.cli.show import Limit, counted, listed, only, print_table, sentence, show
-from sep2.cli.units import When, moment, shown_power, watts
+from sep2.cli.units import When, shown_power, watts
 from sep2.cli.verb import given, verb
 from sep2.rest.types import Done, Listed
 from sep2.rules.market.register import DerFacts, DeviceType
@@ -55,8 +55,8 @@ def add_der(
     connection: Annotated[str, typer.Option("--connection", help="The connection's id.")],
     meter: Annotated[str, typer.Option("--meter", help="The revenue meter.")],
     kind: Annotated[DeviceType, typer.Option("--type", help="What it is.")],
-    max_gen: Annotated[int, typer.Option(parser=watts, metavar="POWER", help="Nameplate generation.")] = 0,
-    max_load: Annotated[int, typer.Option(parser=watts, metavar="POWER", help="Nameplate load.")] = 0,
+    max_gen: Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="Nameplate generation.")] = None,
+    max_load: Annotated[int | None, typer.Option(parser=watts, metavar="POWER", help="Nameplate load.")] = None,
     import_agreement: ImportAgreed = None,
     export_agreement: ExportAgreed = None,
     serial: Serial = None,
@@ -104,10 +104,10 @@ def add_der(
         connection=connection,
         meter_id=meter,
         device_type=kind,
-        max_gen_w=max_gen,
-        max_load_w=max_load,
-        import_agreement_w=max_load if import_agreement is None else import_agreement,
-        export_agreement_w=max_gen if export_agreement is None else export_agreement,
+        max_gen_w=max_gen or 0,
+        max_load_w=max_load or 0,
+        import_agreement_w=(max_load or 0) if import_agreement is None else import_agreement,
+        export_agreement_w=(max_gen or 0) if export_agreement is None else export_agreement,
         **said,
     )
     agreed = None if consent_by is None else t.NewConsent(scopes=["registration", "telemetry"], given_by=consent_by)
@@ -283,7 +283,7 @@ def give_consent(
     *,
     scope: Annotated[list[str], typer.Option(help="registration, telemetry, billing_data, …; repeatable.")],
     by: Annotated[str, typer.Option(help="Who agrees.")],
-    expires: Annotated[When | None, typer.Option(parser=moment, metavar="TIME", help="Until when.")] = None,
+    expires: Annotated[When | None, typer.Option(parser=day_or_moment, metavar="TIME", help="Until when.")] = None,
     document: Annotated[str, typer.Option("--document-sha256", help="Of what was signed.")] = "",
 ) -> None:
     """Keep what a DER's customer agrees to, in place of what was agreed before."""

@@ -281,11 +281,15 @@ def _shown(one: t.ModeInForce) -> str:
     return shown_power(one.value) if one.mode in MODES else shown_mode(one.mode, one.value)
 
 
+def _but(one: t.ModeInForce) -> str:
+    return f" (not done: {one.unsupported})" if one.unsupported else ""
+
+
 def _binding(found: t.DeviceShown) -> str:
     """What binds a device, mode by mode, who says so, and until when."""
     by: dict[tuple[str, str, int | None], list[str]] = {}
     for one in found.in_force:
-        by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {_shown(one)}")
+        by.setdefault((one.source, one.group, one.until), []).append(f"{one.mode} {_shown(one)}{_but(one)}")
     said = [
         f"{' and '.join(modes)} by {SAID_BY.get(source, '{}').format(group) if group else CONTRACT}"
         f"{f' until {shown_time(until)}' if until else ''}"

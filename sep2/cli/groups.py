@@ -234,8 +234,8 @@ def _show_served(found: t.ServedDefault) -> None:
     show(
         found,
         f"Device {found.lfdi} is served {what}.",
-        columns=("mode", "value", "from"),
-        rows=((one.name, _value(one), one.group or one.by) for one in found.modes),
+        columns=("mode", "value", "from", "not done"),
+        rows=((one.name, _value(one), one.group or one.by, one.unsupported) for one in found.modes),
     )
 
 

@@ -1,5 +1,6 @@
 """Options of the market's commands that say from when on something holds, or as of when it is looked at."""
 
+import re
 from typing import Annotated, Any
 
 import typer
@@ -8,15 +9,27 @@ from sep2.cli.api import Api
 from sep2.cli.times import resolved
 from sep2.cli.units import When, moment, shown_time
 
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def day_or_moment(text: str) -> When:
+    """As `moment`, and also a date: its first second in the utility's zone."""
+    text = text.strip()
+    return moment(f"{text}T00:00" if DAY.fullmatch(text) else text)
+
+
 From = Annotated[
     When | None,
-    typer.Option("--from", parser=moment, metavar="TIME", help="From when on it holds; now, or e.g. 2027-06-01."),
+    typer.Option(
+        "--from", parser=day_or_moment, metavar="TIME", help="From when on it holds; now, or e.g. 2027-06-01."
+    ),
 ]
 At = Annotated[
-    When | None, typer.Option("--at", parser=moment, metavar="TIME", help="What held then, e.g. -30d or 2027-06-01.")
+    When | None,
+    typer.Option("--at", parser=day_or_moment, metavar="TIME", help="What held then, e.g. -30d or 2027-06-01."),
 ]
 KnownAt = Annotated[
-    When | None, typer.Option("--known-at", parser=moment, metavar="TIME", help="As it was known then.")
+    When | None, typer.Option("--known-at", parser=day_or_moment, metavar="TIME", help="As it was known then.")
 ]
 PartyOption = Annotated[str, typer.Option("--party", help="The party whose it is.")]
 OfParty = Annotated[str | None, typer.Option("--party", help="Only of this party.")]

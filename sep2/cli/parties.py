@@ -6,10 +6,10 @@ import typer
 
 from sep2.admin.types import market_register as t
 from sep2.cli.api import api, at
-from sep2.cli.market_times import At, From, KnownAt, as_of, span_of, time_of
+from sep2.cli.market_times import At, From, KnownAt, as_of, day_or_moment, span_of, time_of
 from sep2.cli.show import Limit, listed, only, sentence, show
 from sep2.cli.times import resolved
-from sep2.cli.units import When, moment
+from sep2.cli.units import When
 from sep2.cli.verb import verb
 from sep2.rest.types import Done, Listed
 from sep2.rules.market.register import Agreement, Contact, PartyKind, PartyStatus
@@ -29,8 +29,10 @@ AroundTheClock = Annotated[bool, typer.Option("--24x7", help="The contacts given
 Programmes = Annotated[list[str] | None, typer.Option("--programme", help="What it offers customers; repeatable.")]
 MarketIds = Annotated[list[str] | None, typer.Option("--market-id", metavar="PROFILE=ID", help="E.g. pjm=NORTHVPP.")]
 Ref = Annotated[str | None, typer.Option("--agreement", metavar="REF", help="The contract with the utility.")]
-Signed = Annotated[When | None, typer.Option("--signed", parser=moment, metavar="TIME", help="When it was signed.")]
-Expires = Annotated[When | None, typer.Option("--expires", parser=moment, metavar="TIME", help="When it ends.")]
+Signed = Annotated[
+    When | None, typer.Option("--signed", parser=day_or_moment, metavar="TIME", help="When it was signed.")
+]
+Expires = Annotated[When | None, typer.Option("--expires", parser=day_or_moment, metavar="TIME", help="When it ends.")]
 
 
 @verb(party, "add", changes=True)

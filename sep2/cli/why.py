@@ -50,7 +50,8 @@ def _sentence(found: t.Why, one: t.WhyMode) -> str:
     until = f" until {shown_time(one.until)}" if one.until is not None else ""
     because = f", because of {one.reason}" if one.reason else ""
     below = f" Without that: {'; '.join(one.below)}." if one.below else ""
-    return f"{said[0].upper()}{said[1:]}: {_who(found, one)}{until}{because}.{below}"
+    but = f" The device does not do it: {one.unsupported}." if one.unsupported else ""
+    return f"{said[0].upper()}{said[1:]}: {_who(found, one)}{until}{because}.{but}{below}"
 
 
 def _who(found: t.Why, one: t.WhyMode) -> str:

@@ -10,7 +10,7 @@ from sep2.functions.request import Caller, Made, Request, found
 from sep2.operations.clients import let_in
 from sep2.operations.devices import BadDevice, NewDevice, add_device, change_device, claim_place
 from sep2.rules.identifiers import sfdi_of
-from sep2.store import connections, devices
+from sep2.store import connections, device_pages, devices
 
 THE_DER = 1
 """Every EndDevice has one DER: 2023 allows no more, and gateways report the sum of theirs."""
@@ -28,7 +28,7 @@ async def list_devices(rq: Request) -> w.EndDeviceList:
     """The devices the caller may act for, its own entry first, then the latest changed."""
     if rq.caller.client is None:
         return w.EndDeviceList(all=0, results=0)
-    page = await devices.of_client(rq.db, rq.caller.client, rq.caller.lfdi, rq.page)
+    page = await device_pages.of_client(rq.db, rq.caller.client, rq.caller.lfdi, rq.page)
     items = [end_device(row, rq) for row in page.rows]
     return w.EndDeviceList(all=page.total, results=len(items), EndDevice=items)
 

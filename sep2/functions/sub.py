@@ -86,9 +86,9 @@ async def _checked(rq: Request, body: w.Subscription) -> NewSubscription:
 async def _readable(rq: Request, uri: str) -> tuple[str, dict[str, int]]:
     """The row of the resource table at a path, and its ids, if the caller may read it and subscribe to it.
 
-    A query string is no part of what is subscribed to (2030.5 8.7).
+    The URI may be absolute. A query string is no part of what is subscribed to (2030.5 8.7).
     """
-    path = uri.partition("?")[0]
+    path = uri.removeprefix(rq.house.settings.listen.origin).partition("?")[0]
     located = rq.table.locate(path) if path.startswith("/") and len(path) <= LONGEST_PATH else None
     if located is None or not rq.subscribable(located[0]):
         raise NotSubscribable(f"subscribedResource: {path[:80]}")

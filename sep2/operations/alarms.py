@@ -1,7 +1,7 @@
 """Alarms: raised once for each code and subject, until the cause is gone or an operator clears them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sep2.rules import reach
@@ -22,6 +22,7 @@ CLIENT_SILENT = "client_silent"
 CLOCK_JUMP = "clock_jump"
 CONTROL_REJECTED = "control_rejected"
 CONTROL_TOO_SHORT = "control_too_short"
+CONTROL_UNANSWERED = "control_unanswered"
 DATABASE = "database"
 DEFAULT_IN_FORCE = "default_in_force"
 DELIVERY_DEAD = "delivery_dead"
@@ -43,6 +44,7 @@ OPERATOR_LOGINS = "operator_logins"
 OBEDIENCE_LOW = "obedience_low"
 PLAN_ENDING = "plan_ending"
 PROFILE_MISMATCH = "profile_mismatch"
+READING_IMPLAUSIBLE = "reading_implausible"
 READING_UNPROVEN = "reading_unproven"
 ROUND_LATE = "round_late"
 TOO_MANY_REQUESTS = "too_many_requests"
@@ -52,24 +54,46 @@ WORKER_DEAD = "worker_dead"
 
 
 async def warn_of_inexpressible(
-    db: Connection, group_id: int, limits: Limits, now: int, *, modes: Collection[str] = (), by_default: bool = False
+    db: Connection,
+    groups: Sequence[int],
+    limits: Limits,
+    now: int,
+    *,
+    modes: Collection[str] = (),
+    by_default: bool = False,
 ) -> None:
-    """Tell operators which devices of a group can not carry these limits and modes, or not as they are meant."""
-    lacking = Counter[tuple[str, str, str]]()
-    for row in await devices.kinds_of_member(db, group_id):
-        wanted = {*limits.modes(), *modes}
+    """Tell operators which devices of some groups can not carry these limits and modes, or not as they are meant.
+
+    There is one alarm for each client and mode, with the devices that it is about.
+    """
+    lacking: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    wanted = {*limits.modes(), *modes}
+    for row in await devices.kinds_of_members(db, groups):
         found = reach.unsupported(row, wanted, by_default=by_default)
-        lacking.update({(row.client_lfdi, mode, why): row.devices for mode, why in found.items()})
-    for (client, mode, why), count in lacking.items():
-        detail = f"{count} of its devices {'is' if count == 1 else 'are'} sent {mode}, and {why}"
-        await alarms.raise_one(db, MODE_UNSUPPORTED, f"{client} {mode}", detail, now=now, count=count)
+        if found:
+            alike = await devices.members_of_kind(db, groups, row)
+            for mode, why in found.items():
+                lacking[row.client_lfdi, mode].update(dict.fromkeys(alike, why))
+    for (client, mode), several in lacking.items():
+        await _warn_of_mode(db, client, mode, several, now=now)
     if limits.export_w is not None or limits.gen_w is not None:
-        await _warn_of_ratings(db, group_id, now)
+        await _warn_of_ratings(db, groups, now)
 
 
-async def _warn_of_ratings(db: Connection, group_id: int, now: int) -> None:
+async def _warn_of_mode(db: Connection, client: str, mode: str, lacking: Mapping[str, str], *, now: int) -> None:
+    """The alarm of a client and a mode, beside the devices that it is about already; lacking: why, by LFDI."""
+    subject = f"{client} {mode}"
+    known = await alarms.members_about(db, MODE_UNSUPPORTED, subject)
+    names = list(dict.fromkeys([*lacking, *known]))
+    whys = Counter(lacking.values())
+    are = "is" if len(names) == 1 else "are"
+    detail = f"{len(names)} of its devices {are} sent {mode}, and {'; '.join(whys)}"
+    await alarms.raise_one(db, MODE_UNSUPPORTED, subject, detail, now=now, members=names, count=len(names))
+
+
+async def _warn_of_ratings(db: Connection, groups: Sequence[int], now: int) -> None:
     doubtful: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in await devices.members(db, group_id, profile=reach.CSIP):
+    for row in await devices.members_of(db, groups, profile=reach.CSIP):
         if (doubt := rating(row).doubt) and not reach.only_draws(row):
             doubtful[row.client_lfdi][row.lfdi] = doubt
     for client, doubts in doubtful.items():

@@ -96,12 +96,11 @@ async def part_of(
     limit: int,
 ) -> Part:
     """A part of the sums by name; `after` is the `next` of the part before."""
-    first_day, last = local.day_of(span[0]), local.day_of(span[1] - 1)
-    is_whole = first_day == span[0] and (span[1] >= judged_until or local.day_of(last + 36 * 3600) == span[1])
-    if by in ("connection", "device", "client") and is_whole:
+    between = whole_days(span, local, judged_until)
+    if by in ("connection", "device", "client") and between is not None:
         # Names by the hundred thousand: the database puts them in order, and gives this part alone.
         at = _number(after)
-        found = await listing_compliance.ranked(db, whose, by, between=(first_day, last), part=(at, limit))
+        found = await listing_compliance.ranked(db, whose, by, between=between, part=(at, limit))
         there = at + len(found.rows)
         more = bool(found.rows) and there < found.total
         return Part([Rollup(str(row.name), _sums(row)) for row in found.rows], found.total, [there] if more else None)
@@ -110,6 +109,13 @@ async def part_of(
     part = every[at : at + limit]
     more = bool(part) and len(every) > at + len(part)
     return Part(part, len(every), [part[-1].name] if more else None)
+
+
+def whole_days(span: tuple[int, int], local: LocalTime, judged_until: int) -> tuple[int, int] | None:
+    """The first and the last day of a time that takes in all that was judged of its days; None where it does not."""
+    first, last = local.day_of(span[0]), local.day_of(span[1] - 1)
+    is_whole = first == span[0] and (span[1] >= judged_until or local.day_of(last + 36 * 3600) == span[1])
+    return (first, last) if is_whole else None
 
 
 def _number(after: Sequence[int | str] | None) -> int:

@@ -25,7 +25,7 @@ from sep2.operations.issuing import (
 from sep2.operations.resuming import Around, Ease, Writing, Written, alive, around, resume, say_again, write
 from sep2.rules import events, timeline
 from sep2.rules.limits import MODES, Limits
-from sep2.store import controls, groups, outbox
+from sep2.store import controls, groups, outbox, rivals
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
@@ -95,12 +95,14 @@ async def issue_controls(
     most_ahead: int | None = MOST_AHEAD,
     refuses: bool = True,
     ease: Ease | None = None,
+    warns: bool = True,
 ) -> Issued:
     """Publish controls to a group; one that repeats what a standing control says is not issued again.
 
     They are cut where something stronger ends, and so is what is weaker where they end. most_ahead: where a device
     would have more to hold, what was calculated for it is told more coarsely; None: as many as there are. refuses:
-    whether nothing is issued if that is not enough. ease: how devices go over to what holds after them.
+    whether nothing is issued if that is not enough. ease: how devices go over to what holds after them. warns: whether
+    operators are told of devices that can not carry them, as who issues to many groups does once for all of them.
     """
     await db.in_turn()
     group = await groups.locked(db, group_id)
@@ -117,15 +119,17 @@ async def issue_controls(
     fresh = [control for parts in apart for control in parts]
     if not fresh:
         return Issued(kept=kept)
-    written = await write(db, group_id, [Writing(control, source, control.reason or reason) for control in fresh], now)
+    writing = [Writing(control, source, control.reason or reason) for control in fresh]
+    written = await write(db, group_id, writing, now, older=near.standing[group_id])
     written = await _joined(db, written, [len(parts) for parts in apart])
     again = await resume(db, near, now, rows=[*near.standing[group_id], *written.rows], ease=ease)
     if most_ahead is not None:
         await room.make(db, group_id, now, most_ahead)
         if refuses and max((await controls.ahead_per_device(db, group_id, now)).values(), default=0) > most_ahead:
             raise TooManyControls(f"more than {most_ahead} ahead in {group.name}")
-    modes = {mode for control in fresh for mode in control.modes}
-    await warn_of_inexpressible(db, group_id, _all_limits(fresh), now, modes=modes)
+    if warns:
+        modes = {mode for control in fresh for mode in control.modes}
+        await warn_of_inexpressible(db, [group_id], _all_limits(fresh), now, modes=modes)
     superseded = written.superseded + (again[group_id].superseded if group_id in again else ())
     ended = tuple(dict.fromkeys(number for number in superseded if number not in written.created))
     late_s = max(near.late_s(control) for control in new)
@@ -197,11 +201,11 @@ async def keep_others_in_place(db: Connection, groups_: Sequence[int], now: int)
     At one primacy the later control counts (2030.5 10.2.3), so that each publication would overrule what people have
     said in another program, and they what is published next. They are issued anew; the ids of what was.
     """
-    rivals = await controls.rivals(db, groups_, now) if groups_ else []
-    if not rivals:
+    found = await rivals.rivals(db, groups_, now) if groups_ else []
+    if not found:
         return ()
     after = await controls.latest_created_of(db, groups_, now)
-    return _ids(await say_again(db, rivals, now, after=after))
+    return _ids(await say_again(db, found, now, after=after))
 
 
 async def cuts_over(db: Connection, group_id: int, wanted: Sequence[timeline.Interval], now: int) -> list[int]:

@@ -40,11 +40,12 @@ async def keep_rising(db: Connection, before: int, after: int) -> None:
     """Have what is made from `after` on bear a later creationTime than all that was made until `before`.
 
     To be called where the clock is set to another time, and with the same time twice at a start: the clock may have
-    been set back while the server was down. A step forward changes nothing.
+    been set back while the server was down. They catch up in the seconds that pass, never in those that a step skips.
     """
     latest = max(await time_for(db, before), await controls.latest_creation(db))
     if before != after:
         await note_time(db, after)
-    if latest > await time_for(db, after):
+    is_ahead = CREATION in await marks.starting_with(db, MARKS)
+    if latest > await time_for(db, after) or (is_ahead and before <= after):
         under_way_s = UNDER_WAY_S if before > after else 1
         await marks.put(db, f"{MARKS}{CREATION}", f"{latest + under_way_s} {after}")

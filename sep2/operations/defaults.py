@@ -56,7 +56,7 @@ async def set_default(db: Connection, group_id: int, limits: Limits, *, now: int
     await refuse_newcomers(db, group_id)
     await defaults.set_one(db, group_id, **wanted, changed=now)
     modes = beside.modes if beside else ()
-    await warn_of_inexpressible(db, group_id, limits, now, modes=modes, by_default=True)
+    await warn_of_inexpressible(db, [group_id], limits, now, modes=modes, by_default=True)
     said = inherited.said_of(known)
     await inherited.follow_members(db, group_id, lambda held: inherited.with_said(held, group_id, said), own_rose=True)
     await unlimited.look_at_group(db, group_id, now)

@@ -9,14 +9,15 @@ from sqlalchemy import Row
 
 from sep2.errors import BadValue, Conflict, NotFound
 from sep2.operations import standing, tightening
+from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
 from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
-from sep2.operations.places import Place, not_reached, places_of, programs_at, with_curves
+from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
 from sep2.operations.resuming import Ease, alive
 from sep2.operations.standing import NARROW
-from sep2.operations.tightening import Part
+from sep2.operations.tightening import Part, There
 from sep2.rules.authority import OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
 from sep2.rules.limits import Limits
@@ -28,6 +29,8 @@ from sep2.store.controls import Control
 SOURCE = "override"
 SCOPES = ("connection", "device", "group", "place", "aggregator", "system")
 SPREAD_S = 600
+PLACES_AT_ONCE = 200
+"""Places of which is looked up together what is there."""
 LONGEST_SPREAD_S = 655
 """rampTms reaches no further."""
 LONGEST_OVERRIDE_S = 7 * 86_400
@@ -158,12 +161,18 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         check_size(new.limits, places)
     override_id = await overrides.add(db, **columns_of(new, now, end))
     told, tightens = [], False
-    for place in places:
-        one = _Sending(db, new, place, now, end, terms, override_id, role)
-        done, does = await one.send()
-        tightens |= does
-        if done is not None:
-            told.append(done)
+    for first in range(0, len(places), PLACES_AT_ONCE):
+        several = places[first : first + PLACES_AT_ONCE]
+        programs = await programs_at_each(db, several, now, terms.primacies)
+        there = await tightening.there_at(db, several, now)
+        for place, its_programs, is_there in zip(several, programs, there, strict=True):
+            one = _Sending(db, new, place, now, end, terms, role)
+            done, does = await one.send(its_programs, is_there)
+            tightens |= does
+            if done is not None:
+                told.append(done)
+    await overrides.tie(db, override_id, [number for one in told for number in one.created])
+    await warn_of_inexpressible(db, [one.program for one in told], new.limits, now, modes=set(new.modes))
     asked = asked_in(devices, coverage, new)
     untold = not_reached(new.limits, asked, [one.place for one in told])
     if not told:
@@ -218,20 +227,21 @@ class _Sending:
     now: int
     end: int
     terms: Terms
-    override_id: int
     role: Role
 
-    async def send(self) -> tuple[Told | None, bool]:
-        """What the place is told, if any of it can be kept there, and whether it is tighter than what would hold."""
+    async def send(self, programs: Mapping[Role, Row[Any]], there: There) -> tuple[Told | None, bool]:
+        """What the place is told, if any of it can be kept there, and whether it is tighter than what would hold.
+
+        programs: those of the place. there: what is there; it was looked up for many places, since when nothing has
+        changed but for controls of groups that were cut and say the same in parts.
+        """
         limits = self.place.fits(self.new.limits)
         if not limits.modes() and not self.new.modes:
             return None, False
-        programs = await programs_at(self.db, self.place, self.now, self.terms.primacies)
         group = programs[self.role]
         asked = await self._asked(group.id, limits)
-        view = await tightening.look(
-            self.db, self.place, group.primacy, now=self.now, span=(asked.earliest_start, self.end)
-        )
+        span = asked.earliest_start, self.end
+        view = await tightening.look(self.db, self.place, group.primacy, now=self.now, span=span, there=there)
         parts, tightens = view.tightened(asked)
         last = view.after(asked, parts[-1].limits)
         new = [self._control(asked, part) for part in parts]
@@ -274,8 +284,8 @@ class _Sending:
             most_ahead=self.terms.most_ahead,
             refuses=False,
             ease=ease,
+            warns=False,
         )
-        await overrides.tie(self.db, self.override_id, done.created)
         return done.created
 
 

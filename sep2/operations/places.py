@@ -91,19 +91,37 @@ def places_of(devices: Iterable[Row[Any]]) -> list[Place]:
 
 async def programs_at(db: Connection, place: Place, now: int, primacies: Primacies) -> dict[Role, Row[Any]]:
     """The programs of a place by their role; a device without a connection is given the operators' on first use."""
-    if place.device_id is not None:
-        await programs_of_device(db, place.device_id, now, primacies=primacies)
-    rows = await groups.at_place(db, connection_id=place.connection_id, device_id=place.device_id)
-    for device in place.devices:
-        if await groups.count_of(db, device.id) > MOST_PROGRAMS:
-            raise TooManyPrograms(f"device {device.lfdi}")
-    return {Role(row.role): row for row in rows}
+    (found,) = await programs_at_each(db, [place], now, primacies)
+    return found
+
+
+async def programs_at_each(
+    db: Connection, places: Sequence[Place], now: int, primacies: Primacies
+) -> list[dict[Role, Row[Any]]]:
+    """The same of several places, in their order."""
+    for place in places:
+        if place.device_id is not None:
+            await programs_of_device(db, place.device_id, now, primacies=primacies)
+    at_connections = await groups.at_connections(db, [one.connection_id for one in places if one.connection_id])
+    counts = await groups.counts_of(db, [device.id for place in places for device in place.devices])
+    found = []
+    for place in places:
+        rows = at_connections.get(place.connection_id or 0, [])
+        if place.connection_id is None:
+            rows = list(await groups.at_place(db, device_id=place.device_id))
+        for device in place.devices:
+            if counts.get(device.id, 0) > MOST_PROGRAMS:
+                raise TooManyPrograms(f"device {device.lfdi}")
+        found.append({Role(row.role): row for row in rows})
+    return found
 
 
 async def with_curves(db: Connection, group_id: int, modes: Mapping[str, Any], now: int) -> dict[str, Any]:
     """The same modes, with the curves that they link to made known in another program of the same place."""
     linked = curve_ids(modes)
     found = dict(modes)
+    if not linked:
+        return found
     target = await groups.one(db, group_id)
     for mode, number in linked.items():
         row = await curves.one(db, number)

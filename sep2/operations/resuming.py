@@ -226,12 +226,21 @@ def _writing(piece: Piece, stored: Control, ease: Ease | None) -> Writing:
     return Writing(asked, stored.source, stored.reason, stored.continues or stored.id)
 
 
-async def write(db: Connection, group_id: int, several: Sequence[Writing], now: int, *, after: int = 0) -> Written:
+async def write(
+    db: Connection,
+    group_id: int,
+    several: Sequence[Writing],
+    now: int,
+    *,
+    after: int = 0,
+    older: Sequence[Control] | None = None,
+) -> Written:
     """Write controls of one group down, later than all that stands there; what they supersede is marked so.
 
-    after: a creationTime, epoch seconds, that theirs has to be later than.
+    after: a creationTime, epoch seconds, that theirs has to be later than. older: what is there, where it is known.
     """
-    older = await controls.not_over(db, group_id, now)
+    if older is None:
+        older = await controls.not_over(db, group_id, now)
     latest = await controls.latest_created(db, group_id, now)
     created = max(await creation.time_for(db, now), (latest or 0) + 1, after + 1)
     columns: list[dict[str, Any]] = [

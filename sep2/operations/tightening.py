@@ -15,7 +15,7 @@ from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval, coarsened, merged, tighter
 from sep2.store import controls, listing_register
 from sep2.store.connection import Connection
-from sep2.store.controls import Seen
+from sep2.store.controls import Control, Seen
 
 MOST_PARTS = 6
 """Parts of one override at one place; where more would be needed, it is tighter than it need be."""
@@ -89,6 +89,30 @@ class Below:
         return said_by(group.role, self.writers.get(one.control)) or f"group {group.name}"
 
 
+class There(NamedTuple):
+    """The programs of a place with their defaults, and the controls that stand in them."""
+
+    programs: Sequence[Row[Any]]
+    controls: Sequence[Control]
+
+
+async def there_at(db: Connection, places: Sequence[Place], now: int) -> list[There]:
+    """What is there at each of some places, in their order."""
+    devices = [place.devices[0].id for place in places if place.devices]
+    programs = await listing_register.defaults_over_each(db, devices)
+    standing = await controls.standing_for_each(db, devices, now)
+    found = []
+    for place in places:
+        if place.devices:
+            number = place.devices[0].id
+            found.append(There(programs.get(number, ()), standing.get(number, ())))
+            continue
+        rows = await listing_register.defaults_at(db, connection_id=place.connection_id)
+        alone = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
+        found.append(There(rows, alone))
+    return found
+
+
 async def look(
     db: Connection,
     place: Place,
@@ -97,19 +121,14 @@ async def look(
     now: int,
     span: tuple[int, int],
     without: Collection[Role] = (),
+    there: There | None = None,
 ) -> Below:
     """What holds at a place over a time by what is there already, and not more important.
 
-    without: roles of programs that are left out.
+    without: roles of programs that are left out. there: what is there, where it was looked up for many places.
     """
     seen = Seen(now)
-    if place.devices:
-        device_id = place.devices[0].id
-        rows = await listing_register.defaults_over(db, device_id)
-        standing = await controls.standing_for(db, device_id, now)
-    else:
-        rows = await listing_register.defaults_at(db, connection_id=place.connection_id)
-        standing = [one for row in rows for one in await controls.standing(db, row.device_group_id, now)]
+    rows, standing = there or (await there_at(db, [place], now))[0]
     weaker = [row for row in rows if row.primacy >= primacy and row.role not in without]
     programs = programs_from(weaker, standing, seen)
     if place.devices:

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import logging
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
@@ -68,7 +67,7 @@ class State:
         self.clock = clock
         self.clock_guard = ClockGuard(db, clock, settings)
         self.house = House(settings, trusts_clock=clock.is_trusted)
-        self.seen = Seen(db, clock, origin(settings))
+        self.seen = Seen(db, clock, settings.listen.origin)
         self.front = Front(db, clock, self.house, self.seen)
         self.metrics = self.front.metrics
         self.kept = Kept()
@@ -86,8 +85,16 @@ class State:
         self.tls.now = self.dates.now
         self.watch = Watch(db, settings, self.dates.now)
         self.chain_watch = ChainWatch(db, clock, Sealer(settings.tls))
-        self.notifier = Notifier(self.front, db, clock, tls=self.tls, origin=origin(settings), refresh=self.refresh)
-        self.causes = Causes(db, clock, self.front.dialects, folder=_folder_of(settings.database.url))
+        self.notifier = Notifier(
+            self.front, db, clock, tls=self.tls, origin=settings.listen.origin, refresh=self.refresh
+        )
+        self.causes = Causes(
+            db,
+            clock,
+            self.front.dialects,
+            folder=_folder_of(settings.database.url),
+            poll_rate_s=lambda: self.house.poll_rate("DERProgramList"),
+        )
         self.override_watch = OverrideWatch(db, clock, settings)
         self.review_watch = ReviewWatch(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
@@ -121,13 +128,6 @@ def _folder_of(url: str) -> Path | None:
     """Where a database in a file is; None where a server of its own keeps it."""
     file = url.removeprefix("sqlite:///")
     return None if file == url else Path(file).parent
-
-
-def origin(settings: Settings) -> str:
-    """What absolute URIs of this server begin with."""
-    listen = settings.listen
-    host = listen.name or (socket.getfqdn() if listen.host in ("0.0.0.0", "::") else listen.host)  # noqa: S104
-    return f"https://[{host}]:{listen.port}" if ":" in host else f"https://{host}:{listen.port}"
 
 
 @contextlib.asynccontextmanager
@@ -242,7 +242,7 @@ class Port:
             self.shut()
         elif self._server is None:
             self._server = await self._open()
-            log.info("2030.5 clients: %s", origin(self._state.settings))
+            log.info("2030.5 clients: %s", self._state.settings.listen.origin)
 
     def shut(self) -> None:
         """Accept no more connections."""

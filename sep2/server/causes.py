@@ -5,7 +5,7 @@ import contextlib
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,11 @@ from sep2.operations.alarms import (
     CERTIFICATE_UNUSED,
     CONTROL_REJECTED,
     CONTROL_TOO_SHORT,
+    CONTROL_UNANSWERED,
     DISK_LOW,
     MODE_UNSUPPORTED,
     PROFILE_MISMATCH,
+    READING_IMPLAUSIBLE,
     READING_UNPROVEN,
     Wanted,
     clear_alarm,
@@ -28,6 +30,7 @@ from sep2.operations.alarms import (
 from sep2.rules.alarm_kinds import ACT_NOW, ACT_SOON
 from sep2.rules.reach import unsupported
 from sep2.server.dialect import Dialects
+from sep2.server.owed import Implausible, unanswered_controls
 from sep2.store import alarms, causes
 from sep2.store.connection import Connection
 from sep2.store.database import Database
@@ -67,13 +70,16 @@ class Causes:
         dialects: Dialects,
         *,
         folder: Path | None,
+        poll_rate_s: Callable[[], int] = lambda: 300,
         space: Callable[[Path], Space] = space_of,
     ) -> None:
-        """folder: where the database is, if it is on this machine."""
+        """folder: where the database is, if it is on this machine. poll_rate_s: of programs, as clients are told."""
         self._db = db
         self._clock = clock
         self._dialects = dialects
         self.folder = folder
+        self._poll_rate_s = poll_rate_s
+        self._implausible = Implausible()
         self.space = space
         self._began: int | None = None
         self._meters_at: int | None = None
@@ -110,6 +116,9 @@ class Causes:
                 for code, subjects in over.items():
                     for subject in subjects:
                         await clear_alarm(db, code, subject, now)
+        async with self._db.read() as db:
+            owed = await unanswered_controls(db, now, self._poll_rate_s())
+        await self._have_stand({CONTROL_UNANSWERED: owed}, now)
         if self._meters_at is None or abs(now - self._meters_at) >= METERS_EVERY_S:
             self._meters_at = now
             await self._look_at_meters(now)
@@ -123,10 +132,17 @@ class Causes:
                 of_client[row.client_lfdi].append(row.lfdi)
             said = "it is not known whether what they post is import or export; their limits are judged unknown"
             wanted = {lfdi: Wanted(f"{len(names)} devices: {said}", members=names) for lfdi, names in of_client.items()}
-            stays = not await differs(db, READING_UNPROVEN, wanted)
-        if not stays:
+            every = {READING_UNPROVEN: wanted, READING_IMPLAUSIBLE: await self._implausible.wanted(db, now)}
+        await self._have_stand(every, now)
+
+    async def _have_stand(self, every: Mapping[str, Mapping[str, Wanted]], now: int) -> None:
+        """Have exactly these alarms of some codes stand; nothing is written where they do."""
+        async with self._db.read() as db:
+            others = [code for code, wanted in every.items() if await differs(db, code, wanted)]
+        if others:
             async with self._db.write() as db:
-                await set_alarms(db, READING_UNPROVEN, wanted, now)
+                for code in others:
+                    await set_alarms(db, code, every[code], now)
 
     async def _quiet(self, db: Connection, now: int) -> list[str]:
         """The clients that have spoken as they are registered for long enough, as far as this process has seen."""

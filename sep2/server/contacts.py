@@ -65,6 +65,8 @@ class Contacts:
             began = time.monotonic()
             try:
                 if await self._db.leads() and self._clock.is_trusted():
+                    # A step of the clock is no time in which anybody could have been heard of.
+                    self._up_since = int(max(self._up_since, self._clock.now() - self._clock.held_s()))
                     await self.look()
                 else:
                     self._up_since = self._clock.now()

@@ -137,9 +137,10 @@ class Deliverer:
         if answer.retry_after_s is None:
             await self._postpone(lane, row, f"HTTP {answer.status}", sent=True)
             return
-        until = now + min(max(answer.retry_after_s, 1), self._settings.longest_retry_s)
+        # A second more, as `now` is a whole one that has begun.
+        until = now + min(max(answer.retry_after_s, 1), self._settings.longest_retry_s) + 1
         lane.close()
-        await self._postpone(lane, row, f"HTTP {answer.status}, again in {until - now} s", sent=True, due=until)
+        await self._postpone(lane, row, f"HTTP {answer.status}, again in {until - now - 1} s", sent=True, due=until)
         async with self._db.write() as db:
             await receivers.rest(db, row.receiver_id, until, at_least_until=until)
 

@@ -188,7 +188,7 @@ class Front:
                     return await self._change(row, ids, asked)
                 finally:
                     await self.dialects.compare(asked.lfdi, asked.body, self.clock.now())
-        page = read(parse_qsl(asked.query, keep_blank_values=True), self._default_page, self._cap)
+        page = self._page(row, asked.query)
         async with self._reading.of(asked.lfdi):
             async with self.db.read() as db:
                 rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
@@ -199,9 +199,11 @@ class Front:
         await self._compare(rq, asked.headers.get("Accept"))
         return Answer(200, body, {"Content-Type": media.XML})
 
-    @property
-    def _default_page(self) -> int:
-        return self.house.settings.utility.default_page
+    def _page(self, row: Resource, query: str) -> Page:
+        """The part of a list that is asked for; queries of what is no list are ignored (2030.5 4.7)."""
+        if not issubclass(row.kind, w.List | w.SubscribableList):
+            return Page()
+        return read(parse_qsl(query, keep_blank_values=True), self.house.settings.utility.default_page, self._cap)
 
     async def _change(self, row: Resource, ids: dict[str, int], asked: Asked) -> Answer:
         """The answer to a PUT, POST or DELETE. Its body is decoded before anybody has to wait for the transaction."""

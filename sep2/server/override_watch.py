@@ -11,9 +11,10 @@ from sep2.clock import Clock
 from sep2.operations.alarms import Wanted, differs, set_alarms
 from sep2.operations.disconnects import hold_on, is_due
 from sep2.operations.override_progress import progress
+from sep2.rules.authority import OVERRIDE
 from sep2.server.leading import look_every
 from sep2.settings import Settings
-from sep2.store import approvals, override_progress
+from sep2.store import approvals, diagrams, override_progress
 from sep2.store.connection import Connection
 from sep2.store.database import Database
 
@@ -25,6 +26,10 @@ APPROVAL_WAITING, OVERRIDE_UNREVIEWED, DISCONNECT_OVERDUE = (
     "override_unreviewed",
     "disconnect_overdue",
 )
+OVERRIDE_ENDING = "override_ending"
+ENDS_SOON_S = 900
+NETWORK_REASONS = ("overload", "voltage")
+"""Reasons that are there as long as the network is beyond its limits."""
 WAITS_S = 600
 """After which a request that nobody has decided on is an alarm."""
 SETTLES_S = 900
@@ -75,6 +80,7 @@ class OverrideWatch:
         late = [row for row in await override_progress.unreviewed(db) if row.review_by <= now]
         overdue = [row for row in live if row.review_at is not None and row.review_at <= now]
         return {
+            OVERRIDE_ENDING: await _ending(db, live, now),
             APPROVAL_WAITING: {
                 f"request {row.id}": Wanted(f"{row.asker} waits for a second person: {row.why}") for row in waiting
             },
@@ -87,3 +93,26 @@ class OverrideWatch:
                 for row in overdue
             },
         }
+
+
+async def _ending(db: Connection, live: Sequence[Row[Any]], now: int) -> dict[str, Wanted]:
+    """Overrides that end soon although what they are for is expected to go on."""
+    found = {}
+    for row in live:
+        if row.reason in NETWORK_REASONS and row.kind == OVERRIDE and row.end - ENDS_SOON_S <= now < row.end:
+            beyond = [said for one in await diagrams.of_override(db, row.id) if (said := _beyond(one, now))]
+            if beyond:
+                found[f"override {row.id}"] = Wanted(f"it ends soon, and {'; '.join(sorted(beyond)[:5])}")
+    return found
+
+
+def _beyond(one: Row[Any], now: int) -> str:
+    """What of a feeder is expected beyond its limits from now on; empty where nothing is."""
+    said = []
+    if one.loading is not None and one.loading > 1 and one.loading_at >= now:
+        said.append(f"{one.loading:.0%} of the rating of {one.loading_where}")
+    if one.high is not None and one.high_limit is not None and one.high > one.high_limit and one.high_at >= now:
+        said.append(f"a voltage above its limit at {one.high_where}")
+    if one.low is not None and one.low_limit is not None and one.low < one.low_limit and one.low_at >= now:
+        said.append(f"a voltage below its limit at {one.low_where}")
+    return f"{one.feeder} is expected to have {' and '.join(said)}" if said else ""

@@ -168,7 +168,8 @@ class Webhooks:
         since = now if hook.failing_since is None else hook.failing_since
         pause = self._pause(hook.failures, now - since)
         if answer is not None and answer.retry_after_s is not None:
-            pause = min(max(answer.retry_after_s, 1), self._settings.longest_retry_s)
+            # A second more, as `now` is a whole one that has begun.
+            pause = min(max(answer.retry_after_s, 1), self._settings.longest_retry_s) + 1
         log.warning("receiver %s was not told (attempt %d): %s", hook.name, hook.failures + 1, error)
         async with self._db.write() as db:
             said = {"failures": hook.failures + 1, "failing_since": since, "rests_until": now + pause}

@@ -1,5 +1,6 @@
 """What an operator may set: every field with its default and its bounds."""
 
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -57,6 +58,12 @@ class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """0 takes any free port."""
     name: str = ""
     """The host name in absolute URIs of this server; empty: `host`, or this machine's name if `host` is none."""
+
+    @property
+    def origin(self) -> str:
+        """What absolute URIs of this server begin with."""
+        host = self.name or (socket.getfqdn() if self.host in ("0.0.0.0", "::") else self.host)  # noqa: S104
+        return f"https://[{host}]:{self.port}" if ":" in host else f"https://{host}:{self.port}"
 
 
 class Oidc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -294,6 +301,8 @@ class Utility(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     identifiers: Literal["per-device", "server-wide"] = "per-device"
     """Whether the mRIDs of mirrors and of their series may be those of another client: they are compared inside their
     own EndDevice and mirror, or over all clients."""
+    commissioning: Literal["by-hand", "always"] = "by-hand"
+    """Connections are commissioned where an operator opens it, or each that is added from now on."""
     horizon_events: Annotated[int, Meta(ge=4, le=10_000)] = 24
     """Controls that a device holds ahead; envelopes leave two of them to operators."""
     primacy: Primacy = Primacy()

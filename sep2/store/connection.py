@@ -1,7 +1,7 @@
 """What every query function is given: three verbs that hide which database answers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from sqlalchemy import Executable, Result, Row
@@ -60,6 +60,8 @@ class Connection(ABC):
     def __init__(self) -> None:
         self.changed = False
         """Whether the outbox holds something new, so that the notifier is woken after the commit."""
+        self.memo: dict[Hashable, Any] = {}
+        """Settings that were looked up in this block (`store.marks`); what is asked for at each place is read once."""
 
     @abstractmethod
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:

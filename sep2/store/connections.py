@@ -7,6 +7,7 @@ from sqlalchemy import Row, func, insert, select, update
 
 from sep2.rules.authority import Role
 from sep2.store.connection import Connection
+from sep2.store.customers import kept_firm
 from sep2.store.many import among
 from sep2.store.naming import keyed
 from sep2.store.tables import connection, device_group
@@ -18,9 +19,10 @@ async def add(db: Connection, **columns: Any) -> int:
 
 
 async def by_name(db: Connection, connection_id: str) -> Row[Any] | None:
-    """A connection, and the group that is its own, by its connectionPointId."""
+    """A connection by its connectionPointId, the group that is its own, and whether it is kept firm."""
     own = (device_group.c.connection_id == connection.c.id) & (device_group.c.role == Role.CONNECTION)
-    query = select(connection, device_group.c.id.label("device_group_id")).join_from(connection, device_group, own)
+    columns = device_group.c.id.label("device_group_id"), kept_firm(connection.c.id).label("kept_firm")
+    query = select(connection, *columns).join_from(connection, device_group, own)
     return await db.one(query.where(connection.c.connection_id == connection_id))
 
 

@@ -227,30 +227,20 @@ async def standing_for(db: Connection, device_id: int, now: int) -> list[Control
     return _controls(await db.all(_STANDING_FOR, device_id=device_id, now=now))
 
 
-_OWN, _OF_OWN, _OTHER, _OF_OTHER = device_group.alias(), member.alias(), device_group.alias(), member.alias()
-_NEWER = c.alias()
-_RIVALS = (
-    select(*COLUMNS, _OTHER.c.primacy)
-    .distinct()
-    .join_from(_OWN, _OF_OWN, _OF_OWN.c.device_group_id == _OWN.c.id)
-    .join(_OF_OTHER, _OF_OTHER.c.end_device_id == _OF_OWN.c.end_device_id)
-    .join(_OTHER, (_OTHER.c.id == _OF_OTHER.c.device_group_id) & (_OTHER.c.primacy == _OWN.c.primacy))
-    .join(c, c.c.device_group_id == _OTHER.c.id)
-    .join(_NEWER, (_NEWER.c.device_group_id == _OWN.c.id) & (_NEWER.c.created >= c.c.created))
-    .where(among(_OWN.c.id, bindparam("groups")), _OTHER.c.id != _OWN.c.id, *GOES_ON)
-    .where(_NEWER.c.cancelled.is_(None), _NEWER.c.latest_end > _NOW)
-    .where(_NEWER.c.earliest_start < c.c.latest_end, c.c.earliest_start < _NEWER.c.latest_end)
-    .order_by(c.c.id)
+_STANDING_FOR_EACH = (
+    select(*COLUMNS, member.c.end_device_id)
+    .join_from(member, c, c.c.device_group_id == member.c.device_group_id)
+    .where(among(member.c.end_device_id, bindparam("devices")), *GOES_ON)
+    .order_by(c.c.start, c.c.created.desc(), c.c.mrid.desc())
 )
 
 
-async def rivals(db: Connection, groups: Sequence[int], now: int) -> list[tuple[Control, int]]:
-    """What stands in other programs of the same primacy for a device of these groups, said before what stands in them.
-
-    Each with the primacy; at the same time, whatever they ask for.
-    """
-    rows = await db.all(_RIVALS, groups=groups, now=now)
-    return [(Control._make(row[:WIDTH]), row.primacy) for row in rows]
+async def standing_for_each(db: Connection, device_ids: Sequence[int], now: int) -> dict[int, list[Control]]:
+    """The same of several devices, by their ids."""
+    found: dict[int, list[Control]] = {}
+    for row in await db.all(_STANDING_FOR_EACH, devices=list(device_ids), now=now) if device_ids else ():
+        found.setdefault(row.end_device_id, []).append(Control._make(row[:WIDTH]))
+    return found
 
 
 _LATEST = select(func.max(c.c.created).label("latest")).where(_GROUP, c.c.latest_end > _NOW)

@@ -148,7 +148,9 @@ _NOTED = select(setting.c.name, setting.c.value).where(among(setting.c.name, (LA
 
 async def noted(db: Connection) -> dict[str, str]:
     """How defaults are served, who the newcomers are and what bounds whoever has no limit, as a server has noted it."""
-    return {row.name: row.value for row in await db.all(_NOTED)}
+    if _NOTED not in db.memo:
+        db.memo[_NOTED] = {row.name: row.value for row in await db.all(_NOTED)}
+    return dict(db.memo[_NOTED])
 
 
 _MOVE = upsert(s)

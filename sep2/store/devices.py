@@ -6,12 +6,11 @@ from typing import Any
 from sqlalchemy import Row, ScalarSelect, Table, and_, bindparam, delete, func, insert, select, update
 
 from sep2.rules.authority import Role
-from sep2.rules.paging import Page
 from sep2.store import tables, tables_served
 from sep2.store.connection import Connection
+from sep2.store.customers import kept_firm
 from sep2.store.many import among
 from sep2.store.naming import keyed
-from sep2.store.page import Found, select_page
 from sep2.store.tables import client, connection, device_group, end_device, member
 
 REPORTED = tuple(end_device.c[name] for name in ("set_max_w", "nameplate_w", "agreed_max_w", "agreed_nameplate_w"))
@@ -46,10 +45,10 @@ async def own_group(db: Connection, device_id: int) -> Row[Any] | None:
 
 
 async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Sequence[Row[Any]]:
-    """The devices at some connections, first come first: whose they are, whether they may connect, and their own group.
+    """The devices at some connections, first come first: whose they are, whether they may be told, and their own group.
 
-    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, enabled,
-    own_group_id.
+    Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, protected,
+    enabled, own_group_id. Nobody is told flexible limits at a connection that is kept firm.
     """
     query = (
         select(
@@ -61,7 +60,8 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.least_load_w,
             end_device.c.load_control_w,
             client.c.profile,
-            and_(end_device.c.enabled, client.c.enabled).label("enabled"),
+            connection.c.protected,
+            and_(end_device.c.enabled, client.c.enabled, ~kept_firm(connection.c.id)).label("enabled"),
             device_group.c.id.label("own_group_id"),
         )
         .join_from(connection, end_device, end_device.c.connection_id == connection.c.id)
@@ -77,20 +77,14 @@ def _count(table: Table) -> ScalarSelect[int]:
     return select(func.count()).select_from(table).where(table.c.end_device_id == end_device.c.id).scalar_subquery()
 
 
-_SEEN = select(
+WITH_COUNTS = select(
     end_device,
     _count(member).label("groups"),
     _count(tables.log_event).label("events"),
     _count(tables.subscription).label("subscriptions"),
 )
-
-
-_ONE_SEEN = _SEEN.where(end_device.c.id == bindparam("device_id"))
-_OWN_FIRST = (end_device.c.lfdi != bindparam("client_lfdi")).asc()
-_OF_CLIENT = _SEEN.where(end_device.c.client_id == bindparam("client_id")).order_by(
-    _OWN_FIRST, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id
-)
-_OF_CLIENT_SINCE = _OF_CLIENT.where(end_device.c.changed > bindparam("since"))
+"""An EndDevice with the lengths of the lists it links to."""
+_ONE_SEEN = WITH_COUNTS.where(end_device.c.id == bindparam("device_id"))
 
 
 def _of(table: Table) -> ScalarSelect[int]:
@@ -124,14 +118,6 @@ async def count_of(db: Connection, client_id: int) -> Row[Any] | None:
     return await db.one(_COUNTS, client_id=client_id)
 
 
-async def of_client(db: Connection, client_id: int, client_lfdi: str, page: Page) -> Found[Row[Any]]:
-    """The devices a client may act for: its own entry first, then the latest changed first."""
-    whose = {"client_id": client_id, "client_lfdi": client_lfdi}
-    if page.after is None:
-        return await select_page(db, _OF_CLIENT, page, **whose)
-    return await select_page(db, _OF_CLIENT_SINCE, page, **whose, since=page.after)
-
-
 async def update_one(db: Connection, device_id: int, **columns: Any) -> None:
     """Change columns of one EndDevice."""
     await db.run(update(end_device).where(end_device.c.id == device_id).values(columns))
@@ -145,22 +131,23 @@ _MEMBERS = (
         end_device.c.load_control_w,
         *REPORTED,
     )
+    .distinct()
     .join(member, member.c.end_device_id == end_device.c.id)
     .join(client, client.c.id == end_device.c.client_id)
-    .where(member.c.device_group_id == bindparam("group_id"))
+    .where(among(member.c.device_group_id, bindparam("groups")))
     .order_by(end_device.c.id)
 )
-_MEMBERS_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
+_OF_PROFILE = _MEMBERS.where(client.c.profile == bindparam("profile"))
 
 
-async def members(db: Connection, group_id: int, *, profile: str | None = None) -> Sequence[Row[Any]]:
-    """The devices of a group, of clients with a profile if so asked.
+async def members(db: Connection, group_id: int) -> Sequence[Row[Any]]:
+    """The devices of a group: id, lfdi, client_id, client_lfdi, profile, load_control_w, what each reported."""
+    return await db.all(_MEMBERS, groups=[group_id])
 
-    Columns: id, lfdi, client_id, client_lfdi, profile, load_control_w, what it reported.
-    """
-    if profile is not None:
-        return await db.all(_MEMBERS_OF_PROFILE, group_id=group_id, profile=profile)
-    return await db.all(_MEMBERS, group_id=group_id)
+
+async def members_of(db: Connection, groups: Sequence[int], *, profile: str) -> Sequence[Row[Any]]:
+    """The same of the devices of some groups whose clients have a profile."""
+    return await db.all(_OF_PROFILE, groups=list(groups), profile=profile)
 
 
 _KIND = (
@@ -170,22 +157,38 @@ _KIND = (
     end_device.c.doe_modes_supported,
     end_device.c.load_control_w,
 )
+_IN_GROUPS = among(member.c.device_group_id, bindparam("groups"))
 _KINDS = (
-    select(*_KIND, func.count().label("devices"))
+    select(*_KIND)
+    .distinct()
     .join_from(member, end_device, end_device.c.id == member.c.end_device_id)
     .join(client, client.c.id == end_device.c.client_id)
-    .where(member.c.device_group_id == bindparam("group_id"))
-    .group_by(*_KIND)
+    .where(_IN_GROUPS)
     .order_by(client.c.lfdi)
+)
+_OF_KIND = (
+    select(end_device.c.lfdi)
+    .distinct()
+    .join_from(member, end_device, end_device.c.id == member.c.end_device_id)
+    .join(client, client.c.id == end_device.c.client_id)
+    .where(_IN_GROUPS, *(column.is_not_distinct_from(bindparam(f"its_{column.name}")) for column in _KIND[1:]))
+    .where(client.c.lfdi == bindparam("its_client_lfdi"))
+    .order_by(end_device.c.lfdi)
 )
 
 
-async def kinds_of_member(db: Connection, group_id: int) -> Sequence[Row[Any]]:
-    """What differs among a group's devices in what they can carry.
+async def kinds_of_members(db: Connection, groups: Sequence[int]) -> Sequence[Row[Any]]:
+    """What differs among the devices of some groups in what they can carry.
 
-    Columns: client_lfdi, profile, modes_supported, doe_modes_supported, load_control_w, and how many `devices` are so.
+    Columns: client_lfdi, profile, modes_supported, doe_modes_supported and load_control_w.
     """
-    return await db.all(_KINDS, group_id=group_id)
+    return await db.all(_KINDS, groups=list(groups))
+
+
+async def members_of_kind(db: Connection, groups: Sequence[int], kind: Row[Any]) -> list[str]:
+    """The LFDIs of the devices of some groups that are of one of those kinds."""
+    said = {f"its_{name}": value for name, value in kind._mapping.items()}
+    return [row.lfdi for row in await db.all(_OF_KIND, groups=list(groups), **said)]
 
 
 async def remove(db: Connection, device_id: int) -> None:

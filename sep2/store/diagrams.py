@@ -10,7 +10,8 @@ from sep2.store.connection import Connection
 from sep2.store.diagram_tables import diagram, expectation
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
-from sep2.store.tables import connection, place
+from sep2.store.override_tables import override_control
+from sep2.store.tables import connection, control, device_group, place
 from sep2.store.upsert import upsert
 
 d = diagram
@@ -71,6 +72,18 @@ async def below(db: Connection, place_ids: Sequence[int]) -> Sequence[Row[Any]]:
     tree = _trees()
     query = select(tree.c.root, *WORST).join_from(tree, d, d.c.place_id == tree.c.id)
     return await db.all(query.order_by(tree.c.root, d.c.feeder), names=list(place_ids))
+
+
+async def of_override(db: Connection, override_id: int) -> Sequence[Row[Any]]:
+    """The worst figures of the feeders of the connections that an override was issued at."""
+    theirs = (
+        select(expectation.c.feeder)
+        .join_from(override_control, control, control.c.id == override_control.c.control_id)
+        .join(device_group, device_group.c.id == control.c.device_group_id)
+        .join(expectation, expectation.c.connection_id == device_group.c.connection_id)
+        .where(override_control.c.override_id == override_id)
+    )
+    return await db.all(select(*WORST).where(d.c.feeder.in_(theirs)).order_by(d.c.feeder))
 
 
 async def at_places(db: Connection, place_ids: Sequence[int]) -> Sequence[Row[Any]]:

@@ -23,6 +23,7 @@ from sep2.rules.names import key_of
 from sep2.rules.paging import Page
 from sep2.store.connection import Connection
 from sep2.store.controls import IN_PART, IS_ACTIVE, Seen
+from sep2.store.many import among
 from sep2.store.naming import keyed
 from sep2.store.page import Found, select_page
 from sep2.store.tables import client, control, curve, device_group, end_device, member
@@ -79,6 +80,21 @@ async def at_place(
     """All programs of one connection, or of one device alone, the most important first."""
     query = _ALL_AT_DEVICE if connection_id is None else _ALL_AT_CONNECTION
     return await db.all(query, place=device_id if connection_id is None else connection_id)
+
+
+_ALL_AT = (
+    select(device_group)
+    .where(among(device_group.c.connection_id, bindparam("places")))
+    .order_by(device_group.c.connection_id, device_group.c.primacy)
+)
+
+
+async def at_connections(db: Connection, connection_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """All programs of each of some connections, the most important first."""
+    found: dict[int, list[Row[Any]]] = {}
+    for row in await db.all(_ALL_AT, places=list(connection_ids)) if connection_ids else ():
+        found.setdefault(row.connection_id, []).append(row)
+    return found
 
 
 _GROUPS_OF_DEVICE = (
@@ -207,10 +223,19 @@ async def is_in_any(db: Connection, device_id: int, *, beside: Sequence[Role]) -
     return any(row.role not in beside for row in rows)
 
 
-_HOW_MANY = select(func.count().label("n")).where(member.c.end_device_id == bindparam("device_id"))
+_HOW_MANY = (
+    select(member.c.end_device_id, func.count().label("n"))
+    .where(among(member.c.end_device_id, bindparam("devices")))
+    .group_by(member.c.end_device_id)
+)
+
+
+async def counts_of(db: Connection, device_ids: Sequence[int]) -> dict[int, int]:
+    """Of how many groups each of some devices is a member; those in none are left out."""
+    rows = await db.all(_HOW_MANY, devices=list(device_ids)) if device_ids else ()
+    return {row.end_device_id: row.n for row in rows}
 
 
 async def count_of(db: Connection, device_id: int) -> int:
     """How many groups a device is a member of."""
-    row = await db.one(_HOW_MANY, device_id=device_id)
-    return row.n if row else 0
+    return (await counts_of(db, [device_id])).get(device_id, 0)

@@ -43,7 +43,8 @@ async def issued(db: Connection, span: tuple[int, int], most: int) -> Sequence[R
         )
         .join_from(device_group, control, control.c.device_group_id == device_group.c.id)
         .where(
-            among(device_group.c.role, (Role.SCHEDULE, Role.GROUP)),
+            # Not by the index of roles: each connection has a schedule's program, and few have anything in it.
+            among(func.coalesce(device_group.c.role, ""), (Role.SCHEDULE, Role.GROUP)),
             # As the index says it that has these few controls, and none of the many of envelopes.
             control.c.source != literal_column("'envelope'"),
             control.c.latest_end > span[0],

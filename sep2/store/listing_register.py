@@ -157,6 +157,14 @@ async def defaults_over(db: Connection, device_id: int) -> Sequence[Row[Any]]:
     return await db.all(_OVER_DEVICE, device_id=device_id)
 
 
+async def defaults_over_each(db: Connection, device_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """The same of several devices, by their ids."""
+    found: dict[int, list[Row[Any]]] = {}
+    for row in await db.all(_OVER_DEVICES, devices=list(device_ids)) if device_ids else ():
+        found.setdefault(row.device, []).append(row)
+    return found
+
+
 async def defaults_at(db: Connection, *, connection_id: int | None) -> Sequence[Row[Any]]:
     """The programs of a connection with their defaults, the most important first."""
     return await db.all(_WITH_DEFAULTS.where(device_group.c.connection_id == connection_id))
@@ -175,13 +183,14 @@ _WITH_DEFAULTS = (
     .join(default_control, default_control.c.device_group_id == device_group.c.id)
     .order_by(device_group.c.primacy, device_group.c.program_mrid.desc())
 )
-_OVER_DEVICE = (
+_OVER_ANY = (
     _WITH_DEFAULTS.join(member, _IN_GROUP)
     .join(end_device, end_device.c.id == member.c.end_device_id)
     .outerjoin(connection, connection.c.id == end_device.c.connection_id)
-    .add_columns(*PLACE)
-    .where(end_device.c.id == bindparam("device_id"))
+    .add_columns(*PLACE, end_device.c.id.label("device"))
 )
+_OVER_DEVICE = _OVER_ANY.where(end_device.c.id == bindparam("device_id"))
+_OVER_DEVICES = _OVER_ANY.where(among(end_device.c.id, bindparam("devices")))
 
 
 async def group_names(db: Connection, device_id: int) -> list[str]:

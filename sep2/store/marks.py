@@ -12,24 +12,32 @@ _VALUE = select(t.c.value).where(t.c.name == bindparam("wanted"))
 
 async def value(db: Connection, name: str) -> str | None:
     """The value of that name, if there is one."""
-    found = await db.one(_VALUE, wanted=name)
-    return found.value if found else None
+    if name not in db.memo:
+        found = await db.one(_VALUE, wanted=name)
+        db.memo[name] = found.value if found else None
+    value: str | None = db.memo[name]
+    return value
 
 
 async def put(db: Connection, name: str, value: str) -> None:
     """Set a value."""
+    db.memo.clear()
     if not (await db.run(update(t).where(t.c.name == name).values(value=value))).rowcount:
         await db.run(insert(t).values(name=name, value=value))
 
 
 async def remove(db: Connection, name: str) -> None:
     """Forget a value, if there is one."""
+    db.memo.clear()
     await db.run(delete(t).where(t.c.name == name))
 
 
 async def starting_with(db: Connection, prefix: str) -> dict[str, str]:
     """All values whose name begins so, by the rest of their name."""
-    return {row.name.removeprefix(prefix): row.value for row in await db.all(_starting_with(prefix))}
+    if (prefix, "*") not in db.memo:
+        rows = await db.all(_starting_with(prefix))
+        db.memo[prefix, "*"] = {row.name.removeprefix(prefix): row.value for row in rows}
+    return dict(db.memo[prefix, "*"])
 
 
 @cache

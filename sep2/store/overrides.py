@@ -79,11 +79,14 @@ async def add(db: Connection, **columns: Any) -> int:
     return await db.add(insert(override).values(columns))
 
 
+_TIE = insert(override_control)
+
+
 async def tie(db: Connection, override_id: int, control_ids: Sequence[int]) -> None:
     """Note which controls an override was issued as."""
     if control_ids:
         rows = [{"override_id": override_id, "control_id": number} for number in control_ids]
-        await db.run(insert(override_control), rows)
+        await db.run(_TIE, rows)
 
 
 async def one(db: Connection, override_id: int) -> Row[Any] | None:

@@ -184,18 +184,18 @@ async def device_contacts(db: Connection) -> Sequence[Row[Any]]:
 
 async def clients(db: Connection, page: Keyset, *, client_id: int | None = None) -> Following:
     """When clients were heard of, those never or longest ago first."""
-    which: ColumnElement[bool] = client.c.removed.is_(None)
+    which: list[ColumnElement[bool]] = [client.c.removed.is_(None)]
     seen = _CLIENTS
     if client_id is not None:
-        which = which & (client.c.id == client_id)
+        which.append(client.c.id == client_id)
         seen = _together(client_seen, "client_id", [_REFUSALS], select(client.c.id).where(client.c.id == client_id))
     query = (
         select(client.c.id, client.c.name, client.c.lfdi, *(seen.c[name] for name in (*_HEARD, "refusals")))
         .outerjoin(seen, seen.c.client_id == client.c.id)
-        .where(which)
+        .where(*which)
         .order_by(func.coalesce(seen.c.last_request, 0), client.c.id)
     )
-    return await select_following(db, query, page, select(client.c.id).where(which))
+    return await select_following(db, query, page, select(client.c.id).where(*which))
 
 
 async def latest_of(db: Connection, client_ids: Sequence[int]) -> dict[int, Row[Any]]:

@@ -30,8 +30,11 @@ from sep2.store.metering_tables import mirror_meter_reading as mirror_meter_read
 from sep2.store.metering_tables import mirror_usage_point as mirror_usage_point  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading as reading  # noqa: PLC0414 - exported
 from sep2.store.metering_tables import reading_set as reading_set  # noqa: PLC0414 - exported
+from sep2.store.site_tables import commissioning as commissioning  # noqa: PLC0414 - exported
+from sep2.store.site_tables import customer as customer  # noqa: PLC0414 - exported
 from sep2.store.territory_tables import place as place  # noqa: PLC0414 - exported
 
+REMOVED = text("removed IS NOT NULL")
 TOLD_NO_LOAD = text("device_category IS NOT NULL AND load_control_w IS NULL")
 
 client = Table(
@@ -51,7 +54,8 @@ client = Table(
     Column("name_key", Text),  # see rules.names; NULL once it is removed, so that its name is free
     _time("removed", nullable=True),
     Index(None, "name_key", unique=True),
-    Index(None, "removed"),
+    # Only of those that were: taken for the many that were not, it would lead from all clients to their devices.
+    Index("ix_client_removed", "removed", sqlite_where=REMOVED, postgresql_where=REMOVED),
 )
 """A TLS peer that the operator has authorised; its LFDI is that of its current certificate.
 
@@ -130,7 +134,6 @@ end_device = Table(
     Index(None, "name_key", unique=True),
     Index(None, "make"),
     Index(None, "connection_id"),
-    Index(None, "client_id", "changed"),
     Index("ix_end_device_told_no_load", "client_id", sqlite_where=TOLD_NO_LOAD, postgresql_where=TOLD_NO_LOAD),
     Index(
         "uq_end_device_net_limit_holder",
@@ -142,6 +145,10 @@ end_device = Table(
     sqlite_autoincrement=True,
 )
 """An EndDevice and the one client that may act for it; a client's own entry has the client's LFDI."""
+
+_IN_LISTS = (end_device.c.client_id, end_device.c.changed.desc(), end_device.c.sfdi, end_device.c.id)
+Index("ix_end_device_listed", *_IN_LISTS)
+"""The order of an EndDeviceList, see `device_pages`."""
 
 device_group = Table(
     "device_group",

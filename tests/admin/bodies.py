@@ -68,6 +68,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_poll_rate": {"seconds": 60},
     "set_post_rate": {"seconds": 60},
     "set_reading_sign": {"reading_sign": "reversed"},
+    "open_commissioning": {"connection": "NMI1"},
+    "send_test": {"limits": {"export_w": 1}, "duration": 300},
+    "prove_phases": {"phases": "a", "how": "clamp"},
+    "pass_commissioning": {"note": ""},
     "exempt_connection": {"start": NOW, "duration": 60, "reason": "x"},
     "set_clock": {"now": NOW},
     "add_receiver": {
@@ -88,6 +92,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_connection": {"description": "", "firm_import_w": 1, "firm_export_w": 1, "protected": "none"},
     "remove_connection": {"with_devices": False, "to": "NMI2"},
     "erase_connection": {"digest": ""},
+    "move_customer_in": {"reference": "C-88"},
     "rename_connection": {"name": "NMI9"},
     "change_device": {
         **{"enabled": True, "pin": 111115, "post_rate": 60, "device_category": 1},

@@ -97,6 +97,20 @@ async def test_an_operator_is_told_what_a_profile_can_not_carry(operator: Operat
     assert reached["note"] == "profile csip can not carry the import limit"
 
 
+async def test_what_a_device_is_not_told_is_not_shown_as_if_it_held(operator: Operator) -> None:
+    lacking = "profile csip can not carry it"
+    await operator.change("POST", "/connections", {"connection_id": "NMI1", "firm_import_w": 5000})
+    await operator.change("POST", "/devices", {"lfdi": "D1" * 20, "connection_id": "NMI1", "profile": "csip"})
+    (firm,) = (await operator.get("/devices/D1D1/default"))["modes"]
+    assert (firm["name"], firm["unsupported"]) == ("opModImpLimW", lacking)
+    await issue(operator, limits={"export_w": 0, "import_w": 0})
+    for shown in (
+        (await operator.get("/devices/D1D1"))["in_force"],
+        (await operator.get("/connections/NMI1/why"))["modes"],
+    ):
+        assert {one["mode"]: one["unsupported"] for one in shown} == {"opModExpLimW": "", "opModImpLimW": lacking}
+
+
 async def test_more_controls_than_a_device_holds_are_refused(street: Operator) -> None:
     controls = [{"start": NOW + 60 * i, "duration": 60, "limits": {"export_w": i}} for i in range(25)]
     status, refused = await street.ask("POST", f"{OWN}/controls", {"controls": controls})

@@ -238,3 +238,11 @@ async def test_a_cursor_of_another_list_or_of_nobody_is_refused(street: Operator
             assert status in (200, 400), (path, cursor, said)
             assert status == 200 or said["code"] in ("bad_cursor", "wrong_body"), (path, cursor, said)
     assert (await street.ask("GET", "/groups", params={"after": of_devices}))[0] == 400
+
+
+async def test_a_value_that_is_none_of_a_list_is_refused_with_the_list(operator: Operator) -> None:
+    _, refused = await operator.ask("GET", "/compliance?by=colour")
+    assert refused["field"] == "by"
+    assert refused["message"].startswith("by: 'colour' is none of client, connection, day, device, direction, ")
+    _, refused = await operator.ask("POST", "/overrides", {"scope": "street"})
+    assert (refused["field"], "'street' is none of aggregator, " in refused["message"]) == ("scope", True)

@@ -2,7 +2,8 @@
 
 A utility of 100,000 devices and connections, 10,000 clients, 2,101 places, 600,000 controls of envelopes, 30 days of
 judged limits and 1,000,000 alarms of the past in a database on the same machine. Each figure is the processor time of
-the server's process, its database reads included, for one page or list: the median of several, after a first one.
+the server's process, its database reads included, for one page or list: the median of several, after a first one,
+which is given too where it took much longer: counts of a large utility are kept for some seconds.
 SEP2_BENCH_DEVICES=1000 measures a smaller one.
 """
 
@@ -79,12 +80,13 @@ async def _rows() -> list[Row]:
     devices = int(os.environ.get("SEP2_BENCH_DEVICES", "100000"))
     size = Size(devices, max(1, devices // 10), max(1, devices // 50), max(1, devices // 1000), alarms=10 * devices)
     async with _desk(size) as (http, headers, device):
-        found = [
-            await _measured(http, f"page: {name}", path.replace("{device}", device), headers)
-            for name, path in PAGES.items()
-        ]
+        found = []
+        for name, path in PAGES.items():
+            found += await _measured(http, f"page: {name}", path.replace("{device}", device), headers)
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        return found + [await _measured(http, f"list: {path}", path, headers) for path in LISTS.split()]
+        for path in LISTS.split():
+            found += await _measured(http, f"list: {path}", path, headers)
+        return found
 
 
 @asynccontextmanager
@@ -117,7 +119,7 @@ async def _is_filled(database: Database) -> bool:
         return (await in_force_counts.places(db))[0] > 0
 
 
-async def _measured(http: TestClient[Any, Any], name: str, path: str, headers: dict[str, str]) -> Row:
+async def _measured(http: TestClient[Any, Any], name: str, path: str, headers: dict[str, str]) -> list[Row]:
     spent = []
     for _ in range(ROUNDS + 1):
         began = time.process_time()
@@ -127,4 +129,11 @@ async def _measured(http: TestClient[Any, Any], name: str, path: str, headers: d
         spent.append(1000 * (time.process_time() - began))
     goal = SEARCH_GOAL_MS if "search" in path else GOAL_MS
     middle = statistics.median(spent[1:])
-    return Row(name=name, ours=middle, unit="ms", better="less", cpu_ms=middle, goal=goal)
+    found = [_row(name, middle, goal)]
+    if spent[0] > max(goal / 2, 3 * middle):
+        found.append(_row(f"{name}, the first time", spent[0], goal))
+    return found
+
+
+def _row(name: str, spent_ms: float, goal: float) -> Row:
+    return Row(name=name, ours=spent_ms, unit="ms", better="less", cpu_ms=spent_ms, goal=goal)

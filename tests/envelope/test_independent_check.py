@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from envelope import Guarantee, calculate
-from envelope.problem import Allocation
+from envelope.problem import Allocation, TighteningLead
 from tests.independent import cases
 from tests.independent.cases import Made, Reading
+from tests.independent.inverters import responding
 from tests.independent.search import Effort
 
 STREET = Made("create_kerber_landnetz_freileitung_2", 24, seed=1, export_w=9e3, import_w=9e3, steps=6)
@@ -54,6 +55,22 @@ def test_limits_hold_at_every_moment_of_a_day_that_moves(moving, guarantee, allo
     plain = calculate(replace(case.problem, scenarios=None))
     wider = case.limits_of(plain, tmp_path / "wider.csv")
     assert case.beyond(plain, wider, case.extremes, reading, EFFORT)[1].max() > 0.0
+
+
+@pytest.mark.parametrize("watts", [False, True], ids=["volt-var", "volt-watt"])
+def test_limits_that_count_on_inverters_hold_where_opendss_has_them_on_their_curves(street, watts, tmp_path):
+    high = replace(street, head_v=1.04 * street.head_v)
+    given = cases.moving(STREET, high).under(Guarantee.TWO_SIDED, Allocation.PROPORTIONAL_FAIR, Reading.LIMITS)
+    case = responding(replace(given, problem=replace(given.problem, early=TighteningLead.ADOPTION)), watts=watts)
+    schedule = calculate(case.problem)
+    assert "not_credited" not in "".join(schedule.findings)
+    limits = case.limits_of(schedule, tmp_path / "limits.csv")
+    found, beyond = case.beyond(schedule, limits, case.extremes, Reading.LIMITS, EFFORT)
+    assert [worst.said(k) for k, worst in enumerate(found.worst) if beyond[k].max() > 0.0] == []
+    assert found.confirmed() == pytest.approx([worst.beyond for worst in found.worst], abs=5e-3)
+    # Without the response they break.
+    silent = replace(case, circuit=given.circuit)
+    assert silent.beyond(schedule, limits, case.day, Reading.LIMITS, EFFORT)[1][0].max() > 0.5
 
 
 def judged(case, file, limits=None):

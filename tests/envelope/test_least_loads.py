@@ -77,3 +77,21 @@ def test_devices_behind_one_connection_share_by_it():
     shared = Sharing().parts(Limits(gen_w=1000, load_w=4200), clients)
     assert [one.load_w for one in shared] == [4200, 0]
     assert sum(one.gen_w for one in shared) == 1000
+
+
+async def test_a_protected_connection_keeps_all_that_it_can_draw(database):
+    """Its neighbours' import is limited further instead."""
+    problem = street(customers=3, steps=4)
+    async with database.write() as db:
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START - 60)
+        for k, name in enumerate(problem.connection_id):
+            protected = "life_support" if k == 1 else "none"
+            await add_connection(db, NewConnection(name, protected=protected), START - 60)
+            await add_device(db, NewDevice(f"{k}B" * 20, client, name), START - 60)
+        found = controllability_at(problem, await clients_at(db, problem.connection_id), Sharing())
+    assert (found.imports, found.exports) == ((True, False, True), (True, True, True))
+    plain, schedule = calculate(problem), calculate(with_controllability(problem, found))
+    reach = problem.reach_import_w[:, 1]
+    assert (plain.import_limit_w[:, 1] < reach).any()
+    assert (schedule.import_limit_w[:, 1] >= np.floor(reach)).all()
+    assert (schedule.import_limit_w[:, [0, 2]] <= plain.import_limit_w[:, [0, 2]]).all()

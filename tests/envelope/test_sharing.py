@@ -21,7 +21,7 @@ from sep2.operations.defaults import set_default
 from sep2.operations.devices import NewDevice, add_device, remove_device
 from sep2.operations.documents import put_der_document
 from sep2.rules.limits import Limits
-from sep2.store import connections, controls, defaults, devices, open_database, tables
+from sep2.store import commissioning, connections, controls, defaults, devices, open_database, tables
 from tests.envelope.cases import START, STEP_S, street
 from tests.envelope.rounds import Told, add_contract, alarms_of
 from tests.server import conftest as server
@@ -255,6 +255,24 @@ async def test_a_charger_with_load_control_is_told_a_limit_of_its_load(house, pr
     standing = await alarms_of(house)
     assert "load control has no default" in standing["mode_unsupported"]
     assert out.report.inside
+
+
+async def test_a_connection_that_is_being_commissioned_is_told_nothing_flexible(house, problem):
+    await settle(house, holds=True, lfdis=(ROOF,))
+    async with house.read() as db:
+        place = await connections.by_name(db, "c1")
+    async with house.write() as db:
+        await commissioning.put(db, place.id, START - 60, "Ada")
+    _, rounds = await rounds_of(house, problem)
+    out = await rounds.run_once(START)
+    assert out.schedule.binding_text("export", 0, 0) == "no_export_control"
+    assert [said for said, _ in await said_to(house, START)] == [[]]
+    async with house.write() as db:
+        await commissioning.change(db, place.id, passed=START + 30, passed_by="Ada")
+    out = await rounds.run_once(START + 60)
+    assert out.schedule.binding_text("export", 7, 0) != "no_export_control"
+    ((said, _),) = await said_to(house, START + 60)
+    assert said
 
 
 async def default_check_of(house, schedule):

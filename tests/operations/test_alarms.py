@@ -60,7 +60,7 @@ async def test_a_percentage_needs_to_know_of_what(database, group):
     await issue(database, group, Limits(export_w=1), NOW)
     assert await whose_percentages(database) == {AMERICAN, OTHER}
     async with database.write() as db:
-        device = next(d for d in await devices.members(db, group) if d.lfdi == AMERICAN)
+        device = next(d for d in await devices.members_of(db, [group], profile="csip") if d.lfdi == AMERICAN)
         said = {"set_max_w": 5000}
         await put_der_document(db, device.id, "DERSettings", b"<DERSettings/>", now=NOW, reported=said)
     assert await whose_percentages(database) == {OTHER}

@@ -30,7 +30,7 @@ from sep2.operations.groups import (
 )
 from sep2.rules.limits import Limits
 from sep2.rules.paging import Page
-from sep2.store import connections, defaults, devices, groups
+from sep2.store import connections, defaults, device_pages, devices, groups
 from sep2.store.controls import Seen
 
 NOW = 1_700_000_000
@@ -48,7 +48,7 @@ async def test_an_aggregator_has_an_entry_of_its_own_first(database, client):
     async with database.write() as db:
         await add_device(db, NewDevice(lfdi="AB" * 20, client_id=client), NOW + 5)
     async with database.read() as db:
-        page = await devices.of_client(db, client, "CD" * 20, Page(0, 9))
+        page = await device_pages.of_client(db, client, "CD" * 20, Page(0, 9))
     assert [row.lfdi for row in page.rows] == ["CD" * 20, "AB" * 20]
 
 

@@ -185,6 +185,28 @@ async def test_creation_times_rise_through_steps_back_and_restarts(people, on_ei
         assert await created(world, made[-1]) == world.clock.now()
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_creation_times_are_no_further_ahead_once_a_step_back_is_undone(people, on_either, machine, is_down):
+    """By a step forward, or while the server is down."""
+    async with at_work(people, on_either, machine) as world:
+        machine.set(-10 * HOUR)
+        await machine.live(HOLDS_AFTER_S + 10)
+        await follows(world, machine)
+        made = [await issue(world, "feeder", NOW + HOUR)]
+        if not is_down:
+            machine.set(10 * HOUR)
+            await machine.live(HOLDS_AFTER_S + 10)
+            await follows(world, machine)
+            made.append(await issue(world, "NMI1", NOW + HOUR))
+            times = [await created(world, one) for one in made]
+    if is_down:
+        machine.set(10 * HOUR)
+        async with at_work(people, on_either, machine) as world:
+            made.append(await issue(world, "NMI1", NOW + HOUR))
+            times = [await created(world, one) for one in made]
+    assert times[0] < times[1] < machine.wall + HOLDS_AFTER_S
+
+
 async def test_work_that_began_before_a_step_back_does_not_outrank_what_is_sent_after_it(people, on_sqlite, machine):
     """A round of the engine takes a while, and publishes with the time of its beginning."""
     async with at_work(people, on_sqlite, machine) as world:
@@ -196,6 +218,17 @@ async def test_work_that_began_before_a_step_back_does_not_outrank_what_is_sent_
         await machine.live(4)
         made.append(await issue(world, "NMI1", NOW + HOUR))
         assert began < await created(world, made[0]) <= await created(world, made[1])
+
+
+async def test_a_step_forward_makes_nobody_silent(people, on_sqlite, machine):
+    """Whoever was heard of a minute before it was heard of a day ago, says the new time."""
+    async with at_work(people, on_sqlite, machine) as world:
+        await time_of(await world.as_("sunny"))
+        machine.set(DAY)
+        await machine.live(HOLDS_AFTER_S + 10)
+        await follows(world, machine)
+        await machine.live(30)
+        await stands(world)
 
 
 async def test_a_control_begins_on_time_while_the_wall_clock_is_wrong(people, on_sqlite, machine, receiver):

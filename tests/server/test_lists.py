@@ -130,7 +130,8 @@ async def test_queries(sunny, query, status):
 
 
 async def test_a_query_on_what_is_no_list_is_ignored(sunny):
-    assert (await sunny.get("/tm?s=3&l=0")).texts("currentTime") == [str(NOW)]
+    for query in ("s=3&l=0", "l=two", "a="):
+        assert (await sunny.get(f"/tm?{query}")).texts("currentTime") == [str(NOW)]
 
 
 async def test_the_orders_of_lists(world, sunny):

@@ -5,11 +5,12 @@ from typing import Any
 from tests.admin.conftest import *  # noqa: F403 — an operator, and a street
 from tests.admin.conftest import NOW, Operator
 from tests.admin.test_authority import in_force, override, strict
+from tests.admin.test_looking import modelled
 
 
 async def alarms(operator: Operator) -> dict[str, tuple[int, str]]:
     found: list[dict[str, Any]] = (await operator.get("/alarms"))["items"]
-    codes = ("approval_waiting", "override_unreviewed", "disconnect_overdue")
+    codes = ("approval_waiting", "override_unreviewed", "disconnect_overdue", "override_ending")
     return {one["code"]: (one["priority"], one["subject"]) for one in found if one["code"] in codes}
 
 
@@ -62,3 +63,28 @@ async def test_the_report_of_a_drill_is_kept_once_it_is_over(street: Operator) -
     await street.house.override_watch.once()
     kept = await street.get(path)
     assert (kept["kept"], kept["state"], kept["devices"], kept["unanswered"]) == (True, "ended", 2, 2)
+
+
+async def test_an_override_that_ends_while_its_feeder_is_expected_beyond_its_limits_is_an_alarm(
+    street: Operator,
+) -> None:
+    await modelled(street)
+    sent = await street.change("POST", "/overrides", override(duration=1500))
+    await street.change("POST", "/overrides", override(subject="NMI2", duration=1500, reason="market"))
+    street.advance(NOW + 599)
+    await street.house.override_watch.once()
+    assert await alarms(street) == {}
+    street.advance(NOW + 600)
+    await street.house.override_watch.once()
+    assert await alarms(street) == {"override_ending": (2, f"override {sent['id']}")}
+    (one,) = (await street.get("/alarms", code="override_ending"))["items"]
+    assert "street is expected to have 104% of the rating of transformer T7" in one["detail"]
+    await modelled(street, loading=900)
+    await street.house.override_watch.once()
+    assert await alarms(street) == {}, "a newer run expects no such thing"
+    await modelled(street)
+    await street.house.override_watch.once()
+    await street.change("POST", f"/overrides/{sent['id']}/extend", {"duration": 7200})
+    street.advance(NOW + 1501)
+    await street.house.override_watch.once()
+    assert await alarms(street) == {}

@@ -54,6 +54,15 @@ async def sunny(world, receiver):
     return Subscriber(world, raw, (await raw.get("/edev")).href("EndDevice"), receiver)
 
 
+async def test_what_is_subscribed_to_may_be_an_absolute_uri_of_this_server(sunny):
+    path, origin = f"{sunny.program}/derc", sunny.world.state.settings.listen.origin
+    posted = await sunny.to(f"{origin}{path}")
+    assert posted.status == 201
+    assert (await sunny.raw.get(posted.location)).texts("subscribedResource") == [path]
+    for elsewhere in (f"https://elsewhere.example:8443{path}", f"{origin}.example{path}", f"http{origin[5:]}{path}"):
+        assert (await sunny.to(elsewhere)).status == 400
+
+
 async def test_a_subscription_reads_as_it_was_posted(sunny):
     posted = await sunny.to(f"{sunny.program}/derc")
     assert posted.status == 201

@@ -15,6 +15,7 @@ from envelope import EnvelopeSchedule, Guarantee, calculate
 from envelope.problem import Allocation
 from tests.independent import cases
 from tests.independent.cases import Case, Made, Reading
+from tests.independent.inverters import responding
 from tests.independent.search import Box, Effort, Search, States
 from tests.trials.figures import record_row
 
@@ -32,6 +33,12 @@ POLICIES = (
     (Guarantee.COINCIDENT, Allocation.EQUAL),
     (Guarantee.DECLARED_BAND, Allocation.PROPORTIONAL_FAIR),
 )
+RESPONDING = {
+    "volt-var": (Guarantee.TWO_SIDED, False),
+    "volt-watt": (Guarantee.TWO_SIDED, True),
+    "volt-watt, declared band": (Guarantee.DECLARED_BAND, True),
+}
+"""guarantees in which inverters respond, and whether by active power; OpenDSS has them under an InvControl"""
 FEEDERS = (
     "LV28",
     "European LV",
@@ -44,6 +51,11 @@ SAID = (
     "not, with homes as they are that moment, their devices anywhere that the limits let them. Own: every five minutes "
     "of the day; extremes: each half-hour's deviations of demand, solar and head voltage at their worst together. "
     "Where what can not be refused is beyond a limit by itself, and the schedule says so, against that."
+)
+SAID_RESPONDING = (
+    "The same, proportional fair, read as *limits*, with limits that count on inverters: volt-var as in Australia A, "
+    "or volt-watt from 250 to 253 V. Voltages are those with every inverter on its curve (OpenDSS's InvControl "
+    "confirms the worst), loads the larger of with and without."
 )
 EFFORT = Effort()
 
@@ -107,4 +119,26 @@ def test_no_state_of_the_day_breaks_a_limit(name, guarantee, allocation, reading
     named = [f"{feeder}, {g}, {a}, {r}" for feeder in FEEDERS for g, a in POLICIES for r in Reading]
     value = ("**beyond**: " if broken else "") + "; ".join(figures)
     record_row("Independent check", SAID, (f"{name}, {guarantee}, {allocation}, {reading}", value), named)
+    assert not broken, "\n".join([schedule.guarantee, *broken])
+
+
+@pytest.mark.parametrize("response", RESPONDING)
+@pytest.mark.parametrize("name", [one for one in FEEDERS if "known" not in one and not one.startswith(SERVICE.network)])
+def test_no_state_of_the_day_breaks_a_limit_with_inverters_on_their_curves(name, response, folder, tmp_path):
+    guarantee, watts = RESPONDING[response]
+    given = case_of(name, folder).under(guarantee, Allocation.PROPORTIONAL_FAIR, Reading.LIMITS)
+    case = responding(given, watts=watts)
+    schedule = calculate(case.problem)
+    limits = case.limits_of(schedule, tmp_path / "limits.csv")
+    figures, broken = [], []
+    for title, states in looks(case).items():
+        found, beyond = case.beyond(schedule, limits, states, Reading.LIMITS, EFFORT)
+        assert found.confirmed() == pytest.approx([worst.beyond for worst in found.worst], abs=2e-2)
+        figures.append("{} {:+.3f} V, {:+.3f} V, {:+.2f} %".format(title, *beyond.max(axis=1)))
+        figures[-1] += f" ({int((beyond > 0.0).any(axis=0).sum())} of {len(states.step)})"
+        broken += [f"{title}: {each.said(k)}" for k, each in enumerate(found.worst) if beyond[k].max() > 0.0]
+    said = "credit given up; " if any("not_credited" in one or "not_used" in one for one in schedule.findings) else ""
+    named = [f"{feeder}, {each}" for feeder in FEEDERS for each in RESPONDING]
+    value = ("**beyond**: " if broken else "") + said + "; ".join(figures)
+    record_row("Independent check, inverters on their curves", SAID_RESPONDING, (f"{name}, {response}", value), named)
     assert not broken, "\n".join([schedule.guarantee, *broken])

@@ -124,6 +124,8 @@ class CourseQuery(Asked, frozen=True, kw_only=True):
 
     since: Epoch | None = field(default=None, name="from")
     until: Epoch | None = None
+    earlier: bool = False
+    """Also what is from before the connection's present customer moved in."""
 
 
 class ReachingQuery(Asked, frozen=True, kw_only=True):

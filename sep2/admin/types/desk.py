@@ -27,6 +27,8 @@ class LimitsQuery(Asked, frozen=True, kw_only=True):
 
     since: Epoch | None = field(default=None, name="from")
     until: Epoch | None = None
+    earlier: bool = False
+    """Also what is from before the connection's present customer moved in."""
 
 
 class LimitRun(Struct, frozen=True, kw_only=True):

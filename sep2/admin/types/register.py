@@ -108,6 +108,7 @@ class ModeInForce(Struct, frozen=True, kw_only=True):
 
     `source` is override, schedule, envelope, group, default, or operator: that of a control which was sent into the
     program of an envelope. Without `group` it is the contract of the connection, or the utility's default.
+    `unsupported` is why the device is not told it, or can not do it; empty where nothing speaks against it.
     """
 
     mode: str
@@ -116,6 +117,7 @@ class ModeInForce(Struct, frozen=True, kw_only=True):
     group: str
     control: str | None
     until: int | None
+    unsupported: str = ""
 
 
 class DeviceShown(Device, frozen=True, kw_only=True):
@@ -183,16 +185,20 @@ class Place(Asked, frozen=True, kw_only=True):
 
 
 class ServedMode(Struct, frozen=True, kw_only=True):
-    """One mode or ramp of a default as a device is served it, and where it is from: a group, or `by`."""
+    """One mode or ramp of a device's default, and where it is from: a group, or `by`.
+
+    `unsupported` is why the device is not told it, or can not do it; empty where nothing speaks against it.
+    """
 
     name: str
     value: Any
     group: str | None
     by: str
+    unsupported: str = ""
 
 
 class ServedDefault(Struct, frozen=True, kw_only=True):
-    """What a device is served as the default of its most important program, whatever its profile can carry of it."""
+    """What a device is served as the default of its most important program."""
 
     lfdi: str
     group: str | None

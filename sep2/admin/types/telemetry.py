@@ -40,6 +40,8 @@ class ReadingQuery(Whose, frozen=True, kw_only=True):
     since: Epoch | None = field(default=None, name="from")
     until: Epoch | None = None
     resolution: Resolution | None = None
+    earlier: bool = False
+    """Also what is from before the connection's present customer moved in."""
     limit: Annotated[int, Meta(ge=1, le=5000)] = 500
     after: Annotated[str, Meta(max_length=1000)] | None = None
 

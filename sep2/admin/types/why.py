@@ -30,6 +30,8 @@ class WhyMode(Struct, frozen=True, kw_only=True):
     operator: str
     below: list[str]
     """what else says something of it, the most important first"""
+    unsupported: str = ""
+    """why the device is not told it, or can not do it; empty where nothing speaks against it"""
 
 
 class Why(Struct, frozen=True, kw_only=True):

@@ -112,6 +112,8 @@ async def _versions(db: Connection, table: Table, owners: Collection[int]) -> di
 
 async def add_identity(db: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """The numbers of new entries, in their order."""
+    if not rows:
+        return []
     if len(rows) == 1:
         return [await db.add(insert(table).values(**rows[0]))]
     await db.run(insert(table), rows)

@@ -11,6 +11,7 @@ from envelope.operation.publication_terms import Publication
 from envelope.operation.run_store import PublicationRecord, RunStore, Update
 from envelope.operation.verified_run import calculated
 from envelope.schedule import EnvelopeSchedule
+from envelope.schedule.scaling import scaled
 
 
 class Replay(NamedTuple):
@@ -33,7 +34,8 @@ def replay(store: RunStore, run: str) -> Replay:
     numbers, differences = 0, list[str]()
     for record in records:
         if record.calculated not in schedules:
-            schedules[record.calculated] = calculated(store.calculation(run, record.calculated).problem)
+            found = store.calculation(run, record.calculated)
+            schedules[record.calculated] = scaled(calculated(found.problem), found.factor)
         again = updates_again(schedules[record.calculated], record)
         numbers += sum(map(_numbers, record.updates))
         differences += _compared(record, again)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
 from envelope.schedule.table import load
-from envelope.study.fleet import Failure, Workers, each
+from envelope.study.many_feeders import Failure, Workers, each
 from tests.planning.lanes import rows_of, write_lane
 from tests.planning.works import ends
 
@@ -99,7 +99,7 @@ def test_other_files_or_options_are_calculated_again(fleet, tmp_path):
 )
 def test_what_is_for_one_feeder_is_refused(fleet, tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("envelope.study.fleet.ANSWER_S", 0.2)
+    monkeypatch.setattr("envelope.study.many_feeders.ANSWER_S", 0.2)
     done = ran(*fleet, *words, "--json")
     assert done.exit_code == 2
     assert said in json.loads(done.stdout)["error"]["detail"]

@@ -1,4 +1,4 @@
-"""`sep2 envelope stage`, `release`, `evaluate`, `outage`: what becomes of rounds, and planned outages."""
+"""`sep2 envelope stage`, `release`, `evaluate`, `replay`, `outages`: rounds before and after they are published."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ from envelope.operation.run_store import FOLDER, RunStore
 from sep2.errors import SepError
 from sep2.terminal import add_row, console, say, say_json
 
-outages = typer.Typer(no_args_is_help=True, help="Planned switching and outages: rounds give static limits there.")
 Dir = Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")]
 
 
@@ -44,9 +43,14 @@ class NothingWaits(SepError):
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the app."""
-    for name, verb in (("stage", stage), ("release", release), ("evaluate", evaluate), ("replay", replay_run)):
+    for name, verb in (
+        ("stage", stage),
+        ("release", release),
+        ("evaluate", evaluate),
+        ("replay", replay_run),
+        ("outages", outages),
+    ):
         app.command(name, epilog=examples.OF_COMMAND[name])(verb)
-    app.add_typer(outages, name="outage")
 
 
 def stage(
@@ -117,7 +121,7 @@ def replay_run(
 ) -> None:
     """Calculate again every number that a run published, from the inputs that were kept, and compare them."""
     with refusals(as_json):
-        from envelope.operation.replay import replay
+        from envelope.operation.run_replay import replay
 
         with stages(as_json) as show:
             show("calculating again")
@@ -132,80 +136,45 @@ def replay_run(
     raise typer.Exit(0 if found.is_same else 6)
 
 
-@outages.command("list")
-def list_outages(
-    folder: Folder = Path(), *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False
+def outages(
+    folder: Folder = Path(),
+    *,
+    since: Annotated[str, typer.Option("--from", help="Begin of one to add, such as 2026-11-30T22:00+10:30.")] = "",
+    until: Annotated[str, typer.Option("--until", help="Its end.")] = "",
+    what: Annotated[str, typer.Option(help="connection:H1, transformer:T1 or group:north; empty: all.")] = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    file: Annotated[Path | None, typer.Option("--import", help="CSV of some: start, end, what, note.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the one that begins at --from.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show planned switching and outages."""
+    """Show planned switching and outages, add or remove one: limits there and then are static, published in advance."""
     with refusals(as_json):
         found = outage_calendar.read(folder)
+        after = list(found) if file is None else [*found, *_of_file(file)]
+        if remove:
+            at = epoch_of("--from", since)
+            after = [one for one in after if (one.start, one.what) != (at, what)]
+            if len(after) == len(found):
+                raise BadCalendar(f"--from: nothing of {what or 'the whole feeder'} begins at {time_of(at)}")
+        elif since or until:
+            after.append(entry_of(epoch_of("--from", since), epoch_of("--until", until), what, note))
+        if after != found:
+            outage_calendar.write(folder, dict.fromkeys(after))
+            found = outage_calendar.read(folder)
     if as_json:
         say_json(json.dumps({"outages": [one.fields for one in found]}))
+        return
+    if not found:
+        say("Nothing is planned.")
         return
     table = Table("from (UTC)", "until", "what", "note", box=None, pad_edge=False)
     for one in found:
         add_row(table, time_of(one.start), time_of(one.end), one.what or "the whole feeder", one.note)
-    console().print(table) if found else say("Nothing is planned: sep2 envelope outage add DIR --from … --until …")
+    console().print(table)
 
 
-@outages.command("add")
-def add_outage(
-    folder: Dir,
-    *,
-    since: Annotated[str, typer.Option("--from", help="Its begin, such as 2026-11-30T22:00+10:30.")],
-    until: Annotated[str, typer.Option("--until", help="Its end.")],
-    what: Annotated[str, typer.Option(help="connection:H1, transformer:T1 or group:north; empty: all.")] = "",
-    note: Annotated[str, typer.Option(help="Why.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Plan switching or an outage: limits there and then are static, and published before it begins."""
-    with refusals(as_json):
-        entry = entry_of(epoch_of("--from", since), epoch_of("--until", until), what, note)
-        _write(folder, [*outage_calendar.read(folder), entry])
-    _told([entry], as_json, "A running server obeys it from its next round on.")
-
-
-@outages.command("import")
-def import_outages(
-    folder: Dir,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV: start, end, what, note.")],
-    *,
-    as_json: Json = False,
-) -> None:
-    """Add the entries of a CSV file."""
-    with refusals(as_json):
-        try:
-            found = parsed(file.read_text(encoding="utf-8-sig"), str(file))
-        except OSError as wrong:
-            raise BadCalendar(f"{file}: {wrong.strerror}") from None
-        _write(folder, [*outage_calendar.read(folder), *found])
-    _told(found, as_json, f"{len(found)} entries are planned.")
-
-
-@outages.command("remove")
-def remove_outage(
-    folder: Dir,
-    *,
-    since: Annotated[str, typer.Option("--from", help="Its begin.")],
-    what: Annotated[str, typer.Option(help="What it is about; empty: the whole feeder.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Remove an entry."""
-    with refusals(as_json):
-        at, known = epoch_of("--from", since), outage_calendar.read(folder)
-        gone = [one for one in known if (one.start, one.what) == (at, what)]
-        if not gone:
-            raise BadCalendar(f"--from: nothing of {what or 'the whole feeder'} begins at {time_of(at)}")
-        _write(folder, [one for one in known if one not in gone])
-    _told(gone, as_json, "It is no longer planned.")
-
-
-def _write(folder: Path, entries: list[Entry]) -> None:
-    outage_calendar.write(folder, dict.fromkeys(entries))
-
-
-def _told(entries: list[Entry], as_json: bool, sentence: str) -> None:
-    if as_json:
-        say_json(json.dumps({"outages": [one.fields for one in entries]}))
-    else:
-        say(sentence)
+def _of_file(file: Path) -> list[Entry]:
+    try:
+        return parsed(file.read_text(encoding="utf-8-sig"), str(file))
+    except OSError as wrong:
+        raise BadCalendar(f"{file}: {wrong.strerror}") from None

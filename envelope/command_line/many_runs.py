@@ -19,7 +19,7 @@ from rich.table import Table
 
 from envelope.command_line.options import StudyOptions, refuse_missing
 from envelope.field_rules import BadProblem
-from envelope.study import fleet
+from envelope.study import many_feeders
 from envelope.verification.report import BEYOND
 from gridmodel.arrays import Real
 from sep2 import __version__
@@ -40,7 +40,7 @@ class FeederTask:
 
 
 class FeederRow(NamedTuple):
-    """What came of one feeder; a row of the table beside the limits."""
+    """Result of one feeder; a row of the table beside the limits."""
 
     feeder: str
     state: str
@@ -127,7 +127,7 @@ def _as_parquet(feeder: str, schedule: Any) -> bytes:
     return bytes(out.getvalue().to_pybytes())
 
 
-class FleetFiles:
+class LimitsOfMany:
     """The file of all limits, the table of feeders, and what was calculated before it stopped."""
 
     def __init__(self, out: Path, fresh: bool) -> None:
@@ -196,20 +196,20 @@ def _files_of(feeder: str) -> list[Path]:
     return [path] if path.is_file() else []
 
 
-def run_fleet(
-    feeders: Sequence[str], out: Path, options: StudyOptions, workers: fleet.Workers, *, fresh: bool = False
+def run_many(
+    feeders: Sequence[str], out: Path, options: StudyOptions, workers: many_feeders.Workers, *, fresh: bool = False
 ) -> int:
     """Calculate all feeders, write one file, and say which failed; returns the exit code."""
     if out.suffix != ENDING:
         raise BadProblem(f"--out {out}: limits of several feeders are one {ENDING} file")
     out.parent.mkdir(parents=True, exist_ok=True)
     tasks = [FeederTask(name, options) for name in dict.fromkeys(feeders)]
-    files = FleetFiles(out, fresh)
+    files = LimitsOfMany(out, fresh)
     rows = {task.feeder: row for task in tasks if (row := files.known(task)) is not None}
     resumed, began = len(rows), time.perf_counter()
     with _bar(len(tasks), resumed, options.as_json) as advance:
-        for done in fleet.each(calculate_feeder, [task for task in tasks if task.feeder not in rows], workers):
-            if isinstance(done.result, fleet.Failure):
+        for done in many_feeders.each(calculate_feeder, [task for task in tasks if task.feeder not in rows], workers):
+            if isinstance(done.result, many_feeders.Failure):
                 row = FeederRow(done.item.feeder, "failed", exit_code=FAILED, detail=done.result.detail)
             else:
                 row = done.result.row

@@ -1,0 +1,71 @@
+"""The market: reviews by their clocks, aggregations, and one review with its screens and its decision."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from sep2.admin.market import aggregations, reviews
+from sep2.admin.types import market_register as r
+from sep2.admin.types import market_reviews as t
+from sep2.desk.door import Visit
+from sep2.desk.pages.sheets import body_of
+from sep2.rest.types import Asked
+
+PAGE = 50
+LATE = ("overdue", "alarm", "red", "amber", "paused", "green", "")
+"""Clocks, the most urgent first."""
+
+
+class MarketQuery(Asked, frozen=True, kw_only=True):
+    """Whether decided reviews are shown too, and where the list goes on."""
+
+    every: bool = False
+    after: str | None = None
+
+
+class ReviewForm(Asked, frozen=True, kw_only=True):
+    """A review, and a decision about one of its DERs as it is typed; the others are ok."""
+
+    id: str
+    der: str = ""
+    outcome: t.OutcomeWord = "ok"
+    limit_w: Annotated[str, Meta(pattern=r"^\d{0,11}$(?!\n)")] = ""
+    reason: Annotated[str, Meta(max_length=32)] = ""
+    evidence: Annotated[str, Meta(max_length=400)] = ""
+    note: Annotated[str, Meta(max_length=1000)] = ""
+
+
+async def show_market(visit: Visit, asked: MarketQuery) -> dict[str, Any]:
+    """Reviews, the most urgent first, and aggregations."""
+    found = await visit.ask(reviews.list_reviews, t.ReviewQuery(limit=PAGE, every=asked.every, after=asked.after))
+    return {
+        "found": found,
+        "reviews": sorted(found.items, key=lambda one: LATE.index(one.clock)),
+        "aggregations": await visit.ask(aggregations.list_aggregations, r.RegisterQuery(limit=PAGE)),
+        "every": asked.every,
+    }
+
+
+async def show_review(visit: Visit, asked: ReviewForm) -> dict[str, Any]:
+    """One review, and what would be decided."""
+    found = await visit.ask(reviews.show_review, review=asked.id)
+    return {
+        "review": found,
+        "screens": sorted(found.screens, key=lambda one: (one.der, one.result != "fail", one.screen)),
+        "asked": asked,
+        "may": visit.may(reviews.decide_review) and found.state in ("in_review", "overdue"),
+        "needs": visit.needs(reviews.decide_review),
+        "body": body_of(_decision(asked)) if asked.der else "",
+        "all_ok": body_of(t.NewDecision(others="ok")),
+    }
+
+
+def _decision(asked: ReviewForm) -> t.NewDecision:
+    one = t.DerDecision(
+        der=asked.der,
+        outcome=asked.outcome,
+        limit_w=int(asked.limit_w) if asked.limit_w and asked.outcome == "limited" else None,
+        reason=asked.reason,
+        evidence=[asked.evidence.strip()] if asked.evidence.strip() else [],
+    )
+    return t.NewDecision(ders=[one], others="ok", note=asked.note)

@@ -1,0 +1,101 @@
+"""Health of rolling rounds that can not lie, and the ways in which measurements reach them."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from envelope.operation import input_ages, measurement_spool, start
+from gridmodel.meter_data.reading import Window, net_import_w
+from sep2.extension import ExtensionError
+from sep2.operations.plans import look_at_plans, note_plan
+from sep2.server.plan_watch import PlanWatch
+from tests.envelope.rolling import DAY_S, NOW, STEP_S, at_work
+from tests.envelope.test_rolling import ended, published
+
+
+@pytest.fixture
+async def office(tmp_path):
+    async with at_work(tmp_path) as made:
+        yield made
+
+
+async def test_an_engine_that_stands_still_is_told_by_the_server_hours_before_its_limits_end(office):
+    await office.until(lambda: published(office))
+    seconds = iter(range(0, 10_000, 61))
+    watch = PlanWatch(office.clock, lambda: next(seconds))
+    office.clock.now = lambda: NOW + STEP_S + 599  # the worker's own tasks wait: nothing runs at this time
+    for _ in range(3):
+        await watch.tell(office.db)
+    assert await office.alarms() == {}
+    office.clock.now = lambda: NOW + STEP_S + 601
+    for _ in range(3):
+        await watch.tell(office.db)
+    assert "the last round ended" in (await office.alarms())["round_late"]
+    office.clock.now = lambda: NOW + 19 * 3600
+    for _ in range(3):
+        await watch.tell(office.db)
+    assert {"round_late", "plan_ending"} <= set(await office.alarms()), "five hours ahead"
+    async with office.db.write() as db:
+        await note_plan(db, str(office.feeder), (NOW, NOW + 3 * DAY_S), NOW + 19 * 3600)
+        await look_at_plans(db, NOW + 19 * 3600)
+    assert "plan_ending" not in await office.alarms()
+
+
+async def test_meters_that_fall_silent_are_an_alarm_long_before_the_forecast_ends(office):
+    await office.until(lambda: published(office))
+    await office.move(NOW + DAY_S)
+    assert "measurements_ending" not in await office.alarms(), "the day before is known"
+    await office.move(NOW + 2 * DAY_S + STEP_S)
+    assert "the last readings of meters are" in (await office.alarms())["measurements_ending"]
+    status = await office.told("status")
+    assert status["round"]["ended"] == "published", "what is late widens the bands; rounds go on"
+    await office.move(NOW + 16 * DAY_S)
+    detail = (await office.alarms())["measurements_ending"]
+    assert detail.startswith("no forecast: the last values are")
+    assert "the plan's own day is repeated" in (await ended(office)).notes[0]
+    assert "no forecast" in (await office.says("status")).stdout
+
+
+async def test_a_plan_whose_engine_can_not_be_loaded_fails_at_once_and_names_the_module(tmp_path, monkeypatch):
+    (tmp_path / "envelope-plan.npz").write_bytes(b"")
+    token = SimpleNamespace(token_file=tmp_path / "operator.token")
+    state = SimpleNamespace(settings=SimpleNamespace(operator=token))
+
+    def missing(where):
+        raise ExtensionError(f"{where}: No module named 'numpy'")
+
+    monkeypatch.setattr(start, "resolve", missing)
+    with pytest.raises(ExtensionError, match="numpy"):
+        await start.work(state)
+
+
+async def test_files_that_are_put_into_the_incoming_folder_are_taken_once_whole_or_refused_with_a_reason(tmp_path):
+    async with at_work(tmp_path, planned=False) as office:
+        incoming = office.store.folder / "incoming"
+        for kind in ("ami", "scada"):
+            (incoming / kind).mkdir(parents=True)
+        begin = NOW - 7 * 3600
+        rows = [f"H1,{_iso(begin + k * STEP_S)},1800,100" for k in range(4)]
+        good = incoming / "ami" / "today.csv"
+        good.write_text("connection_id,interval_start,duration_s,import_wh\n" + "\n".join(rows) + "\n")
+        (incoming / "ami" / "bad.csv").write_text("a,b\n1,2\n")
+        (incoming / "scada" / "tags.csv").write_text("tag,element,quantity,unit\nT1,head,v,v\n")
+        (incoming / "scada" / "points.csv").write_text(f"tag,at,value\nT1,{_iso(NOW)},6350\n")
+        seen = await measurement_spool.look(office.state, incoming, {})
+        assert good.exists(), "it may still be written"
+        await measurement_spool.look(office.state, incoming, seen)
+        assert sorted(path.name for path in (incoming / "done").iterdir()) == ["points.csv", "today.csv"]
+        assert (incoming / "refused" / "bad.csv.txt").read_text()
+        assert "bad.csv" in (await office.alarms())["measurements_refused"]
+        found = net_import_w(office.store, ["H1"], Window(begin, begin + 4 * STEP_S, STEP_S, NOW))
+        assert found.value[:, 0].tolist() == [200.0] * 4
+        assert (office.store.folder / input_ages.SWITCHED).exists()
+        for path in (incoming / "refused").iterdir():
+            path.unlink()
+        await measurement_spool.look(office.state, incoming, {})
+        assert "measurements_refused" not in await office.alarms()
+
+
+def _iso(at):
+    return datetime.fromtimestamp(at, UTC).isoformat()
