@@ -52,7 +52,8 @@ async def work(state: State) -> None:
     feeder = await asyncio.to_thread(lambda: PlanSource(folder).feeder)
     gate = Gate(engine.feeder_more_percent, engine.system_more_percent)
     rolling = RollingPlan(maker_of(store, path.with_name(FORECAST), Path(feeder).name))
-    source = PlanSource(folder, rolling, gate, alone=not state.settings.second_person_is_asked)
+    alone = not state.settings.utility.approvals.is_asked(state.settings.mode)
+    source = PlanSource(folder, rolling, gate, alone=alone)
     measurements = JointMeasurements(store, Path(feeder).name)
     cycle = Cycle(
         state.db,

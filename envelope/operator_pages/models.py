@@ -109,7 +109,9 @@ async def take_model(rq: Request, asked: TakeModel) -> ModelTaken:
         from envelope.operation.model_in_use import ChangedMeanwhile
 
         raise ChangedMeanwhile(f"digest: {asked.digest[:40]} was looked at, and now it is {found.digest}")
-    why = "it changes the network model that limits rest on" if rq.state.settings.second_person_is_asked else ""
+    settings = rq.state.settings
+    is_asked = settings.utility.approvals.is_asked(settings.mode)
+    why = "it changes the network model that limits rest on" if is_asked else ""
     needs_second = "" if rq.second else why
     if not needs_second and not rq.only_trying:
         # Copied before the change is committed, so that what was agreed to is what is used.

@@ -35,7 +35,7 @@ def policy_of(rq: Request) -> Policy:
     """What one operator may do alone."""
     settings = rq.state.settings
     terms = settings.utility.approvals
-    return Policy(settings.second_person_is_asked, terms.longest_alone_s, terms.largest_alone_w)
+    return Policy(terms.is_asked(settings.mode), terms.longest_alone_s, terms.largest_alone_w)
 
 
 async def effects_of(rq: Request, sent: Sent) -> list[t.Effect]:

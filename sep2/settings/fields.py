@@ -398,9 +398,3 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log: Log = Log()
     market: Market = Market()
     utility: Utility = field(default_factory=Utility)
-
-    @property
-    def second_person_is_asked(self) -> bool:
-        """Whether a second person has to agree to what one operator may not do alone."""
-        said = self.utility.approvals.second_person
-        return said == "always" or (said == "production" and self.mode == "production")
