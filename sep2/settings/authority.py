@@ -28,7 +28,7 @@ class Approvals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def is_asked(self, mode: str) -> bool:
         """Whether a second person has to agree, in a server's mode, to what one operator may not do alone."""
-        return self.second_person == "always" or self.second_person == mode
+        return self.second_person in ("always", mode)
 
 
 class Floor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
