@@ -40,15 +40,28 @@ def step_at(text: str | None) -> int | None:
     return ((at.tm_hour - FIRST_HOUR) * 3600 + at.tm_min * 60) // STEP_S % STEPS
 
 
+def _folder_of(feeder: Path | None, *, us: bool) -> Path | None:
+    """Return the folder of the feeder that was asked for; None for the IEEE European LV feeder."""
+    if us and feeder is not None:
+        raise typer.BadParameter("give one of --us and --feeder DIR")
+    return US_SERVICE if us else feeder
+
+
+Us = Annotated[
+    bool, typer.Option("--us", help="Eight homes at a split-phase transformer, 120/240 V, by ANSI C84.1 range A.")
+]
+
+
+KillAt = Annotated[str | None, typer.Option(metavar="HH:MM", help="Kill and restart the server twice at that time.")]
+
+
 @app.command()
 def demo(
     *,
     feeder: Annotated[
         Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
     ] = None,
-    us: Annotated[
-        bool, typer.Option("--us", help="Eight homes at a split-phase transformer, 120/240 V, by ANSI C84.1 range A.")
-    ] = False,
+    us: Us = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the generated homes and day.")] = 7,
     disobey: Annotated[
         float, typer.Option(min=0, max=50, help="Percentage of clients that ignore their limits.")
@@ -56,9 +69,7 @@ def demo(
     silent: Annotated[
         float, typer.Option(min=0, max=50, help="Percentage of clients that are silent from noon on.")
     ] = 0.0,
-    kill_at: Annotated[
-        str | None, typer.Option(metavar="HH:MM", help="Kill and restart the server twice at that time.")
-    ] = None,
+    kill_at: KillAt = None,
     speed: Annotated[float, typer.Option(min=0, help="Most seconds of the day per second; 0: no limit.")] = 0.0,
     folder: Annotated[Path, typer.Option("--dir", help="The server's folder; created again each time.")] = Path(
         "sep2-demo"
@@ -77,13 +88,11 @@ def demo(
 
     [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; clients that disobey are named
     """
-    if us and feeder is not None:
-        raise typer.BadParameter("give one of --us and --feeder DIR")
     began = time.monotonic()
     console = Console(stderr=as_json)
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)  # and not into the live view
     settings = DaySettings(folder, seed, disobey, silent, step_at(kill_at), speed)
-    scenario = build_scenario(US_SERVICE if us else feeder, seed)
+    scenario = build_scenario(_folder_of(feeder, us=us), seed)
     _show_changes(console, scenario)
     if stay:
         _stay(scenario, settings, console)

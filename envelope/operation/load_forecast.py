@@ -16,6 +16,7 @@ from envelope.forecast.history import History, Question, read_history
 from envelope.forecast.joint_paths import Forecast, forecast, origins_to_learn, past_origins
 from envelope.forecast.learned import LearnedModel, learn
 from envelope.forecast.models import Model
+from envelope.operation.forecast_drift import drift_of
 from envelope.problem.plan_file import Rolling
 from gridmodel.arrays import Complex
 from gridmodel.errors import FileError, GridError
@@ -46,6 +47,8 @@ class LoadForecast(NamedTuple):
     """Why there is no forecast; empty: there is one."""
     delay_s: int = 0
     """How old the last known values were as it was made."""
+    drift: str = ""
+    """How far what came lay outside of the forecast before; empty: it did not."""
 
 
 class Maker:
@@ -89,10 +92,10 @@ class Maker:
         if not measured:
             raise GridError("no power of any of its connections is measured")
         history = read_history(self.store, measured, question)
-        made = self._made_by(history, rolling)
+        made, drift = self._made_by(history, rolling), drift_of(latest(self.file), history)
         save(made, self.file)
         delay_s = history.delay * question.step_s
-        return LoadForecast(made, self._head(history, len(made.path_w)), delay_s=delay_s)
+        return LoadForecast(made, self._head(history, len(made.path_w)), delay_s=delay_s, drift=drift)
 
     def _made_by(self, history: History, rolling: Rolling) -> Forecast:
         """Return the forecast by the model that was chosen within the past day; else choose and learn anew."""

@@ -84,10 +84,10 @@ class PlanSource:
         # A plan of one horizon is made by a person, who has seen in test mode what it lets out.
         cycle.gate = self.gate if cycle.rolls or cycle.server_mode == "production" else None
         if found.rolling is None or self.rolling is None:
-            cycle.notes, cycle.meters_late = (), ""
+            cycle.notes, cycle.meters_late, cycle.drift = (), "", ""
             return found.problem
         horizon = self.rolling.at(found, now)
-        cycle.notes, cycle.meters_late = horizon.said, horizon.late
+        cycle.notes, cycle.meters_late, cycle.drift = horizon.said, horizon.late, horizon.drift
         return horizon.problem
 
     def feeder_change(self) -> FeederChange:

@@ -71,7 +71,7 @@ class Restrictions(NamedTuple):
 
 
 class HoldingDown(NamedTuple):
-    """Decisions about some connections, planned outages, and columns of late inputs."""
+    """Decisions about some connections, planned outages, and columns whose inputs are late."""
 
     scopes: Sequence[Scope] = ()
     calendar: Sequence[Entry] = ()

@@ -29,6 +29,8 @@ class Horizon(NamedTuple):
     said: tuple[str, ...]
     late: str = ""
     """Why its base load is no forecast, or will soon be none; empty: meters are in time."""
+    drift: str = ""
+    """How far what came lay outside of the forecast before; empty: it did not."""
 
 
 class RollingPlan:
@@ -73,7 +75,7 @@ def _horizon(template: Problem, start: int, found: LoadForecast) -> Horizon:
     missing = [name for name in problem.connection_id if name not in set(found.made.places)]
     more = (f"no meter of {len(missing)} connections: they keep the plan's own day",) if missing else ()
     said = f"base load by {found.made.model}, {len(found.made.path_w)} joint paths"
-    return Horizon(problem, (said, *found.made.said, *more), _late(found, start))
+    return Horizon(problem, (said, *found.made.said, *more), _late(found, start), found.drift)
 
 
 def _late(found: LoadForecast, start: int) -> str:

@@ -21,6 +21,7 @@ from envelope.operation.publication_terms import Publication, PublicationReport,
 from envelope.operation.release import Gate, Ruling, note_let_out
 from envelope.operation.restrictions import Restrictions
 from envelope.operation.round_alarms import (
+    DRIFT,
     EXTRACT,
     FAILED,
     INVALID,
@@ -130,6 +131,8 @@ class RoundEndings:
     """What the latest problem stands on, as sentences."""
     meters_late: str = ""
     """Why its base load is no forecast, or will soon be none; empty: meters are in time."""
+    drift: str = ""
+    """How far what came lay outside of the forecast before; empty: it did not."""
     problem: Problem | None = None
     """Latest problem that could be read."""
     inputs: Inputs = NO_INPUTS
@@ -251,6 +254,7 @@ class RoundEndings:
         late = "; ".join(one.sentence() for one in self.inputs.late)
         await set_alarm(db, LATE, self.feeder, late and f"{late}: limits only tighten", now=now)
         await set_alarm(db, METERS, self.feeder, self.meters_late, now=now)
+        await set_alarm(db, DRIFT, self.feeder, self.drift, now=now)
 
     async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
         """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""

@@ -63,7 +63,7 @@ NOT_STUDIED = (
     "Other reasons to replace a transformer: its age, leaks, noise, theft of copper, safety.",
     "What running envelopes costs: communication, customers' contracts, operation.",
     "Cables and voltage: limits here keep the transformer; hours in which a cable or a voltage is still outside its"
-    " limits are quantity in years.csv. sep2 envelope run calculates limits that keep these too.",
+    " limits are counted in years.csv. sep2 envelope run calculates limits that keep these too.",
     "Transformers above others, such as in substations: each one that supplies homes directly is studied by itself.",
 )
 
@@ -136,9 +136,10 @@ def _of_transformer(found: Found, feeder: str, transformer: str) -> Section:
     last = {(one.case, one.envelopes): one for one in rows}
     columns = (
         "growth", "envelopes", "year", "load P50 %", "load P95 %", "peak %", "hours over", "longest, h", "hot spot, C",
-        "life, years", "shifted, kWh", "not served, kWh", "cars short",
+        "life, years", "shifted, kWh", "not served, kWh", "cars short", "voltage outside, h", "cable over, h",
     )  # fmt: skip
-    decided = {one.case: one.firm_year for one in found.deferrals if one.transformer == transformer}
+    own = [one for one in found.deferrals if (one.feeder, one.transformer) == (feeder, transformer)]
+    decided = {one.case: one.firm_year for one in own}
     table = [
         _figure_cells(one) for one in rows if one.year in (0, decided.get(one.case), last[one.case, one.envelopes].year)
     ]
@@ -156,6 +157,7 @@ def _figure_cells(one: Figures) -> tuple[str, ...]:
         one.case, one.envelopes, str(one.year), f"{one.load_p50_percent:.0f}", f"{one.load_p95_percent:.0f}",
         f"{one.peak_percent:.0f}", f"{one.hours_over:,.0f}", f"{one.longest_over_h:g}", f"{one.hot_spot_c:.0f}",
         f"{one.life_years:.0f}", f"{one.shifted_kwh:,.0f}", f"{one.missing_kwh:,.0f}", str(one.cars_short),
+        f"{one.voltage_hours:,.0f}", f"{one.line_hours:,.0f}",
     )  # fmt: skip
 
 

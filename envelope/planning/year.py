@@ -101,7 +101,11 @@ class Year:
         if count == len(self.load_w):
             return self
         at = np.arange(count) % len(self.load_w)
-        more = (f"assumed: its {self.days} days repeat through the {days} days studied",) if days > self.days else ()
+        more = (
+            (f"assumed: {_days(self.days)} of series repeat through the {days} days studied",)
+            if days > self.days
+            else ()
+        )
         source = None if self.source_v is None else self.source_v[at]
         found = replace(self, load_w=self.load_w[at], load_var=self.load_var[at], sky=self.sky[at], source_v=source)
         return replace(found, said=(*self.said, *more), repeats=self.distinct[at])
@@ -137,10 +141,14 @@ def year_of(feeder: Feeder, days: int = YEAR_DAYS) -> Year:
 
 def _said_of(first_day: date | None, days: int, solar: Real) -> tuple[str, ...]:
     since = "the first taken as 1 January, as feeder.toml gives no first_day"
-    said = [f"base load: {days} measured days, {f'from {first_day}' if first_day else since}"]
+    said = [f"base load: {_days(days, 'measured ')}, {f'from {first_day}' if first_day else since}"]
     if not solar.any():
         said.append("assumed: the sun shines from six to six, most at noon: no solar generation was measured")
     return tuple(said)
+
+
+def _days(count: int, kind: str = "") -> str:
+    return f"{count} {kind}day{'' if count == 1 else 's'}"
 
 
 def _sky(solar_w: Real, per_day: int) -> Real:

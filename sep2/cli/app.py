@@ -32,6 +32,7 @@ from sep2.cli import (
     reviews,
     shifts,
     telemetry,
+    training,
     why,
 )
 from sep2.cli.lazy import LazyGroup
@@ -81,6 +82,7 @@ app.add_typer(overrides.override, name="override")
 app.add_typer(backstops.backstop, name="backstop")
 app.add_typer(approvals.approval, name="approval")
 app.add_typer(shifts.shift, name="shift")
+app.add_typer(training.training, name="training")
 app.add_typer(commissioning.commissioning, name="commissioning")
 app.add_typer(oversight.subscription, name="subscription")
 app.add_typer(alarms.alarm, name="alarm")

@@ -113,9 +113,19 @@ def init(
     show({"folder": str(folder), "request": None if request is None else str(request)}, f"{folder} is ready. {then}")
 
 
+def make_parts(settings: Settings, folder: Path) -> None:
+    """A new folder's certificates for trying out, token and database."""
+    _make_certificates(settings, folder / "pki", host_names(settings.listen.host, []))
+    _make_token(settings.operator.token_file)
+    asyncio.run(_make_database(settings))
+
+
 def settings_text(wanted: Wanted) -> str:
     """A settings file that says what is wanted, and where to read about the rest."""
-    trying_out = "true" if wanted.mode == "test" else "false"
+    trying_out = "false" if wanted.mode == "production" else "true"
+    only = (
+        "here_only = true  # a copy to learn on sends nothing to another machine\n" if wanted.mode == "training" else ""
+    )
     return f"""\
 # Settings of a sep2 server. docs/operators.md names every field, its default and its bounds.
 
@@ -135,7 +145,7 @@ url = {json.dumps(wanted.database)}
 
 [receivers]  # of notifications
 loopback = {trying_out}  # on this machine, for trying out
-
+{only}
 [utility]
 name = {json.dumps(wanted.utility)}  # a starting point; fields set here differ from it
 zone = {json.dumps(wanted.zone)}  # its time zone by name, e.g. "America/Chicago"; empty: UTC

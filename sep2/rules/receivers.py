@@ -44,6 +44,8 @@ class Policy(NamedTuple):
     http: bool = False
     loopback: bool = False
     private: bool = False
+    here_only: bool = False
+    """Nothing is connected to but this machine, whatever else is said."""
 
 
 class Place(NamedTuple):
@@ -116,6 +118,8 @@ def check_address(place: Place, address: str, policy: Policy) -> None:
         allowed = kind is _Class.LOOPBACK
     else:
         allowed = kind is _Class.PUBLIC or _of_allowed_class(address, kind, policy)
+    if policy.here_only and kind is not _Class.LOOPBACK:
+        raise ReceiverRefused(f"{place.host} stands for {address}, and nothing is sent to another machine from here")
     if not allowed:
         raise ReceiverRefused(f"{place.host} stands for {address}, which is {kind.value}")
 

@@ -1,11 +1,11 @@
 """Settings of a server: `sep2.toml`, its fields, and how it is read."""
 
+from sep2.settings.beside import Mail
 from sep2.settings.fields import (
     FILE,
     POLLED,
     UTILITIES,
     Limits,
-    Mail,
     Pace,
     ProfileName,
     Receivers,

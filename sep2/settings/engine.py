@@ -1,5 +1,6 @@
-"""How the envelope engine makes and releases its rounds."""
+"""How the envelope engine makes and releases its rounds, and where measurements are kept."""
 
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -32,3 +33,10 @@ class Engine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The same of the highest of all feeders together, where there are several."""
     records_s: Annotated[int, Meta(ge=DAY_S, le=40 * 366 * DAY_S)] = 400 * DAY_S
     """How long the inputs of every published number are kept, by which it can be calculated again."""
+
+
+class Measurements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where imported measurements are kept (`sep2 measurements`)."""
+
+    folder: Path = Path("measurements")
+    """Relative to the folder of `sep2.toml`; one that several servers on a database share is mounted on each."""

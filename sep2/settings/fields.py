@@ -14,7 +14,8 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
-from sep2.settings.engine import Engine
+from sep2.settings.beside import Mail, Market
+from sep2.settings.engine import Engine, Measurements
 
 FILE = "sep2.toml"
 
@@ -117,13 +118,6 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`sqlite:///FILE` or `postgresql://USER@HOST/NAME`."""
 
 
-class Measurements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where imported measurements are kept (`sep2 measurements`)."""
-
-    folder: Path = Path("measurements")
-    """Relative to the folder of `sep2.toml`; one that several servers on a database share is mounted on each."""
-
-
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server's identity and whom it trusts; files are PEM, relative to the folder of `sep2.toml`."""
 
@@ -152,6 +146,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Also receivers on this machine, on any port; to try the server out."""
     private: bool = False
     """Also private addresses, and names that stand for them; addresses where clouds keep their metadata never."""
+    here_only: bool = False
+    """Nothing is sent to another machine, whatever else is said; a copy for training is so."""
     public_authorities: bool = False
     """Also receivers whose certificate leads to a root that this machine trusts for the web."""
     webhook_authorities: tuple[Path, ...] = ()
@@ -168,7 +164,8 @@ class Receivers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def policy(self, hosts: Iterable[str] = ()) -> Policy:
         """Where the notifications of a client may go that has these hosts of its own."""
-        return Policy(hosts=(*self.hosts, *hosts), http=self.http, loopback=self.loopback, private=self.private)
+        classes = {"http": self.http, "loopback": self.loopback, "private": self.private}
+        return Policy(hosts=(*self.hosts, *hosts), **classes, here_only=self.here_only)
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -341,34 +338,6 @@ UTILITIES: dict[str, dict[str, Any]] = {
 """Named starting points; a table here holds only what differs from the defaults of Utility."""
 
 
-class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The mail server by which people are told of alarms (`sep2 receiver add NAME mailto:…`)."""
-
-    host: str = ""
-    """Its name; empty: no mail is sent."""
-    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    """How the connection is protected; `none` is for a server on this machine."""
-    user: str = ""
-    password_file: Path | None = None
-    sender: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+@[\x21-\x7e]+$(?!\n)", max_length=254)] = "sep2@localhost"
-    """The address that mails are from."""
-    authorities: tuple[Path, ...] = ()
-    """CAs of the mail server, beside the roots that this machine trusts for the web."""
-    timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
-
-
-class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Coordination with markets: what of it is the utility's own."""
-
-    profiles: Path | None = None
-    """A folder of market profiles, such as pjm.toml, which may extend those that come with the product."""
-    letters: Path | None = None
-    """A folder whose `letter.html` (Jinja) is the letter about a review, in place of ours."""
-    utility_name: Annotated[str, Meta(max_length=80)] = "The distribution utility"
-    """Who writes letters."""
-
-
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the server writes on standard error."""
 
@@ -381,7 +350,8 @@ class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that `sep2.toml` may say. `Settings()` is valid and reaches a fresh folder's files."""
 
-    mode: Literal["test", "production"] = "test"
+    mode: Literal["test", "production", "training"] = "test"
+    """`training`: a copy to learn on, which reaches nobody outside (`sep2 training make`)."""
     pen: Annotated[int, Meta(ge=1, le=99_999_999)] = DOCUMENTATION_PEN
     """The utility's IANA private enterprise number: the last 8 digits of every mRID made here."""
     clock: Literal["system", "paced"] = "system"

@@ -12,12 +12,12 @@ import msgspec
 from sep2.rules import zones
 from sep2.rules.identifiers import DOCUMENTATION_PEN
 from sep2.settings.authority import LONGEST_S
+from sep2.settings.engine import Measurements
 from sep2.settings.fields import (
     FILE,
     POLLED,
     UTILITIES,
     Database,
-    Measurements,
     Oidc,
     Settings,
     SettingsError,
@@ -163,6 +163,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"pen is {DOCUMENTATION_PEN}, which is for documentation; production needs the utility's own"
         )
+    if settings.mode == "training":
+        _check_training(settings)
     _check_operator(settings)
     if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
         raise SettingsError(f"database.url is {settings.database.url!r}, expected sqlite:///FILE or postgresql://…")
@@ -198,6 +200,18 @@ def _check_operator(settings: Settings) -> None:
             raise SettingsError(f"operator.oidc.issuer is {operator.oidc.issuer!r}, expected an https URL")
     if operator.syslog and not re.fullmatch(r"udp://[^/\s]+|unix:/\S+", operator.syslog):
         raise SettingsError(f"operator.syslog is {operator.syslog!r}, expected udp://HOST:PORT or unix:/PATH")
+
+
+def _check_training(settings: Settings) -> None:
+    """A copy to learn on has a clock of its own and reaches nobody outside."""
+    wrong = {
+        "clock": (settings.clock, "paced"),
+        "receivers.here_only": (settings.receivers.here_only, True),
+        "mail.host": (settings.mail.host, ""),
+    }
+    for name, (found, expected) in wrong.items():
+        if found != expected:
+            raise SettingsError(f"{name} is {found!r}, expected {expected!r} where mode is 'training'")
 
 
 def _check_zone(utility: Utility) -> None:

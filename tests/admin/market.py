@@ -2,7 +2,12 @@
 
 from typing import Any
 
+import pytest
+
 from tests.admin.conftest import TOKEN, Operator
+
+BY_RULES = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Of tests about what is refused and decided, whose statements others run on both databases."""
 
 CONTACT = {"role": "desk", "name": "Ada", "phone": "+15550100", "is_24x7": True}
 

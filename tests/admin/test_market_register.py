@@ -2,10 +2,8 @@
 
 import asyncio
 
-import pytest
-
 from tests.admin.conftest import NOW, Operator
-from tests.admin.market import CONTACT, add_aggregation, der, make_aggregation, make_parties
+from tests.admin.market import BY_RULES, CONTACT, add_aggregation, der, make_aggregation, make_parties
 
 DAY = 86_400
 
@@ -56,6 +54,7 @@ def _sheet(number: int):
     return {"columns": columns, "rows": rows}
 
 
+@BY_RULES
 async def test_an_export_is_imported_as_it_is(operator: Operator):
     await make_parties(operator)
     for number in (1, 2):
@@ -86,6 +85,7 @@ async def test_a_der_in_two_energy_aggregations_is_refused_and_touching_interval
     await operator.change("POST", "/market/aggregations/B/members", {"ders": ["D1"], "valid_from": until})
 
 
+@BY_RULES
 async def test_shares_beyond_the_whole_are_refused(operator: Operator):
     await make_parties(operator)
     await operator.change("POST", "/market/ders", der("D1", 1))
@@ -109,16 +109,16 @@ async def test_two_who_take_the_same_share_at_once_are_not_both_served(operator:
     assert sorted(status for status, _ in answers) == [200, 409]
 
 
-@pytest.mark.parametrize(
-    "said", [{"inject_w": 99_999}, {"inject_w": 167_000_001, "model": "multi", "iso_nodes": ["N17", "N18"]}]
-)
-async def test_an_aggregation_outside_the_sizes_of_its_market_is_refused(operator: Operator, said):
+@BY_RULES
+async def test_an_aggregation_outside_the_sizes_of_its_market_is_refused(operator: Operator):
     await make_parties(operator)
-    body = {"name": "VPP", "party": "North", "profile": "pjm", "iso_nodes": ["N17"], "services": ["energy"], **said}
-    status, answer = await operator.ask("POST", "/market/aggregations", body)
-    assert (status, answer["code"]) == (422, "size")
-    assert str(said["inject_w"]) in answer["message"]
-    assert answer["faults"][0]["bound"]
+    several = {"model": "multi", "iso_nodes": ["N17", "N18"]}
+    for said in ({"inject_w": 99_999}, {"inject_w": 167_000_001, **several}):
+        body = {"name": "VPP", "party": "North", "profile": "pjm", "iso_nodes": ["N17"], "services": ["energy"]}
+        status, answer = await operator.ask("POST", "/market/aggregations", {**body, **said})
+        assert (status, answer["code"]) == (422, "size")
+        assert str(said["inject_w"]) in answer["message"]
+        assert answer["faults"][0]["bound"]
 
 
 async def test_what_held_and_what_was_known_can_be_asked_apart(operator: Operator):
@@ -142,6 +142,7 @@ async def test_what_held_and_what_was_known_can_be_asked_apart(operator: Operato
     assert await watts(20, known=29) == 40_000
 
 
+@BY_RULES
 async def test_a_removed_name_is_free_and_a_taken_one_is_refused(operator: Operator):
     await make_parties(operator)
     await operator.change("POST", "/market/ders", der("D1", 1))
@@ -177,21 +178,27 @@ async def test_what_is_in_use_is_not_removed(operator: Operator):
     await operator.change("DELETE", "/market/aggregations/VPP")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "code"),
-    [
-        ("/market/ders", {"name": "D9", "party": "West", "facts": der("D9", 1)["facts"]}, "unknown_party"),
-        ("/market/aggregations/nowhere/members", {"ders": ["D1"]}, "unknown_aggregation"),
-        ("/market/parties", {"name": "\u202ename"}, "bad_name"),
-        ("/market/ders", der("D9", 1, max_gen_w=-5), "wrong_body"),
-        ("/market/ders", der("D9", 1, max_gen_w=10_000_000_001), "wrong_body"),
-        ("/market/ders", der("D9", 1, max_gen_w=0, max_load_w=0), "no_power"),
-        ("/market/aggregations", {"name": "A", "party": "North", "profile": "moon", "iso_nodes": ["N"],
-                                  "services": ["energy"], "inject_w": 100_000}, "bad_profile"),
-    ],
-)  # fmt: skip
-async def test_wrong_entries_are_refused_with_a_stable_code(operator: Operator, path, body, code):
+WRONG = (
+    ("/market/ders", {"name": "D9", "party": "West", "facts": der("D9", 1)["facts"]}, "unknown_party"),
+    ("/market/aggregations/nowhere/members", {"ders": ["D1"]}, "unknown_aggregation"),
+    ("/market/parties", {"name": "\u202ename"}, "bad_name"),
+    ("/market/ders", der("D9", 1, max_gen_w=-5), "wrong_body"),
+    ("/market/ders", der("D9", 1, max_gen_w=10_000_000_001), "wrong_body"),
+    ("/market/ders", der("D9", 1, max_gen_w=0, max_load_w=0), "no_power"),
+    (
+        "/market/aggregations",
+        {"name": "A", "party": "North", "profile": "moon", "iso_nodes": ["N"], "services": ["x"], "inject_w": 100_000},
+        "bad_profile",
+    ),
+    ("/market/import/ders", {"sheet": {"columns": ["der", "kW"], "rows": []}}, "unknown_column"),
+)
+
+
+@BY_RULES
+async def test_wrong_entries_are_refused_with_a_stable_code(operator: Operator):
     await make_parties(operator)
-    status, answer = await operator.ask("POST", path, body)
-    assert 400 <= status < 500, answer
-    assert answer["code"] == code
+    for path, body, code in WRONG:
+        status, answer = await operator.ask("POST", path, body)
+        assert 400 <= status < 500, answer
+        assert answer["code"] == code, path
+    assert (await operator.change("POST", "/market/import/ders", {"sheet": {"columns": [], "rows": []}}))["added"] == 0

@@ -5,13 +5,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
-import pytest
 
 from sep2.extension import Extension
 from sep2.rules.market.screens import Result, ReviewAsked, ScreenResult
 from sep2.server.reviews import ReviewWatch
 from tests.admin.conftest import Operator
-from tests.admin.market import der, grant, grant_local, make_aggregation, make_parties
+from tests.admin.market import BY_RULES, der, grant, grant_local, make_aggregation, make_parties
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAY = 86_400
@@ -70,6 +69,7 @@ async def test_the_clock_turns_amber_red_and_alarm_and_overdue_approves_nothing(
     assert "review_overdue" not in await alarms(operator)
 
 
+@BY_RULES
 async def test_pauses_do_not_count_where_the_market_allows_them(operator: Operator):
     review = await submitted(operator, profile="custom")
     path = f"/market/reviews/{review['id']}"
@@ -87,13 +87,7 @@ async def test_pauses_do_not_count_where_the_market_allows_them(operator: Operat
     assert [one["asked_for"] for one in resumed["pauses"]] == ["the study"]
 
 
-async def test_a_review_under_pjm_is_not_paused(operator: Operator):
-    review = await submitted(operator)
-    path = f"/market/reviews/{review['id']}/pause"
-    status, answer = await operator.ask("POST", path, {"asked_for": "the study"})
-    assert (status, answer["code"]) == (409, "pauses_not_allowed")
-
-
+@BY_RULES
 async def test_business_days_leave_out_a_holiday_of_the_utilitys_own_profile(operator: Operator, tmp_path):
     own = 'extends = "caiso"\nname = "caiso"\nholidays = [2027-03-31]\n'
     (tmp_path / "caiso.toml").write_text(own)
@@ -108,6 +102,7 @@ async def test_business_days_leave_out_a_holiday_of_the_utilitys_own_profile(ope
     assert datetime.fromtimestamp(review["due_at"], zone).date().isoformat() == "2027-04-13"
 
 
+@BY_RULES
 async def test_a_submission_says_what_it_lacks_and_its_clock_begins_when_that_has_come(operator: Operator):
     await make_parties(operator)
     await operator.change("PUT", "/market/parties/North", {"status": "prospective"})
@@ -130,6 +125,7 @@ async def test_a_submission_says_what_it_lacks_and_its_clock_begins_when_that_ha
     assert (status, answer["code"]) == (409, "review_open")
 
 
+@BY_RULES
 async def test_without_an_engine_the_network_is_not_said_to_be_ok(operator: Operator):
     review = await submitted(operator)
     watch = ReviewWatch(operator.house.db, operator.house.clock, operator.house.settings, extensions=[])
@@ -223,8 +219,12 @@ async def test_three_ders_fail_three_screens_and_none_is_approved_over_them(oper
     assert (await operator.get("/market/ders/D3"))["limit_w"] == 31_000
 
 
-async def test_an_engine_that_fails_is_said_to_and_loses_nothing(operator: Operator):
+@BY_RULES
+async def test_an_engine_that_fails_loses_nothing_and_pjm_lets_no_review_be_paused(operator: Operator):
     review = await submitted(operator)
+    pause = f"/market/reviews/{review['id']}/pause"
+    status, answer = await operator.ask("POST", pause, {"asked_for": "the study"})
+    assert (status, answer["code"]) == (409, "pauses_not_allowed")
     engine = Extension(name="engine", screens=f"{HERE}:BROKEN")
     await ReviewWatch(operator.house.db, operator.house.clock, operator.house.settings, [engine]).once()
     shown = await operator.get(f"/market/reviews/{review['id']}")
@@ -259,14 +259,19 @@ async def test_a_rejection_needs_evidence_a_reason_of_the_market_and_a_superviso
     assert {one["der"]: one["state"] for one in members["items"]} == {"D1": "refused", "D2": "effective"}
 
 
-async def test_only_a_reviewer_decides(operator: Operator):
+@BY_RULES
+async def test_only_a_reviewer_decides_a_review_that_is_there(operator: Operator):
     review = await submitted(operator)
+    for number in ("999", "x", "9" * 20):
+        status, answer = await operator.ask("GET", f"/market/reviews/{number}")
+        assert (status, answer["code"]) == (404, "unknown_review")
     token = await grant(operator, "Olga", role="operator")
     status, answer = await operator.ask("POST", f"/market/reviews/{review['id']}/decide", OK, token=token)
     assert (status, answer["code"]) == (403, "not_granted")
     assert "reviewer" in answer["message"]
 
 
+@BY_RULES
 async def test_the_letter_is_the_same_bytes_and_names_each_der(operator: Operator):
     review = await submitted(operator)
     path = f"/market/reviews/{review['id']}"
@@ -352,6 +357,7 @@ async def test_a_decision_is_disputed_in_time_and_a_supervisor_closes_the_disput
     assert (status, answer["code"]) == (409, "too_late")
 
 
+@BY_RULES
 async def test_suspending_reinstating_and_withdrawing_with_the_markets_notice(operator: Operator):
     review = await submitted(operator)
     await operator.change("POST", f"/market/reviews/{review['id']}/decide", ok("D1", "D2"))
@@ -364,9 +370,3 @@ async def test_suspending_reinstating_and_withdrawing_with_the_markets_notice(op
     operator.advance(SUBMITTED + 7 * DAY)
     after = await operator.get(path)
     assert (after["status"], after["members"]) == ("retired", 0)
-
-
-@pytest.mark.parametrize("number", ["7", "x", "9" * 20])
-async def test_a_review_that_is_not_there_is_404(operator: Operator, number):
-    status, answer = await operator.ask("GET", f"/market/reviews/{number}")
-    assert (status, answer["code"]) == (404, "unknown_review")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Table, Text, cast, func, insert, literal, select
+from sqlalchemy import Table, Text, cast, func, insert, literal, select, text
 
 from sep2.rules.chain import digest
 from sep2.rules.names import key_of
@@ -13,6 +13,7 @@ from sep2.store.judged import SUMS
 from sep2.store.judged_tables import judged, judged_day, judged_sum
 from sep2.store.operator_tables import audit, audit_detail
 from sep2.store.override_tables import override
+from sep2.store.postgres import PostgresDatabase
 from sep2.store.seen_tables import client_seen, device_seen
 from sep2.store.tables import (
     alarm,
@@ -61,6 +62,18 @@ async def fill(database: Database, size: Size, now: int) -> None:
         async with database.write() as db:
             await db.run(insert(judged_day).from_select(["day", *(column.name for column in columns)], earlier))
     await _sum_up(database)
+    if isinstance(database, PostgresDatabase):
+        await _go_on_counting(database)
+
+
+async def _go_on_counting(database: Database) -> None:
+    """Have PostgreSQL give ids beyond those that were given here; and know how much there is, as autovacuum would."""
+    named = (client, place, connection, end_device, device_group, audit)
+    async with database.write() as db:
+        for table in named:
+            sequence = func.pg_get_serial_sequence(table.name, "id")
+            await db.one(select(func.setval(sequence, select(func.max(table.c.id)).scalar_subquery())))
+        await db.run(text("ANALYZE"))
 
 
 async def _sum_up(database: Database) -> None:

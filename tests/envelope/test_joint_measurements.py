@@ -19,7 +19,8 @@ from gridmodel.meter_data.store import Kind, MeasurementStore
 from sep2.clock import SteppedClock
 from sep2.extension import resolve
 from sep2.settings import Settings
-from sep2.settings.fields import Database, Measurements, Retention, Utility
+from sep2.settings.engine import Measurements
+from sep2.settings.fields import Database, Retention, Utility
 from sep2.store import documents
 from tests.envelope.cases import START
 from tests.envelope.rounds import mirrored

@@ -7,6 +7,7 @@ import pytest
 
 from envelope import Guarantee, OperatingLimits, calculate, verify
 from envelope.constraints.disturbances import unbounded_power
+from envelope.constraints.monitored_feeder import monitor
 from envelope.field_rules import BadProblem
 from envelope.problem import (
     Allocation,
@@ -108,7 +109,7 @@ def test_any_mix_of_free_vars_is_inside():
 
 
 def free_var_of(problem) -> tuple[np.ndarray, np.ndarray]:
-    found = unbounded_power(problem)
+    found = unbounded_power(problem, monitor(problem))
     return found.lo_var, found.hi_var
 
 

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from envelope.operation import input_ages, measurement_spool, start
 from gridmodel.meter_data.reading import Window, net_import_w
+from gridmodel.meter_data.store import Kind
 from sep2.extension import ExtensionError
 from sep2.operations.plans import look_at_plans, note_plan
 from sep2.server.plan_watch import PlanWatch
-from tests.envelope.rolling import DAY_S, NOW, STEP_S, at_work
+from tests.envelope.homes_history import homes
+from tests.envelope.rolling import DAY_S, HOMES, NOW, STEP_S, at_work, put
 from tests.envelope.test_rolling import ended, published
 
 
@@ -55,6 +58,22 @@ async def test_meters_that_fall_silent_are_an_alarm_long_before_the_forecast_end
     assert detail.startswith("no forecast: the last values are")
     assert "the plan's own day is repeated" in (await ended(office)).notes[0]
     assert "no forecast" in (await office.says("status")).stdout
+
+
+async def test_loads_that_change_their_habits_are_an_alarm_until_the_forecast_holds_again(office):
+    await office.until(lambda: published(office))
+    usual, _ = homes(7, 3)
+    for day in range(7):
+        begin = NOW - 7 * 3600 + day * DAY_S
+        load = usual[day * 48 : day * 48 + 48] if day else np.full((48, 3), 9000.0)
+        columns = {(name, "net_w"): load[:, k] for k, name in enumerate(HOMES)}
+        put(office.store, Kind.AMI, columns, begin + DAY_S + 6 * 3600, start=begin)
+        await office.move(NOW + (day + 1) * DAY_S)
+        if day == 0:
+            assert "lay in the band" in (await office.alarms())["forecast_drift"]
+        elif "forecast_drift" not in await office.alarms():
+            break
+    assert "forecast_drift" not in await office.alarms()
 
 
 async def test_a_plan_whose_engine_can_not_be_loaded_fails_at_once_and_names_the_module(tmp_path, monkeypatch):

@@ -251,7 +251,8 @@ async def test_a_charger_with_load_control_is_told_a_limit_of_its_load(house, pr
     ((said, _),) = await said_to(house, START)
     for step in range(problem.steps):
         assert at(said, START + step * STEP_S).load_w == out.schedule.load_limit_w[step, 0]
-    assert (await default_check_of(house, out.schedule))["c1"].parts[0] is None
+    async with house.read() as db:
+        assert (await default_check.in_effect(db, out.schedule))["c1"].parts[0] is None
     standing = await alarms_of(house)
     assert "load control has no default" in standing["mode_unsupported"]
     assert out.report.inside
@@ -273,11 +274,6 @@ async def test_a_connection_that_is_being_commissioned_is_told_nothing_flexible(
     assert out.schedule.binding_text("export", 7, 0) != "no_export_control"
     ((said, _),) = await said_to(house, START + 60)
     assert said
-
-
-async def default_check_of(house, schedule):
-    async with house.read() as db:
-        return await default_check.in_effect(db, schedule)
 
 
 async def test_who_sees_no_meter_has_a_part_even_if_it_was_to_hold_the_net_limits(house, problem):

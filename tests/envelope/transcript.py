@@ -146,7 +146,9 @@ async def transcript(database: Database) -> tuple[dict[str, object], dict[str, i
             count = Counting(db)
             done = await publication.publish(db, day, now, PublicationTerms(sharing=Sharing(devices=DEVICES), **terms))
             counts[name] = count.statements
-            found[name] = {"report": asdict(done), **await written(db, now)}
+            report = asdict(replace(done, decided=((), ())))
+            report.pop("decided")
+            found[name] = {"report": report, **await written(db, now)}
             await outbox.remove(db, [one.id for one in await outbox.oldest(db, 10_000)])
     return json.loads(json.dumps(found)), counts
 

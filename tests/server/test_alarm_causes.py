@@ -178,6 +178,7 @@ PROOFS = {
     "envelope_infeasible_base": "envelope/test_premises.py",
     "envelope_invalid": "envelope/test_premises.py",
     "envelope_waits": "envelope/test_rolling.py",
+    "forecast_drift": "envelope/test_rolling_health.py",
     "inputs_late": "envelope/test_rolling.py",
     "measurements_ending": "envelope/test_rolling_health.py",
     "measurements_refused": "envelope/test_rolling_health.py",

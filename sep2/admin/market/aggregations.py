@@ -26,7 +26,7 @@ async def list_aggregations(rq: Request, asked: t.RegisterQuery) -> Listed[t.Agg
     party = None if asked.party is None else await entries.identity(rq.db, "party", asked.party, time.known)
     number = None if party is None else party.id
     found = await register.listed(rq.db, "aggregation", time, page(asked), party_id=number)
-    return listed(found, [await _of(rq, row, time) for row in found.rows])
+    return listed(found, await _aggregations(rq, found.rows, time))
 
 
 async def show_aggregation(rq: Request, asked: t.AsOfQuery) -> t.Aggregation:
@@ -132,19 +132,24 @@ async def _row(rq: Request, time: AsOf) -> Row[Any]:
 
 async def shown(rq: Request, name: str, time: AsOf) -> t.Aggregation:
     """One aggregation as it was then."""
-    return await _of(rq, await entries.find(rq.db, "aggregation", name, time), time)
+    return (await _aggregations(rq, [await entries.find(rq.db, "aggregation", name, time)], time))[0]
 
 
-async def _of(rq: Request, row: Row[Any], time: AsOf) -> t.Aggregation:
-    said = aggregations.said_of(row)
-    profile = read_profile(said.profile, profiles_of(rq))
+async def _aggregations(rq: Request, rows: Sequence[Row[Any]], time: AsOf) -> list[t.Aggregation]:
+    """Aggregations with their effective members, in two statements however many they are."""
     members = [
         one
-        for one in await register.members(rq.db, row.id, time)
+        for one in await register.members_of(rq.db, [row.id for row in rows], time)
         if one.state == EFFECTIVE and one.valid_from <= time.valid
     ]
     rated = await register.entries(rq.db, "der", {one.component_der_id for one in members}, time)
     watts = {one.id: ders.said_of(one).max_gen_w for one in rated}
+    return [_of(rq, row, [one for one in members if one.aggregation_id == row.id], watts) for row in rows]
+
+
+def _of(rq: Request, row: Row[Any], members: Sequence[Row[Any]], watts: dict[int, int]) -> t.Aggregation:
+    said = aggregations.said_of(row)
+    profile = read_profile(said.profile, profiles_of(rq))
     return t.Aggregation(
         name=row.name,
         party=row.party_name,

@@ -1,6 +1,7 @@
 """Reviews of aggregations: the list, one with all its screens, and what reviewers do with it."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -160,12 +161,12 @@ async def _again(rq: Request, number: int) -> t.ReviewShown:
 async def _listed(rq: Request, rows: Sequence[Row[Any]]) -> list[t.MarketReview]:
     numbers = [row.id for row in rows]
     pauses, ders = await stored.pauses(rq.db, numbers), await stored.ders(rq.db, numbers)
-    found = []
-    for row in rows:
-        failed = await screening.failed(rq.db, row.id)
-        count = sum(one.review_id == row.id for one in ders)
-        found.append(t.MarketReview(**_of(row, pauses, rq.now), ders=count, failed=len(failed)))
-    return found
+    failed = screening.failed_of(ders, await stored.screens(rq.db, numbers))
+    counts = Counter(one.review_id for one in ders)
+    return [
+        t.MarketReview(**_of(row, pauses, rq.now), ders=counts[row.id], failed=len(failed.get(row.id, ())))
+        for row in rows
+    ]
 
 
 def _of(row: Row[Any], pauses: Sequence[Row[Any]], now: int) -> dict[str, Any]:
@@ -187,12 +188,12 @@ def _of(row: Row[Any], pauses: Sequence[Row[Any]], now: int) -> dict[str, Any]:
 
 
 async def _shown(rq: Request, row: Row[Any]) -> t.ReviewShown:
-    pauses, screens = await stored.pauses(rq.db, [row.id]), await stored.screens(rq.db, row.id)
+    pauses, screens = await stored.pauses(rq.db, [row.id]), await stored.screens(rq.db, [row.id])
     ders, letter = await stored.ders(rq.db, [row.id]), await stored.letter(rq.db, row.id)
     return t.ReviewShown(
         **_of(row, pauses, rq.now),
         ders=len(ders),
-        failed=len(await screening.failed(rq.db, row.id)),
+        failed=len(screening.failed_of(ders, screens).get(row.id, ())),
         note=row.note,
         reasons=list(reviews.terms_of(row).review.reasons),
         per_der=[_der(one) for one in ders],

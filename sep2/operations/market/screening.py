@@ -171,11 +171,19 @@ async def keep(
 
 
 async def failed(db: Connection, review_id: int) -> dict[str, set[str]]:
-    """The screens that failed, by DER; one that failed for all of them counts for each."""
-    rows = [row for row in await reviews.screens(db, review_id) if row.result == Result.FAIL]
-    found: dict[str, set[str]] = {}
-    names = [row.name for row in await reviews.ders(db, [review_id])]
-    for row in rows:
-        for name in names if row.der_name is None else [row.der_name]:
-            found.setdefault(name, set()).add(row.screen)
+    """The screens that failed of a review, by DER; one that failed for all of them counts for each."""
+    ders = await reviews.ders(db, [review_id])
+    return failed_of(ders, await reviews.screens(db, [review_id])).get(review_id, {})
+
+
+def failed_of(ders: Sequence[Row[Any]], screens_: Sequence[Row[Any]]) -> dict[int, dict[str, set[str]]]:
+    """The same of several reviews, by their numbers."""
+    names: dict[int, list[str]] = {}
+    for row in ders:
+        names.setdefault(row.review_id, []).append(row.name)
+    found: dict[int, dict[str, set[str]]] = {}
+    for row in screens_:
+        if row.result == Result.FAIL:
+            for name in names.get(row.review_id, ()) if row.der_name is None else [row.der_name]:
+                found.setdefault(row.review_id, {}).setdefault(name, set()).add(row.screen)
     return found

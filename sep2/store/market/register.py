@@ -103,8 +103,13 @@ async def members_listed(db: Connection, aggregation_id: int, time: AsOf, page: 
 
 async def members(db: Connection, aggregation_id: int, time: AsOf) -> Sequence[Row[Any]]:
     """All of those."""
+    return await members_of(db, [aggregation_id], time)
+
+
+async def members_of(db: Connection, aggregation_ids: Collection[int], time: AsOf) -> Sequence[Row[Any]]:
+    """Those of several aggregations."""
     t = aggregation_member
-    query = _members(time).where(t.c.aggregation_id == aggregation_id)
+    query = _members(time).where(among(t.c.aggregation_id, list(aggregation_ids)))
     query = query.where(or_(t.c.valid_to.is_(None), t.c.valid_to > time.valid))
     return await db.all(query.order_by(component_der.c.name_key, t.c.valid_from, t.c.id))
 

@@ -114,12 +114,12 @@ async def end_pauses(db: Connection, number: int, end: int, answer: str) -> None
     await db.run(update(t).where(t.c.review_id == number, t.c.end.is_(None)).values(end=end, answer=answer))
 
 
-async def screens(db: Connection, number: int) -> Sequence[Row[Any]]:
-    """What the screens of a review say now, with the names of DERs."""
+async def screens(db: Connection, numbers: Collection[int]) -> Sequence[Row[Any]]:
+    """What the screens of reviews say now, with the names of DERs."""
     t = screen_result
     query = select(t, component_der.c.name.label("der_name"))
     query = query.join_from(t, component_der, component_der.c.id == t.c.component_der_id, isouter=True)
-    query = query.where(t.c.review_id == number, t.c.superseded_at.is_(None))
+    query = query.where(among(t.c.review_id, list(numbers)), t.c.superseded_at.is_(None))
     return await db.all(query.order_by(t.c.id))
 
 

@@ -1,0 +1,34 @@
+"""The settings of what stands beside the server: the mail server, and markets."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mail server by which people are told of alarms (`sep2 receiver add NAME mailto:…`)."""
+
+    host: str = ""
+    """Its name; empty: no mail is sent."""
+    port: Annotated[int, Meta(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is protected; `none` is for a server on this machine."""
+    user: str = ""
+    password_file: Path | None = None
+    sender: Annotated[str, Meta(pattern=r"^[\x21-\x7e]+@[\x21-\x7e]+$(?!\n)", max_length=254)] = "sep2@localhost"
+    """The address that mails are from."""
+    authorities: tuple[Path, ...] = ()
+    """CAs of the mail server, beside the roots that this machine trusts for the web."""
+    timeout_s: Annotated[int, Meta(ge=1, le=300)] = 30
+
+
+class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Coordination with markets: what of it is the utility's own."""
+
+    profiles: Path | None = None
+    """A folder of market profiles, such as pjm.toml, which may extend those that come with the product."""
+    letters: Path | None = None
+    """A folder whose `letter.html` (Jinja) is the letter about a review, in place of ours."""
+    utility_name: Annotated[str, Meta(max_length=80)] = "The distribution utility"
+    """Who writes letters."""
