@@ -45,17 +45,37 @@ class Comparison(NamedTuple):
 
 
 def compare(before: Feeder, after: Feeder) -> Comparison:
-    """Match two extracts by the ids of their elements."""
+    """Match two extracts by the ids of their elements and devices."""
     first, second = before.network, after.network
     if first.equipment is not None and second.equipment is not None:
         found = tuple(_of_equipment(first.equipment, second.equipment))
     else:
         found = tuple(_of_admittances(first, second))
-    reached = set(second.connections.id) if any(map(_electrical, found)) else set[str]()
-    if reached and (kept := _same_parts(first, second)) is not None:
+    behind = tuple(_behind(before, after))
+    touched = {name for _, name in behind}
+    reached = set(second.connections.id) if touched or any(map(_electrical, found)) else set[str]()
+    if reached and (kept := _same_parts(first, second, touched)) is not None:
         reached -= kept
-    names = second.connections.id
-    return Comparison(found, tuple(n for n in names if n in reached), tuple(n for n in names if n not in reached))
+    names, all_found = second.connections.id, (*found, *(one for one, _ in behind))
+    return Comparison(all_found, tuple(n for n in names if n in reached), tuple(n for n in names if n not in reached))
+
+
+def _behind(before: Feeder, after: Feeder) -> Iterator[tuple[Difference, str]]:
+    """What differs behind the connections that both extracts have, each with its connection."""
+    old, new = ({one.id: one for one in feeder.devices} for feeder in (before, after))
+    for one in _matched("device", old, new):
+        for device in (old.get(one.id), new.get(one.id)):
+            if device is not None:
+                yield one, device.connection_id
+                break
+    for kind, field, values in (("inverter", "va", "pv_va"), ("customer", "active", "active")):
+        was, now = (
+            dict(zip(feeder.network.connections.id, getattr(feeder, values).tolist(), strict=True))
+            for feeder in (before, after)
+        )
+        for name in now:
+            if name in was and not _same(was[name], now[name]):
+                yield Difference(kind, name, "changed", field, _told(was[name]), _told(now[name])), name
 
 
 def _electrical(one: Difference) -> bool:
@@ -95,7 +115,7 @@ def _same(before: Any, after: Any) -> bool:
 
 def _told(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return np.array2string(value, precision=5, threshold=4)
+        return " ".join(np.array2string(value, precision=5, threshold=4).split())
     return f"{value:.6g}" if isinstance(value, float | complex) else str(value)
 
 
@@ -138,8 +158,11 @@ def _row(network: Network, k: int) -> dict[str, Any]:
     }
 
 
-def _same_parts(before: Network, after: Network) -> set[str] | None:
-    """Connections in low-voltage parts that are what they were; None where the networks have no such parts."""
+def _same_parts(before: Network, after: Network, touched: set[str]) -> set[str] | None:
+    """Connections in low-voltage parts that are what they were, without those that are touched otherwise.
+
+    None where the networks have no such parts.
+    """
     try:
         old, new = split(before), split(after)
     except GridError:
@@ -151,6 +174,7 @@ def _same_parts(before: Network, after: Network) -> set[str] | None:
         return None
     found = set[str]()
     for name, part in new.low.items():
-        if name in old.low and not any(_of_admittances(old.low[name], part)):
-            found |= set(part.connections.id)
+        own = set(part.connections.id)
+        if name in old.low and not own & touched and not any(_of_admittances(old.low[name], part)):
+            found |= own
     return found

@@ -48,7 +48,9 @@ ENGINE_FLOORS = (
     ("envelope.search_by_trial",),
     ("envelope.engine",),
     ("envelope",),
-    ("envelope.explanation", "envelope.operation", "envelope.medium_voltage"),
+    ("envelope.explanation", "envelope.medium_voltage"),
+    # A round publishes a network that is calculated in parts, too.
+    ("envelope.operation",),
     ("envelope.study",),
     # The demonstration shows what a study finds on its day.
     ("envelope.demo",),
@@ -59,7 +61,8 @@ ENGINE_FLOORS = (
 """The rooms of the engine, from the ground up; rooms of one floor do not import each other."""
 BESIDE_THE_ENGINE = {
     "envelope.operation": {"sep2.extension", *UNDER_THE_ENGINE},
-    "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings"},
+    # Decisions that need a second person go through the operator API.
+    "envelope.command_line": {"sep2.terminal", "sep2.rules", "sep2.settings", "sep2.cli"},
     "envelope.operator_pages": {"sep2.extension", "sep2.rest", *UNDER_THE_ENGINE},
     "envelope.demo": {"certs", "sep2.terminal", "sep2.wire", "sep2.client", "sep2.extension", *UNDER_THE_ENGINE},
 }

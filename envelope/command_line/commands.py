@@ -11,6 +11,7 @@ import typer
 
 from envelope.command_line import examples, rounds
 from envelope.command_line.audit import verify_limits
+from envelope.command_line.models import add_to as add_models
 from envelope.command_line.operate import add_to
 from envelope.command_line.option_groups import command
 from envelope.command_line.options import StudyOptions, refusals, refuse_missing, stages
@@ -326,4 +327,5 @@ def _refuse_files(out: Path | None, picture: Path | None) -> None:
 
 app.command("verify", epilog=examples.OF_COMMAND["verify"])(verify_limits)
 add_to(app)
+add_models(app)
 rounds.add_to(app)

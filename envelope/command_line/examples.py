@@ -39,6 +39,13 @@ Next: sep2 envelope status utility shows the limits in force, and until when the
 
 Next: sep2 envelope topology utility normal once the feeder is switched as planned, or a new plan by
 sep2 envelope run.""",
+    "model": """Example: sep2 envelope model --dir utility
+
+Next: sep2 envelope take-model takes the later extract's model; until then the model in use stays.""",
+    "take-model": """Example: sep2 envelope take-model --dir utility --reason surveyed --dry-run
+
+Next: sep2 approval approve by somebody else, where a second person is asked for; sep2 envelope run FEEDER --plan makes
+a plan of the new model.""",
     "stage": """Example: sep2 envelope stage utility publish
 
 Next: sep2 envelope status utility shows how the latest round ended, and whether one waits.""",

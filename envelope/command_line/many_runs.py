@@ -90,7 +90,8 @@ def _mean_kw(limit_w: Real) -> float:
 def _verified(task: FeederTask) -> Any:
     """Schedule and verification of a feeder, as one network or in parts."""
     from envelope.engine import calculate
-    from envelope.study.whole_study import parts_of
+    from envelope.medium_voltage.divided import calculate_divided
+    from envelope.problem.divided import Divided, reduced_of
     from envelope.verification import verify
 
     options = task.options
@@ -98,22 +99,12 @@ def _verified(task: FeederTask) -> Any:
         problem = options.problem(task.feeder)
     else:
         found = options.read(task.feeder)
-        parts = parts_of(found.network)
-        if parts is not None:
-            return _in_parts(found, parts, options)
-        problem = options.stated_of(found).problem
+        problem = options.stated_of(found, reduced_of(found.network)).problem
+    if isinstance(problem.reduced, Divided):
+        run = calculate_divided(problem)
+        return run.schedule, run.report.combined
     schedule = calculate(problem)
     return schedule, verify(problem, schedule)
-
-
-def _in_parts(found: Any, parts: Any, options: StudyOptions) -> Any:
-    from envelope.command_line.runs import whole_problem
-    from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
-    from envelope.medium_voltage.whole_verification import verify_whole
-
-    whole = whole_problem(found, parts, options)
-    coordination = calculate_whole(whole, lambda _: None)
-    return schedule_of(found.network, coordination), verify_whole(whole, coordination, lambda _: None).combined
 
 
 def _as_parquet(feeder: str, schedule: Any) -> bytes:

@@ -29,7 +29,7 @@ from envelope.problem import (
     voltage_criteria,
     voltage_criterion,
 )
-from envelope.problem.plan_file import EUROPEAN_LV
+from envelope.problem.feeder_files import EUROPEAN_LV
 from envelope.problem.problem import voltage_levels
 from envelope.study.study import BaseLoad
 from gridmodel import command_errors
@@ -41,7 +41,8 @@ from sep2.terminal import say
 if TYPE_CHECKING:
     from envelope.problem.thermal_ratings import ThermalRating
     from envelope.study.study import Study
-    from gridmodel.model.feeder import Feeder
+    from gridmodel.flow.kron import Reduced
+from gridmodel.model.feeder import Feeder
 
 RATING, BAND = "Transformers by temperature", "Guarantee within a declared band"
 SIZES = ("export_kw", "import_kw", "flexible", "seed")
@@ -164,14 +165,14 @@ class StudyOptions:
         found: Feeder = plan_file.feeder_of(feeder, self.files_from)
         return found
 
-    def stated_of(self, found: Feeder) -> StatedProblem:
-        """Return the problem of a feeder as one network, with the assumptions made for it; say what it will take."""
+    def stated_of(self, found: Feeder, reduced: Reduced | None = None) -> StatedProblem:
+        """Return the problem of a feeder whose network is `reduced`, or else one, with the assumptions made for it."""
         from envelope.study import study as studies
-        from envelope.study.estimate import as_one
+        from envelope.study.estimate import estimate_of
 
-        warn(as_one(found.network, self.steps).warning)
+        warn(estimate_of(found.network, reduced, self.steps).warning)
         study = self.study_of(found)
-        problem = studies.problem_of(found, study)
+        problem = studies.problem_of(found, study, reduced)
         if self.devices:
             problem = studies.on_devices(found, problem)
         self.refuse_criterion(problem)

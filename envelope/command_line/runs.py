@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from envelope.command_line.options import StatedProblem, StudyOptions, refuse_missing, stages, warn
+from envelope.command_line.options import THERMAL, StatedProblem, StudyOptions, refuse_missing, stages
 from envelope.command_line.printing import show_summary
 from envelope.engine import calculate
 from envelope.field_rules import BadProblem
@@ -16,17 +16,11 @@ from envelope.model_free.methods import Method
 from envelope.problem import Problem
 from envelope.problem.plan_file import Rolling
 from envelope.schedule import EnvelopeSchedule
-from envelope.study.study import assumed
 from envelope.study.summary import summarise, summarise_parts
 from envelope.verification import VerificationReport, verify
 from envelope.verification.own_file import OwnFileReport, audit_by_own_file
 from envelope.verification.report import BEYOND
-from gridmodel.flow.parts import Parts
-from gridmodel.model.feeder import Feeder
 from sep2.terminal import say, say_json
-
-if TYPE_CHECKING:
-    from envelope.medium_voltage.whole_network import WholeNetwork
 
 ROLLING_HYSTERESIS_W = 100
 """Of a rolling plan: a limit that could be relaxed by no more than that stays, so that few limits are made anew."""
@@ -49,23 +43,25 @@ class Files(NamedTuple):
 
 def run_on_model(feeder: str, files: Files, options: StudyOptions) -> int:
     """Calculate, verify, write and print; return the exit code: see `VerificationReport.exit_code`."""
-    from envelope.study.whole_study import parts_of
+    from envelope.problem.divided import Divided, reduced_of
 
     with stages(options.as_json) as stage:
         stage("reading the feeder")
         if Path(feeder).suffix == ".npz":
-            return _run_as_one(feeder, options.stated(feeder), files, (options, stage))
-        refuse_missing(feeder)
-        found = options.read(feeder)
-        parts = parts_of(found.network)
-        if parts is None:
-            return _run_as_one(feeder, options.stated_of(found), files, (options, stage))
-        return _run_in_parts(found, parts, files, (options, stage))
+            stated = options.stated(feeder)
+        else:
+            refuse_missing(feeder)
+            found = options.read(feeder)
+            stated = options.stated_of(found, reduced_of(found.network))
+        stated = stated._replace(problem=_with_past(stated.problem, files.ledger, files.past))
+        if isinstance(stated.problem.reduced, Divided):
+            return _run_in_parts(feeder, stated, files, (options, stage))
+        return _run_as_one(feeder, stated, files, (options, stage))
 
 
 def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> int:
     options, stage = how
-    problem = _with_past(stated.problem, files.ledger, files.past)
+    problem = stated.problem
     stage("calculating")
     schedule = calculate(problem)
     stage("verifying")
@@ -77,62 +73,40 @@ def _run_as_one(feeder: str, stated: StatedProblem, files: Files, how: How) -> i
     rest_va = -(problem.base_load_w + 1j * problem.base_load_var)
     own = audit_by_own_file(problem.reduced.network, problem.limits, rest_va, report)
     stage("writing")
-    inside = report.inside and (own is None or own.inside)
-    # Limits that are not verified are not published, and so curtail no energy.
-    if inside:
-        summary |= {} if files.ledger is None else _add_to_ledger(schedule, files.ledger)
-        summary |= _planned(feeder, problem, files)
+    result = Result(schedule, report, own)
+    summary |= _kept(feeder, problem, result, files)
     summary |= _draw(problem, schedule, files.picture)
-    return _told(Result(schedule, report, own), summary, files, how)
+    return _told(result, summary, files, how)
 
 
-def _run_in_parts(found: Feeder, parts: Parts, files: Files, how: How) -> int:
+def _run_in_parts(feeder: str, stated: StatedProblem, files: Files, how: How) -> int:
     """The same for a network that is divided at its distribution transformers."""
-    from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
-    from envelope.medium_voltage.whole_verification import verify_whole
-    from envelope.study.estimate import in_parts
+    from envelope.medium_voltage.divided import calculate_divided
 
     options, stage = how
-    count = len(parts.low)
-    if files.plan is not None or files.past or options.thermal is not None or options.devices:
-        what = next(
-            name
-            for name, given in (
-                ("--plan", files.plan), ("--past", files.past), ("--thermal", options.thermal), ("--devices", True)
-            )
-            if given
-        )  # fmt: skip
-        raise BadProblem(f"{what}: {found.name} is calculated in {count} low-voltage parts; this is for one of them")
-    warn(in_parts(found.network, parts, options.steps).warning)
-    study, whole = options.study_of(found), whole_problem(found, parts, options)
-    coordination = calculate_whole(whole, stage)
-    schedule = schedule_of(found.network, coordination)
-    verified = verify_whole(whole, coordination, stage)
+    problem, name = stated.problem, stated.problem.reduced.network.name
+    options.refuse(THERMAL, f"{name} is calculated in low-voltage parts; this is for one of them")
+    schedule, verified, limits = calculate_divided(problem, stage)
     report = verified.combined
-    first = next(iter(coordination.problems.values()))
-    summary = summarise_parts(found.name, replace(first, limits=whole.limits), schedule, report) | {
-        "assumed": assumed(found, study)
-    }
+    summary = summarise_parts(name, replace(problem, limits=limits), schedule, report) | {"assumed": stated.assumed}
     stage("verifying by the file's own loads")
-    own = audit_by_own_file(found.network, whole.limits, verified.rest_va, report)
+    own = audit_by_own_file(problem.reduced.network, limits, verified.rest_va, report)
     stage("writing")
-    if report.inside and files.ledger is not None:
-        summary |= _add_to_ledger(schedule, files.ledger)
+    result = Result(schedule, report, own)
+    summary |= _kept(feeder, problem, result, files)
     if files.picture is not None:
         from envelope.study.plots import limits_picture
 
-        summary["picture"] = str(limits_picture(schedule, files.picture, name=found.name))
-    return _told(Result(schedule, report, own), summary, files, how)
+        summary["picture"] = str(limits_picture(schedule, files.picture, name=name))
+    return _told(result, summary, files, how)
 
 
-def whole_problem(found: Feeder, parts: Parts, options: StudyOptions) -> WholeNetwork:
-    """The problems of a network that is divided, under one medium voltage."""
-    from envelope.study.whole_study import whole_of
-
-    whole = whole_of(found, parts, options.study_of(found))
-    for problem in whole.problems.values():
-        options.refuse_criterion(problem)
-    return replace(whole, problems={name: options.shared_out(one) for name, one in whole.problems.items()})
+def _kept(feeder: str, problem: Problem, result: Result, files: Files) -> dict[str, Any]:
+    """Add the run to the ledger and save its plan; limits that are not verified are not published."""
+    if not result.inside:
+        return {}
+    kept = {} if files.ledger is None else _add_to_ledger(result.schedule, files.ledger)
+    return kept | _planned(feeder, problem, files)
 
 
 class Result(NamedTuple):
@@ -141,6 +115,11 @@ class Result(NamedTuple):
     schedule: EnvelopeSchedule
     report: VerificationReport
     own: OwnFileReport | None
+
+    @property
+    def inside(self) -> bool:
+        """Whether both say that no limit is exceeded."""
+        return self.report.inside and (self.own is None or self.own.inside)
 
 
 def _told(result: Result, summary: dict[str, Any], files: Files, how: How) -> int:
@@ -167,8 +146,9 @@ def _planned(feeder: str, problem: Problem, files: Files) -> dict[str, Any]:
     if files.plan is None:
         return {}
     from envelope.problem import plan_file
+    from envelope.problem.feeder_files import EUROPEAN_LV
 
-    where = feeder if feeder == plan_file.EUROPEAN_LV else str(Path(feeder).resolve())
+    where = feeder if feeder == EUROPEAN_LV else str(Path(feeder).resolve())
     hysteresis_w = 0 if files.rolling is None else ROLLING_HYSTERESIS_W
     plan_file.save(files.plan, where, problem, hysteresis_w=hysteresis_w, rolling=files.rolling)
     return {"plan": str(files.plan), "rolling": files.rolling is not None}

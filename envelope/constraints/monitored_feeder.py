@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envelope.field_rules import BadProblem
 from envelope.problem import GroupLimit, Problem, VoltVar, VoltWatt
+from envelope.problem.divided import Divided
 from envelope.problem.phase_split import flexible_share, on_any
 from gridmodel.arrays import Complex, Index, Mask, Real
 from gridmodel.flow import power_flow as flow
@@ -274,6 +276,9 @@ def weakest_branches(reduced: Reduced) -> Index:
 
 def monitor(problem: Problem) -> MonitoredFeeder:
     """The monitored feeder of a problem, with groups, phase splits and the inverter response that it credits."""
+    if isinstance(problem.reduced, Divided):
+        count, name = len(problem.reduced.parts.low), problem.reduced.network.name
+        raise BadProblem(f"{name}: is calculated in {count} low-voltage parts; this is for one of them")
     plain = MonitoredFeeder.of(problem.reduced, problem.groups, flex_split=problem.flex_split)
     unit_v = problem.limits.voltages_at(plain.reduced.node_nominal_v)[2] if problem.limits.bands else None
     return replace(with_credited_inverters(problem, plain), level_unit_v=unit_v)

@@ -9,7 +9,7 @@ from envelope.demo.day import STEP_S, Day
 from envelope.demo.scenario import Scenario
 from envelope.problem import Problem, Scenarios, steps_from
 from envelope.problem.default_policy import with_default_policy
-from envelope.problem.plan_file import EUROPEAN_LV
+from envelope.problem.feeder_files import EUROPEAN_LV
 from envelope.problem.scenarios import of_day
 from gridmodel.arrays import Real
 from gridmodel.model.devices import CHARGER, SITE

@@ -20,7 +20,8 @@ from envelope.medium_voltage.head_voltage import MediumVoltage
 from envelope.medium_voltage.operator_limits import OperatorLimit
 from envelope.problem import OperatingLimits, Problem
 from envelope.schedule import Binding, EnvelopeSchedule, verified_box
-from gridmodel.arrays import Index
+from gridmodel.arrays import Index, Mask
+from gridmodel.model.devices import SITE
 from gridmodel.model.network import Network
 
 RELIEFS = 4
@@ -119,8 +120,8 @@ def schedule_of(network: Network, found: Coordination) -> EnvelopeSchedule:
         first,
         **tables,
         connection_id=tuple(names[k] for k in order),
-        control_point=None,
-        double_counted=None,
+        control_point=_control_points(parts, order),
+        double_counted=_double_counted(parts, order),
         import_least_w=None if first.import_least_w is None else wide("import_least_w"),
         export_least_w=None if first.export_least_w is None else wide("export_least_w"),
         reactive=None,
@@ -133,6 +134,21 @@ def schedule_of(network: Network, found: Coordination) -> EnvelopeSchedule:
         infeasibility=tuple(box for part in parts for box in part.infeasibility),
         firm_corners=(),
     )
+
+
+def _control_points(parts: list[EnvelopeSchedule], order: Index) -> tuple[str, ...] | None:
+    if all(part.control_point is None for part in parts):
+        return None
+    points = [point for part in parts for point in part.control_point or (SITE,) * len(part.connection_id)]
+    return tuple(points[k] for k in order)
+
+
+def _double_counted(parts: list[EnvelopeSchedule], order: Index) -> Mask | None:
+    if all(part.double_counted is None for part in parts):
+        return None
+    nothing = [np.zeros(len(part.connection_id), dtype=bool) for part in parts]
+    said = [none if (own := part.double_counted) is None else own for part, none in zip(parts, nothing, strict=True)]
+    return np.asarray(np.concatenate(said)[order])
 
 
 TABLES = (

@@ -14,8 +14,18 @@ from envelope.constraints.limits import limit_tables
 from envelope.constraints.monitored_feeder import monitor
 from envelope.operation.measurements import HEAD, Measured, Measurements, Quantity
 from envelope.problem import HeadVoltageMargin, Problem
+from envelope.problem.divided import Divided
 from gridmodel.arrays import Index, Real
 from sep2.store.connection import Connection
+
+
+class FeederChange(NamedTuple):
+    """Change of the feeder since the plan was made, and the connections for which it matters."""
+
+    detail: str = ""
+    """Empty: nothing."""
+    reached: tuple[str, ...] | None = None
+    """None: all."""
 
 
 class ViolatedAssumption(NamedTuple):
@@ -24,6 +34,8 @@ class ViolatedAssumption(NamedTuple):
     assumption: str
     """topology, feeder, head_voltage or measured"""
     detail: str
+    connections: tuple[str, ...] | None = None
+    """Those whose limits rest on it; None: all."""
 
     def __str__(self) -> str:
         return f"{self.assumption}: {self.detail}"
@@ -50,8 +62,8 @@ class Tolerance:
 class Assumptions:
     """Sources that tell whether the assumptions hold. By default nothing is checked."""
 
-    feeder_change: Callable[[], str] = str
-    """Return what has changed in the feeder since the plan was made; empty: nothing."""
+    feeder_change: Callable[[], FeederChange] = FeederChange
+    """Return what has changed in the feeder since the plan was made."""
     measurements: Measurements | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
 
@@ -63,7 +75,7 @@ class Assumptions:
         if abnormal:
             return [ViolatedAssumption("topology", abnormal)]
         changed = await asyncio.to_thread(self.feeder_change)
-        return [ViolatedAssumption("feeder", changed)] if changed else []
+        return [ViolatedAssumption("feeder", *changed)] if changed.detail else []
 
     async def read_measurements(self, db: Connection, problem: Problem, now: int) -> Sequence[Measured]:
         """Return the measurements of the time that `tolerance.lookback_s` gives."""
@@ -143,15 +155,24 @@ class _MeasurementCheck:
 
     def _overload(self, one: Measured, steps: Index) -> str:
         if self._rating is None:
-            feeder = monitor(self.problem)
-            table = limit_tables(self.problem.limits, feeder, self.problem.steps).current_a
-            self._rating = dict(zip(feeder.current_names, table.T, strict=True))
+            self._rating = _ratings(self.problem)
         if one.place not in self._rating:
             return ""
         most = float(self._rating[one.place][steps].max())
         if one.value <= most * (1.0 + self.tolerance.current_pu):
             return ""
         return f"{one.value:.0f} A in {one.place} from {one.start} for {one.duration} s, above {most:.0f} A"
+
+
+def _ratings(problem: Problem) -> dict[str, Real]:
+    """Return the (T,) A that each branch phase may carry, by its name."""
+    if isinstance(problem.reduced, Divided):
+        factor = np.broadcast_to(np.asarray(problem.limits.rating_factor, dtype=float), (problem.steps,))
+        named = zip(problem.reduced.current_names, problem.reduced.rating_a.tolist(), strict=True)
+        return {name: factor * rating for name, rating in named}
+    feeder = monitor(problem)
+    table = limit_tables(problem.limits, feeder, problem.steps).current_a
+    return dict(zip(feeder.current_names, table.T, strict=True))
 
 
 def steps_during(problem: Problem, one: Measured) -> Index:

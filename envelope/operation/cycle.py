@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from envelope.operation import credit_check, limits_in_force, restrictions
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
@@ -39,16 +41,20 @@ class Cycle(RoundEndings):
 
     async def run_once(self, now: int) -> Outcome:
         """Run one round; any failure raises an alarm and leaves the published limits as they are."""
+        outcome = await self._tried(now)
+        await self._set_waiting(now)
+        self.db.wake()
+        return outcome
+
+    async def _tried(self, now: int) -> Outcome:
         try:
-            outcome = await self._round(now)
+            return await self._round(now)
         except (SepError, GridError) as refused:  # its message names the cause; a traceback adds nothing
             log.warning("envelope of %s: nothing new is published: %s", self.feeder, refused)
             return await self._failed(refused, now)
         except Exception as wrong:  # a round may fail for any reason; the last valid envelope must stand
             log.exception("envelope of %s failed", self.feeder)
             return await self._failed(wrong, now)
-        self.db.wake()
-        return outcome
 
     async def _round(self, now: int) -> Outcome:
         state = await asyncio.to_thread(self.operating_state)
@@ -56,8 +62,11 @@ class Cycle(RoundEndings):
         if state.mode is Mode.CONTRACT and await self._is_told(state):
             return await self._publish_static(StaticLimits.CONTRACT, (), now)
         violated, measured = await self._check_assumptions(state, now)
-        if violated and await self._is_told(state):
+        # What is held is not published anew, so that no connection of it can be left out.
+        ends_all = any(one.connections is None for one in violated) or state.mode is Mode.HOLD
+        if violated and ends_all and await self._is_told(state):
             return await self._publish_static(state.safe, violated, now)
+        self.apart, self.safe = tuple(violated), state.safe
         if unread is not None:
             raise unread
         assert self.problem is not None
@@ -83,7 +92,7 @@ class Cycle(RoundEndings):
     ) -> tuple[list[ViolatedAssumption], Sequence[Measured]]:
         """Return violated assumptions, and the measurements that were compared."""
         violated = await self.assumptions.check_declared(state.abnormal)
-        if violated or self.problem is None:
+        if any(one.connections is None for one in violated) or self.problem is None:
             return violated, ()
         async with self.db.read() as db:
             if self.input_watch is not None:
@@ -93,9 +102,9 @@ class Cycle(RoundEndings):
             measured = await self.assumptions.read_measurements(db, self.problem, now)
             since = await published_since(db)
         if since is None:
-            return [], measured
+            return violated, measured
         comparable = [one for one in measured if one.start >= since]
-        return self.assumptions.check_measured(self.problem, comparable, now), measured
+        return [*violated, *self.assumptions.check_measured(self.problem, comparable, now)], measured
 
     async def _publish_envelope(
         self, stated: Problem, measured: Sequence[Measured], state: OperatingState, now: int
@@ -131,7 +140,16 @@ class Cycle(RoundEndings):
         return outcome
 
     async def _calculated(self, problem: Problem, run: str, causes: Sequence[str], now: int) -> VerifiedRun:
-        return await calculate_verified(self.db, problem, now, published=run, solver=self.solver, causes=causes)
+        # A run's name does not tell ratings apart: a run on another model counts what clients hold of this one.
+        held = run if not run or self._is_same_network(problem) else f"{run} on another model"
+        return await calculate_verified(self.db, problem, now, published=held, solver=self.solver, causes=causes)
+
+    def _is_same_network(self, problem: Problem) -> bool:
+        """Return whether the latest run was on the same network, as far as one is known."""
+        if self.verified is None:
+            return True
+        before, after = self.verified.problem.reduced, problem.reduced
+        return before is after or np.array_equal(before.rating_a, after.rating_a)
 
     async def _as_seen(
         self,

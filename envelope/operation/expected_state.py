@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
-from envelope.constraints.base_case import BaseCase
 from envelope.constraints.formulation import formulate
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Direction, Problem
+from envelope.problem.divided import Divided
+from envelope.problem.step_ranges import from_step
 from envelope.schedule import EnvelopeSchedule, ScheduleSide
 from envelope.schedule.codes import CAPACITY, special_bindings
-from gridmodel.arrays import Real
-from gridmodel.flow.kron import Reduced
+from gridmodel.arrays import Index, Mask, Real
+from gridmodel.flow.kron import Watched
+from gridmodel.flow.sparse_flow import SparseFlow
+from gridmodel.model.feeder import port_va
 from gridmodel.one_line import OneLine, one_line
 from sep2.operations.diagrams import (
     LOADING_PARTS,
@@ -36,18 +40,18 @@ MOST_PARTS = 32_767
 
 def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
     """Return the state of each step: the worst of base load alone, greatest export and greatest import."""
-    problem, schedule, report, *_ = run
+    stated, schedule, report, *_ = run
+    # A run that begins within its horizon has the remaining steps only.
+    problem = from_step(stated, stated.steps - schedule.steps)
     drawn = one_line(problem.reduced.network)
-    watched = _watched(problem.reduced, drawn)
-    base = formulate(problem).base
-    base = base.seen_by(replace(base.feeder, reduced=watched, groups=(), level_unit_v=None))
-    loading, low, high = (np.concatenate(part) for part in zip(*_states(base, schedule, drawn), strict=True))
+    solver = _in_parts(problem, drawn) if isinstance(problem.reduced, Divided) else _as_one(problem, drawn)
+    loading, low, high = (np.concatenate(part) for part in zip(*_states(solver, schedule, drawn), strict=True))
     return Expected(
         feeder=feeder,
         run=schedule.run_id,
         start=int(schedule.step_start[0]),
         step_s=schedule.step_s,
-        model=_model(problem, drawn, watched),
+        model=_model(problem, drawn, solver.watched),
         loading=loading.tolist(),
         low=low.tolist(),
         high=high.tolist(),
@@ -56,22 +60,64 @@ def state_of_run(feeder: str, run: VerifiedRun) -> Expected:
     )
 
 
-def _watched(reduced: Reduced, drawn: OneLine) -> Reduced:
-    """Return the network watched at customers, and on every branch that is drawn."""
-    branches = [branch for parts in drawn.parts for branch in parts]
-    return reduced.watching(reduced.voltages_at_connections(), np.isin(reduced.current_branch, branches))
+class _Solver(NamedTuple):
+    """A network watched at customers and on every branch that is drawn, and its power flow."""
+
+    watched: Watched
+    p_w: Real
+    """(T, C) net injection of the base load"""
+    solve: Callable[[Index, Real], tuple[Real, Real, Mask]]
+    """(S, N) V, (S, B) A and (S,) whether it settled, for some steps and (S, C) W away from the base load"""
 
 
-def _states(base: BaseCase, schedule: EnvelopeSchedule, drawn: OneLine) -> Iterator[tuple[Real, Real, Real]]:
+def _as_one(problem: Problem, drawn: OneLine) -> _Solver:
+    """Return the power flow of a network that is calculated as one."""
+    whole, base = problem.reduced, formulate(problem).base
+    watched = whole.watching(whole.voltages_at_connections(), _drawn(whole, drawn))
+    base = base.seen_by(replace(base.feeder, reduced=watched, groups=(), level_unit_v=None))
+    feeder = base.feeder
+
+    def solve(steps: Index, away_w: Real) -> tuple[Real, Real, Mask]:
+        ports_w = away_w[:, feeder.port_connection] * feeder.port_share
+        flow = feeder.power_flow(base.injections(steps, ports_w), base.source_v[steps])
+        return flow.v_v, np.abs(flow.i_a), flow.converged
+
+    return _Solver(watched, base.p_w, solve)
+
+
+def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
+    """Return the power flow of a whole network whose limits are calculated in parts."""
+    network = problem.reduced.network
+    flow, shape = SparseFlow(network), (problem.steps, 3)
+    seen, kept = flow.watched.at_connections(), _drawn(flow.watched, drawn)
+    at = flow.watched.voltages_at_connections()
+    phases = tuple(phase for phase, is_kept in zip(seen.current_phase, kept.tolist(), strict=True) if is_kept)
+    currents = seen.current_branch[kept], phases, seen.current_side[kept], seen.rating_a[kept]
+    rest = -(problem.base_load_w + 1j * problem.base_load_var)
+    source_v = np.broadcast_to(network.source.v if problem.source_v is None else problem.source_v, shape)
+
+    def solve(steps: Index, away_w: Real) -> tuple[Real, Real, Mask]:
+        found = flow.solve(port_va(network, np.asarray(rest[steps] + away_w, dtype=np.complex128)), source_v[steps])
+        return flow.voltages(found.v)[:, at], flow.currents(found.v)[:, kept], found.converged
+
+    return _Solver(Watched(network, seen.node_terminal, *currents), rest.real, solve)
+
+
+def _drawn(watched: Watched, drawn: OneLine) -> Mask:
+    """Return which watched currents are those of branches that are drawn."""
+    return np.isin(watched.current_branch, [branch for parts in drawn.parts for branch in parts])
+
+
+def _states(solver: _Solver, schedule: EnvelopeSchedule, drawn: OneLine) -> Iterator[tuple[Real, Real, Real]]:
     """Yield loading, lowest and highest voltage of some steps, as parts; the worst of the three cases."""
     away = (
-        np.zeros_like(base.p_w),
-        _net_w(schedule.side(Direction.EXPORT)) - base.p_w,
-        -_net_w(schedule.side(Direction.IMPORT)) - base.p_w,
+        np.zeros_like(solver.p_w),
+        _net_w(schedule.side(Direction.EXPORT)) - solver.p_w,
+        -_net_w(schedule.side(Direction.IMPORT)) - solver.p_w,
     )
-    for first in range(0, len(base.p_w), STEPS_AT_ONCE):
-        steps = np.arange(first, min(first + STEPS_AT_ONCE, len(base.p_w)))
-        cases = [_case(base, steps, one[steps], drawn) for one in away]
+    for first in range(0, len(solver.p_w), STEPS_AT_ONCE):
+        steps = np.arange(first, min(first + STEPS_AT_ONCE, len(solver.p_w)))
+        cases = [_case(solver, steps, one[steps], drawn) for one in away]
         loading, low, high = (np.stack(part) for part in zip(*cases, strict=True))
         yield (
             _parts(np.fmax.reduce(loading), LOADING_PARTS),
@@ -85,22 +131,20 @@ def _net_w(side: ScheduleSide) -> Real:
     return np.minimum(side.limit_w, side.capacity_w)
 
 
-def _case(base: BaseCase, steps: np.ndarray, away_w: Real, drawn: OneLine) -> tuple[Real, Real, Real]:
+def _case(solver: _Solver, steps: Index, away_w: Real, drawn: OneLine) -> tuple[Real, Real, Real]:
     """Return loading per edge and lowest and highest voltage per node of some steps; NaN: not known.
 
     away_w: (S, C) W by which connections are away from their base load.
     """
-    feeder = base.feeder
-    ports_w = away_w[:, feeder.port_connection] * feeder.port_share
-    flow = feeder.power_flow(base.injections(steps, ports_w), base.source_v[steps])
-    reduced = feeder.reduced
-    ratio = np.where(flow.converged[:, None], np.abs(flow.i_a) / reduced.rating_a, np.nan)
+    watched = solver.watched
+    v_v, i_a, converged = solver.solve(steps, away_w)
+    ratio = np.where(converged[:, None], i_a / watched.rating_a, np.nan)
     edge_of = {branch: edge for edge, parts in enumerate(drawn.parts) for branch in parts}
-    edge = np.array([edge_of[int(branch)] for branch in reduced.current_branch], dtype=np.intp)
+    edge = np.array([edge_of[int(branch)] for branch in watched.current_branch], dtype=np.intp)
     loading = np.full((len(drawn.parts), len(steps)), np.nan)
     np.fmax.at(loading, edge, ratio.T)
-    share = np.where(flow.converged[:, None], flow.v_v / reduced.node_nominal_v, np.nan)
-    node = drawn.stands_for[reduced.network.terminal_node[reduced.node_terminal]]
+    share = np.where(converged[:, None], v_v / watched.node_nominal_v, np.nan)
+    node = drawn.stands_for[watched.network.terminal_node[watched.node_terminal]]
     low, high = (np.full((len(drawn.node), len(steps)), np.nan) for _ in range(2))
     np.fmin.at(low, node, share.T)
     np.fmax.at(high, node, share.T)
@@ -114,7 +158,7 @@ def _parts(value: Real, parts: int) -> np.ndarray:
     return np.where(known, whole, UNKNOWN).astype(int)
 
 
-def _model(problem: Problem, drawn: OneLine, watched: Reduced) -> Model:
+def _model(problem: Problem, drawn: OneLine, watched: Watched) -> Model:
     """Return the nodes and branches that are drawn; an edge of several branches has the name of the weakest."""
     network = problem.reduced.network
     low_v, high_v, _ = problem.limits.voltages_at(network.nodes.nominal_v)

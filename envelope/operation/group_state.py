@@ -56,6 +56,8 @@ async def collect(db: Connection, publication: Publication) -> tuple[list[Connec
     schedule = publication.schedule
     at = await with_own_groups(db, await clients_at(db, schedule.connection_id), publication.now)
     for column, name in enumerate(schedule.connection_id):
+        if name in publication.terms.left_out:
+            continue
         row = await connections.by_name(db, name)
         if row is None:
             missing.append(name)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from envelope.field_rules import BadProblem
 from envelope.operation import handover, mode, net_to_device, outage_calendar, static_limits
+from envelope.operation.assumptions import FeederChange
 from envelope.operation.clients import (
     NO_CLIENTS,
     Clients,
@@ -28,6 +29,8 @@ from envelope.operation.limits_in_force import with_limits_in_force
 from envelope.operation.load_forecast import FILE as FORECAST
 from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
+from envelope.operation.model_in_use import BadModelFile
+from envelope.operation.plan_source import PlanSource, in_use
 from envelope.operation.publication_terms import SOURCE
 from envelope.operation.restrictions import HoldingDown, held_down
 from envelope.operation.rolling_plan import RollingPlan
@@ -107,11 +110,15 @@ class ServerView:
             await opened.close()
 
     def plan(self) -> plan_file.Saved | None:
-        """Return the plan in the folder; None: there is none that can be read."""
+        """Return the plan that limits rest on; None: there is none that can be read."""
         try:
-            return plan_file.read(self.plan_path)
-        except BadProblem:
+            return plan_file.read(self._in_use()[0])
+        except (BadProblem, BadModelFile):
             return None
+
+    def _in_use(self) -> tuple[Path, str]:
+        """Return the plan that limits rest on, and what a reader is given of its model."""
+        return in_use(self.folder) if self.other_plan is None else (self.other_plan, "")
 
     async def status(self) -> EngineStatus:
         """Return what is in force."""
@@ -154,13 +161,15 @@ class ServerView:
         stage = decided.stage_in(self.settings.mode)
         if stage is not Stage.PUBLISH and not decided.approved and (decided.mode is Mode.ACTIVE or not run):
             return {}
+        change = await asyncio.to_thread(self._feeder_change)
         which = StaticLimits.CONTRACT if decided.mode is Mode.CONTRACT else None
-        if which is None and (decided.abnormal or self._feeder_has_changed()):
+        if which is None and (decided.abnormal or (change.detail and change.reached is None)):
             which = decided.safe
         async with self._open() as database, database.read() as db:
             if which is not None:
                 return await self._static_limits(db, which, now)
-            plan = await asyncio.to_thread(plan_file.load, self.plan_path)
+            invalid = await self._static_limits(db, decided.safe, now) if change.reached else {}
+            plan = await asyncio.to_thread(lambda: plan_file.load(*self._in_use()))
             stated = await asyncio.to_thread(self._problem_at, plan, now)
             sharing = Sharing(plan.sharing, plan.devices)
             clients = await clients_at(db, stated.connection_id)
@@ -172,7 +181,8 @@ class ServerView:
             problem = with_controllability(held.on(stated), found)
             if run and run != run_id(problem):
                 problem = await with_limits_in_force(db, problem, now)
-        return await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
+        limits = await asyncio.to_thread(calculated_limits, problem, now, clients, sharing)
+        return limits | {name: invalid[name] for name in change.reached or () if name in invalid}
 
     @property
     def _store(self) -> MeasurementStore:
@@ -183,10 +193,11 @@ class ServerView:
             return plan.problem
         return RollingPlan(maker_of(self._store, self.folder / FORECAST, Path(plan.feeder).name)).at(plan, now).problem
 
-    def _feeder_has_changed(self) -> bool:
-        """Return whether the feeder differs from the plan's."""
-        saved = self.plan()
-        return saved is not None and plan_file.digest_of(saved.feeder) != saved.digest
+    def _feeder_change(self) -> FeederChange:
+        """Return what has changed in the feeder since the plan was made."""
+        if self.other_plan is not None or self.plan() is None:
+            return FeederChange()
+        return PlanSource(self.folder).feeder_change()
 
     async def _static_limits(self, db: Connection, which: StaticLimits, now: int) -> dict[str, Limits]:
         saved = self.plan()

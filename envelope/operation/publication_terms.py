@@ -35,6 +35,15 @@ class PublicationReport:
     """What clients held before it (`ConnectionUpdate`), and what each group was to have (`GroupUpdate`)."""
 
 
+def both(one: PublicationReport, other: PublicationReport) -> PublicationReport:
+    """Return the result of two publications for different connections, the second of static limits."""
+    counts = {
+        name: getattr(one, name) + getattr(other, name)
+        for name in ("connections", "created", "kept", "superseded", "defaults", "parts", "missing", "findings")
+    }
+    return PublicationReport(**counts)
+
+
 @dataclass(frozen=True)
 class PublicationTerms:
     """Options of a publication."""
@@ -59,6 +68,8 @@ class PublicationTerms:
     """Time within which a device adopts a new part of its connection's limits."""
     sharing: Sharing = field(default_factory=Sharing)
     """How the devices behind one connection share its limits."""
+    left_out: frozenset[str] = frozenset()
+    """Connections for which the schedule is not valid, and is not published."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ BASE, FIRM, LOOSE = "envelope_infeasible_base", "infeasible_firm", "default_loos
 NO_SAFE, UNREGISTERED, NO_CLIENT = "no_safe_limits", "unregistered_device", "no_client"
 OPERATOR, NOT_FOLLOWED = "operator_control", "mode_not_followed"
 WAITS, LATE, METERS = "envelope_waits", "inputs_late", "measurements_ending"
+EXTRACT = "feeder_extract"
 DRIFT = "forecast_drift"
 CODE_OF_FINDING = {
     findings.BASE: BASE,
@@ -22,7 +23,19 @@ CODE_OF_FINDING = {
     findings.NO_CLIENT: NO_CLIENT,
     findings.NOT_FOLLOWED: NOT_FOLLOWED,
 }
-CODES = {FAILED, UNVERIFIED, INVALID, UNREGISTERED, OPERATOR, WAITS, LATE, METERS, DRIFT, *CODE_OF_FINDING.values()}
+CODES = {
+    FAILED,
+    UNVERIFIED,
+    INVALID,
+    UNREGISTERED,
+    OPERATOR,
+    WAITS,
+    LATE,
+    METERS,
+    EXTRACT,
+    DRIFT,
+    *CODE_OF_FINDING.values(),
+}
 """All codes of the engine."""
 
 

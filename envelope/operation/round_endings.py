@@ -17,11 +17,12 @@ from envelope.operation.measurements import Measured
 from envelope.operation.mode import OperatingState, StaticLimits
 from envelope.operation.outage_calendar import Entry
 from envelope.operation.publication import publish
-from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms
+from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms, both
 from envelope.operation.release import Gate, Ruling, note_let_out
 from envelope.operation.restrictions import Restrictions
 from envelope.operation.round_alarms import (
     DRIFT,
+    EXTRACT,
     FAILED,
     INVALID,
     LATE,
@@ -116,6 +117,14 @@ class RoundEndings:
     """Where the inputs of published numbers are kept; None: nowhere."""
     kept: tuple[str, int] = ("", 0)
     """The calculation that was kept last."""
+    model: str = ""
+    """Where the files of the network model in use are; empty: at the feeder's own place."""
+    waiting: Callable[[], str] = str
+    """Return what waits at the feeder's place while another model of it is in use; empty: nothing."""
+    apart: tuple[ViolatedAssumption, ...] = ()
+    """Assumptions that do not hold for some connections in the latest round."""
+    safe: StaticLimits = StaticLimits.DEFAULTS
+    """Limits that those get."""
     rolls: bool = False
     """Whether the plan goes on by itself."""
     notes: tuple[str, ...] = ()
@@ -165,19 +174,27 @@ class RoundEndings:
         run, no_client, measured = known
         found = [*findings.still(schedule, now, exceeds=max(report.excused) > 0.0), *no_client]
         async with self.db.write() as db:
-            published = await publish(db, schedule, now, self._terms(verified, run))
+            envelope = published = await publish(db, schedule, now, self._terms(verified, run))
+            if left_out := self._left_out:
+                published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
-            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
+            await set_alarm(db, INVALID, self.feeder, "; ".join(map(str, self.apart)), now=now)
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_common(db, problem, measured, now)
             await self._publish_modes(db, measured, now)
             await note_decision(db, self.feeder, published, now, run=schedule.run_id, before=run)
             await self._note(db, ruling, (schedule, waiting), now)
-        await self._keep(verified, published, run, now)
-        return Outcome(now, schedule, report, published, withheld=ruling.why)
+        await self._keep(verified, envelope, run, now)
+        return Outcome(now, schedule, report, published, violated=self.apart, withheld=ruling.why)
+
+    @property
+    def _left_out(self) -> frozenset[str]:
+        """Connections for which an assumption of the envelope does not hold."""
+        return frozenset(name for one in self.apart for name in one.connections or ())
 
     async def _keep(self, verified: VerifiedRun, published: PublicationReport, run: str, now: int) -> None:
         """Keep what the published numbers were made of; a disk that is full does not hold limits back."""
@@ -187,7 +204,7 @@ class RoundEndings:
         record = record_of(publication, verified.at, published.decided)
         try:
             if self.kept != (verified.schedule.run_id, verified.at):
-                await asyncio.to_thread(self.records.keep_calculation, verified, self.feeder, verified.at)
+                await asyncio.to_thread(self.records.keep_calculation, verified, self.feeder, verified.at, self.model)
                 self.kept = verified.schedule.run_id, verified.at
             await asyncio.to_thread(self.records.keep_publication, record)
         except (SepError, GridError, OSError) as wrong:
@@ -206,7 +223,17 @@ class RoundEndings:
             rolls=self.rolls,
             adoption_s=problem.adoption_s,
             sharing=self.sharing,
+            left_out=self._left_out,
         )
+
+    async def _set_waiting(self, now: int) -> None:
+        """Set the alarm about what waits at the feeder's place."""
+        try:
+            waiting = await asyncio.to_thread(self.waiting)
+        except (SepError, GridError, OSError) as wrong:
+            waiting = str(wrong)
+        async with self.db.write() as db:
+            await set_alarm(db, EXTRACT, self.feeder, waiting, now=now)
 
     async def _note(self, db: Connection, ruling: Ruling, of: tuple[EnvelopeSchedule, str], now: int) -> None:
         """Note a round; of: the schedule that was published or compared, and the run that waits for a person."""
@@ -241,12 +268,7 @@ class RoundEndings:
         """Publish static limits for every connection; the last run is dropped and not returned to."""
         async with self.db.write() as db:
             names = await static_limits.names_of(db, self.problem, now)
-            basis = static_limits.FeederBasis(sharing=self.sharing)
-            if self.problem is not None:
-                basis = static_limits.basis_of(names, vars(self.problem), self.sharing)
-            published = await static_limits.publish_static(
-                db, names, which, now, basis=basis, horizon_events=self.horizon_events
-            )
+            published = await self._issue_static(db, names, which, now)
             await record_static(db, which)
             await forget_plan(db, self.feeder, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
@@ -257,6 +279,16 @@ class RoundEndings:
             await note(db, self.feeder, self.round_state, Ending("static", why or f"{which} limits"), now=now)
         self.verified = self.standing = None
         return Outcome(now, published=published, violated=tuple(violated))
+
+    async def _issue_static(
+        self, db: Connection, names: Sequence[str], which: StaticLimits, now: int
+    ) -> PublicationReport:
+        basis = static_limits.FeederBasis(sharing=self.sharing)
+        if self.problem is not None:
+            basis = static_limits.basis_of(self.problem.connection_id, vars(self.problem), self.sharing)
+        return await static_limits.publish_static(
+            db, names, which, now, basis=basis, horizon_events=self.horizon_events
+        )
 
     async def _no_clients(self, no_client: Sequence[str], now: int) -> Outcome:
         """Calculate nothing where no client is registered."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from envelope.engine import calculate
 from envelope.operation.group_state import ConnectionUpdate
 from envelope.operation.group_update import decide
 from envelope.operation.publication_terms import Publication
 from envelope.operation.run_store import PublicationRecord, RunStore, Update
+from envelope.operation.verified_run import calculated
 from envelope.schedule import EnvelopeSchedule
 from envelope.schedule.scaling import scaled
 
@@ -35,7 +35,7 @@ def replay(store: RunStore, run: str) -> Replay:
     for record in records:
         if record.calculated not in schedules:
             found = store.calculation(run, record.calculated)
-            schedules[record.calculated] = scaled(calculate(found.problem), found.factor)
+            schedules[record.calculated] = scaled(calculated(found.problem), found.factor)
         again = updates_again(schedules[record.calculated], record)
         numbers += sum(map(_numbers, record.updates))
         differences += _compared(record, again)

@@ -25,10 +25,12 @@ from envelope.operation.object_store import MissingRecord, ObjectStore, write_on
 from envelope.operation.publication_terms import Publication, PublicationTerms
 from envelope.operation.verified_run import VerifiedRun
 from envelope.problem import Problem
-from envelope.problem.plan_file import EUROPEAN_LV, SKIPPED, feeder_of, model_files
+from envelope.problem.divided import reduced_of
+from envelope.problem.feeder_files import EUROPEAN_LV, model_files
+from envelope.problem.plan_file import SKIPPED, feeder_of
 from envelope.problem.serialization import from_plain, is_unsaid, to_plain
 from gridmodel.errors import GridError
-from gridmodel.flow.kron import Reduced, reduce
+from gridmodel.flow.kron import Reduced
 from sep2.rules.limits import Limits
 from sep2.rules.timeline import Interval
 
@@ -84,8 +86,8 @@ class RunStore:
         """Files and arrays by content."""
         return ObjectStore(self.folder / "objects")
 
-    def keep_calculation(self, verified: VerifiedRun, feeder: str, at: int) -> None:
-        """Keep the inputs of a run."""
+    def keep_calculation(self, verified: VerifiedRun, feeder: str, at: int, model: str = "") -> None:
+        """Keep the inputs of a run; model: where the files of the feeder's model in use are, empty: at the feeder."""
         problem = verified.counted or verified.problem
         arrays: dict[str, Any] = {}
         said = {
@@ -101,7 +103,7 @@ class RunStore:
             "at": at,
             "factor": verified.factor,
             "feeder": feeder,
-            "files": self._keep_feeder(feeder),
+            "files": self._keep_feeder(model or feeder),
             "fields": said,
             "arrays": kept,
         }
@@ -139,7 +141,7 @@ class RunStore:
     def _reduced(self, said: dict[str, Any]) -> Reduced:
         feeder, files = said["feeder"], said["files"]
         if not files:
-            return reduce(feeder_of(feeder).network)
+            return reduced_of(feeder_of(feeder).network)
         with tempfile.TemporaryDirectory() as home:
             folder = Path(home, Path(feeder).name if Path(feeder).suffix == "" else "feeder")
             for name, digest in files.items():
@@ -147,7 +149,7 @@ class RunStore:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(self.objects.get(digest))
             whole = folder if Path(feeder).suffix == "" else folder / Path(feeder).name
-            return reduce(feeder_of(str(whole)).network)
+            return reduced_of(feeder_of(str(whole)).network)
 
     def _of(self, run: str, suffix: str) -> Iterator[Path]:
         return (self.folder / "runs" / run).glob(f"*{suffix}") if run.isalnum() else iter(())

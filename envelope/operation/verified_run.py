@@ -13,6 +13,7 @@ import numpy as np
 from envelope.operation.clients import uncontrolled_connections
 from envelope.operation.limits_in_force import with_limits_in_force, without_limits_in_force
 from envelope.problem import Guarantee, Problem, run_id
+from envelope.problem.divided import Divided
 from envelope.schedule import EnvelopeSchedule, findings
 from envelope.schedule.scaling import FACTORS, scaled
 from sep2.errors import SepError
@@ -86,13 +87,28 @@ def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
     ]
 
 
+def calculated(problem: Problem) -> EnvelopeSchedule:
+    """Return the schedule of a problem, on a network that is calculated as one or in parts."""
+    from envelope.engine import calculate
+
+    if not isinstance(problem.reduced, Divided):
+        return calculate(problem)
+    from envelope.medium_voltage.divided import whole_of
+    from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
+
+    whole = whole_of(problem)
+    return schedule_of(whole.network, calculate_whole(whole))
+
+
 def scaled_down(
     problem: Problem, schedule: EnvelopeSchedule, report: VerificationReport, *, solver: str | None = None
 ) -> tuple[EnvelopeSchedule, VerificationReport, float]:
     """Return the largest part of the limits' headroom, of those that are tried, that verifies; else what was given."""
     from envelope.verification import Effort, verify
 
-    for factor in () if problem.guarantee in NOT_SCALED else FACTORS:
+    # What is calculated in parts is verified with its head voltages, which a part of the headroom would change.
+    is_scaled = problem.guarantee not in NOT_SCALED and not isinstance(problem.reduced, Divided)
+    for factor in FACTORS if is_scaled else ():
         smaller = scaled(schedule, factor)
         found = verify(problem, smaller, solver=solver, effort=Effort())
         if found.inside:
@@ -111,6 +127,11 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
 
+    if isinstance(problem.reduced, Divided):
+        from envelope.medium_voltage.divided import calculate_divided
+
+        run = calculate_divided(problem)
+        return run.schedule, run.report.combined
     schedule = calculate(problem)
     # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
     return schedule, verify(problem, schedule, solver=solver, effort=Effort())

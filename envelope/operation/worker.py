@@ -7,27 +7,25 @@ within a step too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envelope.field_rules import BadProblem
-from envelope.operation import mode, outage_calendar
+from envelope.operation import mode, model_in_use, outage_calendar
 from envelope.operation.assumptions import Assumptions
-from envelope.operation.clients import Sharing
 from envelope.operation.cycle import LEDGER, Cycle
 from envelope.operation.input_ages import SWITCHED, InputWatch
 from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.load_forecast import FILE as FORECAST
 from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
+from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
 from envelope.operation.round_endings import Outcome
 from envelope.operation.run_store import FOLDER as RECORDS
 from envelope.operation.run_store import RunStore
-from envelope.problem import Problem
 from envelope.problem import plan_file as plan
 from gridmodel.meter_data.store import MeasurementStore
 
@@ -41,52 +39,6 @@ POLL_S = 0.5
 NEVER_S = 86_400
 RETRY_S = 300
 """Time after which a plan that could not be read is read again."""
-Stamp = tuple[tuple[int, int] | None, ...]
-
-
-class PlanFile:
-    """Plan in a file, read again when the file is replaced."""
-
-    def __init__(self, path: Path, rolling: RollingPlan | None = None, gate: Gate | None = None) -> None:
-        self.path, self.rolling, self.gate = path, rolling, gate
-        self._read: tuple[Stamp, plan.Plan] | None = None
-
-    def plan(self) -> plan.Plan:
-        """Return the plan; the same object for as long as the file is the same."""
-        stamp = stamp_of([self.path])
-        if self._read is None or self._read[0] != stamp:
-            self._read = stamp, plan.load(self.path)
-        return self._read[1]
-
-    def apply_to(self, cycle: Cycle, now: int) -> Problem:
-        """Return the plan's problem at a time, and set the plan's options of publication in the cycle."""
-        found = self.plan()
-        cycle.hysteresis_w, cycle.randomize_relaxing_s = found.hysteresis_w, found.randomize_relaxing_s
-        cycle.sharing = Sharing(found.sharing, found.devices)
-        cycle.rolls = found.rolling is not None and self.rolling is not None
-        # A plan of one horizon is made by a person, who has seen in test mode what it lets out.
-        cycle.gate = self.gate if cycle.rolls or cycle.server_mode == "production" else None
-        if found.rolling is None or self.rolling is None:
-            cycle.notes, cycle.meters_late, cycle.drift = (), "", ""
-            return found.problem
-        horizon = self.rolling.at(found, now)
-        cycle.notes, cycle.meters_late, cycle.drift = horizon.said, horizon.late, horizon.drift
-        return horizon.problem
-
-    def feeder_change(self) -> str:
-        """Return what has changed in the feeder since the plan was made; empty: nothing."""
-        saved = self._read[1] if self._read is not None else plan.read(self.path)
-        if plan.digest_of(saved.feeder) == saved.digest:
-            return ""
-        return f"{saved.feeder} has changed since the plan was made; make it anew"
-
-    @property
-    def feeder(self) -> str:
-        """The feeder's name; the file's own where it cannot be read."""
-        try:
-            return plan.read(self.path).feeder
-        except BadProblem:
-            return self.path.name
 
 
 async def work(state: State) -> None:
@@ -97,9 +49,11 @@ async def work(state: State) -> None:
     state.reached[NAME] = NOTHING_YET
     engine = state.settings.engine
     store = MeasurementStore(state.settings.measurements.folder)
-    feeder = await asyncio.to_thread(lambda: PlanFile(path).feeder)
+    feeder = await asyncio.to_thread(lambda: PlanSource(folder).feeder)
     gate = Gate(engine.feeder_more_percent, engine.system_more_percent)
-    source = PlanFile(path, RollingPlan(maker_of(store, path.with_name(FORECAST), Path(feeder).name)), gate)
+    rolling = RollingPlan(maker_of(store, path.with_name(FORECAST), Path(feeder).name))
+    alone = not state.settings.utility.approvals.is_asked(state.settings.mode)
+    source = PlanSource(folder, rolling, gate, alone=alone)
     measurements = JointMeasurements(store, Path(feeder).name)
     cycle = Cycle(
         state.db,
@@ -113,8 +67,10 @@ async def work(state: State) -> None:
         server_mode=state.settings.mode,
         input_watch=InputWatch(store, Path(feeder).name, engine.ages),
         calendar=partial(outage_calendar.read, folder),
+        waiting=source.waiting,
     )
-    files = [path, folder / mode.FILE, folder / outage_calendar.FILE, store.folder / SWITCHED]
+    names = mode.FILE, model_in_use.FILE, outage_calendar.FILE
+    files = [path, *(folder / name for name in names), store.folder / SWITCHED]
     await rounds(state, cycle, files)
 
 
@@ -160,19 +116,6 @@ def _is_deactivated(cycle: Cycle) -> bool:
         return cycle.operating_state().mode is not Mode.ACTIVE
     except mode.BadState:
         return True
-
-
-def stamp_of(files: Iterable[Path]) -> Stamp:
-    """Return a value that differs once any of the files was written, created or removed."""
-    return tuple(_stamp(path) for path in files)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 async def _changed(files: list[Path], stamp: Stamp) -> None:

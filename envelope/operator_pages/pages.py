@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from envelope.operator_pages.bodies import Decision, EngineStatus, Evaluation
+from envelope.operator_pages.models import ModelShown, TakeModel, show_model, take_model
 from envelope.operator_pages.routes import (
     decide,
     evaluate_decision,
@@ -51,8 +52,20 @@ async def show_envelopes(visit: Visit) -> dict[str, Any]:
         "needs": visit.needs(decide),
         "most": MOST_ROWS,
     }
+    found |= await _model(visit)
     chosen = visit.query.get("evaluate", "")
     return found | (await _evaluated(visit, chosen) if chosen in CHOICES else {})
+
+
+async def _model(visit: Visit) -> dict[str, Any]:
+    """Return the network model in use, and what takes a later extract's instead."""
+    model: ModelShown | None = await visit.ask(show_model)
+    reason = visit.query.get("take", "").strip()
+    found = {"model": model, "take": reason, "take_body": "", "may_take": visit.may(take_model)}
+    if model is None or model.extract is None or model.extract.problem or not reason:
+        return found
+    body = msgspec.json.encode(TakeModel(reason=reason, digest=model.extract.digest))
+    return found | {"take_body": body.decode(), "needs_take": visit.needs(take_model)}
 
 
 def _changes(status: EngineStatus, said: dict[str, str]) -> bool:

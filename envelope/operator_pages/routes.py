@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,11 +25,12 @@ from envelope.operator_pages.bodies import (
     RoundStatus,
     ScopeStatus,
 )
+from envelope.operator_pages.models import folder_of, show_model, take_model
 from sep2.errors import BadRequest
 from sep2.operations import plans
 from sep2.rest.route import Request, Route
 from sep2.rest.types import Done, Nothing
-from sep2.rules.roles import OPERATOR, VIEWER
+from sep2.rules.roles import ENGINEER, OPERATOR, VIEWER
 from sep2.store import connections, groups, marks
 from sep2.store.connection import Connection
 
@@ -42,11 +43,6 @@ REPORT_MARK, RUN_MARK, NO_RUN = "envelope.report", "envelope.run", "safe "
 
 class NothingChanges(BadRequest):
     """The engine is operated like that already."""
-
-
-def folder_of(state: Any) -> Path:
-    """Return the server's folder, in which the plan lies."""
-    return Path(state.settings.operator.token_file).parent
 
 
 async def show_engine(rq: Request, asked: Nothing) -> EngineStatus:
@@ -85,11 +81,13 @@ async def _latest_round(db: Connection, feeder: str) -> RoundStatus | None:
 
 def _plan(folder: Path) -> PlanStatus | None:
     from envelope.field_rules import BadProblem
+    from envelope.operation.model_in_use import BadModelFile
+    from envelope.operation.plan_source import in_use
     from envelope.problem import plan_file
 
     try:
-        saved = plan_file.read(folder / plan_file.FILE)
-    except BadProblem:
+        saved = plan_file.read(in_use(folder)[0])
+    except (BadProblem, BadModelFile):
         return None
     start = saved.fields["step_start"]
     until = int(start[-1]) + int(saved.fields["step_s"])
@@ -234,5 +232,7 @@ TABLE = (
     Route("GET", "/x/envelope/evaluate", evaluate_decision, OPERATOR),
     Route("POST", "/x/envelope/decide", decide, OPERATOR, show_engine),
     Route("GET", "/x/envelope/curtailed", show_curtailed, VIEWER),
+    Route("GET", "/x/envelope/model", show_model, VIEWER),
+    Route("POST", "/x/envelope/model", take_model, ENGINEER, show_model, seconded=True),
     *inputs.TABLE,
 )

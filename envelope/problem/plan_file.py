@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from fnmatch import fnmatch
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from envelope.field_rules import UNKNOWN, BadProblem, InstanceOf, Numbers, OneOf, Rule, Strings, validate
+from envelope.problem.feeder_files import EUROPEAN_LV, digest_of
 from envelope.problem.policies import Policy
 from envelope.problem.problem import Problem
 from envelope.problem.serialization import from_plain, is_unsaid, to_plain
@@ -25,7 +23,6 @@ from gridmodel.model.devices import Device
 if TYPE_CHECKING:
     from gridmodel.flow.kron import Reduced
 
-EUROPEAN_LV = "european-lv"
 FILE = "envelope-plan.npz"
 FORMAT = 3
 TERMS: Mapping[str, Rule] = {
@@ -38,11 +35,6 @@ UNREADABLE = (AttributeError, OSError, KeyError, ValueError, TypeError, ImportEr
 """what comes of taking another file for a plan"""
 SKIPPED = ("reduced",)
 """Fields that no plan holds: the feeder is read from its own files."""
-NO_MODEL = (
-    ".*", "*.png", "*.parquet", "*.log", "*.md", "*.part", "*~",
-    "demand_*.csv", "pv_kw.csv", "head_voltage*.csv", "ami*.csv", "scada*.csv", "weather*.csv", "*ledger*.csv",
-)  # fmt: skip
-"""Files of a feeder's folder that say nothing about its model: pictures, notes, and what was measured."""
 
 
 class Rolling(NamedTuple):
@@ -175,17 +167,17 @@ def _rolling(said: Mapping[str, Any]) -> Rolling:
     return Rolling(int(said["paths"]), None if location is None else (float(location[0]), float(location[1])))
 
 
-def load(path: Path) -> Plan:
-    """Read a problem and reduce its feeder."""
-    from gridmodel import reduce
+def load(path: Path, model: str = "") -> Plan:
+    """Read a problem and reduce its feeder, which is read from `model`; empty: from where the plan says."""
+    from envelope.problem.divided import reduced_of
 
     saved = read(path)
-    feeder = feeder_of(saved.feeder)
+    feeder = feeder_of(model or saved.feeder)
     network = feeder.network
     if saved.connection_id != network.connections.id:
         order = select(saved.connection_id, network.connections.id)
         raise BadProblem(f"{path}: connections stand in another order than in {saved.feeder} (first {order[0]})")
-    problem = saved.problem(reduce(network))
+    problem = saved.problem(reduced_of(network))
     terms = saved.hysteresis_w, saved.randomize_relaxing_s, saved.sharing
     return Plan(saved.feeder, problem, saved.digest, *terms, tuple(feeder.devices), saved.rolling)
 
@@ -219,32 +211,3 @@ def feeder_of(name: str, within: Path | None = None) -> Any:
         if finding.severity == "error":
             raise BadProblem(f"{name}: {finding.element}: {finding.field}: {finding.detail}")
     return feeder
-
-
-def digest_of(name: str) -> str:
-    """Changes with any file of a feeder that may say something about its model."""
-    if name == EUROPEAN_LV:
-        return f"pandapower {version('pandapower')}"
-    found = hashlib.sha256()
-    for relative, file in model_files(name).items():
-        found.update(f"{relative}\0{file.stat().st_size}\0".encode())
-        found.update(file.read_bytes())
-    return found.hexdigest()
-
-
-def model_files(name: str) -> dict[Path, Path]:
-    """Files of a feeder that may say something about its model, by their place in its folder."""
-    path = Path(name)
-    folder = path if path.is_dir() else path.parent
-    if not path.exists():
-        raise BadProblem(f"{name}: no such folder")
-    if path.suffix.lower() == ".json":
-        files = [path]
-    else:
-        # What an OpenDSS script alone redirects to lies beside it.
-        files = sorted(folder.rglob("*") if path.is_dir() else folder.glob("*"))
-    return {
-        file.relative_to(folder): file
-        for file in files
-        if file.is_file() and not any(fnmatch(file.name, pattern) for pattern in NO_MODEL)
-    }

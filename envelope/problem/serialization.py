@@ -100,7 +100,7 @@ def from_plain(said: Any, arrays: Arrays) -> Any:
 
 def run_id(problem: Problem) -> str:
     """A name that is the same for the same input, whatever clients still hold from an earlier run."""
-    return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.Z)
+    return fingerprint(problem, but=("reduced", *EARLIER), more=problem.reduced.identity)
 
 
 def fingerprint(value: Any, *, but: Sequence[str] = (), more: NDArray[Any]) -> str:

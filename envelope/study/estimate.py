@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from envelope.problem.divided import Divided
+from gridmodel.flow.kron import Reduced
 from gridmodel.flow.parts import Parts
 from gridmodel.model.network import Network
 
@@ -37,6 +39,11 @@ class Estimate(NamedTuple):
         minutes, need = self.seconds / 60.0, self.memory_bytes / 2**30
         spent = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{self.seconds:.0f} seconds"
         return f"This will take about {spent} and {need:.1f} GB of {machine / 2**30:.0f} GB of memory: {self.what}."
+
+
+def estimate_of(network: Network, reduced: Reduced | None, steps: int) -> Estimate:
+    """Of a network as it is calculated; None: as one."""
+    return in_parts(network, reduced.parts, steps) if isinstance(reduced, Divided) else as_one(network, steps)
 
 
 def as_one(network: Network, steps: int) -> Estimate:

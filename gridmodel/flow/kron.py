@@ -99,6 +99,11 @@ class Reduced(Watched):
         return len(self.Z)
 
     @property
+    def identity(self) -> Complex:
+        """Values that differ between networks that behave differently."""
+        return self.Z
+
+    @property
     def port_names(self) -> tuple[str, ...]:
         """(L,) such as "f0_c7, phase b"."""
         return self.network.connections.port_names

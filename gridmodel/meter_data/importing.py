@@ -31,6 +31,8 @@ from gridmodel.meter_data.wide_readings import DayReader, WideReader
 
 FROM_FILE = "file"
 NOW = "now"
+LONGEST_NAME = 200
+"""characters of an identifier"""
 READERS = {Layout.LONG: LongReader, Layout.WIDE: WideReader, Layout.DAYS: DayReader}
 
 
@@ -81,10 +83,22 @@ def open_file(path: Path, options: ImportOptions) -> Opened:
             return Opened(path, Nem12Reader(path), "NEM12 (aemo-mdff-reader)", (sign, "units as each channel says"))
         reads = "accumulated energies between two reads: kept apart, and in no interval of theirs"
         return Opened(path, Nem13Reader(path), "NEM13 (aemo-mdff-reader)", (sign, reads), kind=Kind.ACCUMULATED)
+    if path.suffix.lower() == ".xml" and not is_green_button(path):
+        raise FileError(path, "is no Green Button: its first lines do not name ESPI (naesb.org/espi)")
     if is_green_button(path):
         sign = "flow direction 1 is import, 19 export; times are UTC and begin their interval; units as each type says"
         return Opened(path, GreenButtonReader(path, options.connection), "Green Button (ESPI)", (sign,))
     return _csv(path, options)
+
+
+def _refuse_names(path: Path, values: Values) -> None:
+    """Refuse identifiers that nothing else could name."""
+    for series in values.names:
+        for name in series[:2]:
+            if len(name) > LONGEST_NAME:
+                raise FileError(path, f"{name[:30]!r}…: an identifier has at most {LONGEST_NAME} characters")
+            if name and not name.isprintable():
+                raise FileError(path, f"{name!r}: an identifier holds a character that can not be printed")
 
 
 def _csv(path: Path, options: ImportOptions) -> Opened:
@@ -151,6 +165,7 @@ def prepare(
             progress(f"reading {one.path.name}")
             before = len(staging)
             for values in one.reader:
+                _refuse_names(one.path, values)
                 staging.add(with_arrival(values, options.arrived, zone), now)
             report.files.append(_taken(one, len(staging) - before))
         if compare:

@@ -183,7 +183,11 @@ def _typed(pd: Any, frame: Any, template: Any) -> Any:
     for column in dict.fromkeys([*template.columns, *frame.columns]):
         kind = template[column].dtype.kind if column in template else "?"
         values = frame[column] if column in frame else pd.Series([None] * len(frame), index=frame.index)
-        numbers = pd.to_numeric(values, errors="coerce") if kind != "b" else values.fillna(False).astype(bool)
+        numbers = (
+            pd.to_numeric(values, errors="coerce")
+            if kind != "b"
+            else values.astype("boolean").fillna(False).astype(bool)
+        )
         whole = kind in "iu" and numbers.notna().all()
         is_number = kind in "fiub" or (kind == "?" and numbers.notna().sum() == values.notna().sum())
         found[column] = numbers.astype(template[column].dtype) if whole else numbers if is_number else values

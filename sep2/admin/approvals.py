@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from sep2.admin import backstops, erasing, overrides
 from sep2.admin import types as t
+from sep2.admin.brought import brought
 from sep2.admin.effects import EffectChanged, is_same
 from sep2.admin.market import reviews as market_reviews
 from sep2.admin.types.market_reviews import NewDecision
@@ -30,6 +31,16 @@ HANDLERS: Mapping[str, tuple[Handler, Any]] = {
 }
 """What a second person may have to agree to, by its verb, with the type of its body; each needs the role operator."""
 NOTHING = Raw(b"null")
+
+
+def _handler_of(verb: str) -> tuple[Handler, Any, OperatorRole]:
+    """What does a change, the type of its body, and the role it needs; also of a change that an extension brings."""
+    if verb in HANDLERS:
+        return *HANDLERS[verb], OPERATOR
+    for route in brought():
+        if route.seconded and route.verb == verb:
+            return route.handler, route.asked, route.role
+    raise UnknownApproval(f"{verb}: its extension is not installed")
 
 
 class UnknownApproval(NotFound):
@@ -87,10 +98,10 @@ async def refuse_change(rq: Request, asked: t.Decline) -> t.Approval:
 
 async def _do(rq: Request, row: Row[Any], *, second: str) -> Any:
     """Do what was asked for, in the name of who asked, with no more than the role that either of them has."""
-    handler, kind = HANDLERS[row.verb]
+    handler, kind, needed = _handler_of(row.verb)
     role = OperatorRole(min(row.role, rq.caller.role))
     caller = Caller(row.asker, role, f"approval {row.id}", rq.caller.address)
-    caller.require(OPERATOR, change=True)
+    caller.require(needed, change=True)
     body = msgspec.json.decode(row.body, type=kind)
     request = Request(rq.state, rq.db, rq.now, msgspec.json.decode(row.ids), caller, second=second, after=rq.after)
     return await handler(request, msgspec.structs.replace(body, digest=""))

@@ -35,8 +35,7 @@ def policy_of(rq: Request) -> Policy:
     """What one operator may do alone."""
     settings = rq.state.settings
     terms = settings.utility.approvals
-    applies = terms.second_person == "always" or (terms.second_person == "production" and settings.mode == "production")
-    return Policy(applies, terms.longest_alone_s, terms.largest_alone_w)
+    return Policy(terms.is_asked(settings.mode), terms.longest_alone_s, terms.largest_alone_w)
 
 
 async def effects_of(rq: Request, sent: Sent) -> list[t.Effect]:

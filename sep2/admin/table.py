@@ -1,6 +1,5 @@
 """Every route of the operator API, and nothing else."""
 
-import logging
 from functools import cache
 
 from sep2.admin import (
@@ -32,12 +31,10 @@ from sep2.admin import (
     territory,
     why,
 )
+from sep2.admin.brought import brought
 from sep2.admin.market.routes import TABLE as MARKET
-from sep2.extension import ExtensionError, load, resolve
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
-
-log = logging.getLogger(__name__)
 
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
@@ -264,28 +261,5 @@ TABLE = (
 
 @cache
 def routes() -> tuple[Route, ...]:
-    """The routes of this table and those that extensions bring; an extension that can not be loaded brings none."""
-    return (*TABLE, *(route for name, home in _homes() for route in _brought(name, home)))
-
-
-def _homes() -> list[tuple[str, str]]:
-    return [(extension.name, extension.routes) for extension in load() if extension.routes]
-
-
-def _further(name: str) -> set[str]:
-    """Paths of an extension that are not below its name."""
-    return {path for extension in load() if extension.name == name for path in extension.paths}
-
-
-def _brought(name: str, home: str) -> list[Route]:
-    try:
-        found: list[Route] = list(resolve(home))
-    except ExtensionError as wrong:
-        log.warning("routes of extension %s are left out: %s", name, wrong.detail)
-        return []
-    under = f"/x/{name}/"
-    further = _further(name)
-    assert all(route.path.startswith(under) or route.path in further for route in found), (
-        f"routes of {name} are not below {under}"
-    )
-    return found
+    """The routes of this table and those that extensions bring."""
+    return (*TABLE, *brought())

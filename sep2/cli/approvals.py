@@ -81,11 +81,11 @@ def _done(done: t.Agreed) -> str:
 
 
 def _effect(answer: bytes) -> str:
-    """What an override does, where that is what was asked for."""
+    """What a change does: an override in its own words, another one in the sentences of its answer."""
     try:
         return said(msgspec.json.decode(answer, type=t.OverrideSent))
     except msgspec.ValidationError:
-        return ""
+        return "\n".join(t.sentences_of(answer))
 
 
 @verb(approval, "refuse", changes=True)

@@ -34,12 +34,18 @@ given: ContextVar[Given] = ContextVar("given", default=NOTHING_GIVEN)
 
 
 def verb(
-    app: typer.Typer, name: str, *, changes: bool = False, before: tuple[str, ...] = (), hidden: bool = False
+    app: typer.Typer,
+    name: str,
+    *,
+    changes: bool = False,
+    before: tuple[str, ...] = (),
+    hidden: bool = False,
+    epilog: str | None = None,
 ) -> Callable[[Function], Function]:
     """Make a function the command `name`, with --dir and --json; with --dry-run too if it changes something.
 
-    hidden: whether help leaves it out. before: what the command was called in earlier releases; those names still
-    work, and say the new one.
+    hidden: whether help leaves it out. epilog: what help says at its end. before: what the command was called in
+    earlier releases; those names still work, and say the new one.
     """
 
     def declare(function: Function) -> Function:
@@ -63,7 +69,7 @@ def verb(
         run.__signature__ = inspect.Signature([*own, *more])  # type: ignore[attr-defined]
         shown = {name: kind for name, kind in hints.items() if name != chosen}
         run.__annotations__ = {**shown, **(OPTIONS if chosen is not None else {}), **common}
-        app.command(name, hidden=hidden)(run)
+        app.command(name, hidden=hidden, epilog=epilog)(run)
         for old in before:
             app.command(old, hidden=True)(_renamed(run, old, name))
         return function

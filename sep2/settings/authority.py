@@ -26,6 +26,10 @@ class Approvals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     draft_s: Annotated[int, Meta(ge=60, le=LONGEST_S)] = 7 * 86_400
     """A draft that nobody has sent by then is gone."""
 
+    def is_asked(self, mode: str) -> bool:
+        """Whether a second person has to agree, in a server's mode, to what one operator may not do alone."""
+        return self.second_person in ("always", mode)
+
 
 class Floor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The least to which a region's rule lets a utility limit what controllable loads draw."""

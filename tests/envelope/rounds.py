@@ -3,7 +3,7 @@
 from sqlalchemy import update
 
 from envelope.operation import cycle
-from envelope.operation.assumptions import Assumptions
+from envelope.operation.assumptions import Assumptions, FeederChange
 from envelope.operation.measurements import from_mirrors
 from envelope.operation.mode import OperatingState
 from sep2.operations.mirrors import NewMirror, NewReading, NewSeries, Poster, put_mirror, set_reading_sign
@@ -28,7 +28,7 @@ class Told:
         return [one for one in self.found if since <= one.start < until]
 
     def cycle(self, database, *, mirrors=False):
-        assumptions = Assumptions(lambda: self.changed, from_mirrors if mirrors else self.measurements)
+        assumptions = Assumptions(lambda: FeederChange(self.changed), from_mirrors if mirrors else self.measurements)
         return cycle.Cycle(
             database, "street", self.snapshot, operating_state=lambda: self.operating, assumptions=assumptions
         )

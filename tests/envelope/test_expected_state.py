@@ -1,5 +1,7 @@
 """What operators see of a run: the feeder's state at each step, and what binds each connection's limit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from sep2.operations.connections import NewConnection, add_connection
 from sep2.operations.devices import NewDevice, add_device
 from sep2.store import connections
 from sep2.store import diagrams as stored
-from tests.envelope.cases import START, street
+from tests.envelope.cases import START, STEP_S, street
 from tests.envelope.rounds import Told
 
 
@@ -63,6 +65,17 @@ async def test_the_worst_of_each_step_is_that_of_the_power_flow(shown, problem):
     assert (row.loading, row.loading_at) == (most.loading, most.start)
     assert row.run == outcome.schedule.run_id
     assert row.report == outcome.report.sentence()
+
+
+async def test_a_run_that_begins_within_its_horizon_is_shown_too(shown, problem):
+    _, before, database = shown
+    later = replace(problem, base_load_w=problem.base_load_w + 10.0)
+    outcome = await Told(later).cycle(database).run_once(START + 2 * STEP_S)
+    assert (outcome.failure, outcome.schedule.steps) == ("", 6)
+    async with database.read() as db:
+        row = await stored.one(db, "street")
+    assert (row.run, row.start) == (outcome.schedule.run_id, START + 2 * STEP_S)
+    assert row.run != before.schedule.run_id
 
 
 async def test_every_connection_is_drawn_once_and_knows_what_binds_it(shown, problem):

@@ -1,6 +1,11 @@
 """Networks of medium and low voltage: calculated part by part, and verified as one."""
 
+import asyncio
 import json
+import shutil
+import time
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,14 +14,19 @@ from typer.testing import CliRunner
 
 from envelope.command_line.commands import app
 from envelope.field_rules import BadProblem
+from envelope.medium_voltage.divided import whole_of
 from envelope.medium_voltage.whole_network import calculate_whole, schedule_of
 from envelope.medium_voltage.whole_verification import verify_whole
-from envelope.study import whole_study
+from envelope.problem import FixedPowerFactor, GroupLimit, divided, plan_file, run_id, steps_from
+from envelope.problem.divided import parts_of, reduced_of
 from envelope.study.estimate import as_one, in_parts
-from envelope.study.study import Study
-from envelope.study.whole_study import parts_of, whole_of
+from envelope.study.study import Study, problem_of
 from gridmodel import read_feeder
 from gridmodel.model.feeder import Feeder
+from sep2.store import diagrams
+from tests.envelope.cases import START, STEP_S
+from tests.envelope.rounds import limits_at
+from tests.envelope.test_desk import PATIENCE_S, at_work, is_run
 from tests.gridmodel.street import write
 from tests.gridmodel.test_size import US, US_TAIL
 from tests.gridmodel.town import write_town
@@ -24,7 +34,7 @@ from tests.gridmodel.town import write_town
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(whole_study, "MOST_PORTS", 5)
+    monkeypatch.setattr(divided, "MOST_PORTS", 5)
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +43,7 @@ def town(tmp_path_factory):
 
 
 def coordinated(feeder: Feeder, **changes):
-    study = Study(steps=4, **changes)
-    parts = parts_of(feeder.network)
-    whole = whole_of(feeder, parts, study)
+    whole = whole_of(problem_of(feeder, Study(steps=4, **changes), reduced_of(feeder.network)))
     return whole, calculate_whole(whole)
 
 
@@ -86,7 +94,7 @@ def test_a_medium_voltage_line_that_all_parts_would_overload_limits_their_sum(tm
 
 def test_a_circuit_is_verified_by_its_own_loads_in_its_own_engine(tmp_path, monkeypatch):
     """Single-phase services, a pad-mounted transformer and a customer at medium voltage."""
-    monkeypatch.setattr(whole_study, "MOST_PORTS", 1)
+    monkeypatch.setattr(divided, "MOST_PORTS", 1)
     path = write(tmp_path, head=US, tail=US_TAIL)
     run = CliRunner().invoke(app, ["run", str(path), "--steps", "2", "--limits", "ansi-c84.1-b", "--json"])
     assert run.exit_code in (0, 3), run.output
@@ -99,10 +107,88 @@ def test_a_circuit_is_verified_by_its_own_loads_in_its_own_engine(tmp_path, monk
 
 
 def test_what_is_for_one_network_is_refused_for_a_divided_one(town, tmp_path):
-    plan = CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--plan", str(tmp_path / "plan.npz")])
-    assert plan.exit_code == 2
-    assert "--plan" in plan.output
-    assert "3 low-voltage parts" in plan.output
+    run = CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--thermal", "onan-65"])
+    assert (run.exit_code, "--thermal: " in run.output) == (2, True)
+    assert "low-voltage parts" in run.output
+    plan = tmp_path / "plan.npz"
+    assert CliRunner().invoke(app, ["run", str(town), "--steps", "2", "--plan", str(plan)]).exit_code == 0
+    for command in ("compare", "explain"):
+        words = [command, str(plan), *(["h0_0_0"] if command == "explain" else [])]
+        refused = CliRunner().invoke(app, words)
+        assert refused.exit_code == 2, refused.output
+        assert "is calculated in 3 low-voltage parts" in refused.output
+    groups = (GroupLimit("across", ("h0_0_0", "h1_0_0"), max_import_w=9.0, max_export_w=9.0),)
+    problem = replace(plan_file.load(plan).problem, groups=groups)
+    with pytest.raises(BadProblem, match="across: its connections are in several"):
+        whole_of(problem)
+    with pytest.raises(BadProblem, match="reactive: the network is calculated in 3"):
+        whole_of(replace(problem, groups=(), reactive=FixedPowerFactor(0.95)))
+
+
+def test_a_plan_of_a_divided_network_gives_the_same_run_and_knows_its_past_and_devices(town, tmp_path):
+    plan, ledger = tmp_path / "plan.npz", tmp_path / "ledger.csv"
+    size = ["--export-kw", "40", "--import-kw", "40"]
+    first = CliRunner().invoke(app, ["run", str(town), "--steps", "4", "--plan", str(plan), *size, "--json"])
+    assert first.exit_code == 0, first.output
+    again = CliRunner().invoke(app, ["run", str(plan), "--json"])
+    assert again.exit_code == 0, again.output
+    one, other = json.loads(first.output), json.loads(again.output)
+    assert (one["run_id"], one["fairness"]) == (other["run_id"], other["fairness"])
+    header = "start,end,connection_point,direction,basis,asked_wh,curtailed_wh,run_id"
+    names = read_feeder(town).network.connections.id
+    lost = {name: 9_000 if name == "h1_0_3" else 0 for name in names}
+    spent = (f"1779926400,1780012800,{name},export,planned,9000,{lost[name]},x" for name in names)
+    ledger.write_text("\n".join([header, *spent]) + "\n")
+    past = CliRunner().invoke(app, ["run", str(plan), "--ledger", str(ledger), "--past", "1", "--json"])
+    assert past.exit_code == 0, past.output
+    assert json.loads(past.output)["run_id"] != one["run_id"]
+    copy = tmp_path / "devices"
+    shutil.copytree(town, copy)
+    rows = "device_id,connection_id,type,max_gen_w,max_load_w\npv1,h0_0_0,pv,4000,0\nev1,h2_1_3,ev,0,7000\n"
+    (copy / "devices.csv").write_text(rows)
+    out = tmp_path / "limits.csv"
+    by = CliRunner().invoke(app, ["run", str(copy), "--steps", "4", "--devices", "--out", str(out)])
+    assert by.exit_code == 0, by.output
+    table = pd.read_csv(out)
+    most = table.groupby("connection_point")["export_limit_w"].max()
+    assert (most["h0_0_0"] > 1_000, most["h1_0_0"]) == (True, 0)
+
+
+async def test_a_server_publishes_a_divided_network(town, sqlite_url, tmp_path):
+    """Every part's limits, with what nobody can limit counted."""
+
+    def write(feeder):
+        shutil.copytree(town, feeder, dirs_exist_ok=True)
+
+    homes = list(read_feeder(town).network.connections.id)
+    async with at_work(sqlite_url, tmp_path, homes=homes[:-1], write=write, planned=False) as office:
+        feeder = read_feeder(office.feeder)
+        problem = problem_of(feeder, Study(steps=4, export_w=4_000.0, sun=False), reduced_of(feeder.network))
+        problem = replace(problem, step_start=steps_from(START, STEP_S, 4), step_s=STEP_S)
+        plan_file.save(office.folder / plan_file.FILE, str(office.feeder), problem)
+        run = await office.publishes(is_run)
+        assert run != run_id(problem)  # not every connection has a client
+        loaded = plan_file.load(office.folder / plan_file.FILE).problem
+        assert run_id(loaded) == run_id(problem)
+        for name in (homes[0], homes[-2]):
+            imported, exported = await limits_at(office.db, name, START)
+            assert (imported > 0, exported > 0) == (True, True)
+        status = await office.told("status")
+        assert (status["in_force"], status["connections"]) == (len(homes) - 1, len(homes) - 1)
+        assert {one["code"] for one in status["alarms"]} == {"no_client"}
+        # What is expected at each place is shown, of the medium voltage too.
+        until = time.monotonic() + PATIENCE_S
+        while (shown := await diagram(office)) is None:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
+        assert shown.run == run
+        model = zlib.decompress(shown.model).decode()
+        assert all(f'"{name}"' in model for name in ("w0", "t0", "t2", homes[-1]))
+
+
+async def diagram(office):
+    async with office.db.read() as db:
+        return await diagrams.one(db, str(office.feeder))
 
 
 def test_an_estimate_is_said_before_what_takes_long(town):

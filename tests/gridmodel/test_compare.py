@@ -71,3 +71,15 @@ def test_what_is_new_and_what_is_gone_is_named_in_a_circuit_too(tmp_path):
     by_id = {(one["kind"], one["id"]): one["change"] for one in found["differences"]}
     assert by_id == {("line", "drop"): "changed", ("connection", "barn"): "added", ("connection", "mill"): "removed"}
     assert diff(before, tmp_path / "none.dss")[0] == 2
+
+
+def test_what_stands_behind_a_connection_counts_too(towns):
+    header = "device_id,connection_id,type,s_max_va\n"
+    for town, size in zip(towns, (5000, 8000), strict=True):
+        (town / "devices.csv").write_text(f"{header}pv1,h2_0_1,pv,{size}\nev1,h0_0_0,ev,0\n")
+    code, found = diff(*towns)
+    assert (code, found["reached"]) == (1, ["h2_0_0", "h2_0_1"])
+    assert {(one["kind"], one["id"], one["field"]) for one in found["differences"]} == {
+        ("device", "pv1", "s_max_va"),
+        ("inverter", "h2_0_1", "va"),
+    }

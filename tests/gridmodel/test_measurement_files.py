@@ -155,6 +155,9 @@ def test_an_entity_in_green_button_reads_no_file(store, tmp_path):
     path.write_text(path.read_text().replace("<feed", f"{doctype}<feed", 1).replace("<value>1<", "<value>&x;<", 1))
     with pytest.raises(FileError, match="no whole number"):
         look(store, path)
+    path.write_text("<feed xmlns='http://www.w3.org/2005/Atom'><entry>")
+    with pytest.raises(FileError, match="is no Green Button"):
+        look(store, path)
 
 
 @pytest.mark.parametrize(
@@ -267,6 +270,8 @@ ROUNDED = "4.10E+09,2026-05-29T00:00,1"
         (LONG, [], "no rows after its header"),
         (LONG, [f"{T0},1", T1], "row 3: 2 values for 3 columns"),
         (LONG.replace("import", "duration_s,import"), [f"{T0},0,1"], "row 2, field duration_s: 0 is no whole number"),
+        (LONG, [f"{'c' * 201}{T[2:]},1" for T in (T0, T1)], "has at most 200 characters"),
+        (LONG, [f"c\x07{T[2:]},1" for T in (T0, T1)], "a character that can not be printed"),
     ],
 )
 def test_a_csv_file_that_is_wrong_is_refused_by_name(store, tmp_path, header, rows, said):

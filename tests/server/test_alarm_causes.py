@@ -184,6 +184,7 @@ PROOFS = {
     "measurements_refused": "envelope/test_rolling_health.py",
     "round_late": "envelope/test_rolling_health.py",
     "envelope_unverified": "envelope/test_refused_runs.py",
+    "feeder_extract": "envelope/test_extract.py",
     "group_order": "admin/test_overrides.py",
     "infeasible_firm": "envelope/test_premises.py",
     "limit_breach": "server/test_broken_limits.py",

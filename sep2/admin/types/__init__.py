@@ -13,7 +13,7 @@ from sep2.admin.types.alarms import (
     Often,
     Shelve,
 )
-from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline
+from sep2.admin.types.approvals import Agree, Agreed, Approval, ApprovalQuery, ApprovalShown, Decline, sentences_of
 from sep2.admin.types.base import LeftOut, Limits, Protected
 from sep2.admin.types.bulk import (
     Exported,
@@ -462,4 +462,5 @@ __all__ = [
     "Why",
     "WhyMode",
     "WhyQuery",
+    "sentences_of",
 ]  # fmt: skip

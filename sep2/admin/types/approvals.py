@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Raw, Struct
 
 from sep2.rest.types import Asked, Span
@@ -62,3 +63,17 @@ class Agreed(Struct, frozen=True, kw_only=True):
     digest: str
     needs_second: str
     answer: Raw
+
+
+class _Told(Struct, frozen=True, kw_only=True):
+    """An answer that says in sentences what a change does."""
+
+    sentences: list[str] = []
+
+
+def sentences_of(answer: bytes) -> list[str]:
+    """The sentences of an answer or a sheet; none where it has no such field."""
+    try:
+        return msgspec.json.decode(answer, type=_Told).sentences
+    except msgspec.ValidationError:
+        return []

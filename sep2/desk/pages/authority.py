@@ -63,6 +63,7 @@ async def show_approval(visit: Visit, asked: Number) -> dict[str, Any]:
         "may": visit.may(approvals.approve_change),
         "needs": visit.needs(approvals.approve_change),
         "sheet": _sheet(bytes(shown.sheet)),
+        "sentences": t.sentences_of(bytes(shown.sheet)),
         "is_fresh": False,
         "refused": "",
         "body": body_of(t.Agree()),
@@ -76,8 +77,9 @@ async def show_approval(visit: Visit, asked: Number) -> dict[str, Any]:
         return found
     except SepError as refusal:
         return found | {"refused": str(refusal)}
-    fresh = _sheet(bytes(done.answer))
-    return found | {"sheet": fresh, "is_fresh": True, "body": body_of(t.Agree(digest=done.digest))}
+    said = bytes(done.answer)
+    fresh = {"sheet": _sheet(said), "sentences": t.sentences_of(said)}
+    return found | fresh | {"is_fresh": True, "body": body_of(t.Agree(digest=done.digest))}
 
 
 def _sheet(said: bytes) -> t.OverrideSent | None:

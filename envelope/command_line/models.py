@@ -1,0 +1,114 @@
+"""`sep2 envelope model`, `take-model`: the network model in use, and a later extract of the feeder."""
+
+from typing import Annotated, Any
+
+import typer
+from msgspec import Struct
+
+from envelope.command_line import examples
+from envelope.schedule.findings import some
+from sep2.cli.api import api
+from sep2.cli.show import show
+from sep2.cli.units import shown_time
+from sep2.cli.verb import verb
+from sep2.terminal import Lines
+
+COLUMNS = ("what", "id", "change", "field", "before", "after")
+PATH = "/x/envelope/model"
+
+
+class _Difference(Struct):
+    kind: str
+    id: str
+    change: str
+    field: str
+    before: str
+    after: str
+
+
+class _Extract(Struct):
+    feeder: str
+    digest: str
+    sentence: str
+    problem: str
+    count: int
+    differences: list[_Difference]
+    reached: list[str]
+    untouched: int
+    has_plan: bool
+
+
+class _Model(Struct):
+    feeder: str
+    digest: str
+    since: int
+    by: str
+    second: str
+    reason: str
+    extract: _Extract | None
+
+
+class _Taken(Struct):
+    digest: str
+    needs_second: str
+    sentences: list[str]
+    reached: list[str]
+    untouched: int
+
+
+class _Take(Struct):
+    reason: str
+    digest: str
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the app."""
+    verb(app, "model", epilog=examples.OF_COMMAND["model"])(show_model)
+    verb(app, "take-model", changes=True, epilog=examples.OF_COMMAND["take-model"])(take_model)
+
+
+def show_model() -> None:
+    """Show the network model that limits rest on, and what a later extract of the feeder would change."""
+    kind: Any = _Model | None
+    model: _Model | None = api().get(PATH, kind)
+    if model is None:
+        show(None, "No network model is in use yet: the first plan brings one (sep2 envelope run --plan).")
+        return
+    lines = [_in_use(model)]
+    rows: list[tuple[str, ...]] = []
+    if model.extract is not None:
+        rows = [(d.kind, d.id, d.change, d.field, d.before, d.after) for d in model.extract.differences]
+        lines += _extract_lines(model.extract)
+    show(model, Lines("\n".join(lines)), columns=COLUMNS if rows else (), rows=rows)
+
+
+def _in_use(model: _Model) -> str:
+    who = f" taken by {model.by}" if model.by else ""
+    second = f" and {model.second}" if model.second else ""
+    why = f" ({model.reason})" if model.reason else ""
+    since = shown_time(model.since)
+    return f"In use: the model of {model.feeder} as of {since},{who or ' as its plan came'}{second}{why}."
+
+
+def _extract_lines(found: _Extract) -> list[str]:
+    lines = [f"{found.sentence}."]
+    if found.problem:
+        return [*lines, "The model in use stays. `sep2 grid check` says more about the files."]
+    if found.count > len(found.differences):
+        lines.append(f"{len(found.differences)} of {found.count} differences are shown.")
+    if found.reached:
+        lines.append(f"It reaches {some(found.reached)}.")
+    plan = "A plan of it waits" if found.has_plan else "No plan is made of it yet"
+    return [*lines, f"{plan}. Take it: sep2 envelope take-model --digest {found.digest[:16]} --reason …"]
+
+
+def take_model(
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    digest: Annotated[
+        str, typer.Option(metavar="DIGEST", help="Take this extract only, by the first digits of its digest.")
+    ] = "",
+) -> None:
+    """Take the model of a later extract into use; a second person agrees first, where one is asked for."""
+    done = api().change("POST", PATH, _Taken, _Take(reason, digest))
+    show(done, Lines("\n".join(done.sentences)))
