@@ -206,7 +206,11 @@ async def test_the_same_key_sent_at_once_makes_one_change(operator: Operator) ->
     assert (await operator.get("/audit"))["total"] == 1
 
 
-LISTS = [route.path for route in routes() if not route.changes and route.is_list and route.path != "/history"]
+LISTS = [
+    route.path
+    for route in routes()
+    if not route.changes and route.is_list and route.path != "/history" and "{" not in route.path
+]
 
 
 async def test_every_list_is_walked_to_its_end_without_a_gap(street: Operator) -> None:
@@ -243,6 +247,6 @@ async def test_a_cursor_of_another_list_or_of_nobody_is_refused(street: Operator
 async def test_a_value_that_is_none_of_a_list_is_refused_with_the_list(operator: Operator) -> None:
     _, refused = await operator.ask("GET", "/compliance?by=colour")
     assert refused["field"] == "by"
-    assert refused["message"].startswith("by: 'colour' is none of client, connection, day, device, direction, ")
+    assert "by: 'colour' is none of client, connection, day, device, direction, " in refused["message"]
     _, refused = await operator.ask("POST", "/overrides", {"scope": "street"})
     assert (refused["field"], "'street' is none of aggregator, " in refused["message"]) == ("scope", True)
