@@ -80,7 +80,7 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(Asked, frozen=True, kw_only=True):
-    """Decision to evaluate; a field that is absent stays."""
+    """Decision about the engine, to be evaluated; a field that is absent stays."""
 
     mode: ModeName | None = None
     """of the whole feeder, or of what `connection`, `transformer` or `group` names"""
@@ -94,18 +94,10 @@ class Evaluation(Asked, frozen=True, kw_only=True):
     group: str | None = None
 
 
-class Decision(Asked, frozen=True, kw_only=True):
-    """Decision about the engine, and its reason for the audit log; a field that is absent stays."""
+class Decision(Evaluation, frozen=True, kw_only=True):
+    """Decision about the engine to be taken, and its reason for the audit log."""
 
     reason: Text
-    mode: ModeName | None = None
-    abnormal: str | None = None
-    safe: SafeName | None = None
-    stage: StageName | None = None
-    approved: str | None = None
-    connection: str | None = None
-    transformer: str | None = None
-    group: str | None = None
 
 
 class ConnectionEffect(Struct, frozen=True, kw_only=True):

@@ -14,39 +14,30 @@ _POWERS = (w.ActivePower, w.ReactivePower)
 
 def control_of(sent: w.DERControl, program: int) -> Control:
     """One control of a program."""
-    return Control(
-        mrid=sent.mRID,
-        program=program,
-        created=sent.creationTime,
-        start=sent.interval.start,
-        duration=sent.interval.duration,
-        modes=modes_of(sent.DERControlBase),
-        status=int(sent.EventStatus.currentStatus),
-        randomize_start=sent.randomizeStart or 0,
-        randomize_duration=sent.randomizeDuration or 0,
-        category=None if sent.deviceCategory is None else int(sent.deviceCategory),
-        reply_to=sent.replyTo,
-        response_required=int(sent.responseRequired or 0),
-    )
+    category = None if sent.deviceCategory is None else int(sent.deviceCategory)
+    return Control(modes=modes_of(sent.DERControlBase), category=category, **_event(sent, program))
 
 
 def load_control_of(sent: w.EndDeviceControl, program: int, most_w: float) -> Control:
     """One event of a demand response program, for a device that draws at most `most_w`."""
-    return Control(
-        mrid=sent.mRID,
-        program=program,
-        created=sent.creationTime,
-        start=sent.interval.start,
-        duration=sent.interval.duration,
-        modes=_bound_of(sent, most_w),
-        status=int(sent.EventStatus.currentStatus),
-        randomize_start=sent.randomizeStart or 0,
-        randomize_duration=sent.randomizeDuration or 0,
-        category=int(sent.deviceCategory),
-        reply_to=sent.replyTo,
-        response_required=int(sent.responseRequired or 0),
-        is_load_control=True,
-    )
+    modes, category = _bound_of(sent, most_w), int(sent.deviceCategory)
+    return Control(modes=modes, category=category, is_load_control=True, **_event(sent, program))
+
+
+def _event(sent: w.DERControl | w.EndDeviceControl, program: int) -> dict[str, Any]:
+    """What the events of both function sets say alike."""
+    return {
+        "mrid": sent.mRID,
+        "program": program,
+        "created": sent.creationTime,
+        "start": sent.interval.start,
+        "duration": sent.interval.duration,
+        "status": int(sent.EventStatus.currentStatus),
+        "randomize_start": sent.randomizeStart or 0,
+        "randomize_duration": sent.randomizeDuration or 0,
+        "reply_to": sent.replyTo,
+        "response_required": int(sent.responseRequired or 0),
+    }
 
 
 def _bound_of(sent: w.EndDeviceControl, most_w: float) -> dict[str, Any]:
