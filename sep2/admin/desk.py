@@ -6,9 +6,10 @@ from sep2.admin import customers, find, views
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations import diagrams
-from sep2.operations.limit_course import limit_course
+from sep2.operations.limit_course import DIRECTIONS, limit_course
 from sep2.rest.route import Request
 from sep2.rules.authority import ONLY_OVERRIDES, Role
+from sep2.rules.reach import unsupported
 from sep2.store import in_force_counts
 
 LONGEST_S = 31 * DAY_S
@@ -54,11 +55,13 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
         raise BadPeriod(f"from: {since} is not before until: {until}, or more than 31 days before it")
     since = min(until, await customers.since_of(rq, place.id, since, earlier=asked.earlier))
     runs: list[t.LimitRun] = []
+    not_done: dict[str, str] = {}
     if since < until and place.device_lfdi is not None:
         device = await find.device(rq.db, place.device_lfdi)
         at_once = views.superseded_at_once(device.profile)
         found = await limit_course(rq.db, device.id, (since, until), at_once=at_once)
         runs = [t.LimitRun(**run._asdict()) for run in found]
+        not_done = {DIRECTIONS[mode]: why for mode, why in unsupported(device, DIRECTIONS).items()}
     engine_run, reaches = await diagrams.reaches_of(rq.db, place.id)
     return t.ConnectionLimits(
         connection=place.connection_id,
@@ -67,6 +70,7 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
         until=until,
         now=rq.now,
         runs=runs,
+        not_done=not_done,
         reaches=[t.ReachRun(**msgspec.structs.asdict(one)) for one in reaches if one.end > since and one.start < until],
         engine_run=engine_run,
     )

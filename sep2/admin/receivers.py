@@ -86,7 +86,7 @@ async def show_state(rq: Request, asked: t.Span) -> t.Listed[t.ConnectionState]:
 
 
 async def _state(rq: Request, row: Row[Any], seen: Seen, power: state_out.Power | None) -> t.ConnectionState:
-    limits = {} if row.device_id is None else await state_out.limits_at(rq.db, row.device_id, seen)
+    limits = {} if row.device_id is None else await state_out.limits_at(rq.db, row, seen)
     shown = {name: t.LimitInForce(**limits[name]._asdict()) if name in limits else None for name in _LIMITS}
     return t.ConnectionState(
         connection_id=row.connection_id,

@@ -56,7 +56,10 @@ def show_state(*, limit: Limit = 100) -> None:
 
 
 def _cells(limit: t.LimitInForce | None) -> tuple[str, str, str]:
-    return ("", "", "") if limit is None else (shown_power(limit.watts), limit.source, shown_time(limit.until))
+    if limit is None:
+        return "", "", ""
+    but = " (not done)" if limit.unsupported else ""
+    return shown_power(limit.watts) + but, limit.source, shown_time(limit.until)
 
 
 @verb(receiver, "add", changes=True)

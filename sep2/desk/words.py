@@ -149,5 +149,7 @@ def sentences(limits: t.ConnectionLimits, at: int, clock: Clock) -> list[str]:
                 for one in reaches
                 if one.direction == run.direction and one.start <= at < one.end
             ]
-            found.append(" ".join([why(run, clock), *reason]))
+            lacks = limits.not_done.get(run.direction) if run.control is not None else None
+            but = [f"The device does not do it: {lacks}."] if lacks else []
+            found.append(" ".join([why(run, clock), *reason, *but]))
     return found or ["No limit is in force."]

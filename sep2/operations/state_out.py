@@ -9,6 +9,7 @@ from sep2.operations import in_force
 from sep2.rules.authority import SOURCES, Holding, Role, effective
 from sep2.rules.limits import MODES
 from sep2.rules.metering import ReadingSign
+from sep2.rules.reach import unsupported
 from sep2.store import controls, listing_register, state_out
 from sep2.store.connection import Connection
 from sep2.store.controls import Seen
@@ -20,13 +21,17 @@ NAMES = dict(zip(MODES, ("import_w", "export_w", "gen_w", "load_w"), strict=True
 
 
 class Limit(NamedTuple):
-    """A limit that is in force: watts, who says it, in which group, by which control (none: a default), until when."""
+    """A limit that is in force: watts, who says it, in which group, by which control (none: a default), until when.
+
+    unsupported: why the device does not do it; empty where it does.
+    """
 
     watts: int
     source: str
     group: str
     control: str | None
     until: int | None
+    unsupported: str
 
 
 class Power(NamedTuple):
@@ -49,22 +54,30 @@ async def power_at(db: Connection, connection_ids: Sequence[int]) -> dict[int, P
     return found
 
 
-async def limits_at(db: Connection, device_id: int, seen: Seen) -> dict[str, Limit]:
-    """The limits that hold for a device, by import_w, export_w, gen_w and load_w."""
-    groups = await listing_register.defaults_over(db, device_id)
-    programs = in_force.programs_from(groups, await controls.standing_for(db, device_id, seen.now), seen)
+async def limits_at(db: Connection, device: Row[Any], seen: Seen) -> dict[str, Limit]:
+    """The limits that hold for a device, by import_w, export_w, gen_w and load_w.
+
+    device: its `device_id`, and what decides what can be sent to it (`rules.reach.Equipment`).
+    """
+    groups = await listing_register.defaults_over(db, device.device_id)
+    programs = in_force.programs_from(groups, await controls.standing_for(db, device.device_id, seen.now), seen)
     found = effective([*programs, await in_force.floor_over(db, groups)], seen.now)
     by_program = in_force.sources(groups)
-    return {NAMES[mode]: _limit(one, by_program) for mode, one in found.items() if mode in NAMES}
+    limits = {}
+    for mode, one in found.items():
+        if mode in NAMES:
+            lacking = unsupported(device, {mode}, by_default=one.control is None)
+            limits[NAMES[mode]] = _limit(one, by_program, lacking.get(mode, ""))
+    return limits
 
 
-def _limit(one: Holding, groups: dict[int, Row[Any]]) -> Limit:
+def _limit(one: Holding, groups: dict[int, Row[Any]], lacking: str) -> Limit:
     group = groups.get(one.program)
     source = "default"
     if one.control is not None and group is not None:
         source = SOURCES.get(Role(group.role), "group")
     mrid = None if one.control is None else f"{one.control:032X}"
-    return Limit(int(one.value), source, "" if group is None else group.name, mrid, one.until)
+    return Limit(int(one.value), source, "" if group is None else group.name, mrid, one.until, lacking)
 
 
 async def of_group(db: Connection, group_id: int, now: int) -> dict[str, Any] | None:

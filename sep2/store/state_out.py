@@ -11,6 +11,7 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.tables import (
+    client,
     connection,
     control,
     default_control,
@@ -65,9 +66,14 @@ async def connections(db: Connection, page: Keyset) -> Following:
             connection.c.firm_export_w,
             end_device.c.id.label("device_id"),
             end_device.c.lfdi,
+            end_device.c.modes_supported,
+            end_device.c.doe_modes_supported,
+            end_device.c.load_control_w,
+            client.c.profile,
         )
         .join(device_group, own)
         .outerjoin(end_device, holder)
+        .outerjoin(client, client.c.id == end_device.c.client_id)
     )
     return await select_following(db, query.order_by(connection.c.connection_id), page)
 

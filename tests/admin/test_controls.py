@@ -109,6 +109,10 @@ async def test_what_a_device_is_not_told_is_not_shown_as_if_it_held(operator: Op
         (await operator.get("/connections/NMI1/why"))["modes"],
     ):
         assert {one["mode"]: one["unsupported"] for one in shown} == {"opModExpLimW": "", "opModImpLimW": lacking}
+    (state,) = (await operator.get("/state"))["items"]
+    assert (state["export_w"]["unsupported"], state["import_w"]["unsupported"]) == ("", lacking)
+    course = await operator.get("/connections/NMI1/limits")
+    assert course["not_done"] == {"import": lacking, "load": lacking}
 
 
 async def test_more_controls_than_a_device_holds_are_refused(street: Operator) -> None:

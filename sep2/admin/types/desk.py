@@ -67,6 +67,8 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     until: int
     now: int
     runs: list[LimitRun]
+    not_done: dict[str, str]
+    """by direction, why the device does not do a limit that a control says"""
     reaches: list[ReachRun]
     """what it could reach without a limit, as the engine expects it; empty where no engine counts with it"""
     engine_run: str

@@ -81,6 +81,8 @@ class LimitInForce(Struct, frozen=True, kw_only=True):
     group: str
     control: str | None
     until: int | None
+    unsupported: str
+    """why the device does not do it; empty where it does"""
 
 
 class ConnectionState(Struct, frozen=True, kw_only=True):
