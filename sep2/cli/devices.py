@@ -230,8 +230,15 @@ def set_device(
     """
     if no_load_control and load_control is not None:
         raise BadChoice("give one of --load-control POWER and --no-load-control")
-    said = only(pin=pin, post_rate=post_rate, floor=floor, controllable_loads=loads, make=make)
-    said |= {"load_control_w": None} if no_load_control else only(load_control_w=load_control)
+    said = only(
+        ["load_control_w"] if no_load_control else [],
+        pin=pin,
+        post_rate=post_rate,
+        floor=floor,
+        controllable_loads=loads,
+        make=make,
+        load_control_w=load_control,
+    )
     body = t.DeviceChange(**said)
     done = api().change("PUT", at("devices", name), t.DeviceShown, body)
     least = f"; no limit of its load is below {shown_power(done.least_load_w)}" if done.least_load_w else ""

@@ -61,9 +61,9 @@ def sentence(message: str) -> str:
     return f"{message[0].upper()}{message[1:]}."
 
 
-def only(**said: Any) -> dict[str, Any]:
-    """The fields that were named."""
-    found = {name: value for name, value in said.items() if value is not None}
+def only(emptied: Iterable[str] = (), /, **said: Any) -> dict[str, Any]:
+    """The fields that were named; `emptied` are to hold nothing."""
+    found = {name: value for name, value in said.items() if value is not None} | dict.fromkeys(emptied)
     if not found:
         raise typer.BadParameter("name at least one thing to change; --help shows which there are")
     return found

@@ -10,7 +10,60 @@ NEW_CONTROLS: dict[str, Any] = {
     "anyway": True,
 }
 SHEET: dict[str, Any] = {"columns": ["place", "kind", "parent"], "rows": [["FD2", "feeder", ""]]}
+DER_FACTS: dict[str, Any] = {
+    **{"edc_account": "A-1", "connection": "NMI1", "meter_id": "M-1", "device_type": "battery", "phases": "A"},
+    **{"max_gen_w": 5000, "max_load_w": 5000, "import_agreement_w": 9000, "export_agreement_w": 5000},
+}
+MARKET_BODIES: dict[str, dict[str, Any]] = {
+    "add_party": {
+        **{"name": "North", "kind": "aggregator", "status": "active", "market_ids": {"pjm": "N1"}},
+        "programmes": ["p"],
+        **{
+            "contacts": [{"role": "desk", "name": "Ada", "phone": "+1", "is_24x7": True}],
+            "agreement": {"ref": "A", "signed": NOW},
+            "valid_from": None,
+        },
+    },
+    "set_party": {"kind": "aggregator", "status": "active", "contacts": [], "market_ids": {}, "valid_from": NOW},
+    "rename_party": {"name": "West"},
+    "add_party_certificate": {"lfdi": "C9" * 20, "purpose": "both", "valid_from": None},
+    "add_der": {
+        **{"name": "cell", "party": "North", "facts": DER_FACTS, "confirmed": True, "valid_from": None},
+        "consent": {"scopes": ["registration"], "given_by": "Ada", "given_at": NOW, "expires": None},
+    },
+    "set_der": {"meter_id": "M-2", "max_gen_w": 4000, "phases": "B", "studied_services": ["energy"], "nem": True},
+    "rename_der": {"name": "cell 2"},
+    "give_consent": {"scopes": ["registration"], "given_by": "Ada", "given_at": NOW, "document_sha256": ""},
+    "import_ders": {"sheet": {"columns": ["name"], "rows": [["x"]]}, "party": "North", "confirmed": False},
+    "add_aggregation": {
+        **{"name": "South", "party": "North", "profile": "pjm", "model": "single", "iso_nodes": ["N1"]},
+        **{"services": ["energy"], "inject_w": 200_000, "reduce_w": 0, "telemetry_class": "small", "valid_from": None},
+    },
+    "set_aggregation": {"services": ["energy"], "inject_w": 150_000, "iso_resource_id": "R1", "valid_from": None},
+    "rename_aggregation": {"name": "East"},
+    "suspend_aggregation": {"reason": "x"},
+    "reinstate_aggregation": {"reason": "x"},
+    "withdraw_aggregation": {"reason": "x"},
+    "add_members": {"ders": ["cell"], "share_ppm": 1_000_000, "iso_node": "N1", "valid_from": None, "valid_to": None},
+    "end_member": {"valid_to": None},
+    "find_incomplete": {"missing": ["a consent"]},
+    "pause_review": {"asked_for": "a meter"},
+    "resume_review": {"answer": "it is there"},
+    "decide_review": {"ders": [{"der": "cell", "outcome": "ok"}], "others": "ok", "note": "", "digest": ""},
+    "dispute_review": {"raised_by": "Ada", "about": "cell", "basis": "x", "stay": False, "regulator_ref": ""},
+    "close_dispute": {"outcome": "x", "state": "rejected"},
+}
+READ = {"kind": "scada", "place": "head", "quantity": "v", "start": NOW, "duration_s": 60, "value": 230.0}
+ENGINE_BODIES: dict[str, dict[str, Any]] = {
+    "decide": {"reason": "x", "mode": "contract", "abnormal": None, "safe": None},
+    "take_model": {"reason": "x", "digest": ""},
+    "add_measurements": {"measurements": [READ]},
+    "add_outage": {"start": NOW, "end": NOW + 60, "what": "", "note": "x"},
+    "remove_outage": {"start": NOW, "end": NOW + 60, "what": ""},
+}
 BODIES: dict[str, dict[str, Any]] = {
+    **MARKET_BODIES,
+    **ENGINE_BODIES,
     "register_client": {
         **{"name": "x", "lfdi": "C" * 40, "profile": "csip", "registration": "in-band", "pen": 1},
         **{"receiver_hosts": ["h"], "connections": []},
@@ -59,7 +112,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "send_draft": {"digest": ""},
     "refuse_change": {"note": ""},
     "add_note": {"note": "x"},
-    "decide": {"reason": "x", "mode": "contract", "abnormal": None, "safe": None},
     "hand_over": {"note": ""},
     "cancel_control": {"reason": "", "randomized": False},
     "acknowledge_alarm": {"note": "x"},

@@ -88,7 +88,7 @@ def test_every_change_has_a_body_here() -> None:
 
 
 def test_a_change_of_what_can_be_shown_is_audited_with_what_it_was() -> None:
-    shown = {route.path: route.handler for route in routes() if route.method == "GET"}
+    shown = {route.path: route.handler for route in routes() if route.method == "GET" and not route.is_list}
     for route in routes():
         thing, _, step = route.path.rpartition("/")
         if route.method in ("PUT", "DELETE"):
@@ -96,11 +96,17 @@ def test_a_change_of_what_can_be_shown_is_audited_with_what_it_was() -> None:
         elif step not in ("rename", "cancel", "release", "extend", "review", "approve", "send", "refuse"):
             continue
         if thing in shown:
-            assert route.before == shown[thing], (route.method, route.path)
+            show = shown[thing].__name__
+            assert route.before is not None, (route.method, route.path)
+            assert route.before.__name__ in (show, show.replace("show_", "before_")), (route.method, route.path)
 
 
 async def test_no_bad_body_is_the_servers_fault(street: Operator) -> None:
     await street.change("POST", "/places", {"name": "FD1", "kind": "feeder"})
+    for path, verb in (("parties", "add_party"), ("ders", "add_der"), ("aggregations", "add_aggregation")):
+        await street.change("POST", f"/market/{path}", BODIES[verb])
+    await street.change("POST", "/market/aggregations/South/members", BODIES["add_members"])
+    await street.change("POST", "/market/aggregations/South/submit")
     tried = 0
     for method, path, good in _changes():
         for bad in _spoilt(good):
@@ -125,6 +131,10 @@ def _changes() -> list[tuple[str, str, dict[str, Any]]]:
         "{receiver}": "x",
         "{approval}": "latest",
         "{entry}": "latest",
+        "{party}": "North",
+        "{der}": "cell",
+        "{aggregation}": "South",
+        "{review}": "1",
     }
     found = []
     for route in routes():
