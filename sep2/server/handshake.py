@@ -24,6 +24,8 @@ MOST_OCTETS = 131_072
 
 NOT_ACCEPTED = "certificate not accepted"
 EXPIRED = "certificate has expired"
+NO_CURVE = "no common curve or signature algorithm"
+"""With a cipher suite that both have; OpenSSL says of this too that no cipher is shared."""
 NO_PATH = frozenset({2, 20, 21})
 """OpenSSL's numbers for a certificate whose issuer it did not find."""
 REASONS = {
@@ -167,10 +169,17 @@ class Handshake(asyncio.Protocol):
         except ssl.SSLCertVerificationError as problem:
             self._explain(problem)
         except ssl.SSLError as problem:
-            self._refuse(*_said_of(problem))
+            reason, detail = _said_of(problem)
+            shares_suite = problem.reason == "NO_SHARED_CIPHER" and self._shares_suite()
+            self._refuse(NO_CURVE if shares_suite else reason, detail)
         else:
             if self._is_admitted():
                 self._hand_over()
+
+    def _shares_suite(self) -> bool:
+        """Whether the client offers a cipher suite that this server has."""
+        ours = {cipher["name"].replace("-", "_") for cipher in self._door.tls.listening.get_ciphers()}
+        return not ours.isdisjoint(read_opening(bytes(self._said)).suites)
 
     def eof_received(self) -> None:
         """The client hung up."""

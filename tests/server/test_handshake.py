@@ -134,7 +134,7 @@ def p384(people):
     [
         (own, 40, "no client certificate (alert 40 handshake_failure); offered TLS 1.2"),
         (gcm, 40, "no common cipher suite (alert 40 handshake_failure); offered TLS 1.2 with ECDHE_ECDSA_AES128_GCM"),
-        (p384, 40, "no common cipher suite (alert 40 handshake_failure); offered TLS 1.2 with ECDHE_ECDSA_AES128_CCM8"),
+        (p384, 40, "no common curve or signature algorithm (alert 40 handshake_failure); offered TLS 1.2"),
         (tls_1_1, 70, "not TLS 1.2 (alert 70 protocol_version); offered TLS 1.1"),
         (tls_1_3, 70, "not TLS 1.2 (alert 70 protocol_version); offered TLS 1.3"),
     ],
