@@ -20,7 +20,6 @@ from sep2.terminal import Lines, say, shown_lines
 root = typer.Typer()
 NOUNS: tuple[str, ...] = get_args(t.Noun)
 PATIENCE_S = 900
-AT_ONCE = 500
 KEYS = {"clients": "name", "places": "place", "connections": "connection_id", "devices": "device_id"}
 
 Partial = Annotated[bool, typer.Option("--partial", help="Take the rows that are right, also where others are wrong.")]
@@ -73,19 +72,24 @@ def export_sheet(
     """
     if noun not in NOUNS:
         raise typer.BadParameter(f"{noun!r} is none of {', '.join(NOUNS)}")
+    export_csv(f"/export/{noun}", noun[:-1], to)
+
+
+def export_csv(path: str, noun: str, to: Path | None) -> None:
+    """Print what a path of the operator API exports as CSV, or write it to a file; noun: what one row is."""
     text = io.StringIO(newline="")
     out = csv.writer(text, lineterminator="\n")
     number = 0
-    for columns, rows in _pages(noun):
+    for found in api().pages(path, t.Exported):
         if not number:
-            out.writerow(columns)
-        out.writerows([harmless(cell) for cell in row] for row in rows)
-        number += len(rows)
+            out.writerow(found.columns)
+        out.writerows([_harmless(cell) for cell in row] for row in found.rows)
+        number += len(found.rows)
     if to is None:
         say(Lines(shown_lines(text.getvalue().rstrip("\n"))))
         return
     to.write_text(text.getvalue(), encoding="utf-8")
-    say(f"{counted(number, noun[:-1])} written to {to}.")
+    say(f"{counted(number, noun)} written to {to}.")
 
 
 @verb(root, "apply", changes=True)
@@ -159,18 +163,13 @@ def read_csv(file: Path) -> t.SheetOfRows:
     return t.SheetOfRows(columns=[column.strip() for column in rows[0]], rows=[_meant(row) for row in rows[1:]])
 
 
-def harmless(cell: str) -> str:
+def _harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; an import reads it as it was."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else cell
 
 
 def _meant(row: Sequence[str]) -> list[str]:
     return [cell[1:] if cell[:1] == "'" else cell for cell in row]
-
-
-def _pages(noun: str) -> Iterable[tuple[list[str], list[list[str]]]]:
-    for found in api().pages(f"/export/{noun}", t.Exported, limit=AT_ONCE):
-        yield found.columns, found.rows
 
 
 ERROR_COLUMNS = ("sheet", "line", "column", "code", "what is wrong")

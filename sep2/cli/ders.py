@@ -1,23 +1,19 @@
 """`sep2 der`: component DERs, one by one or as a sheet, and their customers' consents."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from sep2.admin import types as base
 from sep2.admin.types import market_register as t
 from sep2.cli.api import Refused, api, at
-from sep2.cli.bulk import PATIENCE_S, harmless, read_csv
+from sep2.cli.bulk import PATIENCE_S, export_csv, read_csv
 from sep2.cli.market_times import At, From, KnownAt, OfParty, PartyOption, as_of, day_or_moment, span_of, time_of
 from sep2.cli.show import Limit, counted, listed, only, print_table, sentence, show
 from sep2.cli.units import When, shown_power, watts
 from sep2.cli.verb import given, verb
 from sep2.rest.types import Done, Listed
 from sep2.rules.market.register import DerFacts, DeviceType
-from sep2.terminal import Lines, say, shown_lines
 
 der = typer.Typer(no_args_is_help=True, help="Component DERs: what takes part in markets behind one account.")
 consent = typer.Typer(no_args_is_help=True, help="What customers agree to.")
@@ -263,18 +259,7 @@ def export_ders(
     *, to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Instead of the screen.")] = None
 ) -> None:
     """Print the DERs as CSV, as an import takes them."""
-    text = io.StringIO(newline="")
-    out, number = csv.writer(text, lineterminator="\n"), 0
-    for found in api().pages("/market/export/ders", base.Exported):
-        if not number:
-            out.writerow(found.columns)
-        out.writerows([harmless(cell) for cell in row] for row in found.rows)
-        number += len(found.rows)
-    if to is None:
-        say(Lines(shown_lines(text.getvalue().rstrip("\n"))))
-        return
-    to.write_text(text.getvalue(), encoding="utf-8")
-    say(f"{counted(number, 'DER')} written to {to}.")
+    export_csv("/market/export/ders", "DER", to)
 
 
 @verb(consent, "give", changes=True)

@@ -120,13 +120,18 @@ def template() -> Path:
 
 async def _register(url):
     opened = await open_database(url)
-    async with opened.write() as db:
-        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), NOW)
-        for k, name in enumerate(HOMES):
-            await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), NOW)
-            await add_device(db, NewDevice(f"{k:02}B0" * 10, client, name), NOW)
-        await marks.put(db, "clock", str(NOW))
+    await register_homes(opened, HOMES, NOW)
     await opened.close()
+
+
+async def register_homes(opened, homes, now):
+    """Register an aggregator with a device at each home, and set the server's clock."""
+    async with opened.write() as db:
+        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), now)
+        for k, name in enumerate(homes):
+            await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), now)
+            await add_device(db, NewDevice(f"{k:02}B0" * 10, client, name), now)
+        await marks.put(db, "clock", str(now))
 
 
 @contextlib.asynccontextmanager

@@ -19,15 +19,13 @@ from envelope.problem import plan_file as plan
 from gridmodel import read_feeder
 from sep2.cli.app import app as sep2
 from sep2.clock import SteppedClock
-from sep2.operations.clients import NewClient, register_client
-from sep2.operations.connections import NewConnection, add_connection
-from sep2.operations.devices import NewDevice, add_device
 from sep2.rules.cursor import Keyset
 from sep2.server.app import State
 from sep2.settings import read as read_settings
 from sep2.store import Database, connections, controls, listing_watch, marks, open_database
 from tests.demo.conftest import FILES
 from tests.envelope.cases import START, STEP_S, on
+from tests.envelope.rolling import register_homes
 from tests.envelope.rounds import limits_at
 
 HOMES = [f"H{k}" for k in range(1, 10)]
@@ -113,12 +111,7 @@ async def at_work(database_url, tmp_path, *, planned=True, homes=HOMES, write=wr
     if planned:
         plan.save(folder / plan.FILE, str(feeder), on(read_feeder(feeder).network, steps=6))
     opened, clock = await open_database(database_url), SteppedClock(START)
-    async with opened.write() as db:
-        client = await register_client(db, NewClient("agg", "CD" * 20, "aggregator"), START)
-        for k, name in enumerate(homes):
-            await add_connection(db, NewConnection(name, firm_import_w=3000, firm_export_w=1500), START)
-            await add_device(db, NewDevice(f"{k:02}B0" * 10, client, name), START)
-        await marks.put(db, "clock", str(START))
+    await register_homes(opened, homes, START)
     state = State(read_settings(folder), opened, clock)
     task = asyncio.create_task(worker.work(state))
     yield Office(folder, feeder, opened, clock, state)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.admin.market.common import as_of, now_of, profiles_of, written
+from sep2.admin.market.common import as_of, now_of, party_id, profiles_of, written
 from sep2.admin.types import market_register as t
 from sep2.operations.market import aggregations, ders, entries, grouping
 from sep2.operations.market.aggregations import APPROVED, EFFECTIVE
@@ -23,9 +23,8 @@ ACTIVE = "active"
 async def list_aggregations(rq: Request, asked: t.RegisterQuery) -> Listed[t.Aggregation]:
     """Aggregations by name, of one party if so asked."""
     time = as_of(rq, asked)
-    party = None if asked.party is None else await entries.identity(rq.db, "party", asked.party, time.known)
-    number = None if party is None else party.id
-    found = await register.listed(rq.db, "aggregation", time, page(asked), party_id=number)
+    whose = await party_id(rq, asked.party, time)
+    found = await register.listed(rq.db, "aggregation", time, page(asked), party_id=whose)
     return listed(found, await _aggregations(rq, found.rows, time))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sep2.errors import Forbidden
+from sep2.operations.market import entries
 from sep2.operations.market.letters import Office
 from sep2.rest.route import Request
 from sep2.rules.credentials import folded
@@ -43,6 +44,11 @@ def now_of(rq: Request) -> AsOf:
 def written(rq: Request, start: int | None = None) -> Written:
     """Who writes, now; and from when on it holds."""
     return Written(rq.operator, rq.now, rq.now if start is None else start)
+
+
+async def party_id(rq: Request, name: str | None, time: AsOf) -> int | None:
+    """The id of the party whose entries a list is to show; None: of all."""
+    return None if name is None else int((await entries.identity(rq.db, "party", name, time.known)).id)
 
 
 def profiles_of(rq: Request) -> Path | None:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Row
 
 from sep2.admin import types as base
-from sep2.admin.market.common import as_of, now_of, profiles_of, written
+from sep2.admin.market.common import as_of, now_of, party_id, profiles_of, written
 from sep2.admin.market.der_sheets import COLUMNS, cells_of, read_sheet
 from sep2.admin.types import market_register as t
 from sep2.operations.market import ders, entries, reviews
@@ -25,8 +25,8 @@ MOST_NAMES = 100
 async def list_ders(rq: Request, asked: t.RegisterQuery) -> Listed[t.Der]:
     """Component DERs by name, of one party if so asked."""
     time = as_of(rq, asked)
-    party = None if asked.party is None else await entries.identity(rq.db, "party", asked.party, time.known)
-    found = await register.listed(rq.db, "der", time, page(asked), party_id=None if party is None else party.id)
+    whose = await party_id(rq, asked.party, time)
+    found = await register.listed(rq.db, "der", time, page(asked), party_id=whose)
     return listed(found, await _ders(rq, found.rows, time))
 
 

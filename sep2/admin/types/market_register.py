@@ -2,18 +2,20 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from sep2.admin.types.bulk import SheetOfRows
 from sep2.rest.types import Asked, Epoch, Lfdi, Span
 from sep2.rules.market.register import (
     Agent,
+    AggregationFacts,
     Agreement,
     Contact,
     DerFacts,
     DeviceType,
     Key,
     Line,
+    PartyFacts,
     PartyKind,
     PartyStatus,
     Scope,
@@ -69,16 +71,10 @@ class Party(Struct, frozen=True, kw_only=True):
     recorded_by: str
 
 
-class NewParty(Asked, frozen=True, kw_only=True):
+class NewParty(PartyFacts, Asked, frozen=True, kw_only=True):
     """A party to be."""
 
     name: Named
-    kind: PartyKind = "aggregator"
-    status: PartyStatus = "prospective"
-    contacts: list[Contact] = field(default_factory=list)
-    market_ids: dict[str, Line] = field(default_factory=dict)
-    programmes: list[Line] = field(default_factory=list)
-    agreement: Agreement | None = None
     valid_from: Epoch | None = None
 
 
@@ -240,21 +236,11 @@ class Aggregation(Struct, frozen=True, kw_only=True):
     recorded_by: str
 
 
-class NewAggregation(Asked, frozen=True, kw_only=True):
+class NewAggregation(AggregationFacts, Asked, frozen=True, kw_only=True):
     """An aggregation to be; its members are added after."""
 
     name: Named
     party: Named
-    profile: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$(?!\n)")]
-    model: Literal["single", "multi"] = "single"
-    iso_nodes: list[Key]
-    services: list[Service]
-    inject_w: Watts
-    reduce_w: Watts = 0
-    market_agent: Agent | None = None
-    dispatch_agent: Agent | None = None
-    telemetry_class: Literal["regulation", "large", "small"] = "small"
-    iso_resource_id: Line = ""
     valid_from: Epoch | None = None
 
 
