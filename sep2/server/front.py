@@ -196,7 +196,8 @@ class Front:
                 try:
                     return await self._change(row, ids, asked)
                 finally:
-                    await self.dialects.compare(asked.lfdi, asked.body, self.clock.now())
+                    known = self._profiles.get(asked.lfdi)
+                    await self.dialects.compare(asked.lfdi, asked.body, self.clock.now(), known)
         shown = await self._read(row, ids, asked)
         self._note_read(shown)
         await self._compare(shown.caller, asked.headers.get("Accept"))
