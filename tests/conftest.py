@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from sep2.store import Database, migrate, open_database
-from tests import postgres, scratch
+from tests import compiled_once, postgres, scratch
 
 NOTHING_IS_SKIPPED = bool(os.environ.get("CI") or os.environ.get("SEP2_FACTS"))
 """Where everything that the tests need is known to be there, a skipped test is one that has failed."""
@@ -40,6 +40,7 @@ _numbers = itertools.count()
 def pytest_configure(config: pytest.Config) -> None:
     """Put temporary files where they cost least, before the first is made."""
     scratch.use_memory(config)
+    compiled_once.install()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
