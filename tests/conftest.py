@@ -1,6 +1,7 @@
 """What every test may ask for: an empty database of each kind, at the newest revision."""
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -50,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection of garbage what was imported, which stays until the end."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""
@@ -81,7 +88,7 @@ def postgres_template(postgres_folder: Path) -> Path:
 def postgres_copy(folder: Path, template: str) -> Iterator[str]:
     """The address of a copy of a database that nobody has open."""
     name = f"test_{next(_numbers)}"
-    asyncio.run(_say(folder, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    asyncio.run(_copy(folder, template, name))
     yield postgres.address(folder, name)
     asyncio.run(_say(folder, f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -114,6 +121,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     opened = await open_database(database_url)
     yield opened
     await opened.close()
+
+
+async def _copy(folder: Path, template: str, name: str) -> None:
+    connection = await asyncpg.connect(postgres.address(folder, "postgres"))
+    # As files, which is what versions before 15 do: through the log it takes twice as long.
+    strategy = "STRATEGY file_copy" if connection.get_server_version().major >= 15 else ""
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    await connection.close()
 
 
 async def _say(folder: Path, sql: str) -> None:
