@@ -20,7 +20,7 @@ def syslog() -> Iterator[socket.socket]:
     """A log server that takes datagrams."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(20)
+        server.settimeout(120)
         yield server
 
 
