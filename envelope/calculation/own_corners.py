@@ -24,6 +24,8 @@ FILLED = 0.04
 """what small coefficients may add to a constraint that the firm minimum brings beyond its limit, in units of slack"""
 GROWTH = 0.25
 """part by which joint paths may need more of a constraint at a corner of the box than at rest"""
+STEEPER = 1.5
+"""how much more than in proportion to voltages a constraint's rise may grow as these fall on joint paths"""
 TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
 """times that signs are taken anew at the corner they led to, power flows solved at once, and how far a corner must be
 from another"""
@@ -84,30 +86,54 @@ def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
         return values
     group = (state.rows.kind == 2) & (state.rows.element >= len(state.feeder.reduced.H))
     tight = (state.slack(steps) < _tight(state, steps)) & ~state.infeasible[steps] & ~group
-    place, row = _one_per_place(state, *np.nonzero(tight), steps=steps)
+    every = np.nonzero(tight)
+    place, row = _one_per_place(state, *every, steps=steps)
     for start in range(0, len(place), TOGETHER):
         part = slice(start, start + TOGETHER)
         _measure(state, steps, (place[part], row[part]), values)
     if state.needed is not None:
-        near = np.flatnonzero(state.slack(steps)[place, row] < NEAR)
-        _measure_in_all_states(state, steps, (place[near], row[near]), values)
+        near = _one_per_corner(state, *every, steps=steps)
+        _measure_in_all_states(state, steps, near, values)
     return np.where(state.infeasible[steps], -np.inf, values)
 
 
 def _tight(state: FeasibleBox, steps: Index) -> Real | float:
     """(S, R) or all the same: slack below which a constraint is looked at, larger where paths may need more of it."""
-    return TIGHT if state.needed is None else TIGHT + GROWTH * state.needed.extra[steps] / state.slack_unit
+    if state.needed is None:
+        return TIGHT
+    return TIGHT + GROWTH * state.needed.extra[steps] / state.slack_unit + _growth(state, steps)
+
+
+def _growth(state: FeasibleBox, steps: Index) -> Real:
+    """(S, R) by which a constraint's rise may grow at the lowest voltages of joint paths, in units of slack.
+
+    The same power makes a larger current there, which what paths need at rest does not show.
+    """
+    assert state.needed is not None
+    rise = state.predicted(state.rise[steps], steps)
+    return np.asarray(STEEPER * state.needed.fall[steps][:, None] * rise / state.slack_unit)
 
 
 def _one_per_place(state: FeasibleBox, place: Index, row: Index, *, steps: Index) -> tuple[Index, Index]:
-    """Of the directions of one current in one step, the tightest alone: its size has one worst corner near there."""
-    kind, element = state.rows.kind[row], state.rows.element[row]
+    """Of the directions of one current that export raises, and of those that import does, the tightest in each step.
+
+    Its size has one worst corner near there.
+    """
+    kind, element, exports = state.rows.kind[row], state.rows.element[row], state.rows.exports[row]
     slack = state.slack(steps)[place, row]
-    order = np.lexsort((slack, element, kind, place))
-    key = np.stack([place, kind, element])[:, order]
+    order = np.lexsort((slack, exports, element, kind, place))
+    key = np.stack([place, kind, element, exports])[:, order]
     first = np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)]) if len(order) else order.astype(bool)
     kept = order[first]
     return place[kept], row[kept]
+
+
+def _one_per_corner(state: FeasibleBox, place: Index, row: Index, *, steps: Index) -> tuple[Index, Index]:
+    """Of constraints that joint paths may bring to their limit, one per step and corner; all are measured there."""
+    near = np.flatnonzero(state.slack(steps)[place, row] < NEAR + _growth(state, steps)[place, row])
+    corner = state.rows.corner[row[near]]
+    once = near[np.unique(np.stack([place[near], corner]), axis=1, return_index=True)[1]]
+    return place[once], row[once]
 
 
 def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
@@ -145,7 +171,8 @@ def _raise(values: Real, place: Index, at: _States, where: tuple[Single, Index])
 def _measure_in_all_states(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
     """Raise (S, R) values to what constraints reach at their corners in each state that is any constraint's worst."""
     assert state.needed is not None
-    (place, row), candidates = pairs, state.needed.states_by_step()[:, steps]
+    (place, row), needed = pairs, state.needed
+    candidates = (needed.states_by_step() | needed.low_states_by_step())[:, steps]
     for number in np.flatnonzero(candidates.any(axis=1)):
         which = np.flatnonzero(candidates[number, place])
         at = _States(state, steps[place[which]], row[which], np.full(len(which), number))
