@@ -279,7 +279,7 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
 
 
 class _Traces(NamedTuple):
-    """What small coefficients use of constraints that are filled already, as further constraints of an allocation."""
+    """Use of filled constraints by small coefficients, as further constraints of an allocation."""
 
     a: Single
     """(F, E)"""
