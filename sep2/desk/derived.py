@@ -61,7 +61,9 @@ def form_of(route: Route) -> Form:
     named = [Field(name, words(name), "path", required=True) for name in more if name]
     fields = () if not issubclass(route.asked, Struct) else tuple(fields_of(inspect.type_info(route.asked)))
     title = words(route.verb)
-    return Form(title, route.handler, route.asked, first, (*named, *fields), "/desk/changes", route.summary)
+    # What an import answers is of each row: it is read where it was sent.
+    then = "" if any(field.kind == "sheet" for field in fields) else "/desk/changes"
+    return Form(title, route.handler, route.asked, first, (*named, *fields), then, route.summary)
 
 
 def fields_of(kind: inspect.Type, under: str = "", *, needed: bool = True) -> Iterator[Field]:
