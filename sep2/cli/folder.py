@@ -263,8 +263,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def workers() -> list[Worker]:
-    """The background work of the extensions."""
-    return [worker(extension.name, home) for extension in load() for home in extension.workers]
+    """The background work of the extensions, and in a copy for training the day that is played again."""
+    from sep2.server import replay
+
+    return [replay.play, *(worker(extension.name, home) for extension in load() for home in extension.workers)]
 
 
 def worker(name: str, home: str) -> Worker:
