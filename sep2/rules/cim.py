@@ -45,13 +45,21 @@ class Measured(NamedTuple):
     connections: int
 
 
+class Schedule(NamedTuple):
+    """The sums of limits in equal steps, W, and of how many devices."""
+
+    watts: Sequence[int]
+    devices: int
+
+
 class Limits(NamedTuple):
-    """The sums of the limits of a group in equal steps: watts of each; start and step_s in seconds."""
+    """The limits of a group of so many devices in equal steps; start and step_s in seconds."""
 
     start: int
     step_s: int
-    by_flow: Mapping[str, Sequence[float]]
+    by_flow: Mapping[str, Schedule]
     """by `forward` (import) and `reverse` (export)"""
+    devices: int
 
 
 def groups(several: Sequence[Group]) -> str:
@@ -94,7 +102,7 @@ def dispatches(several: Sequence[tuple[Group, Limits]]) -> str:
     """Limits ahead of groups, by direction, as schedules of equal steps."""
     write = _Writer(NOUNS["dispatches"])
     for one, limits in several:
-        for flow, values in limits.by_flow.items():
+        for flow, one_way in limits.by_flow.items():
             dispatch = write.within(write.root, "DERGroupDispatch")
             group = write.within(dispatch, "EndDeviceGroup")
             write.text(group, "mRID", one.mrid)
@@ -103,12 +111,13 @@ def dispatches(several: Sequence[tuple[Group, Limits]]) -> str:
             write.text(schedule, "startTime", _time(limits.start))
             write.text(schedule, "timeIntervalDuration", str(limits.step_s))
             write.text(schedule, "timeIntervalUnit", "s")
-            for number, watts in enumerate(values, 1):
+            for number, watts in enumerate(one_way.watts, 1):
                 point = write.within(schedule, "DERCurveData")
                 write.text(point, "intervalNumber", str(number))
-                write.text(point, "nominalYValue", f"{watts:.0f}")
+                write.text(point, "nominalYValue", str(watts))
             write.named(group, one.name)
-            write.named(dispatch, f"{one.name}: {'import' if flow == 'forward' else 'export'} at most")
+            what = "import" if flow == "forward" else "export"
+            write.named(dispatch, f"{one.name}: {what} at most, {one_way.devices} of {limits.devices} devices")
     return write.said()
 
 

@@ -51,6 +51,15 @@ async def test_limits_ahead_are_sums_over_the_place_by_direction(network: Operat
     assert set(by_flow["forward"]) == {"16000"}
 
 
+async def test_a_device_of_which_nothing_is_known_is_not_counted_as_zero(network: Operator) -> None:  # noqa: F811
+    await network.change("PUT", "/connections/NMI1", {"firm_import_w": 8000})
+    found = await told(network, "/places/T7/cim/dispatches?hours=1", "DERGroupDispatches")
+    names = {one.findtext("{*}Names/{*}name"): set(texts(one, "nominalYValue")) for one in found}
+    assert names["T7: import at most, 1 of 2 devices"] == {"8000"}
+    status, said = await network.ask("GET", "/places/FD8/cim/dispatches")
+    assert (status, said["code"]) == (409, "nothing_known")
+
+
 async def test_a_place_that_nobody_knows_is_refused(network: Operator) -> None:  # noqa: F811
     status, said = await network.ask("GET", "/places/nowhere/cim/groups")
     assert (status, said["code"]) == (404, "unknown_place")
