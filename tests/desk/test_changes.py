@@ -93,13 +93,13 @@ async def _secret(sight: Sight, room: Room) -> None:
 async def _imported(sight: Sight, room: Room) -> None:
     """A file of connections is imported, after its rows were looked at."""
     await sight.go("/desk/change?form=import-sheets")
-    rows = b'connection,description\r\nNMI901,"a ""quoted"", one"\r\nNMI902,\r\n'
+    rows = b'connection_id,description\r\nNMI901,"a ""quoted"", one"\r\nNMI902,\r\n'
     await sight.page.set_input_files("#f-connections", {"name": "c.csv", "mimeType": "text/csv", "buffer": rows})
     await sight.page.click("text=Show what it would do")
     await sight.page.wait_for_selector("#answer dl")
     assert not any(one["connection_id"] == "NMI901" for one in (await room.operator.get("/connections"))["items"])
     await sight.page.click("form .send")
-    await sight.page.wait_for_url("**/desk/changes")
+    await sight.page.wait_for_function("document.getElementById('said').textContent === 'Done.'")
     (found,) = [one for one in (await room.operator.get("/connections"))["items"] if one["connection_id"] == "NMI901"]
     assert found["description"] == 'a "quoted", one'
 

@@ -85,7 +85,7 @@ async def _tried(visit: Visit, form: Form, of: str, said: dict[str, str]) -> dic
         return {"refused": str(refusal)}
     # What is drawn anew each time, such as an mRID, is no change of the world.
     drawn = {*_VOLATILE, *(key for key, value in answer.items() if again.get(key) != value)}
-    steady = {key: value for key, value in answer.items() if key not in drawn}
+    steady = {} if route.secret else {key: value for key, value in answer.items() if key not in drawn}
     name = str(answer.get("name") or answer.get("connection_id") or of)
     then = form.then.replace("{of}", quote(of, safe="")).replace("{name}", quote(name, safe=""))
     if answer.get("digest") and "digest" in route.asked.__struct_fields__:
