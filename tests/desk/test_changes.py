@@ -99,7 +99,7 @@ async def _imported(sight: Sight, room: Room) -> None:
     await sight.page.wait_for_selector("#answer dl")
     assert not any(one["connection_id"] == "NMI901" for one in (await room.operator.get("/connections"))["items"])
     await sight.page.click("form .send")
-    await sight.page.wait_for_function("document.getElementById('said').textContent === 'Done.'")
+    await sight.page.wait_for_selector("#said:has-text('Done.')")
     (found,) = [one for one in (await room.operator.get("/connections"))["items"] if one["connection_id"] == "NMI901"]
     assert found["description"] == 'a "quoted", one'
 
