@@ -61,6 +61,7 @@ PAGES = (
     Page("/desk/release", "Release an override", sheets.show_release, "release.html", in_navigation=False),
     Page("/desk/control", "New control", sheets.show_control, "control.html", in_navigation=False),
     Page("/desk/change", "Change", changing.show, "change.html", in_navigation=False),
+    Page("/desk/changes", "All changes", changing.show_all, "changes.html"),
     Page("/desk/controls", "Controls", looking.show_controls, "controls.html"),
     Page("/desk/market", "Market", market.show_market, "market.html"),
     Page("/desk/review", "Review", market.show_review, "review.html", in_navigation=False),

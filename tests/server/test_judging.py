@@ -288,3 +288,28 @@ async def test_a_device_beside_the_holder_is_judged_by_its_own_meter_and_its_own
         found = await roll_up(db, Whose(direction="generation"), (NOON, NOON + 600), by="device", local=LOCAL)
     (one,) = [one for one in found if one.name == "BE" * 20]
     assert (one.sums.ok_s, one.sums.breach_s) == (300, 300)
+
+
+async def test_a_day_on_which_another_client_takes_over_is_judged_for_each_of_them(desk):
+    """What was kept before is the former client's, also when it is known late; the interval between is neither's."""
+    site = await Site.open(desk)
+    await site.limit()
+    await desk.operator.change("POST", "/clients", {"name": "Mistral", "lfdi": "B7" * 20})
+    site.world.advance(NOON + 12 * 60)
+    await site.post(POSTED[:2])
+    lfdi = site.world.ids.lfdis["one"]
+    await desk.operator.change("PUT", f"/devices/{lfdi}/client", {"client": "Mistral"})
+    await site.settle()
+    assert await _by_client(desk) == {"sunny": (300, 300, 66.7), "Mistral": (0, 0, 0.0)}
+    assert (10, 15, "unknown") not in await site.states()
+    await desk.operator.change("POST", "/clients/sunny/rename", {"name": "Sun"})
+    await site.settle(40)
+    assert await _by_client(desk) == {"Sun": (300, 300, 66.7), "Mistral": (0, 0, 0.0)}
+
+
+async def _by_client(desk):
+    """Seconds kept and not kept, and energy beyond, by the client that acted for the device."""
+    asked = {"by": "client", "from": str(NOON), "until": str(NOON + 3600), "direction": "export"}
+    rows = (await desk.operator.get("/compliance", **asked))["items"]
+    sums = {row["name"]: (row["ok_s"], row["late_s"] + row["breach_s"], round(row["breach_wh"], 1)) for row in rows}
+    return {name: said for name, said in sums.items() if name not in ("gale", "roof")}
