@@ -11,6 +11,7 @@ from sep2.cli import (
     bulk,
     clients,
     commissioning,
+    commitments,
     compliance,
     connections,
     controls,
@@ -101,6 +102,7 @@ app.add_typer(parties.party, name="party")
 app.add_typer(ders.der, name="der")
 app.add_typer(aggregations.aggregation, name="aggregation")
 app.add_typer(reviews.review, name="review")
+app.add_typer(commitments.commitment, name="commitment")
 app.add_typer(looking.report, name="report")
 app.add_typer(looking.feeder, name="feeder")
 app.add_typer(telemetry.reading, name="reading")

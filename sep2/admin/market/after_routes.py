@@ -1,0 +1,17 @@
+"""Routes of the operator API below `/market` for commitments, dispatch, settlement and evidence."""
+
+from sep2.admin.market import commitments as c
+from sep2.rest.route import Route
+from sep2.rules.roles import OPERATOR, VIEWER
+
+_COMMITMENT = "/market/commitments/{commitment}"
+
+TABLE = (
+    Route("GET", "/market/commitments", c.list_commitments, VIEWER),
+    Route("POST", "/market/commitments", c.request_commitment, OPERATOR),
+    Route("GET", _COMMITMENT, c.show_commitment, VIEWER),
+    Route("POST", f"{_COMMITMENT}/hold", c.hold_commitment, OPERATOR, c.show_commitment),
+    Route("POST", f"{_COMMITMENT}/deny", c.deny_commitment, OPERATOR, c.show_commitment),
+    Route("POST", f"{_COMMITMENT}/release", c.release_commitment, OPERATOR, c.show_commitment),
+    Route("POST", f"{_COMMITMENT}/move", c.move_commitment, OPERATOR, c.show_commitment),
+)
