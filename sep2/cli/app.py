@@ -19,6 +19,7 @@ from sep2.cli import (
     ders,
     desk,
     devices,
+    dispatches,
     folder,
     groups,
     looking,
@@ -103,6 +104,7 @@ app.add_typer(ders.der, name="der")
 app.add_typer(aggregations.aggregation, name="aggregation")
 app.add_typer(reviews.review, name="review")
 app.add_typer(commitments.commitment, name="commitment")
+app.add_typer(dispatches.dispatch, name="dispatch")
 app.add_typer(looking.report, name="report")
 app.add_typer(looking.feeder, name="feeder")
 app.add_typer(telemetry.reading, name="reading")

@@ -57,6 +57,16 @@ MARKET_BODIES: dict[str, dict[str, Any]] = {
         **{"program": "p", "basis": "x", "profile": "pjm", "hold": False},
     },
     "deny_commitment": {"reason": "x"},
+    "add_dispatches": {
+        "dispatches": [
+            {
+                **{"iso_dispatch_id": "I1", "iso_resource_id": "R1", "issued_at": NOW, "start": NOW + 300},
+                **{"end": NOW + 600, "target_w": 5000, "kind": "dispatch"},
+            }
+        ],
+        "source": "x",
+    },
+    "import_dispatches": {"form": "json", "text": "[]", "source": "x"},
     "release_commitment": {"start": NOW, "end": NOW + 3600},
     "move_commitment": {
         "service": "energy",

@@ -1,6 +1,8 @@
 """Routes of the operator API below `/market` for commitments, dispatch, settlement and evidence."""
 
+from sep2.admin.bulk import LARGEST_IMPORT
 from sep2.admin.market import commitments as c
+from sep2.admin.market import dispatches as d
 from sep2.rest.route import Route
 from sep2.rules.roles import OPERATOR, VIEWER
 
@@ -14,4 +16,8 @@ TABLE = (
     Route("POST", f"{_COMMITMENT}/deny", c.deny_commitment, OPERATOR, c.show_commitment),
     Route("POST", f"{_COMMITMENT}/release", c.release_commitment, OPERATOR, c.show_commitment),
     Route("POST", f"{_COMMITMENT}/move", c.move_commitment, OPERATOR, c.show_commitment),
+    Route("GET", "/market/dispatches", d.list_dispatches, VIEWER),
+    Route("POST", "/market/dispatches", d.add_dispatches, OPERATOR),
+    Route("POST", "/market/import/dispatches", d.import_dispatches, OPERATOR, largest_body=LARGEST_IMPORT),
+    Route("GET", "/market/dispatches/{dispatch}", d.show_dispatch, VIEWER),
 )

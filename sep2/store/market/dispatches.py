@@ -10,8 +10,8 @@ from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
 from sep2.store.many import among
 from sep2.store.market.after_tables import dispatch, dispatch_share
-from sep2.store.market.facts import known
-from sep2.store.market.tables import aggregation, component_der
+from sep2.store.market.facts import AsOf, holds, known
+from sep2.store.market.tables import aggregation, aggregation_fact, component_der
 
 
 class Which(NamedTuple):
@@ -87,3 +87,11 @@ async def replace_shares(db: Connection, number: int, rows: Sequence[Mapping[str
     fixed = {"dispatch_id": number, "version": version, "recorded_at": now, "superseded_at": None}
     if rows:
         await db.run(insert(t), [{**fixed, **row} for row in rows])
+
+
+async def with_resource_ids(db: Connection, ids: Collection[str], at: int) -> dict[str, int]:
+    """The numbers of aggregations by the system operator's ids of them, as they hold at a time."""
+    t = aggregation_fact
+    query = select(t.c.iso_resource_id, t.c.aggregation_id).join_from(t, aggregation)
+    query = query.where(aggregation.c.removed.is_(None), holds(t, AsOf(at)), among(t.c.iso_resource_id, list(ids)))
+    return {row.iso_resource_id: row.aggregation_id for row in await db.all(query)}
