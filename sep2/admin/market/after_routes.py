@@ -3,6 +3,7 @@
 from sep2.admin.bulk import LARGEST_IMPORT
 from sep2.admin.market import commitments as c
 from sep2.admin.market import dispatches as d
+from sep2.admin.market import settlement as s
 from sep2.rest.route import Route
 from sep2.rules.roles import OPERATOR, VIEWER
 
@@ -20,4 +21,8 @@ TABLE = (
     Route("POST", "/market/dispatches", d.add_dispatches, OPERATOR),
     Route("POST", "/market/import/dispatches", d.import_dispatches, OPERATOR, largest_body=LARGEST_IMPORT),
     Route("GET", "/market/dispatches/{dispatch}", d.show_dispatch, VIEWER),
+    Route("POST", "/market/settle", s.settle_market, OPERATOR),
+    Route("GET", "/market/settlements/{aggregation}", s.show_settlement, VIEWER),
+    Route("GET", "/market/intervals", s.list_intervals, VIEWER),
+    Route("GET", "/market/baselines/{der}", s.show_baseline, VIEWER),
 )

@@ -115,6 +115,22 @@ market_interval = Table(
 )
 """What was settled of an interval of a member, or of the whole aggregation."""
 
+settle_run = Table(
+    "settle_run",
+    metadata,
+    number(),
+    to(aggregation),
+    time("start"),
+    time("end"),
+    time("recorded_at"),
+    Column("recorded_by", Text, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("profile_sha256", String(64), nullable=False),
+    Index(None, "aggregation_id", "start"),
+    sqlite_autoincrement=True,
+)
+"""When a day was settled, and how many of its intervals said something new."""
+
 evidence_pack = Table(
     "evidence_pack",
     metadata,

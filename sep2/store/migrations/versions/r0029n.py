@@ -12,7 +12,15 @@ branch_labels = None
 depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-TABLES = ("evidence_pack", "market_interval", "dispatch_share", "dispatch", "commitment_state", "commitment")
+TABLES = (
+    "evidence_pack",
+    "settle_run",
+    "market_interval",
+    "dispatch_share",
+    "dispatch",
+    "commitment_state",
+    "commitment",
+)
 
 
 def upgrade() -> None:
@@ -103,6 +111,15 @@ def _add_settled() -> None:
         nullable=["component_der"],
     )
     _index("market_interval", "aggregation_id", "start")
+    _table(
+        "settle_run",
+        ["aggregation"],
+        *(_whole(name) for name in ("start", "end", "recorded_at")),
+        _text("recorded_by"),
+        sa.Column("changed", sa.Integer(), nullable=False),
+        _word("profile_sha256", 64),
+    )
+    _index("settle_run", "aggregation_id", "start")
     _table(
         "evidence_pack",
         ["aggregation"],
