@@ -67,6 +67,7 @@ MARKET_BODIES: dict[str, dict[str, Any]] = {
         "source": "x",
     },
     "settle_market": {"aggregation": "VPP", "day": None, "start": NOW - 7200, "end": NOW - 3600, "available": []},
+    "pack_evidence": {"aggregation": "VPP", "start": NOW - 7200, "end": NOW - 3600, "as_of": NOW},
     "import_dispatches": {"form": "json", "text": "[]", "source": "x"},
     "release_commitment": {"start": NOW, "end": NOW + 3600},
     "move_commitment": {

@@ -1,11 +1,17 @@
 """What a market is told afterwards: meters over mutual TLS, limits, an override and a dispatch, settled by the API."""
 
+import base64
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sep2.store.retention import forget
 from tests.admin.market import CONTACT, grant_local
+from tests.cli.conftest import REPOSITORY, say
 from tests.raw import document
 from tests.server.meters import W, mirror, post, read, reading_type
 from tests.server.operator import operating
@@ -80,10 +86,49 @@ async def settled(operator, **query: str) -> list[dict[str, Any]]:
     return [one for one in found["items"] if one["der"]]
 
 
+async def packed(operator, as_of: int | None) -> bytes:
+    """The bytes of the pack of the settled hours as of a time."""
+    body = {"aggregation": "VPP", "start": START, "end": START + 2 * HOUR, "as_of": as_of}
+    made = await operator.change("POST", "/market/evidence", body)
+    shown = await operator.get(f"/market/evidence/{made['id']}")
+    return base64.b64decode(shown["content"])
+
+
+async def forgotten(world) -> None:
+    """Nothing that devices posted or were told is left."""
+    async with world.state.db.write() as db:
+        ages = dict.fromkeys(("responses", "controls", "readings", "log_events"), world.state.clock.now())
+        while await forget(db, **ages):
+            pass
+
+
+def verified_and_refused(octets: bytes, folder: Path) -> None:
+    """A pack is good for the command and for the script of the examples; with an octet changed it names the file."""
+    good, bad = folder / "good.zip", folder / "bad.zip"
+    good.write_bytes(octets)
+    at = octets.index(b'"want_w"') + 11
+    bad.write_bytes(octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :])
+    for file, status in ((good, 0), (bad, 1)):
+        assert say("evidence", "verify", str(file)).status == status
+    assert "intervals.json was changed" in say("evidence", "verify", str(bad)).out
+    script = [sys.executable, str(REPOSITORY / "examples" / "verify_evidence.py")]
+    assert subprocess.run([*script, str(good)], check=False).returncode == 0
+    assert subprocess.run([*script, str(bad)], check=False).returncode == 1
+
+
+async def reported(operator) -> None:
+    found = await operator.get("/market/report", start=str(NOW), end=str(START + DAY))
+    (one,) = found["by_aggregation"]
+    assert (one["lost_override_wh"], one["lost_envelope_wh"], one["instructed_wh"]) == (112_500, 150_000, 750_000)
+    assert one["lost_part"] == pytest.approx(0.35)
+    assert (found["reviews"]["submitted"], found["reviews"]["outcomes"], found["dispatches"]) == (1, {"approved": 1}, 1)
+    assert "D1" not in str(found)
+
+
 LOST = ("lost_override_wh", "lost_envelope_wh", "own_shortfall_wh", "breach_wh")
 
 
-async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk):
+async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk, tmp_path):
     world, operator = desk
     raw, path = await site(desk)
     world.advance(START - HOUR)
@@ -131,15 +176,24 @@ async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk):
     day_two = world.state.clock.now()
     world.advance(START + 10 * DAY)
     await post(raw, path, "0C01", read("20", START + QUARTER * 6 + 600, [(300, -2000)]))
-    again = await operator.change("POST", "/market/settle", body)
+    again = await operator.change("POST", "/market/settle", {**body, "available": []})
     assert again["changed"] == 2
     late = (await settled(operator))[6]
     assert (late["version"], late["state"], late["measured_wh"]) == (2, "ok", 500)
     assert (await settled(operator, known_at=str(day_two)))[6]["state"] == "unknown"
+    packs = [await packed(operator, as_of) for as_of in (day_two, day_two, None)]
+    assert packs[0] == packs[1] != packs[2]
     # A customer who withdraws consent is shown from the next request on without what was measured.
     await operator.change("DELETE", "/market/ders/D1/consent")
     hidden = (await settled(operator))[0]
     assert (hidden["is_withheld"], hidden["measured_wh"], hidden["lost_override_wh"]) == (True, None, None)
+    # Raw readings are forgotten and names change; what was signed is the same, octet by octet.
+    world.advance(START + 100 * DAY)
+    await forgotten(world)
+    await operator.change("POST", "/market/ders/D1/rename", {"name": "other"})
+    assert await packed(operator, day_two) == packs[0]
+    verified_and_refused(packs[0], tmp_path)
+    await reported(operator)
 
 
 async def test_a_baseline_is_that_of_the_worked_example_from_stored_readings(desk):

@@ -3,6 +3,7 @@
 from sep2.admin.bulk import LARGEST_IMPORT
 from sep2.admin.market import commitments as c
 from sep2.admin.market import dispatches as d
+from sep2.admin.market import evidence as e
 from sep2.admin.market import settlement as s
 from sep2.rest.route import Route
 from sep2.rules.roles import OPERATOR, VIEWER
@@ -25,4 +26,8 @@ TABLE = (
     Route("GET", "/market/settlements/{aggregation}", s.show_settlement, VIEWER),
     Route("GET", "/market/intervals", s.list_intervals, VIEWER),
     Route("GET", "/market/baselines/{der}", s.show_baseline, VIEWER),
+    Route("GET", "/market/evidence", e.list_evidence, VIEWER),
+    Route("POST", "/market/evidence", e.pack_evidence, OPERATOR),
+    Route("GET", "/market/evidence/{pack}", e.show_evidence, VIEWER),
+    Route("GET", "/market/report", e.report_market, VIEWER),
 )

@@ -82,8 +82,15 @@ async def settle(
     step = rules.profile.metering.interval_s
     starts = range(-(-span[0] // step) * step, span[1] - step + 1, step)
     members = await _members(db, row, span)
-    rows = await _rows(db, members, starts, step, rules=rules, declared=declared, aggregation_id=row.id)
     before = {(one.component_der_id, one.start): one for one in await stored.of(db, row.id, *span)}
+    # What was declared once holds on when late meter data is settled.
+    earlier = [
+        Declared(one.der_name, one.start, one.start + one.duration, one.available_w)
+        for one in before.values()
+        if one.der_name and one.available_w is not None
+    ]
+    declared = [*declared, *earlier]
+    rows = await _rows(db, members, starts, step, rules=rules, declared=declared, aggregation_id=row.id)
     changed = [one for one in rows if _differs(before.get((one["component_der_id"], one["start"])), one)]
     old = [before[key] for one in changed if (key := (one["component_der_id"], one["start"])) in before]
     versions = {(one.component_der_id, one.start): one.version for one in old}
@@ -209,7 +216,7 @@ def _facts(
     able = [one.available_w for one in declared if one.der == member.row.der_name and _covers(one, span)]
     bare = Facts(
         told,
-        min(able) if able else None,
+        able[0] if able else None,
         agreed * member.share if agreed else None,
         *(None, None, None),
         coverage=0.0,
