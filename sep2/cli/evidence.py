@@ -9,7 +9,7 @@ import typer
 from sep2.admin.types import market_evidence as t
 from sep2.cli.api import api, at
 from sep2.cli.market_times import day_or_moment, time_of
-from sep2.cli.show import listed, show
+from sep2.cli.show import Limit, listed, show
 from sep2.cli.units import When, shown_time
 from sep2.cli.verb import verb
 from sep2.rest.types import Listed
@@ -69,9 +69,13 @@ def pack_evidence(
 
 
 @verb(evidence, "list")
-def list_evidence(*, aggregation: Annotated[str | None, typer.Option(help="Only of this aggregation.")] = None) -> None:
+def list_evidence(
+    *,
+    aggregation: Annotated[str | None, typer.Option(help="Only of this aggregation.")] = None,
+    limit: Limit = 100,
+) -> None:
     """Packs that were made, the newest first."""
-    found = api().get("/market/evidence", Listed[t.Evidence], aggregation=aggregation)
+    found = api().get("/market/evidence", Listed[t.Evidence], limit=limit, aggregation=aggregation)
     rows = [
         (str(one.id), one.aggregation, *map(shown_time, (one.start, one.end, one.as_of)), one.manifest_sha256)
         for one in found.items

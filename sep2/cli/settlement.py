@@ -106,7 +106,7 @@ def list_intervals(
     """Settled intervals of an aggregation and its DERs, the earliest first."""
     server = api()
     query = {"start": time_of(server, start), "end": time_of(server, end), "known_at": time_of(server, known_at)}
-    found = server.get("/market/intervals", Listed[t.Interval], limit=limit, aggregation=name, **query)
+    found = server.get(at("market", "settlements", name, "intervals"), Listed[t.Interval], limit=limit, **query)
     rows = [
         (
             *(shown_time(one.start), one.der or "all", "" if one.want_w is None else f"{one.want_w} W"),

@@ -82,7 +82,7 @@ async def limit(operator, start: int, seconds: int, watts: int) -> None:
 
 async def settled(operator, **query: str) -> list[dict[str, Any]]:
     span = {"start": str(START), "end": str(START + 2 * HOUR)}
-    found = await operator.get("/market/intervals", aggregation="VPP", **span, **query)
+    found = await operator.get("/market/settlements/VPP/intervals", **span, **query)
     return [one for one in found["items"] if one["der"]]
 
 

@@ -24,7 +24,7 @@ TABLE = (
     Route("GET", "/market/dispatches/{dispatch}", d.show_dispatch, VIEWER),
     Route("POST", "/market/settle", s.settle_market, OPERATOR),
     Route("GET", "/market/settlements/{aggregation}", s.show_settlement, VIEWER),
-    Route("GET", "/market/intervals", s.list_intervals, VIEWER),
+    Route("GET", "/market/settlements/{aggregation}/intervals", s.list_intervals, VIEWER),
     Route("GET", "/market/baselines/{der}", s.show_baseline, VIEWER),
     Route("GET", "/market/evidence", e.list_evidence, VIEWER),
     Route("POST", "/market/evidence", e.pack_evidence, OPERATOR),

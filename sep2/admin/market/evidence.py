@@ -8,8 +8,8 @@ from sep2.admin.market.common import written
 from sep2.admin.types import market_evidence as t
 from sep2.errors import NotFound
 from sep2.operations.market import entries, packing, reporting
-from sep2.rest.route import Request
-from sep2.rest.types import MOST_ITEMS, Listed, Nothing
+from sep2.rest.route import Request, listed, page
+from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.faults import Fault, refuse
 from sep2.store.market import intervals
 from sep2.store.market import packs as stored
@@ -26,8 +26,8 @@ async def list_evidence(rq: Request, asked: t.EvidenceQuery) -> Listed[t.Evidenc
     number = None
     if asked.aggregation is not None:
         number = int((await entries.identity(rq.db, "aggregation", asked.aggregation)).id)
-    rows = await stored.listed(rq.db, number, MOST_ITEMS)
-    return Listed(total=len(rows), items=[t.Evidence(**_said(row)) for row in rows])
+    found = await stored.listed(rq.db, number, page(asked))
+    return listed(found, [t.Evidence(**_said(row)) for row in found.rows])
 
 
 async def show_evidence(rq: Request, asked: Nothing) -> t.EvidenceFile:
@@ -53,7 +53,7 @@ async def pack_evidence(rq: Request, asked: t.NewEvidence) -> t.Evidence:
     return t.Evidence(**_said(row))
 
 
-async def report_market(rq: Request, asked: t.ReportQuery) -> t.MarketReport:
+async def report_market(rq: Request, asked: t.MarketReportQuery) -> t.MarketReport:
     """The regulator's report of a time; it names aggregations and their parties, and no customer."""
     _check_span(asked.start, asked.end)
     found = await reporting.report(rq.db, (asked.start, asked.end), rq.now)

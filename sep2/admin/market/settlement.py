@@ -53,7 +53,7 @@ async def show_settlement(rq: Request, asked: t.SettlementQuery) -> t.Settlement
 
 async def list_intervals(rq: Request, asked: t.IntervalQuery) -> Listed[t.Interval]:
     """Settled intervals with each DER's part, the earliest first; without consent nothing measured of a DER."""
-    identity = await entries.identity(rq.db, "aggregation", asked.aggregation)
+    identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
     rows = await stored.of(rq.db, identity.id, asked.start, asked.end, known_at=asked.known_at)
     first = int(asked.after) if asked.after and asked.after.isascii() and asked.after.isdigit() else 0
     part = rows[first : first + asked.limit]

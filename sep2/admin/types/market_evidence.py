@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from sep2.admin.types.market_register import Named
-from sep2.rest.types import Asked, Epoch
+from sep2.rest.types import Asked, Epoch, Span
 
 
 class NewEvidence(Asked, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class NewEvidence(Asked, frozen=True, kw_only=True):
     as_of: Epoch | None = None
 
 
-class EvidenceQuery(Asked, frozen=True, kw_only=True):
+class EvidenceQuery(Span, frozen=True, kw_only=True):
     """Packs of one aggregation, or all."""
 
     aggregation: Named | None = None
@@ -40,7 +40,7 @@ class EvidenceFile(Evidence, frozen=True, kw_only=True):
     content: bytes
 
 
-class ReportQuery(Asked, frozen=True, kw_only=True):
+class MarketReportQuery(Asked, frozen=True, kw_only=True):
     """The time of a report."""
 
     start: Epoch

@@ -69,9 +69,8 @@ class Settlement(Struct, frozen=True, kw_only=True):
 
 
 class IntervalQuery(Span, frozen=True, kw_only=True):
-    """The intervals of an aggregation in a time, each with its DERs; as they were known at some time."""
+    """The intervals in a time, each with its DERs; as they were known at some time."""
 
-    aggregation: Named
     start: Epoch
     end: Epoch
     known_at: Epoch | None = None

@@ -1,23 +1,24 @@
 """Evidence packs as they were made."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select
 
+from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
+from sep2.store.keyset import Following, select_following
 from sep2.store.market.after_tables import evidence_pack
 from sep2.store.market.tables import aggregation
 
 _SHOWN = [column for column in evidence_pack.c if column.name != "bytes"]
 
 
-async def listed(db: Connection, aggregation_id: int | None, most: int) -> Sequence[Row[Any]]:
+async def listed(db: Connection, aggregation_id: int | None, page: Keyset) -> Following:
     """Packs without their bytes, the newest first."""
     query = select(*_SHOWN, aggregation.c.name.label("aggregation_name")).join_from(evidence_pack, aggregation)
     if aggregation_id is not None:
         query = query.where(evidence_pack.c.aggregation_id == aggregation_id)
-    return await db.all(query.order_by(evidence_pack.c.id.desc()).limit(most))
+    return await select_following(db, query.order_by(evidence_pack.c.id.desc()), page)
 
 
 async def one(db: Connection, number: int) -> Row[Any] | None:
