@@ -11,7 +11,7 @@ test:  ## every test that is quick
 	@scripts/venv.sh test
 	@scripts/postgres.sh
 	@scripts/chromium.sh
-	.venv/bin/pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:  ## style and types
 	@scripts/venv.sh dev

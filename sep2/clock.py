@@ -24,8 +24,17 @@ class Clock(Protocol):
         """Epoch seconds, UTC."""
         ...
 
-    async def sleep_until(self, at: float) -> None:
-        """Return once `now()` has reached `at`, or as soon as the clock was set to another time."""
+    @property
+    def steps(self) -> int:
+        """How many times, since its start, this clock was set to another time."""
+        ...
+
+    async def sleep_until(self, at: float, *, steps: int | None = None) -> None:
+        """Return once `now()` has reached `at`, or as soon as the clock was set to another time.
+
+        steps: `steps` as it was when `at` was worked out from `now()`, where something was awaited in between: once the
+        clock has been set meanwhile, `at` means nothing any more.
+        """
         ...
 
     def is_trusted(self) -> bool:
@@ -133,9 +142,14 @@ class SystemClock:
         self._latest = max(self._latest, int(self._guard.told))
         return self._latest
 
-    async def sleep_until(self, at: float) -> None:
-        """Sleep until the time told has reached `at`, or until it was set to another time."""
-        steps = self._steps
+    @property
+    def steps(self) -> int:
+        """How many times a time that had held was followed."""
+        return self._steps
+
+    async def sleep_until(self, at: float, *, steps: int | None = None) -> None:
+        """Sleep until the time told has reached `at`, or until it was set to another time than after so many steps."""
+        steps = self._steps if steps is None else steps
         while self._steps == steps and (left := at - self._exact()) > 0:  # noqa: ASYNC110 - the clock
             await asyncio.sleep(min(left, self.look_s))
 
@@ -209,7 +223,12 @@ class SteppedClock:
             else:
                 self._waiting.append((at, future))
 
-    async def sleep_until(self, at: float) -> None:
+    @property
+    def steps(self) -> int:
+        """None: it only goes on."""
+        return 0
+
+    async def sleep_until(self, at: float, *, steps: int | None = None) -> None:
         """Return once the clock was advanced to `at`."""
         if at > self._now:
             future = asyncio.get_running_loop().create_future()

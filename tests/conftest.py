@@ -12,12 +12,41 @@ import asyncpg
 import pytest
 
 from sep2.store import Database, migrate, open_database
-from tests import postgres
+from tests import postgres, scratch
 
 NOTHING_IS_SKIPPED = bool(os.environ.get("CI") or os.environ.get("SEP2_FACTS"))
 """Where everything that the tests need is known to be there, a skipped test is one that has failed."""
 
+LONGEST_FIRST = (
+    "desk/test_pages.py",
+    "demo/test_demo.py",
+    "cli/test_readme.py",
+    "server/test_kill.py",
+    "admin/test_front.py",
+    "cli/test_commands.py",
+    "envelope/test_verification.py",
+    "envelope/test_pinned.py",
+    "envelope/test_independent_check.py",
+    "cli/test_authority.py",
+    "cli/test_contract.py",
+    "cli/test_help.py",
+    "cli/test_production.py",
+)
+"""Files of more than 20 s: a process that starts one of them last would work alone while the other has nothing left."""
+
 _numbers = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put temporary files where they cost least, before the first is made."""
+    scratch.use_memory(config)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first, all others as they come; xdist keeps this order with --no-loadscope-reorder."""
+    tests = Path(__file__).parent
+    place = {tests / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FAST = ("fsync=off", "full_page_writes=off", "deadlock_timeout=50ms")
-"""Settings under which what was committed outlives a server that is stopped at once, but not its machine."""
+from tests.scratch import ON_DISK, quick
+
+FAST = ("fsync=off", "full_page_writes=off", "deadlock_timeout=50ms", "dynamic_shared_memory_type=mmap")
+"""Settings under which what was committed outlives a server that is stopped at once, but not its machine; and with
+the last a server that is stopped at once leaves nothing behind in /dev/shm."""
 FORGETFUL = ("synchronous_commit=off",)
 """Under this one the last commits are lost with the server."""
-ON_DISK, IN_MEMORY = Path("/tmp"), Path("/dev/shm")
-ROOM_BYTES = 2 << 30
-"""What the databases of a test run need at most, with much to spare."""
 
 
 class NoPostgres(Exception):
@@ -31,12 +31,6 @@ def programs() -> Path:
     raise NoPostgres(NoPostgres.__doc__)
 
 
-def _quick() -> Path:
-    """Where files cost least: a copy of a database takes half a second on a slow disk, and a twentieth in memory."""
-    has_room = IN_MEMORY.is_dir() and shutil.disk_usage(IN_MEMORY).free > ROOM_BYTES
-    return IN_MEMORY if has_room else ON_DISK
-
-
 @contextmanager
 def running(*, durable: bool = False, restarts: bool = False) -> Iterator[Path]:
     """The folder with the socket of a new server, user `sep2`; it is stopped and the folder removed at the end.
@@ -44,7 +38,7 @@ def running(*, durable: bool = False, restarts: bool = False) -> Iterator[Path]:
     durable: set up as for use. restarts: what was committed is there again after `stop` and `start`.
     """
     bin_folder = programs()
-    folder = Path(tempfile.mkdtemp(prefix="sep2-postgres-", dir=ON_DISK if durable else _quick()))
+    folder = Path(tempfile.mkdtemp(prefix="sep2-postgres-", dir=ON_DISK if durable else quick()))
     # PostgreSQL refuses to run as root, and its own user may not enter root's temporary folders.
     user = "postgres" if os.geteuid() == 0 else None
     if user:

@@ -32,8 +32,8 @@ SWITCHED = "switched"
 """File in the folder of measurements that is written when a state of a switch arrives: a round follows at once."""
 LIVE_S = 30 * DAY_S
 """An input that was not seen in time for so long is no live input any more."""
-LONGEST_INTERVAL_S = 3600
-"""The longest interval of a reading that counts as one of now."""
+KEPT_EVERY_S = 3600
+"""How often the marks of inputs are brought up to date; only whether they are kept for 30 days depends on it."""
 STATE = "state of "
 AGES = Ages()
 CLOSED = 0.5
@@ -56,7 +56,8 @@ class InputAge(NamedTuple):
         age = "more than a day" if self.age_s is None else f"{self.age_s // 60} min"
         if self.late:
             more = ", ..." if len(self.late) > 3 else ""
-            return f"{self.name}: nothing within {self.most_s // 60} min of {', '.join(self.late[:3])}{more}"
+            within = f"within {self.most_s // 60} min, or twice the length of a reading,"
+            return f"{self.name}: nothing {within} of {', '.join(self.late[:3])}{more}"
         return f"{self.name}: {age} old, {self.most_s // 60} min at most"
 
 
@@ -118,20 +119,21 @@ class InputWatch:
         return Inputs(tuple(found), switched(problem.reduced.network, states), tuple(seen))
 
     async def _ends_of_readings(self, db: Connection, names: Sequence[str], now: int) -> dict[str, int]:
-        """Return when the latest reading of each connection's devices ends; of those that are young enough."""
-        since = now - self.ages.devices_s
+        """Return when the latest reading of each connection's devices ends; of those that are young enough.
+
+        While a reading lasts, and is on its way, there can be no later one: it counts for twice its own length.
+        """
         ends: dict[str, int] = {}
-        for row in await evidence.mirrored(db, names, since - LONGEST_INTERVAL_S, now + 1):
+        for row in await evidence.newest(db, names, now):
             end = row.start + row.duration
-            if end > since:
+            if end > now - max(self.ages.devices_s, 2 * row.duration):
                 ends[row.connection_id] = max(end, ends.get(row.connection_id, 0))
         return ends
 
     async def keep(self, db: Connection, inputs: Inputs, now: int) -> None:
         """Keep which inputs were seen in time."""
         live = await _live(db, self.feeder, now)
-        # Once an hour is enough: only whether it is kept for 30 days depends on it.
-        if any(now - live.get(name, 0) >= LONGEST_INTERVAL_S for name in inputs.seen):
+        if any(now - live.get(name, 0) >= KEPT_EVERY_S for name in inputs.seen):
             await marks.put(db, mark_of(LIVE, self.feeder), json.dumps(live | dict.fromkeys(inputs.seen, now)))
 
     def _scada(self, now: int) -> dict[str, int]:

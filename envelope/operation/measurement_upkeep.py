@@ -24,7 +24,7 @@ async def work(state: State) -> None:
     """Delete, every few hours, the days of measurements that are older than the utility keeps them."""
     store = MeasurementStore(state.settings.measurements.folder)
     while True:
-        now = state.clock.now()
+        now, steps = state.clock.now(), state.clock.steps
         if await state.db.leads():
             try:
                 await asyncio.to_thread(forget_old, store, now - state.settings.utility.retention.measurements_s)
@@ -33,7 +33,7 @@ async def work(state: State) -> None:
                 log.exception("old measurements in %s could not be deleted", store.folder)
         # Nothing waits for it: a clock that is moved by hand need not stop here.
         state.reached.pop(NAME, None)
-        await state.clock.sleep_until(now + EVERY_S)
+        await state.clock.sleep_until(now + EVERY_S, steps=steps)
 
 
 def _forget_records(state: State, now: int) -> None:

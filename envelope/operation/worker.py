@@ -77,7 +77,7 @@ async def work(state: State) -> None:
 async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
     """Run a round now, at the start of every step, and when a file changes; the server's clock waits for each."""
     while True:
-        stamp, now = stamp_of(files), state.clock.now()
+        stamp, now, steps = stamp_of(files), state.clock.now(), state.clock.steps
         # One of the servers on a database runs rounds; another one that takes over continues at the next step.
         outcome = await cycle.run_once(now) if await state.db.leads() else None
         due = next_due(cycle, outcome, now, state.settings.engine.fast_round_s)
@@ -88,7 +88,7 @@ async def rounds(state: State, cycle: Cycle, files: list[Path]) -> None:
         else:
             # Nothing is due before the next step begins.
             state.reached[NAME] = due - 1
-            await _first([state.clock.sleep_until(due), _changed(files, stamp)])
+            await _first([state.clock.sleep_until(due, steps=steps), _changed(files, stamp)])
 
 
 def next_due(cycle: Cycle, outcome: Outcome | None, now: int, fast_s: int = NEVER_S) -> int | None:

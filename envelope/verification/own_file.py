@@ -49,6 +49,8 @@ class OwnFileReport:
     def sentence(self) -> str:
         """The result in one line."""
         verdict = "inside the limits" if self.inside else "BEYOND the limits"
+        if self.inside and max(self.over_v, self.under_v, self.overload_percent) > 0.0:
+            verdict += f" but for what two solvers differ by, {WORSE_V:g} V and {WORSE_PERCENT:g} %"
         worst = f"{self.over_v:+.3f} V over, {self.under_v:+.3f} V under, {self.overload_percent:+.2f} % load"
         said = f"{self.states} states set at the file's own elements, solved by {self.engine}: {verdict} ({worst})"
         if self.unsolved:

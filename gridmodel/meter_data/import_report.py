@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from gridmodel.meter_data import doubts
 from gridmodel.meter_data.local_times import unusual_days, zone_of
 from gridmodel.meter_data.quantities import Quality
 from gridmodel.meter_data.staging import Counts, Staging
@@ -63,6 +64,8 @@ class ImportReport:
     unusual_days: list[LongDay] = field(default_factory=list)
     unknown_places: list[str] = field(default_factory=list)
     """places that no connection of the server has"""
+    unlikely: list[str] = field(default_factory=list)
+    """sentences on values that look as if their unit had slipped"""
 
     def fields(self) -> dict[str, Any]:
         """The report as plain values."""
@@ -90,6 +93,7 @@ def summarise(report: ImportReport, staging: Staging) -> None:
     report.durations_s = [int(one[0]) for one in found]
     if report.kind is Kind.AMI:
         _gaps(report, staging)
+        report.unlikely = list(doubts.of_meters(staging))
     _long_days(report, staging)
 
 
@@ -169,6 +173,7 @@ def _doubts(report: ImportReport) -> Iterator[str]:
     if unknown:
         said = ", ".join(f"{word!r} ({count:,})" for word, count in unknown.items())
         yield f"quality words taken as suspect, since nothing says what they mean: {said}"
+    yield from report.unlikely
     if report.unknown_places:
         named = ", ".join(report.unknown_places[:NAMED])
         more = len(report.unknown_places) - NAMED

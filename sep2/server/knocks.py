@@ -138,13 +138,13 @@ class Knocks:
         """Write what changes, until cancelled."""
         await self._remember()
         while True:
-            again_at = self._clock.now() + TICK_S
+            again_at, steps = self._clock.now() + TICK_S, self._clock.steps
             try:
                 await self.once()
             except SepError as problem:
                 log.warning("alarms wait: %s", problem)
             await asyncio.sleep(PAUSE_S)
-            await self._next(again_at)
+            await self._next(again_at, steps)
 
     async def once(self) -> None:
         """Raise and clear alarms as the counts say."""
@@ -177,11 +177,11 @@ class Knocks:
         if kind.note(subject, detail, now):
             self._begun.set()
 
-    async def _next(self, at: int) -> None:
-        """Wait until an alarm begins, or for that time."""
+    async def _next(self, at: int, steps: int) -> None:
+        """Wait until an alarm begins, or for that time of a clock that had been set so many times."""
         waiting = [
             asyncio.ensure_future(self._begun.wait()),
-            asyncio.ensure_future(self._clock.sleep_until(at)),
+            asyncio.ensure_future(self._clock.sleep_until(at, steps=steps)),
         ]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

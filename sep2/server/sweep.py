@@ -38,7 +38,7 @@ class Sweep:
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            begun = self._clock.now()
+            begun, steps = self._clock.now(), self._clock.steps
             try:
                 if await self._db.leads():
                     await self.once()
@@ -48,9 +48,9 @@ class Sweep:
                     self.reached = self._clock.now()
             except SepError as problem:
                 log.warning("the sweep waits: %s", problem)
-            # It returns at once where the clock is set back: what has yet to turn is told again. What turned while this
-            # round still worked is looked at without a pause.
-            await self._clock.sleep_until(begun + LONGEST_SLEEP_S)
+            # It returns at once where the clock is or was set back: what has yet to turn is told again. What turned
+            # while this round still worked is looked at without a pause.
+            await self._clock.sleep_until(begun + LONGEST_SLEEP_S, steps=steps)
 
     async def once(self) -> None:
         """Record all that turned since the last time, in one transaction."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 
 from sep2.store.connection import Connection
 from sep2.store.many import among
@@ -112,6 +112,27 @@ async def mirrored(db: Connection, connection_ids: Sequence[str], since: int, un
     query = select(series, *_SAID).join_from(series, reading, reading.c.mirror_meter_reading_id == series.c.id)
     within = reading.c.start >= since, reading.c.start < until, reading.c.value.is_not(None)
     return _said_last(await db.all(query.where(*within).order_by(reading.c.start, series.c.connection_id)))
+
+
+async def newest(db: Connection, connection_ids: Sequence[str], now: int) -> Sequence[Row[Any]]:
+    """The newest reading of each series of some connections that has begun: whose, its start and its duration, s."""
+    own = reading.c.mirror_meter_reading_id == mirror_meter_reading.c.id
+    latest = (
+        select(func.max(reading.c.start))
+        .where(own, reading.c.start <= now, reading.c.value.is_not(None))
+        .correlate(mirror_meter_reading)
+        .scalar_subquery()
+    )
+    query = (
+        select(connection.c.connection_id, reading.c.start, reading.c.duration)
+        .select_from(connection)
+        .join(end_device, end_device.c.connection_id == connection.c.id)
+        .join(mirror_usage_point, mirror_usage_point.c.end_device_id == end_device.c.id)
+        .join(mirror_meter_reading, mirror_meter_reading.c.mirror_usage_point_id == mirror_usage_point.c.id)
+        .join(reading, own & (reading.c.start == latest))
+        .where(among(connection.c.connection_id, connection_ids))
+    )
+    return await db.all(query)
 
 
 def _said_last(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:

@@ -142,6 +142,16 @@ async def test_who_sleeps_does_not_sleep_for_the_time_that_was_jumped_over():
     assert clock.now() == machine.wall
 
 
+async def test_who_worked_while_the_time_went_back_does_not_wait_for_the_time_of_before():
+    machine = Machine(WALL)
+    clock = machine.clock()
+    again_at, steps = clock.now() + 1, clock.steps
+    machine.set(-HOUR)
+    await machine.live(70)
+    assert clock.now() == machine.wall
+    await asyncio.wait_for(clock.sleep_until(again_at, steps=steps), 60)
+
+
 def test_what_the_machine_says_is_told():
     clock = SystemClock()
     assert clock.is_trusted()

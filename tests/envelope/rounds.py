@@ -68,12 +68,12 @@ async def add_contract(db, name, watts):
     )
 
 
-async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START, sign=ReadingSign.AS_POSTED):
-    """A device, whose sign was proven, has posted means of five minutes: (unit, direction, value)."""
+async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START, sign=ReadingSign.AS_POSTED, lasts_s=300):
+    """A device, whose sign was proven, has posted means (unit, direction, value) of five minutes, or of `lasts_s`."""
     async with database.write() as db:
         new = [
             NewSeries(mrid=f"{mrid[:28]}{k:04}", reading_type=b"", uom=uom, flow_direction=direction, data_qualifier=2,
-                      reading=NewReading(span=Span(start, 300), value=v))
+                      reading=NewReading(span=Span(start, lasts_s), value=v))
             for k, (uom, direction, v) in enumerate(series)
         ]  # fmt: skip
         number, _ = await put_mirror(
@@ -82,6 +82,6 @@ async def mirrored(database, *series, role=0x03, mrid="A1" * 16, start=START, si
                 poster=Poster(1), end_device_id=2, mrid=mrid, description="", version=None, role_flags=role,
                 service_kind=0, status=1, post_rate=300, series=new,
             ),
-            start + 300,
+            start + lasts_s,
         )  # fmt: skip
         await set_reading_sign(db, number, sign)

@@ -12,7 +12,7 @@ from envelope.command_line.commands import app
 from envelope.field_rules import BadProblem
 from envelope.study.study import BaseLoad, Study, base_load_of, problem_of
 from envelope.verification import verify
-from envelope.verification.own_file import audit_by_own_file
+from envelope.verification.own_file import OwnFileReport, audit_by_own_file
 from gridmodel import read_feeder
 from gridmodel.model.equipment import Connection
 from gridmodel.model.network import Terminals, connect
@@ -102,3 +102,12 @@ def test_a_run_on_a_circuit_is_audited_by_its_own_loads(tmp_path):
     assert report.inside
     rest_va = -(problem.base_load_w + 1j * problem.base_load_var)
     assert not audit_by_own_file(misread, problem.limits, rest_va, report).inside
+
+
+@pytest.mark.parametrize(
+    ("load", "verdict"), [(-0.2, "inside the limits ("), (0.03, "inside the limits but for what two")]
+)
+def test_a_figure_beyond_by_no_more_than_solvers_differ_is_said_to_be_that(load, verdict):
+    report = OwnFileReport("pandapower", 24, -25.0, -3.0, load, ("", "", ""))
+    assert report.inside
+    assert verdict in report.sentence()

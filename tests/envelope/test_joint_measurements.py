@@ -10,6 +10,7 @@ import pytest
 from envelope.extension import EXTENSION
 from envelope.operation import measurement_upkeep
 from envelope.operation.assumptions import Assumptions
+from envelope.operation.input_ages import InputWatch
 from envelope.operation.joint_measurements import JointMeasurements, ServerMeasurements, reported_settings
 from envelope.operation.measurements import HEAD, Quantity
 from gridmodel.meter_data import series_index
@@ -130,3 +131,21 @@ async def test_the_engine_erases_what_it_keeps_of_a_connection(store):
     assert await resolve(eraser)(settings_of(store.folder), "c1") == 1
     assert [one.series.place for one in series_index.known_series(store, Kind.AMI)] == ["c2"]
     assert await resolve(eraser)(settings_of(store.folder / "none"), "c1") == 0
+
+
+@pytest.mark.parametrize(("lasts_s", "counts_s"), [(300, 1800), (1800, 3600), (3600, 7200)])
+async def test_a_reading_counts_for_half_an_hour_or_while_there_can_be_no_later_one(
+    registered, store, lasts_s, counts_s
+):
+    """A meter that posts each half-hour is not late at the end of each."""
+    await mirrored(registered, (38, 1, 700), lasts_s=lasts_s)
+    network = SimpleNamespace(equipment=None)
+    problem = SimpleNamespace(connection_id=("c1", "c2"), reduced=SimpleNamespace(network=network))
+    watch, end = InputWatch(store, "feeder"), START + lasts_s
+    async with registered.write() as db:
+        for now in (end, end + counts_s - 1):
+            fresh = await watch.look(db, problem, now)
+            assert (fresh.late, fresh.are_fresh) == ([], True)
+        await watch.keep(db, fresh, now)
+        (late,) = (await watch.look(db, problem, end + counts_s)).late
+    assert late.late == ("c1",)
