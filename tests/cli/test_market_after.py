@@ -1,6 +1,6 @@
 """After the fact by the command line: dispatch from a file, settlement, evidence and report."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.cli.conftest import Sep2
@@ -10,15 +10,16 @@ def test_from_a_file_of_dispatch_to_a_verified_pack_and_a_report(sep2: Sep2, tmp
     sep2("party", "add", "After North")
     sold = ["--node", "N17", "--service", "energy", "--inject", "100kW", "--iso-id", "AFTER-1"]
     assert sep2("aggregation", "add", "AVPP", "--party", "After North", "--profile", "pjm", *sold).status == 0
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    start, end, issued = ((now + timedelta(hours=hours)).isoformat() for hours in (-3, -2, -4))
+    before = sep2("status", "--json").json["now"]
+    assert sep2("clock", "+10m").status == 0
+    first = -(-before // 300) * 300
+    start, end, issued = (datetime.fromtimestamp(at, UTC).isoformat() for at in (first, first + 300, before))
     file = tmp_path / "dispatch.csv"
     header = "iso_dispatch_id,iso_resource_id,issued_at,start,end,target_kw,kind\n"
     file.write_text(f"{header}A1,AFTER-1,{issued},{start},{end},90,dispatch\n")
     assert sep2("dispatch", "import", str(file), "--dry-run").status == 0
     done = sep2("dispatch", "import", str(file))
     assert done.last_line == "1 new, 0 known before; 0 beyond limits."
-    print(sep2("dispatch", "list", "--json").out)
     assert "late" in done.out
     assert sep2("dispatch", "import", str(file)).last_line == "0 new, 1 known before; 0 beyond limits."
     (one,) = sep2("dispatch", "list", "--aggregation", "AVPP", "--json").json["items"]

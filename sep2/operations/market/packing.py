@@ -28,7 +28,6 @@ from sep2.store.market.register import members_of
 from sep2.store.market.tables import aggregation_fact, component_der_fact
 
 LASTS = timedelta(days=20 * 365)
-FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class EvidenceKey(Conflict):
@@ -62,8 +61,8 @@ def _make(file: Path, who: str, now: int) -> None:
         ]
     )
     draft = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    draft = draft.serial_number(x509.random_serial_number()).not_valid_before(FIRST)
-    draft = draft.not_valid_after(datetime.fromtimestamp(now, UTC) + LASTS)
+    begins = datetime.fromtimestamp(now, UTC)
+    draft = draft.serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + LASTS)
     certificate = draft.sign(key, None)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
