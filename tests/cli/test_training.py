@@ -39,7 +39,7 @@ def test_a_copy_of_a_running_server_reaches_nobody_and_says_training(folder: Pat
         assert "nothing is sent to another machine from here" in say("receiver", "test", "out", env=env).err
         assert server.stdout is not None
         link = urlsplit(next(word for word in server.stdout.readline().split() if word.startswith("http://")))
-        desk = HTTPConnection("127.0.0.1", operator_port, timeout=20)
+        desk = HTTPConnection("127.0.0.1", operator_port, timeout=120)
         desk.request("GET", f"{link.path}?{link.query}")
         answer = desk.getresponse()
         answer.read()

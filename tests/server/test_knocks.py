@@ -29,7 +29,7 @@ async def standing(world, code: str) -> dict[str, str]:
 
 async def until(world, code: str, count: int) -> dict[str, str]:
     """The alarms of a code, once there are so many."""
-    for _ in range(300):
+    for _ in range(3000):
         if len(found := await standing(world, code)) == count:
             return found
         await asyncio.sleep(0.02)
