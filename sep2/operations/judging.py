@@ -113,6 +113,21 @@ async def judge_devices(db: Database, devices: Sequence[Row[Any]], window: Windo
     return verdicts
 
 
+async def verdicts_at(
+    db: Connection, devices: Sequence[Row[Any]], window: Window, *, policy: Policy, length: int
+) -> dict[tuple[int, Direction], list[Judged]]:
+    """The verdicts on these devices over intervals of one length, by what is on record now; nothing is stored."""
+    known = await _known(db, devices, window)
+    found = {}
+    for device in devices:
+        limits = limits_of(device, known, window, policy)
+        for direction in _directions(device):
+            held = limits.get(direction) or [Step(NEVER, None, NEVER)]
+            intervals = _intervals(device, direction, held, known=known, window=window, length=length)
+            found[device.id, direction] = judge(held, intervals, _tolerance_w(device, policy))
+    return found
+
+
 class _Known(NamedTuple):
     """What is on record of some devices."""
 
