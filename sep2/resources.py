@@ -26,6 +26,13 @@ class Scope(Enum):
     PROGRAM = "the same, while that is in the group in the path"
 
 
+class Reads(Enum):
+    """How long a representation reads the same; those of other resources are made anew for each request."""
+
+    UNTIL_CHANGED = "until something that it is made of changes"
+    UNTIL_TURN = "or until a control begins, gives way or leaves its list, by the clock alone"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resource:
     """One row."""
@@ -42,6 +49,8 @@ class Resource:
     subscribable: bool = False
     follows: tuple[str, ...] = ()
     """Kinds of change, besides its own, that make this resource read differently: what it embeds or counts."""
+    same: Reads | None = None
+    """How long an answer may be used again for the same caller."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -127,88 +136,97 @@ def resource(name: str, path: str, kind: type, scope: Scope, **columns: Any) -> 
 
 
 CALLER, DEVICE, DER, PROGRAM = Scope
+UNTIL_CHANGED, UNTIL_TURN = Reads
 
 TABLE = Table(
     [
-        resource("DeviceCapability", "/dcap", w.DeviceCapability, CALLER, get=dcap.device_capability),
+        resource(
+            "DeviceCapability", "/dcap", w.DeviceCapability, CALLER,
+            get=dcap.device_capability, same=UNTIL_CHANGED,
+        ),
         resource("Time", "/tm", w.Time, CALLER, get=dcap.time),
         resource(
             "EndDeviceList", "/edev", w.EndDeviceList, CALLER,
-            get=edev.list_devices, post=edev.register,
+            get=edev.list_devices, same=UNTIL_CHANGED, post=edev.register,
             subscribable=True, follows=("EndDevice", "FunctionSetAssignmentsList"),
         ),
         resource(
             "EndDevice", "/edev/{edev}", w.EndDevice, DEVICE,
-            get=edev.one_device, put=edev.change,
+            get=edev.one_device, same=UNTIL_CHANGED, put=edev.change,
             subscribable=True, follows=("FunctionSetAssignmentsList",),
         ),
         resource("Registration", "/edev/{edev}/rg", w.Registration, DEVICE, get=edev.registration),
         resource(
             "ConnectionPoint", "/edev/{edev}/cp", w.ConnectionPoint, DER,
-            get=edev.connection_point, put=edev.place,
+            get=edev.connection_point, same=UNTIL_CHANGED, put=edev.place,
         ),
         resource(
             "FunctionSetAssignmentsList", "/edev/{edev}/fsa", w.FunctionSetAssignmentsList, DER,
-            get=fsa.list_assignments, subscribable=True, follows=("DERProgram",),
+            get=fsa.list_assignments, same=UNTIL_CHANGED, subscribable=True, follows=("DERProgram",),
         ),
         resource(
             "FunctionSetAssignments", "/edev/{edev}/fsa/{fsa}", w.FunctionSetAssignments, PROGRAM,
-            get=fsa.one_assignments, subscribable=True, follows=("DERProgram", "FunctionSetAssignmentsList"),
+            get=fsa.one_assignments, same=UNTIL_CHANGED,
+            subscribable=True, follows=("DERProgram", "FunctionSetAssignmentsList"),
         ),
         resource(
             "DERProgramList", "/edev/{edev}/fsa/{fsa}/derp", w.DERProgramList, PROGRAM,
-            get=derp.list_programs, subscribable=True,
+            get=derp.list_programs, same=UNTIL_TURN, subscribable=True,
             follows=(
                 "DERProgram", "DERControlList", "ActiveDERControlList", "DERCurveList", "FunctionSetAssignmentsList",
             ),
         ),
         resource(
             "DERProgram", "/edev/{edev}/derp/{derp}", w.DERProgram, PROGRAM,
-            get=derp.one_program,
+            get=derp.one_program, same=UNTIL_TURN,
             subscribable=True, follows=("DERControlList", "ActiveDERControlList", "DERCurveList"),
         ),
         resource(
             "DERControlList", "/edev/{edev}/derp/{derp}/derc", w.DERControlList, PROGRAM,
-            get=derp.list_controls, subscribable=True,
+            get=derp.list_controls, same=UNTIL_TURN, subscribable=True,
         ),
         resource(
             "ActiveDERControlList", "/edev/{edev}/derp/{derp}/actderc", w.DERControlList, PROGRAM,
-            get=derp.list_active,
+            get=derp.list_active, same=UNTIL_TURN,
         ),
         resource(
             "DERControl", "/edev/{edev}/derp/{derp}/derc/{derc}", w.DERControl, PROGRAM,
-            get=derp.one_control, subscribable=True, follows=("DERControlList",),
+            get=derp.one_control, same=UNTIL_TURN, subscribable=True, follows=("DERControlList",),
         ),
         resource(
             "DefaultDERControl", "/edev/{edev}/derp/{derp}/dderc", w.DefaultDERControl, PROGRAM,
-            get=derp.default, subscribable=True,
+            get=derp.default, same=UNTIL_CHANGED, subscribable=True,
         ),
         # The schema lets nobody subscribe to curves; who subscribes to their program learns that there are others.
         resource(
-            "DERCurveList", "/edev/{edev}/derp/{derp}/dc", w.DERCurveList, PROGRAM, get=derp.list_curves,
+            "DERCurveList", "/edev/{edev}/derp/{derp}/dc", w.DERCurveList, PROGRAM,
+            get=derp.list_curves, same=UNTIL_CHANGED,
         ),
-        resource("DERCurve", "/edev/{edev}/derp/{derp}/dc/{dc}", w.DERCurve, PROGRAM, get=derp.one_curve),
+        resource(
+            "DERCurve", "/edev/{edev}/derp/{derp}/dc/{dc}", w.DERCurve, PROGRAM,
+            get=derp.one_curve, same=UNTIL_CHANGED,
+        ),
         # Other views of the same programs and controls: they change when these do.
         resource(
             "DemandResponseProgramList", "/edev/{edev}/fsa/{fsa}/dr", w.DemandResponseProgramList, PROGRAM,
-            get=drlc.list_programs, subscribable=True,
+            get=drlc.list_programs, same=UNTIL_TURN, subscribable=True,
             follows=("DERProgram", "DERControlList", "ActiveDERControlList", "FunctionSetAssignmentsList"),
         ),
         resource(
             "DemandResponseProgram", "/edev/{edev}/dr/{derp}", w.DemandResponseProgram, PROGRAM,
-            get=drlc.one_program,
+            get=drlc.one_program, same=UNTIL_TURN,
         ),
         resource(
             "EndDeviceControlList", "/edev/{edev}/dr/{derp}/edc", w.EndDeviceControlList, PROGRAM,
-            get=drlc.list_controls, subscribable=True, follows=("DERControlList",),
+            get=drlc.list_controls, same=UNTIL_TURN, subscribable=True, follows=("DERControlList",),
         ),
         resource(
             "ActiveEndDeviceControlList", "/edev/{edev}/dr/{derp}/actedc", w.EndDeviceControlList, PROGRAM,
-            get=drlc.list_active,
+            get=drlc.list_active, same=UNTIL_TURN,
         ),
         resource(
             "EndDeviceControl", "/edev/{edev}/dr/{derp}/edc/{derc}", w.EndDeviceControl, PROGRAM,
-            get=drlc.one_control, subscribable=True, follows=("DERControlList",),
+            get=drlc.one_control, same=UNTIL_TURN, subscribable=True, follows=("DERControlList",),
         ),
         resource("DERList", "/edev/{edev}/der", w.DERList, DER, get=der.list_ders),
         resource("DER", "/edev/{edev}/der/{der}", w.DER, DER, get=der.one_der, subscribable=True),

@@ -28,7 +28,6 @@ from sep2.store.page import Found
 async def list_programs(rq: Request) -> w.DERProgramList:
     """The programs of a FunctionSetAssignments, most important first."""
     check_layout(rq)
-    rq.house.told[rq.ids.edev] = rq.house.poll_rate("DERProgramList")
     if rq.ids.fsa != ALL_GROUPS:
         only = [await _program(rq, rq.ids.fsa)]
         items = only[rq.page.start : rq.page.start + rq.page.limit]

@@ -30,7 +30,6 @@ async def list_programs(rq: Request) -> w.DemandResponseProgramList:
     """The programs of a FunctionSetAssignments, most important first."""
     _check(rq)
     check_layout(rq)
-    rq.house.told[rq.ids.edev] = rq.house.poll_rate("DemandResponseProgramList")
     if rq.ids.fsa != ALL_GROUPS:
         only = [_program(found(await groups.program(rq.db, rq.ids.edev, rq.ids.fsa, _seen(rq))), rq)]
         items = only[rq.page.start : rq.page.start + rq.page.limit]

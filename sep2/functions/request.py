@@ -68,6 +68,16 @@ class House:
     told: dict[int, int] = field(default_factory=dict)
     """The pollRate of its DERProgramList that each EndDevice was told last, since this server started."""
 
+    def tell(self, resource: str, device: int) -> None:
+        """Note that a device is shown a resource, with its pollRate."""
+        if ALIKE.get(resource, resource) == "DERProgramList":
+            self.told[device] = self.poll_rate(resource)
+
+    def take_over(self, poll_rates: dict[str, int]) -> None:
+        """Show these rates from now on."""
+        if poll_rates != self.poll_rates:
+            self.poll_rates = poll_rates
+
     def poll_rate(self, resource: str) -> int:
         """Seconds between two polls of a resource; two views of the same programs are polled alike."""
         resource = ALIKE.get(resource, resource)

@@ -23,9 +23,10 @@ async def put_der_document(
     reported: what it says of the device's rating and modes, as columns of the device; percentages follow it.
     alarm_status: the bits of a DERStatus that says any.
     """
-    await documents.put(db, device_id, kind, body, now=now)
+    differs = await documents.put(db, device_id, kind, body, now=now)
     if reported:
         await take_report(db, device_id, reported, now)
     if alarm_status is not None:
         await take_alarm_status(db, device_id, alarm_status, now)
-    await outbox.changed(db, kind, edev=device_id)
+    if differs:
+        await outbox.changed(db, kind, edev=device_id)

@@ -116,7 +116,7 @@ class State:
         """Take over what operators set while the server runs."""
         async with self.db.read() as db:
             found = await marks.starting_with(db, rates.POLL_RATE)
-        self.house.poll_rates = {name: int(seconds) for name, seconds in found.items()}
+        self.house.take_over({name: int(seconds) for name, seconds in found.items()})
 
     async def settled(self) -> bool:
         """Whether all that the present time asks for is done and told to those who could be reached."""
@@ -158,7 +158,7 @@ async def running(
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run]
+            own += [state.settle_watch.run, state.db.stay_informed]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))

@@ -32,9 +32,14 @@ class Dialects:
             await raise_alarm(db, PROFILE_MISMATCH, lfdi, detail, now=now)
         self._raised[lfdi] = now
 
-    async def compare(self, lfdi: str, body: bytes, now: int) -> None:
-        """Raise an alarm where a client's document is in another csipaus namespace than its profile's."""
+    async def compare(self, lfdi: str, body: bytes, now: int, known: w.Profile | None = None) -> None:
+        """Raise an alarm where a client's document is in another csipaus namespace than its profile's.
+
+        known: the profile that the client had a moment ago; a document that is in its namespace is not looked at again.
+        """
         if b"csipaus.org" not in body or not self.is_due(lfdi, now):
+            return
+        if known is not None and not w.other_csipaus(body, known):
             return
         async with self.db.read() as db:
             client = await access.caller(db, lfdi)

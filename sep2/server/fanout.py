@@ -65,7 +65,11 @@ class FanOut:
 
     async def _tell(self, changes: Sequence[Change]) -> int:
         told: dict[int, str] = {}
+        async with self._db.read() as db:
+            subscribed = await self._subscribed(db, changes)
         for same in _alike(changes):
+            if not any(row.name in subscribed for row in self._table.followers(same[0].kind)):
+                continue
             async with self._db.read() as db:
                 found = await subscribers(db, self._table, same[0].kind, same[0].ids)
             told |= dict.fromkeys(found, same[-1].request)
@@ -82,6 +86,12 @@ class FanOut:
             async with self._db.write() as db:
                 await outbox.remove(db, ids)
         return len(changes)
+
+    async def _subscribed(self, db: Connection, changes: Sequence[Change]) -> set[str]:
+        """The rows of the resource table that read differently now and that anybody subscribes to."""
+        kinds = {change.kind for change in changes}
+        rows = {row.name for kind in kinds for row in self._table.followers(kind)}
+        return await subscriptions.any_to(db, sorted(rows)) if rows else set()
 
     async def _tell_systems(self, changes: Sequence[Change]) -> None:
         """Have the utility's own systems told of the groups that are asked for something else."""

@@ -12,10 +12,11 @@ from urllib.parse import parse_qsl
 from sep2 import wire as w
 from sep2.clock import Clock
 from sep2.errors import NotFound, SepError
-from sep2.functions.request import House, Ids, Made, Request
+from sep2.functions.fsa import group_named
+from sep2.functions.request import Caller, House, Ids, Made, Request
 from sep2.operations.alarms import raise_alarm
 from sep2.operations.devices import DeviceTaken
-from sep2.resources import TABLE, Resource
+from sep2.resources import TABLE, Reads, Resource
 from sep2.rules import media
 from sep2.rules.paging import Page, read
 from sep2.server.access import Unregistered, admitted
@@ -26,14 +27,17 @@ from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
 from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
+from sep2.server.shown import NEVER, Key, Shown, ShownBefore
 from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
+from sep2.store.next_turn import next_turn
 from sep2.terminal import request_id
 
 log = logging.getLogger("sep2.front")
 
 WRITES = frozenset({"PUT", "POST", "DELETE"})
-METHODS = WRITES | {"GET", "HEAD"}
+READS = frozenset({"GET", "HEAD"})
+METHODS = WRITES | READS
 SENT = {
     "ResponseList": What.ANSWER,
     **dict.fromkeys(
@@ -125,6 +129,7 @@ class Front:
         self._profiles: dict[str, w.Profile] = {}
         """Of clients that were admitted before: what they send can be decoded before a transaction begins."""
         self.dialects = Dialects(db)
+        self.shown = ShownBefore(db, house.settings.limits.kept_answers_bytes)
 
     def close(self) -> None:
         """End what works for it."""
@@ -163,6 +168,8 @@ class Front:
         row = TABLE[name]
         async with self._reading.of(lfdi), self.db.read() as db:
             rq = await self._admit(db, row, ids, Page(0, min(limit, self._cap)), lfdi=lfdi, writes=False)
+            if rq.device is not None:
+                self.house.tell(name, rq.ids.edev)
             return await self._shown(row, rq), rq.caller.profile
 
     @property
@@ -174,6 +181,8 @@ class Front:
             raise NoSuchMethod(asked.method[:20])
         self.on_request(asked.lfdi)
         self.seen.asked(asked.lfdi, asked.headers.get("User-Agent", ""))
+        if asked.method in READS and (answer := await self._shown_before(asked)) is not None:
+            return answer
         found = TABLE.find(asked.path)
         if found is None:
             raise NotFound(asked.path[:80])
@@ -187,17 +196,55 @@ class Front:
                 try:
                     return await self._change(row, ids, asked)
                 finally:
-                    await self.dialects.compare(asked.lfdi, asked.body, self.clock.now())
-        page = self._page(row, asked.query)
+                    known = self._profiles.get(asked.lfdi)
+                    await self.dialects.compare(asked.lfdi, asked.body, self.clock.now(), known)
+        shown = await self._read(row, ids, asked)
+        self._note_read(shown)
+        await self._compare(shown.caller, asked.headers.get("Accept"))
+        return _found(shown)
+
+    async def _shown_before(self, asked: Asked) -> Answer | None:
+        """The answer to a GET that was answered before and reads the same now; its client is heard of all the same."""
+        shown = self.shown.find(Key(asked.lfdi, asked.path, asked.query), self.clock.now(), self.house.poll_rates)
+        if shown is None:
+            return None
+        accept = asked.headers.get("Accept")
+        media.check_accept(accept)
+        asked.resource = shown.row.name
+        self._note_caller(asked.lfdi, shown.caller)
+        self._note_read(shown)
+        await self._compare(shown.caller, accept)
+        return _found(shown)
+
+    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked) -> Shown:
+        """What a GET shows; it is kept where the row says so."""
+        page, keeps = self._page(row, asked.query), self.shown.may_keep(row)
         async with self._reading.of(asked.lfdi):
+            count, rates = self.db.written.count, self.house.poll_rates
             async with self.db.read() as db:
+                db.looked_at = set() if keeps else None
                 rq = await self._admit(db, row, ids, page, lfdi=asked.lfdi, writes=False)
-                shown = await self._shown(row, rq)
-            body = w.encode(shown, rq.caller.profile)
-        if rq.device is not None:
-            self.seen.looked(rq.ids.edev)
-        await self._compare(rq, asked.headers.get("Accept"))
-        return Answer(200, body, {"Content-Type": media.XML})
+                answer = await self._shown(row, rq)
+                until = await self._until(row, rq) if keeps else NEVER
+                tables = frozenset(db.looked_at or ())
+            body = w.encode(answer, rq.caller.profile)
+        shown = Shown(body, row, ids, rq.caller, rates, tables, count, rq.now, until)
+        if keeps:
+            self.shown.keep(Key(asked.lfdi, asked.path, asked.query), shown)
+        return shown
+
+    async def _until(self, row: Resource, rq: Request) -> float:
+        """The time at which an answer reads differently, if nothing is changed until then."""
+        if row.same is not Reads.UNTIL_TURN:
+            return NEVER
+        turn = await next_turn(rq.db, rq.ids.edev, group_named(rq.ids), rq.seen)
+        return NEVER if turn is None else turn
+
+    def _note_read(self, shown: Shown) -> None:
+        """Note that a device was asked about, and what it was told of how often to ask."""
+        if "edev" in shown.ids:
+            self.seen.looked(shown.ids["edev"])
+            self.house.tell(shown.row.name, shown.ids["edev"])
 
     def _page(self, row: Resource, query: str) -> Page:
         """The part of a list that is asked for; queries of what is no list are ignored (2030.5 4.7)."""
@@ -271,11 +318,7 @@ class Front:
     ) -> Request:
         utility = self.house.settings.utility
         caller, device = await admitted(db, lfdi, row, ids, utility=utility, writes=writes)
-        self.paces.know(lfdi, caller.kind)
-        if caller.shown:
-            self.on_other_certificate(lfdi)
-        if caller.client is not None:
-            self._profiles[lfdi] = caller.profile
+        self._note_caller(lfdi, caller)
         return Request(
             db=db,
             now=self.clock.now(),
@@ -287,6 +330,13 @@ class Front:
             device=device,
         )
 
+    def _note_caller(self, lfdi: str, caller: Caller) -> None:
+        self.paces.know(lfdi, caller.kind)
+        if caller.shown:
+            self.on_other_certificate(lfdi)
+        if caller.client is not None:
+            self._profiles[lfdi] = caller.profile
+
     async def _shown(self, row: Resource, rq: Request) -> Any:
         """What the handler returns, with the attributes that every representation of the row has."""
         shown = await row.get(rq)
@@ -297,18 +347,18 @@ class Front:
             shown.pollRate = self.house.poll_rate(row.name)
         return shown
 
-    async def _compare(self, rq: Request, accept: str | None) -> None:
+    async def _compare(self, caller: Caller, accept: str | None) -> None:
         """Raise an alarm, at most once an hour, for a client that reads no extensions and is registered as if it did.
 
         Its limits are sent all the same: a client that is left without any is the greater danger.
         """
-        lfdi = rq.caller.lfdi
-        if not accept or rq.caller.profile is w.Profile.CSIP or not self.dialects.is_due(lfdi, rq.now):
+        lfdi, now = caller.lfdi, self.clock.now()
+        if not accept or caller.profile is w.Profile.CSIP or not self.dialects.is_due(lfdi, now):
             return
         if media.refuses_extensions(accept):
-            detail = f"it accepts {accept[:60]!r} and is registered as {rq.caller.profile}"
+            detail = f"it accepts {accept[:60]!r} and is registered as {caller.profile}"
             try:
-                await self.dialects.raise_for(lfdi, detail, rq.now)
+                await self.dialects.raise_for(lfdi, detail, now)
             except Outage as outage:  # what was asked for can be shown all the same
                 self.outages.note(outage)
 
@@ -333,6 +383,10 @@ def refused(refusal: SepError, location: str | None = None) -> Answer:
         return Answer(refusal.status, headers=headers)
     body = w.encode(w.Error(maxRetryDuration=wait_s, reasonCode=refusal.reason or 0), w.Profile.CSIP)
     return Answer(refusal.status, body, headers | {"Content-Type": media.XML})
+
+
+def _found(shown: Shown) -> Answer:
+    return Answer(200, shown.body, {"Content-Type": media.XML})
 
 
 def _changed(made: Made | None) -> Answer:

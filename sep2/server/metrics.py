@@ -31,6 +31,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._answers = self._counter("sep2_requests", "Answers to 2030.5 clients.", "resource", "method", "status")
         self._times = self._histogram("sep2_request_seconds", "Until a 2030.5 client is answered.", "resource")
+        self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        """Counter and histogram by resource, method and status: to look them up by labels takes as long as to count."""
         self._asked = self._counter("sep2_operator_requests", "Answers to operators.", "route", "method", "status")
         self._asked_times = self._histogram("sep2_operator_request_seconds", "Until an operator is answered.", "route")
         self._handshakes = self._counter("sep2_handshake_failures", "Handshakes of clients that failed.", "reason")
@@ -44,9 +46,14 @@ class Metrics:
 
     def answered(self, resource: str, method: str, status: int, began: float) -> None:
         """Note an answer to a client; resource: the row of the table, empty where there is none."""
-        name = resource or "none"
-        self._answers.labels(name, method if method in METHODS else "other", str(status)).inc()
-        self._times.labels(name).observe(time.perf_counter() - began)
+        key = resource or "none", method if method in METHODS else "other", status
+        known = self._known.get(key)
+        if known is None:
+            name, verb, _ = key
+            known = self._known[key] = self._answers.labels(name, verb, str(status)), self._times.labels(name)
+        answers, times = known
+        answers.inc()
+        times.observe(time.perf_counter() - began)
 
     def operator_answered(self, route: str, method: str, status: int, began: float) -> None:
         """Note an answer to an operator; route: its path in the table, empty where there is none."""

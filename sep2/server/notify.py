@@ -5,6 +5,7 @@ Of several servers on one database one notifies: no subscriber hears twice of a 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from sep2.clock import Clock
@@ -13,7 +14,7 @@ from sep2.operations.alarms import NOTIFIER_STALLED, clear_alarm, raise_alarm
 from sep2.resources import TABLE
 from sep2.rules import receivers as rules
 from sep2.server.delivery import Deliverer
-from sep2.server.fanout import FanOut
+from sep2.server.fanout import CHANGES_AT_ONCE, FanOut
 from sep2.server.front import Front
 from sep2.server.posting import Poster
 from sep2.server.tls import Tls
@@ -27,6 +28,8 @@ LONGEST_SLEEP_S = 5.0
 AGAIN_S = 1.0
 """How long a notifier that failed waits."""
 SHORTEST_SLEEP_S = 0.05
+GATHER_S = 0.02
+"""Between two looks at what changed: one change is told at once, many that follow each other are told together."""
 LOOK_AHEAD = 200
 """Deliveries to one receiver that are read at a time."""
 SERVER = "server"
@@ -72,7 +75,10 @@ class Notifier:
         async with self._poster:
             try:
                 while True:
-                    await self._db.wait_for_changes(await self._round())
+                    ends = time.monotonic() + GATHER_S
+                    if wait := await self._round():
+                        await self._db.wait_for_changes(wait)
+                        await asyncio.sleep(max(0.0, ends - time.monotonic()))
             finally:
                 await self._turns.stop()
                 await asyncio.gather(*self._hearing, return_exceptions=True)
@@ -114,7 +120,9 @@ class Notifier:
             await self._refresh()
             self._turns.look_again()
         wait = await self._open_lanes()
-        return 0.0 if told else wait
+        if told:
+            return 0.0 if told >= CHANGES_AT_ONCE else GATHER_S
+        return wait
 
     async def _open_lanes(self) -> float:
         """Let every receiver take part for which something is due; seconds until the next one."""

@@ -193,6 +193,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """MirrorUsagePoints per client."""
     log_events: Annotated[int, Meta(ge=10, le=1_000_000)] = 1000
     """LogEvents per device; the oldest makes room for a new one. The standard has a server keep ten."""
+    kept_answers_bytes: Annotated[int, Meta(ge=0, le=64 * 1024**3)] = 32 * 1024 * 1024
+    """Memory for answers to GET that are used again while nothing changes what they say; 0: none is kept."""
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

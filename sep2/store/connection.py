@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from sqlalchemy import Executable, Result, Row
 
 from sep2.errors import Conflict, SepError
+from sep2.store.written import read_by, written_by
 
 Values = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -62,6 +63,16 @@ class Connection(ABC):
         """Whether the outbox holds something new, so that the notifier is woken after the commit."""
         self.memo: dict[Hashable, Any] = {}
         """Settings that were looked up in this block (`store.marks`); what is asked for at each place is read once."""
+        self.written: set[str] = set()
+        """The tables of which this block has changed rows."""
+        self.looked_at: set[str] | None = None
+        """The tables that this block has read from, where somebody wants to know."""
+
+    def note(self, statement: Executable) -> None:
+        """Note which tables a statement writes, or reads; to be called before each is run."""
+        self.written |= written_by(statement)
+        if self.looked_at is not None:
+            self.looked_at |= read_by(statement)
 
     @abstractmethod
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from sep2.errors import SepError
 from sep2.store.connection import Connection
+from sep2.store.written import Written
 
 
 class UnknownDatabase(SepError):
@@ -25,6 +26,14 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
+        self.written = Written()
+
+    def knows_all(self) -> bool:
+        """Whether `written` has all that any process has committed and been told of; what was read may be kept then."""
+        return True
+
+    async def stay_informed(self) -> None:  # noqa: B027 - one process knows what it writes itself
+        """Hear of what other processes change, until cancelled; returns at once where that needs no work."""
 
     @classmethod
     @abstractmethod

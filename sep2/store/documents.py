@@ -14,17 +14,26 @@ async def body(db: Connection, device_id: int, kind: str) -> bytes | None:
     return bytes(found.body) if found else None
 
 
-_LATEST = select(t.c.body).where(t.c.end_device_id == bindparam("device_id"), t.c.kind == bindparam("kind"))
+SAME_S = 300
+"""A document that is written again within so long, and says the same, is not stored again."""
+
+_LATEST = select(t.c.body, t.c.changed).where(
+    t.c.end_device_id == bindparam("device_id"), t.c.kind == bindparam("kind")
+)
 _PUT = upsert(t, ["end_device_id", "kind"], ["body", "changed"])
+_EDITION = insert(document_history)
 
 
-async def put(db: Connection, device_id: int, kind: str, body: bytes, *, now: int) -> None:
-    """Store a document in place of the one before; of several writers at once the last one's stands.
+async def put(db: Connection, device_id: int, kind: str, body: bytes, *, now: int) -> bool:
+    """Store a document in place of the one before, and say whether it differs from that.
 
-    Where it says something else than the one before, it is one more edition of its history.
+    Of several writers at once the last one's stands. What differs is one more edition of its history.
     """
     before = await db.one(_LATEST, device_id=device_id, kind=kind)
-    await db.run(_PUT, {"end_device_id": device_id, "kind": kind, "body": body, "changed": now})
-    if before is None or bytes(before.body) != body:
+    differs = before is None or bytes(before.body) != body
+    if differs or before is None or not 0 <= now - before.changed < SAME_S:
+        await db.run(_PUT, {"end_device_id": device_id, "kind": kind, "body": body, "changed": now})
+    if differs:
         edition = {"end_device_id": device_id, "kind": kind, "body": body, "received": now}
-        await db.run(insert(document_history), edition)
+        await db.run(_EDITION, edition)
+    return differs

@@ -209,11 +209,17 @@ async def program(db: Connection, device_id: int, group_id: int, seen: Seen) -> 
     return await db.one(query, device_id=device_id, group_id=group_id, **times)
 
 
+_ASSIGNMENTS = (
+    select(device_group.c.id, device_group.c.fsa_mrid, device_group.c.description, device_group.c.version)
+    .join(member, member.c.device_group_id == device_group.c.id)
+    .where(member.c.end_device_id == bindparam("device_id"))
+    .order_by(device_group.c.fsa_mrid.desc())
+)
+
+
 async def assignments(db: Connection, device_id: int, page: Page) -> Found[Row[Any]]:
     """The groups of a device as FunctionSetAssignments, by mRID descending."""
-    query = select(device_group.c.id, device_group.c.fsa_mrid, device_group.c.description, device_group.c.version)
-    query = query.join(member, member.c.device_group_id == device_group.c.id).where(member.c.end_device_id == device_id)
-    return await select_page(db, query.order_by(device_group.c.fsa_mrid.desc()), page)
+    return await select_page(db, _ASSIGNMENTS, page, device_id=device_id)
 
 
 async def is_in_any(db: Connection, device_id: int, *, beside: Sequence[Role]) -> bool:

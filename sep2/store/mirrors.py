@@ -20,10 +20,16 @@ async def of_client(db: Connection, client_id: int, page: Page) -> Found[Row[Any
     return await select_page(db, query.order_by(p.c.mrid.desc(), p.c.id), page)
 
 
+_ONE = (
+    select(p, end_device.c.lfdi)
+    .join_from(p, end_device)
+    .where(p.c.id == bindparam("point_id"), p.c.client_id == bindparam("client_id"))
+)
+
+
 async def one(db: Connection, client_id: int, point_id: int) -> Row[Any] | None:
     """A usage point by its id, if the client created it."""
-    query = select(p, end_device.c.lfdi).join_from(p, end_device)
-    return await db.one(query.where(p.c.id == point_id, p.c.client_id == client_id))
+    return await db.one(_ONE, point_id=point_id, client_id=client_id)
 
 
 async def by_mrid(db: Connection, device_id: int, mrid: str) -> Row[Any] | None:
@@ -66,9 +72,12 @@ async def update_one(db: Connection, point_id: int, **columns: Any) -> int:
     return (await db.run(update(p).where(p.c.id == point_id).values(columns))).rowcount
 
 
+_SERIES = select(s.c.id, s.c.mrid, s.c.interval_s).where(s.c.mirror_usage_point_id == bindparam("point_id"))
+
+
 async def series(db: Connection, point_id: int) -> Sequence[Row[Any]]:
-    """The series of a usage point."""
-    return await db.all(select(s).where(s.c.mirror_usage_point_id == point_id))
+    """The series of a usage point: id, mrid, interval_s."""
+    return await db.all(_SERIES, point_id=point_id)
 
 
 async def series_of_another_client(db: Connection, client_id: int, mrid: str) -> bool:
@@ -88,9 +97,12 @@ async def put_series(db: Connection, **columns: Any) -> int:
     return int(row.id)
 
 
+_OF_SERIES = update(s).where(s.c.id == bindparam("of_series"))
+
+
 async def update_series(db: Connection, series_id: int, **columns: Any) -> None:
     """Change columns of a series."""
-    await db.run(update(s).where(s.c.id == series_id).values(columns))
+    await db.run(_OF_SERIES, {"of_series": series_id, **columns})
 
 
 _SET_KEY = ("mirror_meter_reading_id", "mrid", "start")
@@ -100,7 +112,7 @@ _PUT_SET = upsert(reading_set, _SET_KEY, _SET_SAID).returning(reading_set.c.id)
 
 async def put_set(db: Connection, **columns: Any) -> int:
     """The id of the set of a series with that mRID and start, which says this from now on."""
-    row = await db.one(_PUT_SET.values(columns))
+    row = (await db.execute(_PUT_SET, columns)).first()
     assert row is not None
     return int(row.id)
 

@@ -20,13 +20,17 @@ from sep2.errors import SepError
 from sep2.store import migrations
 from sep2.store.connection import Busy, Clash, Connection, Damaged, Full, Unreachable, Values
 from sep2.store.database import Database
+from sep2.store.keepers import Keepers
 from sep2.store.line import FAILURES, Line
+from sep2.store.written import KEPT
 
 log = logging.getLogger(__name__)
 
 CONNECTIONS = 16
 """Two of them are always left to operators and to what runs beside the requests."""
 PATIENCE_S = 5.0
+UNSURE_S = 60.0
+"""After so long a commit that could not be heard of was done, or never will be."""
 LONGEST_COMMAND_S = 60.0
 """A server that does not answer for so long is taken for lost."""
 MIGRATING = 20305
@@ -45,6 +49,7 @@ class PostgresConnection(Connection):
 
     async def execute(self, statement: Executable, values: Values) -> Result[Any]:
         """The result of one statement."""
+        self.note(statement)
         with _told():
             return await self._core.execute(statement, values)
 
@@ -65,6 +70,7 @@ class PostgresDatabase(Database):
         # What was read in one block is of one moment, as on SQLite.
         self._readers = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._line = Line(url, self._news.set)
+        self._keepers = Keepers(url, self.written)
         self._lending = Lending()
 
     @classmethod
@@ -110,11 +116,44 @@ class PostgresDatabase(Database):
         async with self._lending.one(self._engine) as core:
             connection = PostgresConnection(core)
             yield connection
-            with _told():
-                await core.commit()
+            said = await self._commit(core, connection)
+        if said:
+            await self._keepers.all_heard(said)
         if connection.changed:
             self._news.set()
             self._line.tell()
+
+    async def _commit(self, core: AsyncConnection, connection: PostgresConnection) -> int:
+        """Commit a block; the number by which other processes are told, 0 where they keep nothing of what it wrote."""
+        tables = frozenset(connection.written)
+        number = 0
+        if shared := tables & KEPT:
+            number, saying = await self._keepers.saying(shared)
+            await connection.execute(saying, {})
+        self.written.begin(tables)
+        ends = asyncio.get_running_loop().time() + UNSURE_S
+        try:
+            with _told():
+                await core.commit()
+            ends = 0.0
+        except BaseException:
+            self._keepers.forget(number)
+            raise
+        finally:
+            # A commit of which nothing was heard may yet be done.
+            if ends:
+                asyncio.get_running_loop().call_at(ends, self.written.end, tables)
+            else:
+                self.written.end(tables)
+        return number
+
+    def knows_all(self) -> bool:
+        """Whether what other processes have changed is known."""
+        return self._keepers.may_use
+
+    async def stay_informed(self) -> None:
+        """Hear of what other processes change, until cancelled."""
+        await self._keepers.stay()
 
     async def wait_for_changes(self, timeout_s: float) -> bool:
         """Whether something was written to the outbox, by any process, since the last call; returns at once if so."""
@@ -128,6 +167,7 @@ class PostgresDatabase(Database):
     async def close(self) -> None:
         """Close every connection."""
         await self._line.close()
+        await self._keepers.close()
         await self._lending.settle()
         await self._engine.dispose()
 

@@ -50,6 +50,7 @@ class _Group:
     def __init__(self) -> None:
         self.size = 0
         self.changed = False
+        self.written: set[str] = set()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.done.add_done_callback(_seen)
 
@@ -69,6 +70,8 @@ class SqliteDatabase(Database):
         self._readers: list[Handle] = []
         self._thread = ThreadPoolExecutor(1, "sep2-writer")
         self._reading = ThreadPoolExecutor(READING_THREADS, "sep2-reader")
+        self._watching = self._new_reader()
+        self._versions = {handle.driver: _version(handle.driver) for handle in (self._writer, self._watching)}
         self._closed = False
         self._taken = False
         self._turns: deque[asyncio.Future[None]] = deque()
@@ -142,12 +145,36 @@ class SqliteDatabase(Database):
         # A caller that is cancelled here leaves; the commit does not.
         await asyncio.shield(group.done)
 
+    def knows_all(self) -> bool:
+        """Whether nothing was written since the last look that this process did not write itself, or take note of."""
+        if self._closed:
+            return False
+        try:
+            if not self._has_news(self._watching.driver):
+                return True
+            if self._committing is not None and not self._committing.done():
+                # It may be done already, and another process have written since.
+                self._versions[self._watching.driver] = -1
+                return False
+            # What this connection has not written itself is news to it; in a transaction nobody else writes.
+            if not self._writer.driver.in_transaction and self._has_news(self._writer.driver):
+                self.written.everything()
+        except sqlite3.Error:
+            self._versions[self._watching.driver] = -1
+            return False
+        return True
+
+    def _has_news(self, driver: sqlite3.Connection) -> bool:
+        """Whether another connection than this has written since the last look."""
+        known, self._versions[driver] = self._versions[driver], _version(driver)
+        return known != self._versions[driver]
+
     async def close(self) -> None:
         """Close the file, after the commits that are under way."""
         if self._closed:
             return
         await self._take_turn(closing=True)
-        for handle in (*self._readers, self._writer):
+        for handle in (*self._readers, self._watching, self._writer):
             handle.core.close()
         self._engine.dispose()
         self._thread.shutdown()
@@ -196,12 +223,16 @@ class SqliteDatabase(Database):
                 await asyncio.sleep(RETRY_S)
         with told(self._engine):
             driver.execute("SAVEPOINT block")
+            if self._has_news(driver):
+                self.written.everything()
 
     def _keep(self, connection: SqliteConnection) -> _Group:
         with told(self._engine):
             self._writer.driver.execute("RELEASE block")
         self._group.size += 1
         self._group.changed |= connection.changed
+        self.written.begin(connection.written - self._group.written)
+        self._group.written |= connection.written
         return self._group
 
     def _undo(self) -> None:
@@ -231,6 +262,7 @@ class SqliteDatabase(Database):
 
     def _finish(self, error: BaseException | None) -> None:
         group, self._group = self._group, _Group()
+        self.written.end(group.written)
         if error is not None:
             group.done.set_exception(error)
             return
@@ -242,6 +274,11 @@ class SqliteDatabase(Database):
         handle = _connect(self._engine, "query_only = ON", f"busy_timeout = {READER_PATIENCE_MS}")
         handle.driver.set_progress_handler(handle.patience, STEPS)
         return handle
+
+
+def _version(driver: sqlite3.Connection) -> int:
+    """A number that differs from before where another connection has written meanwhile."""
+    return int(driver.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _engine(url: URL) -> Engine:

@@ -80,6 +80,7 @@ class SqliteConnection(Connection):
         """The result of one statement; the event loop waits for it, and has a turn first where that is due."""
         if time.monotonic() - self._holds_since > HELD_S:
             await self._let_others_run()
+        self.note(statement)
         with told(self._open.engine):
             return self._open.execute(statement, values)
 
@@ -91,6 +92,7 @@ class SqliteConnection(Connection):
     async def run_long(self, statement: Executable) -> Done:
         """As `run`, in a thread: the event loop goes on, other writes wait."""
         core = self._open
+        self.note(statement)
 
         def run() -> Done:
             with told(core.engine):
@@ -131,10 +133,12 @@ class Reader(SqliteConnection):
 
     async def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """The first row, or None."""
+        self.note(statement)
         return await self._fetched(lambda core: core.execute(statement, values).first())
 
     async def all(self, statement: Executable, **values: Any) -> list[Row[Any]]:
         """Every row."""
+        self.note(statement)
         return await self._fetched(lambda core: list(core.execute(statement, values).all()))
 
     async def _fetched(self, fetch: Callable[[Core], Fetched]) -> Fetched:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, false, func, literal, or_, select, union_all, update
 
 from sep2.rules.paging import Page
 from sep2.store import receivers
@@ -85,6 +85,12 @@ async def to_resource(db: Connection, resource: str, keys: Sequence[str], client
     if client_id is not None:
         query = query.where(t.c.client_id == client_id)
     return await db.all(query)
+
+
+async def any_to(db: Connection, resources: Sequence[str]) -> set[str]:
+    """Those rows of the resource table to which there is any subscription."""
+    wanted = [select(literal(one).label("resource")).where(exists().where(t.c.resource == one)) for one in resources]
+    return {row.resource for row in await db.all(union_all(*wanted))}
 
 
 async def ids_of(db: Connection, client_id: int) -> list[int]:

@@ -1,6 +1,6 @@
 """What single devices are served otherwise than their groups say: tables that hold rows only where that is so."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table
 
 from sep2.store.columns import Id, metadata
 from sep2.store.tables import control, device_group, end_device
@@ -33,3 +33,11 @@ control_edition = Table(
 )
 """A control issued anew to one device, because from `since` on the rating that its percentages are of is `rating_w`,
 no more `before_w` (NULL: not known)."""
+
+keeper = Table(
+    "keeper",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("until", Float(53), nullable=False),
+)
+"""Processes that keep what they have read, and until when, by the clock of the database; see `store.keepers`."""

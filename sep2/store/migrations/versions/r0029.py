@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0029d"
+revision = "r0029"
 down_revision = "r0028"
 branch_labels = None
 depends_on = None

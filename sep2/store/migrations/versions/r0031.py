@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0029n"
-down_revision = "r0028"
+revision = "r0031"
+down_revision = "r0030"
 branch_labels = None
 depends_on = None
 
