@@ -37,7 +37,7 @@ def solve_with_boxes(problem: Problem) -> Solution:
         return _credited(problem, formulation)
     # As they are published, limits of one level are none any more: some take over those of a later step. And the worst
     # state of a connection that absorbs var as it feeds may be that in which it does neither.
-    if (formulation.guarantee.common_level and formulation.paths.several) or formulation.base.absorbs:
+    if formulation.guarantee.common_level or formulation.base.absorbs:
         return _confirmed(problem, formulation)[0]
     return _single_pass(problem, formulation)
 

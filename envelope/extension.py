@@ -20,6 +20,10 @@ EXTENSION = Extension(
         "envelope.operation.measurement_spool:work",
     ),
     erasers=("envelope.operation.measurement_upkeep:erase_connection",),
+    files=(
+        *("envelope-plan.npz", "envelope-state.json", "envelope-forecast.npz", "envelope-model.json", "envelope-model"),
+        *("envelope-calendar.csv", "envelope-ledger.csv"),
+    ),
     routes="envelope.operator_pages.routes:TABLE",
     paths=("/measurements",),
     screens="envelope.operation.review_screens:SCREENS",

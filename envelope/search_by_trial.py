@@ -80,6 +80,9 @@ def confirm(
             break
         misses += failed.any(axis=0)
         margin += np.where(failed, np.maximum(beyond + clear, 0.0) + more * misses, 0.0)
+    if not margin.any() and not (formulation.paths.several or formulation.base.absorbs or clear_v):
+        # Nothing was searched for: the trial only agreed.
+        return found, not failed.any()
     figures = found.schedule.figures | {"solves": found.schedule.figures["solves"] + 2.0 * tried}
     return found._replace(schedule=replace(found.schedule, figures=figures)), not failed.any()
 

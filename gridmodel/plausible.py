@@ -17,7 +17,6 @@ LOW_V = 50.0
 SMALL_A = 3.0
 LARGE_CUSTOMER_W, SMALL_CUSTOMER_W = 2e5, 20.0
 LOW_VOLTAGE_V = 1_000.0
-FEW = 3
 NO_LENGTH = {"switch", "impedance"}
 """line types that have an impedance and no length"""
 
@@ -41,7 +40,7 @@ def of_equipment(equipment: Equipment) -> Iterator[Finding]:
 def _lines(equipment: Equipment) -> Iterator[Finding]:
     low = {node.id for node in equipment.nodes if node.nominal_v < LOW_VOLTAGE_V}
     lengths = np.array([x.length_m for x in equipment.lines if x.length_m > 0 and x.line_type not in NO_LENGTH])
-    if len(lengths) >= FEW and lengths.max() < SHORT_M:
+    if len(lengths) > 1 and lengths.max() < SHORT_M:
         yield _slip("lines", "length_m", f"none is longer than {lengths.max():.3g} m", "km")
     for line in equipment.lines:
         if line.length_m > LONG_M and line.from_node in low:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gridmodel import plausible
+from gridmodel import open_phases, plausible
 from gridmodel.errors import FileError, GridError
 from gridmodel.flow.kron import energised, no_load_voltages
 from gridmodel.model import admittance as build
@@ -318,4 +318,5 @@ EQUIPMENT_RULES: tuple[Callable[[Equipment], Iterator[Finding]], ...] = (
     _transformers,
     _regulators,
     plausible.of_equipment,
+    open_phases.of_equipment,
 )

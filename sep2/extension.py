@@ -118,6 +118,8 @@ class Extension:
     erasers: tuple[str, ...] = ()
     """Async functions that delete what the package keeps of a connection, when that is erased; each takes the settings
     and the connection's id, and returns how many values it deleted."""
+    files: tuple[str, ...] = ()
+    """What it keeps in the server's folder, by name; a copy for training gets them too."""
     summaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Command name to its line in `sep2 --help`, which never imports the command itself."""
     routes: str = ""

@@ -36,8 +36,8 @@ class Machine:
 
 
 async def eventually(is_so: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Return once it is so, while no clock of the test's machine runs; TimeoutError after half a minute."""
-    async with asyncio.timeout(30):
+    """Return once it is so, while no clock of the test's machine runs; TimeoutError after two minutes."""
+    async with asyncio.timeout(120):
         while True:
             found = is_so()
             if found if isinstance(found, bool) else await found:

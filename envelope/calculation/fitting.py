@@ -5,6 +5,8 @@ Most constraints never come near their limit: a first look picks those that may,
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from envelope.allocation.rules import Packing, Rule, is_sum, max_min, takes_part
@@ -38,6 +40,9 @@ LEAST = 0.2
 """part of what the whole way would leave that what was measured further out may not go below"""
 OWN_LOOKS = 8
 """times that targets are lowered by what constraints exceed at corners of their own"""
+FILLED_V, FILLED_PERCENT = 0.03, 0.3
+"""V (as much per unit at another level) and percent of a rating that small coefficients, all together, may add to a
+constraint that base load or firm minimum fill; less than a verification accepts"""
 DOUBT, LOOKS = 1.1, 6
 """constraints that were never measured are left out only if so many times their predicted rise stays inside; how often
 all are looked at again, the last but one time with none left out"""
@@ -82,7 +87,7 @@ def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: R
     """The box with targets lowered by what constraints exceed at their own corners, or scaled down where none help."""
     for _ in range(OWN_LOOKS):
         todo = own_corners.lower_targets(state, whole, active)
-        if not len(todo) and state.needed is None:
+        if not len(todo) and state.needed is None and not state.infeasible.any():
             return state
         if not len(todo):
             break
@@ -256,18 +261,42 @@ def _allocate(state: FeasibleBox, allocate: Rule, todo: Index) -> None:
     most_w = (ends.granted_w + ends.room_w).max(axis=0, initial=0.0)
     main = np.where(takes_part(state.coefficients, most_w), state.coefficients, np.float32(0.0))
     traces = grown.astype(np.float32) @ (state.coefficients - main).T
+    free = np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b))
+    filled = _traces_of_filled(state, todo, (closed, state.coefficients - main))
     packing = Packing(
-        main,
-        np.where(closed, -1.0, np.maximum(b - traces, 1e-6 * b)),
+        np.concatenate([main, filled.a]),
+        np.concatenate([free, filled.b], axis=1),
         np.minimum(room_w, grown + _step_limit(state) * room_w),
         ends.reference_w[todo],
         ends.weight if ends.weight is None or ends.weight.ndim == 1 else ends.weight[todo],
-        price=state.dual_price[todo],
+        price=np.concatenate([state.dual_price[todo], np.zeros(filled.b.shape)], axis=1),
         most=most_w,
     )
     state.infeasible[todo] = closed
     state.set_offsets(todo, granted_w + allocate(packing))
-    state.dual_price[todo] = packing.price
+    assert packing.price is not None
+    state.dual_price[todo] = packing.price[:, : state.rows.count]
+
+
+class _Traces(NamedTuple):
+    """Use of filled constraints by small coefficients, as further constraints of an allocation."""
+
+    a: Single
+    """(F, E)"""
+    b: Real
+    """(T, F) what they may use; infinite in steps in which the constraint is not filled"""
+
+
+def _traces_of_filled(state: FeasibleBox, todo: Index, of: tuple[Mask, Single]) -> _Traces:
+    """Limit what many small coefficients add to constraints that are filled; of: (T, R) which are, (R, E) those.
+
+    Who uses more than a trace of one gets nothing; what all the others use counts together.
+    """
+    closed, small = of
+    chosen = np.flatnonzero(closed.any(axis=0) & small.any(axis=1))
+    least = np.where(state.rows.kind[chosen] == 2, FILLED_PERCENT, FILLED_V) * state.slack_unit[chosen]
+    allowed = least / np.maximum(state.correction[np.ix_(todo, chosen)], 1.0)
+    return _Traces(small[chosen], np.where(closed[:, chosen], allowed, np.inf))
 
 
 def _step_limit(state: FeasibleBox) -> float:

@@ -21,9 +21,11 @@ ENOUGH = 0.5
 NEAR = 0.2
 """constraints with less slack, in the same units, are measured in all states of the joint paths that matter"""
 FILLED = 0.04
-"""what small coefficients may add to a constraint that the firm minimum brings beyond its limit, in units of slack"""
+"""what a box may add to a constraint that base load or firm minimum fill, in units of slack"""
 GROWTH = 0.25
 """part by which joint paths may need more of a constraint at a corner of the box than at rest"""
+STEEPER = 3.0
+"""how much more than in proportion to voltages a constraint's rise may grow as these fall on joint paths"""
 TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
 """times that signs are taken anew at the corner they led to, power flows solved at once, and how far a corner must be
 from another"""
@@ -42,23 +44,40 @@ def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index
 
 
 def exceeding(state: FeasibleBox, todo: Index) -> Index:
-    """Those of these steps in which a constraint exceeds at its own corner, or one that the firm minimum fills does."""
-    beyond = (_beyond(state, todo) > 0.0).any(axis=1)
-    return todo[beyond if state.needed is None else beyond | _filled_exceed(state, todo)]
+    """Those of these steps in which a constraint exceeds at its own corner, or one that is filled gets worse."""
+    return todo[(_beyond(state, todo) > 0.0).any(axis=1) | _filled_exceed(state, todo)]
 
 
 def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
-    """(S,) whether small coefficients bring a constraint that the firm minimum fills beyond limit and firm minimum."""
-    place, row = np.nonzero(state.infeasible[steps] & ~state.base_infeasible[steps])
-    found = np.zeros(len(steps), dtype=bool)
-    if not len(row) or state.needed is None:
-        return found
-    at, firm = (_States(state, steps[place], row, firm=firm) for firm in (False, True))
-    corner, every = state.rows.corner[row], np.arange(len(row))
-    now, before = (one.values(one.away(state.rows.corners, corner))[every, row] for one in (at, firm))
-    limit = (state.limit + state.needed.extra)[steps[place], row]
-    np.logical_or.at(found, place, now > np.maximum(limit, before + FILLED * state.slack_unit[row]))
-    return found
+    """(S,) whether the box brings a constraint that base load or firm minimum fill beyond limit and firm minimum."""
+    filled = state.infeasible[steps]
+    if state.feeder.inverters is not None or not filled.any():
+        return np.zeros(len(steps), dtype=bool)
+    place, row = np.nonzero(filled)
+    once = np.unique(np.stack([place, state.rows.corner[row]]), axis=1, return_index=True)[1]
+    at = place[once], row[once]
+    now, before = (_worst_at(state, steps, at, firm=firm) for firm in (False, True))
+    room = 0.0 if state.needed is None else state.needed.extra[steps]
+    accepted = np.maximum(state.limit[steps] + room, before + FILLED * state.slack_unit)
+    return np.asarray((filled & (now > accepted)).any(axis=1))
+
+
+def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, firm: bool) -> Real:
+    """(S, R) largest value of each constraint at the corners of these, in all states of the joint paths that matter.
+
+    firm: at corners of the firm minimum.
+    """
+    values = np.full((len(steps), state.rows.count), -np.inf)
+    if state.needed is not None:
+        _measure_in_all_states(state, steps, pairs, values, firm=firm)
+        return values
+    place, row = pairs
+    for start in range(0, len(place), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        at = _States(state, steps[place[part]], row[part], firm=firm)
+        away = at.away(state.rows.corners, state.rows.corner[row[part]])
+        np.maximum.at(values, place[part], at.values(away))
+    return values
 
 
 def _beyond(state: FeasibleBox, steps: Index) -> Real:
@@ -84,30 +103,54 @@ def _at_own_corners(state: FeasibleBox, steps: Index) -> Real:
         return values
     group = (state.rows.kind == 2) & (state.rows.element >= len(state.feeder.reduced.H))
     tight = (state.slack(steps) < _tight(state, steps)) & ~state.infeasible[steps] & ~group
-    place, row = _one_per_place(state, *np.nonzero(tight), steps=steps)
+    every = np.nonzero(tight)
+    place, row = _one_per_place(state, *every, steps=steps)
     for start in range(0, len(place), TOGETHER):
         part = slice(start, start + TOGETHER)
         _measure(state, steps, (place[part], row[part]), values)
     if state.needed is not None:
-        near = np.flatnonzero(state.slack(steps)[place, row] < NEAR)
-        _measure_in_all_states(state, steps, (place[near], row[near]), values)
+        near = _one_per_corner(state, *every, steps=steps)
+        _measure_in_all_states(state, steps, near, values)
     return np.where(state.infeasible[steps], -np.inf, values)
 
 
 def _tight(state: FeasibleBox, steps: Index) -> Real | float:
     """(S, R) or all the same: slack below which a constraint is looked at, larger where paths may need more of it."""
-    return TIGHT if state.needed is None else TIGHT + GROWTH * state.needed.extra[steps] / state.slack_unit
+    if state.needed is None:
+        return TIGHT
+    return TIGHT + GROWTH * state.needed.extra[steps] / state.slack_unit + _growth(state, steps)
+
+
+def _growth(state: FeasibleBox, steps: Index) -> Real:
+    """(S, R) by which a constraint's rise may grow at the lowest voltages of joint paths, in units of slack.
+
+    The same power makes a larger current there, which what paths need at rest does not show.
+    """
+    assert state.needed is not None
+    rise = state.predicted(state.rise[steps], steps)
+    return np.asarray(STEEPER * state.needed.fall[steps][:, None] * rise / state.slack_unit)
 
 
 def _one_per_place(state: FeasibleBox, place: Index, row: Index, *, steps: Index) -> tuple[Index, Index]:
-    """Of the directions of one current in one step, the tightest alone: its size has one worst corner near there."""
-    kind, element = state.rows.kind[row], state.rows.element[row]
+    """Of the directions of one current that export raises, and of those that import does, the tightest in each step.
+
+    Its size has one worst corner near there.
+    """
+    kind, element, exports = state.rows.kind[row], state.rows.element[row], state.rows.exports[row]
     slack = state.slack(steps)[place, row]
-    order = np.lexsort((slack, element, kind, place))
-    key = np.stack([place, kind, element])[:, order]
+    order = np.lexsort((slack, exports, element, kind, place))
+    key = np.stack([place, kind, element, exports])[:, order]
     first = np.concatenate([[True], (key[:, 1:] != key[:, :-1]).any(axis=0)]) if len(order) else order.astype(bool)
     kept = order[first]
     return place[kept], row[kept]
+
+
+def _one_per_corner(state: FeasibleBox, place: Index, row: Index, *, steps: Index) -> tuple[Index, Index]:
+    """Of constraints that joint paths may bring to their limit, one per step and corner; all are measured there."""
+    near = np.flatnonzero(state.slack(steps)[place, row] < NEAR + _growth(state, steps)[place, row])
+    corner = state.rows.corner[row[near]]
+    once = near[np.unique(np.stack([place[near], corner]), axis=1, return_index=True)[1]]
+    return place[once], row[once]
 
 
 def _measure(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
@@ -142,13 +185,16 @@ def _raise(values: Real, place: Index, at: _States, where: tuple[Single, Index])
     np.maximum.at(values, place[once], at.only(once).values(away[once]))
 
 
-def _measure_in_all_states(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real) -> None:
+def _measure_in_all_states(
+    state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], values: Real, *, firm: bool = False
+) -> None:
     """Raise (S, R) values to what constraints reach at their corners in each state that is any constraint's worst."""
     assert state.needed is not None
-    (place, row), candidates = pairs, state.needed.states_by_step()[:, steps]
+    (place, row), needed = pairs, state.needed
+    candidates = (needed.states_by_step() | needed.low_states_by_step())[:, steps]
     for number in np.flatnonzero(candidates.any(axis=1)):
         which = np.flatnonzero(candidates[number, place])
-        at = _States(state, steps[place[which]], row[which], np.full(len(which), number))
+        at = _States(state, steps[place[which]], row[which], np.full(len(which), number), firm=firm)
         np.maximum.at(values, place[which], at.values(at.away(state.rows.corners, state.rows.corner[row[which]])))
 
 

@@ -136,7 +136,14 @@ class PathsOfBox:
         """
         if not self.joint.several:
             return None
-        found = WorstStates(self, np.zeros(at_rest.shape), np.zeros(at_rest.shape, dtype=np.intp))
+        base_v = self.joint.base.flow.v_v
+        found = WorstStates(
+            self,
+            np.zeros(at_rest.shape),
+            np.zeros(at_rest.shape, dtype=np.intp),
+            base_v.copy(),
+            np.zeros(base_v.shape, dtype=np.intp),
+        )
         states, steps = self.joint.pairs
         for start in range(0, len(steps), TOGETHER):
             part = slice(start, start + TOGETHER)
@@ -163,6 +170,10 @@ class PathsOfBox:
             worse = most > found.extra[step]
             found.extra[step, worse] = most[worse]
             found.state[step, worse] = states[of_step[best[worse]]]
+            place, lowest_v = flow.v_v[of_step].argmin(axis=0), flow.v_v[of_step].min(axis=0)
+            lower = lowest_v < found.low_v[step]
+            found.low_v[step, lower] = lowest_v[lower]
+            found.low_state[step, lower] = states[of_step[place[lower]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +185,28 @@ class WorstStates:
     """(T, R) rise above the base case in the worst state, never negative, in the constraint's own unit"""
     state: Index
     """(T, R) which state that is"""
+    low_v: Real
+    """(T, N) lowest voltage in any state"""
+    low_state: Index
+    """(T, N) which state that is"""
 
     def only(self, chosen: Mask) -> WorstStates:
         """The same of some of the constraints."""
-        return WorstStates(self.paths, self.extra[:, chosen], self.state[:, chosen])
+        return replace(self, extra=self.extra[:, chosen], state=self.state[:, chosen])
+
+    @cached_property
+    def fall(self) -> Real:
+        """(T,) largest part by which any voltage is lower than in the base case.
+
+        A current of constant power is larger by that part, which does not show while nothing flexible runs.
+        """
+        return np.asarray((1.0 - self.low_v / self.paths.joint.base.flow.v_v).max(axis=1, initial=0.0))
+
+    def low_states_by_step(self) -> Mask:
+        """(S, T) whether any voltage is lowest in a state, of those of a step."""
+        found = np.zeros(self.paths.joint.kept.shape, dtype=bool)
+        found[self.low_state, np.arange(len(self.low_state))[:, None]] = True
+        return found
 
     def states_by_step(self) -> Mask:
         """(S, T) whether a state is the worst of any constraint in a step."""

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from gridmodel.meter_data.quantities import DIMENSION, Quantity
 from gridmodel.meter_data.staging import Staging
-from gridmodel.plausible import FEW, LARGE_CUSTOMER_W, LOW_V, LOW_VOLTAGE_V, SMALL_CUSTOMER_W
+from gridmodel.plausible import LARGE_CUSTOMER_W, LOW_V, LOW_VOLTAGE_V, SMALL_CUSTOMER_W
+
+FEW = 3
+"""places: fewer may well use next to nothing"""
 
 
 class Bounds(NamedTuple):

@@ -53,7 +53,7 @@ class ScriptFolder:
         return alike[0] if len(alike) == 1 else exact
 
 
-OUTSIDE = "is outside the circuit's folder; files are read from there only"
+OUTSIDE = "is outside the circuit's folder; files are read from there only, or from the folder that --files-from names"
 
 
 def numbers(folder: ScriptFolder, said: str, beside: Path) -> Real:

@@ -18,6 +18,10 @@ MODELLED = (
 )  # fmt: skip
 HARMLESS = {"measurement", "pwl_cost", "poly_cost", "group", "line_geodata", "controller", "std_types", "profiles"}
 """carries no power in a power flow at one hour"""
+REMEDIES = {
+    "gen": "it holds a voltage by reactive power that follows the load; give it in sgen with its p_mw and q_mvar",
+}
+"""why a table is refused, and what to write instead"""
 PLACES = {"bus", "from_bus", "to_bus", "hv_bus", "mv_bus", "lv_bus", "from_bus_dc", "to_bus_dc", "bus_dc"}
 """columns by which a table has a place in the network"""
 
@@ -77,7 +81,8 @@ def _judged(file: str, name: str, table: Table) -> list[Finding]:
     if name not in HARMLESS and PLACES & set(table.columns):
         for row in table:
             if row.flag("in_service", True):
-                raise FileError(file, f"element type {name} is not supported", row=row.position, field=name)
+                remedy = f": {REMEDIES[name]}" if name in REMEDIES else ""
+                raise FileError(file, f"element type {name} is not supported{remedy}", row=row.position, field=name)
         return []
     if not len(table):
         return []

@@ -100,7 +100,7 @@ async def change_connection(rq: Request, asked: t.ConnectionChange) -> t.Connect
 async def rename_connection(rq: Request, asked: t.RenameConnection) -> t.Connection:
     """The connection by its new id."""
     row = await find.connection(rq.db, rq.ids["connection"])
-    await connections.rename_connection(rq.db, row.id, asked.name)
+    await connections.rename_connection(rq.db, row.id, asked.name, rq.now)
     return views.connection(await find.connection(rq.db, asked.name))
 
 

@@ -65,6 +65,7 @@ async def effects_of(rq: Request, sent: Sent) -> list[t.Effect]:
                 measured=len(known),
                 measured_now_w=round(sum(now for now, _ in known)),
                 measured_then_w=round(sum(min(now, watts) for now, watts in known)),
+                unrated=sum(not place.rating_w for place, _ in bound),
             )
         )
     return found

@@ -9,6 +9,7 @@ from sep2.admin import (
     bulk,
     certificates,
     changes,
+    cim,
     commissioning,
     compliance,
     controls,
@@ -32,6 +33,7 @@ from sep2.admin import (
     why,
 )
 from sep2.admin.brought import brought
+from sep2.admin.market.after_routes import TABLE as MARKET_AFTER
 from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -119,6 +121,9 @@ TABLE = (
     Route("GET", "/places", territory.list_places, VIEWER),
     Route("POST", "/places", territory.add_place, ENGINEER),
     Route("GET", "/places/{place}", territory.show_place, VIEWER),
+    Route("GET", "/places/{place}/cim/groups", cim.show_members, VIEWER),
+    Route("GET", "/places/{place}/cim/statuses", cim.show_measured, VIEWER),
+    Route("GET", "/places/{place}/cim/dispatches", cim.show_limits_ahead, VIEWER),
     Route("DELETE", "/places/{place}", territory.remove_place, ENGINEER, territory.show_place),
     Route("POST", "/places/{place}/rename", territory.rename_place, ENGINEER, territory.show_place),
     Route("PUT", "/places/{place}/parent", territory.move_place, ENGINEER, territory.show_place),
@@ -256,6 +261,7 @@ TABLE = (
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
     *MARKET,
+    *MARKET_AFTER,
 )
 
 

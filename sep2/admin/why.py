@@ -85,7 +85,9 @@ def _below(mode: str, held: Holding, programs: Sequence[Program], groups: Sequen
             continue
         group = by_mrid.get(program.mrid)
         what = "default" if one.control is None else SOURCES.get(Role(group.role), "control") if group else "control"
-        who = "the contract, or the utility's default" if group is None else f"{what} of {group.name}"
+        # Programs of overrides and schedules are called so: "wide override of connection NMI2".
+        named = "" if group is None else f"the {group.name}" if what in group.name else f"{what} of {group.name}"
+        who = named or "the contract, or the utility's default"
         unit = " W" if mode in MODES else ""
         said.append(f"{who}: {one.value}{unit}")
     return said

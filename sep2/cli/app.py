@@ -11,6 +11,7 @@ from sep2.cli import (
     bulk,
     clients,
     commissioning,
+    commitments,
     compliance,
     connections,
     controls,
@@ -18,10 +19,11 @@ from sep2.cli import (
     ders,
     desk,
     devices,
+    dispatches,
+    evidence,
     folder,
     groups,
     looking,
-    market,
     mirrors,
     operators,
     overrides,
@@ -30,6 +32,7 @@ from sep2.cli import (
     places,
     receivers,
     reviews,
+    settlement,
     shifts,
     telemetry,
     training,
@@ -96,11 +99,14 @@ app.add_typer(desk.desk, name="desk")
 app.add_typer(receivers.receiver, name="receiver")
 app.add_typer(receivers.root)
 app.add_typer(compliance.compliance, name="compliance")
-app.add_typer(market.market, name="market")
+app.add_typer(settlement.root, name="market")
 app.add_typer(parties.party, name="party")
 app.add_typer(ders.der, name="der")
 app.add_typer(aggregations.aggregation, name="aggregation")
 app.add_typer(reviews.review, name="review")
+app.add_typer(commitments.commitment, name="commitment")
+app.add_typer(dispatches.dispatch, name="dispatch")
+app.add_typer(evidence.evidence, name="evidence")
 app.add_typer(looking.report, name="report")
 app.add_typer(looking.feeder, name="feeder")
 app.add_typer(telemetry.reading, name="reading")

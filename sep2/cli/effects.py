@@ -72,6 +72,9 @@ def _power(one: t.Effect) -> str:
         measured = f"measured at {one.measured} of {one.connections}: {shown_power(one.measured_now_w)}"
         then = f", then at most {shown_power(one.measured_then_w)}"
     known = f"{shown_power(one.reach_now_w)} there, at most {shown_power(one.reach_then_w)} then"
+    if one.unrated:
+        unknown = f"what is at {one.unrated} of {one.connections} is unknown"
+        known = unknown if one.unrated == one.connections else f"{known}, and {unknown}"
     return f"{one.direction.capitalize()}: {known}; {measured}{then}."
 
 

@@ -263,8 +263,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def workers() -> list[Worker]:
-    """The background work of the extensions."""
-    return [worker(extension.name, home) for extension in load() for home in extension.workers]
+    """The background work of the extensions, and of this process beside the server's own."""
+    from sep2.server import replay
+
+    return [
+        replay.play,
+        _prepare_desk,
+        *(worker(extension.name, home) for extension in load() for home in extension.workers),
+    ]
+
+
+async def _prepare_desk(state: Any) -> None:
+    """Have the desk's pages ready before somebody looks."""
+    from sep2.desk.render import compile_all
+
+    await asyncio.to_thread(compile_all, state)
+    await asyncio.get_running_loop().create_future()  # until it is cancelled
 
 
 def worker(name: str, home: str) -> Worker:

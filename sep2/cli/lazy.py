@@ -16,12 +16,14 @@ BUILT_IN = Extension(
     "sep2",
     commands={
         "certs": "certs.commands:app",
+        "load": "sep2.cli.load:app",
         "schema": "sep2.cli.wire:schema_app",
         "validate": "sep2.cli.wire:validate_app",
         "wire": "sep2.cli.wire:app",
     },
     summaries={
         "certs": "Make certificates, and read them: LFDI, SFDI, who issued what.",
+        "load": "Put a load of clients on a server, and measure its answers.",
         "schema": "Print the XML Schema of a profile.",
         "validate": "Check a document with the schema and the codec.",
         "wire": "Show what a class or type of the wire language holds.",

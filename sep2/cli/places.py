@@ -9,6 +9,7 @@ from sep2.cli.api import api, at
 from sep2.cli.identities import BadChoice
 from sep2.cli.show import Limit, counted, listed, sentence, show
 from sep2.cli.verb import verb
+from sep2.rules.cim import NOUNS
 from sep2.rules.territory import KINDS
 
 place = typer.Typer(no_args_is_help=True, help="Places: the network as a tree, from the system down to transformers.")
@@ -55,6 +56,21 @@ def list_places(
             for p in found.items
         ),
     )
+
+
+@verb(place, "cim")
+def show_cim(
+    name: Named,
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help=f"One of {', '.join(NOUNS)}.")] = "groups",
+) -> None:
+    """Print what an ADMS is told of a place, as XML of IEC 61968-5: its devices, measured power, or limits ahead.
+
+    [bold]sep2 place cim FD7 dispatches > fd7.xml[/]
+    """
+    if message not in NOUNS:
+        raise BadChoice(f"MESSAGE: {message} is none of {', '.join(NOUNS)}")
+    found = api().get(at("places", name, "cim", message), t.CimMessage)
+    show(found, found.xml)
 
 
 @verb(place, "show")

@@ -1,5 +1,6 @@
 """What devices answer to a control, as it comes in."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -43,7 +44,9 @@ def _heard_out(server: Api, mrid: str, until: str, patience_s: int) -> t.Control
     heard, look_s = time.monotonic(), max(1, min(FIRST_LOOK_S, patience_s // 2))
     while _missing(found, until) and not (_overdue(found, until) and time.monotonic() - heard > patience_s):
         try:
-            news, tag = server.next(path, t.ControlShown, tag, look_s)
+            # Patience runs from when devices should have answered; no look lasts longer than what is left of it.
+            left_s = math.ceil(heard + patience_s - time.monotonic()) if _overdue(found, until) else look_s
+            news, tag = server.next(path, t.ControlShown, tag, max(1, min(look_s, left_s)))
         except NoServer:
             # It may be starting again; what it has answered is not lost.
             if time.monotonic() - heard > patience_s:

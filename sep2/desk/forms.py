@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
-from sep2.admin import certificates, changes, compliance, oversight, register, territory
+from sep2.admin import certificates, changes, compliance, customers, erasing, oversight, register, territory
 from sep2.admin import types as t
 from sep2.rest.route import Handler
 from sep2.rules.metering import ReadingSign
@@ -19,7 +19,8 @@ class Field(NamedTuple):
     name: str
     label: str
     kind: str = "text"
-    """text, power, number, days, choice, check or list"""
+    """text, power, number, days, time, choice, check, list (parted by blanks), names (parted by commas), json, path (of
+    the address, not the body), password or sheet"""
     options: Sequence[str] = ()
     hint: str = ""
     required: bool = False
@@ -40,6 +41,11 @@ class Form(NamedTuple):
     """the page that follows, `{of}` for what it was about and `{name}` for its name afterwards"""
     warns: str = ""
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether what is typed is sent as it is: an address that holds it would show a password, or be too long."""
+        return any(field.kind in ("password", "sheet") for field in self.fields)
+
 
 _NAME = Field("name", "New name", required=True)
 _FIRM = (
@@ -50,6 +56,7 @@ _WHERE_TO = Field("to", "Devices go to", hint="another one of the same kind")
 _WITH = Field("with_devices", "Remove its devices too", "check")
 _CLIENT, _PLACE = "/desk/client?name={name}", "/desk/network?place={name}"
 _CONNECTION = "/desk/connection?id={name}"
+_DEVICE = "/desk/device?id={of}"
 
 FORMS: Mapping[str, Form] = {
     "client-add": Form(
@@ -171,6 +178,44 @@ FORMS: Mapping[str, Form] = {
         (Field("duration", "For so many days", "days", required=True), Field("reason", "Reason", required=True)),
         "/desk/connection?id={of}",
     ),
+    "connection-move-in": Form(
+        "Let a customer move in",
+        customers.move_customer_in,
+        t.MoveIn,
+        "connection",
+        (Field("reference", "Reference", hint="of the contract; no name"),),
+        "/desk/connection?id={of}",
+        "Controls and overrides of the customer before end at this instant; their readings are no longer shown.",
+    ),
+    "connection-move-out": Form(
+        "Let a customer move out",
+        customers.move_customer_out,
+        t.Nothing,
+        "connection",
+        (),
+        "/desk/connection?id={of}",
+        "Controls and overrides of the customer end at this instant; the contract holds, and nothing is judged.",
+    ),
+    "connection-erase": Form(
+        "Erase what is stored of a customer",
+        erasing.erase_connection,
+        t.Erase,
+        "connection",
+        (),
+        "/desk/connections",
+        "Readings, texts, log events and details of the audit are gone for good; sums of days and the register stay.",
+    ),
+    "device-rename": Form(
+        "Rename a device", changes.rename_device, t.Rename, "device", (_NAME,), "/desk/device?id={of}"
+    ),
+    "device-client": Form(
+        "Move a device to another client",
+        changes.move_device_to_client,
+        t.OtherClient,
+        "device",
+        (Field("client", "To the client", required=True),),
+        _DEVICE,
+    ),
     "device-add": Form(
         "Add a device",
         register.add_device,
@@ -192,7 +237,7 @@ FORMS: Mapping[str, Form] = {
         t.DeviceChange,
         "device",
         (Field("make", "Make", hint="maker and model, by which reports group devices", required=True),),
-        "/desk/device?id={of}",
+        _DEVICE,
     ),
     "device-move": Form(
         "Move a device to another connection",
@@ -203,7 +248,7 @@ FORMS: Mapping[str, Form] = {
             Field("connection_id", "At the connection", required=True),
             Field("holds_net_limit", "It holds the limits of its connection", "check", start="true"),
         ),
-        "/desk/device?id={of}",
+        _DEVICE,
     ),
     "device-remove": Form(
         "Remove a device", register.remove_device, t.Nothing, "device", (), "/desk/connections", "Its history stays."

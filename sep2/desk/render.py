@@ -1,17 +1,19 @@
 """Pages from templates: everything is escaped, what a template does not know is an error, scripts carry a nonce."""
 
+import contextlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
-from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2 import BaseLoader, BytecodeCache, ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from sep2.desk import words
 from sep2.desk.assets import Assets
-from sep2.extension import Extension
+from sep2.extension import Extension, ExtensionError, load, resolve
 from sep2.rest import browsers
 from sep2.server.app import State
 
@@ -22,6 +24,38 @@ _FILTERS = {
     "utc": words.utc,
     "segment": lambda text: quote(text, safe=""),
 }
+
+
+class _Compiled(BytecodeCache):
+    """Compiled templates, kept for all servers of this process."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what was compiled from the same text."""
+        known = self._known.get((bucket.key, bucket.checksum))
+        if known is not None:
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled just now."""
+        self._known[bucket.key, bucket.checksum] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
+def compile_all(state: State) -> None:
+    """Compile every template, and import what extensions show, so that nobody's first look at a page waits for it."""
+    extensions = load()
+    renderer = Renderer(state, Assets(), extensions)
+    for name in renderer.names():
+        renderer.ready(name)
+    for one in extensions:
+        for home in (*(panel.handler for panel in one.panels), *(page.handler for page in one.pages)):
+            with contextlib.suppress(ExtensionError):
+                resolve(home)
 
 
 class Renderer:
@@ -36,6 +70,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=words.visible,
+            bytecode_cache=_COMPILED,
         )
         self._templates.filters |= {**_FILTERS, "local": clock.local, "hour": clock.hour}
         self._templates.globals |= {
@@ -45,6 +80,14 @@ class Renderer:
             "responses": words.RESPONSES,
             "statuses": words.STATUSES,
         }
+
+    def names(self) -> list[str]:
+        """Every template there is."""
+        return self._templates.list_templates(extensions=["html"])
+
+    def ready(self, template: str) -> None:
+        """Compile a template."""
+        self._templates.get_template(template)
 
     def page(self, template: str, values: dict[str, Any], status: int = 200, *, fragment: bool = False) -> web.Response:
         """A whole page with its headers; as a fragment for a page that is open already, without its scripts."""

@@ -155,13 +155,14 @@ async def _part(db: Connection, whose: Whose, key: str, *, day: int, span: tuple
     rows = await listing_compliance.days(db, whose, key, (day, day))
     since, until = max(day, span[0]), min(day + 25 * 3600, span[1])
     beyond = await judged.rows(db, sorted({row.end_device_id for row in rows}), since, until)
-    by_device: dict[tuple[int, str], list[Judged]] = defaultdict(list)
+    by_device: dict[tuple[int, str, int], list[Judged]] = defaultdict(list)
     for row in beyond:
-        by_device[row.end_device_id, row.direction].append(_judged(row))
+        by_device[row.end_device_id, row.direction, row.client_id].append(_judged(row))
     found: dict[Any, Sums] = defaultdict(Sums)
     for row in rows:
         part = _of_bits(row, mask(day, since, until))
-        of_day = [one for one in by_device[row.end_device_id, row.direction] if one.start < day + 90_000]
+        theirs = by_device[row.end_device_id, row.direction, row.client_id]
+        of_day = [one for one in theirs if one.start < day + 90_000]
         found[row.name] = found[row.name].plus(part).plus(summed(of_day))
     return found
 
@@ -207,10 +208,11 @@ async def course_of(db: Connection, whose: Whose, span: tuple[int, int], local: 
         for name, state in (("ok_bits", State.OK), ("unknown_bits", State.UNKNOWN)):
             slots = starts(from_octets(bytes(getattr(row, name))) & within, row.day)
             found += [Run(row.direction, row.lfdi, start, start + SLOT_S, state) for start in slots]
-    lfdis = {row.end_device_id: row.lfdi for row in rows}
+    lfdis = {(row.end_device_id, row.client_id): row.lfdi for row in rows}
     found += [
-        Run(one.direction, lfdis[one.end_device_id], one.start, one.start + one.duration_s, State(one.state))
+        Run(one.direction, lfdi, one.start, one.start + one.duration_s, State(one.state))
         for one in beyond
+        if (lfdi := lfdis.get((one.end_device_id, one.client_id))) is not None
     ]
     return _joined(sorted(found))
 

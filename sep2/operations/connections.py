@@ -7,6 +7,7 @@ from typing import Any
 from sep2.errors import BadValue, Conflict
 from sep2.operations import inherited, unlimited
 from sep2.operations.groups import SERVICE_POINT, NewGroup, create_group, create_programs
+from sep2.operations.market import renaming
 from sep2.rules.authority import NAMES, OPERATORS, PRIMACIES, Primacies, Role
 from sep2.rules.protection import PROTECTED
 from sep2.store import connections, dependants, groups, judged, naming, outbox
@@ -85,14 +86,18 @@ async def change_connection(db: Connection, row_id: int, said: Mapping[str, Any]
         await unlimited.look_at_device(db, device_id, now)
 
 
-async def rename_connection(db: Connection, row_id: int, connection_id: str) -> None:
-    """Give a connection another id: its devices read it as their ConnectionPoint, and its programs are called so."""
+async def rename_connection(db: Connection, row_id: int, connection_id: str, now: int) -> None:
+    """Give a connection another id: its devices read it as their ConnectionPoint, and its programs are called so.
+
+    Component DERs of the market's register that are at it name it so, too.
+    """
     await check_id(db, connection_id, beside=row_id)
     before = await connections.name_of(db, row_id)
     await naming.rename(db, "connection", row_id, connection_id)
     if before is not None:
         at_it = [device.id for device in await dependants.devices_at(db, row_id)]
         await judged.rename_connection(db, at_it, before, connection_id)
+        await renaming.follow_connection(db, before, connection_id, now)
     own = f"connection {connection_id}"
     for row in await groups.at_place(db, connection_id=row_id):
         name = NAMES[Role(row.role)].format(own) if row.role in OPERATORS else own

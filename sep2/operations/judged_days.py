@@ -19,10 +19,30 @@ class Verdicts(NamedTuple):
     found: Mapping[tuple[int, Direction], Sequence[Judged]]
     window: Any
     """since and until, epoch seconds"""
+    acted: Mapping[int, Sequence[Row[Any]]] = {}
+    """by device: who acted for it before its present client, the earliest first"""
 
 
-Key = tuple[int, str, int]
-"""Device, direction and the beginning of the day."""
+Key = tuple[int, str, int, int]
+"""Device, direction, the beginning of the day, and the client that acted for it."""
+
+
+class Acting(NamedTuple):
+    """Who acts for some devices, and who did before."""
+
+    devices: Mapping[int, Row[Any]]
+    before: Mapping[int, Sequence[Row[Any]]]
+
+    def at(self, device: int, start: int) -> int:
+        """The client that acted for a device at a time."""
+        former = next((one for one in self.before.get(device, ()) if start < one.until), None)
+        return int((self.devices[device] if former is None else former).client_id)
+
+    def name(self, device: int, client: int) -> str:
+        """What that client is called, or was when it stopped."""
+        present = self.devices[device]
+        known = [present, *self.before.get(device, ())]
+        return str(next((one for one in known if one.client_id == client), present).client_name)
 
 
 async def day_rows(
@@ -31,23 +51,26 @@ async def day_rows(
     """The rows of intervals and of days that are to stand, given what stands of these days already."""
     window, ids = verdicts.window, [device.id for device in devices]
     first, last = local.day_of(window.since), local.day_of(window.until - 1)
-    stored = {(row.end_device_id, row.direction, row.day): row for row in await judged.days(db, ids, first, last)}
+    known = {device.id: device for device in devices}
+    acting = Acting(known, verdicts.acted)
+    stored = {_key(row): row for row in await judged.days(db, ids, first, last)}
     before: dict[Key, list[Any]] = {}
     for row in await judged.rows(db, ids, first, last + 2 * 86_400):
         if not window.since <= row.start < window.until:
-            before.setdefault((row.end_device_id, row.direction, local.day_of(row.start)), []).append(row)
+            key = row.end_device_id, row.direction, local.day_of(row.start), row.client_id
+            before.setdefault(key, []).append(row)
     fresh: dict[Key, list[Judged]] = {}
     for (device, direction), several in verdicts.found.items():
         for one in several:
-            fresh.setdefault((device, direction.value, local.day_of(one.start)), []).append(one)
-    known = {device.id: device for device in devices}
+            client = acting.at(device, one.start)
+            fresh.setdefault((device, direction.value, local.day_of(one.start), client), []).append(one)
     of_days = []
     for key in fresh.keys() | stored.keys():
         day = _Day(key, stored.get(key), before.get(key, ()), fresh.get(key, ()))
         if day.stored is not None or any(one.state is not State.EXEMPT for one in day.fresh):
-            of_days.append(day.row(known[key[0]], window))
+            of_days.append(day.row(known[key[0]], window, acting.name(key[0], key[3])))
     found = [
-        _row(device, direction, one)
+        _row(device, direction, one) | {"client_id": acting.at(device, one.start)}
         for (device, direction), several in verdicts.found.items()
         for one in several
         if one.state in NOT_KEPT
@@ -56,18 +79,23 @@ async def day_rows(
     return found, of_days
 
 
+def _key(row: Any) -> Key:
+    """The key of a stored day; one of before clients were told apart is the present client's."""
+    return row.end_device_id, row.direction, row.day, row.client_id
+
+
 def _gained(
     of_days: Iterable[Mapping[str, Any]], stored: Mapping[Key, Row[Any]], devices: Mapping[int, Row[Any]]
 ) -> list[dict[str, Any]]:
     """By how much the sums of a day grow, by kind and name; where a device is, and its make, count as they are now."""
     grown: dict[tuple[str, int, str, str], dict[str, Any]] = {}
     for row in of_days:
-        number, direction, day = key = row["end_device_id"], row["direction"], row["day"]
-        old, device = stored.get(key), devices[number]
+        number, direction, day, client = row["end_device_id"], row["direction"], row["day"], row["client_id"]
+        old, device = stored.get((number, direction, day, client)), devices[number]
         by = {name: row[name] - (0 if old is None else getattr(old, name)) for name in judged.SUMS}
         if not any(by.values()):
             continue
-        names = {"total": "", "client": device.client_name, "make": device.make or ""}
+        names = {"total": "", "client": row["client_name"], "make": device.make or ""}
         if device.place_id is not None:
             names["place"] = str(device.place_id)
         for kind, name in names.items():
@@ -97,16 +125,16 @@ def _row(device: int, direction: Direction, one: Judged) -> dict[str, Any]:
 
 
 class _Day(NamedTuple):
-    """A day of a device and direction: what is stored of it, its rows outside the window, and what was found anew."""
+    """A day of a device, direction and client: what is stored, its rows outside the window, and what was found anew."""
 
     key: Key
     stored: Row[Any] | None
     before: Iterable[Any]
     fresh: Sequence[Judged]
 
-    def row(self, device: Row[Any], window: Any) -> dict[str, Any]:
-        """The day as it is to be stored."""
-        number, direction, day = self.key
+    def row(self, device: Row[Any], window: Any, client_name: str) -> dict[str, Any]:
+        """The day as it is to be stored, under the name of the client that acted for the device."""
+        number, direction, day, client = self.key
         kept = [*self.before, *(one for one in self.fresh if one.state in NOT_KEPT)]
         bits = {name: self._bits(name, window) for name in judged.BITS}
         unknown = [one.reason for one in self.fresh if one.state is State.UNKNOWN]
@@ -115,8 +143,9 @@ class _Day(NamedTuple):
             "end_device_id": number,
             "direction": direction,
             "day": day,
+            "client_id": client,
             "lfdi": device.lfdi,
-            "client_name": device.client_name,
+            "client_name": client_name,
             "connection_name": device.connection_name or "",
             "ok_s": SLOT_S * bits["ok_bits"].bit_count(),
             "unknown_s": SLOT_S * bits["unknown_bits"].bit_count(),

@@ -113,6 +113,21 @@ async def judge_devices(db: Database, devices: Sequence[Row[Any]], window: Windo
     return verdicts
 
 
+async def verdicts_at(
+    db: Connection, devices: Sequence[Row[Any]], window: Window, *, policy: Policy, length: int
+) -> dict[tuple[int, Direction], list[Judged]]:
+    """The verdicts on these devices over intervals of one length, by what is on record now; nothing is stored."""
+    known = await _known(db, devices, window)
+    found = {}
+    for device in devices:
+        limits = limits_of(device, known, window, policy)
+        for direction in _directions(device):
+            held = limits.get(direction) or [Step(NEVER, None, NEVER)]
+            intervals = _intervals(device, direction, held, known=known, window=window, length=length)
+            found[device.id, direction] = judge(held, intervals, _tolerance_w(device, policy))
+    return found
+
+
 class _Known(NamedTuple):
     """What is on record of some devices."""
 
@@ -126,6 +141,8 @@ class _Known(NamedTuple):
     opted: Mapping[tuple[int, int], int]
     told: Mapping[tuple[int, int], Sequence[int]]
     exempt: Mapping[int, Sequence[Row[Any]]]
+    acted: Mapping[int, Sequence[Row[Any]]]
+    """clients that acted for a device before its present one"""
 
 
 async def _known(db: Connection, devices: Sequence[Row[Any]], window: Window) -> _Known:
@@ -149,6 +166,7 @@ async def _known(db: Connection, devices: Sequence[Row[Any]], window: Window) ->
         opted=await judged.opt_outs(db, [row.id for row in controls]),
         told=told,
         exempt=_by(await judged.exemptions(db, places, window.since, window.until), "connection_id"),
+        acted=_by(await judged.acted(db, ids), "end_device_id"),
     )
 
 
@@ -169,7 +187,7 @@ def _verdicts(devices: Sequence[Row[Any]], known: _Known, window: Window, policy
             length = lengths[device.id][direction]
             intervals = _intervals(device, direction, limits, known=known, window=window, length=length)
             found[device.id, direction] = judge(limits, intervals, _tolerance_w(device, policy))
-    return Verdicts(found, window)
+    return Verdicts(found, window, known.acted)
 
 
 def _tolerance_w(device: Row[Any], policy: Policy) -> float:
@@ -276,7 +294,10 @@ def _intervals(
         seen = measured(meters, start, end)
         if seen.watts is not None:
             seen = seen._replace(watts=direction.sign * seen.watts, flaw=seen.flaw or flaw)
-        excused = "exempted" if any(one.start < end and one.end > start for one in exempt) else ""
+        is_excused = any(one.start < end and one.end > start for one in exempt)
+        # An interval in which another client took over is neither one's.
+        is_shared = any(start < one.until < end for one in known.acted.get(device.id, ()))
+        excused = "exempted" if is_excused or is_shared else ""
         out = any(since < end and start < until for since, until in opted)
         found.append(Interval(start, length, seen, _exempt(device, direction, start) or excused, out))
     return found

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from sep2.operations import in_force
 from sep2.operations.judging import held_until_withdrawn
-from sep2.rules.authority import Holding, Program, Said, Stretch, course, said_by
+from sep2.rules.authority import ONLY_OVERRIDES, Holding, Program, Said, Stretch, course, said_by
 from sep2.rules.limits import MODES
 from sep2.store import judged, listing_register
 from sep2.store.connection import Connection
@@ -29,13 +29,18 @@ class LimitRun(NamedTuple):
     reason: str
 
 
-async def limit_course(db: Connection, device_id: int, span: tuple[int, int], *, at_once: bool) -> list[LimitRun]:
+async def limit_course(
+    db: Connection, device_id: int, span: tuple[int, int], *, at_once: bool, without_overrides: bool = False
+) -> list[LimitRun]:
     """The limits of a device from span[0] until span[1], also those that were withdrawn meanwhile.
 
     Defaults are those of now: what they were before is not on record.
     at_once: whether a scheduled control shows as superseded as soon as its successor is made.
+    without_overrides: what would have held if no override and no backstop had.
     """
     groups = await listing_register.defaults_over(db, device_id)
+    if without_overrides:
+        groups = [row for row in groups if row.role not in ONLY_OVERRIDES]
     rows = await judged.controls(db, [device_id], *span)
     programs = [*_programs(groups, rows, at_once=at_once), await in_force.floor_over(db, groups)]
     by_program, by_mrid = in_force.sources(groups), {int(row.mrid, 16): row for row in rows}

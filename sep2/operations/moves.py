@@ -6,7 +6,7 @@ from sep2.errors import BadValue
 from sep2.operations import unlimited
 from sep2.operations.clients import NoSuchClient
 from sep2.operations.devices import BELOW_A_DEVICE, NoSuchDevice
-from sep2.store import clients, devices, mirrors, outbox
+from sep2.store import clients, devices, judged, mirrors, outbox
 from sep2.store.connection import Connection
 
 
@@ -29,6 +29,9 @@ async def move_to_client(db: Connection, device_id: int, client_id: int, now: in
     old = await clients.one(db, device.client_id)
     _check(device, old, new)
     await devices.update_one(db, device_id, client_id=client_id, changed=now)
+    if old is not None:
+        # Two moves in one second: what was before both is the first one's.
+        await judged.note_acted(db, device_id, now, client_id=old.id, client_name=old.name)
     await mirrors.hand_over(db, device_id, client_id)
     for kind in (*BELOW_A_DEVICE, "FunctionSetAssignmentsList"):
         await outbox.changed(db, kind, edev=device_id)

@@ -21,7 +21,7 @@ from sep2.rest.operator_pace import OperatorPace, TooManyChanges
 from sep2.rest.polls import Poll, Polls
 from sep2.rest.refusals import OUTAGES, Answer, as_json, errors_as_json
 from sep2.rest.route import LARGEST_BODY, Request, Route
-from sep2.rest.tables import CSV, NEXT, as_csv, wants_csv
+from sep2.rest.tables import CSV, DECLARATION, NEXT, XML, as_csv, wants_csv
 from sep2.rest.types import Nothing, SecondedQuery, Waiting
 from sep2.server.app import State
 from sep2.store import audits
@@ -127,6 +127,9 @@ def _look_up(state: State, route: Route, polls: Polls) -> Answer:
         asked, caller = decoding.query(http, route.asked), caller_of(http)
         if route.is_list and wants_csv(http):
             return await _as_table(state, route, http, asked)
+        if route.is_document and XML in http.headers.get("Accept", ""):
+            found = await _found(state, route, http, asked)
+            return web.Response(body=f"{DECLARATION}{found.xml}".encode(), content_type=XML, charset="utf-8")
         body = await _seen(state, route, http, asked)
         known, patience_s = http.headers.get("If-None-Match"), _patience(http)
         if known == _tag(body) and patience_s > 0:

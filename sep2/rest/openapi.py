@@ -9,13 +9,14 @@ import msgspec
 from sep2 import __version__
 from sep2.rest.idempotency import HEADER, LONGEST
 from sep2.rest.route import Route
-from sep2.rest.tables import CSV
+from sep2.rest.tables import CSV, XML
 from sep2.rest.types import ChangeQuery, Nothing, Refused, SecondedQuery, Waiting
 
 REFERENCE = "#/components/schemas/{name}"
 JSON = "application/json"
 _NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
 _CSV = {CSV: {"schema": {"type": "string"}}}
+_XML = {XML: {"schema": {"type": "string"}}}
 _ONCE = (
     {
         "name": HEADER,
@@ -67,7 +68,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
             *(_MATCH if route.before is not None else ()),
         ],
         "responses": {
-            "200": {"description": route.summary, "content": _content(route.answer) | (_CSV if route.is_list else {})},
+            "200": {"description": route.summary, "content": _content(route.answer) | _other_than_json(route)},
             **(_WAITS if route.seconded else {}),
             "4XX": {"description": Refused.__doc__, "content": _content(Refused)},
         },
@@ -90,6 +91,10 @@ def _of_query(kind: type, schemas: dict[str, Any]) -> list[dict[str, Any]]:
 def _content(kind: Any) -> dict[str, Any]:
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
     return {JSON: {"schema": schema}}
+
+
+def _other_than_json(route: Route) -> dict[str, Any]:
+    return (_CSV if route.is_list else {}) | (_XML if route.is_document else {})
 
 
 _WAITS = {"202": {"description": Waiting.__doc__, "content": _content(Waiting)}}

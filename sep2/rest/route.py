@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from sep2.rest.callers import Caller
-from sep2.rest.types import Listed, Span
+from sep2.rest.types import Document, Listed, Span
 from sep2.rules.cursor import Keyset, decode
 from sep2.rules.roles import OperatorRole
 from sep2.server.app import State
@@ -99,6 +99,11 @@ class Route:
     def is_list(self) -> bool:
         """Whether it answers a part of a list, which can be had as CSV too."""
         return get_origin(self.answer) is Listed
+
+    @property
+    def is_document(self) -> bool:
+        """Whether what it answers can be had as XML alone."""
+        return isinstance(self.answer, type) and issubclass(self.answer, Document)
 
     @cached_property
     def answer(self) -> Any:

@@ -12,6 +12,8 @@ from aiohttp import web
 from sep2.rest.types import Listed
 
 CSV = "text/csv"
+XML = "application/xml"
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NEXT = "Next-After"
 """The header with the `after` of the next part; absent at the end."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

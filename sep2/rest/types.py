@@ -76,6 +76,12 @@ class Listed(Struct, Generic[T], frozen=True, kw_only=True):
     """What `after` is for the next part; null at the end."""
 
 
+class Document(Struct, frozen=True, kw_only=True):
+    """A document of XML."""
+
+    xml: str
+
+
 class FaultSaid(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One of several things that are wrong with what was asked for."""
 

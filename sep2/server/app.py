@@ -22,6 +22,7 @@ from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
 from sep2.server.clock_guard import ClockGuard
 from sep2.server.contacts import Contacts
+from sep2.server.dispatch_watch import DispatchWatch
 from sep2.server.front import Front
 from sep2.server.handshake import Door, HalfOpen, Refusal
 from sep2.server.http import Http
@@ -35,6 +36,7 @@ from sep2.server.replacements import Replacements
 from sep2.server.reviews import ReviewWatch
 from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
+from sep2.server.settle_watch import SettleWatch
 from sep2.server.sweep import Sweep
 from sep2.server.tls import Tls, operator_context
 from sep2.server.watch import Watch
@@ -97,6 +99,8 @@ class State:
         )
         self.override_watch = OverrideWatch(db, clock, settings)
         self.review_watch = ReviewWatch(db, clock, settings)
+        self.dispatch_watch = DispatchWatch(db, clock, settings)
+        self.settle_watch = SettleWatch(db, clock, settings, lambda: self.house.poll_rate("DERProgramList"))
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
@@ -153,8 +157,9 @@ async def running(
                 await _listen_to_operators(operator_app(state), settings, stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
-            own += [state.override_watch.run, state.review_watch.run]
-            own += [state.seen.run, state.contacts.run, state.judge.run, state.db.stay_informed]
+            own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
+            own += [state.settle_watch.run, state.db.stay_informed]
+            own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))
             yield state

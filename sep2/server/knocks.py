@@ -5,7 +5,6 @@ while its cause goes on.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -188,8 +187,8 @@ class Knocks:
         finally:
             for one in waiting:
                 one.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*waiting, return_exceptions=True)
+            # Their ends are results here; what is raised is that we are cancelled ourselves, and that must be heard.
+            await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def _write(db: Connection, code: str, new: dict[str, Cause], *, over: list[str], now: int) -> None:

@@ -138,7 +138,7 @@ class Seen:
                 await asyncio.sleep(WRITTEN_EVERY_S)
                 await self.write()
         finally:
-            with contextlib.suppress(Outage, asyncio.CancelledError):
+            with contextlib.suppress(Outage):
                 await self.write()
 
     async def write(self) -> None:

@@ -10,6 +10,8 @@ import random
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
@@ -47,7 +49,7 @@ class Webhooks:
         self._db = db
         self._clock = clock
         self._settings = settings.receivers
-        self._contexts = [_context(settings)]
+        self._contexts = [_context(settings.receivers.webhook_authorities)]
         self._mailer = Mailer(settings.mail, settings.utility.zone)
         self._jitter = random.Random()  # noqa: S311 - spreads retries, hides nothing
         self._news = asyncio.Event()
@@ -191,9 +193,11 @@ class Webhooks:
         rules.check_address(place, address, self._settings.policy([str(place)]))
 
 
-def _context(settings: Settings) -> ssl.SSLContext:
+@cache
+def _context(authorities: tuple[Path, ...]) -> ssl.SSLContext:
+    """What judges receivers' certificates: the public roots, which take some 20 ms to read, and files of CAs."""
     context = ssl.create_default_context()
-    for file in settings.receivers.webhook_authorities:
+    for file in authorities:
         context.load_verify_locations(file)
     return context
 

@@ -32,3 +32,5 @@ class Market(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A folder whose `letter.html` (Jinja) is the letter about a review, in place of ours."""
     utility_name: Annotated[str, Meta(max_length=80)] = "The distribution utility"
     """Who writes letters."""
+    evidence_key: Path = Path("pki/evidence.pem")
+    """The Ed25519 key that signs evidence packs, with its certificate; made at the first pack where it is missing."""

@@ -81,6 +81,7 @@ def resolved(settings: Settings, folder: Path) -> Settings:
         market=replace(
             settings.market,
             profiles=None if settings.market.profiles is None else folder / settings.market.profiles,
+            evidence_key=folder / settings.market.evidence_key,
             letters=None if settings.market.letters is None else folder / settings.market.letters,
         ),
         tls=replace(

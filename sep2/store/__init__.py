@@ -13,6 +13,7 @@ from sep2.store import (  # so that `tables.metadata` knows every table
 )
 from sep2.store.connection import Busy, Clash, Connection, Done
 from sep2.store.database import Database
+from sep2.store.market import after_tables as market_after_tables
 from sep2.store.market import tables as market_tables
 from sep2.store.opening import migrate, open_database
 from sep2.store.page import Found, select_page
@@ -28,6 +29,7 @@ __all__ = [
     "approval_tables",
     "diagram_tables",
     "judged_tables",
+    "market_after_tables",
     "market_tables",
     "migrate",
     "open_database",

@@ -9,6 +9,7 @@ from sqlalchemy import Table, delete, insert, select, update
 import sep2.store
 from sep2.store.columns import metadata
 from sep2.store.connection import Connection
+from sep2.store.replay import Beginning
 
 AT_ONCE = 2000
 """Rows in one statement."""
@@ -36,16 +37,34 @@ async def empty(target: Connection) -> None:
             await target.run(delete(table))
 
 
-async def copy_table(source: Connection, target: Connection, table: Table) -> int:
-    """Copy the rows of a table; how many."""
+async def copy_table(
+    source: Connection,
+    target: Connection,
+    table: Table,
+    *,
+    beginning: Beginning | None = None,
+    later: Connection | None = None,
+) -> int:
+    """Copy the rows of a table; how many.
+
+    beginning: where only what is of before a day is copied. later: a database for what comes on it.
+    """
     if table.name in LEFT_OUT or _refers(table):
         return 0
-    count = 0
+    count = copied = 0
     query = select(table).order_by(*table.primary_key.columns).limit(AT_ONCE)
     while rows := await source.all(query.offset(count)):
-        await target.run(insert(table), [dict(row._mapping) for row in rows])
         count += len(rows)
-    return count
+        kept: list[dict[str, Any]] = [dict(row._mapping) for row in rows]
+        coming: list[dict[str, Any]] = []
+        if beginning is not None:
+            kept, coming = beginning.of(table, kept)
+        if kept:
+            await target.run(insert(table), kept)
+        if coming and later is not None:
+            await later.run(insert(table), coming)
+        copied += len(kept)
+    return copied
 
 
 async def cut_off(target: Connection) -> None:

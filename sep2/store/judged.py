@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Row, bindparam, delete, func, insert, or_, se
 
 from sep2.store.connection import Connection
 from sep2.store.controls import COLUMNS
-from sep2.store.judged_tables import exemption, judge_again, judged, judged_day, judged_sum
+from sep2.store.judged_tables import acted_for, exemption, judge_again, judged, judged_day, judged_sum
 from sep2.store.many import among
 from sep2.store.seen_tables import client_seen, program_told
 from sep2.store.tables import (
@@ -42,6 +42,7 @@ _DEVICES = (
     select(
         *(end_device.c[name] for name in ("id", "lfdi", "holds_net_limit", "registered", "load_control_w", *_REPORTED)),
         end_device.c.connection_id.label("connection_number"),
+        client.c.id.label("client_id"),
         client.c.name.label("client_name"),
         client.c.profile,
         connection.c.connection_id.label("connection_name"),
@@ -174,6 +175,20 @@ async def exemptions(db: Connection, connection_ids: Ids, since: int, until: int
     return await db.all(_EXEMPT, these=list(connection_ids), since=since, until=until)
 
 
+_ACTED = select(acted_for).where(among(acted_for.c.end_device_id, _THESE)).order_by(acted_for.c.until)
+
+
+async def acted(db: Connection, ids: Ids) -> Sequence[Row[Any]]:
+    """Who acted for these devices before their present clients, and until when: the earliest first."""
+    return await db.all(_ACTED, these=list(ids))
+
+
+async def note_acted(db: Connection, device_id: int, until: int, *, client_id: int, client_name: str) -> None:
+    """Note that another client acts for a device from a time on."""
+    row = {"end_device_id": device_id, "until": until, "client_id": client_id, "client_name": client_name}
+    await db.run(upsert(acted_for, ["end_device_id", "until"], ["client_id", "client_name"]), row)
+
+
 _DAYS = select(judged_day).where(
     among(judged_day.c.end_device_id, _THESE), judged_day.c.day >= _SINCE, judged_day.c.day <= _UNTIL
 )
@@ -193,7 +208,7 @@ async def rows(db: Connection, ids: Ids, since: int, until: int) -> Sequence[Row
 _BREACHES = (
     select(judged, end_device.c.lfdi, client.c.name.label("client_name"), connection.c.connection_id.label("place"))
     .join_from(judged, end_device, end_device.c.id == judged.c.end_device_id)
-    .join(client, client.c.id == end_device.c.client_id)
+    .join(client, client.c.id == judged.c.client_id)
     .outerjoin(connection, connection.c.id == end_device.c.connection_id)
     .where(judged.c.start >= _SINCE, judged.c.state == "breach")
     .order_by(judged.c.start)
@@ -205,7 +220,7 @@ async def breaches(db: Connection, since: int) -> Sequence[Row[Any]]:
     return await db.all(_BREACHES, since=since)
 
 
-_KEY = ("end_device_id", "direction", "day")
+_KEY = ("end_device_id", "direction", "day", "client_id")
 _PUT_DAY = upsert(judged_day, _KEY, [column.name for column in judged_day.c if column.name not in _KEY])
 
 
@@ -264,6 +279,7 @@ async def done_late(db: Connection, several: Iterable[Row[Any]]) -> None:
 async def rename_client(db: Connection, before: str, name: str) -> None:
     """Have what was judged under a client's earlier name stand under its new one."""
     await db.run(update(judged_day).where(judged_day.c.client_name == before).values(client_name=name))
+    await db.run(update(acted_for).where(acted_for.c.client_name == before).values(client_name=name))
     theirs = judged_sum.c.kind == "client", judged_sum.c.name == before
     columns = [judged_sum.c[one] for one in ("kind", "day", "direction", *SUMS)]
     moved = await db.all(select(*columns).where(*theirs))

@@ -29,6 +29,7 @@ judged = Table(
     Column("binding", Boolean, nullable=False),
     Column("breach_wh", Float, nullable=False),
     Column("control", String(32), nullable=False, server_default=""),  # mRID; empty: a default
+    Column("client_id", Id, nullable=False, server_default="0"),  # who acted for the device then
     Index(None, "start"),
 )
 """Intervals in which a limit was not kept; those in which it was, and unknown ones, are bits of their day."""
@@ -39,6 +40,7 @@ judged_day = Table(
     _device(),
     _direction(),
     Column("day", BigInteger, primary_key=True),  # its beginning by the utility's local time
+    Column("client_id", Id, primary_key=True, autoincrement=False, server_default="0"),  # who acted for it then
     Column("lfdi", String(40), nullable=False),
     Column("client_name", Text, nullable=False),  # as it was called
     Column("connection_name", String(32), nullable=False),  # its id; empty: none
@@ -56,6 +58,17 @@ judged_day = Table(
     Index(None, "connection_name", "day"),
 )
 """The sums of a day, and a bit for every five minutes of it, the first one the lowest bit of the first octet."""
+
+acted_for = Table(
+    "acted_for",
+    metadata,
+    _device(),
+    Column("until", BigInteger, primary_key=True),
+    Column("client_id", Id, nullable=False),
+    Column("client_name", Text, nullable=False),
+    Index(None, "client_name"),
+)
+"""Clients that acted for a device until another one took over; what it did until then is judged as theirs."""
 
 judged_sum = Table(
     "judged_sum",

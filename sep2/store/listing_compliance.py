@@ -166,13 +166,13 @@ async def days(db: Connection, whose: Whose, by: str, between: tuple[int, int]) 
 async def intervals(
     db: Connection, whose: Whose, span: tuple[int, int], page: Keyset, *, state: str | None = None
 ) -> Following:
-    """Intervals in which a limit was not kept, latest first, with the names that devices have now."""
+    """Intervals in which a limit was not kept, latest first: names as of now, of the client that acted then."""
     j = judged
     query: Select[Any] = (
         select(j, end_device.c.lfdi, client.c.name.label("client_name"), connection.c.connection_id.label("place"))
         .select_from(j)
         .outerjoin(end_device, end_device.c.id == j.c.end_device_id)
-        .outerjoin(client, client.c.id == end_device.c.client_id)
+        .outerjoin(client, client.c.id == j.c.client_id)
         .outerjoin(connection, connection.c.id == end_device.c.connection_id)
         .where(j.c.start >= span[0], j.c.start < span[1])
     )

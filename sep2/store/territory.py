@@ -93,6 +93,15 @@ async def ids_below(db: Connection, place_id: int) -> set[int]:
     return {row.id for row in await db.all(_BELOW, place_id=place_id)}
 
 
+async def tree(db: Connection, place_id: int) -> Sequence[Row[Any]]:
+    """A place, and then every place below it by name: id, kind, name, and the program_mrid of its group."""
+    known = select(place.c.id, place.c.kind, place.c.name, device_group.c.program_mrid).join(
+        device_group, device_group.c.id == place.c.device_group_id
+    )
+    query = known.where(place.c.id.in_(select(below(place_id).c.id)))
+    return await db.all(query.order_by(place.c.id != place_id, place.c.name))
+
+
 async def devices_below(db: Connection, place_id: int) -> list[int]:
     """The devices at the connections of a place and of all places below it."""
     return [row.id for row in await db.all(_DEVICES, place_id=place_id)]

@@ -52,6 +52,32 @@ MARKET_BODIES: dict[str, dict[str, Any]] = {
     "decide_review": {"ders": [{"der": "cell", "outcome": "ok"}], "others": "ok", "note": "", "digest": ""},
     "dispute_review": {"raised_by": "Ada", "about": "cell", "basis": "x", "stay": False, "regulator_ref": ""},
     "close_dispute": {"outcome": "x", "state": "rejected"},
+    "request_commitment": {
+        **{"der": "cell", "service": "energy", "start": NOW + 7200, "end": NOW + 14_400, "holder": "local"},
+        **{"program": "p", "basis": "x", "profile": "pjm", "hold": False},
+    },
+    "deny_commitment": {"reason": "x"},
+    "add_dispatches": {
+        "dispatches": [
+            {
+                **{"iso_dispatch_id": "I1", "iso_resource_id": "R1", "issued_at": NOW, "start": NOW + 300},
+                **{"end": NOW + 600, "target_w": 5000, "kind": "dispatch"},
+            }
+        ],
+        "source": "x",
+    },
+    "settle_market": {"aggregation": "VPP", "day": None, "start": NOW - 7200, "end": NOW - 3600, "available": []},
+    "pack_evidence": {"aggregation": "VPP", "start": NOW - 7200, "end": NOW - 3600, "as_of": NOW},
+    "import_dispatches": {"form": "json", "text": "[]", "source": "x"},
+    "release_commitment": {"start": NOW, "end": NOW + 3600},
+    "move_commitment": {
+        "service": "energy",
+        "holder": "local",
+        "program": "p",
+        "start": None,
+        "end": None,
+        "basis": "x",
+    },
 }
 READ = {"kind": "scada", "place": "head", "quantity": "v", "start": NOW, "duration_s": 60, "value": 230.0}
 ENGINE_BODIES: dict[str, dict[str, Any]] = {

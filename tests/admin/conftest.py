@@ -1,5 +1,6 @@
 """The operator API over a real database of each kind and a real server's state, with a clock that stands."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,18 @@ class Operator:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A server's folder with certificates and a token."""
-    made = tmp_path_factory.mktemp("operator")
+def folder_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A server's folder with certificates and a token, to be copied."""
+    made = tmp_path_factory.mktemp("operator") / "utility"
     pki.create(made / "pki")
     (made / "operator.token").write_text(TOKEN)
     return made
+
+
+@pytest.fixture
+def folder(folder_template: Path, tmp_path: Path) -> Path:
+    """A folder of this test's own: the engine keeps its mode and measurements there."""
+    return Path(shutil.copytree(folder_template, tmp_path / "utility"))
 
 
 @pytest.fixture

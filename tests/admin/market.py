@@ -75,3 +75,15 @@ async def grant(operator: Operator, name: str, *grants: str, role: str = "engine
 async def grant_local(operator: Operator, *grants: str) -> None:
     """Give grants to the operator `local`, whose token tests use."""
     await operator.change("PUT", "/operators/local", {"grants": list(grants)}, token=TOKEN)
+
+
+async def make_approved(operator: Operator, name: str = "VPP", *, ders: int = 2, **said: Any) -> None:
+    """Two parties, and an aggregation of North whose members are effective and which is active."""
+    await make_parties(operator)
+    await grant_local(operator, "reviewer")
+    await make_aggregation(operator, name, ders=ders, **said)
+    review = await operator.change("POST", f"/market/aggregations/{name}/submit")
+    evidence = ["telemetry: commissioning test"]
+    decided = [{"der": f"D{n}", "outcome": "ok", "evidence": evidence} for n in range(1, ders + 1)]
+    await operator.change("POST", f"/market/reviews/{review['id']}/decide", {"ders": decided})
+    await operator.change("PUT", f"/market/aggregations/{name}", {"iso_resource_id": "R1"})

@@ -38,7 +38,7 @@ class Post:
         return AuthResult(success=isinstance(said, LoginPassword) and said == known)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def post_office(folder: Path) -> Iterator[tuple[Post, Controller]]:
     """A mail server with a certificate of its own, which asks for STARTTLS and a password."""
     self_signed(folder, "mail")

@@ -1,7 +1,6 @@
 """Live measurements and planned outages by the operator API: checked, idempotent, and never in the audit log."""
 
 import json
-import shutil
 
 import pytest
 
@@ -17,11 +16,7 @@ HEAD = {"kind": "scada", "place": "head", "quantity": "v", "start": AT, "duratio
 
 @pytest.fixture
 def store(street: Operator):
-    made = MeasurementStore(street.house.settings.measurements.folder)
-    yield made
-    shutil.rmtree(made.folder, ignore_errors=True)
-    for name in ("envelope-calendar.csv", "envelope-state.json"):
-        made.folder.with_name(name).unlink(missing_ok=True)
+    return MeasurementStore(street.house.settings.measurements.folder)
 
 
 async def test_values_are_taken_once_with_their_quality_and_stay_out_of_the_audit_log(street: Operator, store) -> None:

@@ -202,3 +202,24 @@ async def test_wrong_entries_are_refused_with_a_stable_code(operator: Operator):
         assert 400 <= status < 500, answer
         assert answer["code"] == code, path
     assert (await operator.change("POST", "/market/import/ders", {"sheet": {"columns": [], "rows": []}}))["added"] == 0
+
+
+async def test_the_ders_at_a_connection_that_is_renamed_name_it_so(operator: Operator):
+    await make_parties(operator)
+    await operator.change("POST", "/market/ders", {**der("D1", 1), "valid_from": NOW - DAY})
+    await operator.change("PUT", "/market/ders/D1", {"phases": "A", "valid_from": NOW + DAY})
+    operator.advance(NOW + 60)
+    await operator.change("POST", "/connections/C1/rename", {"name": "NMI77"})
+    at = {
+        when: (await operator.get("/market/ders/D1", valid_at=str(when)))["facts"]["connection"]
+        for when in (NOW - 60, NOW + 60, NOW + 2 * DAY)
+    }
+    assert set(at.values()) == {"NMI77"}
+    assert (await operator.get("/market/ders/D1", valid_at=str(NOW + 2 * DAY)))["facts"]["phases"] == "A"
+    before = await operator.get("/market/ders/D1", valid_at=str(NOW), known_at=str(NOW + 30))
+    assert before["facts"]["connection"] == "C1"
+    # Who takes the old name is another connection: the DER is not there.
+    await operator.change("POST", "/connections", {"connection_id": "C1"})
+    assert (await operator.get("/market/ders/D1"))["facts"]["connection"] == "NMI77"
+    status, _ = await operator.ask("PUT", "/market/ders/D1", {"phases": "B"})
+    assert status == 200

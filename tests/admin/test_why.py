@@ -27,7 +27,7 @@ async def test_every_source_is_told_with_what_would_hold_otherwise(street: Opera
     assert (later["source"], later["value"], later["reason"]) == ("schedule", 3000, "feeder work")
     assert (then["source"], then["value"], then["until"]) == ("override", 0, NOW + 6000)
     assert (then["override"], then["operator"], then["reason"]) == (1, "local", "overload: T7")
-    assert then["below"][0] == "schedule of schedule of connection NMI1: 3000 W"
+    assert then["below"][0] == "the schedule of connection NMI1: 3000 W"
     assert then["below"][1] == "default of connection NMI1: 4000 W"
 
 

@@ -241,6 +241,7 @@ def _days(size: Size, now: int) -> Iterator[dict[str, Any]]:
         for direction in ("export", "import"):
             yield {
                 "end_device_id": n, "direction": direction, "day": now // DAY_S * DAY_S, "lfdi": "",
+                "client_id": 1 + n % size.clients,
                 "client_name": f"Aggregator {1 + n % size.clients}", "connection_name": f"NMI{n:07}",
                 "ok_s": 80_000, "late_s": 0, "breach_s": 300 if n % 50 == 0 else 0, "opted_out_s": 0,
                 "unknown_s": 6000, "binding_s": 9000, "binding_ok_s": 8700, "breach_wh": 12.5 if n % 50 == 0 else 0,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from certs.tls import peer_chain
 
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 @dataclass

@@ -11,6 +11,7 @@ import pytest
 from certs.identity import Identity
 from certs.pki import open_pki
 from certs.tls import client_context, peer_chain
+from tests.ports import free_ports
 
 SEP2 = "from sep2.cli import main; main()"
 REQUEST = b"GET /dcap HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -18,7 +19,7 @@ REQUEST = b"GET /dcap HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @pytest.fixture
 def folder(tmp_path):
-    ports = [str(_free_port()) for _ in range(2)]
+    ports = [str(port) for port in free_ports(2)]
     command = [
         sys.executable,
         "-c",
@@ -55,7 +56,7 @@ def test_the_server_reads_its_certificate_again(folder):
                 assert old.recv(100).startswith(b"HTTP/1.1 ")
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)
 
 
 def _connected(context, port):
@@ -65,8 +66,3 @@ def _connected(context, port):
 def _wait_for(stream, words):
     while words not in (line := stream.readline()):
         assert line, "the server ended"
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]

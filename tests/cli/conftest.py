@@ -63,7 +63,7 @@ def serving(folder: Path) -> Iterator[subprocess.Popen[str]]:
         server.send_signal(signal.SIGTERM)
         assert server.stdout is not None
         server.stdout.close()
-        server.wait(30)
+        server.wait(120)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from certs.inspect import read as read_certificate
 from tests.cli.conftest import Said, Sep2, lfdi_of, say
 from tests.ports import free_ports
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def ok(done: Said) -> Said:
     assert done.status == 0, done.err or done.out

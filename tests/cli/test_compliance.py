@@ -12,7 +12,6 @@ from tests.ports import free_ports
 from tests.raw import Raw, context
 from tests.server.meters import W, mirror, post, read, reading_type
 
-pytestmark = pytest.mark.timeout(120)
 START = 1_800_000_000
 
 

@@ -10,8 +10,6 @@ from sep2.cli.curves import KINDS, kind_of, point_of
 from sep2.rules.curves import MODES
 from tests.cli.conftest import Said, Sep2
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def ok(done: Said) -> Said:
     assert done.status == 0, done.err or done.out

@@ -12,7 +12,6 @@ from sep2.cli.app import app
 from sep2.rules.alarm_kinds import KINDS
 from tests.cli.conftest import REPOSITORY, Said, Sep2, lfdi_of, say
 
-pytestmark = pytest.mark.timeout(180)
 ROOT = typer.main.get_command(app)
 DOCUMENTS = ("README.md", "docs/operators.md")
 

@@ -3,13 +3,9 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from certs.identity import Identity as Certified
 from certs.pki import open_pki
 from tests.cli.conftest import Said, Sep2, lfdi_of
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def ok(done: Said) -> Said:

@@ -20,7 +20,7 @@ def syslog() -> Iterator[socket.socket]:
     """A log server that takes datagrams."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        server.settimeout(20)
+        server.settimeout(120)
         yield server
 
 
@@ -72,7 +72,7 @@ def test_an_operator_works_over_tls_with_a_token_of_their_own(secure: Path, tmp_
     assert {(token["label"], token["last_used"] is not None) for token in one} == {("laptop", True), ("desk", False)}
     link = run("desk", "open", "--no-browser", "--json").json["link"]
     context = ssl.create_default_context(cafile=secure / "operators.pem")
-    with urllib.request.urlopen(link, context=context, timeout=20) as page:
+    with urllib.request.urlopen(link, context=context, timeout=120) as page:
         assert page.status == 200
     (session,) = run("session", "list", "--json").json["items"]
     assert session["operator"] == "local"

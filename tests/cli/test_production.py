@@ -145,7 +145,7 @@ def test_a_key_of_the_authority_that_appears_later_is_refused_at_the_next_readin
     with serving(served) as process:
         shutil.copy(authority / "ca.key", served / "pki" / "forgotten.key")
         process.send_signal(signal.SIGHUP)
-        for _ in range(200):
+        for _ in range(2000):
             if "stay as they were" in (said := (served / "serve.log").read_text()):
                 break
             time.sleep(0.02)

@@ -13,8 +13,6 @@ from tests.ports import free_ports
 from tests.raw import Raw, context, document
 from tests.server.meters import V, W, mirror, post, read, reading_type
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def ok(done):
     assert done.status == 0, done.err or done.out

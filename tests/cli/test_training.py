@@ -1,13 +1,19 @@
 """A copy of a server to learn on: it has what the server has, says that it is one, and reaches nobody outside."""
 
+import asyncio
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import insert, select
 
 from sep2.settings import SettingsError, parse, read
-from tests.cli.conftest import Sep2, free_ports, lfdi_of, say, serving
+from sep2.store.metering_tables import mirror_meter_reading, mirror_usage_point, reading
+from sep2.store.opening import open_database
+from sep2.store.tables import end_device
+from tests.cli.conftest import Sep2, lfdi_of, say, serving
+from tests.ports import free_ports
 
 CUT_OFF = {"mode": "training", "clock": "paced", "receivers": {"here_only": True, "loopback": True}}
 
@@ -39,7 +45,7 @@ def test_a_copy_of_a_running_server_reaches_nobody_and_says_training(folder: Pat
         assert "nothing is sent to another machine from here" in say("receiver", "test", "out", env=env).err
         assert server.stdout is not None
         link = urlsplit(next(word for word in server.stdout.readline().split() if word.startswith("http://")))
-        desk = HTTPConnection("127.0.0.1", operator_port, timeout=20)
+        desk = HTTPConnection("127.0.0.1", operator_port, timeout=120)
         desk.request("GET", f"{link.path}?{link.query}")
         answer = desk.getresponse()
         answer.read()
@@ -77,3 +83,60 @@ def test_there_must_be_a_server_to_copy(tmp_path: Path) -> None:
     done = say("training", "make", str(tmp_path / "nowhere"), str(tmp_path / "x"))
     assert done.status == 1
     assert not (tmp_path / "x").exists()
+
+
+ROUNDS = 200
+POINT = {"id": 1, "mrid": "A" * 32, "role_flags": 3, "service_kind": 0, "status": 1, "changed": 0}
+UNIT = {"uom": 38, "multiplier": 0, "flow_direction": 1, "phase": 0, "data_qualifier": 2}
+SERIES = {"id": 1, "mirror_usage_point_id": 1, "mrid": "B" * 32, "reading_type": b"", **UNIT}
+READING = {"mirror_meter_reading_id": 1, "duration": 300, "local_id": 0}
+MIDNIGHT = 1769779800
+"""2026-01-31 00:00 in Adelaide."""
+
+
+async def _day_of(url: str) -> None:
+    """A meter of the only device that was read every five minutes around midnight, and a control of after it."""
+    db = await open_database(url)
+    async with db.write() as write:
+        device = (await write.all(select(end_device.c.id, end_device.c.client_id)))[0]
+        of = {"end_device_id": device.id, "client_id": device.client_id}
+        await write.run(insert(mirror_usage_point).values(POINT | of))
+        await write.run(insert(mirror_meter_reading).values(SERIES | {"latest_start": MIDNIGHT + 600}))
+        for minutes in (-10, -5, 1, 5, 10):
+            at = MIDNIGHT + 60 * minutes
+            await write.run(insert(reading).values(READING | {"start": at - 300, "value": minutes, "received": at}))
+    await db.close()
+
+
+def test_a_day_is_played_again_as_the_clock_reaches_it(tmp_path: Path) -> None:
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    port, operator_port, *others = free_ports(4)
+    env = {"SEP2_PORT": str(port), "SEP2_OPERATOR_PORT": str(operator_port)}
+    assert say("init", str(source), "--zone", "Australia/Adelaide", env=env).status == 0
+    with serving(source):
+        here = {"SEP2_DIR": str(source)}
+        assert say("client", "add", "Sunny", "--lfdi", lfdi_of("replayed"), "--connection", "N1", env=here).status == 0
+        assert say("control", "send", "--connection", "N1", "--export", "0", "--for", "1h", env=here).status == 0
+    asyncio.run(_day_of(read(source).database.url))
+    (source / "envelope-plan.npz").write_bytes(b"a plan")
+    words = ("--port", str(others[0]), "--operator-port", str(others[1]), "--day", "2026-01-31")
+    done = say("training", "make", str(source), str(copy), *words, "--json")
+    assert done.status == 0, done.err
+    assert (done.status, done.json["from"], done.json["plans"]) == (0, MIDNIGHT, ["envelope-plan.npz"]), done.err
+    assert say("training", "make", str(source), str(tmp_path / "x"), *words, "--from", "now").status == 2
+    (copy / "envelope-plan.npz").unlink()  # it is none
+    there = {"SEP2_DIR": str(copy)}
+    with serving(copy):
+        assert say("control", "list", "--json", env=there).json["items"] == [], "what people sent since is left to them"
+        assert _values(there) == [-10, -5]
+        for moved, wanted in (("+1m", [-10, -5, 1]), ("+4m", [-10, -5, 1, 5]), ("+10m", [-10, -5, 1, 5, 10])):
+            assert say("clock", moved, env=there).status == 0
+            for _ in range(ROUNDS):
+                if _values(there) == wanted:
+                    break
+            assert _values(there) == wanted
+
+
+def _values(env: dict[str, str]) -> list[float]:
+    span = ("--from", "2026-01-30T00:00+10:30", "--to", "2026-02-01T00:00+10:30")
+    return [one["value"] for one in say("reading", "show", *span, "--json", env=env).json["items"]]

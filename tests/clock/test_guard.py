@@ -135,10 +135,10 @@ async def test_who_sleeps_does_not_sleep_for_the_time_that_was_jumped_over():
     await machine.live(9, step_s=3)
     assert not sleeping.done()
     await machine.live(2)
-    await asyncio.wait_for(sleeping, 5)
+    await asyncio.wait_for(sleeping, 60)
     far = asyncio.create_task(clock.sleep_until(clock.now() + 1000))
     await machine.live(70)
-    await asyncio.wait_for(far, 5)
+    await asyncio.wait_for(far, 60)
     assert clock.now() == machine.wall
 
 

@@ -42,6 +42,7 @@ class Sight:
         self.page = page
         self.base = base
         self.wrong: list[str] = []
+        page.set_default_timeout(120_000)  # of what is waited for, ms: a busy machine shows it late
         page.on("console", lambda said: self.wrong.append(said.text) if said.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("dialog", lambda dialog: self.wrong.append(f"dialog: {dialog.message}"))
@@ -87,7 +88,7 @@ def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (profile / "log").open("w") as log:
         browser = subprocess.Popen([*program, "--no-first-run", "about:blank"], stderr=log, stdout=log)
     try:
-        for _ in range(600):
+        for _ in range(2400):
             if (found := re.search(r"ws://\S+", (profile / "log").read_text())) is not None:
                 break
             assert browser.poll() is None, (profile / "log").read_text()
@@ -96,7 +97,7 @@ def browser_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found[0]
     finally:
         browser.terminate()
-        browser.wait(20)
+        browser.wait(120)
 
 
 @pytest.fixture

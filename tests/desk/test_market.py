@@ -7,8 +7,8 @@ import pytest
 
 from sep2.desk import app as desk
 from tests.admin.conftest import *  # noqa: F403 — an operator, and a street
-from tests.admin.conftest import TOKEN, Operator
-from tests.admin.market import grant_local, make_aggregation, make_parties
+from tests.admin.conftest import NOW, TOKEN, Operator
+from tests.admin.market import der, grant_local, make_aggregation, make_parties
 
 
 @pytest.fixture
@@ -61,3 +61,16 @@ async def test_a_review_is_found_read_and_decided_from_its_page(street: Operator
     assert "approved" in decided
     assert "sep2 review letter" in decided
     assert "data-post" not in decided.split("<main", 1)[-1] or "/decide" not in decided
+
+
+async def test_the_participation_calendar_shows_who_has_a_der_in_which_hour(street: Operator):
+    assert "No DER is committed on this day" in await page(street, "/desk/participation")
+    await make_parties(street)
+    await street.change("POST", "/market/ders", der(HOSTILE, 1))
+    body = {"der": HOSTILE, "service": "local_energy", "holder": "local", "program": HOSTILE, "hold": True}
+    start = NOW // 3600 * 3600 + 2 * 3600
+    await street.change("POST", "/market/commitments", {**body, "start": start, "end": start + 3600})
+    shown = await page(street, f"/desk/participation?day={start}")
+    assert shown.count("<td>local_energy (local)</td>") == 1
+    assert html.escape(HOSTILE) in shown
+    assert HOSTILE not in shown

@@ -148,7 +148,7 @@ async def test_news_reach_a_page_that_stays_open(room: Room) -> None:
         await sight.page.wait_for_selector("#frame .live:text-is('live')")
         await sight.page.wait_for_timeout(1200)
         await room.operator.change("POST", "/overrides", OVERRIDE)
-        await sight.page.wait_for_selector("#live >> text=export ≤ 500 W", timeout=10_000)
+        await sight.page.wait_for_selector("#live >> text=export ≤ 500 W")
         assert await sight.page.locator("h1").count() == 1
         assert await sight.page.locator("#live").count() == 1
         assert not sight.wrong

@@ -18,7 +18,7 @@ def test_serve_prints_a_link_that_opens_the_desk_and_stops_while_it_is_open(tmp_
         line = server.stdout.readline()
         link = urlsplit(next(word for word in line.split() if word.startswith("http://")))
         assert link.port == operator_port
-        desk = HTTPConnection("127.0.0.1", operator_port, timeout=20)
+        desk = HTTPConnection("127.0.0.1", operator_port, timeout=120)
         desk.request("GET", f"{link.path}?{link.query}")
         answer = desk.getresponse()
         answer.read()
@@ -31,6 +31,6 @@ def test_serve_prints_a_link_that_opens_the_desk_and_stops_while_it_is_open(tmp_
         events = desk.getresponse()
         assert events.readline() == b"event: clock\n"
         server.send_signal(signal.SIGTERM)
-        assert server.wait(20) == 0
+        assert server.wait(120) == 0
         events.close()
         desk.close()

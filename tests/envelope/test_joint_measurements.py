@@ -117,7 +117,7 @@ async def test_the_server_deletes_days_beyond_the_retention(at_hand, store):
         settings=settings_of(store.folder, measurements_s=2 * DAY_S), db=at_hand, clock=clock, reached={}
     )
     job = asyncio.create_task(measurement_upkeep.work(state))
-    for _ in range(500):
+    for _ in range(5000):
         if len(store.days(Kind.AMI)) == 3:
             break
         await asyncio.sleep(0.01)

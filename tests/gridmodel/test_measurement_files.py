@@ -393,23 +393,3 @@ def test_head_voltage_of_magnitudes_has_symmetric_angles_and_says_so(store, tmp_
     assert np.degrees(np.angle(found.v[0])).tolist() == pytest.approx([0.0, -120.0, 120.0])
     assert np.isnan(found.v[1]).all()
     assert "symmetric" in found.assumed
-
-
-@pytest.mark.parametrize(
-    ("energy_wh", "said"),
-    [
-        ({"H1": [100.0, 1e7], "H2": [100.0, 90.0]}, "over 200,000 W at a customer: H1 20,000,000 W at 2026-"),
-        ({f"H{k}": [0.1, 0.4] for k in range(3)}, "nowhere over 0.8 W"),
-        ({"H1": [100.0, 1e5], "H2": [0.0, 0.4]}, ""),
-    ],
-)
-def test_values_whose_unit_has_likely_slipped_are_named_before_they_are_written(store, tmp_path, energy_wh, said):
-    report = look(store, own_file(tmp_path / "meters.csv", energy_wh))
-    assert said in " ".join(report.unlikely)
-    assert bool(report.unlikely) == bool(said)
-    assert set(report.unlikely) <= set(sentences(report))
-
-
-def test_voltages_of_meters_in_kv_are_named(store, tmp_path):
-    path = table(tmp_path / "v.csv", "connection_id,interval_start,duration_s,v", ("H1", utc(START), 1800, 0.231))
-    assert "unlikely v, nowhere over 0.231 V" in " ".join(look(store, path).unlikely)

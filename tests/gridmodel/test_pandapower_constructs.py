@@ -246,7 +246,10 @@ def refused_by(name, **changes):
 
 
 REFUSED = {
-    "a generator that holds its voltage": (refused_by("gen", bus=3, p_mw=0.01), "element type gen is not supported"),
+    "a generator that holds its voltage": (
+        refused_by("gen", bus=3, p_mw=0.01),
+        "element type gen is not supported: .* give it in sgen",
+    ),
     "a ward": (refused_by("ward", bus=3, ps_mw=0, qs_mvar=0, pz_mw=0.01, qz_mvar=0), "element type ward"),
     "an xward": (
         refused_by("xward", bus=3, ps_mw=0, qs_mvar=0, pz_mw=0, qz_mvar=0, r_ohm=1, x_ohm=1, vm_pu=1),

@@ -20,9 +20,9 @@ def test_sound_feeders_have_no_findings(lv28):
     assert {(finding.severity, finding.code) for finding in check(european_lv())} == {("note", "changed")}
 
 
-def with_line(**changes):
+def with_line(name="L2", **changes):
     def spoil(e):
-        return replace(e, lines=tuple(replace(x, **changes) if x.id == "L2" else x for x in e.lines))
+        return replace(e, lines=tuple(replace(x, **changes) if x.id == name else x for x in e.lines))
 
     return spoil
 
@@ -37,6 +37,7 @@ def with_connection(**changes):
     )
 
 
+TWO = np.eye(2) * (0.1 + 0j)
 CASES = [
     ("duplicate line", lambda e: replace(e, lines=(*e.lines, e.lines[-1])), "error", "duplicate_id", "line L3"),
     ("unknown end", with_line(to_node="gone"), "error", "unknown_node", "line L2"),
@@ -52,6 +53,7 @@ CASES = [
     ("ohm taken for milliohm", with_line(z_ohm=np.eye(3) * 30 + 1j), "warning", "implausible_impedance", "line L2"),
     ("negative resistance", with_line(z_ohm=-np.eye(3) + 0j), "error", "implausible_impedance", "line L2"),
     ("no zero sequence", with_line(zero_sequence_given=False), "warning", "no_zero_sequence", "line L2"),
+    ("a phase less", with_line("L1", phases="ab", z_ohm=TWO, b_s=0 * TWO), "warning", "open_phase", "line L1"),
     ("one end open", with_line(closed=(True, False)), "note", "open_end", "line L2"),
     ("customer on an island", with_line(closed=(False, False)), "error", "island", "connection c2"),
     ("transformer of no size", with_transformer(s_rated_va=-1.0), "error", "negative_rating", "transformer T1"),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tests.ports import free_port
 from tests.server.process import SERVE, TOKEN
 
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 class Heard(NamedTuple):
@@ -95,7 +95,7 @@ class Served(NamedTuple):
     def lines(self, words: str, count: int = 1) -> list[str]:
         """The lines of its log that hold these words, once there are so many."""
         found: list[str] = []
-        for _ in range(400):
+        for _ in range(4000):
             found = [line for line in self.log.read_text().splitlines() if words in line]
             if len(found) >= count:
                 break

@@ -195,6 +195,8 @@ PROOFS = {
     "no_client": "envelope/test_sharing.py",
     "no_safe_limits": "envelope/test_premises.py",
     "no_such_group": "functions/test_in_band.py",
+    "dispatch_beyond_limit": "admin/test_market_dispatches.py",
+    "dispatch_late": "admin/test_market_dispatches.py",
     "notifier_stalled": "server/test_told_once.py",
     "obedience_low": "server/test_broken_limits.py",
     "operator_control": "envelope/test_overrides.py",

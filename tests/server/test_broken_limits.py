@@ -81,6 +81,7 @@ async def many(world, *, watts, client="sunny", count=10, since=NOON):
             device = await add_device(db, NewDevice(managed_lfdi(32473), world.ids.clients[client], name), NOW)
             of = {"end_device_id": device, "direction": "export", "duration_s": 300, "state": "breach"}
             said = {"allowed_w": 1000.0, "measured_w": watts, "covered_s": 300, "binding": True, "breach_wh": number}
+            said["client_id"] = world.ids.clients[client]
             for start in (since - 600, since - 300):
                 await db.run(insert(judged).values(of | said | {"start": start}))
     return names

@@ -6,8 +6,11 @@ import ssl
 import pytest
 
 from certs import Authority
+from sep2.clock import SteppedClock
 from sep2.operations.clients import NewClient, register_client, set_client_access
-from sep2.store import alarms
+from sep2.server import knocks as knocks_of_the_server
+from sep2.server.knocks import Knocks
+from sep2.store import alarms, open_database
 from tests.certs.forge import forge
 from tests.raw import Raw, context
 from tests.server.opening import knock, say
@@ -29,7 +32,7 @@ async def standing(world, code: str) -> dict[str, str]:
 
 async def until(world, code: str, count: int) -> dict[str, str]:
     """The alarms of a code, once there are so many."""
-    for _ in range(300):
+    for _ in range(3000):
         if len(found := await standing(world, code)) == count:
             return found
         await asyncio.sleep(0.02)
@@ -171,3 +174,20 @@ async def test_what_stood_at_a_stop_still_ends(people, on_sqlite):
         await asyncio.sleep(0.1)
         world.advance(NOW + DAY)
         await until(world, "unregistered_lfdi", 0)
+
+
+async def test_it_ends_whenever_it_is_cancelled(on_sqlite, monkeypatch):
+    """Also in the moment in which the time that it waited for has come: a server that stops would wait for ever."""
+    monkeypatch.setattr(knocks_of_the_server, "PAUSE_S", 0)
+    database, clock = await open_database(on_sqlite.url), SteppedClock(NOW)
+    for moment in range(20):
+        working = asyncio.create_task(Knocks(database, clock).run())
+        for _ in range(50):
+            await asyncio.sleep(0)
+        clock.advance(clock.now() + HOUR)
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        working.cancel()
+        done, _ = await asyncio.wait([working], timeout=10)
+        assert done, moment
+    await database.close()

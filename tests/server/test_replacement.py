@@ -108,7 +108,7 @@ async def test_after_the_overlap_only_the_new_one_acts(either_world: World, newe
     await current_is(world, "sunny", newer["sunny"])
     caplog.set_level("INFO", "sep2.certificates")
     world.advance(NOW + 601)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (await (await world.as_("sunny")).get("/edev")).status != 404:  # noqa: ASYNC110 - it is looked at from outside
             await asyncio.sleep(0.01)
     assert (await new.get("/edev")).status == 200

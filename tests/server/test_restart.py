@@ -68,7 +68,7 @@ async def test_postgres_is_started_anew_under_load(
     for answer in answers:
         assert answer.status != 503 or "retry-after" in answer.headers
     world.advance(NOW + 100)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not (await world.state.db.leads() and world.state.sweep.reached == NOW + 100):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert [record for record in caplog.records if record.exc_info] == []

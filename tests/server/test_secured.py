@@ -70,7 +70,7 @@ def play(request, people):
                 said = await loop.run_in_executor(thread, connected, port)
             server.close()
             await server.wait_closed()
-            lost = await asyncio.wait_for(made[0].lost, 20)
+            lost = await asyncio.wait_for(made[0].lost, 120)
             assert not door.open
             return said, made[0], lost
 

@@ -23,7 +23,6 @@ from tests.server.world import PEOPLE, People, World, serving
 
 DAY = 86_400
 CODE = "certificate_expiring"
-pytestmark = pytest.mark.timeout(60)
 
 
 def date(at: float) -> datetime:

@@ -44,6 +44,7 @@ from sep2.admin.types.changes import (
     Rename,
     RenameConnection,
 )
+from sep2.admin.types.cim import CimMessage, CimSpan
 from sep2.admin.types.commissioning import (
     Commissioning,
     CommissioningPass,
@@ -261,6 +262,8 @@ __all__ = [
     "CertificateReplaced",
     "ChainChecked",
     "ChangeQuery",
+    "CimMessage",
+    "CimSpan",
     "Client",
     "ClientCertificate",
     "ClientChange",

@@ -63,6 +63,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     measured: int
     measured_now_w: int
     measured_then_w: int
+    unrated: int = 0
+    """connections of which neither a rating nor a contract is known: they are in no sum of `reach`"""
 
 
 class Untold(Struct, frozen=True, kw_only=True):

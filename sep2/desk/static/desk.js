@@ -44,6 +44,7 @@
       const done = await post(button.dataset.post, button.dataset.body || "{}", button.dataset.method);
       tell(done.message || "Done.");
       if (done.approval) location.assign(`/desk/approval?id=${done.approval}`);
+      else if (button.dataset.shows) show(done);
       else if (button.dataset.then) location.assign(button.dataset.then);
       else news();
     } catch (problem) {
@@ -57,17 +58,61 @@
     }
   });
 
+  function rowsOf(text) {
+    // CSV with quoted cells, as columns and rows; empty lines say nothing.
+    const rows = [[""]];
+    let quoted = false;
+    for (let at = text.charCodeAt(0) === 0xfeff ? 1 : 0; at < text.length; at += 1) {
+      const one = text[at];
+      const row = rows.at(-1);
+      if (quoted && one === '"' && text[at + 1] === '"') { row[row.length - 1] += '"'; at += 1; }
+      else if (one === '"') quoted = !quoted;
+      else if (!quoted && one === ",") row.push("");
+      else if (!quoted && one === "\n") rows.push([""]);
+      else if (quoted || one !== "\r") row[row.length - 1] += one;
+    }
+    const [columns, ...rest] = rows.filter((row) => row.length > 1 || row[0]);
+    return { columns: columns || [], rows: rest };
+  }
+
+  async function valueOf(one) {
+    if (one.type === "checkbox") return one.checked;
+    if (one.type === "file") return rowsOf(await one.files[0].text());
+    if (one.dataset.kind === "names") return one.value.split(",").map((name) => name.trim()).filter(Boolean);
+    if (one.dataset.kind === "choice" && (one.value === "yes" || one.value === "no")) return one.value === "yes";
+    return "number" in one.dataset || one.dataset.kind === "number" ? Number(one.value) : one.value;
+  }
+
+  function show(found) {
+    // What a change answered, as text.
+    const list = document.createElement("dl");
+    for (const [key, value] of Object.entries(found)) {
+      list.append(Object.assign(document.createElement("dt"), { textContent: key.replaceAll("_", " ") }));
+      list.append(Object.assign(document.createElement("dd"), { textContent: typeof value === "object" ? JSON.stringify(value) : String(value) }));
+    }
+    const place = document.getElementById("answer");
+    place.replaceChildren(list);
+    place.focus();
+  }
+
   // Forms that post what is typed into them as JSON.
   document.addEventListener("submit", async (event) => {
     const form = event.target.closest("form[data-post]");
     if (!form) return;
     event.preventDefault();
-    const fields = [...form.elements].filter((one) => one.name && one.value !== "");
-    const body = Object.fromEntries(fields.map((one) => [one.name, "number" in one.dataset ? Number(one.value) : one.value]));
+    const isTry = event.submitter && event.submitter.dataset.try;
+    let path = form.dataset.post;
+    const body = {};
     try {
-      const done = await post(form.dataset.post, JSON.stringify(body));
-      tell(done.message || "Done.");
-      if (form.dataset.then) location.assign(form.dataset.then);
+      for (const one of [...form.elements].filter((field) => field.name && field.value !== "")) {
+        if (one.dataset.path) path = path.replace(`{${one.dataset.path}}`, encodeURIComponent(one.value));
+        else body[one.name] = await valueOf(one);
+      }
+      const done = await post(path + (isTry ? "?dry_run=true" : ""), JSON.stringify(body), form.dataset.method);
+      tell(isTry ? "This is what it would do." : done.message || "Done.");
+      if (done.approval) location.assign(`/desk/approval?id=${done.approval}`);
+      else if (isTry || !form.dataset.then) show(done);
+      else location.assign(form.dataset.then);
     } catch (problem) {
       tell(problem.message, true);
     }

@@ -140,6 +140,13 @@ async def of_accounts(db: Connection, meters: Collection[str], accounts: Collect
     return await db.all(query.where(or_(among(t.c.meter_id, list(meters)), among(t.c.edc_account, list(accounts)))))
 
 
+async def at_connection(db: Connection, name: str) -> Sequence[Row[Any]]:
+    """All facts of DERs that name this connection, past ones and those to come, as they are known now."""
+    t = component_der_fact
+    query = select(t).where(t.c.connection_name == name, known(t, None))
+    return await db.all(query.order_by(t.c.component_der_id, t.c.valid_from))
+
+
 async def with_serials(db: Connection, serials: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
     """Every DER that has one of these serial numbers then."""
     t = component_der_fact

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0029l"
-down_revision = "r0028"
+revision = "r0030"
+down_revision = "r0029"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,168 @@
+"""Settled intervals: made from meters, limits and dispatch, listed, summed up; and baselines."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from sep2.admin.market.common import now_of, profiles_of, written
+from sep2.admin.types import market_settlement as t
+from sep2.admin.views import superseded_at_once
+from sep2.errors import BadValue
+from sep2.operations.judging import policy_of
+from sep2.operations.market import aggregations, entries, settling, statements
+from sep2.operations.market.settling import Declared, Rules
+from sep2.operations.market.statements import Event
+from sep2.rest.route import Request
+from sep2.rest.types import Listed
+from sep2.rules.market.baselines import METHODS
+from sep2.rules.market.clocks import day_bounds
+from sep2.rules.market.faults import Fault, refuse
+from sep2.rules.market.profiles import read_profile
+from sep2.store.market import intervals as stored
+from sep2.store.market import register
+from sep2.store.market.facts import AsOf
+
+LONGEST_S = 31 * 86_400 + 3600
+SAME_DAY = "same_day_3_2"
+
+
+class NotOver(BadValue):
+    """Only what is over can be settled."""
+
+
+async def settle_market(rq: Request, asked: t.NewSettlement) -> t.Settlement:
+    """A time settled by what is known now; intervals that say something new are new versions."""
+    identity = await entries.identity(rq.db, "aggregation", asked.aggregation)
+    rules = await _rules(rq, identity)
+    span = _span(asked, rules)
+    if span[1] > rq.now:
+        raise NotOver(f"end: {span[1]} is after now, {rq.now}")
+    refuse([Fault("available", "ends_before_start", one.der, "end after start")
+            for one in asked.available if one.end <= one.start])  # fmt: skip
+    declared = [Declared(one.der, one.start, one.end, one.available_w) for one in asked.available]
+    done = await settling.settle(rq.db, identity, span, rules, declared=declared, written=written(rq))
+    return await _statement(rq, identity, span, rules, known_at=None, changed=done.changed)
+
+
+async def show_settlement(rq: Request, asked: t.SettlementQuery) -> t.Settlement:
+    """What came of a time, by what was settled until then."""
+    identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
+    rules = await _rules(rq, identity)
+    return await _statement(rq, identity, (asked.start, asked.end), rules, known_at=asked.known_at)
+
+
+async def list_intervals(rq: Request, asked: t.IntervalQuery) -> Listed[t.Interval]:
+    """Settled intervals with each DER's part, the earliest first; without consent nothing measured of a DER."""
+    identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
+    rows = await stored.of(rq.db, identity.id, asked.start, asked.end, known_at=asked.known_at)
+    first = int(asked.after) if asked.after and asked.after.isascii() and asked.after.isdigit() else 0
+    part = rows[first : first + asked.limit]
+    agreed = await _agreed(rq, part)
+    following = first + len(part)
+    items = [_interval(row, shown=row.component_der_id is None or row.component_der_id in agreed) for row in part]
+    return Listed(total=len(rows), items=items, next=str(following) if following < len(rows) else None)
+
+
+async def show_baseline(rq: Request, asked: t.BaselineQuery) -> t.BaselineShown:
+    """The load of a DER that would have been in some hours of a day, by a method of averages or the day itself."""
+    der = await entries.find(rq.db, "der", rq.ids["der"], now_of(rq))
+    rules = _rules_of(rq, asked.profile)
+    terms = rules.profile.baseline
+    method = asked.method or (terms.weekend if asked.day.weekday() >= 5 else terms.load)
+    known = [*METHODS, SAME_DAY]
+    if method not in known:
+        refuse([Fault("method", "unknown_method", method, f"one of {', '.join(known)}")])
+    if asked.end_hour <= asked.first_hour:
+        refuse([Fault("end_hour", "ends_before_start", str(asked.end_hour), f"after {asked.first_hour}")])
+    event = Event(asked.day, asked.first_hour, asked.end_hour, method, asked.with_limited)
+    found = await statements.baseline_of(rq.db, der, event, rules)
+    hours = [
+        t.BaselineHour(hour=hour, baseline_w=watts, metered_w=found.metered_w[hour])
+        for hour, watts in found.baseline.by_hour.items()
+    ]
+    return t.BaselineShown(
+        der=der.name,
+        day=asked.day,
+        method=method,
+        adjustment=found.baseline.adjustment,
+        days=list(found.baseline.days),
+        left_out=found.left_out,
+        hours=hours,
+        reduced_wh=found.reduced_wh,
+    )
+
+
+def _span(asked: t.NewSettlement, rules: Rules) -> tuple[int, int]:
+    if asked.day is not None:
+        return day_bounds(asked.day, rules.profile.zone)
+    if asked.start is None or asked.end is None:
+        refuse([Fault("day", "missing", "", "a local day, or start and end")])
+    start, end = asked.start or 0, asked.end or 0
+    if not start < end <= start + LONGEST_S:
+        refuse([Fault("end", "bad_span", str(end), f"after start {start}, and at most {LONGEST_S} s later")])
+    return start, end
+
+
+async def _rules(rq: Request, identity: Row[Any]) -> Rules:
+    row = await register.entry(rq.db, "aggregation", identity.id, AsOf(rq.now))
+    return _rules_of(rq, "custom" if row is None else row.profile)
+
+
+def _rules_of(rq: Request, profile: str) -> Rules:
+    utility = rq.state.settings.utility
+    policy = policy_of(utility, rq.state.house.poll_rate("DERProgramList"))
+    return Rules(read_profile(profile, profiles_of(rq)), policy, superseded_at_once(utility.profile))
+
+
+async def _statement(
+    rq: Request,
+    identity: Row[Any],
+    span: tuple[int, int],
+    rules: Rules,
+    *,
+    known_at: int | None,
+    changed: int | None = None,
+) -> t.Settlement:
+    rows = await stored.of(rq.db, identity.id, *span, known_at=known_at, whole=True)
+    found = statements.statement(rows)
+    firm = await statements.firm(rq.db, identity.id, rules, rq.now if known_at is None else known_at)
+    row = await register.entry(rq.db, "aggregation", identity.id, AsOf(rq.now))
+    promised = 0 if row is None else aggregations.said_of(row).inject_w
+    return t.Settlement(
+        aggregation=identity.name,
+        start=span[0],
+        end=span[1],
+        intervals=len(rows),
+        changed=changed,
+        delivered_share=found.delivery.share,
+        overshoot_wh=round(found.delivery.overshoot_wh),
+        missing=found.delivery.missing,
+        states=found.states,
+        **found.energies,
+        override_eligible=rules.profile.make_whole.override_eligible,
+        envelope_eligible=rules.profile.make_whole.envelope_eligible,
+        firm=t.Firm(
+            ratio=firm.ratio,
+            firm_w=None if firm.ratio is None else round(firm.ratio * promised),
+            events=firm.events,
+            needed=firm.needed,
+        ),
+    )
+
+
+async def _agreed(rq: Request, rows: list[Row[Any]] | Any) -> set[int]:
+    """The DERs whose customers agree, now, that what was measured is shown."""
+    ders = {row.component_der_id for row in rows if row.component_der_id is not None}
+    consents = await register.consents(rq.db, ders, now_of(rq))
+    return {one.component_der_id for one in consents if '"telemetry"' in one.scopes}
+
+
+MEASURED = ("measured_wh", "breach_wh", "lost_override_wh", "lost_envelope_wh", "own_shortfall_wh")
+
+
+def _interval(row: Row[Any], *, shown: bool) -> t.Interval:
+    names = [name for name in t.Interval.__struct_fields__ if name not in ("der", "is_withheld")]
+    said = {name: getattr(row, name) for name in names}
+    if not shown:
+        said |= dict.fromkeys(MEASURED) | {"coverage_ppm": 0, "state": "unknown"}
+    return t.Interval(der=row.der_name or "", is_withheld=not shown, **said)

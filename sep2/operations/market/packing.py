@@ -1,0 +1,148 @@
+"""Build evidence packs from what was settled, as it was known at a time, and sign them with a key of their own."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+from sqlalchemy import Row
+
+from sep2.errors import Conflict
+from sep2.rules.market.packs import Pack, Signer, build
+from sep2.store.connection import Connection
+from sep2.store.market import commitments, dispatches, facts, intervals
+from sep2.store.market import packs as stored
+from sep2.store.market.facts import AsOf, Written
+from sep2.store.market.register import members_of
+from sep2.store.market.tables import aggregation_fact, component_der_fact
+
+LASTS = timedelta(days=20 * 365)
+
+
+class EvidenceKey(Conflict):
+    """The key for evidence can not be used."""
+
+
+class EvidenceDiffers(Conflict):
+    """A pack of that time and knowledge was made before, and it would not be the same now."""
+
+
+def signer(file: Path, who: str, now: int) -> Signer:
+    """The key in a file and its certificate; both are made where there is no such file."""
+    if not file.exists():
+        _make(file, who, now)
+    try:
+        text = file.read_bytes()
+        key, certificate = load_pem_private_key(text, None), x509.load_pem_x509_certificate(text)
+    except (OSError, ValueError, TypeError) as wrong:
+        raise EvidenceKey(f"{file}: {wrong}") from None
+    if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
+        raise EvidenceKey(f"{file}: it has to hold an Ed25519 key and its certificate")
+    return Signer(key, certificate)
+
+
+def _make(file: Path, who: str, now: int) -> None:
+    key = Ed25519PrivateKey.generate()
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, f"Evidence of {who}"[:64]),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "evidence"),
+        ]
+    )
+    draft = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    begins = datetime.fromtimestamp(now, UTC)
+    draft = draft.serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + LASTS)
+    certificate = draft.sign(key, None)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Whoever was first made it: another server of the same folder uses that.
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(opened, "wb") as made:
+            made.write(private + certificate.public_bytes(Encoding.PEM))
+    except FileExistsError:
+        return
+    except OSError as wrong:
+        raise EvidenceKey(f"{file}: {wrong}") from None
+
+
+async def pack(
+    db: Connection, row: Row[Any], span: tuple[int, int], as_of: int, *, signing: Signer, written: Written
+) -> tuple[int, Pack]:
+    """The number and the bytes of the pack of an aggregation and a time as it was known then; kept as it is."""
+    made = build(await _about(db, row, span, as_of), await _entries(db, row, span, as_of), signing)
+    before = await stored.same(db, row.id, span, as_of)
+    if before is not None:
+        if before.bytes != made.octets:
+            raise EvidenceDiffers(f"pack {before.id}; it is kept as it was made")
+        return int(before.id), made
+    number = await stored.add(
+        db,
+        aggregation_id=row.id,
+        start=span[0],
+        end=span[1],
+        as_of=as_of,
+        manifest_sha256=made.manifest_sha256,
+        bytes=made.octets,
+        made_at=written.now,
+        made_by=written.by,
+    )
+    return number, made
+
+
+async def _about(db: Connection, row: Row[Any], span: tuple[int, int], as_of: int) -> dict[str, Any]:
+    runs = [
+        {name: getattr(one, name) for name in ("start", "end", "recorded_at", "profile_sha256")}
+        for one in await intervals.runs(db, row.id, 0)
+        if one.start < span[1] and span[0] < one.end and one.recorded_at <= as_of
+    ]
+    return {"aggregation": row.id, "start": span[0], "end": span[1], "as_of": as_of, "settled": runs}
+
+
+async def _entries(db: Connection, row: Row[Any], span: tuple[int, int], as_of: int) -> dict[str, Any]:
+    """Every file of a pack. DERs and aggregations stand by number: their names may change, what is here may not."""
+    told = await dispatches.every(db, dispatches.Which(row.id, *span, every=True, received_by=as_of))
+    parts = await dispatches.shares(db, [one.id for one in told], as_of)
+    members = [one for one in await members_of(db, [row.id], AsOf(span[0], as_of)) if one.valid_from < span[1]]
+    rated = await facts.of(db, component_der_fact, {one.component_der_id for one in members}, as_of)
+    held = commitments.Which(aggregation_id=row.id, start=span[0], end=span[1], known_at=as_of)
+    return {
+        "aggregation.json": _facts(await facts.of(db, aggregation_fact, [row.id], as_of), span),
+        "members.json": _plain(members, ("superseded_at", "der_name", "aggregation_name")),
+        "ders.json": _facts(rated, span),
+        "dispatches.json": _plain(told, ("aggregation_name",)),
+        "dispatch_parts.json": _plain(parts, ("superseded_at", "der_name")),
+        "commitments.json": _plain(await commitments.every(db, held), ("der_name", "aggregation_name")),
+        "intervals.json": _intervals(await intervals.of(db, row.id, *span, known_at=as_of)),
+    }
+
+
+def _facts(rows: Sequence[Row[Any]], span: tuple[int, int]) -> list[dict[str, Any]]:
+    there = [one for one in rows if one.valid_from < span[1] and (one.valid_to is None or span[0] < one.valid_to)]
+    return _plain(there, ("superseded_at",))
+
+
+def _intervals(rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    return _plain(rows, ("superseded_at", "der_name"))
+
+
+def _plain(rows: Sequence[Row[Any]], left_out: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows as objects; a text that holds JSON as what it holds."""
+    found = []
+    for row in rows:
+        said = {name: value for name, value in row._mapping.items() if name not in left_out}
+        if "body" in said:
+            said["body"] = msgspec.json.decode(said["body"])
+        found.append(said)
+    return sorted(found, key=lambda one: one["id"])

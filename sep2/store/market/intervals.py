@@ -1,0 +1,46 @@
+"""Settled intervals: append-only, each correction a new version."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from sep2.store.connection import Connection
+from sep2.store.many import among
+from sep2.store.market.after_tables import market_interval, settle_run
+from sep2.store.market.facts import known
+from sep2.store.market.tables import component_der
+
+
+async def of(
+    db: Connection, aggregation_id: int, start: int, end: int, *, known_at: int | None = None, whole: bool = False
+) -> Sequence[Row[Any]]:
+    """The intervals that begin in a time, of each member or (whole) of the aggregation, as they were known then."""
+    t = market_interval
+    query = select(t, component_der.c.name.label("der_name"))
+    query = query.join_from(t, component_der, component_der.c.id == t.c.component_der_id, isouter=True)
+    query = query.where(t.c.aggregation_id == aggregation_id, t.c.start >= start, t.c.start < end, known(t, known_at))
+    if whole:
+        query = query.where(t.c.component_der_id.is_(None))
+    return await db.all(query.order_by(t.c.start, t.c.component_der_id, t.c.id))
+
+
+async def replace(db: Connection, old: Collection[int], rows: Sequence[Mapping[str, Any]], now: int) -> None:
+    """Have new versions stand in place of others, which are kept as superseded."""
+    t = market_interval
+    if old:
+        await db.run(update(t).where(among(t.c.id, list(old))).values(superseded_at=now))
+    if rows:
+        await db.run(insert(t), list(rows))
+
+
+async def add_run(db: Connection, **columns: Any) -> None:
+    """Note that a time was settled."""
+    await db.run(insert(settle_run).values(columns))
+
+
+async def runs(db: Connection, aggregation_id: int, since: int) -> Sequence[Row[Any]]:
+    """When the days of an aggregation that begin from then on were settled."""
+    t = settle_run
+    query = select(t).where(t.c.aggregation_id == aggregation_id, t.c.start >= since)
+    return await db.all(query.order_by(t.c.start, t.c.recorded_at))

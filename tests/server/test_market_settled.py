@@ -1,0 +1,248 @@
+"""What a market is told afterwards: meters over mutual TLS, limits, an override and a dispatch, settled by the API."""
+
+import base64
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from sep2.store.market.after_tables import settle_run
+from sep2.store.market.intervals import runs
+from sep2.store.retention import forget
+from tests.admin.market import CONTACT, grant_local
+from tests.cli.conftest import REPOSITORY, say
+from tests.raw import document
+from tests.server.meters import W, mirror, post, read, reading_type
+from tests.server.operator import operating
+from tests.server.world import NOW
+
+HOUR, QUARTER, DAY = 3600, 900, 86_400
+START = NOW + 2 * HOUR
+PROFILE = """
+extends = "custom"
+name = "quarters"
+time_zone = "UTC"
+[metering]
+interval_s = 900
+[baseline]
+load = "high_4_of_5"
+adjust = { kind = "additive", hours = 3, skip = 1 }
+"""
+
+
+@pytest.fixture
+async def desk(people, on_either, tmp_path):
+    (tmp_path / "quarters.toml").write_text(PROFILE)
+    async with operating(people, on_either, tmp_path, market={"profiles": str(tmp_path)}) as desk:
+        yield desk
+
+
+async def site(desk) -> Any:
+    """D1 at NMI1 with a proven meter, an effective member of VPP; the path to post readings to, and its client."""
+    world, operator = desk
+    raw = await world.as_("sunny")
+    one = world.ids.devices["one"]
+    settings = (
+        "<setGradW>0</setGradW><setMaxW><multiplier>0</multiplier><value>5000</value></setMaxW>"
+        f"<updatedTime>{NOW}</updatedTime>"
+    )
+    assert (await raw.put(f"/edev/{one}/der/1/derg", document("DERSettings", settings))).status == 204
+    path = await mirror(raw, world.ids.lfdis["one"], types={"0C01": reading_type(W)})
+    await operator.change("PUT", f"/mirrors/{path.rpartition('/')[2]}/reading-sign", {"reading_sign": "as-posted"})
+    await register(operator)
+    return raw, path
+
+
+async def register(operator) -> None:
+    await grant_local(operator, "reviewer")
+    agreement = {"ref": "A-17", "signed": 1_700_000_000}
+    party = {"name": "North", "status": "active", "contacts": [CONTACT], "agreement": agreement}
+    await operator.change("POST", "/market/parties", party)
+    watts = dict.fromkeys(("max_gen_w", "max_load_w", "import_agreement_w", "export_agreement_w"), 1_200_000)
+    names = {"edc_account": "A1", "connection": "NMI1", "meter_id": "M1", "device_type": "battery"}
+    consent = {"scopes": ["registration", "telemetry"], "given_by": "the customer"}
+    der = {"name": "D1", "party": "North", "facts": {**names, **watts}, "consent": consent, "confirmed": True}
+    await operator.change("POST", "/market/ders", der)
+    said = {"name": "VPP", "party": "North", "profile": "quarters", "iso_nodes": ["N1"], "services": ["energy"]}
+    await operator.change("POST", "/market/aggregations", {**said, "inject_w": 1_000_000, "iso_resource_id": "R1"})
+    await operator.change("POST", "/market/aggregations/VPP/members", {"ders": ["D1"]})
+    review = await operator.change("POST", "/market/aggregations/VPP/submit")
+    answered = ["telemetry: shown", "capability: shown"]
+    body = {"ders": [{"der": "D1", "outcome": "ok", "evidence": answered}]}
+    await operator.change("POST", f"/market/reviews/{review['id']}/decide", body)
+
+
+async def limit(operator, start: int, seconds: int, watts: int) -> None:
+    control = {"start": start, "duration": seconds, "limits": {"export_w": watts}}
+    await operator.change(
+        "POST", "/connections/NMI1/controls", {"controls": [control], "reason": "test", "anyway": True}
+    )
+
+
+async def settled(operator, **query: str) -> list[dict[str, Any]]:
+    span = {"start": str(START), "end": str(START + 2 * HOUR)}
+    found = await operator.get("/market/settlements/VPP/intervals", **span, **query)
+    return [one for one in found["items"] if one["der"]]
+
+
+async def packed(operator, as_of: int | None) -> bytes:
+    """The bytes of the pack of the settled hours as of a time."""
+    body = {"aggregation": "VPP", "start": START, "end": START + 2 * HOUR, "as_of": as_of}
+    made = await operator.change("POST", "/market/evidence", body)
+    shown = await operator.get(f"/market/evidence/{made['id']}")
+    return base64.b64decode(shown["content"])
+
+
+async def forgotten(world) -> None:
+    """Nothing that devices posted or were told is left."""
+    async with world.state.db.write() as db:
+        ages = dict.fromkeys(("responses", "controls", "readings", "log_events"), world.state.clock.now())
+        while await forget(db, **ages):
+            pass
+
+
+def verified_and_refused(octets: bytes, folder: Path) -> None:
+    """A pack is good for the command and for the script of the examples; with an octet changed it names the file."""
+    good, bad = folder / "good.zip", folder / "bad.zip"
+    good.write_bytes(octets)
+    at = octets.index(b'"want_w"') + 11
+    bad.write_bytes(octets[:at] + bytes([octets[at] ^ 1]) + octets[at + 1 :])
+    for file, status in ((good, 0), (bad, 1)):
+        assert say("evidence", "verify", str(file)).status == status
+    assert "intervals.json was changed" in say("evidence", "verify", str(bad)).out
+    script = [sys.executable, str(REPOSITORY / "examples" / "verify_evidence.py")]
+    assert subprocess.run([*script, str(good)], check=False).returncode == 0
+    assert subprocess.run([*script, str(bad)], check=False).returncode == 1
+
+
+async def reported(operator) -> None:
+    found = await operator.get("/market/report", start=str(NOW), end=str(START + DAY))
+    (one,) = found["by_aggregation"]
+    assert (one["lost_override_wh"], one["lost_envelope_wh"], one["instructed_wh"]) == (112_500, 150_000, 750_000)
+    assert one["lost_part"] == pytest.approx(0.35)
+    assert (found["reviews"]["submitted"], found["reviews"]["outcomes"], found["dispatches"]) == (1, {"approved": 1}, 1)
+    assert "D1" not in str(found)
+
+
+LOST = ("lost_override_wh", "lost_envelope_wh", "own_shortfall_wh", "breach_wh")
+
+
+async def test_the_worked_numbers_and_a_correction_from_late_meter_data(desk, tmp_path):
+    world, operator = desk
+    raw, path = await site(desk)
+    world.advance(START - HOUR)
+    await limit(operator, START, 3 * QUARTER, 700_000)
+    await limit(operator, START + HOUR, 3 * QUARTER, 3000)
+    told = {"iso_dispatch_id": "I1", "iso_resource_id": "R1", "issued_at": START - HOUR, "target_w": 1_000_000}
+    told |= {"start": START, "end": START + 3 * QUARTER}
+    await operator.change("POST", "/market/dispatches", {"dispatches": [told]})
+    override = {
+        "scope": "connection",
+        "subject": "NMI1",
+        "limits": {"export_w": 400_000},
+        "reason": "overload",
+        "anyway": True,
+    }
+    await operator.change("POST", "/overrides", {**override, "start": START, "duration": 2 * QUARTER})
+    world.advance(START + 2 * HOUR)
+    measured = [(0, 900, 380_000), (1, 900, 550_000), (2, 900, 690_000), (4, 900, 3080), (5, 900, 3180), (6, 600, 2000)]
+    for quarter, seconds, watts in measured:
+        await post(raw, path, "0C01", read(f"{quarter:02X}", START + QUARTER * quarter, [(seconds, -watts)]))
+    able = {"der": "D1", "start": START, "end": START + 3 * QUARTER, "available_w": 900_000}
+    body = {"aggregation": "VPP", "start": START, "end": START + 2 * HOUR, "available": [able]}
+    first = await operator.change("POST", "/market/settle", body)
+    rows = await settled(operator)
+    assert [tuple(row[name] for name in LOST) for row in rows[:3]] == [
+        (75_000, 50_000, 5000, 0),
+        (37_500, 50_000, 0, 37_500),
+        (0, 50_000, 2500, 0),
+    ]
+    assert [row["want_w"] for row in rows[:3]] == [900_000] * 3
+    assert [(row["envelope_w"], row["limit_w"], bool(row["override_mrid"])) for row in rows[:3]] == [
+        (700_000, 400_000, True),
+        (700_000, 400_000, True),
+        (700_000, 700_000, False),
+    ]
+    assert [(row["state"], row["breach_wh"], row["measured_wh"]) for row in rows[4:7]] == [
+        ("ok", 0, 770),
+        ("breach", 45, 795),
+        ("unknown", None, None),
+    ]
+    assert (first["lost_override_wh"], first["lost_envelope_wh"], first["own_shortfall_wh"]) == (112_500, 150_000, 7500)
+    assert first["delivered_share"] == pytest.approx((380 + 550 + 690) / 3000)
+    assert (first["firm"]["ratio"], first["firm"]["events"], first["firm"]["needed"]) == (None, 1, 22)
+    # On the tenth day the meter tells the rest: a new version, and what was known before stays as it was.
+    day_two = world.state.clock.now()
+    world.advance(START + 10 * DAY)
+    await post(raw, path, "0C01", read("20", START + QUARTER * 6 + 600, [(300, -2000)]))
+    again = await operator.change("POST", "/market/settle", {**body, "available": []})
+    assert again["changed"] == 2
+    late = (await settled(operator))[6]
+    assert (late["version"], late["state"], late["measured_wh"]) == (2, "ok", 500)
+    assert (await settled(operator, known_at=str(day_two)))[6]["state"] == "unknown"
+    packs = [await packed(operator, as_of) for as_of in (day_two, day_two, None)]
+    assert packs[0] == packs[1] != packs[2]
+    # A customer who withdraws consent is shown from the next request on without what was measured.
+    await operator.change("DELETE", "/market/ders/D1/consent")
+    hidden = (await settled(operator))[0]
+    assert (hidden["is_withheld"], hidden["measured_wh"], hidden["lost_override_wh"]) == (True, None, None)
+    # Raw readings are forgotten and names change; what was signed is the same, octet by octet.
+    world.advance(START + 100 * DAY)
+    await forgotten(world)
+    await operator.change("POST", "/market/ders/D1/rename", {"name": "other"})
+    assert await packed(operator, day_two) == packs[0]
+    verified_and_refused(packs[0], tmp_path)
+    await reported(operator)
+
+
+async def test_a_baseline_is_that_of_the_worked_example_from_stored_readings(desk):
+    world, operator = desk
+    raw, path = await site(desk)
+    # A Wednesday; 14:00 to 15:00 UTC, with the three hours before 13:00 as the adjustment.
+    noon = next(
+        day for n in range(20, 30) if (day := datetime.fromtimestamp(NOW, UTC) + timedelta(days=n)).weekday() == 2
+    ).replace(hour=0, minute=0, second=0)
+    before = [noon - timedelta(days=n) for n in (1, 2, 5, 6, 7)]
+    world.advance(int(noon.timestamp()) + DAY)
+    for number, (day, kilowatts) in enumerate(zip(before, (100, 120, 110, 90, 130), strict=True)):
+        at = int(day.timestamp())
+        hours = [(HOUR, 100_000)] * 3 + [(HOUR, 100_000), (HOUR, kilowatts * 1000)]
+        await post(raw, path, "0C01", read(f"{number:02X}", at + 10 * HOUR, hours))
+    today = int(noon.timestamp()) + 10 * HOUR
+    await post(raw, path, "0C01", read("77", today, [(HOUR, 105_000)] * 3 + [(HOUR, 105_000), (HOUR, 80_000)]))
+    query = {"day": f"{noon:%Y-%m-%d}", "first_hour": "14", "end_hour": "15", "profile": "quarters"}
+    found = await operator.get("/market/baselines/D1", **query)
+    assert found["hours"] == [{"hour": 14, "baseline_w": 120_000.0, "metered_w": 80_000.0}]
+    assert (found["adjustment"], found["reduced_wh"], found["method"]) == (5000.0, 40_000.0, "high_4_of_5")
+    assert f"{noon - timedelta(days=6):%Y-%m-%d}" not in found["days"]
+    status, answer = await operator.ask("GET", "/market/baselines/D1", params={**query, "method": "average_10_of_10"})
+    assert (status, answer["code"]) == (400, "no_baseline")
+
+
+async def test_a_day_is_settled_by_itself_once_it_is_due_and_again_for_late_meters(desk):
+    world, operator = desk
+    await site(desk)
+    midnight = NOW - NOW % DAY + DAY
+    span = {"start": str(midnight), "end": str(midnight + DAY)}
+
+    async def kept(at: int) -> int:
+        world.advance(at)
+        await world.state.settle_watch.once()
+        found = await operator.get("/market/settlements/VPP/intervals", **span, limit="500")
+        return len([one for one in found["items"] if one["der"]])
+
+    assert await kept(midnight + 2 * DAY - 1) == 0
+    assert await kept(midnight + 2 * DAY + 60) == DAY // QUARTER
+    async with world.state.db.read() as db:
+        aggregation = (await db.one(select(settle_run.c.aggregation_id).limit(1))).aggregation_id
+        before = await runs(db, aggregation, midnight)
+    await kept(midnight + 2 * DAY + 120)
+    async with world.state.db.read() as db:
+        assert len(await runs(db, aggregation, midnight)) == len(before)
+    await kept(midnight + 11 * DAY + 60)
+    async with world.state.db.read() as db:
+        assert len([one for one in await runs(db, aggregation, midnight) if one.start == midnight]) == 2
