@@ -14,6 +14,7 @@ from sep2.operations.alarms import ALARM_FLOOD
 from sep2.rest.route import Request, listed, page
 from sep2.rules.alarm_kinds import KINDS, kind_of
 from sep2.rules.roles import ENGINEER
+from sep2.rules.row_numbers import row_number
 from sep2.store import alarm_states, alarms
 
 DAY_S, SPAN_S = 86_400, 600
@@ -43,7 +44,7 @@ async def count_alarms(rq: Request, asked: t.Nothing) -> t.AlarmCounts:
 
 async def show_alarm(rq: Request, asked: t.Nothing) -> t.AlarmShown:
     """One alarm, what it is about, when it is raised and cleared, and what to do."""
-    row = await alarm_answers.find(rq.db, _number(rq))
+    row = await alarm_answers.find(rq.db, row_number(rq.ids["alarm"]))
     (one,) = await _shown(rq, [row])
     kind = kind_of(row.code)
     members = await member_names(rq.db, await alarms.members_of(rq.db, row.id))
@@ -53,7 +54,7 @@ async def show_alarm(rq: Request, asked: t.Nothing) -> t.AlarmShown:
 
 async def acknowledge_alarm(rq: Request, asked: t.Acknowledge) -> t.Done:
     """Somebody sees to it: it stays in the list, and is not escalated."""
-    row = await alarm_answers.acknowledge(rq.db, _number(rq), _who(rq), note=asked.note, now=rq.now)
+    row = await alarm_answers.acknowledge(rq.db, row_number(rq.ids["alarm"]), _who(rq), note=asked.note, now=rq.now)
     return t.Done(message=f"alarm {row.id} ({row.code}) is acknowledged by {rq.operator}")
 
 
@@ -70,19 +71,21 @@ async def shelve_alarm(rq: Request, asked: t.Shelve) -> t.Done:
         raise BadRequest("until: say either until or duration")
     until = asked.until if asked.duration is None else rq.now + asked.duration
     assert until is not None
-    row = await alarm_answers.shelve(rq.db, _number(rq), _who(rq), until, reason=asked.reason, now=rq.now)
+    row = await alarm_answers.shelve(
+        rq.db, row_number(rq.ids["alarm"]), _who(rq), until, reason=asked.reason, now=rq.now
+    )
     return t.Done(message=f"alarm {row.id} ({row.code}) is shelved until {until}")
 
 
 async def unshelve_alarm(rq: Request, asked: t.Nothing) -> t.Done:
     """It is in the list again."""
-    row = await alarm_answers.unshelve(rq.db, _number(rq), rq.now)
+    row = await alarm_answers.unshelve(rq.db, row_number(rq.ids["alarm"]), rq.now)
     return t.Done(message=f"alarm {row.id} ({row.code}) is in the list again")
 
 
 async def clear_alarm(rq: Request, asked: t.Nothing) -> t.Done:
     """An alarm that tells of something that has happened is dealt with; others clear by themselves."""
-    row = await alarm_answers.clear(rq.db, _number(rq), rq.now)
+    row = await alarm_answers.clear(rq.db, row_number(rq.ids["alarm"]), rq.now)
     return t.Done(message=f"alarm {row.id} ({row.code}) is cleared")
 
 
@@ -162,9 +165,3 @@ def _state(row: Row[Any], now: int) -> str:
 
 def _who(rq: Request) -> Who:
     return Who(rq.operator, is_engineer=rq.caller.role >= ENGINEER)
-
-
-def _number(rq: Request) -> int:
-    """An alarm's number; one that no alarm can have stays one that none has."""
-    text = rq.ids["alarm"]
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

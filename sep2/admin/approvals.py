@@ -18,6 +18,7 @@ from sep2.operations import approvals
 from sep2.rest.callers import Caller
 from sep2.rest.route import Handler, Request, listed, page
 from sep2.rules.roles import OPERATOR, OperatorRole
+from sep2.rules.row_numbers import row_number
 from sep2.store import approvals as stored
 
 HANDLERS: Mapping[str, tuple[Handler, Any]] = {
@@ -125,11 +126,7 @@ async def _agreed(rq: Request, row: Row[Any], done: Any, *, second: str) -> t.Ag
 
 async def _found(rq: Request) -> Row[Any]:
     named = rq.ids["approval"]
-    row = None
-    if named == "latest":
-        row = await stored.latest(rq.db)
-    elif named.isascii() and named.isdigit() and len(named) < 16:
-        row = await stored.one(rq.db, int(named))
+    row = await stored.latest(rq.db) if named == "latest" else await stored.one(rq.db, row_number(named))
     if row is None:
         raise UnknownApproval(named[:60])
     return row

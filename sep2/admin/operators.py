@@ -13,6 +13,7 @@ from sep2.operations import operators
 from sep2.rest.route import Request, listed, page
 from sep2.rules.credentials import hashed
 from sep2.rules.roles import ROLES
+from sep2.rules.row_numbers import row_number
 from sep2.server import security
 from sep2.store import operators as stored
 
@@ -145,10 +146,8 @@ async def list_sessions(rq: Request, asked: t.Span) -> t.Listed[t.Session]:
 async def end_session(rq: Request, asked: t.Nothing) -> t.Done:
     """The session is over; its browser has to sign in again."""
     number = rq.ids["session"]
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    if not await stored.end_session(rq.db, row_number(number)):
         raise UnknownSession(number[:20])
-    if not await stored.end_session(rq.db, int(number)):
-        raise UnknownSession(number)
     return t.Done(message=f"session {number} is over")
 
 

@@ -12,6 +12,7 @@ from sep2.operations import attention, rates
 from sep2.operations.alarms import NOTIFIER_STALLED
 from sep2.operations.mirrors import set_reading_sign as set_sign
 from sep2.rest.route import Request, listed, page
+from sep2.rules.row_numbers import row_number
 from sep2.server.app import CLOCK_MARK
 from sep2.server.chain_watch import check
 from sep2.server.fanout import SET_ASIDE
@@ -70,7 +71,7 @@ async def list_subscriptions(rq: Request, asked: t.SubscriptionQuery) -> t.Liste
 async def replay_delivery(rq: Request, asked: t.Nothing) -> t.Done:
     """The notification is attempted again at once, with the newest state."""
     subscription = rq.ids["subscription"]
-    if not await deliveries.replay(rq.db, _number(subscription), rq.now):
+    if not await deliveries.replay(rq.db, row_number(subscription), rq.now):
         raise NothingWaits(subscription)
     rq.after.append(_wake(rq))
     return t.Done(message=f"the notification for subscription {subscription} is sent again")
@@ -89,7 +90,7 @@ async def list_set_aside(rq: Request, asked: t.Span) -> t.Listed[t.SetAside]:
 async def replay_change(rq: Request, asked: t.Nothing) -> t.Done:
     """It is tried again to turn the change into notifications."""
     change = rq.ids["change"]
-    if not await outbox.replay(rq.db, _number(change)):
+    if not await outbox.replay(rq.db, row_number(change)):
         raise NotSetAside(change[:20])
     if not await outbox.count_set_aside(rq.db):
         await alarms.clear(rq.db, NOTIFIER_STALLED, SET_ASIDE, rq.now)
@@ -242,8 +243,3 @@ async def confirm_clock(rq: Request, asked: t.Nothing) -> t.Done:
     guard.ensure_doubted()
     rq.after.append(guard.confirm)
     return t.Done(message="the machine's clock is confirmed")
-
-
-def _number(text: str) -> int:
-    """A row's number; one that no row can have stays one that no row has."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

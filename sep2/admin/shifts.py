@@ -11,6 +11,7 @@ from sep2.admin import types as t
 from sep2.errors import Conflict, NotFound
 from sep2.operations.approvals import SamePerson, is_same
 from sep2.rest.route import Request, listed, page
+from sep2.rules.row_numbers import row_number
 from sep2.store import shifts
 
 MOST = 100
@@ -76,11 +77,10 @@ async def take_over(rq: Request, asked: t.Nothing) -> t.ShiftEntry:
 
 async def _handover(rq: Request) -> Row[Any]:
     named = rq.ids["entry"]
-    row = None
     if named == "latest":
         row = await shifts.last_handover(rq.db)
-    elif named.isascii() and named.isdigit() and len(named) < 16:
-        row = await shifts.one(rq.db, int(named))
+    else:
+        row = await shifts.one(rq.db, row_number(named))
     if row is None or row.kind != "handover":
         raise UnknownHandover(named[:60])
     return row

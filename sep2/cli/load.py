@@ -3,7 +3,6 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from certs.pki import Pki
 from sep2.cli.units import span
 from sep2.client import load
 from sep2.client.session import Session
+from sep2.settings.reading import is_loopback
 from sep2.terminal import say, say_json
 
 app = typer.Typer(add_completion=False)
@@ -98,19 +98,12 @@ def _check(server: str, host: str | None) -> None:
     parts = urlsplit(server)
     if parts.scheme != "https" or not parts.hostname:
         raise typer.BadParameter(f"{server} is not https://HOST:PORT", param_hint="SERVER")
-    if not _is_here(parts.hostname) and host != parts.hostname:
+    if not is_loopback(parts.hostname) and host != parts.hostname:
         raise typer.BadParameter(
             f"{parts.hostname} is not this machine: a load could disturb others. If it is yours, add --host "
             f"{parts.hostname}",
             param_hint="SERVER",
         )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _names(pki: Path, patterns: list[str]) -> list[str]:

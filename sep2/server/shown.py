@@ -15,6 +15,7 @@ from sep2.resources import Resource
 from sep2.store.database import Database
 from sep2.store.written import KEPT, Tables
 
+NEVER = math.inf
 OVERHEAD = 1000
 """Octets that an answer takes beside its body, about."""
 
@@ -95,6 +96,3 @@ class ShownBefore:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._size -= entry.size
-
-
-NEVER = math.inf

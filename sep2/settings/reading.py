@@ -188,7 +188,7 @@ def _check_operator(settings: Settings) -> None:
     if (operator.certificate is None) != (operator.key is None):
         missing = "operator.key" if operator.key is None else "operator.certificate"
         raise SettingsError(f"{missing} is left out, expected beside the other of certificate and key")
-    if operator.certificate is None and not _is_loopback(operator.host):
+    if operator.certificate is None and not is_loopback(operator.host):
         raise SettingsError(
             f"operator.host is {operator.host!r}, expected a loopback address, or operator.certificate and "
             "operator.key for TLS"
@@ -197,7 +197,7 @@ def _check_operator(settings: Settings) -> None:
         raise SettingsError("operator.authorities is given, expected operator.certificate and operator.key beside it")
     if operator.oidc is not None:
         parts = urlsplit(operator.oidc.issuer)
-        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
             raise SettingsError(f"operator.oidc.issuer is {operator.oidc.issuer!r}, expected an https URL")
     if operator.syslog and not re.fullmatch(r"udp://[^/\s]+|unix:/\S+", operator.syslog):
         raise SettingsError(f"operator.syslog is {operator.syslog!r}, expected udp://HOST:PORT or unix:/PATH")
@@ -235,7 +235,8 @@ def _path(kind: type, value: Any) -> Any:
     raise ValueError("expected the path of a file")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by address or as localhost."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

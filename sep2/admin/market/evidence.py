@@ -11,6 +11,7 @@ from sep2.operations.market import entries, packing, reporting
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
 from sep2.rules.market.faults import Fault, refuse
+from sep2.rules.row_numbers import row_number
 from sep2.store.market import intervals
 from sep2.store.market import packs as stored
 
@@ -33,7 +34,7 @@ async def list_evidence(rq: Request, asked: t.EvidenceQuery) -> Listed[t.Evidenc
 async def show_evidence(rq: Request, asked: Nothing) -> t.EvidenceFile:
     """One pack as it was made."""
     number = rq.ids["pack"]
-    found = await stored.one(rq.db, int(number)) if number.isascii() and number.isdigit() and len(number) < 16 else None
+    found = await stored.one(rq.db, row_number(number))
     if found is None:
         raise UnknownEvidence(number[:40])
     return t.EvidenceFile(**_said(found), content=bytes(found.bytes))

@@ -20,6 +20,7 @@ from sep2.rules.market.commitments import (
 )
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profile import MarketProfile
+from sep2.rules.row_numbers import row_number
 from sep2.store.connection import Connection
 from sep2.store.market import commitments as stored
 from sep2.store.market import dispatches, facts, register
@@ -68,7 +69,7 @@ class NewCommitment(NamedTuple):
 
 async def find(db: Connection, number: str) -> Row[Any]:
     """The commitment of that number as it stands."""
-    row = await stored.one(db, int(number)) if number.isascii() and number.isdigit() and len(number) < 16 else None
+    row = await stored.one(db, row_number(number))
     if row is None:
         raise UnknownCommitment(number[:40])
     return row

@@ -17,6 +17,7 @@ from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import fingerprint, read_profile
 from sep2.rules.market.register import DerFacts
 from sep2.rules.market.reviewing import OPEN, SUBMISSION, Decided, Event, State, Terms
+from sep2.rules.row_numbers import row_number
 from sep2.store.connection import Connection
 from sep2.store.market import register, reviews
 from sep2.store.market.facts import AsOf, Written
@@ -57,8 +58,7 @@ class Standing(NamedTuple):
 
 async def find(db: Connection, number: str, *, locks: bool = False) -> Row[Any]:
     """The review of that number."""
-    is_number = number.isascii() and number.isdigit() and len(number) < 16
-    row = await reviews.one(db, int(number), locks=locks) if is_number else None
+    row = await reviews.one(db, row_number(number), locks=locks)
     if row is None:
         raise UnknownReview(number[:40])
     return row

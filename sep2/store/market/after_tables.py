@@ -82,7 +82,7 @@ dispatch_share = Table(
     UniqueConstraint("dispatch_id", "component_der_id", "version"),
     sqlite_autoincrement=True,
 )
-"""A member's part of a dispatch by the declared factors, and what holds for it."""
+"""A member's part of a dispatch by ratings and shares, and what holds for it."""
 
 market_interval = Table(
     "market_interval",
