@@ -15,6 +15,7 @@ from sep2.operations import controls, groups, guarding, in_force, plausible, rea
 from sep2.operations.places import Place, places_of, programs_at, with_curves
 from sep2.rest.route import Request, listed, page
 from sep2.rules.authority import Role, said_by
+from sep2.rules.events import shows_at_once
 from sep2.rules.floors import raised
 from sep2.rules.limits import Limits
 from sep2.rules.protection import cuts_supply
@@ -231,4 +232,4 @@ async def cancel_control(rq: Request, asked: t.Cancel) -> t.Cancelled:
 
 
 def _at_once(rq: Request) -> bool:
-    return views.superseded_at_once(rq.state.settings.utility.profile)
+    return shows_at_once(rq.state.settings.utility.profile)

@@ -2,13 +2,14 @@
 
 import msgspec
 
-from sep2.admin import customers, find, views
+from sep2.admin import customers, find
 from sep2.admin import types as t
 from sep2.admin.telemetry import DAY_S, BadPeriod
 from sep2.operations import diagrams
 from sep2.operations.limit_course import DIRECTIONS, limit_course
 from sep2.rest.route import Request
 from sep2.rules.authority import ONLY_OVERRIDES, Role
+from sep2.rules.events import shows_at_once
 from sep2.rules.reach import unsupported
 from sep2.store import in_force_counts
 
@@ -58,7 +59,7 @@ async def show_limits(rq: Request, asked: t.LimitsQuery) -> t.ConnectionLimits:
     not_done: dict[str, str] = {}
     if since < until and place.device_lfdi is not None:
         device = await find.device(rq.db, place.device_lfdi)
-        at_once = views.superseded_at_once(device.profile)
+        at_once = shows_at_once(device.profile)
         found = await limit_course(rq.db, device.id, (since, until), at_once=at_once)
         runs = [t.LimitRun(**run._asdict()) for run in found]
         not_done = {DIRECTIONS[mode]: why for mode, why in unsupported(device, DIRECTIONS).items()}

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from sep2.admin import types as t
-from sep2.admin import views
 from sep2.operations import state_out, webhooks
 from sep2.rest.route import Request, listed, page
+from sep2.rules.events import shows_at_once
 from sep2.rules.mail import is_mail
 from sep2.rules.webhooks import Wish, new_secret
 from sep2.store import state_out as stored_state
@@ -81,7 +81,7 @@ async def show_state(rq: Request, asked: t.Span) -> t.Listed[t.ConnectionState]:
     """Connections, each with the limits in force and the power that was measured last."""
     found = await stored_state.connections(rq.db, page(asked))
     power = await state_out.power_at(rq.db, [row.id for row in found.rows])
-    seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(rq.state.settings.utility.profile))
+    seen = Seen(rq.now, superseded_at_once=shows_at_once(rq.state.settings.utility.profile))
     return listed(found, [await _state(rq, row, seen, power.get(row.id)) for row in found.rows])
 
 

@@ -13,6 +13,7 @@ from sep2.errors import BadRequest
 from sep2.operations import clients, connections, devices, in_force, inherited, naming, ratings, territory
 from sep2.rest.route import Request, listed, page
 from sep2.rules.defaults import merged, modes_of
+from sep2.rules.events import shows_at_once
 from sep2.rules.identifiers import managed_lfdi
 from sep2.rules.roles import ENGINEER
 from sep2.store import clients as stored_clients
@@ -196,7 +197,7 @@ def _after_removal(rq: Request, row: Row[Any], *, its_client_is_gone: bool) -> s
 
 async def shown(rq: Request, row: Row[Any]) -> t.DeviceShown:
     """A device with what is in force for it now."""
-    seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(row.profile))
+    seen = Seen(rq.now, superseded_at_once=shows_at_once(row.profile))
     groups = await listing_register.defaults_over(rq.db, row.id)
     standing = await controls.standing_for(rq.db, row.id, rq.now)
     programs = in_force.programs_from(groups, standing, seen)

@@ -19,11 +19,6 @@ from sep2.rules.reach import not_carried, unsupported
 from sep2.wire import DERCurveType, DERUnitRefType
 
 
-def superseded_at_once(profile: str) -> bool:
-    """CSIP-AUS shows a scheduled control as superseded as soon as its successor is made."""
-    return profile != "csip"
-
-
 def limits(row: Row[Any]) -> t.Limits:
     """The limits of a control or a default."""
     return t.Limits(

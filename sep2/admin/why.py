@@ -11,6 +11,7 @@ from sep2.operations import in_force
 from sep2.rest.route import Request
 from sep2.rules.authority import SOURCES, Holding, Program, Role, effective
 from sep2.rules.binding import DIRECTION_OF, of_direction
+from sep2.rules.events import shows_at_once
 from sep2.rules.limits import MODES
 from sep2.store import controls, listing_controls, listing_curves, listing_register, overrides
 from sep2.store.controls import Seen
@@ -24,7 +25,7 @@ async def explain_connection(rq: Request, asked: t.WhyQuery) -> t.Why:
         return t.Why(connection_id=row.connection_id, device=None, at=at, modes=[], next_change=None)
     device = await find.device(rq.db, row.device_lfdi)
     groups = await listing_register.defaults_over(rq.db, device.id)
-    seen = Seen(rq.now, superseded_at_once=views.superseded_at_once(device.profile))
+    seen = Seen(rq.now, superseded_at_once=shows_at_once(device.profile))
     standing = await controls.standing_for(rq.db, device.id, rq.now)
     programs = in_force.programs_from(groups, standing, seen)
     programs.append(await in_force.floor_over(rq.db, groups))

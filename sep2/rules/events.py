@@ -41,6 +41,11 @@ class Facts(Protocol):
     def successor_start(self) -> int | None: ...  # noqa: D102
 
 
+def shows_at_once(profile: str) -> bool:
+    """Whether a profile has a scheduled control superseded as soon as its successor is made, as CSIP-AUS has."""
+    return profile != "csip"
+
+
 def earliest_start(start: int, randomize_start: int | None) -> int:
     """The first second at which a client may begin: a negative bound moves the start forward."""
     return start + min(0, randomize_start or 0)

@@ -6,6 +6,7 @@ from sep2.clock import Clock
 from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.market import dispatches
 from sep2.operations.market.dispatches import House
+from sep2.rules.events import shows_at_once
 from sep2.server.leading import look_every
 from sep2.settings import Settings
 from sep2.store.database import Database
@@ -22,7 +23,7 @@ class DispatchWatch:
     def __init__(self, db: Database, clock: Clock, settings: Settings) -> None:
         self._db = db
         self._clock = clock
-        self._house = House(settings.market.profiles, settings.utility.profile != "csip")
+        self._house = House(settings.market.profiles, shows_at_once(settings.utility.profile))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -32,10 +33,13 @@ class DispatchWatch:
         """Look now."""
         now = self._clock.now()
         async with self._db.read() as db:
-            numbers = [row.id for row in await stored.every(db, stored.Which(start=now))]
-        for number in numbers:
-            async with self._db.write() as db:
-                await dispatches.recheck(db, [number], self._house, now)
+            rows = await stored.every(db, stored.Which(start=now))
+        for row in rows:
+            async with self._db.read() as db:
+                is_old = await dispatches.is_old(db, row, self._house)
+            if is_old:
+                async with self._db.write() as db:
+                    await dispatches.recheck(db, [row.id], self._house, now)
         async with self._db.read() as db:
             wanted = await dispatches.alarms(db, now)
             changed = [code for code, these in wanted.items() if await differs(db, code, these)]

@@ -11,6 +11,7 @@ from sep2.clock import Clock
 from sep2.operations.judging import policy_of
 from sep2.operations.market import aggregations
 from sep2.operations.market.settling import Rules, settle
+from sep2.rules.events import shows_at_once
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
@@ -58,7 +59,7 @@ class SettleWatch:
             due = await self._due(db, now)
         utility = self._settings.utility
         for one in due:
-            rules = Rules(one.profile, policy_of(utility, self._poll_rate_s()), utility.profile != "csip")
+            rules = Rules(one.profile, policy_of(utility, self._poll_rate_s()), shows_at_once(utility.profile))
             async with self._db.write() as db:
                 await settle(db, one.row, one.span, rules, declared=[], written=Written(WHO, now, now))
 

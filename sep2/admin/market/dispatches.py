@@ -7,13 +7,13 @@ from sqlalchemy import Row
 
 from sep2.admin.market.common import profiles_of, written
 from sep2.admin.types import market_dispatches as t
-from sep2.admin.views import superseded_at_once
 from sep2.operations.alarms import set_alarms
 from sep2.operations.market import dispatches, entries
 from sep2.operations.market.dispatches import House, TakenIn
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed, Nothing
-from sep2.rules.market.dispatching import ADAPTERS, Instruction, Part, instruction_faults
+from sep2.rules.events import shows_at_once
+from sep2.rules.market.dispatching import ADAPTERS, Instruction, instruction_faults
 from sep2.rules.market.faults import refuse
 from sep2.store.market import dispatches as stored
 
@@ -51,7 +51,7 @@ async def import_dispatches(rq: Request, asked: t.DispatchFile) -> t.DispatchesT
 
 
 async def _take_in(rq: Request, said: Sequence[Instruction], source: str) -> t.DispatchesTaken:
-    house = House(profiles_of(rq), superseded_at_once(rq.state.settings.utility.profile))
+    house = House(profiles_of(rq), shows_at_once(rq.state.settings.utility.profile))
     found: TakenIn = await dispatches.take_in(rq.db, said, source, house, written=written(rq))
     for code, wanted in (await dispatches.alarms(rq.db, rq.now)).items():
         await set_alarms(rq.db, code, wanted, rq.now)
@@ -60,8 +60,8 @@ async def _take_in(rq: Request, said: Sequence[Instruction], source: str) -> t.D
 
 
 async def _dispatches(rq: Request, rows: Sequence[Row[Any]]) -> list[t.Dispatch]:
-    parts = await stored.shares(rq.db, [row.id for row in rows])
-    return [t.Dispatch(**_said(row, [one for one in parts if one.dispatch_id == row.id])) for row in rows]
+    parts = await stored.shares_by_dispatch(rq.db, [row.id for row in rows])
+    return [t.Dispatch(**_said(row, parts[row.id])) for row in rows]
 
 
 def _said(row: Row[Any], parts: Sequence[Row[Any]]) -> dict[str, Any]:
@@ -70,14 +70,10 @@ def _said(row: Row[Any], parts: Sequence[Row[Any]]) -> dict[str, Any]:
         **{name: getattr(row, name) for name in same},
         "aggregation": row.aggregation_name,
         "is_late": bool(row.is_late),
-        "deliverable_w": dispatches.deliverable_w([_rule(one) for one in parts]),
+        "deliverable_w": dispatches.deliverable_w([dispatches.part_of(one) for one in parts]),
         "beyond_limit": sum(bool(one.cause) for one in parts),
     }
 
 
-def _rule(one: Row[Any]) -> Part:
-    return Part(one.der_name, one.iso_node, one.target_w, one.limit_w, one.cause, one.binding)
-
-
 def _part(one: Row[Any]) -> t.DispatchPart:
-    return t.DispatchPart(**_rule(one)._asdict())
+    return t.DispatchPart(**dispatches.part_of(one)._asdict())

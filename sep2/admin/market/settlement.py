@@ -6,7 +6,6 @@ from sqlalchemy import Row
 
 from sep2.admin.market.common import now_of, profiles_of, written
 from sep2.admin.types import market_settlement as t
-from sep2.admin.views import superseded_at_once
 from sep2.errors import BadValue
 from sep2.operations.judging import policy_of
 from sep2.operations.market import aggregations, entries, settling, statements
@@ -14,10 +13,12 @@ from sep2.operations.market.settling import Declared, Rules
 from sep2.operations.market.statements import Event
 from sep2.rest.route import Request
 from sep2.rest.types import Listed
+from sep2.rules.events import shows_at_once
 from sep2.rules.market.baselines import METHODS
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profiles import read_profile
+from sep2.rules.row_numbers import row_number
 from sep2.store.market import intervals as stored
 from sep2.store.market import register
 from sep2.store.market.facts import AsOf
@@ -55,7 +56,7 @@ async def list_intervals(rq: Request, asked: t.IntervalQuery) -> Listed[t.Interv
     """Settled intervals with each DER's part, the earliest first; without consent nothing measured of a DER."""
     identity = await entries.identity(rq.db, "aggregation", rq.ids["aggregation"])
     rows = await stored.of(rq.db, identity.id, asked.start, asked.end, known_at=asked.known_at)
-    first = int(asked.after) if asked.after and asked.after.isascii() and asked.after.isdigit() else 0
+    first = max(0, row_number(asked.after or ""))
     part = rows[first : first + asked.limit]
     agreed = await _agreed(rq, part)
     following = first + len(part)
@@ -111,7 +112,7 @@ async def _rules(rq: Request, identity: Row[Any]) -> Rules:
 def _rules_of(rq: Request, profile: str) -> Rules:
     utility = rq.state.settings.utility
     policy = policy_of(utility, rq.state.house.poll_rate("DERProgramList"))
-    return Rules(read_profile(profile, profiles_of(rq)), policy, superseded_at_once(utility.profile))
+    return Rules(read_profile(profile, profiles_of(rq)), policy, shows_at_once(utility.profile))
 
 
 async def _statement(

@@ -16,6 +16,7 @@ from sep2.rules.market.dispatching import Bound, Instruction, MemberShare, Part,
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.profile import MarketProfile
 from sep2.rules.market.profiles import read_profile
+from sep2.rules.row_numbers import row_number
 from sep2.rules.webhooks import Topic
 from sep2.store import webhooks
 from sep2.store.connection import Connection
@@ -49,7 +50,7 @@ class TakenIn(NamedTuple):
 
 async def find(db: Connection, number: str) -> Row[Any]:
     """The dispatch of that number."""
-    row = await stored.one(db, int(number)) if number.isascii() and number.isdigit() and len(number) < 16 else None
+    row = await stored.one(db, row_number(number))
     if row is None:
         raise UnknownDispatch(number[:40])
     return row
@@ -155,12 +156,19 @@ async def recheck(db: Connection, numbers: Sequence[int], house: House, now: int
     return changed
 
 
+async def is_old(db: Connection, row: Row[Any], house: House) -> bool:
+    """Whether limits say something else by now than when a dispatch was compared with them."""
+    return not await _same(db, row.id, await parts_of(db, row, house))
+
+
 async def _same(db: Connection, number: int, parts: Sequence[Part]) -> bool:
-    known = {
-        Part(one.der_name, one.iso_node, one.target_w, one.limit_w, one.cause, one.binding)
-        for one in await stored.shares(db, [number])
-    }
+    known = {part_of(one) for one in await stored.shares(db, [number])}
     return bool(known) and known == set(parts)
+
+
+def part_of(row: Row[Any]) -> Part:
+    """A stored part as the rules take it."""
+    return Part(row.der_name, row.iso_node, row.target_w, row.limit_w, row.cause, row.binding)
 
 
 def _without(one: dict[str, Any], name: str) -> dict[str, Any]:
@@ -241,9 +249,9 @@ async def alarms(db: Connection, now: int) -> dict[str, dict[str, Wanted]]:
     beyond: dict[str, Wanted] = {}
     late: dict[str, Wanted] = {}
     rows = await stored.every(db, stored.Which(start=now))
-    parts = await stored.shares(db, [row.id for row in rows])
+    parts = await stored.shares_by_dispatch(db, [row.id for row in rows])
     for row in rows:
-        over = [one for one in parts if one.dispatch_id == row.id and one.cause]
+        over = [one for one in parts[row.id] if one.cause]
         if over:
             causes = ", ".join(sorted({one.cause for one in over}))
             said = f"{row.kind} {row.iso_dispatch_id} of {row.target_w} W from {row.start}: {len(over)} of its DERs can"

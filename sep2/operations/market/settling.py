@@ -1,6 +1,7 @@
 """Settle a time of an aggregation: its members' intervals from meters, limits and dispatch, kept as versions."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -89,8 +90,10 @@ async def settle(
         for one in before.values()
         if one.der_name and one.available_w is not None
     ]
-    declared = [*declared, *earlier]
-    rows = await _rows(db, members, starts, step, rules=rules, declared=declared, aggregation_id=row.id)
+    by_der: dict[str, list[Declared]] = defaultdict(list)
+    for one in (*declared, *earlier):
+        by_der[one.der].append(one)
+    rows = await _rows(db, members, starts, step, rules=rules, declared=by_der, aggregation_id=row.id)
     changed = [one for one in rows if _differs(before.get((one["component_der_id"], one["start"])), one)]
     old = [before[key] for one in changed if (key := (one["component_der_id"], one["start"])) in before]
     versions = {(one.component_der_id, one.start): one.version for one in old}
@@ -140,7 +143,7 @@ async def _rows(
     step: int,
     *,
     rules: Rules,
-    declared: Sequence[Declared],
+    declared: Mapping[str, Sequence[Declared]],
     aggregation_id: int,
 ) -> list[dict[str, Any]]:
     """The rows of all intervals: of each member, and of the aggregation (no DER)."""
@@ -180,10 +183,8 @@ class _Asked(NamedTuple):
 
 async def _instructed(db: Connection, aggregation_id: int, span: tuple[int, int]) -> list[_Asked]:
     rows = await dispatches.every(db, dispatches.Which(aggregation_id, *span))
-    parts = await dispatches.shares(db, [row.id for row in rows])
-    return [
-        _Asked(row, {one.component_der_id: one.target_w for one in parts if one.dispatch_id == row.id}) for row in rows
-    ]
+    parts = await dispatches.shares_by_dispatch(db, [row.id for row in rows])
+    return [_Asked(row, {one.component_der_id: one.target_w for one in parts[row.id]}) for row in rows]
 
 
 def _told_w(asked: Sequence[_Asked], der_id: int, span: tuple[int, int]) -> float | None:
@@ -205,7 +206,7 @@ def _facts(
     courses: Mapping[int, _Courses],
     *,
     asked: Sequence[_Asked],
-    declared: Sequence[Declared],
+    declared: Mapping[str, Sequence[Declared]],
 ) -> Facts:
     told = _told_w(asked, member.der.id, span)
     said = ders.said_of(member.der)
@@ -213,7 +214,7 @@ def _facts(
     directions = (Direction.IMPORT, Direction.LOAD) if draws else (Direction.EXPORT, Direction.GENERATION)
     direction = directions[0] if said.metering == "site" else directions[1]
     agreed = said.import_agreement_w if draws else said.export_agreement_w
-    able = [one.available_w for one in declared if one.der == member.row.der_name and _covers(one, span)]
+    able = [one.available_w for one in declared.get(member.row.der_name, ()) if _covers(one, span)]
     bare = Facts(
         told,
         able[0] if able else None,

@@ -78,6 +78,14 @@ async def shares(db: Connection, numbers: Collection[int], at: int | None = None
     return await db.all(query.order_by(t.c.dispatch_id, component_der.c.name_key))
 
 
+async def shares_by_dispatch(db: Connection, numbers: Collection[int]) -> dict[int, list[Row[Any]]]:
+    """The same by the number of their dispatch; empty for one that has none."""
+    found: dict[int, list[Row[Any]]] = {number: [] for number in numbers}
+    for row in await shares(db, numbers):
+        found[row.dispatch_id].append(row)
+    return found
+
+
 async def replace_shares(db: Connection, number: int, rows: Sequence[Mapping[str, Any]], now: int) -> None:
     """Have these parts of a dispatch stand from now on; those before are kept as superseded."""
     t = dispatch_share
