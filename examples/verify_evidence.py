@@ -23,7 +23,7 @@ def problems(path: str, trusted: str | None = None) -> list[str]:
         with zipfile.ZipFile(path) as pack:
             names = pack.namelist()
             files = {name: pack.read(name) for name in names}
-    except zipfile.BadZipFile as wrong:
+    except (OSError, zipfile.BadZipFile) as wrong:
         return [str(wrong)]
     found = ["a file is in it twice"] if len(names) != len(files) else []
     if missing := OWN - files.keys():
@@ -49,6 +49,8 @@ def problems(path: str, trusted: str | None = None) -> list[str]:
 
 
 if __name__ == "__main__":
-    wrong = problems(*sys.argv[1:3])
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    wrong = problems(*sys.argv[1:])
     print("\n".join(wrong) or "good")
     sys.exit(1 if wrong else 0)
