@@ -43,7 +43,7 @@ def request_commitment(
 ) -> None:
     """Ask for a DER in a time; the answer says what excludes it. With --dry-run nothing is kept.
 
-    [bold]sep2 commitment request D1 --service energy --aggregation V1 --from 2027-06-01T16:00Z --to 2027-06-01T20:00Z[/]
+    [bold]sep2 commitment request D1 --service energy --aggregation V --from 2027-06-01T16:00Z --to 2027-06-01T20:00Z[/]
     """
     server = api()
     body = t.NewCommitment(
