@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -105,15 +105,15 @@ async def _items(session: Session, link: Any, kind: type[Any], polls: list[Poll]
     return list(getattr(await session.get(link.href, kind, l=DEVICES), item_name(kind)))
 
 
-def in_turn(polls: Sequence[Poll], posts: Sequence[Post], pace: Pace) -> list[Request]:
+def in_turn(polls: Sequence[Poll], posts: Sequence[Post], pace: Pace) -> Iterator[Request]:
     """The requests in the order of sending: writes are spread evenly among reads, each kind goes round."""
     reads, writes = itertools.cycle(polls), itertools.cycle(posts)
     share = pace.writes if posts else 0.0
-    is_write = (int((k + 1) * share) > int(k * share) for k in range(pace.requests))
-    return [next(writes) if one else next(reads) for one in is_write]
+    for k in range(pace.requests):
+        yield next(writes) if int((k + 1) * share) > int(k * share) else next(reads)
 
 
-async def run(requests: Sequence[Request], pace: Pace, progress: Callable[[Tally], None]) -> Tally:
+async def run(requests: Iterable[Request], pace: Pace, progress: Callable[[Tally], None]) -> Tally:
     """Send each request at its time, answered or not those before it, and wait for the answers.
 
     Times are measured from when a request was meant to be sent: a server that stalls, or a sender that comes late, is

@@ -26,11 +26,11 @@ async def play(state: State) -> None:
     waiting = await open_database(f"sqlite:///{folder / FILE}")
     try:
         while True:
-            until = state.clock.now() + 1
+            until, steps = state.clock.now() + 1, state.clock.steps
             await _let_come(state, waiting, until)
             async with waiting.read() as db:
                 at = await replay.next_at(db, until)
-            await state.clock.sleep_until(state.clock.now() + IDLE_S if at is None else at)
+            await state.clock.sleep_until(until + IDLE_S if at is None else at, steps=steps)
     finally:
         await waiting.close()
 
