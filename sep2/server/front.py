@@ -22,12 +22,12 @@ from sep2.rules.paging import Page, read
 from sep2.server.access import Unregistered, admitted
 from sep2.server.bodies import Bodies
 from sep2.server.dialect import Dialects
+from sep2.server.kept_answers import NEVER, KeptAnswer, KeptAnswers, Key
 from sep2.server.metrics import Metrics
 from sep2.server.outages import Outages
 from sep2.server.paces import Paces, TooManyRequests
 from sep2.server.seen import Seen, What
 from sep2.server.shares import Shares
-from sep2.server.shown import NEVER, Key, Shown, ShownBefore
 from sep2.store.connection import Busy, Clash, Connection, Outage
 from sep2.store.database import Database
 from sep2.store.next_turn import next_turn
@@ -129,7 +129,7 @@ class Front:
         self._profiles: dict[str, w.Profile] = {}
         """Of clients that were admitted before: what they send can be decoded before a transaction begins."""
         self.dialects = Dialects(db)
-        self.shown = ShownBefore(db, house.settings.limits.kept_answers_bytes)
+        self.kept_answers = KeptAnswers(db, house.settings.limits.kept_answers_bytes)
 
     def close(self) -> None:
         """End what works for it."""
@@ -181,7 +181,7 @@ class Front:
             raise NoSuchMethod(asked.method[:20])
         self.on_request(asked.lfdi)
         self.seen.asked(asked.lfdi, asked.headers.get("User-Agent", ""))
-        if asked.method in READS and (answer := await self._shown_before(asked)) is not None:
+        if asked.method in READS and (answer := await self._kept_answer(asked)) is not None:
             return answer
         found = TABLE.find(asked.path)
         if found is None:
@@ -198,27 +198,28 @@ class Front:
                 finally:
                     known = self._profiles.get(asked.lfdi)
                     await self.dialects.compare(asked.lfdi, asked.body, self.clock.now(), known)
-        shown = await self._read(row, ids, asked)
-        self._note_read(shown)
-        await self._compare(shown.caller, asked.headers.get("Accept"))
-        return _found(shown)
+        return await self._given(await self._read(row, ids, asked), asked.headers.get("Accept"))
 
-    async def _shown_before(self, asked: Asked) -> Answer | None:
+    async def _kept_answer(self, asked: Asked) -> Answer | None:
         """The answer to a GET that was answered before and reads the same now; its client is heard of all the same."""
-        shown = self.shown.find(Key(asked.lfdi, asked.path, asked.query), self.clock.now(), self.house.poll_rates)
-        if shown is None:
+        kept = self.kept_answers.find(Key(asked.lfdi, asked.path, asked.query), self.clock.now(), self.house.poll_rates)
+        if kept is None:
             return None
         accept = asked.headers.get("Accept")
         media.check_accept(accept)
-        asked.resource = shown.row.name
-        self._note_caller(asked.lfdi, shown.caller)
-        self._note_read(shown)
-        await self._compare(shown.caller, accept)
-        return _found(shown)
+        asked.resource = kept.row.name
+        self._note_caller(asked.lfdi, kept.caller)
+        return await self._given(kept, accept)
 
-    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked) -> Shown:
+    async def _given(self, kept: KeptAnswer, accept: str | None) -> Answer:
+        """The answer as it goes out, with a note of who was told what."""
+        self._note_read(kept)
+        await self._compare(kept.caller, accept)
+        return Answer(200, kept.body, {"Content-Type": media.XML})
+
+    async def _read(self, row: Resource, ids: dict[str, int], asked: Asked) -> KeptAnswer:
         """What a GET shows; it is kept where the row says so."""
-        page, keeps = self._page(row, asked.query), self.shown.may_keep(row)
+        page, keeps = self._page(row, asked.query), self.kept_answers.may_keep(row)
         async with self._reading.of(asked.lfdi):
             count, rates = self.db.written.count, self.house.poll_rates
             async with self.db.read() as db:
@@ -228,10 +229,10 @@ class Front:
                 until = await self._until(row, rq) if keeps else NEVER
                 tables = frozenset(db.looked_at or ())
             body = w.encode(answer, rq.caller.profile)
-        shown = Shown(body, row, ids, rq.caller, rates, tables, count, rq.now, until)
+        kept = KeptAnswer(body, row, ids, rq.caller, rates, tables, count, rq.now, until)
         if keeps:
-            self.shown.keep(Key(asked.lfdi, asked.path, asked.query), shown)
-        return shown
+            self.kept_answers.keep(Key(asked.lfdi, asked.path, asked.query), kept)
+        return kept
 
     async def _until(self, row: Resource, rq: Request) -> float:
         """The time at which an answer reads differently, if nothing is changed until then."""
@@ -240,11 +241,11 @@ class Front:
         turn = await next_turn(rq.db, rq.ids.edev, group_named(rq.ids), rq.seen)
         return NEVER if turn is None else turn
 
-    def _note_read(self, shown: Shown) -> None:
+    def _note_read(self, kept: KeptAnswer) -> None:
         """Note that a device was asked about, and what it was told of how often to ask."""
-        if "edev" in shown.ids:
-            self.seen.looked(shown.ids["edev"])
-            self.house.tell(shown.row.name, shown.ids["edev"])
+        if "edev" in kept.ids:
+            self.seen.looked(kept.ids["edev"])
+            self.house.tell(kept.row.name, kept.ids["edev"])
 
     def _page(self, row: Resource, query: str) -> Page:
         """The part of a list that is asked for; queries of what is no list are ignored (2030.5 4.7)."""
@@ -383,10 +384,6 @@ def refused(refusal: SepError, location: str | None = None) -> Answer:
         return Answer(refusal.status, headers=headers)
     body = w.encode(w.Error(maxRetryDuration=wait_s, reasonCode=refusal.reason or 0), w.Profile.CSIP)
     return Answer(refusal.status, body, headers | {"Content-Type": media.XML})
-
-
-def _found(shown: Shown) -> Answer:
-    return Answer(200, shown.body, {"Content-Type": media.XML})
 
 
 def _changed(made: Made | None) -> Answer:

@@ -29,7 +29,7 @@ class Key(NamedTuple):
 
 
 @dataclass(slots=True, frozen=True)
-class Shown:
+class KeptAnswer:
     """An answer, and what it holds on."""
 
     body: bytes
@@ -51,13 +51,13 @@ class Shown:
         return len(self.body) + OVERHEAD
 
 
-class ShownBefore:
+class KeptAnswers:
     """The answers of one server process, the one that nobody asked for longest first."""
 
     def __init__(self, db: Database, most_bytes: int) -> None:
         self._db = db
         self._most = most_bytes
-        self._entries: OrderedDict[Key, Shown] = OrderedDict()
+        self._entries: OrderedDict[Key, KeptAnswer] = OrderedDict()
         self._size = 0
         self.used = 0
         """How many answers were used again."""
@@ -66,7 +66,7 @@ class ShownBefore:
         """Whether an answer about a resource is worth to be kept."""
         return row.same is not None and self._most > 0
 
-    def find(self, key: Key, now: int, rates: Any) -> Shown | None:
+    def find(self, key: Key, now: int, rates: Any) -> KeptAnswer | None:
         """The answer as it still reads."""
         entry = self._entries.get(key)
         if entry is None or not self._db.knows_all():
@@ -78,7 +78,7 @@ class ShownBefore:
         self.used += 1
         return entry
 
-    def keep(self, key: Key, entry: Shown) -> None:
+    def keep(self, key: Key, entry: KeptAnswer) -> None:
         """Keep an answer for the next who asks, unless it is made of what other processes do not tell of."""
         if entry.caller.client is None or not entry.tables <= KEPT or entry.size > self._most // 4:
             return
@@ -88,7 +88,7 @@ class ShownBefore:
         while self._size > self._most:
             self._drop(next(iter(self._entries)))
 
-    def _holds(self, entry: Shown, now: int, rates: Any) -> bool:
+    def _holds(self, entry: KeptAnswer, now: int, rates: Any) -> bool:
         is_of_now = entry.since <= now < entry.until and entry.rates is rates
         return is_of_now and self._db.written.unchanged(entry.tables, entry.count)
 

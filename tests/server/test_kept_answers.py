@@ -209,7 +209,7 @@ async def test_one_server_shows_what_one_without_memory_shows(people, on_sqlite,
     async with serving(people, on_sqlite.url, ids=on_sqlite.ids, **KEEPS) as world:
         case = Case([world], bare_front(world, world.state.db), random.Random(seed))
         await history(case, on_sqlite.url, seed)
-        assert world.state.front.shown.used > STEPS
+        assert world.state.front.kept_answers.used > STEPS
 
 
 async def test_two_servers_show_what_one_without_memory_shows(people, on_postgres):
