@@ -83,6 +83,7 @@ class _Process:
         """Forget the process, which another one goes on using."""
         self.lock, self.unused = threading.RLock(), list[int]()
         self.child: subprocess.Popen[bytes] | None = None
+        self.has_answered = False
 
     def ask(self, what: tuple[Any, ...], of: int | None = None) -> tuple[int, Any]:
         """(run of the process, answer); of: the run that an object belongs to."""
@@ -92,25 +93,36 @@ class _Process:
             child = self._running()
             if of is not None and of != self.run:
                 raise EngineStopped("OpenDSS was started anew since: open the circuit again")
-            unused, self.unused = self.unused, []
-            timer = threading.Timer(TIME_LIMIT_S, child.kill)
-            timer.start()
-            try:
-                _write(child.stdin, pickle.dumps((str(Path.cwd()), unused, *what)))
-                answer = _read(child.stdout)
-            except OSError:
-                answer = None
-            finally:
-                late = not timer.is_alive()
-                timer.cancel()
+            answer, late = self._exchange(child, what)
+            if answer is None and not late and of is None and self.has_answered:
+                # What other circuits left behind in the engine may have crashed it: only a crash of an engine that has
+                # seen nothing else speaks against this circuit.
+                self.stop()
+                answer, late = self._exchange(self._running(), what)
             if answer is None:
                 raise EngineStopped(self._ended(late=late))
+            self.has_answered = True
         kind, value = _Answer(io.BytesIO(answer)).load()
         if kind == "refused":
             raise value
         if kind == "failed":
             raise GridError(f"OpenDSS: {value}")
         return self.run, value
+
+    def _exchange(self, child: subprocess.Popen[bytes], what: tuple[Any, ...]) -> tuple[bytes | None, bool]:
+        """(its answer, or None where it ended, whether it was stopped at the time limit)."""
+        unused, self.unused = self.unused, []
+        timer = threading.Timer(TIME_LIMIT_S, child.kill)
+        timer.start()
+        try:
+            _write(child.stdin, pickle.dumps((str(Path.cwd()), unused, *what)))
+            answer = _read(child.stdout)
+        except OSError:
+            answer = None
+        finally:
+            late = not timer.is_alive()
+            timer.cancel()
+        return answer, late
 
     def forget(self, number: int, run: int) -> None:
         """Let an object go with the next call."""
@@ -133,6 +145,7 @@ class _Process:
             self.stop()
             self.run += 1
             self.unused = []
+            self.has_answered = False
             one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
             self.child = subprocess.Popen(
                 [sys.executable, "-m", "gridmodel.engine_process"],

@@ -46,6 +46,18 @@ def test_a_crash_is_an_error_and_the_next_circuit_is_read(tmp_path, how):
     assert own_file_of(read_feeder(write(tmp_path)).network).solve([{}]).converged.all()
 
 
+def test_an_engine_that_crashes_on_what_earlier_circuits_left_reads_the_circuit_anew(tmp_path):
+    path = write(tmp_path)
+    read_feeder(path)
+    pid = child().pid
+    os.kill(pid, signal.SIGSTOP)
+    crash = threading.Timer(0.2, lambda: [os.kill(pid, sent) for sent in (signal.SIGSEGV, signal.SIGCONT)])
+    crash.start()
+    assert len(read_feeder(path).network.connections) == 2
+    crash.join()
+    assert child().pid != pid
+
+
 def test_a_hang_ends_at_the_time_limit(tmp_path, monkeypatch):
     path = write(tmp_path)
     read_feeder(path)

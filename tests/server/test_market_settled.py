@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from sep2.store.market.after_tables import settle_run
+from sep2.store.market.intervals import runs
 from sep2.store.retention import forget
 from tests.admin.market import CONTACT, grant_local
 from tests.cli.conftest import REPOSITORY, say
@@ -218,3 +221,28 @@ async def test_a_baseline_is_that_of_the_worked_example_from_stored_readings(des
     assert f"{noon - timedelta(days=6):%Y-%m-%d}" not in found["days"]
     status, answer = await operator.ask("GET", "/market/baselines/D1", params={**query, "method": "average_10_of_10"})
     assert (status, answer["code"]) == (400, "no_baseline")
+
+
+async def test_a_day_is_settled_by_itself_once_it_is_due_and_again_for_late_meters(desk):
+    world, operator = desk
+    await site(desk)
+    midnight = NOW - NOW % DAY + DAY
+    span = {"start": str(midnight), "end": str(midnight + DAY)}
+
+    async def kept(at: int) -> int:
+        world.advance(at)
+        await world.state.settle_watch.once()
+        found = await operator.get("/market/settlements/VPP/intervals", **span, limit="500")
+        return len([one for one in found["items"] if one["der"]])
+
+    assert await kept(midnight + 2 * DAY - 1) == 0
+    assert await kept(midnight + 2 * DAY + 60) == DAY // QUARTER
+    async with world.state.db.read() as db:
+        aggregation = (await db.one(select(settle_run.c.aggregation_id).limit(1))).aggregation_id
+        before = await runs(db, aggregation, midnight)
+    await kept(midnight + 2 * DAY + 120)
+    async with world.state.db.read() as db:
+        assert len(await runs(db, aggregation, midnight)) == len(before)
+    await kept(midnight + 11 * DAY + 60)
+    async with world.state.db.read() as db:
+        assert len([one for one in await runs(db, aggregation, midnight) if one.start == midnight]) == 2
