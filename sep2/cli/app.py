@@ -30,6 +30,7 @@ from sep2.cli import (
     oversight,
     parties,
     places,
+    plans,
     receivers,
     reviews,
     settlement,
@@ -104,6 +105,7 @@ app.add_typer(parties.party, name="party")
 app.add_typer(ders.der, name="der")
 app.add_typer(deliverables.root, name="aggregation")
 app.add_typer(reviews.review, name="review")
+app.add_typer(plans.plan, name="plan")
 app.add_typer(commitments.commitment, name="commitment")
 app.add_typer(dispatches.dispatch, name="dispatch")
 app.add_typer(evidence.evidence, name="evidence")

@@ -34,6 +34,9 @@ class DeliverableSpan(Struct, frozen=True, kw_only=True):
     firm_min_w: int | None
     firm_max_w: int | None
     """what contracts grant of it whatever else is so"""
+    envelope_min_w: int | None
+    envelope_max_w: int | None
+    """what members' published limits alone let them do"""
     binding_min: str
     binding_max: str
     """the element of the network that costs its members most; empty: none does"""

@@ -79,6 +79,8 @@ def _shown(one: Deliverable) -> t.DeliverableSpan:
         max_w=int(one.max_w) if known else None,
         firm_min_w=int(one.firm_min_w) if known else None,
         firm_max_w=int(one.firm_max_w) if known else None,
+        envelope_min_w=int(one.envelope_min_w) if known else None,
+        envelope_max_w=int(one.envelope_max_w) if known else None,
         binding_min=one.binding_min,
         binding_max=one.binding_max,
         cause=one.cause,

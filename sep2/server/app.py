@@ -31,6 +31,7 @@ from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
+from sep2.server.plan_verdicts import PlanVerdicts
 from sep2.server.plan_watch import PlanWatch
 from sep2.server.replacements import Replacements
 from sep2.server.reviews import ReviewWatch
@@ -101,6 +102,7 @@ class State:
         self.review_watch = ReviewWatch(db, clock, settings)
         self.dispatch_watch = DispatchWatch(db, clock, settings)
         self.settle_watch = SettleWatch(db, clock, settings, lambda: self.house.poll_rate("DERProgramList"))
+        self.plan_verdicts = PlanVerdicts(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)

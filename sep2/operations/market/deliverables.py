@@ -61,8 +61,19 @@ class Known(NamedTuple):
         return sorted({run.run_id for run in self.runs.values() if id(run) in used})
 
 
-async def look(db: Connection, aggregation_id: int, span: tuple[int, int], now: int, *, at: int | None = None) -> Known:
-    """What is known of the members that an aggregation has in [start, end); at: as it was known then."""
+async def look(
+    db: Connection,
+    aggregation_id: int,
+    span: tuple[int, int],
+    now: int,
+    *,
+    at: int | None = None,
+    with_limits: bool = True,
+) -> Known:
+    """What is known of the members that an aggregation has in [start, end); at: as it was known then.
+
+    with_limits: whether to read limits themselves, too, and not only which run has some.
+    """
     start, end = span
     time = AsOf(start, at)
     rows = [
@@ -75,7 +86,7 @@ async def look(db: Connection, aggregation_id: int, span: tuple[int, int], now: 
         for row in await register.entries(db, "der", {row.component_der_id for row in rows}, time)
     }
     there = {one.connection for one in facts.values()}
-    limits = await _limits(db, there, now, at=at)
+    limits = await _limits(db, there, now, at=at, with_limits=with_limits)
     places = await stored.places_of(db, there)
     rated = await _rated(db, there, time)
     members = [
@@ -90,6 +101,9 @@ _Lists = tuple[list[int], list[int], list[int]]
 """Limits, reach and what binds."""
 
 
+NOTHING = Side((), (), ())
+
+
 class _Limits(NamedTuple):
     runs: Mapping[int, RunSteps]
     published: Mapping[str, Published]
@@ -98,14 +112,14 @@ class _Limits(NamedTuple):
     details: Mapping[str, str]
 
 
-async def _limits(db: Connection, names: Collection[str], now: int, *, at: int | None) -> _Limits:
+async def _limits(db: Connection, names: Collection[str], now: int, *, at: int | None, with_limits: bool) -> _Limits:
     rounds = await plans.rounds(db) if at is None else {}
     why = {feeder: _why(made, now) for feeder, made in rounds.items()}
     details = dict(why.values())
     runs = {row.id: _run(row, why.get(plans.round_name(row.feeder), ("", ""))[0]) for row in await stored.runs(db, at)}
     found = {
-        row.connection_name: _published(row, runs[row.published_run_id])
-        for row in await stored.limits(db, names, at)
+        row.connection_name: _published(row, runs[row.published_run_id], with_limits=with_limits)
+        for row in await stored.limits(db, names, at, bodies=with_limits)
         if row.published_run_id in runs
     }
     missing = set(names) - found.keys()
@@ -138,7 +152,9 @@ def _run(row: Row[Any], cause: str) -> RunSteps:
     return RunSteps(row.run_id, row.step_s, unpacked(row.starts, list[int]), unpacked(row.names, list[str]), cause)
 
 
-def _published(row: Row[Any], run: RunSteps) -> Published:
+def _published(row: Row[Any], run: RunSteps, *, with_limits: bool) -> Published:
+    if not with_limits:
+        return Published(run, NOTHING, NOTHING, row.cause)
     gen, load = unpacked(row.body, tuple[_Lists, _Lists])
     return Published(run, Side(*gen, row.firm_gen_w), Side(*load, row.firm_load_w), row.cause)
 

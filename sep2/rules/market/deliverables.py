@@ -115,6 +115,9 @@ class Deliverable(NamedTuple):
     firm_min_w: float = 0
     firm_max_w: float = 0
     """what contracts grant of it whatever else is so"""
+    envelope_min_w: float = 0
+    envelope_max_w: float = 0
+    """what members' published limits alone let them do"""
 
 
 BEYOND = "beyond_horizon"
@@ -146,6 +149,7 @@ class _Sums:
         self.cause = ""
         self.most = [0, 0]
         self.firm = [0, 0]
+        self.envelope = [0, 0]
         self.lost: tuple[dict[str, int], dict[str, int]] = ({}, {})
 
     def miss(self, cause: str) -> None:
@@ -160,7 +164,9 @@ class _Sums:
         for way, (side, rating) in enumerate(((published.gen, share.gen), (published.load, share.load))):
             tightest = side.tightest(*steps)
             could_w = min(rating.part(side.reach_w[tightest]), rating.agreed_w)
-            can_w = min(rating.part(side.limit_w[tightest]), could_w)
+            limit_w = rating.part(side.limit_w[tightest])
+            can_w = min(limit_w, could_w)
+            self.envelope[way] += share.ppm * limit_w
             self.most[way] += share.ppm * can_w
             self.firm[way] += share.ppm * min(rating.part(side.firm_w), could_w)
             if can_w < could_w:
@@ -171,11 +177,22 @@ class _Sums:
     def as_deliverable(self, node: str, start: int, end: int) -> Deliverable:
         if self.cause or not self.members:
             return Deliverable(node, start, end, 0, 0, cause=self.cause or NOBODY)
-        up, down = (watts // WHOLE_PPM for watts in self.most)
-        firm_up, firm_down = (watts // WHOLE_PPM for watts in self.firm)
+        (up, down), (firm_up, firm_down), (most_up, most_down) = (
+            [watts // WHOLE_PPM for watts in both] for both in (self.most, self.firm, self.envelope)
+        )
         binding_max, binding_min = map(_greatest, self.lost)
         return Deliverable(
-            node, start, end, -down, up, binding_min, binding_max, firm_min_w=-firm_down, firm_max_w=firm_up
+            node,
+            start,
+            end,
+            -down,
+            up,
+            binding_min,
+            binding_max,
+            firm_min_w=-firm_down,
+            firm_max_w=firm_up,
+            envelope_min_w=-most_down,
+            envelope_max_w=most_up,
         )
 
 

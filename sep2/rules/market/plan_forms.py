@@ -6,6 +6,7 @@ of the column (`plan_kw`).
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, NamedTuple
@@ -18,6 +19,7 @@ from sep2.rules.market.plans import MOST_VALUES, UNREAD, Series
 Named = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 Moment = Annotated[int, Meta(ge=0, le=2**40)] | Annotated[str, Meta(max_length=40)]
 OFFSET = "a time with its offset, such as 2027-06-01T16:00:00-04:00"
+EPOCH = re.compile(r"\d{9,11}", re.ASCII)
 VALUES = ("low", "plan", "high")
 FIRST_LINE = 2
 """Of what a sheet says, after its columns."""
@@ -129,6 +131,8 @@ def _time(path: str, said: Moment, faults: list[Fault]) -> int:
     """Epoch seconds; UNREAD and a fault where it is no time with its offset."""
     if isinstance(said, int):
         return said
+    if EPOCH.fullmatch(said):
+        return int(said)
     try:
         at = datetime.fromisoformat(said)
     except ValueError:

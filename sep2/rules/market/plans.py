@@ -79,7 +79,7 @@ def day_length(starts: Sequence[int], step_s: int, zone: ZoneInfo, day: date | N
     """
     if not starts or step_s not in STEPS_S:
         return None
-    begin, end = day_bounds(_local(starts[0], zone) if day is None else day, zone)
+    begin, end = day_bounds(local_day(starts[0], zone) if day is None else day, zone)
     needed = (end - begin) // step_s
     if starts[0] == begin and len(starts) == needed and starts[-1] + step_s == end:
         return None
@@ -213,8 +213,9 @@ def _faults_of_values(one: Series, presence: Presence | None) -> list[Fault]:
 
 
 def _aligned(start: int, step_s: int, zone: ZoneInfo) -> bool:
-    return (start - midnight(_local(start, zone), zone)) % step_s == 0
+    return (start - midnight(local_day(start, zone), zone)) % step_s == 0
 
 
-def _local(at: int, zone: ZoneInfo) -> date:
+def local_day(at: int, zone: ZoneInfo) -> date:
+    """The local day of a moment."""
     return datetime.fromtimestamp(at, zone).date()

@@ -74,9 +74,12 @@ async def runs(db: Connection, at: int | None = None) -> Sequence[Row[Any]]:
     return await db.all(select(published_run).where(_known(at)).order_by(published_run.c.id))
 
 
-async def limits(db: Connection, names: Collection[str], at: int | None = None) -> Sequence[Row[Any]]:
-    """What published runs say of these connections, now or as of a time."""
-    query = select(published_limit).join_from(published_limit, published_run)
+async def limits(
+    db: Connection, names: Collection[str], at: int | None = None, *, bodies: bool = True
+) -> Sequence[Row[Any]]:
+    """What published runs say of these connections, now or as of a time; without `bodies`, which run says something."""
+    columns = [column for column in published_limit.c if bodies or column.key != "body"]
+    query = select(*columns).join_from(published_limit, published_run)
     return await db.all(query.where(_known(at), among(published_limit.c.connection_name, list(names))))
 
 
