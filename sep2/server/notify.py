@@ -53,7 +53,10 @@ class Notifier:
         self._turns = Turns(self._settings.at_once, self._work, db.wake)
         self._leading = False
         self._failures = 0
+        self._gathered = 0.0
+        """When what changes meanwhile is looked at, by the monotonic clock."""
         self._resting: set[str] = set()
+        self._looking = asyncio.Lock()
         self._hearing: set[asyncio.Task[None]] = set()
 
     @property
@@ -75,10 +78,7 @@ class Notifier:
         async with self._poster:
             try:
                 while True:
-                    ends = time.monotonic() + GATHER_S
-                    if wait := await self._round():
-                        await self._db.wait_for_changes(wait)
-                        await asyncio.sleep(max(0.0, ends - time.monotonic()))
+                    await self._db.wait_for_changes(await self._round())
             finally:
                 await self._turns.stop()
                 await asyncio.gather(*self._hearing, return_exceptions=True)
@@ -102,9 +102,7 @@ class Notifier:
 
     async def _look(self) -> float:
         self._poster.close_idle()
-        now = self._clock.now()
-        async with self._db.read() as db:
-            self._resting = await receivers.resting(db, now)
+        await self._look_who_rests()
         if not await self._db.leads():
             if self._leading:
                 await self._turns.stop()
@@ -115,14 +113,21 @@ class Notifier:
             async with self._db.write() as db:
                 await deliveries.none_is_sure(db)
             self._leading = True
+        await asyncio.sleep(max(0.0, self._gathered - time.monotonic()))
+        self._gathered = time.monotonic() + GATHER_S
         told = await self._fan_out.once()
+        if told >= CHANGES_AT_ONCE:
+            self._gathered = 0.0
         if told:
             await self._refresh()
             self._turns.look_again()
         wait = await self._open_lanes()
-        if told:
-            return 0.0 if told >= CHANGES_AT_ONCE else GATHER_S
-        return wait
+        return 0.0 if told else wait
+
+    async def _look_who_rests(self) -> None:
+        """Know whose requests shorten a rest, from when the rest is stored; of two looks the later one counts."""
+        async with self._looking, self._db.read() as db:
+            self._resting = await receivers.resting(db, self._clock.now())
 
     async def _open_lanes(self) -> float:
         """Let every receiver take part for which something is due; seconds until the next one."""
@@ -147,6 +152,8 @@ class Notifier:
                 await self._deliverer.attempt(lane, subscription_id, self._poster)
             finally:
                 lane.under_way.discard(subscription_id)
+            if lane.closed:
+                await self._look_who_rests()
         except SepError as problem:
             log.warning("notifications wait: %s", problem)
             lane.close()

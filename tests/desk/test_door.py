@@ -13,7 +13,7 @@ from sep2.admin.app import ACCESS
 from sep2.desk.app import PAGES, make
 from sep2.desk.words import span, visible, watts
 from sep2.server.app import State
-from tests.admin.conftest import Operator, folder, house  # noqa: F401
+from tests.admin.conftest import Operator, folder, folder_template, house  # noqa: F401
 
 VENDOR = files("sep2.desk").joinpath("vendor")
 
