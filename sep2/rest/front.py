@@ -77,12 +77,17 @@ class _Done(NamedTuple):
     status: int = 200
 
 
-def application(state: State, table: Sequence[Route], *middlewares: Middleware) -> web.Application:
-    """An application that answers the routes of a table; the middlewares say who asks (see `callers`)."""
+def application(
+    state: State, table: Sequence[Route], *middlewares: Middleware, pace: OperatorPace | None = None
+) -> web.Application:
+    """An application that answers the routes of a table; the middlewares say who asks (see `callers`).
+
+    pace: how often one caller may ask; None: as operators may.
+    """
     app = web.Application(middlewares=[_measured(state), errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
     app[OUTAGES] = state.front.outages
     polls, operator = Polls(), state.settings.operator
-    pace = OperatorPace(operator.reads_per_second, operator.changes_per_second)
+    pace = pace or OperatorPace(operator.reads_per_second, operator.changes_per_second)
     for route in table:
         app.router.add_route(route.method, route.path, _answering(state, route, polls, pace))
     return app
@@ -135,7 +140,7 @@ def _look_up(state: State, route: Route, polls: Polls) -> Answer:
         if known == _tag(body) and patience_s > 0:
             # A long poll is the GET again, until its answer is another one than the caller has.
             poll = Poll(
-                f"{caller.role} {http.path}?{http.query_string}",
+                f"{caller.sees} {caller.role} {http.path}?{http.query_string}",
                 look=lambda: _seen(state, route, http, asked),
                 is_news=lambda found: known != _tag(found),
                 is_gone=lambda: http.transport is None or http.transport.is_closing(),
