@@ -40,6 +40,7 @@ async def submit(rq: Request, aggregation: Row[Any], asked: t.PlanSaid, source: 
     own = rq.state.settings.market.profiles
     written = Written(rq.operator, rq.now, rq.now)
     number, version = await plans.submit(rq.db, aggregation, new, own=own, written=written)
+    rq.after.append(rq.state.plan_verdicts.wake)
     rows = await stored.versions(rq.db, number)
     return _plan(next(row for row in rows if row.id == version))
 

@@ -164,7 +164,7 @@ async def running(
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run, state.db.stay_informed]
+            own += [state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))

@@ -1,6 +1,7 @@
 """Plans are compared with what members can do: as they come, and again whenever published limits or members change."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import Any
@@ -13,7 +14,6 @@ from sep2.operations.alarms import differs, set_alarms
 from sep2.operations.market import verdicts
 from sep2.operations.market.verdicts import VERDICT_LATE, Found, Question
 from sep2.rules.market.profiles import read_profile
-from sep2.server.leading import look_every
 from sep2.settings import Settings
 from sep2.store.database import Database
 from sep2.store.market import plans as stored
@@ -30,10 +30,23 @@ class PlanVerdicts:
         self._db = db
         self._clock = clock
         self._settings = settings
+        self._asked = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        await look_every(EVERY_S, self.once, self._db, log, later="verdicts on plans are found later")
+        """Work until cancelled, where this server leads."""
+        while True:
+            self._asked.clear()
+            try:
+                if await self._db.leads():
+                    await self.once()
+            except SepError as problem:
+                log.warning("verdicts on plans are found later: %s", problem)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), EVERY_S)
+
+    async def wake(self) -> None:
+        """Have it look now: a plan has come."""
+        self._asked.set()
 
     async def once(self) -> None:
         """Look at every plan that is not over; those without a verdict first."""
