@@ -1,6 +1,6 @@
 """Aggregators' plans: taken in whole or refused with everything that is wrong, in versions that replace each other."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -151,7 +151,7 @@ async def faults(db: Connection, row: Row[Any], new: NewPlan, profile: MarketPro
     read = [start for one in new.series for start in one.starts if 0 <= start < 2**33]
     span = (min(read, default=now), max(read, default=now) + 1)
     known = await deliverables.look(db, row.id, (max(span[0], now), max(span[1], now + 1)), now, with_limits=False)
-    groups = {one.node: members_at(one.node, known.members) for one in new.series}
+    groups = members_at((one.node for one in new.series), known.members)
     nodes = {name: presence(members) for name, members in groups.items() if members}
     found += rules.faults(new.series, new.step_s, nodes, zone=profile.zone, now=now)
     found += _faults_of_day(new, profile)
@@ -217,15 +217,18 @@ async def _faults_of_consent(db: Connection, members: Collection[MemberOf], now:
     return [Fault(f"nodes.{DER}{name}", "consent", name, bound) for name in lacking]
 
 
-def members_at(node: str, members: Sequence[MemberOf]) -> list[MemberOf]:
-    """The members that a node of a plan stands for: one DER, or those at a node of the market or below a place."""
-    key = key_of(node)
-    if node.startswith(DER):
-        own = key_of(node.removeprefix(DER))
-        return [one for one in members if key_of(one.share.der) == own]
-    return [
-        one for one in members if key_of(one.iso_node) == key or any(key_of(place.name) == key for place in one.places)
-    ]
+def members_at(nodes: Iterable[str], members: Sequence[MemberOf]) -> dict[str, list[MemberOf]]:
+    """The members that each node of a plan stands for: one DER, or those at a node of the market or below a place."""
+    ders: dict[str, list[MemberOf]] = {}
+    places: dict[str, list[MemberOf]] = {}
+    for one in members:
+        ders.setdefault(key_of(one.share.der), []).append(one)
+        for key in {key_of(name) for name in (one.iso_node, *(place.name for place in one.places)) if name}:
+            places.setdefault(key, []).append(one)
+    return {
+        node: ders.get(key_of(node.removeprefix(DER)), []) if node.startswith(DER) else places.get(key_of(node), [])
+        for node in nodes
+    }
 
 
 def presence(members: Sequence[MemberOf]) -> Presence:

@@ -14,7 +14,7 @@ from sqlalchemy import Row
 from sep2 import __version__
 from sep2.operations.alarms import Wanted
 from sep2.operations.market import deliverables
-from sep2.operations.market.deliverables import Known, MemberOf
+from sep2.operations.market.deliverables import Known
 from sep2.operations.market.plans import body_of, members_at, presence
 from sep2.rules.market.deliverables import Deliverable, Share
 from sep2.rules.market.deliverables import deliverables as summed
@@ -62,11 +62,6 @@ class Question(NamedTuple):
     before: Mapping[tuple[str, int], Verdict]
     """what was said of its steps until now"""
     now: int
-
-    @property
-    def members(self) -> dict[str, list[MemberOf]]:
-        """The members of each node."""
-        return {one.node: members_at(one.node, self.known.members) for one in self.series}
 
 
 class Found(NamedTuple):
@@ -116,8 +111,9 @@ def answer(asked: Question) -> Found:
         steps = [Verdict(one.node, at, Answer.CANNOT_TELL, cause=TOO_LATE) for one in asked.series for at in one.starts]
         return Found(steps, state_of(steps), "it came after the market's time for plans of that day", (), inputs)
     steps = []
+    groups = members_at((one.node for one in asked.series), asked.known.members)
     for one in asked.series:
-        members = asked.members[one.node]
+        members = groups[one.node]
         spans = [(start, start + step_s) for start in one.starts]
         known: Sequence[Deliverable] = summed(one.node, [each.share for each in members], spans)
         until = presence(members).until if members else one.starts[0]
