@@ -1,20 +1,23 @@
 """Plans, for operators and for aggregators themselves: handed in, listed and shown with their verdicts."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from sep2.operations.market import plans
+from sep2.operations.market import plans, verdicts
 from sep2.operations.market.plans import NewPlan
 from sep2.operations.market.verdicts import VerdictBody
 from sep2.partner import plan_types as t
 from sep2.rest.route import Request, listed, page
 from sep2.rest.types import Listed
+from sep2.rules.market.deliverables import deliverables as summed
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.market.plan_forms import read_csv, series_of
 from sep2.rules.market.plans import MOST_VALUES, Series, Verdict
+from sep2.store.connection import Connection
 from sep2.store.market import plans as stored
 from sep2.store.market.facts import Written
 from sep2.store.market.plans import Which
@@ -66,6 +69,17 @@ async def show(rq: Request, number: int, version: int | None) -> t.PlanShown:
     if version is not None and not chosen:
         raise plans.UnknownPlan(f"{number} version {version}")
     return await _shown(rq, (chosen or rows)[-1], rows)
+
+
+async def envelopes(db: Connection, number: int, version: int, node: str, *, now: int) -> list[tuple[int, int] | None]:
+    """What published limits alone let the members at a node do in each step of a plan, W; None: not known."""
+    row = next(one for one in await stored.versions(db, number) if one.version == version)
+    known = await verdicts.look(db, row, now)
+    members = plans.members_at([node], known.members)[node]
+    series = next(one for one in await plans.body_of(db, row.id) if one.node == node)
+    spans = [(start, start + row.step_s) for start in series.starts]
+    found = await asyncio.to_thread(summed, node, [one.share for one in members], spans)
+    return [None if one.cause else (int(one.envelope_min_w), int(one.envelope_max_w)) for one in found]
 
 
 async def _shown(rq: Request, row: Row[Any], versions: Sequence[Row[Any]]) -> t.PlanShown:
