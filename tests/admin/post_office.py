@@ -1,5 +1,6 @@
 """A mail server that the tests play: it keeps what it takes, and refuses when it is told to."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -38,6 +39,32 @@ class Post:
         return AuthResult(success=isinstance(said, LoginPassword) and said == known)
 
 
+class Office(Controller):
+    """A mail server that hangs up on everybody before it ends: its thread would leave their sockets open."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._peers: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        """The server's side of a new connection."""
+        made: SMTP = super().factory()
+        self._peers.append(made)
+        return made
+
+    def stop(self, no_assert: bool = False) -> None:
+        """Hang up, and end."""
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self.loop).result(60)
+        super().stop(no_assert)
+
+    async def _hang_up(self) -> None:
+        for peer in self._peers:
+            if peer.transport is not None:
+                peer.transport.abort()
+        for _ in range(5):  # a connection is lost in a later turn of the loop
+            await asyncio.sleep(0)
+
+
 @pytest.fixture
 def post_office(folder: Path) -> Iterator[tuple[Post, Controller]]:
     """A mail server with a certificate of its own, which asks for STARTTLS and a password."""
@@ -46,7 +73,7 @@ def post_office(folder: Path) -> Iterator[tuple[Post, Controller]]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "mail.pem", folder / "mail.key")
     post = Post()
-    controller = Controller(
+    controller = Office(
         post,
         hostname="127.0.0.1",
         port=free_ports(1)[0],
