@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from envelope.operation import credit_check, overruled, relied_modes, static_limits
+from envelope.operation import credit_check, market_limits, overruled, relied_modes, static_limits
 from envelope.operation.assumptions import Assumptions, ViolatedAssumption, beyond_capacity
 from envelope.operation.clients import Controllability, Sharing, clients_at
 from envelope.operation.input_ages import Inputs, InputWatch
@@ -45,6 +45,7 @@ from gridmodel.errors import GridError
 from sep2.errors import SepError
 from sep2.operations import diagrams
 from sep2.operations.controls import MOST_AHEAD
+from sep2.operations.market.published import withdraw
 from sep2.operations.plans import forget_plan, note_plan
 from sep2.store import alarms
 from sep2.store.connection import Connection
@@ -178,6 +179,7 @@ class RoundEndings:
             if left_out := self._left_out:
                 published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
+            await market_limits.record(db, self.feeder, verified, left_out, now=now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
@@ -270,6 +272,7 @@ class RoundEndings:
             names = await static_limits.names_of(db, self.problem, now)
             published = await self._issue_static(db, names, which, now)
             await record_static(db, which)
+            await withdraw(db, self.feeder, now)
             await forget_plan(db, self.feeder, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)

@@ -34,6 +34,7 @@ from sep2.admin import (
 )
 from sep2.admin.brought import brought
 from sep2.admin.market.after_routes import TABLE as MARKET_AFTER
+from sep2.admin.market.plan_routes import TABLE as MARKET_PLANS
 from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -261,6 +262,7 @@ TABLE = (
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
     *MARKET,
+    *MARKET_PLANS,
     *MARKET_AFTER,
 )
 

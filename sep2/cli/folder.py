@@ -223,6 +223,8 @@ def serve(folder: Dir = Path()) -> None:
         f"Serving {folder}: 2030.5 at https://{listen.host}:{listen.port}/dcap, "
         f"operators at {scheme}://{operator.host}:{operator.port}. Stop with Ctrl-C."
     )
+    if settings.partner.port is not None:
+        said += f" Market participants: https://{settings.partner.host}:{settings.partner.port}/market/v1."
     with process.noted(folder):
         _run(settings, said)
 
@@ -230,6 +232,7 @@ def serve(folder: Dir = Path()) -> None:
 def _run(settings: Settings, said: str) -> None:
     from sep2.admin.app import sign_in_link
     from sep2.desk.app import make
+    from sep2.partner.app import make as partners
     from sep2.server.app import run
 
     made: list[web.Application] = []
@@ -245,7 +248,7 @@ def _run(settings: Settings, said: str) -> None:
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(run(settings, workers=workers(), operator_app=operators, ready=ready))
+            runner.run(run(settings, workers=workers(), operator_app=operators, partner_app=partners, ready=ready))
     except OSError as wrong:
         if wrong.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
             raise

@@ -114,6 +114,11 @@ async def rounds(db: Connection) -> dict[str, Round]:
     return {feeder: _round(json.loads(said)) for feeder, said in (await marks.starting_with(db, _ROUND)).items()}
 
 
+def round_name(feeder: str) -> str:
+    """The name by which `rounds` gives a feeder: of a long path, its end."""
+    return _mark(_ROUND, feeder).removeprefix(_ROUND)
+
+
 async def latest_round(db: Connection, feeder: str) -> Round | None:
     """The latest round over a feeder; None: there was none."""
     said = await marks.value(db, _mark(_ROUND, feeder))

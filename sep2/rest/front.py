@@ -77,12 +77,17 @@ class _Done(NamedTuple):
     status: int = 200
 
 
-def application(state: State, table: Sequence[Route], *middlewares: Middleware) -> web.Application:
-    """An application that answers the routes of a table; the middlewares say who asks (see `callers`)."""
+def application(
+    state: State, table: Sequence[Route], *middlewares: Middleware, pace: OperatorPace | None = None
+) -> web.Application:
+    """An application that answers the routes of a table; the middlewares say who asks (see `callers`).
+
+    pace: how often one caller may ask; None: as operators may.
+    """
     app = web.Application(middlewares=[_measured(state), errors_as_json, *middlewares], client_max_size=LARGEST_BODY)
     app[OUTAGES] = state.front.outages
     polls, operator = Polls(), state.settings.operator
-    pace = OperatorPace(operator.reads_per_second, operator.changes_per_second)
+    pace = pace or OperatorPace(operator.reads_per_second, operator.changes_per_second)
     for route in table:
         app.router.add_route(route.method, route.path, _answering(state, route, polls, pace))
     return app
@@ -135,7 +140,7 @@ def _look_up(state: State, route: Route, polls: Polls) -> Answer:
         if known == _tag(body) and patience_s > 0:
             # A long poll is the GET again, until its answer is another one than the caller has.
             poll = Poll(
-                f"{caller.role} {http.path}?{http.query_string}",
+                f"{caller.sees} {caller.role} {http.path}?{http.query_string}",
                 look=lambda: _seen(state, route, http, asked),
                 is_news=lambda found: known != _tag(found),
                 is_gone=lambda: http.transport is None or http.transport.is_closing(),
@@ -247,7 +252,8 @@ async def _made(state: State, change: _Change) -> _Done:
     async with state.db.write() as db:
         rq = Request(state, db, state.clock.now(), decoding.ids(http), caller, only_trying=how.dry_run)
         if once is not None and (kept := await once.answered(db, rq.now)) is not None:
-            return _Done(kept, again=True, status=202 if route.seconded and _is_waiting(kept) else 200)
+            waits = route.seconded and _is_waiting(kept)
+            return _Done(kept, again=True, status=202 if waits else route.status)
         before = await _before(route, rq)
         _check_match(http, before)
         done = await route.handler(rq, asked)
@@ -260,7 +266,7 @@ async def _made(state: State, change: _Change) -> _Done:
             await once.keep(db, rq.now, b"" if route.secret else answer)
         await _note(db, change, rq.now, before=before, answered=done)
     log.info("%s by %s: %s", route.verb, caller.name, http.path)
-    return _Done(answer, rq.after)
+    return _Done(answer, rq.after, status=route.status)
 
 
 async def _before(route: Route, rq: Request) -> Any:
@@ -296,9 +302,18 @@ def _check_match(http: web.Request, before: Any) -> None:
 async def _note(
     db: Connection, change: _Change, now: int, *, before: Any, answered: Any, outcome: str = "done"
 ) -> None:
-    detail = {"asked": change.asked, "answered": answered} | ({} if before is None else {"before": before})
+    detail = {"asked": _without(change.asked, change.route.kept_apart), "answered": answered} | (
+        {} if before is None else {"before": before}
+    )
     said = auditing.entry(change.http, change.caller, now, verb=change.route.verb, detail=detail, outcome=outcome)
     await audits.add(db, said)
+
+
+def _without(asked: Any, names: Sequence[str]) -> Any:
+    """What was asked, without fields that are kept elsewhere."""
+    if not names:
+        return asked
+    return {name: value for name, value in msgspec.to_builtins(asked).items() if name not in names}
 
 
 def _patience(http: web.Request) -> float:

@@ -72,6 +72,10 @@ class Route:
     """Whether a second person may have to agree to it, which its answer says in `needs_second`."""
     of_request: bool = False
     """Whether it is about a request for a second person, whose number its answer has as `id`."""
+    status: int = 200
+    """Of an answer that says it is done."""
+    kept_apart: tuple[str, ...] = ()
+    """Fields of what is asked that the audit log leaves out: they are kept where they belong, and may be long."""
     secret: bool = False
     """Whether the answer holds a secret that is shown once: it is kept nowhere."""
 

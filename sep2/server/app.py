@@ -31,6 +31,8 @@ from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
+from sep2.server.partners import listen_to_partners
+from sep2.server.plan_verdicts import PlanVerdicts
 from sep2.server.plan_watch import PlanWatch
 from sep2.server.replacements import Replacements
 from sep2.server.reviews import ReviewWatch
@@ -101,6 +103,7 @@ class State:
         self.review_watch = ReviewWatch(db, clock, settings)
         self.dispatch_watch = DispatchWatch(db, clock, settings)
         self.settle_watch = SettleWatch(db, clock, settings, lambda: self.house.poll_rate("DERProgramList"))
+        self.plan_verdicts = PlanVerdicts(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
         self.front.on_request = self.notifier.heard_of
         self.replacements = Replacements(db, clock)
@@ -141,6 +144,7 @@ async def running(
     clock: Clock | None = None,
     workers: Sequence[Callable[[State], Awaitable[None]]] = (),
     operator_app: Callable[[State], web.Application] | None = None,
+    partner_app: Callable[[State], web.Application] | None = None,
 ) -> AsyncIterator[State]:
     """A server that listens and works while the block runs."""
     db = await open_database(settings.database.url)
@@ -155,10 +159,12 @@ async def running(
             await _listen(state, stack)
             if operator_app is not None:
                 await _listen_to_operators(operator_app(state), settings, stack)
+            if partner_app is not None and settings.partner.port is not None:
+                await listen_to_partners(partner_app(state), settings.partner, state.tls.for_partners(), stack)
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run, state.db.stay_informed]
+            own += [state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))
@@ -172,6 +178,7 @@ async def run(
     *,
     workers: Sequence[Callable[[State], Awaitable[None]]] = (),
     operator_app: Callable[[State], web.Application] | None = None,
+    partner_app: Callable[[State], web.Application] | None = None,
     ready: Callable[[State], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP has the certificates read again."""
@@ -179,7 +186,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_S)
-    async with running(settings, workers=workers, operator_app=operator_app) as state:
+    async with running(settings, workers=workers, operator_app=operator_app, partner_app=partner_app) as state:
         loop.add_signal_handler(signal.SIGHUP, _reload, state)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
         gc.collect()

@@ -14,7 +14,7 @@ from sep2.rules.limits import LARGEST_W
 from sep2.rules.limits import Limits as PowerLimits
 from sep2.rules.receivers import Policy
 from sep2.settings.authority import FLOORS, LONGEST_S, Approvals, Floor
-from sep2.settings.beside import Mail, Market
+from sep2.settings.beside import Mail, Market, Partner
 from sep2.settings.engine import Engine, Measurements
 
 FILE = "sep2.toml"
@@ -369,4 +369,5 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     log: Log = Log()
     market: Market = Market()
+    partner: Partner = Partner()
     utility: Utility = field(default_factory=Utility)

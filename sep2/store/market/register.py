@@ -147,6 +147,12 @@ async def at_connection(db: Connection, name: str) -> Sequence[Row[Any]]:
     return await db.all(query.order_by(t.c.component_der_id, t.c.valid_from))
 
 
+async def ders_at(db: Connection, connections: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
+    """Every DER that is at one of these connections then."""
+    query = _entries("der", time).where(among(component_der_fact.c.connection_name, list(connections)))
+    return await db.all(query)
+
+
 async def with_serials(db: Connection, serials: Collection[str], time: AsOf) -> Sequence[Row[Any]]:
     """Every DER that has one of these serial numbers then."""
     t = component_der_fact

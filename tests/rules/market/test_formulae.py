@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sep2.rules.market import baselines as b
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.credit import Judged, firm_ratio, next_credit, target_credit
+from sep2.rules.market.deliverables import Deliverable
 from sep2.rules.market.ladder import NoticeClass, must_phone, notices, repeats
 from sep2.rules.market.plans import (
     Answer,
-    Deliverable,
     Presence,
     Series,
     day_length,

@@ -1,0 +1,106 @@
+"""Tables of what comes before the market runs: limits of published runs, aggregators' plans, and verdicts on them.
+
+Nothing in them is changed but `superseded_at`. Series are kept as compressed msgpack, see `series`.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
+
+from sep2.store.columns import metadata, number, time, to
+from sep2.store.market.tables import aggregation
+
+published_run = Table(
+    "published_run",
+    metadata,
+    number(),
+    Column("feeder", Text, nullable=False),
+    Column("run_id", Text, nullable=False),
+    Column("guarantee", String(24), nullable=False),
+    Column("step_s", Integer, nullable=False),
+    time("start"),
+    time("end"),
+    Column("starts", LargeBinary, nullable=False),  # of its steps
+    Column("names", LargeBinary, nullable=False),  # of the constraints that bind somewhere
+    time("recorded_at"),
+    time("superseded_at", nullable=True),
+    Index(None, "feeder", "superseded_at"),
+    sqlite_autoincrement=True,
+)
+"""A run of an engine whose limits were published, until another one was, or static limits."""
+
+published_limit = Table(
+    "published_limit",
+    metadata,
+    number(),
+    to(published_run),
+    Column("connection_name", Text, nullable=False),
+    Column("cause", String(24), nullable=False),  # why it is left out of the run; empty: it is not
+    Column("firm_gen_w", BigInteger, nullable=False),
+    Column("firm_load_w", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # limits, reach and what binds, per step
+    UniqueConstraint("published_run_id", "connection_name"),
+    Index(None, "connection_name"),
+    sqlite_autoincrement=True,
+)
+"""Limits and reach of the flexible power of a connection at which component DERs are, for each step of a run."""
+
+market_plan = Table(
+    "market_plan",
+    metadata,
+    number(),
+    to(aggregation),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    time("created"),
+    UniqueConstraint("aggregation_id", "name_key"),
+    sqlite_autoincrement=True,
+)
+"""A plan of an aggregation; what it says is in its versions."""
+
+plan_version = Table(
+    "plan_version",
+    metadata,
+    number(),
+    to(market_plan),
+    Column("version", Integer, nullable=False),
+    Column("basis", String(12), nullable=False),  # forecast bid award dispatch
+    Column("service", String(32), nullable=False),
+    Column("day", String(10), nullable=False),  # the local day that it is for; empty: part of one, or several
+    time("start"),
+    time("end"),
+    Column("step_s", Integer, nullable=False),
+    Column("waive_firm", Boolean, nullable=False),
+    Column("is_late", Boolean, nullable=False),
+    Column("source", String(16), nullable=False),  # operator, or partner
+    Column("profile", String(32), nullable=False),
+    Column("profile_sha256", String(64), nullable=False),
+    time("verdict_due"),
+    Column("body", LargeBinary, nullable=False),  # nodes, starts, bands
+    time("recorded_at"),
+    time("superseded_at", nullable=True),
+    Column("recorded_by", Text, nullable=False),
+    UniqueConstraint("market_plan_id", "version"),
+    Index(None, "end"),
+    sqlite_autoincrement=True,
+)
+"""What an aggregator intends. A version that came too late supersedes nothing."""
+
+plan_verdict = Table(
+    "plan_verdict",
+    metadata,
+    number(),
+    to(plan_version),
+    Column("state", String(12), nullable=False),  # ok limit cannot_tell
+    Column("cause", String(40), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("run_ids", Text, nullable=False),  # JSON: a sorted list
+    Column("inputs_sha256", String(64), nullable=False),
+    Column("server_version", String(40), nullable=False),
+    Column("took_ms", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # per node and step: state, least and most W, what binds, cause
+    Column("is_too_late", Boolean, nullable=False),  # a turn to limit that was found too short before it
+    time("recorded_at"),
+    time("superseded_at", nullable=True),
+    Index(None, "plan_version_id"),
+    sqlite_autoincrement=True,
+)
+"""What was found of a version of a plan; one that is looked at again gets a new row."""

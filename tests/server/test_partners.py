@@ -1,0 +1,242 @@
+"""The market API over mutual TLS: who is let in, what each party sees, and plans that aggregators hand in."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from sep2.admin.app import make as operators
+from sep2.clock import SteppedClock
+from sep2.partner.app import make as partners
+from sep2.partner.table import BASE, TABLE
+from sep2.server.app import running
+from sep2.settings import resolved
+from tests.admin.conftest import NOW, TOKEN, Operator
+from tests.admin.market import der, make_approved
+from tests.admin.published import publish
+from tests.ports import free_port
+from tests.server.conftest import Settled
+from tests.server.world import People, settings
+
+HALF_HOUR = 1800
+START = NOW + HALF_HOUR
+PLANS = f"{BASE}/aggregations/VPP/plans"
+
+
+class House:
+    """A server with both APIs, whose parties North and South are the aggregators sunny and gale."""
+
+    def __init__(self, people: People, operator: Operator, port: int, sessions: list[aiohttp.ClientSession]) -> None:
+        self.people = people
+        self.operator = operator
+        self.port = port
+        self._sessions = sessions
+
+    def as_(self, name: str | None) -> "Partner":
+        """Somebody with a certificate of the same hierarchy; None: without any."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.people.pki.folder / "root.pem")
+        if name is not None:
+            context.load_cert_chain(*self.people.files(name))
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
+        self._sessions.append(session)
+        return Partner(session, f"https://localhost:{self.port}")
+
+
+class Partner:
+    """A client of the market API; each POST has a key of its own unless one is given."""
+
+    def __init__(self, http: aiohttp.ClientSession, origin: str) -> None:
+        self.http = http
+        self.origin = origin
+        self.posts = 0
+
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, Any]:
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        if method == "POST" and "Idempotency-Key" not in said:
+            self.posts += 1
+            said["Idempotency-Key"] = f"post {self.posts}"
+        data = None if body is None else msgspec.json.encode(body)
+        async with self.http.request(method, self.origin + path, data=data, headers=said) as answer:
+            read = await answer.read()
+            return answer.status, msgspec.json.decode(read) if read else None, answer.headers
+
+    async def get(self, path: str) -> Any:
+        status, answer, _ = await self.ask("GET", BASE + path)
+        assert status == 200, answer
+        return answer
+
+
+@asynccontextmanager
+async def house_of(people: People, url: str, folder: Path) -> AsyncIterator[House]:
+    (folder / "operator.token").write_text(TOKEN)
+    port = free_port()
+    unbounded = {"reads_per_second": 0, "changes_per_second": 0}
+    said = settings(people, url, operator=unbounded, partner={"port": port, **unbounded})
+    sessions: list[aiohttp.ClientSession] = []
+    async with (
+        running(resolved(said, folder), clock=SteppedClock(NOW), partner_app=partners) as state,
+        TestClient(TestServer(operators(state))) as http,
+    ):
+        operator = Operator(http, state)
+        await make_approved(operator)
+        for party, name in (("North", "sunny"), ("South", "gale")):
+            body = {"lfdi": people.lfdi(name), "purpose": "both"}
+            await operator.change("POST", f"/market/parties/{party}/certificates", body)
+        yield House(people, operator, port, sessions)
+        for session in sessions:
+            await session.close()
+
+
+@pytest.fixture
+async def house(people: People, on_sqlite: Settled, tmp_path: Path) -> AsyncIterator[House]:
+    async with house_of(people, on_sqlite.url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def either_house(people: People, on_either: Settled, tmp_path: Path) -> AsyncIterator[House]:
+    async with house_of(people, on_either.url, tmp_path) as made:
+        yield made
+
+
+def plan(*high_w: float, **more: Any) -> dict[str, Any]:
+    steps = [
+        {"start": START + n * HALF_HOUR, "low_w": 0, "plan_w": high / 2, "high_w": high}
+        for n, high in enumerate(high_w)
+    ]
+    return {"step_s": HALF_HOUR, "name": "today", "nodes": [{"node": "N17", "steps": steps}], **more}
+
+
+async def checked(partner: Partner, number: int) -> Any:
+    """A plan once the server has found its verdict by itself."""
+    for _ in range(2000):
+        shown = await partner.get(f"/plans/{number}")
+        if shown["state"] != "checking":
+            return shown
+        await asyncio.sleep(0.03)
+    raise AssertionError("no verdict came")
+
+
+async def test_an_aggregator_hands_in_a_plan_once_and_reads_what_the_network_allows(either_house: House):
+    await publish(either_house.operator, {"C1": 4000, "C2": 5000})
+    sunny = either_house.as_("sunny")
+    (node,) = (await sunny.get("/aggregations/VPP/deliverable"))["nodes"]
+    assert (node["spans"][0]["max_w"], node["spans"][0]["binding_max"]) == (9000, "over-voltage at node n12")
+    first = await sunny.ask("POST", PLANS, plan(9400), Idempotency_Key="key 1")
+    again = await sunny.ask("POST", PLANS, plan(9400), Idempotency_Key="key 1")
+    assert (first[0], again[0], again[1]) == (201, 201, first[1])
+    assert again[2]["Idempotency-Replayed"] == "true"
+    status, answer, _ = await sunny.ask("POST", PLANS, plan(1), Idempotency_Key="key 1")
+    assert (status, answer["code"]) == (422, "idempotency_key_reused")
+    status, answer, _ = await sunny.ask("POST", PLANS, plan(1), Idempotency_Key="")
+    assert (status, answer["code"]) == (400, "bad_idempotency_key")
+    async with sunny.http.post(sunny.origin + PLANS, data=b"{}") as bare:
+        assert (bare.status, (await bare.json())["code"]) == (400, "idempotency_key_missing")
+    number = first[1]["id"]
+    shown = await checked(sunny, number)
+    (step,) = shown["nodes"][0]["steps"]
+    assert (shown["state"], step["max_w"], step["binding"]) == ("limit", 9000, "over-voltage at node n12")
+    assert len(shown["versions"]) == 1
+    # Two posts of one key at the same moment are one version.
+    both = await asyncio.gather(
+        *(sunny.ask("POST", PLANS, plan(8500), Idempotency_Key="key 2") for _ in range(2)),
+        *(sunny.ask("POST", PLANS, plan(8000), Idempotency_Key=f"key {n}") for n in (3, 4)),
+    )
+    assert [one[0] for one in both] == [201] * 4
+    assert both[0][1] == both[1][1]
+    assert sorted({one[1]["version"] for one in both}) == [2, 3, 4]
+    listed = await sunny.get("/plans?every=true&aggregation=VPP")
+    assert sorted(one["version"] for one in listed["items"]) == [1, 2, 3, 4]
+    status, answer, _ = await sunny.ask("POST", PLANS, plan(1, price=3))
+    assert (status, answer["code"]) == (400, "wrong_body"), "a field that is not known"
+    status, answer, _ = await sunny.ask("POST", PLANS, plan(1e12, service="reserve", day="x"))
+    assert status == 422
+    assert {one["code"] for one in answer["faults"]} == {"not_offered", "bad_day", "beyond_members"}
+    # What was handed in is in the utility's audit log under the party's name, without its thousands of steps.
+    audit = (await either_house.operator.get("/audit"))["items"]
+    entry = next(one for one in audit if one["verb"] == "submit_plan" and one["outcome"] == "done")
+    assert entry["operator"] == "party North"
+    assert "nodes" not in msgspec.json.encode(entry["detail"]).decode()
+
+
+async def test_only_a_certificate_that_stands_for_an_active_party_is_let_in(house: House):
+    with pytest.raises((aiohttp.ClientError, ssl.SSLError, ConnectionError)):
+        await house.as_(None).ask("GET", f"{BASE}/party")
+    status, answer, _ = await house.as_("stranger").ask("GET", f"{BASE}/party")
+    assert (status, answer["code"]) == (403, "no_party")
+    assert (await house.as_("sunny").get("/party"))["name"] == "North"
+    body = {"lfdi": house.people.lfdi("roof"), "purpose": "2030.5"}
+    await house.operator.change("POST", "/market/parties/North/certificates", body)
+    status, answer, _ = await house.as_("roof").ask("GET", f"{BASE}/party")
+    assert (status, answer["code"]) == (403, "no_party"), "a certificate for 2030.5 alone"
+    gale = house.as_("gale")
+    assert (await gale.get("/party"))["certificates"] == [house.people.lfdi("gale")]
+    await house.operator.change("PUT", "/market/parties/South", {"status": "suspended"})
+    status, answer, _ = await gale.ask("GET", f"{BASE}/party")
+    assert (status, answer["code"]) == (403, "party_not_active")
+    await house.operator.change("PUT", "/market/parties/South", {"status": "active"})
+    await house.operator.change("DELETE", f"/market/parties/South/certificates/{house.people.lfdi('gale')}")
+    status, answer, _ = await gale.ask("GET", f"{BASE}/party")
+    assert (status, answer["code"]) == (403, "no_party"), "also on a connection that was let in before"
+    status, answer, _ = await house.as_("sunny").ask("GET", f"{BASE}/party", Origin="https://elsewhere.example")
+    assert (status, answer["code"]) == (403, "wrong_origin")
+
+
+async def test_what_is_somebody_elses_is_answered_as_what_does_not_exist(house: House):
+    sunny, gale = house.as_("sunny"), house.as_("gale")
+    made = await sunny.ask("POST", PLANS, plan(10))
+    assert made[0] == 201
+    await house.operator.change("POST", "/market/ders", {**der("S1", 3), "party": "South"})
+    own = {"der": "D1", "aggregation": "VPP", "plan": str(made[1]["id"]), "review": "1"}
+    none = {"der": "no", "aggregation": "no", "plan": "77", "review": "77"}
+    seen = 0
+    for route in TABLE:
+        body = plan(10) if route.method == "POST" else None
+        if "{" not in route.path:
+            listed = await gale.get(route.path.removeprefix(BASE))
+            found = msgspec.json.encode(listed).decode()
+            assert not any(name in found for name in ('"D1"', '"D2"', "VPP", "North", "today")), route.path
+            continue
+        seen += 1
+        status, answer, _ = await gale.ask(route.method, route.path.format(**own), body)
+        missing = await gale.ask(route.method, route.path.format(**none), body)
+        assert (status, answer["code"]) == (404, missing[1]["code"]), route.path
+        mine, _, _ = await sunny.ask(route.method, route.path.format(**own), body)
+        assert mine in (200, 201), route.path
+    assert seen == 7
+    assert [one["name"] for one in (await gale.get("/ders"))["items"]] == ["S1"]
+    status, answer, _ = await gale.ask("GET", f"{BASE}/plans?aggregation=VPP")
+    assert (status, answer["code"]) == (404, "unknown_aggregation")
+    # Who waits for news of the same path does not share its answer with another party.
+    answer = await gale.ask("GET", f"{BASE}/aggregations")
+    assert answer[1]["items"] == []
+    waits = gale.ask("GET", f"{BASE}/aggregations", If_None_Match=answer[2]["ETag"], Prefer="wait=1")
+    mine = await sunny.ask("GET", f"{BASE}/aggregations")
+    hers = sunny.ask("GET", f"{BASE}/aggregations", If_None_Match=mine[2]["ETag"], Prefer="wait=1")
+    assert [one[0] for one in await asyncio.gather(waits, hers)] == [304, 304]
+
+
+async def test_an_aggregator_sees_its_register_its_reviews_and_their_letters(house: House):
+    sunny = house.as_("sunny")
+    assert [one["name"] for one in (await sunny.get("/ders"))["items"]] == ["D1", "D2"]
+    assert (await sunny.get("/ders/D1"))["facts"]["connection"] == "C1"
+    assert (await sunny.get("/aggregations/VPP"))["iso_resource_id"] == "R1"
+    members = (await sunny.get("/aggregations/VPP/members"))["items"]
+    assert [(one["der"], one["state"]) for one in members] == [("D1", "effective"), ("D2", "effective")]
+    (review,) = (await sunny.get("/reviews"))["items"]
+    shown = await sunny.get(f"/reviews/{review['id']}")
+    assert (shown["state"], [one["outcome"] for one in shown["ders"]]) == ("approved", ["ok", "ok"])
+    assert "VPP" in shown["letter_html"]
+    described = await sunny.get("/openapi.json")
+    assert set(described["paths"]) == {route.path for route in TABLE}
+    assert described["components"]["securitySchemes"] == {"certificate": {"type": "mutualTLS"}}
+    status, answer, _ = await sunny.ask("GET", "/market/aggregations/VPP/deliverable")
+    assert (status, answer["code"]) == (404, "not_found"), "no route of operators"
