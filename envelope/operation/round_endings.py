@@ -45,6 +45,7 @@ from gridmodel.errors import GridError
 from sep2.errors import SepError
 from sep2.operations import diagrams
 from sep2.operations.controls import MOST_AHEAD
+from sep2.operations.market.bands import Counted
 from sep2.operations.market.published import withdraw
 from sep2.operations.plans import forget_plan, note_plan
 from sep2.store import alarms
@@ -143,6 +144,8 @@ class RoundEndings:
     """Latest run."""
     standing: VerifiedRun | None = None
     """The run that is published, where the latest one is not."""
+    planned: Sequence[Counted] = ()
+    """Members with accepted plans in the latest run."""
     tightened: tuple[VerifiedRun, VerifiedRun] | None = None
     """A run that waits, and what of it does not rise above the published limits."""
     unseen: bool = False
@@ -151,7 +154,15 @@ class RoundEndings:
     @property
     def round_state(self) -> RoundState:
         """State that every round notes."""
-        return RoundState(self.problem, self.rolls, self.inputs, self.notes)
+        return RoundState(self.problem, self.rolls, self.inputs, (*self.notes, *self._said_of_plans()))
+
+    def _said_of_plans(self) -> list[str]:
+        """Say how accepted plans count in the latest run."""
+        if not self.planned or self.verified is None:
+            return []
+        believed = sum(one.member.credit > 0.0 for one in self.planned)
+        counts = "limits count with them" if self.verified.without_plans is not None else "limits are as without them"
+        return [f"accepted plans of {len(self.planned)} members, {believed} of them believed: {counts}"]
 
     async def _show_expected(self, now: int) -> None:
         """Store what is expected under a new run for operators; a failure does not hold limits back."""
@@ -180,6 +191,7 @@ class RoundEndings:
                 published = both(envelope, await self._issue_static(db, sorted(left_out), self.safe, now))
             await record_run(db, schedule.run_id, adopted=now + problem.adoption_s, previous=run)
             await market_limits.record(db, self.feeder, verified, left_out, now=now)
+            await market_limits.record_bands(db, schedule.connection_id, self.planned, now=now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
