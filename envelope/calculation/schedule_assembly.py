@@ -158,11 +158,10 @@ def _status(boxes: Boxes, *, base_only: bool) -> NDArray[np.int8]:
 def _schedule(
     problem: Problem, formulation: Formulation, boxes: Boxes, sides: tuple[FoundSide, FoundSide]
 ) -> EnvelopeSchedule:
-    is_floored = any(side.asked.floor_w is not None for side in sides)
-    status = _status(boxes, base_only=is_floored)
+    status = _status(boxes, base_only=_is_floored(problem))
     kept, exports = (_published(problem, side, status) for side in sides)
     imports, load_limit_w = _net(problem, kept)
-    beyond = tuple(_infeasibility(box.fit, base_only=is_floored) for box in boxes)
+    beyond = tuple(_infeasibility(box.fit, base_only=_is_floored(problem)) for box in boxes)
     return EnvelopeSchedule(
         connection_id=problem.connection_id,
         step_start=problem.step_start,
@@ -200,6 +199,10 @@ def _schedule(
         infeasibility=beyond,
         firm_corners=_firm_corners(boxes),
     )
+
+
+def _is_floored(problem: Problem) -> bool:
+    return problem.floor_import_w is not None or problem.floor_export_w is not None
 
 
 def _infeasibility(fit: FeasibleBox, *, base_only: bool) -> Infeasibility:

@@ -74,6 +74,23 @@ def _member(one: MemberOf, bands: Sequence[MemberBand], credit: float) -> Member
     return Member(share.der, one.connection, share.gen, share.load, share.ppm, bands, credit)
 
 
+async def using(db: Connection, aggregation_id: int, der_id: int, span: tuple[int, int]) -> Row[Any] | None:
+    """An accepted plan of an aggregation that leaves a DER something else than nothing to do in a part of a time."""
+    for version in await stored.accepted(db, *span):
+        if version.aggregation_id != aggregation_id:
+            continue
+        known = await deliverables.look(db, aggregation_id, span, span[0], with_limits=False)
+        for member, band in _of_version(version, known.members):
+            if known.members[member].der_id == der_id and _is_used(band, span):
+                return version
+    return None
+
+
+def _is_used(band: MemberBand, span: tuple[int, int]) -> bool:
+    steps = zip(band.starts, band.bands, strict=True)
+    return any(start < span[1] and span[0] < start + band.step_s and one and any(one) for start, one in steps)
+
+
 async def record(db: Connection, der_ids: Collection[int], found: Sequence[Counted], now: int) -> None:
     """Keep the bands that limits of some DERs are published with now; those of them without one have none any more."""
     standing = {(row.aggregation_id, row.component_der_id): row for row in await stored.standing(db, der_ids)}

@@ -14,7 +14,10 @@ from sep2.store.market.tables import aggregation, component_der
 async def accepted(db: Connection, start: int, end: int) -> Sequence[Row[Any]]:
     """The versions of plans that stand, were found to fit, and touch a time."""
     v, verdict = plan_version, plan_verdict
-    columns = [v.c[name] for name in ("id", "basis", "start", "end", "step_s", "waive_firm", "body")]
+    columns = [
+        v.c[name]
+        for name in ("id", "market_plan_id", "version", "basis", "start", "end", "step_s", "waive_firm", "body")
+    ]
     query = select(*columns, market_plan.c.aggregation_id, aggregation.c.name.label("aggregation_name"))
     query = query.join_from(v, market_plan).join(aggregation, aggregation.c.id == market_plan.c.aggregation_id)
     query = query.join(verdict, (verdict.c.plan_version_id == v.c.id) & verdict.c.superseded_at.is_(None))
