@@ -211,7 +211,7 @@ async def test_what_is_somebody_elses_is_answered_as_what_does_not_exist(house: 
         assert (status, answer["code"]) == (404, missing[1]["code"]), route.path
         mine, _, _ = await sunny.ask(route.method, route.path.format(**own), body)
         assert mine in (200, 201), route.path
-    assert seen == 7
+    assert seen == 8
     assert [one["name"] for one in (await gale.get("/ders"))["items"]] == ["S1"]
     status, answer, _ = await gale.ask("GET", f"{BASE}/plans?aggregation=VPP")
     assert (status, answer["code"]) == (404, "unknown_aggregation")

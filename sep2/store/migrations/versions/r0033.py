@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0033m"
+revision = "r0033"
 down_revision = "r0032"
 branch_labels = None
 depends_on = None
