@@ -4,7 +4,7 @@ import msgspec
 
 from sep2.operations.market import plans as operations
 from sep2.partner import deliverable_types as d
-from sep2.partner import deliverables, own, plans
+from sep2.partner import deliverables, overrides, own, plans
 from sep2.partner import plan_types as t
 from sep2.partner.access import party_of
 from sep2.rest.route import Request, Route
@@ -63,4 +63,7 @@ TABLE = (
     Route("GET", f"{BASE}/plans/{{plan}}", show_plan, VIEWER),
     Route("GET", f"{BASE}/reviews", own.list_reviews, VIEWER),
     Route("GET", f"{BASE}/reviews/{{review}}", own.show_review, VIEWER),
+    Route("GET", f"{BASE}/overrides", overrides.list_overrides, VIEWER),
+    Route("GET", f"{BASE}/overrides/{{override}}", overrides.show_override, VIEWER),
+    Route("POST", f"{BASE}/overrides/{{override}}/answer", overrides.answer_override, OPERATOR, status=201),
 )

@@ -56,7 +56,7 @@ async def tell(db: Connection, messages: Sequence[Message], now: int, *, minute:
             for one in messages
             if one.topic in topics and (one.said is None or wants(wish, one.said, minute, are_escalated=are_escalated))
         ]
-        await _put(db, hearer.id, heard, now)
+        await put(db, hearer.id, heard, now)
 
 
 def wish_of(row: Row[Any]) -> Wish:
@@ -66,14 +66,17 @@ def wish_of(row: Row[Any]) -> Wish:
 
 async def tell_one(db: Connection, webhook_id: int, one: Message, now: int) -> int:
     """Put a message into the queue of one receiver; its number."""
-    await _put(db, webhook_id, [one], now)
+    await put(db, webhook_id, [one], now)
     await number(db, webhook_id)
     row = await db.one(select(t.c.next_sequence).where(t.c.id == webhook_id))
     return row.next_sequence - 1 if row else 0
 
 
-async def _put(db: Connection, webhook_id: int, messages: Sequence[Message], now: int) -> None:
-    """Without a number: whoever gave one here would hold the receiver's row, and others of the same alarm wait."""
+async def put(db: Connection, webhook_id: int, messages: Sequence[Message], now: int) -> None:
+    """Put messages into the queue of one receiver, without a number.
+
+    Whoever gave one here would hold the receiver's row, and others of the same alarm wait.
+    """
     rows = [
         {
             "webhook_id": webhook_id,
