@@ -4,7 +4,7 @@ import msgspec
 
 from sep2.operations.market import plans as operations
 from sep2.partner import deliverable_types as d
-from sep2.partner import deliverables, overrides, own, plans
+from sep2.partner import deliverables, messages, overrides, own, plans
 from sep2.partner import plan_types as t
 from sep2.partner.access import party_of
 from sep2.rest.route import Request, Route
@@ -14,6 +14,7 @@ from sep2.store.market.facts import AsOf
 from sep2.store.market.plans import Which
 
 BASE = "/market/v1"
+_WEBHOOK = f"{BASE}/webhooks/{{webhook}}"
 _AGGREGATION = f"{BASE}/aggregations/{{aggregation}}"
 
 
@@ -66,4 +67,9 @@ TABLE = (
     Route("GET", f"{BASE}/overrides", overrides.list_overrides, VIEWER),
     Route("GET", f"{BASE}/overrides/{{override}}", overrides.show_override, VIEWER),
     Route("POST", f"{BASE}/overrides/{{override}}/answer", overrides.answer_override, OPERATOR, status=201),
+    Route("GET", f"{BASE}/messages", messages.list_messages, VIEWER),
+    Route("GET", f"{BASE}/webhooks", messages.list_webhooks, VIEWER),
+    Route("GET", _WEBHOOK, messages.show_webhook, VIEWER),
+    Route("PUT", _WEBHOOK, messages.set_webhook, OPERATOR, messages.show_webhook, creates=True, secret=True),
+    Route("DELETE", _WEBHOOK, messages.remove_webhook, OPERATOR, messages.show_webhook),
 )

@@ -11,6 +11,7 @@ from sep2.rules.cursor import Keyset
 from sep2.rules.webhooks import Said, Wish, wants
 from sep2.store.connection import Connection
 from sep2.store.keyset import Following, select_following
+from sep2.store.market.override_tables import party_webhook
 from sep2.store.webhook_tables import webhook as t
 from sep2.store.webhook_tables import webhook_message as message
 
@@ -165,6 +166,7 @@ async def change(db: Connection, webhook_id: int, **columns: Any) -> None:
 async def remove(db: Connection, webhook_id: int) -> None:
     """Forget a receiver, and what waits for it."""
     await db.run(delete(message).where(message.c.webhook_id == webhook_id))
+    await db.run(delete(party_webhook).where(party_webhook.c.webhook_id == webhook_id))
     await db.run(delete(t).where(t.c.id == webhook_id))
 
 

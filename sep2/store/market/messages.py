@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, insert, select
+from sqlalchemy import Row, Select, insert, select
 
 from sep2.rules.cursor import Keyset
 from sep2.store.connection import Connection
@@ -63,13 +63,3 @@ async def hooks(db: Connection, party_ids: Collection[int]) -> Sequence[Row[Any]
 async def add_hook(db: Connection, **columns: Any) -> None:
     """Have a receiver get copies of what a party is told."""
     await db.run(insert(party_webhook).values(columns))
-
-
-async def remove_hook(db: Connection, number: int) -> None:
-    """Have it get them no more."""
-    await db.run(delete(party_webhook).where(party_webhook.c.id == number))
-
-
-async def is_partys(db: Connection, webhook_id: int) -> bool:
-    """Whether a receiver was named by a party."""
-    return await db.one(select(party_webhook.c.id).where(party_webhook.c.webhook_id == webhook_id)) is not None

@@ -1,5 +1,7 @@
 """The ladder of notices of an override, and how its watts are spread: for every market, time and silence."""
 
+from itertools import pairwise
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,7 +75,7 @@ def test_whenever_somebody_looks_nobody_is_asked_more_often_or_sooner_than_the_m
         sends = [at for step, at in steps if step is Step.SEND]
         assert sends[0] == rung.at
         assert len(sends) <= (phone_after if repeat_s else 1)
-        waits = [other - one for one, other in zip(sends, sends[1:], strict=False)]
+        waits = [other - one for one, other in pairwise(sends)]
         assert all(wait >= (repeat_s if n else rung.answer_by - rung.at) for n, wait in enumerate(waits))
         calls = [at for step, at in steps if step is Step.PHONE]
         assert len(calls) <= 1
