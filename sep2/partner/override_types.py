@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from sep2.rest.types import Asked, Epoch, Span
+from sep2.rest.types import Asked, Span
 from sep2.rules.market.plan_forms import Named
 
 SignedWatts = Annotated[int, Meta(ge=-10_000_000_000, le=10_000_000_000)]
@@ -138,15 +138,3 @@ class WebhookSet(Webhook, frozen=True, kw_only=True):
     secret: str
     created: bool
     """whether it is new"""
-
-
-class OutageNew(Asked, frozen=True, kw_only=True):
-    """What one of your DERs, or one of your aggregations, can not do in [start, end): it has `available_w` left."""
-
-    der: Named | None = None
-    aggregation: Named | None = None
-    start: Epoch
-    end: Epoch
-    available_w: Annotated[int, Meta(ge=0, le=10_000_000_000)] = 0
-    cause: Annotated[str, Meta(min_length=1, max_length=400)]
-    planned: bool = False

@@ -181,7 +181,8 @@ def _change(state: State, route: Route) -> Answer:
             return as_json(hidden(tried.answer) if route.secret else tried.answer)
         except SepError as refusal:
             if not how.dry_run:
-                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=asked)
+                kept = _without(asked, route.kept_apart)
+                await auditing.note_refusal(state, http, refusal, caller=caller, verb=route.verb, asked=kept)
             raise
         for step in done.after:
             await step()

@@ -13,5 +13,6 @@ TABLE = (
     Route("POST", f"{_OVERRIDE}/reason", o.explain_emergency, OPERATOR, o.show_market_override),
     Route("POST", f"{_OVERRIDE}/call", o.note_override_call, OPERATOR, o.show_market_override),
     Route("POST", f"{_OVERRIDE}/close-dispute", o.close_override_dispute, OPERATOR, o.show_market_override),
+    Route("GET", "/market/outages", o.list_market_outages, VIEWER),
     Route("GET", "/market/messages", o.list_market_messages, VIEWER),
 )

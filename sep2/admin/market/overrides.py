@@ -22,7 +22,7 @@ from sep2.rules.market.ladder import NoticeClass
 from sep2.rules.roles import SUPERVISOR
 from sep2.store import override_progress
 from sep2.store import overrides as stored_desk
-from sep2.store.market import messages
+from sep2.store.market import messages, outages
 from sep2.store.market import overrides as stored
 
 SAME = ("start", "end", "reason", "note", "operator", "second", "created", "released", "reason_due", "reason_at")
@@ -120,6 +120,20 @@ async def list_market_messages(rq: Request, asked: t.MessageQuery) -> Listed[t.M
     number = None if asked.party is None else int((await entries.identity(rq.db, "party", asked.party)).id)
     found = await messages.listed(rq.db, page(asked), party_id=number)
     return listed(found, [_message(row) for row in found.rows])
+
+
+async def list_market_outages(rq: Request, asked: t.OutageQuery) -> Listed[t.OutageSaid]:
+    """What DERs and aggregations can not do, as their parties say: what is not over, the latest first."""
+    number = None if asked.party is None else int((await entries.identity(rq.db, "party", asked.party)).id)
+    start = rq.now if asked.start is None else asked.start
+    found = await outages.listed(rq.db, page(asked), party_id=number, start=start)
+    return listed(found, [_outage(row) for row in found.rows])
+
+
+def _outage(row: Row[Any]) -> t.OutageSaid:
+    names = [name for name in t.OutageSaid.__struct_fields__ if name not in ("party", "der", "aggregation")]
+    whose = {"party": row.party_name, "der": row.der_name or "", "aggregation": row.aggregation_name or ""}
+    return t.OutageSaid(**whose, **{name: getattr(row, name) for name in names})
 
 
 def _message(row: Row[Any]) -> t.MessageTo:
