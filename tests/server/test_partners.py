@@ -12,7 +12,6 @@ import pytest
 
 from sep2.partner.table import BASE, TABLE
 from tests.admin.conftest import NOW
-from tests.admin.market import der
 from tests.admin.published import publish
 from tests.server.conftest import Settled
 from tests.server.market import House, Partner, house_of
@@ -116,40 +115,6 @@ async def test_only_a_certificate_that_stands_for_an_active_party_is_let_in(hous
     assert (status, answer["code"]) == (403, "no_party"), "also on a connection that was let in before"
     status, answer, _ = await house.as_("sunny").ask("GET", f"{BASE}/party", Origin="https://elsewhere.example")
     assert (status, answer["code"]) == (403, "wrong_origin")
-
-
-async def test_what_is_somebody_elses_is_answered_as_what_does_not_exist(house: House):
-    sunny, gale = house.as_("sunny"), house.as_("gale")
-    made = await sunny.ask("POST", PLANS, plan(10))
-    assert made[0] == 201
-    await house.operator.change("POST", "/market/ders", {**der("S1", 3), "party": "South"})
-    own = {"der": "D1", "aggregation": "VPP", "plan": str(made[1]["id"]), "review": "1"}
-    none = {"der": "no", "aggregation": "no", "plan": "77", "review": "77"}
-    seen = 0
-    for route in TABLE:
-        body = plan(10) if route.method == "POST" else None
-        if "{" not in route.path:
-            listed = await gale.get(route.path.removeprefix(BASE))
-            found = msgspec.json.encode(listed).decode()
-            assert not any(name in found for name in ('"D1"', '"D2"', "VPP", "North", "today")), route.path
-            continue
-        seen += 1
-        status, answer, _ = await gale.ask(route.method, route.path.format(**own), body)
-        missing = await gale.ask(route.method, route.path.format(**none), body)
-        assert (status, answer["code"]) == (404, missing[1]["code"]), route.path
-        mine, _, _ = await sunny.ask(route.method, route.path.format(**own), body)
-        assert mine in (200, 201), route.path
-    assert seen == 7
-    assert [one["name"] for one in (await gale.get("/ders"))["items"]] == ["S1"]
-    status, answer, _ = await gale.ask("GET", f"{BASE}/plans?aggregation=VPP")
-    assert (status, answer["code"]) == (404, "unknown_aggregation")
-    # Who waits for news of the same path does not share its answer with another party.
-    answer = await gale.ask("GET", f"{BASE}/aggregations")
-    assert answer[1]["items"] == []
-    waits = gale.ask("GET", f"{BASE}/aggregations", If_None_Match=answer[2]["ETag"], Prefer="wait=1")
-    mine = await sunny.ask("GET", f"{BASE}/aggregations")
-    hers = sunny.ask("GET", f"{BASE}/aggregations", If_None_Match=mine[2]["ETag"], Prefer="wait=1")
-    assert [one[0] for one in await asyncio.gather(waits, hers)] == [304, 304]
 
 
 async def test_an_aggregator_sees_its_register_its_reviews_and_their_letters(house: House):
