@@ -34,6 +34,7 @@ from sep2.admin import (
 )
 from sep2.admin.brought import brought
 from sep2.admin.market.after_routes import TABLE as MARKET_AFTER
+from sep2.admin.market.override_routes import TABLE as MARKET_OVERRIDES
 from sep2.admin.market.plan_routes import TABLE as MARKET_PLANS
 from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
@@ -264,6 +265,7 @@ TABLE = (
     *MARKET,
     *MARKET_PLANS,
     *MARKET_AFTER,
+    *MARKET_OVERRIDES,
 )
 
 

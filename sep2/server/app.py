@@ -29,6 +29,7 @@ from sep2.server.http import Http
 from sep2.server.judge import Judge
 from sep2.server.kept import Kept
 from sep2.server.knocks import Knocks
+from sep2.server.ladder_watch import LadderWatch
 from sep2.server.notify import Notifier
 from sep2.server.override_watch import OverrideWatch
 from sep2.server.partners import listen_to_partners
@@ -102,6 +103,7 @@ class State:
         self.override_watch = OverrideWatch(db, clock, settings)
         self.review_watch = ReviewWatch(db, clock, settings)
         self.dispatch_watch = DispatchWatch(db, clock, settings)
+        self.ladder_watch = LadderWatch(db, clock, settings)
         self.settle_watch = SettleWatch(db, clock, settings, lambda: self.house.poll_rate("DERProgramList"))
         self.plan_verdicts = PlanVerdicts(db, clock, settings)
         self.webhooks = Webhooks(db, clock, settings)
@@ -164,7 +166,7 @@ async def running(
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
+            own += [state.ladder_watch.run, state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             beside = [partial(worker, state) for worker in (_keep_up, *workers)]
             await stack.enter_async_context(_background([*own, *beside], state.workers))

@@ -11,7 +11,6 @@ from sep2.rules.market import baselines as b
 from sep2.rules.market.clocks import day_bounds
 from sep2.rules.market.credit import DAY_S, KeptDay, firm_ratio, next_credit, target_credit
 from sep2.rules.market.deliverables import Deliverable
-from sep2.rules.market.ladder import NoticeClass, must_phone, notices, repeats
 from sep2.rules.market.plans import (
     Answer,
     Presence,
@@ -209,21 +208,6 @@ def test_shares_of_services_that_exclude_each_other_never_sum_above_the_whole():
 def test_distribution_factors_sum_to_the_whole(weights: dict[str, int]):
     found = factors(weights)
     assert sum(found.values()) == (1_000_000 if sum(weights.values()) else 0)
-
-
-def test_the_notice_ladder():
-    rules, start = PJM.override, 10_000_000
-    planned = notices(NoticeClass.PLANNED, 0, start, rules)
-    assert [start - one.at for one in planned] == [604_800, 86_400, 3600]
-    assert {one.answer_by - one.at for one in planned} == {900}
-    late = notices(NoticeClass.PLANNED, start - 7200, start, rules)
-    assert [start - one.at for one in late] == [3600]
-    emergency = notices(NoticeClass.EMERGENCY, start, start, rules)
-    assert emergency == [(start, start + 60)]
-    silent = [repeats(emergency[0], start + after, rules) for after in (59, 60, 119, 120, 180)]
-    assert silent == [0, 1, 1, 2, 3]
-    assert not must_phone(emergency[0], start + 179, rules)
-    assert must_phone(emergency[0], start + 180, rules)
 
 
 def test_zones_are_those_of_the_profile():
