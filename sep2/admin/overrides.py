@@ -192,8 +192,7 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
 
 def local_of(rq: Request) -> LocalTime:
     """The utility's local time."""
-    utility = rq.state.settings.utility
-    return LocalTime(utility.zone, utility.tz_offset_s)
+    return rq.state.settings.utility.local
 
 
 async def _warnings(rq: Request, row: Row[Any], sent: Sent) -> list[str]:

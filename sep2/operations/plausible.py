@@ -6,6 +6,7 @@ from sep2.errors import Conflict
 from sep2.operations.issuing import NewControl
 from sep2.operations.places import Place
 from sep2.rules.limits import Limits
+from sep2.rules.told_times import told
 
 TIMES_RATING = 3
 UNKNOWN_RATING_MOST_W = 1_000_000
@@ -55,4 +56,4 @@ def check_span(new: Sequence[NewControl], now: int) -> None:
         if one.duration > LONGEST_CONTROL_S:
             raise ControlTooLong(f"duration: {one.duration} s, and {LONGEST_CONTROL_S} s are 31 days")
         if one.start - now > FARTHEST_AHEAD_S:
-            raise ControlTooLong(f"start: {one.start} is more than a year ahead")
+            raise ControlTooLong(f"start: {told(one.start)} is more than a year ahead")

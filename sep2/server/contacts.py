@@ -8,7 +8,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -27,6 +26,7 @@ from sep2.operations.alarms import (
 from sep2.operations.attention import note_silent
 from sep2.rules.alarm_kinds import ACT_SOON, THIS_DAY
 from sep2.rules.silence import Contact, Silence, is_mass, named
+from sep2.rules.told_times import told
 from sep2.server.seen import Seen
 from sep2.settings import POLLED
 from sep2.store import alarms, seen
@@ -191,7 +191,7 @@ def _last(row: Row[Any]) -> int | None:
 
 def _silent(row: Row[Any], place: str | None) -> Wanted:
     last = _last(row)
-    since = "never heard of" if last is None else f"not heard of since {datetime.fromtimestamp(last, UTC):%H:%M:%SZ}"
+    since = "never heard of" if last is None else f"not heard of since {told(last)}"
     under = f"; at {place}" if place is not None else ""
     if row.kind == "aggregator":
         under = f"; {row.devices} device{'' if row.devices == 1 else 's'} under it"
