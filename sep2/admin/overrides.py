@@ -15,6 +15,7 @@ from sep2.operations import in_force, overrides, standing
 from sep2.operations.approvals import SamePerson, is_same
 from sep2.operations.override_progress import progress
 from sep2.operations.overrides import Sent, Terms
+from sep2.operations.places import is_told
 from sep2.rest.route import Request, listed, page
 from sep2.rules import second_person
 from sep2.rules.authority import OVERRIDE, Primacies, Role
@@ -159,9 +160,12 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
     row = await stored.one(rq.db, sent.id)
     assert row is not None
     devices = [device for one in sent.told for device in one.place.devices]
+    limits = Limits(asked.import_w, asked.export_w, asked.gen_w, asked.load_w)
+    has_modes = bool(json.loads(row.modes))
+    can_be_told = {device.id for device in devices if has_modes or is_told(device, limits)}
     programs = {program for one in sent.told for program in one.programs}
     at_once = await stored.subscribed(rq.db, sorted({device.client_id for device in devices}), programs)
-    told = {device.id for device in devices} & at_once
+    told = can_be_told & at_once
     issued = [number for one in sent.told for number in one.created]
     return t.OverrideSent(
         **await _of(rq, row),
@@ -175,7 +179,8 @@ async def answer_of(rq: Request, sent: Sent, asked: t.Limits, *, seen: str, sinc
         after=_counted(one.after for one in sent.told),
         until=max(one.latest_end for one in sent.told),
         told_at_once=len(told),
-        known_by=rq.now if len(told) == len(devices) else known_by(rq),
+        told_by_polling=len(can_be_told - told),
+        known_by=rq.now if told == can_be_told else known_by(rq),
         controls=await listing_controls.mrids(rq.db, issued[:MOST_PLACES]),
         warning=" ".join([*await _warnings(rq, row, sent), *([changed] if changed else [])]),
         effects=shown,

@@ -22,7 +22,7 @@ from sep2.rules.authority import OVERRIDE, PRIMACIES, REASONS, Primacies, Role
 from sep2.rules.events import Status
 from sep2.rules.limits import Limits
 from sep2.rules.protection import disconnects
-from sep2.rules.told_times import told
+from sep2.rules.told_times import told, told_length
 from sep2.store import connections, controls, overrides
 from sep2.store.connection import Connection
 from sep2.store.controls import Control
@@ -360,7 +360,8 @@ def checked(new: NewOverride, now: int, terms: Terms) -> int:
     if new.end <= max(now, new.start):
         raise BadOverride(f"end: {told(new.end)} is not after {told(max(now, new.start))}")
     if new.end - max(now, new.start) > terms.longest_s:
-        raise OverrideTooLong(f"duration: {new.end - max(now, new.start)} s, and {terms.longest_s} s at most")
+        length, longest = told_length(new.end - max(now, new.start)), told_length(terms.longest_s)
+        raise OverrideTooLong(f"duration: {length}, and {longest} at most")
     if new.reason not in REASONS:
         raise OverrideWithoutReason(f"reason: {new.reason[:40]!r} is none of {', '.join(REASONS)}")
     if new.reason == "other" and not new.note.strip():

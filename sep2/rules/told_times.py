@@ -27,6 +27,12 @@ def told(at: int) -> str:
     return datetime.fromtimestamp(at, zone).isoformat(" ", timespec="seconds")
 
 
+def told_length(seconds: int) -> str:
+    """A length of time as 400 d or 1 h 30 min."""
+    parts = ((seconds // 86_400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
 def told_span(start: int, end: int) -> str:
     """A time between two moments."""
     return f"from {told(start)} to {told(end)}"

@@ -65,6 +65,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     measured_then_w: int
     unrated: int = 0
     """connections of which neither a rating nor a contract is known: they are in no sum of `reach`"""
+    untold: int = 0
+    """connections at which no device can be told the limit: they go on as they are"""
 
 
 class Untold(Struct, frozen=True, kw_only=True):
@@ -127,8 +129,9 @@ class Override(Struct, frozen=True, kw_only=True):
 class OverrideSent(Override, frozen=True, kw_only=True):
     """An override that was sent, or would be: whom it covers, what holds after it, and who knows of it by when.
 
-    `replaces` and `after` count places by what they hold instead. `told_at_once` devices are notified; the others poll,
-    and know by `known_by`. From `end` on devices go over to what holds then, the last of them at `until`.
+    `replaces` and `after` count places by what they hold instead. `told_at_once` devices are notified, and
+    `told_by_polling` poll and know by `known_by`; a device whose profile has no such limit is not told.
+    From `end` on devices go over to what holds then, the last of them at `until`.
     """
 
     connections: int
@@ -139,6 +142,7 @@ class OverrideSent(Override, frozen=True, kw_only=True):
     after: dict[str, int]
     until: int
     told_at_once: int
+    told_by_polling: int
     known_by: int
     controls: list[str]
     warning: str
