@@ -10,7 +10,7 @@ from sep2.cli.verb import given
 from sep2.terminal import Lines, shown
 
 COLUMNS = ("place", *LIMIT_COLUMNS, "from", "until", "instead of", "then")
-NOUN = {"override": "Override", "backstop": "Backstop", "drill": "Drill"}
+NOUN = {"override": "Override", "loosening": "Loosening override", "backstop": "Backstop", "drill": "Drill"}
 MOST_NAMED = 10
 
 

@@ -35,6 +35,8 @@ class Act(NamedTuple):
     reason: str
     protected: Sequence[str] = ()
     """connections marked life support or critical that it covers because they are named"""
+    loosens: Sequence[str] = ()
+    """places that it lets have more than what would hold"""
 
 
 class Need(NamedTuple):
@@ -51,6 +53,9 @@ def need_of(act: Act, policy: Policy) -> Need:
         return Need(before=f"{names} {'is' if len(act.protected) == 1 else 'are'} protected, and named")
     if not policy.applies or act.kind == DRILL:
         return NOTHING
+    if act.loosens:
+        more = f" and {len(act.loosens) - 5} more" if len(act.loosens) > 5 else ""
+        return Need(before=f"{', '.join(act.loosens[:5])}{more} may do more than what holds there")
     why = _why(act, policy)
     if not why:
         return NOTHING

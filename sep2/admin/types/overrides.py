@@ -44,6 +44,8 @@ class NewOverride(Asked, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=160)] = ""
     anyway: bool = False
     """Also a limit far beyond the rating of what is there."""
+    release: bool = False
+    """Also more than what envelopes, schedules and defaults hold; needs an engineer, and a second person."""
     also: Annotated[list[ConnectionId], Meta(max_length=1000)] = field(default_factory=list)
     """Protected connections that it covers although it bounds what they draw, or disconnects them."""
     digest: Digest = ""
@@ -114,7 +116,7 @@ class Override(Struct, frozen=True, kw_only=True):
     created: int
     released: int | None
     kind: str
-    """override, backstop or drill"""
+    """override, loosening (one that may also give more), backstop or drill"""
     share: int
     holder: str
     """who may release it alone: who sent it, or has taken it over"""
