@@ -17,6 +17,7 @@ from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
 from sep2.operations import identifiers, newcomers, rates
+from sep2.rules.told_times import tell_in
 from sep2.server import security
 from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
@@ -149,6 +150,7 @@ async def running(
     partner_app: Callable[[State], web.Application] | None = None,
 ) -> AsyncIterator[State]:
     """A server that listens and works while the block runs."""
+    tell_in(settings.utility.local)  # before anything begins that could say a time
     db = await open_database(settings.database.url)
     try:
         state = State(settings, db, clock or await _clock(settings, db))
