@@ -241,7 +241,7 @@ def serve(
         said += f" Market participants: https://{settings.partner.host}:{settings.partner.port}/market/v1."
     with process.noted(folder), _ports_explained(folder):
         if workers is None:
-            serve_alone(settings, said)
+            serve_alone(folder, settings, said)
         else:
             from sep2.cli import crew
 
@@ -275,23 +275,23 @@ def _say_ready(said: str) -> None:
     tell_systemd("READY=1")
 
 
-def serve_alone(settings: Settings, said: str) -> None:
+def serve_alone(folder: Path, settings: Settings, said: str) -> None:
     """Serve in this process until told to stop; said: once it answers."""
-    _serve(settings, said, None)
+    _serve(folder, settings, said, None)
 
 
-def serve_part(settings: Settings, part: "Part") -> None:
+def serve_part(folder: Path, settings: Settings, part: "Part") -> None:
     """Serve as one of several workers until the parent says so; only the first answers operators."""
     from sep2.server.app import run
 
     if part.leads:
-        _serve(settings, "", part)
+        _serve(folder, settings, "", part)
         return
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run(settings, part=part))
+        runner.run(run(settings, part=part, folder=folder))
 
 
-def _serve(settings: Settings, said: str, part: "Part | None") -> None:
+def _serve(folder: Path, settings: Settings, said: str, part: "Part | None") -> None:
     from sep2.admin.app import sign_in_link
     from sep2.desk.app import make
     from sep2.partner.app import make as partners
@@ -309,7 +309,8 @@ def _serve(settings: Settings, said: str, part: "Part | None") -> None:
         if link := sign_in_link(made[0], state):
             say(f"The desk, once and within a minute: {link} (another: sep2 desk open)")
 
-    served = run(settings, workers=workers(), operator_app=operators, partner_app=partners, ready=ready, part=part)
+    apps = {"operator_app": operators, "partner_app": partners}
+    served = run(settings, workers=workers(), ready=ready, part=part, folder=folder, **apps)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(served)
 

@@ -25,7 +25,7 @@ def main(asked: str) -> None:
     )
     part = Part(said["number"], clients, operators, partners, parent, folder.resolve() / roster.FILE)
     try:
-        serve_part(settings, part)
+        serve_part(folder, settings, part)
     except SepError as wrong:
         sys.exit(f"worker {part.number}: {wrong}")
 

@@ -16,7 +16,7 @@ from certs.errors import BadFile, NoCcm8, UnknownSuite
 from sep2.clock import Clock, SteppedClock, SystemClock
 from sep2.errors import SepError
 from sep2.functions.request import House
-from sep2.operations import identifiers, newcomers, rates
+from sep2.operations import identifiers, newcomers, rates, restored
 from sep2.server import security
 from sep2.server.causes import Causes
 from sep2.server.chain_watch import ChainWatch
@@ -37,6 +37,7 @@ from sep2.server.plan_verdicts import PlanVerdicts
 from sep2.server.plan_watch import PlanWatch
 from sep2.server.port import Port, drain
 from sep2.server.replacements import Replacements
+from sep2.server.restore_watch import RestoreWatch
 from sep2.server.reviews import ReviewWatch
 from sep2.server.seals import Sealer
 from sep2.server.seen import Seen
@@ -135,6 +136,10 @@ class State:
         """Take over what operators set while the server runs."""
         async with self.db.read() as db:
             found = await marks.starting_with(db, rates.POLL_RATE)
+            copy = await restored.state(db)
+        held, self.house.holds = self.house.holds, copy is not None and copy.holds
+        if held and not self.house.holds:
+            self.wake()
         self.house.take_over({name: int(seconds) for name, seconds in found.items()})
 
     async def settled(self) -> bool:
@@ -162,14 +167,20 @@ async def running(
     operator_app: Callable[[State], web.Application] | None = None,
     partner_app: Callable[[State], web.Application] | None = None,
     part: Part | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[State]:
-    """A server that listens and works while the block runs; as one of several workers where it is given its part."""
+    """A server that listens and works while the block runs; as one of several workers where it is given its part.
+
+    folder: the server's, in which it notes how far the database has come; None: a copy that is put back is not noticed.
+    """
     db = await open_database(settings.database.url)
     try:
         leads = db.may_lead = part is None or part.leads
         state = State(settings, db, clock or await _clock(settings, db), part)
         await state.clock_guard.begin()
         await _settle(state)
+        restore_watch = RestoreWatch(db, state.clock, folder)
+        await restore_watch.begin()
         await state.refresh()
         await _begin(state)
         async with contextlib.AsyncExitStack() as stack:
@@ -183,7 +194,7 @@ async def running(
             own = [state.notifier.run, state.sweep.run, state.clock_guard.run, state.watch.run, state.replacements.run]
             own += [state.knocks.run, state.causes.run, state.chain_watch.run, state.webhooks.run]
             own += [state.override_watch.run, state.review_watch.run, state.dispatch_watch.run]
-            own += [state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed]
+            own += [state.settle_watch.run, state.plan_verdicts.run, state.db.stay_informed, restore_watch.run]
             own += [state.seen.run, state.contacts.run, state.judge.run]
             # What extensions do is for the process that leads, which another worker never is.
             beside = [partial(worker, state) for worker in (_keep_up, *(workers if leads else ()))]
@@ -201,6 +212,7 @@ async def run(
     partner_app: Callable[[State], web.Application] | None = None,
     ready: Callable[[State], None] = lambda _: None,
     part: Part | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, a worker until its parent asks; SIGHUP has the certificates read again."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -208,7 +220,7 @@ async def run(
         loop.add_signal_handler(number, stop.set)
     sys.setswitchinterval(SWITCH_S)
     async with running(
-        settings, workers=workers, operator_app=operator_app, partner_app=partner_app, part=part
+        settings, workers=workers, operator_app=operator_app, partner_app=partner_app, part=part, folder=folder
     ) as state:
         loop.add_signal_handler(signal.SIGHUP, _reload, state)
         # Collector pauses of 50 to 150 ms come from the objects of start-up, which never die.
