@@ -27,6 +27,7 @@ from sep2.admin import (
     probes,
     receivers,
     register,
+    restoring,
     shifts,
     telemetry,
     territory,
@@ -43,6 +44,10 @@ from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
     Route("GET", "/probes", probes.list_probes, VIEWER),
+    Route("GET", "/restore", restoring.show_restore, VIEWER),
+    Route("GET", "/restore/lost", restoring.list_lost_controls, VIEWER),
+    Route("POST", "/restore/begin", restoring.begin_restore, OPERATOR, restoring.show_restore),
+    Route("POST", "/restore/finish", restoring.finish_restore, OPERATOR, restoring.show_restore),
     Route("GET", "/in-force", desk.show_in_force, VIEWER),
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),

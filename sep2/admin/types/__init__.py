@@ -196,6 +196,7 @@ from sep2.admin.types.register import (
     ServedDefault,
     ServedMode,
 )
+from sep2.admin.types.restoring import FinishRestore, LostControl, Restore
 from sep2.admin.types.shifts import Handover, NewNote, ShiftEntry, ShiftNote, ShiftStanding
 from sep2.admin.types.telemetry import (
     ClientContact,
@@ -324,6 +325,7 @@ __all__ = [
     "FeederShown",
     "Figure",
     "FinishReplacement",
+    "FinishRestore",
     "GrantWord",
     "Group",
     "GroupChange",
@@ -349,6 +351,7 @@ __all__ = [
     "Listed",
     "Listing",
     "LogEvent",
+    "LostControl",
     "Me",
     "Members",
     "Mirror",
@@ -434,6 +437,7 @@ __all__ = [
     "ReportRow",
     "ResponseQuery",
     "ResponseSaid",
+    "Restore",
     "Review",
     "RoleWord",
     "RowChange",
