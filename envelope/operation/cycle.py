@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from envelope.operation import credit_check, limits_in_force, plan_bands, restrictions
+from envelope.operation import credit_check, limits_in_force, plan_bands, restrictions, short_term
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
@@ -71,7 +71,23 @@ class Cycle(RoundEndings):
         if unread is not None:
             raise unread
         assert self.problem is not None
-        return await self._publish_envelope(self.problem, measured, state, now)
+        return await self._publish_envelope(await self._blended(self.problem, measured, now), measured, state, now)
+
+    async def _blended(self, problem: Problem, measured: Sequence[Measured], now: int) -> Problem:
+        """Return the problem with what was measured in the last hours; the same object while that is the same."""
+        if self.input_watch is None or not self.rolls or problem.scenarios is None:
+            return problem
+        async with self.db.read() as db:
+            before = await short_term.read(db, self.feeder)
+        recent = short_term.updated(before, problem, (measured, self.inputs), now)
+        if recent != before:
+            async with self.db.write() as db:
+                await short_term.keep(db, self.feeder, recent)
+        known = self.blended
+        if known is None or known[0] is not problem or known[1] != recent:
+            known = self.blended = problem, recent, await asyncio.to_thread(short_term.applied, problem, recent)
+        self.notes = (*self.notes, *known[2][1])
+        return known[2][0]
 
     async def _is_told(self, state: OperatingState) -> bool:
         """Whether clients are told anything: a feeder that publishes by itself, or of which something is published."""

@@ -38,6 +38,7 @@ from envelope.operation.round_alarms import (
 from envelope.operation.round_notes import Ending, RoundState, note
 from envelope.operation.run_record import NO_RUN, note_decision, record_report, record_run, record_static
 from envelope.operation.run_store import RunStore, record_of
+from envelope.operation.short_term import Recent
 from envelope.operation.verified_run import NotVerified, VerifiedRun
 from envelope.problem import Problem
 from envelope.schedule import EnvelopeSchedule, findings
@@ -137,6 +138,8 @@ class RoundEndings:
     """How far what came lay outside of the forecast before; empty: it did not."""
     problem: Problem | None = None
     """Latest problem that could be read."""
+    blended: tuple[Problem, Recent, tuple[Problem, tuple[str, ...]]] | None = None
+    """A problem as forecast, what was measured lately, and the problem with that and sentences about it."""
     inputs: Inputs = NO_INPUTS
     """Inputs of the latest round."""
     controllable: Controllable | None = None
