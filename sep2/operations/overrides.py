@@ -332,7 +332,7 @@ async def release(
 
 async def _programs_beside(db: Connection, group_id: int) -> set[int]:
     """The programs of a group's devices."""
-    return {row.device_group_id for row in await controls.programs_around(db, group_id)}
+    return {row.device_group_id for row in await controls.programs_around(db, [group_id])}
 
 
 async def _let_go(
