@@ -53,13 +53,24 @@ class Lead(NamedTuple):
         """
         if not blocks:
             return []
-        begins = [first for first, _ in blocks]
-        own = [_limits(pair) for pair in np.minimum.reduceat(self.limits, begins, axis=0).tolist()]
+        own = [Limits(*pair) for pair in self.tightest(blocks).tolist()]
         ahead = own
         if early:
+            begins = [first for first, _ in blocks]
             ahead = [_limits(pair) for pair in np.minimum.reduceat(self.ahead, begins, axis=0).tolist()]
-        edges = [*(self.starts[first] for first in begins), self.starts[blocks[-1][1] - 1] + self.step_s]
+        edges = [*(self.starts[first] for first, _ in blocks), self.starts[blocks[-1][1] - 1] + self.step_s]
         return [Span(*one) for one in zip(edges, edges[1:], own, ahead, strict=False)]
+
+    def tightest(self, blocks: Sequence[tuple[int, int]]) -> Watts:
+        """Return the tightest limits of each block, (B, 2) W."""
+        return np.minimum.reduceat(self.limits, [first for first, _ in blocks], axis=0)
+
+    def merged_count(self, blocks: Sequence[tuple[int, int]]) -> int:
+        """Return in how many intervals equal neighbours of these blocks can be told."""
+        if not blocks:
+            return 0
+        table = self.tightest(blocks)
+        return 1 + int((table[1:] != table[:-1]).any(axis=1).sum())
 
 
 def upcoming_intervals(
@@ -85,9 +96,10 @@ def upcoming_intervals(
     count = len(lead.starts)
     found: list[Interval] = []
     for fineness in (count + 1, *FINENESS):
-        spans = lead.spans(_blocks(number, count, fineness), early=bool(schedule.early_s))
-        if fineness > 1 and not schedule.early_s and _changes(spans) >= most:
+        blocks = _blocks(number, count, fineness)
+        if fineness > 1 and not schedule.early_s and lead.merged_count(blocks) > most:
             continue
+        spans = lead.spans(blocks, early=bool(schedule.early_s))
         found = [interval for interval in published(spans, schedule.early_s) if interval.end > now]
         if len(found) <= most:
             break
@@ -96,11 +108,6 @@ def upcoming_intervals(
     elif net_to_device.is_charger(schedule, column):
         found = [interval._replace(limits=net_to_device.as_charger_limits(interval.limits)) for interval in found]
     return found[:most]
-
-
-def _changes(spans: Sequence[Span]) -> int:
-    """Return how often the limits differ from those of the span before."""
-    return sum(one.limits != other.limits for one, other in pairwise(spans))
 
 
 @lru_cache(maxsize=256)
