@@ -4,6 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sep2.operations import creation, identifiers
@@ -81,7 +82,7 @@ class Around:
         """All programs of the group's devices."""
         return frozenset[int]().union(*self.devices.values())
 
-    @property
+    @cached_property
     def has_stronger(self) -> bool:
         """Whether anything stands in a more important program."""
         return any(rows and self.primacies[program] < self.primacy for program, rows in self.standing.items())
@@ -92,11 +93,15 @@ class Around:
 
     def late_s(self, asked: NewControl) -> int:
         """How long after something stronger ends the next part of a new control may begin, at the most."""
+        if not self.has_stronger:
+            return 0
         edges = [*self.cuts(asked), asked.latest_end]
         return max((min(edge for edge in edges if edge >= end) - end for end in self._ends(asked)), default=0)
 
     def _ends(self, asked: NewControl) -> set[int]:
         found: set[int] = set()
+        if not self.has_stronger:
+            return found
         for programs in set(self.devices.values()):
             stronger = self._stronger(programs)
             found |= set(cuts_of(asked.earliest_start, asked.latest_end, asked.asks, stronger))
