@@ -20,6 +20,7 @@ from gridmodel.arrays import Whole
 from gridmodel.errors import FileError, GridError
 from gridmodel.meter_data import series_index
 from gridmodel.meter_data.csv_readings import LongReader, Remarks
+from gridmodel.meter_data.exporting import is_own_export
 from gridmodel.meter_data.file_times import EARLIEST, LATEST
 from gridmodel.meter_data.green_button import GreenButtonReader, is_green_button
 from gridmodel.meter_data.guessing import Guess, Hints, guess
@@ -107,7 +108,7 @@ def readable(path: Path) -> Iterator[None]:
 def _opened(path: Path, options: ImportOptions) -> Opened:
     if options.tags is not None and options.kind is not Kind.SCADA:
         raise GridError("--tags says what SCADA points mean: --as scada")
-    if options.kind is Kind.SCADA:
+    if options.kind is Kind.SCADA and not (options.tags is None and is_own_export(path)):
         return _scada(path, options)
     if version := is_nem(path):
         sign = "E channels are import, B channels export; times are UTC+10, each value is of the interval it stands in"
