@@ -6,15 +6,15 @@ import asyncio
 import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from certs.identity import Files
 from certs.pki import open_pki
 from certs.profile import Policy
-from envelope.demo.homes import Homes
 from envelope.demo.network_outage import NetworkLink
 from sep2 import wire as w
 from sep2.client import Client, Managed, Owed, Receiver, Session, Unreachable
+from sep2.client.device import Device
 from sep2.clock import SteppedClock
 
 
@@ -38,10 +38,21 @@ class ConnectedClient(NamedTuple):
     link: NetworkLink | None = None
 
 
-class DemoClients:
+class Plants(Protocol):
+    """What is behind the clients, simulated together."""
+
+    def device(self, connection: int) -> Device:
+        """Return the device at one connection."""
+        ...
+
+
+P = TypeVar("P", bound=Plants)
+
+
+class DemoClients(Generic[P]):
     """All clients, advanced together through the day."""
 
-    def __init__(self, homes: Homes, pki: Path, server: tuple[str, int], clock: SteppedClock) -> None:
+    def __init__(self, homes: P, pki: Path, server: tuple[str, int], clock: SteppedClock) -> None:
         self.homes, self.clock = homes, clock
         self.adoption_s: list[float] = []
         """Time from each control's issue to its adoption by a client, s; the first interval's included."""

@@ -18,6 +18,7 @@ from rich.text import Text
 from envelope.demo import picture, report, simulation, study
 from envelope.demo import stay as staying
 from envelope.demo.day import FIRST_HOUR, STEP_S, STEPS
+from envelope.demo.market.command import market
 from envelope.demo.scenario import Scenario, build_scenario
 from envelope.demo.simulation import DaySettings, SimulatedDay
 from envelope.demo.study import Run
@@ -26,6 +27,7 @@ from gridmodel.readers.example_feeders import US_SERVICE
 from sep2.terminal import log_to, say_json, shown
 
 app = typer.Typer(rich_markup_mode="rich")
+app.command("market")(market)
 PICTURE, CLIENTS_LOG = "day.png", "clients.log"
 
 
@@ -55,8 +57,9 @@ Us = Annotated[
 KillAt = Annotated[str | None, typer.Option(metavar="HH:MM", help="Kill and restart the server twice at that time.")]
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def demo(
+    ctx: typer.Context,
     *,
     feeder: Annotated[
         Path | None, typer.Option(help="A feeder folder; docs/feeders.md.", show_default="the IEEE European LV feeder")
@@ -87,7 +90,11 @@ def demo(
     [bold]sep2 demo --us[/]  a street at 120/240 V
 
     [bold]sep2 demo --feeder DIR --disobey 10 --silent 10[/]  a feeder of your own; clients that disobey are named
+
+    [bold]sep2 demo market[/]  a day of two aggregators and a system operator
     """
+    if ctx.invoked_subcommand is not None:
+        return
     began = time.monotonic()
     console = Console(stderr=as_json)
     log_to(logging.FileHandler(folder / CLIENTS_LOG, delay=True), logging.WARNING)  # and not into the live view

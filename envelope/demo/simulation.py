@@ -14,7 +14,7 @@ import numpy as np
 
 from envelope import EnvelopeSchedule, VerificationReport, calculate, verify
 from envelope.demo import forecast, utility
-from envelope.demo.clients import DemoClients
+from envelope.demo.clients import DemoClients, P
 from envelope.demo.compliance import ComplianceReport, compliance_of
 from envelope.demo.day import STEP_S, STEPS, Day
 from envelope.demo.homes import Homes
@@ -124,7 +124,7 @@ class OpenDay(NamedTuple):
     """A day that can be played: its server is up and its clients are registered."""
 
     server: Utility
-    clients: DemoClients
+    clients: DemoClients[Homes]
     roles: Roles
     schedule: EnvelopeSchedule
     report: VerificationReport
@@ -134,7 +134,7 @@ class OpenDay(NamedTuple):
 async def open_day(scenario: Scenario, settings: DaySettings) -> AsyncIterator[OpenDay]:
     """Start the utility of a scenario in a folder of its own, and register its clients."""
     problem = forecast.problem(scenario)
-    making = utility.create(settings.folder, forecast.feeder_name(scenario), problem)
+    making = utility.create(settings.folder, lambda _: (forecast.feeder_name(scenario), problem))
     server, (schedule, report) = await asyncio.gather(making, asyncio.to_thread(_calculate, problem))
     if not report.inside:
         raise CannotBeKept(report.sentence())
@@ -198,7 +198,7 @@ def _mask(day: Day, chosen: tuple[int, ...]) -> Mask:
     return mask
 
 
-async def _register(server: Utility, clients: DemoClients, day: Day, roles: Roles) -> None:
+async def _register(server: Utility, clients: DemoClients[Homes], day: Day, roles: Roles) -> None:
     """Register all clients with the utility, and let them discover it."""
     names, operator = day.connection_ids, server.operator
     await operator.move_clock(clients.clock.now())
@@ -226,7 +226,7 @@ async def _prove_meters(server: Utility) -> None:
 
 
 async def play(
-    server: Utility, clients: DemoClients, settings: DaySettings, on_step: OnStep, *, steps: int = STEPS
+    server: Utility, clients: DemoClients[Homes], settings: DaySettings, on_step: OnStep, *, steps: int = STEPS
 ) -> None:
     """Every five minutes of the day, from its beginning for so many steps."""
     start, began = clients.homes.day.start, time.monotonic()
@@ -248,7 +248,7 @@ async def play(
             await asyncio.sleep(max(0.0, (step + 1) * STEP_S / settings.speed - (time.monotonic() - began)))
 
 
-async def move_clock(server: Utility, clients: DemoClients, to: int, *, kill: bool = False) -> dict[str, int]:
+async def move_clock(server: Utility, clients: DemoClients[P], to: int, *, kill: bool = False) -> dict[str, int]:
     """Set the server's time, and return its status once all work due at it is done and notified."""
     clients.clock_moved()
     await server.operator.move_clock(to)

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
@@ -35,6 +36,9 @@ device = 0
 """
 """Clients poll every quarter of an hour, post readings every half-hour and status every hour, so that a day takes about
 a minute. Limits of requests per minute of real time do not apply to a day that takes two of them."""
+
+
+Plan = Callable[[Path], tuple[str, Problem]]
 
 
 class NotOurs(SepError):
@@ -77,26 +81,29 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-c", "from sep2.cli import main; main()", *words]
 
 
-async def create(folder: Path, feeder: str, problem: Problem) -> Utility:
-    """Create a folder by `sep2 init`, on free ports and with a paced clock, and save the engine's plan in it."""
+async def create(folder: Path, plan: Plan, *, zone: str = "", settings: str = SETTINGS) -> Utility:
+    """Create a folder by `sep2 init`, on free ports and with a paced clock, and save the engine's plan in it.
+
+    plan: returns the feeder's name and the problem, given the folder. settings: what is added to the folder's.
+    """
     await asyncio.to_thread(_clear, folder)
-    port, operator_port = _free_ports(2)
+    port, operator_port = free_ports(2)
     ports = "--port", str(port), "--operator-port", str(operator_port)
-    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced", "--zone", "")
+    words = command("init", str(folder), "--host", HOST, *ports, "--clock", "paced", "--zone", zone)
     init = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     output, _ = await init.communicate()
     if init.returncode != 0:
         raise InitFailed(output.decode().strip())
-    await asyncio.to_thread(_complete, folder, feeder, problem)
+    await asyncio.to_thread(_complete, folder, plan, settings)
     return Utility(folder)
 
 
-def _complete(folder: Path, feeder: str, problem: Problem) -> None:
-    with (folder / FILE).open("a", encoding="utf-8") as settings:
-        settings.write(SETTINGS)
-    plan_file.save(folder / plan_file.FILE, feeder, problem)
+def _complete(folder: Path, plan: Plan, settings: str) -> None:
+    with (folder / FILE).open("a", encoding="utf-8") as file:
+        file.write(settings)
+    plan_file.save(folder / plan_file.FILE, *plan(folder))
     (folder / MARKER).write_text("{}\n", encoding="utf-8")
 
 
@@ -109,7 +116,7 @@ def _clear(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Return ports of this machine that are free."""
     found = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in found]

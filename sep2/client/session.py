@@ -89,7 +89,8 @@ class Session:
         self._sending = self._accept | {"Content-Type": MEDIA_TYPE}
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self._tls(), keepalive_timeout=IDLE_S),
-            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=min(10.0, timeout_s)),
+            # Waiting for one of our own connections is no sign that the server is away.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(10.0, timeout_s), sock_read=timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

@@ -1,0 +1,218 @@
+"""The market's day: plans, an award, an override with notice, a move to another service, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from envelope.demo.market.network import FEEDERS, RATED_W
+from envelope.demo.market.opening import DAY, House, members_of
+
+Say = Callable[[str], None]
+FIRST_BID_W, AWARDED = 395_000, "AWARD-1"
+EVENT_FROM, EVENT_UNTIL = DAY + timedelta(hours=16), DAY + timedelta(hours=20)
+TRIP, RELEASE = DAY + timedelta(hours=17, minutes=10), DAY + timedelta(hours=18)
+LEFT_W = 200_000
+"""What the rest of feeder B can take from North while a part of it is out."""
+DISOBEYS = "B03"
+LOCAL = ("A09", "A10")
+"""South's batteries that serve the utility's own program from 18:00 on."""
+PATIENCE = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the day came to."""
+
+    deliverable_w: dict[str, int]
+    """North's members at each feeder, as it was told before it planned"""
+    first_verdict: str
+    planned_w: int
+    override: int
+    acknowledged_s: int
+    named: tuple[str, ...]
+    """those who did not keep the override, as the utility found them"""
+    lost_override_wh: int
+    lost_envelope_wh: int
+    delivered_share: float
+    firm_needed: int
+    moved: int
+    power_w: tuple[tuple[int, float], ...]
+    """when, and what North's batteries fed in all"""
+    pack: bytes
+    same_pack: bool
+
+
+def stamp(at: datetime) -> int:
+    """Return a moment in epoch seconds."""
+    return int(at.timestamp())
+
+
+async def play(house: House, say: Say) -> Result:
+    """Play the day before, the day, and the day after; say what happens as it does."""
+    deliverable = await _deliverable(house)
+    said = ", ".join(f"{name} {watts / 1000:.0f} kW" for name, watts in deliverable.items())
+    say(f"D-1 08:00  The engine's limits leave North's batteries: {said}.")
+    first = await _plan(house, dict.fromkeys(FEEDERS, FIRST_BID_W))
+    step = next(one for node in first["nodes"] for one in node["steps"] if one["state"] == "limit")
+    say(
+        f"D-1 09:00  North bids {2 * FIRST_BID_W / 1000:.0f} kW: {first['state']}, at most"
+        f" {step['max_w'] / 1000:.0f} kW at a feeder ({step['binding'] or 'reach'})."
+    )
+    second = await _plan(house, {name: watts // 1000 * 1000 for name, watts in deliverable.items()})
+    planned = sum(watts // 1000 * 1000 for watts in deliverable.values())
+    say(f"D-1 09:20  North bids {planned / 1000:.0f} kW instead: {second['state']}.")
+    await _award(house, planned)
+    say(f"D-1 13:30  The system operator awards {planned / 1000:.0f} kW from 16:00 to 20:00.")
+    held = await _commit(house)
+    number, waited_s = await _until_override(house, planned, say)
+    await house.pass_until(RELEASE, step_s=300)
+    await house.ask("POST", f"/overrides/{number}/release", {"reason": "feeder B is whole again"})
+    say("D   18:00  The override is released; batteries go back to what was awarded.")
+    moved = await _move(house, held)
+    say(f"D   18:00  {moved} of South's batteries serve the utility's own program until 20:00.")
+    await house.pass_until(EVENT_UNTIL + timedelta(minutes=30), step_s=300)
+    return await _after(house, (deliverable, first["state"], planned), (number, waited_s, moved))
+
+
+async def _deliverable(house: House) -> dict[str, int]:
+    await house.pass_until(DAY - timedelta(hours=18))
+    await house.pass_until(DAY - timedelta(hours=16), step_s=1800)
+    await _prove_meters(house)
+    path = f"/aggregations/North VPP/deliverable?level=iso_node&start={stamp(EVENT_FROM)}&end={stamp(EVENT_UNTIL)}"
+    found = await house.parties["North"].get(path)
+    return {one["node"]: min(int(each["max_w"]) for each in one["spans"]) for one in found["nodes"]}
+
+
+async def _prove_meters(house: House) -> None:
+    """Record that the meters' sign was compared on site; only then they are believed."""
+    for mirror in await house.server.operator.all_of("/mirrors?total=capped"):
+        await house.ask("PUT", f"/mirrors/{mirror['id']}/reading-sign", {"reading_sign": "as-posted"})
+
+
+async def _plan(house: House, watts: dict[str, int]) -> dict[str, Any]:
+    """Hand in North's plan for the hours of the event, and return it with its verdict."""
+    starts = range(stamp(EVENT_FROM), stamp(EVENT_UNTIL), 1800)
+    nodes = [
+        {"node": node, "steps": [{"start": at, "low_w": 0, "plan_w": most, "high_w": most} for at in starts]}
+        for node, most in watts.items()
+    ]
+    north = house.parties["North"]
+    body = {"step_s": 1800, "name": "evening", "basis": "bid", "nodes": nodes}
+    made = await north.post("/aggregations/North VPP/plans", body)
+    for _ in range(PATIENCE):
+        shown: dict[str, Any] = await north.get(f"/plans/{made['id']}")
+        if shown["state"] != "checking":
+            return shown
+        await asyncio.sleep(0.02)
+    raise TimeoutError("no verdict on the plan")
+
+
+async def _award(house: House, watts: int) -> None:
+    await house.pass_until(DAY - timedelta(hours=10, minutes=30))
+    told: dict[str, Any] = {"iso_dispatch_id": AWARDED, "iso_resource_id": "R-NORTH"}
+    told |= {"issued_at": house.clients.clock.now()}
+    told |= {"kind": "dispatch", "start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL), "target_w": watts}
+    await house.ask("POST", "/market/dispatches", {"dispatches": [told], "source": "ISO"})
+
+
+async def _commit(house: House) -> list[int]:
+    """Have South's batteries held for the wholesale market in the evening; return the numbers of the commitments."""
+    span = {"start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL)}
+    found = []
+    for name in LOCAL:
+        body = {"der": f"DER {name}", "service": "energy", "aggregation": "South VPP", **span, "hold": True}
+        found.append((await house.ask("POST", "/market/commitments", body))["id"])
+    return found
+
+
+async def _until_override(house: House, planned: int, say: Say) -> tuple[int, int]:
+    """Play until feeder B is overloaded; return the number of the override, and how long North took to answer."""
+    await house.pass_until(EVENT_FROM - timedelta(hours=2))
+    await house.pass_until(EVENT_FROM, step_s=1800)
+    batteries = house.batteries
+    _set_targets(house, planned)
+    batteries.disobeys[batteries.names.index(DISOBEYS)] = True
+    await house.pass_until(TRIP, step_s=300)
+    body: dict[str, Any] = {
+        "aggregation": "North VPP",
+        "notice": "emergency",
+        "limits": {"export_w": LEFT_W},
+        "node": "B",
+    }
+    body |= {
+        "start": stamp(TRIP),
+        "end": stamp(RELEASE + timedelta(hours=1)),
+        "reason": "overload",
+        "binding": "line B2",
+    }
+    sent = await house.ask("POST", "/market/overrides", body)
+    say(f"D   17:10  Line B2 is overloaded: North's batteries there may feed {LEFT_W / 1000:.0f} kW in all, at once.")
+    north = house.parties["North"]
+    await house.pass_until(TRIP + timedelta(seconds=40))
+    await north.post(f"/overrides/{sent['id']}/answer", {"answer": "ack", "expected_w": planned // 2 + LEFT_W})
+    waited = house.clients.clock.now() - stamp(TRIP)
+    say(f"D   17:10  North has acknowledged after {waited} s.")
+    return int(sent["id"]), waited
+
+
+def _set_targets(house: House, planned: int) -> None:
+    """Spread what was awarded over North's batteries."""
+    own = members_of("North")
+    for name in own:
+        house.batteries.target_w[house.batteries.names.index(name)] = min(planned / len(own), RATED_W)
+
+
+async def _move(house: House, held: Sequence[int]) -> int:
+    """Move commitments of South to the utility's own program."""
+    south = house.parties["South"]
+    span = {"start": stamp(EVENT_FROM + timedelta(hours=3)), "end": stamp(EVENT_UNTIL)}
+    for number in held:
+        body = {"commitment": number, "service": "local_energy", "holder": "local", "program": "Evening", **span}
+        await south.post("/commitments:move", body)
+    return len(held)
+
+
+async def _after(house: House, before: tuple[dict[str, int], str, int], event: tuple[int, int, int]) -> Result:
+    """Settle what came of the evening, and pack the evidence of it twice."""
+    house.batteries.target_w[:] = 0.0
+    await house.pass_until(DAY + timedelta(hours=24, minutes=30))
+    span = {"aggregation": "North VPP", "start": stamp(EVENT_FROM), "end": stamp(EVENT_UNTIL)}
+    settled = await house.ask("POST", "/market/settle", span)
+    now = house.clients.clock.now()
+    packs = [await _pack(house, span, now) for _ in range(2)]
+    found = await house.ask(
+        "GET", f"/market/settlements/North VPP/intervals?limit=500&start={stamp(TRIP)}&end={stamp(RELEASE)}"
+    )
+    named = sorted({one["der"] for one in found["items"] if one["der"] and one["state"] == "breach"})
+    columns = [house.batteries.names.index(name) for name in members_of("North")]
+    began = stamp(EVENT_FROM)
+    power = tuple((at, float(watts[columns].sum())) for at, watts in house.batteries.history if at >= began)
+    deliverable, verdict, planned = before
+    number, waited_s, moved = event
+    return Result(
+        deliverable_w=deliverable,
+        first_verdict=verdict,
+        planned_w=planned,
+        override=number,
+        acknowledged_s=waited_s,
+        named=tuple(named),
+        lost_override_wh=settled["lost_override_wh"],
+        lost_envelope_wh=settled["lost_envelope_wh"],
+        delivered_share=settled["delivered_share"],
+        firm_needed=settled["firm"]["needed"],
+        moved=moved,
+        power_w=power,
+        pack=packs[0],
+        same_pack=packs[0] == packs[1],
+    )
+
+
+async def _pack(house: House, span: dict[str, Any], as_of: int) -> bytes:
+    made = await house.ask("POST", "/market/evidence", {**span, "as_of": as_of})
+    shown = await house.ask("GET", f"/market/evidence/{made['id']}")
+    return base64.b64decode(shown["content"])
