@@ -77,14 +77,20 @@ def _reasons(problem: Problem, report: VerificationReport) -> list[str]:
     """Return why a schedule is not verified: the verification, and the connections that cannot be limited."""
     if report.diverged == 0 and np.isfinite((*report.worst, *report.excused)).all():
         return [report.sentence()]
+    uncontrolled = _uncontrolled(problem)
+    return [uncontrolled] if uncontrolled else ["the power flow has no solution", report.sentence()]
+
+
+def _uncontrolled(problem: Problem) -> str:
+    """Return which connections cannot be limited, and what to do; empty where all can."""
     uncontrolled = uncontrolled_connections(problem)
     if not uncontrolled:
-        return ["the power flow has no solution", report.sentence()]
-    return [
+        return ""
+    return (
         f"{len(uncontrolled)} of {len(problem.connection_id)} connections cannot be limited and count with their whole"
         " capacity, for which the power flow has no solution; register their clients (sep2 device add --connection ID),"
         " or make a plan with less capacity (sep2 envelope run --help)"
-    ]
+    )
 
 
 def calculated(problem: Problem) -> EnvelopeSchedule:
@@ -124,6 +130,7 @@ def verified_schedule(problem: Problem) -> EnvelopeSchedule:
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
+    from envelope.constraints.without_flow import NoPowerFlow
     from envelope.engine import calculate
     from envelope.verification import Effort, verify
 
@@ -132,6 +139,9 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
 
         run = calculate_divided(problem)
         return run.schedule, run.report.combined
-    schedule = calculate(problem)
+    try:
+        schedule = calculate(problem)
+    except NoPowerFlow as fault:
+        raise NotVerified(_uncontrolled(problem) or str(fault)) from fault
     # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
     return schedule, verify(problem, schedule, solver=solver, effort=Effort())
