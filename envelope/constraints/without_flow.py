@@ -78,7 +78,7 @@ class Intervals:
         )
 
     def findings(self) -> tuple[str, ...]:
-        """What has no power flow, when, where most of it is, and what to do."""
+        """Intervals without a power flow, where most of their power is, and what to check; one sentence of each kind."""
         found = []
         if self.base.any():
             most = np.abs(self.problem.base_load_w)
