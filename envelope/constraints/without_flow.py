@@ -78,7 +78,7 @@ class Intervals:
         )
 
     def findings(self) -> tuple[str, ...]:
-        """Intervals without a power flow, where most of their power is, and what to check; one sentence of each kind."""
+        """Intervals without a power flow, where most of their power is, and what to check: a sentence of each kind."""
         found = []
         if self.base.any():
             most = np.abs(self.problem.base_load_w)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,12 +62,7 @@ async def calculate_verified(
     if published and published != await asyncio.to_thread(run_id, problem):
         async with database.read() as db:
             counted = await with_limits_in_force(db, problem, now)
-    schedule, report = await asyncio.to_thread(_calculated, counted, solver)
-    if not report.inside and counted.has_held:
-        # Limits in force may break the feeder's limits already; those that follow them can still be right.
-        counted = without_limits_in_force(counted)
-        schedule, report = await asyncio.to_thread(_calculated, counted, solver)
-        schedule = replace(schedule, findings=(*schedule.findings, findings.HELD))
+    counted, schedule, report = await asyncio.to_thread(_calculated_with_held, counted, solver)
     factor = 1.0
     if not report.inside:
         schedule, report, factor = await asyncio.to_thread(scaled_down, counted, schedule, report, solver=solver)
@@ -129,6 +125,26 @@ def verified_schedule(problem: Problem) -> EnvelopeSchedule:
     """Return the schedule that a round would publish of a problem; one that does not verify is returned as it is."""
     schedule, report = _calculated(problem, None)
     return schedule if report.inside else scaled_down(problem, schedule, report)[0]
+
+
+def _calculated_with_held(problem: Problem, solver: str | None) -> tuple[Problem, EnvelopeSchedule, VerificationReport]:
+    """Return a schedule, its report and the problem that they are of: without limits in force where those do not fit.
+
+    Limits in force may break the feeder's limits already; those that follow them can still be right.
+    """
+    if not problem.has_held:
+        return problem, *_calculated(problem, solver)
+    lost: tuple[str, ...] | None = None
+    with suppress(NotVerified):
+        schedule, report = _calculated(problem, solver)
+        if report.inside and not report.without_flow:
+            return problem, schedule, report
+        lost = report.without_flow if report.inside else None
+    without = without_limits_in_force(problem)
+    later, judged = _calculated(without, solver)
+    if lost is not None and judged.without_flow == lost:
+        return problem, schedule, report
+    return without, replace(later, findings=(*later.findings, findings.HELD)), judged
 
 
 def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule, VerificationReport]:
