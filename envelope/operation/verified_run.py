@@ -162,4 +162,6 @@ def _calculated(problem: Problem, solver: str | None) -> tuple[EnvelopeSchedule,
     except NoPowerFlow as fault:
         raise NotVerified(_uncontrolled(problem) or str(fault)) from fault
     # The trial of wrong phases is omitted: a round does not use it, and it takes as long as the rest.
-    return schedule, verify(problem, schedule, solver=solver, effort=Effort())
+    # What an ordinary event does beyond a declared band is part of what its engineer is told.
+    effort = Effort(contingencies=problem.declared_share is not None)
+    return schedule, verify(problem, schedule, solver=solver, effort=effort)

@@ -48,7 +48,7 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
     """The devices at some connections, first come first: whose they are, whether they may be told, and their own group.
 
     Columns: connection_name, id, lfdi, holds_net_limit, set_max_w, least_load_w, load_control_w, profile, protected,
-    enabled, own_group_id. Nobody is told flexible limits at a connection that is kept firm.
+    client_name, client_kind, enabled, own_group_id. Nobody is told flexible limits at a connection that is kept firm.
     """
     query = (
         select(
@@ -61,6 +61,8 @@ async def at_connections(db: Connection, connection_ids: Sequence[str]) -> Seque
             end_device.c.load_control_w,
             client.c.profile,
             connection.c.protected,
+            client.c.name.label("client_name"),
+            client.c.kind.label("client_kind"),
             and_(end_device.c.enabled, client.c.enabled, ~kept_firm(connection.c.id)).label("enabled"),
             device_group.c.id.label("own_group_id"),
         )
