@@ -23,6 +23,7 @@ def verify_limits(
     limits: Annotated[
         Path, typer.Argument(metavar="LIMITS", help="The limits (.csv or .parquet), as `run` wrote them.")
     ],
+    *,
     solver: Annotated[
         str | None, typer.Option(help=f"Who solves the power flow: {', '.join(SOLVERS)}; default: an independent one.")
     ] = None,
