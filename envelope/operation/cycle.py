@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from envelope.operation import credit_check, limits_in_force, restrictions, short_term
+from envelope.operation import credit_check, limits_in_force, outage_return, restrictions, short_term
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
+from envelope.operation.outage_return import Outage, Return
 from envelope.operation.release import Ruling, rule
 from envelope.operation.restrictions import HoldingDown, Restrictions
 from envelope.operation.round_endings import Controllable, Known, Outcome, RoundEndings
@@ -73,20 +74,26 @@ class Cycle(RoundEndings):
         return await self._publish_envelope(await self._blended(self.problem, measured, now), measured, state, now)
 
     async def _blended(self, problem: Problem, measured: Sequence[Measured], now: int) -> Problem:
-        """Return the problem with what was measured in the last hours; the same object while that is the same."""
-        if self.input_watch is None or not self.rolls or problem.scenarios is None:
+        """Return the problem with what was measured lately and with outages; the same object for the same."""
+        if self.input_watch is None:
             return problem
         async with self.db.read() as db:
-            before = await short_term.read(db, self.feeder)
-        recent = short_term.updated(before, problem, (measured, self.inputs), now)
-        if recent != before:
+            earlier = await short_term.read(db, self.feeder), await outage_return.read(db, self.feeder)
+            outages = await outage_return.look(db, problem, earlier[1], now=now, how=self.returning)
+        recent = earlier[0]
+        if self.rolls and problem.scenarios is not None:
+            recent = short_term.updated(recent, problem, (measured, self.inputs), now)
+        if (recent, outages) != earlier:
             async with self.db.write() as db:
                 await short_term.keep(db, self.feeder, recent)
-        known = self.blended
-        if known is None or known[0] is not problem or known[1] != recent:
-            known = self.blended = problem, recent, await asyncio.to_thread(short_term.applied, problem, recent)
-        self.notes = (*self.notes, *known[2][1])
-        return known[2][0]
+                await outage_return.keep(db, self.feeder, outages)
+        key = recent, tuple(one._replace(silent=0) for one in outages)
+        if self.blended is None or self.blended[0] is not problem or self.blended[1] != key:
+            found = await asyncio.to_thread(blended, problem, recent, outages, self.returning)
+            self.blended = problem, key, found
+        found = self.blended[2]
+        self.notes = (*self.notes, *found[1], *(one.sentence() for one in outages))
+        return found[0]
 
     async def _is_told(self, state: OperatingState) -> bool:
         """Whether clients are told anything: a feeder that publishes by itself, or of which something is published."""
@@ -236,6 +243,14 @@ class Cycle(RoundEndings):
             why = f"{ruling.why}; {compared.sentence()}"
             await self._note(db, ruling._replace(why=why), (schedule, schedule.run_id), now)
         return Outcome(now, schedule, report, withheld=why)
+
+
+def blended(
+    problem: Problem, recent: short_term.Recent, outages: Sequence[Outage], how: Return
+) -> tuple[Problem, tuple[str, ...]]:
+    """Return a problem with what was measured lately and with outages, and sentences about the former."""
+    moved, said = short_term.applied(problem, recent)
+    return outage_return.applied(moved, outages, how), said
 
 
 def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:

@@ -16,6 +16,7 @@ from envelope.operation.input_ages import Inputs, InputWatch
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import OperatingState, StaticLimits
 from envelope.operation.outage_calendar import Entry
+from envelope.operation.outage_return import RETURN, Outage, Return
 from envelope.operation.publication import publish
 from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms, both
 from envelope.operation.release import Gate, Ruling, note_let_out
@@ -136,8 +137,10 @@ class RoundEndings:
     """How far what came lay outside of the forecast before; empty: it did not."""
     problem: Problem | None = None
     """Latest problem that could be read."""
-    blended: tuple[Problem, Recent, tuple[Problem, tuple[str, ...]]] | None = None
-    """A problem as forecast, what was measured lately, and the problem with that and sentences about it."""
+    returning: Return = RETURN
+    """How connections return after an outage."""
+    blended: tuple[Problem, tuple[Recent, tuple[Outage, ...]], tuple[Problem, tuple[str, ...]]] | None = None
+    """A problem as forecast, what was measured lately and outages, and the problem with that and sentences about it."""
     inputs: Inputs = NO_INPUTS
     """Inputs of the latest round."""
     controllable: Controllable | None = None

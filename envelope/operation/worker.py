@@ -20,6 +20,7 @@ from envelope.operation.joint_measurements import JointMeasurements
 from envelope.operation.load_forecast import FILE as FORECAST
 from envelope.operation.load_forecast import maker_of
 from envelope.operation.mode import Mode
+from envelope.operation.outage_return import Return
 from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
@@ -68,6 +69,7 @@ async def work(state: State) -> None:
         input_watch=InputWatch(store, Path(feeder).name, engine.ages),
         calendar=partial(outage_calendar.read, folder),
         waiting=source.waiting,
+        returning=Return(engine.return_s, engine.cold_load_times),
     )
     names = mode.FILE, model_in_use.FILE, outage_calendar.FILE
     files = [path, *(folder / name for name in names), store.folder / SWITCHED]
