@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from envelope.operation import credit_check, limits_in_force, outage_return, restrictions, short_term
+from envelope.operation import credit_check, limits_in_force, outage_return, plan_bands, restrictions, short_term
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
@@ -21,14 +21,16 @@ from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
 from envelope.operation.outage_return import Outage, Return
 from envelope.operation.release import Ruling, rule
 from envelope.operation.restrictions import HoldingDown, Restrictions
-from envelope.operation.round_endings import Controllable, Known, Outcome, RoundEndings
+from envelope.operation.round_endings import Known, RoundEndings, span_of
 from envelope.operation.round_notes import compare
+from envelope.operation.round_outcome import Controllable, Outcome
 from envelope.operation.run_record import NO_RUN, published_run, published_since
 from envelope.operation.verified_run import NotVerified, VerifiedRun, calculate_verified
 from envelope.problem import Problem, run_id
 from envelope.schedule import EnvelopeSchedule, findings
 from gridmodel.errors import GridError
 from sep2.errors import SepError
+from sep2.operations.market.bands import Counted, counted
 from sep2.store.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -139,6 +141,7 @@ class Cycle(RoundEndings):
             clients = await clients_at(db, stated.connection_id)
             follows = await credit_check.following(db, stated, clients, measured)
             problem = await self._as_seen(db, stated, (clients, follows, state), now)
+            planned = await counted(db, set(problem.connection_id), span_of(problem), now)
         no_client = [
             *findings.without_client(without_client(problem, clients)),
             *credit_check.not_followed(stated, follows),
@@ -149,9 +152,9 @@ class Cycle(RoundEndings):
             return await self._keep_published(problem, measured, now)
         if not clients:
             return await self._no_clients(no_client, now)
-        is_current = self.verified is not None and (hold or self.verified.problem is problem)
+        is_current = self.verified is not None and (hold or self._is_of(problem, planned))
         if self.verified is None or not is_current:
-            self.verified = await self._calculated(problem, run, no_client, now)
+            self.verified = await self._with_plans(problem, planned, (run, no_client), now)
             self.unseen = True
         outcome = await self._release(self.verified, (run, no_client, measured), (state, clients), now)
         if self.input_watch is not None:
@@ -161,6 +164,21 @@ class Cycle(RoundEndings):
         if self.ledger is not None and not is_current and outcome.published is not None:
             await asyncio.to_thread(_add_to_ledger, self.ledger, self.verified.schedule)
         return outcome
+
+    def _is_of(self, problem: Problem, planned: Sequence[Counted]) -> bool:
+        """Whether the latest run is of this problem and these plans."""
+        return _unplanned(self.verified) is problem and self.planned == planned
+
+    async def _with_plans(
+        self, problem: Problem, planned: Sequence[Counted], known: tuple[str, Sequence[str]], now: int
+    ) -> VerifiedRun:
+        """Return a run of a problem in which accepted plans count; known: the run published before, and causes."""
+        run = None if self.verified is None else self.verified.without_plans or self.verified
+        if run is None or run.problem is not problem:
+            run = await self._calculated(problem, *known, now)
+        self.planned = planned
+        found = await asyncio.to_thread(plan_bands.with_plans, run, planned, solver=self.solver) if planned else None
+        return found or run
 
     async def _calculated(self, problem: Problem, run: str, causes: Sequence[str], now: int) -> VerifiedRun:
         # A run's name does not tell ratings apart: a run on another model counts what clients hold of this one.
@@ -251,6 +269,11 @@ def blended(
     """Return a problem with what was measured lately and with outages, and sentences about the former."""
     moved, said = short_term.applied(problem, recent)
     return outage_return.applied(moved, outages, how), said
+
+
+def _unplanned(run: VerifiedRun | None) -> Problem | None:
+    """Return the problem of a run, or of the one without plans that it was made from."""
+    return None if run is None else (run.without_plans or run).problem
 
 
 def _add_to_ledger(path: Path, schedule: EnvelopeSchedule) -> None:

@@ -143,7 +143,7 @@ def _multiplied(scenarios: Scenarios, part: Real, columns: Sequence[int], times:
 
 
 def _staged(problem: Problem, columns: Sequence[int], share: Real) -> Problem:
-    """Return the problem with ceilings: what is drawn and fed in any case, and (T,) a share of what can be moved."""
+    """Return the problem with ceilings: all that nothing limits, and (T,) a share of capacity beyond it."""
     shape, found = problem.base_load_w.shape, list[Real]()
     sides = (
         ("ceiling_import_w", np.maximum(problem.load_hi_w, 0.0) + share[:, None] * problem.flex_load_w),

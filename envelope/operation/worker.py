@@ -24,7 +24,7 @@ from envelope.operation.outage_return import Return
 from envelope.operation.plan_source import PlanSource, Stamp, stamp_of
 from envelope.operation.release import Gate
 from envelope.operation.rolling_plan import RollingPlan
-from envelope.operation.round_endings import Outcome
+from envelope.operation.round_outcome import Outcome
 from envelope.operation.run_store import FOLDER as RECORDS
 from envelope.operation.run_store import RunStore
 from envelope.problem import plan_file as plan

@@ -28,6 +28,7 @@ from sep2.admin import (
     probes,
     receivers,
     register,
+    restoring,
     shifts,
     telemetry,
     territory,
@@ -35,6 +36,8 @@ from sep2.admin import (
 )
 from sep2.admin.brought import brought
 from sep2.admin.market.after_routes import TABLE as MARKET_AFTER
+from sep2.admin.market.override_routes import TABLE as MARKET_OVERRIDES
+from sep2.admin.market.plan_routes import TABLE as MARKET_PLANS
 from sep2.admin.market.routes import TABLE as MARKET
 from sep2.rest.route import Route
 from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
@@ -42,6 +45,10 @@ from sep2.rules.roles import ADMIN, ENGINEER, OPERATOR, VIEWER
 TABLE = (
     Route("GET", "/status", oversight.show_status, VIEWER),
     Route("GET", "/probes", probes.list_probes, VIEWER),
+    Route("GET", "/restore", restoring.show_restore, VIEWER),
+    Route("GET", "/restore/lost", restoring.list_lost_controls, VIEWER),
+    Route("POST", "/restore/begin", restoring.begin_restore, OPERATOR, restoring.show_restore),
+    Route("POST", "/restore/finish", restoring.finish_restore, OPERATOR, restoring.show_restore),
     Route("GET", "/in-force", desk.show_in_force, VIEWER),
     Route("GET", "/clients", register.list_clients, VIEWER),
     Route("POST", "/clients", register.register_client, ENGINEER),
@@ -263,7 +270,9 @@ TABLE = (
     Route("PUT", "/clock", oversight.set_clock, ADMIN),
     Route("POST", "/clock/confirm", oversight.confirm_clock, OPERATOR),
     *MARKET,
+    *MARKET_PLANS,
     *MARKET_AFTER,
+    *MARKET_OVERRIDES,
 )
 
 

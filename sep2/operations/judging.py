@@ -74,7 +74,7 @@ def policy_of(utility: Utility, poll_rate_s: int) -> Policy:
         adoption_s=poll_rate_s + MARGIN_S,
         tolerance_w=float(compliance.tolerance_w),
         tolerance_share=compliance.tolerance_percent / 100,
-        local=LocalTime(utility.zone, utility.tz_offset_s),
+        local=utility.local,
     )
 
 

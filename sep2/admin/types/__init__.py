@@ -197,6 +197,7 @@ from sep2.admin.types.register import (
     ServedDefault,
     ServedMode,
 )
+from sep2.admin.types.restoring import FinishRestore, LostControl, Restore
 from sep2.admin.types.shifts import Handover, NewNote, ShiftEntry, ShiftNote, ShiftStanding
 from sep2.admin.types.telemetry import (
     ClientContact,
@@ -326,6 +327,7 @@ __all__ = [
     "FeederShown",
     "Figure",
     "FinishReplacement",
+    "FinishRestore",
     "GrantWord",
     "Group",
     "GroupChange",
@@ -351,6 +353,7 @@ __all__ = [
     "Listed",
     "Listing",
     "LogEvent",
+    "LostControl",
     "Me",
     "Members",
     "Mirror",
@@ -438,6 +441,7 @@ __all__ = [
     "ReportRow",
     "ResponseQuery",
     "ResponseSaid",
+    "Restore",
     "Review",
     "RoleWord",
     "RowChange",
