@@ -215,3 +215,54 @@ async def test_connections_that_are_silent_together_have_no_power_and_return_in_
     made = await ended(office)
     assert not any("power" in note for note in made.notes)
     assert len(base_of(office, made.run)[0]) == len(base_w)
+
+
+OWN = """
+import json
+from pathlib import Path
+
+import numpy as np
+
+from envelope.forecast.joint_paths import Forecast
+from envelope.forecast.models import Model
+
+
+def forecast(history):
+    watts = json.loads(Path(__file__).with_name("watts.json").read_text())
+    asked = history.question
+    start = asked.at + asked.step_s * np.arange(asked.steps)
+    paths = np.full((3, asked.steps, len(history.places)), 1.0) * np.array(watts)[:, None, None]
+    return Forecast(asked.at, history.places, start, asked.step_s, Model.OWN, paths.mean(axis=0), paths, None)
+"""
+
+
+def install(folder, *, name="utility_forecasts"):
+    """A package as an installer leaves it: its module, and what it says of itself in a dist-info folder."""
+    (folder / f"{name}.py").write_text(OWN)
+    info = folder / f"{name}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[sep2.forecasts]\nhouse = {name}:forecast\n")
+
+
+async def test_an_installed_function_makes_the_forecast_and_ours_takes_its_place_when_it_fails(tmp_path, monkeypatch):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    install(packages)
+    monkeypatch.syspath_prepend(str(packages))
+    (packages / "watts.json").write_text("[400, 700, 1000]")
+    async with at_work(tmp_path) as office:
+        made = await round_that(office, lambda made: made.ended == "published")
+        assert made.notes[0] == "base load by own, 3 joint paths"
+        await office.move(NOW)
+        assert base_of(office, made.run)[0][:, :, 1].tolist() == [[400.0] * 48, [700.0] * 48, [1000.0] * 48]
+        assert "measurements_ending" not in await office.alarms()
+        for watts, why in (("[400, ", "JSONDecodeError"), ("[NaN]", "expected_w: is not finite")):
+            (packages / "watts.json").write_text(watts)
+            await office.move(office.clock.now() + DAY_S + STEP_S)
+            made = await ended(office)
+            assert made.ended == "published"
+            assert made.notes[0].startswith("base load by learned"), made.notes
+            assert made.notes[1].startswith("own forecast house: ")
+            assert why in made.notes[1]
+            assert "own forecast house" in (await office.alarms())["measurements_ending"]
