@@ -13,7 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from envelope.operation import credit_check, limits_in_force, outage_return, plan_bands, restrictions, short_term
+from envelope.operation import (
+    credit_check,
+    limits_in_force,
+    outage_return,
+    plan_bands,
+    plants,
+    restrictions,
+    short_term,
+)
 from envelope.operation.assumptions import ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
@@ -46,6 +54,8 @@ class Cycle(RoundEndings):
         """Run one round; any failure raises an alarm and leaves the published limits as they are."""
         outcome = await self._tried(now)
         await self._set_waiting(now)
+        if self.plants:
+            await self._send_setpoints(now)
         self.db.wake()
         return outcome
 
@@ -59,12 +69,40 @@ class Cycle(RoundEndings):
             log.exception("envelope of %s failed", self.feeder)
             return await self._failed(wrong, now)
 
+    async def _send_setpoints(self, now: int) -> None:
+        """Write what plants without IEEE 2030.5 are asked for; the round has ended by then, however it did."""
+        async with self.db.read() as db:
+            states = {one.connection_id: await plants.state_of(db, one, now) for one in self.plants}
+        try:
+            await asyncio.to_thread(plants.write, self.folder, states, now)
+        except OSError as wrong:
+            log.warning("set-points of %s are not written: %s", self.feeder, wrong)
+
+    async def _read_plants(self, measured: Sequence[Measured], now: int) -> None:
+        """Read the plants without IEEE 2030.5, and judge them by their meters."""
+        before, wrong = self.plants, ""
+        try:
+            self.plants = await asyncio.to_thread(plants.read, self.folder)
+        except plants.BadPlants as refused:  # those known before go on being told
+            wrong = str(refused)
+        async with self.db.read() as db:
+            wrong = wrong or await plants.unknown(db, self.plants)
+            is_known = await plants.known(db) == self.plants
+            judged = await plants.judge(db, self.plants, measured, now)
+        self.notes = (*self.notes, *(one.sentence() for one in judged))
+        if self.plants or before or wrong or not is_known:
+            async with self.db.write() as db:
+                await plants.keep(db, self.plants)
+                await plants.set_plant_alarms(db, judged, wrong, now)
+
     async def _round(self, now: int) -> Outcome:
         state = await asyncio.to_thread(self.operating_state)
         unread = await self._read_problem(now)
         if state.mode is Mode.CONTRACT and await self._is_told(state):
             return await self._publish_static(StaticLimits.CONTRACT, (), now)
         violated, measured = await self._check_assumptions(state, now)
+        if self.folder.name:
+            await self._read_plants(measured, now)
         # What is held is not published anew, so that no connection of it can be left out.
         ends_all = any(one.connections is None for one in violated) or state.mode is Mode.HOLD
         if violated and ends_all and await self._is_told(state):

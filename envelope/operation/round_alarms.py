@@ -15,6 +15,7 @@ OPERATOR, NOT_FOLLOWED = "operator_control", "mode_not_followed"
 WAITS, LATE, METERS = "envelope_waits", "inputs_late", "measurements_ending"
 EXTRACT = "feeder_extract"
 DRIFT = "forecast_drift"
+SETPOINT = "setpoint_not_kept"
 CODE_OF_FINDING = {
     findings.BASE: BASE,
     findings.FIRM: FIRM,
@@ -34,6 +35,7 @@ CODES = {
     METERS,
     EXTRACT,
     DRIFT,
+    SETPOINT,
     *CODE_OF_FINDING.values(),
 }
 """All codes of the engine."""

@@ -17,6 +17,7 @@ from envelope.operation.measurements import Measured
 from envelope.operation.mode import OperatingState, StaticLimits
 from envelope.operation.outage_calendar import Entry
 from envelope.operation.outage_return import RETURN, Outage, Return
+from envelope.operation.plants import Plant
 from envelope.operation.publication import publish
 from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms, both
 from envelope.operation.release import Gate, Ruling, note_let_out
@@ -113,6 +114,10 @@ class RoundEndings:
     """How far what came lay outside of the forecast before; empty: it did not."""
     problem: Problem | None = None
     """Latest problem that could be read."""
+    folder: Path = Path()
+    """The server's folder, with the list of plants that have no IEEE 2030.5; without a name: there is none."""
+    plants: tuple[Plant, ...] = ()
+    """Those of the latest round."""
     returning: Return = RETURN
     """How connections return after an outage."""
     blended: tuple[Problem, tuple[Recent, tuple[Outage, ...]], tuple[Problem, tuple[str, ...]]] | None = None

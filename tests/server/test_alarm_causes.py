@@ -210,6 +210,7 @@ PROOFS = {
     "review_overdue": "admin/test_market_reviews.py",
     "reading_unproven": "server/test_alarm_causes.py",
     "set_max_w": "server/test_ratings.py",
+    "setpoint_not_kept": "envelope/test_plants.py",
     "setting_not_followed": "server/test_followed_modes.py",
     "tls_refused": "server/test_knocks.py",
     "too_many_requests": "server/test_shares.py",
