@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
 from envelope.schedule import findings
 from sep2.store import alarms
 from sep2.store.connection import Connection
 
 FAILED, UNVERIFIED, INVALID = "envelope_failed", "envelope_unverified", "envelope_invalid"
+TOPOLOGY = "topology_abnormal"
 BASE, FIRM, LOOSE = "envelope_infeasible_base", "infeasible_firm", "default_looser_than_envelope"
 NO_SAFE, UNREGISTERED, NO_CLIENT = "no_safe_limits", "unregistered_device", "no_client"
 OPERATOR, NOT_FOLLOWED = "operator_control", "mode_not_followed"
@@ -27,6 +29,7 @@ CODES = {
     FAILED,
     UNVERIFIED,
     INVALID,
+    TOPOLOGY,
     UNREGISTERED,
     OPERATOR,
     WAITS,
@@ -45,6 +48,14 @@ async def set_alarm(db: Connection, code: str, subject: str, detail: str, *, now
         await alarms.raise_one(db, code, subject, detail, now=now)
     else:
         await alarms.clear(db, code, subject, now)
+
+
+async def set_assumption_alarms(db: Connection, violated: Sequence[ViolatedAssumption], subject: str, now: int) -> None:
+    """Raise the alarms of assumptions that do not hold; how the feeder is switched has one of its own."""
+    switched = [one.detail for one in violated if one.assumption == SWITCHED]
+    others = [str(one) for one in violated if one.assumption != SWITCHED]
+    await set_alarm(db, TOPOLOGY, subject, "; ".join(switched), now=now)
+    await set_alarm(db, INVALID, subject, "; ".join(others), now=now)
 
 
 async def clear_alarms(db: Connection, codes: Sequence[str], subject: str, now: int) -> None:

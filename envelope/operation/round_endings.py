@@ -28,10 +28,12 @@ from envelope.operation.round_alarms import (
     LATE,
     METERS,
     OPERATOR,
+    TOPOLOGY,
     UNVERIFIED,
     WAITS,
     clear_alarms,
     set_alarm,
+    set_assumption_alarms,
     set_finding_alarms,
     set_unregistered_alarms,
 )
@@ -183,7 +185,7 @@ class RoundEndings:
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
-            await set_alarm(db, INVALID, self.feeder, "; ".join(map(str, self.apart)), now=now)
+            await set_assumption_alarms(db, self.apart, self.feeder, now)
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_common(db, problem, measured, now)
@@ -277,7 +279,7 @@ class RoundEndings:
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)
             why = "; ".join(map(str, violated))
-            await set_alarm(db, INVALID, self.feeder, why, now=now)
+            await set_assumption_alarms(db, violated, self.feeder, now)
             await note_decision(db, self.feeder, published, now, limits=which, because=why)
             await note(db, self.feeder, self.round_state, Ending("static", why or f"{which} limits"), now=now)
         self.verified = self.standing = None
@@ -296,7 +298,7 @@ class RoundEndings:
     async def _no_clients(self, no_client: Sequence[str], now: int) -> Outcome:
         """Calculate nothing where no client is registered."""
         async with self.db.write() as db:
-            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID, TOPOLOGY), self.feeder, now)
             await set_finding_alarms(db, no_client, self.feeder, now)
             await note(db, self.feeder, self.round_state, Ending("no clients", "; ".join(no_client)), now=now)
         return Outcome(now)
@@ -304,7 +306,7 @@ class RoundEndings:
     async def _keep_published(self, problem: Problem, measured: Sequence[Measured], now: int) -> Outcome:
         """Keep what is published, where the run that it comes from is no longer available."""
         async with self.db.write() as db:
-            await clear_alarms(db, (FAILED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, INVALID, TOPOLOGY), self.feeder, now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await self._set_common(db, problem, measured, now)
             await note(db, self.feeder, self.round_state, Ending("kept", "the published schedule is held"), now=now)
