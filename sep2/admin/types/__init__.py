@@ -105,6 +105,7 @@ from sep2.admin.types.looking import (
     SearchQuery,
 )
 from sep2.admin.types.network import (
+    BranchHours,
     BranchState,
     FeederListed,
     FeederQuery,
@@ -250,6 +251,7 @@ __all__ = [
     "BackstopKind",
     "BackstopPrepared",
     "BackstopSubject",
+    "BranchHours",
     "BranchState",
     "Broken",
     "BrokenQuery",
