@@ -1,5 +1,7 @@
 """Take the pictures of the desk that docs/ shows, from a demonstration that was left running.
 
+It overrides a connection for two hours.
+
 make demo ARGS="--stay"     and, with the link that it prints:
 .venv/bin/python scripts/pictures.py LINK docs
 """
@@ -8,13 +10,18 @@ import asyncio
 import os
 import shutil
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from PIL import Image
 from playwright.async_api import Page, async_playwright
 
-SIZE = {"width": 1280, "height": 900}
+WIDTH, HEIGHT = 1280, 900
+COLOURS = 64
+"""They are enough for pages of one hue, and make small files."""
+LIMIT = "export=0.5&minutes=120&reason=overload"
 DRAWN_MS = 1500
 """Until charts are drawn and the first news has come."""
 
@@ -26,28 +33,38 @@ async def main(link: str, folder: Path) -> None:
     program = os.environ.get("SEP2_CHROMIUM") or shutil.which("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = await browser.new_page(viewport=SIZE, color_scheme="light")  # type: ignore[arg-type]  # a TypedDict
+        page = await browser.new_page(color_scheme="light")
         await page.goto(link)
-        for name, path in (await paths(page, base)).items():
+        transformer, connection = await names(page, base)
+        await page.goto(f"{base}/desk/override?scope=connection&subject={quote(connection)}&{LIMIT}")
+        await page.click(".send")
+        await page.wait_for_url("**/desk/connection?id=*")
+        for name, (path, height) in shown(transformer, connection).items():
+            await page.set_viewport_size({"width": WIDTH, "height": height})
             await page.goto(base + path)
             await page.wait_for_timeout(DRAWN_MS)
-            await page.screenshot(path=folder / f"desk-{name}.png")
+            picture = Image.open(BytesIO(await page.screenshot()))
+            picture.convert("RGB").quantize(COLOURS).save(folder / f"desk-{name}.png", optimize=True)
         await browser.close()
 
 
-async def paths(page: Page, base: str) -> dict[str, str]:
-    """What is shown: the transformer, the connection that is held back most, an override of the transformer."""
+async def names(page: Page, base: str) -> tuple[str, str]:
+    """The transformer, and a connection that keeps its limits."""
     places = (await ask(page, f"{base}/places"))["items"]
-    place = next(one["name"] for one in places if one["kind"] == "transformer")
+    transformer = next(one["name"] for one in places if one["kind"] == "transformer")
     broken = (await ask(page, f"{base}/status"))["disobeying"]
-    names = broken or [one["connection_id"] for one in (await ask(page, f"{base}/connections"))["items"]]
-    override = f"scope=place&subject={quote(place)}&export=0.5&minutes=60&reason=overload"
+    every = [one["connection_id"] for one in (await ask(page, f"{base}/connections"))["items"]]
+    return transformer, next(one for one in every if one not in broken)
+
+
+def shown(transformer: str, connection: str) -> dict[str, tuple[str, int]]:
+    """The address of each picture, and its height."""
     return {
-        "overview": "/desk",
-        "network": f"/desk/network?place={quote(place)}",
-        "connection": f"/desk/connection?id={quote(names[0])}",
-        "override": f"/desk/override?{override}",
-        "alarms": "/desk/alarms",
+        "overview": ("/desk", HEIGHT),
+        "network": (f"/desk/network?place={quote(transformer)}", 2200),
+        "connection": (f"/desk/connection?id={quote(connection)}", HEIGHT),
+        "override": (f"/desk/override?scope=place&subject={quote(transformer)}&{LIMIT}", HEIGHT),
+        "alarms": ("/desk/alarms", HEIGHT),
     }
 
 
