@@ -69,6 +69,9 @@ class _Solver(NamedTuple):
     """(T, C) net injection of the base load"""
     solve: Callable[[Index, Index, Real], tuple[Real, Real, Mask]]
     """(S, N) V, (S, B) A and (S,) whether it settled, for some joint paths, steps and (S, C) W away from their loads"""
+    bound_up: Mask
+    bound_down: Mask
+    """(T, C) connections with a device that a limit of export, or of import, bounds, or that count with their band"""
     paths: JointPaths | None = None
     """None: the base load alone"""
 
@@ -87,7 +90,8 @@ class _Solver(NamedTuple):
         else:
             ends = PathsOfBox(self.paths, self.paths.fixed_up, self.paths.fixed_down)
             down, above = ends.ends(*pairs, low[steps], high[steps])
-            below = -down
+            # Whom no limit bounds is where the path has it.
+            above, below = above * self.bound_up[steps], -down * self.bound_down[steps]
         return np.zeros_like(above), above, below
 
 
@@ -104,7 +108,11 @@ def _as_one(problem: Problem, drawn: OneLine) -> _Solver:
         flow = feeder.power_flow(paths.injections(states, steps, ports_w), paths.source(states, steps))
         return flow.v_v, np.abs(flow.i_a), flow.converged
 
-    return _Solver(watched, base.p_w, solve, paths)
+    bound_up, bound_down = (
+        problem.side(direction).flexible | fixed
+        for direction, fixed in ((Direction.EXPORT, paths.fixed_up), (Direction.IMPORT, paths.fixed_down))
+    )
+    return _Solver(watched, base.p_w, solve, bound_up, bound_down, paths)
 
 
 def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
@@ -122,7 +130,8 @@ def _in_parts(problem: Problem, drawn: OneLine) -> _Solver:
         found = flow.solve(port_va(network, np.asarray(rest[steps] + away_w, dtype=np.complex128)), source_v[steps])
         return flow.voltages(found.v)[:, at], flow.currents(found.v)[:, kept], found.converged
 
-    return _Solver(Watched(network, seen.node_terminal, *currents), rest.real, solve)
+    everybody = np.ones(rest.shape, dtype=bool)
+    return _Solver(Watched(network, seen.node_terminal, *currents), rest.real, solve, everybody, everybody)
 
 
 def _drawn(watched: Watched, drawn: OneLine) -> Mask:
