@@ -13,6 +13,7 @@ from sep2.admin import types as t
 from sep2.errors import Conflict
 from sep2.operations import in_force, overrides, standing
 from sep2.operations.approvals import SamePerson, is_same
+from sep2.operations.market import overrides as market_overrides
 from sep2.operations.override_answers import Sent, Told
 from sep2.operations.override_progress import progress
 from sep2.operations.overrides import Terms
@@ -148,6 +149,8 @@ async def subject_of(rq: Request, asked: t.NewOverride | t.ControlsForMany) -> t
         case "aggregator":
             row = await find.client(rq.db, asked.subject)
             return asked.scope, row.name, row.id
+        case "aggregation":
+            raise overrides.BadOverride(f"scope: aggregation {asked.subject[:80]}: it is told with its notices, anew")
         case "system" if not asked.subject:
             return asked.scope, "", 0
     row = await find.place(rq.db, asked.subject)
@@ -304,6 +307,7 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
         spread_s=spread_s,
         most_ahead=terms.most_ahead,
     )
+    await market_overrides.follow_release(rq.db, row.id, asked.reason, rq.now)
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     digest = f"{row.id}-{len(done.cancelled)}-{row.end}"

@@ -210,6 +210,7 @@ async def show_status(rq: Request, asked: t.Nothing) -> t.Status:
             one.connection_name or one.name or one.lfdi for one in await uncontrolled.some(rq.db, NAMED)
         ],
         not_looked_at=unseen,
+        workers=rq.state.siblings(),
     )
 
 

@@ -146,8 +146,9 @@ def window(row: Mapping[str, Any]) -> events.Window:
 
 def same(control: NewControl, standing: Sequence[Control]) -> Control | None:
     """The standing control that says the same, if none is to take its place."""
-    columns = columns_of(control)
-    for row in standing:
+    alike = [row for row in standing if row.start == control.start and row.duration == control.duration]
+    columns = columns_of(control) if alike else {}
+    for row in alike:
         if row.successor_created is None and all(getattr(row, name) == value for name, value in columns.items()):
             return row
     return None
@@ -157,7 +158,8 @@ def check_new(new: Sequence[NewControl], now: int) -> None:
     """Nothing, if these controls can be issued together."""
     for control in new:
         check(control.limits)
-        control_base(control.modes)
+        if control.modes:
+            control_base(control.modes)
         _within("duration", control.duration, 1, LONGEST_S)
         _within("start", control.start, 0, 2**62)
         _within("randomizeStart", control.randomize_start or 0, -LONGEST_RANDOM_S, LONGEST_RANDOM_S)

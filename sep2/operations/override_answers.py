@@ -24,6 +24,8 @@ class Told(NamedTuple):
     """the one that it is sent in"""
     loosens: bool = False
     """whether it is more than what would hold, at any moment"""
+    before: tuple[Part, ...] = ()
+    """what would hold there meanwhile without it"""
 
     @property
     def replaces(self) -> tuple[str, ...]:

@@ -12,11 +12,13 @@ from sep2.operations import standing, tightening
 from sep2.operations.alarms import warn_of_inexpressible
 from sep2.operations.controls import issue_controls, withdraw
 from sep2.operations.coverage import Coverage, covered, drawn
-from sep2.operations.issuing import LONGEST_REASON, NewControl, asked_of, check_fits
+from sep2.operations.issuing import LONGEST_REASON, NewControl, check_fits
+from sep2.operations.letting_go import let_go, programs_beside
 from sep2.operations.override_answers import Released, Sent, Told
+from sep2.operations.override_shares import encoded, shared_with
 from sep2.operations.places import Place, not_reached, places_of, programs_at_each, with_curves
 from sep2.operations.plausible import check_size
-from sep2.operations.resuming import Ease, alive
+from sep2.operations.resuming import Ease
 from sep2.operations.standing import NARROW
 from sep2.operations.tightening import Part, There
 from sep2.rules.authority import LOOSENING, OVERRIDE, PRIMACIES, REASONS, Primacies, Role
@@ -29,7 +31,7 @@ from sep2.store.connection import Connection
 from sep2.store.controls import Control
 
 SOURCE = "override"
-SCOPES = ("connection", "device", "group", "place", "aggregator", "system")
+SCOPES = ("connection", "device", "group", "place", "aggregator", "system", "aggregation")
 SPREAD_S = 600
 PLACES_AT_ONCE = 200
 """Places of which is looked up together what is there."""
@@ -94,6 +96,10 @@ class NewOverride:
     """of the places of its scope, percent; a drill may take fewer"""
     second: str = ""
     """who agreed to it"""
+    devices: Sequence[int] = ()
+    """the numbers of devices, where these say who is in the scope, and not its subject"""
+    shares: Mapping[str, Limits] = field(default_factory=dict)
+    """limits of each place by its key, where they are not the same; no other place is told then"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +118,11 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
     """Send an override: one control for each place, or several where what holds there is tighter for a part of it."""
     await db.in_turn()
     end = checked(new, now, terms)
-    devices = await overrides.devices_in(db, new.scope, new.subject_id)
+    devices = shared_with(await devices_of(db, new), new.shares)
     coverage = coverage_of(await _places(db, new, devices), new)
     places = coverage.told
     role = Role.OVERRIDE if new.scope in NARROW else Role.WIDE_OVERRIDE
-    if not new.anyway:
+    if not new.anyway and not new.shares:
         check_size(new.limits, places)
     override_id = await overrides.add(db, **columns_of(new, now, end))
     told, tightens = [], False
@@ -143,6 +149,13 @@ async def send(db: Connection, new: NewOverride, now: int, terms: Terms) -> Sent
         for other in await standing.others_beside(db, row, now) if row else ():
             await other.issue(db, now, is_sent=True, most_ahead=terms.most_ahead)
     return Sent(override_id, tuple(told), tuple(untold), coverage.left_out, coverage.named)
+
+
+async def devices_of(db: Connection, new: NewOverride) -> Sequence[Row[Any]]:
+    """The devices of an override's scope."""
+    if new.devices:
+        return await overrides.devices_with(db, new.devices)
+    return await overrides.devices_in(db, new.scope, new.subject_id)
 
 
 def coverage_of(places: Sequence[Place], new: NewOverride) -> Coverage:
@@ -194,7 +207,7 @@ class _Sending:
         programs: those of the place. there: what is there; it was looked up for many places, since when nothing has
         changed but for controls of groups that were cut and say the same in parts.
         """
-        limits = self.place.fits(self.new.limits)
+        limits = self.place.fits(self.new.shares.get(self.place.key, self.new.limits))
         if not limits.modes() and not self.new.modes:
             return None, False
         group = programs[self.role]
@@ -216,8 +229,8 @@ class _Sending:
         done = await self._issue(group.id, new, ease)
         loosens = any(view.loosens(replace(asked, limits=part.limits)) for part in parts)
         replaced = tuple(view.replaced(asked, part) for part in parts)
-        every = tuple(row.id for row in programs.values())
-        told = Told(self.place, done, parts, replaced, last.said, new[-1].latest_end, every, group.id, loosens)
+        every, until = tuple(row.id for row in programs.values()), new[-1].latest_end
+        told = Told(self.place, done, parts, replaced, last.said, until, every, group.id, loosens, view.held)
         return told, tightens
 
     @property
@@ -287,34 +300,12 @@ async def release(
         cancelled += done.cancelled
         again += done.reissued
         renewed |= set(done.programs)
-        if wide_s and not renewed.intersection(await _programs_beside(db, group_id)):
-            again += await _let_go(db, override_id, several, now, spread_s=wide_s)
+        if wide_s and not renewed.intersection(await programs_beside(db, group_id)):
+            again += await let_go(db, override_id, several, now, spread_s=wide_s)
     for other in others:
         again += await other.issue(db, now, is_sent=False, most_ahead=most_ahead, ramp_tms=wide_s * 100)
     await overrides.released(db, override_id, now)
     return Released(override_id, tuple(cancelled), tuple(again), now + wide_s)
-
-
-async def _programs_beside(db: Connection, group_id: int) -> set[int]:
-    """The programs of a group's devices."""
-    return {row.device_group_id for row in await controls.programs_around(db, group_id)}
-
-
-async def _let_go(
-    db: Connection, override_id: int, several: Sequence[Control], now: int, *, spread_s: int
-) -> tuple[int, ...]:
-    """Where nothing else holds than a default: the limit once more, with an end that devices spread in time."""
-    running = next((part for part in several if part.earliest_start <= now and alive(part, now)), None)
-    if running is None:
-        return ()
-    last = replace(
-        asked_of(running), start=now, duration=1, randomize_start=None, randomize_duration=spread_s, ramp_tms=None
-    )
-    done = await issue_controls(
-        db, running.device_group_id, [last], now, source=SOURCE, reason=running.reason, most_ahead=None
-    )
-    await overrides.tie(db, override_id, done.created)
-    return done.created
 
 
 def checked(new: NewOverride, now: int, terms: Terms) -> int:
@@ -345,6 +336,7 @@ def columns_of(new: NewOverride, now: int, end: int) -> dict[str, Any]:
         "scope": new.scope,
         "subject": new.subject,
         "modes": json.dumps(dict(new.modes), sort_keys=True),
+        "shares": encoded(new.shares),
         "start": new.start,
         "end": end,
         "reason": new.reason,

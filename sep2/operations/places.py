@@ -38,6 +38,11 @@ class Place:
     """as what the connection is marked, where no device is there"""
 
     @property
+    def key(self) -> str:
+        """What it is known by, whatever it is called."""
+        return f"device {self.device_id}" if self.connection_id is None else f"connection {self.connection_id}"
+
+    @property
     def least_load_w(self) -> int:
         """What rules guarantee to controllable loads there: those of the device, or all those of the connection."""
         column = "least_load_w" if self.connection_id is None else "site_least_w"

@@ -43,6 +43,11 @@ class Below:
     writers: Mapping[int, str]
     """the source of each control by its mRID"""
 
+    @property
+    def held(self) -> tuple[Part, ...]:
+        """The limits that would hold, each for its time."""
+        return tuple(merged([Interval(one.start, one.end, limits_in(one.modes)) for one in self.stretches]))
+
     def tightened(self, asked: NewControl, beside: Sequence[Interval] = ()) -> tuple[tuple[Part, ...], bool]:
         """An override in parts of which none is looser than what would hold; and whether any of them is tighter.
 

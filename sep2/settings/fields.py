@@ -188,6 +188,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A connection whose peer reads nothing of its answers for so long is closed."""
     idle_s: Seconds = 1200
     """A connection without a request for so long is closed."""
+    drain_s: Annotated[int, Meta(ge=0, le=600)] = 5
+    """How long a worker process that ends waits for clients to take an answer that ends their connection."""
     subscriptions: Count = 100_000
     """Per client: an aggregator of ten thousand devices holds about ten for each."""
     mirrors: Count = 100_000

@@ -19,6 +19,7 @@ Scope = Literal[
     "subtransmission",
     "aggregator",
     "system",
+    "aggregation",
 ]
 """A place may be called by its kind, and is then one of that kind."""
 Digest = Annotated[str, Meta(max_length=60)]

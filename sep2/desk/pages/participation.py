@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sep2.admin.market import commitments
-from sep2.admin.types import market_commitments as t
 from sep2.desk.door import Visit
+from sep2.partner import commitment_types as t
 from sep2.rest.types import MOST_ITEMS, Asked, Epoch
 
 HALF_DAY_S, HOUR_S = 43_200, 3600

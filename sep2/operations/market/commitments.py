@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from sep2.errors import Conflict, NotFound
-from sep2.operations.market import aggregations, ders
+from sep2.operations.market import aggregations, bands, ders
 from sep2.rules.market.commitments import (
     NEXT,
     Event,
@@ -43,7 +43,7 @@ class CutOff(Conflict):
 
 
 class Planned(Conflict):
-    """An award or dispatch of the aggregation uses the DER at that time; a newer one has to free it first."""
+    """An accepted plan, award or dispatch uses the DER at that time; a newer version has to free it first."""
 
 
 class CommitmentState(Conflict):
@@ -211,6 +211,9 @@ async def _refuse_planned(db: Connection, row: Row[Any], taken: Span) -> None:
     if using:
         one = using[0]
         raise Planned(f"{one.kind} {one.iso_dispatch_id} sequence {one.sequence} {told_span(one.start, one.end)}")
+    plan = await bands.using(db, row.aggregation_id, row.component_der_id, taken)
+    if plan is not None:
+        raise Planned(f"plan {plan.market_plan_id} version {plan.version} {told_span(plan.start, plan.end)}")
 
 
 def _in_time(start: int, profile: MarketProfile, now: int) -> None:

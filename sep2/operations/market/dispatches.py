@@ -10,7 +10,8 @@ from sqlalchemy import Row
 from sep2.errors import NotFound
 from sep2.operations.alarms import Wanted
 from sep2.operations.limit_course import LimitRun, limit_course
-from sep2.operations.market import aggregations, ders
+from sep2.operations.market import aggregations, ders, messages
+from sep2.operations.market.messages import Telling
 from sep2.rules.market.clocks import local_time
 from sep2.rules.market.dispatching import Bound, Instruction, MemberShare, Part, spread
 from sep2.rules.market.faults import Fault, refuse
@@ -191,6 +192,9 @@ async def _tell(db: Connection, row: Row[Any], parts: Sequence[Part], now: int) 
     }
     kind = BEYOND_LIMIT if beyond else "dispatch_within_limits"
     await webhooks.tell(db, [webhooks.Message(Topic.MARKET, kind, row.aggregation_name, told)], now)
+    aggregation = await register.entry(db, "aggregation", row.aggregation_id, AsOf(now))
+    if aggregation is not None:
+        await messages.tell(db, [Telling(aggregation.party_id, kind, row.aggregation_name, told)], now)
 
 
 def deliverable_w(parts: Sequence[Part]) -> int:
