@@ -13,13 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-<<<<<<< HEAD
-from envelope.operation import credit_check, limits_in_force, restrictions
-from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
-=======
 from envelope.operation import credit_check, limits_in_force, plan_bands, restrictions, short_term
-from envelope.operation.assumptions import ViolatedAssumption
->>>>>>> main
+from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits

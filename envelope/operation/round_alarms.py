@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
+from envelope.operation.input_ages import InputAge
 from envelope.schedule import findings
 from sep2.store import alarms
 from sep2.store.connection import Connection
@@ -56,6 +57,16 @@ async def set_assumption_alarms(db: Connection, violated: Sequence[ViolatedAssum
     others = [str(one) for one in violated if one.assumption != SWITCHED]
     await set_alarm(db, TOPOLOGY, subject, "; ".join(switched), now=now)
     await set_alarm(db, INVALID, subject, "; ".join(others), now=now)
+
+
+async def set_input_alarms(
+    db: Connection, subject: str, *, late: Sequence[InputAge], meters: str, drift: str, now: int
+) -> None:
+    """Raise, or clear, the alarms of inputs that are late, measurements that end and a forecast that drifts."""
+    said = "; ".join(one.sentence() for one in late)
+    await set_alarm(db, LATE, subject, said and f"{said}: limits only tighten", now=now)
+    await set_alarm(db, METERS, subject, meters, now=now)
+    await set_alarm(db, DRIFT, subject, drift, now=now)
 
 
 async def clear_alarms(db: Connection, codes: Sequence[str], subject: str, now: int) -> None:

@@ -21,12 +21,9 @@ from envelope.operation.publication_terms import Publication, PublicationReport,
 from envelope.operation.release import Gate, Ruling, note_let_out
 from envelope.operation.restrictions import Restrictions
 from envelope.operation.round_alarms import (
-    DRIFT,
     EXTRACT,
     FAILED,
     INVALID,
-    LATE,
-    METERS,
     OPERATOR,
     TOPOLOGY,
     UNVERIFIED,
@@ -35,6 +32,7 @@ from envelope.operation.round_alarms import (
     set_alarm,
     set_assumption_alarms,
     set_finding_alarms,
+    set_input_alarms,
     set_unregistered_alarms,
 )
 from envelope.operation.round_notes import Ending, RoundState, note
@@ -270,10 +268,9 @@ class RoundEndings:
         await self._set_input_alarms(db, now)
 
     async def _set_input_alarms(self, db: Connection, now: int) -> None:
-        late = "; ".join(one.sentence() for one in self.inputs.late)
-        await set_alarm(db, LATE, self.feeder, late and f"{late}: limits only tighten", now=now)
-        await set_alarm(db, METERS, self.feeder, self.meters_late, now=now)
-        await set_alarm(db, DRIFT, self.feeder, self.drift, now=now)
+        await set_input_alarms(
+            db, self.feeder, late=self.inputs.late, meters=self.meters_late, drift=self.drift, now=now
+        )
 
     async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
         """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""
