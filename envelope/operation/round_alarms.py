@@ -60,7 +60,7 @@ async def set_assumption_alarms(db: Connection, violated: Sequence[ViolatedAssum
 
 
 async def set_input_alarms(
-    db: Connection, subject: str, *, late: Sequence[InputAge], meters: str, drift: str, now: int
+    db: Connection, subject: str, late: Sequence[InputAge], *, meters: str, drift: str, now: int
 ) -> None:
     """Raise, or clear, the alarms of inputs that are late, measurements that end and a forecast that drifts."""
     said = "; ".join(one.sentence() for one in late)

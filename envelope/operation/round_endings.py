@@ -268,9 +268,7 @@ class RoundEndings:
         await self._set_input_alarms(db, now)
 
     async def _set_input_alarms(self, db: Connection, now: int) -> None:
-        await set_input_alarms(
-            db, self.feeder, late=self.inputs.late, meters=self.meters_late, drift=self.drift, now=now
-        )
+        await set_input_alarms(db, self.feeder, self.inputs.late, meters=self.meters_late, drift=self.drift, now=now)
 
     async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
         """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""
