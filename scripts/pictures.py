@@ -19,8 +19,8 @@ from PIL import Image
 from playwright.async_api import Page, async_playwright
 
 WIDTH, HEIGHT = 1280, 900
-COLOURS = 64
-"""They are enough for pages of one hue, and make small files."""
+COLOURS = 256
+"""They are enough for pages with few colours, and make small files."""
 LIMIT = "export=0.5&minutes=120&reason=overload"
 DRAWN_MS = 1500
 """Until charts are drawn and the first news has come."""
@@ -43,8 +43,9 @@ async def main(link: str, folder: Path) -> None:
             await page.set_viewport_size({"width": WIDTH, "height": height})
             await page.goto(base + path)
             await page.wait_for_timeout(DRAWN_MS)
-            picture = Image.open(BytesIO(await page.screenshot()))
-            picture.convert("RGB").quantize(COLOURS).save(folder / f"desk-{name}.png", optimize=True)
+            picture = Image.open(BytesIO(await page.screenshot())).convert("RGB")
+            small = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+            small.save(folder / f"desk-{name}.png", optimize=True)
         await browser.close()
 
 

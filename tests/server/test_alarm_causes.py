@@ -218,6 +218,7 @@ PROOFS = {
     "unregistered_device": "envelope/test_premises.py",
     "unregistered_lfdi": "server/test_knocks.py",
     "database_restored": "server/test_put_back.py",
+    "override_unanswered": "admin/test_market_overrides.py",
     "override_reason_due": "admin/test_market_overrides.py",
     "verdict_late": "admin/test_market_plans.py",
     "band_broken": "server/test_plan_credit.py",
