@@ -22,7 +22,7 @@ from envelope.operation import (
     restrictions,
     short_term,
 )
-from envelope.operation.assumptions import ViolatedAssumption
+from envelope.operation.assumptions import SWITCHED, ViolatedAssumption
 from envelope.operation.clients import Clients, clients_at, controllability_at, with_controllability, without_client
 from envelope.operation.measurements import Measured
 from envelope.operation.mode import Mode, OperatingState, Stage, StaticLimits
@@ -161,7 +161,7 @@ class Cycle(RoundEndings):
             if self.input_watch is not None:
                 self.inputs = await self.input_watch.look(db, self.problem, now)
             if self.inputs.switched:
-                return [ViolatedAssumption("topology", self.inputs.switched)], ()
+                return [ViolatedAssumption(SWITCHED, self.inputs.switched)], ()
             measured = await self.assumptions.read_measurements(db, self.problem, now)
             since = await published_since(db)
         if since is None:

@@ -22,18 +22,18 @@ from envelope.operation.publication import publish
 from envelope.operation.publication_terms import Publication, PublicationReport, PublicationTerms, both
 from envelope.operation.release import Gate, Ruling, note_let_out
 from envelope.operation.round_alarms import (
-    DRIFT,
     EXTRACT,
     FAILED,
     INVALID,
-    LATE,
-    METERS,
     OPERATOR,
+    TOPOLOGY,
     UNVERIFIED,
     WAITS,
     clear_alarms,
     set_alarm,
+    set_assumption_alarms,
     set_finding_alarms,
+    set_input_alarms,
     set_unregistered_alarms,
 )
 from envelope.operation.round_notes import Ending, RoundState, note
@@ -180,7 +180,7 @@ class RoundEndings:
             await note_plan(db, self.feeder, span_of(problem), now)
             await note_let_out(db, self.feeder, schedule, now)
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
-            await set_alarm(db, INVALID, self.feeder, "; ".join(map(str, self.apart)), now=now)
+            await set_assumption_alarms(db, self.apart, self.feeder, now)
             await set_finding_alarms(db, (*found, *published.findings), self.feeder, now)
             await set_alarm(db, OPERATOR, self.feeder, await overruled.finding(db, schedule, now), now=now)
             await self._set_common(db, problem, measured, now)
@@ -250,10 +250,7 @@ class RoundEndings:
         await self._set_input_alarms(db, now)
 
     async def _set_input_alarms(self, db: Connection, now: int) -> None:
-        late = "; ".join(one.sentence() for one in self.inputs.late)
-        await set_alarm(db, LATE, self.feeder, late and f"{late}: limits only tighten", now=now)
-        await set_alarm(db, METERS, self.feeder, self.meters_late, now=now)
-        await set_alarm(db, DRIFT, self.feeder, self.drift, now=now)
+        await set_input_alarms(db, self.feeder, self.inputs.late, meters=self.meters_late, drift=self.drift, now=now)
 
     async def _publish_modes(self, db: Connection, measured: Sequence[Measured], now: int) -> None:
         """Publish the modes that the plan's limits rely on, and keep which connections do not follow them."""
@@ -274,7 +271,7 @@ class RoundEndings:
             await clear_alarms(db, (FAILED, UNVERIFIED), self.feeder, now)
             await set_finding_alarms(db, published.findings, self.feeder, now)
             why = "; ".join(map(str, violated))
-            await set_alarm(db, INVALID, self.feeder, why, now=now)
+            await set_assumption_alarms(db, violated, self.feeder, now)
             await note_decision(db, self.feeder, published, now, limits=which, because=why)
             await note(db, self.feeder, self.round_state, Ending("static", why or f"{which} limits"), now=now)
         self.verified = self.standing = None
@@ -293,7 +290,7 @@ class RoundEndings:
     async def _no_clients(self, no_client: Sequence[str], now: int) -> Outcome:
         """Calculate nothing where no client is registered."""
         async with self.db.write() as db:
-            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, UNVERIFIED, INVALID, TOPOLOGY), self.feeder, now)
             await set_finding_alarms(db, no_client, self.feeder, now)
             await note(db, self.feeder, self.round_state, Ending("no clients", "; ".join(no_client)), now=now)
         return Outcome(now)
@@ -301,7 +298,7 @@ class RoundEndings:
     async def _keep_published(self, problem: Problem, measured: Sequence[Measured], now: int) -> Outcome:
         """Keep what is published, where the run that it comes from is no longer available."""
         async with self.db.write() as db:
-            await clear_alarms(db, (FAILED, INVALID), self.feeder, now)
+            await clear_alarms(db, (FAILED, INVALID, TOPOLOGY), self.feeder, now)
             await note_plan(db, self.feeder, span_of(problem), now)
             await self._set_common(db, problem, measured, now)
             await note(db, self.feeder, self.round_state, Ending("kept", "the published schedule is held"), now=now)
