@@ -85,14 +85,17 @@ def fit_box(
 
 def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule) -> FeasibleBox:
     """The box with targets lowered by what constraints exceed at their own corners, or scaled down where none help."""
+    everyone = np.arange(len(state.offset_w))
+    beyond = own_corners.excess(state, everyone)
     for _ in range(OWN_LOOKS):
-        todo = own_corners.lower_targets(state, whole, active)
+        todo = own_corners.lower_targets(state, whole, active, beyond)
         if not len(todo) and state.needed is None and not state.infeasible.any():
             return state
         if not len(todo):
             break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
-    left = own_corners.exceeding(state, np.arange(len(state.offset_w)))
+        beyond = own_corners.excess(state, everyone)
+    left = own_corners.exceeding_by(state, everyone, beyond)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state
 

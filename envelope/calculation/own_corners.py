@@ -31,12 +31,12 @@ TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
 from another"""
 
 
-def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index:
+def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask, beyond: Real) -> Index:
     """Lower the targets of constraints by what their own corners exceed; return the steps in which any was lowered.
 
-    state: the fitted box over the `active` constraints of `whole`, in which they are lowered too.
+    state: the fitted box over the `active` constraints of `whole`, in which they are lowered too; beyond: what
+    `excess` gives of it.
     """
-    beyond = _beyond(state, np.arange(len(state.offset_w)))
     lower = np.where(beyond > 0.0, beyond + (1.0 - ENOUGH) * _margin(state), 0.0).astype(np.float32)
     state.target -= lower
     whole.target[:, active] -= lower
@@ -45,7 +45,12 @@ def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask) -> Index
 
 def exceeding(state: FeasibleBox, todo: Index) -> Index:
     """Those of these steps in which a constraint exceeds at its own corner, or one that is filled gets worse."""
-    return todo[(_beyond(state, todo) > 0.0).any(axis=1) | _filled_exceed(state, todo)]
+    return exceeding_by(state, todo, excess(state, todo))
+
+
+def exceeding_by(state: FeasibleBox, todo: Index, beyond: Real) -> Index:
+    """The same where the excess of these steps is known."""
+    return todo[(beyond > 0.0).any(axis=1) | _filled_exceed(state, todo)]
 
 
 def _filled_exceed(state: FeasibleBox, steps: Index) -> Mask:
@@ -80,7 +85,7 @@ def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, f
     return values
 
 
-def _beyond(state: FeasibleBox, steps: Index) -> Real:
+def excess(state: FeasibleBox, steps: Index) -> Real:
     """(S, R) by which constraints at their own corners leave less than enough of the margin."""
     limit, margin = state.limit[steps], _margin(state)[steps]
     # Measured in the worst state itself, a constraint keeps no room for it.
