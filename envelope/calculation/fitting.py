@@ -86,14 +86,20 @@ def fit_box(
 def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: Rule) -> FeasibleBox:
     """The box with targets lowered by what constraints exceed at their own corners, or scaled down where none help."""
     everyone = np.arange(len(state.offset_w))
-    beyond = own_corners.excess(state, everyone)
+    steps, beyond = everyone, own_corners.excess(state, everyone)
     for _ in range(OWN_LOOKS):
-        todo = own_corners.lower_targets(state, whole, active, beyond)
+        todo = own_corners.lower_targets((state, whole), active, steps, beyond)
+        if not len(todo) and len(steps) < len(everyone):
+            # Other constraints may have come in since all steps were looked at.
+            steps, beyond = everyone, own_corners.excess(state, everyone)
+            todo = own_corners.lower_targets((state, whole), active, steps, beyond)
         if not len(todo) and state.needed is None and not state.infeasible.any():
             return state
         if not len(todo):
             break
         state, active = _settle(whole, state, active, allocate=allocate, todo=todo)
+        steps, beyond = todo, own_corners.excess(state, todo)
+    if len(steps) < len(everyone):
         beyond = own_corners.excess(state, everyone)
     left = own_corners.exceeding_by(state, everyone, beyond)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))

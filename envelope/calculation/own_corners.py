@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from envelope.calculation.feasible_box import FeasibleBox
+from envelope.constraints.extremes import raise_to
 from envelope.constraints.linear import Corners, with_sensitivities
 from envelope.constraints.monitored_feeder import COARSE_V
 from envelope.constraints.sensitivity_series import sensitivities_at
@@ -31,16 +32,17 @@ TURNS, TOGETHER, NOTHING_W = 2, 4096, 1.0
 from another"""
 
 
-def lower_targets(state: FeasibleBox, whole: FeasibleBox, active: Mask, beyond: Real) -> Index:
+def lower_targets(boxes: tuple[FeasibleBox, FeasibleBox], active: Mask, steps: Index, beyond: Real) -> Index:
     """Lower the targets of constraints by what their own corners exceed; return the steps in which any was lowered.
 
-    state: the fitted box over the `active` constraints of `whole`, in which they are lowered too; beyond: what
-    `excess` gives of it.
+    boxes: the fitted box over the `active` constraints of a whole one, and that, in which they are lowered too; beyond:
+    what `excess` gives of these steps.
     """
-    lower = np.where(beyond > 0.0, beyond + (1.0 - ENOUGH) * _margin(state), 0.0).astype(np.float32)
-    state.target -= lower
-    whole.target[:, active] -= lower
-    return np.flatnonzero((lower > 0.0).any(axis=1))
+    state, whole = boxes
+    lower = np.where(beyond > 0.0, beyond + (1.0 - ENOUGH) * _margin(state)[steps], 0.0).astype(np.float32)
+    state.target[steps] -= lower
+    whole.target[np.ix_(steps, np.flatnonzero(active))] -= lower
+    return steps[(lower > 0.0).any(axis=1)]
 
 
 def exceeding(state: FeasibleBox, todo: Index) -> Index:
@@ -81,7 +83,7 @@ def _worst_at(state: FeasibleBox, steps: Index, pairs: tuple[Index, Index], *, f
         part = slice(start, start + TOGETHER)
         at = _States(state, steps[place[part]], row[part], firm=firm)
         away = at.away(state.rows.corners, state.rows.corner[row[part]])
-        np.maximum.at(values, place[part], at.values(away))
+        raise_to(values, place[part], at.values(away))
     return values
 
 
@@ -187,7 +189,7 @@ def _raise(values: Real, place: Index, at: _States, where: tuple[Single, Index])
     """Raise (S, R) values to those at (P, L) corners, whose numbers tell which are the same; each is solved once."""
     away, corner = where
     once = np.unique(at.alike(corner), return_index=True)[1]
-    np.maximum.at(values, place[once], at.only(once).values(away[once]))
+    raise_to(values, place[once], at.only(once).values(away[once]))
 
 
 def _measure_in_all_states(
@@ -200,7 +202,7 @@ def _measure_in_all_states(
     for number in np.flatnonzero(candidates.any(axis=1)):
         which = np.flatnonzero(candidates[number, place])
         at = _States(state, steps[place[which]], row[which], np.full(len(which), number), firm=firm)
-        np.maximum.at(values, place[which], at.values(at.away(state.rows.corners, state.rows.corner[row[which]])))
+        raise_to(values, place[which], at.values(at.away(state.rows.corners, state.rows.corner[row[which]])))
 
 
 class _States:
