@@ -101,7 +101,7 @@ def _mended(whole: FeasibleBox, state: FeasibleBox, active: Mask, *, allocate: R
         steps, beyond = todo, own_corners.excess(state, todo)
     if len(steps) < len(everyone):
         beyond = own_corners.excess(state, everyone)
-    left = own_corners.exceeding_by(state, everyone, beyond)
+    left = own_corners.exceeding(state, everyone, beyond)
     state.unsettled = len(scale_down(state, left, own_corners.exceeding))
     return state
 

@@ -45,13 +45,12 @@ def lower_targets(boxes: tuple[FeasibleBox, FeasibleBox], active: Mask, steps: I
     return steps[(lower > 0.0).any(axis=1)]
 
 
-def exceeding(state: FeasibleBox, todo: Index) -> Index:
-    """Those of these steps in which a constraint exceeds at its own corner, or one that is filled gets worse."""
-    return exceeding_by(state, todo, excess(state, todo))
+def exceeding(state: FeasibleBox, todo: Index, known: Real | None = None) -> Index:
+    """Those of these steps in which a constraint exceeds at its own corner, or one that is filled gets worse.
 
-
-def exceeding_by(state: FeasibleBox, todo: Index, beyond: Real) -> Index:
-    """The same where the excess of these steps is known."""
+    known: what `excess` gives of them, where that was found already.
+    """
+    beyond = excess(state, todo) if known is None else known
     return todo[(beyond > 0.0).any(axis=1) | _filled_exceed(state, todo)]
 
 
