@@ -21,8 +21,8 @@ from tests.independent.circuit import Circuit
 
 SEED, FIRST_PAST = 7, 1_000
 """number of the demonstration's day, and of the first day of the history, which is none of those that are judged"""
-PAST, SHARE = 20, 0.95
-"""days of the history, and the part of them that limits hold for in each interval"""
+PAST = 20
+"""days of the history"""
 HAZE, HAZE_WEIGHTS = (1.0, 0.75, 0.35), (0.4, 0.4, 0.2)
 """parts of the sun that get through on clear, hazy and overcast days, beside clouds"""
 SHIFT, SIZE, HEAD = 12, 0.1, 0.002
@@ -77,7 +77,7 @@ class Street:
         """What the demonstration's engine is told: the day itself as its one joint path."""
         return forecast.problem(replace(self.scenario, day=day))
 
-    def from_history(self, moments: int = forecast.PER_INTERVAL, share: float = SHARE) -> Problem:
+    def from_history(self, *, share: float, moments: int = forecast.PER_INTERVAL) -> Problem:
         """The same with joint paths of past days, and the mean of them as the forecast.
 
         moments: of each half-hour that paths have, means of the measured steps; share: part that limits hold for.

@@ -24,25 +24,29 @@ from tests.independent.search import Box, Effort, Search
 from tests.trials.figures import record_row
 
 DAYS = int(os.environ.get("SEP2_TRIAL_DAYS", "30"))
-FEEDERS, FORECASTS = ("European LV", "LV28"), ("the day itself", "past days")
-READING = {"the day itself": Reading.LIMITS, "past days": Reading.DEVICES}
+ITSELF, PAST, ALL_PAST = "the day itself", "past days", "all past days"
+FEEDERS, FORECASTS = ("European LV", "LV28"), (ITSELF, PAST, ALL_PAST)
+READING = {ITSELF: Reading.LIMITS, PAST: Reading.DEVICES, ALL_PAST: Reading.DEVICES}
 """how each forecast's sentence reads: its paths with the homes' own bands, and without"""
-STATED = {"the day itself": 1.0, "past days": days.SHARE}
+SHARE = {PAST: 0.95, ALL_PAST: 1.0}
+"""of the past days, that limits hold for in each interval"""
+MOST_OUTSIDE = {ITSELF: 0.0, PAST: 0.05, ALL_PAST: 1.0 / (days.PAST + 1)}
+"""most of customers' half-hours that may be beyond: what is stated, or the chance that one more day is the worst"""
 OUTER_V = (195.5, 258.0)
 """EN 50160's band for all ten-minute means below, and above what inverters of AS/NZS 4777.2 stay connected at"""
-MISSING = 0.005
+MISSING = 0.02
 """most of the cars' energy that may be missing for limits"""
 EFFORT = Effort(random=4, climbs=6)
 SAID = (
     "Days with other households, weather (clear, hazy and overcast, with clouds), head voltage and cars than the "
     "demonstration's, on the same feeders with the same devices. *The day itself*: limits from its own five minutes as "
     f"the joint path, as in the demonstration; *past days*: from {days.PAST} other days, for at least "
-    f"{100 * days.SHARE:.0f} % of them in each interval, the same limits on all days. Solar curtailed, on average and "
-    "from the least to the most of a day. At the worst corner that the independent check finds in any five minutes: "
-    "customers' half-hours with a voltage beyond its limit, in all and on the worst day; half-hours with a rating "
-    "exceeded; volts over, volts under, percent of a rating beyond the limit (negative: inside). As devices kept the "
-    "limits: the same. Cars short at departure that would not be without limits, and the energy that all cars lack for "
-    "limits. Homes alone: customers' half-hours beyond a limit without any device."
+    f"{100 * SHARE[PAST]:.0f} % of them in each interval, or for all, the same limits on all days. Solar curtailed, on "
+    "average and from the least to the most of a day. At the worst corner that the independent check finds in any five "
+    "minutes: customers' half-hours with a voltage beyond its limit, in all and on the worst day; half-hours with a "
+    "rating exceeded; volts over, volts under, percent of a rating beyond the limit (negative: inside). As devices "
+    "kept the limits: the same. Cars short at departure that would not be without limits, and the energy that all cars "
+    "lack for limits. Homes alone: customers' half-hours beyond a limit without any device."
 )
 
 
@@ -105,9 +109,9 @@ def half_hours(outside: np.ndarray) -> float:
 
 
 @cache
-def from_history(feeder: str) -> tuple[Problem, EnvelopeSchedule]:
+def from_history(feeder: str, share: float) -> tuple[Problem, EnvelopeSchedule]:
     """The problem of past days and its limits, the same on all days."""
-    problem = street_of(feeder).from_history()
+    problem = street_of(feeder).from_history(share=share)
     return problem, calculate(problem)
 
 
@@ -121,7 +125,7 @@ def judged(feeder: str, number: int, forecast: str, file: Path) -> Judged:
     """A day under the limits of a forecast."""
     street = street_of(feeder)
     day = street.day(number)
-    problem, schedule = from_itself(street, day) if forecast == FORECASTS[0] else from_history(feeder)
+    problem, schedule = from_itself(street, day) if forecast == ITSELF else from_history(feeder, SHARE[forecast])
     case = street.case(problem, day)
     limits, powers = case.limits_of(schedule, file), day_under(day, schedule)
     found, beyond = case.beyond(schedule, limits, case.day, READING[forecast], EFFORT)
@@ -155,8 +159,8 @@ def test_other_days_stay_inside_the_stated_share(feeder, forecast, tmp_path):
         record_row("Other days", SAID, (f"{feeder}, {forecast}", tally.said()), named)
     limits = street_of(feeder).known(street_of(feeder).day(1)).limits
     outer = np.array([OUTER_V[1] - limits.v_max_v, limits.v_min_v - OUTER_V[0]])
-    assert np.mean([one.outside for one in tally.days]) <= 1.0 - STATED[forecast] + 1e-12
+    assert np.mean([one.outside for one in tally.days]) <= MOST_OUTSIDE[forecast]
     assert (np.max([one.worst[:2] for one in tally.days], axis=0) <= outer).all()
-    if STATED[forecast] == 1.0:
+    if forecast == ITSELF:
         assert (np.max([one.worst for one in tally.days], axis=0) <= 0.0).all()
     assert np.mean([one.missing for one in tally.days]) <= MISSING
