@@ -6,15 +6,13 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envelope.constraints.base_case import BaseCase
 from envelope.constraints.monitored_feeder import COARSE_V
-from gridmodel.arrays import Complex, Index, Mask, Real, Single
+from gridmodel.arrays import Complex, ComplexSingle, Index, Mask, Real, Single
 from gridmodel.flow import power_flow
 from gridmodel.flow.kron import Reduced
 
-Coarse = NDArray[np.complex64]
 TERMS = 5
 """of the series; each is a fraction of the one before, about the relative drop of voltage"""
 BLOCK = 256
@@ -70,7 +68,7 @@ def sensitivities_at(
     return rise, fall
 
 
-def _add_series(total: Coarse, d: Coarse, less_z: Coarse) -> None:
+def _add_series(total: ComplexSingle, d: ComplexSingle, less_z: ComplexSingle) -> None:
     """Add to (B, L) first terms what follows from them, in place: each term t makes the next one, -conj(t d) Z."""
     term, product = total.copy(), np.empty_like(total)
     for _ in range(TERMS):
@@ -89,7 +87,7 @@ def _solved_once(reduced: Reduced, injected: Complex, source_v: Complex, alike: 
     return replace(found, v=found.v[again], i=found.i[again], converged=found.converged[again], source_v=source_v)
 
 
-def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> Coarse:
+def _by_current(base: BaseCase, values: MonitoredValues, found: power_flow.Flow, *, apart: Mask) -> ComplexSingle:
     """(R, L) g of each value in its state: it changes by the real part of g di; zeros for what is `apart`."""
     reduced, load = base.feeder.reduced, (values.kind == 2) & ~apart
     by = np.zeros((len(values.kind), reduced.ports), dtype=np.complex128)
