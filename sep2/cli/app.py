@@ -32,6 +32,7 @@ from sep2.cli import (
     places,
     plans,
     receivers,
+    restoring,
     reviews,
     settlement,
     shifts,
@@ -86,6 +87,7 @@ app.add_typer(overrides.override, name="override")
 app.add_typer(backstops.backstop, name="backstop")
 app.add_typer(approvals.approval, name="approval")
 app.add_typer(shifts.shift, name="shift")
+app.add_typer(restoring.restore, name="restore")
 app.add_typer(training.training, name="training")
 app.add_typer(commissioning.commissioning, name="commissioning")
 app.add_typer(oversight.subscription, name="subscription")

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "r0029m"
+revision = "r0032"
 down_revision = "r0031"
 branch_labels = None
 depends_on = None
