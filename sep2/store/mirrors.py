@@ -14,10 +14,20 @@ from sep2.store.upsert import upsert
 p, s, r = mirror_usage_point, mirror_meter_reading, reading
 
 
+IN_LISTS = (p.c.mrid.desc(), p.c.id.desc())
+"""The order of usage points, as their index has it; ids tell apart what different devices call the same."""
+OF_CLIENT = select(p.c.id).where(p.c.client_id == bindparam("client_id"))
+_LISTED = (
+    select(p, end_device.c.lfdi)
+    .join_from(p, end_device)
+    .where(p.c.client_id == bindparam("client_id"))
+    .order_by(*IN_LISTS)
+)
+
+
 async def of_client(db: Connection, client_id: int, page: Page) -> Found[Row[Any]]:
     """The usage points that a client created, by mRID descending, each with the LFDI it mirrors."""
-    query = select(p, end_device.c.lfdi).join_from(p, end_device).where(p.c.client_id == client_id)
-    return await select_page(db, query.order_by(p.c.mrid.desc(), p.c.id), page)
+    return await select_page(db, _LISTED, page, counting=OF_CLIENT, client_id=client_id)
 
 
 _ONE = (
