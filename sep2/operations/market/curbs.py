@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct
 from sqlalchemy import Row
 
 from sep2.operations.market import deliverables, ders
@@ -12,7 +11,17 @@ from sep2.operations.market.plans import body_of, members_at
 from sep2.operations.overrides import Told
 from sep2.operations.places import Place, places_of
 from sep2.rules.limits import Limits
-from sep2.rules.market.curbing import Curb, Excess, PlannedPower, Spread, lost_wh, spread
+from sep2.rules.market.curbing import (
+    Curb,
+    DerEffect,
+    Effect,
+    Excess,
+    PlannedPower,
+    PlanRef,
+    Spread,
+    lost_wh,
+    spread,
+)
 from sep2.rules.market.faults import Fault, refuse
 from sep2.rules.names import key_of
 from sep2.store import overrides, territory
@@ -50,44 +59,6 @@ class Reached(NamedTuple):
     def names(self) -> set[str]:
         """The DERs there."""
         return {name for one in self.at for name in one.ders}
-
-
-class DerEffect(Struct, frozen=True, kw_only=True):
-    """What one DER might do before, and may do with the override at its tightest, W; None: not bounded."""
-
-    der: str
-    connection: str
-    export_before_w: int | None
-    export_after_w: int | None
-    import_before_w: int | None
-    import_after_w: int | None
-    kept_by_contract: bool
-    lost_wh: int
-    """planned energy that it makes impossible"""
-
-
-class PlanRef(Struct, frozen=True, kw_only=True):
-    """A version of a plan that the override touches."""
-
-    plan: int
-    name: str
-    version: int
-    basis: str
-
-
-class Effect(Struct, frozen=True, kw_only=True):
-    """What an override does to an aggregation, and whether all that are alike get the same."""
-
-    fraction_ppm: dict[str, int]
-    """by limit: the part of what it can reach that each member may do"""
-    ders: list[DerEffect]
-    not_reached: list[str]
-    """members without a device: only their aggregator can have them follow"""
-    plans: list[PlanRef]
-    lost_wh: int
-    alike: int | None
-    """DERs at the binding element that are not covered; null: it is no place of the network"""
-    like_for_like: bool
 
 
 async def reached(
