@@ -293,7 +293,9 @@ async def release_override(rq: Request, asked: t.Release) -> t.OverrideReleased:
         spread_s=spread_s,
         most_ahead=terms.most_ahead,
     )
-    await market_overrides.follow_release(rq.db, row.id, asked.reason, rq.now)
+    # What it would do can be looked at before the reason that parties are told is written down.
+    reason = asked.reason or ("to be given" if rq.only_trying else "")
+    await market_overrides.follow_release(rq.db, row.id, reason, rq.now)
     changed = await stored.one(rq.db, row.id)
     assert changed is not None
     digest = f"{row.id}-{len(done.cancelled)}-{row.end}"
